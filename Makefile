@@ -1,0 +1,55 @@
+# The front door. Everything real is done by Meson, Ninja and the scripts that these targets name.
+BUILD ?= build
+DESTDIR ?=
+
+.PHONY: all deps demo check install bench parity parity-all asan lint format
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+
+$(BUILD)/build.ninja:
+	@meson setup $(BUILD) >/dev/null
+
+deps:
+	@scripts/install-deps build
+
+# Dependencies, headers, build, then the life of an example module in a private root.
+demo:
+	@scripts/install-deps build demo
+	@$(MAKE) --no-print-directory all
+	@scripts/demo $(BUILD)/src/dkms
+
+# Unit and system tiers.
+check:
+	@scripts/install-deps build demo check
+	@$(MAKE) --no-print-directory all
+	@tests/run --build $(BUILD) unit system
+
+# The same commands through the distribution's dkms and ours, in twin roots (Debian, as root).
+parity:
+	@scripts/install-deps build demo check
+	@$(MAKE) --no-print-directory all
+	@tests/run --build $(BUILD) parity
+
+parity-all:
+	@DKMS_PARITY=all $(MAKE) --no-print-directory parity
+
+bench: all
+	@tests/bench/bench $(BUILD)/src/dkms
+
+install: all
+	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)
+
+asan:
+	@scripts/install-deps build demo check
+	@test -f build-asan/build.ninja || meson setup build-asan -Db_sanitize=address,undefined -Dbuildtype=debug >/dev/null
+	@ninja -C build-asan --quiet
+	@tests/run --build build-asan unit system
+
+lint:
+	@scripts/install-deps build lint
+	@$(MAKE) --no-print-directory all
+	@scripts/lint $(BUILD)
+
+format:
+	@clang-format -i src/main.c src/*/*.[ch] tests/unit/*.c

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/error.h"
+
+#include <errno.h>
+
+typedef struct {
+  char *path;
+  char *advice;
+  int status;
+} DkmsErrorPrivate;
+
+static void
+dkms_error_private_init (DkmsErrorPrivate *self)
+{
+  self->path = NULL;
+  self->advice = NULL;
+  self->status = 0;
+}
+
+static void
+dkms_error_private_copy (const DkmsErrorPrivate *from, DkmsErrorPrivate *to)
+{
+  to->path = g_strdup (from->path);
+  to->advice = g_strdup (from->advice);
+  to->status = from->status;
+}
+
+static void
+dkms_error_private_clear (DkmsErrorPrivate *self)
+{
+  g_free (self->path);
+  g_free (self->advice);
+}
+
+G_DEFINE_EXTENDED_ERROR (DkmsError, dkms_error)
+
+G_GNUC_PRINTF (6, 0)
+static gboolean
+fail_valist (GError **error, DkmsError code, int status, const char *path, const char *advice, const char *format,
+             va_list args)
+{
+  if (error != NULL)
+    {
+      *error = g_error_new_valist (DKMS_ERROR, code, format, args);
+
+      DkmsErrorPrivate *more = dkms_error_get_private (*error);
+      more->path = g_strdup (path);
+      more->advice = g_strdup (advice);
+      more->status = status;
+    }
+  return FALSE;
+}
+
+gboolean
+dkms_fail (GError **error, DkmsError code, const char *path, const char *advice, const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  fail_valist (error, code, 0, path, advice, format, args);
+  va_end (args);
+  return FALSE;
+}
+
+gboolean
+dkms_fail_script (GError **error, int status, const char *path, const char *advice, const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  fail_valist (error, DKMS_ERROR_SCRIPT, status, path, advice, format, args);
+  va_end (args);
+  return FALSE;
+}
+
+static const char *
+advice_for_errno (int code)
+{
+  switch (code)
+    {
+    case ENOSPC:
+    case EDQUOT:
+      return "Free some space there and run the command again; nothing was left half-done.";
+    case EROFS:
+      return "That file system is read-only; remount it writable, or choose another tree with --dkmstree or "
+             "--installtree.";
+    case EACCES:
+    case EPERM:
+      return "Run it as root, or choose a tree that you may write with --dkmstree.";
+    default:
+      return NULL;
+    }
+}
+
+gboolean
+dkms_fail_errno (GError **error, const char *doing, const char *path)
+{
+  int code = errno;
+
+  return dkms_fail (error, DKMS_ERROR_IO, path, advice_for_errno (code), "Cannot %s %s: %s", doing, path,
+                    g_strerror (code));
+}
+
+void
+dkms_error_set_code (GError *error, DkmsError code)
+{
+  if (error != NULL && error->domain == DKMS_ERROR)
+    error->code = (int)code;
+}
+
+static const DkmsErrorPrivate *
+look (const GError *error)
+{
+  return error != NULL && error->domain == DKMS_ERROR ? dkms_error_get_private (error) : NULL;
+}
+
+const char *
+dkms_error_get_path (const GError *error)
+{
+  const DkmsErrorPrivate *more = look (error);
+  return more != NULL ? more->path : NULL;
+}
+
+const char *
+dkms_error_get_advice (const GError *error)
+{
+  const DkmsErrorPrivate *more = look (error);
+  return more != NULL ? more->advice : NULL;
+}
+
+int
+dkms_error_get_status (const GError *error)
+{
+  const DkmsErrorPrivate *more = look (error);
+  return more != NULL ? more->status : 0;
+}

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "base/file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+
+gboolean
+dkms_write_all (int fd, const void *data, gsize size, const char *name, GError **error)
+{
+  const char *at = data;
+
+  while (size > 0)
+    {
+      ssize_t n = write (fd, at, size);
+
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return dkms_fail_errno (error, "write", name);
+      at += n;
+      size -= (gsize)n;
+    }
+  return TRUE;
+}
+
+char *
+dkms_read_at (int dir_fd, const char *name, gsize limit, gsize *size, GError **error)
+{
+  g_auto (DkmsFd) fd = openat (dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  g_autofree char *data = NULL;
+  struct stat st;
+  gsize have = 0;
+
+  if (fd < 0 || fstat (fd, &st) < 0)
+    return dkms_fail_errno (error, "read", name), NULL;
+  if (!S_ISREG (st.st_mode))
+    return dkms_fail (error, DKMS_ERROR_IO, name, NULL, "Cannot read %s: it is not a regular file", name), NULL;
+  if ((gsize)st.st_size > limit)
+    return dkms_fail (error, DKMS_ERROR_IO, name, NULL, "Cannot read %s: it is larger than %" G_GSIZE_FORMAT " bytes",
+                      name, limit),
+           NULL;
+
+  data = g_malloc ((gsize)st.st_size + 1);
+  while (have < (gsize)st.st_size)
+    {
+      ssize_t n = read (fd, data + have, (gsize)st.st_size - have);
+
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return dkms_fail_errno (error, "read", name), NULL;
+      if (n == 0)
+        break;
+      have += (gsize)n;
+    }
+  data[have] = '\0';
+  if (size != NULL)
+    *size = have;
+  return g_steal_pointer (&data);
+}
+
+/* A name beside @name that nobody has yet, so that a rename() stays on one file system. */
+static char *
+name_beside (const char *name)
+{
+  const char *slash = strrchr (name, '/');
+  int dir = slash != NULL ? (int)(slash + 1 - name) : 0;
+
+  return g_strdup_printf ("%.*s.%s.%08x", dir, name, name + dir, g_random_int ());
+}
+
+static int
+open_parent (int dir_fd, const char *name)
+{
+  g_autofree char *dir = g_path_get_dirname (name);
+
+  return openat (dir_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+gboolean
+dkms_publish_at (int dir_fd, const char *name, const void *data, gsize size, mode_t mode, GError **error)
+{
+  g_autofree char *beside = name_beside (name);
+  g_auto (DkmsFd) fd = openat (dir_fd, beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+  g_auto (DkmsFd) parent = -1;
+
+  if (fd < 0)
+    return dkms_fail_errno (error, "create a file beside", name);
+  if (!dkms_write_all (fd, data, size, name, error))
+    goto undo;
+  if (fchmod (fd, mode) < 0 || fsync (fd) < 0)
+    {
+      dkms_fail_errno (error, "flush", name);
+      goto undo;
+    }
+  if (close (dkms_fd_steal (&fd)) < 0 || renameat (dir_fd, beside, dir_fd, name) < 0)
+    {
+      dkms_fail_errno (error, "put in place", name);
+      goto undo;
+    }
+  parent = open_parent (dir_fd, name);
+  if (parent < 0 || fsync (parent) < 0)
+    return dkms_fail_errno (error, "flush the directory of", name);
+  return TRUE;
+
+undo:
+  (void)unlinkat (dir_fd, beside, 0);
+  return FALSE;
+}
+
+gboolean
+dkms_mkdirs_at (int dir_fd, const char *path, GError **error)
+{
+  g_autofree char *walk = g_strdup (path);
+
+  for (char *p = walk + 1; *walk != '\0'; p++)
+    {
+      char keep = *p;
+
+      if (keep != '/' && keep != '\0')
+        continue;
+      *p = '\0';
+      if (mkdirat (dir_fd, walk, 0755) < 0 && errno != EEXIST)
+        return dkms_fail_errno (error, "create the directory", path);
+      *p = keep;
+      if (keep == '\0')
+        break;
+    }
+  if (!dkms_is_dir_at (dir_fd, *path != '\0' ? path : "."))
+    {
+      errno = ENOTDIR;
+      return dkms_fail_errno (error, "create the directory", path);
+    }
+  return TRUE;
+}
+
+gboolean
+dkms_remove_tree_at (int dir_fd, const char *name, GError **error)
+{
+  g_autoptr (GPtrArray) names = NULL;
+  g_auto (DkmsFd) fd = -1;
+  struct stat st, up;
+
+  if (unlinkat (dir_fd, name, 0) == 0 || errno == ENOENT)
+    return TRUE;
+  if (errno != EISDIR && errno != EPERM)
+    return dkms_fail_errno (error, "delete", name);
+
+  fd = openat (dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0 || fstat (fd, &st) < 0 || fstat (dir_fd, &up) < 0)
+    return errno == ENOENT ? TRUE : dkms_fail_errno (error, "delete", name);
+  if (dir_fd != AT_FDCWD && st.st_dev != up.st_dev)
+    return dkms_fail (error, DKMS_ERROR_IO, name, "Unmount it first.", "Cannot delete %s: something is mounted there",
+                      name);
+
+  names = dkms_list_dir_at (fd, ".", error);
+  if (names == NULL)
+    return FALSE;
+  for (guint i = 0; i < names->len; i++)
+    if (!dkms_remove_tree_at (fd, names->pdata[i], error))
+      return FALSE;
+  if (unlinkat (dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+    return dkms_fail_errno (error, "delete the directory", name);
+  return TRUE;
+}
+
+void
+dkms_discard_tree_at (int dir_fd, const char *name)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!dkms_remove_tree_at (dir_fd, name, &error))
+    g_debug ("left behind: %s", error->message);
+}
+
+/* Shares the data where the file system can, copies in the kernel otherwise. */
+static gboolean
+copy_data (int from, int to, const char *name, GError **error)
+{
+  char buffer[65536];
+
+  if (ioctl (to, FICLONE, from) == 0)
+    return TRUE;
+  for (;;)
+    {
+      ssize_t n = copy_file_range (from, NULL, to, NULL, 1 << 30, 0);
+
+      if (n == 0)
+        return TRUE;
+      if (n < 0 && (errno == ENOSPC || errno == EIO || errno == EDQUOT))
+        return dkms_fail_errno (error, "copy", name);
+      if (n < 0)
+        break; /* not between these file systems, or not on this kernel */
+    }
+  for (;;)
+    {
+      ssize_t n = read (from, buffer, sizeof buffer);
+
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return dkms_fail_errno (error, "read", name);
+      if (n == 0)
+        return TRUE;
+      if (!dkms_write_all (to, buffer, (gsize)n, name, error))
+        return FALSE;
+    }
+}
+
+gboolean
+dkms_copy_file_at (int from_dir, const char *from, int to_dir, const char *to, mode_t mode, gboolean flush,
+                   GError **error)
+{
+  g_auto (DkmsFd) in = openat (from_dir, from, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  g_auto (DkmsFd) out = -1;
+  struct stat st;
+
+  if (in < 0 || fstat (in, &st) < 0)
+    return dkms_fail_errno (error, "read", from);
+  if (!S_ISREG (st.st_mode))
+    return dkms_fail (error, DKMS_ERROR_IO, from, NULL, "Cannot copy %s: it is not a regular file", from);
+
+  out = openat (to_dir, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (out < 0)
+    return dkms_fail_errno (error, "create", to);
+  if (!copy_data (in, out, to, error))
+    goto undo;
+  if (fchmod (out, mode) < 0 || (flush && fsync (out) < 0))
+    {
+      dkms_fail_errno (error, "flush", to);
+      goto undo;
+    }
+  if (close (dkms_fd_steal (&out)) < 0)
+    {
+      dkms_fail_errno (error, "close", to);
+      goto undo;
+    }
+  return TRUE;
+
+undo:
+  (void)unlinkat (to_dir, to, 0);
+  return FALSE;
+}
+
+static gboolean
+copy_link (int from_dir, int to_dir, const char *name, GError **error)
+{
+  g_autofree char *text = dkms_read_link_at (from_dir, name);
+
+  if (text == NULL)
+    return dkms_fail_errno (error, "read the link", name);
+  if (unlinkat (to_dir, name, 0) < 0 && errno != ENOENT)
+    return dkms_fail_errno (error, "replace", name);
+  if (symlinkat (text, to_dir, name) < 0)
+    return dkms_fail_errno (error, "create the link", name);
+  return TRUE;
+}
+
+static gboolean
+copy_entry (int from_dir, int to_dir, const char *name, GError **error)
+{
+  struct stat st;
+
+  if (fstatat (from_dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    return dkms_fail_errno (error, "look at", name);
+  if (S_ISDIR (st.st_mode))
+    return dkms_copy_tree_at (from_dir, name, to_dir, name, error);
+  if (S_ISLNK (st.st_mode))
+    {
+      if (!copy_link (from_dir, to_dir, name, error))
+        return FALSE;
+    }
+  else if (S_ISREG (st.st_mode))
+    {
+      if (unlinkat (to_dir, name, 0) < 0 && errno != ENOENT)
+        return dkms_fail_errno (error, "replace", name);
+      if (!dkms_copy_file_at (from_dir, name, to_dir, name, st.st_mode & 07777, FALSE, error))
+        return FALSE;
+    }
+  else
+    return dkms_fail (error, DKMS_ERROR_IO, name, "Remove it from the source tree.",
+                      "Cannot copy %s: it is a device, a socket or a FIFO", name);
+
+  struct timespec times[2] = { st.st_atim, st.st_mtim };
+  if (geteuid () == 0 && fchownat (to_dir, name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+    return dkms_fail_errno (error, "set the owner of", name);
+  if (utimensat (to_dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
+    return dkms_fail_errno (error, "set the time of", name);
+  return TRUE;
+}
+
+gboolean
+dkms_copy_tree_at (int from_dir, const char *from, int to_dir, const char *to, GError **error)
+{
+  g_auto (DkmsFd) in = openat (from_dir, from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  g_auto (DkmsFd) out = -1;
+  g_autoptr (GPtrArray) names = NULL;
+  struct stat st;
+
+  if (in < 0 || fstat (in, &st) < 0)
+    return dkms_fail_errno (error, "read the directory", from);
+  if (mkdirat (to_dir, to, 0755) < 0 && errno != EEXIST)
+    return dkms_fail_errno (error, "create the directory", to);
+  out = openat (to_dir, to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (out < 0)
+    return dkms_fail_errno (error, "open the directory", to);
+
+  names = dkms_list_dir_at (in, ".", error);
+  if (names == NULL)
+    return FALSE;
+  for (guint i = 0; i < names->len; i++)
+    if (!copy_entry (in, out, names->pdata[i], error))
+      {
+        g_prefix_error (error, "%s: ", from);
+        return FALSE;
+      }
+
+  struct timespec times[2] = { st.st_atim, st.st_mtim };
+  if (geteuid () == 0 && fchown (out, st.st_uid, st.st_gid) < 0)
+    return dkms_fail_errno (error, "set the owner of", to);
+  /* Whoever copies must be able to work in the copy, whatever the original says. */
+  if (fchmod (out, (st.st_mode & 07777) | 0700) < 0 || futimens (out, times) < 0)
+    return dkms_fail_errno (error, "set the mode of", to);
+  return TRUE;
+}
+
+static int
+compare_names (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(const char *const *)a, *(const char *const *)b);
+}
+
+GPtrArray *
+dkms_list_dir_at (int dir_fd, const char *name, GError **error)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  g_auto (DkmsFd) fd = openat (dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *dir;
+  const struct dirent *entry;
+
+  if (fd < 0 && errno == ENOENT)
+    return g_steal_pointer (&names);
+  if (fd < 0)
+    return dkms_fail_errno (error, "list the directory", name), NULL;
+  dir = fdopendir (fd);
+  if (dir == NULL)
+    return dkms_fail_errno (error, "list the directory", name), NULL;
+  fd = -1; /* now the stream's */
+
+  while (errno = 0, (entry = readdir (dir)) != NULL)
+    if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0)
+      g_ptr_array_add (names, g_strdup (entry->d_name));
+  if (errno != 0)
+    {
+      dkms_fail_errno (error, "list the directory", name);
+      (void)closedir (dir);
+      return NULL;
+    }
+  (void)closedir (dir);
+  g_ptr_array_sort (names, compare_names);
+  return g_steal_pointer (&names);
+}
+
+static mode_t
+type_of (int dir_fd, const char *name, int flags)
+{
+  struct stat st;
+
+  return fstatat (dir_fd, name, &st, flags) == 0 ? st.st_mode & S_IFMT : 0;
+}
+
+gboolean
+dkms_is_dir_at (int dir_fd, const char *name)
+{
+  return type_of (dir_fd, name, 0) == S_IFDIR;
+}
+
+gboolean
+dkms_is_file_at (int dir_fd, const char *name)
+{
+  return type_of (dir_fd, name, 0) == S_IFREG;
+}
+
+gboolean
+dkms_is_link_at (int dir_fd, const char *name)
+{
+  return type_of (dir_fd, name, AT_SYMLINK_NOFOLLOW) == S_IFLNK;
+}
+
+char *
+dkms_read_link_at (int dir_fd, const char *name)
+{
+  char text[PATH_MAX];
+  ssize_t n = readlinkat (dir_fd, name, text, sizeof text);
+
+  return n >= 0 && (gsize)n < sizeof text ? g_strndup (text, (gsize)n) : NULL;
+}
+
+static gboolean
+read_full (int fd, char *buffer, gsize size, gsize *have)
+{
+  *have = 0;
+  while (*have < size)
+    {
+      ssize_t n = read (fd, buffer + *have, size - *have);
+
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return FALSE;
+      if (n == 0)
+        break;
+      *have += (gsize)n;
+    }
+  return TRUE;
+}
+
+gboolean
+dkms_files_equal_at (int dir_a, const char *a, int dir_b, const char *b)
+{
+  g_auto (DkmsFd) fd_a = openat (dir_a, a, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  g_auto (DkmsFd) fd_b = openat (dir_b, b, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  struct stat st_a, st_b;
+  char buffer_a[32768], buffer_b[32768];
+  gsize have_a, have_b;
+
+  if (fd_a < 0 || fd_b < 0 || fstat (fd_a, &st_a) < 0 || fstat (fd_b, &st_b) < 0)
+    return FALSE;
+  if (st_a.st_dev == st_b.st_dev && st_a.st_ino == st_b.st_ino)
+    return TRUE;
+  if (st_a.st_size != st_b.st_size)
+    return FALSE;
+  do
+    if (!read_full (fd_a, buffer_a, sizeof buffer_a, &have_a) || !read_full (fd_b, buffer_b, sizeof buffer_b, &have_b)
+        || have_a != have_b || memcmp (buffer_a, buffer_b, have_a) != 0)
+      return FALSE;
+  while (have_a > 0);
+  return TRUE;
+}
+
+char *
+dkms_stat_signature (const struct stat *st)
+{
+  return g_strdup_printf ("%lx:%lx:%lld:%lld.%09ld:%lld.%09ld", (gulong)st->st_dev, (gulong)st->st_ino,
+                          (long long)st->st_size, (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec,
+                          (long long)st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
+}
+
+char *
+dkms_sha256_at (int dir_fd, const char *name, GError **error)
+{
+  g_auto (DkmsFd) fd = openat (dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_SHA256);
+  char buffer[65536];
+  gsize have;
+
+  if (fd < 0)
+    return dkms_fail_errno (error, "read", name), NULL;
+  do
+    {
+      if (!read_full (fd, buffer, sizeof buffer, &have))
+        return dkms_fail_errno (error, "read", name), NULL;
+      g_checksum_update (sum, (const guchar *)buffer, (gssize)have);
+    }
+  while (have > 0);
+  return g_strdup (g_checksum_get_string (sum));
+}

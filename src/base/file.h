@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files and directories below a directory descriptor. Every function leaves nothing behind when it
+ * fails, says which file it failed on, and follows no symbolic link in the last component unless
+ * it says so. */
+#pragma once
+
+#include <glib.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+/** Writes all of @size bytes of @data to @fd; @name is for the error only. */
+gboolean dkms_write_all (int fd, const void *data, gsize size, const char *name,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * dkms_read_at:
+ * @limit: the most bytes to accept
+ * @size: (out) (optional): bytes read, the added terminating NUL not counted
+ *
+ * Reads a whole regular file; symbolic links are followed.
+ *
+ * Returns: (transfer full) (nullable): the content, NUL-terminated; NULL with an error, whose kind
+ *   is DKMS_ERROR_IO and errno-based message tells "absent" from the rest
+ */
+char *dkms_read_at (int dir_fd, const char *name, gsize limit, gsize *size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * dkms_publish_at:
+ * Writes @data beside @name, flushes it and renames it over @name: readers see the old content or
+ * the new. The directory is flushed too.
+ */
+gboolean dkms_publish_at (int dir_fd, const char *name, const void *data, gsize size, mode_t mode,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** Creates @path and its parents (mode 0755 less umask) below @dir_fd; existing ones are fine. */
+gboolean dkms_mkdirs_at (int dir_fd, const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** Deletes @name and, if it is a directory, all in it, on this file system only. Absent is success. */
+gboolean dkms_remove_tree_at (int dir_fd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** As dkms_remove_tree_at() on the way out of a failure, whose own error is the one to report. */
+void dkms_discard_tree_at (int dir_fd, const char *name);
+
+/**
+ * dkms_copy_file_at:
+ * Copies the regular file @from (links followed) to the new file @to, which must not exist. Data is
+ * shared where the file system can. @mode is set exactly; with @flush the copy is on disk on return.
+ */
+gboolean dkms_copy_file_at (int from_dir, const char *from, int to_dir, const char *to, mode_t mode, gboolean flush,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * dkms_copy_tree_at:
+ * Copies what is in the directory @from (a link to one is followed) into @to, which is created if
+ * absent. Modes, times, symbolic links and, for root, owners are preserved; files in the way are
+ * replaced, surplus ones stay. Devices and sockets are refused.
+ */
+gboolean dkms_copy_tree_at (int from_dir, const char *from, int to_dir, const char *to,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * dkms_list_dir_at:
+ * Returns: (transfer full) (nullable): names of the entries of @name (not "." and ".."), sorted by
+ *   byte order; an empty array when the directory is absent; NULL with an error otherwise
+ */
+GPtrArray *dkms_list_dir_at (int dir_fd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** Returns: whether @name is a directory; symbolic links are followed */
+gboolean dkms_is_dir_at (int dir_fd, const char *name);
+/** Returns: whether @name is a regular file; symbolic links are followed */
+gboolean dkms_is_file_at (int dir_fd, const char *name);
+/** Returns: whether @name is a symbolic link */
+gboolean dkms_is_link_at (int dir_fd, const char *name);
+
+/** Returns: (transfer full) (nullable): the text of the symbolic link, NULL if @name is none */
+char *dkms_read_link_at (int dir_fd, const char *name);
+
+/** Compares the contents of two files, links followed. Returns: TRUE if both can be read and are equal */
+gboolean dkms_files_equal_at (int dir_a, const char *a, int dir_b, const char *b);
+
+/**
+ * dkms_stat_signature:
+ * A short text that changes whenever the file is written or replaced: device, inode, size,
+ * modification and change time, like the stat data in git's index.
+ *
+ * Returns: (transfer full)
+ */
+char *dkms_stat_signature (const struct stat *st);
+
+/** Returns: (transfer full) (nullable): SHA-256 of the file in hexadecimal; NULL with an error */
+char *dkms_sha256_at (int dir_fd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;

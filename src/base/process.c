@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "base/process.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "config.h"
+
+typedef struct {
+  const DkmsCommand *command;
+  int null_fd;
+} ChildSetup;
+
+/* Runs in the child between fork and exec: system calls only. A failure shows as status 126. */
+static void
+child_setup (gpointer data)
+{
+  const ChildSetup *setup = data;
+  const DkmsCommand *command = setup->command;
+  int out = command->output_fd == -2 ? setup->null_fd : command->output_fd;
+
+  (void)setpgid (0, 0);
+  if (command->root != NULL && command->root->has_shell && !dkms_root_is_host (command->root))
+    if (fchdir (command->root->fd) < 0 || chroot (".") < 0 || chdir ("/") < 0)
+      _exit (126);
+  if (command->cwd != NULL && chdir (command->cwd) < 0)
+    _exit (126);
+  if (command->null_stdin && dup2 (setup->null_fd, 0) < 0)
+    _exit (126);
+  if (out >= 0 && (dup2 (out, 1) < 0 || dup2 (out, 2) < 0))
+    _exit (126);
+  if (command->pass_fd > 0 && fcntl (command->pass_fd, F_SETFD, 0) < 0)
+    _exit (126);
+  for (guint i = 0; command->keep != NULL && i < command->keep->len; i++)
+    if (fcntl (g_array_index (command->keep, int, i), F_SETFD, 0) < 0)
+      _exit (126);
+}
+
+gboolean
+dkms_process_start (const DkmsCommand *command, GPid *pid, GError **error)
+{
+  g_auto (DkmsFd) null_fd = open ("/dev/null", O_RDWR | O_CLOEXEC);
+  ChildSetup setup = { command, null_fd };
+  g_autoptr (GError) local = NULL;
+
+  if (null_fd < 0)
+    return dkms_fail_errno (error, "open", "/dev/null");
+  if (!g_spawn_async (NULL, (char **)command->argv, (char **)command->env,
+                      G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CHILD_INHERITS_STDIN, child_setup,
+                      &setup, pid, &local))
+    return dkms_fail (error, DKMS_ERROR_IO, command->argv[0], "Install the program, or correct PATH.",
+                      "Cannot run %s: %s", command->argv[0], local->message);
+  return TRUE;
+}
+
+int
+dkms_process_wait (GPid pid)
+{
+  int status = 0;
+
+  while (waitpid (pid, &status, 0) < 0)
+    if (errno != EINTR)
+      return 127;
+  return WIFEXITED (status) ? WEXITSTATUS (status) : 128 + WTERMSIG (status);
+}
+
+int
+dkms_process_run (const DkmsCommand *command, GError **error)
+{
+  GPid pid;
+
+  return dkms_process_start (command, &pid, error) ? dkms_process_wait (pid) : -1;
+}
+
+char *
+dkms_process_helper (const char *name)
+{
+  g_autofree char *self = dkms_read_link_at (AT_FDCWD, "/proc/self/exe");
+  g_autofree char *dir = g_path_get_dirname (self != NULL ? self : "/");
+  g_autofree char *beside = g_build_filename (dir, "helpers", name, NULL);
+
+  if (dkms_is_file_at (AT_FDCWD, beside))
+    return g_steal_pointer (&beside);
+  return g_build_filename (DKMS_HELPER_DIR, name, NULL);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The one door to other programs: an argv array (never a shell string), stdin from /dev/null, an own
+ * process group, and an exit status in words. */
+#pragma once
+
+#include <glib.h>
+
+#include "base/root.h"
+
+typedef struct {
+  const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
+  char *const *env;        /* (nullable): the whole environment; NULL inherits ours */
+  const DkmsRoot *root;    /* (nullable): chroot there first if it has a shell of its own */
+  const char *cwd;         /* (nullable): as the tool sees it, that is after the chroot */
+  int output_fd;           /* stdout and stderr go there; -1: inherited; -2: /dev/null */
+  int pass_fd;             /* (0 for none): a descriptor the child keeps, under the same number */
+  const GArray *keep;      /* (nullable) (element-type int): more descriptors the child keeps */
+  gboolean null_stdin;     /* stdin is /dev/null; otherwise inherited */
+} DkmsCommand;
+
+/**
+ * dkms_process_start:
+ * @pid: (out): the child, leader of its own process group; reap it with dkms_process_wait()
+ */
+gboolean dkms_process_start (const DkmsCommand *command, GPid *pid, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** Waits for @pid. Returns: its exit status; 128 + signal number if a signal ended it */
+int dkms_process_wait (GPid pid);
+
+/**
+ * dkms_process_run:
+ * Starts, waits. Returns: the exit status as from dkms_process_wait(), or -1 with @error when it
+ *   could not even be started
+ */
+int dkms_process_run (const DkmsCommand *command, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * dkms_process_helper:
+ * @name: one of our own helper programs, such as "dkms-modinfo"
+ *
+ * Returns: (transfer full): where it is: beside the program in a build tree, in libexec when installed
+ */
+char *dkms_process_helper (const char *name);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The directory that stands for "/". All paths of the program are absolute paths inside it, and
+ * symbolic links met on the way are resolved inside it too (openat2, RESOLVE_IN_ROOT), so that
+ * neither `--root` nor a link in a tree can lead a write outside. */
+#pragma once
+
+#include <glib.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+typedef struct {
+  int fd;             /* O_PATH on the directory */
+  char *host_path;    /* "" for the machine's own root, else absolute without trailing slash */
+  gboolean has_shell; /* the root has a bash of its own: recipes and builds run chrooted in it */
+} DkmsRoot;
+
+/**
+ * dkms_root_open:
+ * @path: (nullable): the directory; NULL or "/" is the machine's own
+ *
+ * Returns: (transfer full) (nullable): free with dkms_root_free()
+ */
+DkmsRoot *dkms_root_open (const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void dkms_root_free (DkmsRoot *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsRoot, dkms_root_free)
+
+/** Returns: whether this is the machine's own root */
+gboolean dkms_root_is_host (const DkmsRoot *self);
+
+/** As open(2) inside the root. Returns: a descriptor that the caller owns, or -1 with errno set */
+int dkms_root_openat (const DkmsRoot *self, const char *path, int flags, mode_t mode) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * dkms_root_open_dir:
+ * @create: create it and its parents when absent
+ *
+ * Returns: a descriptor that the caller owns, or -1 with @error set
+ */
+int dkms_root_open_dir (const DkmsRoot *self, const char *path, gboolean create,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** As stat(2) inside the root, links followed. Returns: 0, or -1 with errno set */
+int dkms_root_stat (const DkmsRoot *self, const char *path, struct stat *st);
+gboolean dkms_root_is_dir (const DkmsRoot *self, const char *path);
+gboolean dkms_root_is_file (const DkmsRoot *self, const char *path);
+
+/** As dkms_read_at(), for a path inside the root. */
+char *dkms_root_read (const DkmsRoot *self, const char *path, gsize limit, gsize *size,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** Returns: (transfer full): the path as programs outside the root name it (and as people see it) */
+char *dkms_root_host_path (const DkmsRoot *self, const char *path);
+
+/**
+ * dkms_root_tool_path:
+ * Returns: (transfer full): the path as recipes and build tools must be given it: inside the root
+ *   when they run chrooted, the host's name of it otherwise
+ */
+char *dkms_root_tool_path (const DkmsRoot *self, const char *path);
+
+/** Returns: (transfer full) (nullable): @path with every link resolved, still a path inside the root */
+char *dkms_root_canonical (const DkmsRoot *self, const char *path);

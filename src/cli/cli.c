@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "config.h"
+#include "inspect/status.h"
+#include "kernel/distro.h"
+#include "plan/run.h"
+
+static int
+fail_with (DkmsUi *ui, const GError *error)
+{
+  dkms_ui_error (ui, error);
+  return dkms_exit_code (error);
+}
+
+/* The root that this command line is about; known before anything else is parsed. */
+static const char *
+root_argument (int argc, char **argv)
+{
+  const char *root = NULL;
+
+  for (int i = 1; i < argc; i++)
+    {
+      if (g_str_has_prefix (argv[i], "--root="))
+        root = argv[i] + strlen ("--root=");
+      else if (strcmp (argv[i], "--root") == 0 && i + 1 < argc)
+        root = argv[i + 1];
+    }
+  return root;
+}
+
+static void
+apply_options (DkmsSettings *settings, DkmsOptions *options)
+{
+  if (options->dkmstree != NULL)
+    dkms_settings_set_path (settings, &settings->dkms_tree, options->dkmstree);
+  if (options->sourcetree != NULL)
+    dkms_settings_set_path (settings, &settings->source_tree, options->sourcetree);
+  if (options->installtree != NULL)
+    dkms_settings_set_path (settings, &settings->install_tree, options->installtree);
+  settings->kernelsourcedir = g_strdup (options->kernelsourcedir);
+  settings->config = g_strdup (options->config);
+  settings->conf_file = g_strdup (options->conf_file);
+  if (options->jobs != NULL)
+    {
+      g_free (settings->jobs);
+      settings->jobs = g_strdup (strcmp (options->jobs, "0") == 0 ? "" : options->jobs);
+    }
+  settings->verbose |= options->verbose;
+  settings->symlink_modules |= options->symlink_modules;
+  settings->force = options->force;
+  settings->action = g_strdup (options->verb);
+  g_ptr_array_extend_and_steal (settings->directives, g_steal_pointer (&options->directives));
+  options->directives = g_ptr_array_new ();
+}
+
+/* Sanity checks of spec/cli.md §1, step 8, in its order; then what the verb itself allows. */
+static gboolean
+check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
+{
+  if (options->binaries_only && options->source_only)
+    return dkms_fail (error, DKMS_ERROR_TARBALL_KINDS, NULL, "Choose one.",
+                      "--binaries-only and --source-only exclude each other");
+  if (options->arches->len > 1 && options->arches->len != options->kernels->len)
+    return dkms_fail (error, DKMS_ERROR_ARCH_COUNT, NULL, "Give one -a for all kernels, or one for each -k.",
+                      "%u architectures do not fit %u kernels", options->arches->len, options->kernels->len);
+  if (options->all && options->kernels->len > 0)
+    return dkms_fail (error, DKMS_ERROR_KERNEL_WITH_ALL, NULL, "Use one of them.", "-k and --all exclude each other");
+  if (options->all && options->arches->len > 0)
+    return dkms_fail (error, DKMS_ERROR_ARCH_WITH_ALL, NULL, "Use one of them.", "-a and --all exclude each other");
+  if (options->all && !verb->takes_all)
+    return dkms_fail (error, DKMS_ERROR_NO_ALL, NULL, "Name kernels with -k.", "dkms %s does not take --all",
+                      verb->name);
+  if (options->kernels->len > 1 && !verb->many_kernels)
+    return dkms_fail (error, DKMS_ERROR_MANY_KERNELS, NULL, "Run it once per kernel.",
+                      "dkms %s takes one kernel at a time", verb->name);
+  if (options->source != NULL && (options->module != NULL || options->version != NULL))
+    return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, options->source, "Give the directory alone, or -m and -v alone.",
+                      "A directory and a module are named at once");
+  if (verb->verb == DKMS_VERB_OTHER || options->archive != NULL)
+    return dkms_fail (error, DKMS_ERROR_NOT_BUILT_IN_YET, NULL, "Use the released dkms for it.",
+                      "%s%s is not part of this development version yet",
+                      options->archive != NULL ? "The archive " : "dkms ",
+                      options->archive != NULL ? options->archive : verb->name);
+  return TRUE;
+}
+
+static gboolean
+check_privileges (const DkmsSettings *settings, const DkmsVerbInfo *verb, const DkmsOptions *options, GError **error)
+{
+  if (options->dry_run || verb->verb == DKMS_VERB_STATUS)
+    return TRUE;
+  /* In a root of his own a user needs no more than write permission, which each change shows. */
+  if (verb->needs_root && geteuid () != 0 && dkms_root_is_host (settings->root))
+    return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, NULL, "Run it with sudo.", "dkms %s needs root", verb->name);
+  return !verb->needs_writable_tree || dkms_tree_check_writable (settings, error);
+}
+
+/* ---- targets ---- */
+
+static gboolean
+check_target (const char *kernel, const char *arch, GError **error)
+{
+  if (*kernel == '\0' || *arch == '\0')
+    return dkms_fail (error, DKMS_ERROR_EMPTY_VALUE, NULL, "Give -k and -a a value.", "Empty kernel or architecture");
+  if (!dkms_tree_check_name ("kernel release", kernel, error) || !dkms_tree_check_name ("architecture", arch, error))
+    {
+      dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_OPTION);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+/* Pairs kernels and arches (spec/cli.md §5; an arch given as k/a stays with its kernel). */
+static gboolean
+fill_targets (DkmsRequest *request, const DkmsOptions *options, GError **error)
+{
+  struct utsname uts;
+  gboolean status = request->verb == DKMS_VERB_STATUS;
+
+  if (request->all && !status)
+    return TRUE; /* the engine knows what is built */
+  if (uname (&uts) < 0)
+    return dkms_fail_errno (error, "ask for", "the running kernel");
+  for (guint i = 0; i < MAX (options->kernels->len, 1); i++)
+    {
+      const DkmsTarget *given = i < options->kernels->len ? options->kernels->pdata[i] : NULL;
+      const char *kernel = given != NULL ? given->kernel : status ? NULL : uts.release;
+      const char *arch = given != NULL && given->arch != NULL ? given->arch
+                         : options->arches->len > 1           ? options->arches->pdata[i]
+                         : options->arches->len == 1          ? options->arches->pdata[0]
+                         : status                             ? NULL
+                                                              : uts.machine;
+
+      if (!status && !check_target (kernel, arch, error))
+        return FALSE;
+      dkms_request_add_target (request, kernel, arch);
+    }
+  return TRUE;
+}
+
+static gboolean
+check_names (const DkmsRequest *request, GError **error)
+{
+  gboolean inward
+      = request->verb == DKMS_VERB_ADD || request->verb == DKMS_VERB_BUILD || request->verb == DKMS_VERB_INSTALL;
+  gboolean module = request->module != NULL && *request->module != '\0',
+           version = request->version != NULL && *request->version != '\0';
+
+  if ((!module || dkms_tree_check_name ("module name", request->module, error))
+      && (!version || dkms_tree_check_name ("module version", request->version, error)))
+    return TRUE;
+  /* What cannot be added has no source (2); what cannot have been added is not in the tree (3). */
+  dkms_error_set_code (error != NULL ? *error : NULL, inward ? DKMS_ERROR_NO_SOURCE : DKMS_ERROR_NOT_ADDED);
+  return FALSE;
+}
+
+static DkmsRequest *
+make_request (const DkmsVerbInfo *verb, DkmsOptions *options, GError **error)
+{
+  g_autoptr (DkmsRequest) request = dkms_request_new ();
+
+  request->verb = verb->verb;
+  request->module = g_steal_pointer (&options->module);
+  request->version = g_steal_pointer (&options->version);
+  request->source = g_steal_pointer (&options->source);
+  request->all = options->all;
+  request->force = options->force;
+  request->force_version_override = options->force_version_override;
+  request->no_depmod = options->no_depmod;
+  request->dry_run = options->dry_run;
+  return check_names (request, error) && fill_targets (request, options, error) ? g_steal_pointer (&request) : NULL;
+}
+
+static int
+run_verb (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, DkmsOptions *options)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DkmsRequest) request = NULL;
+  int status = 0;
+
+  if (!check_combination (options, verb, &error) || (request = make_request (verb, options, &error)) == NULL
+      || !check_privileges (settings, verb, options, &error))
+    return fail_with (ui, error);
+  if (verb->verb == DKMS_VERB_STATUS)
+    return dkms_status (settings, ui, request, &error) ? 0 : fail_with (ui, error);
+  if (verb->verb == DKMS_VERB_AUTOINSTALL && dkms_root_is_file (settings->root, "/etc/dkms/no-autoinstall"))
+    {
+      dkms_ui_line (ui, "Automatic installation is switched off by /etc/dkms/no-autoinstall.");
+      return 0;
+    }
+  return dkms_run (settings, ui, request, dkms_exit_code, &status, &error) ? status : fail_with (ui, error);
+}
+
+static void
+clean_environment (void)
+{
+  static const char *const names[] = { "CC", "CXX", "CFLAGS", "CXXFLAGS", "LDFLAGS" };
+
+  umask (022);
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    g_unsetenv (names[i]);
+}
+
+int
+dkms_cli_main (int argc, char **argv)
+{
+  DkmsUi ui = { 0 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DkmsOptions) options = NULL;
+  g_autoptr (DkmsSettings) settings = NULL;
+  const DkmsVerbInfo *verb;
+  DkmsRoot *root;
+
+  g_set_prgname ("dkms");
+  clean_environment ();
+  root = dkms_root_open (root_argument (argc, argv), &error);
+  settings = root != NULL ? dkms_settings_new (root, &error) : NULL;
+  if (settings == NULL)
+    return fail_with (&ui, error);
+  options = dkms_options_parse (argc, argv, &ui, &error);
+  if (options == NULL)
+    {
+      int status = fail_with (&ui, error);
+      if (error->code == DKMS_ERROR_OPTION)
+        dkms_verb_print_help (NULL);
+      return status;
+    }
+  verb = options->verb != NULL ? dkms_verb_find (options->verb) : NULL;
+  if (options->version_asked)
+    return printf ("%s\n", DKMS_VERSION) < 0;
+  if (options->help)
+    return dkms_verb_print_help (verb), 0;
+  if (verb == NULL)
+    {
+      dkms_fail (&error, DKMS_ERROR_USAGE, NULL, NULL, "No verb given");
+      dkms_ui_error (&ui, error);
+      dkms_verb_print_help (NULL);
+      return dkms_exit_code (error);
+    }
+  apply_options (settings, options);
+  ui.verbose = settings->verbose;
+  return run_verb (settings, &ui, verb, options);
+}

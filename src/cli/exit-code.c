@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/error.h"
+#include "cli/cli.h"
+
+static const int codes[DKMS_ERROR_LAST] = {
+  [DKMS_ERROR_IO] = 1,
+  [DKMS_ERROR_USAGE] = 2,
+  [DKMS_ERROR_OPTION] = 2,
+  [DKMS_ERROR_BAD_NAME] = 1,
+  [DKMS_ERROR_NO_IDENTITY] = 1,
+  [DKMS_ERROR_NO_PRIVILEGE] = 1,
+  [DKMS_ERROR_ARCH_COUNT] = 1,
+  [DKMS_ERROR_KERNEL_WITH_ALL] = 2,
+  [DKMS_ERROR_ARCH_WITH_ALL] = 3,
+  [DKMS_ERROR_NO_SOURCE] = 2,
+  [DKMS_ERROR_NOT_ADDED] = 3,
+  [DKMS_ERROR_ALREADY_ADDED] = 3,
+  [DKMS_ERROR_STALE_BUILD_DIR] = 3,
+  [DKMS_ERROR_TWO_ACTIONS] = 4,
+  [DKMS_ERROR_NO_OS_RELEASE] = 4,
+  [DKMS_ERROR_NO_CONF] = 4,
+  [DKMS_ERROR_MANY_KERNELS] = 4,
+  [DKMS_ERROR_BROKEN] = 4,
+  [DKMS_ERROR_NO_ALL] = 5,
+  [DKMS_ERROR_PATCH_NAME] = 5,
+  [DKMS_ERROR_PATCH_FAILED] = 6,
+  [DKMS_ERROR_NO_KERNEL] = 6,
+  [DKMS_ERROR_BUILT_MISSING] = 6,
+  [DKMS_ERROR_COPY_FAILED] = 6,
+  [DKMS_ERROR_NOTHING_INSTALLED] = 6,
+  [DKMS_ERROR_INCOMPLETE] = 7,
+  [DKMS_ERROR_BAD_CONF] = 8,
+  [DKMS_ERROR_EMPTY_SOURCE] = 8,
+  [DKMS_ERROR_TARBALL_KINDS] = 8,
+  [DKMS_ERROR_NO_CONF_IN_TREE] = 9,
+  [DKMS_ERROR_MAKE_FAILED] = 10,
+  [DKMS_ERROR_AUTOINSTALL] = 11,
+  [DKMS_ERROR_NO_ARCH] = 12,
+  [DKMS_ERROR_DEPENDS] = 13,
+  [DKMS_ERROR_EMPTY_VALUE] = 16,
+  [DKMS_ERROR_NO_HEADERS] = 21,
+  [DKMS_ERROR_EXCLUDED] = 77,
+  [DKMS_ERROR_PRE_INSTALL] = 101,
+  [DKMS_ERROR_NOT_BUILT_IN_YET] = 1,
+};
+
+int
+dkms_exit_code (const GError *error)
+{
+  if (error->domain != DKMS_ERROR)
+    return 1;
+  if (error->code == DKMS_ERROR_SCRIPT)
+    return dkms_error_get_status (error);
+  return error->code >= 0 && error->code < DKMS_ERROR_LAST && codes[error->code] != 0 ? codes[error->code] : 1;
+}

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Evaluates dkms.conf and framework.conf files: the one place where bash reads bash.
+#
+# Arguments: FD NAMES DEPRECATED, then per query: ID NASSIGN NAME=VALUE... NFILES FILE...
+# Answer on FD, every field ended by a NUL:
+#   B ID PID            a query begins, in process (group) PID
+#   O FILE NAME VALUE   FILE left the deprecated directive NAME set
+#   V NAME INDEX VALUE  one element of a directive
+#   D                   all elements of this query were given
+#   E ID STATUS         the process of the query is gone
+#   Z                   no more queries
+# Each query runs in a process of its own; whatever a recipe does to its shell ends with it. What is
+# called after a recipe ran is either a keyword or has been cleared of functions of that name.
+
+__dkms_fd=$1 __dkms_names=$2 __dkms_deprecated=$3
+shift 3
+readonly __dkms_fd __dkms_names __dkms_deprecated
+unset -v $__dkms_names $__dkms_deprecated
+
+__dkms_after_file () {
+  local __dkms_n __dkms_v
+  for __dkms_n in ${!DKMS_DIRECTIVE@}; do
+    __dkms_v=${!__dkms_n}
+    case " $__dkms_names " in
+      *" ${__dkms_v%%=*} "*) [[ $__dkms_v == *=* ]] && printf -v "${__dkms_v%%=*}" %s "${__dkms_v#*=}" ;;
+    esac
+  done
+  for __dkms_n in $__dkms_deprecated; do
+    eval "[[ \${$__dkms_n[*]+x} ]]" && printf 'O\0%s\0%s\0%s\0' "$1" "$__dkms_n" "${!__dkms_n}" >&$__dkms_fd
+    unset -v "$__dkms_n"
+  done
+}
+
+__dkms_report () {
+  for __dkms_n in $__dkms_names; do
+    eval "__dkms_i=(\"\${!$__dkms_n[@]}\")"
+    for __dkms_k in "${__dkms_i[@]}"; do
+      eval "__dkms_v=\${$__dkms_n[__dkms_k]}"
+      __dkms_v=${__dkms_v%$'\r'}
+      # What the author quoted is expanded once more, as between double quotes (and never split).
+      case $__dkms_v in
+        *[\$\`\\]*)
+          eval "IFS= read -r -d '' __dkms_v <<__DKMS_END_OF_VALUE__
+$__dkms_v
+__DKMS_END_OF_VALUE__
+"
+          __dkms_v=${__dkms_v%$'\n'} ;;
+      esac
+      printf 'V\0%s\0%s\0%s\0' "$__dkms_n" "$__dkms_k" "$__dkms_v"
+    done
+  done
+  printf 'D\0'
+}
+
+# Gives a recipe its shell without any positional parameter of ours.
+__dkms_source () { . "$__dkms_file"; }
+readonly -f __dkms_after_file __dkms_report __dkms_source
+
+set -m # every query gets a process group of its own, so that it can be ended with all its children
+while [[ $# -gt 0 ]]; do
+  __dkms_id=$1 __dkms_na=$2
+  __dkms_assign=("${@:3:__dkms_na}")
+  shift $((2 + __dkms_na))
+  __dkms_files=("${@:2:$1}")
+  shift $((1 + $1))
+  (
+    set +m
+    printf 'B\0%s\0%s\0' "$__dkms_id" "$BASHPID" >&$__dkms_fd
+    for __dkms_a in "${__dkms_assign[@]}"; do
+      printf -v "${__dkms_a%%=*}" %s "${__dkms_a#*=}"
+    done
+    set --
+    for __dkms_file in "${__dkms_files[@]}"; do
+      __dkms_source || :
+      __dkms_after_file "$__dkms_file"
+    done
+    POSIXLY_CORRECT=1 # from here special builtins win over functions ...
+    unset -f printf eval read set unset for case '[' '[[' # ... and these are ours again
+    set +eufvx +o posix
+    IFS=$' \t\n'
+    __dkms_report >&$__dkms_fd
+  ) </dev/null >/dev/null &
+  __dkms_pid=$!
+  wait "$__dkms_pid" 2>/dev/null
+  printf 'E\0%s\0%s\0' "$__dkms_id" "$?" >&$__dkms_fd
+done 
+printf 'Z\0' >&$__dkms_fd

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "conf/recipe.h"
+
+#include <regex.h>
+#include <string.h>
+
+#include "kernel/version.h"
+
+#define RECORD_NAMES "BUILT_MODULE_NAME BUILT_MODULE_LOCATION DEST_MODULE_NAME DEST_MODULE_LOCATION"
+#define EXCLUSIVE_NAMES                                                                                                \
+  "BUILD_EXCLUSIVE_KERNEL BUILD_EXCLUSIVE_KERNEL_MIN BUILD_EXCLUSIVE_KERNEL_MAX BUILD_EXCLUSIVE_ARCH "                 \
+  "BUILD_EXCLUSIVE_CONFIG"
+
+const char dkms_recipe_names[] = "PACKAGE_NAME PACKAGE_VERSION " RECORD_NAMES
+                                 " STRIP MAKE MAKE_MATCH PATCH PATCH_MATCH AUTOINSTALL NO_WEAK_MODULES "
+                                 "BUILD_DEPENDS BUILD_DEPENDS_REBUILD " EXCLUSIVE_NAMES
+                                 " PRE_BUILD POST_BUILD PRE_INSTALL POST_INSTALL POST_ADD POST_REMOVE OBSOLETE_BY";
+const char dkms_recipe_deprecated_names[] = "CLEAN REMAKE_INITRD MODULES_CONF MODULES_CONF_OBSOLETES "
+                                            "MODULES_CONF_ALIAS_TYPE MODULES_CONF_OBSOLETE_ONLY";
+
+DkmsRecipe *
+dkms_recipe_new (const char *path)
+{
+  DkmsRecipe *self = g_new0 (DkmsRecipe, 1);
+
+  self->path = g_strdup (path);
+  self->values = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
+  self->deprecated = g_ptr_array_new_with_free_func (g_free);
+  return self;
+}
+
+void
+dkms_recipe_free (DkmsRecipe *self)
+{
+  if (self == NULL)
+    return;
+  g_free (self->path);
+  g_hash_table_unref (self->values);
+  g_ptr_array_unref (self->deprecated);
+  g_free (self);
+}
+
+void
+dkms_recipe_set (DkmsRecipe *self, const char *name, guint index, const char *value)
+{
+  GPtrArray *elements = g_hash_table_lookup (self->values, name);
+
+  if (elements == NULL)
+    {
+      elements = g_ptr_array_new_with_free_func (g_free);
+      g_hash_table_insert (self->values, g_strdup (name), elements);
+    }
+  if (elements->len <= index)
+    g_ptr_array_set_size (elements, (gint)index + 1);
+  g_free (elements->pdata[index]);
+  elements->pdata[index] = g_strdup (value);
+}
+
+void
+dkms_recipe_add_deprecated (DkmsRecipe *self, const char *file, const char *name, const char *value)
+{
+  static const char *const harmless[] = { "true", "/bin/true", "/usr/bin/true", NULL };
+
+  if (strcmp (name, "CLEAN") == 0 && g_strv_contains (harmless, value))
+    return;
+  g_ptr_array_add (self->deprecated, g_strdup_printf ("%s is obsolete and has no effect (%s)", name, file));
+}
+
+const char *
+dkms_recipe_get (const DkmsRecipe *self, const char *name, guint index)
+{
+  const GPtrArray *elements = g_hash_table_lookup (self->values, name);
+
+  return elements != NULL && index < elements->len && elements->pdata[index] != NULL ? elements->pdata[index] : "";
+}
+
+guint
+dkms_recipe_count (const DkmsRecipe *self, const char *name)
+{
+  const GPtrArray *elements = g_hash_table_lookup (self->values, name);
+
+  return elements != NULL ? elements->len : 0;
+}
+
+gboolean
+dkms_recipe_yes (const DkmsRecipe *self, const char *name)
+{
+  return g_ascii_strcasecmp (dkms_recipe_get (self, name, 0), "yes") == 0;
+}
+
+char **
+dkms_recipe_depends (const DkmsRecipe *self)
+{
+  GPtrArray *names = g_ptr_array_new ();
+
+  for (guint i = 0; i < dkms_recipe_count (self, "BUILD_DEPENDS"); i++)
+    {
+      g_auto (GStrv) words = g_strsplit_set (dkms_recipe_get (self, "BUILD_DEPENDS", i), " \t\n", -1);
+      for (char **word = words; *word != NULL; word++)
+        if (**word != '\0')
+          g_ptr_array_add (names, g_strdup (*word));
+    }
+  g_ptr_array_add (names, NULL);
+  return (char **)g_ptr_array_free (names, FALSE);
+}
+
+static guint
+count_records (const DkmsRecipe *self)
+{
+  static const char *const family[]
+      = { "BUILT_MODULE_NAME", "BUILT_MODULE_LOCATION", "DEST_MODULE_NAME", "DEST_MODULE_LOCATION" };
+  guint count = 0;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (family); i++)
+    count = MAX (count, dkms_recipe_count (self, family[i]));
+  return count;
+}
+
+static gboolean
+matches (const char *pattern, const char *text)
+{
+  regex_t regex;
+  gboolean found;
+
+  if (regcomp (&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0)
+    return FALSE; /* as in bash: an invalid expression matches nothing */
+  found = regexec (&regex, text, 0, NULL, 0) == 0;
+  regfree (&regex);
+  return found;
+}
+
+static gboolean
+config_rejects (const char *tokens, const char *config)
+{
+  g_auto (GStrv) words = g_strsplit_set (tokens, " \t\n", -1);
+
+  for (char **word = words; *word != NULL; word++)
+    {
+      gboolean not_wanted = **word == '!';
+      if (**word != '\0' && dkms_kernel_config_has (config, *word + not_wanted) == not_wanted)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static gboolean
+excluded_by (const DkmsRecipe *self, guint i, const DkmsKernel *kernel, const char *config)
+{
+  const char *regex = dkms_recipe_get (self, "BUILD_EXCLUSIVE_KERNEL", i);
+  const char *min = dkms_recipe_get (self, "BUILD_EXCLUSIVE_KERNEL_MIN", i);
+  const char *max = dkms_recipe_get (self, "BUILD_EXCLUSIVE_KERNEL_MAX", i);
+  const char *arch = dkms_recipe_get (self, "BUILD_EXCLUSIVE_ARCH", i);
+  const char *tokens = dkms_recipe_get (self, "BUILD_EXCLUSIVE_CONFIG", i);
+
+  if (i == 0 && dkms_recipe_count (self, "BUILD_EXCLUSIVE_KERNEL_MAX") == 0)
+    max = dkms_recipe_get (self, "OBSOLETE_BY", 0);
+  return (*regex != '\0' && !matches (regex, kernel->release))
+         || (*min != '\0' && dkms_version_compare (kernel->release, min) < 0)
+         || (*max != '\0' && dkms_version_compare (kernel->release, max) > 0)
+         || (*arch != '\0' && !matches (arch, kernel->arch))
+         || (*tokens != '\0' && config != NULL && config_rejects (tokens, config));
+}
+
+gboolean
+dkms_recipe_excluded (const DkmsRecipe *self, const DkmsKernel *kernel, const char *config)
+{
+  guint records = count_records (self);
+
+  if (excluded_by (self, 0, kernel, config))
+    return TRUE;
+  for (guint i = 0; i < records; i++)
+    if (!excluded_by (self, i, kernel, config))
+      return FALSE;
+  return records > 0;
+}
+
+static gboolean
+should_strip (const DkmsRecipe *self, guint i)
+{
+  const char *own = dkms_recipe_get (self, "STRIP", i);
+  const char *value = *own != '\0' ? own : dkms_recipe_get (self, "STRIP", 0);
+
+  return *value != 'n' && *value != 'N';
+}
+
+static void
+output_free (gpointer data)
+{
+  DkmsOutput *self = data;
+
+  g_free (self->built_location);
+  g_free (self->dest_location);
+  g_free (self);
+}
+
+static const char *
+built_name (const DkmsRecipe *self, guint i, guint records)
+{
+  const char *name = dkms_recipe_get (self, "BUILT_MODULE_NAME", i);
+
+  return *name == '\0' && records == 1 ? dkms_recipe_get (self, "PACKAGE_NAME", 0) : name;
+}
+
+GPtrArray *
+dkms_recipe_outputs (const DkmsRecipe *self, const DkmsKernel *kernel, const char *destination, const char *config)
+{
+  GPtrArray *outputs = g_ptr_array_new_with_free_func (output_free);
+  guint records = count_records (self);
+  gboolean global = excluded_by (self, 0, kernel, config);
+
+  for (guint i = 0; i < records; i++)
+    {
+      DkmsOutput *output = g_new0 (DkmsOutput, 1);
+      const char *location = dkms_recipe_get (self, "BUILT_MODULE_LOCATION", i);
+      const char *dest = dkms_recipe_get (self, "DEST_MODULE_NAME", i);
+
+      output->built_name = built_name (self, i, records);
+      output->built_location
+          = g_strconcat (location, *location != '\0' && !g_str_has_suffix (location, "/") ? "/" : "", NULL);
+      output->dest_name = *dest != '\0' ? dest : output->built_name;
+      output->conf_location = dkms_recipe_get (self, "DEST_MODULE_LOCATION", i);
+      output->dest_location = g_strdup (destination != NULL ? destination : output->conf_location);
+      output->strip = should_strip (self, i);
+      output->excluded = global || excluded_by (self, i, kernel, config);
+      g_ptr_array_add (outputs, output);
+    }
+  return outputs;
+}
+
+/* Names become file names in the kernel's directory: nothing in them may lead elsewhere. */
+static gboolean
+leads_away (const char *path)
+{
+  g_auto (GStrv) parts = g_strsplit (path, "/", -1);
+
+  return g_strv_contains ((const char *const *)parts, "..");
+}
+
+static void
+check_record (const DkmsRecipe *self, guint i, guint records, GPtrArray *problems)
+{
+  static const char *const prefixes[] = { "/kernel", "/updates", "/extra" };
+  const char *built = built_name (self, i, records);
+  const char *dest = dkms_recipe_get (self, "DEST_MODULE_NAME", i);
+  const char *location = dkms_recipe_get (self, "DEST_MODULE_LOCATION", i);
+  gboolean allowed = FALSE;
+
+  if (*dest == '\0')
+    dest = built;
+  if (*built == '\0')
+    g_ptr_array_add (problems, g_strdup_printf ("record %u has no BUILT_MODULE_NAME", i));
+  if (g_str_has_suffix (built, ".o") || g_str_has_suffix (built, ".ko"))
+    g_ptr_array_add (problems, g_strdup_printf ("BUILT_MODULE_NAME[%u]=\"%s\" must not end in .o or .ko", i, built));
+  if (g_str_has_suffix (dest, ".o") || g_str_has_suffix (dest, ".ko"))
+    g_ptr_array_add (problems, g_strdup_printf ("DEST_MODULE_NAME[%u]=\"%s\" must not end in .o or .ko", i, dest));
+  for (gsize p = 0; p < G_N_ELEMENTS (prefixes); p++)
+    allowed |= g_str_has_prefix (location, prefixes[p]);
+  if (*location == '\0')
+    g_ptr_array_add (problems, g_strdup_printf ("record %u has no DEST_MODULE_LOCATION", i));
+  else if (!allowed)
+    g_ptr_array_add (
+        problems,
+        g_strdup_printf ("DEST_MODULE_LOCATION[%u]=\"%s\" must start with /kernel, /updates or /extra", i, location));
+  if (leads_away (location) || leads_away (dest) || strchr (dest, '/') != NULL
+      || leads_away (dkms_recipe_get (self, "BUILT_MODULE_LOCATION", i)) || leads_away (built))
+    g_ptr_array_add (problems, g_strdup_printf ("record %u names a file outside its directory ('..' or '/')", i));
+}
+
+static void
+check_booleans (const DkmsRecipe *self, GPtrArray *problems)
+{
+  static const char *const names[] = { "AUTOINSTALL", "BUILD_DEPENDS_REBUILD", "NO_WEAK_MODULES" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      const char *value = dkms_recipe_get (self, names[i], 0);
+      if (*value != '\0' && g_ascii_strcasecmp (value, "yes") != 0 && g_ascii_strcasecmp (value, "no") != 0)
+        g_ptr_array_add (problems, g_strdup_printf ("%s=\"%s\" must be yes or no", names[i], value));
+    }
+}
+
+static void
+check_duplicates (const DkmsRecipe *self, guint records, GPtrArray *problems)
+{
+  g_autoptr (GHashTable) built = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr (GHashTable) dest = g_hash_table_new (g_str_hash, g_str_equal);
+
+  for (guint i = 0; i < records; i++)
+    {
+      const char *name = built_name (self, i, records);
+      const char *to = dkms_recipe_get (self, "DEST_MODULE_NAME", i);
+      const char *location = dkms_recipe_get (self, "BUILT_MODULE_LOCATION", i);
+      gboolean slash = *location == '\0' || g_str_has_suffix (location, "/");
+
+      if (!g_hash_table_add (built, g_strconcat (location, slash ? "" : "/", name, NULL)))
+        g_ptr_array_add (problems, g_strdup_printf ("module %s%s%s is listed twice", location, slash ? "" : "/", name));
+      if (!g_hash_table_add (dest, (gpointer)(*to != '\0' ? to : name)))
+        g_ptr_array_add (problems, g_strdup_printf ("two modules would be installed as %s", *to != '\0' ? to : name));
+    }
+}
+
+GPtrArray *
+dkms_recipe_check (const DkmsRecipe *self, gboolean strict)
+{
+  GPtrArray *problems = g_ptr_array_new_with_free_func (g_free);
+  guint records = count_records (self);
+
+  if (*dkms_recipe_get (self, "PACKAGE_NAME", 0) == '\0')
+    g_ptr_array_add (problems, g_strdup ("PACKAGE_NAME is missing"));
+  if (*dkms_recipe_get (self, "PACKAGE_VERSION", 0) == '\0')
+    g_ptr_array_add (problems, g_strdup ("PACKAGE_VERSION is missing"));
+  for (guint i = 0; i < records; i++)
+    check_record (self, i, records, problems);
+  if (strict)
+    check_duplicates (self, records, problems);
+  check_booleans (self, problems);
+  return problems;
+}
+
+char *
+dkms_recipe_make (const DkmsRecipe *self, const DkmsKernel *kernel, const char *build_dir, gboolean llvm)
+{
+  const char *chosen = *dkms_recipe_get (self, "MAKE_MATCH", 0) == '\0' ? dkms_recipe_get (self, "MAKE", 0) : "";
+  g_autofree char *standard = g_strdup_printf ("make -C %s M=%s", kernel->source_dir, build_dir);
+
+  for (guint i = 0; i < dkms_recipe_count (self, "MAKE"); i++)
+    {
+      const char *make = dkms_recipe_get (self, "MAKE", i), *match = dkms_recipe_get (self, "MAKE_MATCH", i);
+      if (*make != '\0' && *match != '\0' && matches (match, kernel->release))
+        chosen = make;
+    }
+  return g_strconcat (*chosen != '\0' ? chosen : standard, llvm ? " LLVM=1" : "", NULL);
+}
+
+char *
+dkms_recipe_inject (const char *make, const char *jobs, const char *release)
+{
+  if (!g_str_has_prefix (make, "make") || (make[4] != '\0' && !g_ascii_isspace (make[4])))
+    return g_strdup (make);
+  return g_strdup_printf ("make -j%s KERNELRELEASE=%s%s", jobs, release, make + 4);
+}
+
+GPtrArray *
+dkms_recipe_patches (const DkmsRecipe *self, const char *release)
+{
+  GPtrArray *patches = g_ptr_array_new ();
+
+  for (guint i = 0; i < dkms_recipe_count (self, "PATCH"); i++)
+    {
+      const char *patch = dkms_recipe_get (self, "PATCH", i), *match = dkms_recipe_get (self, "PATCH_MATCH", i);
+      if (*patch != '\0' && (*match == '\0' || matches (match, release)))
+        g_ptr_array_add (patches, (gpointer)patch);
+    }
+  return patches;
+}
+
+json_t *
+dkms_recipe_to_json (const DkmsRecipe *self)
+{
+  json_t *object = json_object ();
+  GHashTableIter iter;
+  gpointer name, value;
+
+  g_hash_table_iter_init (&iter, self->values);
+  while (g_hash_table_iter_next (&iter, &name, &value))
+    {
+      const GPtrArray *elements = value;
+      json_t *array = json_array ();
+
+      for (guint i = 0; i < elements->len; i++)
+        json_array_append_new (array, elements->pdata[i] != NULL ? json_string (elements->pdata[i]) : json_null ());
+      json_object_set_new (object, name, array);
+    }
+  return object;
+}
+
+DkmsRecipe *
+dkms_recipe_from_json (const char *path, json_t *json)
+{
+  g_autoptr (DkmsRecipe) self = dkms_recipe_new (path);
+  const char *name;
+  json_t *array, *element;
+  size_t i;
+
+  if (!json_is_object (json))
+    return NULL;
+  json_object_foreach (json, name, array)
+    json_array_foreach (array, i, element)
+      if (json_is_string (element))
+        dkms_recipe_set (self, name, (guint)i, json_string_value (element));
+  return g_steal_pointer (&self);
+}

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "conf/settings.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "conf/evaluate.h"
+#include "config.h"
+#include "kernel/distro.h"
+
+static const char names[] = "source_tree dkms_tree install_tree tmp_location verbose symlink_modules parallel_jobs "
+                            "compress_gzip_opts compress_xz_opts compress_zstd_opts recipe_timeout ADDON_MODULES_DIR";
+
+static void
+replace (char **field, const char *value)
+{
+  if (*value == '\0')
+    return;
+  g_free (*field);
+  *field = g_strdup (value);
+}
+
+static char *
+cpu_count (void)
+{
+  cpu_set_t set;
+
+  return g_strdup_printf ("%d", sched_getaffinity (0, sizeof set, &set) == 0 ? CPU_COUNT (&set) : 1);
+}
+
+/* Whether a file says nothing: then no shell is needed to know it. */
+static gboolean
+only_comments (const DkmsRoot *root, const char *path)
+{
+  g_autofree char *text = dkms_root_read (root, path, 1 << 20, NULL, NULL);
+
+  if (text == NULL)
+    return TRUE;
+  for (const char *line = text; *line != '\0';)
+    {
+      line += strspn (line, " \t\r\n");
+      if (*line != '#' && *line != '\0')
+        return FALSE;
+      line += strcspn (line, "\n");
+    }
+  return TRUE;
+}
+
+static void
+add_file (const DkmsSettings *self, DkmsQuery *query, const char *path)
+{
+  if (!dkms_root_is_file (self->root, path) || only_comments (self->root, path))
+    return;
+  if (query->shown == NULL)
+    query->shown = dkms_root_host_path (self->root, path);
+  g_ptr_array_add (query->files, dkms_root_tool_path (self->root, path));
+}
+
+static void
+add_files (DkmsSettings *self, DkmsQuery *query)
+{
+  g_auto (DkmsFd) dir = dkms_root_openat (self->root, "/etc/dkms/framework.conf.d", O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) entries = dir >= 0 ? dkms_list_dir_at (dir, ".", NULL) : NULL;
+
+  if (*self->addon_modules_dir == '\0')
+    add_file (self, query, "/etc/sysconfig/module-init-tools");
+  add_file (self, query, "/etc/dkms/framework.conf");
+  for (guint i = 0; entries != NULL && i < entries->len; i++)
+    {
+      g_autofree char *path = g_build_filename ("/etc/dkms/framework.conf.d", entries->pdata[i], NULL);
+      if (*(const char *)entries->pdata[i] != '.' && g_str_has_suffix (path, ".conf"))
+        add_file (self, query, path);
+    }
+}
+
+static void
+take_values (DkmsSettings *self, const DkmsRecipe *values)
+{
+  const struct {
+    const char *name;
+    char **field;
+  } texts[] = {
+    { "tmp_location", &self->tmp_location },
+    { "parallel_jobs", &self->jobs },
+    { "compress_gzip_opts", &self->compress_gzip_opts },
+    { "compress_xz_opts", &self->compress_xz_opts },
+    { "compress_zstd_opts", &self->compress_zstd_opts },
+    { "ADDON_MODULES_DIR", &self->addon_modules_dir },
+  };
+  const struct {
+    const char *name;
+    char **field;
+  } paths[] = { { "dkms_tree", &self->dkms_tree },
+                { "source_tree", &self->source_tree },
+                { "install_tree", &self->install_tree } };
+  guint64 seconds;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
+    replace (texts[i].field, dkms_recipe_get (values, texts[i].name, 0));
+  for (gsize i = 0; i < G_N_ELEMENTS (paths); i++)
+    if (*dkms_recipe_get (values, paths[i].name, 0) != '\0')
+      dkms_settings_set_path (self, paths[i].field, dkms_recipe_get (values, paths[i].name, 0));
+  self->verbose = *dkms_recipe_get (values, "verbose", 0) != '\0';
+  self->symlink_modules = *dkms_recipe_get (values, "symlink_modules", 0) != '\0';
+  if (g_ascii_string_to_unsigned (dkms_recipe_get (values, "recipe_timeout", 0), 10, 1, 3600, &seconds, NULL))
+    self->recipe_timeout = (guint)seconds;
+}
+
+DkmsSettings *
+dkms_settings_new (DkmsRoot *root, GError **error)
+{
+  g_autoptr (DkmsSettings) self = g_new0 (DkmsSettings, 1);
+  g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
+  DkmsQuery *query = dkms_query_new ();
+  const char *env;
+
+  g_ptr_array_add (queries, query);
+  self->root = root;
+  self->recipe_timeout = 30;
+  self->directives = g_ptr_array_new_with_free_func (g_free);
+  self->source_tree = g_strdup ("/usr/src");
+  self->dkms_tree = g_strdup ("/var/lib/dkms");
+  self->install_tree = g_strdup (DKMS_MODULE_DIR);
+  self->tmp_location = g_strdup (g_getenv ("TMPDIR") != NULL ? g_getenv ("TMPDIR") : "/tmp");
+  env = g_getenv ("parallel_jobs");
+  self->jobs = env != NULL && *env != '\0' ? g_strdup (env) : cpu_count ();
+  env = g_getenv ("ADDON_MODULES_DIR");
+  self->addon_modules_dir = g_strdup (env != NULL ? env : "");
+  self->distro = dkms_distro_id (root, error);
+  if (self->distro == NULL)
+    return NULL;
+
+  add_files (self, query);
+  if (query->files->len > 0)
+    {
+      if (!dkms_evaluate (self, queries, names, "", error))
+        return NULL;
+      if (query->error != NULL)
+        return g_propagate_error (error, g_steal_pointer (&query->error)), NULL;
+      take_values (self, query->recipe);
+    }
+  if (strcmp (self->jobs, "0") == 0)
+    *self->jobs = '\0';
+  dkms_settings_set_path (self, &self->dkms_tree, self->dkms_tree);
+  return g_steal_pointer (&self);
+}
+
+void
+dkms_settings_free (DkmsSettings *self)
+{
+  if (self == NULL)
+    return;
+  char *texts[] = { self->distro,           self->dkms_tree,         self->source_tree,
+                    self->install_tree,     self->tmp_location,      self->jobs,
+                    self->action,           self->addon_modules_dir, self->kernelsourcedir,
+                    self->config,           self->conf_file,         self->compress_gzip_opts,
+                    self->compress_xz_opts, self->compress_zstd_opts };
+  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
+    g_free (texts[i]);
+  g_ptr_array_unref (self->directives);
+  dkms_root_free (self->root);
+  g_free (self);
+}
+
+void
+dkms_settings_set_path (DkmsSettings *self, char **field, const char *path)
+{
+  g_autofree char *full = g_canonicalize_filename (path, NULL);
+  char *canonical = dkms_root_canonical (self->root, full);
+
+  g_free (*field);
+  *field = canonical != NULL ? canonical : g_steal_pointer (&full);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What holds for a whole run: the root, the trees, framework.conf and the options that override it. */
+#pragma once
+
+#include "base/root.h"
+
+typedef struct {
+  DkmsRoot *root;
+  char *distro;    /* distribution id, spec/cli.md §2 */
+  char *dkms_tree; /* paths inside the root, canonical where they exist */
+  char *source_tree;
+  char *install_tree;
+  char *tmp_location;
+  char *jobs;               /* for make -j; "" means no limit */
+  char *action;             /* the verb's name, for recipes */
+  char *addon_modules_dir;  /* "" or a destination for every module */
+  char *kernelsourcedir;    /* (nullable) --kernelsourcedir */
+  char *config;             /* (nullable) --config */
+  char *conf_file;          /* (nullable) -c, a path of the host */
+  char *compress_gzip_opts; /* (nullable) the admin's own options: then the tool is run */
+  char *compress_xz_opts;
+  char *compress_zstd_opts;
+  GPtrArray *directives; /* "NAME=value" in command-line order */
+  guint recipe_timeout;  /* seconds one recipe may take to be read */
+  gboolean verbose;
+  gboolean symlink_modules;
+  gboolean force;
+} DkmsSettings;
+
+/**
+ * dkms_settings_new:
+ * @root: (transfer full): the root of this run
+ *
+ * Built-in defaults, then the environment, then framework.conf and framework.conf.d
+ * (spec/framework-conf.md). A file of nothing but comments costs no process.
+ *
+ * Returns: (transfer full) (nullable)
+ */
+DkmsSettings *dkms_settings_new (DkmsRoot *root, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void dkms_settings_free (DkmsSettings *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsSettings, dkms_settings_free)
+
+/** Replaces @field by an absolute, canonical path inside the root (of @path, taken from the caller's directory). */
+void dkms_settings_set_path (DkmsSettings *self, char **field, const char *path);

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dkms-compress gz|xz|zst FILE: replaces FILE by FILE.gz, FILE.xz or FILE.zst.
+ *
+ * The forms are what kernels decompress (kernel/module/decompress.c): xz with CRC32 and a dictionary
+ * of 1 MiB, zstd and gzip at their tools' default levels. The result is complete and flushed before
+ * it gets its name. Keeps the compression libraries out of the main program's start-up. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <lzma.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+static size_t
+pack_gz (const void *in, size_t size, void *out, size_t room)
+{
+  z_stream stream = { 0 };
+  size_t made = 0;
+
+  if (deflateInit2 (&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, MAX_WBITS + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+    return 0;
+  stream.next_in = (Bytef *)(size_t)in;
+  stream.avail_in = (uInt)size;
+  stream.next_out = out;
+  stream.avail_out = (uInt)room;
+  if (deflate (&stream, Z_FINISH) == Z_STREAM_END)
+    made = stream.total_out;
+  (void)deflateEnd (&stream);
+  return made;
+}
+
+static size_t
+pack_xz (const void *in, size_t size, void *out, size_t room)
+{
+  lzma_options_lzma options;
+  lzma_filter filters[] = { { LZMA_FILTER_LZMA2, &options }, { LZMA_VLI_UNKNOWN, NULL } };
+  size_t made = 0;
+
+  if (lzma_lzma_preset (&options, LZMA_PRESET_DEFAULT))
+    return 0;
+  options.dict_size = 1 << 20;
+  if (lzma_stream_buffer_encode (filters, LZMA_CHECK_CRC32, NULL, in, size, out, &made, room) != LZMA_OK)
+    return 0;
+  return made;
+}
+
+static size_t
+pack_zst (const void *in, size_t size, void *out, size_t room)
+{
+  ZSTD_CCtx *ctx = ZSTD_createCCtx ();
+  size_t made = 0;
+
+  if (ctx != NULL && !ZSTD_isError (ZSTD_CCtx_setParameter (ctx, ZSTD_c_checksumFlag, 1)))
+    made = ZSTD_compress2 (ctx, out, room, in, size);
+  (void)ZSTD_freeCCtx (ctx);
+  return ZSTD_isError (made) ? 0 : made;
+}
+
+static int
+fail (const char *what, const char *path)
+{
+  fprintf (stderr, "dkms-compress: cannot %s %s: %s\n", what, path, strerror (errno));
+  return 1;
+}
+
+static int
+publish (const char *path, const char *suffix, const char *data, size_t size, mode_t mode)
+{
+  char temp[4096], target[4096];
+
+  if (snprintf (target, sizeof target, "%s.%s", path, suffix) >= (int)sizeof target
+      || snprintf (temp, sizeof temp, "%s.tmp", target) >= (int)sizeof temp)
+    return errno = ENAMETOOLONG, fail ("write beside", path);
+  int fd = open (temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+  if (fd < 0)
+    return fail ("create", temp);
+  while (size > 0)
+    {
+      ssize_t n = write (fd, data, size);
+      if (n < 0 && errno != EINTR)
+        break;
+      data += n > 0 ? n : 0;
+      size -= n > 0 ? (size_t)n : 0;
+    }
+  int bad = size > 0 || fsync (fd) < 0;
+  bad |= close (fd) < 0;
+  if (bad || rename (temp, target) < 0 || unlink (path) < 0)
+    {
+      int result = fail ("write", target);
+      (void)unlink (temp);
+      return result;
+    }
+  return 0;
+}
+
+int
+main (int argc, char **argv)
+{
+  struct stat st;
+
+  if (argc != 3)
+    return fprintf (stderr, "usage: dkms-compress gz|xz|zst FILE\n"), 2;
+  int fd = open (argv[2], O_RDONLY | O_CLOEXEC);
+  if (fd < 0 || fstat (fd, &st) < 0)
+    return fail ("read", argv[2]);
+  size_t size = (size_t)st.st_size, room = size + size / 2 + (64 << 10), made = 0;
+  void *in = mmap (NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+  char *out = malloc (room);
+  (void)close (fd);
+  if (in == MAP_FAILED || out == NULL)
+    return free (out), fail ("read", argv[2]);
+  if (strcmp (argv[1], "gz") == 0)
+    made = pack_gz (in, size, out, room);
+  else if (strcmp (argv[1], "xz") == 0)
+    made = pack_xz (in, size, out, room);
+  else if (strcmp (argv[1], "zst") == 0)
+    made = pack_zst (in, size, out, room);
+  int result = made > 0 ? publish (argv[2], argv[1], out, made, st.st_mode & 0777) : fail ("compress", argv[2]);
+  free (out);
+  return result;
+}

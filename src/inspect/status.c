@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "inspect/status.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "install/job.h"
+#include "kernel/distro.h"
+
+typedef struct {
+  const DkmsSettings *settings;
+  DkmsUi *ui;
+  DkmsWorld *world;
+} Status;
+
+typedef enum { FINDING_NONE, FINDING_MISSING, FINDING_DIFFERS } Finding;
+
+static gboolean
+same_content (const DkmsSettings *settings, const char *a, const char *b)
+{
+  g_autofree char *x = dkms_root_host_path (settings->root, a);
+  g_autofree char *y = dkms_root_host_path (settings->root, b);
+
+  return dkms_files_equal_at (AT_FDCWD, x, AT_FDCWD, y);
+}
+
+/* A stat that equals the recorded one proves the content unchanged; otherwise the files are compared. */
+static Finding
+examine_recorded (const Status *self, const DkmsVersion *v, const DkmsBuild *b, const DkmsRecordModule *module)
+{
+  const DkmsSettings *s = self->settings;
+  g_autofree char *built = dkms_tree_path (s, v->module, v->version, b->kernel, b->arch, "module", module->file, NULL);
+  g_autofree char *installed
+      = g_strconcat (s->install_tree, "/", b->kernel, module->dest_location, "/", module->file, NULL);
+  struct stat built_st, installed_st;
+
+  if (module->file == NULL || dkms_root_stat (s->root, built, &built_st) < 0)
+    return FINDING_MISSING;
+  if (!b->active)
+    return FINDING_NONE;
+  if (dkms_root_stat (s->root, installed, &installed_st) < 0)
+    return FINDING_DIFFERS;
+  if (module->installed_sig != NULL)
+    {
+      g_autofree char *a = dkms_stat_signature (&built_st);
+      g_autofree char *c = dkms_stat_signature (&installed_st);
+      if (g_strcmp0 (a, module->built_sig) == 0 && strcmp (c, module->installed_sig) == 0)
+        return FINDING_NONE;
+    }
+  return same_content (s, built, installed) ? FINDING_NONE : FINDING_DIFFERS;
+}
+
+/* A build of the reference has no record: its recipe says what to look for. */
+static Finding
+examine_output (const Status *self, const DkmsVersion *v, const DkmsBuild *b, const DkmsOutput *output,
+                const char *suffix)
+{
+  const DkmsSettings *s = self->settings;
+  const char *places[] = { output->dest_location, output->conf_location };
+  g_autofree char *dir = dkms_tree_path (s, v->module, v->version, b->kernel, b->arch, "module", NULL);
+  g_autofree char *file = dkms_job_find (s->root, dir, output->dest_name, suffix);
+  g_autofree char *built = file != NULL ? g_build_filename (dir, file, NULL) : NULL;
+
+  if (built == NULL)
+    return FINDING_MISSING;
+  for (gsize i = 0; b->active && i < G_N_ELEMENTS (places); i++)
+    {
+      g_autofree char *place = g_strconcat (s->install_tree, "/", b->kernel, places[i], NULL);
+      g_autofree char *found = dkms_job_find (s->root, place, output->dest_name, suffix);
+      g_autofree char *path = found != NULL ? g_build_filename (place, found, NULL) : NULL;
+      if (path != NULL && same_content (s, built, path))
+        return FINDING_NONE;
+    }
+  return b->active ? FINDING_DIFFERS : FINDING_NONE;
+}
+
+static Finding
+examine (const Status *self, const DkmsVersion *v, const DkmsBuild *b)
+{
+  g_autoptr (DkmsRecord) record = dkms_record_read (self->settings, v->module, v->version, b->kernel, b->arch);
+  g_autoptr (GError) error = NULL;
+  Finding finding = FINDING_NONE;
+
+  if (record != NULL)
+    {
+      for (guint i = 0; finding == FINDING_NONE && i < record->modules->len; i++)
+        finding = examine_recorded (self, v, b, record->modules->pdata[i]);
+      return finding;
+    }
+  const DkmsRecipe *recipe = dkms_world_recipe (self->world, v->module, v->version, b->kernel, b->arch, &error);
+  if (recipe == NULL)
+    {
+      dkms_ui_note (self->ui, "%s/%s: %s", v->module, v->version, error->message);
+      return FINDING_NONE;
+    }
+  DkmsKernelFacts facts = dkms_world_kernel (self->world, b->kernel, b->arch);
+  const char *suffix = dkms_kernel_compression (facts.kernel, self->settings->root);
+  g_autofree char *addon
+      = *self->settings->addon_modules_dir != '\0' ? g_strconcat ("/", self->settings->addon_modules_dir, NULL) : NULL;
+  g_autoptr (GPtrArray) outputs = dkms_recipe_outputs (
+      recipe, facts.kernel, addon != NULL ? addon : dkms_distro_destination (self->settings->distro), facts.config);
+  for (guint i = 0; finding == FINDING_NONE && i < outputs->len; i++)
+    {
+      const DkmsOutput *output = outputs->pdata[i];
+      if (!output->excluded)
+        finding = examine_output (self, v, b, output, suffix);
+    }
+  return finding;
+}
+
+static gboolean
+passes (const DkmsTarget *filter, const DkmsBuild *b)
+{
+  return (filter->kernel == NULL || strcmp (filter->kernel, b->kernel) == 0)
+         && (filter->arch == NULL || strcmp (filter->arch, b->arch) == 0);
+}
+
+static void
+print_version (const Status *self, const DkmsVersion *v, const DkmsTarget *filter)
+{
+  static const char *const words[] = { "", " (Built modules are missing in the kernel modules folder)",
+                                       " (Differences between built and installed modules)" };
+  gboolean any = FALSE;
+
+  if (v->broken)
+    {
+      dkms_ui_line (self->ui, "%s/%s: broken", v->module, v->version);
+      dkms_ui_note (self->ui,
+                    "\nError! The source of %s/%s is gone: %s/%s/%s/source leads nowhere.\n"
+                    "Put the source directory back, or delete that version's directory.",
+                    v->module, v->version, self->settings->dkms_tree, v->module, v->version);
+      return;
+    }
+  for (guint i = 0; i < v->builds->len; i++)
+    {
+      const DkmsBuild *b = v->builds->pdata[i];
+
+      if (!passes (filter, b))
+        continue;
+      any = TRUE;
+      Finding finding = examine (self, v, b); /* before the line: what it may report is not to stand inside it */
+      dkms_ui_line (self->ui, "%s/%s, %s, %s: %s%s%s", v->module, v->version, b->kernel, b->arch,
+                    b->active ? "installed" : "built", b->originals ? " (Original modules exist)" : "", words[finding]);
+    }
+  if (!any)
+    dkms_ui_line (self->ui, "%s/%s: added", v->module, v->version);
+}
+
+/* Announces the recipes of all builds without a record, so that one bash reads them. */
+static void
+want_unrecorded (const Status *self, const DkmsState *state)
+{
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      for (guint k = 0; !v->broken && k < v->builds->len; k++)
+        {
+          const DkmsBuild *b = v->builds->pdata[k];
+          g_autofree char *path
+              = dkms_tree_path (self->settings, v->module, v->version, b->kernel, b->arch, ".record.json", NULL);
+          if (!dkms_root_is_file (self->settings->root, path))
+            dkms_world_want (self->world, v->module, v->version, b->kernel, b->arch);
+        }
+    }
+}
+
+gboolean
+dkms_status (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, GError **error)
+{
+  g_autoptr (DkmsLock) lock = dkms_lock_take (settings, ui, "lock", FALSE, error);
+  g_autoptr (DkmsState) state
+      = lock != NULL ? dkms_state_read (settings, request->module, request->version, error) : NULL;
+  g_autoptr (DkmsWorld) world = dkms_world_new (settings, ui);
+  Status self = { settings, ui, world };
+  const DkmsTarget everything = { NULL, NULL };
+
+  if (state == NULL)
+    return FALSE;
+  want_unrecorded (&self, state);
+  for (guint t = 0; t < MAX (request->targets->len, 1); t++)
+    for (guint i = 0; i < state->versions->len; i++)
+      print_version (&self, state->versions->pdata[i],
+                     request->targets->len > 0 ? request->targets->pdata[t] : &everything);
+  return TRUE;
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `dkms status`: the lines of spec/tree.md §6. */
+#pragma once
+
+#include "plan/run.h"
+
+/** Prints one listing per kernel filter; never fails because of a module. */
+gboolean dkms_status (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;

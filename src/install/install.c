@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "install/job.h"
+#include "kernel/version.h"
+#include "store/transaction.h"
+
+static const char *const suffixes[] = { "", ".gz", ".xz", ".zst" };
+
+/* ---- finding what is there ---- */
+
+static void
+walk (int parent, const char *name, const char *path, const char *plain, const char *packed, GPtrArray *found)
+{
+  int fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
+  const struct dirent *entry;
+
+  if (dir == NULL)
+    {
+      if (fd >= 0)
+        (void)close (fd);
+      return;
+    }
+  while ((entry = readdir (dir)) != NULL)
+    {
+      if (strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0)
+        continue;
+      if (entry->d_type == DT_DIR)
+        {
+          g_autofree char *below = g_build_filename (path, entry->d_name, NULL);
+          walk (fd, entry->d_name, below, plain, packed, found);
+        }
+      else if (entry->d_type == DT_REG && (strcmp (entry->d_name, plain) == 0 || strcmp (entry->d_name, packed) == 0))
+        g_ptr_array_add (found, g_build_filename (path, entry->d_name, NULL));
+    }
+  (void)closedir (dir);
+}
+
+static int
+compare_paths (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Every regular file of that module below the kernel's directory, as paths inside the root. */
+static GPtrArray *
+find_everywhere (const DkmsJob *job, const char *name, const char *suffix)
+{
+  GPtrArray *found = g_ptr_array_new_with_free_func (g_free);
+  g_auto (DkmsFd) fd = dkms_root_openat (job->settings->root, job->kernel->dir, O_RDONLY | O_DIRECTORY, 0);
+  g_autofree char *plain = g_strconcat (name, ".ko", NULL);
+  g_autofree char *packed = g_strconcat (plain, suffix, NULL);
+
+  if (fd >= 0)
+    walk (fd, ".", job->kernel->dir, plain, packed, found);
+  g_ptr_array_sort (found, compare_paths);
+  return found;
+}
+
+/* Of several files of one name: the one in updates or extra, which depmod prefers, else the first. */
+static const char *
+preferred (const DkmsJob *job, const GPtrArray *found)
+{
+  static const char *const first[] = { "/updates/", "/extra/" };
+
+  for (gsize p = 0; p < G_N_ELEMENTS (first); p++)
+    {
+      g_autofree char *prefix = g_strconcat (job->kernel->dir, first[p], NULL);
+      for (guint i = 0; i < found->len; i++)
+        if (g_str_has_prefix (found->pdata[i], prefix))
+          return found->pdata[i];
+    }
+  return found->len > 0 ? found->pdata[0] : NULL;
+}
+
+/* ---- version sanity ---- */
+
+static gboolean
+obsolete (const DkmsJob *job)
+{
+  const char *by = dkms_recipe_get (job->recipe, "OBSOLETE_BY", 0);
+  g_autofree char *kernel = g_strdelimit (g_strdup (job->kernel->release), "-", ' ');
+  g_autofree char *limit = g_strdelimit (g_strdup (by), "-", ' ');
+
+  return *by != '\0' && dkms_version_compare (kernel, limit) >= 0;
+}
+
+static gboolean
+refused (const DkmsJob *job, const DkmsOutput *output, const char *built, const char *suffix)
+{
+  g_autoptr (GPtrArray) found = NULL;
+  g_autoptr (GError) error = NULL;
+  const char *there;
+
+  if (!job->force && obsolete (job))
+    {
+      dkms_ui_note (job->ui, "%s.ko is obsolete in kernel %s (OBSOLETE_BY=%s); --force installs it all the same.",
+                    output->dest_name, job->kernel->release, dkms_recipe_get (job->recipe, "OBSOLETE_BY", 0));
+      return TRUE;
+    }
+  if (job->force || job->force_version_override)
+    return FALSE;
+  found = find_everywhere (job, output->dest_name, suffix);
+  there = preferred (job, found);
+  if (there == NULL)
+    return FALSE;
+  switch (dkms_version_check (job, built, there, &error))
+    {
+    case DKMS_VERDICT_OLDER:
+      dkms_ui_note (
+          job->ui, "\nError! %s is newer than %s of %s/%s and stays.\nTo replace it: dkms install --force %s/%s -k %s",
+          there, output->dest_name, job->module, job->version, job->module, job->version, job->kernel->release);
+      return TRUE;
+    case DKMS_VERDICT_SAME:
+      dkms_ui_note (job->ui, "%s is the same version as the one of %s/%s and stays; --force replaces it.", there,
+                    job->module, job->version);
+      return TRUE;
+    default:
+      if (error != NULL)
+        dkms_ui_warn (job->ui, "%s; going on without comparing versions.", error->message);
+      return FALSE;
+    }
+}
+
+/* ---- originals ---- */
+
+static char *
+backup_dir (const DkmsJob *job)
+{
+  return dkms_tree_path (job->settings, job->module, "original_module", job->kernel->release, job->kernel->arch, NULL);
+}
+
+static char *
+find_original (const DkmsJob *job, const DkmsOutput *output, const char *suffix)
+{
+  const char *places[] = { "/extra", "/updates", output->dest_location };
+  g_autoptr (GPtrArray) found = NULL;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (places); i++)
+    {
+      g_autofree char *dir = g_strconcat (job->kernel->dir, places[i], NULL);
+      g_autofree char *file = dkms_job_find (job->settings->root, dir, output->dest_name, suffix);
+      if (file != NULL)
+        return g_build_filename (dir, file, NULL);
+    }
+  found = find_everywhere (job, output->dest_name, suffix);
+  return found->len > 0 ? g_strdup (found->pdata[0]) : NULL;
+}
+
+static void
+archive_original (const DkmsJob *job, DkmsTransaction *tx, const DkmsOutput *output, const char *suffix,
+                  const char *target)
+{
+  g_autofree char *original = find_original (job, output, suffix);
+  g_autofree char *dir = backup_dir (job);
+  struct stat st;
+
+  if (original == NULL || dkms_root_stat (job->settings->root, original, &st) < 0)
+    return;
+  g_autofree char *file = g_path_get_basename (original);
+  g_autofree char *backup = g_build_filename (dir, file, NULL);
+  g_autofree char *origin = g_strconcat (backup, ".origin", NULL);
+  g_autofree char *text = g_strconcat (original, "\n", NULL);
+
+  dkms_ui_line (job->ui, "Archiving the original module %s", original);
+  dkms_transaction_copy (tx, original, backup, st.st_mode & 07777);
+  dkms_transaction_write (tx, text, origin);
+  if (strcmp (original, target) != 0)
+    dkms_transaction_delete (tx, original);
+}
+
+/* ---- install ---- */
+
+static void
+place (const DkmsJob *job, DkmsTransaction *tx, const char *built, const char *dir, const char *name, const char *file)
+{
+  g_autofree char *target = g_build_filename (dir, file, NULL);
+
+  dkms_ui_line (job->ui, "Installing %s", target);
+  if (job->settings->symlink_modules)
+    dkms_transaction_link (tx, built, target);
+  else
+    dkms_transaction_copy (tx, built, target, 0644);
+  for (gsize i = 0; i < G_N_ELEMENTS (suffixes); i++)
+    {
+      g_autofree char *other = g_strconcat (dir, "/", name, ".ko", suffixes[i], NULL);
+      if (strcmp (other, target) != 0 && dkms_root_is_file (job->settings->root, other))
+        dkms_transaction_delete (tx, other);
+    }
+}
+
+/* Files that only the version installed so far had. */
+static void
+drop_previous (const DkmsJob *job, DkmsTransaction *tx, const char *previous)
+{
+  g_autoptr (DkmsRecord) record
+      = dkms_record_read (job->settings, job->module, previous, job->kernel->release, job->kernel->arch);
+
+  for (guint i = 0; record != NULL && i < record->modules->len; i++)
+    {
+      const DkmsRecordModule *old = record->modules->pdata[i];
+      gboolean kept = FALSE;
+
+      for (guint o = 0; o < job->outputs->len; o++)
+        {
+          const DkmsOutput *output = job->outputs->pdata[o];
+          kept |= !output->excluded && strcmp (output->dest_name, old->dest_name) == 0;
+        }
+      if (kept || old->file == NULL)
+        continue;
+      g_autofree char *path = g_strconcat (job->kernel->dir, old->dest_location, "/", old->file, NULL);
+      dkms_transaction_delete (tx, path);
+    }
+}
+
+static void
+note_installed (const DkmsJob *job)
+{
+  g_autoptr (DkmsRecord) record
+      = dkms_record_read (job->settings, job->module, job->version, job->kernel->release, job->kernel->arch);
+  g_autofree char *base = dkms_job_base (job, NULL);
+  g_auto (DkmsFd) fd = dkms_root_openat (job->settings->root, base, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GError) error = NULL;
+  struct stat st;
+
+  if (record == NULL || fd < 0)
+    return;
+  for (guint i = 0; i < record->modules->len; i++)
+    {
+      DkmsRecordModule *module = record->modules->pdata[i];
+      g_autofree char *path = g_strconcat (job->kernel->dir, module->dest_location, "/", module->file, NULL);
+
+      g_clear_pointer (&module->installed_sig, g_free);
+      if (module->file != NULL && dkms_root_stat (job->settings->root, path, &st) == 0)
+        module->installed_sig = dkms_stat_signature (&st);
+    }
+  if (!dkms_record_write (record, fd, &error))
+    dkms_ui_warn (job->ui, "%s; 'dkms status' will compare file contents instead.", error->message);
+}
+
+gboolean
+dkms_install (const DkmsJob *job, const char *previous, GError **error)
+{
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (job->settings);
+  const char *suffix = dkms_kernel_compression (job->kernel, job->settings->root);
+  g_autofree char *module_dir = dkms_job_base (job, "module");
+  g_autofree char *link_name = g_strdup_printf ("kernel-%s-%s", job->kernel->release, job->kernel->arch);
+  g_autofree char *link = dkms_tree_path (job->settings, job->module, link_name, NULL);
+  g_autofree char *text = g_build_filename (job->version, job->kernel->release, job->kernel->arch, NULL);
+  g_autofree char *note = dkms_depmod_note (job->settings, job->kernel->release);
+  guint wanted = 0, placed = 0;
+
+  for (guint i = 0; i < job->outputs->len; i++)
+    {
+      const DkmsOutput *output = job->outputs->pdata[i];
+      g_autofree char *file = dkms_job_find (job->settings->root, module_dir, output->dest_name, suffix);
+
+      if (output->excluded)
+        continue;
+      wanted++;
+      if (file == NULL)
+        return dkms_fail (error, DKMS_ERROR_BUILT_MISSING, module_dir, "Build it again: dkms build --force",
+                          "The built module %s.ko is missing in %s", output->dest_name, module_dir);
+      g_autofree char *built = g_build_filename (module_dir, file, NULL);
+      g_autofree char *dir = g_strconcat (job->kernel->dir, output->dest_location, NULL);
+      g_autofree char *target = g_build_filename (dir, file, NULL);
+
+      if (refused (job, output, built, suffix))
+        continue;
+      if (previous == NULL)
+        archive_original (job, tx, output, suffix, target);
+      place (job, tx, built, dir, output->dest_name, file);
+      placed++;
+    }
+  if (wanted > 0 && placed == 0)
+    return dkms_fail (
+        error, DKMS_ERROR_NOTHING_INSTALLED, job->kernel->dir, "--force installs in spite of the versions found.",
+        "No module of %s/%s was installed for kernel %s", job->module, job->version, job->kernel->release);
+  if (previous != NULL)
+    drop_previous (job, tx, previous);
+  dkms_transaction_link (tx, text, link);
+  dkms_transaction_write (tx, "", note);
+  if (!dkms_transaction_commit (tx, job->ui, error))
+    {
+      dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_COPY_FAILED);
+      return FALSE;
+    }
+  note_installed (job);
+  return TRUE;
+}
+
+/* ---- uninstall ---- */
+
+static gboolean
+is_ours (const DkmsJob *job, const char *built, const char *there)
+{
+  g_autofree char *a = dkms_root_host_path (job->settings->root, built);
+  g_autofree char *b = dkms_root_host_path (job->settings->root, there);
+
+  return dkms_files_equal_at (AT_FDCWD, a, AT_FDCWD, b) || dkms_version_equal (job, built, there);
+}
+
+static void
+restore_originals (const DkmsJob *job, DkmsTransaction *tx, const char *dest_name, const char *conf_location,
+                   GHashTable *restored)
+{
+  g_autofree char *dir = backup_dir (job);
+  g_autofree char *stop = dkms_tree_path (job->settings, job->module, NULL);
+  g_autofree char *prefix = g_strconcat (dest_name, ".ko", NULL);
+  g_autofree char *below = g_strconcat (job->kernel->dir, "/", NULL);
+  g_auto (DkmsFd) fd = dkms_root_openat (job->settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      const char *name = names->pdata[i];
+      g_autofree char *origin_name = g_strconcat (name, ".origin", NULL);
+      g_autofree char *text = NULL;
+      g_autofree char *backup = g_build_filename (dir, name, NULL);
+      g_autofree char *origin = g_build_filename (dir, origin_name, NULL);
+      g_autofree char *target = NULL;
+
+      if (!g_str_has_prefix (name, prefix) || g_str_has_suffix (name, ".origin") || !dkms_is_file_at (fd, name))
+        continue;
+      text = dkms_read_at (fd, origin_name, 8192, NULL, NULL);
+      target = text != NULL ? g_strndup (text, strcspn (text, "\r\n"))
+                            : g_strconcat (job->kernel->dir, conf_location, "/", name, NULL);
+      if (!g_str_has_prefix (target, below) || strstr (target, "/../") != NULL)
+        {
+          dkms_ui_warn (job->ui, "The original %s came from %s, which is not below %s; it stays in the archive.",
+                        backup, target, below);
+          continue;
+        }
+      dkms_ui_line (job->ui, "Restoring the original module %s", target);
+      dkms_transaction_copy (tx, backup, target, 0644);
+      dkms_transaction_delete (tx, backup);
+      dkms_transaction_delete (tx, origin);
+      g_hash_table_add (restored, g_steal_pointer (&target));
+    }
+  if (names != NULL)
+    dkms_transaction_prune (tx, dir, stop);
+}
+
+static void
+take_away (const DkmsJob *job, DkmsTransaction *tx, const char *dest_name, const char *const *places,
+           const char *suffix)
+{
+  g_autofree char *module_dir = dkms_job_base (job, "module");
+  g_autofree char *built_file = dkms_job_find (job->settings->root, module_dir, dest_name, suffix);
+  g_autofree char *built = g_build_filename (module_dir, built_file != NULL ? built_file : "missing", NULL);
+  g_autoptr (GHashTable) restored = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_autofree char *there = NULL;
+
+  for (gsize i = 0; there == NULL && i < 2; i++)
+    {
+      g_autofree char *dir = g_strconcat (job->kernel->dir, places[i], NULL);
+      g_autofree char *file = dkms_job_find (job->settings->root, dir, dest_name, suffix);
+      g_autofree char *path = file != NULL ? g_build_filename (dir, file, NULL) : NULL;
+      if (path != NULL && is_ours (job, built, path))
+        there = g_steal_pointer (&path);
+    }
+  restore_originals (job, tx, dest_name, places[1], restored);
+  if (there == NULL)
+    {
+      dkms_ui_line (job->ui, "%s.ko of this version was not found below %s; nothing to delete for it.", dest_name,
+                    job->kernel->dir);
+      return;
+    }
+  dkms_ui_line (job->ui, "Deleting %s", there);
+  g_autofree char *dir = g_path_get_dirname (there);
+  for (gsize i = 0; i < G_N_ELEMENTS (suffixes); i++)
+    {
+      g_autofree char *path = g_strconcat (dir, "/", dest_name, ".ko", suffixes[i], NULL);
+      if (dkms_root_is_file (job->settings->root, path) && !g_hash_table_contains (restored, path))
+        dkms_transaction_delete (tx, path);
+    }
+  dkms_transaction_prune (tx, dir, job->kernel->dir);
+}
+
+gboolean
+dkms_uninstall (const DkmsJob *job, GError **error)
+{
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (job->settings);
+  const char *suffix = dkms_kernel_compression (job->kernel, job->settings->root);
+  g_autofree char *link_name = g_strdup_printf ("kernel-%s-%s", job->kernel->release, job->kernel->arch);
+  g_autofree char *link = dkms_tree_path (job->settings, job->module, link_name, NULL);
+  g_autofree char *note = dkms_depmod_note (job->settings, job->kernel->release);
+
+  for (guint i = 0; i < job->outputs->len; i++)
+    {
+      const DkmsOutput *output = job->outputs->pdata[i];
+      const char *places[] = { output->dest_location, output->conf_location };
+      take_away (job, tx, output->dest_name, places, suffix);
+    }
+  dkms_transaction_delete (tx, link);
+  dkms_transaction_write (tx, "", note);
+  if (!dkms_transaction_commit (tx, job->ui, error))
+    return FALSE;
+  (void)dkms_script_run (job, "POST_REMOVE");
+  return TRUE;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One module version for one kernel: what build/ and install/ work on. Borrows all it points to. */
+#pragma once
+
+#include "conf/recipe.h"
+#include "store/record.h"
+#include "store/tree.h"
+
+typedef struct {
+  const DkmsSettings *settings;
+  DkmsUi *ui;
+  const char *module;
+  const char *version;
+  const DkmsKernel *kernel;
+  const DkmsRecipe *recipe; /* (nullable): a removal may have to do without */
+  const char *config;       /* (nullable): text of the kernel configuration */
+  const GPtrArray *outputs; /* element-type DkmsOutput */
+  gboolean force;
+  gboolean force_version_override;
+} DkmsJob;
+
+/** Returns: (transfer full): environment for scripts and make (spec/dkms-conf.md §11) */
+char **dkms_job_env (const DkmsJob *job);
+/** Returns: (transfer full): a path below <m>/<v>/<k>/<a> */
+char *dkms_job_base (const DkmsJob *job, const char *below);
+/** Returns: (transfer full) (nullable): name of the file <name>.ko or <name>.ko<suffix> in @dir of the root */
+char *dkms_job_find (const DkmsRoot *root, const char *dir, const char *name, const char *suffix);
+/** Returns: a fresh number of seconds since @start (monotonic microseconds) */
+double dkms_job_seconds (gint64 start);
+
+/**
+ * dkms_script_find:
+ * Finds the program of a script directive: /etc/dkms/<m>/<program> if executable, else @base/<program>.
+ *
+ * @cwd: (out) (transfer full): where to run it
+ * @rest: (out) (transfer none): the directive's text after the program's name
+ *
+ * Returns: (transfer full) (nullable): path as tools name it; NULL after a warning when there is none
+ */
+char *dkms_script_find (const DkmsJob *job, const char *directive, const char *base, char **cwd, const char **rest);
+
+/**
+ * dkms_script_run:
+ * Runs PRE_INSTALL, POST_INSTALL, POST_ADD or POST_REMOVE with the caller's stdout and stderr.
+ *
+ * Returns: its exit status; 0 when the directive is empty or names nothing that can be run
+ */
+int dkms_script_run (const DkmsJob *job, const char *directive);
+
+/**
+ * dkms_install:
+ * Puts the built modules of @job in place (spec/build-install.md §6, steps 3 to 13), all in one
+ * transaction. @previous is the version whose files are in the way, NULL if none is installed.
+ */
+gboolean dkms_install (const DkmsJob *job, const char *previous, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Takes the modules of @job away again and restores originals (spec/build-install.md §11). */
+gboolean dkms_uninstall (const DkmsJob *job, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** How a built file relates to one that is there already (spec/build-install.md §7). */
+typedef enum { DKMS_VERDICT_INSTALL, DKMS_VERDICT_OLDER, DKMS_VERDICT_SAME } DkmsVerdict;
+/** @built and @found are paths inside the root. */
+DkmsVerdict dkms_version_check (const DkmsJob *job, const char *built, const char *found, GError **error);
+
+/** Returns: whether both files state the same module version (none counts as a version) */
+gboolean dkms_version_equal (const DkmsJob *job, const char *built, const char *found);
+
+/** Runs depmod for one kernel by the rules of spec/build-install.md §9; a failure is a warning. */
+void dkms_depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, gboolean disabled);
+/** Returns: (transfer full): path of the note that depmod is due for @release */
+char *dkms_depmod_note (const DkmsSettings *settings, const char *release);

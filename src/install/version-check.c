@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "install/job.h"
+#include "kernel/version.h"
+
+typedef struct {
+  char *version;
+  char *srcversion;
+} Identity;
+
+static void
+identity_clear (Identity *self)
+{
+  g_free (self->version);
+  g_free (self->srcversion);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Identity, identity_clear)
+
+/* Asks dkms-modinfo, which answers "version\0srcversion\0" for each file. */
+static gboolean
+identify (const char *built, const char *found, Identity *b, Identity *f, GError **error)
+{
+  g_autofree char *helper = dkms_process_helper ("dkms-modinfo");
+  const char *argv[] = { helper, built, found, NULL };
+  g_auto (DkmsFd) answer = memfd_create ("modinfo", MFD_CLOEXEC);
+  DkmsCommand command = { .argv = argv, .output_fd = answer, .null_stdin = TRUE };
+  g_autofree char *text = NULL;
+  const char *fields[4];
+  gsize size = 0, at = 0;
+  int status;
+
+  if (answer < 0)
+    return dkms_fail_errno (error, "create", "a memory file");
+  status = dkms_process_run (&command, error);
+  if (status < 0)
+    return FALSE;
+  if (lseek (answer, 0, SEEK_SET) == 0)
+    {
+      g_autofree char *magic = g_strdup_printf ("/proc/self/fd/%d", answer);
+      text = dkms_read_at (AT_FDCWD, magic, 65536, &size, NULL);
+    }
+  for (gsize i = 0; i < G_N_ELEMENTS (fields); i++)
+    {
+      if (status != 0 || text == NULL || at >= size)
+        return dkms_fail (error, DKMS_ERROR_IO, found, "Look at both files with modinfo.",
+                          "Cannot read the module information of %s or %s%s%s", built, found,
+                          text != NULL && status != 0 ? ": " : "",
+                          text != NULL && status != 0 ? g_strchomp (text) : "");
+      fields[i] = text + at;
+      at += strlen (fields[i]) + 1;
+    }
+  b->version = g_strdup (fields[0]);
+  b->srcversion = g_strdup (fields[1]);
+  f->version = g_strdup (fields[2]);
+  f->srcversion = g_strdup (fields[3]);
+  return TRUE;
+}
+
+DkmsVerdict
+dkms_version_check (const DkmsJob *job, const char *built, const char *found, GError **error)
+{
+  const DkmsRoot *root = job->settings->root;
+  g_autofree char *built_host = dkms_root_host_path (root, built);
+  g_autofree char *found_host = dkms_root_host_path (root, found);
+  g_auto (Identity) b = { 0 };
+  g_auto (Identity) f = { 0 };
+
+  if (!identify (built_host, found_host, &b, &f, error))
+    return DKMS_VERDICT_INSTALL;
+  if (strcmp (b.version, f.version) != 0)
+    return dkms_version_compare (f.version, b.version) > 0 ? DKMS_VERDICT_OLDER : DKMS_VERDICT_INSTALL;
+  if (strcmp (b.srcversion, f.srcversion) != 0)
+    return DKMS_VERDICT_INSTALL;
+  if (*b.version != '\0' || *b.srcversion != '\0')
+    return DKMS_VERDICT_SAME;
+  return dkms_files_equal_at (AT_FDCWD, built_host, AT_FDCWD, found_host) ? DKMS_VERDICT_SAME : DKMS_VERDICT_INSTALL;
+}
+
+gboolean
+dkms_version_equal (const DkmsJob *job, const char *built, const char *found)
+{
+  g_autofree char *built_host = dkms_root_host_path (job->settings->root, built);
+  g_autofree char *found_host = dkms_root_host_path (job->settings->root, found);
+  g_auto (Identity) b = { 0 };
+  g_auto (Identity) f = { 0 };
+
+  return identify (built_host, found_host, &b, &f, NULL) && strcmp (b.version, f.version) == 0;
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "kernel/kernel.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/process.h"
+
+char *
+dkms_kernel_openable (const DkmsRoot *root, const char *tool_path)
+{
+  /* Only a root with a shell hides its name from its tools. */
+  return root->has_shell ? dkms_root_host_path (root, tool_path) : g_strdup (tool_path);
+}
+
+static gboolean
+openable_exists (const DkmsRoot *root, const char *tool_path, gboolean dir)
+{
+  if (root->has_shell)
+    return dir ? dkms_root_is_dir (root, tool_path) : dkms_root_is_file (root, tool_path);
+  return dir ? dkms_is_dir_at (AT_FDCWD, tool_path) : dkms_is_file_at (AT_FDCWD, tool_path);
+}
+
+static char *
+find_source_dir (const DkmsRoot *root, const char *path)
+{
+  if (root->has_shell)
+    return g_strdup (path);
+
+  g_autofree char *inside = dkms_root_canonical (root, path);
+  if (inside != NULL)
+    return dkms_root_host_path (root, inside);
+  /* The host resolves the link itself; a dangling one stays as it is and fails the header check. */
+  return dkms_root_host_path (root, path);
+}
+
+DkmsKernel *
+dkms_kernel_new (const DkmsRoot *root, const char *install_tree, const char *release, const char *arch,
+                 const char *source_dir, const char *config)
+{
+  DkmsKernel *self = g_new0 (DkmsKernel, 1);
+  g_autofree char *build = NULL;
+
+  self->release = g_strdup (release);
+  self->arch = g_strdup (arch);
+  self->dir = g_build_filename (install_tree, release, NULL);
+  build = g_build_filename (self->dir, "build", NULL);
+  self->source_dir = find_source_dir (root, source_dir != NULL ? source_dir : build);
+  if (config != NULL)
+    self->config = dkms_root_tool_path (root, config);
+  else
+    {
+      self->config = g_build_filename (self->source_dir, "include/config/auto.conf", NULL);
+      if (!openable_exists (root, self->config, FALSE))
+        {
+          g_free (self->config);
+          self->config = g_build_filename (self->source_dir, ".config", NULL);
+        }
+    }
+  return self;
+}
+
+void
+dkms_kernel_free (DkmsKernel *self)
+{
+  if (self == NULL)
+    return;
+  g_free (self->release);
+  g_free (self->arch);
+  g_free (self->dir);
+  g_free (self->source_dir);
+  g_free (self->config);
+  g_free (self);
+}
+
+gboolean
+dkms_kernel_has_headers (const DkmsKernel *self, const DkmsRoot *root)
+{
+  g_autofree char *include = g_build_filename (self->source_dir, "include", NULL);
+
+  return openable_exists (root, include, TRUE);
+}
+
+char *
+dkms_kernel_read_config (const DkmsKernel *self, const DkmsRoot *root)
+{
+  if (root->has_shell)
+    return dkms_root_read (root, self->config, 16 << 20, NULL, NULL);
+  return dkms_read_at (AT_FDCWD, self->config, 16 << 20, NULL, NULL);
+}
+
+/* Returns: (transfer none) (nullable): the text after @prefix of the first line that starts with it */
+static const char *
+line_after (const char *config, const char *prefix)
+{
+  gsize n = strlen (prefix);
+
+  for (const char *line = config; line != NULL && *line != '\0';)
+    {
+      if (strncmp (line, prefix, n) == 0)
+        return line + n;
+      line = strchr (line, '\n');
+      line = line != NULL ? line + 1 : NULL;
+    }
+  return NULL;
+}
+
+gboolean
+dkms_kernel_config_has (const char *config, const char *name)
+{
+  g_autofree char *yes = g_strconcat (name, "=y", NULL);
+  g_autofree char *module = g_strconcat (name, "=m", NULL);
+
+  return line_after (config, yes) != NULL || line_after (config, module) != NULL;
+}
+
+enum { SEEN_GZ = 1, SEEN_XZ = 2, SEEN_ZST = 4 };
+
+static void
+look_for_suffixes (int dir_fd, const char *name, int *seen)
+{
+  int fd = openat (dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
+  const struct dirent *entry;
+
+  if (dir == NULL)
+    {
+      if (fd >= 0)
+        (void)close (fd);
+      return;
+    }
+  while ((*seen & SEEN_ZST) == 0 && (entry = readdir (dir)) != NULL)
+    {
+      const char *file = entry->d_name;
+
+      if (entry->d_type == DT_DIR && strcmp (file, ".") != 0 && strcmp (file, "..") != 0)
+        look_for_suffixes (fd, file, seen);
+      else if (g_str_has_suffix (file, ".ko.zst"))
+        *seen |= SEEN_ZST;
+      else if (g_str_has_suffix (file, ".ko.xz"))
+        *seen |= SEEN_XZ;
+      else if (g_str_has_suffix (file, ".ko.gz"))
+        *seen |= SEEN_GZ;
+    }
+  (void)closedir (dir);
+}
+
+const char *
+dkms_kernel_compression (const DkmsKernel *self, const DkmsRoot *root)
+{
+  g_auto (DkmsFd) fd = dkms_root_openat (root, self->dir, O_RDONLY | O_DIRECTORY, 0);
+  int seen = 0;
+
+  if (fd >= 0)
+    look_for_suffixes (fd, ".", &seen);
+  return (seen & SEEN_ZST) ? ".zst" : (seen & SEEN_XZ) ? ".xz" : (seen & SEEN_GZ) ? ".gz" : "";
+}
+
+gboolean
+dkms_kernel_is_llvm (const DkmsKernel *self, const DkmsRoot *root, const char *config)
+{
+  g_autofree char *vmlinux = g_build_filename (self->source_dir, "vmlinux", NULL);
+
+  if (openable_exists (root, vmlinux, FALSE))
+    {
+      const char *argv[]
+          = { "/bin/bash", "-c", "readelf -p .comment \"$1\" 2>/dev/null | grep -q clang", "dkms", vmlinux, NULL };
+      DkmsCommand command = { .argv = argv, .root = root, .output_fd = -2, .null_stdin = TRUE };
+
+      return dkms_process_run (&command, NULL) == 0;
+    }
+  return config != NULL && line_after (config, "CONFIG_CC_IS_CLANG=y") != NULL;
+}
+
+static gboolean
+in_path (const DkmsRoot *root, const char *program)
+{
+  g_auto (GStrv) dirs = g_strsplit (g_getenv ("PATH") != NULL ? g_getenv ("PATH") : "/usr/bin:/bin", ":", -1);
+
+  for (char **dir = dirs; *dir != NULL; dir++)
+    {
+      g_autofree char *path = g_build_filename (**dir != '\0' ? *dir : ".", program, NULL);
+      if (root->has_shell ? dkms_root_is_file (root, path) : dkms_is_file_at (AT_FDCWD, path))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+char **
+dkms_kernel_compiler_env (const DkmsKernel *self, const DkmsRoot *root, const char *config, char **env)
+{
+  const char *text = config != NULL ? line_after (config, "CONFIG_CC_VERSION_TEXT=") : NULL;
+
+  (void)self;
+  env = g_environ_unsetenv (env, "CC");
+  if (text != NULL)
+    {
+      if (*text == '"')
+        text++;
+      gsize n = strcspn (text, " \n\"");
+      g_autofree char *cc = g_strndup (text, n);
+
+      if (text[n] == ' ' && n > 0 && in_path (root, cc))
+        {
+          env = g_environ_setenv (env, "CC", cc, TRUE);
+          env = g_environ_setenv (env, "KERNEL_CC", cc, TRUE);
+        }
+    }
+  if (config != NULL && line_after (config, "CONFIG_CC_IS_CLANG=y") != NULL && in_path (root, "clang"))
+    {
+      env = g_environ_setenv (env, "CC", "clang", TRUE);
+      env = g_environ_setenv (env, "KERNEL_CC", "clang", TRUE);
+    }
+  if (config != NULL && line_after (config, "CONFIG_LD_IS_LLD=y") != NULL && in_path (root, "ld.lld"))
+    {
+      env = g_environ_setenv (env, "LD", "ld.lld", TRUE);
+      env = g_environ_setenv (env, "KERNEL_LD", "ld.lld", TRUE);
+    }
+  return env;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One kernel that modules are built for: where its headers are, how it was configured. */
+#pragma once
+
+#include "base/root.h"
+
+typedef struct {
+  char *release;    /* as `uname -r` prints it */
+  char *arch;       /* as `uname -m` prints it */
+  char *dir;        /* <install_tree>/<release>, inside the root */
+  char *source_dir; /* kernel build directory as tools name it */
+  char *config;     /* configuration file as tools name it */
+} DkmsKernel;
+
+/**
+ * dkms_kernel_new:
+ * @source_dir: (nullable): value of --kernelsourcedir, inside the root
+ * @config: (nullable): value of --config, inside the root
+ *
+ * A root that is only data (no shell of its own) borrows tools and headers from the host: if its
+ * build link leads nowhere inside the root, the same path of the host is used.
+ *
+ * Returns: (transfer full)
+ */
+DkmsKernel *dkms_kernel_new (const DkmsRoot *root, const char *install_tree, const char *release, const char *arch,
+                             const char *source_dir, const char *config);
+void dkms_kernel_free (DkmsKernel *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsKernel, dkms_kernel_free)
+
+/** Returns: (transfer full): a path as tools name it, as we can open it */
+char *dkms_kernel_openable (const DkmsRoot *root, const char *tool_path);
+/** Returns: whether the build directory has `include` */
+gboolean dkms_kernel_has_headers (const DkmsKernel *self, const DkmsRoot *root);
+/** Returns: (transfer full) (nullable): text of the configuration file, NULL if there is none */
+char *dkms_kernel_read_config (const DkmsKernel *self, const DkmsRoot *root);
+/** Returns: whether a line of @config starts with @name=y or @name=m */
+gboolean dkms_kernel_config_has (const char *config, const char *name);
+/** Returns: "", ".gz", ".xz" or ".zst": what the kernel's own modules use (spec/build-install.md §1) */
+const char *dkms_kernel_compression (const DkmsKernel *self, const DkmsRoot *root);
+/** Returns: whether custom and default make commands get LLVM=1 (spec/dkms-conf.md §8) */
+gboolean dkms_kernel_is_llvm (const DkmsKernel *self, const DkmsRoot *root, const char *config);
+/** Returns: (transfer full): @env with CC, KERNEL_CC, LD, KERNEL_LD as spec/build-install.md §3 chooses */
+char **dkms_kernel_compiler_env (const DkmsKernel *self, const DkmsRoot *root, const char *config, char **env);

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Request and state in, a graph of steps out. Pure: no disk, no clock, no output. */
+#pragma once
+
+#include "store/tree.h"
+
+typedef enum {
+  DKMS_VERB_NONE,
+  DKMS_VERB_ADD,
+  DKMS_VERB_BUILD,
+  DKMS_VERB_INSTALL,
+  DKMS_VERB_UNINSTALL,
+  DKMS_VERB_UNBUILD,
+  DKMS_VERB_REMOVE,
+  DKMS_VERB_AUTOINSTALL,
+  DKMS_VERB_STATUS,
+  DKMS_VERB_OTHER /* known to the reference, not to this version yet */
+} DkmsVerb;
+
+typedef struct {
+  char *kernel;
+  char *arch;
+} DkmsTarget;
+
+/* What the user asked for, validated. */
+typedef struct {
+  DkmsVerb verb;
+  char *module;       /* (nullable) */
+  char *version;      /* (nullable) */
+  char *source;       /* (nullable): add from this directory of the host */
+  GPtrArray *targets; /* element-type DkmsTarget; for status filters, either part may be NULL */
+  gboolean all;
+  gboolean force;
+  gboolean force_version_override;
+  gboolean no_depmod;
+  gboolean dry_run;
+} DkmsRequest;
+
+typedef enum {
+  DKMS_STEP_ADD,
+  DKMS_STEP_BUILD,
+  DKMS_STEP_INSTALL,
+  DKMS_STEP_UNINSTALL,
+  DKMS_STEP_UNBUILD,
+  DKMS_STEP_UNREGISTER,
+  DKMS_STEP_DEPMOD,
+  DKMS_STEP_NOTICE /* nothing to do; text says why */
+} DkmsStepKind;
+
+typedef struct {
+  DkmsStepKind kind;
+  char *module, *version; /* NULL for depmod */
+  char *kernel, *arch;    /* NULL where the step is for no kernel */
+  char *text;             /* of a notice */
+  gboolean rebuild;       /* build: delete the present one first */
+  GArray *needs;          /* element-type guint: steps that must have succeeded; for depmod: any of them */
+  GArray *after;          /* element-type guint: steps that must have succeeded or been skipped (77) */
+} DkmsStep;
+
+typedef struct {
+  GPtrArray *steps;     /* element-type DkmsStep; a step only refers to earlier ones */
+  GPtrArray *installed; /* autoinstall: names that were installed before */
+  GPtrArray *deferred;  /* autoinstall: sentences about modules that wait for unknown ones */
+  GPtrArray *failed;    /* autoinstall: sentences about modules that cannot be attempted */
+} DkmsPlan;
+
+/**
+ * dkms_plan_make:
+ * Turns @request and @state into steps. The verb's preconditions (spec/cli.md §7) that depend on the
+ * state only are checked here.
+ *
+ * Returns: (transfer full) (nullable)
+ */
+DkmsPlan *dkms_plan_make (const DkmsRequest *request, const DkmsState *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void dkms_plan_free (DkmsPlan *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsPlan, dkms_plan_free)
+
+/** Returns: (transfer full): one line that describes the step, for --dry-run and tests */
+char *dkms_step_describe (const DkmsStep *step);
+
+DkmsRequest *dkms_request_new (void);
+void dkms_request_free (DkmsRequest *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsRequest, dkms_request_free)
+void dkms_request_add_target (DkmsRequest *self, const char *kernel, const char *arch);
+
+/** Returns: (transfer none) (nullable): the highest version of @module that is not broken */
+DkmsVersion *dkms_plan_latest (const DkmsState *state, const char *module);

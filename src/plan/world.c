@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "conf/evaluate.h"
+#include "plan/run.h"
+
+struct DkmsWorld {
+  const DkmsSettings *settings;
+  DkmsUi *ui;
+  GHashTable *kernels; /* "release/arch" -> Known */
+  GHashTable *queries; /* "m/v/k/a" -> DkmsQuery */
+  GPtrArray *wanted;   /* element-type DkmsQuery (borrowed): not read yet */
+  GHashTable *told;    /* recipes whose deprecations were told */
+};
+
+typedef struct {
+  DkmsKernel *kernel;
+  char *config;
+} Known;
+
+static void
+known_free (gpointer data)
+{
+  Known *self = data;
+
+  dkms_kernel_free (self->kernel);
+  g_free (self->config);
+  g_free (self);
+}
+
+DkmsWorld *
+dkms_world_new (const DkmsSettings *settings, DkmsUi *ui)
+{
+  DkmsWorld *self = g_new0 (DkmsWorld, 1);
+
+  self->settings = settings;
+  self->ui = ui;
+  self->kernels = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, known_free);
+  self->queries = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)dkms_query_free);
+  self->wanted = g_ptr_array_new ();
+  self->told = g_hash_table_new (g_direct_hash, g_direct_equal);
+  return self;
+}
+
+void
+dkms_world_free (DkmsWorld *self)
+{
+  if (self == NULL)
+    return;
+  g_hash_table_unref (self->kernels);
+  g_hash_table_unref (self->queries);
+  g_ptr_array_unref (self->wanted);
+  g_hash_table_unref (self->told);
+  g_free (self);
+}
+
+DkmsKernelFacts
+dkms_world_kernel (DkmsWorld *self, const char *release, const char *arch)
+{
+  const DkmsSettings *s = self->settings;
+  g_autofree char *key = g_strconcat (release, "/", arch, NULL);
+  Known *known = g_hash_table_lookup (self->kernels, key);
+
+  if (known == NULL)
+    {
+      known = g_new0 (Known, 1);
+      known->kernel = dkms_kernel_new (s->root, s->install_tree, release, arch, s->kernelsourcedir, s->config);
+      known->config = dkms_kernel_read_config (known->kernel, s->root);
+      g_hash_table_insert (self->kernels, g_steal_pointer (&key), known);
+    }
+  return (DkmsKernelFacts){ known->kernel, known->config };
+}
+
+/* The variables a recipe can see (spec/dkms-conf.md §2). */
+static void
+add_variables (DkmsWorld *self, DkmsQuery *query, const char *module, const char *version, const DkmsKernel *kernel)
+{
+  const DkmsSettings *s = self->settings;
+  struct utsname uts;
+  const char *const table[][2] = {
+    { "kernelver", kernel->release },
+    { "arch", kernel->arch },
+    { "kernel_source_dir", kernel->source_dir },
+    { "kernel_config", kernel->config },
+    { "module", module },
+    { "module_version", version },
+    { "tmp_location", s->tmp_location },
+    { "running_distribution", s->distro },
+    { "parallel_jobs", s->jobs },
+    { "verbose", s->verbose ? "1" : "" },
+    { "force", s->force ? "1" : "" },
+    { "action", s->action != NULL ? s->action : "" },
+    { "symlink_modules", s->symlink_modules ? "1" : "" },
+    { "addon_modules_dir", s->addon_modules_dir },
+  };
+  const char *const trees[][2]
+      = { { "dkms_tree", s->dkms_tree }, { "source_tree", s->source_tree }, { "install_tree", s->install_tree } };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (table); i++)
+    g_ptr_array_add (query->assign, g_strconcat (table[i][0], "=", table[i][1], NULL));
+  for (gsize i = 0; i < G_N_ELEMENTS (trees); i++)
+    {
+      g_autofree char *path = dkms_root_tool_path (s->root, trees[i][1]);
+      g_ptr_array_add (query->assign, g_strconcat (trees[i][0], "=", path, NULL));
+    }
+  if (uname (&uts) == 0)
+    {
+      g_ptr_array_add (query->assign, g_strconcat ("current_kernel=", uts.release, NULL));
+      g_ptr_array_add (query->assign, g_strconcat ("current_os=", uts.sysname, NULL));
+    }
+}
+
+static void
+add_overrides (DkmsWorld *self, DkmsQuery *query, const char *m, const char *v, const char *k, const char *a)
+{
+  char *const names[] = {
+    g_strdup_printf ("/etc/dkms/%s.conf", m),
+    g_strdup_printf ("/etc/dkms/%s-%s.conf", m, v),
+    g_strdup_printf ("/etc/dkms/%s-%s-%s.conf", m, v, k),
+    g_strdup_printf ("/etc/dkms/%s-%s-%s-%s.conf", m, v, k, a),
+    g_strdup_printf ("/etc/dkms/%s--%s.conf", m, k),
+    g_strdup_printf ("/etc/dkms/%s--%s-%s.conf", m, k, a),
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      if (dkms_root_is_file (self->settings->root, names[i]))
+        g_ptr_array_add (query->files, dkms_root_tool_path (self->settings->root, names[i]));
+      g_free (names[i]);
+    }
+}
+
+static char *
+conf_path (const DkmsSettings *s, const char *module, const char *version)
+{
+  g_autofree char *link = dkms_tree_path (s, module, version, "source", NULL);
+
+  if (dkms_root_is_dir (s->root, link))
+    return g_build_filename (link, "dkms.conf", NULL);
+  return g_strdup_printf ("%s/%s-%s/dkms.conf", s->source_tree, module, version);
+}
+
+void
+dkms_world_want (DkmsWorld *self, const char *module, const char *version, const char *kernel, const char *arch)
+{
+  const DkmsSettings *s = self->settings;
+  g_autofree char *key = g_strjoin ("/", module, version, kernel, arch, NULL);
+  DkmsQuery *query;
+
+  if (g_hash_table_contains (self->queries, key))
+    return;
+  query = dkms_query_new ();
+  if (s->conf_file != NULL)
+    {
+      query->shown = g_strdup (s->conf_file);
+      g_ptr_array_add (query->files, g_strdup (s->conf_file));
+    }
+  else
+    {
+      g_autofree char *path = conf_path (s, module, version);
+      query->shown = dkms_root_host_path (s->root, path);
+      g_ptr_array_add (query->files, dkms_root_tool_path (s->root, path));
+    }
+  add_variables (self, query, module, version, dkms_world_kernel (self, kernel, arch).kernel);
+  add_overrides (self, query, module, version, kernel, arch);
+  g_ptr_array_add (self->wanted, query);
+  g_hash_table_insert (self->queries, g_steal_pointer (&key), query);
+}
+
+/* --directive NAME=value: literal, after all files, element 0. */
+static void
+apply_directives (const DkmsSettings *s, DkmsRecipe *recipe)
+{
+  g_auto (GStrv) known = g_strsplit (dkms_recipe_names, " ", -1);
+
+  for (guint i = 0; i < s->directives->len; i++)
+    {
+      g_auto (GStrv) pair = g_strsplit (s->directives->pdata[i], "=", 2);
+      if (pair[1] != NULL && g_strv_contains ((const char *const *)known, pair[0]))
+        dkms_recipe_set (recipe, pair[0], 0, pair[1]);
+    }
+}
+
+gboolean
+dkms_world_load (DkmsWorld *self, GError **error)
+{
+  if (self->wanted->len == 0)
+    return TRUE;
+  if (!dkms_evaluate (self->settings, self->wanted, dkms_recipe_names, dkms_recipe_deprecated_names, error))
+    return FALSE;
+  for (guint i = 0; i < self->wanted->len; i++)
+    {
+      DkmsQuery *query = self->wanted->pdata[i];
+      if (query->recipe != NULL)
+        apply_directives (self->settings, query->recipe);
+    }
+  g_ptr_array_set_size (self->wanted, 0);
+  return TRUE;
+}
+
+const DkmsRecipe *
+dkms_world_recipe (DkmsWorld *self, const char *module, const char *version, const char *kernel, const char *arch,
+                   GError **error)
+{
+  g_autofree char *key = g_strjoin ("/", module, version, kernel, arch, NULL);
+  const DkmsQuery *query;
+
+  dkms_world_want (self, module, version, kernel, arch);
+  if (!dkms_world_load (self, error))
+    return NULL;
+  query = g_hash_table_lookup (self->queries, key);
+  if (query->recipe == NULL)
+    {
+      if (query->error != NULL)
+        g_propagate_error (error, g_error_copy (query->error));
+      return NULL;
+    }
+  return query->recipe;
+}
+
+static void
+tell_once (DkmsWorld *self, const DkmsRecipe *recipe)
+{
+  if (!g_hash_table_add (self->told, (gpointer)recipe))
+    return;
+  for (guint i = 0; i < recipe->deprecated->len; i++)
+    dkms_ui_deprecated (self->ui, "%s.", (const char *)recipe->deprecated->pdata[i]);
+  if (*dkms_recipe_get (recipe, "OBSOLETE_BY", 0) != '\0')
+    dkms_ui_deprecated (self->ui, "OBSOLETE_BY (%s); use BUILD_EXCLUSIVE_KERNEL_MAX.", recipe->path);
+  if (dkms_recipe_count (recipe, "BUILT_MODULE_NAME") + dkms_recipe_count (recipe, "BUILT_MODULE_LOCATION")
+          + dkms_recipe_count (recipe, "DEST_MODULE_NAME") + dkms_recipe_count (recipe, "DEST_MODULE_LOCATION")
+      == 0)
+    dkms_ui_warn (self->ui, "%s lists no module to build.", recipe->path);
+}
+
+static gboolean
+check (DkmsWorld *self, const DkmsRecipe *recipe, gboolean strict, GError **error)
+{
+  g_autoptr (GPtrArray) problems = dkms_recipe_check (recipe, strict);
+
+  for (guint i = 0; i < problems->len; i++)
+    dkms_ui_note (self->ui, "%s: %s", recipe->path, (const char *)problems->pdata[i]);
+  if (problems->len > 0)
+    return dkms_fail (error, DKMS_ERROR_BAD_CONF, recipe->path,
+                      "Correct the lines above, or override them in /etc/dkms (see dkms.conf(5)).",
+                      "%s is not a valid dkms.conf", recipe->path);
+  return TRUE;
+}
+
+const DkmsRecipe *
+dkms_world_valid_recipe (DkmsWorld *self, const char *module, const char *version, const char *kernel, const char *arch,
+                         gboolean strict, GError **error)
+{
+  const DkmsRecipe *recipe = dkms_world_recipe (self, module, version, kernel, arch, error);
+
+  if (recipe == NULL)
+    return NULL;
+  if (strict)
+    tell_once (self, recipe);
+  return check (self, recipe, strict, error) ? recipe : NULL;
+}
+
+gboolean
+dkms_world_identify (DkmsWorld *self, DkmsRequest *request, GError **error)
+{
+  g_autoptr (DkmsRoot) host = dkms_root_open (NULL, error);
+  g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
+  const DkmsTarget *target = request->targets->len > 0 ? request->targets->pdata[0] : NULL;
+  DkmsSettings here = *self->settings;
+  DkmsQuery *query = dkms_query_new ();
+  g_autofree char *path = self->settings->conf_file != NULL ? g_strdup (self->settings->conf_file)
+                                                            : g_build_filename (request->source, "dkms.conf", NULL);
+
+  g_ptr_array_add (queries, query);
+  if (host == NULL)
+    return FALSE;
+  here.root = host; /* what the user points at is a directory of this machine, whatever --root says */
+  query->shown = g_strdup (path);
+  g_ptr_array_add (query->files, g_strdup (path));
+  if (target != NULL)
+    add_variables (self, query, "", "", dkms_world_kernel (self, target->kernel, target->arch).kernel);
+  if (!dkms_evaluate (&here, queries, dkms_recipe_names, "", error))
+    return FALSE;
+  if (query->error != NULL)
+    return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
+  apply_directives (self->settings, query->recipe);
+  if (!check (self, query->recipe, FALSE, error))
+    return FALSE;
+  request->module = g_strdup (dkms_recipe_get (query->recipe, "PACKAGE_NAME", 0));
+  request->version = g_strdup (dkms_recipe_get (query->recipe, "PACKAGE_VERSION", 0));
+  if (!dkms_tree_check_name ("PACKAGE_NAME", request->module, error)
+      || !dkms_tree_check_name ("PACKAGE_VERSION", request->version, error))
+    {
+      dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_BAD_CONF);
+      return FALSE;
+    }
+  return TRUE;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "store/record.h"
+
+#include <string.h>
+
+#include "base/file.h"
+
+static void
+module_free (gpointer data)
+{
+  DkmsRecordModule *self = data;
+
+  g_free (self->dest_name);
+  g_free (self->dest_location);
+  g_free (self->file);
+  g_free (self->sha256);
+  g_free (self->built_sig);
+  g_free (self->installed_sig);
+  g_free (self);
+}
+
+DkmsRecord *
+dkms_record_new (void)
+{
+  DkmsRecord *self = g_new0 (DkmsRecord, 1);
+
+  self->modules = g_ptr_array_new_with_free_func (module_free);
+  return self;
+}
+
+void
+dkms_record_free (DkmsRecord *self)
+{
+  if (self == NULL)
+    return;
+  g_ptr_array_unref (self->modules);
+  dkms_recipe_free (self->recipe);
+  g_free (self);
+}
+
+DkmsRecordModule *
+dkms_record_add (DkmsRecord *self, const char *dest_name, const char *dest_location, const char *file)
+{
+  DkmsRecordModule *module = g_new0 (DkmsRecordModule, 1);
+
+  module->dest_name = g_strdup (dest_name);
+  module->dest_location = g_strdup (dest_location);
+  module->file = g_strdup (file);
+  g_ptr_array_add (self->modules, module);
+  return module;
+}
+
+DkmsRecord *
+dkms_record_read (const DkmsSettings *settings, const char *m, const char *v, const char *k, const char *a)
+{
+  g_autofree char *path = dkms_tree_path (settings, m, v, k, a, ".record.json", NULL);
+  g_autofree char *text = dkms_root_read (settings->root, path, 1 << 20, NULL, NULL);
+  json_t *object = text != NULL ? json_loads (text, 0, NULL) : NULL;
+  json_t *module;
+  DkmsRecord *self = NULL;
+  size_t i;
+
+  if (json_integer_value (json_object_get (object, "format")) == 1)
+    {
+      self = dkms_record_new ();
+      self->seconds = json_number_value (json_object_get (object, "seconds"));
+      self->recipe = dkms_recipe_from_json (path, json_object_get (object, "recipe"));
+      json_array_foreach (json_object_get (object, "modules"), i, module)
+        {
+          const char *name = NULL, *location = NULL, *file = NULL, *sum = NULL, *built = NULL, *installed = NULL;
+
+          if (json_unpack (module, "{s:s,s:s,s?s,s?s,s?s,s?s}", "name", &name, "location", &location, "file", &file,
+                           "sha256", &sum, "built", &built, "installed", &installed)
+              != 0)
+            continue;
+          DkmsRecordModule *added = dkms_record_add (self, name, location, file);
+          added->sha256 = g_strdup (sum);
+          added->built_sig = g_strdup (built);
+          added->installed_sig = g_strdup (installed);
+        }
+    }
+  json_decref (object);
+  return self;
+}
+
+static void
+set_text (json_t *object, const char *key, const char *text)
+{
+  if (text != NULL)
+    json_object_set_new (object, key, json_string (text));
+}
+
+gboolean
+dkms_record_write (const DkmsRecord *self, int build_dir_fd, GError **error)
+{
+  json_t *list = json_array ();
+  json_t *object = json_pack ("{s:i,s:f,s:o}", "format", 1, "seconds", self->seconds, "modules", list);
+  char *text;
+  gboolean ok;
+
+  for (guint i = 0; i < self->modules->len; i++)
+    {
+      const DkmsRecordModule *module = self->modules->pdata[i];
+      json_t *entry = json_pack ("{s:s,s:s}", "name", module->dest_name, "location", module->dest_location);
+
+      set_text (entry, "file", module->file);
+      set_text (entry, "sha256", module->sha256);
+      set_text (entry, "built", module->built_sig);
+      set_text (entry, "installed", module->installed_sig);
+      json_array_append_new (list, entry);
+    }
+  if (self->recipe != NULL)
+    json_object_set_new (object, "recipe", dkms_recipe_to_json (self->recipe));
+  text = json_dumps (object, JSON_INDENT (1));
+  ok = dkms_publish_at (build_dir_fd, ".record.json", text, strlen (text), 0644, error);
+  free (text);
+  json_decref (object);
+  return ok;
+}

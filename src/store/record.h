@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The build record, .record.json beside module/ of a build: what was built from what, and the stat
+ * signature of every installed file, so that `status` runs no recipe and reads no module. Keys:
+ *   format 1; recipe (directive -> array); jobs; seconds (of make);
+ *   modules: [{name, built, installed, built_sig, installed_sig}], paths of the effective place */
+#pragma once
+
+#include "conf/recipe.h"
+#include "store/tree.h"
+
+typedef struct {
+  char *dest_name;     /* without suffix */
+  char *dest_location; /* effective, such as "/updates/dkms" */
+  char *file;          /* name in module/, with suffix; NULL: not built */
+  char *sha256;
+  char *built_sig;     /* (nullable) stat signature of module/<file> */
+  char *installed_sig; /* (nullable) stat signature of the installed file when it was last equal */
+} DkmsRecordModule;
+
+typedef struct {
+  GPtrArray *modules; /* element-type DkmsRecordModule */
+  DkmsRecipe *recipe;
+  double seconds; /* how long make took */
+} DkmsRecord;
+
+DkmsRecord *dkms_record_new (void);
+void dkms_record_free (DkmsRecord *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsRecord, dkms_record_free)
+DkmsRecordModule *dkms_record_add (DkmsRecord *self, const char *dest_name, const char *dest_location,
+                                   const char *file);
+/** Returns: (transfer full) (nullable): NULL when the build has none, as those of the reference */
+DkmsRecord *dkms_record_read (const DkmsSettings *settings, const char *m, const char *v, const char *k, const char *a);
+gboolean dkms_record_write (const DkmsRecord *self, int build_dir_fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "store/tree.h"
+
+static void
+build_free (gpointer data)
+{
+  DkmsBuild *self = data;
+
+  g_free (self->kernel);
+  g_free (self->arch);
+  g_free (self);
+}
+
+static void
+version_free (gpointer data)
+{
+  DkmsVersion *self = data;
+
+  g_free (self->module);
+  g_free (self->version);
+  g_ptr_array_unref (self->builds);
+  g_strfreev (self->depends);
+  g_clear_error (&self->conf_error);
+  g_free (self);
+}
+
+DkmsState *
+dkms_state_new (void)
+{
+  DkmsState *self = g_new0 (DkmsState, 1);
+
+  self->versions = g_ptr_array_new_with_free_func (version_free);
+  return self;
+}
+
+void
+dkms_state_free (DkmsState *self)
+{
+  if (self == NULL)
+    return;
+  g_ptr_array_unref (self->versions);
+  g_free (self);
+}
+
+DkmsVersion *
+dkms_state_add (DkmsState *self, const char *module, const char *version)
+{
+  DkmsVersion *added = g_new0 (DkmsVersion, 1);
+
+  added->module = g_strdup (module);
+  added->version = g_strdup (version);
+  added->builds = g_ptr_array_new_with_free_func (build_free);
+  g_ptr_array_add (self->versions, added);
+  return added;
+}
+
+DkmsBuild *
+dkms_version_add_build (DkmsVersion *self, const char *kernel, const char *arch)
+{
+  DkmsBuild *build = g_new0 (DkmsBuild, 1);
+
+  build->kernel = g_strdup (kernel);
+  build->arch = g_strdup (arch);
+  g_ptr_array_add (self->builds, build);
+  return build;
+}
+
+DkmsVersion *
+dkms_state_find (const DkmsState *self, const char *module, const char *version)
+{
+  for (guint i = 0; i < self->versions->len; i++)
+    {
+      DkmsVersion *v = self->versions->pdata[i];
+      if (strcmp (v->module, module) == 0 && strcmp (v->version, version) == 0)
+        return v;
+    }
+  return NULL;
+}
+
+DkmsBuild *
+dkms_version_find (const DkmsVersion *self, const char *kernel, const char *arch)
+{
+  for (guint i = 0; i < self->builds->len; i++)
+    {
+      DkmsBuild *b = self->builds->pdata[i];
+      if (strcmp (b->kernel, kernel) == 0 && strcmp (b->arch, arch) == 0)
+        return b;
+    }
+  return NULL;
+}
+
+DkmsVersion *
+dkms_state_installed (const DkmsState *self, const char *module, const char *kernel, const char *arch)
+{
+  for (guint i = 0; i < self->versions->len; i++)
+    {
+      DkmsVersion *v = self->versions->pdata[i];
+      const DkmsBuild *b = strcmp (v->module, module) == 0 ? dkms_version_find (v, kernel, arch) : NULL;
+      if (b != NULL && b->built && b->active)
+        return v;
+    }
+  return NULL;
+}
+
+/* Names of a version directory that are no kernels (spec/tree.md §1). */
+static gboolean
+is_kernel_name (const char *name)
+{
+  static const char *const others[] = { "build", "source", "tarball", "driver_disk", "rpm", "deb", NULL };
+
+  return *name != '.' && !g_strv_contains (others, name);
+}
+
+/* Whether kernel-<k>-<a> leads to this build: our own and the reference's links say it literally. */
+static gboolean
+is_active (int module_fd, const DkmsVersion *v, const char *kernel, const char *arch)
+{
+  g_autofree char *link = g_strdup_printf ("kernel-%s-%s", kernel, arch);
+  g_autofree char *text = dkms_read_link_at (module_fd, link);
+  g_autofree char *expected = g_build_filename (v->version, kernel, arch, NULL);
+  struct stat a, b;
+
+  if (text == NULL)
+    return FALSE;
+  if (strcmp (text, expected) == 0)
+    return TRUE;
+  return *text != '/' && fstatat (module_fd, link, &a, 0) == 0 && fstatat (module_fd, expected, &b, 0) == 0
+         && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+static gboolean
+read_builds (int module_fd, int version_fd, DkmsVersion *v, GError **error)
+{
+  g_autoptr (GPtrArray) kernels = dkms_list_dir_at (version_fd, ".", error);
+
+  if (kernels == NULL)
+    return FALSE;
+  for (guint k = 0; k < kernels->len; k++)
+    {
+      const char *kernel = kernels->pdata[k];
+      g_autoptr (GPtrArray) arches = NULL;
+
+      if (!is_kernel_name (kernel))
+        continue;
+      arches = dkms_list_dir_at (version_fd, kernel, NULL); /* a plain file lists as nothing */
+      for (guint a = 0; arches != NULL && a < arches->len; a++)
+        {
+          const char *arch = arches->pdata[a];
+          g_autofree char *result = g_build_filename (kernel, arch, "module", NULL);
+          g_autofree char *backup = g_build_filename ("original_module", kernel, arch, NULL);
+
+          if (*arch == '.' || !dkms_is_dir_at (version_fd, result))
+            continue;
+          DkmsBuild *build = dkms_version_add_build (v, kernel, arch);
+          build->built = TRUE;
+          build->active = is_active (module_fd, v, kernel, arch);
+          build->originals = dkms_is_dir_at (module_fd, backup);
+        }
+    }
+  return TRUE;
+}
+
+static gboolean
+read_version (const DkmsSettings *settings, DkmsState *state, int module_fd, const char *module, const char *version,
+              GError **error)
+{
+  g_auto (DkmsFd) fd = openat (module_fd, version, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  g_autofree char *source = dkms_tree_path (settings, module, version, "source", NULL);
+  g_autofree char *stub = NULL;
+  DkmsVersion *v;
+
+  if (fd < 0)
+    return TRUE; /* a link, a file, or gone meanwhile */
+  v = dkms_state_add (state, module, version);
+  if (dkms_is_link_at (fd, "source"))
+    v->broken = dkms_root_is_host (settings->root) ? !dkms_is_dir_at (fd, "source")
+                                                   : !dkms_root_is_dir (settings->root, source);
+  else
+    v->broken = !dkms_is_file_at (fd, "source/dkms.conf"); /* a stub with its own conf counts as added, Q-44 */
+  return read_builds (module_fd, fd, v, error);
+}
+
+static gboolean
+read_module (const DkmsSettings *settings, DkmsState *state, int tree_fd, const char *module, const char *version,
+             GError **error)
+{
+  g_auto (DkmsFd) fd = openat (tree_fd, module, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  g_autoptr (GPtrArray) versions = NULL;
+
+  if (fd < 0)
+    return TRUE;
+  if (version != NULL)
+    return read_version (settings, state, fd, module, version, error);
+  versions = dkms_list_dir_at (fd, ".", error);
+  for (guint i = 0; versions != NULL && i < versions->len; i++)
+    {
+      const char *name = versions->pdata[i];
+      if (*name != '.' && strcmp (name, "original_module") != 0 && !g_str_has_prefix (name, "kernel-")
+          && !read_version (settings, state, fd, module, name, error))
+        return FALSE;
+    }
+  return versions != NULL;
+}
+
+DkmsState *
+dkms_state_read (const DkmsSettings *settings, const char *module, const char *version, GError **error)
+{
+  g_autoptr (DkmsState) state = dkms_state_new ();
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, settings->dkms_tree, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) modules = NULL;
+
+  if (fd < 0 && errno == ENOENT)
+    return g_steal_pointer (&state);
+  if (fd < 0)
+    return dkms_fail_errno (error, "read the tree", settings->dkms_tree), NULL;
+  if (module != NULL)
+    return read_module (settings, state, fd, module, version, error) ? g_steal_pointer (&state) : NULL;
+
+  modules = dkms_list_dir_at (fd, ".", error);
+  for (guint i = 0; modules != NULL && i < modules->len; i++)
+    if (*(const char *)modules->pdata[i] != '.' && !read_module (settings, state, fd, modules->pdata[i], NULL, error))
+      return NULL;
+  return modules != NULL ? g_steal_pointer (&state) : NULL;
+}
