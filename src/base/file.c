@@ -156,7 +156,7 @@ dkms_remove_tree_at (int dir_fd, const char *name, GError **error)
     return dkms_fail_errno (error, "delete", name);
 
   fd = openat (dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0 || fstat (fd, &st) < 0 || fstat (dir_fd, &up) < 0)
+  if (fd < 0 || fstat (fd, &st) < 0 || (dir_fd != AT_FDCWD && fstat (dir_fd, &up) < 0))
     return errno == ENOENT ? TRUE : dkms_fail_errno (error, "delete", name);
   if (dir_fd != AT_FDCWD && st.st_dev != up.st_dev)
     return dkms_fail (error, DKMS_ERROR_IO, name, "Unmount it first.", "Cannot delete %s: something is mounted there",

@@ -137,9 +137,18 @@ dkms_root_host_path (const DkmsRoot *self, const char *path)
 }
 
 char *
+dkms_root_resolved (const DkmsRoot *self, const char *path)
+{
+  g_autofree char *inside = dkms_root_canonical (self, path);
+
+  return dkms_root_host_path (self, inside != NULL ? inside : path);
+}
+
+char *
 dkms_root_tool_path (const DkmsRoot *self, const char *path)
 {
-  return self->has_shell ? g_strdup (path) : dkms_root_host_path (self, path);
+  /* Tools outside would follow an absolute link out of the root: it is resolved for them. */
+  return self->has_shell ? g_strdup (path) : dkms_root_resolved (self, path);
 }
 
 char *

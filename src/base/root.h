@@ -51,6 +51,9 @@ char *dkms_root_read (const DkmsRoot *self, const char *path, gsize limit, gsize
 /** Returns: (transfer full): the path as programs outside the root name it (and as people see it) */
 char *dkms_root_host_path (const DkmsRoot *self, const char *path);
 
+/** As dkms_root_host_path(), with every link on the way resolved inside the root. */
+char *dkms_root_resolved (const DkmsRoot *self, const char *path);
+
 /**
  * dkms_root_tool_path:
  * Returns: (transfer full): the path as recipes and build tools must be given it: inside the root

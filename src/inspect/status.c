@@ -20,8 +20,8 @@ typedef enum { FINDING_NONE, FINDING_MISSING, FINDING_DIFFERS } Finding;
 static gboolean
 same_content (const DkmsSettings *settings, const char *a, const char *b)
 {
-  g_autofree char *x = dkms_root_host_path (settings->root, a);
-  g_autofree char *y = dkms_root_host_path (settings->root, b);
+  g_autofree char *x = dkms_root_resolved (settings->root, a);
+  g_autofree char *y = dkms_root_resolved (settings->root, b);
 
   return dkms_files_equal_at (AT_FDCWD, x, AT_FDCWD, y);
 }

@@ -240,6 +240,8 @@ note_installed (const DkmsJob *job)
       g_clear_pointer (&module->installed_sig, g_free);
       if (module->file != NULL && dkms_root_stat (job->settings->root, path, &st) == 0)
         module->installed_sig = dkms_stat_signature (&st);
+      g_free (module->owned_sig);
+      module->owned_sig = g_strdup (module->installed_sig);
     }
   if (!dkms_record_write (record, fd, &error))
     dkms_ui_warn (job->ui, "%s; 'dkms status' will compare file contents instead.", error->message);
@@ -298,12 +300,23 @@ dkms_install (const DkmsJob *job, const char *previous, GError **error)
 
 /* ---- uninstall ---- */
 
+/* By the record, else by content, else (builds of the reference) by module version. */
 static gboolean
-is_ours (const DkmsJob *job, const char *built, const char *there)
+is_ours (const DkmsJob *job, const char *dest_name, const char *built, const char *there)
 {
-  g_autofree char *a = dkms_root_host_path (job->settings->root, built);
-  g_autofree char *b = dkms_root_host_path (job->settings->root, there);
+  g_autoptr (DkmsRecord) record
+      = dkms_record_read (job->settings, job->module, job->version, job->kernel->release, job->kernel->arch);
+  const DkmsRecordModule *module = dkms_record_find (record, dest_name);
+  g_autofree char *a = dkms_root_resolved (job->settings->root, built);
+  g_autofree char *b = dkms_root_resolved (job->settings->root, there);
+  struct stat st;
 
+  if (module != NULL && module->owned_sig != NULL && dkms_root_stat (job->settings->root, there, &st) == 0)
+    {
+      g_autofree char *now = dkms_stat_signature (&st);
+      if (strcmp (now, module->owned_sig) == 0)
+        return TRUE;
+    }
   return dkms_files_equal_at (AT_FDCWD, a, AT_FDCWD, b) || dkms_version_equal (job, built, there);
 }
 
@@ -363,7 +376,7 @@ take_away (const DkmsJob *job, DkmsTransaction *tx, const char *dest_name, const
       g_autofree char *dir = g_strconcat (job->kernel->dir, places[i], NULL);
       g_autofree char *file = dkms_job_find (job->settings->root, dir, dest_name, suffix);
       g_autofree char *path = file != NULL ? g_build_filename (dir, file, NULL) : NULL;
-      if (path != NULL && is_ours (job, built, path))
+      if (path != NULL && is_ours (job, dest_name, built, path))
         there = g_steal_pointer (&path);
     }
   restore_originals (job, tx, dest_name, places[1], restored);

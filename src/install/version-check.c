@@ -68,8 +68,8 @@ DkmsVerdict
 dkms_version_check (const DkmsJob *job, const char *built, const char *found, GError **error)
 {
   const DkmsRoot *root = job->settings->root;
-  g_autofree char *built_host = dkms_root_host_path (root, built);
-  g_autofree char *found_host = dkms_root_host_path (root, found);
+  g_autofree char *built_host = dkms_root_resolved (root, built);
+  g_autofree char *found_host = dkms_root_resolved (root, found);
   g_auto (Identity) b = { 0 };
   g_auto (Identity) f = { 0 };
 
@@ -87,8 +87,8 @@ dkms_version_check (const DkmsJob *job, const char *built, const char *found, GE
 gboolean
 dkms_version_equal (const DkmsJob *job, const char *built, const char *found)
 {
-  g_autofree char *built_host = dkms_root_host_path (job->settings->root, built);
-  g_autofree char *found_host = dkms_root_host_path (job->settings->root, found);
+  g_autofree char *built_host = dkms_root_resolved (job->settings->root, built);
+  g_autofree char *found_host = dkms_root_resolved (job->settings->root, found);
   g_auto (Identity) b = { 0 };
   g_auto (Identity) f = { 0 };
 

@@ -26,19 +26,6 @@ openable_exists (const DkmsRoot *root, const char *tool_path, gboolean dir)
   return dir ? dkms_is_dir_at (AT_FDCWD, tool_path) : dkms_is_file_at (AT_FDCWD, tool_path);
 }
 
-static char *
-find_source_dir (const DkmsRoot *root, const char *path)
-{
-  if (root->has_shell)
-    return g_strdup (path);
-
-  g_autofree char *inside = dkms_root_canonical (root, path);
-  if (inside != NULL)
-    return dkms_root_host_path (root, inside);
-  /* The host resolves the link itself; a dangling one stays as it is and fails the header check. */
-  return dkms_root_host_path (root, path);
-}
-
 DkmsKernel *
 dkms_kernel_new (const DkmsRoot *root, const char *install_tree, const char *release, const char *arch,
                  const char *source_dir, const char *config)
@@ -50,7 +37,7 @@ dkms_kernel_new (const DkmsRoot *root, const char *install_tree, const char *rel
   self->arch = g_strdup (arch);
   self->dir = g_build_filename (install_tree, release, NULL);
   build = g_build_filename (self->dir, "build", NULL);
-  self->source_dir = find_source_dir (root, source_dir != NULL ? source_dir : build);
+  self->source_dir = dkms_root_tool_path (root, source_dir != NULL ? source_dir : build);
   if (config != NULL)
     self->config = dkms_root_tool_path (root, config);
   else

@@ -211,6 +211,8 @@ static gboolean
 do_build (Run *run, const DkmsStep *step, GError **error)
 {
   g_autoptr (GPtrArray) outputs = NULL;
+  g_autoptr (DkmsRecord) replaced
+      = dkms_record_read (run->settings, step->module, step->version, step->kernel, step->arch);
   g_autofree char *base = dkms_tree_path (run->settings, step->module, step->version, step->kernel, step->arch, NULL);
   const DkmsRecipe *recipe;
   gboolean built, active;
@@ -234,6 +236,7 @@ do_build (Run *run, const DkmsStep *step, GError **error)
   if (active)
     dkms_ui_line (run->ui, "The installed copy is left alone; 'dkms install --force' replaces it.");
   DkmsJob job = job_for (run, step, recipe, &outputs);
+  job.replaced = replaced;
   return dkms_build (&job, error);
 }
 

@@ -16,6 +16,7 @@ module_free (gpointer data)
   g_free (self->sha256);
   g_free (self->built_sig);
   g_free (self->installed_sig);
+  g_free (self->owned_sig);
   g_free (self);
 }
 
@@ -26,6 +27,18 @@ dkms_record_new (void)
 
   self->modules = g_ptr_array_new_with_free_func (module_free);
   return self;
+}
+
+DkmsRecordModule *
+dkms_record_find (const DkmsRecord *self, const char *dest_name)
+{
+  for (guint i = 0; self != NULL && i < self->modules->len; i++)
+    {
+      DkmsRecordModule *module = self->modules->pdata[i];
+      if (strcmp (module->dest_name, dest_name) == 0)
+        return module;
+    }
+  return NULL;
 }
 
 void
@@ -67,16 +80,18 @@ dkms_record_read (const DkmsSettings *settings, const char *m, const char *v, co
       self->recipe = dkms_recipe_from_json (path, json_object_get (object, "recipe"));
       json_array_foreach (json_object_get (object, "modules"), i, module)
         {
-          const char *name = NULL, *location = NULL, *file = NULL, *sum = NULL, *built = NULL, *installed = NULL;
+          const char *name = NULL, *location = NULL, *file = NULL, *sum = NULL, *built = NULL, *installed = NULL,
+                     *owned = NULL;
 
-          if (json_unpack (module, "{s:s,s:s,s?s,s?s,s?s,s?s}", "name", &name, "location", &location, "file", &file,
-                           "sha256", &sum, "built", &built, "installed", &installed)
+          if (json_unpack (module, "{s:s,s:s,s?s,s?s,s?s,s?s,s?s}", "name", &name, "location", &location, "file", &file,
+                           "sha256", &sum, "built", &built, "installed", &installed, "owned", &owned)
               != 0)
             continue;
           DkmsRecordModule *added = dkms_record_add (self, name, location, file);
           added->sha256 = g_strdup (sum);
           added->built_sig = g_strdup (built);
           added->installed_sig = g_strdup (installed);
+          added->owned_sig = g_strdup (owned);
         }
     }
   json_decref (object);
@@ -107,6 +122,7 @@ dkms_record_write (const DkmsRecord *self, int build_dir_fd, GError **error)
       set_text (entry, "sha256", module->sha256);
       set_text (entry, "built", module->built_sig);
       set_text (entry, "installed", module->installed_sig);
+      set_text (entry, "owned", module->owned_sig);
       json_array_append_new (list, entry);
     }
   if (self->recipe != NULL)

@@ -2,7 +2,7 @@
 /* The build record, .record.json beside module/ of a build: what was built from what, and the stat
  * signature of every installed file, so that `status` runs no recipe and reads no module. Keys:
  *   format 1; recipe (directive -> array); jobs; seconds (of make);
- *   modules: [{name, built, installed, built_sig, installed_sig}], paths of the effective place */
+ *   modules: [{name, location, file, sha256, built, installed, owned}]; the last three are stat signatures */
 #pragma once
 
 #include "conf/recipe.h"
@@ -15,6 +15,7 @@ typedef struct {
   char *sha256;
   char *built_sig;     /* (nullable) stat signature of module/<file> */
   char *installed_sig; /* (nullable) stat signature of the installed file when it was last equal */
+  char *owned_sig;     /* (nullable) stat signature of the file that we put in place, also after a rebuild */
 } DkmsRecordModule;
 
 typedef struct {
@@ -28,6 +29,8 @@ void dkms_record_free (DkmsRecord *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsRecord, dkms_record_free)
 DkmsRecordModule *dkms_record_add (DkmsRecord *self, const char *dest_name, const char *dest_location,
                                    const char *file);
+/** Returns: (transfer none) (nullable): the entry of that module; @self may be NULL */
+DkmsRecordModule *dkms_record_find (const DkmsRecord *self, const char *dest_name);
 /** Returns: (transfer full) (nullable): NULL when the build has none, as those of the reference */
 DkmsRecord *dkms_record_read (const DkmsSettings *settings, const char *m, const char *v, const char *k, const char *a);
 gboolean dkms_record_write (const DkmsRecord *self, int build_dir_fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;

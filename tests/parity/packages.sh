@@ -1,0 +1,23 @@
+# Side of the package comparison: registers $PACKAGES, autoinstalls them for $KERNEL, reports.
+exec > "$OUT/log" 2>&1
+for package in $PACKAGES; do
+  # Not dpkg -x: a package with files in /lib would replace the link to /usr/lib.
+  dpkg-deb --fsys-tarfile "$DEBS/$package"_*.deb | tar -x --keep-directory-symlink -C /
+  for conf in $(dpkg-deb -c "$DEBS/$package"_*.deb | awk '{print $6}' | grep '/dkms.conf$'); do
+    dir=${conf#./usr/src/}
+    dir=${dir%/dkms.conf}
+    [ -d "/usr/src/$dir" ] || continue
+    # A version may hold a dash; the conf knows the name.
+    name=$(bash -c ". /usr/src/$dir/dkms.conf >/dev/null 2>&1; echo \$PACKAGE_NAME" 2>/dev/null)
+    version=${dir#"$name"-}
+    dkms add -m "$name" -v "$version" -k "$KERNEL"
+    echo "add $name/$version: $?" >> "$OUT/codes"
+  done
+done
+start=$(date +%s.%N)
+dkms autoinstall -k "$KERNEL"
+echo "autoinstall: $?" >> "$OUT/codes"
+end=$(date +%s.%N)
+echo "$start $end" | awk '{ print $2 - $1 }' > "$OUT/seconds"
+dkms status > "$OUT/status"
+(cd "/lib/modules/$KERNEL" && find updates -name '*.ko*' -type f -print0 | sort -z | xargs -0r sha256sum) > "$OUT/modules"

@@ -1,0 +1,126 @@
+"""A throw-away root per test, and the real binary in it.
+
+Most tests use a fake kernel: a header directory whose Makefile 'builds' a .ko by copying a file.
+That is fast and shows every path but the compiler; tests marked with the `real` fixture use real
+kernel headers.
+"""
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+DKMS = os.environ.get("DKMS", str(pathlib.Path(__file__).resolve().parents[2] / "build/src/dkms"))
+K1, K2 = "6.1.0-1-test", "6.12.0-2-test"
+ARCH = os.uname().machine
+
+FAKE_MAKEFILE = """\
+# Stands for a kernel build directory: 'make -C here M=dir' makes every *.c of dir into a .ko.
+all:
+\t@for f in $(M)/*.c; do cp $$f $${f%.c}.ko || exit 1; echo "  LD [M] $${f%.c}.ko"; done
+"""
+
+
+class Result:
+    def __init__(self, process):
+        self.rc, self.out, self.err = process.returncode, process.stdout, process.stderr
+
+    def __repr__(self):
+        return f"rc={self.rc}\n--- out\n{self.out}\n--- err\n{self.err}"
+
+
+class Root:
+    def __init__(self, path):
+        self.path = path
+        self.tree = path / "var/lib/dkms"
+        self.src = path / "usr/src"
+        self.modules = path / "lib/modules"
+        self.src.mkdir(parents=True)
+        (path / "etc/dkms").mkdir(parents=True)
+        self.os_release("debian")
+        for kernel in (K1, K2):
+            self.kernel(kernel)
+
+    def os_release(self, name, like=None):
+        text = f"ID={name}\n" + (f'ID_LIKE="{like}"\n' if like else "")
+        (self.path / "etc/os-release").write_text(text)
+
+    def kernel(self, release, headers=True, config="CONFIG_MODULES=y\n"):
+        directory = self.modules / release
+        directory.mkdir(parents=True, exist_ok=True)
+        if headers:
+            build = directory / "build"
+            (build / "include/config").mkdir(parents=True, exist_ok=True)
+            (build / "include/config/auto.conf").write_text(config)
+            (build / "Makefile").write_text(FAKE_MAKEFILE)
+        return directory
+
+    def source(self, name="foo", version="1.0", conf=None, extra="", files=None):
+        directory = self.src / f"{name}-{version}"
+        directory.mkdir(parents=True, exist_ok=True)
+        if conf is None:
+            conf = (f'PACKAGE_NAME="{name}"\nPACKAGE_VERSION="{version}"\nBUILT_MODULE_NAME[0]="{name}"\n'
+                    'DEST_MODULE_LOCATION[0]="/kernel/drivers/misc"\nSTRIP="no"\nAUTOINSTALL="yes"\n') + extra
+        mode = "wb" if isinstance(conf, bytes) else "w"
+        with open(directory / "dkms.conf", mode) as f:
+            f.write(conf)
+        for file, text in (files or {f"{name}.c": f"{name} {version}\n"}).items():
+            (directory / file).parent.mkdir(parents=True, exist_ok=True)
+            (directory / file).write_text(text)
+            if text.startswith("#!"):
+                (directory / file).chmod(0o755)
+        return directory
+
+    def __call__(self, *arguments, env=None, timeout=120, cwd=None):
+        environment = dict(os.environ, LC_ALL="C", **(env or {}))
+        return Result(subprocess.run([DKMS, "--root", str(self.path), *map(str, arguments)], capture_output=True, text=True,
+                                     env=environment, timeout=timeout, check=False, stdin=subprocess.DEVNULL, cwd=cwd))
+
+    def ok(self, *arguments, **keywords):
+        result = self(*arguments, **keywords)
+        assert result.rc == 0, result
+        return result
+
+    def status(self, *arguments):
+        return self.ok("status", *arguments).out.splitlines()
+
+    def snapshot(self):
+        """Every path with type, mode, and content or target; what begins with .dkms is our own business."""
+        found = {}
+        for directory, names, files in os.walk(self.path):
+            if ".dkms" in names:
+                names.remove(".dkms")
+            for name in names + files:
+                path = pathlib.Path(directory) / name
+                mode = path.lstat().st_mode
+                if path.is_symlink():
+                    content = os.readlink(path)
+                elif path.is_file():
+                    content = hashlib.sha256(path.read_bytes()).hexdigest()
+                else:
+                    content = ""
+                found[str(path.relative_to(self.path))] = (oct(mode), content)
+        return found
+
+
+@pytest.fixture
+def root(tmp_path):
+    return Root(tmp_path / "root")
+
+
+@pytest.fixture
+def real(tmp_path):
+    """A root whose kernel has real headers, borrowed from this machine."""
+    headers = sorted(pathlib.Path("/usr/src").glob("linux-headers-*/include/config/auto.conf"))
+    if not headers:
+        pytest.fail("no kernel headers in /usr/src; scripts/install-deps demo installs them")
+    directory = headers[0].parents[2]
+    release = directory.name.removeprefix("linux-headers-")
+    lab = Root(tmp_path / "root")
+    shutil.rmtree(lab.modules)
+    (lab.modules / release).mkdir(parents=True)
+    (lab.modules / release / "build").symlink_to(directory)
+    lab.release = release
+    return lab

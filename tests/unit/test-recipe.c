@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "conf/recipe.h"
+
+/* "NAME[i]=value" entries, separated by ';' */
+static DkmsRecipe *
+recipe (const char *text)
+{
+  DkmsRecipe *self = dkms_recipe_new ("dkms.conf");
+  g_auto (GStrv) entries = g_strsplit (text, ";", -1);
+
+  for (char **entry = entries; *entry != NULL && **entry != '\0'; entry++)
+    {
+      char *equals = strchr (*entry, '='), *bracket = strchr (*entry, '[');
+      guint index = bracket != NULL && bracket < equals ? (guint)g_ascii_strtoull (bracket + 1, NULL, 10) : 0;
+
+      *equals = '\0';
+      if (index > 0 || (bracket != NULL && bracket < equals))
+        *bracket = '\0';
+      dkms_recipe_set (self, *entry, index, equals + 1);
+    }
+  return self;
+}
+
+static DkmsKernel kernel
+    = { .release = (char *)"6.1.0-56-amd64", .arch = (char *)"x86_64", .source_dir = (char *)"/h" };
+
+#define ID "PACKAGE_NAME=p;PACKAGE_VERSION=1;"
+#define ONE ID "BUILT_MODULE_NAME=a;DEST_MODULE_LOCATION=/extra;"
+
+static const struct {
+  const char *name, *text;
+  guint plain, strict; /* problems found */
+} checks[] = {
+  { "valid", ONE, 0, 0 },
+  { "empty", "", 2, 2 },
+  { "default-name", ID "DEST_MODULE_LOCATION=/kernel/x", 0, 0 },
+  { "no-records", ID, 0, 0 },
+  { "suffix", ID "BUILT_MODULE_NAME=a.ko;DEST_MODULE_NAME=b.o;DEST_MODULE_LOCATION=/extra", 2, 2 },
+  { "no-location", ID "BUILT_MODULE_NAME=a", 1, 1 },
+  { "bad-location", ID "BUILT_MODULE_NAME=a;DEST_MODULE_LOCATION=/usr", 1, 1 },
+  { "prefix-is-plain", ID "BUILT_MODULE_NAME=a;DEST_MODULE_LOCATION=/updatesfoo", 0, 0 },
+  { "leads-away", ID "BUILT_MODULE_NAME=a;DEST_MODULE_LOCATION=/updates/../../etc", 1, 1 },
+  { "gap-is-a-record",
+    ID "BUILT_MODULE_NAME[0]=a;DEST_MODULE_LOCATION[0]=/extra;BUILT_MODULE_NAME[2]=c;DEST_MODULE_LOCATION[2]=/extra", 2,
+    2 },
+  { "duplicates",
+    ID "BUILT_MODULE_NAME[0]=a;DEST_MODULE_LOCATION[0]=/extra;BUILT_MODULE_NAME[1]=a;DEST_MODULE_LOCATION[1]=/extra", 0,
+    2 },
+  { "booleans", ONE "AUTOINSTALL=maybe;NO_WEAK_MODULES=YES;BUILD_DEPENDS_REBUILD=1", 2, 2 },
+};
+
+static const struct {
+  const char *name, *text, *config;
+  gboolean excluded;
+} exclusives[] = {
+  { "none", ONE, NULL, FALSE },
+  { "regex", ONE "BUILD_EXCLUSIVE_KERNEL=^5\\.", NULL, TRUE },
+  { "regex-hit", ONE "BUILD_EXCLUSIVE_KERNEL=^6\\.1", NULL, FALSE },
+  { "bad-regex", ONE "BUILD_EXCLUSIVE_KERNEL=(", NULL, TRUE },
+  { "min", ONE "BUILD_EXCLUSIVE_KERNEL_MIN=6.2", NULL, TRUE },
+  { "max", ONE "BUILD_EXCLUSIVE_KERNEL_MAX=5.19", NULL, TRUE },
+  { "arch", ONE "BUILD_EXCLUSIVE_ARCH=arm", NULL, TRUE },
+  { "config-missing", ONE "BUILD_EXCLUSIVE_CONFIG=CONFIG_A !CONFIG_B", "CONFIG_B=y\n", TRUE },
+  { "config-fits", ONE "BUILD_EXCLUSIVE_CONFIG=CONFIG_A !CONFIG_B", "CONFIG_A=m\n", FALSE },
+  { "config-absent-file", ONE "BUILD_EXCLUSIVE_CONFIG=CONFIG_A", NULL, FALSE },
+  { "zero-records", ID "BUILD_EXCLUSIVE_KERNEL=^5", NULL, TRUE }, /* */
+  { "some-left", ONE "BUILT_MODULE_NAME[1]=b;DEST_MODULE_LOCATION[1]=/extra;BUILD_EXCLUSIVE_KERNEL_MIN[1]=7", NULL,
+    FALSE },
+  { "pinned-q29", ONE "BUILT_MODULE_NAME[1]=b;BUILD_EXCLUSIVE_KERNEL_MAX[0]=3.99;BUILD_EXCLUSIVE_KERNEL_MIN[1]=5.0",
+    NULL, TRUE },
+};
+
+static const struct {
+  const char *text, *line;
+} makes[] = {
+  { "", "make -j4 KERNELRELEASE=6.1.0-56-amd64 -C /h M=/b" },
+  { "MAKE=make all", "make -j4 KERNELRELEASE=6.1.0-56-amd64 all" },
+  { "MAKE='make' all", "'make' all" },
+  { "MAKE=makepkg", "makepkg" },
+  { "MAKE[1]=make one;MAKE_MATCH[1]=^6", "make -j4 KERNELRELEASE=6.1.0-56-amd64 one" },
+  { "MAKE=make zero;MAKE_MATCH=^5;MAKE[1]=never", "make -j4 KERNELRELEASE=6.1.0-56-amd64 -C /h M=/b" },
+  { "MAKE=make zero;MAKE[3]=make three;MAKE_MATCH[3]=amd64$",
+    "make -j4 KERNELRELEASE=6.1.0-56-amd64 three" }, /* */
+};
+
+static void
+test_checks (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (checks); i++)
+    {
+      g_autoptr (DkmsRecipe) r = recipe (checks[i].text);
+      g_autoptr (GPtrArray) plain = dkms_recipe_check (r, FALSE);
+      g_autoptr (GPtrArray) strict = dkms_recipe_check (r, TRUE);
+
+      g_test_message ("%s", checks[i].name);
+      g_assert_cmpuint (plain->len, ==, checks[i].plain);
+      g_assert_cmpuint (strict->len, ==, checks[i].strict);
+    }
+}
+
+static void
+test_exclusive (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (exclusives); i++)
+    {
+      g_autoptr (DkmsRecipe) r = recipe (exclusives[i].text);
+
+      g_test_message ("%s", exclusives[i].name);
+      g_assert_cmpint (dkms_recipe_excluded (r, &kernel, exclusives[i].config), ==, exclusives[i].excluded);
+    }
+}
+
+static void
+test_make (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (makes); i++)
+    {
+      g_autoptr (DkmsRecipe) r = recipe (makes[i].text);
+      g_autofree char *make = dkms_recipe_make (r, &kernel, "/b", FALSE);
+      g_autofree char *line = dkms_recipe_inject (make, "4", kernel.release);
+
+      g_assert_cmpstr (line, ==, makes[i].line);
+    }
+}
+
+static void
+test_patches (void)
+{
+  g_autoptr (DkmsRecipe) r = recipe ("PATCH[0]=a;PATCH[2]=c;PATCH_MATCH[2]=^6;PATCH[3]=d;PATCH_MATCH[3]=^5");
+  g_autoptr (GPtrArray) patches = dkms_recipe_patches (r, kernel.release);
+
+  g_assert_cmpuint (patches->len, ==, 2);
+  g_assert_cmpstr (patches->pdata[1], ==, "c");
+}
+
+static void
+test_outputs (void)
+{
+  g_autoptr (DkmsRecipe) r
+      = recipe (ONE "BUILT_MODULE_LOCATION=sub;STRIP=no;BUILT_MODULE_NAME[1]=b;DEST_MODULE_NAME[1]=c;"
+                    "DEST_MODULE_LOCATION[1]=/kernel/x");
+  g_autoptr (GPtrArray) own = dkms_recipe_outputs (r, &kernel, NULL, NULL);
+  g_autoptr (GPtrArray) debian = dkms_recipe_outputs (r, &kernel, "/updates/dkms", NULL);
+  const DkmsOutput *a = own->pdata[0], *b = own->pdata[1];
+
+  g_assert_cmpstr (a->built_location, ==, "sub/");
+  g_assert_cmpstr (b->dest_name, ==, "c");
+  g_assert_cmpstr (b->dest_location, ==, "/kernel/x");
+  g_assert_false (b->strip); /* as record 0 says */
+  g_assert_cmpstr (((DkmsOutput *)debian->pdata[1])->dest_location, ==, "/updates/dkms");
+}
+
+static void
+test_json (void)
+{
+  g_autoptr (DkmsRecipe) r = recipe ("PATCH[0]=a;PATCH[2]=c");
+  json_t *json = dkms_recipe_to_json (r);
+  g_autoptr (DkmsRecipe) again = dkms_recipe_from_json ("x", json);
+
+  g_assert_cmpuint (dkms_recipe_count (again, "PATCH"), ==, 3);
+  g_assert_cmpstr (dkms_recipe_get (again, "PATCH", 1), ==, "");
+  g_assert_cmpstr (dkms_recipe_get (again, "PATCH", 2), ==, "c");
+  json_decref (json);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/recipe/check", test_checks);
+  g_test_add_func ("/recipe/exclusive", test_exclusive);
+  g_test_add_func ("/recipe/make", test_make);
+  g_test_add_func ("/recipe/patches", test_patches);
+  g_test_add_func ("/recipe/outputs", test_outputs);
+  g_test_add_func ("/recipe/json", test_json);
+  return g_test_run ();
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Transactions in a directory of their own, and what recovery makes of a journal left behind. */
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "store/transaction.h"
+
+typedef struct {
+  char *dir;
+  DkmsSettings settings;
+  DkmsUi ui;
+} Fixture;
+
+static void
+put (const Fixture *f, const char *path, const char *text)
+{
+  g_autofree char *full = g_strconcat (f->dir, path, NULL);
+  g_autofree char *dir = g_path_get_dirname (full);
+
+  g_assert_cmpint (g_mkdir_with_parents (dir, 0755), ==, 0);
+  g_assert_true (g_file_set_contents (full, text, -1, NULL));
+}
+
+static char *
+get (const Fixture *f, const char *path)
+{
+  g_autofree char *full = g_strconcat (f->dir, path, NULL);
+  char *text = NULL;
+
+  return g_file_get_contents (full, &text, NULL, NULL) ? text : NULL;
+}
+
+static void
+set_up (Fixture *f, gconstpointer data)
+{
+  f->dir = g_dir_make_tmp ("dkms-test-XXXXXX", NULL);
+  f->settings.root = dkms_root_open (f->dir, NULL);
+  f->settings.dkms_tree = (char *)"/tree";
+  put (f, "/tree/x", "");
+}
+
+static void
+tear_down (Fixture *f, gconstpointer data)
+{
+  g_assert_true (dkms_remove_tree_at (-100 /* AT_FDCWD */, f->dir, NULL));
+  dkms_root_free (f->settings.root);
+  g_free (f->dir);
+}
+
+static void
+assert_text (const Fixture *f, const char *path, const char *expected)
+{
+  g_autofree char *text = get (f, path);
+  g_assert_cmpstr (text, ==, expected);
+}
+
+static void
+test_commit (Fixture *f, gconstpointer data)
+{
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&f->settings);
+  g_autoptr (GError) error = NULL;
+
+  put (f, "/new", "new");
+  put (f, "/lib/m.ko", "old");
+  put (f, "/lib/a/b/gone.ko", "x");
+  dkms_transaction_copy (tx, "/new", "/lib/m.ko", 0644);
+  dkms_transaction_write (tx, "text", "/made/deep/file");
+  dkms_transaction_link (tx, "new", "/lib/link");
+  dkms_transaction_delete (tx, "/lib/a/b/gone.ko");
+  dkms_transaction_prune (tx, "/lib/a/b", "/lib");
+  g_assert_true (dkms_transaction_commit (tx, &f->ui, &error));
+  g_assert_no_error (error);
+  assert_text (f, "/lib/m.ko", "new");
+  assert_text (f, "/made/deep/file", "text");
+  assert_text (f, "/lib/a/b/gone.ko", NULL);
+  g_assert_false (dkms_root_is_dir (f->settings.root, "/lib/a"));
+  g_assert_true (dkms_root_is_dir (f->settings.root, "/lib"));
+}
+
+static void
+test_failure_changes_nothing (Fixture *f, gconstpointer data)
+{
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&f->settings);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) left = NULL;
+  g_autofree char *lib = g_strconcat (f->dir, "/lib", NULL);
+
+  put (f, "/lib/m.ko", "old");
+  dkms_transaction_write (tx, "new", "/lib/m.ko");
+  dkms_transaction_copy (tx, "/absent", "/lib/n.ko", 0644);
+  g_assert_false (dkms_transaction_commit (tx, &f->ui, &error));
+  g_assert_nonnull (error);
+  assert_text (f, "/lib/m.ko", "old");
+  left = dkms_list_dir_at (-100, lib, NULL);
+  g_assert_cmpuint (left->len, ==, 1);
+}
+
+static void
+test_recover_forward (Fixture *f, gconstpointer data)
+{
+  put (f, "/lib/.dkms-1-0", "new");
+  put (f, "/lib/m.ko", "old");
+  put (f, "/lib/gone", "x");
+  put (f, "/tree/.dkms/journal/1.json",
+       "{\"ops\": [[\"rename\", \"/lib/.dkms-1-0\", \"/lib/m.ko\"], [\"rename\", \"/lib/.dkms-1-1\", \"/lib/done.ko\"],"
+       " [\"delete\", \"/lib/gone\", \"\"]]}");
+  g_assert_true (dkms_transaction_recover (&f->settings, &f->ui, NULL));
+  assert_text (f, "/lib/m.ko", "new");
+  assert_text (f, "/lib/gone", NULL);
+  assert_text (f, "/tree/.dkms/journal/1.json", NULL);
+}
+
+static void
+test_recover_back (Fixture *f, gconstpointer data)
+{
+  put (f, "/lib/.dkms-1-0", "half");
+  put (f, "/lib/precious", "x");
+  put (f, "/tree/.dkms/journal/1.json", "{\"temps\": [\"/lib/.dkms-1-0\", \"/lib/.dkms-1-1\", \"/lib/precious\"]}");
+  g_assert_true (dkms_transaction_recover (&f->settings, &f->ui, NULL));
+  assert_text (f, "/lib/.dkms-1-0", NULL);
+  assert_text (f, "/lib/precious", "x"); /* no temporary of ours by its name */
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+#define ADD(path, function) g_test_add ("/transaction/" path, Fixture, NULL, set_up, function, tear_down)
+  ADD ("commit", test_commit);
+  ADD ("failure-changes-nothing", test_failure_changes_nothing);
+  ADD ("recover-forward", test_recover_forward);
+  ADD ("recover-back", test_recover_back);
+  return g_test_run ();
+}
