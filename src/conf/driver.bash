@@ -17,7 +17,16 @@ shift 3
 readonly __dkms_fd __dkms_names __dkms_deprecated
 unset -v $__dkms_names $__dkms_deprecated
 
+# Makes the shell ours again, whatever the last file did to it.
+__dkms_tame () {
+  POSIXLY_CORRECT=1 # now special builtins win over functions ...
+  unset -f printf eval read set unset wait local
+  set +eufvx +o posix # ... and now the others are ours again too
+  IFS=$' \t\n'
+}
+
 __dkms_after_file () {
+  __dkms_tame
   local __dkms_n __dkms_v
   for __dkms_n in ${!DKMS_DIRECTIVE@}; do
     __dkms_v=${!__dkms_n}
@@ -54,7 +63,7 @@ __DKMS_END_OF_VALUE__
 
 # Gives a recipe its shell without any positional parameter of ours.
 __dkms_source () { . "$__dkms_file"; }
-readonly -f __dkms_after_file __dkms_report __dkms_source
+readonly -f __dkms_tame __dkms_after_file __dkms_report __dkms_source
 
 set -m # every query gets a process group of its own, so that it can be ended with all its children
 while [[ $# -gt 0 ]]; do
@@ -74,10 +83,6 @@ while [[ $# -gt 0 ]]; do
       __dkms_source || :
       __dkms_after_file "$__dkms_file"
     done
-    POSIXLY_CORRECT=1 # from here special builtins win over functions ...
-    unset -f printf eval read set unset for case '[' '[[' # ... and these are ours again
-    set +eufvx +o posix
-    IFS=$' \t\n'
     __dkms_report >&$__dkms_fd
   ) </dev/null >/dev/null &
   __dkms_pid=$!

@@ -115,11 +115,43 @@ parent_of (const DkmsRoot *root, const char *path, gboolean create, char **name,
   return dkms_root_open_dir (root, dir, create, error);
 }
 
+/* Creates the directory of a temporary and adds what it had to create to @made, parents first. */
 static gboolean
-write_stage (const DkmsRoot *root, const Stage *stage, GError **error)
+make_dirs (const DkmsRoot *root, const char *dir, GPtrArray *made, GError **error)
 {
+  g_autofree char *up = g_path_get_dirname (dir);
+  g_auto (DkmsFd) fd = -1;
+
+  if (dkms_root_is_dir (root, dir))
+    return TRUE;
+  if (!make_dirs (root, up, made, error))
+    return FALSE;
+  fd = dkms_root_open_dir (root, dir, TRUE, error);
+  if (fd >= 0)
+    g_ptr_array_add (made, g_strdup (dir));
+  return fd >= 0;
+}
+
+static void
+undo_dirs (const DkmsRoot *root, const GPtrArray *made)
+{
+  for (guint i = made->len; i > 0; i--)
+    {
+      g_autofree char *name = NULL;
+      g_auto (DkmsFd) parent = parent_of (root, made->pdata[i - 1], FALSE, &name, NULL);
+
+      if (parent >= 0)
+        (void)unlinkat (parent, name, AT_REMOVEDIR);
+    }
+}
+
+static gboolean
+write_stage (const DkmsRoot *root, const Stage *stage, GPtrArray *made, GError **error)
+{
+  g_autofree char *dir_name = g_path_get_dirname (stage->temp);
   g_autofree char *name = NULL;
-  g_auto (DkmsFd) dir = parent_of (root, stage->temp, TRUE, &name, error);
+  g_auto (DkmsFd) dir
+      = make_dirs (root, dir_name, made, error) ? parent_of (root, stage->temp, FALSE, &name, error) : -1;
   g_auto (DkmsFd) from = -1;
   char magic[64];
 
@@ -251,6 +283,7 @@ dkms_transaction_commit (DkmsTransaction *self, DkmsUi *ui, GError **error)
   g_autoptr (DkmsLock) lock = dkms_lock_take (self->settings, ui, "lock", TRUE, error);
   g_auto (DkmsFd) journal = lock != NULL ? open_journal (self->settings, TRUE, error) : -1;
   g_autofree char *name = g_strdup_printf ("%08x.json", self->id);
+  g_autoptr (GPtrArray) made = g_ptr_array_new_with_free_func (g_free);
   json_t *temps = json_array ();
   gboolean ok;
 
@@ -258,11 +291,12 @@ dkms_transaction_commit (DkmsTransaction *self, DkmsUi *ui, GError **error)
     json_array_append_new (temps, json_string (g_array_index (self->stages, Stage, i).temp));
   ok = journal >= 0 && write_journal (journal, name, "temps", temps, error);
   for (guint i = 0; ok && i < self->stages->len; i++)
-    ok = write_stage (root, &g_array_index (self->stages, Stage, i), error);
+    ok = write_stage (root, &g_array_index (self->stages, Stage, i), made, error);
   ok = ok && write_journal (journal, name, "ops", self->ops, error);
   if (!ok)
     {
       delete_temps (root, temps);
+      undo_dirs (root, made);
       if (journal >= 0)
         (void)unlinkat (journal, name, 0);
       json_decref (temps);
