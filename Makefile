@@ -5,7 +5,7 @@ DESTDIR ?=
 .PHONY: all deps demo check install bench parity parity-all asan lint format
 
 all: $(BUILD)/build.ninja
-	@ninja -C $(BUILD) --quiet
+	@ninja -C $(BUILD) >$(BUILD)/ninja.log || { cat $(BUILD)/ninja.log; exit 1; }
 
 $(BUILD)/build.ninja:
 	@meson setup $(BUILD) >/dev/null

@@ -72,7 +72,7 @@ dkms_process_wait (GPid pid)
 int
 dkms_process_run (const DkmsCommand *command, GError **error)
 {
-  GPid pid;
+  GPid pid = 0;
 
   return dkms_process_start (command, &pid, error) ? dkms_process_wait (pid) : -1;
 }

@@ -75,9 +75,9 @@ dkms_version_check (const DkmsJob *job, const char *built, const char *found, GE
 
   if (!identify (built_host, found_host, &b, &f, error))
     return DKMS_VERDICT_INSTALL;
-  if (strcmp (b.version, f.version) != 0)
+  if (g_strcmp0 (b.version, f.version) != 0)
     return dkms_version_compare (f.version, b.version) > 0 ? DKMS_VERDICT_OLDER : DKMS_VERDICT_INSTALL;
-  if (strcmp (b.srcversion, f.srcversion) != 0)
+  if (g_strcmp0 (b.srcversion, f.srcversion) != 0)
     return DKMS_VERDICT_INSTALL;
   if (*b.version != '\0' || *b.srcversion != '\0')
     return DKMS_VERDICT_SAME;
@@ -92,5 +92,5 @@ dkms_version_equal (const DkmsJob *job, const char *built, const char *found)
   g_auto (Identity) b = { 0 };
   g_auto (Identity) f = { 0 };
 
-  return identify (built_host, found_host, &b, &f, NULL) && strcmp (b.version, f.version) == 0;
+  return identify (built_host, found_host, &b, &f, NULL) && g_strcmp0 (b.version, f.version) == 0;
 }

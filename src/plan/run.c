@@ -68,7 +68,7 @@ want_recipes (Run *run)
 {
   for (guint i = 0; i < run->plan->steps->len; i++)
     {
-      const DkmsStep *step = run->plan->steps->pdata[i];
+      const DkmsStep *step = g_ptr_array_index (run->plan->steps, i);
       if (step->kind == DKMS_STEP_BUILD || step->kind == DKMS_STEP_INSTALL || step->kind == DKMS_STEP_UNINSTALL)
         dkms_world_want (run->world, step->module, step->version, step->kernel, step->arch);
     }
@@ -598,12 +598,9 @@ dkms_run (const DkmsSettings *settings, DkmsUi *ui, DkmsRequest *request, int (*
     }
   run.outcomes = outcomes = g_new0 (Outcome, plan->steps->len + 1);
   run.codes = codes = g_new0 (int, plan->steps->len + 1);
-  if (request->verb != DKMS_VERB_ADD)
-    {
-      const DkmsStep *first = plan->steps->len > 0 ? plan->steps->pdata[0] : NULL;
-      if (first == NULL || first->kind != DKMS_STEP_ADD)
-        want_recipes (&run);
-    }
+  /* Recipes of a module that is yet to be added are announced by its add step. */
+  if (plan->steps->len > 0 && ((const DkmsStep *)plan->steps->pdata[0])->kind != DKMS_STEP_ADD)
+    want_recipes (&run);
   if (request->verb == DKMS_VERB_AUTOINSTALL && !check_autoinstall_headers (&run, error))
     return FALSE;
   run_steps (&run);

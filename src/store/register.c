@@ -18,7 +18,8 @@ dkms_tree_path (const DkmsSettings *settings, const char *first, ...)
 
   g_ptr_array_add (parts, settings->dkms_tree);
   va_start (args, first);
-  for (const char *part = first; part != NULL; part = va_arg (args, const char *))
+  for (const char *part = first; part != NULL;
+       part = va_arg (args, const char *)) // NOLINT(clang-analyzer-valist.Uninitialized): started above
     g_ptr_array_add (parts, (gpointer)part);
   va_end (args);
   g_ptr_array_add (parts, NULL);

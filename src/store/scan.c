@@ -174,7 +174,6 @@ read_version (const DkmsSettings *settings, DkmsState *state, int module_fd, con
 {
   g_auto (DkmsFd) fd = openat (module_fd, version, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   g_autofree char *source = dkms_tree_path (settings, module, version, "source", NULL);
-  g_autofree char *stub = NULL;
   DkmsVersion *v;
 
   if (fd < 0)

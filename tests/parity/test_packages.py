@@ -1,0 +1,56 @@
+"""The same real packages through the distribution's dkms and through ours, in twin roots.
+
+DKMS_PARITY=all takes every *-dkms package of the distribution; otherwise eight. DKMS_PARITY_KERNEL
+names the kernel release; otherwise the oldest with headers.
+"""
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+EIGHT = ["dahdi-dkms", "digimend-dkms", "evdi-dkms", "jool-dkms", "openafs-modules-dkms", "rapiddisk-dkms",
+         "v4l2loopback-dkms", "xtables-addons-dkms"]
+
+
+def packages():
+    if os.environ.get("DKMS_PARITY") != "all":
+        return EIGHT
+    found = subprocess.run(["apt-cache", "search", "--names-only", "-dkms$"], capture_output=True, text=True, check=True).stdout
+    return sorted(line.split()[0] for line in found.splitlines() if not line.startswith("dh-dkms"))
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        pytest.fail("the parity tier needs root on a Debian machine")
+    lab = tmp_path_factory.mktemp("parity")
+    debs = lab / "debs"
+    debs.mkdir()
+    debs.chmod(0o777)
+    if not subprocess.run(["apt-cache", "policy", "dkms"], capture_output=True, text=True, check=False).stdout.count("Candidate"):
+        subprocess.run(["apt-get", "update", "-qq"], check=True)
+    subprocess.run(["apt-get", "download", "-qq", "dkms", *packages()], cwd=debs, check=True)
+    kernels = sorted(p.parent.name for p in pathlib.Path("/lib/modules").glob("*/build") if (p / "include").is_dir())
+    if not kernels:
+        pytest.fail("no kernel headers; scripts/install-deps demo installs them")
+    kernel = os.environ.get("DKMS_PARITY_KERNEL", kernels[0])
+    sides = {}
+    for side in ("debian", os.environ["DKMS"]):
+        out = lab / pathlib.Path(side).name
+        out.mkdir()
+        environment = dict(os.environ, KERNEL=kernel, PACKAGES=" ".join(packages()))
+        subprocess.run([HERE / "twin", side, debs, out, HERE / "packages.sh"], env=environment, check=True, stdin=subprocess.DEVNULL)
+        sides["debian" if side == "debian" else "ours"] = {p.name: p.read_text(errors="replace") for p in out.iterdir()}
+    ours, theirs = (float(sides[s]["seconds"]) for s in ("ours", "debian"))
+    print(f"\n{len(packages())} packages on {kernel}: ours {ours:.1f} s, Debian's {theirs:.1f} s, ratio {theirs / ours:.2f}")
+    print(f"installed: {sides['ours']['status'].count(': installed')}")
+    return sides
+
+
+@pytest.mark.parametrize("what", ["codes", "status", "modules"])
+def test_same(results, what):
+    assert results["debian"][what], "the other side did something"
+    assert results["ours"][what] == results["debian"][what]
