@@ -320,27 +320,30 @@ is_ours (const DkmsJob *job, const char *dest_name, const char *built, const cha
   return dkms_files_equal_at (AT_FDCWD, a, AT_FDCWD, b) || dkms_version_equal (job, built, there);
 }
 
+/* Puts back what was archived under @dir, and below it in collisions/ of older versions. */
 static void
-restore_originals (const DkmsJob *job, DkmsTransaction *tx, const char *dest_name, const char *conf_location,
-                   GHashTable *restored)
+restore_from (const DkmsJob *job, DkmsTransaction *tx, const char *dir, const char *dest_name,
+              const char *conf_location, GHashTable *restored)
 {
-  g_autofree char *dir = backup_dir (job);
-  g_autofree char *stop = dkms_tree_path (job->settings, job->module, NULL);
   g_autofree char *prefix = g_strconcat (dest_name, ".ko", NULL);
   g_autofree char *below = g_strconcat (job->kernel->dir, "/", NULL);
-  g_auto (DkmsFd) fd = dkms_root_openat (job->settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_autofree char *stop = dkms_tree_path (job->settings, job->module, NULL);
+  g_auto (DkmsFd) fd = dkms_root_openat (job->settings->root, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
 
   for (guint i = 0; names != NULL && i < names->len; i++)
     {
       const char *name = names->pdata[i];
       g_autofree char *origin_name = g_strconcat (name, ".origin", NULL);
-      g_autofree char *text = NULL;
       g_autofree char *backup = g_build_filename (dir, name, NULL);
       g_autofree char *origin = g_build_filename (dir, origin_name, NULL);
+      g_autofree char *text = NULL;
       g_autofree char *target = NULL;
+      struct stat st = { 0 };
 
-      if (!g_str_has_prefix (name, prefix) || g_str_has_suffix (name, ".origin") || !dkms_is_file_at (fd, name))
+      if (fstatat (fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR (st.st_mode))
+        restore_from (job, tx, backup, dest_name, conf_location, restored);
+      if (!g_str_has_prefix (name, prefix) || g_str_has_suffix (name, ".origin") || !S_ISREG (st.st_mode))
         continue;
       text = dkms_read_at (fd, origin_name, 8192, NULL, NULL);
       target = text != NULL ? g_strndup (text, strcspn (text, "\r\n"))
@@ -352,13 +355,22 @@ restore_originals (const DkmsJob *job, DkmsTransaction *tx, const char *dest_nam
           continue;
         }
       dkms_ui_line (job->ui, "Restoring the original module %s", target);
-      dkms_transaction_copy (tx, backup, target, 0644);
+      dkms_transaction_copy (tx, backup, target, st.st_mode & 07777);
       dkms_transaction_delete (tx, backup);
       dkms_transaction_delete (tx, origin);
       g_hash_table_add (restored, g_steal_pointer (&target));
     }
   if (names != NULL)
     dkms_transaction_prune (tx, dir, stop);
+}
+
+static void
+restore_originals (const DkmsJob *job, DkmsTransaction *tx, const char *dest_name, const char *conf_location,
+                   GHashTable *restored)
+{
+  g_autofree char *dir = backup_dir (job);
+
+  restore_from (job, tx, dir, dest_name, conf_location, restored);
 }
 
 static void

@@ -119,8 +119,8 @@ do_add (Run *run, const DkmsStep *step, GError **error)
   recipe = dkms_world_valid_recipe (run->world, step->module, step->version, target->kernel, target->arch, TRUE, error);
   if (recipe == NULL)
     return FALSE;
-  if (strcmp (dkms_recipe_get (recipe, "PACKAGE_NAME", 0), step->module) != 0
-      || strcmp (dkms_recipe_get (recipe, "PACKAGE_VERSION", 0), step->version) != 0)
+  if (g_strcmp0 (dkms_recipe_get (recipe, "PACKAGE_NAME", 0), step->module) != 0
+      || g_strcmp0 (dkms_recipe_get (recipe, "PACKAGE_VERSION", 0), step->version) != 0)
     dkms_ui_warn (run->ui, "%s says it is %s/%s; it is added as %s/%s.", recipe->path,
                   dkms_recipe_get (recipe, "PACKAGE_NAME", 0), dkms_recipe_get (recipe, "PACKAGE_VERSION", 0),
                   step->module, step->version);
@@ -555,8 +555,6 @@ make_plan (Run *run, DkmsRequest *request, DkmsPlan **plan, GError **error)
   const char *module = request->verb == DKMS_VERB_AUTOINSTALL ? NULL : request->module;
   g_autoptr (DkmsState) state = NULL;
 
-  if (request->source != NULL && !dkms_world_identify (run->world, request, error))
-    return FALSE;
   if (module == NULL && request->verb != DKMS_VERB_AUTOINSTALL)
     module = request->module != NULL ? request->module : "";
   state = dkms_state_read (run->settings, module, NULL, error);
@@ -568,6 +566,21 @@ make_plan (Run *run, DkmsRequest *request, DkmsPlan **plan, GError **error)
     return FALSE;
   *plan = dkms_plan_make (request, state, error);
   return *plan != NULL;
+}
+
+/* One module is worked on by one run at a time; what follows is planned from what the other one left.
+ * Autoinstall is about all modules and takes the lock of each in turn. */
+static gboolean
+lock_module (const Run *run, DkmsLock **lock, GError **error)
+{
+  const DkmsRequest *request = run->request;
+  g_autofree char *name = NULL;
+
+  if (request->verb == DKMS_VERB_AUTOINSTALL || request->module == NULL || *request->module == '\0')
+    return TRUE;
+  name = g_strconcat ("locks/", request->module, NULL);
+  *lock = dkms_lock_take (run->settings, run->ui, name, TRUE, error);
+  return *lock != NULL;
 }
 
 gboolean
@@ -582,20 +595,15 @@ dkms_run (const DkmsSettings *settings, DkmsUi *ui, DkmsRequest *request, int (*
   Run run = { .settings = settings, .ui = ui, .request = request, .world = world, .exit_code = exit_code };
 
   *status = 0;
-  if (!request->dry_run && !dkms_transaction_recover (settings, ui, error))
+  if (request->source != NULL && !dkms_world_identify (world, request, error))
+    return FALSE;
+  if (!request->dry_run && (!lock_module (&run, &lock, error) || !dkms_transaction_recover (settings, ui, error)))
     return FALSE;
   if (!make_plan (&run, request, &plan, error))
     return FALSE;
   run.plan = plan;
   if (request->dry_run)
     return print_plan (&run), TRUE;
-  if (plan->steps->len > 0 && request->verb != DKMS_VERB_AUTOINSTALL)
-    {
-      g_autofree char *name = g_strconcat ("locks/", request->module, NULL);
-      lock = dkms_lock_take (settings, ui, name, TRUE, error);
-      if (lock == NULL)
-        return FALSE;
-    }
   run.outcomes = outcomes = g_new0 (Outcome, plan->steps->len + 1);
   run.codes = codes = g_new0 (int, plan->steps->len + 1);
   /* Recipes of a module that is yet to be added are announced by its add step. */

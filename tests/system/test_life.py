@@ -1,5 +1,6 @@
 """The main job: add, build, install, show, take away."""
 import os
+import subprocess
 
 from conftest import ARCH, K1, K2
 
@@ -102,6 +103,31 @@ def test_original_in_the_place_of_the_module(root):
     assert original.read_text() == "here before\n"
 
 
+def test_collisions_of_older_versions_are_restored(root):
+    root.source()
+    root.ok("install", "foo/1.0", "-k", K1)
+    place = root.tree / f"foo/original_module/{K1}/{ARCH}/collisions/kernel/net"
+    place.mkdir(parents=True)
+    (place / "foo.ko").write_text("collided\n")
+    (place / "foo.ko").chmod(0o600)
+    (place / "foo.ko.origin").write_text(f"/lib/modules/{K1}/kernel/net/foo.ko\n")
+    root.ok("uninstall", "foo/1.0", "-k", K1)
+    back = root.modules / K1 / "kernel/net/foo.ko"
+    assert back.read_text() == "collided\n" and back.stat().st_mode & 0o777 == 0o600
+    assert not (root.tree / "foo/original_module").exists()
+
+
+def test_archive_that_names_a_place_outside_is_left_alone(root):
+    root.source()
+    root.ok("install", "foo/1.0", "-k", K1)
+    place = root.tree / f"foo/original_module/{K1}/{ARCH}"
+    place.mkdir(parents=True)
+    (place / "foo.ko").write_text("x")
+    (place / "foo.ko.origin").write_text(f"/lib/modules/{K1}/../../../etc/evil\n")
+    assert "stays in the archive" in root.ok("uninstall", "foo/1.0", "-k", K1).err
+    assert not (root.path / "etc/evil").exists() and (place / "foo.ko").exists()
+
+
 def test_upgrade_keeps_original_and_drops_old_files(root):
     conf = 'PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\nSTRIP=no\n' + "".join(
         f'BUILT_MODULE_NAME[{i}]={n}\nDEST_MODULE_LOCATION[{i}]=/kernel/x\n' for i, n in enumerate(("foo", "extra")))
@@ -167,6 +193,29 @@ def test_broken(root):
     assert root.status() == ["foo/1.0: added"]
 
 
+def test_conf_file_option_and_implicit_names(root, tmp_path):
+    directory = root.source(conf="PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\nDEST_MODULE_LOCATION=/extra\nSTRIP=no\n")
+    other = tmp_path / "other.conf"
+    other.write_text((directory / "dkms.conf").read_text() + "DEST_MODULE_NAME=other\n")
+    root.ok("install", "foo/1.0", "-k", K1, "-c", other)
+    assert (root.modules / K1 / "updates/dkms/other.ko").exists()
+    root.ok("install", "foo/1.0", "-k", K2)
+    assert (root.modules / K2 / "updates/dkms/foo.ko").exists()
+
+
+def test_other_trees(root):
+    root.source()
+    options = ["--dkmstree", "/home/tree", "--sourcetree", "/usr/src", "-k", K1]
+    root.ok("build", "foo/1.0", *options)
+    assert root.status("--dkmstree", "/home/tree") == [f"foo/1.0, {K1}, {ARCH}: built"]
+
+
+def test_directive_from_the_environment(root):
+    root.source()
+    root.ok("install", "foo/1.0", "-k", K1, env={"DKMS_DIRECTIVE_A": "DEST_MODULE_NAME=from env", "DKMS_DIRECTIVE_B": "PATH=/nowhere"})
+    assert (root.modules / K1 / "updates/dkms/from env.ko").exists()
+
+
 def test_dry_run_touches_nothing(root):
     root.source()
     before = root.snapshot()
@@ -182,7 +231,6 @@ def test_dry_run_touches_nothing(root):
 
 def test_compression_follows_the_kernel(root):
     for suffix, tool in ((".xz", ["xz", "-dc"]), (".gz", ["gzip", "-dc"]), (".zst", ["zstd", "-dcq"])):
-        import subprocess
         kernel = f"6.1.0-3{suffix.strip('.')}"
         other = root.kernel(kernel) / f"kernel/net/other.ko{suffix}"
         other.parent.mkdir(parents=True)

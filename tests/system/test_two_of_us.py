@@ -1,0 +1,74 @@
+"""Several runs at once, and runs that were cut off."""
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+
+from conftest import ARCH, DKMS, K1, K2
+
+
+def test_same_install_at_once(root):
+    root.source(extra='PRE_BUILD="slow.sh"\n', files={"foo.c": "x", "slow.sh": "#!/bin/sh\nsleep 1\n"})
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(root("install", "foo/1.0", "-k", K1))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [r.rc for r in results] == [0, 0, 0, 0], results
+    assert sum("Building foo/1.0" in r.out for r in results) == 1, "only one of them builds"
+    assert any("Waiting for another run that works on foo (process " in r.err for r in results)
+    assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
+
+
+def test_status_does_not_wait_for_a_build(root):
+    root.source(extra='PRE_BUILD="slow.sh"\n', files={"foo.c": "x", "slow.sh": "#!/bin/sh\nsleep 3\n"})
+    build = subprocess.Popen([DKMS, "--root", root.path, "build", "foo/1.0", "-k", K1], stdout=subprocess.DEVNULL)
+    time.sleep(0.7)
+    start = time.monotonic()
+    assert root.status() == ["foo/1.0: added"]
+    assert time.monotonic() - start < 1
+    assert build.wait() == 0
+
+
+def test_kill_during_a_build_leaves_a_usable_tree(root):
+    root.source(extra='PRE_BUILD="slow.sh"\n', files={"foo.c": "x", "slow.sh": "#!/bin/sh\nsleep 2\n"})
+    build = subprocess.Popen([DKMS, "--root", root.path, "install", "foo/1.0", "-k", K1], stdout=subprocess.DEVNULL)
+    time.sleep(0.7)
+    build.send_signal(signal.SIGKILL)
+    build.wait()
+    assert root.status() == ["foo/1.0: added"]
+    root.ok("install", "foo/1.0", "-k", K1)
+    assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
+
+
+def test_journal_of_a_dead_run_is_finished(root):
+    root.source()
+    root.ok("build", "foo/1.0", "-k", K1)
+    target = root.modules / K1 / "updates/dkms"
+    target.mkdir(parents=True)
+    (target / ".dkms-1-0").write_text("foo 1.0\n")
+    (root.tree / "foo/.dkms-1-1").symlink_to(f"1.0/{K1}/{ARCH}")
+    journal = root.tree / ".dkms/journal"
+    journal.mkdir(parents=True, exist_ok=True)
+    place = f"/lib/modules/{K1}/updates/dkms"
+    (journal / "1.json").write_text(json.dumps({"ops": [
+        ["rename", f"{place}/.dkms-1-0", f"{place}/foo.ko"],
+        ["rename", "/var/lib/dkms/foo/.dkms-1-1", f"/var/lib/dkms/foo/kernel-{K1}-{ARCH}"]]}))
+    result = root.ok("build", "foo/1.0", "-k", K2)
+    assert "interrupted" in result.err
+    assert f"foo/1.0, {K1}, {ARCH}: installed" in root.status()
+    assert os.listdir(target) == ["foo.ko"] and not os.listdir(journal)
+
+
+def test_status_spawns_nothing(root):
+    for name in ("a", "b"):
+        root.source(name)
+        root.ok("install", f"{name}/1.0", "-k", K1, "-k", K2)
+    trace = subprocess.run(["strace", "-f", "-e", "trace=process", DKMS, "--root", root.path, "status"], capture_output=True,
+                           text=True, check=True)
+    calls = [line for line in trace.stderr.splitlines() if "(" in line and not line.startswith(("execve(", "exit_group(", "+++"))]
+    assert calls == [], calls
+    assert len(trace.stdout.splitlines()) == 4
