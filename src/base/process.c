@@ -3,7 +3,9 @@
 #include "base/process.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "base/error.h"
@@ -24,7 +26,9 @@ child_setup (gpointer data)
   const DkmsCommand *command = setup->command;
   int out = command->output_fd == -2 ? setup->null_fd : command->output_fd;
 
-  (void)setpgid (0, 0);
+  /* It stays in our process group, so that Ctrl-C reaches it, and ends when we are killed. */
+  if (prctl (PR_SET_PDEATHSIG, SIGTERM) < 0)
+    _exit (126);
   if (command->root != NULL && command->root->has_shell && !dkms_root_is_host (command->root))
     if (fchdir (command->root->fd) < 0 || chroot (".") < 0 || chdir ("/") < 0)
       _exit (126);

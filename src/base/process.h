@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The one door to other programs: an argv array (never a shell string), stdin from /dev/null, an own
- * process group, and an exit status in words. */
+/* The one door to other programs: an argv array (never a shell string), stdin from /dev/null,
+ * no life after ours, and an exit status in words. */
 #pragma once
 
 #include <glib.h>
@@ -20,7 +20,7 @@ typedef struct {
 
 /**
  * dkms_process_start:
- * @pid: (out): the child, leader of its own process group; reap it with dkms_process_wait()
+ * @pid: (out): the child; reap it with dkms_process_wait()
  */
 gboolean dkms_process_start (const DkmsCommand *command, GPid *pid, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

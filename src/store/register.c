@@ -116,6 +116,25 @@ dkms_tree_register (const DkmsSettings *settings, const char *module, const char
   return TRUE;
 }
 
+/* Deletes what an interrupted build left in <v>/<k>: all that has no module directory. */
+static gboolean
+clean_kernel_dir (int module_fd, const char *path, GError **error)
+{
+  g_autoptr (GPtrArray) arches = dkms_list_dir_at (module_fd, path, error);
+
+  for (guint i = 0; arches != NULL && i < arches->len; i++)
+    {
+      const char *arch = arches->pdata[i];
+      g_autofree char *build = g_build_filename (path, arch, NULL);
+      g_autofree char *result = g_build_filename (build, "module", NULL);
+
+      if ((g_str_has_prefix (arch, ".tmp_") || !dkms_is_dir_at (module_fd, result))
+          && !dkms_remove_tree_at (module_fd, build, error))
+        return FALSE;
+    }
+  return arches != NULL;
+}
+
 gboolean
 dkms_tree_unregister (const DkmsSettings *settings, const char *module, const char *version, gboolean *gone,
                       GError **error)
@@ -139,6 +158,8 @@ dkms_tree_unregister (const DkmsSettings *settings, const char *module, const ch
 
       if (g_strv_contains (surplus, names->pdata[i]) || !dkms_is_dir_at (fd, path))
         continue;
+      if (!clean_kernel_dir (fd, path, error))
+        return FALSE;
       if (unlinkat (fd, path, AT_REMOVEDIR) < 0)
         return TRUE; /* something is still built */
     }

@@ -72,3 +72,24 @@ def test_status_spawns_nothing(root):
     calls = [line for line in trace.stderr.splitlines() if "(" in line and not line.startswith(("execve(", "exit_group(", "+++"))]
     assert calls == [], calls
     assert len(trace.stdout.splitlines()) == 4
+
+
+def test_remove_clears_what_an_interrupted_build_left(root):
+    root.source()
+    root.ok("add", "foo/1.0")
+    left = root.tree / f"foo/1.0/{K1}"
+    (left / f".tmp_{ARCH}_abc/module").mkdir(parents=True)
+    (left / f"{ARCH}/log").mkdir(parents=True)
+    root.ok("remove", "foo/1.0", "-k", K1)
+    assert not (root.tree / "foo").exists()
+
+
+def test_a_build_ends_with_its_dkms(root, tmp_path):
+    mark = tmp_path / "mark"
+    root.source(extra='PRE_BUILD="slow.sh"\n', files={"foo.c": "x", "slow.sh": f"#!/bin/sh\nsleep 2\ntouch {mark}\n"})
+    build = subprocess.Popen([DKMS, "--root", root.path, "build", "foo/1.0", "-k", K1], stdout=subprocess.DEVNULL)
+    time.sleep(0.7)
+    build.terminate()
+    build.wait()
+    time.sleep(2)
+    assert not mark.exists()
