@@ -1,7 +1,7 @@
 """The same real packages through the distribution's dkms and through ours, in twin roots.
 
-DKMS_PARITY=all takes every *-dkms package of the distribution; otherwise eight. DKMS_PARITY_KERNEL
-names the kernel release; otherwise the oldest with headers.
+DKMS_PARITY=all takes every *-dkms package of the distribution, or it lists packages; otherwise eight
+are taken. DKMS_PARITY_KERNEL names the kernel release; otherwise the oldest with headers.
 """
 import os
 import pathlib
@@ -16,8 +16,9 @@ EIGHT = ["dahdi-dkms", "digimend-dkms", "evdi-dkms", "jool-dkms", "openafs-modul
 
 
 def packages():
-    if os.environ.get("DKMS_PARITY") != "all":
-        return EIGHT
+    chosen = os.environ.get("DKMS_PARITY", "")
+    if chosen != "all":
+        return chosen.split() or EIGHT
     found = subprocess.run(["apt-cache", "search", "--names-only", "-dkms$"], capture_output=True, text=True, check=True).stdout
     return sorted(line.split()[0] for line in found.splitlines() if not line.startswith("dh-dkms"))
 
