@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -54,6 +55,7 @@ dkms_process_start (const DkmsCommand *command, GPid *pid, GError **error)
 
   if (null_fd < 0)
     return dkms_fail_errno (error, "open", "/dev/null");
+  (void)fflush (stdout); /* what we said comes before what the child says */
   if (!g_spawn_async (NULL, (char **)command->argv, (char **)command->env,
                       G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CHILD_INHERITS_STDIN, child_setup,
                       &setup, pid, &local))

@@ -13,6 +13,7 @@ typedef struct {
   const DkmsSettings *settings;
   DkmsUi *ui;
   DkmsWorld *world;
+  GHashTable *records; /* DkmsBuild -> DkmsRecord, for those that have one */
 } Status;
 
 typedef enum { FINDING_NONE, FINDING_MISSING, FINDING_DIFFERS } Finding;
@@ -79,7 +80,7 @@ examine_output (const Status *self, const DkmsVersion *v, const DkmsBuild *b, co
 static Finding
 examine (const Status *self, const DkmsVersion *v, const DkmsBuild *b)
 {
-  g_autoptr (DkmsRecord) record = dkms_record_read (self->settings, v->module, v->version, b->kernel, b->arch);
+  const DkmsRecord *record = g_hash_table_lookup (self->records, b);
   g_autoptr (GError) error = NULL;
   Finding finding = FINDING_NONE;
 
@@ -148,19 +149,20 @@ print_version (const Status *self, const DkmsVersion *v, const DkmsTarget *filte
     dkms_ui_line (self->ui, "%s/%s: added", v->module, v->version);
 }
 
-/* Announces the recipes of all builds without a record, so that one bash reads them. */
+/* Reads the records of all builds and announces the recipes of those without, so that one bash reads them. */
 static void
-want_unrecorded (const Status *self, const DkmsState *state)
+read_records (const Status *self, const DkmsState *state)
 {
   for (guint i = 0; i < state->versions->len; i++)
     {
       const DkmsVersion *v = state->versions->pdata[i];
       for (guint k = 0; !v->broken && k < v->builds->len; k++)
         {
-          const DkmsBuild *b = v->builds->pdata[k];
-          g_autofree char *path
-              = dkms_tree_path (self->settings, v->module, v->version, b->kernel, b->arch, ".record.json", NULL);
-          if (!dkms_root_is_file (self->settings->root, path))
+          DkmsBuild *b = v->builds->pdata[k];
+          DkmsRecord *record = dkms_record_read (self->settings, v->module, v->version, b->kernel, b->arch);
+          if (record != NULL)
+            g_hash_table_insert (self->records, b, record);
+          else
             dkms_world_want (self->world, v->module, v->version, b->kernel, b->arch);
         }
     }
@@ -173,12 +175,13 @@ dkms_status (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *reques
   g_autoptr (DkmsState) state
       = lock != NULL ? dkms_state_read (settings, request->module, request->version, error) : NULL;
   g_autoptr (DkmsWorld) world = dkms_world_new (settings, ui);
-  Status self = { settings, ui, world };
+  g_autoptr (GHashTable) records = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify)dkms_record_free);
+  Status self = { settings, ui, world, records };
   const DkmsTarget everything = { NULL, NULL };
 
   if (state == NULL)
     return FALSE;
-  want_unrecorded (&self, state);
+  read_records (&self, state);
   for (guint t = 0; t < MAX (request->targets->len, 1); t++)
     for (guint i = 0; i < state->versions->len; i++)
       print_version (&self, state->versions->pdata[i],

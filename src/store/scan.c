@@ -140,6 +140,7 @@ static gboolean
 read_builds (int module_fd, int version_fd, DkmsVersion *v, GError **error)
 {
   g_autoptr (GPtrArray) kernels = dkms_list_dir_at (version_fd, ".", error);
+  gboolean any_original = dkms_is_dir_at (module_fd, "original_module");
 
   if (kernels == NULL)
     return FALSE;
@@ -162,7 +163,7 @@ read_builds (int module_fd, int version_fd, DkmsVersion *v, GError **error)
           DkmsBuild *build = dkms_version_add_build (v, kernel, arch);
           build->built = TRUE;
           build->active = is_active (module_fd, v, kernel, arch);
-          build->originals = dkms_is_dir_at (module_fd, backup);
+          build->originals = any_original && dkms_is_dir_at (module_fd, backup);
         }
     }
   return TRUE;

@@ -22,9 +22,9 @@ put (DkmsUi *self, FILE *stream, const char *marker, const char *format, va_list
   g_autofree char *text = g_strdup_vprintf (format, args);
 
   finish_open_line (self);
-  fflush (stdout); /* keeps the two streams in order when both go to one file */
+  if (stream != stdout)
+    fflush (stdout); /* keeps the two streams in order when both go to one file */
   fprintf (stream, "%s%s\n", marker, text);
-  fflush (stream);
 }
 
 #define DKMS_UI_VOICE(name, stream, marker)                                                                            \
