@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "base/process.h"
+#include "build/build.h"
+
+/* The admin's own options run the named tool; it gets -f last, as specified. */
+static int
+run_tool (const DkmsJob *job, const char *tool, const char *options, const char *path, GError **error)
+{
+  g_auto (GStrv) words = g_strsplit_set (options, " \t", -1);
+  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
+
+  g_ptr_array_add (argv, (gpointer)tool);
+  for (char **word = words; *word != NULL; word++)
+    if (**word != '\0')
+      g_ptr_array_add (argv, *word);
+  g_ptr_array_add (argv, (gpointer) "-f");
+  g_ptr_array_add (argv, (gpointer)path);
+  g_ptr_array_add (argv, NULL);
+
+  DkmsCommand command = { .argv = (const char *const *)argv->pdata, .output_fd = -1, .null_stdin = TRUE };
+  return dkms_process_run (&command, error);
+}
+
+void
+dkms_compress (const DkmsJob *job, const char *path, const char *suffix)
+{
+  const struct {
+    const char *suffix, *tool, *options;
+  } kinds[] = { { ".gz", "gzip", job->settings->compress_gzip_opts },
+                { ".xz", "xz", job->settings->compress_xz_opts },
+                { ".zst", "zstd", job->settings->compress_zstd_opts } };
+  g_autofree char *host = dkms_root_host_path (job->settings->root, path);
+  g_autofree char *helper = dkms_process_helper ("dkms-compress");
+  const char *argv[] = { helper, suffix + 1, host, NULL };
+  DkmsCommand command = { .argv = argv, .output_fd = -1, .null_stdin = TRUE };
+  g_autoptr (GError) error = NULL;
+  int status = 0;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (strcmp (suffix, kinds[i].suffix) == 0)
+      status = kinds[i].options != NULL ? run_tool (job, kinds[i].tool, kinds[i].options, host, &error)
+                                        : dkms_process_run (&command, &error);
+  if (status != 0)
+    dkms_ui_warn (job->ui, "Could not compress %s%s%s; it is installed uncompressed.", path, error != NULL ? ": " : "",
+                  error != NULL ? error->message : "");
+}
