@@ -30,7 +30,7 @@ module () {
 
 kernels=(6.1.0-1-bench 6.1.0-2-bench 6.1.0-3-bench 6.1.0-4-bench 6.1.0-5-bench)
 for k in "${kernels[@]}" "$running"; do fake_kernel "$k"; done
-for n in $(seq -w 50); do
+for n in $(seq -w "${BENCH_MODULES:-50}"); do
   module "mod$n"
   dkms add -m "mod$n" -v 1
   for k in "${kernels[@]}"; do dkms install -m "mod$n" -v 1 -k "$k"; done
