@@ -227,8 +227,10 @@ collect (const DkmsWorkArea *area, int result, const DkmsOutput *output, DkmsRec
 
   DkmsRecordModule *module = dkms_record_add (record, output->dest_name, output->dest_location, file);
   module->sha256 = dkms_sha256_at (result, target, error);
-  if (module->sha256 == NULL || fstatat (result, target, &st, 0) < 0)
+  if (module->sha256 == NULL)
     return FALSE;
+  if (fstatat (result, target, &st, 0) < 0)
+    return dkms_fail_errno (error, "look at", target);
   module->built_sig = dkms_stat_signature (&st);
   const DkmsRecordModule *old = dkms_record_find (area->job->replaced, output->dest_name);
   module->owned_sig = old != NULL ? g_strdup (old->owned_sig) : NULL;
@@ -239,11 +241,10 @@ static gboolean
 fill_result (DkmsWorkArea *area, int result, double seconds, GError **error)
 {
   g_autoptr (DkmsRecord) record = dkms_record_new ();
-  g_autofree char *path = g_strdup (area->job->recipe->path);
   json_t *copy = dkms_recipe_to_json (area->job->recipe);
   g_auto (DkmsFd) modules = -1;
 
-  record->recipe = dkms_recipe_from_json (path, copy);
+  record->recipe = dkms_recipe_from_json (area->job->recipe->path, copy);
   record->seconds = seconds;
   json_decref (copy);
   if (mkdirat (result, "log", 0755) < 0 || mkdirat (result, "module", 0755) < 0)
@@ -260,8 +261,7 @@ fill_result (DkmsWorkArea *area, int result, double seconds, GError **error)
   modules = openat (result, "module", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (modules < 0 || fsync (modules) < 0)
     return dkms_fail_errno (error, "flush", "the result directory");
-  return dkms_record_write (record, result, error)
-         && dkms_copy_file_at (area->fd, "make.log", result, "log/make.log", 0644, FALSE, error);
+  return dkms_record_write (record, result, error);
 }
 
 /* Builds the result beside its place and renames it there; POST_BUILD runs before it becomes visible. */
@@ -279,11 +279,8 @@ publish (DkmsWorkArea *area, double seconds, GError **error)
   if (mkdirat (fd, name, 0700) < 0 || (result = openat (fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
     return dkms_fail_errno (error, "create", dir);
   if (!fill_result (area, result, seconds, error)
-      || !run_script (area, "POST_BUILD", "Running the post_build script", error))
-    goto undo;
-  if (*dkms_recipe_get (job->recipe, "POST_BUILD", 0) != '\0'
-      && (unlinkat (result, "log/make.log", 0) < 0
-          || !dkms_copy_file_at (area->fd, "make.log", result, "log/make.log", 0644, FALSE, error)))
+      || !run_script (area, "POST_BUILD", "Running the post_build script", error)
+      || !dkms_copy_file_at (area->fd, "make.log", result, "log/make.log", 0644, FALSE, error))
     goto undo;
   if (fchmod (result, 0755) < 0 || fsync (result) < 0 || renameat (fd, name, fd, job->kernel->arch) < 0
       || fsync (fd) < 0)
