@@ -4,6 +4,7 @@
  * it says so. */
 #pragma once
 
+#include <fcntl.h>
 #include <glib.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -11,6 +12,9 @@
 /** Writes all of @size bytes of @data to @fd; @name is for the error only. */
 gboolean dkms_write_all (int fd, const void *data, gsize size, const char *name,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* For reading what should be a regular file: no FIFO blocks, no terminal is taken. */
+#define DKMS_READ_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
 /**
  * dkms_read_at:
@@ -23,6 +27,9 @@ gboolean dkms_write_all (int fd, const void *data, gsize size, const char *name,
  *   is DKMS_ERROR_IO and errno-based message tells "absent" from the rest
  */
 char *dkms_read_at (int dir_fd, const char *name, gsize limit, gsize *size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** As dkms_read_at() from what open() with DKMS_READ_FLAGS returned, -1 included; the descriptor stays the caller's. */
+char *dkms_read_fd (int fd, const char *name, gsize limit, gsize *size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
  * dkms_publish_at:

@@ -49,15 +49,12 @@ int
 dkms_root_openat (const DkmsRoot *self, const char *path, int flags, mode_t mode)
 {
   struct open_how how = { .flags = (guint64)(flags | O_CLOEXEC), .resolve = RESOLVE_IN_ROOT };
-  int fd;
 
+  if (dkms_root_is_host (self))
+    return open (path, flags | O_CLOEXEC, mode);
   if ((flags & O_CREAT) != 0)
     how.mode = mode;
-  fd = (int)syscall (SYS_openat2, self->fd, path, &how, sizeof how);
-  /* Kernels before 5.6 and some containers lack the call; without --root the plain one means the same. */
-  if (fd < 0 && (errno == ENOSYS || errno == EPERM) && dkms_root_is_host (self))
-    fd = open (path, flags | O_CLOEXEC, mode);
-  return fd;
+  return (int)syscall (SYS_openat2, self->fd, path, &how, sizeof how);
 }
 
 int
@@ -117,17 +114,9 @@ char *
 dkms_root_read (const DkmsRoot *self, const char *path, gsize limit, gsize *size, GError **error)
 {
   g_autofree char *shown = dkms_root_host_path (self, path);
-  g_auto (DkmsFd) fd = -1;
-  char magic[64];
+  g_auto (DkmsFd) fd = dkms_root_openat (self, path, DKMS_READ_FLAGS, 0);
 
-  if (dkms_root_is_host (self))
-    return dkms_read_at (AT_FDCWD, path, limit, size, error);
-  fd = dkms_root_openat (self, path, O_PATH, 0);
-  if (fd < 0)
-    return dkms_fail_errno (error, "read", shown), NULL;
-  /* Reading through the descriptor keeps the resolution that was made inside the root. */
-  g_snprintf (magic, sizeof magic, "/proc/self/fd/%d", fd);
-  return dkms_read_at (AT_FDCWD, magic, limit, size, error);
+  return dkms_read_fd (fd, shown, limit, size, error);
 }
 
 char *

@@ -241,12 +241,9 @@ static gboolean
 fill_result (DkmsWorkArea *area, int result, double seconds, GError **error)
 {
   g_autoptr (DkmsRecord) record = dkms_record_new ();
-  json_t *copy = dkms_recipe_to_json (area->job->recipe);
   g_auto (DkmsFd) modules = -1;
 
-  record->recipe = dkms_recipe_from_json (area->job->recipe->path, copy);
   record->seconds = seconds;
-  json_decref (copy);
   if (mkdirat (result, "log", 0755) < 0 || mkdirat (result, "module", 0755) < 0)
     return dkms_fail_errno (error, "create", "the result directory");
   if (dkms_is_file_at (area->fd, "Module.symvers")
@@ -261,7 +258,7 @@ fill_result (DkmsWorkArea *area, int result, double seconds, GError **error)
   modules = openat (result, "module", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (modules < 0 || fsync (modules) < 0)
     return dkms_fail_errno (error, "flush", "the result directory");
-  return dkms_record_write (record, result, error);
+  return dkms_record_write_recipe (area->job->recipe, result, error) && dkms_record_write (record, result, error);
 }
 
 /* Builds the result beside its place and renames it there; POST_BUILD runs before it becomes visible. */

@@ -276,10 +276,10 @@ do_install (Run *run, const DkmsStep *step, GError **error)
 static gboolean
 do_uninstall (Run *run, const DkmsStep *step, GError **error)
 {
-  g_autoptr (DkmsRecord) record
-      = dkms_record_read (run->settings, step->module, step->version, step->kernel, step->arch);
+  g_autoptr (DkmsRecipe) recorded
+      = dkms_record_recipe (run->settings, step->module, step->version, step->kernel, step->arch);
   g_autoptr (GPtrArray) outputs = NULL;
-  const DkmsRecipe *recipe = record != NULL ? record->recipe : NULL;
+  const DkmsRecipe *recipe = recorded;
   gboolean built, active;
 
   if (!look_again (run, step, &built, &active, NULL, error))

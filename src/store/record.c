@@ -47,7 +47,6 @@ dkms_record_free (DkmsRecord *self)
   if (self == NULL)
     return;
   g_ptr_array_unref (self->modules);
-  dkms_recipe_free (self->recipe);
   g_free (self);
 }
 
@@ -63,12 +62,32 @@ dkms_record_add (DkmsRecord *self, const char *dest_name, const char *dest_locat
   return module;
 }
 
+/* Returns: (transfer full) (nullable) */
+static json_t *
+read_json (const DkmsSettings *settings, const char *path)
+{
+  gsize size = 0;
+  g_autofree char *text = dkms_root_read (settings->root, path, 1 << 20, &size, NULL);
+
+  return text != NULL ? json_loadb (text, size, 0, NULL) : NULL;
+}
+
+static gboolean
+write_json (json_t *object, int dir_fd, const char *name, GError **error)
+{
+  char *text = json_dumps (object, JSON_COMPACT);
+  gboolean ok = dkms_publish_at (dir_fd, name, text, strlen (text), 0644, error);
+
+  free (text);
+  json_decref (object);
+  return ok;
+}
+
 DkmsRecord *
 dkms_record_read (const DkmsSettings *settings, const char *m, const char *v, const char *k, const char *a)
 {
   g_autofree char *path = dkms_tree_path (settings, m, v, k, a, ".record.json", NULL);
-  g_autofree char *text = dkms_root_read (settings->root, path, 1 << 20, NULL, NULL);
-  json_t *object = text != NULL ? json_loads (text, 0, NULL) : NULL;
+  json_t *object = read_json (settings, path);
   json_t *module;
   DkmsRecord *self = NULL;
   size_t i;
@@ -77,7 +96,6 @@ dkms_record_read (const DkmsSettings *settings, const char *m, const char *v, co
     {
       self = dkms_record_new ();
       self->seconds = json_number_value (json_object_get (object, "seconds"));
-      self->recipe = dkms_recipe_from_json (path, json_object_get (object, "recipe"));
       json_array_foreach (json_object_get (object, "modules"), i, module)
         {
           const char *name = NULL, *location = NULL, *file = NULL, *sum = NULL, *built = NULL, *installed = NULL,
@@ -110,8 +128,6 @@ dkms_record_write (const DkmsRecord *self, int build_dir_fd, GError **error)
 {
   json_t *list = json_array ();
   json_t *object = json_pack ("{s:i,s:f,s:o}", "format", 1, "seconds", self->seconds, "modules", list);
-  char *text;
-  gboolean ok;
 
   for (guint i = 0; i < self->modules->len; i++)
     {
@@ -125,11 +141,22 @@ dkms_record_write (const DkmsRecord *self, int build_dir_fd, GError **error)
       set_text (entry, "owned", module->owned_sig);
       json_array_append_new (list, entry);
     }
-  if (self->recipe != NULL)
-    json_object_set_new (object, "recipe", dkms_recipe_to_json (self->recipe));
-  text = json_dumps (object, JSON_INDENT (1));
-  ok = dkms_publish_at (build_dir_fd, ".record.json", text, strlen (text), 0644, error);
-  free (text);
+  return write_json (object, build_dir_fd, ".record.json", error);
+}
+
+DkmsRecipe *
+dkms_record_recipe (const DkmsSettings *settings, const char *m, const char *v, const char *k, const char *a)
+{
+  g_autofree char *path = dkms_tree_path (settings, m, v, k, a, ".recipe.json", NULL);
+  json_t *object = read_json (settings, path);
+  DkmsRecipe *recipe = dkms_recipe_from_json (path, object);
+
   json_decref (object);
-  return ok;
+  return recipe;
+}
+
+gboolean
+dkms_record_write_recipe (const DkmsRecipe *recipe, int build_dir_fd, GError **error)
+{
+  return write_json (dkms_recipe_to_json (recipe), build_dir_fd, ".recipe.json", error);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The build record, .record.json beside module/ of a build: what was built from what, and the stat
- * signature of every installed file, so that `status` runs no recipe and reads no module. Keys:
- *   format 1; recipe (directive -> array); jobs; seconds (of make);
- *   modules: [{name, location, file, sha256, built, installed, owned}]; the last three are stat signatures */
+/* What a build leaves for later, beside its module/ directory:
+ *   .record.json   what was built, and the stat signature of every installed file, so that `status` runs no
+ *                  recipe and reads no module: format 1; seconds (of make);
+ *                  modules: [{name, location, file, sha256, built, installed, owned}], the last three stat signatures
+ *   .recipe.json   the recipe it was built with, directive -> array, so that it can be taken away without its source */
 #pragma once
 
 #include "conf/recipe.h"
@@ -20,8 +21,7 @@ typedef struct {
 
 typedef struct {
   GPtrArray *modules; /* element-type DkmsRecordModule */
-  DkmsRecipe *recipe;
-  double seconds; /* how long make took */
+  double seconds;     /* how long make took */
 } DkmsRecord;
 
 DkmsRecord *dkms_record_new (void);
@@ -34,3 +34,9 @@ DkmsRecordModule *dkms_record_find (const DkmsRecord *self, const char *dest_nam
 /** Returns: (transfer full) (nullable): NULL when the build has none, as those of the reference */
 DkmsRecord *dkms_record_read (const DkmsSettings *settings, const char *m, const char *v, const char *k, const char *a);
 gboolean dkms_record_write (const DkmsRecord *self, int build_dir_fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** Returns: (transfer full) (nullable): the recipe of that build, NULL when it has none on record */
+DkmsRecipe *dkms_record_recipe (const DkmsSettings *settings, const char *m, const char *v, const char *k,
+                                const char *a);
+gboolean dkms_record_write_recipe (const DkmsRecipe *recipe, int build_dir_fd,
+                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -171,7 +171,8 @@ def test_status_filters(root):
 def test_status_without_records_reads_recipes(root):
     root.source()
     root.ok("install", "foo/1.0", "-k", K1)
-    (root.tree / f"foo/1.0/{K1}/{ARCH}/.record.json").unlink()
+    for hidden in (".record.json", ".recipe.json"):
+        (root.tree / f"foo/1.0/{K1}/{ARCH}" / hidden).unlink()
     assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
     (root.modules / K1 / "updates/dkms/foo.ko").write_text("tampered\n")
     assert root.status()[0].endswith("(Differences between built and installed modules)")
