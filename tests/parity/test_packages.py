@@ -19,7 +19,7 @@ def packages():
     chosen = os.environ.get("DKMS_PARITY", "")
     if chosen != "all":
         return chosen.split() or EIGHT
-    found = subprocess.run(["apt-cache", "search", "--names-only", "-dkms$"], capture_output=True, text=True, check=True).stdout
+    found = subprocess.run(["apt-cache", "search", "--names-only", "--", "-dkms$"], capture_output=True, text=True, check=True).stdout
     return sorted(line.split()[0] for line in found.splitlines() if not line.startswith("dh-dkms"))
 
 
