@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -81,6 +82,23 @@ dkms_process_run (const DkmsCommand *command, GError **error)
   GPid pid = 0;
 
   return dkms_process_start (command, &pid, error) ? dkms_process_wait (pid) : -1;
+}
+
+char *
+dkms_process_capture (const DkmsCommand *command, gsize *size, int *status, GError **error)
+{
+  g_auto (DkmsFd) answer = memfd_create (command->argv[0], MFD_CLOEXEC);
+  DkmsCommand copy = *command;
+
+  if (answer < 0)
+    return dkms_fail_errno (error, "create", "a memory file"), NULL;
+  copy.output_fd = answer;
+  *status = dkms_process_run (&copy, error);
+  if (*status < 0)
+    return NULL;
+  if (lseek (answer, 0, SEEK_SET) < 0)
+    return dkms_fail_errno (error, "read", "a memory file"), NULL;
+  return dkms_read_fd (answer, command->argv[0], 16 << 20, size, error);
 }
 
 char *

@@ -35,6 +35,18 @@ int dkms_process_wait (GPid pid);
 int dkms_process_run (const DkmsCommand *command, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
+ * dkms_process_capture:
+ * @command: what to run; its output_fd is replaced
+ * @size: (out) (optional): bytes of output
+ * @status: (out): its exit status
+ *
+ * Returns: (transfer full) (nullable): stdout and stderr together, NUL-terminated, 16 MiB at most; NULL with
+ *   @error when it could not be run
+ */
+char *dkms_process_capture (const DkmsCommand *command, gsize *size, int *status,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
  * dkms_process_helper:
  * @name: one of our own helper programs, such as "dkms-modinfo"
  *

@@ -11,7 +11,6 @@
 #include "base/error.h"
 #include "config.h"
 #include "inspect/status.h"
-#include "kernel/distro.h"
 #include "plan/run.h"
 
 static int
@@ -121,10 +120,11 @@ check_target (const char *kernel, const char *arch, GError **error)
 
 /* Pairs kernels and arches (spec/cli.md §5; an arch given as k/a stays with its kernel). */
 static gboolean
-fill_targets (DkmsRequest *request, const DkmsOptions *options, GError **error)
+fill_targets (DkmsRequest *request, const DkmsSettings *settings, const DkmsOptions *options, GError **error)
 {
   struct utsname uts;
   gboolean status = request->verb == DKMS_VERB_STATUS;
+  g_autofree char *usual = NULL; /* the arch of the first kernel serves all that come without one */
 
   if (request->all && !status)
     return TRUE; /* the engine knows what is built */
@@ -137,9 +137,17 @@ fill_targets (DkmsRequest *request, const DkmsOptions *options, GError **error)
       const char *arch = given != NULL && given->arch != NULL ? given->arch
                          : options->arches->len > 1           ? options->arches->pdata[i]
                          : options->arches->len == 1          ? options->arches->pdata[0]
-                         : status                             ? NULL
-                                                              : uts.machine;
+                                                              : NULL;
 
+      if (!status && arch == NULL && usual == NULL)
+        {
+          const DkmsTarget *first = options->kernels->len > 0 ? options->kernels->pdata[0] : NULL;
+          g_autofree char *dir
+              = g_build_filename (settings->install_tree, first != NULL ? first->kernel : uts.release, NULL);
+          usual = dkms_distro_arch (settings->distro, settings->root, dir, uts.machine);
+        }
+      if (arch == NULL)
+        arch = usual;
       if (!status && !check_target (kernel, arch, error))
         return FALSE;
       dkms_request_add_target (request, kernel, arch);
@@ -164,7 +172,7 @@ check_names (const DkmsRequest *request, GError **error)
 }
 
 static DkmsRequest *
-make_request (const DkmsVerbInfo *verb, DkmsOptions *options, GError **error)
+make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOptions *options, GError **error)
 {
   g_autoptr (DkmsRequest) request = dkms_request_new ();
 
@@ -177,7 +185,8 @@ make_request (const DkmsVerbInfo *verb, DkmsOptions *options, GError **error)
   request->force_version_override = options->force_version_override;
   request->no_depmod = options->no_depmod;
   request->dry_run = options->dry_run;
-  return check_names (request, error) && fill_targets (request, options, error) ? g_steal_pointer (&request) : NULL;
+  return check_names (request, error) && fill_targets (request, settings, options, error) ? g_steal_pointer (&request)
+                                                                                          : NULL;
 }
 
 static int
@@ -187,7 +196,7 @@ run_verb (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, DkmsOpti
   g_autoptr (DkmsRequest) request = NULL;
   int status = 0;
 
-  if (!check_combination (options, verb, &error) || (request = make_request (verb, options, &error)) == NULL
+  if (!check_combination (options, verb, &error) || (request = make_request (verb, settings, options, &error)) == NULL
       || !check_privileges (settings, verb, options, &error))
     return fail_with (ui, error);
   if (verb->verb == DKMS_VERB_STATUS)

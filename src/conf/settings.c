@@ -11,7 +11,6 @@
 #include "base/file.h"
 #include "conf/evaluate.h"
 #include "config.h"
-#include "kernel/distro.h"
 
 static const char names[] = "source_tree dkms_tree install_tree tmp_location verbose symlink_modules parallel_jobs "
                             "compress_gzip_opts compress_xz_opts compress_zstd_opts recipe_timeout ADDON_MODULES_DIR";
@@ -131,7 +130,7 @@ dkms_settings_new (DkmsRoot *root, GError **error)
   self->jobs = env != NULL && *env != '\0' ? g_strdup (env) : cpu_count ();
   env = g_getenv ("ADDON_MODULES_DIR");
   self->addon_modules_dir = g_strdup (env != NULL ? env : "");
-  self->distro = dkms_distro_id (root, error);
+  self->distro = dkms_distro_read (root, error);
   if (self->distro == NULL)
     return NULL;
 
@@ -155,14 +154,23 @@ dkms_settings_free (DkmsSettings *self)
 {
   if (self == NULL)
     return;
-  char *texts[] = { self->distro,           self->dkms_tree,         self->source_tree,
-                    self->install_tree,     self->tmp_location,      self->jobs,
-                    self->action,           self->addon_modules_dir, self->kernelsourcedir,
-                    self->config,           self->conf_file,         self->compress_gzip_opts,
-                    self->compress_xz_opts, self->compress_zstd_opts };
+  char *texts[] = { self->dkms_tree,
+                    self->source_tree,
+                    self->install_tree,
+                    self->tmp_location,
+                    self->jobs,
+                    self->action,
+                    self->addon_modules_dir,
+                    self->kernelsourcedir,
+                    self->config,
+                    self->conf_file,
+                    self->compress_gzip_opts,
+                    self->compress_xz_opts,
+                    self->compress_zstd_opts };
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_free (texts[i]);
   g_ptr_array_unref (self->directives);
+  dkms_distro_free (self->distro);
   dkms_root_free (self->root);
   g_free (self);
 }

@@ -2,11 +2,11 @@
 /* What holds for a whole run: the root, the trees, framework.conf and the options that override it. */
 #pragma once
 
-#include "base/root.h"
+#include "kernel/distro.h"
 
 typedef struct {
   DkmsRoot *root;
-  char *distro;    /* distribution id, spec/cli.md §2 */
+  DkmsDistro *distro;
   char *dkms_tree; /* paths inside the root, canonical where they exist */
   char *source_tree;
   char *install_tree;

@@ -7,7 +7,6 @@
 
 #include "base/file.h"
 #include "install/job.h"
-#include "kernel/distro.h"
 
 typedef struct {
   const DkmsSettings *settings;
@@ -101,7 +100,7 @@ examine (const Status *self, const DkmsVersion *v, const DkmsBuild *b)
   g_autofree char *addon
       = *self->settings->addon_modules_dir != '\0' ? g_strconcat ("/", self->settings->addon_modules_dir, NULL) : NULL;
   g_autoptr (GPtrArray) outputs = dkms_recipe_outputs (
-      recipe, facts.kernel, addon != NULL ? addon : dkms_distro_destination (self->settings->distro), facts.config);
+      recipe, facts.kernel, addon != NULL ? addon : self->settings->distro->family->destination, facts.config);
   for (guint i = 0; finding == FINDING_NONE && i < outputs->len; i++)
     {
       const DkmsOutput *output = outputs->pdata[i];

@@ -373,6 +373,22 @@ restore_originals (const DkmsJob *job, DkmsTransaction *tx, const char *dest_nam
   restore_from (job, tx, dir, dest_name, conf_location, restored);
 }
 
+/* Empty directories go, upwards from @dir to the kernel's; on rpm systems those of packages stay. */
+static void
+prune_unowned (const DkmsJob *job, DkmsTransaction *tx, const char *dir)
+{
+  g_autofree char *stop = g_strdup (dir);
+
+  while (strlen (stop) > strlen (job->kernel->dir)
+         && !dkms_distro_owns (job->settings->distro, job->settings->root, stop))
+    {
+      char *slash = strrchr (stop, '/');
+      *slash = '\0';
+    }
+  if (strcmp (stop, dir) != 0)
+    dkms_transaction_prune (tx, dir, stop);
+}
+
 static void
 take_away (const DkmsJob *job, DkmsTransaction *tx, const char *dest_name, const char *const *places,
            const char *suffix)
@@ -406,7 +422,7 @@ take_away (const DkmsJob *job, DkmsTransaction *tx, const char *dest_name, const
       if (dkms_root_is_file (job->settings->root, path) && !g_hash_table_contains (restored, path))
         dkms_transaction_delete (tx, path);
     }
-  dkms_transaction_prune (tx, dir, job->kernel->dir);
+  prune_unowned (job, tx, dir);
 }
 
 gboolean

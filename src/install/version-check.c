@@ -2,10 +2,8 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
 #include "install/job.h"
@@ -30,30 +28,20 @@ identify (const char *built, const char *found, Identity *b, Identity *f, GError
 {
   g_autofree char *helper = dkms_process_helper ("dkms-modinfo");
   const char *argv[] = { helper, built, found, NULL };
-  g_auto (DkmsFd) answer = memfd_create ("modinfo", MFD_CLOEXEC);
-  DkmsCommand command = { .argv = argv, .output_fd = answer, .null_stdin = TRUE };
-  g_autofree char *text = NULL;
+  DkmsCommand command = { .argv = argv, .null_stdin = TRUE };
   const char *fields[4];
   gsize size = 0, at = 0;
-  int status;
+  int status = 0;
+  g_autofree char *text = dkms_process_capture (&command, &size, &status, error);
 
-  if (answer < 0)
-    return dkms_fail_errno (error, "create", "a memory file");
-  status = dkms_process_run (&command, error);
-  if (status < 0)
+  if (text == NULL)
     return FALSE;
-  if (lseek (answer, 0, SEEK_SET) == 0)
-    {
-      g_autofree char *magic = g_strdup_printf ("/proc/self/fd/%d", answer);
-      text = dkms_read_at (AT_FDCWD, magic, 65536, &size, NULL);
-    }
   for (gsize i = 0; i < G_N_ELEMENTS (fields); i++)
     {
-      if (status != 0 || text == NULL || at >= size)
+      if (status != 0 || at >= size)
         return dkms_fail (error, DKMS_ERROR_IO, found, "Look at both files with modinfo.",
-                          "Cannot read the module information of %s or %s%s%s", built, found,
-                          text != NULL && status != 0 ? ": " : "",
-                          text != NULL && status != 0 ? g_strchomp (text) : "");
+                          "Cannot read the module information of %s or %s%s%s", built, found, status != 0 ? ": " : "",
+                          status != 0 ? g_strchomp (text) : "");
       fields[i] = text + at;
       at += strlen (fields[i]) + 1;
     }

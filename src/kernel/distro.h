@@ -1,12 +1,47 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the distribution of a root decides (spec/cli.md §2, spec/dkms-conf.md §4). */
+/* What the distribution of a root decides: one table, one row per family (spec/cli.md §2). */
 #pragma once
 
 #include "base/root.h"
 
-/** Returns: (transfer full) (nullable): the distribution id; NULL with DKMS_ERROR_NO_OS_RELEASE */
-char *dkms_distro_id (const DkmsRoot *root, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Returns: (transfer none) (nullable): "/updates/dkms" and the like; NULL: the recipe decides */
-const char *dkms_distro_destination (const char *id);
+/* Who makes modules of one kernel serve its compatible siblings (spec/build-install.md §10). */
+typedef enum { DKMS_WEAK_NONE, DKMS_WEAK_RHEL, DKMS_WEAK_SUSE } DkmsWeak;
+
+typedef struct {
+  const char *prefix;      /* of the distribution id */
+  const char *destination; /* where every module goes; NULL: where its recipe says */
+  const char *headers;     /* package with a kernel's headers; %s stands for the release */
+  gboolean rpm;            /* rpm knows the architecture and the owners of files */
+  const char *key;         /* signing key and certificate; NULL: MODULES_SIGN_KEY and _CERT as Gentoo keeps them */
+  const char *certificate;
+  const char *mok_tool; /* (nullable) makes and enrols the key in place of dkms */
+} DkmsFamily;
+
+typedef struct {
+  char *id; /* spec/cli.md §2: what recipes see as running_distribution */
+  const DkmsFamily *family;
+  DkmsWeak weak;
+} DkmsDistro;
+
+/** Reads os-release. Returns: (transfer full) (nullable): NULL with DKMS_ERROR_NO_OS_RELEASE */
+DkmsDistro *dkms_distro_read (const DkmsRoot *root, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void dkms_distro_free (DkmsDistro *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsDistro, dkms_distro_free)
+
 /** Returns: (transfer full): name of the header package to install for @release, for messages */
-char *dkms_distro_headers_package (const char *id, const char *release);
+char *dkms_distro_headers_package (const DkmsDistro *self, const char *release);
+
+/**
+ * dkms_distro_arch:
+ * @kernel_dir: <install_tree>/<release>
+ * @machine: as `uname -m` prints it
+ *
+ * The architecture of a kernel when none is given (spec/cli.md §5, rule 3): what rpm says of the
+ * package that owns its directory on rpm systems, else @machine.
+ *
+ * Returns: (transfer full)
+ */
+char *dkms_distro_arch (const DkmsDistro *self, const DkmsRoot *root, const char *kernel_dir, const char *machine);
+
+/** Returns: whether a package owns @path, as far as rpm knows; FALSE on other systems */
+gboolean dkms_distro_owns (const DkmsDistro *self, const DkmsRoot *root, const char *path);

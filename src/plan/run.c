@@ -9,7 +9,6 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "build/build.h"
-#include "kernel/distro.h"
 #include "store/transaction.h"
 
 typedef enum { OUTCOME_WAITING, OUTCOME_DONE, OUTCOME_SKIPPED, OUTCOME_FAILED, OUTCOME_BLOCKED } Outcome;
@@ -31,7 +30,7 @@ static const char *
 destination (const DkmsSettings *settings, char **owned)
 {
   if (*settings->addon_modules_dir == '\0')
-    return dkms_distro_destination (settings->distro);
+    return settings->distro->family->destination;
   return *owned = g_strconcat ("/", settings->addon_modules_dir, NULL);
 }
 

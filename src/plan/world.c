@@ -90,7 +90,7 @@ add_variables (DkmsWorld *self, DkmsQuery *query, const char *module, const char
     { "module", module },
     { "module_version", version },
     { "tmp_location", s->tmp_location },
-    { "running_distribution", s->distro },
+    { "running_distribution", s->distro->id },
     { "parallel_jobs", s->jobs },
     { "verbose", s->verbose ? "1" : "" },
     { "force", s->force ? "1" : "" },
