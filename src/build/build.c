@@ -217,6 +217,8 @@ collect (const DkmsWorkArea *area, int result, const DkmsOutput *output, DkmsRec
 
   if (output->strip)
     strip (area, path);
+  if (area->job->signer != NULL && area->job->signer->ready)
+    dkms_signer_sign (area->job->signer, area->job->settings, area->job->ui, full);
   if (*area->suffix != '\0')
     dkms_compress (area->job, full, area->suffix);
   compressed = *area->suffix != '\0' && dkms_is_file_at (area->fd, packed);

@@ -2,6 +2,7 @@
 /* One build: a copy of the source, patches, scripts, make, the result (spec/build-install.md §5). */
 #pragma once
 
+#include "build/sign.h"
 #include "install/job.h"
 
 /**

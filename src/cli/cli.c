@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "build/sign.h"
 #include "config.h"
 #include "inspect/status.h"
 #include "plan/run.h"
@@ -189,6 +190,20 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
                                                                                           : NULL;
 }
 
+static gboolean
+generate_mok (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, GError **error)
+{
+  const DkmsTarget *target = request->targets->len > 0 ? request->targets->pdata[0] : NULL;
+  g_autoptr (DkmsWorld) world = dkms_world_new (settings, ui);
+  struct utsname uts;
+
+  if (uname (&uts) < 0)
+    return dkms_fail_errno (error, "ask for", "the running kernel");
+  DkmsKernelFacts facts = dkms_world_kernel (world, target != NULL ? target->kernel : uts.release,
+                                             target != NULL ? target->arch : uts.machine);
+  return dkms_signer_generate (settings, ui, facts.kernel, facts.config, error);
+}
+
 static int
 run_verb (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, DkmsOptions *options)
 {
@@ -201,6 +216,8 @@ run_verb (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, DkmsOpti
     return fail_with (ui, error);
   if (verb->verb == DKMS_VERB_STATUS)
     return dkms_status (settings, ui, request, &error) ? 0 : fail_with (ui, error);
+  if (verb->verb == DKMS_VERB_GENERATE_MOK)
+    return generate_mok (settings, ui, request, &error) ? 0 : fail_with (ui, error);
   if (verb->verb == DKMS_VERB_AUTOINSTALL && dkms_root_is_file (settings->root, "/etc/dkms/no-autoinstall"))
     {
       dkms_ui_line (ui, "Automatic installation is switched off by /etc/dkms/no-autoinstall.");

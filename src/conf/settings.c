@@ -61,7 +61,7 @@ add_file (const DkmsSettings *self, DkmsQuery *query, const char *path)
 }
 
 static void
-add_files (DkmsSettings *self, DkmsQuery *query)
+add_files (const DkmsSettings *self, DkmsQuery *query)
 {
   g_auto (DkmsFd) dir = dkms_root_openat (self->root, "/etc/dkms/framework.conf.d", O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) entries = dir >= 0 ? dkms_list_dir_at (dir, ".", NULL) : NULL;
@@ -110,15 +110,34 @@ take_values (DkmsSettings *self, const DkmsRecipe *values)
     self->recipe_timeout = (guint)seconds;
 }
 
+gboolean
+dkms_settings_reread (const DkmsSettings *self, const char *wanted, const char *kernel, DkmsRecipe **values,
+                      GError **error)
+{
+  g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
+  DkmsQuery *query = dkms_query_new ();
+
+  g_ptr_array_add (queries, query);
+  add_files (self, query);
+  if (query->files->len == 0)
+    return TRUE;
+  if (kernel != NULL)
+    g_ptr_array_add (query->assign, g_strconcat ("kernelver=", kernel, NULL));
+  if (!dkms_evaluate (self, queries, wanted, "", error))
+    return FALSE;
+  if (query->error != NULL)
+    return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
+  *values = g_steal_pointer (&query->recipe);
+  return TRUE;
+}
+
 DkmsSettings *
 dkms_settings_new (DkmsRoot *root, GError **error)
 {
   g_autoptr (DkmsSettings) self = g_new0 (DkmsSettings, 1);
-  g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
-  DkmsQuery *query = dkms_query_new ();
+  g_autoptr (DkmsRecipe) values = NULL;
   const char *env;
 
-  g_ptr_array_add (queries, query);
   self->root = root;
   self->recipe_timeout = 30;
   self->directives = g_ptr_array_new_with_free_func (g_free);
@@ -134,15 +153,10 @@ dkms_settings_new (DkmsRoot *root, GError **error)
   if (self->distro == NULL)
     return NULL;
 
-  add_files (self, query);
-  if (query->files->len > 0)
-    {
-      if (!dkms_evaluate (self, queries, names, "", error))
-        return NULL;
-      if (query->error != NULL)
-        return g_propagate_error (error, g_steal_pointer (&query->error)), NULL;
-      take_values (self, query->recipe);
-    }
+  if (!dkms_settings_reread (self, names, NULL, &values, error))
+    return NULL;
+  if (values != NULL)
+    take_values (self, values);
   if (strcmp (self->jobs, "0") == 0)
     *self->jobs = '\0';
   dkms_settings_set_path (self, &self->dkms_tree, self->dkms_tree);

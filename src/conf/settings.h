@@ -2,6 +2,7 @@
 /* What holds for a whole run: the root, the trees, framework.conf and the options that override it. */
 #pragma once
 
+#include "conf/recipe.h"
 #include "kernel/distro.h"
 
 typedef struct {
@@ -39,6 +40,17 @@ typedef struct {
 DkmsSettings *dkms_settings_new (DkmsRoot *root, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void dkms_settings_free (DkmsSettings *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsSettings, dkms_settings_free)
+
+/**
+ * dkms_settings_reread:
+ * @names: blank separated variables to take over
+ * @kernel: (nullable): release that the files see as $kernelver
+ * @values: (out) (nullable): NULL when no file says anything
+ *
+ * Evaluates framework.conf and framework.conf.d again, now that the kernel is known.
+ */
+gboolean dkms_settings_reread (const DkmsSettings *self, const char *names, const char *kernel, DkmsRecipe **values,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** Replaces @field by an absolute, canonical path inside the root (of @path, taken from the caller's directory). */
 void dkms_settings_set_path (DkmsSettings *self, char **field, const char *path);

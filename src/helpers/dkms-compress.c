@@ -40,13 +40,21 @@ pack_xz (const void *in, size_t size, void *out, size_t room)
 {
   lzma_options_lzma options;
   lzma_filter filters[] = { { LZMA_FILTER_LZMA2, &options }, { LZMA_VLI_UNKNOWN, NULL } };
+  lzma_stream stream = LZMA_STREAM_INIT;
   size_t made = 0;
 
   if (lzma_lzma_preset (&options, LZMA_PRESET_DEFAULT))
     return 0;
   options.dict_size = 1 << 20;
-  if (lzma_stream_buffer_encode (filters, LZMA_CHECK_CRC32, NULL, in, size, out, &made, room) != LZMA_OK)
-    return 0;
+  stream.next_in = in;
+  stream.avail_in = size;
+  stream.next_out = out;
+  stream.avail_out = room;
+  /* The streaming encoder leaves sizes out of the block header, as the xz tool does. */
+  if (lzma_stream_encoder (&stream, filters, LZMA_CHECK_CRC32) == LZMA_OK
+      && lzma_code (&stream, LZMA_FINISH) == LZMA_STREAM_END)
+    made = (size_t)stream.total_out;
+  lzma_end (&stream);
   return made;
 }
 

@@ -12,10 +12,11 @@ typedef struct {
   const char *module;
   const char *version;
   const DkmsKernel *kernel;
-  const DkmsRecipe *recipe;   /* (nullable): a removal may have to do without */
-  const char *config;         /* (nullable): text of the kernel configuration */
-  const GPtrArray *outputs;   /* element-type DkmsOutput */
-  const DkmsRecord *replaced; /* (nullable): build: the record of the build that this one replaces */
+  const DkmsRecipe *recipe;        /* (nullable): a removal may have to do without */
+  const char *config;              /* (nullable): text of the kernel configuration */
+  const GPtrArray *outputs;        /* element-type DkmsOutput */
+  const DkmsRecord *replaced;      /* (nullable): build: the record of the build that this one replaces */
+  const struct DkmsSigner *signer; /* (nullable): build: signs the modules if ready (build/sign.h) */
   gboolean force;
   gboolean force_version_override;
 } DkmsJob;

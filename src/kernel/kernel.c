@@ -106,6 +106,18 @@ dkms_kernel_config_has (const char *config, const char *name)
   return line_after (config, yes) != NULL || line_after (config, module) != NULL;
 }
 
+char *
+dkms_kernel_config_value (const char *config, const char *name)
+{
+  g_autofree char *prefix = g_strconcat (name, "=", NULL);
+  const char *text = config != NULL ? line_after (config, prefix) : NULL;
+
+  if (text == NULL)
+    return NULL;
+  text += *text == '"';
+  return g_strndup (text, strcspn (text, "\"\r\n"));
+}
+
 enum { SEEN_GZ = 1, SEEN_XZ = 2, SEEN_ZST = 4 };
 
 static void

@@ -35,6 +35,8 @@ gboolean dkms_kernel_has_headers (const DkmsKernel *self, const DkmsRoot *root);
 char *dkms_kernel_read_config (const DkmsKernel *self, const DkmsRoot *root);
 /** Returns: whether a line of @config starts with @name=y or @name=m */
 gboolean dkms_kernel_config_has (const char *config, const char *name);
+/** Returns: (transfer full) (nullable): the value of @name in @config (may be NULL), without quotes */
+char *dkms_kernel_config_value (const char *config, const char *name);
 /** Returns: "", ".gz", ".xz" or ".zst": what the kernel's own modules use (spec/build-install.md §1) */
 const char *dkms_kernel_compression (const DkmsKernel *self, const DkmsRoot *root);
 /** Returns: whether custom and default make commands get LLVM=1 (spec/dkms-conf.md §8) */

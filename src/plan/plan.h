@@ -14,6 +14,7 @@ typedef enum {
   DKMS_VERB_REMOVE,
   DKMS_VERB_AUTOINSTALL,
   DKMS_VERB_STATUS,
+  DKMS_VERB_GENERATE_MOK,
   DKMS_VERB_OTHER /* known to the reference, not to this version yet */
 } DkmsVerb;
 

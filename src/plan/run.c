@@ -19,6 +19,7 @@ typedef struct {
   const DkmsRequest *request;
   DkmsWorld *world;
   const DkmsPlan *plan;
+  GHashTable *signers; /* "release/arch" -> DkmsSigner */
   Outcome *outcomes;
   int *codes;
   int (*exit_code) (const GError *);
@@ -182,6 +183,23 @@ check_headers (const Run *run, const DkmsKernel *kernel, GError **error)
                     kernel->source_dir);
 }
 
+/* Decided once per kernel; in an autoinstall the first build does it for all. */
+static const DkmsSigner *
+signer_for (Run *run, const DkmsStep *step)
+{
+  g_autofree char *key = g_strconcat (step->kernel, "/", step->arch, NULL);
+  DkmsSigner *signer = g_hash_table_lookup (run->signers, key);
+
+  if (signer == NULL)
+    {
+      DkmsKernelFacts facts = dkms_world_kernel (run->world, step->kernel, step->arch);
+      signer = dkms_signer_new (run->settings, run->ui, facts.kernel, facts.config);
+      dkms_ui_line (run->ui, "%s", "");
+      g_hash_table_insert (run->signers, g_steal_pointer (&key), signer);
+    }
+  return signer;
+}
+
 static gboolean
 check_build (Run *run, const DkmsStep *step, const DkmsRecipe *recipe, const DkmsKernelFacts *facts, GError **error)
 {
@@ -203,7 +221,10 @@ check_build (Run *run, const DkmsStep *step, const DkmsRecipe *recipe, const Dkm
   if (visible < 2)
     return dkms_fail (error, DKMS_ERROR_EMPTY_SOURCE, source, "Unpack the source beside its dkms.conf.",
                       "The source directory of %s/%s holds no source", step->module, step->version);
-  return check_headers (run, facts->kernel, error) && check_depends (run, step, recipe, error);
+  if (!check_headers (run, facts->kernel, error))
+    return FALSE;
+  (void)signer_for (run, step); /* says what it found before anything else is looked at */
+  return check_depends (run, step, recipe, error);
 }
 
 static gboolean
@@ -236,6 +257,7 @@ do_build (Run *run, const DkmsStep *step, GError **error)
     dkms_ui_line (run->ui, "The installed copy is left alone; 'dkms install --force' replaces it.");
   DkmsJob job = job_for (run, step, recipe, &outputs);
   job.replaced = replaced;
+  job.signer = signer_for (run, step);
   return dkms_build (&job, error);
 }
 
@@ -591,7 +613,11 @@ dkms_run (const DkmsSettings *settings, DkmsUi *ui, DkmsRequest *request, int (*
   g_autoptr (DkmsLock) lock = NULL;
   g_autofree Outcome *outcomes = NULL;
   g_autofree int *codes = NULL;
-  Run run = { .settings = settings, .ui = ui, .request = request, .world = world, .exit_code = exit_code };
+  g_autoptr (GHashTable) signers
+      = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)dkms_signer_free);
+  Run run = {
+    .signers = signers, .settings = settings, .ui = ui, .request = request, .world = world, .exit_code = exit_code
+  };
 
   *status = 0;
   if (request->source != NULL && !dkms_world_identify (world, request, error))

@@ -20,4 +20,8 @@ echo "autoinstall: $?" >> "$OUT/codes"
 end=$(date +%s.%N)
 echo "$start $end" | awk '{ print $2 - $1 }' > "$OUT/seconds"
 dkms status > "$OUT/status"
-(cd "/lib/modules/$KERNEL" && find updates -name '*.ko*' -type f -print0 | sort -z | xargs -0r sha256sum) > "$OUT/modules"
+# What is inside counts: the two sides compress with different settings.
+cd "/lib/modules/$KERNEL" && find updates -name '*.ko*' -type f | LC_ALL=C sort | while read -r file; do
+  case $file in *.gz) tool='gzip -dc' ;; *.xz) tool='xz -dc' ;; *.zst) tool='zstd -dcq' ;; *) tool=cat ;; esac
+  echo "$($tool "$file" | sha256sum | cut -d ' ' -f 1) $file"
+done > "$OUT/modules"

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
-EIGHT = ["bbswitch-dkms", "dahdi-dkms", "digimend-dkms", "evdi-dkms", "jool-dkms", "rapiddisk-dkms",
+EIGHT = ["dahdi-dkms", "digimend-dkms", "evdi-dkms", "jool-dkms", "openafs-modules-dkms", "rapiddisk-dkms",
          "v4l2loopback-dkms", "xtables-addons-dkms"]
 
 

@@ -47,6 +47,9 @@ class Root:
         text = f"ID={name}\n" + (f'ID_LIKE="{like}"\n' if like else "")
         (self.path / "etc/os-release").write_text(text)
 
+    def framework(self, text):
+        (self.path / "etc/dkms/framework.conf").write_text(text)
+
     def kernel(self, release, headers=True, config="CONFIG_MODULES=y\n"):
         directory = self.modules / release
         directory.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "build/sign.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/process.h"
+
+#define DEFAULT_CERTIFICATE "/var/lib/dkms/mok.pub"
+
+void
+dkms_signer_free (DkmsSigner *self)
+{
+  if (self == NULL)
+    return;
+  g_free (self->hash);
+  g_free (self->tool);
+  g_free (self->key);
+  g_free (self->certificate);
+  g_free (self);
+}
+
+/* ---- what the admin wants ---- */
+
+typedef struct {
+  char *tool, *key, *certificate, *wish; /* (nullable) */
+} Wishes;
+
+static void
+wishes_clear (Wishes *self)
+{
+  g_free (self->tool);
+  g_free (self->key);
+  g_free (self->certificate);
+  g_free (self->wish);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Wishes, wishes_clear)
+
+/* framework.conf, else the environment. */
+static gboolean
+read_wishes (const DkmsSettings *settings, const char *release, Wishes *wishes, GError **error)
+{
+  const struct {
+    const char *name;
+    char **field;
+  } fields[] = { { "sign_file", &wishes->tool },
+                 { "mok_signing_key", &wishes->key },
+                 { "mok_certificate", &wishes->certificate },
+                 { "try_sign_modules", &wishes->wish } };
+  g_autoptr (DkmsRecipe) values = NULL;
+
+  if (!dkms_settings_reread (settings, "sign_file mok_signing_key mok_certificate try_sign_modules", release, &values,
+                             error))
+    return FALSE;
+  for (gsize i = 0; i < G_N_ELEMENTS (fields); i++)
+    {
+      const char *value = values != NULL ? dkms_recipe_get (values, fields[i].name, 0) : "";
+      if (*value == '\0')
+        value = g_getenv (fields[i].name);
+      if (value != NULL && *value != '\0')
+        *fields[i].field = g_strdup (value);
+    }
+  return TRUE;
+}
+
+/* ---- chroots ---- */
+
+/* Files in /proc have no size to read by. */
+static char *
+read_proc (const char *path)
+{
+  char *text = NULL;
+
+  return g_file_get_contents (path, &text, NULL, NULL) ? text : NULL;
+}
+
+/* What is built in a chroot is for another machine, whose key is not here. */
+static gboolean
+in_chroot (const DkmsRoot *root)
+{
+  const char *preload = g_getenv ("LD_PRELOAD");
+  g_autofree char *first = NULL;
+  g_autofree char *mine = NULL;
+  struct stat a, b;
+
+  if (!dkms_root_is_host (root))
+    return TRUE;
+  if (g_strcmp0 (g_getenv ("FAKECHROOT"), "true") == 0 && g_getenv ("FAKECHROOT_BASE") != NULL && preload != NULL
+      && strstr (preload, "libfakechroot.so") != NULL)
+    return TRUE;
+  first = read_proc ("/proc/1/mountinfo");
+  mine = read_proc ("/proc/self/mountinfo");
+  if (first != NULL && mine != NULL && strcmp (first, mine) != 0)
+    return TRUE;
+  return geteuid () == 0 && stat ("/proc/1/root/.", &a) == 0 && stat ("/", &b) == 0
+         && (a.st_dev != b.st_dev || a.st_ino != b.st_ino);
+}
+
+/* ---- keys ---- */
+
+static gboolean
+is_token (const char *key)
+{
+  return g_str_has_prefix (key, "pkcs11:");
+}
+
+/* NAME=value or NAME="value" at the beginning of a line of make.conf. */
+static char *
+from_make_conf (const DkmsRoot *root, const char *name)
+{
+  g_autofree char *text = dkms_root_read (root, "/etc/portage/make.conf", 1 << 20, NULL, NULL);
+  g_auto (GStrv) lines = g_strsplit (text != NULL ? text : "", "\n", -1);
+  char *found = NULL;
+
+  for (char **line = lines; *line != NULL; line++)
+    if (g_str_has_prefix (*line, name) && (*line)[strlen (name)] == '=')
+      {
+        g_auto (GStrv) pieces = g_strsplit_set (*line + strlen (name) + 1, "\"'", -1);
+        g_free (found);
+        found = g_strchomp (g_strjoinv ("", pieces));
+      }
+  return found;
+}
+
+static char *
+gentoo_value (const DkmsRoot *root, const char *name)
+{
+  const char *env = g_getenv (name);
+
+  return env != NULL && *env != '\0' ? g_strdup (env) : from_make_conf (root, name);
+}
+
+/* CONFIG_MODULE_SIG_KEY holds key and certificate, its path is relative to the kernel build directory. */
+static char *
+kernels_own_key (const DkmsKernel *kernel, const char *config)
+{
+  g_autofree char *name = dkms_kernel_config_value (config, "CONFIG_MODULE_SIG_KEY");
+
+  return name != NULL && *name != '\0' ? g_canonicalize_filename (name, kernel->source_dir) : NULL;
+}
+
+static void
+choose_keys (DkmsSigner *self, const DkmsSettings *settings, const DkmsKernel *kernel, const char *config,
+             const Wishes *wishes)
+{
+  const DkmsFamily *family = settings->distro->family;
+
+  if (wishes->key != NULL)
+    {
+      self->key = g_strdup (wishes->key);
+      self->certificate = g_strdup (wishes->certificate != NULL ? wishes->certificate : DEFAULT_CERTIFICATE);
+      return;
+    }
+  if (family->key == NULL)
+    {
+      self->key = gentoo_value (settings->root, "MODULES_SIGN_KEY");
+      self->certificate = gentoo_value (settings->root, "MODULES_SIGN_CERT");
+      if (self->key == NULL)
+        {
+          self->key = kernels_own_key (kernel, config);
+          g_free (self->certificate);
+          self->certificate = g_strdup (self->key);
+        }
+    }
+  if (self->key == NULL)
+    self->key = g_strdup (family->key != NULL ? family->key : "/var/lib/dkms/mok.key");
+  if (wishes->certificate != NULL || self->certificate == NULL)
+    {
+      g_free (self->certificate);
+      self->certificate = g_strdup (wishes->certificate != NULL   ? wishes->certificate
+                                    : family->certificate != NULL ? family->certificate
+                                                                  : DEFAULT_CERTIFICATE);
+    }
+}
+
+/* Ubuntu's own tool makes its key, asks for its enrolment and knows who may read it. */
+static gboolean
+ask_mok_tool (const DkmsSettings *settings, const DkmsSigner *self, GError **error)
+{
+  const char *tool = settings->distro->family->mok_tool;
+  const char *argv[][3] = { { tool, "--new-key", NULL }, { tool, "--enroll-key", NULL } };
+  g_autofree char *found = g_find_program_in_path (tool);
+  g_auto (GStrv) env = g_environ_setenv (g_get_environ (), "SHIM_NOTRIGGER", "y", TRUE);
+  g_autofree char *certificate = dkms_root_host_path (settings->root, self->certificate);
+
+  if (found == NULL)
+    return dkms_fail (error, DKMS_ERROR_IO, self->key, NULL, "There is no key %s, and no %s here to make it", self->key,
+                      tool);
+  (void)unlink (certificate);
+  for (gsize i = 0; i < G_N_ELEMENTS (argv); i++)
+    {
+      DkmsCommand command = {
+        .argv = argv[i], .env = env, .root = settings->root, .output_fd = i == 0 ? -2 : -1, .null_stdin = i == 0
+      };
+      if (dkms_process_run (&command, error) < 0)
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static char *
+host_path_of (const DkmsRoot *root, const char *path)
+{
+  return is_token (path) ? g_strdup (path) : dkms_root_resolved (root, path);
+}
+
+static gboolean
+generate (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, GError **error)
+{
+  g_autofree char *helper = dkms_process_helper ("dkms-sign");
+  g_autofree char *key_dir = g_path_get_dirname (self->key);
+  g_autofree char *certificate_dir = g_path_get_dirname (self->certificate);
+  g_auto (DkmsFd) a = dkms_root_open_dir (settings->root, key_dir, TRUE, error);
+  g_auto (DkmsFd) b = a >= 0 ? dkms_root_open_dir (settings->root, certificate_dir, TRUE, error) : -1;
+  g_autofree char *key = host_path_of (settings->root, self->key);
+  g_autofree char *certificate = host_path_of (settings->root, self->certificate);
+  const char *argv[] = { helper, "generate", key, certificate, NULL };
+  DkmsCommand command = { .argv = argv, .null_stdin = TRUE };
+  g_autofree char *said = NULL;
+  int status = 0;
+
+  if (b < 0)
+    return FALSE;
+  dkms_ui_line (ui, "Generating %s.",
+                dkms_root_is_file (settings->root, self->key) ? "a certificate for the present key"
+                                                              : "a new signing key and its certificate");
+  said = dkms_process_capture (&command, NULL, &status, error);
+  if (said == NULL)
+    return FALSE;
+  return status == 0
+         || dkms_fail (error, DKMS_ERROR_IO, self->key, "Look at the directory, or set mok_signing_key.", "%s",
+                       g_strchomp (said));
+}
+
+/* Both files are there afterwards, or signing is off. */
+static gboolean
+provide_keys (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, GError **error)
+{
+  const DkmsRoot *root = settings->root;
+  gboolean token = is_token (self->key);
+  gboolean complete = (token || dkms_root_is_file (root, self->key)) && dkms_root_is_file (root, self->certificate);
+  const DkmsFamily *family = settings->distro->family;
+
+  dkms_ui_line (ui, "Signing key: %s", self->key);
+  dkms_ui_line (ui, "Certificate (MOK): %s", self->certificate);
+  if (!complete && !token && family->mok_tool != NULL && g_strcmp0 (self->key, family->key) == 0)
+    {
+      if (!ask_mok_tool (settings, self, error))
+        return FALSE;
+      complete = dkms_root_is_file (root, self->key) && dkms_root_is_file (root, self->certificate);
+    }
+  if (!complete && !token && !generate (settings, ui, self, error))
+    return FALSE;
+  if (!token && !dkms_root_is_file (root, self->key))
+    return dkms_fail (error, DKMS_ERROR_IO, self->key, "Set mok_signing_key in framework.conf.",
+                      "The signing key %s is missing", self->key);
+  return dkms_root_is_file (root, self->certificate)
+         || dkms_fail (error, DKMS_ERROR_IO, self->certificate, "Set mok_certificate in framework.conf.",
+                       "The certificate %s is missing", self->certificate);
+}
+
+/* ---- the decision ---- */
+
+static gboolean
+choose_tool (DkmsSigner *self, const DkmsSettings *settings, DkmsUi *ui, const char *configured, GError **error)
+{
+  struct stat st;
+
+  if (configured == NULL)
+    return TRUE;
+  dkms_ui_line (ui, "Signing tool: %s", configured);
+  if (dkms_root_stat (settings->root, configured, &st) < 0 || !S_ISREG (st.st_mode) || (st.st_mode & 0111) == 0)
+    return dkms_fail (error, DKMS_ERROR_IO, configured, NULL, "The signing tool %s is no program", configured);
+  self->tool = dkms_root_tool_path (settings->root, configured);
+  return TRUE;
+}
+
+static gboolean
+prepare (DkmsSigner *self, const DkmsSettings *settings, DkmsUi *ui, const DkmsKernel *kernel, const char *config,
+         GError **error)
+{
+  g_auto (Wishes) wishes = { 0 };
+
+  if (!read_wishes (settings, kernel->release, &wishes, error))
+    return FALSE;
+  if (g_strcmp0 (wishes.wish, "false") == 0)
+    return dkms_fail (error, DKMS_ERROR_IO, NULL, NULL, "It is switched off by try_sign_modules");
+  if (g_strcmp0 (wishes.wish, "true") != 0 && in_chroot (settings->root))
+    return dkms_fail (error, DKMS_ERROR_IO, NULL, NULL,
+                      "This is a chroot or container (try_sign_modules=true signs all the same)");
+  if (config == NULL)
+    return dkms_fail (error, DKMS_ERROR_IO, kernel->config, NULL, "There is no kernel configuration %s",
+                      kernel->config);
+  self->hash = dkms_kernel_config_value (config, "CONFIG_MODULE_SIG_HASH");
+  if (self->hash == NULL || *self->hash == '\0')
+    return dkms_fail (error, DKMS_ERROR_IO, kernel->config, NULL,
+                      "The kernel is configured without CONFIG_MODULE_SIG_HASH");
+  choose_keys (self, settings, kernel, config, &wishes);
+  return choose_tool (self, settings, ui, wishes.tool, error) && provide_keys (settings, ui, self, error);
+}
+
+DkmsSigner *
+dkms_signer_new (const DkmsSettings *settings, DkmsUi *ui, const DkmsKernel *kernel, const char *config)
+{
+  DkmsSigner *self = g_new0 (DkmsSigner, 1);
+  g_autoptr (GError) error = NULL;
+
+  self->ready = prepare (self, settings, ui, kernel, config, &error);
+  if (!self->ready)
+    dkms_ui_line (ui, "Modules will not be signed: %s.", error->message);
+  return self;
+}
+
+gboolean
+dkms_signer_generate (const DkmsSettings *settings, DkmsUi *ui, const DkmsKernel *kernel, const char *config,
+                      GError **error)
+{
+  g_autoptr (DkmsSigner) self = g_new0 (DkmsSigner, 1);
+  g_auto (Wishes) wishes = { 0 };
+
+  if (!read_wishes (settings, kernel->release, &wishes, error))
+    return FALSE;
+  choose_keys (self, settings, kernel, config, &wishes);
+  return provide_keys (settings, ui, self, error);
+}
+
+/* ---- signing ---- */
+
+void
+dkms_signer_sign (const DkmsSigner *self, const DkmsSettings *settings, DkmsUi *ui, const char *path)
+{
+  g_autofree char *helper = dkms_process_helper ("dkms-sign");
+  g_autofree char *key = self->tool != NULL && !is_token (self->key) ? dkms_root_tool_path (settings->root, self->key)
+                                                                     : host_path_of (settings->root, self->key);
+  g_autofree char *certificate = self->tool != NULL ? dkms_root_tool_path (settings->root, self->certificate)
+                                                    : dkms_root_resolved (settings->root, self->certificate);
+  g_autofree char *file
+      = self->tool != NULL ? dkms_root_tool_path (settings->root, path) : dkms_root_resolved (settings->root, path);
+  const char *ours[] = { helper, "sign", self->hash, key, certificate, file, NULL };
+  const char *theirs[] = { self->tool, self->hash, key, certificate, file, NULL };
+  DkmsCommand command = { .argv = self->tool != NULL ? theirs : ours,
+                          .root = self->tool != NULL ? settings->root : NULL,
+                          .null_stdin = TRUE };
+  g_autoptr (GError) error = NULL;
+  int status = 0;
+  g_autofree char *said = dkms_process_capture (&command, NULL, &status, &error);
+
+  dkms_ui_line (ui, "Signing %s", path);
+  if (said == NULL || status != 0)
+    dkms_ui_warn (ui, "Could not sign %s, it stays unsigned: %s", path,
+                  error != NULL ? error->message : g_strchomp (said));
+  else if (*said != '\0')
+    dkms_ui_warn (ui, "%s", g_strchomp (said));
+}

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The only program of dkms that opens a private key.
+ *
+ *   dkms-sign sign HASH KEY CERT FILE   append a signature to a module, in place and at once
+ *   dkms-sign generate KEY CERT         make a key pair; an existing key only gets a new certificate
+ *
+ * KEY is a PEM file or a pkcs11: URI, CERT a DER or PEM file. The passphrase or PIN is KBUILD_SIGN_PIN.
+ * Exit 0 or 1; what is to be told, one line each, goes to stderr. Format of a signed module: the
+ * module, a detached CMS signature without attributes and certificates, struct module_signature and
+ * a magic line (Documentation/admin-guide/module-signing.rst, include/linux/module_signature.h). */
+#define OPENSSL_SUPPRESS_DEPRECATED /* engines are what OpenSSL 3.0 systems still reach their tokens with */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/bio.h>
+#include <openssl/cms.h>
+#ifndef OPENSSL_NO_ENGINE
+#include <openssl/engine.h>
+#endif
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/provider.h>
+#include <openssl/rand.h>
+#include <openssl/store.h>
+#include <openssl/ui.h>
+#include <openssl/x509v3.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char magic[] = "~Module signature appended~\n";
+
+struct module_signature {
+  uint8_t algo, hash; /* 0: both are in the CMS message */
+  uint8_t id_type;    /* 2: PKCS#7 */
+  uint8_t signer_len, key_id_len;
+  uint8_t pad[3];
+  uint32_t sig_len; /* big endian */
+};
+
+/* Tells what failed, and OpenSSL's own reason when it has one. Returns: 0, "no" */
+__attribute__ ((format (printf, 1, 2))) static int
+refuse (const char *format, ...)
+{
+  unsigned long code = ERR_peek_last_error ();
+  const char *reason = code != 0 ? ERR_reason_error_string (code) : NULL;
+  va_list args;
+
+  va_start (args, format);
+  vfprintf (stderr, format, args);
+  va_end (args);
+  if (reason != NULL)
+    fprintf (stderr, " (%s)", reason);
+  fputc ('\n', stderr);
+  return 0;
+}
+
+/* ---- files that appear whole or not at all ---- */
+
+/* Writes @size bytes to a new file beside @path, flushed. Returns: its name, to be freed; NULL on failure */
+static char *
+write_beside (const char *path, mode_t mode, const void *data, size_t size)
+{
+  size_t room = strlen (path) + 16;
+  char *name = malloc (room);
+  const char *slash = strrchr (path, '/');
+  int dir = slash != NULL ? (int)(slash + 1 - path) : 0;
+  unsigned char unique[4];
+  const char *at = data;
+  int fd;
+
+  if (name == NULL || RAND_bytes (unique, sizeof unique) != 1)
+    {
+      free (name);
+      return NULL;
+    }
+  snprintf (name, room, "%.*s.%02x%02x%02x%02x.sign", dir, path, unique[0], unique[1], unique[2], unique[3]);
+  fd = open (name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+  if (fd < 0)
+    {
+      refuse ("Cannot create a file beside %s: %s", path, strerror (errno));
+      free (name);
+      return NULL;
+    }
+  while (size > 0)
+    {
+      ssize_t n = write (fd, at, size);
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        break;
+      at += n;
+      size -= (size_t)n;
+    }
+  if (size > 0 || fchmod (fd, mode) < 0 || fsync (fd) < 0)
+    {
+      refuse ("Cannot write %s: %s", path, strerror (errno));
+      (void)close (fd);
+      fd = -1;
+    }
+  if (fd < 0 || close (fd) < 0)
+    {
+      (void)unlink (name);
+      free (name);
+      return NULL;
+    }
+  return name;
+}
+
+static int
+put_in_place (const char *path, mode_t mode, const void *data, size_t size)
+{
+  char *beside = write_beside (path, mode, data, size);
+  int ok = beside != NULL && rename (beside, path) == 0;
+
+  if (beside != NULL && !ok)
+    {
+      refuse ("Cannot replace %s: %s", path, strerror (errno));
+      (void)unlink (beside);
+    }
+  free (beside);
+  return ok;
+}
+
+/* ---- keys ---- */
+
+static int asked_passphrase;
+
+static int
+give_passphrase (char *buffer, int size, int writing, void *data)
+{
+  const char *pin = getenv ("KBUILD_SIGN_PIN");
+  size_t n = pin != NULL ? strlen (pin) : 0;
+
+  (void)writing;
+  (void)data;
+  asked_passphrase = 1;
+  if (pin == NULL || n > (size_t)size)
+    return -1;
+  memcpy (buffer, pin, n);
+  return (int)n;
+}
+
+#ifndef OPENSSL_NO_ENGINE
+static EVP_PKEY *
+load_key_by_engine (const char *uri)
+{
+  ENGINE *engine;
+  const char *pin = getenv ("KBUILD_SIGN_PIN");
+  EVP_PKEY *key = NULL;
+
+  ENGINE_load_builtin_engines ();
+  engine = ENGINE_by_id ("pkcs11");
+  if (engine == NULL)
+    refuse ("OpenSSL has neither a pkcs11 provider nor an engine here; install one to sign with %s", uri);
+  else if (ENGINE_init (engine) != 1)
+    refuse ("Cannot start OpenSSL's pkcs11 engine");
+  else
+    {
+      if (pin == NULL || ENGINE_ctrl_cmd_string (engine, "PIN", pin, 0) == 1)
+        key = ENGINE_load_private_key (engine, uri, (UI_METHOD *)UI_null (), NULL); /* nobody is asked */
+      if (key == NULL)
+        refuse ("Cannot open the key %s", uri);
+      ENGINE_finish (engine);
+    }
+  ENGINE_free (engine);
+  return key;
+}
+#else
+static EVP_PKEY *
+load_key_by_engine (const char *uri)
+{
+  refuse ("OpenSSL has no pkcs11 provider here; install it to sign with %s", uri);
+  return NULL;
+}
+#endif
+
+static EVP_PKEY *
+load_key_by_provider (const char *uri)
+{
+  UI_METHOD *method = UI_UTIL_wrap_read_pem_callback (give_passphrase, 0);
+  OSSL_STORE_CTX *store = OSSL_STORE_open (uri, method, NULL, NULL, NULL);
+  EVP_PKEY *key = NULL;
+
+  if (store == NULL)
+    refuse ("Cannot open the key %s", uri);
+  while (store != NULL && key == NULL && !OSSL_STORE_eof (store))
+    {
+      OSSL_STORE_INFO *info = OSSL_STORE_load (store);
+      if (info == NULL)
+        break;
+      if (OSSL_STORE_INFO_get_type (info) == OSSL_STORE_INFO_PKEY)
+        key = OSSL_STORE_INFO_get1_PKEY (info);
+      OSSL_STORE_INFO_free (info);
+    }
+  if (store != NULL && key == NULL)
+    refuse ("There is no private key behind %s", uri);
+  if (store != NULL)
+    OSSL_STORE_close (store);
+  UI_destroy_method (method);
+  return key;
+}
+
+/* A key on a token. */
+static EVP_PKEY *
+load_token_key (const char *uri)
+{
+  if (OSSL_PROVIDER_load (NULL, "pkcs11") != NULL && OSSL_PROVIDER_load (NULL, "default") != NULL)
+    return load_key_by_provider (uri);
+  ERR_clear_error ();
+  return load_key_by_engine (uri);
+}
+
+static EVP_PKEY *
+load_key (const char *path)
+{
+  BIO *file;
+  EVP_PKEY *key;
+
+  if (strncmp (path, "pkcs11:", 7) == 0)
+    return load_token_key (path);
+  file = BIO_new_file (path, "r");
+  if (file == NULL)
+    {
+      ERR_clear_error ();
+      refuse ("Cannot read the key %s: %s", path, strerror (errno));
+      return NULL;
+    }
+  key = PEM_read_bio_PrivateKey (file, NULL, give_passphrase, NULL);
+  BIO_free (file);
+  if (key == NULL)
+    refuse ("Cannot use the key %s: %s", path,
+            !asked_passphrase                    ? "it is not a private key in PEM form"
+            : getenv ("KBUILD_SIGN_PIN") == NULL ? "it has a passphrase; give it in KBUILD_SIGN_PIN"
+                                                 : "KBUILD_SIGN_PIN is not its passphrase");
+  return key;
+}
+
+static X509 *
+load_certificate (const char *path)
+{
+  BIO *file = BIO_new_file (path, "r");
+  X509 *certificate;
+
+  if (file == NULL)
+    {
+      ERR_clear_error ();
+      refuse ("Cannot read the certificate %s: %s", path, strerror (errno));
+      return NULL;
+    }
+  certificate = d2i_X509_bio (file, NULL);
+  if (certificate == NULL && BIO_reset (file) == 0)
+    {
+      ERR_clear_error ();
+      certificate = PEM_read_bio_X509 (file, NULL, NULL, NULL);
+    }
+  BIO_free (file);
+  if (certificate == NULL)
+    refuse ("%s is no X.509 certificate", path);
+  return certificate;
+}
+
+/* ---- sign ---- */
+
+/* Returns: whether @data was made into module, signature and trailer in @out */
+static int
+append_signature (BIO *out, const void *data, size_t size, EVP_PKEY *key, X509 *certificate, const EVP_MD *hash)
+{
+  const unsigned flags = CMS_NOCERTS | CMS_BINARY;
+  struct module_signature trailer = { .id_type = 2 };
+  BIO *in = BIO_new_mem_buf (size > 0 ? data : "", (int)size);
+  CMS_ContentInfo *cms = CMS_sign (NULL, NULL, NULL, NULL, flags | CMS_PARTIAL | CMS_DETACHED | CMS_STREAM);
+  int ok = in != NULL && cms != NULL && (size == 0 || BIO_write (out, data, (int)size) == (int)size)
+           && CMS_add1_signer (cms, certificate, key, hash, flags | CMS_NOSMIMECAP | CMS_NOATTR) != NULL
+           && CMS_final (cms, in, NULL, flags) == 1 && i2d_CMS_bio (out, cms) == 1;
+  char *whole;
+  long total = ok ? BIO_get_mem_data (out, &whole) : 0;
+
+  trailer.sig_len = htonl ((uint32_t)((size_t)total - size));
+  ok = ok && BIO_write (out, &trailer, sizeof trailer) == sizeof trailer
+       && BIO_write (out, magic, sizeof magic - 1) == sizeof magic - 1;
+  CMS_ContentInfo_free (cms);
+  BIO_free (in);
+  return ok;
+}
+
+static int
+sign_file (const char *path, EVP_PKEY *key, X509 *certificate, const EVP_MD *hash)
+{
+  BIO *file = BIO_new_file (path, "r");
+  BIO *module = BIO_new (BIO_s_mem ());
+  BIO *out = BIO_new (BIO_s_mem ());
+  char buffer[65536];
+  struct stat st;
+  char *data;
+  int n = 0, ok = 0;
+
+  while (file != NULL && (n = BIO_read (file, buffer, sizeof buffer)) > 0)
+    if (BIO_write (module, buffer, n) != n)
+      n = -1;
+  if (file == NULL || n < 0 || stat (path, &st) < 0)
+    {
+      ERR_clear_error ();
+      refuse ("Cannot read %s: %s", path, strerror (errno));
+    }
+  else
+    {
+      long size = BIO_get_mem_data (module, &data);
+
+      if (!append_signature (out, data, (size_t)size, key, certificate, hash))
+        refuse ("Cannot make a signature for %s", path);
+      else
+        {
+          size = BIO_get_mem_data (out, &data);
+          ok = put_in_place (path, st.st_mode & 0777, data, (size_t)size);
+        }
+    }
+  BIO_free (file);
+  BIO_free (module);
+  BIO_free (out);
+  return ok;
+}
+
+static int
+run_sign (const char *hash_name, const char *key_path, const char *certificate_path, const char *file)
+{
+  const EVP_MD *hash = EVP_get_digestbyname (hash_name);
+  EVP_PKEY *key = NULL;
+  X509 *certificate = NULL;
+  int ok = 0;
+
+  if (hash == NULL)
+    refuse ("The kernel wants the hash %s, which this OpenSSL does not know", hash_name);
+  else if ((certificate = load_certificate (certificate_path)) != NULL && (key = load_key (key_path)) != NULL)
+    {
+      if (X509_check_private_key (certificate, key) != 1)
+        {
+          ERR_clear_error ();
+          refuse ("The certificate %s does not belong to the key %s", certificate_path, key_path);
+        }
+      else
+        {
+          /* Kernels take no notice of the date; the one who enrols the certificate may. */
+          if (X509_cmp_current_time (X509_get0_notAfter (certificate)) < 0)
+            fprintf (stderr, "The certificate %s has expired; kernels accept what it signs all the same\n",
+                     certificate_path);
+          ok = sign_file (file, key, certificate, hash);
+        }
+    }
+  X509_free (certificate);
+  EVP_PKEY_free (key);
+  return ok;
+}
+
+/* ---- generate ---- */
+
+static int
+add_extension (X509 *certificate, int nid, const char *value)
+{
+  X509V3_CTX context;
+  X509_EXTENSION *extension;
+  int ok;
+
+  X509V3_set_ctx_nodb (&context);
+  X509V3_set_ctx (&context, certificate, certificate, NULL, NULL, 0);
+  extension = X509V3_EXT_conf_nid (NULL, &context, nid, value);
+  ok = extension != NULL && X509_add_ext (certificate, extension, -1) == 1;
+  X509_EXTENSION_free (extension);
+  return ok;
+}
+
+/* A self-signed CA certificate for code signing that lasts for 100 years (spec/build-install.md §4). */
+static X509 *
+make_certificate (EVP_PKEY *key)
+{
+  X509 *certificate = X509_new ();
+  X509_NAME *name = certificate != NULL ? X509_get_subject_name (certificate) : NULL;
+  BIGNUM *serial = BN_new ();
+  const unsigned char subject[] = "DKMS module signing key";
+  int ok = name != NULL && serial != NULL && X509_set_version (certificate, 2) == 1
+           && BN_rand (serial, 159, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) == 1
+           && BN_to_ASN1_INTEGER (serial, X509_get_serialNumber (certificate)) != NULL
+           && X509_gmtime_adj (X509_getm_notBefore (certificate), 0) != NULL
+           && X509_time_adj_ex (X509_getm_notAfter (certificate), 36500, 0, NULL) != NULL
+           && X509_set_pubkey (certificate, key) == 1
+           && X509_NAME_add_entry_by_txt (name, "CN", MBSTRING_UTF8, subject, -1, -1, 0) == 1
+           && X509_set_issuer_name (certificate, name) == 1
+           && add_extension (certificate, NID_subject_key_identifier, "hash")
+           && add_extension (certificate, NID_authority_key_identifier, "keyid:always,issuer")
+           && add_extension (certificate, NID_basic_constraints, "critical,CA:true")
+           && add_extension (certificate, NID_ext_key_usage, "codeSigning")
+           && X509_sign (certificate, key, EVP_sha256 ()) > 0;
+
+  BN_free (serial);
+  if (ok)
+    return certificate;
+  X509_free (certificate);
+  refuse ("Cannot make a certificate");
+  return NULL;
+}
+
+/* A new key takes its name only if nobody else made one meanwhile. */
+static int
+store_new_key (EVP_PKEY *key, const char *path)
+{
+  BIO *pem = BIO_new (BIO_s_mem ());
+  char *data;
+  char *beside = NULL;
+  int ok = 0;
+
+  if (pem != NULL && PEM_write_bio_PrivateKey (pem, key, NULL, NULL, 0, NULL, NULL) == 1)
+    {
+      long size = BIO_get_mem_data (pem, &data);
+      beside = write_beside (path, 0600, data, (size_t)size);
+      OPENSSL_cleanse (data, (size_t)size);
+    }
+  if (beside != NULL)
+    {
+      ok = link (beside, path) == 0;
+      if (!ok)
+        refuse ("Cannot create %s: %s", path, strerror (errno));
+      (void)unlink (beside);
+    }
+  free (beside);
+  BIO_free (pem);
+  return ok;
+}
+
+static int
+run_generate (const char *key_path, const char *certificate_path)
+{
+  int present = access (key_path, F_OK) == 0, ok;
+  EVP_PKEY *key = present ? load_key (key_path) : EVP_RSA_gen (2048);
+  X509 *certificate = key != NULL ? make_certificate (key) : NULL;
+  unsigned char *der = NULL;
+  int size = certificate != NULL ? i2d_X509 (certificate, &der) : 0;
+
+  if (!present && key == NULL)
+    refuse ("Cannot make a key");
+  ok = size > 0 && (present || store_new_key (key, key_path))
+       && put_in_place (certificate_path, 0644, der, (size_t)size);
+  OPENSSL_free (der);
+  X509_free (certificate);
+  EVP_PKEY_free (key);
+  return ok;
+}
+
+int
+main (int argc, char **argv)
+{
+  umask (077);
+  if (argc == 6 && strcmp (argv[1], "sign") == 0)
+    return run_sign (argv[2], argv[3], argv[4], argv[5]) ? 0 : 1;
+  if (argc == 4 && strcmp (argv[1], "generate") == 0)
+    return run_generate (argv[2], argv[3]) ? 0 : 1;
+  fprintf (stderr, "Usage: dkms-sign sign HASH KEY CERT FILE | dkms-sign generate KEY CERT\n");
+  return 1;
+}

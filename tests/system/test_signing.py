@@ -1,0 +1,336 @@
+"""Signing: what is signed with what, and what happens when it cannot be."""
+import lzma
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+
+import pytest
+from conftest import ARCH, DKMS, K1, K2
+
+HELPER = pathlib.Path(DKMS).parent / "helpers/dkms-sign"
+MAGIC = b"~Module signature appended~\n"
+
+
+@pytest.fixture
+def signing(root):
+    """A root in which modules are signed although it is no machine's own, and a module to sign."""
+    root.framework("try_sign_modules=true\n")
+    root.kernel(K1, config='CONFIG_MODULES=y\nCONFIG_MODULE_SIG_HASH="sha512"\n')
+    root.source()
+    root.key, root.cert = root.path / "var/lib/dkms/mok.key", root.path / "var/lib/dkms/mok.pub"
+    return root
+
+
+def module(root, kernel=K1):
+    return root.modules / kernel / "updates/dkms/foo.ko"
+
+
+def split(path_or_bytes):
+    """A signed module's bytes as (module, CMS message); None instead of a message when it is unsigned."""
+    data = path_or_bytes if isinstance(path_or_bytes, bytes) else path_or_bytes.read_bytes()
+    if not data.endswith(MAGIC):
+        return data, None
+    trailer = data[-len(MAGIC) - 12:-len(MAGIC)]
+    assert trailer[:8] == b"\0\0\2\0\0\0\0\0", "PKCS#7, nothing else told"
+    size = struct.unpack(">I", trailer[8:])[0]
+    end = len(data) - len(MAGIC) - 12
+    return data[:end - size], data[end - size:end]
+
+
+def verifies(tmp_path, content, message, certificate):
+    (tmp_path / "content").write_bytes(content)
+    (tmp_path / "message").write_bytes(message)
+    pem = subprocess.run(["openssl", "x509", "-inform", "DER", "-in", certificate], capture_output=True, check=True).stdout
+    (tmp_path / "cert.pem").write_bytes(pem)
+    result = subprocess.run(["openssl", "cms", "-verify", "-binary", "-inform", "DER", "-in", tmp_path / "message", "-content",
+                             tmp_path / "content", "-certfile", tmp_path / "cert.pem", "-noverify", "-out", os.devnull],
+                            capture_output=True, text=True, check=False)
+    return result.returncode == 0
+
+
+def openssl(*arguments):
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+
+def unsigned_but_installed(root, result):
+    assert result.rc == 0 and split(module(root))[1] is None, result
+    assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
+
+
+def test_key_is_made_on_demand_and_signs(signing, tmp_path):
+    result = signing.ok("install", "foo/1.0", "-k", K1)
+    assert "Generating a new signing key" in result.out and "Signing /var/lib/dkms/foo/1.0/build/foo.ko" in result.out
+    assert signing.key.stat().st_mode & 0o777 == 0o600 and signing.cert.stat().st_mode & 0o777 == 0o644
+    content, message = split(module(signing))
+    assert content == b"foo 1.0\n" and verifies(tmp_path, content, message, signing.cert)
+    assert not verifies(tmp_path, b"fop 1.0\n", message, signing.cert), "a flipped byte is noticed"
+    text = subprocess.run(["openssl", "x509", "-inform", "DER", "-in", signing.cert, "-noout", "-text"], capture_output=True,
+                          text=True, check=True).stdout
+    for part in ("CN = DKMS module signing key", "Code Signing", "CA:TRUE", "2048 bit", "sha256WithRSAEncryption", "2126 GMT"):
+        assert part in text
+    assert b"\x60\x86\x48\x01\x65\x03\x04\x02\x03" in message, "the kernel's hash, sha512"
+    assert [p.name for p in signing.key.parent.iterdir() if p.name.startswith(".") and p.name != ".dkms"] == []
+
+
+def test_same_key_serves_the_next_build(signing, tmp_path):
+    signing.ok("install", "foo/1.0", "-k", K1)
+    before = signing.key.read_bytes(), signing.cert.read_bytes()
+    signing.ok("build", "foo/1.0", "-k", K1, "--force")
+    assert (signing.key.read_bytes(), signing.cert.read_bytes()) == before
+
+
+def test_missing_certificate_keeps_the_key(signing, tmp_path):
+    signing.ok("generate_mok")
+    key = signing.key.read_bytes()
+    signing.cert.unlink()
+    signing.ok("install", "foo/1.0", "-k", K1)
+    assert signing.key.read_bytes() == key, "an existing key is never overwritten"
+    assert verifies(tmp_path, *split(module(signing)), signing.cert)
+
+
+def test_generate_mok(signing):
+    signing.ok("generate_mok")
+    before = signing.key.read_bytes(), signing.cert.read_bytes()
+    assert "Generating" not in signing.ok("generate_mok").out
+    assert (signing.key.read_bytes(), signing.cert.read_bytes()) == before
+
+
+def test_generate_mok_says_when_it_cannot(signing):
+    signing.framework("mok_signing_key=/proc/version/no/mok.key\n")
+    (signing.path / "proc").mkdir()
+    (signing.path / "proc/version").write_text("a file\n")
+    result = signing("generate_mok")
+    assert result.rc == 1 and "/proc/version" in result.err
+
+
+def test_kernelver_in_the_paths(signing, tmp_path):
+    signing.framework("try_sign_modules=true\nmok_signing_key=/keys/$kernelver/k\nmok_certificate=/keys/$kernelver/c\n")
+    signing.ok("install", "foo/1.0", "-k", K1)
+    assert verifies(tmp_path, *split(module(signing)), signing.path / f"keys/{K1}/c")
+
+
+def test_key_from_the_environment(signing, tmp_path):
+    signing.ok("install", "foo/1.0", "-k", K1, env={"mok_signing_key": "/e/k", "mok_certificate": "/e/c"})
+    assert verifies(tmp_path, *split(module(signing)), signing.path / "e/c")
+
+
+def test_key_without_certificate_falls_back_to_the_usual_one(signing):
+    signing.framework("try_sign_modules=true\nmok_signing_key=/my/key\n")
+    signing.ok("install", "foo/1.0", "-k", K1)
+    assert (signing.path / "my/key").is_file() and signing.cert.is_file()
+
+
+def test_hash_comes_from_the_config_option(signing, tmp_path):
+    config = tmp_path / "config"
+    config.write_text('CONFIG_MODULE_SIG_HASH="sha256"\n')
+    (signing.path / "config").write_text(config.read_text())
+    signing.ok("install", "foo/1.0", "-k", K1, "--config", "/config")
+    assert b"\x60\x86\x48\x01\x65\x03\x04\x02\x01" in split(module(signing))[1]
+
+
+@pytest.mark.parametrize("framework, config, why", [
+    ("", 'CONFIG_MODULE_SIG_HASH="sha256"\n', "chroot"),
+    ("try_sign_modules=not_in_chroot\n", 'CONFIG_MODULE_SIG_HASH="sha256"\n', "chroot"),
+    ("try_sign_modules=false\n", 'CONFIG_MODULE_SIG_HASH="sha256"\n', "try_sign_modules"),
+    ("try_sign_modules=true\n", "CONFIG_MODULES=y\n", "CONFIG_MODULE_SIG_HASH"),
+    ("try_sign_modules=true\nsign_file=/no/such\n", 'CONFIG_MODULE_SIG_HASH="sha256"\n', "/no/such"),
+    ("try_sign_modules=true\nmok_signing_key=pkcs11:x\nmok_certificate=/no/cert\n", 'CONFIG_MODULE_SIG_HASH="sha256"\n', "/no/cert"),
+])
+def test_reasons_not_to_sign(root, framework, config, why):
+    root.framework(framework)
+    root.kernel(K1, config=config)
+    root.source()
+    result = root("install", "foo/1.0", "-k", K1)
+    unsigned_but_installed(root, result)
+    assert any("will not be signed" in line and why in line for line in result.out.splitlines())
+    assert not (root.path / "var/lib/dkms/mok.key").exists()
+
+
+def test_no_kernel_configuration(signing):
+    shutil.rmtree(signing.modules / K1 / "build/include/config")
+    result = signing("install", "foo/1.0", "-k", K1)
+    unsigned_but_installed(signing, result)
+    assert "no kernel configuration" in result.out
+
+
+@pytest.mark.parametrize("trouble, says", [
+    ("garbage key", "not a private key"), ("garbage certificate", "no X.509 certificate"), ("other pair", "does not belong"),
+    ("encrypted", "KBUILD_SIGN_PIN"), ("wrong passphrase", "passphrase"), ("unknown hash", "sha1337"),
+])
+def test_signing_trouble_is_a_warning(signing, tmp_path, trouble, says):
+    env = {}
+    signing.ok("generate_mok")
+    if trouble == "garbage key":
+        signing.key.write_text("no key\n")
+    elif trouble == "garbage certificate":
+        signing.cert.write_text("no certificate\n")
+    elif trouble == "other pair":
+        signing.cert.unlink()
+        subprocess.run([HELPER, "generate", tmp_path / "other", signing.cert], check=True)
+    elif trouble == "unknown hash":
+        signing.kernel(K1, config='CONFIG_MODULE_SIG_HASH="sha1337"\n')
+    else:
+        openssl("rsa", "-aes256", "-passout", "pass:secret", "-in", signing.key, "-out", tmp_path / "k")
+        shutil.copy(tmp_path / "k", signing.key)
+        env = {"KBUILD_SIGN_PIN": "guess"} if trouble == "wrong passphrase" else {}
+    result = signing("install", "foo/1.0", "-k", K1, env=env)
+    unsigned_but_installed(signing, result)
+    assert "Warning: Could not sign" in result.err and says in result.err
+
+
+def test_passphrase(signing, tmp_path):
+    signing.ok("generate_mok")
+    openssl("rsa", "-aes256", "-passout", "pass:secret", "-in", signing.key, "-out", tmp_path / "k")
+    shutil.copy(tmp_path / "k", signing.key)
+    result = signing.ok("install", "foo/1.0", "-k", K1, env={"KBUILD_SIGN_PIN": "secret"})
+    assert verifies(tmp_path, *split(module(signing)), signing.cert)
+    assert "secret" not in result.out + result.err
+
+
+def test_expired_certificate_signs_with_a_warning(signing, tmp_path):
+    signing.ok("generate_mok")
+    (tmp_path / "ca.conf").write_text("[ca]\ndefault_ca=x\n[x]\ndatabase=db\nserial=sn\nnew_certs_dir=.\npolicy=p\n"
+                                      "default_md=sha256\n[p]\nCN=supplied\n")
+    (tmp_path / "db").write_text("")
+    (tmp_path / "sn").write_text("01\n")
+    openssl("req", "-new", "-key", signing.key, "-subj", "/CN=old", "-out", tmp_path / "csr")
+    subprocess.run(["openssl", "ca", "-batch", "-selfsign", "-config", "ca.conf", "-keyfile", signing.key, "-in", "csr", "-out",
+                    "old.pem", "-notext", "-startdate", "200101000000Z", "-enddate", "210101000000Z"], cwd=tmp_path,
+                   check=True, capture_output=True)
+    openssl("x509", "-in", tmp_path / "old.pem", "-outform", "DER", "-out", signing.cert)
+    result = signing.ok("install", "foo/1.0", "-k", K1)
+    assert "has expired" in result.err and verifies(tmp_path, *split(module(signing)), signing.cert)
+
+
+def test_certificate_in_pem_form(signing, tmp_path):
+    signing.ok("generate_mok")
+    openssl("x509", "-inform", "DER", "-in", signing.cert, "-out", tmp_path / "pem")
+    der = tmp_path / "der"
+    shutil.copy(signing.cert, der)
+    shutil.copy(tmp_path / "pem", signing.cert)
+    signing.ok("install", "foo/1.0", "-k", K1)
+    assert verifies(tmp_path, *split(module(signing)), der)
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_the_admins_own_tool(signing, works):
+    tool = signing.path / "sign"
+    tool.write_text(f'#!/bin/sh\necho "$@" > {signing.path}/called\necho cannot >&2\nexit {0 if works else 1}\n')
+    tool.chmod(0o755)
+    signing.framework("try_sign_modules=true\nsign_file=/sign\n")
+    result = signing.ok("install", "foo/1.0", "-k", K1)
+    called = (signing.path / "called").read_text().split()
+    assert called[0] == "sha512" and [pathlib.Path(p).name for p in called[1:]] == ["mok.key", "mok.pub", "foo.ko"]
+    assert ("stays unsigned: cannot" in result.err) != works
+
+
+def test_signed_before_it_is_compressed(signing, tmp_path):
+    (signing.modules / K1 / "kernel").mkdir()
+    (signing.modules / K1 / "kernel/x.ko.xz").write_bytes(b"")
+    signing.ok("install", "foo/1.0", "-k", K1)
+    data = lzma.decompress((signing.modules / K1 / "updates/dkms/foo.ko.xz").read_bytes())
+    assert verifies(tmp_path, *split(data), signing.cert)
+
+
+def test_two_kernels_two_hashes(signing):
+    signing.kernel(K2, config='CONFIG_MODULE_SIG_HASH="sha256"\n')
+    signing.ok("install", "foo/1.0", "-k", K1, "-k", K2)
+    assert b"\x04\x02\x03" in split(module(signing))[1] and b"\x04\x02\x01" in split(module(signing, K2))[1]
+
+
+def test_ubuntus_tool_makes_its_key(signing, tmp_path):
+    signing.os_release("ubuntu", "debian")
+    fake = tmp_path / "bin"
+    fake.mkdir()
+    mok = signing.path / "var/lib/shim-signed/mok"
+    tool = fake / "update-secureboot-policy"
+    tool.write_text(f'#!/bin/sh\necho "$1 $SHIM_NOTRIGGER" >> {tmp_path}/calls\nmkdir -p {mok}\n'
+                    f'[ "$1" = --enroll-key ] || {HELPER} generate {mok}/MOK.priv {mok}/MOK.der\n')
+    tool.chmod(0o755)
+    signing.ok("install", "foo/1.0", "-k", K1, env={"PATH": f"{fake}:{os.environ['PATH']}"})
+    assert (tmp_path / "calls").read_text() == "--new-key y\n--enroll-key y\n"
+    assert verifies(tmp_path, *split(module(signing)), mok / "MOK.der")
+
+
+def test_ubuntu_without_its_tool(signing):
+    signing.os_release("ubuntu")
+    result = signing("install", "foo/1.0", "-k", K1)
+    unsigned_but_installed(signing, result)
+    assert "update-secureboot-policy" in result.out
+
+
+def test_gentoos_keys(signing, tmp_path):
+    signing.os_release("gentoo")
+    (signing.path / "etc/portage").mkdir()
+    (signing.path / "etc/portage/make.conf").write_text('CFLAGS="-O2"\nMODULES_SIGN_KEY="/g/key.pem"\nMODULES_SIGN_CERT="/g/cert"\n')
+    signing.ok("build", "foo/1.0", "-k", K1)
+    built = signing.tree / f"foo/1.0/{K1}/{ARCH}/module/foo.ko"
+    assert verifies(tmp_path, *split(built), signing.path / "g/cert")
+    signing.ok("build", "foo/1.0", "-k", K1, "--force", env={"MODULES_SIGN_KEY": "/e/key", "MODULES_SIGN_CERT": "/e/cert"})
+    assert verifies(tmp_path, *split(built), signing.path / "e/cert")
+
+
+def test_disk_full_while_signing(signing):
+    signing.source(files={"foo.c": "x" * 300_000})
+    signing.ok("generate_mok")
+    keys = signing.key.read_bytes(), signing.cert.read_bytes()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=800k", "tmpfs", signing.tree], check=True)
+    try:
+        signing.key.write_bytes(keys[0])
+        signing.cert.write_bytes(keys[1])
+        result = signing("build", "foo/1.0", "-k", K1)
+        assert "stays unsigned" in result.err and "No space left" in result.err
+        assert (signing.tree / "foo/1.0/build/foo.ko").stat().st_size == 300_000, "not truncated"
+        assert signing.status() == ["foo/1.0: added"]
+    finally:
+        subprocess.run(["umount", signing.tree], check=True)
+
+
+def test_key_on_a_token(signing, tmp_path):
+    if not shutil.which("softhsm2-util"):
+        pytest.fail("softhsm2 is missing; scripts/install-deps check installs it")
+    (tmp_path / "tokens").mkdir()
+    (tmp_path / "softhsm.conf").write_text(f"directories.tokendir = {tmp_path}/tokens\n")
+    env = {"SOFTHSM2_CONF": str(tmp_path / "softhsm.conf"), "KBUILD_SIGN_PIN": "1234"}
+    signing.ok("generate_mok")
+    openssl("pkcs8", "-topk8", "-nocrypt", "-in", signing.key, "-out", tmp_path / "p8")
+    for arguments in (["--init-token", "--free", "--label", "t", "--pin", "1234", "--so-pin", "1234"],
+                      ["--import", str(tmp_path / "p8"), "--token", "t", "--label", "sig", "--id", "A1", "--pin", "1234"]):
+        subprocess.run(["softhsm2-util", *arguments], env={**os.environ, **env}, check=True, capture_output=True)
+    signing.framework('try_sign_modules=true\nmok_signing_key="pkcs11:token=t;object=sig;type=private"\n'
+                      "mok_certificate=/var/lib/dkms/mok.pub\n")
+    signing.key.unlink()
+    signing.ok("install", "foo/1.0", "-k", K1, env=env)
+    assert verifies(tmp_path, *split(module(signing)), signing.cert)
+    result = signing("build", "foo/1.0", "-k", K1, "--force", env={**env, "KBUILD_SIGN_PIN": "0000"})
+    assert result.rc == 0 and "stays unsigned" in result.err
+
+
+def test_like_the_kernels_own_tool(tmp_path):
+    """The bytes are those of scripts/sign-file, whose format the kernel checks."""
+    tools = [p for pattern in ("linux-kbuild-*/scripts/sign-file", "linux-headers-*/scripts/sign-file")
+             for place in ("/usr/lib", "/usr/src") for p in pathlib.Path(place).glob(pattern) if os.access(p, os.X_OK)]
+    if not tools:
+        pytest.fail("no sign-file; scripts/install-deps demo installs it with the kernel headers")
+    key, cert, ours, theirs = (tmp_path / n for n in ("key", "cert", "ours", "theirs"))
+    subprocess.run([HELPER, "generate", key, cert], check=True)
+    for size in (0, 1, 70_000):
+        ours.write_bytes(os.urandom(size))
+        subprocess.run([tools[0], "sha384", key, cert, ours, theirs], check=True)
+        subprocess.run([HELPER, "sign", "sha384", key, cert, ours], check=True)
+        assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_modinfo_shows_the_signer(real, tmp_path):
+    real.framework("try_sign_modules=true\n")
+    shutil.copytree(pathlib.Path(__file__).resolve().parents[2] / "examples/hello", real.src / "hello-1.0")
+    real.ok("install", "hello/1.0", "-k", real.release)
+    found = list((real.modules / real.release / "updates/dkms").iterdir())
+    shown = subprocess.run(["/sbin/modinfo", found[0]], capture_output=True, text=True, check=True).stdout
+    certificate = real.path / "var/lib/dkms/mok.pub"
+    key_id = subprocess.run(["openssl", "x509", "-inform", "DER", "-in", certificate, "-noout", "-serial"], capture_output=True,
+                            text=True, check=True).stdout.strip().removeprefix("serial=")
+    assert "signer:         DKMS module signing key" in shown and "sig_hashalgo:   sha256" in shown
+    assert key_id in shown.replace(":", "").upper()
