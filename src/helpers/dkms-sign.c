@@ -52,7 +52,7 @@ refuse (const char *format, ...)
   va_list args;
 
   va_start (args, format);
-  vfprintf (stderr, format, args);
+  vfprintf (stderr, format, args); // NOLINT(clang-analyzer-valist.Uninitialized): started above
   va_end (args);
   if (reason != NULL)
     fprintf (stderr, " (%s)", reason);
@@ -142,7 +142,7 @@ give_passphrase (char *buffer, int size, int writing, void *data)
   asked_passphrase = 1;
   if (pin == NULL || n > (size_t)size)
     return -1;
-  memcpy (buffer, pin, n);
+  memcpy (buffer, pin, n); // NOLINT(bugprone-not-null-terminated-result): it is counted
   return (int)n;
 }
 
