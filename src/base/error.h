@@ -36,6 +36,10 @@ typedef enum {
   DKMS_ERROR_EMPTY_SOURCE,      /* fewer than two entries in the source tree */
   DKMS_ERROR_TARBALL_KINDS,     /* --binaries-only with --source-only */
   DKMS_ERROR_NO_CONF_IN_TREE,   /* a source tree argument without dkms.conf */
+  DKMS_ERROR_BAD_ARCHIVE,       /* an archive that is none, is unsafe, or has no dkms.conf */
+  DKMS_ERROR_ARCHIVE_ADDED,     /* what an archive holds is in the tree, or other sources are in its place */
+  DKMS_ERROR_NO_DESTINATION,    /* mktarball: the directory for the archive cannot be written */
+  DKMS_ERROR_PACK_FAILED,       /* mktarball: nothing to pack, or packing failed */
   DKMS_ERROR_MAKE_FAILED,       /* make failed */
   DKMS_ERROR_AUTOINSTALL,       /* autoinstall: at least one module failed */
   DKMS_ERROR_NO_ARCH,           /* arch unknown */

@@ -447,6 +447,40 @@ dkms_files_equal_at (int dir_a, const char *a, int dir_b, const char *b)
   return TRUE;
 }
 
+static gboolean
+entries_equal (int dir_a, int dir_b, const char *name)
+{
+  mode_t type = type_of (dir_a, name, AT_SYMLINK_NOFOLLOW);
+
+  if (type != type_of (dir_b, name, AT_SYMLINK_NOFOLLOW))
+    return FALSE;
+  if (type == S_IFDIR)
+    return dkms_trees_equal_at (dir_a, name, dir_b, name);
+  if (type == S_IFLNK)
+    {
+      g_autofree char *x = dkms_read_link_at (dir_a, name);
+      g_autofree char *y = dkms_read_link_at (dir_b, name);
+      return x != NULL && g_strcmp0 (x, y) == 0;
+    }
+  return dkms_files_equal_at (dir_a, name, dir_b, name);
+}
+
+gboolean
+dkms_trees_equal_at (int dir_a, const char *a, int dir_b, const char *b)
+{
+  g_auto (DkmsFd) fd_a = openat (dir_a, a, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  g_auto (DkmsFd) fd_b = openat (dir_b, b, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  g_autoptr (GPtrArray) names_a = fd_a >= 0 ? dkms_list_dir_at (fd_a, ".", NULL) : NULL;
+  g_autoptr (GPtrArray) names_b = fd_b >= 0 ? dkms_list_dir_at (fd_b, ".", NULL) : NULL;
+
+  if (names_a == NULL || names_b == NULL || names_a->len != names_b->len)
+    return FALSE;
+  for (guint i = 0; i < names_a->len; i++)
+    if (strcmp (names_a->pdata[i], names_b->pdata[i]) != 0 || !entries_equal (fd_a, fd_b, names_a->pdata[i]))
+      return FALSE;
+  return TRUE;
+}
+
 char *
 dkms_stat_signature (const struct stat *st)
 {

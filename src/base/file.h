@@ -86,6 +86,12 @@ char *dkms_read_link_at (int dir_fd, const char *name);
 gboolean dkms_files_equal_at (int dir_a, const char *a, int dir_b, const char *b);
 
 /**
+ * dkms_trees_equal_at:
+ * Returns: TRUE if both directories hold the same names, of the same types, with the same contents and link texts
+ */
+gboolean dkms_trees_equal_at (int dir_a, const char *a, int dir_b, const char *b);
+
+/**
  * dkms_stat_signature:
  * A short text that changes whenever the file is written or replaced: device, inode, size,
  * modification and change time, like the stat data in git's index.

@@ -12,8 +12,9 @@
 #include "conf/evaluate.h"
 #include "config.h"
 
-static const char names[] = "source_tree dkms_tree install_tree tmp_location verbose symlink_modules parallel_jobs "
-                            "compress_gzip_opts compress_xz_opts compress_zstd_opts recipe_timeout ADDON_MODULES_DIR";
+static const char names[]
+    = "source_tree dkms_tree install_tree tmp_location verbose symlink_modules parallel_jobs "
+      "compress_gzip_opts compress_xz_opts compress_zstd_opts recipe_timeout tarball_limit_mib ADDON_MODULES_DIR";
 
 static void
 replace (char **field, const char *value)
@@ -97,7 +98,7 @@ take_values (DkmsSettings *self, const DkmsRecipe *values)
   } paths[] = { { "dkms_tree", &self->dkms_tree },
                 { "source_tree", &self->source_tree },
                 { "install_tree", &self->install_tree } };
-  guint64 seconds;
+  guint64 number;
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     replace (texts[i].field, dkms_recipe_get (values, texts[i].name, 0));
@@ -106,8 +107,10 @@ take_values (DkmsSettings *self, const DkmsRecipe *values)
       dkms_settings_set_path (self, paths[i].field, dkms_recipe_get (values, paths[i].name, 0));
   self->verbose = *dkms_recipe_get (values, "verbose", 0) != '\0';
   self->symlink_modules = *dkms_recipe_get (values, "symlink_modules", 0) != '\0';
-  if (g_ascii_string_to_unsigned (dkms_recipe_get (values, "recipe_timeout", 0), 10, 1, 3600, &seconds, NULL))
-    self->recipe_timeout = (guint)seconds;
+  if (g_ascii_string_to_unsigned (dkms_recipe_get (values, "recipe_timeout", 0), 10, 1, 3600, &number, NULL))
+    self->recipe_timeout = (guint)number;
+  if (g_ascii_string_to_unsigned (dkms_recipe_get (values, "tarball_limit_mib", 0), 10, 1, 1 << 20, &number, NULL))
+    self->tarball_limit_mib = (guint)number;
 }
 
 gboolean
@@ -140,6 +143,7 @@ dkms_settings_new (DkmsRoot *root, GError **error)
 
   self->root = root;
   self->recipe_timeout = 30;
+  self->tarball_limit_mib = 4096;
   self->directives = g_ptr_array_new_with_free_func (g_free);
   self->source_tree = g_strdup ("/usr/src");
   self->dkms_tree = g_strdup ("/var/lib/dkms");

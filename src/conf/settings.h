@@ -21,8 +21,9 @@ typedef struct {
   char *compress_gzip_opts; /* (nullable) the admin's own options: then the tool is run */
   char *compress_xz_opts;
   char *compress_zstd_opts;
-  GPtrArray *directives; /* "NAME=value" in command-line order */
-  guint recipe_timeout;  /* seconds one recipe may take to be read */
+  GPtrArray *directives;   /* "NAME=value" in command-line order */
+  guint recipe_timeout;    /* seconds one recipe may take to be read */
+  guint tarball_limit_mib; /* the most that an archive may unpack to */
   gboolean verbose;
   gboolean symlink_modules;
   gboolean force;

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dkms-archive create ARCHIVE DIR          pack what is in DIR; the compression follows ARCHIVE's name
+ * dkms-archive extract ARCHIVE DIR LIMIT   unpack a tar archive into the empty DIR, LIMIT bytes at most
+ *
+ * Extraction trusts nothing: an archive with a member that is absolute, climbs out by "..", is a link
+ * that leads out, a device, a FIFO or has set-id bits, or that unpacks to more than LIMIT bytes, is
+ * refused as a whole. Owners are not restored. Exit 0, or 1 with one line on stderr; what was
+ * unpacked so far is the caller's to delete. */
+#define _GNU_SOURCE
+#include <archive.h>
+#include <archive_entry.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MAX_MEMBERS = 1000000 };
+
+static int
+refuse (const char *archive, const char *member, const char *why)
+{
+  fprintf (stderr, "%s%s%s: %s\n", archive, member != NULL ? ": " : "", member != NULL ? member : "", why);
+  return 0;
+}
+
+static int
+has_suffix (const char *text, const char *suffix)
+{
+  size_t n = strlen (text), m = strlen (suffix);
+
+  return n >= m && strcmp (text + n - m, suffix) == 0;
+}
+
+/* ---- extract ---- */
+
+/* Follows @path from a directory @depth levels down. Returns: whether it stays inside */
+static int
+stays_inside (const char *path, int depth)
+{
+  const char *at = path;
+
+  if (*path == '/')
+    return 0;
+  while (*at != '\0')
+    {
+      size_t n = strcspn (at, "/");
+
+      if (n == 2 && at[0] == '.' && at[1] == '.')
+        depth--;
+      else if (n > 0 && !(n == 1 && *at == '.'))
+        depth++;
+      if (depth < 0)
+        return 0;
+      at += n;
+      at += strspn (at, "/");
+    }
+  return 1;
+}
+
+static int
+has_dotdot (const char *path)
+{
+  return strcmp (path, "..") == 0 || strncmp (path, "../", 3) == 0 || strstr (path, "/../") != NULL
+         || has_suffix (path, "/..");
+}
+
+/* How many directories are above the last component. */
+static int
+depth_of (const char *path)
+{
+  int depth = -1;
+  const char *at = path;
+
+  while (*at != '\0')
+    {
+      size_t n = strcspn (at, "/");
+      depth += n > 0 && !(n == 1 && *at == '.');
+      at += n;
+      at += strspn (at, "/");
+    }
+  return depth > 0 ? depth : 0;
+}
+
+/* Returns: NULL if the member may be unpacked, else why not */
+static const char *
+objection (struct archive_entry *entry)
+{
+  const char *path = archive_entry_pathname (entry), *link = archive_entry_hardlink (entry);
+  mode_t type = archive_entry_filetype (entry), mode = archive_entry_mode (entry);
+
+  if (path == NULL || *path == '\0')
+    return "a member without a name";
+  if (*path == '/')
+    return "an absolute path";
+  if (has_dotdot (path))
+    return "a path with ..";
+  if (link != NULL)
+    return *link == '/' || has_dotdot (link) ? "a hard link that leads out of the archive" : NULL;
+  if (type == AE_IFLNK)
+    {
+      const char *target = archive_entry_symlink (entry);
+      return target == NULL || !stays_inside (target, depth_of (path)) ? "a symbolic link that leads out of the archive"
+                                                                       : NULL;
+    }
+  if (type != AE_IFREG && type != AE_IFDIR)
+    return "neither file, directory nor link";
+  if (type == AE_IFREG && (mode & (S_ISUID | S_ISGID)) != 0)
+    return "a file with set-user-id or set-group-id";
+  return NULL;
+}
+
+static int
+copy_data (struct archive *in, struct archive *out, long long *left)
+{
+  const void *block;
+  size_t size;
+  la_int64_t offset;
+  int status;
+
+  while ((status = archive_read_data_block (in, &block, &size, &offset)) == ARCHIVE_OK)
+    {
+      *left -= (long long)size;
+      if (*left < 0)
+        return ARCHIVE_FATAL;
+      if (archive_write_data_block (out, block, size, offset) < 0)
+        return ARCHIVE_WARN;
+    }
+  return status;
+}
+
+static int
+extract_members (const char *name, struct archive *in, struct archive *out, long long left)
+{
+  struct archive_entry *entry;
+  int status, members = 0;
+
+  while ((status = archive_read_next_header (in, &entry)) == ARCHIVE_OK || status == ARCHIVE_WARN)
+    {
+      const char *path = archive_entry_pathname (entry);
+      const char *why = objection (entry);
+
+      if (why != NULL)
+        return refuse (name, path, why);
+      if (++members > MAX_MEMBERS)
+        return refuse (name, NULL, "too many members");
+      archive_entry_set_perm (entry, archive_entry_perm (entry) & 0777);
+      if (archive_write_header (out, entry) < ARCHIVE_WARN)
+        return refuse (name, path, archive_error_string (out));
+      status = copy_data (in, out, &left);
+      if (left < 0)
+        return refuse (name, NULL, "it unpacks to more than the limit (tarball_limit_mib in framework.conf)");
+      if (status == ARCHIVE_WARN)
+        return refuse (name, path, archive_error_string (out));
+      if (status != ARCHIVE_EOF)
+        return refuse (name, path, archive_error_string (in));
+      if (archive_write_finish_entry (out) < ARCHIVE_WARN)
+        return refuse (name, path, archive_error_string (out));
+    }
+  if (status != ARCHIVE_EOF)
+    return refuse (name, NULL, archive_error_string (in));
+  return members > 0 || refuse (name, NULL, "it is empty");
+}
+
+static int
+extract (const char *name, const char *dir, long long limit)
+{
+  struct archive *in = archive_read_new ();
+  struct archive *out = archive_write_disk_new ();
+  const int flags = ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_SECURE_NODOTDOT
+                    | ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS;
+  int fd = open (name, O_RDONLY | O_CLOEXEC), ok = 0;
+
+  if (in == NULL || out == NULL)
+    refuse (name, NULL, "out of memory");
+  else if (fd < 0)
+    refuse (name, NULL, strerror (errno));
+  else if (chdir (dir) < 0)
+    refuse (dir, NULL, strerror (errno));
+  else
+    {
+      archive_read_support_filter_gzip (in);
+      archive_read_support_filter_bzip2 (in);
+      archive_read_support_filter_xz (in);
+      archive_read_support_filter_lzma (in);
+      archive_read_support_filter_zstd (in);
+      archive_read_support_filter_compress (in);
+      archive_read_support_format_tar (in);
+      archive_write_disk_set_options (out, flags);
+      if (archive_read_open_fd (in, fd, 65536) != ARCHIVE_OK)
+        refuse (name, NULL, archive_error_string (in));
+      else
+        ok = extract_members (name, in, out, limit);
+      if (archive_write_close (out) < ARCHIVE_WARN && ok)
+        ok = refuse (name, NULL, archive_error_string (out));
+    }
+  archive_read_free (in);
+  archive_write_free (out);
+  if (fd >= 0)
+    (void)close (fd);
+  return ok;
+}
+
+/* ---- create ---- */
+
+static void
+choose_filter (struct archive *out, const char *name)
+{
+  if (has_suffix (name, ".gz") || has_suffix (name, ".tgz") || has_suffix (name, ".taz"))
+    archive_write_add_filter_gzip (out);
+  else if (has_suffix (name, ".xz") || has_suffix (name, ".txz"))
+    archive_write_add_filter_xz (out);
+  else if (has_suffix (name, ".zst") || has_suffix (name, ".tzst"))
+    archive_write_add_filter_zstd (out);
+  else if (has_suffix (name, ".bz2") || has_suffix (name, ".tbz2") || has_suffix (name, ".tbz")
+           || has_suffix (name, ".tz2"))
+    archive_write_add_filter_bzip2 (out);
+  else if (has_suffix (name, ".lzma") || has_suffix (name, ".tlz"))
+    archive_write_add_filter_lzma (out);
+}
+
+static int
+write_content (struct archive *out, const char *path)
+{
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  char buffer[65536];
+  ssize_t n = -1;
+
+  if (fd < 0)
+    return refuse (path, NULL, strerror (errno));
+  while ((n = read (fd, buffer, sizeof buffer)) > 0)
+    if (archive_write_data (out, buffer, (size_t)n) < 0)
+      {
+        (void)close (fd);
+        return refuse (path, NULL, archive_error_string (out));
+      }
+  (void)close (fd);
+  return n == 0 || refuse (path, NULL, strerror (errno));
+}
+
+/* In byte order of names and without owners, so that equal trees make equal archives. */
+static int
+add_tree (struct archive *out, struct archive *disk, const char *path)
+{
+  struct archive_entry *entry = archive_entry_new ();
+  struct dirent **names = NULL;
+  int count = 0, ok;
+
+  archive_entry_copy_pathname (entry, path);
+  archive_entry_copy_sourcepath (entry, path);
+  ok = archive_read_disk_entry_from_file (disk, entry, -1, NULL) >= ARCHIVE_WARN;
+  if (!ok)
+    refuse (path, NULL, archive_error_string (disk));
+  if (ok)
+    {
+      archive_entry_set_uid (entry, 0);
+      archive_entry_set_gid (entry, 0);
+      archive_entry_set_uname (entry, "root");
+      archive_entry_set_gname (entry, "root");
+      archive_entry_unset_atime (entry);
+      archive_entry_unset_ctime (entry);
+      archive_entry_unset_birthtime (entry);
+      ok = archive_write_header (out, entry) >= ARCHIVE_WARN || refuse (path, NULL, archive_error_string (out));
+    }
+  if (ok && archive_entry_filetype (entry) == AE_IFREG)
+    ok = write_content (out, path);
+  if (ok && archive_entry_filetype (entry) == AE_IFDIR)
+    {
+      count = scandir (path, &names, NULL, alphasort);
+      ok = count >= 0 || refuse (path, NULL, strerror (errno));
+    }
+  archive_entry_free (entry);
+  for (int i = 0; i < count; i++)
+    {
+      char *below = NULL;
+
+      if (ok && strcmp (names[i]->d_name, ".") != 0 && strcmp (names[i]->d_name, "..") != 0)
+        ok = asprintf (&below, "%s/%s", path, names[i]->d_name) >= 0 && add_tree (out, disk, below);
+      free (below);
+      free (names[i]);
+    }
+  free (names);
+  return ok;
+}
+
+static int
+create (const char *name, const char *dir)
+{
+  struct archive *out = archive_write_new ();
+  struct archive *disk = archive_read_disk_new ();
+  char *temp = NULL;
+  int fd = -1, ok = 0;
+
+  setenv ("LC_ALL", "C", 1);
+  if (out == NULL || disk == NULL || asprintf (&temp, "%s.tmp%d", name, (int)getpid ()) < 0)
+    refuse (name, NULL, "out of memory");
+  else if ((fd = open (temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)) < 0)
+    refuse (temp, NULL, strerror (errno));
+  else
+    {
+      archive_read_disk_set_symlink_physical (disk);
+      archive_write_set_format_gnutar (out);
+      choose_filter (out, name);
+      ok = archive_write_open_fd (out, fd) == ARCHIVE_OK || refuse (name, NULL, archive_error_string (out));
+      ok = ok && (chdir (dir) == 0 || refuse (dir, NULL, strerror (errno))) && add_tree (out, disk, ".");
+      if (archive_write_close (out) < ARCHIVE_WARN && ok)
+        ok = refuse (name, NULL, archive_error_string (out));
+      ok = ok && (fsync (fd) == 0 || refuse (name, NULL, strerror (errno)));
+      if (close (fd) < 0 && ok)
+        ok = refuse (name, NULL, strerror (errno));
+      if (ok && rename (temp, name) < 0)
+        ok = refuse (name, NULL, strerror (errno));
+      if (!ok)
+        (void)unlink (temp);
+    }
+  archive_write_free (out);
+  archive_read_free (disk);
+  free (temp);
+  return ok;
+}
+
+int
+main (int argc, char **argv)
+{
+  umask (022);
+  if (argc == 4 && strcmp (argv[1], "create") == 0)
+    return create (argv[2], argv[3]) ? 0 : 1;
+  if (argc == 5 && strcmp (argv[1], "extract") == 0)
+    return extract (argv[2], argv[3], atoll (argv[4])) ? 0 : 1;
+  fprintf (stderr, "Usage: dkms-archive create ARCHIVE DIR | extract ARCHIVE DIR LIMIT\n");
+  return 1;
+}

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "share/tarball.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "store/record.h"
+
+enum { LIST_LIMIT = 200 }; /* a longer list of kernels is not put into the name */
+
+static gboolean
+run_helper (const char *const *argv, const char *about, DkmsError code, const char *advice, GError **error)
+{
+  g_autofree char *helper = dkms_process_helper ("dkms-archive");
+  g_autoptr (GPtrArray) words = g_ptr_array_new ();
+  int status = 0;
+
+  g_ptr_array_add (words, helper);
+  for (; *argv != NULL; argv++)
+    g_ptr_array_add (words, (gpointer)*argv);
+  g_ptr_array_add (words, NULL);
+
+  DkmsCommand command = { .argv = (const char *const *)words->pdata, .null_stdin = TRUE };
+  g_autofree char *said = dkms_process_capture (&command, NULL, &status, error);
+  if (said == NULL)
+    return FALSE;
+  return status == 0 || dkms_fail (error, code, about, advice, "%s", g_strchomp (said));
+}
+
+/* ---- staging ---- */
+
+/* <tmp_location>/dkms.XXXXXX. Returns: (transfer full) (nullable): its path inside the root */
+static char *
+make_staging (const DkmsSettings *settings, GError **error)
+{
+  g_auto (DkmsFd) fd = dkms_root_open_dir (settings->root, settings->tmp_location, TRUE, error);
+
+  if (fd < 0)
+    return NULL;
+  for (int tries = 0; tries < 100; tries++)
+    {
+      g_autofree char *name = g_strdup_printf ("dkms.%06x", g_random_int () & 0xffffff);
+      if (mkdirat (fd, name, 0700) == 0)
+        return g_build_filename (settings->tmp_location, name, NULL);
+      if (errno != EEXIST)
+        break;
+    }
+  return dkms_fail_errno (error, "create a directory in", settings->tmp_location), NULL;
+}
+
+static void
+drop_staging (const DkmsSettings *settings, const char *staging)
+{
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, settings->tmp_location, O_RDONLY | O_DIRECTORY, 0);
+  g_autofree char *name = g_path_get_basename (staging);
+
+  if (fd >= 0)
+    dkms_discard_tree_at (fd, name);
+}
+
+/* ---- open ---- */
+
+/* The first directory below @dir with a dkms.conf, nearest first. */
+static char *
+find_conf (const char *dir, int depth)
+{
+  g_autofree char *conf = g_build_filename (dir, "dkms.conf", NULL);
+  g_autoptr (GPtrArray) names = NULL;
+
+  if (dkms_is_file_at (AT_FDCWD, conf))
+    return g_strdup (dir);
+  names = depth < 8 ? dkms_list_dir_at (AT_FDCWD, dir, NULL) : NULL;
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      g_autofree char *below = g_build_filename (dir, names->pdata[i], NULL);
+      char *found = !dkms_is_link_at (AT_FDCWD, below) && dkms_is_dir_at (AT_FDCWD, below)
+                        ? find_conf (below, depth + 1)
+                        : NULL;
+      if (found != NULL)
+        return found;
+    }
+  return NULL;
+}
+
+static gboolean
+recognise (DkmsTarball *self, const char *dir, const char *path, GError **error)
+{
+  static const char *const places[] = { "dkms_source_tree", "dkms_binaries_only" };
+  g_autofree char *main_tree = g_build_filename (dir, "dkms_main_tree", NULL);
+
+  self->ours = dkms_is_dir_at (AT_FDCWD, main_tree);
+  if (!self->ours)
+    {
+      self->tree = find_conf (dir, 0);
+      return self->tree != NULL
+             || dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, path, "Pack the module's sources with their dkms.conf.",
+                           "The archive %s contains no dkms.conf", path);
+    }
+  for (gsize i = 0; i < G_N_ELEMENTS (places); i++)
+    {
+      g_autofree char *tree = g_build_filename (dir, places[i], NULL);
+      g_autofree char *conf = g_build_filename (tree, "dkms.conf", NULL);
+      if (!dkms_is_file_at (AT_FDCWD, conf))
+        continue;
+      self->tree = g_steal_pointer (&tree);
+      self->stub = i == 1;
+      return TRUE;
+    }
+  return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path, "Make it again with dkms mktarball.",
+                    "The archive %s has neither dkms_source_tree/dkms.conf nor dkms_binaries_only/dkms.conf", path);
+}
+
+DkmsTarball *
+dkms_tarball_open (const DkmsSettings *settings, const char *path, GError **error)
+{
+  g_autoptr (DkmsTarball) self = g_new0 (DkmsTarball, 1);
+  g_autofree char *full = g_canonicalize_filename (path, NULL);
+  g_autofree char *limit = g_strdup_printf ("%" G_GUINT64_FORMAT, (guint64)settings->tarball_limit_mib << 20);
+  g_autofree char *dir = NULL;
+
+  self->settings = settings;
+  if (!dkms_is_file_at (AT_FDCWD, full))
+    return dkms_fail (error, DKMS_ERROR_NO_SOURCE, path, "Check the spelling.", "There is no archive %s", path), NULL;
+  self->staging = make_staging (settings, error);
+  if (self->staging == NULL)
+    return NULL;
+  dir = dkms_root_resolved (settings->root, self->staging);
+  const char *argv[] = { "extract", full, dir, limit, NULL };
+  if (!run_helper (argv, path, DKMS_ERROR_BAD_ARCHIVE, "Nothing of it was used.", error)
+      || !recognise (self, dir, path, error))
+    return NULL;
+  return g_steal_pointer (&self);
+}
+
+void
+dkms_tarball_close (DkmsTarball *self)
+{
+  if (self == NULL)
+    return;
+  if (self->staging != NULL)
+    drop_staging (self->settings, self->staging);
+  g_free (self->staging);
+  g_free (self->tree);
+  g_free (self);
+}
+
+/* ---- load ---- */
+
+/* The sources go to <source_tree>/<m>-<v>; other ones there are only replaced by force. */
+static gboolean
+load_sources (const DkmsTarball *self, const char *module, const char *version, GError **error)
+{
+  g_autofree char *target = g_strdup_printf ("%s/%s-%s", self->settings->source_tree, module, version);
+  g_autofree char *host = dkms_root_resolved (self->settings->root, target);
+
+  if (dkms_root_is_dir (self->settings->root, target) && !self->settings->force)
+    {
+      if (dkms_trees_equal_at (AT_FDCWD, self->tree, AT_FDCWD, host))
+        return TRUE;
+      return dkms_fail (error, DKMS_ERROR_ARCHIVE_ADDED, target, "Remove that directory, or use --force to replace it.",
+                        "The sources in %s differ from those in the archive", target);
+    }
+  return dkms_tree_import (self->settings, self->tree, module, version, error);
+}
+
+/* Without sources anywhere the version keeps its dkms.conf in a real directory in place of the link. */
+static gboolean
+load_stub (const DkmsTarball *self, const char *module, const char *version, GError **error)
+{
+  g_autofree char *sources = g_strdup_printf ("%s/%s-%s", self->settings->source_tree, module, version);
+  g_autofree char *dir = dkms_tree_path (self->settings, module, version, "source", NULL);
+  g_auto (DkmsFd) fd = -1;
+  g_autofree char *text = NULL;
+  gsize size = 0;
+
+  if (dkms_root_is_dir (self->settings->root, sources))
+    return TRUE;
+  fd = dkms_root_open_dir (self->settings->root, dir, TRUE, error);
+  if (fd < 0)
+    return FALSE;
+  g_autofree char *conf = g_build_filename (self->tree, "dkms.conf", NULL);
+  text = dkms_read_at (AT_FDCWD, conf, 1 << 20, &size, error);
+  return text != NULL && dkms_publish_at (fd, "dkms.conf", text, size, 0644, error);
+}
+
+/* Another machine's record: what it says of files is checked, what it says of their stat is not ours. */
+static gboolean
+adopt_record (const DkmsTarball *self, DkmsUi *ui, const char *m, const char *v, const char *k, const char *a,
+              GError **error)
+{
+  g_autoptr (DkmsRecord) record = dkms_record_read (self->settings, m, v, k, a);
+  g_autofree char *base = dkms_tree_path (self->settings, m, v, k, a, NULL);
+  g_auto (DkmsFd) fd = dkms_root_open_dir (self->settings->root, base, FALSE, error);
+  gboolean good = record != NULL;
+
+  if (fd < 0)
+    return FALSE;
+  for (guint i = 0; good && i < record->modules->len; i++)
+    {
+      DkmsRecordModule *module = record->modules->pdata[i];
+      g_autofree char *file = g_build_filename ("module", module->file, NULL);
+      g_autofree char *sum = dkms_sha256_at (fd, file, NULL);
+      struct stat st;
+
+      good = sum != NULL && g_strcmp0 (sum, module->sha256) == 0 && fstatat (fd, file, &st, 0) == 0;
+      g_clear_pointer (&module->installed_sig, g_free);
+      g_clear_pointer (&module->owned_sig, g_free);
+      g_free (module->built_sig);
+      module->built_sig = good ? dkms_stat_signature (&st) : NULL;
+      if (!good)
+        dkms_ui_warn (ui, "%s/%s of the archive is not what its record says.", base, file);
+    }
+  if (good)
+    return dkms_record_write (record, fd, error);
+  (void)unlinkat (fd, ".record.json", 0);
+  return TRUE;
+}
+
+/* One build, complete before it gets its name. */
+static gboolean
+load_build (const DkmsTarball *self, DkmsUi *ui, int main_fd, const char *module, const char *version,
+            const char *kernel, const char *arch, GError **error)
+{
+  g_autofree char *dir = dkms_tree_path (self->settings, module, version, kernel, NULL);
+  g_autofree char *from = g_build_filename (kernel, arch, NULL);
+  g_autofree char *beside = g_strdup_printf (".tmp_%s_load", arch);
+  g_auto (DkmsFd) fd = dkms_root_open_dir (self->settings->root, dir, TRUE, error);
+
+  if (fd < 0)
+    return FALSE;
+  if (dkms_is_dir_at (fd, arch) && !self->settings->force)
+    {
+      dkms_ui_warn (ui, "%s/%s for kernel %s (%s) is built already and stays; --force replaces it.", module, version,
+                    kernel, arch);
+      return TRUE;
+    }
+  if (!dkms_remove_tree_at (fd, beside, error) || !dkms_copy_tree_at (main_fd, from, fd, beside, error)
+      || !dkms_remove_tree_at (fd, arch, error))
+    {
+      dkms_discard_tree_at (fd, beside);
+      return FALSE;
+    }
+  if (renameat (fd, beside, fd, arch) < 0 || fsync (fd) < 0)
+    {
+      dkms_fail_errno (error, "put in place", dir);
+      dkms_discard_tree_at (fd, beside);
+      return FALSE;
+    }
+  dkms_ui_line (ui, "Loaded the build of %s/%s for %s (%s)", module, version, kernel, arch);
+  return adopt_record (self, ui, module, version, kernel, arch, error);
+}
+
+gboolean
+dkms_tarball_load (const DkmsTarball *self, DkmsUi *ui, const char *module, const char *version, GError **error)
+{
+  g_autofree char *path = g_build_filename (self->staging, "dkms_main_tree", NULL);
+  g_auto (DkmsFd) fd = dkms_root_open_dir (self->settings->root, path, FALSE, error);
+  g_autoptr (GPtrArray) kernels = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
+
+  if (kernels == NULL)
+    return FALSE;
+  if (!(self->stub ? load_stub (self, module, version, error) : load_sources (self, module, version, error)))
+    return FALSE;
+  for (guint k = 0; k < kernels->len; k++)
+    {
+      const char *kernel = kernels->pdata[k];
+      g_autoptr (GPtrArray) arches = dkms_is_dir_at (fd, kernel) ? dkms_list_dir_at (fd, kernel, error) : NULL;
+
+      for (guint a = 0; arches != NULL && a < arches->len; a++)
+        {
+          g_autofree char *build = g_build_filename (kernel, arches->pdata[a], NULL);
+          g_autofree char *modules = g_build_filename (build, "module", NULL);
+          if (dkms_is_dir_at (fd, modules)
+              && (!dkms_tree_check_name ("kernel release", kernel, error)
+                  || !dkms_tree_check_name ("architecture", arches->pdata[a], error)
+                  || !load_build (self, ui, fd, module, version, kernel, arches->pdata[a], error)))
+            return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+/* ---- make ---- */
+
+static char *
+default_name (const char *module, const char *version, DkmsTarballKind kind, const GPtrArray *builds)
+{
+  g_autoptr (GString) list = g_string_new (NULL);
+
+  for (guint i = 0; i < builds->len; i++)
+    {
+      const DkmsBuild *build = builds->pdata[i];
+      g_string_append_printf (list, "%skernel%s-%s", i > 0 ? "-" : "", build->kernel, build->arch);
+    }
+  if (list->len >= LIST_LIMIT)
+    g_string_assign (list, "manykernels");
+  if (kind == DKMS_TARBALL_SOURCE_ONLY)
+    g_string_assign (list, "source-only");
+  return g_strdup_printf ("%s-%s-%s.dkms.tar.gz", module, version, list->str);
+}
+
+/* Where the archive goes, as a path of the machine, its directory made. */
+static char *
+place_of (const DkmsSettings *settings, const char *module, const char *version, const char *archive, const char *name,
+          GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  g_autofree char *dir = NULL;
+
+  if (archive != NULL && strchr (archive, '/') != NULL)
+    {
+      g_autofree char *full = g_canonicalize_filename (archive, NULL);
+      g_autoptr (DkmsRoot) host = dkms_root_open (NULL, error);
+      dir = g_path_get_dirname (full);
+      g_auto (DkmsFd) fd = host != NULL ? dkms_root_open_dir (host, dir, TRUE, &local) : -1;
+      if (fd >= 0 && faccessat (fd, ".", W_OK, AT_EACCESS) == 0)
+        return g_steal_pointer (&full);
+    }
+  else
+    {
+      dir = dkms_tree_path (settings, module, version, "tarball", NULL);
+      g_auto (DkmsFd) fd = dkms_root_open_dir (settings->root, dir, TRUE, &local);
+      if (fd >= 0 && faccessat (fd, ".", W_OK, AT_EACCESS) == 0)
+        {
+          g_autofree char *host_dir = dkms_root_resolved (settings->root, dir);
+          return g_build_filename (host_dir, name, NULL);
+        }
+    }
+  return dkms_fail (error, DKMS_ERROR_NO_DESTINATION, dir, "Name another place with --archive.",
+                    "Cannot write archives to %s%s%s", dir, local != NULL ? ": " : "",
+                    local != NULL ? local->message : ""),
+         NULL;
+}
+
+static gboolean
+stage_stub (const DkmsSettings *settings, int staging, const char *module, const char *version, const char *conf,
+            GError **error)
+{
+  g_autofree char *name = g_strconcat (module, "\n", NULL);
+  g_autofree char *number = g_strconcat (version, "\n", NULL);
+  gsize size = 0;
+  g_autofree char *text = settings->conf_file != NULL ? dkms_read_at (AT_FDCWD, conf, 1 << 20, &size, error)
+                                                      : dkms_root_read (settings->root, conf, 1 << 20, &size, error);
+
+  if (text == NULL)
+    return FALSE;
+  if (mkdirat (staging, "dkms_binaries_only", 0755) < 0)
+    return dkms_fail_errno (error, "create", "dkms_binaries_only");
+  return dkms_publish_at (staging, "dkms_binaries_only/PACKAGE_NAME", name, strlen (name), 0644, error)
+         && dkms_publish_at (staging, "dkms_binaries_only/PACKAGE_VERSION", number, strlen (number), 0644, error)
+         && dkms_publish_at (staging, "dkms_binaries_only/dkms.conf", text, size, 0644, error);
+}
+
+static gboolean
+stage (const DkmsSettings *settings, int staging, const char *module, const char *version, DkmsTarballKind kind,
+       const GPtrArray *builds, GError **error)
+{
+  g_autofree char *dir = dkms_tree_path (settings, module, version, NULL);
+  g_autofree char *source = g_build_filename (dir, "source", NULL);
+  g_autofree char *own_conf = g_build_filename (source, "dkms.conf", NULL);
+  g_auto (DkmsFd) fd = dkms_root_open_dir (settings->root, dir, FALSE, error);
+  g_auto (DkmsFd) source_fd = fd >= 0 ? dkms_root_open_dir (settings->root, source, FALSE, error) : -1;
+
+  if (source_fd < 0)
+    return FALSE;
+  if (mkdirat (staging, "dkms_main_tree", 0755) < 0)
+    return dkms_fail_errno (error, "create", "dkms_main_tree");
+  for (guint i = 0; kind != DKMS_TARBALL_SOURCE_ONLY && i < builds->len; i++)
+    {
+      const DkmsBuild *build = builds->pdata[i];
+      g_autofree char *from = g_build_filename (build->kernel, build->arch, NULL);
+      g_autofree char *to = g_build_filename ("dkms_main_tree", from, NULL);
+      g_autofree char *parent = g_path_get_dirname (to);
+      if (!dkms_mkdirs_at (staging, parent, error) || !dkms_copy_tree_at (fd, from, staging, to, error))
+        return FALSE;
+    }
+  if (kind == DKMS_TARBALL_BINARIES_ONLY)
+    return stage_stub (settings, staging, module, version, settings->conf_file != NULL ? settings->conf_file : own_conf,
+                       error);
+  return dkms_copy_tree_at (source_fd, ".", staging, "dkms_source_tree", error);
+}
+
+gboolean
+dkms_tarball_make (const DkmsSettings *settings, DkmsUi *ui, const char *module, const char *version,
+                   const char *archive, DkmsTarballKind kind, const GPtrArray *builds, GError **error)
+{
+  g_autofree char *given = archive != NULL ? g_path_get_basename (archive) : NULL;
+  g_autofree char *name = given != NULL ? g_steal_pointer (&given) : default_name (module, version, kind, builds);
+  g_autofree char *path = place_of (settings, module, version, archive, name, error);
+  g_autofree char *staging = path != NULL ? make_staging (settings, error) : NULL;
+  g_auto (DkmsFd) fd = staging != NULL ? dkms_root_open_dir (settings->root, staging, FALSE, error) : -1;
+  g_autofree char *dir = staging != NULL ? dkms_root_resolved (settings->root, staging) : NULL;
+  const char *argv[] = { "create", path, dir, NULL };
+  gboolean ok = fd >= 0 && fchmod (fd, 0755) == 0 && stage (settings, fd, module, version, kind, builds, error);
+
+  if (ok)
+    {
+      dkms_ui_line (ui, "Packing %s/%s into %s", module, version, path);
+      ok = run_helper (argv, path, DKMS_ERROR_PACK_FAILED, "Free some space, or name another place with --archive.",
+                       error);
+    }
+  if (staging != NULL)
+    drop_staging (settings, staging);
+  return ok;
+}

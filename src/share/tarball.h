@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Tarballs of module sources and builds (spec/build-install.md §14, §15).
+ *
+ * An archive of ours, or of the reference, has a member ./dkms_main_tree/ with a build in each <k>/<a>
+ * below it, and ./dkms_source_tree/ (sources) or ./dkms_binaries_only/ (dkms.conf alone). Any other
+ * archive with a dkms.conf in it is taken for sources. The work is done by the helper dkms-archive. */
+#pragma once
+
+#include "store/tree.h"
+
+typedef struct {
+  const DkmsSettings *settings;
+  char *staging; /* directory inside the root that holds what was unpacked; deleted by dkms_tarball_close() */
+  char *tree;    /* directory of the machine that holds the dkms.conf */
+  gboolean ours; /* it has a dkms_main_tree */
+  gboolean stub; /* dkms.conf without sources */
+} DkmsTarball;
+
+/**
+ * dkms_tarball_open:
+ * @path: of the machine, whatever the root
+ *
+ * Unpacks the archive into a staging directory below tmp_location. An archive that would leave it,
+ * or grows beyond the limit, is refused.
+ *
+ * Returns: (transfer full) (nullable)
+ */
+DkmsTarball *dkms_tarball_open (const DkmsSettings *settings, const char *path,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void dkms_tarball_close (DkmsTarball *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsTarball, dkms_tarball_close)
+
+/**
+ * dkms_tarball_load:
+ * Puts the sources (or the stub) and every build of an archive of ours in place; what is there already
+ * stays, with a warning, unless settings->force. Registering is the caller's.
+ */
+gboolean dkms_tarball_load (const DkmsTarball *self, DkmsUi *ui, const char *module, const char *version,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+typedef enum { DKMS_TARBALL_ALL, DKMS_TARBALL_SOURCE_ONLY, DKMS_TARBALL_BINARIES_ONLY } DkmsTarballKind;
+
+/**
+ * dkms_tarball_make:
+ * @archive: (nullable): value of --archive, a path of the machine; NULL or a bare name: <m>/<v>/tarball/
+ * @builds: (element-type DkmsBuild): those to pack
+ */
+gboolean dkms_tarball_make (const DkmsSettings *settings, DkmsUi *ui, const char *module, const char *version,
+                            const char *archive, DkmsTarballKind kind, const GPtrArray *builds,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
