@@ -40,16 +40,19 @@ typedef enum {
   DKMS_ERROR_ARCHIVE_ADDED,     /* what an archive holds is in the tree, or other sources are in its place */
   DKMS_ERROR_NO_DESTINATION,    /* mktarball: the directory for the archive cannot be written */
   DKMS_ERROR_PACK_FAILED,       /* mktarball: nothing to pack, or packing failed */
+  DKMS_ERROR_RPM,               /* rpm could not install the package that was given as archive */
   DKMS_ERROR_MAKE_FAILED,       /* make failed */
   DKMS_ERROR_AUTOINSTALL,       /* autoinstall: at least one module failed */
   DKMS_ERROR_NO_ARCH,           /* arch unknown */
+  DKMS_ERROR_CLEARING,          /* kernel_preinst, kernel_prerm: at least one module could not be removed */
   DKMS_ERROR_DEPENDS,           /* BUILD_DEPENDS not installed */
   DKMS_ERROR_EMPTY_VALUE,       /* empty kernel or arch */
   DKMS_ERROR_NO_HEADERS,        /* kernel headers missing */
   DKMS_ERROR_EXCLUDED,          /* BUILD_EXCLUSIVE_* rejects every record: skipped, not failed */
   DKMS_ERROR_PRE_INSTALL,       /* PRE_INSTALL failed */
   DKMS_ERROR_SCRIPT,            /* another script failed; see dkms_error_get_status() */
-  DKMS_ERROR_NOT_BUILT_IN_YET,  /* a verb of the reference that this version lacks */
+  DKMS_ERROR_NO_TEMPLATE,       /* match without --templatekernel */
+  DKMS_ERROR_SAME_TEMPLATE,     /* match of a kernel with itself */
   DKMS_ERROR_LAST
 } DkmsError;
 

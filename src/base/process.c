@@ -36,7 +36,8 @@ child_setup (gpointer data)
       _exit (126);
   if (command->cwd != NULL && chdir (command->cwd) < 0)
     _exit (126);
-  if (command->null_stdin && dup2 (setup->null_fd, 0) < 0)
+  if ((command->input_fd > 0 || command->null_stdin)
+      && dup2 (command->input_fd > 0 ? command->input_fd : setup->null_fd, 0) < 0)
     _exit (126);
   if (out >= 0 && (dup2 (out, 1) < 0 || dup2 (out, 2) < 0))
     _exit (126);
@@ -82,6 +83,16 @@ dkms_process_run (const DkmsCommand *command, GError **error)
   GPid pid = 0;
 
   return dkms_process_start (command, &pid, error) ? dkms_process_wait (pid) : -1;
+}
+
+void
+dkms_process_try (const DkmsCommand *command)
+{
+  g_autoptr (GError) error = NULL;
+  int status = dkms_process_run (command, &error);
+
+  if (status != 0)
+    g_debug ("%s: %s (%d)", command->argv[0], error != NULL ? error->message : "failed", status);
 }
 
 char *

@@ -13,6 +13,7 @@ typedef struct {
   const DkmsRoot *root;    /* (nullable): chroot there first if it has a shell of its own */
   const char *cwd;         /* (nullable): as the tool sees it, that is after the chroot */
   int output_fd;           /* stdout and stderr go there; -1: inherited; -2: /dev/null */
+  int input_fd;            /* (0 for none): stdin comes from there, whatever null_stdin says */
   int pass_fd;             /* (0 for none): a descriptor the child keeps, under the same number */
   const GArray *keep;      /* (nullable) (element-type int): more descriptors the child keeps */
   gboolean null_stdin;     /* stdin is /dev/null; otherwise inherited */
@@ -33,6 +34,9 @@ int dkms_process_wait (GPid pid);
  *   could not even be started
  */
 int dkms_process_run (const DkmsCommand *command, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** Runs a command whose failure changes nothing. */
+void dkms_process_try (const DkmsCommand *command);
 
 /**
  * dkms_process_capture:

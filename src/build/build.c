@@ -48,10 +48,43 @@ fill_area (DkmsWorkArea *area, GError **error)
   return patches_fd < 0 || dkms_copy_tree_at (patches_fd, ".", area->fd, "patches", error);
 }
 
+/* What the admin's build_environment file exports, over @env (spec/framework-conf.md §2). */
+static char **
+add_build_environment (const DkmsJob *job, char **env)
+{
+  const DkmsRoot *root = job->settings->root;
+  g_autofree char *path = g_strdup (job->settings->build_environment);
+  const char *argv[]
+      = { "/bin/bash", "-p", "-c", "exec 3>&1 >/dev/null 2>&1; . \"$1\"; exec env -0 >&3", "dkms", NULL, NULL };
+  DkmsCommand command = { .argv = argv, .root = root, .null_stdin = TRUE };
+  gsize size = 0;
+  int status = 0;
+
+  if (*path == '\0' || !dkms_root_is_file (root, path))
+    return env;
+  g_autofree char *tool_path = dkms_root_tool_path (root, path);
+  argv[5] = tool_path;
+  command.env = env;
+  g_autofree char *text = dkms_process_capture (&command, &size, &status, NULL);
+  if (text == NULL || status != 0)
+    {
+      dkms_ui_warn (job->ui, "Could not read the build environment %s; going on without it.", path);
+      return env;
+    }
+  for (gsize at = 0; at < size; at += strlen (text + at) + 1)
+    {
+      g_auto (GStrv) pair = g_strsplit (text + at, "=", 2);
+      if (pair[0] != NULL && pair[1] != NULL && strcmp (pair[0], "_") != 0)
+        env = g_environ_setenv (env, pair[0], pair[1], TRUE);
+    }
+  return env;
+}
+
 static char **
 build_env (const DkmsJob *job)
 {
-  return dkms_kernel_compiler_env (job->kernel, job->settings->root, job->config, dkms_job_env (job));
+  return add_build_environment (
+      job, dkms_kernel_compiler_env (job->kernel, job->settings->root, job->config, dkms_job_env (job)));
 }
 
 /* ---- failure ---- */
@@ -72,6 +105,25 @@ keep_log (const DkmsWorkArea *area)
     dkms_ui_warn (job->ui, "Could not keep a copy of make.log in %s.", dir);
 }
 
+/* Ubuntu's crash reporter takes note of failed builds. */
+static void
+tell_apport (const DkmsJob *job)
+{
+  static const char reporter[] = "/usr/share/apport/apport";
+  const char *argv[] = { "python3", "/usr/share/apport/package-hooks/dkms_packages.py",
+                         "-m",      job->module,
+                         "-v",      job->version,
+                         "-k",      job->kernel->release,
+                         NULL };
+  DkmsCommand command = { .argv = argv, .root = job->settings->root, .output_fd = -1, .null_stdin = TRUE };
+  struct stat st;
+
+  /* The one of the host has no business with a root that only holds data. */
+  if (job->settings->root->has_shell && dkms_root_stat (job->settings->root, reporter, &st) == 0
+      && (st.st_mode & 0111) != 0)
+    dkms_process_try (&command);
+}
+
 static gboolean
 step_failed (const DkmsWorkArea *area, DkmsError code, int status, const char *what, GError **error)
 {
@@ -84,6 +136,8 @@ step_failed (const DkmsWorkArea *area, DkmsError code, int status, const char *w
                                              cause != NULL ? cause : "", cause != NULL ? "\n" : "", shown);
 
   keep_log (area);
+  if (code != DKMS_ERROR_SCRIPT)
+    tell_apport (job);
   if (code == DKMS_ERROR_SCRIPT)
     return dkms_fail_script (error, status, shown, advice, "%s of %s/%s failed for kernel %s (exit status %d)", what,
                              job->module, job->version, job->kernel->release, status);
@@ -174,6 +228,7 @@ check_complete (const DkmsWorkArea *area, GError **error)
       if (!output->excluded && !dkms_is_file_at (area->fd, path))
         {
           keep_log (area);
+          tell_apport (area->job);
           return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path,
                             "Compare BUILT_MODULE_NAME and BUILT_MODULE_LOCATION in dkms.conf with what make made.",
                             "make succeeded, but %s/%s was not built; make.log is in the same directory", area->dir,
@@ -239,6 +294,26 @@ collect (const DkmsWorkArea *area, int result, const DkmsOutput *output, DkmsRec
   return TRUE;
 }
 
+/* .dep_<name>, a line with the version (spec/dkms-conf.md §10). */
+static gboolean
+record_seen (const DkmsJob *job, int result, GError **error)
+{
+  GHashTableIter iter;
+  gpointer name, version;
+
+  if (job->seen == NULL)
+    return TRUE;
+  g_hash_table_iter_init (&iter, job->seen);
+  while (g_hash_table_iter_next (&iter, &name, &version))
+    {
+      g_autofree char *file = g_strconcat (".dep_", name, NULL);
+      g_autofree char *text = g_strconcat (version, "\n", NULL);
+      if (!dkms_publish_at (result, file, text, strlen (text), 0644, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
 static gboolean
 fill_result (DkmsWorkArea *area, int result, double seconds, GError **error)
 {
@@ -260,7 +335,8 @@ fill_result (DkmsWorkArea *area, int result, double seconds, GError **error)
   modules = openat (result, "module", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (modules < 0 || fsync (modules) < 0)
     return dkms_fail_errno (error, "flush", "the result directory");
-  return dkms_record_write_recipe (area->job->recipe, result, error) && dkms_record_write (record, result, error);
+  return record_seen (area->job, result, error) && dkms_record_write_recipe (area->job->recipe, result, error)
+         && dkms_record_write (record, result, error);
 }
 
 /* Builds the result beside its place and renames it there; POST_BUILD runs before it becomes visible. */

@@ -2,6 +2,7 @@
 /* One build: a copy of the source, patches, scripts, make, the result (spec/build-install.md §5). */
 #pragma once
 
+#include "base/process.h"
 #include "build/sign.h"
 #include "install/job.h"
 
@@ -27,6 +28,15 @@ typedef struct {
 
 /** Begins make.log with its two header lines. */
 gboolean dkms_log_begin (DkmsWorkArea *area, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/**
+ * dkms_log_section:
+ * @command: its output_fd is the log
+ *
+ * Runs @command as one section of a log (spec/build-install.md §5) and a step of the ui.
+ * Returns: its exit status, -1 with an error
+ */
+int dkms_log_section (DkmsUi *ui, const char *title, const DkmsCommand *command, const char *command_line,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /**
  * dkms_log_step:
  * Runs @command_line with bash in the work area, as a section of the log and a step of the ui.

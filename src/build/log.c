@@ -35,17 +35,17 @@ now_in_words (void)
   return g_strdup (text);
 }
 
-static gboolean append (const DkmsWorkArea *area, GError **error, const char *format, ...) G_GNUC_PRINTF (3, 4);
+static gboolean append (int fd, GError **error, const char *format, ...) G_GNUC_PRINTF (3, 4);
 
 static gboolean
-append (const DkmsWorkArea *area, GError **error, const char *format, ...)
+append (int fd, GError **error, const char *format, ...)
 {
   va_list args;
 
   va_start (args, format);
   g_autofree char *text = g_strdup_vprintf (format, args);
   va_end (args);
-  return dkms_write_all (area->log_fd, text, strlen (text), "make.log", error);
+  return dkms_write_all (fd, text, strlen (text), "the log", error);
 }
 
 gboolean
@@ -57,8 +57,30 @@ dkms_log_begin (DkmsWorkArea *area, GError **error)
   area->log_fd = openat (area->fd, "make.log", O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (area->log_fd < 0)
     return dkms_fail_errno (error, "create", "make.log");
-  return append (area, error, "DKMS (%s) make.log for %s/%s for kernel %s (%s)\n%s\n", DKMS_VERSION, job->module,
-                 job->version, job->kernel->release, job->kernel->arch, date);
+  return append (area->log_fd, error, "DKMS (%s) make.log for %s/%s for kernel %s (%s)\n%s\n", DKMS_VERSION,
+                 job->module, job->version, job->kernel->release, job->kernel->arch, date);
+}
+
+int
+dkms_log_section (DkmsUi *ui, const char *title, const DkmsCommand *command, const char *command_line, GError **error)
+{
+  gint64 start = g_get_monotonic_time ();
+  int status;
+
+  if (!append (command->output_fd, error, "\n%s\n# command: %s\n", title, command_line))
+    return -1;
+  dkms_ui_step_begin (ui, title, command_line);
+  status = dkms_process_run (command, error);
+  double seconds = dkms_job_seconds (start);
+  int whole = (int)seconds;
+  dkms_ui_step_end (ui, status < 0 ? 127 : status, seconds);
+  if (status < 0
+      || !append (command->output_fd, error,
+                  "\n# exit code: %d\n# elapsed time: %02d:%02d:%02d\n"
+                  "----------------------------------------------------------------\n",
+                  status, whole / 3600, whole / 60 % 60, whole % 60))
+    return -1;
+  return status;
 }
 
 int
@@ -71,22 +93,6 @@ dkms_log_step (DkmsWorkArea *area, const char *title, const char *command_line, 
                           .cwd = area->tool_dir,
                           .output_fd = area->log_fd,
                           .null_stdin = TRUE };
-  gint64 start = g_get_monotonic_time ();
-  int status;
 
-  if (!append (area, error, "\n%s\n# command: %s\n", title, command_line))
-    return -1;
-  dkms_ui_step_begin (area->job->ui, title, command_line);
-  status = dkms_process_run (&command, error);
-  double seconds = dkms_job_seconds (start);
-  int whole = (int)seconds;
-  dkms_ui_step_end (area->job->ui, status < 0 ? 127 : status, seconds);
-  if (status < 0)
-    return -1;
-  if (!append (area, error,
-               "\n# exit code: %d\n# elapsed time: %02d:%02d:%02d\n"
-               "----------------------------------------------------------------\n",
-               status, whole / 3600, whole / 60 % 60, whole % 60))
-    return -1;
-  return status;
+  return dkms_log_section (area->job->ui, title, &command, command_line, error);
 }

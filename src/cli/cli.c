@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/process.h"
 #include "build/sign.h"
 #include "config.h"
 #include "inspect/status.h"
@@ -55,11 +56,18 @@ apply_options (DkmsSettings *settings, DkmsOptions *options)
       settings->jobs = g_strdup (strcmp (options->jobs, "0") == 0 ? "" : options->jobs);
     }
   settings->verbose |= options->verbose;
+  settings->modprobe_on_install |= options->modprobe_on_install;
   settings->symlink_modules |= options->symlink_modules;
   settings->force = options->force;
   settings->action = g_strdup (options->verb);
   g_ptr_array_extend_and_steal (settings->directives, g_steal_pointer (&options->directives));
   options->directives = g_ptr_array_new ();
+}
+
+static gboolean
+is_kernel_hook (DkmsVerb verb)
+{
+  return dkms_verb_clears_kernel (verb) || verb == DKMS_VERB_KERNEL_POSTINST;
 }
 
 /* Sanity checks of spec/cli.md §1, step 8, in its order; then what the verb itself allows. */
@@ -79,17 +87,26 @@ check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError 
   if (options->all && !verb->takes_all)
     return dkms_fail (error, DKMS_ERROR_NO_ALL, NULL, "Name kernels with -k.", "dkms %s does not take --all",
                       verb->name);
+  if (is_kernel_hook (verb->verb) && options->kernels->len != 1)
+    return dkms_fail (error, DKMS_ERROR_MANY_KERNELS, NULL, "Give one -k.", "dkms %s takes exactly one kernel",
+                      verb->name);
   if (options->kernels->len > 1 && !verb->many_kernels)
     return dkms_fail (error, DKMS_ERROR_MANY_KERNELS, NULL, "Run it once per kernel.",
                       "dkms %s takes one kernel at a time", verb->name);
-  if (options->source != NULL && (options->module != NULL || options->version != NULL))
-    return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, options->source, "Give the directory alone, or -m and -v alone.",
-                      "A directory and a module are named at once");
-  if (verb->verb == DKMS_VERB_OTHER || options->archive != NULL)
-    return dkms_fail (error, DKMS_ERROR_NOT_BUILT_IN_YET, NULL, "Use the released dkms for it.",
-                      "%s%s is not part of this development version yet",
-                      options->archive != NULL ? "The archive " : "dkms ",
-                      options->archive != NULL ? options->archive : verb->name);
+  if ((options->source != NULL || (options->archive != NULL && verb->verb != DKMS_VERB_MKTARBALL))
+      && (options->module != NULL || options->version != NULL))
+    return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, options->source,
+                      "Give the directory or archive alone, or -m and -v alone.",
+                      "A directory or archive and a module are named at once");
+  if (options->missing != NULL)
+    return dkms_fail (error, verb->verb == DKMS_VERB_LDTARBALL ? DKMS_ERROR_NO_SOURCE : DKMS_ERROR_NO_IDENTITY,
+                      options->missing, "Check the spelling.", "There is no file or directory %s", options->missing);
+  if (verb->verb == DKMS_VERB_MATCH && (options->templatekernel == NULL || *options->templatekernel == '\0'))
+    return dkms_fail (error, DKMS_ERROR_NO_TEMPLATE, NULL, "Name it with --templatekernel.",
+                      "dkms match needs a kernel to imitate");
+  if (verb->verb == DKMS_VERB_LDTARBALL && options->archive == NULL && options->source == NULL)
+    return dkms_fail (error, DKMS_ERROR_NO_SOURCE, options->module, "Check the spelling.", "There is no archive %s",
+                      options->module != NULL ? options->module : "named");
   return TRUE;
 }
 
@@ -101,6 +118,8 @@ check_privileges (const DkmsSettings *settings, const DkmsVerbInfo *verb, const 
   /* In a root of his own a user needs no more than write permission, which each change shows. */
   if (verb->needs_root && geteuid () != 0 && dkms_root_is_host (settings->root))
     return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, NULL, "Run it with sudo.", "dkms %s needs root", verb->name);
+  if (verb->verb == DKMS_VERB_LDTARBALL && options->force && geteuid () != 0 && dkms_root_is_host (settings->root))
+    return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, NULL, "Run it with sudo.", "dkms ldtarball --force needs root");
   return !verb->needs_writable_tree || dkms_tree_check_writable (settings, error);
 }
 
@@ -181,8 +200,15 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   request->module = g_steal_pointer (&options->module);
   request->version = g_steal_pointer (&options->version);
   request->source = g_steal_pointer (&options->source);
-  request->all = options->all;
-  request->force = options->force;
+  request->archive = g_steal_pointer (&options->archive);
+  request->template = g_steal_pointer (&options->templatekernel);
+  if (request->template != NULL) /* k/a is accepted: the arch is the target's */
+    request->template[strcspn (request->template, "/")] = '\0';
+  request->source_only = options->source_only;
+  request->binaries_only = options->binaries_only;
+  request->rpm_safe_upgrade = options->rpm_safe_upgrade;
+  request->all = options->all && verb->verb != DKMS_VERB_LDTARBALL && verb->verb != DKMS_VERB_GENERATE_MOK;
+  request->force = options->force || (options->rpm_safe_upgrade && verb->verb == DKMS_VERB_INSTALL);
   request->force_version_override = options->force_version_override;
   request->no_depmod = options->no_depmod;
   request->dry_run = options->dry_run;
@@ -204,6 +230,32 @@ generate_mok (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *reque
   return dkms_signer_generate (settings, ui, facts.kernel, facts.config, error);
 }
 
+/* An rpm package brings its own module: rpm installs it, autoinstall does the rest (spec/build-install.md §15). */
+static gboolean
+install_rpm (const DkmsSettings *settings, DkmsRequest *request, GError **error)
+{
+  g_autofree char *path = request->archive != NULL ? g_canonicalize_filename (request->archive, NULL) : NULL;
+  const char *argv[] = { "rpm", "-Uvh", path, NULL };
+  DkmsCommand command = { .argv = argv, .root = settings->root, .output_fd = -1, .null_stdin = TRUE };
+  int status;
+
+  if (path == NULL || !g_str_has_suffix (path, ".rpm") || request->verb == DKMS_VERB_MKTARBALL)
+    return TRUE;
+  status = dkms_process_run (&command, error);
+  if (status > 0)
+    dkms_fail (error, DKMS_ERROR_RPM, path, "See what rpm says above.", "rpm could not install %s (exit status %d)",
+               path, status);
+  if (status != 0)
+    {
+      dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_RPM);
+      return FALSE;
+    }
+  g_clear_pointer (&request->archive, g_free);
+  request->verb = DKMS_VERB_AUTOINSTALL;
+  g_ptr_array_set_size (request->targets, 1);
+  return TRUE;
+}
+
 static int
 run_verb (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, DkmsOptions *options)
 {
@@ -218,10 +270,19 @@ run_verb (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, DkmsOpti
     return dkms_status (settings, ui, request, &error) ? 0 : fail_with (ui, error);
   if (verb->verb == DKMS_VERB_GENERATE_MOK)
     return generate_mok (settings, ui, request, &error) ? 0 : fail_with (ui, error);
-  if (verb->verb == DKMS_VERB_AUTOINSTALL && dkms_root_is_file (settings->root, "/etc/dkms/no-autoinstall"))
+  if (!request->dry_run && !install_rpm (settings, request, &error))
+    return fail_with (ui, error);
+  if (dkms_verb_is_autoinstall (request->verb) && dkms_root_is_file (settings->root, "/etc/dkms/no-autoinstall"))
     {
       dkms_ui_line (ui, "Automatic installation is switched off by /etc/dkms/no-autoinstall.");
       return 0;
+    }
+  if (verb->verb == DKMS_VERB_MATCH
+      && strcmp (request->template, ((DkmsTarget *)request->targets->pdata[0])->kernel) == 0)
+    {
+      dkms_fail (&error, DKMS_ERROR_SAME_TEMPLATE, NULL, "Name another kernel with --templatekernel or -k.",
+                 "Kernel %s cannot be matched with itself", request->template);
+      return fail_with (ui, error);
     }
   return dkms_run (settings, ui, request, dkms_exit_code, &status, &error) ? status : fail_with (ui, error);
 }

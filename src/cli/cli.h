@@ -12,10 +12,11 @@ typedef struct {
   char *verb;         /* (nullable) */
   char *module, *version, *source;
   char *archive;
+  char *missing; /* (nullable): a path that does not exist */
   char *root, *dkmstree, *sourcetree, *installtree, *config, *kernelsourcedir, *conf_file, *jobs, *templatekernel;
   GPtrArray *directives;
   gboolean all, force, force_version_override, no_depmod, dry_run, verbose, quiet, symlink_modules, binaries_only,
-      source_only, help, version_asked;
+      source_only, rpm_safe_upgrade, modprobe_on_install, help, version_asked;
 } DkmsOptions;
 
 typedef struct {

@@ -24,9 +24,9 @@ dkms_options_free (DkmsOptions *self)
   if (self == NULL)
     return;
   char *texts[]
-      = { self->verb,     self->module,        self->version,     self->source, self->archive,         self->root,
-          self->dkmstree, self->sourcetree,    self->installtree, self->config, self->kernelsourcedir, self->conf_file,
-          self->jobs,     self->templatekernel };
+      = { self->verb,      self->module,   self->version,       self->source,      self->archive, self->missing,
+          self->root,      self->dkmstree, self->sourcetree,    self->installtree, self->config,  self->kernelsourcedir,
+          self->conf_file, self->jobs,     self->templatekernel };
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_free (texts[i]);
   g_ptr_array_unref (self->kernels);
@@ -82,6 +82,8 @@ take_flag (DkmsOptions *self, const char *word, DkmsUi *ui)
     { "--symlink-modules", &self->symlink_modules },
     { "--binaries-only", &self->binaries_only },
     { "--source-only", &self->source_only },
+    { "--rpm_safe_upgrade", &self->rpm_safe_upgrade },
+    { "--modprobe-on-install", &self->modprobe_on_install },
     { "-q", &self->quiet },
     { "--quiet", &self->quiet },
     { "-V", &self->version_asked },
@@ -90,7 +92,6 @@ take_flag (DkmsOptions *self, const char *word, DkmsUi *ui)
     { "--help", &self->help },
   };
   static const char *const obsolete[] = { "--no-initrd", "--no-clean-kernel", "--no-prepare-kernel", NULL };
-  static const char *const without_effect_yet[] = { "--debug", "--rpm_safe_upgrade", "--modprobe-on-install", NULL };
 
   for (gsize i = 0; i < G_N_ELEMENTS (flags); i++)
     if (strcmp (word, flags[i].word) == 0)
@@ -103,7 +104,10 @@ take_flag (DkmsOptions *self, const char *word, DkmsUi *ui)
       dkms_ui_deprecated (ui, "%s has no effect any more.", word);
       return TRUE;
     }
-  return g_strv_contains (without_effect_yet, word);
+  if (strcmp (word, "--debug") != 0)
+    return FALSE;
+  (void)g_setenv ("G_MESSAGES_DEBUG", "all", TRUE); /* what g_debug() is told appears */
+  return TRUE;
 }
 
 /* Stores a value. Returns: whether @word is an option that takes one */
@@ -212,8 +216,7 @@ take_positional (DkmsOptions *self, const char *word, DkmsUi *ui, GError **error
   else if (dkms_is_file_at (AT_FDCWD, word))
     set_text (&self->archive, word);
   else if (*word == '/' && access (word, F_OK) != 0)
-    return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, word, "Check the spelling.", "There is no file or directory %s",
-                      word);
+    set_text (&self->missing, word);
   else if (self->module == NULL)
     set_module (self, word);
   else

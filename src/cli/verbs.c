@@ -16,14 +16,17 @@ static const DkmsVerbInfo verbs[] = {
   { "autoinstall", DKMS_VERB_AUTOINSTALL, "Install the latest version of every module for a kernel", FALSE, FALSE, TRUE,
     TRUE },
   { "status", DKMS_VERB_STATUS, "Show what is added, built and installed", TRUE, TRUE, FALSE, FALSE },
-  { "match", DKMS_VERB_OTHER, NULL, FALSE, FALSE, FALSE, FALSE },
-  { "mktarball", DKMS_VERB_OTHER, NULL, TRUE, TRUE, FALSE, FALSE },
-  { "ldtarball", DKMS_VERB_OTHER, NULL, TRUE, TRUE, FALSE, FALSE },
+  { "match", DKMS_VERB_MATCH, "Install for a kernel what is installed for another one", FALSE, FALSE, TRUE, TRUE },
+  { "mktarball", DKMS_VERB_MKTARBALL, "Pack sources and builds into an archive", TRUE, TRUE, FALSE, FALSE },
+  { "ldtarball", DKMS_VERB_LDTARBALL, "Load sources and builds from an archive", TRUE, TRUE, FALSE, TRUE },
   { "generate_mok", DKMS_VERB_GENERATE_MOK, "Make the key pair that modules are signed with", TRUE, TRUE, FALSE,
     FALSE },
-  { "kernel_preinst", DKMS_VERB_OTHER, NULL, FALSE, FALSE, FALSE, FALSE },
-  { "kernel_postinst", DKMS_VERB_OTHER, NULL, FALSE, FALSE, FALSE, FALSE },
-  { "kernel_prerm", DKMS_VERB_OTHER, NULL, FALSE, FALSE, FALSE, FALSE },
+  { "kernel_preinst", DKMS_VERB_KERNEL_PREINST, "Take builds away before a kernel is replaced", FALSE, FALSE, TRUE,
+    TRUE },
+  { "kernel_postinst", DKMS_VERB_KERNEL_POSTINST, "Autoinstall for a kernel that was installed", FALSE, FALSE, TRUE,
+    TRUE },
+  { "kernel_prerm", DKMS_VERB_KERNEL_PRERM, "Take all builds away before a kernel is removed", FALSE, FALSE, TRUE,
+    TRUE },
 };
 
 const DkmsVerbInfo *
@@ -53,6 +56,11 @@ static const char *const options[] = {
   "    --force-version-override  skip only the version comparison",
   "    --no-depmod             do not run depmod",
   "    --symlink-modules       install links instead of copies",
+  "    --modprobe-on-install   load modules for this machine's hardware afterwards",
+  "    --templatekernel <k>    match: the kernel to imitate",
+  "    --archive <file>        archive to load, or to make",
+  "    --source-only, --binaries-only  mktarball: what to pack",
+  "    --rpm_safe_upgrade      for scriptlets of rpm packages",
   "    --dry-run               show what would be done, change nothing",
   "-j <n>                      jobs for make; 0 means no limit",
   "-q, --quiet                 no output at all",
@@ -65,13 +73,14 @@ void
 dkms_verb_print_help (const DkmsVerbInfo *only)
 {
   if (only != NULL && only->summary != NULL)
-    printf ("Usage: dkms %s [options] [module/version | directory | dkms.conf]\n\n%s.\n", only->name, only->summary);
+    printf ("Usage: dkms %s [options] [module/version | directory | dkms.conf | archive]\n\n%s.\n", only->name,
+            only->summary);
   else
     {
-      printf ("Usage: dkms <verb> [options] [module/version | directory | dkms.conf]\n\nVerbs:\n");
+      printf ("Usage: dkms <verb> [options] [module/version | directory | dkms.conf | archive]\n\nVerbs:\n");
       for (gsize i = 0; i < G_N_ELEMENTS (verbs); i++)
         if (verbs[i].summary != NULL)
-          printf ("  %-12s %s\n", verbs[i].name, verbs[i].summary);
+          printf ("  %-15s %s\n", verbs[i].name, verbs[i].summary);
     }
   printf ("\nOptions:\n");
   for (gsize i = 0; i < G_N_ELEMENTS (options); i++)

@@ -12,9 +12,10 @@
 #include "conf/evaluate.h"
 #include "config.h"
 
-static const char names[]
-    = "source_tree dkms_tree install_tree tmp_location verbose symlink_modules parallel_jobs "
-      "compress_gzip_opts compress_xz_opts compress_zstd_opts recipe_timeout tarball_limit_mib ADDON_MODULES_DIR";
+static const char names[] = "source_tree dkms_tree install_tree tmp_location verbose symlink_modules parallel_jobs "
+                            "compress_gzip_opts compress_xz_opts compress_zstd_opts recipe_timeout tarball_limit_mib "
+                            "ADDON_MODULES_DIR NO_WEAK_MODULES "
+                            "modprobe_on_install post_transaction build_environment";
 
 static void
 replace (char **field, const char *value)
@@ -23,6 +24,14 @@ replace (char **field, const char *value)
     return;
   g_free (*field);
   *field = g_strdup (value);
+}
+
+static char *
+from_environment (const char *name)
+{
+  const char *value = g_getenv (name);
+
+  return g_strdup (value != NULL ? value : "");
 }
 
 static char *
@@ -91,6 +100,8 @@ take_values (DkmsSettings *self, const DkmsRecipe *values)
     { "compress_xz_opts", &self->compress_xz_opts },
     { "compress_zstd_opts", &self->compress_zstd_opts },
     { "ADDON_MODULES_DIR", &self->addon_modules_dir },
+    { "post_transaction", &self->post_transaction },
+    { "build_environment", &self->build_environment },
   };
   const struct {
     const char *name;
@@ -105,6 +116,8 @@ take_values (DkmsSettings *self, const DkmsRecipe *values)
   for (gsize i = 0; i < G_N_ELEMENTS (paths); i++)
     if (*dkms_recipe_get (values, paths[i].name, 0) != '\0')
       dkms_settings_set_path (self, paths[i].field, dkms_recipe_get (values, paths[i].name, 0));
+  self->modprobe_on_install |= *dkms_recipe_get (values, "modprobe_on_install", 0) != '\0';
+  self->no_weak_modules |= *dkms_recipe_get (values, "NO_WEAK_MODULES", 0) != '\0';
   self->verbose = *dkms_recipe_get (values, "verbose", 0) != '\0';
   self->symlink_modules = *dkms_recipe_get (values, "symlink_modules", 0) != '\0';
   if (g_ascii_string_to_unsigned (dkms_recipe_get (values, "recipe_timeout", 0), 10, 1, 3600, &number, NULL))
@@ -151,8 +164,13 @@ dkms_settings_new (DkmsRoot *root, GError **error)
   self->tmp_location = g_strdup (g_getenv ("TMPDIR") != NULL ? g_getenv ("TMPDIR") : "/tmp");
   env = g_getenv ("parallel_jobs");
   self->jobs = env != NULL && *env != '\0' ? g_strdup (env) : cpu_count ();
-  env = g_getenv ("ADDON_MODULES_DIR");
-  self->addon_modules_dir = g_strdup (env != NULL ? env : "");
+  self->addon_modules_dir = from_environment ("ADDON_MODULES_DIR");
+  self->post_transaction = from_environment ("post_transaction");
+  self->build_environment = from_environment ("build_environment");
+  env = g_getenv ("modprobe_on_install");
+  self->modprobe_on_install = env != NULL && *env != '\0';
+  env = g_getenv ("NO_WEAK_MODULES");
+  self->no_weak_modules = env != NULL && *env != '\0';
   self->distro = dkms_distro_read (root, error);
   if (self->distro == NULL)
     return NULL;
@@ -184,7 +202,9 @@ dkms_settings_free (DkmsSettings *self)
                     self->conf_file,
                     self->compress_gzip_opts,
                     self->compress_xz_opts,
-                    self->compress_zstd_opts };
+                    self->compress_zstd_opts,
+                    self->post_transaction,
+                    self->build_environment };
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_free (texts[i]);
   g_ptr_array_unref (self->directives);

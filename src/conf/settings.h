@@ -24,6 +24,10 @@ typedef struct {
   GPtrArray *directives;   /* "NAME=value" in command-line order */
   guint recipe_timeout;    /* seconds one recipe may take to be read */
   guint tarball_limit_mib; /* the most that an archive may unpack to */
+  char *post_transaction;  /* "" or a command line to run after a successful run */
+  char *build_environment; /* "" or a shell file whose exports builds get */
+  gboolean modprobe_on_install;
+  gboolean no_weak_modules;
   gboolean verbose;
   gboolean symlink_modules;
   gboolean force;

@@ -17,6 +17,7 @@ typedef struct {
   const GPtrArray *outputs;        /* element-type DkmsOutput */
   const DkmsRecord *replaced;      /* (nullable): build: the record of the build that this one replaces */
   const struct DkmsSigner *signer; /* (nullable): build: signs the modules if ready (build/sign.h) */
+  GHashTable *seen;                /* (nullable): build: BUILD_DEPENDS name -> installed version, to be recorded */
   gboolean force;
   gboolean force_version_override;
 } DkmsJob;
@@ -58,6 +59,14 @@ gboolean dkms_install (const DkmsJob *job, const char *previous, GError **error)
 /** Takes the modules of @job away again and restores originals (spec/build-install.md §11). */
 gboolean dkms_uninstall (const DkmsJob *job, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** Turns on force for the modules that /usr/share/dkms/modules_to_force_install names. */
+void dkms_job_apply_force_list (DkmsJob *job);
+/** Tells the distribution's weak-modules tool what was installed, or is about to go; no matter if it fails. */
+void dkms_weak_modules (const DkmsJob *job, gboolean add);
+/** Deletes all empty directories of a kernel's module directory, itself included. */
+gboolean dkms_kernel_dir_clean (const DkmsSettings *settings, const char *release,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /** How a built file relates to one that is there already (spec/build-install.md §7). */
 typedef enum { DKMS_VERDICT_INSTALL, DKMS_VERDICT_OLDER, DKMS_VERDICT_SAME } DkmsVerdict;
 /** @built and @found are paths inside the root. */
@@ -68,5 +77,7 @@ gboolean dkms_version_equal (const DkmsJob *job, const char *built, const char *
 
 /** Runs depmod for one kernel by the rules of spec/build-install.md §9; a failure is a warning. */
 void dkms_depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, gboolean disabled);
+/** Loads modules for all hardware of this machine, if the admin asked for it. Failures do not matter. */
+void dkms_modprobe (const DkmsSettings *settings);
 /** Returns: (transfer full): path of the note that depmod is due for @release */
 char *dkms_depmod_note (const DkmsSettings *settings, const char *release);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
 #include "install/job.h"
@@ -119,4 +120,32 @@ dkms_script_run (const DkmsJob *job, const char *directive)
   if (error != NULL)
     dkms_ui_warn (job->ui, "%s", error->message);
   return status;
+}
+
+void
+dkms_job_apply_force_list (DkmsJob *job)
+{
+  static const char path[] = "/usr/share/dkms/modules_to_force_install";
+  g_auto (DkmsFd) fd = dkms_root_openat (job->settings->root, path, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+  g_autofree char *override = g_strconcat (job->module, "_version-override", NULL);
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      g_autofree char *text = dkms_read_at (fd, names->pdata[i], 1 << 20, NULL, NULL);
+      g_auto (GStrv) words = g_strsplit_set (text != NULL ? text : "", " \t\r\n", -1);
+
+      if (g_strv_contains ((const char *const *)words, job->module) && !job->force)
+        {
+          job->force = TRUE;
+          dkms_ui_line (job->ui, "%s is installed with force, as %s/%s asks.", job->module, path,
+                        (const char *)names->pdata[i]);
+        }
+      if (g_strv_contains ((const char *const *)words, override) && !job->force_version_override)
+        {
+          job->force_version_override = TRUE;
+          dkms_ui_line (job->ui, "%s is installed whatever its version, as %s/%s asks.", job->module, path,
+                        (const char *)names->pdata[i]);
+        }
+    }
 }

@@ -190,13 +190,40 @@ in_path (const DkmsRoot *root, const char *program)
   return FALSE;
 }
 
+/* Distributions may say in .kernelvariables, a piece of makefile, what their kernel was compiled with. */
+static char *
+compiler_of_kernelvariables (const DkmsKernel *self, const DkmsRoot *root, char **env)
+{
+  g_autofree char *path = g_build_filename (self->source_dir, ".kernelvariables", NULL);
+  const char *argv[] = { "make",
+                         "--no-print-directory",
+                         "-s",
+                         "-f",
+                         path,
+                         "--eval",
+                         "dkms-cc:;@:$(if $(filter default undefined,$(origin CC)),,$(info $(CC)))",
+                         "dkms-cc",
+                         NULL };
+  DkmsCommand command = { .argv = argv, .env = env, .root = root, .null_stdin = TRUE };
+  int status = 0;
+  g_autofree char *text
+      = openable_exists (root, path, FALSE) ? dkms_process_capture (&command, NULL, &status, NULL) : NULL;
+
+  if (text == NULL || status != 0 || *g_strchomp (text) == '\0')
+    return NULL;
+  return g_steal_pointer (&text);
+}
+
 char **
 dkms_kernel_compiler_env (const DkmsKernel *self, const DkmsRoot *root, const char *config, char **env)
 {
   const char *text = config != NULL ? line_after (config, "CONFIG_CC_VERSION_TEXT=") : NULL;
 
-  (void)self;
+  g_autofree char *cc_of_file = compiler_of_kernelvariables (self, root, env);
+
   env = g_environ_unsetenv (env, "CC");
+  if (cc_of_file != NULL)
+    env = g_environ_setenv (env, "CC", cc_of_file, TRUE);
   if (text != NULL)
     {
       if (*text == '"')

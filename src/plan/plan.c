@@ -35,6 +35,8 @@ dkms_request_free (DkmsRequest *self)
   g_free (self->module);
   g_free (self->version);
   g_free (self->source);
+  g_free (self->archive);
+  g_free (self->template);
   g_ptr_array_unref (self->targets);
   g_free (self);
 }
@@ -73,6 +75,7 @@ plan_new (void)
   self->installed = g_ptr_array_new_with_free_func (g_free);
   self->deferred = g_ptr_array_new_with_free_func (g_free);
   self->failed = g_ptr_array_new_with_free_func (g_free);
+  self->cycles = g_ptr_array_new_with_free_func (g_free);
   return self;
 }
 
@@ -85,6 +88,7 @@ dkms_plan_free (DkmsPlan *self)
   g_ptr_array_unref (self->installed);
   g_ptr_array_unref (self->deferred);
   g_ptr_array_unref (self->failed);
+  g_ptr_array_unref (self->cycles);
   g_free (self);
 }
 
@@ -92,7 +96,7 @@ char *
 dkms_step_describe (const DkmsStep *step)
 {
   static const char *const words[]
-      = { "add", "build", "install", "uninstall", "unbuild", "unregister", "depmod", "note" };
+      = { "add", "build", "install", "uninstall", "unbuild", "unregister", "depmod", "load", "pack", "clean", "note" };
   GString *line = g_string_new (step->rebuild ? "rebuild" : words[step->kind]);
 
   if (step->module != NULL)
@@ -229,7 +233,19 @@ plan_forward (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state
   if (!check_identity (request, error))
     return FALSE;
   version = dkms_state_find (state, request->module, request->version);
-  if (request->verb == DKMS_VERB_ADD)
+  if (request->loads)
+    {
+      if (version != NULL && !version->broken && !request->force)
+        return dkms_fail (error, DKMS_ERROR_ARCHIVE_ADDED, request->archive,
+                          "Remove it first, or use --force to load over it.", "%s/%s is in the tree already",
+                          request->module, request->version);
+      added = push (plan, DKMS_STEP_LOAD, request->module, request->version, NULL, NONE);
+      if (version == NULL || version->broken)
+        added = push (plan, DKMS_STEP_ADD, request->module, request->version, NULL, added);
+      if (request->verb == DKMS_VERB_ADD || request->verb == DKMS_VERB_LDTARBALL)
+        return TRUE;
+    }
+  else if (request->verb == DKMS_VERB_ADD || request->verb == DKMS_VERB_LDTARBALL)
     {
       if (version != NULL && !version->broken)
         return dkms_fail (error, DKMS_ERROR_ALREADY_ADDED, NULL,
@@ -240,9 +256,9 @@ plan_forward (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state
     }
   if (!check_sound (request, version, error))
     return FALSE;
-  if (version == NULL)
+  if (version == NULL && added == NONE)
     added = push (plan, DKMS_STEP_ADD, request->module, request->version, NULL, NONE);
-  else if (request->source != NULL)
+  else if (request->source != NULL && !request->loads)
     return dkms_fail (error, DKMS_ERROR_ALREADY_ADDED, request->source,
                       "Name it as module/version to use the one in the tree, or remove that first.",
                       "%s/%s is in the tree already", request->module, request->version);
@@ -312,7 +328,268 @@ plan_backward (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *stat
   return TRUE;
 }
 
+/* ---- tarballs ---- */
+
+static gboolean
+plan_pack (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state, GError **error)
+{
+  const DkmsVersion *version;
+
+  if (!check_identity (request, error))
+    return FALSE;
+  version = dkms_state_find (state, request->module, request->version);
+  if (!check_sound (request, version, error) || !check_added (request, version, error))
+    return FALSE;
+  for (guint i = 0; !request->source_only && i < request->targets->len; i++)
+    {
+      const DkmsTarget *target = request->targets->pdata[i];
+      if (dkms_version_find (version, target->kernel, target->arch) == NULL)
+        return dkms_fail (error, DKMS_ERROR_PACK_FAILED, NULL,
+                          "Build it first, name other kernels with -k, or pack with --all or --source-only.",
+                          "%s/%s is not built for kernel %s (%s)", request->module, request->version, target->kernel,
+                          target->arch);
+    }
+  if (!request->source_only && request->targets->len == 0)
+    return dkms_fail (error, DKMS_ERROR_PACK_FAILED, NULL, "Build it first, or pack with --source-only.",
+                      "%s/%s is built for no kernel", request->module, request->version);
+  push (plan, DKMS_STEP_PACK, request->module, request->version, NULL, NONE);
+  return TRUE;
+}
+
+/* ---- many modules for one kernel ---- */
+
+/* For the target kernel what is installed for the template, in the same versions. */
+static gboolean
+plan_match (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state, GError **error)
+{
+  const DkmsTarget *target = request->targets->pdata[0];
+
+  if (request->module != NULL && state->versions->len == 0)
+    return dkms_fail (error, DKMS_ERROR_NOT_ADDED, NULL, "'dkms status' lists what is.", "%s is not in the tree",
+                      request->module);
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      const DkmsBuild *model = dkms_version_find (v, request->template, target->arch);
+      const DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
+      guint need = NONE;
+
+      if (v->broken || model == NULL || !model->active)
+        continue;
+      if (build != NULL && build->active)
+        {
+          push_notice (plan, v->module, v->version, target, NONE, "already installed");
+          continue;
+        }
+      if (build == NULL)
+        need = push (plan, DKMS_STEP_BUILD, v->module, v->version, target, NONE);
+      push (plan, DKMS_STEP_INSTALL, v->module, v->version, target, need);
+    }
+  return TRUE;
+}
+
+/* Before a kernel is replaced (those that come back by themselves) or removed (all): away with its builds. */
+static void
+plan_clear (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state)
+{
+  const DkmsTarget *target = request->targets->pdata[0];
+
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      const DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
+      guint need = NONE;
+
+      if (build == NULL)
+        continue;
+      if (request->verb == DKMS_VERB_KERNEL_PREINST && v->conf_error != NULL)
+        g_ptr_array_add (plan->failed, g_strdup_printf ("%s/%s: %s", v->module, v->version, v->conf_error->message));
+      if (request->verb == DKMS_VERB_KERNEL_PREINST && !v->autoinstall)
+        continue;
+      if (build->active)
+        need = push (plan, DKMS_STEP_UNINSTALL, v->module, v->version, target, NONE);
+      push (plan, DKMS_STEP_UNBUILD, v->module, v->version, target, need);
+    }
+}
+
+static void
+push_clean (DkmsPlan *plan, const DkmsTarget *target)
+{
+  guint count = plan->steps->len;
+  DkmsTarget kernel = { target->kernel, NULL };
+  guint id = push (plan, DKMS_STEP_CLEAN, NULL, NULL, &kernel, NONE);
+  DkmsStep *step = plan->steps->pdata[id];
+
+  for (guint i = 0; i < count; i++)
+    g_array_append_val (step->needs, i);
+}
+
+/* ---- dependents ---- */
+
+/* The version of @module that is installed for @target when the plan is through; @step is what installs it. */
+static const char *
+version_in_the_end (const DkmsPlan *plan, const DkmsState *state, const char *module, const DkmsTarget *target,
+                    guint *step)
+{
+  const DkmsVersion *now = dkms_state_installed (state, module, target->kernel, target->arch);
+
+  *step = NONE;
+  for (guint i = plan->steps->len; i-- > 0;)
+    {
+      const DkmsStep *s = plan->steps->pdata[i];
+      if (s->kind == DKMS_STEP_INSTALL && strcmp (s->module, module) == 0 && strcmp (s->kernel, target->kernel) == 0
+          && strcmp (s->arch, target->arch) == 0)
+        {
+          *step = i;
+          return s->version;
+        }
+    }
+  return now != NULL ? now->version : NULL;
+}
+
+typedef struct {
+  const DkmsVersion *version;
+  const DkmsBuild *build;
+  char *why;
+} Dependent;
+
+static void
+dependent_clear (gpointer data)
+{
+  g_free (((Dependent *)data)->why);
+}
+
+static gboolean
+is_planned (const DkmsPlan *plan, const char *module, const DkmsTarget *target)
+{
+  for (guint i = 0; i < plan->steps->len; i++)
+    {
+      const DkmsStep *s = plan->steps->pdata[i];
+      if ((s->kind == DKMS_STEP_INSTALL || s->kind == DKMS_STEP_BUILD) && strcmp (s->module, module) == 0
+          && strcmp (s->kernel, target->kernel) == 0 && strcmp (s->arch, target->arch) == 0)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* Builds, of modules with no plans of their own, that saw another version of a module they depend on than the one that
+ * will be installed (Q-71). */
+static GArray *
+find_outdated (const DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target)
+{
+  GArray *found = g_array_new (FALSE, FALSE, sizeof (Dependent));
+
+  g_array_set_clear_func (found, dependent_clear);
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      const DkmsBuild *build = v->broken ? NULL : dkms_version_find (v, target->kernel, target->arch);
+      GHashTableIter iter;
+      gpointer name, seen;
+
+      if (build == NULL || build->seen == NULL || is_planned (plan, v->module, target))
+        continue;
+      g_hash_table_iter_init (&iter, build->seen);
+      while (g_hash_table_iter_next (&iter, &name, &seen))
+        {
+          guint step;
+          const char *version = version_in_the_end (plan, state, name, target, &step);
+          if (version == NULL || strcmp (version, seen) == 0)
+            continue;
+          Dependent d
+              = { v, build,
+                  g_strdup_printf ("because %s changed from version %s to %s", (char *)name, (char *)seen, version) };
+          g_array_append_val (found, d);
+          break;
+        }
+    }
+  return found;
+}
+
+static gboolean
+waits_for_another (const Dependent *d, const GArray *outdated)
+{
+  for (guint i = 0; i < outdated->len; i++)
+    {
+      const DkmsVersion *other = g_array_index (outdated, Dependent, i).version;
+      if (g_hash_table_contains (d->build->seen, other->module))
+        return TRUE; /* itself included: that cannot be ordered either */
+    }
+  return FALSE;
+}
+
+static void
+push_dependent (DkmsPlan *plan, const DkmsState *state, const Dependent *d, const DkmsTarget *target)
+{
+  guint first = NONE, last;
+  GHashTableIter iter;
+  gpointer name;
+
+  if (d->build->active)
+    first = push (plan, DKMS_STEP_UNINSTALL, d->version->module, d->version->version, target, NONE);
+  last = push (plan, DKMS_STEP_BUILD, d->version->module, d->version->version, target, first);
+  if (first == NONE)
+    first = last;
+  ((DkmsStep *)plan->steps->pdata[last])->rebuild = TRUE;
+  ((DkmsStep *)plan->steps->pdata[last])->dependent = TRUE;
+  ((DkmsStep *)plan->steps->pdata[last])->text = g_strdup (d->why);
+  g_hash_table_iter_init (&iter, d->build->seen);
+  while (g_hash_table_iter_next (&iter, &name, NULL))
+    {
+      guint step;
+      (void)version_in_the_end (plan, state, name, target, &step);
+      if (step != NONE)
+        g_array_append_val (((DkmsStep *)plan->steps->pdata[first])->needs, step);
+    }
+  if (d->build->active)
+    {
+      last = push (plan, DKMS_STEP_INSTALL, d->version->module, d->version->version, target, last);
+      ((DkmsStep *)plan->steps->pdata[last])->dependent = TRUE;
+    }
+}
+
+/* Each outdated build once, after those it depends on; what was only built stays only built. */
+static void
+plan_dependents (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target)
+{
+  g_autoptr (GArray) outdated = find_outdated (plan, state, target);
+  gboolean progress = TRUE;
+
+  while (progress)
+    {
+      progress = FALSE;
+      for (guint i = 0; i < outdated->len && !progress; i++)
+        {
+          const Dependent *d = &g_array_index (outdated, Dependent, i);
+          if (waits_for_another (d, outdated))
+            continue;
+          push_dependent (plan, state, d, target);
+          g_array_remove_index (outdated, i);
+          progress = TRUE;
+        }
+    }
+  for (guint i = 0; i < outdated->len; i++)
+    {
+      const DkmsVersion *v = g_array_index (outdated, Dependent, i).version;
+      g_ptr_array_add (plan->cycles,
+                       g_strdup_printf ("%s/%s is to be rebuilt, but it and what it depends on wait for each other",
+                                        v->module, v->version));
+    }
+}
+
 /* ---- autoinstall ---- */
+
+gboolean
+dkms_verb_is_autoinstall (DkmsVerb verb)
+{
+  return verb == DKMS_VERB_AUTOINSTALL || verb == DKMS_VERB_KERNEL_POSTINST;
+}
+
+gboolean
+dkms_verb_clears_kernel (DkmsVerb verb)
+{
+  return verb == DKMS_VERB_KERNEL_PREINST || verb == DKMS_VERB_KERNEL_PRERM;
+}
 
 typedef struct {
   const DkmsVersion *version;
@@ -460,6 +737,7 @@ dkms_plan_make (const DkmsRequest *request, const DkmsState *state, GError **err
     case DKMS_VERB_ADD:
     case DKMS_VERB_BUILD:
     case DKMS_VERB_INSTALL:
+    case DKMS_VERB_LDTARBALL:
       ok = plan_forward (plan, request, state, error);
       break;
     case DKMS_VERB_UNINSTALL:
@@ -467,7 +745,19 @@ dkms_plan_make (const DkmsRequest *request, const DkmsState *state, GError **err
     case DKMS_VERB_REMOVE:
       ok = plan_backward (plan, request, state, error);
       break;
+    case DKMS_VERB_MKTARBALL:
+      ok = plan_pack (plan, request, state, error);
+      break;
+    case DKMS_VERB_MATCH:
+      ok = plan_match (plan, request, state, error);
+      break;
+    case DKMS_VERB_KERNEL_PREINST:
+    case DKMS_VERB_KERNEL_PRERM:
+      plan_clear (plan, request, state);
+      ok = TRUE;
+      break;
     case DKMS_VERB_AUTOINSTALL:
+    case DKMS_VERB_KERNEL_POSTINST:
       ok = plan_autoinstall (plan, request, state);
       break;
     default:
@@ -475,6 +765,13 @@ dkms_plan_make (const DkmsRequest *request, const DkmsState *state, GError **err
     }
   if (!ok)
     return NULL;
+  if (!request->force
+      && (request->verb == DKMS_VERB_INSTALL || request->verb == DKMS_VERB_MATCH
+          || dkms_verb_is_autoinstall (request->verb)))
+    for (guint i = 0; i < request->targets->len; i++)
+      plan_dependents (plan, state, request->targets->pdata[i]);
   push_depmods (plan);
+  if (dkms_verb_clears_kernel (request->verb))
+    push_clean (plan, request->targets->pdata[0]);
   return g_steal_pointer (&plan);
 }

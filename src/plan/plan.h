@@ -14,8 +14,13 @@ typedef enum {
   DKMS_VERB_REMOVE,
   DKMS_VERB_AUTOINSTALL,
   DKMS_VERB_STATUS,
+  DKMS_VERB_MATCH,
+  DKMS_VERB_MKTARBALL,
+  DKMS_VERB_LDTARBALL,
   DKMS_VERB_GENERATE_MOK,
-  DKMS_VERB_OTHER /* known to the reference, not to this version yet */
+  DKMS_VERB_KERNEL_PREINST,
+  DKMS_VERB_KERNEL_POSTINST,
+  DKMS_VERB_KERNEL_PRERM
 } DkmsVerb;
 
 typedef struct {
@@ -26,10 +31,15 @@ typedef struct {
 /* What the user asked for, validated. */
 typedef struct {
   DkmsVerb verb;
-  char *module;       /* (nullable) */
-  char *version;      /* (nullable) */
-  char *source;       /* (nullable): add from this directory of the host */
-  GPtrArray *targets; /* element-type DkmsTarget; for status filters, either part may be NULL */
+  char *module;                        /* (nullable) */
+  char *version;                       /* (nullable) */
+  char *source;                        /* (nullable): add from this directory of the host */
+  char *archive;                       /* (nullable): tarball to load or to make, as given */
+  char *template;                      /* (nullable): kernel that match imitates */
+  GPtrArray *targets;                  /* element-type DkmsTarget; for status filters, either part may be NULL */
+  gboolean loads;                      /* the archive holds builds, or a dkms.conf without sources */
+  gboolean source_only, binaries_only; /* mktarball */
+  gboolean rpm_safe_upgrade;
   gboolean all;
   gboolean force;
   gboolean force_version_override;
@@ -45,6 +55,9 @@ typedef enum {
   DKMS_STEP_UNBUILD,
   DKMS_STEP_UNREGISTER,
   DKMS_STEP_DEPMOD,
+  DKMS_STEP_LOAD,  /* put the sources and builds of an archive in place */
+  DKMS_STEP_PACK,  /* make an archive */
+  DKMS_STEP_CLEAN, /* delete the empty directories of a kernel, whatever became of the steps before */
   DKMS_STEP_NOTICE /* nothing to do; text says why */
 } DkmsStepKind;
 
@@ -54,6 +67,7 @@ typedef struct {
   char *kernel, *arch;    /* NULL where the step is for no kernel */
   char *text;             /* of a notice */
   gboolean rebuild;       /* build: delete the present one first */
+  gboolean dependent;     /* follows from the change of a module that this one depends on */
   GArray *needs;          /* element-type guint: steps that must have succeeded; for depmod: any of them */
   GArray *after;          /* element-type guint: steps that must have succeeded or been skipped (77) */
 } DkmsStep;
@@ -63,6 +77,7 @@ typedef struct {
   GPtrArray *installed; /* autoinstall: names that were installed before */
   GPtrArray *deferred;  /* autoinstall: sentences about modules that wait for unknown ones */
   GPtrArray *failed;    /* autoinstall: sentences about modules that cannot be attempted */
+  GPtrArray *cycles;    /* sentences about modules that should be rebuilt and depend on each other */
 } DkmsPlan;
 
 /**
@@ -83,6 +98,11 @@ DkmsRequest *dkms_request_new (void);
 void dkms_request_free (DkmsRequest *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsRequest, dkms_request_free)
 void dkms_request_add_target (DkmsRequest *self, const char *kernel, const char *arch);
+
+/** Returns: whether the verb installs the latest version of every module */
+gboolean dkms_verb_is_autoinstall (DkmsVerb verb);
+/** Returns: whether the verb takes builds of all modules away from a kernel */
+gboolean dkms_verb_clears_kernel (DkmsVerb verb);
 
 /** Returns: (transfer none) (nullable): the highest version of @module that is not broken */
 DkmsVersion *dkms_plan_latest (const DkmsState *state, const char *module);

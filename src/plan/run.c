@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -22,7 +23,7 @@ verdict_of_needs (const DkmsRun *run, const DkmsStep *step)
     {
       DkmsOutcome outcome = run->outcomes[g_array_index (step->needs, guint, i)];
       any |= outcome == OUTCOME_DONE;
-      if (outcome != OUTCOME_DONE && step->kind != DKMS_STEP_DEPMOD)
+      if (outcome != OUTCOME_DONE && step->kind != DKMS_STEP_DEPMOD && step->kind != DKMS_STEP_CLEAN)
         return outcome == OUTCOME_SKIPPED ? OUTCOME_SKIPPED : OUTCOME_BLOCKED;
     }
   for (guint i = 0; i < step->after->len; i++)
@@ -47,11 +48,13 @@ static void
 run_step (DkmsRun *run, guint id)
 {
   const DkmsStep *step = run->plan->steps->pdata[id];
-  gboolean locks = run->request->verb == DKMS_VERB_AUTOINSTALL && step->module != NULL;
+  gboolean locks = step->module != NULL && g_strcmp0 (step->module, run->request->module) != 0;
   g_autofree char *name = locks ? g_strconcat ("locks/", step->module, NULL) : NULL;
   g_autoptr (DkmsLock) lock = NULL;
   g_autoptr (GError) error = NULL;
 
+  if (step->dependent && step->text != NULL)
+    dkms_ui_line (run->ui, "Rebuilding %s/%s %s", step->module, step->version, step->text);
   run->outcomes[id] = verdict_of_needs (run, step);
   if (run->outcomes[id] != OUTCOME_WAITING)
     {
@@ -98,7 +101,7 @@ summarise (DkmsRun *run, GError **error)
   for (guint i = 0; i < plan->steps->len; i++)
     {
       const DkmsStep *step = plan->steps->pdata[i];
-      if (step->kind != DKMS_STEP_INSTALL)
+      if (step->kind != DKMS_STEP_INSTALL || (step->dependent && run->outcomes[i] == OUTCOME_DONE))
         continue;
       if (run->outcomes[i] == OUTCOME_DONE)
         g_string_append_printf (installed, " %s", step->module);
@@ -125,26 +128,60 @@ summarise (DkmsRun *run, GError **error)
                     "One or more modules could not be installed for kernel %s", kernel);
 }
 
+/* What kernel_preinst and kernel_prerm could not take away. */
+static gboolean
+summarise_clearing (const DkmsRun *run, GError **error)
+{
+  g_autoptr (GString) failed = g_string_new (NULL);
+  const char *kernel = ((DkmsTarget *)run->request->targets->pdata[0])->kernel;
+
+  for (guint i = 0; i < run->plan->steps->len; i++)
+    {
+      const DkmsStep *step = run->plan->steps->pdata[i];
+      if (step->kind == DKMS_STEP_UNBUILD && run->outcomes[i] != OUTCOME_DONE)
+        g_string_append_printf (failed, " %s/%s(%d)", step->module, step->version, run->codes[i]);
+    }
+  for (guint i = 0; i < run->plan->failed->len; i++)
+    {
+      dkms_ui_note (run->ui, "%s", (char *)run->plan->failed->pdata[i]);
+      g_string_append_printf (failed, " %s", (char *)run->plan->failed->pdata[i]);
+    }
+  return failed->len == 0
+         || dkms_fail (error, DKMS_ERROR_CLEARING, NULL, "See the errors above; 'dkms status' shows what is left.",
+                       "Some modules could not be taken away from kernel %s:%s", kernel, failed->str);
+}
+
 /* ---- state ---- */
 
-/* Autoinstall plans by what recipes say: reads those of the latest versions, all in one go. */
+/* Whether the plan depends on what the recipe of @v says. */
+static gboolean
+is_candidate (const DkmsRun *run, const DkmsState *state, const DkmsVersion *v, const DkmsTarget *target)
+{
+  const DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
+
+  if (run->request->verb == DKMS_VERB_KERNEL_PREINST)
+    return build != NULL;
+  return dkms_plan_latest (state, v->module) == v && (build == NULL || !build->active);
+}
+
+/* Autoinstall and kernel_preinst plan by what recipes say: reads those that matter, all in one go. */
 static gboolean
 read_candidates (DkmsRun *run, DkmsState *state, GError **error)
 {
   const DkmsTarget *target = run->request->targets->pdata[0];
+  gboolean install = run->request->verb != DKMS_VERB_KERNEL_PREINST;
 
   for (int pass = 0; pass < 2; pass++)
     {
       for (guint i = 0; i < state->versions->len; i++)
         {
           DkmsVersion *v = state->versions->pdata[i];
-          const DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
           const DkmsRecipe *recipe;
 
-          if (pass == 0 && v->broken)
+          if (pass == 0 && v->broken && install)
             dkms_ui_note (run->ui, "\nError! %s/%s is broken: its source is gone; it is skipped.", v->module,
                           v->version);
-          if (dkms_plan_latest (state, v->module) != v || (build != NULL && build->active))
+          if (!is_candidate (run, state, v, target))
             continue;
           if (pass == 0)
             {
@@ -193,6 +230,63 @@ check_autoinstall_headers (DkmsRun *run, GError **error)
   return TRUE;
 }
 
+/* Kernels whose modules the plan installs. */
+static gboolean
+installs (const DkmsRun *run, const char *kernel)
+{
+  for (guint i = 0; i < run->plan->steps->len; i++)
+    {
+      const DkmsStep *step = run->plan->steps->pdata[i];
+      if (step->kind == DKMS_STEP_INSTALL && run->outcomes[i] == OUTCOME_DONE
+          && (kernel == NULL || strcmp (step->kernel, kernel) == 0))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static gboolean
+changes_something (const DkmsRun *run)
+{
+  for (guint i = 0; i < run->plan->steps->len; i++)
+    {
+      const DkmsStep *step = run->plan->steps->pdata[i];
+      if (run->outcomes[i] == OUTCOME_DONE && (step->kind == DKMS_STEP_UNINSTALL || step->kind == DKMS_STEP_UNBUILD))
+        return TRUE;
+    }
+  return installs (run, NULL);
+}
+
+/* What the admin wants done after the fact (spec/framework-conf.md §4, Q-69). */
+static void
+finish (const DkmsRun *run, gboolean ok)
+{
+  const DkmsRequest *request = run->request;
+  const DkmsTarget *target = request->targets->len > 0 ? request->targets->pdata[0] : NULL;
+  struct utsname uts;
+
+  if (uname (&uts) == 0 && installs (run, uts.release))
+    dkms_modprobe (run->settings);
+  switch (request->verb)
+    {
+    case DKMS_VERB_INSTALL:
+    case DKMS_VERB_UNINSTALL:
+    case DKMS_VERB_UNBUILD:
+    case DKMS_VERB_REMOVE:
+      break;
+    case DKMS_VERB_AUTOINSTALL:
+    case DKMS_VERB_KERNEL_POSTINST:
+    case DKMS_VERB_KERNEL_PREINST:
+    case DKMS_VERB_KERNEL_PRERM:
+      if (!changes_something (run))
+        return;
+      break;
+    default:
+      return;
+    }
+  if (ok)
+    dkms_post_transaction (run->settings, run->ui, target != NULL ? target->kernel : uts.release);
+}
+
 static void
 print_plan (DkmsRun *run)
 {
@@ -225,17 +319,26 @@ run_due_depmods (const DkmsRun *run)
 static gboolean
 make_plan (DkmsRun *run, DkmsRequest *request, DkmsPlan **plan, GError **error)
 {
-  const char *module = request->verb == DKMS_VERB_AUTOINSTALL ? NULL : request->module;
+  gboolean many = dkms_verb_is_autoinstall (request->verb) || dkms_verb_clears_kernel (request->verb)
+                  || request->verb == DKMS_VERB_MATCH;
+  gboolean dependents = !request->force && (request->verb == DKMS_VERB_INSTALL || many);
+  const char *module = dependents ? NULL : request->module != NULL ? request->module : many ? NULL : "";
   g_autoptr (DkmsState) state = NULL;
 
-  if (module == NULL && request->verb != DKMS_VERB_AUTOINSTALL)
-    module = request->module != NULL ? request->module : "";
+  if (request->verb == DKMS_VERB_MATCH)
+    module = request->module;
   state = dkms_state_read (run->settings, module, NULL, error);
   if (state == NULL)
     return FALSE;
   if (request->all)
     expand_all (request, state);
-  if (request->verb == DKMS_VERB_AUTOINSTALL && !read_candidates (run, state, error))
+  for (guint i = 0; dependents && i < request->targets->len; i++)
+    {
+      const DkmsTarget *target = request->targets->pdata[i];
+      dkms_state_read_seen (run->settings, state, target->kernel, target->arch);
+    }
+  if ((dkms_verb_is_autoinstall (request->verb) || request->verb == DKMS_VERB_KERNEL_PREINST)
+      && !read_candidates (run, state, error))
     return FALSE;
   *plan = dkms_plan_make (request, state, error);
   return *plan != NULL;
@@ -249,7 +352,8 @@ lock_module (const DkmsRun *run, DkmsLock **lock, GError **error)
   const DkmsRequest *request = run->request;
   g_autofree char *name = NULL;
 
-  if (request->verb == DKMS_VERB_AUTOINSTALL || request->module == NULL || *request->module == '\0')
+  if (dkms_verb_is_autoinstall (request->verb) || dkms_verb_clears_kernel (request->verb)
+      || request->verb == DKMS_VERB_MATCH || request->module == NULL || *request->module == '\0')
     return TRUE;
   name = g_strconcat ("locks/", request->module, NULL);
   *lock = dkms_lock_take (run->settings, run->ui, name, TRUE, error);
@@ -263,6 +367,8 @@ dkms_run (const DkmsSettings *settings, DkmsUi *ui, DkmsRequest *request, int (*
   g_autoptr (DkmsWorld) world = dkms_world_new (settings, ui);
   g_autoptr (DkmsPlan) plan = NULL;
   g_autoptr (DkmsLock) lock = NULL;
+  g_autoptr (DkmsTarball) tarball = NULL;
+  gboolean ok = TRUE, cancelled = FALSE;
   g_autofree DkmsOutcome *outcomes = NULL;
   g_autofree int *codes = NULL;
   g_autoptr (GHashTable) signers
@@ -272,10 +378,24 @@ dkms_run (const DkmsSettings *settings, DkmsUi *ui, DkmsRequest *request, int (*
   };
 
   *status = 0;
-  if (request->source != NULL && !dkms_world_identify (world, request, error))
+  if (request->archive != NULL && request->verb != DKMS_VERB_MKTARBALL)
+    {
+      tarball = dkms_tarball_open (settings, request->archive, error);
+      if (tarball == NULL)
+        return FALSE;
+      g_free (request->source);
+      request->source = g_strdup (tarball->tree);
+      request->loads = tarball->ours;
+      run.tarball = tarball;
+    }
+  if (request->source != NULL && !dkms_world_identify (world, request, request->loads, error))
     return FALSE;
   if (!request->dry_run && (!lock_module (&run, &lock, error) || !dkms_transaction_recover (settings, ui, error)))
     return FALSE;
+  if (request->rpm_safe_upgrade && !request->dry_run && !dkms_rpm_upgrade (&run, &cancelled, error))
+    return FALSE;
+  if (cancelled)
+    return TRUE;
   if (!make_plan (&run, request, &plan, error))
     return FALSE;
   run.plan = plan;
@@ -284,15 +404,24 @@ dkms_run (const DkmsSettings *settings, DkmsUi *ui, DkmsRequest *request, int (*
   run.outcomes = outcomes = g_new0 (DkmsOutcome, plan->steps->len + 1);
   run.codes = codes = g_new0 (int, plan->steps->len + 1);
   /* Recipes of a module that is yet to be added are announced by its add step. */
-  if (plan->steps->len > 0 && ((const DkmsStep *)plan->steps->pdata[0])->kind != DKMS_STEP_ADD)
+  if (plan->steps->len > 0 && ((const DkmsStep *)plan->steps->pdata[0])->kind != DKMS_STEP_ADD
+      && ((const DkmsStep *)plan->steps->pdata[0])->kind != DKMS_STEP_LOAD)
     dkms_step_want_recipes (&run);
-  if (request->verb == DKMS_VERB_AUTOINSTALL && !check_autoinstall_headers (&run, error))
+  if ((dkms_verb_is_autoinstall (request->verb) || request->verb == DKMS_VERB_MATCH)
+      && !check_autoinstall_headers (&run, error))
     return FALSE;
   run_steps (&run);
   run_due_depmods (&run);
-  if (request->verb == DKMS_VERB_AUTOINSTALL)
-    return summarise (&run, error);
+  for (guint i = 0; i < plan->cycles->len; i++)
+    dkms_ui_warn (ui, "%s.", (char *)plan->cycles->pdata[i]);
   for (guint i = 0; i < plan->steps->len && *status == 0; i++)
     *status = codes[i];
-  return TRUE;
+  if (dkms_verb_is_autoinstall (request->verb))
+    ok = summarise (&run, error);
+  else if (dkms_verb_clears_kernel (request->verb))
+    ok = summarise_clearing (&run, error);
+  if (dkms_verb_is_autoinstall (request->verb) && ok)
+    *status = 0; /* what was skipped is no failure */
+  finish (&run, ok && *status == 0);
+  return ok;
 }

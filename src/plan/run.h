@@ -33,7 +33,8 @@ const DkmsRecipe *dkms_world_recipe (DkmsWorld *self, const char *module, const 
 const DkmsRecipe *dkms_world_valid_recipe (DkmsWorld *self, const char *module, const char *version, const char *kernel,
                                            const char *arch, gboolean strict, GError **error);
 /** Fills module and version of @request from the dkms.conf of request->source. */
-gboolean dkms_world_identify (DkmsWorld *self, DkmsRequest *request, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
  * dkms_run:

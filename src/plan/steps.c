@@ -78,6 +78,16 @@ look_again (const DkmsRun *run, const DkmsStep *step, gboolean *built, gboolean 
 
 /* ---- add ---- */
 
+/* Sources go to a directory of root's, whoever may write the tree. */
+static gboolean
+check_may_import (const DkmsRun *run, GError **error)
+{
+  if (geteuid () == 0 || !dkms_root_is_host (run->settings->root))
+    return TRUE;
+  return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, NULL, "Run it with sudo.",
+                    "Adding from a directory or an archive needs root");
+}
+
 static gboolean
 do_add (DkmsRun *run, const DkmsStep *step, GError **error)
 {
@@ -88,15 +98,15 @@ do_add (DkmsRun *run, const DkmsStep *step, GError **error)
   const DkmsRecipe *recipe;
   int status;
 
-  if (run->request->source != NULL)
+  if (run->request->source != NULL && !run->request->loads)
     {
-      if (geteuid () != 0 && dkms_root_is_host (s->root))
-        return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, NULL, "Run it with sudo.",
-                          "Adding from a directory needs root");
+      if (!check_may_import (run, error))
+        return FALSE;
       if (!dkms_tree_import (s, run->request->source, step->module, step->version, error))
         return FALSE;
     }
-  if (!dkms_root_is_dir (s->root, source))
+  g_autofree char *stub = dkms_tree_path (s, step->module, step->version, "source", "dkms.conf", NULL);
+  if (!dkms_root_is_dir (s->root, source) && !dkms_root_is_file (s->root, stub))
     return dkms_fail (error, DKMS_ERROR_NO_SOURCE, shown,
                       "Unpack the source there, or name its directory: dkms add <directory>",
                       "There is no source directory %s", shown);
@@ -212,6 +222,26 @@ check_build (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, const
   return check_depends (run, step, recipe, error);
 }
 
+/* The versions of the modules that this one depends on, as installed now; only for those that want it. */
+static GHashTable *
+versions_seen (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe)
+{
+  g_auto (GStrv) names = dkms_recipe_depends (recipe);
+  GHashTable *seen;
+
+  if (!dkms_recipe_yes (recipe, "BUILD_DEPENDS_REBUILD"))
+    return NULL;
+  seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  for (char **name = names; *name != NULL; name++)
+    {
+      g_autoptr (DkmsState) state = dkms_state_read (run->settings, *name, NULL, NULL);
+      const DkmsVersion *v = state != NULL ? dkms_state_installed (state, *name, step->kernel, step->arch) : NULL;
+      if (v != NULL)
+        g_hash_table_insert (seen, g_strdup (*name), g_strdup (v->version));
+    }
+  return seen;
+}
+
 static gboolean
 do_build (DkmsRun *run, const DkmsStep *step, GError **error)
 {
@@ -243,7 +273,10 @@ do_build (DkmsRun *run, const DkmsStep *step, GError **error)
   DkmsJob job = job_for (run, step, recipe, &outputs);
   job.replaced = replaced;
   job.signer = signer_for (run, step);
-  return dkms_build (&job, error);
+  job.seen = run->request->force ? NULL : versions_seen (run, step, recipe);
+  gboolean ok = dkms_build (&job, error);
+  g_clear_pointer (&job.seen, g_hash_table_unref);
+  return ok;
 }
 
 /* ---- install, uninstall, and the rest ---- */
@@ -265,6 +298,7 @@ do_install (DkmsRun *run, const DkmsStep *step, GError **error)
   if (recipe == NULL)
     return FALSE;
   DkmsJob job = job_for (run, step, recipe, &outputs);
+  dkms_job_apply_force_list (&job);
   if (!dkms_root_is_dir (run->settings->root, job.kernel->dir))
     return dkms_fail (error, DKMS_ERROR_NO_KERNEL, job.kernel->dir,
                       "Check the release with 'ls' there, or install that kernel.", "There is no kernel directory %s",
@@ -275,6 +309,7 @@ do_install (DkmsRun *run, const DkmsStep *step, GError **error)
                       "PRE_INSTALL of %s/%s ended with exit status %d", step->module, step->version, status);
   if (!dkms_install (&job, previous, error))
     return FALSE;
+  dkms_weak_modules (&job, TRUE);
   (void)dkms_script_run (&job, "POST_INSTALL");
   return TRUE;
 }
@@ -299,6 +334,7 @@ do_uninstall (DkmsRun *run, const DkmsStep *step, GError **error)
     return FALSE;
   dkms_ui_line (run->ui, "Uninstalling %s/%s from %s (%s)", step->module, step->version, step->kernel, step->arch);
   DkmsJob job = job_for (run, step, recipe, &outputs);
+  dkms_weak_modules (&job, FALSE);
   return dkms_uninstall (&job, error);
 }
 
@@ -315,6 +351,38 @@ do_unregister (DkmsRun *run, const DkmsStep *step, GError **error)
   return TRUE;
 }
 
+/* ---- archives, kernels ---- */
+
+static gboolean
+do_pack (const DkmsRun *run, const DkmsStep *step, GError **error)
+{
+  const DkmsRequest *request = run->request;
+  g_autoptr (GPtrArray) builds = g_ptr_array_new ();
+  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->module, step->version, error);
+  const DkmsVersion *version = state != NULL ? dkms_state_find (state, step->module, step->version) : NULL;
+
+  if (state == NULL)
+    return FALSE;
+  if (dkms_world_valid_recipe (run->world, step->module, step->version,
+                               request->targets->len > 0 ? ((DkmsTarget *)request->targets->pdata[0])->kernel : "",
+                               request->targets->len > 0 ? ((DkmsTarget *)request->targets->pdata[0])->arch : "", FALSE,
+                               error)
+      == NULL)
+    return FALSE;
+  for (guint i = 0; version != NULL && i < request->targets->len; i++)
+    {
+      const DkmsTarget *target = request->targets->pdata[i];
+      DkmsBuild *build = dkms_version_find (version, target->kernel, target->arch);
+      if (build != NULL)
+        g_ptr_array_add (builds, build);
+    }
+  return dkms_tarball_make (run->settings, run->ui, step->module, step->version, request->archive,
+                            request->source_only     ? DKMS_TARBALL_SOURCE_ONLY
+                            : request->binaries_only ? DKMS_TARBALL_BINARIES_ONLY
+                                                     : DKMS_TARBALL_ALL,
+                            builds, error);
+}
+
 gboolean
 dkms_step_do (DkmsRun *run, const DkmsStep *step, GError **error)
 {
@@ -329,11 +397,20 @@ dkms_step_do (DkmsRun *run, const DkmsStep *step, GError **error)
     case DKMS_STEP_UNINSTALL:
       return do_uninstall (run, step, error);
     case DKMS_STEP_UNBUILD:
+      if (dkms_verb_clears_kernel (run->request->verb))
+        dkms_ui_note (run->ui, "Removing %s/%s for %s (%s)", step->module, step->version, step->kernel, step->arch);
       dkms_ui_line (run->ui, "Deleting the build of %s/%s for %s (%s)", step->module, step->version, step->kernel,
                     step->arch);
       return dkms_tree_drop_build (run->settings, step->module, step->version, step->kernel, step->arch, error);
     case DKMS_STEP_UNREGISTER:
       return do_unregister (run, step, error);
+    case DKMS_STEP_LOAD:
+      return (run->tarball->stub || check_may_import (run, error))
+             && dkms_tarball_load (run->tarball, run->ui, step->module, step->version, error);
+    case DKMS_STEP_PACK:
+      return do_pack (run, step, error);
+    case DKMS_STEP_CLEAN:
+      return dkms_kernel_dir_clean (run->settings, step->kernel, error);
     case DKMS_STEP_DEPMOD:
       dkms_depmod (run->settings, run->ui, step->kernel, run->request->no_depmod);
       return TRUE;

@@ -25,5 +25,9 @@ typedef struct {
 gboolean dkms_step_do (DkmsRun *run, const DkmsStep *step, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Announces every recipe that the steps of the plan need, so that one bash reads them all. */
 void dkms_step_want_recipes (DkmsRun *run);
+/** Runs the admin's command after a successful run, logged in <dkms_tree>/post_transaction.log; a failure is told. */
+void dkms_post_transaction (const DkmsSettings *settings, DkmsUi *ui, const char *kernel);
+/** Writes (add) or honours (remove) the lock of an rpm upgrade. @cancelled: (out): nothing is to be removed */
+gboolean dkms_rpm_upgrade (DkmsRun *run, gboolean *cancelled, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Fails with DKMS_ERROR_NO_HEADERS, naming the package to install. */
 gboolean dkms_step_check_headers (const DkmsRun *run, const DkmsKernel *kernel, GError **error);

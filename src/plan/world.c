@@ -266,7 +266,7 @@ dkms_world_valid_recipe (DkmsWorld *self, const char *module, const char *versio
 }
 
 gboolean
-dkms_world_identify (DkmsWorld *self, DkmsRequest *request, GError **error)
+dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict, GError **error)
 {
   g_autoptr (DkmsRoot) host = dkms_root_open (NULL, error);
   g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
@@ -289,8 +289,10 @@ dkms_world_identify (DkmsWorld *self, DkmsRequest *request, GError **error)
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
   apply_directives (self->settings, query->recipe);
-  if (!check (self, query->recipe, FALSE, error))
+  if (!check (self, query->recipe, strict, error))
     return FALSE;
+  g_free (request->module);
+  g_free (request->version);
   request->module = g_strdup (dkms_recipe_get (query->recipe, "PACKAGE_NAME", 0));
   request->version = g_strdup (dkms_recipe_get (query->recipe, "PACKAGE_VERSION", 0));
   if (!dkms_tree_check_name ("PACKAGE_NAME", request->module, error)

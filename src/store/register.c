@@ -109,8 +109,11 @@ dkms_tree_register (const DkmsSettings *settings, const char *module, const char
     return FALSE;
   if (mkdirat (fd, "build", 0755) < 0 && errno != EEXIST)
     return dkms_fail_errno (error, "create", "build");
-  if (unlinkat (fd, "source", 0) < 0 && errno != ENOENT)
-    return dkms_fail_errno (error, "replace", "source");
+  if (!dkms_root_is_dir (settings->root, target) && !dkms_is_link_at (fd, "source")
+      && dkms_is_file_at (fd, "source/dkms.conf"))
+    return TRUE; /* builds without sources keep their dkms.conf here */
+  if (!dkms_remove_tree_at (fd, "source", error))
+    return FALSE;
   if (symlinkat (target, fd, "source") < 0 || fsync (fd) < 0)
     return dkms_fail_errno (error, "create the link", "source");
   return TRUE;

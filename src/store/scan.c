@@ -16,6 +16,7 @@ build_free (gpointer data)
 
   g_free (self->kernel);
   g_free (self->arch);
+  g_clear_pointer (&self->seen, g_hash_table_unref);
   g_free (self);
 }
 
@@ -229,4 +230,28 @@ dkms_state_read (const DkmsSettings *settings, const char *module, const char *v
     if (*(const char *)modules->pdata[i] != '.' && !read_module (settings, state, fd, modules->pdata[i], NULL, error))
       return NULL;
   return modules != NULL ? g_steal_pointer (&state) : NULL;
+}
+
+void
+dkms_state_read_seen (const DkmsSettings *settings, DkmsState *state, const char *kernel, const char *arch)
+{
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      DkmsBuild *build = dkms_version_find (v, kernel, arch);
+      g_autofree char *base = dkms_tree_path (settings, v->module, v->version, kernel, arch, NULL);
+      g_auto (DkmsFd) fd = build != NULL ? dkms_root_openat (settings->root, base, O_RDONLY | O_DIRECTORY, 0) : -1;
+      g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+
+      for (guint n = 0; names != NULL && n < names->len; n++)
+        {
+          const char *name = names->pdata[n];
+          g_autofree char *text = g_str_has_prefix (name, ".dep_") ? dkms_read_at (fd, name, 4096, NULL, NULL) : NULL;
+          if (text == NULL)
+            continue;
+          if (build->seen == NULL)
+            build->seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+          g_hash_table_insert (build->seen, g_strdup (name + strlen (".dep_")), g_strstrip (g_steal_pointer (&text)));
+        }
+    }
 }

@@ -20,6 +20,7 @@ typedef struct {
   gboolean built;     /* module/ exists */
   gboolean active;    /* kernel-<k>-<a> leads here */
   gboolean originals; /* original_module/<k>/<a> exists */
+  GHashTable *seen;   /* (nullable): BUILD_DEPENDS name -> its version at build time; see dkms_state_read_seen() */
 } DkmsBuild;
 
 typedef struct {
@@ -39,6 +40,8 @@ typedef struct {
 /** Returns: (transfer full) (nullable): every version, or those of @module, or that @version only */
 DkmsState *dkms_state_read (const DkmsSettings *settings, const char *module, const char *version,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Fills `seen` of all builds for that kernel that recorded something (.dep_*, spec/dkms-conf.md §10). */
+void dkms_state_read_seen (const DkmsSettings *settings, DkmsState *state, const char *kernel, const char *arch);
 DkmsState *dkms_state_new (void);
 void dkms_state_free (DkmsState *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsState, dkms_state_free)

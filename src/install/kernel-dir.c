@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include <fcntl.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "install/job.h"
+
+/* Returns: FALSE only when the directory could not be read */
+static gboolean
+clean_below (int parent, const char *name, GError **error)
+{
+  g_auto (DkmsFd) fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
+
+  if (fd < 0)
+    return TRUE; /* a file, a link, or gone */
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    if (!clean_below (fd, names->pdata[i], error))
+      return FALSE;
+  (void)unlinkat (parent, name, AT_REMOVEDIR); /* refuses unless it is empty */
+  return names != NULL;
+}
+
+gboolean
+dkms_kernel_dir_clean (const DkmsSettings *settings, const char *release, GError **error)
+{
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, settings->install_tree, O_RDONLY | O_DIRECTORY, 0);
+
+  return fd < 0 || clean_below (fd, release, error);
+}

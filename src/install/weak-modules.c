@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Modules that serve the compatible siblings of a kernel (spec/build-install.md §10). */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "install/job.h"
+
+/* The tool reads the installed files, an absolute path a line. */
+static int
+list_files (const DkmsJob *job)
+{
+  const char *suffix = dkms_kernel_compression (job->kernel, job->settings->root);
+  g_autoptr (GString) list = g_string_new (NULL);
+  g_auto (DkmsFd) fd = memfd_create ("modules", MFD_CLOEXEC);
+
+  for (guint i = 0; i < job->outputs->len; i++)
+    {
+      const DkmsOutput *output = job->outputs->pdata[i];
+      g_autofree char *dir = g_strconcat (job->kernel->dir, output->dest_location, NULL);
+      g_autofree char *file = dkms_job_find (job->settings->root, dir, output->dest_name, suffix);
+      if (file != NULL)
+        g_string_append_printf (list, "%s/%s\n", dir, file);
+    }
+  if (fd < 0 || list->len == 0 || !dkms_write_all (fd, list->str, list->len, "a memory file", NULL)
+      || lseek (fd, 0, SEEK_SET) < 0)
+    return -1;
+  return dkms_fd_steal (&fd);
+}
+
+void
+dkms_weak_modules (const DkmsJob *job, gboolean add)
+{
+  const DkmsSettings *s = job->settings;
+  const char *rhel[] = { "/usr/sbin/weak-modules", "--no-initramfs", add ? "--add-modules" : "--remove-modules", NULL };
+  const char *suse[] = { "/usr/lib/module-init-tools/weak-modules2",
+                         add ? "--add-kernel-modules" : "--remove-kernel-modules", job->kernel->release, NULL };
+  g_auto (DkmsFd) list = -1;
+
+  if (s->distro->weak == DKMS_WEAK_NONE || s->no_weak_modules
+      || (job->recipe != NULL && dkms_recipe_yes (job->recipe, "NO_WEAK_MODULES")))
+    return;
+  /* A root without a shell of its own has no tools of its own either, and the host's would work on the host. */
+  if (!s->root->has_shell)
+    return;
+  list = list_files (job);
+  if (list < 0)
+    return;
+  DkmsCommand command
+      = { .argv = s->distro->weak == DKMS_WEAK_RHEL ? rhel : suse, .root = s->root, .output_fd = -1, .input_fd = list };
+  if (dkms_root_is_file (s->root, command.argv[0]))
+    dkms_process_try (&command);
+}

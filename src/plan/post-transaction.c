@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include <fcntl.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "build/build.h"
+#include "plan/steps.h"
+
+void
+dkms_post_transaction (const DkmsSettings *settings, DkmsUi *ui, const char *kernel)
+{
+  static const char title[] = "Executing post-transaction command";
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DkmsRecipe) values = NULL;
+  g_autofree char *path = dkms_tree_path (settings, "post_transaction.log", NULL);
+  g_auto (DkmsFd) log = -1;
+  const char *line;
+
+  if (*settings->post_transaction == '\0')
+    return;
+  /* Read again, now that $kernelver is known. */
+  if (!dkms_settings_reread (settings, "post_transaction", kernel, &values, &error))
+    {
+      dkms_ui_warn (ui, "%s; the post-transaction command was not run.", error->message);
+      return;
+    }
+  line = values != NULL ? dkms_recipe_get (values, "post_transaction", 0) : "";
+  if (*line == '\0')
+    line = settings->post_transaction;
+  log = dkms_root_openat (settings->root, path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
+  if (log < 0)
+    {
+      dkms_ui_warn (ui, "Cannot write %s: %s; the post-transaction command was not run.", path, g_strerror (errno));
+      return;
+    }
+
+  const char *argv[] = { "/bin/bash", "-p", "-c", line, NULL };
+  DkmsCommand command = { .argv = argv, .root = settings->root, .output_fd = log, .null_stdin = TRUE };
+  if (dkms_log_section (ui, title, &command, line, &error) < 0)
+    dkms_ui_warn (ui, "%s.", error->message);
+}

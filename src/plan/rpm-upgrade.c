@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* --rpm_safe_upgrade (spec/build-install.md §16): when rpm upgrades a package, the new one's `add` runs
+ * before the old one's `remove` of the same module and version, both below one rpm process. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "plan/steps.h"
+
+/* The process that started the scriptlet's shell: field 4 of the stat file of our parent (proc(5)). */
+static int
+grandparent (void)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", (int)getppid ());
+  g_autofree char *text = NULL;
+  const char *after;
+  int parent = 0;
+
+  if (!g_file_get_contents (path, &text, NULL, NULL))
+    return 0;
+  after = strrchr (text, ')'); /* the command's name may hold anything */
+  return after != NULL && sscanf (after + 1, " %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/* As ps words it, so that locks of the reference are understood and ours by it. */
+static char *
+start_time (int pid)
+{
+  g_autofree char *number = g_strdup_printf ("%d", pid);
+  const char *argv[] = { "ps", "-o", "lstart", "--no-headers", "-p", number, NULL };
+  DkmsCommand command = { .argv = argv, .null_stdin = TRUE };
+  int status = 0;
+  char *text = dkms_process_capture (&command, NULL, &status, NULL);
+
+  return text != NULL ? g_strchomp (text) : g_strdup ("");
+}
+
+static gboolean
+write_lock (const DkmsRun *run, const char *name, const char *start, int pid, GError **error)
+{
+  g_autofree char *text = g_strconcat (name, "\n", start, "\n", NULL);
+  g_autofree char *file = g_strdup_printf ("dkms_rpm_safe_upgrade_lock.%d.%06x", pid, g_random_int () & 0xffffff);
+  g_auto (DkmsFd) dir = dkms_root_open_dir (run->settings->root, run->settings->tmp_location, TRUE, error);
+
+  return dir >= 0 && dkms_publish_at (dir, file, text, strlen (text), 0600, error);
+}
+
+/* Deletes the lock of this very upgrade. Returns: whether there was one */
+static gboolean
+take_lock (const DkmsRun *run, const char *name, const char *start, int pid)
+{
+  g_autofree char *prefix = g_strdup_printf ("dkms_rpm_safe_upgrade_lock.%d.", pid);
+  g_auto (DkmsFd) dir = dkms_root_openat (run->settings->root, run->settings->tmp_location, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) names = dir >= 0 ? dkms_list_dir_at (dir, ".", NULL) : NULL;
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      g_autofree char *text = NULL;
+      struct stat st;
+
+      /* Others may write to that directory: only a lock of our own user counts. */
+      if (!g_str_has_prefix (names->pdata[i], prefix) || fstatat (dir, names->pdata[i], &st, AT_SYMLINK_NOFOLLOW) < 0
+          || st.st_uid != geteuid ())
+        continue;
+      text = dkms_read_at (dir, names->pdata[i], 4096, NULL, NULL);
+      g_auto (GStrv) lines = g_strsplit (text != NULL ? g_strchomp (text) : "", "\n", -1);
+      guint count = g_strv_length (lines);
+      if (count >= 2 && strcmp (lines[0], name) == 0 && strcmp (lines[count - 1], start) == 0
+          && unlinkat (dir, names->pdata[i], 0) == 0)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+gboolean
+dkms_rpm_upgrade (DkmsRun *run, gboolean *cancelled, GError **error)
+{
+  const DkmsRequest *request = run->request;
+  int pid = grandparent ();
+  g_autofree char *start = start_time (pid);
+  g_autofree char *name = g_strdup_printf ("%s-%s", request->module, request->version);
+
+  *cancelled = FALSE;
+  if (request->verb == DKMS_VERB_ADD)
+    return write_lock (run, name, start, pid, error);
+  if (request->verb == DKMS_VERB_REMOVE && take_lock (run, name, start, pid))
+    {
+      dkms_ui_warn (run->ui, "%s/%s stays: the package is being upgraded, and the new one has just added it.",
+                    request->module, request->version);
+      *cancelled = TRUE;
+    }
+  return TRUE;
+}
