@@ -61,15 +61,15 @@ dkms_version_check (const DkmsJob *job, const char *built, const char *found, GE
   g_auto (Identity) b = { 0 };
   g_auto (Identity) f = { 0 };
 
+  if (dkms_files_equal_at (AT_FDCWD, built_host, AT_FDCWD, found_host))
+    return DKMS_VERDICT_SAME;
   if (!identify (built_host, found_host, &b, &f, error))
     return DKMS_VERDICT_INSTALL;
   if (g_strcmp0 (b.version, f.version) != 0)
     return dkms_version_compare (f.version, b.version) > 0 ? DKMS_VERDICT_OLDER : DKMS_VERDICT_INSTALL;
   if (g_strcmp0 (b.srcversion, f.srcversion) != 0)
     return DKMS_VERDICT_INSTALL;
-  if (*b.version != '\0' || *b.srcversion != '\0')
-    return DKMS_VERDICT_SAME;
-  return dkms_files_equal_at (AT_FDCWD, built_host, AT_FDCWD, found_host) ? DKMS_VERDICT_SAME : DKMS_VERDICT_INSTALL;
+  return *b.version != '\0' || *b.srcversion != '\0' ? DKMS_VERDICT_SAME : DKMS_VERDICT_INSTALL;
 }
 
 gboolean

@@ -127,3 +127,35 @@ def real(tmp_path):
     (lab.modules / release / "build").symlink_to(directory)
     lab.release = release
     return lab
+
+
+class ChrootedRoot(Root):
+    """A root with a shell of its own: the machine's, reached through read-only binds."""
+
+    def tool(self, path, script):
+        target = self.path / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text("#!/bin/sh\n" + script)
+        target.chmod(0o755)
+
+
+@pytest.fixture
+def chrooted(tmp_path):
+    """Tools run inside this root, so that programs at absolute paths can be stand-ins."""
+    lab = ChrootedRoot(tmp_path / "root")
+    copied = ["bash", "sh", "make", "cat", "cp", "env", "echo", "patch", "true", "false", "touch", "depmod"]
+    libraries = set()
+    (lab.path / "bin").mkdir()
+    (lab.path / "usr/bin").mkdir(parents=True, exist_ok=True)
+    for name in copied:
+        found = shutil.which(name)
+        shutil.copy(found, lab.path / "bin" / name)
+        listing = subprocess.run(["ldd", found], capture_output=True, text=True, check=False).stdout
+        libraries.update(word for word in listing.split() if word.startswith("/"))
+    for library in libraries:
+        target = lab.path / library.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(library, target)
+    (lab.path / "dev").mkdir()
+    os.mknod(lab.path / "dev/null", 0o666 | 0o020000, os.makedev(1, 3))
+    return lab

@@ -1,0 +1,322 @@
+"""What an administrator or a distribution can hook into a run."""
+import os
+import subprocess
+import time
+
+import pytest
+from conftest import ARCH, DKMS, K1, K2
+
+
+def with_tool(tmp_path, name, script):
+    directory = tmp_path / "bin"
+    directory.mkdir(exist_ok=True)
+    (directory / name).write_text("#!/bin/sh\n" + script)
+    (directory / name).chmod(0o755)
+    return {"PATH": f"{directory}:{os.environ['PATH']}"}
+
+
+def log_of(root, name="foo", kernel=K1):
+    return (root.tree / f"{name}/1.0/{kernel}/{ARCH}/log/make.log").read_text()
+
+
+# ---- post_transaction ----
+
+def test_post_transaction(root):
+    root.framework(f'post_transaction="echo done for $kernelver >> {root.path}/ran; echo said"\n')
+    root.source()
+    ran = root.path / "ran"
+    result = root.ok("install", "foo/1.0", "-k", K1)
+    assert "Executing post-transaction command..." in result.out
+    assert ran.read_text() == f"done for {K1}\n"
+    log = (root.tree / "post_transaction.log").read_text()
+    assert log.startswith("\nExecuting post-transaction command\n# command: echo done for") and "\nsaid\n" in log
+    assert log.endswith("\n# exit code: 0\n# elapsed time: 00:00:00\n" + "-" * 64 + "\n")
+    for arguments in (["add", "foo/1.0"], ["build", "foo/1.0", "-k", K2]):
+        root(*arguments)
+    assert ran.read_text().count("\n") == 1, "neither add nor build"
+    for count, arguments in enumerate((["install", "foo/1.0", "-k", K1], ["uninstall", "foo/1.0", "-k", K1], ["unbuild", "foo/1.0", "-k", K1],
+                                       ["remove", "foo/1.0", "--all"]), 2):
+        root.ok(*arguments)
+        assert ran.read_text().count("\n") == count, arguments
+
+
+def test_post_transaction_after_autoinstall_and_hooks(root):
+    root.framework(f'post_transaction="echo $kernelver >> {root.path}/ran; exit 9"\n')
+    root.source()
+    root.ok("add", "foo/1.0")
+    ran = root.path / "ran"
+    assert not ran.exists()
+    for count, arguments in enumerate((["autoinstall", "-k", K1], ["autoinstall", "-k", K1], ["kernel_prerm", "-k", K1], ["kernel_prerm", "-k", K1])):
+        root.ok(*arguments)
+        assert ran.read_text() == f"{K1}\n" * (1 + count // 2), "only when something changed; its status is ignored"
+
+
+def test_post_transaction_not_after_a_failure(root):
+    root.framework(f'post_transaction="touch {root.path}/ran"\n')
+    root.source(extra='PRE_BUILD="pre.sh"\n', files={"foo.c": "x", "pre.sh": "#!/bin/sh\nexit 3\n"})
+    assert root("install", "foo/1.0", "-k", K1).rc == 3
+    assert not (root.path / "ran").exists()
+
+
+# ---- build_environment, .kernelvariables ----
+
+def test_build_environment(root):
+    (root.path / "env.sh").write_text('echo noise\nexport SEEN="$module-$module_version-$kernelver-$arch with blanks"\nHIDDEN=1\n')
+    root.framework(f"build_environment={root.path}/env.sh\n")
+    root.source(conf=f"PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/extra\nSTRIP=no\n"
+                     f"MAKE='echo \"seen:\\$SEEN:\\$HIDDEN\"; cp foo.c foo.ko'\n")
+    (root.path / "tmp").mkdir()
+    # Inside a data-only root the path is one of the machine, as tools see it.
+    inside = root.path / str(root.path).lstrip("/")
+    inside.mkdir(parents=True)
+    (inside / "env.sh").write_text((root.path / "env.sh").read_text())
+    root.ok("build", "foo/1.0", "-k", K1)
+    assert f"seen:foo-1.0-{K1}-{ARCH} with blanks:\n" in log_of(root)
+
+
+def test_kernelvariables(root):
+    (root.modules / K1 / "build/.kernelvariables").write_text("override CC = my-gcc-12\n")
+    (root.modules / K2 / "build/.kernelvariables").write_text("VERSION = 6\n")
+    root.source(conf="PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/extra\nSTRIP=no\n"
+                     "MAKE='echo \"cc:\\${CC-unset}\"; cp foo.c foo.ko'\n")
+    root.ok("build", "foo/1.0", "-k", K1, "-k", K2, env={"CC": "mine"})
+    assert "\ncc:my-gcc-12\n" in log_of(root) and "\ncc:unset\n" in log_of(root, kernel=K2)
+
+
+# ---- the force list ----
+
+@pytest.mark.parametrize("word, result", [("foo", 0), ("bar foo_version-override", 0), ("fo", 6)])
+def test_force_list(root, word, result):
+    directory = root.path / "usr/share/dkms/modules_to_force_install"
+    directory.mkdir(parents=True)
+    (directory / "list").write_text(f"{word}\nother\n")
+    (root.modules / K1 / "kernel").mkdir()
+    (root.modules / K1 / "kernel/foo.ko").write_text("foo 1.0\n")
+    root.source()
+    assert root("install", "foo/1.0", "-k", K1).rc == result
+
+
+# ---- rpm upgrades ----
+
+def rpm(root, *scriptlets):
+    """Runs dkms the way rpm does: a shell per scriptlet, below one process."""
+    program = "import subprocess,sys\nfor s in sys.argv[1:]:\n  r = subprocess.run(['sh', '-c', s + '; exit $?'])\nsys.exit(r.returncode)"
+    lines = [f"{DKMS} --root {root.path} {s}" for s in scriptlets]
+    return subprocess.run(["python3", "-c", program, *lines], capture_output=True, text=True, check=False)
+
+
+def test_rpm_safe_upgrade(root):
+    root.source()
+    root.ok("install", "foo/1.0", "-k", K1)
+    result = rpm(root, "add foo/1.0 --rpm_safe_upgrade", f"remove foo/1.0 --all --rpm_safe_upgrade")
+    assert result.returncode == 0 and "stays" in result.stderr
+    assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"] and not list((root.path / "tmp").iterdir())
+    assert rpm(root, "remove foo/1.0 --all --rpm_safe_upgrade").returncode == 0
+    assert root.status() == []
+
+
+def test_rpm_lock_of_another_upgrade_does_not_count(root):
+    root.source()
+    root.ok("add", "foo/1.0")
+    rpm(root, "add foo/1.0 --rpm_safe_upgrade")
+    assert len(list((root.path / "tmp").iterdir())) == 1
+    lines = next((root.path / "tmp").iterdir()).read_text().splitlines()
+    assert lines[0] == "foo-1.0" and time.strptime(lines[1], "%a %b %d %H:%M:%S %Y")
+    assert rpm(root, "remove foo/1.0 -k " + K1 + " --rpm_safe_upgrade").returncode == 0
+    assert root.status() == []
+
+
+def test_rpm_safe_upgrade_forces_an_install(root):
+    (root.modules / K1 / "kernel").mkdir()
+    (root.modules / K1 / "kernel/foo.ko").write_text("foo 1.0\n")
+    root.source()
+    assert root("install", "foo/1.0", "-k", K1).rc == 6
+    root.ok("install", "foo/1.0", "-k", K1, "--rpm_safe_upgrade")
+
+
+# ---- apport ----
+
+@pytest.mark.parametrize("extra, files, told", [
+    ("MAKE='false'\n", {}, True), ('PATCH="p"\n', {"patches/p": "nonsense\n"}, True), ("MAKE='true'\n", {}, True),
+    ('PRE_BUILD="pre.sh"\n', {"pre.sh": "#!/bin/sh\nexit 1\n"}, False)])
+def test_apport(chrooted, extra, files, told):
+    chrooted.source(extra=extra, files={"foo.c": "x", **files})
+    chrooted.tool("/usr/share/apport/apport", "exit 0\n")
+    chrooted.tool("/usr/bin/python3", 'echo "$@" > /apport-called\n')
+    assert chrooted("build", "foo/1.0", "-k", K1).rc != 0
+    called = chrooted.path / "apport-called"
+    assert called.exists() == told
+    if told:
+        assert called.read_text().split() == ["/usr/share/apport/package-hooks/dkms_packages.py", "-m", "foo", "-v", "1.0", "-k", K1]
+
+
+# ---- weak-modules ----
+
+RHEL, SUSE = "/usr/sbin/weak-modules", "/usr/lib/module-init-tools/weak-modules2"
+RECORDER = 'echo "$@" >> /weak; cat >> /weak\n'
+
+
+@pytest.mark.parametrize("name, like, tool, add, remove", [
+    ("rhel", "fedora", RHEL, "--no-initramfs --add-modules", "--no-initramfs --remove-modules"),
+    ("almalinux", "rhel centos fedora", RHEL, "--no-initramfs --add-modules", "--no-initramfs --remove-modules"),
+    ("sles", "suse", SUSE, f"--add-kernel-modules {K1}", f"--remove-kernel-modules {K1}"),
+    ("opensuse-leap", "suse opensuse", SUSE, f"--add-kernel-modules {K1}", f"--remove-kernel-modules {K1}")])
+def test_weak_modules(chrooted, name, like, tool, add, remove):
+    chrooted.os_release(name, like)
+    chrooted.tool(tool, RECORDER)
+    chrooted.source()
+    chrooted.ok("install", "foo/1.0", "-k", K1, "-a", ARCH)
+    file = "/" + str(next(chrooted.modules.rglob("foo.ko")).relative_to(chrooted.path))
+    weak = chrooted.path / "weak"
+    assert weak.read_text() == f"{add}\n{file}\n"
+    chrooted.ok("uninstall", "foo/1.0", "-k", K1, "-a", ARCH)
+    assert weak.read_text() == f"{add}\n{file}\n{remove}\n{file}\n", "told while the files are still there"
+
+
+@pytest.mark.parametrize("how", ["fedora", "conf", "environment", "file"])
+def test_no_weak_modules(chrooted, how):
+    chrooted.os_release("fedora" if how == "fedora" else "rhel")
+    chrooted.tool(RHEL, RECORDER)
+    chrooted.source(extra="NO_WEAK_MODULES=yes\n" if how == "conf" else "")
+    if how == "file":
+        (chrooted.path / "etc/sysconfig").mkdir()
+        (chrooted.path / "etc/sysconfig/module-init-tools").write_text("NO_WEAK_MODULES=1\n")
+    chrooted.ok("install", "foo/1.0", "-k", K1, "-a", ARCH, env={"NO_WEAK_MODULES": "1"} if how == "environment" else None)
+    assert not (chrooted.path / "weak").exists()
+
+
+def test_addon_modules_dir_of_the_same_file(root):
+    (root.path / "etc/sysconfig").mkdir()
+    (root.path / "etc/sysconfig/module-init-tools").write_text("ADDON_MODULES_DIR=addon\n")
+    root.source()
+    root.ok("install", "foo/1.0", "-k", K1)
+    assert (root.modules / K1 / "addon/foo.ko").is_file()
+
+
+# ---- rebuilding what depends on a module ----
+
+def dependents(root, *, deps=("bar",), name="foo", rebuild=True, extra=""):
+    root.source(name, extra="".join(f'BUILD_DEPENDS[{i}]="{d}"\n' for i, d in enumerate(deps))
+                + ('BUILD_DEPENDS_REBUILD="yes"\n' if rebuild else "") + extra)
+
+
+def seen(root, name="foo", dependency="bar", kernel=K1):
+    path = root.tree / f"{name}/1.0/{kernel}/{ARCH}/.dep_{dependency}"
+    return path.read_text() if path.exists() else None
+
+
+def test_dependents_are_rebuilt_on_upgrade_and_downgrade(root):
+    for version in ("1.0", "2.0"):
+        root.source("bar", version)
+    dependents(root)
+    root.ok("install", "bar/1.0", "-k", K1)
+    root.ok("install", "foo/1.0", "-k", K1)
+    assert seen(root) == "1.0\n"
+    result = root.ok("install", "bar/2.0", "-k", K1)
+    assert "Rebuilding foo/1.0 because bar changed from version 1.0 to 2.0" in result.out and seen(root) == "2.0\n"
+    assert result.out.count("Building foo/1.0") == 1
+    assert f"foo/1.0, {K1}, {ARCH}: installed" in root.status()
+    assert "Rebuilding" in root.ok("install", "bar/1.0", "-k", K1, "-k", K1).out and seen(root) == "1.0\n"
+    assert "Rebuilding" not in root.ok("install", "bar/1.0", "-k", K1).out
+
+
+def test_what_was_only_built_stays_only_built(root):
+    for version in ("1.0", "2.0"):
+        root.source("bar", version)
+    dependents(root)
+    root.ok("install", "bar/1.0", "-k", K1)
+    root.ok("build", "foo/1.0", "-k", K1)
+    root.ok("install", "bar/2.0", "-k", K1)
+    assert seen(root) == "2.0\n" and f"foo/1.0, {K1}, {ARCH}: built" in root.status()
+
+
+def test_merely_adding_a_newer_version_rebuilds_nothing(root):
+    for version in ("1.0", "2.0"):
+        root.source("bar", version)
+    dependents(root)
+    root.ok("install", "bar/1.0", "-k", K1)
+    root.ok("install", "foo/1.0", "-k", K1)
+    root.ok("add", "bar/2.0")
+    root.source("baz")
+    assert "Rebuilding" not in root.ok("install", "baz/1.0", "-k", K1).out and seen(root) == "1.0\n"
+    assert "Rebuilding" in root.ok("install", "bar/2.0", "-k", K1).out
+
+
+def test_force_means_no_rebuilds_and_no_record(root):
+    for version in ("1.0", "2.0"):
+        root.source("bar", version)
+    dependents(root)
+    root.ok("install", "bar/1.0", "-k", K1)
+    root.ok("build", "foo/1.0", "-k", K1, "--force")
+    assert seen(root) is None
+    root.ok("build", "foo/1.0", "-k", K2, "--force")
+    root.ok("unbuild", "foo/1.0", "-k", K1)
+    root.ok("install", "foo/1.0", "-k", K1)
+    assert "Rebuilding" not in root.ok("install", "bar/2.0", "-k", K1, "--force").out and seen(root) == "1.0\n"
+
+
+def test_without_the_directive_nothing_is_recorded(root):
+    root.source("bar")
+    dependents(root, rebuild=False)
+    root.ok("install", "bar/1.0", "-k", K1)
+    root.ok("install", "foo/1.0", "-k", K1)
+    assert seen(root) is None
+
+
+def test_chain_is_rebuilt_in_order(root):
+    for version in ("1.0", "2.0"):
+        root.source("bar", version)
+    dependents(root, name="zzz")
+    dependents(root, name="aaa", deps=("bar", "zzz"))
+    for name in ("bar", "zzz", "aaa"):
+        root.ok("install", f"{name}/1.0", "-k", K1)
+    result = root.ok("install", "bar/2.0", "-k", K1)
+    assert result.out.index("Building zzz") < result.out.index("Building aaa"), "what it depends on comes first"
+    assert result.out.count("Building aaa") == 1 and seen(root, "aaa") == "2.0\n" and seen(root, "zzz") == "2.0\n"
+
+
+def test_cycle_is_reported_and_changes_nothing(root):
+    for version in ("1.0", "2.0"):
+        root.source("bar", version)
+    for name, other in (("one", "two"), ("two", "one")):
+        root.source(name, extra=f'BUILD_DEPENDS="bar"\nBUILD_DEPENDS_REBUILD="yes"\n')
+    for name in ("bar", "one", "two"):
+        root.ok("install", f"{name}/1.0", "-k", K1)
+    for name, other in (("one", "two"), ("two", "one")):
+        (root.tree / f"{name}/1.0/{K1}/{ARCH}/.dep_{other}").write_text("1.0\n")
+    result = root.ok("install", "bar/2.0", "-k", K1)
+    assert result.err.count("wait for each other") == 2 and seen(root, "one") == "1.0\n"
+
+
+def test_failing_rebuild_ends_with_its_code(root):
+    for version in ("1.0", "2.0"):
+        root.source("bar", version)
+    root.source("foo", extra='BUILD_DEPENDS="bar"\nBUILD_DEPENDS_REBUILD="yes"\nPRE_BUILD="pre.sh"\n',
+                files={"foo.c": "x", "pre.sh": f"#!/bin/sh\n[ ! -e {root.path}/fail ] || exit 42\n"})
+    root.ok("install", "bar/1.0", "-k", K1)
+    root.ok("install", "foo/1.0", "-k", K1)
+    (root.path / "fail").touch()
+    assert root("install", "bar/2.0", "-k", K1).rc == 42
+    assert f"bar/2.0, {K1}, {ARCH}: installed" in root.status()
+
+
+def test_autoinstall_rebuilds_too(root):
+    for version in ("1.0", "2.0"):
+        root.source("bar", version)
+    dependents(root)
+    root.ok("install", "bar/1.0", "-k", K1)
+    root.ok("install", "foo/1.0", "-k", K1)
+    root.ok("add", "bar/2.0")
+    result = root.ok("autoinstall", "-k", K1)
+    assert "Rebuilding foo/1.0" in result.out and seen(root) == "2.0\n"
+
+
+# ---- modprobe-on-install ----
+
+def test_modprobe_only_for_the_running_kernel_of_this_machine(root, tmp_path):
+    env = with_tool(tmp_path, "modprobe", f"touch {tmp_path}/called\n")
+    running = os.uname().release
+    root.kernel(running)
+    root.source()
+    root.ok("install", "foo/1.0", "-k", running, "--modprobe-on-install", env=env)
+    assert not (tmp_path / "called").exists(), "another root is another machine"
