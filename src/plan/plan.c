@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "plan/plan.h"
+#include "plan/plan-private.h"
 
 #include <string.h>
 
 #include "base/error.h"
-#include "kernel/version.h"
-
-#define NONE G_MAXUINT
 
 static void
 target_free (gpointer data)
@@ -110,9 +107,9 @@ dkms_step_describe (const DkmsStep *step)
   return g_string_free (line, FALSE);
 }
 
-/* Appends a step that needs step @need (NONE: nothing). Returns: its number */
-static guint
-push (DkmsPlan *plan, DkmsStepKind kind, const char *module, const char *version, const DkmsTarget *target, guint need)
+guint
+dkms_plan_push (DkmsPlan *plan, DkmsStepKind kind, const char *module, const char *version, const DkmsTarget *target,
+                guint need)
 {
   DkmsStep *step = g_new0 (DkmsStep, 1);
 
@@ -123,17 +120,17 @@ push (DkmsPlan *plan, DkmsStepKind kind, const char *module, const char *version
   step->arch = target != NULL ? g_strdup (target->arch) : NULL;
   step->needs = g_array_new (FALSE, FALSE, sizeof (guint));
   step->after = g_array_new (FALSE, FALSE, sizeof (guint));
-  if (need != NONE)
+  if (need != DKMS_NO_STEP)
     g_array_append_val (step->needs, need);
   g_ptr_array_add (plan->steps, step);
   return plan->steps->len - 1;
 }
 
-static guint
-push_notice (DkmsPlan *plan, const char *module, const char *version, const DkmsTarget *target, guint need,
-             const char *text)
+guint
+dkms_plan_push_notice (DkmsPlan *plan, const char *module, const char *version, const DkmsTarget *target, guint need,
+                       const char *text)
 {
-  guint id = push (plan, DKMS_STEP_NOTICE, module, version, target, need);
+  guint id = dkms_plan_push (plan, DKMS_STEP_NOTICE, module, version, target, need);
 
   ((DkmsStep *)plan->steps->pdata[id])->text = g_strdup (text);
   return id;
@@ -157,7 +154,7 @@ push_depmods (DkmsPlan *plan)
       id = GPOINTER_TO_UINT (g_hash_table_lookup (ids, step->kernel));
       if (id == 0)
         {
-          id = push (plan, DKMS_STEP_DEPMOD, NULL, NULL, &target, NONE);
+          id = dkms_plan_push (plan, DKMS_STEP_DEPMOD, NULL, NULL, &target, DKMS_NO_STEP);
           step = plan->steps->pdata[i];
           g_hash_table_insert (ids, step->kernel, GUINT_TO_POINTER (id));
         }
@@ -201,8 +198,8 @@ plan_build (DkmsPlan *plan, const DkmsRequest *request, const DkmsTarget *target
   guint id;
 
   if (built && !request->force)
-    return push_notice (plan, request->module, request->version, target, need, "already built");
-  id = push (plan, DKMS_STEP_BUILD, request->module, request->version, target, need);
+    return dkms_plan_push_notice (plan, request->module, request->version, target, need, "already built");
+  id = dkms_plan_push (plan, DKMS_STEP_BUILD, request->module, request->version, target, need);
   ((DkmsStep *)plan->steps->pdata[id])->rebuild = built;
   return id;
 }
@@ -214,21 +211,21 @@ plan_install (DkmsPlan *plan, const DkmsRequest *request, const DkmsTarget *targ
 
   if (installed && !request->force)
     {
-      push_notice (plan, request->module, request->version, target, need, "already installed");
+      dkms_plan_push_notice (plan, request->module, request->version, target, need, "already installed");
       return;
     }
   if (installed)
-    need = push (plan, DKMS_STEP_UNINSTALL, request->module, request->version, target, need);
+    need = dkms_plan_push (plan, DKMS_STEP_UNINSTALL, request->module, request->version, target, need);
   else if (!built)
-    need = push (plan, DKMS_STEP_BUILD, request->module, request->version, target, need);
-  push (plan, DKMS_STEP_INSTALL, request->module, request->version, target, need);
+    need = dkms_plan_push (plan, DKMS_STEP_BUILD, request->module, request->version, target, need);
+  dkms_plan_push (plan, DKMS_STEP_INSTALL, request->module, request->version, target, need);
 }
 
 static gboolean
 plan_forward (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state, GError **error)
 {
   const DkmsVersion *version;
-  guint added = NONE;
+  guint added = DKMS_NO_STEP;
 
   if (!check_identity (request, error))
     return FALSE;
@@ -239,9 +236,9 @@ plan_forward (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state
         return dkms_fail (error, DKMS_ERROR_ARCHIVE_ADDED, request->archive,
                           "Remove it first, or use --force to load over it.", "%s/%s is in the tree already",
                           request->module, request->version);
-      added = push (plan, DKMS_STEP_LOAD, request->module, request->version, NULL, NONE);
+      added = dkms_plan_push (plan, DKMS_STEP_LOAD, request->module, request->version, NULL, DKMS_NO_STEP);
       if (version == NULL || version->broken)
-        added = push (plan, DKMS_STEP_ADD, request->module, request->version, NULL, added);
+        added = dkms_plan_push (plan, DKMS_STEP_ADD, request->module, request->version, NULL, added);
       if (request->verb == DKMS_VERB_ADD || request->verb == DKMS_VERB_LDTARBALL)
         return TRUE;
     }
@@ -251,13 +248,13 @@ plan_forward (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state
         return dkms_fail (error, DKMS_ERROR_ALREADY_ADDED, NULL,
                           "Remove it first, or give the new source another version.", "%s/%s is in the tree already",
                           request->module, request->version);
-      push (plan, DKMS_STEP_ADD, request->module, request->version, NULL, NONE);
+      dkms_plan_push (plan, DKMS_STEP_ADD, request->module, request->version, NULL, DKMS_NO_STEP);
       return TRUE;
     }
   if (!check_sound (request, version, error))
     return FALSE;
-  if (version == NULL && added == NONE)
-    added = push (plan, DKMS_STEP_ADD, request->module, request->version, NULL, NONE);
+  if (version == NULL && added == DKMS_NO_STEP)
+    added = dkms_plan_push (plan, DKMS_STEP_ADD, request->module, request->version, NULL, DKMS_NO_STEP);
   else if (request->source != NULL && !request->loads)
     return dkms_fail (error, DKMS_ERROR_ALREADY_ADDED, request->source,
                       "Name it as module/version to use the one in the tree, or remove that first.",
@@ -299,7 +296,7 @@ static gboolean
 plan_backward (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state, GError **error)
 {
   const DkmsVersion *version;
-  guint last = NONE;
+  guint last = DKMS_NO_STEP;
 
   if (!check_identity (request, error))
     return FALSE;
@@ -313,18 +310,18 @@ plan_backward (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *stat
       gboolean built = build != NULL && build->built, installed = built && build->active;
 
       if (installed)
-        last = push (plan, DKMS_STEP_UNINSTALL, request->module, request->version, target, last);
+        last = dkms_plan_push (plan, DKMS_STEP_UNINSTALL, request->module, request->version, target, last);
       else
-        last = push_notice (plan, request->module, request->version, target, last, "not installed");
+        last = dkms_plan_push_notice (plan, request->module, request->version, target, last, "not installed");
       if (request->verb == DKMS_VERB_UNINSTALL)
         continue;
       if (built)
-        last = push (plan, DKMS_STEP_UNBUILD, request->module, request->version, target, last);
+        last = dkms_plan_push (plan, DKMS_STEP_UNBUILD, request->module, request->version, target, last);
       else
-        last = push_notice (plan, request->module, request->version, target, last, "not built");
+        last = dkms_plan_push_notice (plan, request->module, request->version, target, last, "not built");
     }
   if (request->verb == DKMS_VERB_REMOVE && !something_left (request, version))
-    push (plan, DKMS_STEP_UNREGISTER, request->module, request->version, NULL, last);
+    dkms_plan_push (plan, DKMS_STEP_UNREGISTER, request->module, request->version, NULL, last);
   return TRUE;
 }
 
@@ -352,377 +349,7 @@ plan_pack (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state, G
   if (!request->source_only && request->targets->len == 0)
     return dkms_fail (error, DKMS_ERROR_PACK_FAILED, NULL, "Build it first, or pack with --source-only.",
                       "%s/%s is built for no kernel", request->module, request->version);
-  push (plan, DKMS_STEP_PACK, request->module, request->version, NULL, NONE);
-  return TRUE;
-}
-
-/* ---- many modules for one kernel ---- */
-
-/* For the target kernel what is installed for the template, in the same versions. */
-static gboolean
-plan_match (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state, GError **error)
-{
-  const DkmsTarget *target = request->targets->pdata[0];
-
-  if (request->module != NULL && state->versions->len == 0)
-    return dkms_fail (error, DKMS_ERROR_NOT_ADDED, NULL, "'dkms status' lists what is.", "%s is not in the tree",
-                      request->module);
-  for (guint i = 0; i < state->versions->len; i++)
-    {
-      const DkmsVersion *v = state->versions->pdata[i];
-      const DkmsBuild *model = dkms_version_find (v, request->template, target->arch);
-      const DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
-      guint need = NONE;
-
-      if (v->broken || model == NULL || !model->active)
-        continue;
-      if (build != NULL && build->active)
-        {
-          push_notice (plan, v->module, v->version, target, NONE, "already installed");
-          continue;
-        }
-      if (build == NULL)
-        need = push (plan, DKMS_STEP_BUILD, v->module, v->version, target, NONE);
-      push (plan, DKMS_STEP_INSTALL, v->module, v->version, target, need);
-    }
-  return TRUE;
-}
-
-/* Before a kernel is replaced (those that come back by themselves) or removed (all): away with its builds. */
-static void
-plan_clear (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state)
-{
-  const DkmsTarget *target = request->targets->pdata[0];
-
-  for (guint i = 0; i < state->versions->len; i++)
-    {
-      const DkmsVersion *v = state->versions->pdata[i];
-      const DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
-      guint need = NONE;
-
-      if (build == NULL)
-        continue;
-      if (request->verb == DKMS_VERB_KERNEL_PREINST && v->conf_error != NULL)
-        g_ptr_array_add (plan->failed, g_strdup_printf ("%s/%s: %s", v->module, v->version, v->conf_error->message));
-      if (request->verb == DKMS_VERB_KERNEL_PREINST && !v->autoinstall)
-        continue;
-      if (build->active)
-        need = push (plan, DKMS_STEP_UNINSTALL, v->module, v->version, target, NONE);
-      push (plan, DKMS_STEP_UNBUILD, v->module, v->version, target, need);
-    }
-}
-
-static void
-push_clean (DkmsPlan *plan, const DkmsTarget *target)
-{
-  guint count = plan->steps->len;
-  DkmsTarget kernel = { target->kernel, NULL };
-  guint id = push (plan, DKMS_STEP_CLEAN, NULL, NULL, &kernel, NONE);
-  DkmsStep *step = plan->steps->pdata[id];
-
-  for (guint i = 0; i < count; i++)
-    g_array_append_val (step->needs, i);
-}
-
-/* ---- dependents ---- */
-
-/* The version of @module that is installed for @target when the plan is through; @step is what installs it. */
-static const char *
-version_in_the_end (const DkmsPlan *plan, const DkmsState *state, const char *module, const DkmsTarget *target,
-                    guint *step)
-{
-  const DkmsVersion *now = dkms_state_installed (state, module, target->kernel, target->arch);
-
-  *step = NONE;
-  for (guint i = plan->steps->len; i-- > 0;)
-    {
-      const DkmsStep *s = plan->steps->pdata[i];
-      if (s->kind == DKMS_STEP_INSTALL && strcmp (s->module, module) == 0 && strcmp (s->kernel, target->kernel) == 0
-          && strcmp (s->arch, target->arch) == 0)
-        {
-          *step = i;
-          return s->version;
-        }
-    }
-  return now != NULL ? now->version : NULL;
-}
-
-typedef struct {
-  const DkmsVersion *version;
-  const DkmsBuild *build;
-  char *why;
-} Dependent;
-
-static void
-dependent_clear (gpointer data)
-{
-  g_free (((Dependent *)data)->why);
-}
-
-static gboolean
-is_planned (const DkmsPlan *plan, const char *module, const DkmsTarget *target)
-{
-  for (guint i = 0; i < plan->steps->len; i++)
-    {
-      const DkmsStep *s = plan->steps->pdata[i];
-      if ((s->kind == DKMS_STEP_INSTALL || s->kind == DKMS_STEP_BUILD) && strcmp (s->module, module) == 0
-          && strcmp (s->kernel, target->kernel) == 0 && strcmp (s->arch, target->arch) == 0)
-        return TRUE;
-    }
-  return FALSE;
-}
-
-/* Builds, of modules with no plans of their own, that saw another version of a module they depend on than the one that
- * will be installed (Q-71). */
-static GArray *
-find_outdated (const DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target)
-{
-  GArray *found = g_array_new (FALSE, FALSE, sizeof (Dependent));
-
-  g_array_set_clear_func (found, dependent_clear);
-  for (guint i = 0; i < state->versions->len; i++)
-    {
-      const DkmsVersion *v = state->versions->pdata[i];
-      const DkmsBuild *build = v->broken ? NULL : dkms_version_find (v, target->kernel, target->arch);
-      GHashTableIter iter;
-      gpointer name, seen;
-
-      if (build == NULL || build->seen == NULL || is_planned (plan, v->module, target))
-        continue;
-      g_hash_table_iter_init (&iter, build->seen);
-      while (g_hash_table_iter_next (&iter, &name, &seen))
-        {
-          guint step;
-          const char *version = version_in_the_end (plan, state, name, target, &step);
-          if (version == NULL || strcmp (version, seen) == 0)
-            continue;
-          Dependent d
-              = { v, build,
-                  g_strdup_printf ("because %s changed from version %s to %s", (char *)name, (char *)seen, version) };
-          g_array_append_val (found, d);
-          break;
-        }
-    }
-  return found;
-}
-
-static gboolean
-waits_for_another (const Dependent *d, const GArray *outdated)
-{
-  for (guint i = 0; i < outdated->len; i++)
-    {
-      const DkmsVersion *other = g_array_index (outdated, Dependent, i).version;
-      if (g_hash_table_contains (d->build->seen, other->module))
-        return TRUE; /* itself included: that cannot be ordered either */
-    }
-  return FALSE;
-}
-
-static void
-push_dependent (DkmsPlan *plan, const DkmsState *state, const Dependent *d, const DkmsTarget *target)
-{
-  guint first = NONE, last;
-  GHashTableIter iter;
-  gpointer name;
-
-  if (d->build->active)
-    first = push (plan, DKMS_STEP_UNINSTALL, d->version->module, d->version->version, target, NONE);
-  last = push (plan, DKMS_STEP_BUILD, d->version->module, d->version->version, target, first);
-  if (first == NONE)
-    first = last;
-  ((DkmsStep *)plan->steps->pdata[last])->rebuild = TRUE;
-  ((DkmsStep *)plan->steps->pdata[last])->dependent = TRUE;
-  ((DkmsStep *)plan->steps->pdata[last])->text = g_strdup (d->why);
-  g_hash_table_iter_init (&iter, d->build->seen);
-  while (g_hash_table_iter_next (&iter, &name, NULL))
-    {
-      guint step;
-      (void)version_in_the_end (plan, state, name, target, &step);
-      if (step != NONE)
-        g_array_append_val (((DkmsStep *)plan->steps->pdata[first])->needs, step);
-    }
-  if (d->build->active)
-    {
-      last = push (plan, DKMS_STEP_INSTALL, d->version->module, d->version->version, target, last);
-      ((DkmsStep *)plan->steps->pdata[last])->dependent = TRUE;
-    }
-}
-
-/* Each outdated build once, after those it depends on; what was only built stays only built. */
-static void
-plan_dependents (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target)
-{
-  g_autoptr (GArray) outdated = find_outdated (plan, state, target);
-  gboolean progress = TRUE;
-
-  while (progress)
-    {
-      progress = FALSE;
-      for (guint i = 0; i < outdated->len && !progress; i++)
-        {
-          const Dependent *d = &g_array_index (outdated, Dependent, i);
-          if (waits_for_another (d, outdated))
-            continue;
-          push_dependent (plan, state, d, target);
-          g_array_remove_index (outdated, i);
-          progress = TRUE;
-        }
-    }
-  for (guint i = 0; i < outdated->len; i++)
-    {
-      const DkmsVersion *v = g_array_index (outdated, Dependent, i).version;
-      g_ptr_array_add (plan->cycles,
-                       g_strdup_printf ("%s/%s is to be rebuilt, but it and what it depends on wait for each other",
-                                        v->module, v->version));
-    }
-}
-
-/* ---- autoinstall ---- */
-
-gboolean
-dkms_verb_is_autoinstall (DkmsVerb verb)
-{
-  return verb == DKMS_VERB_AUTOINSTALL || verb == DKMS_VERB_KERNEL_POSTINST;
-}
-
-gboolean
-dkms_verb_clears_kernel (DkmsVerb verb)
-{
-  return verb == DKMS_VERB_KERNEL_PREINST || verb == DKMS_VERB_KERNEL_PRERM;
-}
-
-typedef struct {
-  const DkmsVersion *version;
-  guint step; /* its install step; NONE until planned */
-} Candidate;
-
-DkmsVersion *
-dkms_plan_latest (const DkmsState *state, const char *module)
-{
-  DkmsVersion *latest = NULL;
-
-  for (guint i = 0; i < state->versions->len; i++)
-    {
-      DkmsVersion *v = state->versions->pdata[i];
-      if (strcmp (v->module, module) == 0 && !v->broken
-          && (latest == NULL || dkms_version_compare (v->version, latest->version) > 0))
-        latest = v;
-    }
-  return latest;
-}
-
-static Candidate *
-find_candidate (GArray *queue, const char *module)
-{
-  for (guint i = 0; i < queue->len; i++)
-    if (strcmp (g_array_index (queue, Candidate, i).version->module, module) == 0)
-      return &g_array_index (queue, Candidate, i);
-  return NULL;
-}
-
-/* Fills the queue with the latest version of every module that wants to be there and is not. */
-static void
-collect (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target, GArray *queue)
-{
-  const char *last = "";
-
-  for (guint i = 0; i < state->versions->len; i++)
-    {
-      const DkmsVersion *v = dkms_plan_latest (state, ((DkmsVersion *)state->versions->pdata[i])->module);
-      const DkmsBuild *build;
-      Candidate candidate = { v, NONE };
-
-      if (v == NULL || strcmp (v->module, last) == 0)
-        continue;
-      last = v->module;
-      build = dkms_version_find (v, target->kernel, target->arch);
-      if (build != NULL && build->active)
-        g_ptr_array_add (plan->installed, g_strdup (v->module));
-      else if (v->conf_error != NULL)
-        g_ptr_array_add (plan->failed, g_strdup_printf ("%s/%s: %s", v->module, v->version, v->conf_error->message));
-      else if (v->autoinstall)
-        g_array_append_val (queue, candidate);
-    }
-}
-
-/* Whether all dependencies of @c are installed or planned before step @limit; the others are named
- * in @known (in the tree) and @unknown. */
-static gboolean
-ready (const DkmsPlan *plan, GArray *queue, const Candidate *c, GArray *waits_for, GString *known, GString *unknown,
-       const DkmsState *state, guint limit)
-{
-  gboolean all = TRUE;
-
-  for (char **name = c->version->depends; name != NULL && *name != NULL; name++)
-    {
-      const Candidate *other = find_candidate (queue, *name);
-
-      if (g_ptr_array_find_with_equal_func (plan->installed, *name, g_str_equal, NULL))
-        continue;
-      if (other != NULL && other->step != NONE && other->step < limit)
-        {
-          g_array_append_val (waits_for, other->step);
-          continue;
-        }
-      all = FALSE;
-      g_string_append_printf (dkms_plan_latest (state, *name) != NULL ? known : unknown, " %s", *name);
-    }
-  return all;
-}
-
-static gboolean
-plan_autoinstall (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state)
-{
-  const DkmsTarget *target = request->targets->pdata[0];
-  g_autoptr (GArray) queue = g_array_new (FALSE, FALSE, sizeof (Candidate));
-  gboolean progress = TRUE;
-
-  collect (plan, state, target, queue);
-  while (progress)
-    {
-      guint round = plan->steps->len; /* what this round plans counts from the next one on */
-
-      progress = FALSE;
-      for (guint i = 0; i < queue->len; i++)
-        {
-          Candidate *c = &g_array_index (queue, Candidate, i);
-          g_autoptr (GArray) waits_for = g_array_new (FALSE, FALSE, sizeof (guint));
-          g_autoptr (GString) known = g_string_new (NULL);
-          g_autoptr (GString) unknown = g_string_new (NULL);
-          const DkmsBuild *build;
-          guint step = NONE;
-
-          if (c->step != NONE || !ready (plan, queue, c, waits_for, known, unknown, state, round))
-            continue;
-          build = dkms_version_find (c->version, target->kernel, target->arch);
-          if (build == NULL || !build->built)
-            {
-              step = push (plan, DKMS_STEP_BUILD, c->version->module, c->version->version, target, NONE);
-              g_array_append_vals (((DkmsStep *)plan->steps->pdata[step])->after, waits_for->data, waits_for->len);
-            }
-          c->step = push (plan, DKMS_STEP_INSTALL, c->version->module, c->version->version, target, step);
-          if (step == NONE)
-            g_array_append_vals (((DkmsStep *)plan->steps->pdata[c->step])->after, waits_for->data, waits_for->len);
-          progress = TRUE;
-        }
-    }
-  for (guint i = 0; i < queue->len; i++)
-    {
-      const Candidate *c = &g_array_index (queue, Candidate, i);
-      g_autoptr (GArray) waits_for = g_array_new (FALSE, FALSE, sizeof (guint));
-      g_autoptr (GString) known = g_string_new (NULL);
-      g_autoptr (GString) unknown = g_string_new (NULL);
-
-      if (c->step != NONE)
-        continue;
-      (void)ready (plan, queue, c, waits_for, known, unknown, state, NONE);
-      if (known->len > 0)
-        g_ptr_array_add (plan->failed, g_strdup_printf ("%s/%s needs modules that are not installed and will not be:%s",
-                                                        c->version->module, c->version->version, known->str));
-      else
-        g_ptr_array_add (plan->deferred, g_strdup_printf ("%s/%s waits for modules that are not in the tree:%s",
-                                                          c->version->module, c->version->version, unknown->str));
-    }
+  dkms_plan_push (plan, DKMS_STEP_PACK, request->module, request->version, NULL, DKMS_NO_STEP);
   return TRUE;
 }
 
@@ -749,16 +376,17 @@ dkms_plan_make (const DkmsRequest *request, const DkmsState *state, GError **err
       ok = plan_pack (plan, request, state, error);
       break;
     case DKMS_VERB_MATCH:
-      ok = plan_match (plan, request, state, error);
+      ok = dkms_plan_match (plan, request, state, error);
       break;
     case DKMS_VERB_KERNEL_PREINST:
     case DKMS_VERB_KERNEL_PRERM:
-      plan_clear (plan, request, state);
+      dkms_plan_clear (plan, request, state);
       ok = TRUE;
       break;
     case DKMS_VERB_AUTOINSTALL:
     case DKMS_VERB_KERNEL_POSTINST:
-      ok = plan_autoinstall (plan, request, state);
+      dkms_plan_autoinstall (plan, request, state);
+      ok = TRUE;
       break;
     default:
       ok = dkms_fail (error, DKMS_ERROR_USAGE, NULL, NULL, "This verb has no plan");
@@ -769,9 +397,9 @@ dkms_plan_make (const DkmsRequest *request, const DkmsState *state, GError **err
       && (request->verb == DKMS_VERB_INSTALL || request->verb == DKMS_VERB_MATCH
           || dkms_verb_is_autoinstall (request->verb)))
     for (guint i = 0; i < request->targets->len; i++)
-      plan_dependents (plan, state, request->targets->pdata[i]);
+      dkms_plan_dependents (plan, state, request->targets->pdata[i]);
   push_depmods (plan);
   if (dkms_verb_clears_kernel (request->verb))
-    push_clean (plan, request->targets->pdata[0]);
+    dkms_plan_clean (plan, request->targets->pdata[0]);
   return g_steal_pointer (&plan);
 }

@@ -2,7 +2,8 @@
 /* The planner as a table: state, request, expected steps or error.
  *
  * State, one version per entry, separated by ';':
- *   m/v [broken] [auto] [deps=a,b] [badconf] [K=built] [K=installed]     (arch is always x) */
+ *   m/v [broken] [auto] [deps=a,b] [badconf] [K=built] [K=installed@dep:v,...]     (arch is always x;
+ *   what follows @ is what the build saw of modules it depends on) */
 #include <string.h>
 
 #include "base/error.h"
@@ -58,18 +59,86 @@ static const Case cases[] = {
     "build b/1 k1 x|install b/1 k1 x|depmod k1|failed 1", -1 },
   { "auto-broken-skipped", "a/1 broken auto;b/1 auto", "autoinstall", "", "k1", "",
     "build b/1 k1 x|install b/1 k1 x|depmod k1", -1 },
+  { "match", "bar/1 k1=installed;bar/2;foo/1 k1=installed k2=built;off/1 k1=built", "match", "", "k2", "template",
+    "build bar/1 k2 x|install bar/1 k2 x|install foo/1 k2 x|depmod k2", -1 },
+  { "match-done", "foo/1 k1=installed k2=installed", "match", "", "k2", "template",
+    "note foo/1 k2 x: already installed", -1 },
+  { "match-broken-skipped", "foo/1 broken k1=installed", "match", "", "k2", "template", "", -1 },
+  { "match-unknown", "", "match", "foo", "k2", "template", NULL, DKMS_ERROR_NOT_ADDED },
+  { "prerm", "a/1 k1=installed;b/1 auto k1=built;c/1 k2=installed", "kernel_prerm", "", "k1", "",
+    "uninstall a/1 k1 x|unbuild a/1 k1 x|unbuild b/1 k1 x|depmod k1|clean k1", -1 },
+  { "preinst-only-what-comes-back", "a/1 k1=installed;b/1 auto k1=installed", "kernel_preinst", "", "k1", "",
+    "uninstall b/1 k1 x|unbuild b/1 k1 x|depmod k1|clean k1", -1 },
+  { "preinst-bad-conf", "a/1 badconf k1=installed", "kernel_preinst", "", "k1", "", "clean k1|failed 1", -1 },
+  { "postinst", "foo/1 auto", "kernel_postinst", "", "k1", "", "build foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
+  { "pack", "foo/1 k1=built", "mktarball", "foo/1", "k1", "", "pack foo/1", -1 },
+  { "pack-not-built", "foo/1", "mktarball", "foo/1", "k1", "", NULL, DKMS_ERROR_PACK_FAILED },
+  { "pack-source-only", "foo/1", "mktarball", "foo/1", "k1", "source-only", "pack foo/1", -1 },
+  { "load", "", "ldtarball", "foo/1", "k1", "loads", "load foo/1|add foo/1", -1 },
+  { "load-again", "foo/1", "ldtarball", "foo/1", "k1", "loads", NULL, DKMS_ERROR_ARCHIVE_ADDED },
+  { "load-by-force", "foo/1", "ldtarball", "foo/1", "k1", "loads force", "load foo/1", -1 },
+  { "load-and-install", "", "install", "foo/1", "k1", "loads",
+    "load foo/1|add foo/1|build foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
+  { "dependent", "bar/1 k1=installed;bar/2;foo/1 k1=installed@bar:1", "install", "bar/2", "k1", "",
+    "build bar/2 k1 x|install bar/2 k1 x|uninstall foo/1 k1 x|rebuild foo/1 k1 x: because bar changed from version 1 "
+    "to 2|"
+    "install foo/1 k1 x|depmod k1",
+    -1 },
+  { "dependent-only-built", "bar/1 k1=installed;bar/2;foo/1 k1=built@bar:1", "install", "bar/2", "k1", "",
+    "build bar/2 k1 x|install bar/2 k1 x|rebuild foo/1 k1 x: because bar changed from version 1 to 2|depmod k1", -1 },
+  { "dependent-other-kernel", "bar/1 k1=installed;bar/2;foo/1 k2=installed@bar:1", "install", "bar/2", "k1", "",
+    "build bar/2 k1 x|install bar/2 k1 x|depmod k1", -1 },
+  { "dependent-force", "bar/1 k1=built;foo/1 k1=installed@bar:0", "install", "bar/1", "k1", "force",
+    "install bar/1 k1 x|depmod k1", -1 },
+  { "dependent-missing-dependency", "bar/1;foo/1 k1=installed@gone:1", "install", "bar/1", "k1", "",
+    "build bar/1 k1 x|install bar/1 k1 x|depmod k1", -1 },
+  { "dependent-that-is-upgraded-itself", "bar/1 k1=installed;bar/2 auto;foo/1 k1=installed@bar:1;foo/2 auto",
+    "autoinstall", "", "k1", "", "build bar/2 k1 x|install bar/2 k1 x|build foo/2 k1 x|install foo/2 k1 x|depmod k1",
+    -1 },
+  { "dependents-in-order", "bar/1 k1=built;one/1 k1=built@bar:0,two:1;two/1 k1=built@bar:0", "install", "bar/1", "k1",
+    "",
+    "install bar/1 k1 x|rebuild two/1 k1 x: because bar changed from version 0 to 1|"
+    "rebuild one/1 k1 x: because bar changed from version 0 to 1|depmod k1",
+    -1 },
+  { "dependents-in-a-circle", "bar/1 k1=built;one/1 k1=built@bar:0,two:1;two/1 k1=built@bar:0,one:1", "install",
+    "bar/1", "k1", "", "install bar/1 k1 x|depmod k1|cycles 2", -1 },
 };
 
 static DkmsVerb
 verb_of (const char *name)
 {
-  static const char *const names[]
-      = { "none", "add", "build", "install", "uninstall", "unbuild", "remove", "autoinstall" };
+  static const char *const names[] = { [DKMS_VERB_ADD] = "add",
+                                       [DKMS_VERB_BUILD] = "build",
+                                       [DKMS_VERB_INSTALL] = "install",
+                                       [DKMS_VERB_UNINSTALL] = "uninstall",
+                                       [DKMS_VERB_UNBUILD] = "unbuild",
+                                       [DKMS_VERB_REMOVE] = "remove",
+                                       [DKMS_VERB_AUTOINSTALL] = "autoinstall",
+                                       [DKMS_VERB_MATCH] = "match",
+                                       [DKMS_VERB_MKTARBALL] = "mktarball",
+                                       [DKMS_VERB_LDTARBALL] = "ldtarball",
+                                       [DKMS_VERB_KERNEL_PREINST] = "kernel_preinst",
+                                       [DKMS_VERB_KERNEL_POSTINST] = "kernel_postinst",
+                                       [DKMS_VERB_KERNEL_PRERM] = "kernel_prerm" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
-    if (strcmp (names[i], name) == 0)
+    if (g_strcmp0 (names[i], name) == 0)
       return (DkmsVerb)i;
   g_assert_not_reached ();
+}
+
+static void
+parse_seen (DkmsBuild *build, const char *text)
+{
+  g_auto (GStrv) pairs = g_strsplit (text != NULL ? text + 1 : "", ",", -1);
+
+  for (char **pair = pairs; *pair != NULL; pair++)
+    {
+      g_auto (GStrv) halves = g_strsplit (*pair, ":", 2);
+      if (build->seen == NULL)
+        build->seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+      g_hash_table_insert (build->seen, g_strdup (halves[0]), g_strdup (halves[1]));
+    }
 }
 
 static void
@@ -96,7 +165,8 @@ parse_version (DkmsState *state, const char *text)
           *equals = '\0';
           DkmsBuild *build = dkms_version_add_build (v, *word, "x");
           build->built = TRUE;
-          build->active = strcmp (equals + 1, "installed") == 0;
+          build->active = g_str_has_prefix (equals + 1, "installed");
+          parse_seen (build, strchr (equals + 1, '@'));
         }
     }
 }
@@ -126,6 +196,8 @@ describe (const DkmsPlan *plan)
     g_string_append_printf (all, "%sfailed %u", all->len > 0 ? "|" : "", plan->failed->len);
   if (plan->deferred->len > 0)
     g_string_append_printf (all, "%sdeferred %u", all->len > 0 ? "|" : "", plan->deferred->len);
+  if (plan->cycles->len > 0)
+    g_string_append_printf (all, "%scycles %u", all->len > 0 ? "|" : "", plan->cycles->len);
   return g_string_free (all, FALSE);
 }
 
@@ -142,7 +214,10 @@ test_case (gconstpointer data)
   request->verb = verb_of (c->verb);
   request->module = g_strdup (id[0]);
   request->version = id[0] != NULL ? g_strdup (id[1]) : NULL;
-  request->force = strcmp (c->flags, "force") == 0;
+  request->force = strstr (c->flags, "force") != NULL;
+  request->loads = strstr (c->flags, "loads") != NULL;
+  request->source_only = strstr (c->flags, "source-only") != NULL;
+  request->template = strstr (c->flags, "template") != NULL ? g_strdup ("k1") : NULL;
   for (char **k = kernels; *k != NULL; k++)
     dkms_request_add_target (request, *k, "x");
 

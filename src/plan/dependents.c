@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "plan/plan-private.h"
+
+/* The version of @module that is installed for @target when the plan is through; @step is what installs it. */
+static const char *
+version_in_the_end (const DkmsPlan *plan, const DkmsState *state, const char *module, const DkmsTarget *target,
+                    guint *step)
+{
+  const DkmsVersion *now = dkms_state_installed (state, module, target->kernel, target->arch);
+
+  *step = DKMS_NO_STEP;
+  for (guint i = plan->steps->len; i-- > 0;)
+    {
+      const DkmsStep *s = plan->steps->pdata[i];
+      if (s->kind == DKMS_STEP_INSTALL && strcmp (s->module, module) == 0 && strcmp (s->kernel, target->kernel) == 0
+          && strcmp (s->arch, target->arch) == 0)
+        {
+          *step = i;
+          return s->version;
+        }
+    }
+  return now != NULL ? now->version : NULL;
+}
+
+typedef struct {
+  const DkmsVersion *version;
+  const DkmsBuild *build;
+  char *why;
+} Dependent;
+
+static void
+dependent_clear (gpointer data)
+{
+  g_free (((Dependent *)data)->why);
+}
+
+static gboolean
+is_planned (const DkmsPlan *plan, const char *module, const DkmsTarget *target)
+{
+  for (guint i = 0; i < plan->steps->len; i++)
+    {
+      const DkmsStep *s = plan->steps->pdata[i];
+      if ((s->kind == DKMS_STEP_INSTALL || s->kind == DKMS_STEP_BUILD) && strcmp (s->module, module) == 0
+          && strcmp (s->kernel, target->kernel) == 0 && strcmp (s->arch, target->arch) == 0)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* Builds, of modules with no plans of their own, that saw another version of a module they depend on than the one that
+ * will be installed (Q-71). */
+static GArray *
+find_outdated (const DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target)
+{
+  GArray *found = g_array_new (FALSE, FALSE, sizeof (Dependent));
+
+  g_array_set_clear_func (found, dependent_clear);
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      const DkmsBuild *build = v->broken ? NULL : dkms_version_find (v, target->kernel, target->arch);
+      GHashTableIter iter;
+      gpointer name, seen;
+
+      if (build == NULL || build->seen == NULL || is_planned (plan, v->module, target))
+        continue;
+      g_hash_table_iter_init (&iter, build->seen);
+      while (g_hash_table_iter_next (&iter, &name, &seen))
+        {
+          guint step;
+          const char *version = version_in_the_end (plan, state, name, target, &step);
+          if (version == NULL || strcmp (version, seen) == 0)
+            continue;
+          Dependent d
+              = { v, build,
+                  g_strdup_printf ("because %s changed from version %s to %s", (char *)name, (char *)seen, version) };
+          g_array_append_val (found, d);
+          break;
+        }
+    }
+  return found;
+}
+
+static gboolean
+waits_for_another (const Dependent *d, const GArray *outdated)
+{
+  for (guint i = 0; i < outdated->len; i++)
+    {
+      const DkmsVersion *other = g_array_index (outdated, Dependent, i).version;
+      if (g_hash_table_contains (d->build->seen, other->module))
+        return TRUE; /* itself included: that cannot be ordered either */
+    }
+  return FALSE;
+}
+
+static void
+push_dependent (DkmsPlan *plan, const DkmsState *state, const Dependent *d, const DkmsTarget *target)
+{
+  guint first = DKMS_NO_STEP, last;
+  GHashTableIter iter;
+  gpointer name;
+
+  if (d->build->active)
+    first = dkms_plan_push (plan, DKMS_STEP_UNINSTALL, d->version->module, d->version->version, target, DKMS_NO_STEP);
+  last = dkms_plan_push (plan, DKMS_STEP_BUILD, d->version->module, d->version->version, target, first);
+  if (first == DKMS_NO_STEP)
+    first = last;
+  ((DkmsStep *)plan->steps->pdata[last])->rebuild = TRUE;
+  ((DkmsStep *)plan->steps->pdata[last])->dependent = TRUE;
+  ((DkmsStep *)plan->steps->pdata[last])->text = g_strdup (d->why);
+  g_hash_table_iter_init (&iter, d->build->seen);
+  while (g_hash_table_iter_next (&iter, &name, NULL))
+    {
+      guint step;
+      (void)version_in_the_end (plan, state, name, target, &step);
+      if (step != DKMS_NO_STEP)
+        g_array_append_val (((DkmsStep *)plan->steps->pdata[first])->needs, step);
+    }
+  if (d->build->active)
+    {
+      last = dkms_plan_push (plan, DKMS_STEP_INSTALL, d->version->module, d->version->version, target, last);
+      ((DkmsStep *)plan->steps->pdata[last])->dependent = TRUE;
+    }
+}
+
+/* Each outdated build once, after those it depends on; what was only built stays only built. */
+void
+dkms_plan_dependents (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target)
+{
+  g_autoptr (GArray) outdated = find_outdated (plan, state, target);
+  gboolean progress = TRUE;
+
+  while (progress)
+    {
+      progress = FALSE;
+      for (guint i = 0; i < outdated->len && !progress; i++)
+        {
+          const Dependent *d = &g_array_index (outdated, Dependent, i);
+          if (waits_for_another (d, outdated))
+            continue;
+          push_dependent (plan, state, d, target);
+          g_array_remove_index (outdated, i);
+          progress = TRUE;
+        }
+    }
+  for (guint i = 0; i < outdated->len; i++)
+    {
+      const DkmsVersion *v = g_array_index (outdated, Dependent, i).version;
+      g_ptr_array_add (plan->cycles,
+                       g_strdup_printf ("%s/%s is to be rebuilt, but it and what it depends on wait for each other",
+                                        v->module, v->version));
+    }
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Plans that are about all modules for one kernel. */
+#include <string.h>
+
+#include "base/error.h"
+#include "kernel/version.h"
+#include "plan/plan-private.h"
+
+/* ---- many modules for one kernel ---- */
+
+/* For the target kernel what is installed for the template, in the same versions. */
+gboolean
+dkms_plan_match (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state, GError **error)
+{
+  const DkmsTarget *target = request->targets->pdata[0];
+
+  if (request->module != NULL && state->versions->len == 0)
+    return dkms_fail (error, DKMS_ERROR_NOT_ADDED, NULL, "'dkms status' lists what is.", "%s is not in the tree",
+                      request->module);
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      const DkmsBuild *model = dkms_version_find (v, request->template, target->arch);
+      const DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
+      guint need = DKMS_NO_STEP;
+
+      if (v->broken || model == NULL || !model->active)
+        continue;
+      if (build != NULL && build->active)
+        {
+          dkms_plan_push_notice (plan, v->module, v->version, target, DKMS_NO_STEP, "already installed");
+          continue;
+        }
+      if (build == NULL)
+        need = dkms_plan_push (plan, DKMS_STEP_BUILD, v->module, v->version, target, DKMS_NO_STEP);
+      dkms_plan_push (plan, DKMS_STEP_INSTALL, v->module, v->version, target, need);
+    }
+  return TRUE;
+}
+
+/* Before a kernel is replaced (those that come back by themselves) or removed (all): away with its builds. */
+void
+dkms_plan_clear (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state)
+{
+  const DkmsTarget *target = request->targets->pdata[0];
+
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      const DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
+      guint need = DKMS_NO_STEP;
+
+      if (build == NULL)
+        continue;
+      if (request->verb == DKMS_VERB_KERNEL_PREINST && v->conf_error != NULL)
+        g_ptr_array_add (plan->failed, g_strdup_printf ("%s/%s: %s", v->module, v->version, v->conf_error->message));
+      if (request->verb == DKMS_VERB_KERNEL_PREINST && !v->autoinstall)
+        continue;
+      if (build->active)
+        need = dkms_plan_push (plan, DKMS_STEP_UNINSTALL, v->module, v->version, target, DKMS_NO_STEP);
+      dkms_plan_push (plan, DKMS_STEP_UNBUILD, v->module, v->version, target, need);
+    }
+}
+
+void
+dkms_plan_clean (DkmsPlan *plan, const DkmsTarget *target)
+{
+  guint count = plan->steps->len;
+  DkmsTarget kernel = { target->kernel, NULL };
+  guint id = dkms_plan_push (plan, DKMS_STEP_CLEAN, NULL, NULL, &kernel, DKMS_NO_STEP);
+  DkmsStep *step = plan->steps->pdata[id];
+
+  for (guint i = 0; i < count; i++)
+    g_array_append_val (step->needs, i);
+}
+
+/* ---- autoinstall ---- */
+
+gboolean
+dkms_verb_is_autoinstall (DkmsVerb verb)
+{
+  return verb == DKMS_VERB_AUTOINSTALL || verb == DKMS_VERB_KERNEL_POSTINST;
+}
+
+gboolean
+dkms_verb_clears_kernel (DkmsVerb verb)
+{
+  return verb == DKMS_VERB_KERNEL_PREINST || verb == DKMS_VERB_KERNEL_PRERM;
+}
+
+typedef struct {
+  const DkmsVersion *version;
+  guint step; /* its install step; DKMS_NO_STEP until planned */
+} Candidate;
+
+DkmsVersion *
+dkms_plan_latest (const DkmsState *state, const char *module)
+{
+  DkmsVersion *latest = NULL;
+
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      DkmsVersion *v = state->versions->pdata[i];
+      if (strcmp (v->module, module) == 0 && !v->broken
+          && (latest == NULL || dkms_version_compare (v->version, latest->version) > 0))
+        latest = v;
+    }
+  return latest;
+}
+
+static Candidate *
+find_candidate (GArray *queue, const char *module)
+{
+  for (guint i = 0; i < queue->len; i++)
+    if (strcmp (g_array_index (queue, Candidate, i).version->module, module) == 0)
+      return &g_array_index (queue, Candidate, i);
+  return NULL;
+}
+
+/* Fills the queue with the latest version of every module that wants to be there and is not. */
+static void
+collect (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target, GArray *queue)
+{
+  const char *last = "";
+
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = dkms_plan_latest (state, ((DkmsVersion *)state->versions->pdata[i])->module);
+      const DkmsBuild *build;
+      Candidate candidate = { v, DKMS_NO_STEP };
+
+      if (v == NULL || strcmp (v->module, last) == 0)
+        continue;
+      last = v->module;
+      build = dkms_version_find (v, target->kernel, target->arch);
+      if (build != NULL && build->active)
+        g_ptr_array_add (plan->installed, g_strdup (v->module));
+      else if (v->conf_error != NULL)
+        g_ptr_array_add (plan->failed, g_strdup_printf ("%s/%s: %s", v->module, v->version, v->conf_error->message));
+      else if (v->autoinstall)
+        g_array_append_val (queue, candidate);
+    }
+}
+
+/* Whether all dependencies of @c are installed or planned before step @limit; the others are named
+ * in @known (in the tree) and @unknown. */
+static gboolean
+ready (const DkmsPlan *plan, GArray *queue, const Candidate *c, GArray *waits_for, GString *known, GString *unknown,
+       const DkmsState *state, guint limit)
+{
+  gboolean all = TRUE;
+
+  for (char **name = c->version->depends; name != NULL && *name != NULL; name++)
+    {
+      const Candidate *other = find_candidate (queue, *name);
+
+      if (g_ptr_array_find_with_equal_func (plan->installed, *name, g_str_equal, NULL))
+        continue;
+      if (other != NULL && other->step != DKMS_NO_STEP && other->step < limit)
+        {
+          g_array_append_val (waits_for, other->step);
+          continue;
+        }
+      all = FALSE;
+      g_string_append_printf (dkms_plan_latest (state, *name) != NULL ? known : unknown, " %s", *name);
+    }
+  return all;
+}
+
+void
+dkms_plan_autoinstall (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state)
+{
+  const DkmsTarget *target = request->targets->pdata[0];
+  g_autoptr (GArray) queue = g_array_new (FALSE, FALSE, sizeof (Candidate));
+  gboolean progress = TRUE;
+
+  collect (plan, state, target, queue);
+  while (progress)
+    {
+      guint round = plan->steps->len; /* what this round plans counts from the next one on */
+
+      progress = FALSE;
+      for (guint i = 0; i < queue->len; i++)
+        {
+          Candidate *c = &g_array_index (queue, Candidate, i);
+          g_autoptr (GArray) waits_for = g_array_new (FALSE, FALSE, sizeof (guint));
+          g_autoptr (GString) known = g_string_new (NULL);
+          g_autoptr (GString) unknown = g_string_new (NULL);
+          const DkmsBuild *build;
+          guint step = DKMS_NO_STEP;
+
+          if (c->step != DKMS_NO_STEP || !ready (plan, queue, c, waits_for, known, unknown, state, round))
+            continue;
+          build = dkms_version_find (c->version, target->kernel, target->arch);
+          if (build == NULL || !build->built)
+            {
+              step = dkms_plan_push (plan, DKMS_STEP_BUILD, c->version->module, c->version->version, target,
+                                     DKMS_NO_STEP);
+              g_array_append_vals (((DkmsStep *)plan->steps->pdata[step])->after, waits_for->data, waits_for->len);
+            }
+          c->step = dkms_plan_push (plan, DKMS_STEP_INSTALL, c->version->module, c->version->version, target, step);
+          if (step == DKMS_NO_STEP)
+            g_array_append_vals (((DkmsStep *)plan->steps->pdata[c->step])->after, waits_for->data, waits_for->len);
+          progress = TRUE;
+        }
+    }
+  for (guint i = 0; i < queue->len; i++)
+    {
+      const Candidate *c = &g_array_index (queue, Candidate, i);
+      g_autoptr (GArray) waits_for = g_array_new (FALSE, FALSE, sizeof (guint));
+      g_autoptr (GString) known = g_string_new (NULL);
+      g_autoptr (GString) unknown = g_string_new (NULL);
+
+      if (c->step != DKMS_NO_STEP)
+        continue;
+      (void)ready (plan, queue, c, waits_for, known, unknown, state, DKMS_NO_STEP);
+      if (known->len > 0)
+        g_ptr_array_add (plan->failed, g_strdup_printf ("%s/%s needs modules that are not installed and will not be:%s",
+                                                        c->version->module, c->version->version, known->str));
+      else
+        g_ptr_array_add (plan->deferred, g_strdup_printf ("%s/%s waits for modules that are not in the tree:%s",
+                                                          c->version->module, c->version->version, unknown->str));
+    }
+}

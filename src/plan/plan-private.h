@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How plans are put together. Private to plan/. */
+#pragma once
+
+#include "plan/plan.h"
+
+#define DKMS_NO_STEP G_MAXUINT
+
+/** Appends a step that needs step @need (DKMS_NO_STEP: nothing). Returns: its number */
+guint dkms_plan_push (DkmsPlan *plan, DkmsStepKind kind, const char *module, const char *version,
+                      const DkmsTarget *target, guint need);
+/** Appends the remark that there is nothing to do. */
+guint dkms_plan_push_notice (DkmsPlan *plan, const char *module, const char *version, const DkmsTarget *target,
+                             guint need, const char *text);
+
+/** match: for the target kernel what is installed for the template, in the same versions. */
+gboolean dkms_plan_match (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state, GError **error);
+/** kernel_preinst (modules that come back by themselves), kernel_prerm (all): builds go, empty directories last. */
+void dkms_plan_clear (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state);
+void dkms_plan_clean (DkmsPlan *plan, const DkmsTarget *target);
+/** autoinstall: the latest version of every module that wants to be there, in rounds (spec/build-install.md §12). */
+void dkms_plan_autoinstall (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state);
+/** Rebuilds, once and in order, what saw other versions of its dependencies than will be installed. */
+void dkms_plan_dependents (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target);
