@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "install/job.h"
 
@@ -167,6 +168,35 @@ read_records (const Status *self, const DkmsState *state)
     }
 }
 
+/* Kernels that are served by what is installed for another one; their lines come last. */
+static void
+print_weak (const Status *self, const DkmsState *state, const DkmsTarget *filter)
+{
+  const DkmsSettings *s = self->settings;
+  g_auto (DkmsFd) fd = -1;
+  g_autoptr (GPtrArray) kernels = NULL;
+
+  if (s->distro->weak == DKMS_WEAK_NONE || s->no_weak_modules)
+    return;
+  fd = dkms_root_openat (s->root, s->install_tree, O_RDONLY | O_DIRECTORY, 0);
+  kernels = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      for (guint b = 0; !v->broken && b < v->builds->len; b++)
+        {
+          const DkmsBuild *build = v->builds->pdata[b];
+          for (guint k = 0; build->active && kernels != NULL && k < kernels->len; k++)
+            {
+              const DkmsBuild weak = { .kernel = kernels->pdata[k], .arch = build->arch };
+              if (passes (filter, &weak) && dkms_weak_serves (s, v, build, weak.kernel))
+                dkms_ui_line (self->ui, "%s, %s, %s, %s: installed-weak from %s", v->module, v->version, weak.kernel,
+                              weak.arch, build->kernel);
+            }
+        }
+    }
+}
+
 gboolean
 dkms_status (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, GError **error)
 {
@@ -182,8 +212,11 @@ dkms_status (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *reques
     return FALSE;
   read_records (&self, state);
   for (guint t = 0; t < MAX (request->targets->len, 1); t++)
-    for (guint i = 0; i < state->versions->len; i++)
-      print_version (&self, state->versions->pdata[i],
-                     request->targets->len > 0 ? request->targets->pdata[t] : &everything);
+    {
+      const DkmsTarget *filter = request->targets->len > 0 ? request->targets->pdata[t] : &everything;
+      for (guint i = 0; i < state->versions->len; i++)
+        print_version (&self, state->versions->pdata[i], filter);
+      print_weak (&self, state, filter);
+    }
   return TRUE;
 }

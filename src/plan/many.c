@@ -133,7 +133,7 @@ collect (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target, GArra
         continue;
       last = v->module;
       build = dkms_version_find (v, target->kernel, target->arch);
-      if (build != NULL && build->active)
+      if (v->weak || (build != NULL && build->active))
         g_ptr_array_add (plan->installed, g_strdup (v->module));
       else if (v->conf_error != NULL)
         g_ptr_array_add (plan->failed, g_strdup_printf ("%s/%s: %s", v->module, v->version, v->conf_error->message));

@@ -161,7 +161,7 @@ is_candidate (const DkmsRun *run, const DkmsState *state, const DkmsVersion *v, 
 
   if (run->request->verb == DKMS_VERB_KERNEL_PREINST)
     return build != NULL;
-  return dkms_plan_latest (state, v->module) == v && (build == NULL || !build->active);
+  return dkms_plan_latest (state, v->module) == v && !v->weak && (build == NULL || !build->active);
 }
 
 /* Autoinstall and kernel_preinst plan by what recipes say: reads those that matter, all in one go. */
@@ -171,6 +171,13 @@ read_candidates (DkmsRun *run, DkmsState *state, GError **error)
   const DkmsTarget *target = run->request->targets->pdata[0];
   gboolean install = run->request->verb != DKMS_VERB_KERNEL_PREINST;
 
+  for (guint i = 0; install && i < state->versions->len; i++)
+    {
+      DkmsVersion *v = state->versions->pdata[i];
+      for (guint b = 0; b < v->builds->len && !v->weak; b++)
+        v->weak = ((DkmsBuild *)v->builds->pdata[b])->active
+                  && dkms_weak_serves (run->settings, v, v->builds->pdata[b], target->kernel);
+    }
   for (int pass = 0; pass < 2; pass++)
     {
       for (guint i = 0; i < state->versions->len; i++)

@@ -28,6 +28,7 @@ typedef struct {
   char *version;
   gboolean broken;
   GPtrArray *builds;    /* element-type DkmsBuild, by kernel then arch */
+  gboolean weak;        /* another kernel's build serves the target; filled for autoinstall by plan/run.c */
   gboolean autoinstall; /* filled for autoinstall by plan/world.c */
   char **depends;       /* (nullable) likewise */
   GError *conf_error;   /* (nullable) likewise */
@@ -52,6 +53,10 @@ DkmsVersion *dkms_state_find (const DkmsState *self, const char *module, const c
 DkmsBuild *dkms_version_find (const DkmsVersion *self, const char *kernel, const char *arch);
 /** Returns: (transfer none) (nullable): the version of @module that is installed there */
 DkmsVersion *dkms_state_installed (const DkmsState *self, const char *module, const char *kernel, const char *arch);
+
+/** Returns: whether every module of that active build serves @kernel, too, through links in its weak-updates */
+gboolean dkms_weak_serves (const DkmsSettings *settings, const DkmsVersion *v, const DkmsBuild *build,
+                           const char *kernel);
 
 /** Returns: (transfer full): <dkms_tree>/<m>/<v>/..., a path inside the root; the varargs end with NULL */
 char *dkms_tree_path (const DkmsSettings *settings, const char *first, ...) G_GNUC_NULL_TERMINATED;

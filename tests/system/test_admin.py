@@ -1,5 +1,6 @@
 """What an administrator or a distribution can hook into a run."""
 import os
+import pathlib
 import subprocess
 import time
 
@@ -185,6 +186,32 @@ def test_no_weak_modules(chrooted, how):
     assert not (chrooted.path / "weak").exists()
 
 
+def weak_links(root):
+    link = root.modules / K2 / "weak-updates/foo.ko"
+    link.parent.mkdir()
+    link.symlink_to(f"/lib/modules/{K1}/extra/foo.ko")
+    return link
+
+
+def test_installed_weak(root):
+    root.os_release("rhel", "fedora")
+    root.source()
+    root.ok("install", "foo/1.0", "-k", K1, "-a", ARCH)
+    link = weak_links(root)
+    regular, weak = f"foo/1.0, {K1}, {ARCH}: installed", f"foo, 1.0, {K2}, {ARCH}: installed-weak from {K1}"
+    assert root.status() == [regular, weak]
+    assert root.status("-k", K2) == ["foo/1.0: added", weak] and root.status("-k", K1) == [regular]
+    assert root.ok("autoinstall", "-k", K2, "-a", ARCH).out == "", "it serves already"
+    assert root("status", env={"NO_WEAK_MODULES": "1"}).out.splitlines() == [regular]
+    link.unlink()
+    link.write_text("a file of its own\n")
+    assert root.status() == [regular]
+    root.os_release("debian")
+    link.unlink()
+    link.symlink_to(f"/lib/modules/{K1}/extra/foo.ko")
+    assert not [line for line in root.status() if "weak" in line]
+
+
 def test_addon_modules_dir_of_the_same_file(root):
     (root.path / "etc/sysconfig").mkdir()
     (root.path / "etc/sysconfig/module-init-tools").write_text("ADDON_MODULES_DIR=addon\n")
@@ -312,6 +339,31 @@ def test_autoinstall_rebuilds_too(root):
 
 
 # ---- modprobe-on-install ----
+
+def here(root, tmp_path, *arguments, env=None):
+    """With the machine's own root, but trees of this test."""
+    return subprocess.run([DKMS, *arguments, "--dkmstree", root.tree, "--sourcetree", root.src, "--installtree", root.modules, "-a", ARCH],
+                          capture_output=True, text=True, check=False, env=dict(os.environ, **(env or {})))
+
+
+@pytest.mark.parametrize("how", ["option", "environment", "other kernel", "not asked"])
+def test_modprobe(root, tmp_path, how):
+    env = with_tool(tmp_path, "modprobe", f'echo "$@" > {tmp_path}/called\nexit 1\n')
+    env |= with_tool(tmp_path, "systemctl", f'echo "$@" > {tmp_path}/restarted\n')
+    kernel = K1 if how == "other kernel" else os.uname().release
+    root.kernel(kernel)
+    root.source()
+    env |= {"modprobe_on_install": "1"} if how == "environment" else {}
+    result = here(root, tmp_path, "install", "foo/1.0", "-k", kernel, *(["--modprobe-on-install"] if how in ("option", "other kernel") else []), env=env)
+    assert result.returncode == 0, result
+    expected = how in ("option", "environment") and any(pathlib.Path("/sys/devices").rglob("modalias"))
+    assert (tmp_path / "called").exists() == expected
+    if expected:
+        words = (tmp_path / "called").read_text().split()
+        assert words[:4] == ["-a", "-b", "-q", words[3]] and len(words) == len(set(words)) and "foo" not in words
+    if (tmp_path / "restarted").exists():
+        assert how in ("option", "environment") and "systemd-modules-load.service" in (tmp_path / "restarted").read_text()
+
 
 def test_modprobe_only_for_the_running_kernel_of_this_machine(root, tmp_path):
     env = with_tool(tmp_path, "modprobe", f"touch {tmp_path}/called\n")

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "store/tree.h"
+
+/* The link of that name somewhere below @dir (inside the root). Returns: (transfer full) (nullable): its path */
+static char *
+find_link (const DkmsRoot *root, const char *dir, const char *name)
+{
+  g_auto (DkmsFd) fd = dkms_root_openat (root, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      g_autofree char *path = g_build_filename (dir, names->pdata[i], NULL);
+      char *below;
+
+      if (dkms_is_link_at (fd, names->pdata[i]))
+        {
+          if (strcmp (names->pdata[i], name) == 0)
+            return g_steal_pointer (&path);
+          continue;
+        }
+      below = dkms_is_dir_at (fd, names->pdata[i]) ? find_link (root, path, name) : NULL;
+      if (below != NULL)
+        return below;
+    }
+  return NULL;
+}
+
+gboolean
+dkms_weak_serves (const DkmsSettings *settings, const DkmsVersion *v, const DkmsBuild *build, const char *kernel)
+{
+  g_autofree char *dir = dkms_tree_path (settings, v->module, v->version, build->kernel, build->arch, "module", NULL);
+  g_autofree char *weak = g_build_filename (settings->install_tree, kernel, "weak-updates", NULL);
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) files = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+  guint served = 0;
+
+  if (settings->distro->weak == DKMS_WEAK_NONE || settings->no_weak_modules || strcmp (kernel, build->kernel) == 0
+      || !dkms_root_is_dir (settings->root, weak))
+    return FALSE;
+  for (guint i = 0; files != NULL && i < files->len; i++)
+    {
+      g_autofree char *link = NULL;
+      g_autofree char *there = NULL;
+
+      if (strstr (files->pdata[i], ".ko") == NULL)
+        continue;
+      link = find_link (settings->root, weak, files->pdata[i]);
+      there = link != NULL ? dkms_root_resolved (settings->root, link) : NULL;
+      if (there == NULL || !dkms_files_equal_at (fd, files->pdata[i], AT_FDCWD, there))
+        return FALSE;
+      served++;
+    }
+  return served > 0;
+}
