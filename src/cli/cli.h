@@ -41,3 +41,5 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsOptions, dkms_options_free)
 int dkms_exit_code (const GError *error);
 /** Runs the dkms command. Returns: its exit status */
 int dkms_cli_main (int argc, char **argv);
+/** Runs common.postinst (spec/integration.md §6). Returns: its exit status */
+int dkms_postinst_main (int argc, char **argv);

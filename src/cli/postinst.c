@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The personality common.postinst: what packages with modules run after they are installed
+ * (spec/integration.md §6). It only decides; the work is done by dkms, started once per step. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "cli/cli.h"
+#include "config.h"
+#include "kernel/version.h"
+#include "plan/run.h"
+
+typedef struct {
+  DkmsSettings *settings;
+  DkmsUi ui;
+  char *self; /* this program */
+  const char *root, *name, *version, *tarballs, *arch, *upgrade;
+  gboolean all_kernels, go_on;
+} Postinst;
+
+/* ---- running dkms ---- */
+
+/* Runs dkms with the words up to NULL, and the identity and architecture where they are wanted. */
+static int
+dkms (const Postinst *p, gboolean identity, const char *kernel, gboolean silent, char **output, ...)
+{
+  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
+  g_autoptr (GError) error = NULL;
+  va_list words;
+  int status = 0;
+  const char *const pairs[][2] = { { "--root", p->root },
+                                   { "-m", identity ? p->name : NULL },
+                                   { "-v", identity ? p->version : NULL },
+                                   { "-k", kernel },
+                                   { "-a", kernel != NULL && *p->arch != '\0' ? p->arch : NULL } };
+
+  g_ptr_array_add (argv, p->self);
+  va_start (words, output);
+  for (const char *word = va_arg (words, const char *); word != NULL; word = va_arg (words, const char *))
+    g_ptr_array_add (argv, (gpointer)word);
+  va_end (words);
+  for (gsize i = 0; i < G_N_ELEMENTS (pairs); i++)
+    if (pairs[i][1] != NULL)
+      {
+        g_ptr_array_add (argv, (gpointer)pairs[i][0]);
+        g_ptr_array_add (argv, (gpointer)pairs[i][1]);
+      }
+  g_ptr_array_add (argv, NULL);
+
+  DkmsCommand command = { .argv = (const char *const *)argv->pdata, .output_fd = silent ? -2 : -1, .null_stdin = TRUE };
+  if (output != NULL)
+    *output = dkms_process_capture (&command, NULL, &status, &error);
+  else
+    status = dkms_process_run (&command, &error);
+  if (error != NULL)
+    fprintf (stderr, "%s\n", error->message);
+  return status < 0 ? 1 : status;
+}
+
+static gboolean
+is_built (const Postinst *p, const char *kernel)
+{
+  g_autofree char *lines = NULL;
+
+  return dkms (p, TRUE, kernel, FALSE, &lines, "status", NULL) == 0 && lines != NULL
+         && strstr (lines, ": built") != NULL;
+}
+
+/* ---- kernels ---- */
+
+static int
+compare_releases (gconstpointer a, gconstpointer b)
+{
+  return dkms_version_sort (*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Every kernel with a build link, oldest first. */
+static GPtrArray *
+kernels_with_headers (const Postinst *p)
+{
+  const DkmsSettings *s = p->settings;
+  g_auto (DkmsFd) fd = dkms_root_openat (s->root, DKMS_MODULE_DIR, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+  GPtrArray *found = g_ptr_array_new_with_free_func (g_free);
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      g_autofree char *build = g_build_filename (names->pdata[i], "build", NULL);
+      struct stat st;
+      if (fstatat (fd, build, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        g_ptr_array_add (found, g_strdup (names->pdata[i]));
+    }
+  g_ptr_array_sort (found, compare_releases);
+  return found;
+}
+
+/* "6.1.0-56" of "6.1.0-56-amd64". */
+static char *
+version_and_abi (const char *release)
+{
+  g_auto (GStrv) parts = g_strsplit (release, "-", 3);
+
+  return g_strdup_printf ("%s-%s", parts[0] != NULL ? parts[0] : "",
+                          parts[0] != NULL && parts[1] != NULL ? parts[1] : "");
+}
+
+/* Of the kernels with a configuration in /boot, the newest from @running on; the later one of equals. */
+static char *
+newest_by_boot (const Postinst *p, const char *running)
+{
+  const DkmsRoot *root = p->settings->root;
+  g_auto (DkmsFd) fd = dkms_root_openat (root, "/boot", O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+  g_autofree char *best = version_and_abi (running);
+  char *newest = NULL;
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      const char *release = (const char *)names->pdata[i] + strlen ("config-");
+      g_autofree char *version = NULL;
+
+      if (!g_str_has_prefix (names->pdata[i], "config-"))
+        continue;
+      version = version_and_abi (release);
+      if (dkms_version_sort (version, best) < 0)
+        continue;
+      g_free (newest);
+      newest = g_strdup (release);
+      g_free (best);
+      best = g_steal_pointer (&version);
+    }
+  return newest;
+}
+
+static char *
+newest_by_rpm (const Postinst *p)
+{
+  const char *argv[] = { "rpm", "-q", "--qf", "%{VERSION}-%{RELEASE}.%{ARCH}\\n", "--whatprovides", "kernel", NULL };
+  DkmsCommand command = { .argv = argv, .root = p->settings->root, .null_stdin = TRUE };
+  int status = 0;
+  g_autofree char *text = dkms_process_capture (&command, NULL, &status, NULL);
+  const char *last = text != NULL && status == 0 ? strrchr (g_strchomp (text), '\n') : NULL;
+
+  if (text == NULL || status != 0)
+    return NULL;
+  return g_strdup (last != NULL ? last + 1 : text);
+}
+
+/* The newest kernel that is really there. */
+static char *
+newest_kernel (const Postinst *p, const char *running)
+{
+  const DkmsRoot *root = p->settings->root;
+  g_autofree char *newest = dkms_root_is_file (root, "/usr/bin/dpkg") ? newest_by_boot (p, running) : newest_by_rpm (p);
+  g_autofree char *dir = g_build_filename (DKMS_MODULE_DIR, newest != NULL ? newest : "", NULL);
+
+  return newest != NULL && *newest != '\0' && dkms_root_is_dir (root, dir) ? g_steal_pointer (&newest) : NULL;
+}
+
+static GPtrArray *
+choose_kernels (const Postinst *p)
+{
+  struct utsname uts;
+  g_autoptr (GPtrArray) all = kernels_with_headers (p);
+  g_autofree char *running_dir = NULL;
+  g_autofree char *newest = NULL;
+  GPtrArray *chosen;
+
+  if (p->all_kernels || uname (&uts) < 0)
+    return g_steal_pointer (&all);
+  newest = newest_kernel (p, uts.release);
+  running_dir = g_build_filename (DKMS_MODULE_DIR, uts.release, NULL);
+  chosen = g_ptr_array_new_with_free_func (g_free);
+  if (dkms_root_is_dir (p->settings->root, running_dir))
+    {
+      g_ptr_array_add (chosen, g_strdup (uts.release));
+      if (newest != NULL && strcmp (newest, uts.release) != 0)
+        g_ptr_array_add (chosen, g_steal_pointer (&newest));
+      return chosen;
+    }
+  printf ("The running kernel %s is not installed here; this looks like a chroot or an image.\n", uts.release);
+  if (newest == NULL || *p->upgrade == '\0')
+    {
+      g_ptr_array_unref (chosen);
+      return g_steal_pointer (&all);
+    }
+  g_ptr_array_add (chosen, g_steal_pointer (&newest));
+  return chosen;
+}
+
+static void
+print_choice (const Postinst *p, const GPtrArray *kernels)
+{
+  g_autoptr (GString) list = g_string_new (NULL);
+
+  for (guint i = 0; i < kernels->len; i++)
+    g_string_append_printf (list, "%s%s",
+                            i == 0                  ? ""
+                            : i + 1 == kernels->len ? " and "
+                                                    : ", ",
+                            (const char *)kernels->pdata[i]);
+  printf ("Building for %s%s%s\n", list->str, *p->arch != '\0' ? ", architecture " : "", p->arch);
+}
+
+/* ---- the module ---- */
+
+/* Registers the module anew. Returns: 0, or the exit status to end with */
+static int
+load (const Postinst *p)
+{
+  const DkmsSettings *s = p->settings;
+  g_autofree char *tree = g_build_filename ("/var/lib/dkms", p->name, p->version, NULL);
+  g_autofree char *source = g_strdup_printf ("/usr/src/%s-%s", p->name, p->version);
+  g_autofree char *tarball = g_strdup_printf ("%s/%s-%s.dkms.tar.gz", p->tarballs, p->name, p->version);
+  int status;
+
+  if (dkms_root_is_dir (s->root, tree))
+    {
+      printf ("Removing the old registration of %s/%s\n", p->name, p->version);
+      status = dkms (p, TRUE, NULL, FALSE, NULL, "remove", "--all", NULL);
+      if (status != 0)
+        return status;
+    }
+  if (*p->tarballs != '\0' && dkms_root_is_file (s->root, tarball))
+    {
+      g_autofree char *host = dkms_root_resolved (s->root, tarball);
+      if (dkms (p, FALSE, NULL, FALSE, NULL, "ldtarball", "--archive", host, NULL) == 0)
+        return 0;
+      fprintf (stderr, "\nError! %s could not be loaded.\nReinstall the package that it belongs to.\n", tarball);
+      return 2;
+    }
+  if (!dkms_root_is_dir (s->root, source))
+    return 0;
+  printf ("Registering %s/%s\n", p->name, p->version);
+  return dkms (p, TRUE, NULL, TRUE, NULL, "add", NULL);
+}
+
+/* What the recipe and its overrides say of AUTOINSTALL, with 'no' for no. */
+static gboolean
+wants_autoinstall (const Postinst *p)
+{
+  g_autoptr (DkmsWorld) world = dkms_world_new (p->settings, (DkmsUi *)&p->ui);
+  struct utsname uts;
+  const DkmsRecipe *recipe
+      = uname (&uts) == 0 ? dkms_world_recipe (world, p->name, p->version, uts.release, uts.machine, NULL) : NULL;
+
+  return recipe != NULL && dkms_recipe_yes (recipe, "AUTOINSTALL");
+}
+
+/* Builds and installs for one kernel. Returns: 0, or what failed */
+static int
+serve (const Postinst *p, const char *kernel)
+{
+  const DkmsRoot *root = p->settings->root;
+  g_autofree char *source = g_build_filename ("/var/lib/dkms", p->name, p->version, "source", NULL);
+  g_autofree char *include = g_build_filename (DKMS_MODULE_DIR, kernel, "build/include", NULL);
+  g_autofree char *parent = g_path_get_dirname (source);
+  g_auto (DkmsFd) fd = dkms_root_openat (root, parent, O_RDONLY | O_DIRECTORY, 0);
+  int status;
+
+  printf ("\n");
+  if (strstr (kernel, "BOOT") != NULL)
+    return printf ("Nothing is built for the installation kernel %s.\n", kernel), 0;
+  if (!is_built (p, kernel))
+    {
+      if (fd < 0 || !dkms_is_link_at (fd, "source"))
+        return printf ("There are only ready-made modules, and none for kernel %s.\n", kernel), 0;
+      if (!dkms_root_is_dir (root, include))
+        return printf ("The headers of kernel %s are missing; nothing is built for it.\n", kernel), 0;
+      status = dkms (p, TRUE, kernel, FALSE, NULL, "build", NULL);
+      if (status != 0)
+        return status == 77 ? 0 : status;
+    }
+  return is_built (p, kernel) ? dkms (p, TRUE, kernel, FALSE, NULL, "install", NULL) : 0;
+}
+
+static int
+serve_all (const Postinst *p, const GPtrArray *kernels)
+{
+  g_autoptr (GString) failed = g_string_new (NULL);
+  int result = 0;
+
+  for (guint i = 0; i < kernels->len; i++)
+    {
+      int status = serve (p, kernels->pdata[i]);
+      if (status == 0)
+        continue;
+      result = status;
+      g_string_append_printf (failed, " %s", (const char *)kernels->pdata[i]);
+      if (!p->go_on)
+        break;
+    }
+  if (failed->len > 0)
+    fprintf (stderr, "\n%s/%s is not installed for:%s\nThe reasons are above; 'dkms status' shows what there is.\n",
+             p->name, p->version, failed->str);
+  return result;
+}
+
+static int
+postinst (Postinst *p)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DkmsRecipe) values = NULL;
+  g_autoptr (GPtrArray) kernels = NULL;
+  int status;
+
+  if (dkms_root_is_file (p->settings->root, "/etc/dkms/no-autoinstall"))
+    return printf ("Automatic installation is switched off by /etc/dkms/no-autoinstall.\n"), 0;
+  if (!dkms_settings_reread (p->settings, "autoinstall_all_kernels continue_on_error", NULL, &values, &error))
+    {
+      dkms_ui_error (&p->ui, error);
+      return dkms_exit_code (error);
+    }
+  p->all_kernels = values != NULL && *dkms_recipe_get (values, "autoinstall_all_kernels", 0) != '\0';
+  if (values != NULL && dkms_recipe_count (values, "continue_on_error") > 0)
+    p->go_on = strcmp (dkms_recipe_get (values, "continue_on_error", 0), "true") == 0;
+
+  status = load (p);
+  if (status != 0)
+    return status;
+  if (!wants_autoinstall (p))
+    return printf ("No dkms.conf of %s/%s asks for automatic installation; nothing is built.\n", p->name, p->version),
+           0;
+  kernels = choose_kernels (p);
+  if (kernels->len == 0)
+    {
+      fprintf (stderr, "Warning: no kernel headers are installed, so nothing is built for %s/%s.\n", p->name,
+               p->version);
+      return 0;
+    }
+  print_choice (p, kernels);
+  return serve_all (p, kernels);
+}
+
+int
+dkms_postinst_main (int argc, char **argv)
+{
+  Postinst p = { .go_on = TRUE };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DkmsSettings) settings = NULL;
+  DkmsRoot *root;
+  int first = 1, status;
+
+  (void)setvbuf (stdout, NULL, _IOLBF, 0); /* our lines stay in order with those of dkms */
+  if (argc > 2 && strcmp (argv[1], "--root") == 0)
+    {
+      p.root = argv[2];
+      first = 3;
+    }
+  const char *words[5];
+  for (int i = 0; i < 5; i++)
+    words[i] = first + i < argc ? argv[first + i] : "";
+  p.name = words[0];
+  p.version = words[1];
+  p.tarballs = words[2];
+  p.arch = words[3];
+  p.upgrade = words[4];
+  if (*p.name == '\0' || *p.version == '\0')
+    {
+      fprintf (stderr, "common.postinst needs the name and the version of a module.\n"
+                       "Usage: common.postinst NAME VERSION [TARBALL_ROOT [ARCH [UPGRADE]]]\n");
+      return 1;
+    }
+  root = dkms_root_open (p.root, &error);
+  settings = root != NULL ? dkms_settings_new (root, &error) : NULL;
+  if (settings == NULL)
+    {
+      dkms_ui_error (&p.ui, error);
+      return dkms_exit_code (error);
+    }
+  p.settings = settings;
+  p.self = dkms_read_link_at (AT_FDCWD, "/proc/self/exe");
+  status = postinst (&p);
+  g_free (p.self);
+  return status;
+}
