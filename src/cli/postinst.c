@@ -26,13 +26,13 @@ typedef struct {
 
 /* ---- running dkms ---- */
 
-/* Runs dkms with the words up to NULL, and the identity and architecture where they are wanted. */
+/* Runs dkms with @words, and the identity and architecture where they are wanted. Returns: its exit status */
 static int
-dkms (const Postinst *p, gboolean identity, const char *kernel, gboolean silent, char **output, ...)
+dkms (const Postinst *p, gboolean identity, const char *kernel, gboolean silent, char **output,
+      const char *const *words)
 {
   g_autoptr (GPtrArray) argv = g_ptr_array_new ();
   g_autoptr (GError) error = NULL;
-  va_list words;
   int status = 0;
   const char *const pairs[][2] = { { "--root", p->root },
                                    { "-m", identity ? p->name : NULL },
@@ -41,10 +41,8 @@ dkms (const Postinst *p, gboolean identity, const char *kernel, gboolean silent,
                                    { "-a", kernel != NULL && *p->arch != '\0' ? p->arch : NULL } };
 
   g_ptr_array_add (argv, p->self);
-  va_start (words, output);
-  for (const char *word = va_arg (words, const char *); word != NULL; word = va_arg (words, const char *))
-    g_ptr_array_add (argv, (gpointer)word);
-  va_end (words);
+  for (; *words != NULL; words++)
+    g_ptr_array_add (argv, (gpointer)*words);
   for (gsize i = 0; i < G_N_ELEMENTS (pairs); i++)
     if (pairs[i][1] != NULL)
       {
@@ -68,7 +66,7 @@ is_built (const Postinst *p, const char *kernel)
 {
   g_autofree char *lines = NULL;
 
-  return dkms (p, TRUE, kernel, FALSE, &lines, "status", NULL) == 0 && lines != NULL
+  return dkms (p, TRUE, kernel, FALSE, &lines, (const char *[]){ "status", NULL }) == 0 && lines != NULL
          && strstr (lines, ": built") != NULL;
 }
 
@@ -223,14 +221,14 @@ load (const Postinst *p)
   if (dkms_root_is_dir (s->root, tree))
     {
       printf ("Removing the old registration of %s/%s\n", p->name, p->version);
-      status = dkms (p, TRUE, NULL, FALSE, NULL, "remove", "--all", NULL);
+      status = dkms (p, TRUE, NULL, FALSE, NULL, (const char *[]){ "remove", "--all", NULL });
       if (status != 0)
         return status;
     }
   if (*p->tarballs != '\0' && dkms_root_is_file (s->root, tarball))
     {
       g_autofree char *host = dkms_root_resolved (s->root, tarball);
-      if (dkms (p, FALSE, NULL, FALSE, NULL, "ldtarball", "--archive", host, NULL) == 0)
+      if (dkms (p, FALSE, NULL, FALSE, NULL, (const char *[]){ "ldtarball", "--archive", host, NULL }) == 0)
         return 0;
       fprintf (stderr, "\nError! %s could not be loaded.\nReinstall the package that it belongs to.\n", tarball);
       return 2;
@@ -238,7 +236,7 @@ load (const Postinst *p)
   if (!dkms_root_is_dir (s->root, source))
     return 0;
   printf ("Registering %s/%s\n", p->name, p->version);
-  return dkms (p, TRUE, NULL, TRUE, NULL, "add", NULL);
+  return dkms (p, TRUE, NULL, TRUE, NULL, (const char *[]){ "add", NULL });
 }
 
 /* What the recipe and its overrides say of AUTOINSTALL, with 'no' for no. */
@@ -273,11 +271,11 @@ serve (const Postinst *p, const char *kernel)
         return printf ("There are only ready-made modules, and none for kernel %s.\n", kernel), 0;
       if (!dkms_root_is_dir (root, include))
         return printf ("The headers of kernel %s are missing; nothing is built for it.\n", kernel), 0;
-      status = dkms (p, TRUE, kernel, FALSE, NULL, "build", NULL);
+      status = dkms (p, TRUE, kernel, FALSE, NULL, (const char *[]){ "build", NULL });
       if (status != 0)
         return status == 77 ? 0 : status;
     }
-  return is_built (p, kernel) ? dkms (p, TRUE, kernel, FALSE, NULL, "install", NULL) : 0;
+  return is_built (p, kernel) ? dkms (p, TRUE, kernel, FALSE, NULL, (const char *[]){ "install", NULL }) : 0;
 }
 
 static int
