@@ -98,6 +98,9 @@ check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError 
     return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, options->source,
                       "Give the directory or archive alone, or -m and -v alone.",
                       "A directory or archive and a module are named at once");
+  if (options->bare_dir != NULL)
+    return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, options->bare_dir, "Name the directory that holds it.",
+                      "The directory %s holds no dkms.conf", options->bare_dir);
   if (options->missing != NULL)
     return dkms_fail (error, verb->verb == DKMS_VERB_LDTARBALL ? DKMS_ERROR_NO_SOURCE : DKMS_ERROR_NO_IDENTITY,
                       options->missing, "Check the spelling.", "There is no file or directory %s", options->missing);

@@ -12,7 +12,8 @@ typedef struct {
   char *verb;         /* (nullable) */
   char *module, *version, *source;
   char *archive;
-  char *missing; /* (nullable): a path that does not exist */
+  char *missing;  /* (nullable): a path that does not exist */
+  char *bare_dir; /* (nullable): a directory without dkms.conf */
   char *root, *dkmstree, *sourcetree, *installtree, *config, *kernelsourcedir, *conf_file, *jobs, *templatekernel;
   GPtrArray *directives;
   gboolean all, force, force_version_override, no_depmod, dry_run, verbose, quiet, symlink_modules, binaries_only,

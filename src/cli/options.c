@@ -23,10 +23,22 @@ dkms_options_free (DkmsOptions *self)
 {
   if (self == NULL)
     return;
-  char *texts[]
-      = { self->verb,      self->module,   self->version,       self->source,      self->archive, self->missing,
-          self->root,      self->dkmstree, self->sourcetree,    self->installtree, self->config,  self->kernelsourcedir,
-          self->conf_file, self->jobs,     self->templatekernel };
+  char *texts[] = { self->verb,
+                    self->module,
+                    self->version,
+                    self->source,
+                    self->archive,
+                    self->missing,
+                    self->bare_dir,
+                    self->root,
+                    self->dkmstree,
+                    self->sourcetree,
+                    self->installtree,
+                    self->config,
+                    self->kernelsourcedir,
+                    self->conf_file,
+                    self->jobs,
+                    self->templatekernel };
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_free (texts[i]);
   g_ptr_array_unref (self->kernels);
@@ -189,6 +201,14 @@ tidy (const char *value)
   return g_strstrip (text);
 }
 
+/* What nobody would call a module. */
+static gboolean
+is_path (const char *word)
+{
+  return *word == '/' || strcmp (word, ".") == 0 || strcmp (word, "..") == 0 || g_str_has_prefix (word, "./")
+         || g_str_has_prefix (word, "../");
+}
+
 static gboolean
 take_positional (DkmsOptions *self, const char *word, DkmsUi *ui, GError **error)
 {
@@ -217,6 +237,8 @@ take_positional (DkmsOptions *self, const char *word, DkmsUi *ui, GError **error
     set_text (&self->archive, word);
   else if (*word == '/' && access (word, F_OK) != 0)
     set_text (&self->missing, word);
+  else if (is_path (word) && dkms_is_dir_at (AT_FDCWD, word))
+    set_text (&self->bare_dir, word);
   else if (self->module == NULL)
     set_module (self, word);
   else

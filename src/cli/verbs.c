@@ -56,7 +56,7 @@ static const char *const options[] = {
   "    --force-version-override  skip only the version comparison",
   "    --no-depmod             do not run depmod",
   "    --symlink-modules       install links instead of copies",
-  "    --modprobe-on-install   load modules for this machine's hardware afterwards",
+  "    --modprobe-on-install   load modules for this machine afterwards",
   "    --templatekernel <k>    match: the kernel to imitate",
   "    --archive <file>        archive to load, or to make",
   "    --source-only, --binaries-only  mktarball: what to pack",
@@ -73,11 +73,11 @@ void
 dkms_verb_print_help (const DkmsVerbInfo *only)
 {
   if (only != NULL && only->summary != NULL)
-    printf ("Usage: dkms %s [options] [module/version | directory | dkms.conf | archive]\n\n%s.\n", only->name,
+    printf ("Usage: dkms %s [options]\n       [module/version | directory | dkms.conf | archive]\n\n%s.\n", only->name,
             only->summary);
   else
     {
-      printf ("Usage: dkms <verb> [options] [module/version | directory | dkms.conf | archive]\n\nVerbs:\n");
+      printf ("Usage: dkms <verb> [options]\n       [module/version | directory | dkms.conf | archive]\n\nVerbs:\n");
       for (gsize i = 0; i < G_N_ELEMENTS (verbs); i++)
         if (verbs[i].summary != NULL)
           printf ("  %-15s %s\n", verbs[i].name, verbs[i].summary);

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "install/job.h"
+#include "kernel/version.h"
 #include "store/transaction.h"
 
 /* ---- the graph ---- */
@@ -206,7 +207,19 @@ read_candidates (DkmsRun *run, DkmsState *state, GError **error)
   return TRUE;
 }
 
-/* --all: every kernel and arch that the version is built for, built ones first as the reference orders them. */
+/* Built ones before installed ones, each in the order of `sort -V` (spec/cli.md §5). */
+static int
+compare_builds (gconstpointer a, gconstpointer b)
+{
+  const DkmsBuild *x = *(const DkmsBuild *const *)a, *y = *(const DkmsBuild *const *)b;
+  int order = dkms_version_sort (x->kernel, y->kernel);
+
+  if (x->active != y->active)
+    return x->active - y->active;
+  return order != 0 ? order : dkms_version_sort (x->arch, y->arch);
+}
+
+/* --all: every kernel and arch that the version is built for. */
 static void
 expand_all (DkmsRequest *request, const DkmsState *state)
 {
@@ -214,13 +227,16 @@ expand_all (DkmsRequest *request, const DkmsState *state)
                                    ? dkms_state_find (state, request->module, request->version)
                                    : NULL;
 
-  for (int active = 0; version != NULL && active < 2; active++)
-    for (guint i = 0; i < version->builds->len; i++)
-      {
-        const DkmsBuild *build = version->builds->pdata[i];
-        if (build->active == active)
-          dkms_request_add_target (request, build->kernel, build->arch);
-      }
+  g_autoptr (GPtrArray) builds = g_ptr_array_new ();
+
+  for (guint i = 0; version != NULL && i < version->builds->len; i++)
+    g_ptr_array_add (builds, version->builds->pdata[i]);
+  g_ptr_array_sort (builds, compare_builds);
+  for (guint i = 0; i < builds->len; i++)
+    {
+      const DkmsBuild *build = builds->pdata[i];
+      dkms_request_add_target (request, build->kernel, build->arch);
+    }
 }
 
 /* Without headers nothing of an autoinstall can be built: it ends at once (21), but only if there is something to

@@ -172,17 +172,30 @@ dkms_world_want (DkmsWorld *self, const char *module, const char *version, const
   g_hash_table_insert (self->queries, g_steal_pointer (&key), query);
 }
 
-/* --directive NAME=value: literal, after all files, element 0. */
+/* --directive NAME=value or NAME[i]=value: literal, after all files, told once per recipe. */
 static void
-apply_directives (const DkmsSettings *s, DkmsRecipe *recipe)
+apply_directives (const DkmsSettings *s, DkmsUi *ui, DkmsRecipe *recipe)
 {
   g_auto (GStrv) known = g_strsplit (dkms_recipe_names, " ", -1);
 
   for (guint i = 0; i < s->directives->len; i++)
     {
       g_auto (GStrv) pair = g_strsplit (s->directives->pdata[i], "=", 2);
-      if (pair[1] != NULL && g_strv_contains ((const char *const *)known, pair[0]))
-        dkms_recipe_set (recipe, pair[0], 0, pair[1]);
+      guint64 element = 0;
+      char *bracket = strchr (pair[0], '[');
+
+      if (pair[1] == NULL)
+        continue;
+      dkms_ui_line (ui, "Directive: %s=\"%s\"", pair[0], pair[1]);
+      if (bracket != NULL && g_str_has_suffix (bracket, "]"))
+        {
+          bracket[strlen (bracket) - 1] = '\0';
+          if (!g_ascii_string_to_unsigned (bracket + 1, 10, 0, 9999, &element, NULL))
+            continue;
+          *bracket = '\0';
+        }
+      if (g_strv_contains ((const char *const *)known, pair[0]))
+        dkms_recipe_set (recipe, pair[0], (guint)element, pair[1]);
     }
 }
 
@@ -197,7 +210,7 @@ dkms_world_load (DkmsWorld *self, GError **error)
     {
       DkmsQuery *query = self->wanted->pdata[i];
       if (query->recipe != NULL)
-        apply_directives (self->settings, query->recipe);
+        apply_directives (self->settings, self->ui, query->recipe);
     }
   g_ptr_array_set_size (self->wanted, 0);
   return TRUE;
@@ -288,7 +301,7 @@ dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict, GEr
     return FALSE;
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
-  apply_directives (self->settings, query->recipe);
+  apply_directives (self->settings, self->ui, query->recipe);
   if (!check (self, query->recipe, strict, error))
     return FALSE;
   g_free (request->module);

@@ -1,0 +1,508 @@
+"""Options, streams and exit codes of the command line, one by one; Q-numbers are those of docs/compatibility.md."""
+import os
+import re
+import subprocess
+
+import pytest
+from conftest import ARCH, DKMS, K1, K2
+
+CONF = 'PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/extra\nSTRIP=no\nAUTOINSTALL=yes\n'
+
+
+def tools(tmp_path, **scripts):
+    directory = tmp_path / "bin"
+    directory.mkdir(exist_ok=True)
+    for name, script in scripts.items():
+        path = directory / name.replace("_", "-")
+        path.write_text("#!/bin/sh\n" + script)
+        path.chmod(0o755)
+    return {"PATH": f"{directory}:{os.environ['PATH']}"}
+
+
+def log_of(root, kernel=K1):
+    return (root.tree / f"foo/1.0/{kernel}/{ARCH}/log/make.log").read_text()
+
+
+def command_of(root, kernel=K1):
+    return re.search(r"Building module\(s\)\n# command: (.*)", log_of(root, kernel)).group(1)
+
+
+# ---- naming things ----
+
+@pytest.mark.parametrize("arguments", [["-m", "foo", "-v", "1.0"], ["-m", "foo/1.0"], ["--module", "foo/1.0"], ["--module=foo/1.0"],
+                                       ["foo/1.0"], ["foo", "-v", "1.0"], ["--module=foo", "--module-version=1.0"],
+                                       ["-m", "bar", "-m", "foo", "-v", " 1.0 \nrest"], ["-v", "9", "foo/1.0"]])
+def test_module_and_version(root, arguments):
+    root.source()
+    root.ok("add", *arguments)
+    assert root.status() == ["foo/1.0: added"]
+
+
+@pytest.mark.parametrize("arguments, built", [
+    (["-k", K1], [(K1, ARCH)]), (["--kernelver", K1], [(K1, ARCH)]), ([f"--kernelver={K1}"], [(K1, ARCH)]),
+    (["-k", f"{K1}/riscv64"], [(K1, "riscv64")]), (["-k", K1, "-k", K2], [(K1, ARCH), (K2, ARCH)]),
+    (["-k", K1, "-a", "x"], [(K1, "x")]), (["--arch=x", "-k", K1, "-k", K2], [(K1, "x"), (K2, "x")]),
+    (["-k", K1, "-k", K2, "-a", "x", "--arch", "y"], [(K1, "x"), (K2, "y")]),
+    (["-k", K1, "-k", f"{K2}/y"], [(K1, ARCH), (K2, "y")])])  # Q-05: y belongs to its kernel
+def test_kernels_and_arches(root, arguments, built):
+    root.source()
+    root.ok("build", "foo/1.0", *arguments)
+    assert root.status() == [f"foo/1.0, {k}, {a}: built" for k, a in built]
+
+
+def test_running_kernel_is_the_default(root):
+    root.source()
+    root.kernel(os.uname().release)
+    root.ok("build", "foo/1.0")
+    assert root.status() == [f"foo/1.0, {os.uname().release}, {ARCH}: built"]
+
+
+@pytest.mark.parametrize("arguments, code", [
+    (["build", "foo/1.0", "-k", K1, "-a", "x", "-a", "y"], 1), (["build", "foo/1.0", "-k", K1, "--all"], 2),
+    (["uninstall", "foo/1.0", "-a", "x", "--all"], 3), (["build", "foo/1.0", "-k", ""], 16), (["build", "foo/1.0", "-k", K1, "-a", ""], 16),
+    (["build", "--all", "foo/1.0"], 5), (["add", "--all", "foo/1.0"], 5), (["install", "--all", "foo/1.0"], 5), (["autoinstall", "--all"], 5),
+    (["autoinstall", "-k", K1, "-k", K2], 4), (["add", "remove"], 4), (["mktarball", "--binaries-only", "--source-only"], 8),
+    (["remove", "foo"], 1), (["remove"], 1), (["remove", "foo/9"], 3), (["unbuild", "foo/9"], 3), (["uninstall", "foo/9"], 3),
+    (["add", "nosuch/1.0"], 2), (["--bogus"], 2), (["status", "-k=x"], 2), (["status", "-m=x"], 2), (["--kernelverX=1"], 2), ([], 2), (["nonsense"], 2),
+    (["build", "foo/1.0", "-k"], 2), (["add", "/no/such/place"], 1), (["add", "."], 1)])
+def test_refusals(root, tmp_path, arguments, code):
+    root.source()
+    before = root.snapshot()
+    result = root(*arguments, cwd=tmp_path)
+    assert result.rc == code and result.err.startswith("\nError! "), result
+    assert {k: v for k, v in root.snapshot().items() if not k.startswith("var")} == before
+
+
+def test_a_directory_and_a_module_at_once(root):
+    assert root("add", root.source(), "-m", "foo").rc == 1  # Q-07
+
+
+def test_a_second_name_is_ignored(root):
+    root.source()
+    assert "Ignoring the argument extra" in root.ok("add", "foo/1.0", "extra").err
+
+
+def test_options_of_other_verbs_are_accepted(root):
+    root.source()
+    root.ok("add", "foo/1.0", "-j", "4", "--templatekernel", "x", "--no-depmod")  # Q-14
+
+
+# ---- streams ----
+
+def test_help_and_version(root):
+    assert re.fullmatch(r"dkms-\d+\.\d+\.\d+(~\w+)?\n", root.ok("--version").out)
+    assert root.ok("-V", "--bogus").out == root.ok("--version").out, "printed at once"
+    for arguments in (["--help"], ["-h"], ["--help", "--bogus"]):
+        assert "autoinstall" in root.ok(*arguments).out and root.ok(*arguments).err == ""
+    assert "Install" in root.ok("autoinstall", "--help").out
+    assert all(len(line) <= 80 for line in root.ok("--help").out.splitlines())
+
+
+def test_unknown_option_shows_the_usage(root):
+    result = root("--bogus")
+    assert "--bogus" in result.err and "Usage" in result.out
+
+
+@pytest.mark.parametrize("option", ["-q", "--quiet"])
+def test_quiet_hides_even_errors(root, option):
+    result = root("remove", "foo/9", option)
+    assert (result.rc, result.out, result.err) == (3, "", "")  # Q-06
+
+
+@pytest.mark.parametrize("option", ["--no-initrd", "--no-clean-kernel", "--no-prepare-kernel"])
+def test_obsolete_options(root, option):
+    result = root.ok("status", option)
+    assert result.err.startswith("Deprecated: ") and option in result.err and result.out == ""
+
+
+def test_verbose_shows_command_lines(root):
+    root.source()
+    assert "make -j" not in root.ok("build", "foo/1.0", "-k", K1).out
+    assert f"make -j" in root.ok("build", "foo/1.0", "-k", K1, "--force", "--verbose").out
+    root.framework("verbose=1\n")
+    assert "make -j" in root.ok("build", "foo/1.0", "-k", K1, "--force").out
+
+
+def test_debug_tells_more(root, tmp_path):
+    root.source()
+    env = tools(tmp_path, depmod="exit 1\n")
+    root.ok("install", "foo/1.0", "-k", K1, "--debug", env=env)
+
+
+def test_steps_on_stdout_warnings_on_stderr(root):
+    root.source(extra='PRE_INSTALL="missing.sh"\n')
+    result = root.ok("install", "foo/1.0", "-k", K1)
+    assert "Building module(s)... done" in result.out and result.err.startswith("Warning: PRE_INSTALL")
+
+
+# ---- what options do ----
+
+@pytest.mark.parametrize("arguments, env, expected", [
+    ([], {}, f"-j{len(os.sched_getaffinity(0))} "), (["-j", "7"], {}, "-j7 "), (["-j7"], {}, "-j7 "), (["-j", "0"], {}, "-j "),
+    ([], {"parallel_jobs": "3"}, "-j3 "), (["-j", "5"], {"parallel_jobs": "3"}, "-j5 ")])
+def test_jobs(root, arguments, env, expected):
+    root.source()
+    root.ok("build", "foo/1.0", "-k", K1, *arguments, env=env)
+    assert command_of(root).startswith(f"make {expected}KERNELRELEASE={K1} -C ")
+
+
+def test_kernelsourcedir_for_all_kernels(root):
+    elsewhere = root.path / "headers"
+    (root.modules / K1 / "build").rename(elsewhere)
+    root.source()
+    assert root("build", "foo/1.0", "-k", K1).rc == 21
+    root.ok("build", "foo/1.0", "-k", K1, "-k", K2, "--kernelsourcedir", "/headers")
+    for kernel in (K1, K2):
+        assert f"-C {elsewhere} " in command_of(root, kernel) + " "
+
+
+def test_relative_paths_mean_the_callers_directory(root, tmp_path):
+    root.source()
+    (tmp_path / "my.conf").write_text(CONF + "MAKE=\"echo mine; cp foo.c foo.ko\"\n")
+    root.ok("build", "foo/1.0", "-k", K1, "-c", "my.conf", cwd=tmp_path)  # Q-12
+    assert "echo mine" in command_of(root)
+
+
+def test_config_decides_exclusivity(root):
+    root.source(extra="BUILD_EXCLUSIVE_CONFIG=CONFIG_WANTED\n")
+    (root.path / "cfg").write_text("CONFIG_WANTED=m\n")
+    assert root("build", "foo/1.0", "-k", K1).rc == 77
+    root.ok("build", "foo/1.0", "-k", K1, "--config", "/cfg")
+
+
+def test_directive_is_echoed_exported_and_literal(root):
+    root.source(conf=CONF + "MAKE='echo \"got:\\$ANY:\\$PACKAGE_VERSION\"; cp foo.c foo.ko'\n")
+    result = root.ok("build", "foo/1.0", "-k", K1, "--directive", "ANY=a  b=$HOME", "--directive=STRIP=yes", "--directive", "STRIP=no")
+    assert "got:a  b=$HOME:" in log_of(root)
+    assert re.search(r'^Directive: ANY="a  b=\$HOME"$', result.out, re.M) and result.out.count("Directive: STRIP") == 2
+
+
+def test_directive_of_one_element(root):
+    root.source(conf=CONF + "BUILT_MODULE_NAME[1]=bar\nDEST_MODULE_LOCATION[1]=/extra\nSTRIP[1]=no\n", files={"foo.c": "f", "bar.c": "b"})
+    root.ok("install", "foo/1.0", "-k", K1, "--directive", "DEST_MODULE_NAME[1]=baz")
+    assert sorted(p.name for p in (root.modules / K1 / "updates/dkms").iterdir()) == ["baz.ko", "foo.ko"]
+
+
+def test_no_depmod(root, tmp_path):
+    env = tools(tmp_path, depmod=f"touch {tmp_path}/called\n")
+    (root.modules / K1 / "modules.dep").write_text("x\n")
+    root.source()
+    root.ok("install", "foo/1.0", "-k", K1, "--no-depmod", env=env)
+    assert not (tmp_path / "called").exists()
+    root.ok("uninstall", "foo/1.0", "-k", K1, env=env)
+    assert (tmp_path / "called").exists()
+
+
+@pytest.mark.parametrize("dep, called", [(None, False), ("x\n", True)])
+def test_depmod_needs_modules_dep(root, tmp_path, dep, called):
+    env = tools(tmp_path, depmod=f'echo "$@" > {tmp_path}/called\n')
+    if dep is not None:
+        (root.modules / K1 / "modules.dep").write_text(dep)
+    (root.path / "boot").mkdir()
+    (root.path / f"boot/System.map-{K1}").touch()
+    root.source()
+    root.ok("install", "foo/1.0", "-k", K1, env=env)
+    assert (tmp_path / "called").exists() == called
+    if called:
+        words = (tmp_path / "called").read_text().split()
+        assert words == ["-b", str(root.path), "-a", K1, "-F", f"{root.path}/boot/System.map-{K1}"]  # Q-65
+
+
+def test_emptied_modules_dep_is_cleaned_away(root, tmp_path):
+    env = tools(tmp_path, depmod=f"for f in dep alias symbols.bin; do : > {root.modules}/{K1}/modules.$f; done\n")
+    (root.modules / K1 / "modules.dep").write_text("x\n")
+    root.source()
+    root.ok("install", "foo/1.0", "-k", K1, env=tools(tmp_path, depmod="exit 0\n"))
+    (root.modules / K1 / "build").rename(root.path / "away")
+    root.ok("uninstall", "foo/1.0", "-k", K1, env=tools(tmp_path, depmod=f"for f in dep alias symbols.bin; do : > {root.modules}/{K1}/modules.$f; done\n"))
+    assert not (root.modules / K1).exists() and env
+
+
+def test_depmod_failure_is_a_warning(root, tmp_path):
+    (root.modules / K1 / "modules.dep").write_text("x\n")
+    root.source()
+    result = root.ok("install", "foo/1.0", "-k", K1, env=tools(tmp_path, depmod="exit 3\n"))  # Q-64
+    assert "depmod" in result.err and "by hand" in result.err
+
+
+def test_unprivileged_verbs_of_the_tree(root):
+    """Whoever may write the trees may add and build; a root of his own is his own."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to become somebody else")
+    root.source()
+    root.ok("status")
+    subprocess.run(["chown", "-R", "nobody", root.path], check=True)
+    for directory in [root.path, *root.path.parents][:4]:
+        directory.chmod(directory.stat().st_mode | 0o055)
+    drop = "import os,sys; os.setgid(65534); os.setuid(65534); os.execv(sys.argv[1], sys.argv[1:])"
+    result = subprocess.run(["/usr/bin/python3", "-c", drop, DKMS, "--root", root.path, "install", "foo/1.0", "-k", K1], capture_output=True,
+                            text=True, check=False)
+    if "Permission denied" in result.stderr and result.returncode == 1 and not result.stdout:
+        pytest.fail("the binary is in a place that others cannot reach")
+    assert result.returncode == 0, result
+    assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
+
+
+def test_tree_of_another_user(root):
+    """Root's own run works in a tree that somebody else owns, and leaves his files his."""
+    root.source()
+    root.ok("add", "foo/1.0")
+    subprocess.run(["chown", "-R", "nobody", root.tree], check=True)
+    root.ok("install", "foo/1.0", "-k", K1)
+    assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
+    assert (root.tree / "foo/1.0").owner() == "nobody"
+
+
+# ---- quirks of several kernels, sources, conf files ----
+
+def test_first_failure_counts_and_all_kernels_are_done(root):
+    root.source(extra='PRE_BUILD="pre.sh"\n', files={"foo.c": "x", "pre.sh": f"#!/bin/sh\n[ $kernelver != {K1} ] || exit 42\n"})
+    assert root("install", "foo/1.0", "-k", K1, "-k", K2).rc == 42  # Q-10
+    assert root.status() == [f"foo/1.0, {K2}, {ARCH}: installed"]
+
+
+def test_same_kernel_twice(root):
+    root.source()
+    result = root.ok("build", "foo/1.0", "-k", K1, "-k", K1)
+    assert result.out.count("Building foo/1.0") == 1
+
+
+def test_directory_of_an_added_module_is_not_copied(root, tmp_path):
+    root.source()
+    root.ok("add", "foo/1.0")
+    other = tmp_path / "work"
+    other.mkdir()
+    (other / "dkms.conf").write_text(CONF)
+    (other / "foo.c").write_text("other\n")
+    for verb in ("add", "build", "install"):
+        assert root(verb, other, "-k", K1).rc == 3  # Q-08
+    assert (root.src / "foo-1.0/foo.c").read_text() == "foo 1.0\n"
+
+
+def test_forced_add_of_the_source_itself_deletes_nothing(root):
+    source = root.source()
+    root.ok("add", source, "--force")  # Q-09
+    assert (source / "foo.c").is_file() and root.status() == ["foo/1.0: added"]
+
+
+def test_identity_is_not_compared_but_warned_about(root):
+    root.source("bar", conf=CONF)
+    assert "says it is foo/1.0" in root.ok("add", "bar/1.0").err  # Q-35
+
+
+def test_identity_lookup_ignores_overrides(root, tmp_path):
+    (root.path / "etc/dkms/.conf").write_text("PACKAGE_NAME=evil\n")
+    (root.path / "etc/dkms/-.conf").write_text("PACKAGE_NAME=evil\n")
+    root.ok("add", root.source())  # Q-36
+    assert root.status() == ["foo/1.0: added"]
+
+
+def test_syntax_error_after_the_directives(root):
+    root.source(conf=CONF + "if then\n")
+    root.ok("install", "foo/1.0", "-k", K1)  # Q-26
+
+
+def test_internal_names_of_the_reference_are_ignored(root):
+    root.source(conf=CONF + "strip=no\npatch_array=(x)\nbuilt_module_name=(zzz)\ndest_module_location=(/nowhere)\nbuild_exclude=yes\n")
+    root.ok("install", "foo/1.0", "-k", K1)  # Q-32
+    assert (root.modules / K1 / "updates/dkms/foo.ko").is_file()
+
+
+@pytest.mark.parametrize("strip, called", [("", ["foo", "bar"]), ("STRIP=no\n", []), ("STRIP[0]=N\nSTRIP[1]=yes\n", ["bar"]),
+                                           ("STRIP[0]=no\nSTRIP[1]=maybe\n", ["bar"]), ("STRIP[1]=no\n", ["foo"])])
+def test_strip(root, tmp_path, strip, called):
+    env = tools(tmp_path, strip=f'echo "$1 $2" >> {tmp_path}/called\n')
+    root.source(conf="PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME[0]=foo\nBUILT_MODULE_NAME[1]=bar\n"
+                     "DEST_MODULE_LOCATION[0]=/extra\nDEST_MODULE_LOCATION[1]=/extra\n" + strip, files={"foo.c": "f", "bar.c": "b"})
+    root.ok("build", "foo/1.0", "-k", K1, env=env)
+    found = (tmp_path / "called").read_text().splitlines() if (tmp_path / "called").exists() else []
+    assert found == [f"-g {name}.ko" for name in called]  # Q-31
+
+
+def test_strip_of_a_clang_kernel(root, tmp_path):
+    env = tools(tmp_path, clang_17="exit 0\n", llvm_strip=f"touch {tmp_path}/llvm\n", strip=f"touch {tmp_path}/gnu\n")
+    root.kernel(K1, config='CONFIG_CC_VERSION_TEXT="clang-17 version 17"\n')
+    root.source(conf=CONF.replace("STRIP=no\n", ""))
+    root.ok("build", "foo/1.0", "-k", K1, env=env)
+    assert (tmp_path / "llvm").exists() and not (tmp_path / "gnu").exists()  # Q-53
+
+
+@pytest.mark.parametrize("config, expected", [
+    ("", "CC= LD="), ('CONFIG_CC_VERSION_TEXT="my-gcc (x) 1"\n', "CC=my-gcc LD="), ("CONFIG_CC_VERSION_TEXT=my-gcc 1\n", "CC=my-gcc LD="),
+    ('CONFIG_CC_VERSION_TEXT="not-there 1"\n', "CC= LD="), ("CONFIG_CC_IS_CLANG=y\nCONFIG_LD_IS_LLD=y\n", "CC=clang LD=ld.lld LLVM=1")])
+def test_compiler_of_the_kernel(root, tmp_path, config, expected):
+    env = tools(tmp_path, my_gcc="", clang="", **{"ld.lld": ""})
+    root.kernel(K1, config=config)
+    root.source(conf=CONF + "MAKE='cp foo.c foo.ko; echo \"CC=\\$KERNEL_CC LD=\\$KERNEL_LD\"'\n")
+    root.ok("build", "foo/1.0", "-k", K1, env=dict(env, CC="mine"))
+    assert f"\n{expected.removesuffix(' LLVM=1')}" in log_of(root)
+    assert command_of(root).endswith(" LLVM=1") == expected.endswith(" LLVM=1")
+
+
+def test_make_log_of_the_source_is_not_kept(root):
+    root.source(files={"foo.c": "x", "make.log": "stale\n"})
+    root.ok("build", "foo/1.0", "-k", K1)
+    assert "stale" not in log_of(root)  # Q-56
+
+
+def test_zero_records_and_exclusivity(root):
+    root.source(conf="PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\nBUILD_EXCLUSIVE_KERNEL=^9\n")
+    assert root("build", "foo/1.0", "-k", K1).rc == 77  # Q-39
+    root.source("bar", conf="PACKAGE_NAME=bar\nPACKAGE_VERSION=1.0\n")
+    assert "lists no module" in root.ok("install", "bar/1.0", "-k", K1).err
+    assert f"bar/1.0, {K1}, {ARCH}: installed" in root.status()
+
+
+def test_exclusivity_names_the_real_file(root):
+    root.source(extra="BUILD_EXCLUSIVE_KERNEL=^9\n")
+    result = root("build", "foo/1.0", "-k", K1)
+    assert result.rc == 77 and result.err.startswith("Warning: ") and str(root.src / "foo-1.0/dkms.conf") in result.err  # Q-50
+
+
+def test_exclusivity_without_a_configuration(root):
+    (root.modules / K1 / "build/include/config/auto.conf").unlink()
+    root.source(extra="BUILD_EXCLUSIVE_CONFIG=CONFIG_X\n")
+    root.ok("build", "foo/1.0", "-k", K1)  # Q-5A
+
+
+def test_depends_in_one_string(root):
+    for name in ("a", "b"):
+        root.source(name)
+        root.ok("install", f"{name}/1.0", "-k", K1)
+    root.source(extra='BUILD_DEPENDS="a b"\n')
+    root.ok("build", "foo/1.0", "-k", K1)  # Q-33
+
+
+def test_failing_post_build_means_not_built(root):
+    root.source(extra='POST_BUILD="post.sh"\n', files={"foo.c": "x", "post.sh": "#!/bin/sh\nexit 9\n"})
+    assert root("install", "foo/1.0", "-k", K1).rc == 9  # Q-52
+    assert root.status() == ["foo/1.0: added"]
+
+
+def test_script_that_cannot_run_is_a_warning_also_before_install(root):
+    root.source(extra='PRE_INSTALL="pre.sh"\n', files={"foo.c": "x", "pre.sh": "no script\n"})
+    assert "not executable" in root.ok("install", "foo/1.0", "-k", K1).err  # Q-78
+
+
+# ---- state ----
+
+def test_tree_reached_through_a_link(root):
+    (root.path / "real").mkdir()
+    (root.path / "link").symlink_to("real")
+    root.source()
+    root.ok("install", "foo/1.0", "-k", K1, "--dkmstree", "/link")  # Q-40
+    assert root.status("--dkmstree", "/link") == root.status("--dkmstree", "/real") == [f"foo/1.0, {K1}, {ARCH}: installed"]
+
+
+def test_kernel_of_any_name(root):
+    root.kernel("fake")
+    root.source()
+    root.ok("build", "foo/1.0", "-k", "fake")
+    assert root.status() == [f"foo/1.0, fake, {ARCH}: built"]  # Q-41
+    root.ok("remove", "foo/1.0", "--all")
+    assert root.status() == [] and not (root.tree / "foo").exists()
+
+
+def test_link_and_source_both_gone_is_broken(root):
+    root.source()
+    root.ok("add", "foo/1.0")
+    (root.tree / "foo/1.0/source").unlink()
+    (root.src / "foo-1.0").rename(root.src / "away")
+    assert root.status() == ["foo/1.0: broken"]  # Q-46
+
+
+def test_originals_are_no_module(root):
+    (root.modules / K1 / "kernel").mkdir()
+    (root.modules / K1 / "kernel/foo.ko").write_text("original\n")
+    root.source()
+    root.ok("install", "foo/1.0", "-k", K1)
+    assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed (Original modules exist)"]
+
+
+@pytest.mark.parametrize("name", ["kdeb", "mybuild"])
+def test_kernels_whose_names_end_like_other_directories(root, name):
+    root.kernel(name)
+    root.source()
+    root.ok("build", "foo/1.0", "-k", name)
+    root.ok("remove", "foo/1.0", "-k", K1)
+    assert root.status() == [f"foo/1.0, {name}, {ARCH}: built"]  # Q-45
+
+
+def test_compression_is_decided_per_kernel(root):
+    (root.modules / K1 / "kernel").mkdir()
+    (root.modules / K1 / "kernel/x.ko.zst").touch()
+    (root.modules / K1 / "kernel/x.ko.gz").touch()
+    root.source()
+    root.ok("install", "foo/1.0", "-k", K1, "-k", K2)
+    assert (root.modules / K1 / "updates/dkms/foo.ko.zst").exists() and (root.modules / K2 / "updates/dkms/foo.ko").exists()  # Q-47
+
+
+def test_other_compressions_of_a_module_go(root):
+    root.source()
+    root.ok("install", "foo/1.0", "-k", K1)
+    (root.modules / K1 / "kernel").mkdir()
+    (root.modules / K1 / "kernel/x.ko.xz").touch()
+    root.ok("uninstall", "foo/1.0", "-k", K1)
+    (root.modules / K1 / "updates/dkms").mkdir(parents=True)
+    (root.modules / K1 / "updates/dkms/foo.ko.gz").write_text("stale")
+    root.ok("build", "foo/1.0", "-k", K1, "--force")
+    root.ok("install", "foo/1.0", "-k", K1, "--force")
+    assert [p.name for p in (root.modules / K1 / "updates/dkms").iterdir()] == ["foo.ko.xz"]  # Q-75
+
+
+def test_only_module_files_are_deleted(root):
+    root.source()
+    root.ok("install", "foo/1.0", "-k", K1)
+    keep = root.modules / K1 / "updates/dkms/foo.ko.bak"
+    keep.write_text("mine\n")
+    root.ok("uninstall", "foo/1.0", "-k", K1)
+    assert keep.read_text() == "mine\n"  # Q-63
+
+
+def test_replaced_file_stays(root):
+    root.source()
+    root.ok("install", "foo/1.0", "-k", K1)
+    installed = root.modules / K1 / "updates/dkms/foo.ko"
+    installed.unlink()
+    installed.write_text("somebody else's\n")
+    root.ok("uninstall", "foo/1.0", "-k", K1)
+    assert installed.read_text() == "somebody else's\n"  # Q-62
+
+
+def test_failing_install_leaves_nothing(root):
+    root.source(conf=CONF + "BUILT_MODULE_NAME[1]=bar\nDEST_MODULE_LOCATION[1]=/extra\nSTRIP[1]=no\n", files={"foo.c": "f", "bar.c": "b"})
+    root.ok("build", "foo/1.0", "-k", K1)
+    (root.tree / f"foo/1.0/{K1}/{ARCH}/module/bar.ko").unlink()
+    assert root("install", "foo/1.0", "-k", K1).rc == 6
+    assert not (root.modules / K1 / "updates").exists() and not (root.tree / f"foo/kernel-{K1}-{ARCH}").exists()  # Q-66
+
+
+def test_missing_kernel_directory(root):
+    root.source()
+    root.ok("build", "foo/1.0", "-k", "6.9-none", "--kernelsourcedir", f"/lib/modules/{K1}/build")
+    assert root("install", "foo/1.0", "-k", "6.9-none").rc == 6
+
+
+def test_all_goes_built_first_in_version_order(root):
+    kernels = ["6.1.0-10-x", "6.1.0-9-x", "6.1.0-100-x", "6.1.0-1-x"]
+    root.source()
+    for kernel in kernels:
+        root.kernel(kernel)
+        root.ok("build", "foo/1.0", "-k", kernel)
+    root.ok("install", "foo/1.0", "-k", "6.1.0-1-x")
+    plan = root.ok("unbuild", "foo/1.0", "--all", "--dry-run").out
+    assert [line.split()[2] for line in plan.splitlines() if line.startswith("unbuild")] == [
+        "6.1.0-9-x", "6.1.0-10-x", "6.1.0-100-x", "6.1.0-1-x"]
+
+
+def test_empty_source(root):
+    root.source(files={})
+    (root.src / "foo-1.0/foo.c").unlink(missing_ok=True)
+    assert root("build", "foo/1.0", "-k", K1).rc == 8
+
+
+def test_several_kernels_in_status(root):
+    root.source()
+    root.ok("build", "foo/1.0", "-k", K1)
+    assert root.status("-k", K1, "-k", K2) == [f"foo/1.0, {K1}, {ARCH}: built", "foo/1.0: added"]  # Q-42
+    assert root.status("-a", "nope") == ["foo/1.0: added"] and root.status("--all") == root.status()
