@@ -1,0 +1,130 @@
+"""Every directive of dkms.conf, where no other test has it as its subject."""
+import re
+
+import pytest
+from conftest import ARCH, K1, K2
+
+ID = "PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\n"
+ONE = ID + "BUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/extra\nSTRIP=no\n"
+
+
+def files(root, kernel=K1):
+    return sorted(p.name for p in (root.modules / kernel / "updates/dkms").iterdir())
+
+
+def command_of(root, kernel=K1):
+    log = (root.tree / f"foo/1.0/{kernel}/{ARCH}/log/make.log").read_text()
+    return re.search(r"Building module\(s\)\n# command: (.*)", log).group(1)
+
+
+def test_names_and_places(root):
+    root.source(conf=ID + "BUILT_MODULE_NAME[0]=foo\nBUILT_MODULE_LOCATION[0]=sub\nDEST_MODULE_NAME[0]=renamed\nDEST_MODULE_LOCATION[0]=/kernel/x\n"
+                          "STRIP=no\nMAKE=\"cp sub/foo.c sub/foo.ko\"\n", files={"sub/foo.c": "deep\n"})
+    root.os_release("gentoo")
+    root.ok("install", "foo/1.0", "-k", K1, "-a", ARCH)
+    assert (root.modules / K1 / "kernel/x/renamed.ko").read_text() == "deep\n"
+
+
+def test_built_module_name_defaults_to_the_package(root):
+    root.source(conf=ID + "DEST_MODULE_LOCATION=/extra\nSTRIP=no\n")
+    root.ok("install", "foo/1.0", "-k", K1)
+    assert files(root) == ["foo.ko"]
+
+
+def test_make_and_make_match(root):
+    root.source(conf=ONE + f"MAKE[0]='cp foo.c foo.ko # zero'\nMAKE[1]='cp foo.c foo.ko # one'\nMAKE_MATCH[1]='^{K2[:4]}'\n"
+                           f"MAKE[5]='cp foo.c foo.ko # five'\nMAKE_MATCH[5]='^9'\nMAKE[6]='false'\n")
+    root.ok("build", "foo/1.0", "-k", K1, "-k", K2)
+    assert command_of(root).endswith("# zero") and command_of(root, K2).endswith("# one")
+
+
+def test_default_make_command(root):
+    root.source(conf=ONE)
+    root.ok("build", "foo/1.0", "-k", K1, "-j", "2")
+    assert command_of(root) == (f"make -j2 KERNELRELEASE={K1} -C {root.modules}/{K1}/build M={root.tree}/foo/1.0/build")
+
+
+@pytest.mark.parametrize("make", ["'make' -C $kernel_source_dir M=$dkms_tree/foo/1.0/build", "makefoo() { cp foo.c foo.ko; }; makefoo"])
+def test_make_that_opts_out_of_injection(root, make):
+    root.source(conf=ONE + f'MAKE="{make}"\n')
+    root.ok("build", "foo/1.0", "-k", K1)
+    assert "KERNELRELEASE" not in command_of(root)  # Q-30
+
+
+def test_patch_match_and_sparse_patches(root):
+    patch = "--- a/foo.c\n+++ b/foo.c\n@@ -1 +1 @@\n-{}\n+{}\n"
+    root.source(conf=ONE + f"PATCH[0]=a.patch\nPATCH[2]=dir/c.patch\nPATCH[3]=no.patch\nPATCH_MATCH[3]=^9\nPATCH_MATCH[2]={K1}\n",
+                files={"foo.c": "one\n", "patches/a.patch": patch.format("one", "two"), "patches/dir/c.patch": patch.format("two", "three")})
+    root.ok("install", "foo/1.0", "-k", K1, "-k", K2)
+    assert (root.modules / K1 / "updates/dkms/foo.ko").read_text() == "three\n"  # Q-27
+    assert (root.modules / K2 / "updates/dkms/foo.ko").read_text() == "two\n"
+
+
+@pytest.mark.parametrize("line, on_k1, on_k2", [
+    ("BUILD_EXCLUSIVE_KERNEL='^6\\.1\\.'", True, False), ("BUILD_EXCLUSIVE_KERNEL_MIN=6.2", False, True), ("BUILD_EXCLUSIVE_KERNEL_MAX=6.2", True, False),
+    (f"BUILD_EXCLUSIVE_ARCH='^({ARCH}|x)$'", True, True), ("BUILD_EXCLUSIVE_ARCH=^sparc", False, False), ("BUILD_EXCLUSIVE_KERNEL='['", False, False),
+    ("BUILD_EXCLUSIVE_CONFIG='CONFIG_MODULES !CONFIG_NONE'", True, True), ("BUILD_EXCLUSIVE_CONFIG=!CONFIG_MODULES", False, False),
+    ("OBSOLETE_BY=6.2", True, False)])
+def test_exclusivity(root, line, on_k1, on_k2):
+    root.source(conf=ONE + line + "\n")
+    for kernel, allowed in ((K1, on_k1), (K2, on_k2)):
+        assert root("build", "foo/1.0", "-k", kernel).rc == (0 if allowed else 77)
+
+
+def test_exclusivity_of_one_module(root):
+    root.source(conf=ID + "BUILT_MODULE_NAME[0]=foo\nBUILT_MODULE_NAME[1]=bar\nDEST_MODULE_LOCATION[0]=/extra\nDEST_MODULE_LOCATION[1]=/extra\nSTRIP=no\n"
+                          "BUILD_EXCLUSIVE_KERNEL_MIN[1]=6.2\n", files={"foo.c": "f", "bar.c": "b"})
+    root.ok("install", "foo/1.0", "-k", K1, "-k", K2)
+    assert files(root) == ["foo.ko"] and files(root, K2) == ["bar.ko", "foo.ko"]
+
+
+def test_pinned_contradiction_is_skipped(root):
+    root.source(conf=ID + "BUILT_MODULE_NAME[0]=foo\nBUILT_MODULE_NAME[1]=bar\nDEST_MODULE_LOCATION[0]=/extra\nDEST_MODULE_LOCATION[1]=/extra\n"
+                          "BUILD_EXCLUSIVE_KERNEL_MAX[0]=3.99\nBUILD_EXCLUSIVE_KERNEL_MIN[1]=5.0\n", files={"foo.c": "f", "bar.c": "b"})
+    assert root("build", "foo/1.0", "-k", K1).rc == 77  # Q-29
+
+
+@pytest.mark.parametrize("directive", ["CLEAN", "REMAKE_INITRD", "MODULES_CONF", "MODULES_CONF_OBSOLETES", "MODULES_CONF_ALIAS_TYPE",
+                                       "MODULES_CONF_OBSOLETE_ONLY", "OBSOLETE_BY"])
+def test_deprecated(root, directive):
+    root.source(conf=ONE + f"{directive}=99\n")
+    result = root.ok("install", "foo/1.0", "-k", K1)
+    lines = [line for line in result.err.splitlines() if line.startswith("Deprecated: ")]
+    assert len(lines) == 1 and directive in lines[0] and "dkms.conf" in lines[0]
+
+
+@pytest.mark.parametrize("value", ["true", "/bin/true", "/usr/bin/true"])
+def test_clean_that_does_nothing_is_no_news(root, value):
+    root.source(conf=ONE + f"CLEAN={value}\n")
+    assert "Deprecated" not in root.ok("build", "foo/1.0", "-k", K1).err
+
+
+@pytest.mark.parametrize("directive, verb", [("POST_ADD", "add"), ("PRE_BUILD", "build"), ("POST_BUILD", "build"), ("PRE_INSTALL", "install"),
+                                             ("POST_INSTALL", "install"), ("POST_REMOVE", "uninstall")])
+@pytest.mark.parametrize("place", ["source", "admin"])
+def test_scripts(root, directive, verb, place):
+    root.source(conf=ONE + f"{directive}='x.sh one \"two words\"'\n", files={"foo.c": "x", "x.sh": f'#!/bin/sh\necho "source $#" > {root.path}/ran\n'})
+    if place == "admin":
+        override = root.path / "etc/dkms/foo/x.sh"
+        override.parent.mkdir()
+        override.write_text(f'#!/bin/sh\necho "admin $# $PWD" > {root.path}/ran\n')
+        override.chmod(0o755)
+    if verb == "uninstall":
+        root.ok("install", "foo/1.0", "-k", K1)
+    assert not (root.path / "ran").exists()
+    root.ok(verb, "foo/1.0", "-k", K1)
+    text = (root.path / "ran").read_text()
+    # Build scripts are a shell's command line, the others are split at blanks.
+    assert text.split()[:2] == [place, "2" if "BUILD" in directive else "3"]
+    assert place == "source" or text.split()[2].endswith("/etc/dkms/foo")
+
+
+@pytest.mark.parametrize("order", [["foo.conf"], ["foo.conf", "foo-1.0.conf"], ["foo-1.0.conf", f"foo-1.0-{K1}.conf"],
+                                   [f"foo-1.0-{K1}.conf", f"foo-1.0-{K1}-{ARCH}.conf"], [f"foo-1.0-{K1}-{ARCH}.conf", f"foo--{K1}.conf"],
+                                   [f"foo--{K1}.conf", f"foo--{K1}-{ARCH}.conf"]])
+def test_override_files_in_order(root, order):
+    root.source(conf=ONE)
+    for number, name in enumerate(order):
+        (root.path / "etc/dkms" / name).write_text(f"DEST_MODULE_NAME=name{number}\n")
+    root.ok("install", "foo/1.0", "-k", K1)
+    assert files(root) == [f"name{len(order) - 1}.ko"]
