@@ -372,3 +372,37 @@ def test_modprobe_only_for_the_running_kernel_of_this_machine(root, tmp_path):
     root.source()
     root.ok("install", "foo/1.0", "-k", running, "--modprobe-on-install", env=env)
     assert not (tmp_path / "called").exists(), "another root is another machine"
+
+
+# ---- framework.conf ----
+
+def test_framework_trees(root):
+    """source_tree, install_tree and tmp_location."""
+    root.framework("source_tree=/my/src\ninstall_tree=/my/modules\ntmp_location=/my/tmp\n")
+    root.source()
+    (root.path / "my").mkdir()
+    root.src.rename(root.path / "my/src")
+    root.modules.rename(root.path / "my/modules")
+    root.ok("install", "foo/1.0", "-k", K1)
+    assert (root.path / f"my/modules/{K1}/updates/dkms/foo.ko").exists()
+    root.ok("mktarball", "foo/1.0", "--source-only")
+    assert (root.path / "my/tmp").is_dir() and not (root.path / "tmp").exists()
+
+
+def test_framework_switches(root):
+    root.framework("symlink_modules=yes\n")
+    root.source()
+    root.ok("install", "foo/1.0", "-k", K1)
+    assert (root.modules / K1 / "updates/dkms/foo.ko").is_symlink()
+
+
+@pytest.mark.parametrize("variable, suffix, tool", [("compress_gzip_opts", "gz", "gzip"), ("compress_xz_opts", "xz", "xz"), ("compress_zstd_opts", "zst", "zstd")])
+def test_compression_options(root, tmp_path, variable, suffix, tool):
+    env = with_tool(tmp_path, tool, f'echo "$@" > {tmp_path}/called\nfor f; do :; done\nmv "$f" "$f.{suffix}"\n')
+    (root.modules / K1 / "kernel").mkdir()
+    (root.modules / K1 / f"kernel/x.ko.{suffix}").touch()
+    root.framework(f'{variable}="-9  --mine"\n')
+    root.source()
+    root.ok("install", "foo/1.0", "-k", K1, env=env)
+    assert (tmp_path / "called").read_text().split()[:3] == ["-9", "--mine", "-f"]
+    assert (root.modules / K1 / f"updates/dkms/foo.ko.{suffix}").read_text() == "foo 1.0\n"

@@ -209,6 +209,9 @@ def test_other_trees(root):
     options = ["--dkmstree", "/home/tree", "--sourcetree", "/usr/src", "-k", K1]
     root.ok("build", "foo/1.0", *options)
     assert root.status("--dkmstree", "/home/tree") == [f"foo/1.0, {K1}, {ARCH}: built"]
+    root.modules.rename(root.path / "kernels")
+    root.ok("install", "foo/1.0", *options, "--installtree=/kernels")
+    assert (root.path / f"kernels/{K1}/updates/dkms/foo.ko").exists() and not root.modules.exists()
 
 
 def test_directive_from_the_environment(root):
@@ -282,6 +285,9 @@ def test_real_module_and_version_check(real):
     assert result.rc == 6 and "--force" in result.err
     assert f"hello/2.0, {real.release}, {ARCH}: installed" in real.status()
     real.ok("install", "hello/1.0", "-k", real.release, "--force")
+    real.ok("install", "hello/2.0", "-k", real.release)
+    assert real("install", "hello/1.0", "-k", real.release).rc == 6
+    real.ok("install", "hello/1.0", "-k", real.release, "--force-version-override")
     real.ok("install", "hello/2.0", "-k", real.release)
     assert f"hello/2.0, {real.release}, {ARCH}: installed" in real.status()
 
