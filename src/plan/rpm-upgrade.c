@@ -13,22 +13,32 @@
 #include "base/process.h"
 #include "plan/steps.h"
 
-/* The process that started the scriptlet's shell: field 4 of the stat file of our parent (proc(5)). */
+/* Field @number, counted from 1, of the stat file of a process (proc(5)). Returns: (transfer full) (nullable) */
+static char *
+stat_field (int pid, guint number)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", pid);
+  g_autofree char *text = NULL;
+  const char *after;
+
+  if (!g_file_get_contents (path, &text, NULL, NULL) || (after = strrchr (text, ')')) == NULL)
+    return NULL;
+  /* The command's name, field 2, may hold anything, so counting begins behind it. */
+  g_auto (GStrv) fields = g_strsplit (after + 1, " ", -1);
+  return number >= 2 && number - 2 < g_strv_length (fields) ? g_strdup (fields[number - 2]) : NULL;
+}
+
+/* The process that started the scriptlet's shell. */
 static int
 grandparent (void)
 {
-  g_autofree char *path = g_strdup_printf ("/proc/%d/stat", (int)getppid ());
-  g_autofree char *text = NULL;
-  const char *after;
-  int parent = 0;
+  g_autofree char *parent = stat_field (getppid (), 4);
 
-  if (!g_file_get_contents (path, &text, NULL, NULL))
-    return 0;
-  after = strrchr (text, ')'); /* the command's name may hold anything */
-  return after != NULL && sscanf (after + 1, " %*c %d", &parent) == 1 ? parent : 0;
+  return parent != NULL ? (int)g_ascii_strtoll (parent, NULL, 10) : 0;
 }
 
-/* As ps words it, so that locks of the reference are understood and ours by it. */
+/* As ps words it, so that locks of the reference are understood and ours by it; where there is no ps, in the kernel's
+ * own clock ticks. */
 static char *
 start_time (int pid)
 {
@@ -38,7 +48,11 @@ start_time (int pid)
   int status = 0;
   char *text = dkms_process_capture (&command, NULL, &status, NULL);
 
-  return text != NULL ? g_strchomp (text) : g_strdup ("");
+  if (status == 0 && text != NULL && *g_strchomp (text) != '\0')
+    return text;
+  g_free (text);
+  text = stat_field (pid, 22);
+  return text != NULL ? text : g_strdup ("unknown");
 }
 
 static gboolean

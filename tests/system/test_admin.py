@@ -1,6 +1,7 @@
 """What an administrator or a distribution can hook into a run."""
 import os
 import pathlib
+import shutil
 import subprocess
 import time
 
@@ -122,7 +123,11 @@ def test_rpm_lock_of_another_upgrade_does_not_count(root):
     rpm(root, "add foo/1.0 --rpm_safe_upgrade")
     assert len(list((root.path / "tmp").iterdir())) == 1
     lines = next((root.path / "tmp").iterdir()).read_text().splitlines()
-    assert lines[0] == "foo-1.0" and time.strptime(lines[1], "%a %b %d %H:%M:%S %Y")
+    assert lines[0] == "foo-1.0" and len(lines) == 2
+    if shutil.which("ps"):
+        assert time.strptime(lines[1], "%a %b %d %H:%M:%S %Y")
+    else:
+        assert int(lines[1]) > 0
     assert rpm(root, "remove foo/1.0 -k " + K1 + " --rpm_safe_upgrade").returncode == 0
     assert root.status() == []
 
