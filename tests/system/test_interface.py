@@ -1,6 +1,8 @@
 """Options, streams and exit codes of the command line, one by one; Q-numbers are those of docs/compatibility.md."""
 import os
+import pathlib
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -227,18 +229,19 @@ def test_depmod_failure_is_a_warning(root, tmp_path):
 
 def test_unprivileged_verbs_of_the_tree(root):
     """Whoever may write the trees may add and build; a root of his own is his own."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root to become somebody else")
     root.source()
-    root.ok("status")
+    program = root.path / "program/dkms"  # where everybody can reach it
+    (program.parent / "helpers").mkdir(parents=True)
+    shutil.copy(DKMS, program)
+    for helper in pathlib.Path(DKMS).parent.glob("helpers/dkms-*"):
+        if helper.is_file():
+            shutil.copy(helper, program.parent / "helpers")
     subprocess.run(["chown", "-R", "nobody", root.path], check=True)
     for directory in [root.path, *root.path.parents][:4]:
         directory.chmod(directory.stat().st_mode | 0o055)
     drop = "import os,sys; os.setgid(65534); os.setuid(65534); os.execv(sys.argv[1], sys.argv[1:])"
-    result = subprocess.run(["/usr/bin/python3", "-c", drop, DKMS, "--root", root.path, "install", "foo/1.0", "-k", K1], capture_output=True,
-                            text=True, check=False)
-    if "Permission denied" in result.stderr and result.returncode == 1 and not result.stdout:
-        pytest.fail("the binary is in a place that others cannot reach")
+    result = subprocess.run(["/usr/bin/python3", "-c", drop, program, "--root", root.path, "install", "foo/1.0", "-k", K1], capture_output=True,
+                            text=True, check=False, cwd="/")
     assert result.returncode == 0, result
     assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
 
