@@ -352,7 +352,11 @@ publish (DkmsWorkArea *area, double seconds, GError **error)
   if (fd < 0)
     return FALSE;
   if (mkdirat (fd, name, 0700) < 0 || (result = openat (fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-    return dkms_fail_errno (error, "create", dir);
+    {
+      dkms_fail_errno (error, "create", dir);
+      (void)unlinkat (fd, name, AT_REMOVEDIR);
+      return FALSE;
+    }
   if (!fill_result (area, result, seconds, error)
       || !run_script (area, "POST_BUILD", "Running the post_build script", error)
       || !dkms_copy_file_at (area->fd, "make.log", result, "log/make.log", 0644, FALSE, error))
