@@ -1,4 +1,5 @@
 """What packages and kernels call: common.postinst, the hooks, the autoinstaller."""
+import json
 import os
 import pathlib
 import subprocess
@@ -257,3 +258,16 @@ def test_shipped_framework_conf_changes_nothing(root):
     assert trace.stderr.count("execve(") == 1, "a file of comments costs no shell"
     examples = "\n".join(line[1:] for line in text.splitlines() if line.startswith("#") and "=" in line and line[1].isalpha() and " " not in line.split("=")[0])
     subprocess.run(["sh", "-n"], input=examples, text=True, check=True)
+
+
+EVERYWHERE = {"/usr/sbin/dkms", "/etc/dkms/framework.conf", *(f"/usr/libexec/dkms/dkms-{n}" for n in ("archive", "compress", "modinfo", "sign"))}
+DEBIAN = {"/usr/lib/dkms/dkms_autoinstaller", "/usr/lib/kernel/install.d/40-dkms.install",
+          *(f"/etc/kernel/{n}.d/dkms" for n in ("postinst", "header_postinst", "preinst", "prerm"))}
+REDHAT = {"/usr/lib/kernel/install.d/40-dkms.install", "/usr/lib/systemd/system/dkms.service"}
+
+
+@pytest.mark.parametrize("distro, files", [("debian", DEBIAN), ("redhat", REDHAT), ("generic", set())])
+def test_make_install_brings_the_files_of_the_family(tmp_path, distro, files):
+    subprocess.run(["meson", "setup", tmp_path / "b", DATA.parent, f"-Ddistro={distro}"], check=True, capture_output=True)
+    listing = subprocess.run(["meson", "introspect", "--installed", tmp_path / "b"], capture_output=True, text=True, check=True).stdout
+    assert set(json.loads(listing).values()) == EVERYWHERE | files
