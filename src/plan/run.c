@@ -154,6 +154,18 @@ summarise_clearing (const DkmsRun *run, GError **error)
 
 /* ---- state ---- */
 
+/* Verbs about many modules go on without broken ones, but not without a word. */
+static void
+tell_broken (const DkmsRun *run, const DkmsState *state)
+{
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      if (v->broken)
+        dkms_ui_note (run->ui, "\nError! %s/%s is broken: its source is gone; it is skipped.", v->module, v->version);
+    }
+}
+
 /* Whether the plan depends on what the recipe of @v says. */
 static gboolean
 is_candidate (const DkmsRun *run, const DkmsState *state, const DkmsVersion *v, const DkmsTarget *target)
@@ -186,9 +198,6 @@ read_candidates (DkmsRun *run, DkmsState *state, GError **error)
           DkmsVersion *v = state->versions->pdata[i];
           const DkmsRecipe *recipe;
 
-          if (pass == 0 && v->broken && install)
-            dkms_ui_note (run->ui, "\nError! %s/%s is broken: its source is gone; it is skipped.", v->module,
-                          v->version);
           if (!is_candidate (run, state, v, target))
             continue;
           if (pass == 0)
@@ -355,6 +364,8 @@ make_plan (DkmsRun *run, DkmsRequest *request, DkmsPlan **plan, GError **error)
     return FALSE;
   if (request->all)
     expand_all (request, state);
+  if (dkms_verb_is_autoinstall (request->verb) || request->verb == DKMS_VERB_MATCH)
+    tell_broken (run, state);
   for (guint i = 0; dependents && i < request->targets->len; i++)
     {
       const DkmsTarget *target = request->targets->pdata[i];

@@ -33,6 +33,14 @@ def test_match_of_one_module(root):
     assert root.status("-k", K2) == ["bar/1.0: added", f"foo/1.0, {K2}, {ARCH}: installed"]
 
 
+def test_match_tells_of_broken_ones(root):
+    installed(root, "foo")
+    installed(root, "gone")
+    (root.src / "gone-1.0").rename(root.src / "away")
+    result = root.ok("match", "--templatekernel", K1, "-k", K2)
+    assert "gone/1.0 is broken" in result.err and f"foo/1.0, {K2}, {ARCH}: installed" in root.status("-k", K2)
+
+
 def test_match_installs_what_is_built(root):
     installed(root, "foo")
     root.ok("build", "foo/1.0", "-k", K2)
