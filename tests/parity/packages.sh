@@ -20,6 +20,10 @@ echo "autoinstall: $?" >> "$OUT/codes"
 end=$(date +%s.%N)
 echo "$start $end" | awk '{ print $2 - $1 }' > "$OUT/seconds"
 dkms status > "$OUT/status"
+# Why something failed, for whoever reads the result.
+for log in /var/lib/dkms/*/*/build/make.log; do
+  [ ! -f "$log" ] || { echo "=== $log"; tail -n 60 "$log"; } >> "$OUT/failed"
+done
 # What is inside counts: the two sides compress with different settings. Type data is left out, whose order
 # pahole's threads leave to chance: two runs of one side differ in it.
 cd "/lib/modules/$KERNEL" && find updates -name '*.ko*' -type f | LC_ALL=C sort | while read -r file; do
