@@ -35,15 +35,20 @@ find_link (const DkmsRoot *root, const char *dir, const char *name)
 gboolean
 dkms_weak_serves (const DkmsSettings *settings, const DkmsVersion *v, const DkmsBuild *build, const char *kernel)
 {
-  g_autofree char *dir = dkms_tree_path (settings, v->module, v->version, build->kernel, build->arch, "module", NULL);
-  g_autofree char *weak = g_build_filename (settings->install_tree, kernel, "weak-updates", NULL);
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
-  g_autoptr (GPtrArray) files = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+  g_autofree char *dir = NULL;
+  g_autofree char *weak = NULL;
+  g_auto (DkmsFd) fd = -1;
+  g_autoptr (GPtrArray) files = NULL;
   guint served = 0;
 
-  if (settings->distro->weak == DKMS_WEAK_NONE || settings->no_weak_modules || strcmp (kernel, build->kernel) == 0
-      || !dkms_root_is_dir (settings->root, weak))
+  if (settings->distro->weak == DKMS_WEAK_NONE || settings->no_weak_modules || strcmp (kernel, build->kernel) == 0)
     return FALSE;
+  weak = g_build_filename (settings->install_tree, kernel, "weak-updates", NULL);
+  if (!dkms_root_is_dir (settings->root, weak))
+    return FALSE;
+  dir = dkms_tree_path (settings, v->module, v->version, build->kernel, build->arch, "module", NULL);
+  fd = dkms_root_openat (settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  files = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   for (guint i = 0; files != NULL && i < files->len; i++)
     {
       g_autofree char *link = NULL;
