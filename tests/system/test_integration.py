@@ -260,7 +260,7 @@ def test_shipped_framework_conf_changes_nothing(root):
     subprocess.run(["sh", "-n"], input=examples, text=True, check=True)
 
 
-EVERYWHERE = {"/usr/sbin/dkms", "/etc/dkms/framework.conf", *(f"/usr/libexec/dkms/dkms-{n}" for n in ("archive", "compress", "modinfo", "sign"))}
+EVERYWHERE = {"/usr/sbin/dkms", "/etc/dkms/framework.conf", *(f"/usr/libexec/dkms/dkms-{n}" for n in ("archive", "compress", "modinfo", "sandbox", "sign"))}
 DEBIAN = {"/usr/lib/dkms/dkms_autoinstaller", "/usr/lib/kernel/install.d/40-dkms.install",
           *(f"/etc/kernel/{n}.d/dkms" for n in ("postinst", "header_postinst", "preinst", "prerm"))}
 REDHAT = {"/usr/lib/kernel/install.d/40-dkms.install", "/usr/lib/systemd/system/dkms.service"}
