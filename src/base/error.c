@@ -73,6 +73,24 @@ dkms_fail_script (GError **error, int status, const char *path, const char *advi
   return FALSE;
 }
 
+G_GNUC_PRINTF (6, 7)
+static void
+fail_words (GError **error, DkmsError code, int status, const char *path, const char *advice, const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  fail_valist (error, code, status, path, advice, format, args);
+  va_end (args);
+}
+
+gboolean
+dkms_fail_full (GError **error, DkmsError code, int status, const char *path, const char *advice, const char *message)
+{
+  fail_words (error, code, status, path, advice, "%s", message);
+  return FALSE;
+}
+
 static const char *
 advice_for_errno (int code)
 {

@@ -53,6 +53,8 @@ typedef enum {
   DKMS_ERROR_SCRIPT,            /* another script failed; see dkms_error_get_status() */
   DKMS_ERROR_NO_TEMPLATE,       /* match without --templatekernel */
   DKMS_ERROR_SAME_TEMPLATE,     /* match of a kernel with itself */
+  DKMS_ERROR_SANDBOX,           /* sandbox=strict, and it cannot be had */
+  DKMS_ERROR_INTERRUPTED,       /* a signal ended the run; see dkms_error_get_status() */
   DKMS_ERROR_LAST
 } DkmsError;
 
@@ -78,6 +80,10 @@ gboolean dkms_fail_errno (GError **error, const char *doing, const char *path);
 /** As dkms_fail() with DKMS_ERROR_SCRIPT; @status is the exit status that becomes ours. */
 gboolean dkms_fail_script (GError **error, int status, const char *path, const char *advice, const char *format, ...)
     G_GNUC_PRINTF (5, 6);
+
+/** As dkms_fail(), with everything given: for an error that another process reported. */
+gboolean dkms_fail_full (GError **error, DkmsError code, int status, const char *path, const char *advice,
+                         const char *message);
 
 /** Gives @error another kind and keeps everything else. */
 void dkms_error_set_code (GError *error, DkmsError code);

@@ -94,14 +94,12 @@ open_parent (int dir_fd, const char *name)
 }
 
 gboolean
-dkms_publish_at (int dir_fd, const char *name, const void *data, gsize size, mode_t mode, GError **error)
+dkms_write_new_at (int dir_fd, const char *name, const void *data, gsize size, mode_t mode, GError **error)
 {
-  g_autofree char *beside = name_beside (name);
-  g_auto (DkmsFd) fd = openat (dir_fd, beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-  g_auto (DkmsFd) parent = -1;
+  g_auto (DkmsFd) fd = openat (dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 
   if (fd < 0)
-    return dkms_fail_errno (error, "create a file beside", name);
+    return dkms_fail_errno (error, "create", name);
   if (!dkms_write_all (fd, data, size, name, error))
     goto undo;
   if (fchmod (fd, mode) < 0 || fsync (fd) < 0)
@@ -109,19 +107,74 @@ dkms_publish_at (int dir_fd, const char *name, const void *data, gsize size, mod
       dkms_fail_errno (error, "flush", name);
       goto undo;
     }
-  if (close (dkms_fd_steal (&fd)) < 0 || renameat (dir_fd, beside, dir_fd, name) < 0)
+  if (close (dkms_fd_steal (&fd)) < 0)
+    {
+      dkms_fail_errno (error, "close", name);
+      goto undo;
+    }
+  return TRUE;
+
+undo:
+  (void)unlinkat (dir_fd, name, 0);
+  return FALSE;
+}
+
+/* Gives @beside of @from_dir the name @name in @dir_fd, for good. */
+static gboolean
+put_in_place (int from_dir, const char *beside, int dir_fd, const char *name, GError **error)
+{
+  g_auto (DkmsFd) parent = -1;
+
+  if (renameat (from_dir, beside, dir_fd, name) < 0)
     {
       dkms_fail_errno (error, "put in place", name);
-      goto undo;
+      (void)unlinkat (from_dir, beside, 0);
+      return FALSE;
     }
   parent = open_parent (dir_fd, name);
   if (parent < 0 || fsync (parent) < 0)
     return dkms_fail_errno (error, "flush the directory of", name);
   return TRUE;
+}
 
-undo:
-  (void)unlinkat (dir_fd, beside, 0);
-  return FALSE;
+gboolean
+dkms_publish_at (int dir_fd, const char *name, const void *data, gsize size, mode_t mode, GError **error)
+{
+  g_autofree char *beside = name_beside (name);
+
+  return dkms_write_new_at (dir_fd, beside, data, size, mode, error)
+         && put_in_place (dir_fd, beside, dir_fd, name, error);
+}
+
+gboolean
+dkms_publish_via_at (int via_dir, int dir_fd, const char *name, const void *data, gsize size, mode_t mode,
+                     GError **error)
+{
+  g_autofree char *base = g_path_get_basename (name);
+  g_autofree char *beside = name_beside (base);
+
+  return dkms_write_new_at (via_dir, beside, data, size, mode, error)
+         && put_in_place (via_dir, beside, dir_fd, name, error);
+}
+
+gboolean
+dkms_flush_tree_at (int dir_fd, const char *name, GError **error)
+{
+  g_auto (DkmsFd) fd = openat (dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  g_autoptr (GPtrArray) names = NULL;
+  struct stat st;
+
+  if (fd < 0 && errno == ELOOP)
+    return TRUE; /* a link is flushed with its directory */
+  if (fd < 0 || fstat (fd, &st) < 0)
+    return dkms_fail_errno (error, "flush", name);
+  names = S_ISDIR (st.st_mode) ? dkms_list_dir_at (fd, ".", error) : NULL;
+  if (S_ISDIR (st.st_mode) && names == NULL)
+    return FALSE;
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    if (!dkms_flush_tree_at (fd, names->pdata[i], error))
+      return FALSE;
+  return fsync (fd) == 0 || dkms_fail_errno (error, "flush", name);
 }
 
 gboolean
@@ -273,14 +326,14 @@ copy_link (int from_dir, int to_dir, const char *name, GError **error)
 }
 
 static gboolean
-copy_entry (int from_dir, int to_dir, const char *name, GError **error)
+copy_entry (int from_dir, int to_dir, const char *name, const DkmsOwner *owner, GError **error)
 {
   struct stat st;
 
   if (fstatat (from_dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
     return dkms_fail_errno (error, "look at", name);
   if (S_ISDIR (st.st_mode))
-    return dkms_copy_tree_at (from_dir, name, to_dir, name, error);
+    return dkms_copy_tree_as_at (from_dir, name, to_dir, name, owner, error);
   if (S_ISLNK (st.st_mode))
     {
       if (!copy_link (from_dir, to_dir, name, error))
@@ -298,7 +351,8 @@ copy_entry (int from_dir, int to_dir, const char *name, GError **error)
                       "Cannot copy %s: it is a device, a socket or a FIFO", name);
 
   struct timespec times[2] = { st.st_atim, st.st_mtim };
-  if (geteuid () == 0 && fchownat (to_dir, name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+  DkmsOwner wanted = owner != NULL ? *owner : (DkmsOwner){ st.st_uid, st.st_gid };
+  if (geteuid () == 0 && fchownat (to_dir, name, wanted.uid, wanted.gid, AT_SYMLINK_NOFOLLOW) < 0)
     return dkms_fail_errno (error, "set the owner of", name);
   if (utimensat (to_dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
     return dkms_fail_errno (error, "set the time of", name);
@@ -307,6 +361,13 @@ copy_entry (int from_dir, int to_dir, const char *name, GError **error)
 
 gboolean
 dkms_copy_tree_at (int from_dir, const char *from, int to_dir, const char *to, GError **error)
+{
+  return dkms_copy_tree_as_at (from_dir, from, to_dir, to, NULL, error);
+}
+
+gboolean
+dkms_copy_tree_as_at (int from_dir, const char *from, int to_dir, const char *to, const DkmsOwner *owner,
+                      GError **error)
 {
   g_auto (DkmsFd) in = openat (from_dir, from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   g_auto (DkmsFd) out = -1;
@@ -325,19 +386,36 @@ dkms_copy_tree_at (int from_dir, const char *from, int to_dir, const char *to, G
   if (names == NULL)
     return FALSE;
   for (guint i = 0; i < names->len; i++)
-    if (!copy_entry (in, out, names->pdata[i], error))
+    if (!copy_entry (in, out, names->pdata[i], owner, error))
       {
         g_prefix_error (error, "%s: ", from);
         return FALSE;
       }
 
   struct timespec times[2] = { st.st_atim, st.st_mtim };
-  if (geteuid () == 0 && fchown (out, st.st_uid, st.st_gid) < 0)
+  DkmsOwner wanted = owner != NULL ? *owner : (DkmsOwner){ st.st_uid, st.st_gid };
+  if (geteuid () == 0 && fchown (out, wanted.uid, wanted.gid) < 0)
     return dkms_fail_errno (error, "set the owner of", to);
   /* Whoever copies must be able to work in the copy, whatever the original says. */
   if (fchmod (out, (st.st_mode & 07777) | 0700) < 0 || futimens (out, times) < 0)
     return dkms_fail_errno (error, "set the mode of", to);
   return TRUE;
+}
+
+void
+dkms_tame_tree_at (int dir_fd, const char *name)
+{
+  g_auto (DkmsFd) fd = openat (dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  g_autoptr (GPtrArray) names = NULL;
+  struct stat st;
+
+  if (fd < 0 || fstat (fd, &st) < 0)
+    return;
+  if ((st.st_mode & (S_ISUID | S_ISGID)) != 0)
+    (void)fchmod (fd, st.st_mode & 01777);
+  names = S_ISDIR (st.st_mode) ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    dkms_tame_tree_at (fd, names->pdata[i]);
 }
 
 static int

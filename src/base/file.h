@@ -39,6 +39,17 @@ char *dkms_read_fd (int fd, const char *name, gsize limit, gsize *size, GError *
 gboolean dkms_publish_at (int dir_fd, const char *name, const void *data, gsize size, mode_t mode,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** As dkms_publish_at(), but what a crash leaves lies in @via_dir, a directory of the same file system. */
+gboolean dkms_publish_via_at (int via_dir, int dir_fd, const char *name, const void *data, gsize size, mode_t mode,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** Creates the file @name, which must not exist, with @data in it, and flushes it; its directory is not flushed. */
+gboolean dkms_write_new_at (int dir_fd, const char *name, const void *data, gsize size, mode_t mode,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** Flushes every file and directory below the directory @name, itself included. */
+gboolean dkms_flush_tree_at (int dir_fd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /** Creates @path and its parents (mode 0755 less umask) below @dir_fd; existing ones are fine. */
 gboolean dkms_mkdirs_at (int dir_fd, const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -64,6 +75,18 @@ gboolean dkms_copy_file_at (int from_dir, const char *from, int to_dir, const ch
  */
 gboolean dkms_copy_tree_at (int from_dir, const char *from, int to_dir, const char *to,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+typedef struct {
+  uid_t uid;
+  gid_t gid;
+} DkmsOwner;
+
+/** As dkms_copy_tree_at(); with @owner (nullable) all of the copy belongs to him. */
+gboolean dkms_copy_tree_as_at (int from_dir, const char *from, int to_dir, const char *to, const DkmsOwner *owner,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** Takes set-user-id and set-group-id off every file below the directory @name. */
+void dkms_tame_tree_at (int dir_fd, const char *name);
 
 /**
  * dkms_list_dir_at:

@@ -3,11 +3,13 @@
 #include "base/process.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/error.h"
@@ -28,8 +30,10 @@ child_setup (gpointer data)
   const DkmsCommand *command = setup->command;
   int out = command->output_fd == -2 ? setup->null_fd : command->output_fd;
 
+  sigset_t none;
+
   /* It stays in our process group, so that Ctrl-C reaches it, and ends when we are killed. */
-  if (prctl (PR_SET_PDEATHSIG, SIGTERM) < 0)
+  if (prctl (PR_SET_PDEATHSIG, SIGTERM) < 0 || sigemptyset (&none) < 0 || sigprocmask (SIG_SETMASK, &none, NULL) < 0)
     _exit (126);
   if (command->root != NULL && command->root->has_shell && !dkms_root_is_host (command->root))
     if (fchdir (command->root->fd) < 0 || chroot (".") < 0 || chdir ("/") < 0)
@@ -66,11 +70,30 @@ dkms_process_start (const DkmsCommand *command, GPid *pid, GError **error)
   return TRUE;
 }
 
+/* While SIGINT and SIGTERM are blocked, because a run wants to end in good order, they end what it waits for. */
+static void
+pass_signals_on (GPid pid)
+{
+  struct pollfd end = { .fd = (int)syscall (SYS_pidfd_open, pid, 0), .events = POLLIN };
+  sigset_t mask, pending;
+
+  if (end.fd < 0)
+    return;
+  while (sigprocmask (SIG_BLOCK, NULL, &mask) == 0 && sigismember (&mask, SIGTERM) == 1 && poll (&end, 1, 100) == 0)
+    if (sigpending (&pending) == 0 && (sigismember (&pending, SIGINT) == 1 || sigismember (&pending, SIGTERM) == 1))
+      {
+        (void)kill (pid, SIGTERM);
+        break;
+      }
+  (void)close (end.fd);
+}
+
 int
 dkms_process_wait (GPid pid)
 {
   int status = 0;
 
+  pass_signals_on (pid);
   while (waitpid (pid, &status, 0) < 0)
     if (errno != EINTR)
       return 127;

@@ -3,49 +3,59 @@
 #include "build/build.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "store/transaction.h"
 
 static void
 area_clear (DkmsWorkArea *self)
 {
+  const int descriptors[] = { self->fd, self->log_fd, self->report };
+
   g_free (self->dir);
+  g_free (self->place);
   g_free (self->tool_dir);
-  if (self->fd >= 0)
-    (void)close (self->fd);
-  if (self->log_fd >= 0)
-    (void)close (self->log_fd);
+  g_free (self->ended);
+  for (gsize i = 0; i < G_N_ELEMENTS (descriptors); i++)
+    if (descriptors[i] >= 0)
+      (void)close (descriptors[i]);
   g_strfreev (self->env);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DkmsWorkArea, area_clear)
 
 /* ---- the work area ---- */
 
-/* Step 1: a fresh copy of the source, with the admin's patches over the package's. */
+/* Step 1: a fresh copy of the source, with the admin's patches over the package's. In a sandbox it belongs to whoever
+ * builds, since nobody there may write what belongs to others. */
 static gboolean
 fill_area (DkmsWorkArea *area, GError **error)
 {
   const DkmsJob *job = area->job;
   const DkmsRoot *root = job->settings->root;
-  g_autofree char *version_dir = dkms_tree_path (job->settings, job->module, job->version, NULL);
-  g_autofree char *source = g_build_filename (version_dir, "source", NULL);
+  g_autofree char *parent = g_path_get_dirname (area->dir);
+  g_autofree char *source = dkms_tree_path (job->settings, job->module, job->version, "source", NULL);
   g_autofree char *patches = g_build_filename ("/etc/dkms", job->module, "patches", NULL);
-  g_auto (DkmsFd) version_fd = dkms_root_open_dir (root, version_dir, FALSE, error);
-  g_auto (DkmsFd) source_fd = version_fd >= 0 ? dkms_root_open_dir (root, source, FALSE, error) : -1;
+  const DkmsOwner builder = { job->settings->build_uid, job->settings->build_gid };
+  const DkmsOwner *owner = job->confined ? &builder : NULL;
+  g_auto (DkmsFd) parent_fd = dkms_root_open_dir (root, parent, FALSE, error);
+  g_auto (DkmsFd) source_fd = parent_fd >= 0 ? dkms_root_open_dir (root, source, FALSE, error) : -1;
   g_auto (DkmsFd) patches_fd = dkms_root_openat (root, patches, O_RDONLY | O_DIRECTORY, 0);
 
-  if (source_fd < 0 || !dkms_remove_tree_at (version_fd, "build", error)
-      || !dkms_copy_tree_at (source_fd, ".", version_fd, "build", error))
+  if (source_fd < 0 || !dkms_remove_tree_at (parent_fd, "build", error)
+      || !dkms_copy_tree_as_at (source_fd, ".", parent_fd, "build", owner, error))
     return FALSE;
-  area->fd = openat (version_fd, "build", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  area->fd = openat (parent_fd, "build", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
   if (area->fd < 0)
     return dkms_fail_errno (error, "open", area->dir);
-  return patches_fd < 0 || dkms_copy_tree_at (patches_fd, ".", area->fd, "patches", error);
+  return patches_fd < 0 || dkms_copy_tree_as_at (patches_fd, ".", area->fd, "patches", owner, error);
 }
 
 /* What the admin's build_environment file exports, over @env (spec/framework-conf.md §2). */
@@ -83,11 +93,30 @@ add_build_environment (const DkmsJob *job, char **env)
 static char **
 build_env (const DkmsJob *job)
 {
-  return add_build_environment (
+  static const char *const of_other_makes[] = { "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKE_TERMOUT", "MAKE_TERMERR" };
+  char **env = add_build_environment (
       job, dkms_kernel_compiler_env (job->kernel, job->settings->root, job->config, dkms_job_env (job)));
+
+  for (gsize i = 0; i < G_N_ELEMENTS (of_other_makes); i++)
+    env = g_environ_unsetenv (env, of_other_makes[i]);
+  if (job->make_flags != NULL && *job->make_flags != '\0')
+    env = g_environ_setenv (env, "MAKEFLAGS", job->make_flags, TRUE);
+  /* Whoever may not give files away must not try: tar does so when it runs as root. */
+  if (job->confined)
+    env = g_environ_setenv (env, "TAR_OPTIONS", "--no-same-owner", FALSE);
+  return env;
 }
 
 /* ---- failure ---- */
+
+/* Copies what we wrote to the log, which need not be what has its name by now. */
+static gboolean
+copy_log (const DkmsWorkArea *area, int dir, const char *name, GError **error)
+{
+  g_autofree char *magic = g_strdup_printf ("/proc/self/fd/%d", area->log_fd);
+
+  return dkms_copy_file_at (AT_FDCWD, magic, dir, name, 0644, FALSE, error);
+}
 
 /* Keeps the log of a failed build per kernel: the next build of this version overwrites the work area. */
 static void
@@ -101,7 +130,7 @@ keep_log (const DkmsWorkArea *area)
   if (fd < 0)
     return;
   (void)unlinkat (fd, "make.log", 0);
-  if (!dkms_copy_file_at (area->fd, "make.log", fd, "make.log", 0644, FALSE, NULL))
+  if (!copy_log (area, fd, "make.log", NULL))
     dkms_ui_warn (job->ui, "Could not keep a copy of make.log in %s.", dir);
 }
 
@@ -124,16 +153,36 @@ tell_apport (const DkmsJob *job)
     dkms_process_try (&command);
 }
 
+/* Whether a build that could do anything might have got further. */
+static gboolean
+blames_sandbox (const char *cause)
+{
+  static const char *const marks[]
+      = { "Read-only file system", "Operation not permitted", "Network is unreachable", "name resolution", NULL };
+
+  for (const char *const *mark = marks; cause != NULL && *mark != NULL; mark++)
+    if (strstr (cause, *mark) != NULL)
+      return TRUE;
+  return FALSE;
+}
+
 static gboolean
 step_failed (const DkmsWorkArea *area, DkmsError code, int status, const char *what, GError **error)
 {
   const DkmsJob *job = area->job;
-  g_autofree char *log = dkms_read_at (area->fd, "make.log", 64 << 20, NULL, NULL);
-  g_autofree char *cause = log != NULL ? dkms_first_error (log) : NULL;
-  g_autofree char *path = g_build_filename (area->dir, "make.log", NULL);
+  g_autofree char *log
+      = lseek (area->log_fd, 0, SEEK_SET) == 0 ? dkms_read_fd (area->log_fd, "make.log", 64 << 20, NULL, NULL) : NULL;
+  g_autofree char *cause = area->ended != NULL ? g_strdup (area->ended) : log != NULL ? dkms_first_error (log) : NULL;
+  g_autofree char *path = g_build_filename (area->place, "make.log", NULL);
   g_autofree char *shown = dkms_root_host_path (job->settings->root, path);
-  g_autofree char *advice = g_strdup_printf ("%s%s%sThe whole log: %s", cause != NULL ? "First error: " : "",
-                                             cause != NULL ? cause : "", cause != NULL ? "\n" : "", shown);
+  g_autofree char *hint
+      = job->confined && blames_sandbox (cause)
+            ? g_strdup_printf ("A build may change its own directory only and has no network; sandbox=off in "
+                               "/etc/dkms/%s.conf lifts that.\n",
+                               job->module)
+            : g_strdup ("");
+  g_autofree char *advice = g_strdup_printf ("%s%s%s%sThe whole log: %s", cause != NULL ? "First error: " : "",
+                                             cause != NULL ? cause : "", cause != NULL ? "\n" : "", hint, shown);
 
   keep_log (area);
   if (code != DKMS_ERROR_SCRIPT)
@@ -166,8 +215,8 @@ apply_patches (DkmsWorkArea *area, GError **error)
                           "The patch %s leads out of the patches directory", patch);
       if (!dkms_is_file_at (area->fd, path))
         return dkms_fail (error, DKMS_ERROR_PATCH_NAME, area->job->recipe->path,
-                          "Correct PATCH in that file, or add the patch.", "The patch %s/%s does not exist", area->dir,
-                          path);
+                          "Correct PATCH in that file, or add the patch.", "The patch %s/%s does not exist",
+                          area->place, path);
       quoted = strpbrk (path, " '\"$`\\&;()<>|*?[]#~\n") != NULL ? g_shell_quote (path) : g_strdup (path);
       line = g_strdup_printf ("patch -p1 < ./%s", quoted);
       status = dkms_log_step (area, title, line, error);
@@ -184,7 +233,7 @@ run_script (DkmsWorkArea *area, const char *directive, const char *title, GError
 {
   g_autofree char *cwd = NULL;
   const char *rest = NULL;
-  g_autofree char *program = dkms_script_find (area->job, directive, area->dir, &cwd, &rest);
+  g_autofree char *program = dkms_script_find (area->job, directive, area->dir, area->place, &cwd, &rest);
   g_autofree char *line = program != NULL ? g_strdup_printf ("cd %s/ && %s%s", cwd, program, rest) : NULL;
   int status = program != NULL ? dkms_log_step (area, title, line, error) : 0;
 
@@ -194,16 +243,17 @@ run_script (DkmsWorkArea *area, const char *directive, const char *title, GError
 }
 
 static gboolean
-run_make (DkmsWorkArea *area, double *seconds, GError **error)
+run_make (DkmsWorkArea *area, GError **error)
 {
   const DkmsJob *job = area->job;
   gboolean llvm = dkms_kernel_is_llvm (job->kernel, job->settings->root, job->config);
   g_autofree char *make = dkms_recipe_make (job->recipe, job->kernel, area->tool_dir, llvm);
-  g_autofree char *line = dkms_recipe_inject (make, job->settings->jobs, job->kernel->release);
-  gint64 start = g_get_monotonic_time ();
-  int status = dkms_log_step (area, "Building module(s)", line, error);
+  g_autofree char *line = dkms_recipe_inject (make, job->make_jobs, job->kernel->release);
+  int status;
 
-  *seconds = dkms_job_seconds (start);
+  if (*make == '\'') /* it quotes 'make' to be left alone: no jobs from us */
+    area->env = g_environ_unsetenv (area->env, "MAKEFLAGS");
+  status = dkms_log_step (area, "Building module(s)", line, error);
   if (status > 0)
     return step_failed (area, DKMS_ERROR_MAKE_FAILED, status, "Building", error);
   return status == 0;
@@ -217,6 +267,41 @@ built_path (const DkmsOutput *output)
   return g_strconcat (output->built_location, output->built_name, ".ko", NULL);
 }
 
+/* Opens what make left at @path: a regular file that lies in the work area, reached by links or not. A link that names
+ * the area by its full name is fine; one that leads out of it is not. */
+static int
+open_built (const DkmsWorkArea *area, const char *path, GError **error)
+{
+  struct open_how how = { .flags = DKMS_READ_FLAGS, .resolve = RESOLVE_BENEATH };
+  g_autofree char *shown = g_build_filename (area->place, path, NULL);
+  g_autofree char *text = NULL;
+  g_autofree char *prefix = g_strconcat (area->tool_dir, "/", NULL);
+  g_auto (DkmsFd) fd = (int)syscall (SYS_openat2, area->fd, path, &how, sizeof how);
+  struct stat st;
+
+  if (fd < 0 && errno == EXDEV && (text = dkms_read_link_at (area->fd, path)) != NULL
+      && g_str_has_prefix (text, prefix))
+    fd = (int)syscall (SYS_openat2, area->fd, text + strlen (prefix), &how, sizeof how);
+  if (fd < 0 && errno == ENOSYS)
+    fd = openat (area->fd, path, DKMS_READ_FLAGS | O_NOFOLLOW); /* before Linux 5.6 */
+  if (fd < 0 && errno == ENOENT)
+    return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path,
+                      "Compare BUILT_MODULE_NAME and BUILT_MODULE_LOCATION in dkms.conf with what make made.",
+                      "make succeeded, but %s was not built; make.log is in the same directory", shown),
+           -1;
+  if (fd < 0 && (errno == EXDEV || errno == ELOOP))
+    return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path, "Do not use this package.",
+                      "%s is a link that leads out of the build directory", shown),
+           -1;
+  if (fd < 0 || fstat (fd, &st) < 0)
+    return dkms_fail_errno (error, "read", shown), -1;
+  if (!S_ISREG (st.st_mode))
+    return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path, "Do not use this package.", "%s is %s, not a module", shown,
+                      S_ISDIR (st.st_mode) ? "a directory" : "no regular file"),
+           -1;
+  return dkms_fd_steal (&fd);
+}
+
 static gboolean
 check_complete (const DkmsWorkArea *area, GError **error)
 {
@@ -224,72 +309,86 @@ check_complete (const DkmsWorkArea *area, GError **error)
     {
       const DkmsOutput *output = area->job->outputs->pdata[i];
       g_autofree char *path = built_path (output);
+      g_auto (DkmsFd) fd = output->excluded ? -1 : open_built (area, path, error);
 
-      if (!output->excluded && !dkms_is_file_at (area->fd, path))
+      if (fd < 0 && !output->excluded)
         {
           keep_log (area);
           tell_apport (area->job);
-          return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path,
-                            "Compare BUILT_MODULE_NAME and BUILT_MODULE_LOCATION in dkms.conf with what make made.",
-                            "make succeeded, but %s/%s was not built; make.log is in the same directory", area->dir,
-                            path);
+          return FALSE;
         }
     }
   return TRUE;
 }
 
+/* Takes debugging data out of all that want it, in place and in one go. */
 static void
-strip (const DkmsWorkArea *area, const char *path)
+strip (DkmsWorkArea *area)
 {
   const char *cc = g_environ_getenv (area->env, "CC");
   g_autofree char *base = g_path_get_basename (cc != NULL ? cc : "");
-  const char *argv[] = { g_str_has_prefix (base, "clang") ? "llvm-strip" : "strip", "-g", path, NULL };
-  DkmsCommand command = { .argv = argv,
-                          .env = area->env,
-                          .root = area->job->settings->root,
-                          .cwd = area->tool_dir,
-                          .output_fd = -2,
-                          .null_stdin = TRUE };
+  g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GError) error = NULL;
-  int status = dkms_process_run (&command, &error);
+  int status;
 
+  g_ptr_array_add (argv, g_strdup (g_str_has_prefix (base, "clang") ? "llvm-strip" : "strip"));
+  g_ptr_array_add (argv, g_strdup ("-g"));
+  for (guint i = 0; i < area->job->outputs->len; i++)
+    {
+      const DkmsOutput *output = area->job->outputs->pdata[i];
+      if (!output->excluded && output->strip)
+        g_ptr_array_add (argv, built_path (output));
+    }
+  if (argv->len == 2)
+    return;
+  g_ptr_array_add (argv, NULL);
+  status = dkms_area_exec (area, (const char *const *)argv->pdata, -2, NULL, NULL, &error);
   if (status != 0)
-    dkms_ui_warn (area->job->ui, "Could not strip %s (%s); it keeps its debugging data.", path,
-                  error != NULL ? error->message : "strip failed");
+    dkms_ui_warn (area->job->ui, "Could not strip all modules of %s/%s (%s); they keep their debugging data.",
+                  area->job->module, area->job->version, error != NULL ? error->message : "strip failed");
 }
 
-/* Strip, compress and copy one module into the result. */
+/* ---- the result ---- */
+
+/* Copies one module into the result, out of reach of the build; signs and compresses it there. */
 static gboolean
 collect (const DkmsWorkArea *area, int result, const DkmsOutput *output, DkmsRecord *record, GError **error)
 {
+  const DkmsJob *job = area->job;
   g_autofree char *path = built_path (output);
-  g_autofree char *packed = g_strconcat (path, area->suffix, NULL);
-  g_autofree char *full = g_build_filename (area->dir, path, NULL);
-  g_autofree char *file = NULL;
-  g_autofree char *target = NULL;
-  gboolean compressed;
+  g_autofree char *plain = g_strdup_printf ("module/%s.ko", output->dest_name);
+  g_autofree char *packed = g_strconcat (plain, area->suffix, NULL);
+  g_autofree char *full = g_build_filename (job->work->path, "result", plain, NULL);
+  g_auto (DkmsFd) built = open_built (area, path, error);
+  g_autofree char *magic = g_strdup_printf ("/proc/self/fd/%d", built);
+  const char *target = plain;
   struct stat st;
 
-  if (output->strip)
-    strip (area, path);
-  if (area->job->signer != NULL && area->job->signer->ready)
-    dkms_signer_sign (area->job->signer, area->job->settings, area->job->ui, full);
-  if (*area->suffix != '\0')
-    dkms_compress (area->job, full, area->suffix);
-  compressed = *area->suffix != '\0' && dkms_is_file_at (area->fd, packed);
-  file = g_strconcat (output->dest_name, ".ko", compressed ? area->suffix : "", NULL);
-  target = g_build_filename ("module", file, NULL);
-  if (!dkms_copy_file_at (area->fd, compressed ? packed : path, result, target, 0644, TRUE, error))
+  if (built < 0 || !dkms_copy_file_at (AT_FDCWD, magic, result, plain, 0644, FALSE, error))
     return FALSE;
+  if (job->signer != NULL && job->signer->ready)
+    {
+      g_autofree char *shown = g_build_filename (area->place, path, NULL);
+      dkms_signer_sign (job->signer, job->settings, job->ui, full, shown);
+    }
+  if (*area->suffix != '\0')
+    dkms_compress (job, full, area->suffix);
+  if (*area->suffix != '\0' && dkms_is_file_at (result, packed))
+    {
+      target = packed;
+      if (unlinkat (result, plain, 0) < 0 && errno != ENOENT)
+        return dkms_fail_errno (error, "delete", plain);
+    }
 
-  DkmsRecordModule *module = dkms_record_add (record, output->dest_name, output->dest_location, file);
+  DkmsRecordModule *module
+      = dkms_record_add (record, output->dest_name, output->dest_location, target + strlen ("module/"));
   module->sha256 = dkms_sha256_at (result, target, error);
   if (module->sha256 == NULL)
     return FALSE;
-  if (fstatat (result, target, &st, 0) < 0)
+  if (fchmodat (result, target, 0644, 0) < 0 || fstatat (result, target, &st, 0) < 0)
     return dkms_fail_errno (error, "look at", target);
   module->built_sig = dkms_stat_signature (&st);
-  const DkmsRecordModule *old = dkms_record_find (area->job->replaced, output->dest_name);
+  const DkmsRecordModule *old = dkms_record_find (job->replaced, output->dest_name);
   module->owned_sig = old != NULL ? g_strdup (old->owned_sig) : NULL;
   return TRUE;
 }
@@ -308,23 +407,33 @@ record_seen (const DkmsJob *job, int result, GError **error)
     {
       g_autofree char *file = g_strconcat (".dep_", name, NULL);
       g_autofree char *text = g_strconcat (version, "\n", NULL);
-      if (!dkms_publish_at (result, file, text, strlen (text), 0644, error))
+      if (!dkms_write_new_at (result, file, text, strlen (text), 0644, error))
         return FALSE;
     }
   return TRUE;
 }
 
+/* The symbol versions that the build exports, if it made a file of them. */
 static gboolean
-fill_result (DkmsWorkArea *area, int result, double seconds, GError **error)
+collect_symvers (const DkmsWorkArea *area, int result, GError **error)
+{
+  struct open_how how = { .flags = DKMS_READ_FLAGS, .resolve = RESOLVE_BENEATH };
+  g_auto (DkmsFd) fd = (int)syscall (SYS_openat2, area->fd, "Module.symvers", &how, sizeof how);
+  g_autofree char *magic = g_strdup_printf ("/proc/self/fd/%d", fd);
+  struct stat st;
+
+  return fd < 0 || fstat (fd, &st) < 0 || !S_ISREG (st.st_mode)
+         || dkms_copy_file_at (AT_FDCWD, magic, result, "module/Module.symvers", 0644, FALSE, error);
+}
+
+static gboolean
+fill_result (DkmsWorkArea *area, int result, gint64 start, GError **error)
 {
   g_autoptr (DkmsRecord) record = dkms_record_new ();
-  g_auto (DkmsFd) modules = -1;
 
-  record->seconds = seconds;
   if (mkdirat (result, "log", 0755) < 0 || mkdirat (result, "module", 0755) < 0)
     return dkms_fail_errno (error, "create", "the result directory");
-  if (dkms_is_file_at (area->fd, "Module.symvers")
-      && !dkms_copy_file_at (area->fd, "Module.symvers", result, "module/Module.symvers", 0644, FALSE, error))
+  if (!collect_symvers (area, result, error))
     return FALSE;
   for (guint i = 0; i < area->job->outputs->len; i++)
     {
@@ -332,68 +441,92 @@ fill_result (DkmsWorkArea *area, int result, double seconds, GError **error)
       if (!output->excluded && !collect (area, result, output, record, error))
         return FALSE;
     }
-  modules = openat (result, "module", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (modules < 0 || fsync (modules) < 0)
-    return dkms_fail_errno (error, "flush", "the result directory");
+  record->seconds = dkms_job_seconds (start);
   return record_seen (area->job, result, error) && dkms_record_write_recipe (area->job->recipe, result, error)
-         && dkms_record_write (record, result, error);
+         && dkms_record_write (record, result, -1, error);
 }
 
-/* Builds the result beside its place and renames it there; POST_BUILD runs before it becomes visible. */
+/* The result gets its place, and the work area goes; POST_BUILD runs before it becomes visible. */
 static gboolean
-publish (DkmsWorkArea *area, double seconds, GError **error)
+publish (DkmsWorkArea *area, gint64 start, GError **error)
 {
   const DkmsJob *job = area->job;
-  g_autofree char *dir = dkms_tree_path (job->settings, job->module, job->version, job->kernel->release, NULL);
-  g_autofree char *name = g_strdup_printf (".tmp_%s_%06x", job->kernel->arch, g_random_int () & 0xffffff);
-  g_auto (DkmsFd) fd = dkms_root_open_dir (job->settings->root, dir, TRUE, error);
+  g_autofree char *base = dkms_job_base (job, NULL);
+  g_autofree char *made = g_build_filename (job->work->path, "result", NULL);
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (job->settings);
   g_auto (DkmsFd) result = -1;
 
-  if (fd < 0)
-    return FALSE;
-  if (mkdirat (fd, name, 0700) < 0 || (result = openat (fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-    {
-      dkms_fail_errno (error, "create", dir);
-      (void)unlinkat (fd, name, AT_REMOVEDIR);
-      return FALSE;
-    }
-  if (!fill_result (area, result, seconds, error)
+  if (mkdirat (job->work->fd, "result", 0755) < 0
+      || (result = openat (job->work->fd, "result", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+    return dkms_fail_errno (error, "create", made);
+  if (!fill_result (area, result, start, error)
       || !run_script (area, "POST_BUILD", "Running the post_build script", error)
-      || !dkms_copy_file_at (area->fd, "make.log", result, "log/make.log", 0644, FALSE, error))
-    goto undo;
-  if (fchmod (result, 0755) < 0 || fsync (result) < 0 || renameat (fd, name, fd, job->kernel->arch) < 0
-      || fsync (fd) < 0)
-    {
-      dkms_fail_errno (error, "publish the build in", dir);
-      dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_INCOMPLETE);
-      goto undo;
-    }
-  return TRUE;
-
-undo:
-  dkms_discard_tree_at (fd, name);
-  g_auto (DkmsFd) version_fd = openat (fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (version_fd >= 0)
-    (void)unlinkat (version_fd, job->kernel->release, AT_REMOVEDIR);
+      || !copy_log (area, result, "log/make.log", error))
+    return FALSE;
+  if (fchmod (result, 0755) < 0)
+    return dkms_fail_errno (error, "set the mode of", made);
+  if (!dkms_flush_tree_at (job->work->fd, "result", error))
+    return FALSE;
+  dkms_transaction_move (tx, made, base);
+  if (dkms_root_is_dir (job->settings->root, area->place))
+    dkms_transaction_discard (tx, area->place);
+  if (dkms_transaction_commit (tx, job->ui, error))
+    return TRUE;
+  dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_INCOMPLETE);
   return FALSE;
+}
+
+/* What a failed build leaves is where people look for it. */
+static void
+keep_area (DkmsWorkArea *area)
+{
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (area->job->settings);
+  g_autoptr (GError) error = NULL;
+
+  if (strcmp (area->dir, area->place) == 0 || area->fd < 0 || area->log_fd < 0)
+    return;
+  dkms_tame_tree_at (area->fd, ".");
+  /* The log is ours, whatever the build did to its name. */
+  dkms_discard_tree_at (area->fd, "make.log");
+  if (!copy_log (area, area->fd, "make.log", &error))
+    dkms_ui_warn (area->job->ui, "%s.", error->message);
+  g_clear_error (&error);
+  dkms_transaction_move (tx, area->dir, area->place);
+  if (!dkms_transaction_commit (tx, area->job->ui, &error))
+    dkms_ui_warn (area->job->ui, "%s; the files of the failed build were not kept.", error->message);
+}
+
+static gboolean
+begin (DkmsWorkArea *area, GError **error)
+{
+  const DkmsJob *job = area->job;
+
+  area->place = dkms_tree_path (job->settings, job->module, job->version, "build", NULL);
+  area->dir = job->confined ? g_build_filename (job->work->path, "build", NULL) : g_strdup (area->place);
+  area->tool_dir = dkms_root_tool_path (job->settings->root, area->place);
+  area->env = build_env (job);
+  area->suffix = dkms_kernel_compression (job->kernel, job->settings->root);
+  area->report = job->confined ? memfd_create ("findings", MFD_CLOEXEC) : -1;
+  if (job->confined && area->report < 0)
+    return dkms_fail_errno (error, "create", "a memory file");
+  return fill_area (area, error) && dkms_log_begin (area, error);
 }
 
 gboolean
 dkms_build (const DkmsJob *job, GError **error)
 {
-  g_auto (DkmsWorkArea) area = { .job = job, .fd = -1, .log_fd = -1 };
-  g_autofree char *version_dir = dkms_tree_path (job->settings, job->module, job->version, NULL);
-  g_auto (DkmsFd) version_fd = -1;
-  double seconds = 0;
+  g_auto (DkmsWorkArea) area = { .job = job, .fd = -1, .log_fd = -1, .report = -1 };
+  gint64 start = g_get_monotonic_time ();
+  gboolean ok = begin (&area, error) && apply_patches (&area, error)
+                && run_script (&area, "PRE_BUILD", "Running the pre_build script", error) && run_make (&area, error)
+                && check_complete (&area, error);
 
-  area.dir = g_build_filename (version_dir, "build", NULL);
-  area.tool_dir = dkms_root_tool_path (job->settings->root, area.dir);
-  area.env = build_env (job);
-  area.suffix = dkms_kernel_compression (job->kernel, job->settings->root);
-  if (!fill_area (&area, error) || !dkms_log_begin (&area, error) || !apply_patches (&area, error)
-      || !run_script (&area, "PRE_BUILD", "Running the pre_build script", error) || !run_make (&area, &seconds, error)
-      || !check_complete (&area, error) || !publish (&area, seconds, error))
-    return FALSE;
-  version_fd = dkms_root_open_dir (job->settings->root, version_dir, FALSE, error);
-  return version_fd >= 0 && dkms_remove_tree_at (version_fd, "build", error);
+  if (ok)
+    {
+      strip (&area);
+      ok = publish (&area, start, error);
+    }
+  if (!ok)
+    keep_area (&area);
+  return ok;
 }

@@ -8,9 +8,10 @@
 
 /**
  * dkms_build:
- * Builds @job. On success <base> holds module/, log/ and the build record; on failure the work area
- * with its make.log stays, a copy of the log is kept per kernel in .dkms/logs, and the first real
- * error of the log has been told.
+ * Builds @job in the scratch directory job->work. On success <base> holds module/, log/ and the build record, in place
+ * of what was there; on failure what was there stays, the work area with its make.log becomes <m>/<v>/build, a copy of
+ * the log is kept per kernel in .dkms/logs, and the error names the first real error of the log. Several builds may run
+ * at once, also of the same version, as long as they are confined.
  */
 gboolean dkms_build (const DkmsJob *job, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -18,10 +19,13 @@ gboolean dkms_build (const DkmsJob *job, GError **error) G_GNUC_WARN_UNUSED_RESU
 
 typedef struct {
   const DkmsJob *job;
-  char *dir;      /* <m>/<v>/build, inside the root */
+  char *place;    /* <m>/<v>/build, inside the root: where the recipe finds the copy of its source */
   char *tool_dir; /* the same, as tools name it */
+  char *dir;      /* where that copy is: in the scratch of a confined build, else the place itself */
   int fd;         /* that directory */
-  int log_fd;     /* make.log in it */
+  int log_fd;  /* make.log in it; what is read of the log later is read from here, whatever a build made of the name */
+  int report;  /* findings of the sandbox; -1: not confined */
+  char *ended; /* (nullable): why the sandbox ended the last command */
   char **env;
   const char *suffix;
 } DkmsWorkArea;
@@ -37,6 +41,17 @@ gboolean dkms_log_begin (DkmsWorkArea *area, GError **error) G_GNUC_WARN_UNUSED_
  */
 int dkms_log_section (DkmsUi *ui, const char *title, const DkmsCommand *command, const char *command_line,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/**
+ * dkms_area_exec:
+ * Runs a program in the work area, confined if the job is.
+ *
+ * @output_fd: as in DkmsCommand
+ * @section: (nullable): title of a section of the log and a step of the ui, then @line is the command to show
+ *
+ * Returns: its exit status, -1 with an error
+ */
+int dkms_area_exec (DkmsWorkArea *area, const char *const *argv, int output_fd, const char *section, const char *line,
+                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /**
  * dkms_log_step:
  * Runs @command_line with bash in the work area, as a section of the log and a step of the ui.

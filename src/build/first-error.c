@@ -5,10 +5,12 @@
 
 /* What the first message of a failed build looks like, best evidence first: a line of an earlier
  * row wins over any line of a later one. */
-static const char *const marks[][8] = {
+static const char *const marks[][12] = {
   { "No space left on device", "Segmentation fault", "internal compiler error", "Cannot allocate memory", NULL },
   { ": fatal error:", ": error:", "ERROR: modpost:", "undefined reference to", NULL },
-  { ": command not found", ": not found", "No such file or directory", "Permission denied", NULL },
+  { ": command not found", ": not found", "No such file or directory", "ermission denied", "Read-only file system",
+    "Operation not permitted", "Network is unreachable", "Address family not supported", "Authentication failure",
+    NULL },
   { "*** No rule to make target", "*** No targets", "Killed", NULL },
   { "Error:", "error:", "***", NULL },
 };

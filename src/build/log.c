@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "build/build.h"
+#include "conf/sandbox.h"
 #include "config.h"
 
 /* What date(1) prints in the caller's locale. */
@@ -54,9 +55,15 @@ dkms_log_begin (DkmsWorkArea *area, GError **error)
   const DkmsJob *job = area->job;
   g_autofree char *date = now_in_words ();
 
-  area->log_fd = openat (area->fd, "make.log", O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+  g_autofree char *path = g_build_filename (area->dir, "make.log", NULL);
+  g_autofree char *shown = dkms_root_host_path (job->settings->root, path);
+
+  if (!dkms_remove_tree_at (area->fd, "make.log", error)) /* one that came with the source */
+    return FALSE;
+  area->log_fd = openat (area->fd, "make.log", O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (area->log_fd < 0)
-    return dkms_fail_errno (error, "create", "make.log");
+    return dkms_fail_errno (error, "create", shown);
+  dkms_ui_follow (job->ui, shown);
   return append (area->log_fd, error, "DKMS (%s) make.log for %s/%s for kernel %s (%s)\n%s\n", DKMS_VERSION,
                  job->module, job->version, job->kernel->release, job->kernel->arch, date);
 }
@@ -83,16 +90,74 @@ dkms_log_section (DkmsUi *ui, const char *title, const DkmsCommand *command, con
   return status;
 }
 
+/* What the sandbox has to say of the command that has just ended. */
+static gboolean
+take_findings (DkmsWorkArea *area, const char *what, GError **error)
+{
+  const DkmsJob *job = area->job;
+  g_auto (DkmsFindings) findings = { 0 };
+
+  dkms_findings_read (&findings, area->report);
+  g_free (area->ended);
+  area->ended = g_steal_pointer (&findings.ended);
+  if (findings.left != NULL)
+    dkms_ui_warn (job->ui, "%s of %s/%s left %s running; that was ended.", what, job->module, job->version,
+                  findings.left);
+  return findings.failure == NULL
+         || dkms_fail (error, DKMS_ERROR_SANDBOX, NULL, "sandbox=off in /etc/dkms/framework.conf builds without it.",
+                       "Cannot confine the build of %s/%s: %s", job->module, job->version, findings.failure);
+}
+
+int
+dkms_area_exec (DkmsWorkArea *area, const char *const *argv, int output_fd, const char *section, const char *line,
+                GError **error)
+{
+  const DkmsJob *job = area->job;
+  const DkmsSettings *settings = job->settings;
+  g_autofree char *version_dir = g_path_get_dirname (area->tool_dir);
+  g_autofree char *scratch = dkms_root_host_path (settings->root, area->dir);
+  g_autofree char *key = job->signer != NULL && job->signer->key != NULL && *job->signer->key == '/'
+                             ? dkms_root_tool_path (settings->root, job->signer->key)
+                             : NULL;
+  const DkmsConfinement confinement = { .settings = settings,
+                                        .kernel_source_dir = job->kernel->source_dir,
+                                        .version_dir = version_dir,
+                                        .scratch = scratch,
+                                        .key = key };
+  g_autoptr (GArray) keep = g_array_new (FALSE, FALSE, sizeof (int));
+  g_autoptr (GPtrArray) wrapped = NULL;
+  DkmsCommand command = { .argv = argv,
+                          .env = area->env,
+                          .root = settings->root,
+                          .cwd = area->tool_dir,
+                          .output_fd = output_fd,
+                          .keep = keep,
+                          .null_stdin = TRUE };
+  int status;
+
+  if (job->keep != NULL)
+    g_array_append_vals (keep, job->keep->data, job->keep->len);
+  if (job->confined)
+    {
+      if (ftruncate (area->report, 0) < 0)
+        return dkms_fail_errno (error, "empty", "a memory file"), -1;
+      wrapped = dkms_sandbox_wrap (&confinement, argv, area->tool_dir, area->report);
+      g_array_append_val (keep, area->report);
+      command.argv = (const char *const *)wrapped->pdata;
+      command.root = NULL;
+      command.cwd = NULL;
+    }
+  status = section != NULL ? dkms_log_section (job->ui, section, &command, line, error)
+                           : dkms_process_run (&command, error);
+  if (status >= 0 && job->confined && !take_findings (area, section != NULL ? section : argv[0], error))
+    return -1;
+  return status;
+}
+
 int
 dkms_log_step (DkmsWorkArea *area, const char *title, const char *command_line, GError **error)
 {
   const char *argv[] = { "/bin/bash", "-p", "-c", command_line, NULL };
-  DkmsCommand command = { .argv = argv,
-                          .env = area->env,
-                          .root = area->job->settings->root,
-                          .cwd = area->tool_dir,
-                          .output_fd = area->log_fd,
-                          .null_stdin = TRUE };
 
-  return dkms_log_section (area->job->ui, title, &command, command_line, error);
+  return dkms_area_exec (area, argv, area->log_fd, title, command_line, error);
 }

@@ -333,7 +333,7 @@ dkms_signer_generate (const DkmsSettings *settings, DkmsUi *ui, const DkmsKernel
 /* ---- signing ---- */
 
 void
-dkms_signer_sign (const DkmsSigner *self, const DkmsSettings *settings, DkmsUi *ui, const char *path)
+dkms_signer_sign (const DkmsSigner *self, const DkmsSettings *settings, DkmsUi *ui, const char *path, const char *shown)
 {
   g_autofree char *helper = dkms_process_helper ("dkms-sign");
   g_autofree char *key = self->tool != NULL && !is_token (self->key) ? dkms_root_tool_path (settings->root, self->key)
@@ -351,9 +351,9 @@ dkms_signer_sign (const DkmsSigner *self, const DkmsSettings *settings, DkmsUi *
   int status = 0;
   g_autofree char *said = dkms_process_capture (&command, NULL, &status, &error);
 
-  dkms_ui_line (ui, "Signing %s", path);
+  dkms_ui_line (ui, "Signing %s", shown);
   if (said == NULL || status != 0)
-    dkms_ui_warn (ui, "Could not sign %s, it stays unsigned: %s", path,
+    dkms_ui_warn (ui, "Could not sign %s, it stays unsigned: %s", shown,
                   error != NULL ? error->message : g_strchomp (said));
   else if (*said != '\0')
     dkms_ui_warn (ui, "%s", g_strchomp (said));

@@ -30,5 +30,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsSigner, dkms_signer_free)
 gboolean dkms_signer_generate (const DkmsSettings *settings, DkmsUi *ui, const DkmsKernel *kernel, const char *config,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** Signs the module @path (inside the root) in place; a failure is a warning and leaves it as it was. */
-void dkms_signer_sign (const DkmsSigner *self, const DkmsSettings *settings, DkmsUi *ui, const char *path);
+/** Signs the module @path (inside the root), told as @shown, in place; a failure is a warning and leaves it as it was.
+ */
+void dkms_signer_sign (const DkmsSigner *self, const DkmsSettings *settings, DkmsUi *ui, const char *path,
+                       const char *shown);

@@ -173,7 +173,8 @@ fill_targets (DkmsRequest *request, const DkmsSettings *settings, const DkmsOpti
         arch = usual;
       if (!status && !check_target (kernel, arch, error))
         return FALSE;
-      dkms_request_add_target (request, kernel, arch);
+      if (status || !dkms_request_has_target (request, kernel, arch))
+        dkms_request_add_target (request, kernel, arch);
     }
   return TRUE;
 }

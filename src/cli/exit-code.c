@@ -49,6 +49,7 @@ static const int codes[DKMS_ERROR_LAST] = {
   [DKMS_ERROR_PRE_INSTALL] = 101,
   [DKMS_ERROR_NO_TEMPLATE] = 1,
   [DKMS_ERROR_SAME_TEMPLATE] = 2,
+  [DKMS_ERROR_SANDBOX] = 1,
 };
 
 int
@@ -56,7 +57,7 @@ dkms_exit_code (const GError *error)
 {
   if (error->domain != DKMS_ERROR)
     return 1;
-  if (error->code == DKMS_ERROR_SCRIPT)
+  if (error->code == DKMS_ERROR_SCRIPT || error->code == DKMS_ERROR_INTERRUPTED)
     return dkms_error_get_status (error);
   return error->code >= 0 && error->code < DKMS_ERROR_LAST && codes[error->code] != 0 ? codes[error->code] : 1;
 }

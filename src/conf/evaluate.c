@@ -44,8 +44,11 @@ typedef struct {
   GPtrArray *queries;
   GArray *temporary;  /* descriptors of files with normalised line ends */
   DkmsQuery *current; /* the query that runs */
-  GPid current_pid;
-  gboolean done; /* it gave all its values */
+  GPid pid;           /* bash, or the sandbox that it runs in */
+  GPid current_pid;   /* the group of that query; means nothing to us when it is in a sandbox */
+  gboolean confined;
+  const char *ended; /* (nullable): why the sandbox ended it */
+  gboolean done;     /* it gave all its values */
   gboolean timed_out;
   gint64 deadline; /* monotonic microseconds; 0: none */
 } Session;
@@ -96,6 +99,12 @@ prepare_files (const DkmsSettings *settings, Session *session, DkmsQuery *query,
   return TRUE;
 }
 
+static gboolean
+is_answered (const DkmsQuery *query)
+{
+  return query->error != NULL || query->recipe != NULL;
+}
+
 static GPtrArray *
 build_argv (Session *session, const char *fd, const char *names, const char *deprecated)
 {
@@ -108,7 +117,7 @@ build_argv (Session *session, const char *fd, const char *names, const char *dep
     {
       const DkmsQuery *query = session->queries->pdata[q];
 
-      if (query->error != NULL)
+      if (is_answered (query))
         continue;
       g_ptr_array_add (argv, g_strdup_printf ("%u", q));
       g_ptr_array_add (argv, g_strdup_printf ("%u", query->assign->len));
@@ -133,6 +142,9 @@ finish_query (const DkmsSettings *settings, Session *session, int status)
     dkms_fail (&query->error, DKMS_ERROR_BAD_CONF, query->shown,
                "Look for a command in it that waits; recipe_timeout in /etc/dkms/framework.conf sets the limit.",
                "Reading %s took more than %u s and was stopped", query->shown, settings->recipe_timeout);
+  else if (!session->done && session->ended != NULL)
+    dkms_fail (&query->error, DKMS_ERROR_BAD_CONF, query->shown, "Look for a command in it that does so.",
+               "Reading %s went wrong: %s", query->shown, session->ended);
   else if (!session->done)
     dkms_fail (&query->error, DKMS_ERROR_BAD_CONF, query->shown,
                "The file is sourced: it must assign its directives and return; 'exit' and 'exec' end it too early.",
@@ -251,9 +263,10 @@ listen (const DkmsSettings *settings, Session *session, int fd)
         continue;
       if (ready == 0 && session->current != NULL)
         {
+          /* One query is a group of its own; a sandbox ends as a whole, and the other queries are put again. */
           session->timed_out = TRUE;
           session->deadline = 0;
-          (void)kill (-session->current_pid, SIGKILL);
+          (void)kill (session->confined ? session->pid : -session->current_pid, SIGKILL);
           continue;
         }
       ssize_t n = read (fd, chunk, sizeof chunk);
@@ -267,60 +280,113 @@ listen (const DkmsSettings *settings, Session *session, int fd)
     }
 }
 
-gboolean
-dkms_evaluate (const DkmsSettings *settings, GPtrArray *queries, const char *names, const char *deprecated,
-               GError **error)
+/* Puts all queries that have no answer yet to one bash. */
+static gboolean
+ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *session, const char *names,
+     const char *deprecated, DkmsFindings *findings, GError **error)
 {
-  g_autoptr (GArray) temporary = g_array_new (FALSE, FALSE, sizeof (int));
-  Session session = { .queries = queries, .temporary = temporary };
   g_autoptr (GPtrArray) argv = NULL;
+  g_autoptr (GArray) keep = g_array_new (FALSE, FALSE, sizeof (int));
   g_auto (DkmsFd) read_end = -1;
   g_auto (DkmsFd) write_end = -1;
   g_auto (DkmsFd) kept = -1;
+  g_auto (DkmsFd) report = confinement != NULL ? memfd_create ("findings", MFD_CLOEXEC) : -1;
   g_autofree char *number = NULL;
-  gboolean any = FALSE, started;
+  gboolean started;
   int ends[2];
-  GPid pid;
-
-  for (guint q = 0; q < queries->len; q++)
-    {
-      DkmsQuery *query = queries->pdata[q];
-      any |= prepare_files (settings, &session, query, &query->error);
-    }
-  if (!any)
-    return TRUE;
 
   if (pipe2 (ends, O_CLOEXEC) < 0)
     return dkms_fail_errno (error, "create", "a pipe");
   read_end = ends[0];
   write_end = ends[1];
   kept = fcntl (write_end, F_DUPFD_CLOEXEC, 90); /* out of the way of what recipes use */
-  if (kept < 0)
+  if (kept < 0 || (confinement != NULL && report < 0))
     return dkms_fail_errno (error, "duplicate", "a pipe");
   number = g_strdup_printf ("%d", kept);
-  argv = build_argv (&session, number, names, deprecated);
+  argv = build_argv (session, number, names, deprecated);
+  session->confined = confinement != NULL;
+  if (session->confined)
+    {
+      g_autoptr (GPtrArray) plain = g_steal_pointer (&argv);
+      argv = dkms_sandbox_wrap (confinement, (const char *const *)plain->pdata, "/", report);
+      g_array_append_val (keep, report);
+    }
+  g_array_append_vals (keep, session->temporary->data, session->temporary->len);
 
   DkmsCommand command = { .argv = (const char *const *)argv->pdata,
-                          .root = settings->root,
+                          .root = session->confined ? NULL : settings->root,
                           .output_fd = -1,
                           .pass_fd = kept,
-                          .keep = temporary,
+                          .keep = keep,
                           .null_stdin = TRUE };
-  started = dkms_process_start (&command, &pid, error);
+  started = dkms_process_start (&command, &session->pid, error);
   (void)close (dkms_fd_steal (&write_end));
   (void)close (dkms_fd_steal (&kept));
-  if (started)
+  if (!started)
+    return FALSE;
+  listen (settings, session, read_end);
+  int status = dkms_process_wait (session->pid);
+  if (session->confined)
+    dkms_findings_read (findings, report);
+  session->ended = findings->ended;
+  finish_query (settings, session, status); /* the one that its sandbox ended with */
+  session->ended = NULL;
+  return TRUE;
+}
+
+static guint
+count_answers (const GPtrArray *queries)
+{
+  guint count = 0;
+
+  for (guint q = 0; q < queries->len; q++)
+    count += is_answered (queries->pdata[q]);
+  return count;
+}
+
+/* What is left unanswered has no answer. */
+static void
+give_up (GPtrArray *queries, DkmsError code, const char *why)
+{
+  for (guint q = 0; q < queries->len; q++)
     {
-      listen (settings, &session, read_end);
-      (void)dkms_process_wait (pid);
+      DkmsQuery *query = queries->pdata[q];
+      if (!is_answered (query))
+        dkms_fail (&query->error, code, query->shown,
+                   why != NULL ? "See sandbox in /etc/dkms/framework.conf (dkms-framework.conf(5))." : NULL,
+                   "%s could not be evaluated%s%s", query->shown, why != NULL ? ": " : "", why != NULL ? why : "");
+    }
+}
+
+gboolean
+dkms_evaluate (const DkmsSettings *settings, const DkmsConfinement *confinement, GPtrArray *queries, const char *names,
+               const char *deprecated, GError **error)
+{
+  g_autoptr (GArray) temporary = g_array_new (FALSE, FALSE, sizeof (int));
+  Session session = { .queries = queries, .temporary = temporary };
+  gboolean ok = TRUE;
+
+  if (settings->sandbox == DKMS_SANDBOX_OFF)
+    confinement = NULL;
+  for (guint q = 0; q < queries->len; q++)
+    {
+      DkmsQuery *query = queries->pdata[q];
+      (void)prepare_files (settings, &session, query, &query->error);
+    }
+  while (ok && count_answers (queries) < queries->len)
+    {
+      g_auto (DkmsFindings) findings = { 0 };
+      guint before = count_answers (queries);
+
+      ok = ask (settings, confinement, &session, names, deprecated, &findings, error);
+      if (ok && findings.failure != NULL && settings->sandbox == DKMS_SANDBOX_STRICT)
+        give_up (queries, DKMS_ERROR_SANDBOX, findings.failure);
+      else if (ok && findings.failure != NULL)
+        confinement = NULL; /* builds say so, if there are any */
+      else if (ok && count_answers (queries) == before)
+        give_up (queries, DKMS_ERROR_BAD_CONF, findings.ended);
     }
   for (guint i = 0; i < temporary->len; i++)
     (void)close (g_array_index (temporary, int, i));
-  for (guint q = 0; started && q < queries->len; q++)
-    {
-      DkmsQuery *query = queries->pdata[q];
-      if (query->recipe == NULL && query->error == NULL)
-        dkms_fail (&query->error, DKMS_ERROR_BAD_CONF, query->shown, NULL, "%s could not be evaluated", query->shown);
-    }
-  return started;
+  return ok;
 }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "conf/recipe.h"
-#include "conf/settings.h"
+#include "conf/sandbox.h"
 
 typedef struct {
   GPtrArray *assign;  /* "name=value": variables the files can see */
@@ -18,6 +18,8 @@ void dkms_query_free (DkmsQuery *self);
 
 /**
  * dkms_evaluate:
+ * @confinement: (nullable): how the files are confined, as far as settings->sandbox wants it; NULL for those of the
+ *   admin, which are trusted
  * @queries: (element-type DkmsQuery): answered in place
  * @names: blank separated variables to take over
  * @deprecated: blank separated variables to notice
@@ -26,5 +28,5 @@ void dkms_query_free (DkmsQuery *self);
  *
  * Returns: FALSE only when bash itself could not be run
  */
-gboolean dkms_evaluate (const DkmsSettings *settings, GPtrArray *queries, const char *names, const char *deprecated,
-                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean dkms_evaluate (const DkmsSettings *settings, const DkmsConfinement *confinement, GPtrArray *queries,
+                        const char *names, const char *deprecated, GError **error) G_GNUC_WARN_UNUSED_RESULT;

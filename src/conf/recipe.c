@@ -337,6 +337,8 @@ dkms_recipe_inject (const char *make, const char *jobs, const char *release)
 {
   if (!g_str_has_prefix (make, "make") || (make[4] != '\0' && !g_ascii_isspace (make[4])))
     return g_strdup (make);
+  if (jobs == NULL)
+    return g_strdup_printf ("make KERNELRELEASE=%s%s", release, make + 4);
   return g_strdup_printf ("make -j%s KERNELRELEASE=%s%s", jobs, release, make + 4);
 }
 

@@ -64,7 +64,8 @@ GPtrArray *dkms_recipe_outputs (const DkmsRecipe *self, const DkmsKernel *kernel
 gboolean dkms_recipe_excluded (const DkmsRecipe *self, const DkmsKernel *kernel, const char *config);
 /** Returns: (transfer full): the make command line, without injected arguments (spec/dkms-conf.md §8) */
 char *dkms_recipe_make (const DkmsRecipe *self, const DkmsKernel *kernel, const char *build_dir, gboolean llvm);
-/** Returns: (transfer full): @make with -j and KERNELRELEASE injected where the rule says so */
+/** Returns: (transfer full): @make with -j@jobs (NULL: a jobserver gives the jobs, and -j would end that) and
+ *  KERNELRELEASE injected where the rule says so */
 char *dkms_recipe_inject (const char *make, const char *jobs, const char *release);
 /** Returns: (transfer container): the patches to apply, in order */
 GPtrArray *dkms_recipe_patches (const DkmsRecipe *self, const char *release);

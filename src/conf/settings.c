@@ -3,19 +3,21 @@
 #include "conf/settings.h"
 
 #include <fcntl.h>
-#include <sched.h>
+#include <pwd.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/jobs.h"
 #include "conf/evaluate.h"
 #include "config.h"
 
-static const char names[] = "source_tree dkms_tree install_tree tmp_location verbose symlink_modules parallel_jobs "
-                            "compress_gzip_opts compress_xz_opts compress_zstd_opts recipe_timeout tarball_limit_mib "
-                            "ADDON_MODULES_DIR NO_WEAK_MODULES "
-                            "modprobe_on_install post_transaction build_environment";
+static const char names[]
+    = "source_tree dkms_tree install_tree tmp_location verbose symlink_modules parallel_jobs "
+      "compress_gzip_opts compress_xz_opts compress_zstd_opts recipe_timeout tarball_limit_mib sandbox build_user "
+      "ADDON_MODULES_DIR NO_WEAK_MODULES "
+      "modprobe_on_install post_transaction build_environment";
 
 static void
 replace (char **field, const char *value)
@@ -32,14 +34,6 @@ from_environment (const char *name)
   const char *value = g_getenv (name);
 
   return g_strdup (value != NULL ? value : "");
-}
-
-static char *
-cpu_count (void)
-{
-  cpu_set_t set;
-
-  return g_strdup_printf ("%d", sched_getaffinity (0, sizeof set, &set) == 0 ? CPU_COUNT (&set) : 1);
 }
 
 /* Whether a file says nothing: then no shell is needed to know it. */
@@ -85,6 +79,41 @@ add_files (const DkmsSettings *self, DkmsQuery *query)
       if (*(const char *)entries->pdata[i] != '.' && g_str_has_suffix (path, ".conf"))
         add_file (self, query, path);
     }
+}
+
+gboolean
+dkms_sandbox_mode_parse (const char *word, DkmsSandboxMode *mode)
+{
+  static const char *const words[] = { "auto", "strict", "off" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (words); i++)
+    if (strcmp (word, words[i]) == 0)
+      {
+        *mode = (DkmsSandboxMode)i;
+        return TRUE;
+      }
+  return FALSE;
+}
+
+/* What says how packages' code is confined must not be misread: a wrong word is an error. */
+static gboolean
+take_confinement (DkmsSettings *self, const DkmsRecipe *values, GError **error)
+{
+  const char *mode = dkms_recipe_get (values, "sandbox", 0), *name = dkms_recipe_get (values, "build_user", 0);
+  const struct passwd *user = *name != '\0' && geteuid () == 0 ? getpwnam (name) : NULL;
+
+  if (*mode != '\0' && !dkms_sandbox_mode_parse (mode, &self->sandbox))
+    return dkms_fail (error, DKMS_ERROR_BAD_CONF, "/etc/dkms/framework.conf", "Say auto, strict or off.",
+                      "sandbox=%s in framework.conf is no mode of the sandbox", mode);
+  if (user != NULL)
+    {
+      self->build_uid = user->pw_uid;
+      self->build_gid = user->pw_gid;
+    }
+  return user != NULL || *name == '\0' || geteuid () != 0
+         || dkms_fail (error, DKMS_ERROR_BAD_CONF, "/etc/dkms/framework.conf",
+                       "Create it as a system user, or correct build_user.",
+                       "build_user=%s in framework.conf: there is no such user", name);
 }
 
 static void
@@ -139,7 +168,7 @@ dkms_settings_reread (const DkmsSettings *self, const char *wanted, const char *
     return TRUE;
   if (kernel != NULL)
     g_ptr_array_add (query->assign, g_strconcat ("kernelver=", kernel, NULL));
-  if (!dkms_evaluate (self, queries, wanted, "", error))
+  if (!dkms_evaluate (self, NULL, queries, wanted, "", error))
     return FALSE;
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
@@ -162,8 +191,7 @@ dkms_settings_new (DkmsRoot *root, GError **error)
   self->dkms_tree = g_strdup ("/var/lib/dkms");
   self->install_tree = g_strdup (DKMS_MODULE_DIR);
   self->tmp_location = g_strdup (g_getenv ("TMPDIR") != NULL ? g_getenv ("TMPDIR") : "/tmp");
-  env = g_getenv ("parallel_jobs");
-  self->jobs = env != NULL && *env != '\0' ? g_strdup (env) : cpu_count ();
+  self->jobs = from_environment ("parallel_jobs");
   self->addon_modules_dir = from_environment ("ADDON_MODULES_DIR");
   self->post_transaction = from_environment ("post_transaction");
   self->build_environment = from_environment ("build_environment");
@@ -178,8 +206,17 @@ dkms_settings_new (DkmsRoot *root, GError **error)
   if (!dkms_settings_reread (self, names, NULL, &values, error))
     return NULL;
   if (values != NULL)
-    take_values (self, values);
-  if (strcmp (self->jobs, "0") == 0)
+    {
+      take_values (self, values);
+      if (!take_confinement (self, values, error))
+        return NULL;
+    }
+  if (*self->jobs == '\0')
+    {
+      g_free (self->jobs);
+      self->jobs = dkms_jobs_default ();
+    }
+  else if (strcmp (self->jobs, "0") == 0)
     *self->jobs = '\0';
   dkms_settings_set_path (self, &self->dkms_tree, self->dkms_tree);
   return g_steal_pointer (&self);

@@ -5,6 +5,13 @@
 #include "conf/recipe.h"
 #include "kernel/distro.h"
 
+/* Whether packages' own code runs confined (conf/sandbox.h). */
+typedef enum {
+  DKMS_SANDBOX_AUTO,   /* if that is possible here; otherwise it is said, and done without */
+  DKMS_SANDBOX_STRICT, /* or not at all */
+  DKMS_SANDBOX_OFF
+} DkmsSandboxMode;
+
 typedef struct {
   DkmsRoot *root;
   DkmsDistro *distro;
@@ -12,7 +19,7 @@ typedef struct {
   char *source_tree;
   char *install_tree;
   char *tmp_location;
-  char *jobs;               /* for make -j; "" means no limit */
+  char *jobs;               /* the most jobs at once, of all builds together; "" means no limit */
   char *action;             /* the verb's name, for recipes */
   char *addon_modules_dir;  /* "" or a destination for every module */
   char *kernelsourcedir;    /* (nullable) --kernelsourcedir */
@@ -26,6 +33,9 @@ typedef struct {
   guint tarball_limit_mib; /* the most that an archive may unpack to */
   char *post_transaction;  /* "" or a command line to run after a successful run */
   char *build_environment; /* "" or a shell file whose exports builds get */
+  DkmsSandboxMode sandbox;
+  uid_t build_uid; /* who builds run as in the sandbox; 0: root, without its rights */
+  gid_t build_gid;
   gboolean modprobe_on_install;
   gboolean no_weak_modules;
   gboolean verbose;
@@ -56,6 +66,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsSettings, dkms_settings_free)
  */
 gboolean dkms_settings_reread (const DkmsSettings *self, const char *names, const char *kernel, DkmsRecipe **values,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** Reads "auto", "strict" or "off". Returns: FALSE with @mode untouched for any other word */
+gboolean dkms_sandbox_mode_parse (const char *word, DkmsSandboxMode *mode);
 
 /** Replaces @field by an absolute, canonical path inside the root (of @path, taken from the caller's directory). */
 void dkms_settings_set_path (DkmsSettings *self, char **field, const char *path);

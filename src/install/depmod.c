@@ -6,13 +6,14 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
-#include "config.h"
 #include "install/job.h"
 
 char *
-dkms_depmod_note (const DkmsSettings *settings, const char *release)
+dkms_depmod_note (const DkmsSettings *settings, const DkmsWork *work, const char *release)
 {
-  return dkms_tree_path (settings, ".dkms", "depmod", release, NULL);
+  g_autofree char *name = g_strconcat (work->id, ".", release, NULL);
+
+  return dkms_tree_path (settings, ".dkms", "depmod", name, NULL);
 }
 
 /* The last module of a removed kernel is gone: so are depmod's files and the directory. */
@@ -91,21 +92,86 @@ run_depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const
                   error != NULL ? ": " : "", error != NULL ? error->message : "");
 }
 
-void
-dkms_depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, gboolean disabled)
+/* Temporary files of a depmod that was killed: modules.<index>.<pid>.<microseconds>.<seconds>. */
+static void
+drop_left_overs (const DkmsSettings *settings, const char *dir)
+{
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      g_auto (GStrv) parts = g_strsplit (names->pdata[i], ".", -1);
+      guint n = g_strv_length (parts);
+      gboolean numbers = n >= 5 && strcmp (parts[0], "modules") == 0;
+
+      for (guint p = n >= 3 ? n - 3 : 0; numbers && p < n; p++)
+        numbers = *parts[p] != '\0' && strspn (parts[p], "0123456789") == strlen (parts[p]);
+      if (numbers)
+        (void)unlinkat (fd, names->pdata[i], 0);
+    }
+}
+
+static void
+depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, gboolean disabled, gboolean after_crash)
 {
   g_autofree char *dir = g_build_filename (settings->install_tree, release, NULL);
   g_autofree char *dep = g_build_filename (dir, "modules.dep", NULL);
-  g_autofree char *note = dkms_depmod_note (settings, release);
-  g_autofree char *notes = g_path_get_dirname (note);
   g_autofree char *base = depmod_base (settings);
-  g_auto (DkmsFd) notes_fd = dkms_root_openat (settings->root, notes, O_RDONLY | O_DIRECTORY, 0);
+  g_autofree char *name = g_strconcat ("locks/depmod/", release, NULL);
+  g_autoptr (DkmsLock) lock = NULL;
+  g_autoptr (GError) error = NULL;
 
-  if (!disabled && base != NULL && dkms_root_is_file (settings->root, dep))
+  if (disabled || base == NULL || !dkms_root_is_file (settings->root, dep))
+    return;
+  /* One after the other: the last one to run must be the last one to write. */
+  lock = dkms_lock_take (settings, ui, name, TRUE, &error);
+  if (lock == NULL)
+    dkms_ui_warn (ui, "%s; running depmod all the same.", error->message);
+  if (after_crash)
+    drop_left_overs (settings, dir);
+  run_depmod (settings, ui, release, base);
+  clean_after_last (settings, dir);
+}
+
+static void
+drop_note (const DkmsSettings *settings, const char *note)
+{
+  g_autofree char *dir = g_path_get_dirname (note);
+  g_autofree char *name = g_path_get_basename (note);
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+
+  if (fd >= 0)
+    (void)unlinkat (fd, name, 0);
+}
+
+void
+dkms_depmod (const DkmsSettings *settings, DkmsUi *ui, const DkmsWork *work, const char *release, gboolean disabled)
+{
+  g_autofree char *note = dkms_depmod_note (settings, work, release);
+
+  depmod (settings, ui, release, disabled, FALSE);
+  drop_note (settings, note);
+}
+
+void
+dkms_depmod_due (const DkmsSettings *settings, DkmsUi *ui, gboolean disabled)
+{
+  g_autofree char *path = dkms_tree_path (settings, ".dkms", "depmod", NULL);
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, path, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+  g_autoptr (GHashTable) done = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
     {
-      run_depmod (settings, ui, release, base);
-      clean_after_last (settings, dir);
+      const char *name = names->pdata[i], *dot = strchr (name, '.');
+      g_autofree char *id = dot != NULL && dot != name ? g_strndup (name, (gsize)(dot - name)) : NULL;
+      g_autofree char *note = g_build_filename (path, name, NULL);
+
+      if (id == NULL || dkms_work_alive (settings, id))
+        continue; /* its run does it */
+      if (g_hash_table_add (done, g_strdup (dot + 1)))
+        depmod (settings, ui, dot + 1, disabled, TRUE);
+      drop_note (settings, note);
     }
-  if (notes_fd >= 0)
-    (void)unlinkat (notes_fd, release, 0);
 }

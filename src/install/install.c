@@ -243,7 +243,7 @@ note_installed (const DkmsJob *job)
       g_free (module->owned_sig);
       module->owned_sig = g_strdup (module->installed_sig);
     }
-  if (!dkms_record_write (record, fd, &error))
+  if (!dkms_record_write (record, fd, job->work->fd, &error))
     dkms_ui_warn (job->ui, "%s; 'dkms status' will compare file contents instead.", error->message);
 }
 
@@ -256,7 +256,7 @@ dkms_install (const DkmsJob *job, const char *previous, GError **error)
   g_autofree char *link_name = g_strdup_printf ("kernel-%s-%s", job->kernel->release, job->kernel->arch);
   g_autofree char *link = dkms_tree_path (job->settings, job->module, link_name, NULL);
   g_autofree char *text = g_build_filename (job->version, job->kernel->release, job->kernel->arch, NULL);
-  g_autofree char *note = dkms_depmod_note (job->settings, job->kernel->release);
+  g_autofree char *note = dkms_depmod_note (job->settings, job->work, job->kernel->release);
   guint wanted = 0, placed = 0;
 
   for (guint i = 0; i < job->outputs->len; i++)
@@ -432,7 +432,7 @@ dkms_uninstall (const DkmsJob *job, GError **error)
   const char *suffix = dkms_kernel_compression (job->kernel, job->settings->root);
   g_autofree char *link_name = g_strdup_printf ("kernel-%s-%s", job->kernel->release, job->kernel->arch);
   g_autofree char *link = dkms_tree_path (job->settings, job->module, link_name, NULL);
-  g_autofree char *note = dkms_depmod_note (job->settings, job->kernel->release);
+  g_autofree char *note = dkms_depmod_note (job->settings, job->work, job->kernel->release);
 
   for (guint i = 0; i < job->outputs->len; i++)
     {

@@ -4,7 +4,7 @@
 
 #include "conf/recipe.h"
 #include "store/record.h"
-#include "store/tree.h"
+#include "store/work.h"
 
 typedef struct {
   const DkmsSettings *settings;
@@ -17,6 +17,11 @@ typedef struct {
   const GPtrArray *outputs;        /* element-type DkmsOutput */
   const DkmsRecord *replaced;      /* (nullable): build: the record of the build that this one replaces */
   const struct DkmsSigner *signer; /* (nullable): build: signs the modules if ready (build/sign.h) */
+  const DkmsWork *work;            /* scratch: of the run; build: of this build alone */
+  gboolean confined;               /* build: in the sandbox, where the scratch stands in for <m>/<v>/build */
+  const char *make_jobs;           /* (nullable): build: for make -j; NULL: the jobserver of make_flags decides */
+  const char *make_flags;          /* (nullable): build: MAKEFLAGS */
+  const GArray *keep;              /* (nullable): build: descriptors (int) that its commands inherit */
   GHashTable *seen;                /* (nullable): build: BUILD_DEPENDS name -> installed version, to be recorded */
   gboolean force;
   gboolean force_version_override;
@@ -35,12 +40,14 @@ double dkms_job_seconds (gint64 start);
  * dkms_script_find:
  * Finds the program of a script directive: /etc/dkms/<m>/<program> if executable, else @base/<program>.
  *
+ * @seen_as: (nullable): where the script will find @base; NULL: there
  * @cwd: (out) (transfer full): where to run it
  * @rest: (out) (transfer none): the directive's text after the program's name
  *
  * Returns: (transfer full) (nullable): path as tools name it; NULL after a warning when there is none
  */
-char *dkms_script_find (const DkmsJob *job, const char *directive, const char *base, char **cwd, const char **rest);
+char *dkms_script_find (const DkmsJob *job, const char *directive, const char *base, const char *seen_as, char **cwd,
+                        const char **rest);
 
 /**
  * dkms_script_run:
@@ -75,9 +82,12 @@ DkmsVerdict dkms_version_check (const DkmsJob *job, const char *built, const cha
 /** Returns: whether both files state the same module version (none counts as a version) */
 gboolean dkms_version_equal (const DkmsJob *job, const char *built, const char *found);
 
-/** Runs depmod for one kernel by the rules of spec/build-install.md §9; a failure is a warning. */
-void dkms_depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, gboolean disabled);
+/** Runs depmod for one kernel by the rules of spec/build-install.md §9, and drops the note; a failure is a warning. */
+void dkms_depmod (const DkmsSettings *settings, DkmsUi *ui, const DkmsWork *work, const char *release,
+                  gboolean disabled);
 /** Loads modules for all hardware of this machine, if the admin asked for it. Failures do not matter. */
 void dkms_modprobe (const DkmsSettings *settings);
-/** Returns: (transfer full): path of the note that depmod is due for @release */
-char *dkms_depmod_note (const DkmsSettings *settings, const char *release);
+/** Returns: (transfer full): path of the note of the run with @work that depmod is due for @release */
+char *dkms_depmod_note (const DkmsSettings *settings, const DkmsWork *work, const char *release);
+/** Runs depmod for the kernels for which runs that are dead left a note. */
+void dkms_depmod_due (const DkmsSettings *settings, DkmsUi *ui, gboolean disabled);

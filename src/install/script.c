@@ -67,7 +67,8 @@ is_executable (const DkmsRoot *root, const char *path)
 }
 
 char *
-dkms_script_find (const DkmsJob *job, const char *directive, const char *base, char **cwd, const char **rest)
+dkms_script_find (const DkmsJob *job, const char *directive, const char *base, const char *seen_as, char **cwd,
+                  const char **rest)
 {
   const char *text = job->recipe != NULL ? dkms_recipe_get (job->recipe, directive, 0) : "";
   const DkmsRoot *root = job->settings->root;
@@ -75,6 +76,7 @@ dkms_script_find (const DkmsJob *job, const char *directive, const char *base, c
   g_autofree char *program = g_strndup (text, n);
   g_autofree char *dir = g_build_filename ("/etc/dkms", job->module, NULL);
   g_autofree char *path = g_build_filename (dir, program, NULL);
+  g_autofree char *found = NULL;
 
   if (n == 0)
     return NULL;
@@ -92,9 +94,15 @@ dkms_script_find (const DkmsJob *job, const char *directive, const char *base, c
                     directive, path);
       return NULL;
     }
+  if (seen_as != NULL && strcmp (dir, base) == 0)
+    {
+      g_free (dir);
+      dir = g_strdup (seen_as);
+    }
   *cwd = dkms_root_tool_path (root, dir);
   *rest = text + n;
-  return dkms_root_tool_path (root, path);
+  found = g_build_filename (dir, program, NULL);
+  return dkms_root_tool_path (root, found);
 }
 
 int
@@ -103,7 +111,7 @@ dkms_script_run (const DkmsJob *job, const char *directive)
   g_autofree char *base = dkms_tree_path (job->settings, job->module, job->version, "source", NULL);
   g_autofree char *cwd = NULL;
   const char *rest = NULL;
-  g_autofree char *program = dkms_script_find (job, directive, base, &cwd, &rest);
+  g_autofree char *program = dkms_script_find (job, directive, base, NULL, &cwd, &rest);
   g_auto (GStrv) env = dkms_job_env (job);
   g_autoptr (GError) error = NULL;
   int status;
@@ -116,7 +124,14 @@ dkms_script_run (const DkmsJob *job, const char *directive)
       = { .argv = argv, .env = env, .root = job->settings->root, .cwd = cwd, .output_fd = -1, .null_stdin = TRUE };
 
   dkms_ui_line (job->ui, "Running the %s script:", directive);
-  status = dkms_process_run (&command, &error);
+  if (dkms_ui_give_way (job->ui))
+    status = dkms_process_run (&command, &error);
+  else
+    {
+      g_autofree char *said = dkms_process_capture (&command, NULL, &status, &error);
+      if (said != NULL && *said != '\0')
+        dkms_ui_line (job->ui, "%s", g_strchomp (said));
+    }
   if (error != NULL)
     dkms_ui_warn (job->ui, "%s", error->message);
   return status;

@@ -52,9 +52,11 @@ dkms_plan_clear (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *st
 
       if (build == NULL)
         continue;
-      if (request->verb == DKMS_VERB_KERNEL_PREINST && v->conf_error != NULL)
-        g_ptr_array_add (plan->failed, g_strdup_printf ("%s/%s: %s", v->module, v->version, v->conf_error->message));
-      if (request->verb == DKMS_VERB_KERNEL_PREINST && !v->autoinstall)
+      const DkmsWish *wish = dkms_version_wish (v, target->kernel, target->arch);
+      if (request->verb == DKMS_VERB_KERNEL_PREINST && wish->conf_error != NULL)
+        dkms_plan_remark (plan->failed, target->kernel,
+                          g_strdup_printf ("%s/%s: %s", v->module, v->version, wish->conf_error->message));
+      if (request->verb == DKMS_VERB_KERNEL_PREINST && !wish->autoinstall)
         continue;
       if (build->active)
         need = dkms_plan_push (plan, DKMS_STEP_UNINSTALL, v->module, v->version, target, DKMS_NO_STEP);
@@ -117,9 +119,10 @@ find_candidate (GArray *queue, const char *module)
   return NULL;
 }
 
-/* Fills the queue with the latest version of every module that wants to be there and is not. */
+/* Fills the queue with the latest version of every module that wants to be there and is not; @there with the names of
+ * those that are. */
 static void
-collect (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target, GArray *queue)
+collect (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target, GArray *queue, GHashTable *there)
 {
   const char *last = "";
 
@@ -133,11 +136,16 @@ collect (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target, GArra
         continue;
       last = v->module;
       build = dkms_version_find (v, target->kernel, target->arch);
-      if (v->weak || (build != NULL && build->active))
-        g_ptr_array_add (plan->installed, g_strdup (v->module));
-      else if (v->conf_error != NULL)
-        g_ptr_array_add (plan->failed, g_strdup_printf ("%s/%s: %s", v->module, v->version, v->conf_error->message));
-      else if (v->autoinstall)
+      const DkmsWish *wish = dkms_version_wish (v, target->kernel, target->arch);
+      if (wish->weak || (build != NULL && build->active))
+        {
+          g_hash_table_add (there, v->module);
+          dkms_plan_remark (plan->installed, target->kernel, g_strdup (v->module));
+        }
+      else if (wish->conf_error != NULL)
+        dkms_plan_remark (plan->failed, target->kernel,
+                          g_strdup_printf ("%s/%s: %s", v->module, v->version, wish->conf_error->message));
+      else if (wish->autoinstall)
         g_array_append_val (queue, candidate);
     }
 }
@@ -145,16 +153,17 @@ collect (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target, GArra
 /* Whether all dependencies of @c are installed or planned before step @limit; the others are named
  * in @known (in the tree) and @unknown. */
 static gboolean
-ready (const DkmsPlan *plan, GArray *queue, const Candidate *c, GArray *waits_for, GString *known, GString *unknown,
-       const DkmsState *state, guint limit)
+ready (GArray *queue, GHashTable *there, const Candidate *c, const DkmsTarget *target, GArray *waits_for,
+       GString *known, GString *unknown, const DkmsState *state, guint limit)
 {
   gboolean all = TRUE;
 
-  for (char **name = c->version->depends; name != NULL && *name != NULL; name++)
+  for (char **name = dkms_version_wish (c->version, target->kernel, target->arch)->depends;
+       name != NULL && *name != NULL; name++)
     {
       const Candidate *other = find_candidate (queue, *name);
 
-      if (g_ptr_array_find_with_equal_func (plan->installed, *name, g_str_equal, NULL))
+      if (g_hash_table_contains (there, *name))
         continue;
       if (other != NULL && other->step != DKMS_NO_STEP && other->step < limit)
         {
@@ -168,13 +177,13 @@ ready (const DkmsPlan *plan, GArray *queue, const Candidate *c, GArray *waits_fo
 }
 
 void
-dkms_plan_autoinstall (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state)
+dkms_plan_autoinstall (DkmsPlan *plan, const DkmsTarget *target, const DkmsState *state)
 {
-  const DkmsTarget *target = request->targets->pdata[0];
+  g_autoptr (GHashTable) there = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GArray) queue = g_array_new (FALSE, FALSE, sizeof (Candidate));
   gboolean progress = TRUE;
 
-  collect (plan, state, target, queue);
+  collect (plan, state, target, queue, there);
   while (progress)
     {
       guint round = plan->steps->len; /* what this round plans counts from the next one on */
@@ -189,7 +198,7 @@ dkms_plan_autoinstall (DkmsPlan *plan, const DkmsRequest *request, const DkmsSta
           const DkmsBuild *build;
           guint step = DKMS_NO_STEP;
 
-          if (c->step != DKMS_NO_STEP || !ready (plan, queue, c, waits_for, known, unknown, state, round))
+          if (c->step != DKMS_NO_STEP || !ready (queue, there, c, target, waits_for, known, unknown, state, round))
             continue;
           build = dkms_version_find (c->version, target->kernel, target->arch);
           if (build == NULL || !build->built)
@@ -213,12 +222,14 @@ dkms_plan_autoinstall (DkmsPlan *plan, const DkmsRequest *request, const DkmsSta
 
       if (c->step != DKMS_NO_STEP)
         continue;
-      (void)ready (plan, queue, c, waits_for, known, unknown, state, DKMS_NO_STEP);
+      (void)ready (queue, there, c, target, waits_for, known, unknown, state, DKMS_NO_STEP);
       if (known->len > 0)
-        g_ptr_array_add (plan->failed, g_strdup_printf ("%s/%s needs modules that are not installed and will not be:%s",
-                                                        c->version->module, c->version->version, known->str));
+        dkms_plan_remark (plan->failed, target->kernel,
+                          g_strdup_printf ("%s/%s needs modules that are not installed and will not be:%s",
+                                           c->version->module, c->version->version, known->str));
       else
-        g_ptr_array_add (plan->deferred, g_strdup_printf ("%s/%s waits for modules that are not in the tree:%s",
-                                                          c->version->module, c->version->version, unknown->str));
+        dkms_plan_remark (plan->deferred, target->kernel,
+                          g_strdup_printf ("%s/%s waits for modules that are not in the tree:%s", c->version->module,
+                                           c->version->version, unknown->str));
     }
 }

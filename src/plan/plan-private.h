@@ -13,12 +13,15 @@ guint dkms_plan_push (DkmsPlan *plan, DkmsStepKind kind, const char *module, con
 guint dkms_plan_push_notice (DkmsPlan *plan, const char *module, const char *version, const DkmsTarget *target,
                              guint need, const char *text);
 
+/** Adds a remark about @kernel to @list; takes @text. */
+void dkms_plan_remark (GPtrArray *list, const char *kernel, char *text);
+
 /** match: for the target kernel what is installed for the template, in the same versions. */
 gboolean dkms_plan_match (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state, GError **error);
 /** kernel_preinst (modules that come back by themselves), kernel_prerm (all): builds go, empty directories last. */
 void dkms_plan_clear (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state);
 void dkms_plan_clean (DkmsPlan *plan, const DkmsTarget *target);
 /** autoinstall: the latest version of every module that wants to be there, in rounds (spec/build-install.md §12). */
-void dkms_plan_autoinstall (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state);
+void dkms_plan_autoinstall (DkmsPlan *plan, const DkmsTarget *target, const DkmsState *state);
 /** Rebuilds, once and in order, what saw other versions of its dependencies than will be installed. */
 void dkms_plan_dependents (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target);

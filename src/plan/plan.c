@@ -48,6 +48,18 @@ dkms_request_add_target (DkmsRequest *self, const char *kernel, const char *arch
   g_ptr_array_add (self->targets, target);
 }
 
+gboolean
+dkms_request_has_target (const DkmsRequest *self, const char *kernel, const char *arch)
+{
+  for (guint i = 0; i < self->targets->len; i++)
+    {
+      const DkmsTarget *target = self->targets->pdata[i];
+      if (strcmp (target->kernel, kernel) == 0 && strcmp (target->arch, arch) == 0)
+        return TRUE;
+    }
+  return FALSE;
+}
+
 static void
 step_free (gpointer data)
 {
@@ -63,15 +75,35 @@ step_free (gpointer data)
   g_free (self);
 }
 
+static void
+remark_free (gpointer data)
+{
+  DkmsRemark *self = data;
+
+  g_free (self->kernel);
+  g_free (self->text);
+  g_free (self);
+}
+
+void
+dkms_plan_remark (GPtrArray *list, const char *kernel, char *text)
+{
+  DkmsRemark *self = g_new0 (DkmsRemark, 1);
+
+  self->kernel = g_strdup (kernel);
+  self->text = text;
+  g_ptr_array_add (list, self);
+}
+
 static DkmsPlan *
 plan_new (void)
 {
   DkmsPlan *self = g_new0 (DkmsPlan, 1);
 
   self->steps = g_ptr_array_new_with_free_func (step_free);
-  self->installed = g_ptr_array_new_with_free_func (g_free);
-  self->deferred = g_ptr_array_new_with_free_func (g_free);
-  self->failed = g_ptr_array_new_with_free_func (g_free);
+  self->installed = g_ptr_array_new_with_free_func (remark_free);
+  self->deferred = g_ptr_array_new_with_free_func (remark_free);
+  self->failed = g_ptr_array_new_with_free_func (remark_free);
   self->cycles = g_ptr_array_new_with_free_func (g_free);
   return self;
 }
@@ -385,7 +417,8 @@ dkms_plan_make (const DkmsRequest *request, const DkmsState *state, GError **err
       break;
     case DKMS_VERB_AUTOINSTALL:
     case DKMS_VERB_KERNEL_POSTINST:
-      dkms_plan_autoinstall (plan, request, state);
+      for (guint i = 0; i < request->targets->len; i++)
+        dkms_plan_autoinstall (plan, request->targets->pdata[i], state);
       ok = TRUE;
       break;
     default:

@@ -72,11 +72,17 @@ typedef struct {
   GArray *after;          /* element-type guint: steps that must have succeeded or been skipped (77) */
 } DkmsStep;
 
+/* Something to say about one kernel. */
+typedef struct {
+  char *kernel;
+  char *text;
+} DkmsRemark;
+
 typedef struct {
   GPtrArray *steps;     /* element-type DkmsStep; a step only refers to earlier ones */
-  GPtrArray *installed; /* autoinstall: names that were installed before */
-  GPtrArray *deferred;  /* autoinstall: sentences about modules that wait for unknown ones */
-  GPtrArray *failed;    /* autoinstall: sentences about modules that cannot be attempted */
+  GPtrArray *installed; /* element-type DkmsRemark: autoinstall: names that were installed before */
+  GPtrArray *deferred;  /* element-type DkmsRemark: autoinstall: sentences about modules that wait for unknown ones */
+  GPtrArray *failed;    /* element-type DkmsRemark: autoinstall: sentences about modules that cannot be attempted */
   GPtrArray *cycles;    /* sentences about modules that should be rebuilt and depend on each other */
 } DkmsPlan;
 
@@ -98,6 +104,8 @@ DkmsRequest *dkms_request_new (void);
 void dkms_request_free (DkmsRequest *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsRequest, dkms_request_free)
 void dkms_request_add_target (DkmsRequest *self, const char *kernel, const char *arch);
+/** Returns: whether that kernel and arch (not NULL) is among the targets */
+gboolean dkms_request_has_target (const DkmsRequest *self, const char *kernel, const char *arch);
 
 /** Returns: whether the verb installs the latest version of every module */
 gboolean dkms_verb_is_autoinstall (DkmsVerb verb);

@@ -9,100 +9,59 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "install/job.h"
 #include "kernel/version.h"
 #include "store/transaction.h"
 
-/* ---- the graph ---- */
-
-static DkmsOutcome
-verdict_of_needs (const DkmsRun *run, const DkmsStep *step)
-{
-  gboolean any = FALSE;
-
-  for (guint i = 0; i < step->needs->len; i++)
-    {
-      DkmsOutcome outcome = run->outcomes[g_array_index (step->needs, guint, i)];
-      any |= outcome == OUTCOME_DONE;
-      if (outcome != OUTCOME_DONE && step->kind != DKMS_STEP_DEPMOD && step->kind != DKMS_STEP_CLEAN)
-        return outcome == OUTCOME_SKIPPED ? OUTCOME_SKIPPED : OUTCOME_BLOCKED;
-    }
-  for (guint i = 0; i < step->after->len; i++)
-    {
-      DkmsOutcome outcome = run->outcomes[g_array_index (step->after, guint, i)];
-      if (outcome != OUTCOME_DONE && outcome != OUTCOME_SKIPPED)
-        return OUTCOME_BLOCKED;
-    }
-  return step->kind == DKMS_STEP_DEPMOD && !any ? OUTCOME_BLOCKED : OUTCOME_WAITING;
-}
-
-static void
-tell_failure (DkmsRun *run, const GError *error)
-{
-  if (error->domain == DKMS_ERROR && error->code == DKMS_ERROR_EXCLUDED)
-    dkms_ui_warn (run->ui, "%s.", error->message);
-  else
-    dkms_ui_error (run->ui, error);
-}
-
-static void
-run_step (DkmsRun *run, guint id)
-{
-  const DkmsStep *step = run->plan->steps->pdata[id];
-  gboolean locks = step->module != NULL && g_strcmp0 (step->module, run->request->module) != 0;
-  g_autofree char *name = locks ? g_strconcat ("locks/", step->module, NULL) : NULL;
-  g_autoptr (DkmsLock) lock = NULL;
-  g_autoptr (GError) error = NULL;
-
-  if (step->dependent && step->text != NULL)
-    dkms_ui_line (run->ui, "Rebuilding %s/%s %s", step->module, step->version, step->text);
-  run->outcomes[id] = verdict_of_needs (run, step);
-  if (run->outcomes[id] != OUTCOME_WAITING)
-    {
-      /* A blocked step carries the code of what blocks it. */
-      for (guint i = 0; i < step->needs->len; i++)
-        run->codes[id] = run->codes[g_array_index (step->needs, guint, i)];
-      return;
-    }
-  lock = locks ? dkms_lock_take (run->settings, run->ui, name, TRUE, &error) : NULL;
-  if (error == NULL && dkms_step_do (run, step, &error))
-    {
-      run->outcomes[id] = OUTCOME_DONE;
-      return;
-    }
-  run->codes[id] = run->exit_code (error);
-  run->outcomes[id]
-      = error->code == DKMS_ERROR_EXCLUDED && error->domain == DKMS_ERROR ? OUTCOME_SKIPPED : OUTCOME_FAILED;
-  tell_failure (run, error);
-}
-
-/* Does the steps, each after those it refers to; the plan lists them in such an order. */
-static void
-run_steps (DkmsRun *run)
-{
-  for (guint i = 0; i < run->plan->steps->len; i++)
-    run_step (run, i);
-}
-
 /* ---- autoinstall's summary ---- */
 
+static void
+append_remarks (GString *line, const GPtrArray *remarks, const char *kernel)
+{
+  for (guint i = 0; i < remarks->len; i++)
+    {
+      const DkmsRemark *remark = remarks->pdata[i];
+      if (strcmp (remark->kernel, kernel) == 0)
+        g_string_append_printf (line, " %s", remark->text);
+    }
+}
+
+/* Returns: how many remarks about @kernel there were */
+static guint
+tell_remarks (const DkmsRun *run, const GPtrArray *remarks, const char *kernel, gboolean failed)
+{
+  guint count = 0;
+
+  for (guint i = 0; i < remarks->len; i++)
+    {
+      const DkmsRemark *remark = remarks->pdata[i];
+      if (strcmp (remark->kernel, kernel) != 0)
+        continue;
+      count++;
+      if (failed)
+        dkms_ui_note (run->ui, "%s", remark->text);
+      else
+        dkms_ui_line (run->ui, "Deferred: %s", remark->text);
+    }
+  return count;
+}
+
+/* Returns: whether nothing failed for @kernel */
 static gboolean
-summarise (DkmsRun *run, GError **error)
+summarise_kernel (const DkmsRun *run, const char *kernel)
 {
   g_autoptr (GString) installed = g_string_new (NULL);
   g_autoptr (GString) skipped = g_string_new (NULL);
   g_autoptr (GString) failed = g_string_new (NULL);
   const DkmsPlan *plan = run->plan;
-  const char *kernel = ((DkmsTarget *)run->request->targets->pdata[0])->kernel;
 
-  if (plan->steps->len == 0 && plan->failed->len == 0 && plan->deferred->len == 0)
-    return TRUE;
-  for (guint i = 0; i < plan->installed->len; i++)
-    g_string_append_printf (installed, " %s", (char *)plan->installed->pdata[i]);
+  append_remarks (installed, plan->installed, kernel);
   for (guint i = 0; i < plan->steps->len; i++)
     {
       const DkmsStep *step = plan->steps->pdata[i];
-      if (step->kind != DKMS_STEP_INSTALL || (step->dependent && run->outcomes[i] == OUTCOME_DONE))
+      if (step->kind != DKMS_STEP_INSTALL || strcmp (step->kernel, kernel) != 0
+          || (step->dependent && run->outcomes[i] == OUTCOME_DONE))
         continue;
       if (run->outcomes[i] == OUTCOME_DONE)
         g_string_append_printf (installed, " %s", step->module);
@@ -119,14 +78,27 @@ summarise (DkmsRun *run, GError **error)
     dkms_ui_line (run->ui, "Autoinstall on %s was skipped for:%s", kernel, skipped->str);
   if (failed->len > 0)
     dkms_ui_line (run->ui, "Autoinstall on %s failed for:%s", kernel, failed->str);
-  for (guint i = 0; i < plan->failed->len; i++)
-    dkms_ui_note (run->ui, "%s", (char *)plan->failed->pdata[i]);
-  for (guint i = 0; i < plan->deferred->len; i++)
-    dkms_ui_line (run->ui, "Deferred: %s", (char *)plan->deferred->pdata[i]);
-  if (failed->len == 0 && plan->failed->len == 0)
+  guint hopeless = tell_remarks (run, plan->failed, kernel, TRUE);
+  (void)tell_remarks (run, plan->deferred, kernel, FALSE);
+  return failed->len == 0 && hopeless == 0;
+}
+
+static gboolean
+summarise (const DkmsRun *run, GError **error)
+{
+  g_autoptr (GString) bad = g_string_new (NULL);
+
+  if (run->plan->steps->len == 0 && run->plan->failed->len == 0 && run->plan->deferred->len == 0)
     return TRUE;
-  return dkms_fail (error, DKMS_ERROR_AUTOINSTALL, NULL, "What was installed stays installed; see the errors above.",
-                    "One or more modules could not be installed for kernel %s", kernel);
+  for (guint i = 0; i < run->request->targets->len; i++)
+    {
+      const DkmsTarget *target = run->request->targets->pdata[i];
+      if (!summarise_kernel (run, target->kernel))
+        g_string_append_printf (bad, "%s%s", bad->len > 0 ? ", " : "", target->kernel);
+    }
+  return bad->len == 0
+         || dkms_fail (error, DKMS_ERROR_AUTOINSTALL, NULL, "What was installed stays installed; see the errors above.",
+                       "One or more modules could not be installed for kernel %s", bad->str);
 }
 
 /* What kernel_preinst and kernel_prerm could not take away. */
@@ -144,8 +116,9 @@ summarise_clearing (const DkmsRun *run, GError **error)
     }
   for (guint i = 0; i < run->plan->failed->len; i++)
     {
-      dkms_ui_note (run->ui, "%s", (char *)run->plan->failed->pdata[i]);
-      g_string_append_printf (failed, " %s", (char *)run->plan->failed->pdata[i]);
+      const DkmsRemark *remark = run->plan->failed->pdata[i];
+      dkms_ui_note (run->ui, "%s", remark->text);
+      g_string_append_printf (failed, " %s", remark->text);
     }
   return failed->len == 0
          || dkms_fail (error, DKMS_ERROR_CLEARING, NULL, "See the errors above; 'dkms status' shows what is left.",
@@ -174,42 +147,57 @@ is_candidate (const DkmsRun *run, const DkmsState *state, const DkmsVersion *v, 
 
   if (run->request->verb == DKMS_VERB_KERNEL_PREINST)
     return build != NULL;
-  return dkms_plan_latest (state, v->module) == v && !v->weak && (build == NULL || !build->active);
+  return dkms_plan_latest (state, v->module) == v && !dkms_version_wish (v, target->kernel, target->arch)->weak
+         && (build == NULL || !build->active);
 }
 
-/* Autoinstall and kernel_preinst plan by what recipes say: reads those that matter, all in one go. */
+static void
+find_weak (const DkmsRun *run, const DkmsState *state, const DkmsTarget *target)
+{
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      DkmsWish *wish = dkms_version_wish (v, target->kernel, target->arch);
+      for (guint b = 0; b < v->builds->len && !wish->weak; b++)
+        wish->weak = ((DkmsBuild *)v->builds->pdata[b])->active
+                     && dkms_weak_serves (run->settings, v, v->builds->pdata[b], target->kernel);
+    }
+}
+
+static void
+read_wish (const DkmsRun *run, const DkmsVersion *v, const DkmsTarget *target)
+{
+  DkmsWish *wish = dkms_version_wish (v, target->kernel, target->arch);
+  const DkmsRecipe *recipe = dkms_world_valid_recipe (run->world, v->module, v->version, target->kernel, target->arch,
+                                                      FALSE, &wish->conf_error);
+
+  wish->autoinstall = recipe != NULL && dkms_recipe_yes (recipe, "AUTOINSTALL");
+  wish->depends = recipe != NULL ? dkms_recipe_depends (recipe) : NULL;
+}
+
+/* Autoinstall and kernel_preinst plan by what recipes say: reads those that matter, for all kernels, in one go. */
 static gboolean
 read_candidates (DkmsRun *run, DkmsState *state, GError **error)
 {
-  const DkmsTarget *target = run->request->targets->pdata[0];
-  gboolean install = run->request->verb != DKMS_VERB_KERNEL_PREINST;
+  const GPtrArray *targets = run->request->targets;
 
-  for (guint i = 0; install && i < state->versions->len; i++)
-    {
-      DkmsVersion *v = state->versions->pdata[i];
-      for (guint b = 0; b < v->builds->len && !v->weak; b++)
-        v->weak = ((DkmsBuild *)v->builds->pdata[b])->active
-                  && dkms_weak_serves (run->settings, v, v->builds->pdata[b], target->kernel);
-    }
+  for (guint t = 0; run->request->verb != DKMS_VERB_KERNEL_PREINST && t < targets->len; t++)
+    find_weak (run, state, targets->pdata[t]);
   for (int pass = 0; pass < 2; pass++)
     {
-      for (guint i = 0; i < state->versions->len; i++)
-        {
-          DkmsVersion *v = state->versions->pdata[i];
-          const DkmsRecipe *recipe;
+      for (guint t = 0; t < targets->len; t++)
+        for (guint i = 0; i < state->versions->len; i++)
+          {
+            const DkmsTarget *target = targets->pdata[t];
+            const DkmsVersion *v = state->versions->pdata[i];
 
-          if (!is_candidate (run, state, v, target))
-            continue;
-          if (pass == 0)
-            {
-              dkms_world_want (run->world, v->module, v->version, target->kernel, target->arch);
+            if (!is_candidate (run, state, v, target))
               continue;
-            }
-          recipe = dkms_world_valid_recipe (run->world, v->module, v->version, target->kernel, target->arch, FALSE,
-                                            &v->conf_error);
-          v->autoinstall = recipe != NULL && dkms_recipe_yes (recipe, "AUTOINSTALL");
-          v->depends = recipe != NULL ? dkms_recipe_depends (recipe) : NULL;
-        }
+            if (pass == 0)
+              dkms_world_want (run->world, v->module, v->version, target->kernel, target->arch);
+            else
+              read_wish (run, v, target);
+          }
       if (!dkms_world_load (run->world, error))
         return FALSE;
     }
@@ -249,11 +237,11 @@ expand_all (DkmsRequest *request, const DkmsState *state)
 }
 
 /* Without headers nothing of an autoinstall can be built: it ends at once (21), but only if there is something to
- * build. */
+ * build. Of several kernels those without headers fail module by module, and the others get what they can. */
 static gboolean
 check_autoinstall_headers (DkmsRun *run, GError **error)
 {
-  for (guint i = 0; i < run->plan->steps->len; i++)
+  for (guint i = 0; run->request->targets->len == 1 && i < run->plan->steps->len; i++)
     {
       const DkmsStep *step = run->plan->steps->pdata[i];
       if (step->kind == DKMS_STEP_BUILD)
@@ -328,24 +316,11 @@ print_plan (DkmsRun *run)
       dkms_ui_line (run->ui, "%s", line);
     }
   for (guint i = 0; i < run->plan->failed->len; i++)
-    dkms_ui_line (run->ui, "fail: %s", (char *)run->plan->failed->pdata[i]);
+    dkms_ui_line (run->ui, "fail: %s", ((DkmsRemark *)run->plan->failed->pdata[i])->text);
   for (guint i = 0; i < run->plan->deferred->len; i++)
-    dkms_ui_line (run->ui, "defer: %s", (char *)run->plan->deferred->pdata[i]);
+    dkms_ui_line (run->ui, "defer: %s", ((DkmsRemark *)run->plan->deferred->pdata[i])->text);
   if (run->plan->steps->len == 0)
     dkms_ui_line (run->ui, "Nothing to do.");
-}
-
-/* Notes that depmod is due, left by runs that did not come to it. */
-static void
-run_due_depmods (const DkmsRun *run)
-{
-  g_autofree char *path = dkms_tree_path (run->settings, ".dkms", "depmod", NULL);
-  g_auto (DkmsFd) fd = dkms_root_openat (run->settings->root, path, O_RDONLY | O_DIRECTORY, 0);
-  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
-
-  for (guint i = 0; names != NULL && i < names->len; i++)
-    if (*(const char *)names->pdata[i] != '.')
-      dkms_depmod (run->settings, run->ui, names->pdata[i], run->request->no_depmod);
 }
 
 static gboolean
@@ -378,20 +353,213 @@ make_plan (DkmsRun *run, DkmsRequest *request, DkmsPlan **plan, GError **error)
   return *plan != NULL;
 }
 
-/* One module is worked on by one run at a time; what follows is planned from what the other one left.
- * Autoinstall is about all modules and takes the lock of each in turn. */
 static gboolean
-lock_module (const DkmsRun *run, DkmsLock **lock, GError **error)
+take (const DkmsRun *run, char *name, gboolean exclusive, GError **error)
+{
+  DkmsLock *lock = dkms_lock_take (run->settings, run->ui, name, exclusive, error);
+
+  if (lock == NULL)
+    return g_free (name), FALSE;
+  g_hash_table_insert (run->locks, name, lock);
+  return TRUE;
+}
+
+static int
+compare_names (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The builds that the request is about, in an order that is the same in every run. */
+static gboolean
+lock_builds (const DkmsRun *run, const DkmsRequest *request, GError **error)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+
+  for (guint i = 0; i < request->targets->len; i++)
+    {
+      const DkmsTarget *target = request->targets->pdata[i];
+      g_ptr_array_add (names, dkms_lock_name (request->module, target->kernel, target->arch));
+    }
+  g_ptr_array_sort (names, compare_names);
+  for (guint i = 0; i < names->len; i++)
+    if (!g_hash_table_contains (run->locks, names->pdata[i]) && !take (run, g_strdup (names->pdata[i]), TRUE, error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+is_about_many (const DkmsRequest *request)
+{
+  return dkms_verb_is_autoinstall (request->verb) || dkms_verb_clears_kernel (request->verb)
+         || request->verb == DKMS_VERB_MATCH || request->module == NULL || *request->module == '\0';
+}
+
+/* Whether the request may register or unregister the module, which nobody else may work on then. */
+static gboolean
+changes_module (const DkmsRun *run, const DkmsRequest *request)
+{
+  g_autofree char *version = NULL;
+
+  if (request->verb == DKMS_VERB_ADD || request->verb == DKMS_VERB_LDTARBALL || request->verb == DKMS_VERB_REMOVE
+      || request->source != NULL)
+    return TRUE;
+  if (request->version == NULL || (request->verb != DKMS_VERB_BUILD && request->verb != DKMS_VERB_INSTALL))
+    return FALSE;
+  version = dkms_tree_path (run->settings, request->module, request->version, NULL);
+  return !dkms_root_is_dir (run->settings->root, version); /* it will be added */
+}
+
+/* What follows is planned from what others left, and nobody changes it while it is done. A run about many modules takes
+ * the lock of each when its turn comes (plan/schedule.c). */
+static gboolean
+lock_module (const DkmsRun *run, const DkmsRequest *request, GError **error)
+{
+  gboolean exclusive;
+
+  if (is_about_many (request))
+    return TRUE;
+  for (;;)
+    {
+      exclusive = changes_module (run, request);
+      if (!take (run, dkms_lock_name (request->module, NULL, NULL), exclusive, error))
+        return FALSE;
+      if (exclusive || !changes_module (run, request))
+        break;
+      g_hash_table_remove_all (run->locks); /* it was removed while we waited: once more, now to add it */
+    }
+  return request->all || request->verb == DKMS_VERB_MKTARBALL || lock_builds (run, request, error);
+}
+
+/* The number of kernels is known only when the tree was read; that is done again once they are locked. */
+static gboolean
+plan_locked (DkmsRun *run, DkmsRequest *request, DkmsPlan **plan, GError **error)
+{
+  if (!make_plan (run, request, plan, error))
+    return FALSE;
+  if (!request->all || request->dry_run || request->verb == DKMS_VERB_MKTARBALL)
+    return TRUE;
+  if (!lock_builds (run, request, error))
+    return FALSE;
+  g_clear_pointer (plan, dkms_plan_free);
+  g_ptr_array_set_size (request->targets, 0);
+  return make_plan (run, request, plan, error);
+}
+
+static guint
+count_builds (const DkmsPlan *plan)
+{
+  guint count = 0;
+
+  for (guint i = 0; i < plan->steps->len; i++)
+    count += ((const DkmsStep *)plan->steps->pdata[i])->kind == DKMS_STEP_BUILD;
+  return count;
+}
+
+/* One build alone gets its jobs from make itself, as ever; several share those of our jobserver. */
+static gboolean
+open_jobserver (DkmsRun *run, GError **error)
+{
+  const char *argv[] = { "make", "--version", NULL };
+  DkmsCommand command = { .argv = argv, .root = run->settings->root, .null_stdin = TRUE };
+  const char *outer = g_getenv ("MAKEFLAGS");
+  g_autofree char *dir = dkms_root_host_path (run->settings->root, run->work->path);
+  g_autofree char *version = NULL;
+  int status = 0;
+
+  if (count_builds (run->plan) < 2 && (outer == NULL || strstr (outer, "--jobserver-auth=") == NULL))
+    return TRUE;
+  version = dkms_process_capture (&command, NULL, &status, NULL);
+  run->jobserver = dkms_jobserver_new (run->settings->jobs, outer, version, dir, error);
+  return run->jobserver != NULL;
+}
+
+static gboolean
+carry_out (DkmsRun *run, int *status, GError **error)
 {
   const DkmsRequest *request = run->request;
-  g_autofree char *name = NULL;
+  const DkmsPlan *plan = run->plan;
+  gboolean ok = TRUE;
 
-  if (dkms_verb_is_autoinstall (request->verb) || dkms_verb_clears_kernel (request->verb)
-      || request->verb == DKMS_VERB_MATCH || request->module == NULL || *request->module == '\0')
+  /* Recipes of a module that is yet to be added are announced by its add step. */
+  if (plan->steps->len > 0 && ((const DkmsStep *)plan->steps->pdata[0])->kind != DKMS_STEP_ADD
+      && ((const DkmsStep *)plan->steps->pdata[0])->kind != DKMS_STEP_LOAD)
+    dkms_step_want_recipes (run);
+  if ((dkms_verb_is_autoinstall (request->verb) || request->verb == DKMS_VERB_MATCH)
+      && !check_autoinstall_headers (run, error))
+    return FALSE;
+  if (plan->steps->len > 0)
+    {
+      if (request->verb != DKMS_VERB_MKTARBALL
+          && ((run->work = dkms_work_new (run->settings, error)) == NULL || !open_jobserver (run, error)))
+        return FALSE;
+      if (!dkms_schedule (run, error))
+        return FALSE;
+    }
+  for (guint i = 0; i < plan->cycles->len; i++)
+    dkms_ui_warn (run->ui, "%s.", (char *)plan->cycles->pdata[i]);
+  for (guint i = 0; i < plan->steps->len && *status == 0; i++)
+    *status = run->codes[i];
+  if (dkms_verb_is_autoinstall (request->verb))
+    ok = summarise (run, error);
+  else if (dkms_verb_clears_kernel (request->verb))
+    ok = summarise_clearing (run, error);
+  if (dkms_verb_is_autoinstall (request->verb) && ok)
+    *status = 0; /* what was skipped is no failure */
+  finish (run, ok && *status == 0);
+  return ok;
+}
+
+/* What runs that are dead left: changes half done, files in the way, a depmod that is due. */
+static gboolean
+clear_up (const DkmsRun *run, GError **error)
+{
+  if (!dkms_transaction_recover (run->settings, run->ui, error))
+    return FALSE;
+  dkms_work_sweep (run->settings);
+  dkms_depmod_due (run->settings, run->ui, run->request->no_depmod);
+  return TRUE;
+}
+
+static gboolean
+run_locked (DkmsRun *run, DkmsRequest *request, int *status, GError **error)
+{
+  g_autoptr (DkmsPlan) plan = NULL;
+  g_autofree DkmsOutcome *outcomes = NULL;
+  g_autofree int *codes = NULL;
+  gboolean ok, cancelled = FALSE;
+
+  if (request->rpm_safe_upgrade && !request->dry_run && !dkms_rpm_upgrade (run, &cancelled, error))
+    return FALSE;
+  if (cancelled)
     return TRUE;
-  name = g_strconcat ("locks/", request->module, NULL);
-  *lock = dkms_lock_take (run->settings, run->ui, name, TRUE, error);
-  return *lock != NULL;
+  if (!plan_locked (run, request, &plan, error))
+    return FALSE;
+  run->plan = plan;
+  if (request->dry_run)
+    return print_plan (run), TRUE;
+  run->outcomes = outcomes = g_new0 (DkmsOutcome, plan->steps->len + 1);
+  run->codes = codes = g_new0 (int, plan->steps->len + 1);
+  ok = carry_out (run, status, error);
+  run->plan = NULL;
+  return ok;
+}
+
+/* Unpacks the archive that the request names, if it does, and finds out which module a source is. */
+static gboolean
+open_source (DkmsRun *run, DkmsRequest *request, GError **error)
+{
+  if (request->archive != NULL && request->verb != DKMS_VERB_MKTARBALL)
+    {
+      DkmsTarball *tarball = dkms_tarball_open (run->settings, request->archive, error);
+      if (tarball == NULL)
+        return FALSE;
+      run->tarball = tarball;
+      g_free (request->source);
+      request->source = g_strdup (tarball->tree);
+      request->loads = tarball->ours;
+    }
+  return request->source == NULL || dkms_world_identify (run->world, request, request->loads, error);
 }
 
 gboolean
@@ -399,63 +567,26 @@ dkms_run (const DkmsSettings *settings, DkmsUi *ui, DkmsRequest *request, int (*
           int *status, GError **error)
 {
   g_autoptr (DkmsWorld) world = dkms_world_new (settings, ui);
-  g_autoptr (DkmsPlan) plan = NULL;
-  g_autoptr (DkmsLock) lock = NULL;
-  g_autoptr (DkmsTarball) tarball = NULL;
-  gboolean ok = TRUE, cancelled = FALSE;
-  g_autofree DkmsOutcome *outcomes = NULL;
-  g_autofree int *codes = NULL;
   g_autoptr (GHashTable) signers
       = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)dkms_signer_free);
-  DkmsRun run = {
-    .signers = signers, .settings = settings, .ui = ui, .request = request, .world = world, .exit_code = exit_code
-  };
+  g_autoptr (GHashTable) locks
+      = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)dkms_lock_release);
+  DkmsRun run = { .signers = signers,
+                  .locks = locks,
+                  .settings = settings,
+                  .ui = ui,
+                  .request = request,
+                  .world = world,
+                  .exit_code = exit_code };
+  gboolean ok;
 
   *status = 0;
-  if (request->archive != NULL && request->verb != DKMS_VERB_MKTARBALL)
-    {
-      tarball = dkms_tarball_open (settings, request->archive, error);
-      if (tarball == NULL)
-        return FALSE;
-      g_free (request->source);
-      request->source = g_strdup (tarball->tree);
-      request->loads = tarball->ours;
-      run.tarball = tarball;
-    }
-  if (request->source != NULL && !dkms_world_identify (world, request, request->loads, error))
-    return FALSE;
-  if (!request->dry_run && (!lock_module (&run, &lock, error) || !dkms_transaction_recover (settings, ui, error)))
-    return FALSE;
-  if (request->rpm_safe_upgrade && !request->dry_run && !dkms_rpm_upgrade (&run, &cancelled, error))
-    return FALSE;
-  if (cancelled)
-    return TRUE;
-  if (!make_plan (&run, request, &plan, error))
-    return FALSE;
-  run.plan = plan;
-  if (request->dry_run)
-    return print_plan (&run), TRUE;
-  run.outcomes = outcomes = g_new0 (DkmsOutcome, plan->steps->len + 1);
-  run.codes = codes = g_new0 (int, plan->steps->len + 1);
-  /* Recipes of a module that is yet to be added are announced by its add step. */
-  if (plan->steps->len > 0 && ((const DkmsStep *)plan->steps->pdata[0])->kind != DKMS_STEP_ADD
-      && ((const DkmsStep *)plan->steps->pdata[0])->kind != DKMS_STEP_LOAD)
-    dkms_step_want_recipes (&run);
-  if ((dkms_verb_is_autoinstall (request->verb) || request->verb == DKMS_VERB_MATCH)
-      && !check_autoinstall_headers (&run, error))
-    return FALSE;
-  run_steps (&run);
-  run_due_depmods (&run);
-  for (guint i = 0; i < plan->cycles->len; i++)
-    dkms_ui_warn (ui, "%s.", (char *)plan->cycles->pdata[i]);
-  for (guint i = 0; i < plan->steps->len && *status == 0; i++)
-    *status = codes[i];
-  if (dkms_verb_is_autoinstall (request->verb))
-    ok = summarise (&run, error);
-  else if (dkms_verb_clears_kernel (request->verb))
-    ok = summarise_clearing (&run, error);
-  if (dkms_verb_is_autoinstall (request->verb) && ok)
-    *status = 0; /* what was skipped is no failure */
-  finish (&run, ok && *status == 0);
+  ok = open_source (&run, request, error)
+       && (request->dry_run || (lock_module (&run, request, error) && clear_up (&run, error)))
+       && run_locked (&run, request, status, error);
+  dkms_jobserver_free (run.jobserver);
+  dkms_work_free (run.work);
+  dkms_tarball_close (run.tarball);
+  g_free (run.sandbox_missing);
   return ok;
 }

@@ -32,6 +32,13 @@ const DkmsRecipe *dkms_world_recipe (DkmsWorld *self, const char *module, const 
 /** As dkms_world_recipe(), after the checks of spec/dkms-conf.md §6, whose findings are told. */
 const DkmsRecipe *dkms_world_valid_recipe (DkmsWorld *self, const char *module, const char *version, const char *kernel,
                                            const char *arch, gboolean strict, GError **error);
+/**
+ * dkms_world_sandbox:
+ * Whether builds of the module are confined: as framework.conf says, unless a file of the admin's about this module
+ * (/etc/dkms/<m>.conf and its kin) says otherwise with sandbox=. The module's own dkms.conf is not asked.
+ */
+gboolean dkms_world_sandbox (DkmsWorld *self, const char *module, const char *version, const char *kernel,
+                             const char *arch, DkmsSandboxMode *mode, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Fills module and version of @request from the dkms.conf of request->source. */
 gboolean dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "build/build.h"
+#include "conf/sandbox.h"
 
 /* ---- one step's job ---- */
 
@@ -37,6 +38,7 @@ job_for (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GPtrArray
                     .config = facts.config,
                     .recipe = recipe,
                     .outputs = *outputs,
+                    .work = run->work,
                     .force = run->request->force,
                     .force_version_override = run->request->force_version_override };
 }
@@ -58,10 +60,21 @@ dkms_step_want_recipes (DkmsRun *run)
     }
 }
 
-/* What another run did meanwhile: the state of one build, read under the module's lock. */
+typedef struct {
+  gboolean added, built, active;
+  char *installed; /* (nullable): the version that is */
+} Meanwhile;
+
+static void
+meanwhile_clear (Meanwhile *self)
+{
+  g_free (self->installed);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Meanwhile, meanwhile_clear)
+
+/* What another run did before the lock was ours: the state of one build. */
 static gboolean
-look_again (const DkmsRun *run, const DkmsStep *step, gboolean *built, gboolean *active, char **installed,
-            GError **error)
+look_again (const DkmsRun *run, const DkmsStep *step, Meanwhile *now, GError **error)
 {
   g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->module, NULL, error);
   const DkmsVersion *version = state != NULL ? dkms_state_find (state, step->module, step->version) : NULL;
@@ -69,11 +82,19 @@ look_again (const DkmsRun *run, const DkmsStep *step, gboolean *built, gboolean 
   const DkmsVersion *other
       = state != NULL ? dkms_state_installed (state, step->module, step->kernel, step->arch) : NULL;
 
-  *built = build != NULL && build->built;
-  *active = *built && build->active;
-  if (installed != NULL)
-    *installed = other != NULL ? g_strdup (other->version) : NULL;
+  now->added = version != NULL;
+  now->built = build != NULL && build->built;
+  now->active = now->built && build->active;
+  now->installed = other != NULL ? g_strdup (other->version) : NULL;
   return state != NULL;
+}
+
+/* A run about many modules meets one that another run removed: that is no failure. */
+static gboolean
+skip_removed (const DkmsStep *step, GError **error)
+{
+  return dkms_fail (error, DKMS_ERROR_EXCLUDED, NULL, NULL, "%s/%s was removed by another run meanwhile", step->module,
+                    step->version);
 }
 
 /* ---- add ---- */
@@ -102,7 +123,7 @@ do_add (DkmsRun *run, const DkmsStep *step, GError **error)
     {
       if (!check_may_import (run, error))
         return FALSE;
-      if (!dkms_tree_import (s, run->request->source, step->module, step->version, error))
+      if (!dkms_tree_import (s, run->ui, run->request->source, step->module, step->version, error))
         return FALSE;
     }
   g_autofree char *stub = dkms_tree_path (s, step->module, step->version, "source", "dkms.conf", NULL);
@@ -119,7 +140,7 @@ do_add (DkmsRun *run, const DkmsStep *step, GError **error)
     dkms_ui_warn (run->ui, "%s says it is %s/%s; it is added as %s/%s.", recipe->path,
                   dkms_recipe_get (recipe, "PACKAGE_NAME", 0), dkms_recipe_get (recipe, "PACKAGE_VERSION", 0),
                   step->module, step->version);
-  if (!dkms_tree_register (s, step->module, step->version, error))
+  if (!dkms_tree_register (s, run->ui, step->module, step->version, error))
     return FALSE;
   dkms_ui_line (run->ui, "Added %s/%s, source in %s", step->module, step->version, source);
 
@@ -242,58 +263,202 @@ versions_seen (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recip
   return seen;
 }
 
-static gboolean
-do_build (DkmsRun *run, const DkmsStep *step, GError **error)
-{
-  g_autoptr (GPtrArray) outputs = NULL;
-  g_autoptr (DkmsRecord) replaced
-      = dkms_record_read (run->settings, step->module, step->version, step->kernel, step->arch);
-  g_autofree char *base = dkms_tree_path (run->settings, step->module, step->version, step->kernel, step->arch, NULL);
-  const DkmsRecipe *recipe;
-  gboolean built, active;
-  DkmsKernelFacts facts;
+/* ---- a build: prepared here, done in a worker ---- */
 
-  if (!look_again (run, step, &built, &active, NULL, error))
+gboolean
+dkms_step_is_confined (DkmsRun *run, const DkmsStep *step, GError **error)
+{
+  const DkmsConfinement confinement = { .settings = run->settings };
+  DkmsSandboxMode mode;
+
+  if (!dkms_world_sandbox (run->world, step->module, step->version, step->kernel, step->arch, &mode, error)
+      || mode == DKMS_SANDBOX_OFF)
     return FALSE;
-  if (built && !step->rebuild)
+  if (!run->sandbox_asked)
+    {
+      run->sandbox_asked = TRUE;
+      run->sandbox_missing = dkms_sandbox_missing (&confinement);
+      if (run->sandbox_missing != NULL && mode == DKMS_SANDBOX_AUTO)
+        dkms_ui_warn (run->ui, "Builds run without a sandbox here (%s).", run->sandbox_missing);
+    }
+  if (run->sandbox_missing != NULL && mode == DKMS_SANDBOX_STRICT)
+    return dkms_fail (error, DKMS_ERROR_SANDBOX, NULL, "sandbox=auto builds without it where it cannot be had.",
+                      "sandbox=strict, and %s/%s cannot be confined here (%s)", step->module, step->version,
+                      run->sandbox_missing);
+  return run->sandbox_missing == NULL;
+}
+
+/* How the build gets its jobs: its own number when it is alone, else from the slots that all builds share. */
+static void
+give_jobs (const DkmsRun *run, DkmsBuildWork *work)
+{
+  g_autofree char *others = dkms_makeflags_without_jobs (g_getenv ("MAKEFLAGS"));
+  const char *shared = run->jobserver != NULL ? dkms_jobserver_flags (run->jobserver) : "";
+
+  work->keep = g_array_new (FALSE, FALSE, sizeof (int));
+  if (*shared != '\0')
+    dkms_jobserver_keep (run->jobserver, work->keep);
+  work->make_flags = g_strconcat (others, *others != '\0' && *shared != '\0' ? " " : "", shared, NULL);
+  work->job.make_flags = work->make_flags;
+  work->job.make_jobs = *shared != '\0' ? NULL : run->settings->jobs;
+  work->job.keep = work->keep;
+}
+
+static gboolean
+prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, gboolean needed, GError **error)
+{
+  g_autoptr (DkmsBuildWork) work = g_new0 (DkmsBuildWork, 1);
+  g_autofree char *base = dkms_tree_path (run->settings, step->module, step->version, step->kernel, step->arch, NULL);
+  g_autoptr (GError) local = NULL;
+  g_auto (Meanwhile) now = { 0 };
+  const DkmsRecipe *recipe;
+  DkmsKernelFacts facts;
+  gboolean confined;
+
+  *result = NULL;
+  if (!look_again (run, step, &now, error))
+    return FALSE;
+  if (!now.added)
+    return skip_removed (step, error);
+  if (now.built && !step->rebuild && !needed)
     return TRUE; /* somebody else did it while we waited */
-  if (!built && dkms_root_is_dir (run->settings->root, base) && !run->request->force)
+  if (!now.built && dkms_root_is_dir (run->settings->root, base) && !run->request->force)
     return dkms_fail (error, DKMS_ERROR_STALE_BUILD_DIR, base, "dkms build --force clears it.",
                       "%s exists and is no complete build", base);
   recipe = recipe_for (run, step, TRUE, error);
   if (recipe == NULL)
     return FALSE;
   facts = dkms_world_kernel (run->world, step->kernel, step->arch);
-  if (!check_build (run, step, recipe, &facts, error)
-      || !dkms_tree_drop_build (run->settings, step->module, step->version, step->kernel, step->arch, error))
+  if (!check_build (run, step, recipe, &facts, error))
     return FALSE;
+  confined = dkms_step_is_confined (run, step, &local);
+  if (local != NULL)
+    return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
+  if (step->dependent && step->text != NULL)
+    dkms_ui_line (run->ui, "Rebuilding %s/%s %s", step->module, step->version, step->text);
   dkms_ui_line (run->ui, "Building %s/%s for %s (%s)", step->module, step->version, step->kernel, step->arch);
-  if (active)
+  if (now.active)
     dkms_ui_line (run->ui, "The installed copy is left alone; 'dkms install --force' replaces it.");
-  DkmsJob job = job_for (run, step, recipe, &outputs);
-  job.replaced = replaced;
-  job.signer = signer_for (run, step);
-  job.seen = run->request->force ? NULL : versions_seen (run, step, recipe);
-  gboolean ok = dkms_build (&job, error);
-  g_clear_pointer (&job.seen, g_hash_table_unref);
-  return ok;
+  (void)dkms_kernel_compression (facts.kernel, run->settings->root); /* found out once, for all workers */
+  work->job = job_for (run, step, recipe, &work->outputs);
+  work->work = dkms_work_new (run->settings, error);
+  if (work->work == NULL)
+    return FALSE;
+  work->replaced = dkms_record_read (run->settings, step->module, step->version, step->kernel, step->arch);
+  work->job.work = work->work;
+  work->job.confined = confined;
+  work->job.replaced = work->replaced;
+  work->job.signer = signer_for (run, step);
+  work->job.seen = run->request->force ? NULL : versions_seen (run, step, recipe);
+  give_jobs (run, work);
+  *result = g_steal_pointer (&work);
+  return TRUE;
+}
+
+gboolean
+dkms_step_prepare_build (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **work, GError **error)
+{
+  return prepare (run, step, work, FALSE, error);
+}
+
+gboolean
+dkms_build_work_do (gpointer data, DkmsUi *ui, GError **error)
+{
+  DkmsBuildWork *self = data;
+
+  self->job.ui = ui;
+  return dkms_build (&self->job, error);
+}
+
+void
+dkms_build_work_free (DkmsBuildWork *self)
+{
+  if (self == NULL)
+    return;
+  g_clear_pointer (&self->outputs, g_ptr_array_unref);
+  dkms_record_free (self->replaced);
+  dkms_work_free (self->work);
+  g_clear_pointer (&self->job.seen, g_hash_table_unref);
+  g_free (self->make_flags);
+  if (self->keep != NULL)
+    g_array_unref (self->keep);
+  g_free (self);
+}
+
+/* Bytes of the files below a directory, as far as a glance tells. */
+static goffset
+size_of_tree (int parent, const char *name, guint depth)
+{
+  g_auto (DkmsFd) fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (depth > 0 ? O_NOFOLLOW : 0));
+  g_autoptr (GPtrArray) names = fd >= 0 && depth < 6 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+  goffset sum = 0;
+  struct stat st;
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    if (fstatat (fd, names->pdata[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
+      sum += S_ISDIR (st.st_mode) ? size_of_tree (fd, names->pdata[i], depth + 1)
+             : S_ISREG (st.st_mode) && g_str_has_suffix (names->pdata[i], ".c") ? st.st_size
+                                                                                : 0;
+  return sum;
+}
+
+double
+dkms_step_estimate (DkmsRun *run, const DkmsStep *step)
+{
+  enum { BYTES_PER_SECOND = 60000, CONFIGURE_SECONDS = 60 };
+  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->module, NULL, NULL);
+  g_autofree char *source = dkms_tree_path (run->settings, step->module, step->version, "source", NULL);
+  g_auto (DkmsFd) fd = -1;
+  double seconds = 0;
+
+  for (guint i = 0; state != NULL && i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      for (guint b = 0; b < v->builds->len; b++)
+        {
+          const DkmsBuild *build = v->builds->pdata[b];
+          g_autoptr (DkmsRecord) record
+              = dkms_record_read (run->settings, v->module, v->version, build->kernel, build->arch);
+          seconds = MAX (seconds, record != NULL ? record->seconds : 0);
+        }
+    }
+  if (seconds > 0)
+    return seconds;
+  fd = dkms_root_openat (run->settings->root, source, O_RDONLY | O_DIRECTORY, 0);
+  if (fd < 0)
+    return 1;
+  /* A configure script is a single long job. */
+  return (double)size_of_tree (fd, ".", 0) / BYTES_PER_SECOND
+         + (dkms_is_file_at (fd, "configure") || dkms_is_file_at (fd, "configure.ac") ? CONFIGURE_SECONDS : 0);
 }
 
 /* ---- install, uninstall, and the rest ---- */
+
+/* The build that was to be installed was taken away by another run while we waited for it. */
+static gboolean
+build_again (DkmsRun *run, const DkmsStep *step, GError **error)
+{
+  g_autoptr (DkmsBuildWork) work = NULL;
+
+  return prepare (run, step, &work, TRUE, error) && dkms_build_work_do (work, run->ui, error);
+}
 
 static gboolean
 do_install (DkmsRun *run, const DkmsStep *step, GError **error)
 {
   g_autoptr (GPtrArray) outputs = NULL;
-  g_autofree char *previous = NULL;
+  g_auto (Meanwhile) now = { 0 };
   const DkmsRecipe *recipe;
-  gboolean built, active;
   int status;
 
-  if (!look_again (run, step, &built, &active, &previous, error))
+  if (!look_again (run, step, &now, error))
     return FALSE;
-  if (active)
+  if (now.active)
     return TRUE;
+  if (!now.added)
+    return skip_removed (step, error);
+  if (!now.built && !build_again (run, step, error))
+    return FALSE;
   recipe = recipe_for (run, step, TRUE, error);
   if (recipe == NULL)
     return FALSE;
@@ -307,7 +472,7 @@ do_install (DkmsRun *run, const DkmsStep *step, GError **error)
   if (status != 0 && !job.force)
     return dkms_fail (error, DKMS_ERROR_PRE_INSTALL, NULL, "--force installs in spite of it.",
                       "PRE_INSTALL of %s/%s ended with exit status %d", step->module, step->version, status);
-  if (!dkms_install (&job, previous, error))
+  if (!dkms_install (&job, now.installed, error))
     return FALSE;
   dkms_weak_modules (&job, TRUE);
   (void)dkms_script_run (&job, "POST_INSTALL");
@@ -321,11 +486,11 @@ do_uninstall (DkmsRun *run, const DkmsStep *step, GError **error)
       = dkms_record_recipe (run->settings, step->module, step->version, step->kernel, step->arch);
   g_autoptr (GPtrArray) outputs = NULL;
   const DkmsRecipe *recipe = recorded;
-  gboolean built, active;
+  g_auto (Meanwhile) now = { 0 };
 
-  if (!look_again (run, step, &built, &active, NULL, error))
+  if (!look_again (run, step, &now, error))
     return FALSE;
-  if (!active)
+  if (!now.active)
     return TRUE;
   /* What was installed is in the record; a build of the reference has none, then its recipe is asked. */
   if (recipe == NULL)
@@ -343,7 +508,7 @@ do_unregister (DkmsRun *run, const DkmsStep *step, GError **error)
 {
   gboolean gone;
 
-  if (!dkms_tree_unregister (run->settings, step->module, step->version, &gone, error))
+  if (!dkms_tree_unregister (run->settings, run->ui, step->module, step->version, &gone, error))
     return FALSE;
   if (gone)
     dkms_ui_line (run->ui, "Removed %s/%s from the tree; its source stays in %s/%s-%s", step->module, step->version,
@@ -391,7 +556,8 @@ dkms_step_do (DkmsRun *run, const DkmsStep *step, GError **error)
     case DKMS_STEP_ADD:
       return do_add (run, step, error);
     case DKMS_STEP_BUILD:
-      return do_build (run, step, error);
+    case DKMS_STEP_DEPMOD:
+      return TRUE; /* workers do these: plan/schedule.c */
     case DKMS_STEP_INSTALL:
       return do_install (run, step, error);
     case DKMS_STEP_UNINSTALL:
@@ -401,7 +567,8 @@ dkms_step_do (DkmsRun *run, const DkmsStep *step, GError **error)
         dkms_ui_note (run->ui, "Removing %s/%s for %s (%s)", step->module, step->version, step->kernel, step->arch);
       dkms_ui_line (run->ui, "Deleting the build of %s/%s for %s (%s)", step->module, step->version, step->kernel,
                     step->arch);
-      return dkms_tree_drop_build (run->settings, step->module, step->version, step->kernel, step->arch, error);
+      return dkms_tree_drop_build (run->settings, run->ui, step->module, step->version, step->kernel, step->arch,
+                                   error);
     case DKMS_STEP_UNREGISTER:
       return do_unregister (run, step, error);
     case DKMS_STEP_LOAD:
@@ -411,9 +578,6 @@ dkms_step_do (DkmsRun *run, const DkmsStep *step, GError **error)
       return do_pack (run, step, error);
     case DKMS_STEP_CLEAN:
       return dkms_kernel_dir_clean (run->settings, step->kernel, error);
-    case DKMS_STEP_DEPMOD:
-      dkms_depmod (run->settings, run->ui, step->kernel, run->request->no_depmod);
-      return TRUE;
     default:
       dkms_ui_line (run->ui, "%s/%s for %s (%s): %s", step->module, step->version, step->kernel, step->arch,
                     step->text);

@@ -135,6 +135,47 @@ add_overrides (DkmsWorld *self, DkmsQuery *query, const char *m, const char *v, 
     }
 }
 
+/* Whether one of the admin's files about a module speaks of the sandbox at all: mostly none does, and no shell is
+ * needed to know. */
+static gboolean
+any_mentions (const DkmsSettings *s, const GPtrArray *files, const char *word)
+{
+  for (guint i = 0; i < files->len; i++)
+    {
+      g_autofree char *text = s->root->has_shell ? dkms_root_read (s->root, files->pdata[i], 1 << 20, NULL, NULL)
+                                                 : dkms_read_at (AT_FDCWD, files->pdata[i], 1 << 20, NULL, NULL);
+      if (text != NULL && strstr (text, word) != NULL)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+gboolean
+dkms_world_sandbox (DkmsWorld *self, const char *module, const char *version, const char *kernel, const char *arch,
+                    DkmsSandboxMode *mode, GError **error)
+{
+  g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
+  DkmsQuery *query = dkms_query_new ();
+  const char *word;
+
+  *mode = self->settings->sandbox;
+  g_ptr_array_add (queries, query);
+  add_overrides (self, query, module, version, kernel, arch);
+  if (query->files->len == 0 || !any_mentions (self->settings, query->files, "sandbox"))
+    return TRUE;
+  query->shown = g_strdup (query->files->pdata[0]);
+  add_variables (self, query, module, version, dkms_world_kernel (self, kernel, arch).kernel);
+  if (!dkms_evaluate (self->settings, NULL, queries, "sandbox", "", error))
+    return FALSE;
+  if (query->error != NULL)
+    return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
+  word = dkms_recipe_get (query->recipe, "sandbox", 0);
+  if (*word == '\0' || dkms_sandbox_mode_parse (word, mode))
+    return TRUE;
+  return dkms_fail (error, DKMS_ERROR_BAD_CONF, query->shown, "Say auto, strict or off.",
+                    "sandbox=%s in %s is no mode of the sandbox", word, query->shown);
+}
+
 static char *
 conf_path (const DkmsSettings *s, const char *module, const char *version)
 {
@@ -204,7 +245,9 @@ dkms_world_load (DkmsWorld *self, GError **error)
 {
   if (self->wanted->len == 0)
     return TRUE;
-  if (!dkms_evaluate (self->settings, self->wanted, dkms_recipe_names, dkms_recipe_deprecated_names, error))
+  const DkmsConfinement confinement = { .settings = self->settings };
+  if (!dkms_evaluate (self->settings, &confinement, self->wanted, dkms_recipe_names, dkms_recipe_deprecated_names,
+                      error))
     return FALSE;
   for (guint i = 0; i < self->wanted->len; i++)
     {
@@ -297,7 +340,8 @@ dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict, GEr
   g_ptr_array_add (query->files, g_strdup (path));
   if (target != NULL)
     add_variables (self, query, "", "", dkms_world_kernel (self, target->kernel, target->arch).kernel);
-  if (!dkms_evaluate (&here, queries, dkms_recipe_names, "", error))
+  const DkmsConfinement confinement = { .settings = &here, .show = request->source };
+  if (!dkms_evaluate (&here, &confinement, queries, dkms_recipe_names, "", error))
     return FALSE;
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "store/record.h"
+#include "store/transaction.h"
 
 enum { LIST_LIMIT = 200 }; /* a longer list of kernels is not put into the name */
 
@@ -64,6 +65,16 @@ drop_staging (const DkmsSettings *settings, const char *staging)
 }
 
 /* ---- open ---- */
+
+static gboolean
+make_dir (const DkmsSettings *settings, const char *path, GError **error)
+{
+  g_autofree char *dir = g_path_get_dirname (path);
+  g_autofree char *name = g_path_get_basename (path);
+  g_auto (DkmsFd) fd = dkms_root_open_dir (settings->root, dir, TRUE, error);
+
+  return fd >= 0 && (mkdirat (fd, name, 0700) == 0 || dkms_fail_errno (error, "create the directory", path));
+}
 
 /* The first directory below @dir with a dkms.conf, nearest first. */
 static char *
@@ -126,8 +137,11 @@ dkms_tarball_open (const DkmsSettings *settings, const char *path, GError **erro
   self->settings = settings;
   if (!dkms_is_file_at (AT_FDCWD, full))
     return dkms_fail (error, DKMS_ERROR_NO_SOURCE, path, "Check the spelling.", "There is no archive %s", path), NULL;
-  self->staging = make_staging (settings, error);
-  if (self->staging == NULL)
+  self->work = dkms_work_new (settings, error);
+  if (self->work == NULL)
+    return NULL;
+  self->staging = dkms_work_beside (self->work, settings->tmp_location);
+  if (!make_dir (settings, self->staging, error))
     return NULL;
   dir = dkms_root_resolved (settings->root, self->staging);
   const char *argv[] = { "extract", full, dir, limit, NULL };
@@ -142,8 +156,7 @@ dkms_tarball_close (DkmsTarball *self)
 {
   if (self == NULL)
     return;
-  if (self->staging != NULL)
-    drop_staging (self->settings, self->staging);
+  dkms_work_free (self->work);
   g_free (self->staging);
   g_free (self->tree);
   g_free (self);
@@ -151,11 +164,20 @@ dkms_tarball_close (DkmsTarball *self)
 
 /* ---- load ---- */
 
+/* What a load is made of: staged in the archive's scratch directory, put in place by one transaction. */
+typedef struct {
+  const DkmsTarball *tarball;
+  DkmsUi *ui;
+  const char *module, *version;
+  DkmsTransaction *tx;
+} Load;
+
 /* The sources go to <source_tree>/<m>-<v>; other ones there are only replaced by force. */
 static gboolean
-load_sources (const DkmsTarball *self, const char *module, const char *version, GError **error)
+load_sources (const Load *load, GError **error)
 {
-  g_autofree char *target = g_strdup_printf ("%s/%s-%s", self->settings->source_tree, module, version);
+  const DkmsTarball *self = load->tarball;
+  g_autofree char *target = g_strdup_printf ("%s/%s-%s", self->settings->source_tree, load->module, load->version);
   g_autofree char *host = dkms_root_resolved (self->settings->root, target);
 
   if (dkms_root_is_dir (self->settings->root, target) && !self->settings->force)
@@ -165,108 +187,100 @@ load_sources (const DkmsTarball *self, const char *module, const char *version, 
       return dkms_fail (error, DKMS_ERROR_ARCHIVE_ADDED, target, "Remove that directory, or use --force to replace it.",
                         "The sources in %s differ from those in the archive", target);
     }
-  return dkms_tree_import (self->settings, self->tree, module, version, error);
+  return dkms_tree_stage_source (self->settings, load->tx, self->work, self->tree, load->module, load->version, error);
 }
 
 /* Without sources anywhere the version keeps its dkms.conf in a real directory in place of the link. */
 static gboolean
-load_stub (const DkmsTarball *self, const char *module, const char *version, GError **error)
+load_stub (const Load *load, GError **error)
 {
-  g_autofree char *sources = g_strdup_printf ("%s/%s-%s", self->settings->source_tree, module, version);
-  g_autofree char *dir = dkms_tree_path (self->settings, module, version, "source", NULL);
-  g_auto (DkmsFd) fd = -1;
+  const DkmsTarball *self = load->tarball;
+  g_autofree char *sources = g_strdup_printf ("%s/%s-%s", self->settings->source_tree, load->module, load->version);
+  g_autofree char *target = dkms_tree_path (self->settings, load->module, load->version, "source", NULL);
+  g_autofree char *staged = g_build_filename (self->work->path, "stub", NULL);
+  g_autofree char *conf = g_build_filename (self->tree, "dkms.conf", NULL);
   g_autofree char *text = NULL;
   gsize size = 0;
 
   if (dkms_root_is_dir (self->settings->root, sources))
     return TRUE;
-  fd = dkms_root_open_dir (self->settings->root, dir, TRUE, error);
-  if (fd < 0)
-    return FALSE;
-  g_autofree char *conf = g_build_filename (self->tree, "dkms.conf", NULL);
   text = dkms_read_at (AT_FDCWD, conf, 1 << 20, &size, error);
-  return text != NULL && dkms_publish_at (fd, "dkms.conf", text, size, 0644, error);
+  if (text == NULL)
+    return FALSE;
+  if (mkdirat (self->work->fd, "stub", 0755) < 0)
+    return dkms_fail_errno (error, "create", staged);
+  if (!dkms_publish_at (self->work->fd, "stub/dkms.conf", text, size, 0644, error))
+    return FALSE;
+  dkms_transaction_move (load->tx, staged, target);
+  return TRUE;
 }
 
 /* Another machine's record: what it says of files is checked, what it says of their stat is not ours. */
 static gboolean
-adopt_record (const DkmsTarball *self, DkmsUi *ui, const char *m, const char *v, const char *k, const char *a,
-              GError **error)
+adopt_record (const Load *load, int build_fd, const char *shown, GError **error)
 {
-  g_autoptr (DkmsRecord) record = dkms_record_read (self->settings, m, v, k, a);
-  g_autofree char *base = dkms_tree_path (self->settings, m, v, k, a, NULL);
-  g_auto (DkmsFd) fd = dkms_root_open_dir (self->settings->root, base, FALSE, error);
+  g_autoptr (DkmsRecord) record = dkms_record_read_at (build_fd);
   gboolean good = record != NULL;
 
-  if (fd < 0)
-    return FALSE;
   for (guint i = 0; good && i < record->modules->len; i++)
     {
       DkmsRecordModule *module = record->modules->pdata[i];
       g_autofree char *file = g_build_filename ("module", module->file, NULL);
-      g_autofree char *sum = dkms_sha256_at (fd, file, NULL);
+      g_autofree char *sum = dkms_sha256_at (build_fd, file, NULL);
       struct stat st;
 
-      good = sum != NULL && g_strcmp0 (sum, module->sha256) == 0 && fstatat (fd, file, &st, 0) == 0;
+      good = sum != NULL && g_strcmp0 (sum, module->sha256) == 0 && fstatat (build_fd, file, &st, 0) == 0;
       g_clear_pointer (&module->installed_sig, g_free);
       g_clear_pointer (&module->owned_sig, g_free);
       g_free (module->built_sig);
       module->built_sig = good ? dkms_stat_signature (&st) : NULL;
       if (!good)
-        dkms_ui_warn (ui, "%s/%s of the archive is not what its record says.", base, file);
+        dkms_ui_warn (load->ui, "%s/%s of the archive is not what its record says.", shown, file);
     }
   if (good)
-    return dkms_record_write (record, fd, error);
-  (void)unlinkat (fd, ".record.json", 0);
+    return dkms_record_write (record, build_fd, -1, error);
+  (void)unlinkat (build_fd, ".record.json", 0);
   return TRUE;
 }
 
-/* One build, complete before it gets its name. */
+/* Stages one build. */
 static gboolean
-load_build (const DkmsTarball *self, DkmsUi *ui, int main_fd, const char *module, const char *version,
-            const char *kernel, const char *arch, GError **error)
+load_build (const Load *load, int main_fd, const char *kernel, const char *arch, GError **error)
 {
-  g_autofree char *dir = dkms_tree_path (self->settings, module, version, kernel, NULL);
+  const DkmsTarball *self = load->tarball;
+  g_autofree char *target = dkms_tree_path (self->settings, load->module, load->version, kernel, arch, NULL);
   g_autofree char *from = g_build_filename (kernel, arch, NULL);
-  g_autofree char *beside = g_strdup_printf (".tmp_%s_load", arch);
-  g_auto (DkmsFd) fd = dkms_root_open_dir (self->settings->root, dir, TRUE, error);
+  g_autofree char *to = g_build_filename ("builds", kernel, arch, NULL);
+  g_autofree char *parent = g_path_get_dirname (to);
+  g_autofree char *staged = g_build_filename (self->work->path, to, NULL);
+  g_auto (DkmsFd) fd = -1;
 
-  if (fd < 0)
-    return FALSE;
-  if (dkms_is_dir_at (fd, arch) && !self->settings->force)
+  if (dkms_root_is_dir (self->settings->root, target) && !self->settings->force)
     {
-      dkms_ui_warn (ui, "%s/%s for kernel %s (%s) is built already and stays; --force replaces it.", module, version,
-                    kernel, arch);
+      dkms_ui_warn (load->ui, "%s/%s for kernel %s (%s) is built already and stays; --force replaces it.", load->module,
+                    load->version, kernel, arch);
       return TRUE;
     }
-  if (!dkms_remove_tree_at (fd, beside, error) || !dkms_copy_tree_at (main_fd, from, fd, beside, error)
-      || !dkms_remove_tree_at (fd, arch, error))
-    {
-      dkms_discard_tree_at (fd, beside);
-      return FALSE;
-    }
-  if (renameat (fd, beside, fd, arch) < 0 || fsync (fd) < 0)
-    {
-      dkms_fail_errno (error, "put in place", dir);
-      dkms_discard_tree_at (fd, beside);
-      return FALSE;
-    }
-  dkms_ui_line (ui, "Loaded the build of %s/%s for %s (%s)", module, version, kernel, arch);
-  return adopt_record (self, ui, module, version, kernel, arch, error);
+  if (!dkms_mkdirs_at (self->work->fd, parent, error) || !dkms_copy_tree_at (main_fd, from, self->work->fd, to, error))
+    return FALSE;
+  fd = openat (self->work->fd, to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0)
+    return dkms_fail_errno (error, "open", staged);
+  if (!adopt_record (load, fd, target, error) || !dkms_flush_tree_at (self->work->fd, to, error))
+    return FALSE;
+  dkms_transaction_move (load->tx, staged, target);
+  dkms_ui_line (load->ui, "Loaded the build of %s/%s for %s (%s)", load->module, load->version, kernel, arch);
+  return TRUE;
 }
 
-gboolean
-dkms_tarball_load (const DkmsTarball *self, DkmsUi *ui, const char *module, const char *version, GError **error)
+static gboolean
+load_builds (const Load *load, GError **error)
 {
-  g_autofree char *path = g_build_filename (self->staging, "dkms_main_tree", NULL);
-  g_auto (DkmsFd) fd = dkms_root_open_dir (self->settings->root, path, FALSE, error);
+  g_autofree char *path = g_build_filename (load->tarball->staging, "dkms_main_tree", NULL);
+  g_auto (DkmsFd) fd = dkms_root_open_dir (load->tarball->settings->root, path, FALSE, error);
   g_autoptr (GPtrArray) kernels = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
 
-  if (kernels == NULL)
-    return FALSE;
-  if (!(self->stub ? load_stub (self, module, version, error) : load_sources (self, module, version, error)))
-    return FALSE;
-  for (guint k = 0; k < kernels->len; k++)
+  for (guint k = 0; kernels != NULL && k < kernels->len; k++)
     {
       const char *kernel = kernels->pdata[k];
       g_autoptr (GPtrArray) arches = dkms_is_dir_at (fd, kernel) ? dkms_list_dir_at (fd, kernel, error) : NULL;
@@ -278,11 +292,24 @@ dkms_tarball_load (const DkmsTarball *self, DkmsUi *ui, const char *module, cons
           if (dkms_is_dir_at (fd, modules)
               && (!dkms_tree_check_name ("kernel release", kernel, error)
                   || !dkms_tree_check_name ("architecture", arches->pdata[a], error)
-                  || !load_build (self, ui, fd, module, version, kernel, arches->pdata[a], error)))
+                  || !load_build (load, fd, kernel, arches->pdata[a], error)))
             return FALSE;
         }
     }
-  return TRUE;
+  return kernels != NULL;
+}
+
+gboolean
+dkms_tarball_load (const DkmsTarball *self, DkmsUi *ui, const char *module, const char *version, GError **error)
+{
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (self->settings);
+  const Load load = { self, ui, module, version, tx };
+
+  if (!self->stub && !load_sources (&load, error))
+    return FALSE;
+  return dkms_tree_stage_version (self->settings, tx, self->work, module, version, self->stub, error)
+         && (!self->stub || load_stub (&load, error)) && load_builds (&load, error)
+         && dkms_transaction_commit (tx, ui, error);
 }
 
 /* ---- make ---- */

@@ -6,11 +6,12 @@
  * archive with a dkms.conf in it is taken for sources. The work is done by the helper dkms-archive. */
 #pragma once
 
-#include "store/tree.h"
+#include "store/work.h"
 
 typedef struct {
   const DkmsSettings *settings;
-  char *staging; /* directory inside the root that holds what was unpacked; deleted by dkms_tarball_close() */
+  DkmsWork *work;
+  char *staging; /* directory inside the root that holds what was unpacked; goes with work */
   char *tree;    /* directory of the machine that holds the dkms.conf */
   gboolean ours; /* it has a dkms_main_tree */
   gboolean stub; /* dkms.conf without sources */
@@ -32,8 +33,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsTarball, dkms_tarball_close)
 
 /**
  * dkms_tarball_load:
- * Puts the sources (or the stub) and every build of an archive of ours in place; what is there already
- * stays, with a warning, unless settings->force. Registering is the caller's.
+ * Puts the sources (or the stub) and every build of an archive of ours in place and registers them, in one
+ * transaction; what is there already stays, with a warning, unless settings->force.
  */
 gboolean dkms_tarball_load (const DkmsTarball *self, DkmsUi *ui, const char *module, const char *version,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 
@@ -9,65 +11,154 @@
 #include "store/tree.h"
 
 struct DkmsLock {
-  int fd;
+  int fd;       /* -1: there is nothing to lock yet */
+  int dir_fd;   /* of the lock file, to delete it; -1: it stays */
+  char *name;   /* in that directory */
+  gboolean own; /* exclusive */
 };
 
-/* "pid command" for those who wait; losing it harms nobody. */
-static void
-leave_name (int fd)
+/* The command line of process @pid, blanks between its words. */
+static char *
+command_of (const char *pid)
 {
-  g_autofree char *text
-      = g_strdup_printf ("%d %s\n", (int)getpid (), g_get_prgname () != NULL ? g_get_prgname () : "dkms");
+  g_autofree char *path = g_build_filename ("/proc", pid, "cmdline", NULL);
+  g_auto (DkmsFd) fd = open (path, O_RDONLY | O_CLOEXEC);
+  char text[256];
+  ssize_t n = fd >= 0 ? read (fd, text, sizeof text - 1) : -1;
 
-  if (ftruncate (fd, 0) < 0 || pwrite (fd, text, strlen (text), 0) < 0)
-    return;
+  if (n <= 0)
+    return NULL;
+  text[n] = '\0';
+  for (ssize_t i = 0; i + 1 < n; i++)
+    if (text[i] == '\0')
+      text[i] = ' ';
+  return g_strdup (text);
+}
+
+/* Who holds a lock on @fd, as the kernel lists it (proc_locks(5)): "pid command". */
+static char *
+holder_of (int fd)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_auto (DkmsFd) list = open ("/proc/locks", O_RDONLY | O_CLOEXEC);
+  char chunk[4096];
+  struct stat st;
+  ssize_t n;
+
+  if (list < 0 || fstat (fd, &st) < 0)
+    return NULL;
+  while ((n = read (list, chunk, sizeof chunk)) > 0)
+    g_string_append_len (text, chunk, n);
+  g_auto (GStrv) lines = g_strsplit (text->str, "\n", -1);
+  g_autofree char *inode = g_strdup_printf (":%" G_GUINT64_FORMAT, (guint64)st.st_ino);
+  for (char **line = lines; *line != NULL; line++)
+    {
+      char kind[16], pid[16], where[64];
+      if (strstr (*line, "->") == NULL && sscanf (*line, "%*s %15s %*s %*s %15s %63s", kind, pid, where) == 3
+          && strcmp (kind, "FLOCK") == 0 && g_str_has_suffix (where, inode))
+        {
+          g_autofree char *command = command_of (pid);
+          return command != NULL ? g_strdup_printf ("%s: %s", pid, command) : g_strdup (pid);
+        }
+    }
+  return NULL;
 }
 
 static void
-say_whom (int fd, DkmsUi *ui, const char *what)
+say_whom (int fd, DkmsUi *ui, const char *name)
 {
-  char holder[256] = "";
-  ssize_t n = pread (fd, holder, sizeof holder - 1, 0);
+  g_autofree char *holder = holder_of (fd);
+  const char *slash = strrchr (name, '/');
 
-  holder[n > 0 ? n : 0] = '\0';
-  g_strchomp (holder);
-  dkms_ui_note (ui, "Waiting for another run that works on %s (process %s)", what,
-                *holder != '\0' ? holder : "unknown");
+  dkms_ui_note (ui, "Waiting for another run that works on %s (process %s)", slash != NULL ? slash + 1 : "the tree",
+                holder != NULL ? holder : "unknown");
+}
+
+static void
+lock_free (DkmsLock *self)
+{
+  if (self->fd >= 0)
+    (void)close (self->fd);
+  if (self->dir_fd >= 0)
+    (void)close (self->dir_fd);
+  g_free (self->name);
+  g_free (self);
+}
+
+/* Opens the lock file @path. Returns: FALSE with an error; *fd is -1 when a reader finds none */
+static gboolean
+open_lock (const DkmsSettings *settings, const char *path, gboolean create, int dir_fd, const char *name, int *fd,
+           GError **error)
+{
+  g_autofree char *shown = dkms_root_host_path (settings->root, path);
+
+  *fd = create ? openat (dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644)
+               : dkms_root_openat (settings->root, path, O_RDONLY, 0);
+  return *fd >= 0 || !create || dkms_fail_errno (error, "open the lock", shown);
+}
+
+/* Takes the lock on @fd. Returns: 1 taken, 0 busy, -1 with an error */
+static int
+take (int fd, DkmsUi *ui, const char *name, int how, gboolean wait, GError **error)
+{
+  if (flock (fd, how | LOCK_NB) == 0)
+    return 1;
+  if (errno != EWOULDBLOCK)
+    return dkms_fail_errno (error, "lock", name), -1;
+  if (ui != NULL)
+    say_whom (fd, ui, name);
+  if (!wait)
+    return 0;
+  while (flock (fd, how) < 0)
+    if (errno != EINTR)
+      return dkms_fail_errno (error, "lock", name), -1;
+  return 1;
+}
+
+static DkmsLock *
+lock_take (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean exclusive, gboolean wait,
+           GError **error)
+{
+  g_autofree char *path = dkms_tree_path (settings, ".dkms", name, NULL);
+  g_autofree char *dir = g_path_get_dirname (path);
+  gboolean create = exclusive || strchr (name, '/') != NULL;
+  DkmsLock *self = g_new0 (DkmsLock, 1);
+  int taken;
+  struct stat st;
+
+  self->fd = self->dir_fd = -1;
+  self->own = exclusive;
+  self->name = g_path_get_basename (path);
+  for (;;)
+    {
+      if (create && self->dir_fd < 0 && (self->dir_fd = dkms_root_open_dir (settings->root, dir, TRUE, error)) < 0)
+        break;
+      if (!open_lock (settings, path, create, self->dir_fd, self->name, &self->fd, error))
+        break;
+      if (self->fd < 0)
+        return self; /* a reader of a tree that nobody has written yet */
+      taken = take (self->fd, ui, name, exclusive ? LOCK_EX : LOCK_SH, wait, error);
+      if (taken <= 0)
+        break;
+      if (fstat (self->fd, &st) == 0 && st.st_nlink > 0)
+        return self;
+      /* Its holder deleted the file while we waited: what we hold is nobody's lock any more. */
+      (void)close (dkms_fd_steal (&self->fd));
+    }
+  lock_free (self);
+  return NULL;
 }
 
 DkmsLock *
 dkms_lock_take (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean exclusive, GError **error)
 {
-  g_autofree char *path = dkms_tree_path (settings, ".dkms", name, NULL);
-  g_autofree char *shown = dkms_root_host_path (settings->root, path);
-  g_autofree char *dir = g_path_get_dirname (path);
-  g_auto (DkmsFd) dir_fd = -1;
-  g_auto (DkmsFd) fd = -1;
-  DkmsLock *self;
-  int how = exclusive ? LOCK_EX : LOCK_SH;
+  return lock_take (settings, ui, name, exclusive, TRUE, error);
+}
 
-  if (exclusive)
-    {
-      dir_fd = dkms_root_open_dir (settings->root, dir, TRUE, error);
-      if (dir_fd < 0)
-        return NULL;
-    }
-  fd = dkms_root_openat (settings->root, path, exclusive ? O_RDWR | O_CREAT : O_RDONLY, 0644);
-  if (fd < 0 && exclusive)
-    return dkms_fail_errno (error, "open the lock", shown), NULL;
-  if (fd >= 0 && flock (fd, how | LOCK_NB) < 0)
-    {
-      if (errno == EWOULDBLOCK)
-        say_whom (fd, ui, strcmp (name, "lock") == 0 ? "the tree" : strchr (name, '/') + 1);
-      while (flock (fd, how) < 0)
-        if (errno != EINTR)
-          return dkms_fail_errno (error, "lock", shown), NULL;
-    }
-  if (exclusive)
-    leave_name (fd);
-  self = g_new0 (DkmsLock, 1);
-  self->fd = dkms_fd_steal (&fd);
-  return self;
+DkmsLock *
+dkms_lock_try (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean exclusive, GError **error)
+{
+  return lock_take (settings, ui, name, exclusive, FALSE, error);
 }
 
 void
@@ -76,6 +167,18 @@ dkms_lock_release (DkmsLock *self)
   if (self == NULL)
     return;
   if (self->fd >= 0)
-    (void)close (self->fd);
-  g_free (self);
+    {
+      /* Locks of modules come and go with them; who waits for this one sees that it is gone and makes a new one. */
+      if (self->own && self->dir_fd >= 0 && strcmp (self->name, "lock") != 0)
+        (void)unlinkat (self->dir_fd, self->name, 0);
+      (void)flock (self->fd, LOCK_UN); /* closing is not enough: forked workers share the lock */
+    }
+  lock_free (self);
+}
+
+char *
+dkms_lock_name (const char *module, const char *kernel, const char *arch)
+{
+  return kernel != NULL ? g_strdup_printf ("locks/build/%s/%s/%s", kernel, arch, module)
+                        : g_strconcat ("locks/module/", module, NULL);
 }

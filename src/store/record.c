@@ -73,21 +73,20 @@ read_json (const DkmsSettings *settings, const char *path)
 }
 
 static gboolean
-write_json (json_t *object, int dir_fd, const char *name, GError **error)
+write_json (json_t *object, int dir_fd, int via_fd, const char *name, GError **error)
 {
   char *text = json_dumps (object, JSON_COMPACT);
-  gboolean ok = dkms_publish_at (dir_fd, name, text, strlen (text), 0644, error);
+  gboolean ok = via_fd < 0 ? dkms_publish_at (dir_fd, name, text, strlen (text), 0644, error)
+                           : dkms_publish_via_at (via_fd, dir_fd, name, text, strlen (text), 0644, error);
 
   free (text);
   json_decref (object);
   return ok;
 }
 
-DkmsRecord *
-dkms_record_read (const DkmsSettings *settings, const char *m, const char *v, const char *k, const char *a)
+static DkmsRecord *
+record_from_json (json_t *object)
 {
-  g_autofree char *path = dkms_tree_path (settings, m, v, k, a, ".record.json", NULL);
-  json_t *object = read_json (settings, path);
   json_t *module;
   DkmsRecord *self = NULL;
   size_t i;
@@ -116,6 +115,23 @@ dkms_record_read (const DkmsSettings *settings, const char *m, const char *v, co
   return self;
 }
 
+DkmsRecord *
+dkms_record_read (const DkmsSettings *settings, const char *m, const char *v, const char *k, const char *a)
+{
+  g_autofree char *path = dkms_tree_path (settings, m, v, k, a, ".record.json", NULL);
+
+  return record_from_json (read_json (settings, path));
+}
+
+DkmsRecord *
+dkms_record_read_at (int build_dir_fd)
+{
+  gsize size = 0;
+  g_autofree char *text = dkms_read_at (build_dir_fd, ".record.json", 1 << 20, &size, NULL);
+
+  return record_from_json (text != NULL ? json_loadb (text, size, 0, NULL) : NULL);
+}
+
 static void
 set_text (json_t *object, const char *key, const char *text)
 {
@@ -124,7 +140,7 @@ set_text (json_t *object, const char *key, const char *text)
 }
 
 gboolean
-dkms_record_write (const DkmsRecord *self, int build_dir_fd, GError **error)
+dkms_record_write (const DkmsRecord *self, int build_dir_fd, int via_fd, GError **error)
 {
   json_t *list = json_array ();
   json_t *object = json_pack ("{s:i,s:f,s:o}", "format", 1, "seconds", self->seconds, "modules", list);
@@ -141,7 +157,7 @@ dkms_record_write (const DkmsRecord *self, int build_dir_fd, GError **error)
       set_text (entry, "owned", module->owned_sig);
       json_array_append_new (list, entry);
     }
-  return write_json (object, build_dir_fd, ".record.json", error);
+  return write_json (object, build_dir_fd, via_fd, ".record.json", error);
 }
 
 DkmsRecipe *
@@ -158,5 +174,5 @@ dkms_record_recipe (const DkmsSettings *settings, const char *m, const char *v, 
 gboolean
 dkms_record_write_recipe (const DkmsRecipe *recipe, int build_dir_fd, GError **error)
 {
-  return write_json (dkms_recipe_to_json (recipe), build_dir_fd, ".recipe.json", error);
+  return write_json (dkms_recipe_to_json (recipe), build_dir_fd, -1, ".recipe.json", error);
 }

@@ -33,7 +33,15 @@ DkmsRecordModule *dkms_record_add (DkmsRecord *self, const char *dest_name, cons
 DkmsRecordModule *dkms_record_find (const DkmsRecord *self, const char *dest_name);
 /** Returns: (transfer full) (nullable): NULL when the build has none, as those of the reference */
 DkmsRecord *dkms_record_read (const DkmsSettings *settings, const char *m, const char *v, const char *k, const char *a);
-gboolean dkms_record_write (const DkmsRecord *self, int build_dir_fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** As dkms_record_read(), of the build in the directory @build_dir_fd. */
+DkmsRecord *dkms_record_read_at (int build_dir_fd);
+/**
+ * dkms_record_write:
+ * @via_fd: a directory on the same file system in which the new record is written before it is renamed into place;
+ *   -1: beside it
+ */
+gboolean dkms_record_write (const DkmsRecord *self, int build_dir_fd, int via_fd,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** Returns: (transfer full) (nullable): the recipe of that build, NULL when it has none on record */
 DkmsRecipe *dkms_record_recipe (const DkmsSettings *settings, const char *m, const char *v, const char *k,

@@ -7,7 +7,8 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "store/tree.h"
+#include "store/transaction.h"
+#include "store/work.h"
 
 char *
 dkms_tree_path (const DkmsSettings *settings, const char *first, ...)
@@ -64,12 +65,13 @@ source_dir (const DkmsSettings *settings, const char *module, const char *versio
 }
 
 gboolean
-dkms_tree_import (const DkmsSettings *settings, const char *host_dir, const char *module, const char *version,
-                  GError **error)
+dkms_tree_stage_source (const DkmsSettings *settings, DkmsTransaction *tx, const DkmsWork *work, const char *host_dir,
+                        const char *module, const char *version, GError **error)
 {
   g_autofree char *target = source_dir (settings, module, version);
   g_autofree char *name = g_path_get_basename (target);
-  g_autofree char *beside = g_strdup_printf (".dkms-%s", name);
+  g_autofree char *staged = dkms_work_beside (work, settings->source_tree);
+  g_autofree char *beside = g_path_get_basename (staged);
   g_auto (DkmsFd) parent = dkms_root_open_dir (settings->root, settings->source_tree, TRUE, error);
   struct stat from, to;
 
@@ -77,118 +79,146 @@ dkms_tree_import (const DkmsSettings *settings, const char *host_dir, const char
     return FALSE;
   if (stat (host_dir, &from) < 0)
     return dkms_fail_errno (error, "read the directory", host_dir);
-  if (fstatat (parent, name, &to, 0) == 0)
-    {
-      if (to.st_dev == from.st_dev && to.st_ino == from.st_ino)
-        return TRUE;
-      if (!settings->force)
-        return dkms_copy_tree_at (AT_FDCWD, host_dir, parent, name, error); /* over what is there, as specified */
-    }
-  /* A fresh copy is complete before it gets its name. */
-  if (!dkms_remove_tree_at (parent, beside, error))
+  if (fstatat (parent, name, &to, 0) == 0 && to.st_dev == from.st_dev && to.st_ino == from.st_ino)
+    return TRUE;
+  /* Without force the copy goes over what is there, as specified: it begins with that. */
+  if ((!settings->force && dkms_is_dir_at (parent, name) && !dkms_copy_tree_at (parent, name, parent, beside, error))
+      || !dkms_copy_tree_at (AT_FDCWD, host_dir, parent, beside, error))
     return FALSE;
-  if (!dkms_copy_tree_at (AT_FDCWD, host_dir, parent, beside, error) || !dkms_remove_tree_at (parent, name, error)
-      || renameat (parent, beside, parent, name) < 0)
-    {
-      if (error != NULL && *error == NULL)
-        dkms_fail_errno (error, "put in place", target);
-      dkms_discard_tree_at (parent, beside);
-      return FALSE;
-    }
+  if (syncfs (parent) < 0)
+    return dkms_fail_errno (error, "flush", staged);
+  dkms_transaction_move (tx, staged, target);
   return TRUE;
 }
 
 gboolean
-dkms_tree_register (const DkmsSettings *settings, const char *module, const char *version, GError **error)
+dkms_tree_import (const DkmsSettings *settings, DkmsUi *ui, const char *host_dir, const char *module,
+                  const char *version, GError **error)
+{
+  g_autoptr (DkmsWork) work = dkms_work_new (settings, error);
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (settings);
+
+  return work != NULL && dkms_tree_stage_source (settings, tx, work, host_dir, module, version, error)
+         && dkms_transaction_commit (tx, ui, error);
+}
+
+gboolean
+dkms_tree_stage_version (const DkmsSettings *settings, DkmsTransaction *tx, const DkmsWork *work, const char *module,
+                         const char *version, gboolean stub, GError **error)
 {
   g_autofree char *dir = dkms_tree_path (settings, module, version, NULL);
   g_autofree char *target = source_dir (settings, module, version);
-  g_auto (DkmsFd) fd = dkms_root_open_dir (settings->root, dir, TRUE, error);
+  g_autofree char *made = g_build_filename (work->path, "version", NULL);
+  g_autofree char *made_build = g_build_filename (made, "build", NULL);
+  g_autofree char *made_link = g_build_filename (made, "source", NULL);
+  g_autofree char *build = g_build_filename (dir, "build", NULL);
+  g_autofree char *link = g_build_filename (dir, "source", NULL);
+  gboolean there = dkms_root_is_dir (settings->root, dir);
 
-  if (fd < 0)
+  if (mkdirat (work->fd, "version", 0755) < 0 || mkdirat (work->fd, "version/build", 0755) < 0
+      || (!stub && symlinkat (target, work->fd, "version/source") < 0))
+    return dkms_fail_errno (error, "create", made);
+  if (!dkms_flush_tree_at (work->fd, "version", error))
     return FALSE;
-  if (mkdirat (fd, "build", 0755) < 0 && errno != EEXIST)
-    return dkms_fail_errno (error, "create", "build");
-  if (!dkms_root_is_dir (settings->root, target) && !dkms_is_link_at (fd, "source")
-      && dkms_is_file_at (fd, "source/dkms.conf"))
-    return TRUE; /* builds without sources keep their dkms.conf here */
-  if (!dkms_remove_tree_at (fd, "source", error))
-    return FALSE;
-  if (symlinkat (target, fd, "source") < 0 || fsync (fd) < 0)
-    return dkms_fail_errno (error, "create the link", "source");
+  if (!there)
+    {
+      dkms_transaction_move (tx, made, dir);
+      return TRUE;
+    }
+  if (!dkms_root_is_dir (settings->root, build))
+    dkms_transaction_move (tx, made_build, build);
+  if (!stub)
+    dkms_transaction_move (tx, made_link, link);
   return TRUE;
 }
 
-/* Deletes what an interrupted build left in <v>/<k>: all that has no module directory. */
-static gboolean
-clean_kernel_dir (int module_fd, const char *path, GError **error)
+gboolean
+dkms_tree_register (const DkmsSettings *settings, DkmsUi *ui, const char *module, const char *version, GError **error)
 {
-  g_autoptr (GPtrArray) arches = dkms_list_dir_at (module_fd, path, error);
+  g_autofree char *target = source_dir (settings, module, version);
+  g_autofree char *conf = dkms_tree_path (settings, module, version, "source", "dkms.conf", NULL);
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (settings);
+  g_autoptr (DkmsWork) work = dkms_work_new (settings, error);
+  /* Builds without sources keep their dkms.conf in the place of the link. */
+  gboolean stub = !dkms_root_is_dir (settings->root, target) && dkms_root_is_file (settings->root, conf);
+
+  return work != NULL && dkms_tree_stage_version (settings, tx, work, module, version, stub, error)
+         && dkms_transaction_commit (tx, ui, error);
+}
+
+/* Adds what an interrupted build left in <v>/<k>, all that has no module directory, to what goes. */
+static gboolean
+clear_kernel_dir (const DkmsSettings *settings, DkmsTransaction *tx, const char *dir, gboolean *built, GError **error)
+{
+  g_auto (DkmsFd) fd = dkms_root_open_dir (settings->root, dir, FALSE, error);
+  g_autoptr (GPtrArray) arches = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
 
   for (guint i = 0; arches != NULL && i < arches->len; i++)
     {
       const char *arch = arches->pdata[i];
-      g_autofree char *build = g_build_filename (path, arch, NULL);
-      g_autofree char *result = g_build_filename (build, "module", NULL);
+      g_autofree char *result = g_build_filename (arch, "module", NULL);
+      g_autofree char *path = g_build_filename (dir, arch, NULL);
 
-      if ((g_str_has_prefix (arch, ".tmp_") || !dkms_is_dir_at (module_fd, result))
-          && !dkms_remove_tree_at (module_fd, build, error))
-        return FALSE;
+      if (!g_str_has_prefix (arch, ".tmp_") && dkms_is_dir_at (fd, result))
+        *built = TRUE;
+      else
+        dkms_transaction_discard (tx, path);
     }
   return arches != NULL;
 }
 
 gboolean
-dkms_tree_unregister (const DkmsSettings *settings, const char *module, const char *version, gboolean *gone,
+dkms_tree_unregister (const DkmsSettings *settings, DkmsUi *ui, const char *module, const char *version, gboolean *gone,
                       GError **error)
 {
   static const char *const surplus[] = { "build", "tarball", "driver_disk", "rpm", "deb", "source", NULL };
-  g_autofree char *dir = dkms_tree_path (settings, module, NULL);
+  g_autofree char *dir = dkms_tree_path (settings, module, version, NULL);
+  g_autofree char *logs = dkms_tree_path (settings, ".dkms/logs", module, version, NULL);
+  g_autofree char *logs_dir = g_path_get_dirname (logs);
+  g_autofree char *logs_stop = g_path_get_dirname (logs_dir);
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (settings);
   g_auto (DkmsFd) fd = dkms_root_open_dir (settings->root, dir, FALSE, error);
-  g_auto (DkmsFd) tree = fd >= 0 ? dkms_root_open_dir (settings->root, settings->dkms_tree, FALSE, error) : -1;
-  g_autoptr (GPtrArray) names = NULL;
-  g_autofree char *logs = g_build_filename (".dkms/logs", module, version, NULL);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
+  gboolean built = FALSE;
 
   *gone = FALSE;
-  if (tree < 0)
-    return FALSE;
-  names = dkms_list_dir_at (fd, version, error);
   if (names == NULL)
     return FALSE;
   for (guint i = 0; i < names->len; i++)
     {
-      g_autofree char *path = g_build_filename (version, names->pdata[i], NULL);
+      g_autofree char *path = g_build_filename (dir, names->pdata[i], NULL);
 
-      if (g_strv_contains (surplus, names->pdata[i]) || !dkms_is_dir_at (fd, path))
+      if (g_strv_contains (surplus, names->pdata[i]) || !dkms_is_dir_at (fd, names->pdata[i]))
         continue;
-      if (!clean_kernel_dir (fd, path, error))
+      if (!clear_kernel_dir (settings, tx, path, &built, error))
         return FALSE;
-      if (unlinkat (fd, path, AT_REMOVEDIR) < 0)
-        return TRUE; /* something is still built */
+      dkms_transaction_prune (tx, path, dir);
     }
-  if (!dkms_remove_tree_at (fd, version, error) || !dkms_remove_tree_at (tree, logs, error))
+  if (!built)
+    {
+      g_autofree char *module_dir = g_path_get_dirname (dir);
+      dkms_transaction_discard (tx, dir);
+      if (dkms_root_is_dir (settings->root, logs))
+        dkms_transaction_discard (tx, logs);
+      dkms_transaction_prune (tx, module_dir, settings->dkms_tree);
+      dkms_transaction_prune (tx, logs_dir, logs_stop);
+    }
+  if (!dkms_transaction_commit (tx, ui, error))
     return FALSE;
-  (void)unlinkat (tree, module, AT_REMOVEDIR); /* only if empty */
-  *gone = TRUE;
+  *gone = !built;
   return TRUE;
 }
 
 gboolean
-dkms_tree_drop_build (const DkmsSettings *settings, const char *module, const char *version, const char *kernel,
-                      const char *arch, GError **error)
+dkms_tree_drop_build (const DkmsSettings *settings, DkmsUi *ui, const char *module, const char *version,
+                      const char *kernel, const char *arch, GError **error)
 {
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (settings);
   g_autofree char *dir = dkms_tree_path (settings, module, version, NULL);
-  g_autofree char *path = g_build_filename (kernel, arch, NULL);
-  g_autofree char *trash = g_strdup_printf ("%s/.tmp_%s_drop", kernel, arch);
-  g_auto (DkmsFd) fd = dkms_root_open_dir (settings->root, dir, FALSE, error);
+  g_autofree char *kernel_dir = g_build_filename (dir, kernel, NULL);
+  g_autofree char *base = g_build_filename (kernel_dir, arch, NULL);
 
-  if (fd < 0)
-    return FALSE;
-  /* Renamed first: a half-deleted build must not look like a build. */
-  if (renameat (fd, path, fd, trash) < 0 && errno != ENOENT)
-    return dkms_fail_errno (error, "delete the build", path);
-  if (!dkms_remove_tree_at (fd, trash, error))
-    return FALSE;
-  (void)unlinkat (fd, kernel, AT_REMOVEDIR);
-  return TRUE;
+  dkms_transaction_discard (tx, base);
+  dkms_transaction_prune (tx, kernel_dir, dir);
+  return dkms_transaction_commit (tx, ui, error);
 }

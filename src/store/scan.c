@@ -21,6 +21,16 @@ build_free (gpointer data)
 }
 
 static void
+wish_free (gpointer data)
+{
+  DkmsWish *self = data;
+
+  g_strfreev (self->depends);
+  g_clear_error (&self->conf_error);
+  g_free (self);
+}
+
+static void
 version_free (gpointer data)
 {
   DkmsVersion *self = data;
@@ -28,8 +38,7 @@ version_free (gpointer data)
   g_free (self->module);
   g_free (self->version);
   g_ptr_array_unref (self->builds);
-  g_strfreev (self->depends);
-  g_clear_error (&self->conf_error);
+  g_hash_table_unref (self->wishes);
   g_free (self);
 }
 
@@ -59,6 +68,7 @@ dkms_state_add (DkmsState *self, const char *module, const char *version)
   added->module = g_strdup (module);
   added->version = g_strdup (version);
   added->builds = g_ptr_array_new_with_free_func (build_free);
+  added->wishes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, wish_free);
   g_ptr_array_add (self->versions, added);
   return added;
 }
@@ -72,6 +82,20 @@ dkms_version_add_build (DkmsVersion *self, const char *kernel, const char *arch)
   build->arch = g_strdup (arch);
   g_ptr_array_add (self->builds, build);
   return build;
+}
+
+DkmsWish *
+dkms_version_wish (const DkmsVersion *self, const char *kernel, const char *arch)
+{
+  g_autofree char *key = g_strconcat (kernel, "/", arch, NULL);
+  DkmsWish *wish = g_hash_table_lookup (self->wishes, key);
+
+  if (wish == NULL)
+    {
+      wish = g_new0 (DkmsWish, 1);
+      g_hash_table_insert (self->wishes, g_steal_pointer (&key), wish);
+    }
+  return wish;
 }
 
 DkmsVersion *

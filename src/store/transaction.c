@@ -60,19 +60,27 @@ dkms_transaction_free (DkmsTransaction *self)
 }
 
 static void
-add_op (DkmsTransaction *self, const char *op, const char *a, const char *b)
+add_op (DkmsTransaction *self, const char *op, const char *a, const char *b, const char *c)
 {
-  json_array_append_new (self->ops, json_pack ("[sss]", op, a, b));
+  json_array_append_new (self->ops, json_pack ("[ssss]", op, a, b, c));
+}
+
+/* A name beside @path that is ours alone. */
+static char *
+beside (const DkmsTransaction *self, const char *path, const char *kind, gsize number)
+{
+  g_autofree char *dir = g_path_get_dirname (path);
+
+  return g_strdup_printf ("%s/.dkms-%08x-%s%" G_GSIZE_FORMAT, dir, self->id, kind, number);
 }
 
 static void
 add_stage (DkmsTransaction *self, StageKind kind, const char *from, const char *target, mode_t mode)
 {
-  g_autofree char *dir = g_path_get_dirname (target);
-  Stage stage = { kind, g_strdup (from), g_strdup_printf ("%s/.dkms-%08x-%u", dir, self->id, self->stages->len), mode };
+  Stage stage = { kind, g_strdup (from), beside (self, target, "", self->stages->len), mode };
 
   g_array_append_val (self->stages, stage);
-  add_op (self, "rename", stage.temp, target);
+  add_op (self, "rename", stage.temp, target, "");
 }
 
 void
@@ -94,15 +102,33 @@ dkms_transaction_write (DkmsTransaction *self, const char *text, const char *tar
 }
 
 void
+dkms_transaction_move (DkmsTransaction *self, const char *from, const char *to)
+{
+  g_autofree char *trash = beside (self, to, "old", json_array_size (self->ops));
+
+  add_op (self, "move", from, to, trash);
+  add_op (self, "sweep", trash, "", "");
+}
+
+void
+dkms_transaction_discard (DkmsTransaction *self, const char *path)
+{
+  g_autofree char *trash = beside (self, path, "old", json_array_size (self->ops));
+
+  add_op (self, "discard", path, trash, "");
+  add_op (self, "sweep", trash, "", "");
+}
+
+void
 dkms_transaction_delete (DkmsTransaction *self, const char *path)
 {
-  add_op (self, "delete", path, "");
+  add_op (self, "delete", path, "", "");
 }
 
 void
 dkms_transaction_prune (DkmsTransaction *self, const char *dir, const char *stop)
 {
-  add_op (self, "prune", dir, stop);
+  add_op (self, "prune", dir, stop, "");
 }
 
 /* The directory that holds @path, opened inside the root, and the name in it. */
@@ -115,30 +141,74 @@ parent_of (const DkmsRoot *root, const char *path, gboolean create, char **name,
   return dkms_root_open_dir (root, dir, create, error);
 }
 
-/* Creates the directory of a temporary and adds what it had to create to @made, parents first. */
-static gboolean
-make_dirs (const DkmsRoot *root, const char *dir, GPtrArray *made, GError **error)
+/* Adds @dir and its parents to @list as far as they are missing, parents first. */
+static void
+list_missing (const DkmsRoot *root, const char *dir, json_t *list)
 {
   g_autofree char *up = g_path_get_dirname (dir);
-  g_auto (DkmsFd) fd = -1;
+  json_t *known;
+  size_t i;
 
   if (dkms_root_is_dir (root, dir))
-    return TRUE;
-  if (!make_dirs (root, up, made, error))
-    return FALSE;
-  fd = dkms_root_open_dir (root, dir, TRUE, error);
-  if (fd >= 0)
-    g_ptr_array_add (made, g_strdup (dir));
-  return fd >= 0;
+    return;
+  json_array_foreach (list, i, known)
+    if (strcmp (json_string_value (known), dir) == 0)
+      return;
+  list_missing (root, up, list);
+  json_array_append_new (list, json_string (dir));
+}
+
+/* Every directory that the changes need and that is not there yet. */
+static json_t *
+missing_dirs (const DkmsTransaction *self)
+{
+  json_t *list = json_array (), *op;
+  size_t i;
+
+  json_array_foreach (self->ops, i, op)
+    {
+      const char *what = json_string_value (json_array_get (op, 0));
+      const char *path = json_string_value (json_array_get (op, 1));
+      g_autofree char *dir = NULL;
+
+      if (strcmp (what, "move") == 0)
+        path = json_string_value (json_array_get (op, 2));
+      else if (strcmp (what, "rename") != 0)
+        continue;
+      dir = g_path_get_dirname (path);
+      list_missing (self->settings->root, dir, list);
+    }
+  return list;
+}
+
+/* Makes the directories of @dirs and flushes each into its parent. */
+static gboolean
+make_dirs (const DkmsRoot *root, json_t *dirs, GError **error)
+{
+  json_t *dir;
+  size_t i;
+
+  json_array_foreach (dirs, i, dir)
+    {
+      g_autofree char *name = NULL;
+      g_auto (DkmsFd) parent = parent_of (root, json_string_value (dir), FALSE, &name, error);
+
+      if (parent < 0)
+        return FALSE;
+      if ((mkdirat (parent, name, 0755) < 0 && errno != EEXIST) || fsync (parent) < 0)
+        return dkms_fail_errno (error, "create the directory", json_string_value (dir));
+    }
+  return TRUE;
 }
 
 static void
-undo_dirs (const DkmsRoot *root, const GPtrArray *made)
+undo_dirs (const DkmsRoot *root, json_t *dirs)
 {
-  for (guint i = made->len; i > 0; i--)
+  for (size_t i = json_array_size (dirs); i > 0; i--)
     {
       g_autofree char *name = NULL;
-      g_auto (DkmsFd) parent = parent_of (root, made->pdata[i - 1], FALSE, &name, NULL);
+      const char *path = json_string_value (json_array_get (dirs, i - 1));
+      g_auto (DkmsFd) parent = path != NULL ? parent_of (root, path, FALSE, &name, NULL) : -1;
 
       if (parent >= 0)
         (void)unlinkat (parent, name, AT_REMOVEDIR);
@@ -146,12 +216,10 @@ undo_dirs (const DkmsRoot *root, const GPtrArray *made)
 }
 
 static gboolean
-write_stage (const DkmsRoot *root, const Stage *stage, GPtrArray *made, GError **error)
+write_stage (const DkmsRoot *root, const Stage *stage, GError **error)
 {
-  g_autofree char *dir_name = g_path_get_dirname (stage->temp);
   g_autofree char *name = NULL;
-  g_auto (DkmsFd) dir
-      = make_dirs (root, dir_name, made, error) ? parent_of (root, stage->temp, FALSE, &name, error) : -1;
+  g_auto (DkmsFd) dir = parent_of (root, stage->temp, FALSE, &name, error);
   g_auto (DkmsFd) from = -1;
   char magic[64];
 
@@ -162,7 +230,7 @@ write_stage (const DkmsRoot *root, const Stage *stage, GPtrArray *made, GError *
     case STAGE_LINK:
       return symlinkat (stage->from, dir, name) == 0 || dkms_fail_errno (error, "create the link", stage->temp);
     case STAGE_TEXT:
-      return dkms_publish_at (dir, name, stage->from, strlen (stage->from), stage->mode, error);
+      return dkms_write_new_at (dir, name, stage->from, strlen (stage->from), stage->mode, error);
     default:
       from = dkms_root_openat (root, stage->from, O_RDONLY, 0);
       if (from < 0)
@@ -196,47 +264,108 @@ prune (const DkmsRoot *root, const char *dir, const char *stop)
     }
 }
 
-/* Does one change; doing it again is harmless. */
-static gboolean
-apply (const DkmsRoot *root, json_t *op, GError **error)
+/* The directory of @path; when it is gone, so is what was to be changed in it. */
+static int
+dir_of_change (const DkmsRoot *root, const char *path, gboolean create, char **name, GHashTable *touched,
+               gboolean *gone, GError **error)
 {
-  const char *what = json_string_value (json_array_get (op, 0)), *a = json_string_value (json_array_get (op, 1)),
-             *b = json_string_value (json_array_get (op, 2));
-  g_autofree char *name = NULL;
-  g_auto (DkmsFd) dir = -1;
+  g_autoptr (GError) local = NULL;
+  g_auto (DkmsFd) dir = parent_of (root, path, create, name, &local);
 
-  if (what == NULL || a == NULL || b == NULL || *a != '/')
+  *gone = dir < 0 && errno == ENOENT && !create;
+  if (dir < 0 && !*gone)
+    g_propagate_error (error, g_steal_pointer (&local));
+  if (dir >= 0)
+    g_hash_table_add (touched, g_path_get_dirname (path));
+  return dkms_fd_steal (&dir);
+}
+
+/* @from takes the place of @to. Whoever finds no @from knows that it was done. */
+static gboolean
+apply_move (const DkmsRoot *root, const char *from, const char *to, const char *trash, GHashTable *touched,
+            GError **error)
+{
+  g_autofree char *from_name = NULL;
+  g_autofree char *to_name = NULL;
+  g_autofree char *trash_name = g_path_get_basename (trash);
+  gboolean gone;
+  g_auto (DkmsFd) from_dir = dir_of_change (root, from, FALSE, &from_name, touched, &gone, error);
+  g_auto (DkmsFd) to_dir = -1;
+  struct stat st;
+
+  if (from_dir < 0)
+    return gone;
+  if (fstatat (from_dir, from_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    return errno == ENOENT || dkms_fail_errno (error, "look at", from);
+  to_dir = dir_of_change (root, to, TRUE, &to_name, touched, &gone, error);
+  if (to_dir < 0)
+    return FALSE;
+  if (renameat (to_dir, to_name, to_dir, trash_name) < 0 && errno != ENOENT)
+    return dkms_fail_errno (error, "move away", to);
+  return renameat (from_dir, from_name, to_dir, to_name) == 0 || dkms_fail_errno (error, "put in place", to);
+}
+
+/* Does one change; doing it again is harmless. Adds the directories that are to be flushed to @touched. */
+static gboolean
+apply (const DkmsRoot *root, json_t *op, GHashTable *touched, GError **error)
+{
+  const char *words[4] = { NULL };
+  g_autofree char *name = NULL;
+  g_autofree char *target = NULL;
+  g_auto (DkmsFd) dir = -1;
+  gboolean gone;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (words); i++)
+    words[i] = json_string_value (json_array_get (op, i));
+  const char *what = words[0], *a = words[1], *b = words[2] != NULL ? words[2] : "";
+  if (what == NULL || a == NULL || *a != '/')
     return dkms_fail (error, DKMS_ERROR_IO, NULL, NULL, "The journal holds a change that makes no sense");
   if (strcmp (what, "prune") == 0)
     return prune (root, a, b), TRUE;
+  if (strcmp (what, "move") == 0)
+    return apply_move (root, a, b, words[3] != NULL ? words[3] : "", touched, error);
 
-  dir = parent_of (root, a, FALSE, &name, NULL);
+  dir = dir_of_change (root, a, FALSE, &name, touched, &gone, error);
   if (dir < 0)
-    return errno == ENOENT || dkms_fail_errno (error, "open the directory of", a);
+    return gone;
   if (strcmp (what, "delete") == 0)
+    return unlinkat (dir, name, 0) == 0 || errno == ENOENT || dkms_fail_errno (error, "delete", a);
+  if (strcmp (what, "sweep") == 0)
+    return !g_str_has_prefix (name, ".dkms-") || dkms_remove_tree_at (dir, name, error);
+  target = g_path_get_basename (b); /* of rename and discard: in the same directory by construction */
+  return renameat (dir, name, dir, target) == 0 || errno == ENOENT || dkms_fail_errno (error, "rename", a);
+}
+
+/* Flushes what was renamed and deleted in the directories of @touched; those that are gone need it no more. */
+static gboolean
+flush_all (const DkmsRoot *root, GHashTable *touched, GError **error)
+{
+  GHashTableIter iter;
+  gpointer path;
+
+  g_hash_table_iter_init (&iter, touched);
+  while (g_hash_table_iter_next (&iter, &path, NULL))
     {
-      if (unlinkat (dir, name, 0) < 0 && errno != ENOENT)
-        return dkms_fail_errno (error, "delete", a);
+      g_auto (DkmsFd) fd = dkms_root_openat (root, path, O_RDONLY | O_DIRECTORY, 0);
+      if (fd < 0 && errno == ENOENT)
+        continue;
+      if (fd < 0 || fsync (fd) < 0)
+        return dkms_fail_errno (error, "flush the directory", path);
     }
-  else
-    {
-      g_autofree char *target = g_path_get_basename (b); /* same directory by construction */
-      if (renameat (dir, name, dir, target) < 0 && errno != ENOENT)
-        return dkms_fail_errno (error, "put in place", b);
-    }
-  return fsync (dir) == 0 || dkms_fail_errno (error, "flush the directory of", a);
+  return TRUE;
 }
 
 static gboolean
 apply_all (const DkmsRoot *root, json_t *ops, GError **error)
 {
+  g_autoptr (GHashTable) touched = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   json_t *op;
   size_t i;
 
   json_array_foreach (ops, i, op)
-    if (!apply (root, op, error))
+    if (!apply (root, op, touched, error))
       return FALSE;
-  return TRUE;
+  return flush_all (root, touched, error);
 }
 
 static void
@@ -265,55 +394,35 @@ open_journal (const DkmsSettings *settings, gboolean create, GError **error)
 }
 
 static gboolean
-write_journal (int dir, const char *name, const char *key, json_t *list, GError **error)
+write_journal (int dir, const char *name, json_t *object, GError **error)
 {
-  json_t *object = json_pack ("{sO}", key, list);
   char *text = json_dumps (object, JSON_INDENT (1));
   gboolean ok = dkms_publish_at (dir, name, text, strlen (text), 0600, error);
 
   free (text);
-  json_decref (object);
   return ok;
 }
 
-gboolean
-dkms_transaction_commit (DkmsTransaction *self, DkmsUi *ui, GError **error)
+/* Only after this nobody does the changes of the journal again. */
+static gboolean
+drop_journal (int dir, const char *name, GError **error)
 {
-  const DkmsRoot *root = self->settings->root;
-  g_autoptr (DkmsLock) lock = dkms_lock_take (self->settings, ui, "lock", TRUE, error);
-  g_auto (DkmsFd) journal = lock != NULL ? open_journal (self->settings, TRUE, error) : -1;
-  g_autofree char *name = g_strdup_printf ("%08x.json", self->id);
-  g_autoptr (GPtrArray) made = g_ptr_array_new_with_free_func (g_free);
-  json_t *temps = json_array ();
-  gboolean ok;
-
-  for (guint i = 0; i < self->stages->len; i++)
-    json_array_append_new (temps, json_string (g_array_index (self->stages, Stage, i).temp));
-  ok = journal >= 0 && write_journal (journal, name, "temps", temps, error);
-  for (guint i = 0; ok && i < self->stages->len; i++)
-    ok = write_stage (root, &g_array_index (self->stages, Stage, i), made, error);
-  ok = ok && write_journal (journal, name, "ops", self->ops, error);
-  if (!ok)
-    {
-      delete_temps (root, temps);
-      undo_dirs (root, made);
-      if (journal >= 0)
-        (void)unlinkat (journal, name, 0);
-      json_decref (temps);
-      return FALSE;
-    }
-  json_decref (temps);
-  if (!apply_all (root, self->ops, error))
-    return FALSE; /* the journal stays: the next run finishes */
-  if (unlinkat (journal, name, 0) < 0)
+  if ((unlinkat (dir, name, 0) < 0 && errno != ENOENT) || fsync (dir) < 0)
     return dkms_fail_errno (error, "delete the journal", name);
   return TRUE;
+}
+
+static void
+undo (const DkmsRoot *root, json_t *plan)
+{
+  delete_temps (root, json_object_get (plan, "temps"));
+  undo_dirs (root, json_object_get (plan, "dirs"));
 }
 
 static gboolean
 recover_one (const DkmsSettings *settings, DkmsUi *ui, int journal, const char *name, GError **error)
 {
-  g_autofree char *text = dkms_read_at (journal, name, 1 << 20, NULL, NULL);
+  g_autofree char *text = dkms_read_at (journal, name, 16 << 20, NULL, NULL);
   json_t *object = text != NULL && g_str_has_suffix (name, ".json") ? json_loads (text, 0, NULL) : NULL;
   json_t *ops = json_object_get (object, "ops");
   gboolean ok = TRUE;
@@ -325,31 +434,91 @@ recover_one (const DkmsSettings *settings, DkmsUi *ui, int journal, const char *
         dkms_ui_note (ui, "Finished a change that an earlier run was interrupted in");
     }
   else if (object != NULL)
-    delete_temps (settings->root, json_object_get (object, "temps"));
+    undo (settings->root, object);
   json_decref (object);
-  if (ok && unlinkat (journal, name, 0) < 0 && errno != ENOENT)
-    return dkms_fail_errno (error, "delete the journal", name);
+  return ok && drop_journal (journal, name, error);
+}
+
+/* With the tree's lock held: what is in the journal is of dead runs. */
+static gboolean
+recover_all (const DkmsSettings *settings, DkmsUi *ui, int journal, GError **error)
+{
+  g_autoptr (GPtrArray) names = dkms_list_dir_at (journal, ".", error);
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    if (!recover_one (settings, ui, journal, names->pdata[i], error))
+      return FALSE;
+  return names != NULL;
+}
+
+/* Stages 1 and 2. On failure all is as it was. */
+static gboolean
+prepare (DkmsTransaction *self, int journal, const char *name, GError **error)
+{
+  const DkmsRoot *root = self->settings->root;
+  json_t *temps = json_array (), *plan = json_pack ("{s:o,s:o}", "temps", temps, "dirs", missing_dirs (self));
+  json_t *ops = json_pack ("{s:O}", "ops", self->ops);
+  gboolean ok;
+
+  for (guint i = 0; i < self->stages->len; i++)
+    json_array_append_new (temps, json_string (g_array_index (self->stages, Stage, i).temp));
+  ok = write_journal (journal, name, plan, error) && make_dirs (root, json_object_get (plan, "dirs"), error);
+  for (guint i = 0; ok && i < self->stages->len; i++)
+    ok = write_stage (root, &g_array_index (self->stages, Stage, i), error);
+  if (!ok)
+    {
+      undo (root, plan);
+      (void)drop_journal (journal, name, NULL);
+    }
+  else if (!write_journal (journal, name, ops, error))
+    {
+      /* Either journal may be there now. The one with the changes must go before their temporaries do. */
+      ok = FALSE;
+      if (drop_journal (journal, name, NULL))
+        undo (root, plan);
+    }
+  json_decref (plan);
+  json_decref (ops);
   return ok;
+}
+
+gboolean
+dkms_transaction_commit (DkmsTransaction *self, DkmsUi *ui, GError **error)
+{
+  g_autoptr (DkmsLock) lock = dkms_lock_take (self->settings, ui, "lock", TRUE, error);
+  g_auto (DkmsFd) journal = lock != NULL ? open_journal (self->settings, TRUE, error) : -1;
+  g_autofree char *name = g_strdup_printf ("%08x.json", self->id);
+
+  if (journal < 0 || !recover_all (self->settings, ui, journal, error) || !prepare (self, journal, name, error))
+    return FALSE;
+  /* From here on there is no way back: after a failure the journal stays, and the next run finishes. */
+  return apply_all (self->settings->root, self->ops, error) && drop_journal (journal, name, error);
+}
+
+static gboolean
+anything_in (int journal)
+{
+  g_autoptr (GPtrArray) names = journal >= 0 ? dkms_list_dir_at (journal, ".", NULL) : NULL;
+
+  return names != NULL && names->len > 0;
+}
+
+gboolean
+dkms_transaction_pending (const DkmsSettings *settings)
+{
+  g_auto (DkmsFd) journal = open_journal (settings, FALSE, NULL);
+
+  return anything_in (journal);
 }
 
 gboolean
 dkms_transaction_recover (const DkmsSettings *settings, DkmsUi *ui, GError **error)
 {
   g_auto (DkmsFd) journal = open_journal (settings, FALSE, NULL);
-  g_autoptr (GPtrArray) names = journal >= 0 ? dkms_list_dir_at (journal, ".", error) : NULL;
   g_autoptr (DkmsLock) lock = NULL;
 
-  if (journal < 0)
-    return TRUE;
-  if (names == NULL)
-    return FALSE;
-  if (names->len == 0)
+  if (!anything_in (journal))
     return TRUE;
   lock = dkms_lock_take (settings, ui, "lock", TRUE, error);
-  if (lock == NULL)
-    return FALSE;
-  for (guint i = 0; i < names->len; i++)
-    if (!recover_one (settings, ui, journal, names->pdata[i], error))
-      return FALSE;
-  return TRUE;
+  return lock != NULL && recover_all (settings, ui, journal, error);
 }

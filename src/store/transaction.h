@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A set of file changes that happens wholly or not at all, across crashes.
+/* A set of file changes that happens wholly or not at all, across crashes and power cuts.
  *
- * Changes are collected, then dkms_transaction_commit() (1) writes a journal that names the
- * temporary files, (2) writes those beside their targets and flushes them, (3) replaces the journal
- * by one that lists the changes, (4) renames and deletes, (5) flushes the directories and drops the
- * journal. A journal of stage 1 found later means: delete the temporaries. One of stage 3 means: do
- * the (repeatable) changes again. Journal format: JSON, {"temps": [path...]} or {"ops": [[op, path,
- * path]...]}, all paths inside the root; op is one of rename, delete, prune. */
+ * Changes are collected, then dkms_transaction_commit(), under the tree's lock, (1) writes a journal that names the
+ * temporary files and the directories it will make, (2) makes those and flushes them, (3) replaces the journal by one
+ * that lists the changes, (4) renames and deletes, (5) flushes every directory it touched and only then drops the
+ * journal, whose directory is flushed too, so that it cannot come back after later changes. A journal of stage 1 found
+ * later means: delete the temporaries. One of stage 3 means: do the changes again, each of which can be repeated.
+ * Whoever finds a journal while he holds the tree's lock knows that its run is dead, and finishes it first.
+ *
+ * Journal format: JSON, {"temps": [path...], "dirs": [path...]} or {"ops": [[op, path, path, path]...]}, all paths
+ * inside the root; op is one of rename, delete, move, discard, prune, sweep. */
 #pragma once
 
 #include "store/tree.h"
@@ -23,6 +26,10 @@ void dkms_transaction_copy (DkmsTransaction *self, const char *source, const cha
 void dkms_transaction_link (DkmsTransaction *self, const char *text, const char *target);
 /** @target becomes a file that holds @text. */
 void dkms_transaction_write (DkmsTransaction *self, const char *text, const char *target);
+/** @from, a file or directory complete and flushed, becomes @to, on the same file system; what is there now goes. */
+void dkms_transaction_move (DkmsTransaction *self, const char *from, const char *to);
+/** @path, a file or directory with all in it, is deleted; absent is fine. */
+void dkms_transaction_discard (DkmsTransaction *self, const char *path);
 /** @path is deleted; absent is fine. */
 void dkms_transaction_delete (DkmsTransaction *self, const char *path);
 /** @dir and its parents are deleted as far as they are empty; @stop and what is above stays. */
@@ -32,3 +39,5 @@ gboolean dkms_transaction_commit (DkmsTransaction *self, DkmsUi *ui, GError **er
 
 /** Finishes or undoes what an earlier run left in the journal. Call with the tree writable. */
 gboolean dkms_transaction_recover (const DkmsSettings *settings, DkmsUi *ui, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Returns: whether a dead run left a change that is still to be finished or undone; call it with the tree's lock. */
+gboolean dkms_transaction_pending (const DkmsSettings *settings);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The tree on disk as plain data (spec/tree.md §1, §4, §5), and the few changes to it that are no
- * transaction: registering a source and deleting what is no longer wanted.
+/* The tree on disk as plain data (spec/tree.md §1, §4, §5), and the changes to it that are no build or install:
+ * registering a source and deleting what is no longer wanted, each of them one transaction.
  *
  * What this program adds to the reference's layout lives in <dkms_tree>/.dkms:
- *   lock              shared to read, exclusive to commit
- *   locks/<m>         held while something is done with module <m>
+ *   lock, locks/      see dkms_lock_take()
+ *   work/<id>/        scratch of a run, locked by it; deleted by whoever finds it unlocked
  *   journal/<id>.json a change under way (store/transaction.h)
- *   depmod/<k>        depmod is due for kernel <k>
+ *   depmod/<id>.<k>   the run with work/<id> installed something for kernel <k>: depmod is due
  *   logs/<m>/<v>/<k>/<a>/make.log   log of the last build that failed
  */
 #pragma once
@@ -23,15 +23,20 @@ typedef struct {
   GHashTable *seen;   /* (nullable): BUILD_DEPENDS name -> its version at build time; see dkms_state_read_seen() */
 } DkmsBuild;
 
+/* What a version's recipe says for one kernel, as far as plans depend on it; filled by plan/run.c. */
+typedef struct {
+  gboolean weak;        /* another kernel's build serves this one */
+  gboolean autoinstall; /* it wants to be there */
+  char **depends;       /* (nullable): BUILD_DEPENDS */
+  GError *conf_error;   /* (nullable): why the recipe could not be read */
+} DkmsWish;
+
 typedef struct {
   char *module;
   char *version;
   gboolean broken;
-  GPtrArray *builds;    /* element-type DkmsBuild, by kernel then arch */
-  gboolean weak;        /* another kernel's build serves the target; filled for autoinstall by plan/run.c */
-  gboolean autoinstall; /* filled for autoinstall by plan/world.c */
-  char **depends;       /* (nullable) likewise */
-  GError *conf_error;   /* (nullable) likewise */
+  GPtrArray *builds;  /* element-type DkmsBuild, by kernel then arch */
+  GHashTable *wishes; /* "kernel/arch" -> DkmsWish; see dkms_version_wish() */
 } DkmsVersion;
 
 typedef struct {
@@ -49,6 +54,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsState, dkms_state_free)
 /** Adds a version (for tests and for the reader). Returns: (transfer none) */
 DkmsVersion *dkms_state_add (DkmsState *self, const char *module, const char *version);
 DkmsBuild *dkms_version_add_build (DkmsVersion *self, const char *kernel, const char *arch);
+/** Returns: (transfer none): the wish for that kernel, an empty one if there was none yet */
+DkmsWish *dkms_version_wish (const DkmsVersion *self, const char *kernel, const char *arch);
 DkmsVersion *dkms_state_find (const DkmsState *self, const char *module, const char *version);
 DkmsBuild *dkms_version_find (const DkmsVersion *self, const char *kernel, const char *arch);
 /** Returns: (transfer none) (nullable): the version of @module that is installed there */
@@ -66,31 +73,45 @@ gboolean dkms_tree_check_name (const char *what, const char *name, GError **erro
 gboolean dkms_tree_check_writable (const DkmsSettings *settings, GError **error);
 
 /** Copies a source tree of the host to <source_tree>/<m>-<v>, unless it is that already. */
-gboolean dkms_tree_import (const DkmsSettings *settings, const char *host_dir, const char *module, const char *version,
-                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean dkms_tree_import (const DkmsSettings *settings, DkmsUi *ui, const char *host_dir, const char *module,
+                           const char *version, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Makes <m>/<v> with its source link (spec/tree.md §7, add). */
-gboolean dkms_tree_register (const DkmsSettings *settings, const char *module, const char *version,
+gboolean dkms_tree_register (const DkmsSettings *settings, DkmsUi *ui, const char *module, const char *version,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Deletes <m>/<v> if nothing is left in it that counts, then <m> if empty. @gone tells. */
-gboolean dkms_tree_unregister (const DkmsSettings *settings, const char *module, const char *version, gboolean *gone,
-                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean dkms_tree_unregister (const DkmsSettings *settings, DkmsUi *ui, const char *module, const char *version,
+                               gboolean *gone, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Deletes a build: <m>/<v>/<k>/<a>, and <k> when that was its last. */
-gboolean dkms_tree_drop_build (const DkmsSettings *settings, const char *module, const char *version,
+gboolean dkms_tree_drop_build (const DkmsSettings *settings, DkmsUi *ui, const char *module, const char *version,
                                const char *kernel, const char *arch, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* ---- locks ---- */
+/* Who holds what, and in which order it is taken, so that no two runs wait for each other:
+ *   1. locks/module/<m>         shared to work on its builds, exclusive to add, load or remove it
+ *   2. locks/build/<k>/<a>/<m>  exclusive to build, install, uninstall or delete for that kernel; several at once are
+ *                               taken in byte order, and a run that works on many modules never waits for one while
+ *                               it holds another one's, except for commits:
+ *   3. locks/depmod/<k>         exclusive while depmod runs
+ *   4. lock                     exclusive while a transaction is committed, shared to read a consistent state
+ * All are flock(2) locks and vanish with their process. */
 typedef struct DkmsLock DkmsLock;
 /**
  * dkms_lock_take:
- * @name: "lock", or "locks/<m>"
+ * @ui: (nullable): told whom we wait for
+ * @name: as listed above
  * @exclusive: to change; otherwise to read
  *
- * Waits without limit; says whom it waits for. The kernel drops the lock when the process ends.
+ * Waits without limit. The kernel drops the lock when the process, and every worker forked by it, ends.
  *
- * Returns: (transfer full) (nullable): NULL with an error; for readers of a tree that they cannot
- *   write and that has no lock yet, an empty lock
+ * Returns: (transfer full) (nullable): NULL with an error; for readers of a tree that has no lock yet, an empty lock
  */
 DkmsLock *dkms_lock_take (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean exclusive,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** As dkms_lock_take(), but does not wait. Returns: (transfer full) (nullable): NULL without an error when it is held
+ */
+DkmsLock *dkms_lock_try (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean exclusive,
+                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Returns: (transfer full): name of the lock of @module, or, with @kernel and @arch, of its build for them */
+char *dkms_lock_name (const char *module, const char *kernel, const char *arch);
 void dkms_lock_release (DkmsLock *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsLock, dkms_lock_release)

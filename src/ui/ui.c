@@ -1,9 +1,81 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "ui/ui.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
+#include "ui/board.h"
+
+/* ---- frames: a length, then numbers, then the texts, each with a mark of whether it is there and a NUL ---- */
+
+typedef struct {
+  guint32 size; /* of what follows this field */
+  gint32 voice, number, code;
+  double seconds;
+} Header;
+
+static void
+append_text (GByteArray *frame, const char *text)
+{
+  g_byte_array_append (frame, (const guint8 *)(text != NULL ? "+" : "-"), 1);
+  g_byte_array_append (frame, (const guint8 *)(text != NULL ? text : ""), (guint)strlen (text != NULL ? text : "") + 1);
+}
+
+static void
+send_frame (int fd, const DkmsUiEvent *event)
+{
+  g_autoptr (GByteArray) frame = g_byte_array_new ();
+  Header header = { 0, (gint32)event->voice, event->number, event->code, event->seconds };
+  gsize done = 0;
+
+  g_byte_array_append (frame, (const guint8 *)&header, sizeof header);
+  append_text (frame, event->text);
+  append_text (frame, event->more);
+  append_text (frame, event->path);
+  header.size = frame->len - (guint32)sizeof header.size;
+  memcpy (frame->data, &header.size, sizeof header.size);
+  while (done < frame->len)
+    {
+      ssize_t n = write (fd, frame->data + done, frame->len - done);
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n <= 0)
+        return; /* the parent is gone, and we are about to be */
+      done += (gsize)n;
+    }
+}
+
+gboolean
+dkms_ui_event_read (GByteArray *buffer, DkmsUiEvent *event, char **storage)
+{
+  Header header;
+  const char **texts[] = { &event->text, &event->more, &event->path };
+  char *at;
+
+  if (buffer->len < sizeof header)
+    return FALSE;
+  memcpy (&header, buffer->data, sizeof header);
+  gsize whole = header.size + sizeof header.size;
+  if (buffer->len < whole)
+    return FALSE;
+  *event = (DkmsUiEvent){
+    .voice = (DkmsVoice)header.voice, .number = header.number, .code = header.code, .seconds = header.seconds
+  };
+  *storage = g_memdup2 (buffer->data + sizeof header, whole - sizeof header);
+  at = *storage;
+  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
+    {
+      *texts[i] = *at == '+' ? at + 1 : NULL;
+      at += 1 + strlen (at + 1) + 1;
+    }
+  g_byte_array_remove_range (buffer, 0, (guint)whole);
+  return TRUE;
+}
+
+/* ---- printing ---- */
 
 /* A step line that is still open is closed before anything else is written. */
 static void
@@ -15,67 +87,132 @@ finish_open_line (DkmsUi *self)
   fputc ('\n', stdout);
 }
 
-G_GNUC_PRINTF (4, 0)
 static void
-put (DkmsUi *self, FILE *stream, const char *marker, const char *format, va_list args)
+put (DkmsUi *self, FILE *stream, const char *marker, const char *text)
 {
-  g_autofree char *text = g_strdup_vprintf (format, args);
-
   finish_open_line (self);
   if (stream != stdout)
     fflush (stdout); /* keeps the two streams in order when both go to one file */
   fprintf (stream, "%s%s\n", marker, text);
 }
 
-#define DKMS_UI_VOICE(name, stream, marker)                                                                            \
-  void name (DkmsUi *self, const char *format, ...)                                                                    \
-  {                                                                                                                    \
-    va_list args;                                                                                                      \
-    va_start (args, format);                                                                                           \
-    put (self, stream, marker, format, args);                                                                          \
-    va_end (args);                                                                                                     \
-  }
-
-DKMS_UI_VOICE (dkms_ui_line, stdout, "")
-DKMS_UI_VOICE (dkms_ui_warn, stderr, "Warning: ")
-DKMS_UI_VOICE (dkms_ui_deprecated, stderr, "Deprecated: ")
-DKMS_UI_VOICE (dkms_ui_note, stderr, "")
-
-void
-dkms_ui_error (DkmsUi *self, const GError *error)
+static void
+print_step_begin (DkmsUi *self, const DkmsUiEvent *event)
 {
   finish_open_line (self);
-  fflush (stdout);
-  fprintf (stderr, "\nError! %s.\n", error->message);
-  if (dkms_error_get_advice (error) != NULL)
-    fprintf (stderr, "%s\n", dkms_error_get_advice (error));
-  fflush (stderr);
-}
-
-void
-dkms_ui_step_begin (DkmsUi *self, const char *what, const char *command)
-{
-  finish_open_line (self);
-  if (self->verbose && command != NULL)
-    printf ("%s\n", command);
+  if (self->verbose && event->more != NULL)
+    printf ("%s\n", event->more);
   else
     {
-      printf ("%s...", what);
+      printf ("%s...", event->text);
       self->in_step = TRUE;
     }
   fflush (stdout);
 }
 
-void
-dkms_ui_step_end (DkmsUi *self, int status, double seconds)
+static void
+print_step_end (DkmsUi *self, const DkmsUiEvent *event)
 {
-  g_autofree char *took = seconds >= 0.05 ? g_strdup_printf (" (%.1f s)", seconds) : g_strdup ("");
+  g_autofree char *took = event->seconds >= 0.05 ? g_strdup_printf (" (%.1f s)", event->seconds) : g_strdup ("");
   gboolean open = self->in_step;
 
   self->in_step = FALSE;
-  if (status != 0)
-    printf ("%sfailed with exit status %d%s.\n", open ? " " : "", status, took);
+  if (event->number != 0)
+    printf ("%sfailed with exit status %d%s.\n", open ? " " : "", event->number, took);
   else if (open)
     printf (" done%s.\n", took);
   fflush (stdout);
+}
+
+void
+dkms_ui_print (DkmsUi *self, const DkmsUiEvent *event)
+{
+  dkms_board_make_way (self->board);
+  switch (event->voice)
+    {
+    case DKMS_VOICE_LINE:
+      put (self, stdout, "", event->text);
+      break;
+    case DKMS_VOICE_WARN:
+      put (self, stderr, "Warning: ", event->text);
+      break;
+    case DKMS_VOICE_DEPRECATED:
+      put (self, stderr, "Deprecated: ", event->text);
+      break;
+    case DKMS_VOICE_NOTE:
+      put (self, stderr, "", event->text);
+      break;
+    case DKMS_VOICE_STEP_BEGIN:
+      print_step_begin (self, event);
+      break;
+    case DKMS_VOICE_STEP_END:
+      print_step_end (self, event);
+      break;
+    case DKMS_VOICE_FOLLOW:
+    case DKMS_VOICE_RESULT:
+      break;
+    }
+}
+
+void
+dkms_ui_tell (DkmsUi *self, const DkmsUiEvent *event)
+{
+  if (self->frames > 0)
+    send_frame (self->frames, event);
+  else if (self->channel != NULL)
+    dkms_channel_tell (self->channel, event);
+  else
+    dkms_ui_print (self, event);
+}
+
+gboolean
+dkms_ui_give_way (DkmsUi *self)
+{
+  if (self->frames > 0 || (self->channel != NULL && dkms_channel_is_kept_back (self->channel)))
+    return FALSE;
+  dkms_board_make_way (self->board);
+  finish_open_line (self);
+  fflush (stdout);
+  return TRUE;
+}
+
+#define DKMS_UI_VOICE(name, kind)                                                                                      \
+  void name (DkmsUi *self, const char *format, ...)                                                                    \
+  {                                                                                                                    \
+    va_list args;                                                                                                      \
+    va_start (args, format);                                                                                           \
+    g_autofree char *text = g_strdup_vprintf (format, args);                                                           \
+    va_end (args);                                                                                                     \
+    dkms_ui_tell (self, &(DkmsUiEvent){ .voice = (kind), .text = text });                                              \
+  }
+
+DKMS_UI_VOICE (dkms_ui_line, DKMS_VOICE_LINE)
+DKMS_UI_VOICE (dkms_ui_warn, DKMS_VOICE_WARN)
+DKMS_UI_VOICE (dkms_ui_deprecated, DKMS_VOICE_DEPRECATED)
+DKMS_UI_VOICE (dkms_ui_note, DKMS_VOICE_NOTE)
+
+void
+dkms_ui_error (DkmsUi *self, const GError *error)
+{
+  const char *advice = dkms_error_get_advice (error);
+
+  dkms_ui_note (self, "\nError! %s.%s%s", error->message, advice != NULL ? "\n" : "", advice != NULL ? advice : "");
+}
+
+void
+dkms_ui_step_begin (DkmsUi *self, const char *what, const char *command)
+{
+  dkms_ui_tell (self, &(DkmsUiEvent){ .voice = DKMS_VOICE_STEP_BEGIN, .text = what, .more = command });
+}
+
+void
+dkms_ui_step_end (DkmsUi *self, int status, double seconds)
+{
+  dkms_ui_tell (self, &(DkmsUiEvent){ .voice = DKMS_VOICE_STEP_END, .number = status, .seconds = seconds });
+}
+
+void
+dkms_ui_follow (DkmsUi *self, const char *log)
+{
+  dkms_ui_tell (self, &(DkmsUiEvent){ .voice = DKMS_VOICE_FOLLOW, .text = log });
 }

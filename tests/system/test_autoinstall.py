@@ -84,7 +84,7 @@ def test_interrupted_depmod_is_made_up_for(root):
     root.ok("install", "a/1.0", "-k", K1)
     for name in ("modules.dep", "modules.order", "modules.builtin"):
         (root.modules / K1 / name).write_text("x: y\n")
-    note = root.tree / f".dkms/depmod/{K1}"
+    note = root.tree / f".dkms/depmod/0badcafe.{K1}"
     note.touch()
     assert "Running depmod" in root.ok("build", "a/1.0", "-k", K2).out
     assert not note.exists()

@@ -83,7 +83,7 @@ def test_every_exit_code_of_the_program():
 
 def test_every_variable_of_the_program():
     source = (TOP / "src/conf/settings.c").read_text()
-    start = source.index("names[] = ")
+    start = source.index("static const char names[]")
     text = "".join(re.findall(r'"([^"]*)"', source[start:source.index(";", start)]))
     assert set(text.split()) <= names("Variables and switches")
 

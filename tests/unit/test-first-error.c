@@ -12,6 +12,8 @@ static const struct {
   { "/bin/sh: 1: flex: not found\nmake: *** [x] Error 127\n", "/bin/sh: 1: flex: not found" },
   { "a.c:1:1: error: later\nfatal: No space left on device\n", "fatal: No space left on device" },
   { "make: *** No rule to make target 'm'.  Stop.\n", "make: *** No rule to make target 'm'.  Stop." },
+  { "touch: cannot touch '/etc/x': Read-only file system\n# exit code: 1\n",
+    "touch: cannot touch '/etc/x': Read-only file system" },
   { "all went well\n", NULL },
 };
 

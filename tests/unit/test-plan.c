@@ -59,6 +59,10 @@ static const Case cases[] = {
     "build b/1 k1 x|install b/1 k1 x|depmod k1|failed 1", -1 },
   { "auto-broken-skipped", "a/1 broken auto;b/1 auto", "autoinstall", "", "k1", "",
     "build b/1 k1 x|install b/1 k1 x|depmod k1", -1 },
+  { "auto-two-kernels", "foo/1 auto;bar/1 auto k1=installed", "autoinstall", "", "k1 k2", "",
+    "build foo/1 k1 x|install foo/1 k1 x|build foo/1 k2 x|install foo/1 k2 x|build bar/1 k2 x|install bar/1 k2 x|"
+    "depmod k1|depmod k2",
+    -1 },
   { "match", "bar/1 k1=installed;bar/2;foo/1 k1=installed k2=built;off/1 k1=built", "match", "", "k2", "template",
     "build bar/1 k2 x|install bar/1 k2 x|install foo/1 k2 x|depmod k2", -1 },
   { "match-done", "foo/1 k1=installed k2=installed", "match", "", "k2", "template",
@@ -144,6 +148,7 @@ parse_seen (DkmsBuild *build, const char *text)
 static void
 parse_version (DkmsState *state, const char *text)
 {
+  static const char *const kernels[] = { "k1", "k2" };
   g_auto (GStrv) words = g_strsplit (text, " ", -1);
   g_auto (GStrv) id = g_strsplit (words[0], "/", 2);
   DkmsVersion *v = dkms_state_add (state, id[0], id[1]);
@@ -154,12 +159,16 @@ parse_version (DkmsState *state, const char *text)
 
       if (strcmp (*word, "broken") == 0)
         v->broken = TRUE;
-      else if (strcmp (*word, "auto") == 0)
-        v->autoinstall = TRUE;
-      else if (strcmp (*word, "badconf") == 0)
-        dkms_fail (&v->conf_error, DKMS_ERROR_BAD_CONF, NULL, NULL, "bad");
-      else if (g_str_has_prefix (*word, "deps="))
-        v->depends = g_strsplit (*word + 5, ",", -1);
+      else if (equals == NULL || g_str_has_prefix (*word, "deps="))
+        for (gsize k = 0; k < G_N_ELEMENTS (kernels); k++)
+          {
+            DkmsWish *wish = dkms_version_wish (v, kernels[k], "x");
+            wish->autoinstall |= strcmp (*word, "auto") == 0;
+            if (strcmp (*word, "badconf") == 0)
+              dkms_fail (&wish->conf_error, DKMS_ERROR_BAD_CONF, NULL, NULL, "bad");
+            if (equals != NULL)
+              wish->depends = g_strsplit (equals + 1, ",", -1);
+          }
       else
         {
           *equals = '\0';

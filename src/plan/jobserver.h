@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One limit for the jobs of all builds together: dkms is the GNU make jobserver, and each build takes one slot for
+ * itself. Protocol: "POSIX Jobserver Interaction" in the GNU make manual. Private to plan/. */
+#pragma once
+
+#include <glib.h>
+
+typedef struct DkmsJobserver DkmsJobserver;
+
+/**
+ * dkms_jobserver_new:
+ * @jobs: the limit, a number; "": none
+ * @makeflags: (nullable): MAKEFLAGS of our environment; a jobserver named there is joined
+ * @make_version: (nullable): first line of `make --version`; from 4.4 on a named pipe in @dir is used
+ * @dir: directory of the machine for the named pipe
+ *
+ * Returns: (transfer full) (nullable)
+ */
+DkmsJobserver *dkms_jobserver_new (const char *jobs, const char *makeflags, const char *make_version, const char *dir,
+                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+void dkms_jobserver_free (DkmsJobserver *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsJobserver, dkms_jobserver_free)
+
+/** Takes a slot for a build. Returns: FALSE when none is free; poll dkms_jobserver_fd() for input */
+gboolean dkms_jobserver_take (DkmsJobserver *self);
+/** Gives a slot back. When no build runs any more, slots that ended builds took with them are made up for. */
+void dkms_jobserver_give (DkmsJobserver *self);
+/** Returns: what becomes readable when a slot may be free; -1 when there is no limit */
+int dkms_jobserver_fd (const DkmsJobserver *self);
+
+/** Returns: (transfer none): the words that MAKEFLAGS of a build begins with; "" when there is no limit to share */
+const char *dkms_jobserver_flags (const DkmsJobserver *self);
+/** Adds the descriptors that builds must inherit to @keep (element-type int). */
+void dkms_jobserver_keep (const DkmsJobserver *self, GArray *keep);
+
+/** Returns: (transfer full): MAKEFLAGS @flags (nullable) less every word about jobs */
+char *dkms_makeflags_without_jobs (const char *flags);

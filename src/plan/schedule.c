@@ -1,0 +1,614 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Does the steps of a plan, as parallel as the plan allows.
+ *
+ * Builds and depmod run in worker processes, all other steps here, one after the other: they are short, and what they
+ * change is serialised by the tree's lock anyway. A build starts when the steps that it needs are done, a slot of the
+ * jobserver is free and the lock of its chain is ours; of several that could start, the one with the longest way to the
+ * end of the plan does. The chain of a step is all that the plan does for one module and kernel. Its lock is taken when
+ * its first step starts and released after its last one; while another run holds it, other chains go on. */
+#define _GNU_SOURCE
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "plan/steps.h"
+#include "plan/worker.h"
+#include "store/transaction.h"
+#include "ui/board.h"
+
+enum { LOCK_RETRY_MS = 50, TERM_GRACE_MS = 200 };
+
+typedef struct {
+  char *build_lock_name, *module_lock_name; /* (nullable): needs none */
+  DkmsLock *build_lock, *module_lock;
+  DkmsChannel *channel; /* (nullable): until its first step starts */
+  char *title;
+  guint left; /* steps that are not decided */
+  gboolean locked, waits, worked, failed;
+} Chain;
+
+typedef struct {
+  DkmsRun *run;
+  DkmsBoard *board;
+  GHashTable *chains;  /* name -> Chain */
+  Chain **chain_of;    /* by step */
+  DkmsWorker **worker; /* by step; NULL: none */
+  DkmsBuildWork **build;
+  double *way;    /* by step: seconds from its start to the end of what needs it */
+  guint *by_way;  /* steps, those with the longest way first */
+  guint building; /* builds under way */
+  gboolean lock_busy, slot_busy;
+  int signals; /* signalfd */
+  int caught;  /* the signal that ends the run; 0: none */
+} Schedule;
+
+/* ---- chains ---- */
+
+static void
+chain_free (gpointer data)
+{
+  Chain *self = data;
+
+  dkms_lock_release (self->build_lock);
+  dkms_lock_release (self->module_lock);
+  g_free (self->build_lock_name);
+  g_free (self->module_lock_name);
+  g_free (self->title);
+  g_free (self);
+}
+
+static gboolean
+needs_lock (const DkmsStep *step)
+{
+  return step->kind == DKMS_STEP_BUILD || step->kind == DKMS_STEP_INSTALL || step->kind == DKMS_STEP_UNINSTALL
+         || step->kind == DKMS_STEP_UNBUILD;
+}
+
+static Chain *
+chain_for (Schedule *self, const DkmsStep *step)
+{
+  g_autofree char *name = step->module == NULL ? g_strdup_printf ("%d %s", (int)step->kind, step->kernel)
+                          : step->kernel != NULL
+                              ? g_strjoin ("/", step->module, step->version, step->kernel, step->arch, NULL)
+                              : g_strjoin ("/", step->module, step->version, NULL);
+  Chain *chain = g_hash_table_lookup (self->chains, name);
+
+  if (chain == NULL)
+    {
+      chain = g_new0 (Chain, 1);
+      if (step->module == NULL)
+        chain->title = g_strdup_printf ("%s", step->kernel);
+      else if (step->kernel != NULL)
+        chain->title = g_strdup_printf ("%s/%s, %s, %s", step->module, step->version, step->kernel, step->arch);
+      else
+        chain->title = g_strdup_printf ("%s/%s", step->module, step->version);
+      g_hash_table_insert (self->chains, g_steal_pointer (&name), chain);
+    }
+  if (needs_lock (step) && chain->build_lock_name == NULL)
+    {
+      chain->build_lock_name = dkms_lock_name (step->module, step->kernel, step->arch);
+      chain->module_lock_name = dkms_lock_name (step->module, NULL, NULL);
+    }
+  return chain;
+}
+
+static gboolean
+try_lock (Schedule *self, Chain *chain, const char *name, gboolean exclusive, DkmsLock **lock, GError **error)
+{
+  if (*lock != NULL || g_hash_table_contains (self->run->locks, name))
+    return TRUE;
+  /* Whom we wait for is said once. */
+  *lock = dkms_lock_try (self->run->settings, chain->waits ? NULL : self->run->ui, name, exclusive, error);
+  return *lock != NULL;
+}
+
+/* Returns: FALSE when another run works on it, or with an error */
+static gboolean
+lock_chain (Schedule *self, Chain *chain, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+
+  if (chain->locked || chain->build_lock_name == NULL)
+    return TRUE;
+  if (!try_lock (self, chain, chain->module_lock_name, FALSE, &chain->module_lock, &local)
+      || !try_lock (self, chain, chain->build_lock_name, TRUE, &chain->build_lock, &local))
+    {
+      chain->waits = self->lock_busy = local == NULL;
+      if (local != NULL)
+        g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  chain->locked = TRUE;
+  /* Who held it before us may have died in the middle of a change. */
+  return dkms_transaction_recover (self->run->settings, self->run->ui, error);
+}
+
+static const char *
+result_of (const Schedule *self, const Chain *chain, gboolean *good)
+{
+  static const char *const words[]
+      = { "added",  "built",  "installed", "uninstalled", "build deleted", "unregistered", "indexed",
+          "loaded", "packed", "cleaned",   NULL };
+  const DkmsPlan *plan = self->run->plan;
+  const char *word = NULL;
+
+  *good = TRUE;
+  for (guint i = 0; i < plan->steps->len; i++)
+    {
+      const DkmsStep *step = plan->steps->pdata[i];
+      if (self->chain_of[i] != chain)
+        continue;
+      if (self->run->outcomes[i] == OUTCOME_DONE)
+        word = words[MIN ((gsize)step->kind, G_N_ELEMENTS (words) - 1)];
+      else if (self->run->outcomes[i] == OUTCOME_SKIPPED)
+        return "skipped";
+      else
+        return *good = FALSE, chain->failed ? "failed" : "not attempted";
+    }
+  return word;
+}
+
+static void
+decide (Schedule *self, guint id, DkmsOutcome outcome)
+{
+  Chain *chain = self->chain_of[id];
+  gboolean good;
+
+  self->run->outcomes[id] = outcome;
+  chain->failed |= outcome == OUTCOME_FAILED;
+  if (--chain->left > 0)
+    return;
+  if (chain->channel != NULL && chain->worked)
+    {
+      const char *result = result_of (self, chain, &good);
+      dkms_channel_close (chain->channel, result, good);
+    }
+  else if (chain->channel != NULL)
+    dkms_channel_close (chain->channel, NULL, TRUE);
+  /* Another run may have a use for it while we go on with other chains. */
+  if (chain->build_lock_name != NULL)
+    g_hash_table_remove (self->run->locks, chain->build_lock_name);
+  g_clear_pointer (&chain->build_lock, dkms_lock_release);
+  g_clear_pointer (&chain->module_lock, dkms_lock_release);
+}
+
+/* ---- the graph ---- */
+
+/* What becomes of a step, by those it refers to: OUTCOME_WAITING when they are not decided yet, OUTCOME_RUNNING when it
+ * may run. */
+static DkmsOutcome
+verdict_of_needs (const DkmsRun *run, const DkmsStep *step)
+{
+  gboolean any = FALSE, in_any_case = step->kind == DKMS_STEP_DEPMOD || step->kind == DKMS_STEP_CLEAN;
+
+  for (guint i = 0; i < step->needs->len; i++)
+    {
+      DkmsOutcome outcome = run->outcomes[g_array_index (step->needs, guint, i)];
+      if (outcome <= OUTCOME_RUNNING)
+        return OUTCOME_WAITING;
+      any |= outcome == OUTCOME_DONE;
+      if (outcome != OUTCOME_DONE && !in_any_case)
+        return outcome == OUTCOME_SKIPPED ? OUTCOME_SKIPPED : OUTCOME_BLOCKED;
+    }
+  for (guint i = 0; i < step->after->len; i++)
+    {
+      DkmsOutcome outcome = run->outcomes[g_array_index (step->after, guint, i)];
+      if (outcome <= OUTCOME_RUNNING)
+        return OUTCOME_WAITING;
+      if (outcome != OUTCOME_DONE && outcome != OUTCOME_SKIPPED)
+        return OUTCOME_BLOCKED;
+    }
+  return step->kind == DKMS_STEP_DEPMOD && !any ? OUTCOME_BLOCKED : OUTCOME_RUNNING;
+}
+
+/* A blocked step carries the code of what blocks it. */
+static void
+take_code_of_needs (DkmsRun *run, guint id)
+{
+  const DkmsStep *step = run->plan->steps->pdata[id];
+
+  for (guint i = 0; i < step->needs->len; i++)
+    run->codes[id] = run->codes[g_array_index (step->needs, guint, i)];
+}
+
+/* Seconds to the end of the plan, through the longest chain of steps that wait for each other. */
+static void
+measure_ways (Schedule *self)
+{
+  DkmsRun *run = self->run;
+  guint count = run->plan->steps->len, builds = 0;
+
+  for (guint i = 0; i < count; i++)
+    builds += ((const DkmsStep *)run->plan->steps->pdata[i])->kind == DKMS_STEP_BUILD;
+  for (guint i = count; i-- > 0;) /* a step only refers to earlier ones */
+    {
+      const DkmsStep *step = run->plan->steps->pdata[i];
+      const GArray *lists[] = { step->needs, step->after };
+
+      if (builds > 1 && step->kind == DKMS_STEP_BUILD)
+        self->way[i] += dkms_step_estimate (run, step);
+      for (gsize l = 0; l < G_N_ELEMENTS (lists); l++)
+        for (guint n = 0; n < lists[l]->len; n++)
+          {
+            guint need = g_array_index (lists[l], guint, n);
+            self->way[need] = MAX (self->way[need], self->way[i]);
+          }
+      self->by_way[i] = i;
+    }
+}
+
+static int
+compare_ways (gconstpointer a, gconstpointer b, gpointer data)
+{
+  const double *way = data;
+  guint x = *(const guint *)a, y = *(const guint *)b;
+
+  if (way[x] != way[y])
+    return way[x] > way[y] ? -1 : 1;
+  return x < y ? -1 : x > y;
+}
+
+/* ---- starting and ending steps ---- */
+
+static void
+tell_failure (DkmsUi *ui, const GError *error)
+{
+  if (error->domain == DKMS_ERROR && error->code == DKMS_ERROR_EXCLUDED)
+    dkms_ui_warn (ui, "%s.", error->message);
+  else
+    dkms_ui_error (ui, error);
+}
+
+/* Makes what is told from now on belong to the step's chain. */
+static void
+speak_for (Schedule *self, guint id)
+{
+  Chain *chain = self->chain_of[id];
+
+  if (chain->channel == NULL)
+    chain->channel = dkms_board_open (self->board, chain->title);
+  self->run->ui->channel = chain->channel;
+}
+
+static void
+end_step (Schedule *self, guint id, GError *error)
+{
+  DkmsRun *run = self->run;
+
+  if (error == NULL)
+    {
+      decide (self, id, OUTCOME_DONE);
+      return;
+    }
+  speak_for (self, id);
+  run->codes[id] = run->exit_code (error);
+  tell_failure (run->ui, error);
+  run->ui->channel = NULL;
+  decide (self, id,
+          error->domain == DKMS_ERROR && error->code == DKMS_ERROR_EXCLUDED ? OUTCOME_SKIPPED : OUTCOME_FAILED);
+}
+
+typedef struct {
+  const DkmsRun *run;
+  const DkmsStep *step;
+} Index;
+
+static gboolean
+run_depmod (gpointer data, DkmsUi *ui, GError **error)
+{
+  const Index *self = data;
+
+  dkms_depmod (self->run->settings, ui, self->run->work, self->step->kernel, self->run->request->no_depmod);
+  return TRUE;
+}
+
+static void
+start_worker (Schedule *self, guint id, DkmsWorkFunc work, gpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  self->run->outcomes[id] = OUTCOME_RUNNING;
+  self->worker[id] = dkms_worker_start (self->run->ui, work, data, &error);
+  if (self->worker[id] != NULL)
+    dkms_channel_set_busy (self->chain_of[id]->channel, TRUE);
+  else
+    end_step (self, id, error);
+}
+
+/* Whether a build of the same version is under way that shares the work area with this one. */
+static gboolean
+area_is_taken (const Schedule *self, const DkmsStep *step)
+{
+  for (guint i = 0; i < self->run->plan->steps->len; i++)
+    if (self->build[i] != NULL && !self->build[i]->job.confined
+        && strcmp (self->build[i]->job.module, step->module) == 0
+        && strcmp (self->build[i]->job.version, step->version) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+/* Returns: whether anything came of it */
+static gboolean
+start_build (Schedule *self, guint id)
+{
+  DkmsRun *run = self->run;
+  const DkmsStep *step = run->plan->steps->pdata[id];
+  g_autoptr (GError) error = NULL;
+
+  if (area_is_taken (self, step))
+    return FALSE;
+  if (run->jobserver != NULL && !dkms_jobserver_take (run->jobserver))
+    {
+      self->slot_busy = TRUE;
+      return FALSE;
+    }
+  speak_for (self, id);
+  self->chain_of[id]->worked = TRUE;
+  gboolean ok = dkms_step_prepare_build (run, step, &self->build[id], &error);
+  if (ok && self->build[id] != NULL)
+    {
+      self->building++;
+      start_worker (self, id, dkms_build_work_do, self->build[id]);
+    }
+  run->ui->channel = NULL;
+  if (self->worker[id] != NULL)
+    return TRUE;
+  if (run->jobserver != NULL)
+    dkms_jobserver_give (run->jobserver);
+  self->building -= self->build[id] != NULL;
+  g_clear_pointer (&self->build[id], dkms_build_work_free);
+  if (run->outcomes[id] <= OUTCOME_RUNNING)
+    end_step (self, id, error);
+  return TRUE;
+}
+
+static void
+do_here (Schedule *self, guint id)
+{
+  const DkmsStep *step = self->run->plan->steps->pdata[id];
+  g_autoptr (GError) error = NULL;
+
+  /* A remark is not worth a line of its own on a terminal: it is one already. */
+  if (step->kind != DKMS_STEP_NOTICE || !dkms_board_is_live (self->board))
+    speak_for (self, id);
+  self->chain_of[id]->worked |= step->kind != DKMS_STEP_NOTICE;
+  gboolean ok = dkms_step_do (self->run, step, &error);
+  self->run->ui->channel = NULL;
+  end_step (self, id, ok ? NULL : error);
+}
+
+/* Returns: whether anything changed */
+static gboolean
+start_step (Schedule *self, guint id)
+{
+  DkmsRun *run = self->run;
+  const DkmsStep *step = run->plan->steps->pdata[id];
+  DkmsOutcome verdict = run->outcomes[id] == OUTCOME_WAITING ? verdict_of_needs (run, step) : OUTCOME_WAITING;
+  g_autoptr (GError) error = NULL;
+
+  if (verdict == OUTCOME_WAITING)
+    return FALSE;
+  if (verdict != OUTCOME_RUNNING)
+    {
+      take_code_of_needs (run, id);
+      decide (self, id, verdict);
+      return TRUE;
+    }
+  if (!lock_chain (self, self->chain_of[id], &error))
+    {
+      if (error == NULL)
+        return FALSE;
+      end_step (self, id, error);
+      return TRUE;
+    }
+  if (step->kind == DKMS_STEP_BUILD)
+    return start_build (self, id);
+  if (step->kind == DKMS_STEP_DEPMOD)
+    {
+      Index index = { run, step };
+      speak_for (self, id);
+      start_worker (self, id, run_depmod, &index);
+      run->ui->channel = NULL;
+    }
+  else
+    do_here (self, id);
+  return TRUE;
+}
+
+static void
+end_worker (Schedule *self, guint id)
+{
+  g_autoptr (DkmsWorker) worker = g_steal_pointer (&self->worker[id]);
+  g_autoptr (GError) error = NULL;
+  gboolean ok = dkms_worker_finish (worker, &error);
+
+  dkms_channel_set_busy (self->chain_of[id]->channel, FALSE);
+  if (self->build[id] != NULL)
+    {
+      g_clear_pointer (&self->build[id], dkms_build_work_free);
+      self->building--;
+      if (self->run->jobserver != NULL)
+        dkms_jobserver_give (self->run->jobserver);
+    }
+  end_step (self, id, ok ? NULL : error);
+}
+
+/* Starts what can be started, short steps first, so that what they make possible starts, too. */
+static void
+start_all (Schedule *self)
+{
+  gboolean progress = TRUE;
+  guint count = self->run->plan->steps->len;
+
+  while (progress && self->caught == 0)
+    {
+      progress = self->lock_busy = self->slot_busy = FALSE;
+      for (guint i = 0; i < count; i++)
+        if (((const DkmsStep *)self->run->plan->steps->pdata[i])->kind != DKMS_STEP_BUILD)
+          progress |= start_step (self, i);
+      for (guint i = 0; i < count && !self->slot_busy; i++)
+        if (((const DkmsStep *)self->run->plan->steps->pdata[self->by_way[i]])->kind == DKMS_STEP_BUILD)
+          progress |= start_step (self, self->by_way[i]);
+    }
+}
+
+/* ---- waiting ---- */
+
+static gboolean
+all_decided (const Schedule *self)
+{
+  for (guint i = 0; i < self->run->plan->steps->len; i++)
+    if (self->run->outcomes[i] <= OUTCOME_RUNNING)
+      return FALSE;
+  return TRUE;
+}
+
+static void
+take_signal (Schedule *self)
+{
+  struct signalfd_siginfo info;
+
+  if (read (self->signals, &info, sizeof info) == (ssize_t)sizeof info)
+    self->caught = (int)info.ssi_signo;
+}
+
+/* Waits until something happens, and takes note of it. */
+static void
+wait_for_events (Schedule *self)
+{
+  guint count = self->run->plan->steps->len, n = 0;
+  g_autofree struct pollfd *fds = g_new0 (struct pollfd, count + 2);
+  g_autofree guint *ids = g_new0 (guint, count + 2);
+  int timeout = dkms_board_interval (self->board);
+
+  fds[n++] = (struct pollfd){ .fd = self->signals, .events = POLLIN };
+  fds[n++] = (struct pollfd){ .fd = self->slot_busy && self->run->jobserver != NULL
+                                        ? dkms_jobserver_fd (self->run->jobserver)
+                                        : -1,
+                              .events = POLLIN };
+  for (guint i = 0; i < count; i++)
+    if (self->worker[i] != NULL)
+      {
+        ids[n] = i;
+        fds[n++] = (struct pollfd){ .fd = self->worker[i]->frames, .events = POLLIN };
+      }
+  if (self->lock_busy && (timeout < 0 || timeout > LOCK_RETRY_MS))
+    timeout = LOCK_RETRY_MS;
+  if (poll (fds, n, timeout) < 0 && errno != EINTR)
+    return;
+  if ((fds[0].revents & POLLIN) != 0)
+    take_signal (self);
+  for (guint f = 2; f < n; f++)
+    if (fds[f].revents != 0)
+      {
+        speak_for (self, ids[f]);
+        gboolean more = dkms_worker_listen (self->worker[ids[f]], self->run->ui);
+        self->run->ui->channel = NULL;
+        if (!more)
+          end_worker (self, ids[f]);
+      }
+  dkms_board_tick (self->board);
+}
+
+/* Ends all builds, whole process groups, and undoes or finishes what they were about to change. */
+static gboolean
+stop_all (Schedule *self, GError **error)
+{
+  guint count = self->run->plan->steps->len;
+  g_autoptr (GError) local = NULL;
+
+  for (guint i = 0; i < count; i++)
+    if (self->worker[i] != NULL)
+      dkms_worker_kill (self->worker[i], SIGTERM);
+  if (self->building > 0)
+    g_usleep (TERM_GRACE_MS * 1000); /* for make to delete what it has half made */
+  for (guint i = 0; i < count; i++)
+    {
+      g_clear_pointer (&self->worker[i], dkms_worker_free); /* kills what is left */
+      g_clear_pointer (&self->build[i], dkms_build_work_free);
+      if (self->run->outcomes[i] <= OUTCOME_RUNNING)
+        self->run->outcomes[i] = OUTCOME_BLOCKED;
+    }
+  if (!dkms_transaction_recover (self->run->settings, self->run->ui, &local))
+    dkms_ui_warn (self->run->ui, "%s.", local->message);
+  /* Without it what was installed would not be found at the next start. */
+  for (guint i = 0; i < count; i++)
+    {
+      const DkmsStep *step = self->run->plan->steps->pdata[i];
+      gboolean due = FALSE;
+      for (guint n = 0; step->kind == DKMS_STEP_DEPMOD && n < step->needs->len; n++)
+        due |= self->run->outcomes[g_array_index (step->needs, guint, n)] == OUTCOME_DONE;
+      if (due && self->run->outcomes[i] != OUTCOME_DONE)
+        dkms_depmod (self->run->settings, self->run->ui, self->run->work, step->kernel, self->run->request->no_depmod);
+    }
+  return dkms_fail_full (error, DKMS_ERROR_INTERRUPTED, 128 + self->caught, NULL,
+                         "What was installed stays installed; nothing was left half-done.", "Interrupted");
+}
+
+static guint
+count_pieces (const Schedule *self)
+{
+  GHashTableIter iter;
+  gpointer chain;
+  guint count = 0;
+
+  g_hash_table_iter_init (&iter, self->chains);
+  while (g_hash_table_iter_next (&iter, NULL, &chain))
+    count += ((Chain *)chain)->build_lock_name != NULL;
+  return count;
+}
+
+gboolean
+dkms_schedule (DkmsRun *run, GError **error)
+{
+  guint count = run->plan->steps->len;
+  g_autoptr (GHashTable) chains = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, chain_free);
+  g_autofree Chain **chain_of = g_new0 (Chain *, count + 1);
+  g_autofree DkmsWorker **workers = g_new0 (DkmsWorker *, count + 1);
+  g_autofree DkmsBuildWork **builds = g_new0 (DkmsBuildWork *, count + 1);
+  g_autofree double *way = g_new0 (double, count + 1);
+  g_autofree guint *by_way = g_new0 (guint, count + 1);
+  Schedule self = {
+    .run = run, .chains = chains, .chain_of = chain_of, .worker = workers, .build = builds, .way = way, .by_way = by_way
+  };
+  g_auto (DkmsFd) signals = -1;
+  sigset_t ends, before;
+  gboolean ok = TRUE;
+
+  (void)sigemptyset (&ends);
+  (void)sigaddset (&ends, SIGINT);
+  (void)sigaddset (&ends, SIGTERM);
+  (void)sigaddset (&ends, SIGHUP);
+  if (sigprocmask (SIG_BLOCK, &ends, &before) < 0 || (signals = signalfd (-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
+    return dkms_fail_errno (error, "prepare for", "signals");
+  self.signals = signals;
+  for (guint i = 0; i < count; i++)
+    {
+      chain_of[i] = chain_for (&self, run->plan->steps->pdata[i]);
+      chain_of[i]->left++;
+    }
+  measure_ways (&self);
+  g_qsort_with_data (by_way, (int)count, sizeof *by_way, compare_ways, way);
+  self.board = dkms_board_new (run->ui, count_pieces (&self));
+
+  for (;;)
+    {
+      take_signal (&self); /* one that came while we worked */
+      if (self.caught == 0)
+        start_all (&self);
+      if (self.caught != 0 || all_decided (&self))
+        break;
+      wait_for_events (&self);
+      if (self.caught != 0)
+        break;
+    }
+  dkms_board_free (self.board);
+  if (self.caught != 0)
+    ok = stop_all (&self, error);
+  (void)sigprocmask (SIG_SETMASK, &before, NULL);
+  return ok;
+}

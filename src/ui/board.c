@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "ui/board.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+
+enum { LIVE_MS = 125, STREAM_MS = 200, TAIL = 512 };
+
+typedef struct {
+  DkmsUiEvent event;
+  char *storage[3];
+} Kept;
+
+struct DkmsChannel {
+  DkmsBoard *board;
+  char *title;
+  GArray *kept; /* element-type Kept: events that wait for their turn */
+  char *phase;
+  gint64 start;
+  gboolean busy, closed;
+  int log; /* -1: none */
+  off_t streamed;
+};
+
+struct DkmsBoard {
+  DkmsUi *ui;
+  GPtrArray *channels;     /* element-type DkmsChannel, oldest first */
+  DkmsChannel *foreground; /* (nullable): the one that is printed as it speaks */
+  gboolean live, colour;
+  guint rows; /* live lines on the screen */
+  guint total, good, bad;
+  gint64 start;
+};
+
+static void
+kept_clear (gpointer data)
+{
+  Kept *self = data;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (self->storage); i++)
+    g_free (self->storage[i]);
+}
+
+static void
+channel_free (gpointer data)
+{
+  DkmsChannel *self = data;
+
+  g_array_unref (self->kept);
+  g_free (self->title);
+  g_free (self->phase);
+  if (self->log >= 0)
+    (void)close (self->log);
+  g_free (self);
+}
+
+DkmsBoard *
+dkms_board_new (DkmsUi *ui, guint total)
+{
+  DkmsBoard *self = g_new0 (DkmsBoard, 1);
+  const char *term = g_getenv ("TERM"), *no_colour = g_getenv ("NO_COLOR");
+
+  self->ui = ui;
+  self->total = total;
+  self->start = g_get_monotonic_time ();
+  self->channels = g_ptr_array_new_with_free_func (channel_free);
+  self->live = !ui->verbose && isatty (STDOUT_FILENO) && term != NULL && *term != '\0' && strcmp (term, "dumb") != 0;
+  self->colour = self->live && (no_colour == NULL || *no_colour == '\0');
+  ui->board = self;
+  return self;
+}
+
+/* ---- live lines ---- */
+
+void
+dkms_board_make_way (DkmsBoard *self)
+{
+  if (self == NULL || self->rows == 0)
+    return;
+  printf ("\r\033[%uA\033[J", self->rows); /* up to the first live line, and away with all below */
+  self->rows = 0;
+  fflush (stdout);
+}
+
+static guint
+width_of_terminal (void)
+{
+  struct winsize size;
+
+  return ioctl (STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+/* What fits into @width columns, control characters made harmless. */
+static char *
+fit (const char *text, guint width)
+{
+  g_autofree char *valid = g_utf8_make_valid (text, -1);
+  GString *out = g_string_new (NULL);
+  guint columns = 0;
+
+  for (const char *p = valid; *p != '\0'; p = g_utf8_next_char (p))
+    {
+      gunichar c = g_utf8_get_char (p);
+      guint w = g_unichar_iswide (c) ? 2 : g_unichar_iszerowidth (c) ? 0 : 1;
+
+      if (columns + w > width)
+        break;
+      if (g_unichar_iscntrl (c))
+        g_string_append_c (out, ' ');
+      else
+        g_string_append_unichar (out, c);
+      columns += w;
+    }
+  return g_string_free (out, FALSE);
+}
+
+static char *
+clock_text (gint64 start)
+{
+  gint64 seconds = (g_get_monotonic_time () - start) / G_USEC_PER_SEC;
+
+  return g_strdup_printf ("%" G_GINT64_FORMAT ":%02d", seconds / 60, (int)(seconds % 60));
+}
+
+/* The last line of the log that is whole, or what there is of one. */
+static char *
+last_line (const DkmsChannel *self)
+{
+  char text[TAIL + 1];
+  struct stat st;
+  ssize_t n;
+
+  if (self->log < 0 || fstat (self->log, &st) < 0)
+    return g_strdup ("");
+  n = pread (self->log, text, TAIL, st.st_size > TAIL ? st.st_size - TAIL : 0);
+  if (n <= 0)
+    return g_strdup ("");
+  text[n] = '\0';
+  g_strchomp (text);
+  const char *newline = strrchr (text, '\n');
+  return g_strdup (newline != NULL ? newline + 1 : text);
+}
+
+static void
+draw_row (const DkmsChannel *self, guint width)
+{
+  g_autofree char *time = clock_text (self->start);
+  g_autofree char *line = last_line (self);
+  g_autofree char *row
+      = g_strdup_printf ("%s  %s  %s  %s", self->title, time, self->phase != NULL ? self->phase : "", line);
+  g_autofree char *fitting = fit (row, width);
+
+  printf ("%s\n", fitting);
+}
+
+static void
+draw (DkmsBoard *self)
+{
+  guint width = width_of_terminal () - 1, busy = 0;
+  g_autofree char *time = clock_text (self->start);
+
+  for (guint i = 0; i < self->channels->len; i++)
+    {
+      const DkmsChannel *channel = self->channels->pdata[i];
+      if (!channel->busy || channel->closed)
+        continue;
+      busy++;
+      draw_row (channel, width);
+    }
+  if (busy == 0)
+    return;
+  self->rows = busy;
+  if (self->total > 1)
+    {
+      g_autofree char *sum = g_strdup_printf ("%u of %u done, %u running, %u failed  %s", self->good + self->bad,
+                                              self->total, busy, self->bad, time);
+      g_autofree char *fitting = fit (sum, width);
+      printf ("%s\n", fitting);
+      self->rows++;
+    }
+  fflush (stdout);
+}
+
+gboolean
+dkms_board_is_live (const DkmsBoard *self)
+{
+  return self->live;
+}
+
+/* ---- verbose mode: the log as it grows ---- */
+
+static void
+stream (DkmsChannel *self, gboolean all)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  char chunk[8192];
+  ssize_t n;
+
+  while (self->log >= 0 && (n = pread (self->log, chunk, sizeof chunk, self->streamed)) > 0)
+    {
+      g_string_append_len (text, chunk, n);
+      self->streamed += n;
+    }
+  if (text->len == 0)
+    return;
+  if (!all) /* a line that is not whole yet waits */
+    {
+      const char *end = g_strrstr (text->str, "\n");
+      gsize whole = end != NULL ? (gsize)(end + 1 - text->str) : 0;
+      self->streamed -= (off_t)(text->len - whole);
+      g_string_truncate (text, whole);
+    }
+  g_auto (GStrv) lines = g_strsplit (text->str, "\n", -1);
+  for (char **line = lines; *line != NULL; line++)
+    {
+      g_autofree char *named = NULL;
+      if (**line == '\0' && line[1] == NULL)
+        break;
+      named = g_strdup_printf ("%s: %s", self->title, *line);
+      dkms_ui_print (self->board->ui, &(DkmsUiEvent){ .voice = DKMS_VOICE_LINE, .text = named });
+    }
+}
+
+void
+dkms_board_tick (DkmsBoard *self)
+{
+  if (self->ui->verbose)
+    for (guint i = 0; i < self->channels->len; i++)
+      stream (self->channels->pdata[i], FALSE);
+  if (!self->live)
+    return;
+  dkms_board_make_way (self);
+  draw (self);
+}
+
+int
+dkms_board_interval (const DkmsBoard *self)
+{
+  if (!self->live && !self->ui->verbose)
+    return -1;
+  for (guint i = 0; i < self->channels->len; i++)
+    if (((DkmsChannel *)self->channels->pdata[i])->busy)
+      return self->live ? LIVE_MS : STREAM_MS;
+  return -1;
+}
+
+/* ---- channels ---- */
+
+DkmsChannel *
+dkms_board_open (DkmsBoard *self, const char *title)
+{
+  DkmsChannel *channel = g_new0 (DkmsChannel, 1);
+
+  channel->board = self;
+  channel->title = g_strdup (title);
+  channel->start = g_get_monotonic_time ();
+  channel->log = -1;
+  channel->kept = g_array_new (FALSE, FALSE, sizeof (Kept));
+  g_array_set_clear_func (channel->kept, kept_clear);
+  g_ptr_array_add (self->channels, channel);
+  return channel;
+}
+
+static void
+keep (DkmsChannel *self, const DkmsUiEvent *event)
+{
+  Kept kept = { *event, { g_strdup (event->text), g_strdup (event->more), g_strdup (event->path) } };
+
+  kept.event.text = kept.storage[0];
+  kept.event.more = kept.storage[1];
+  kept.event.path = kept.storage[2];
+  g_array_append_val (self->kept, kept);
+}
+
+static void
+print_kept (DkmsChannel *self)
+{
+  for (guint i = 0; i < self->kept->len; i++)
+    dkms_ui_print (self->board->ui, &g_array_index (self->kept, Kept, i).event);
+  g_array_set_size (self->kept, 0);
+}
+
+/* Follows a log of our own making: never a link or a device that a build may have put in its place. */
+static void
+follow (DkmsChannel *self, const char *path)
+{
+  g_auto (DkmsFd) fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  struct stat st;
+
+  if (fd < 0 || fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
+    return;
+  if (self->log >= 0)
+    (void)close (self->log);
+  self->log = dkms_fd_steal (&fd);
+  self->streamed = 0;
+}
+
+/* On a terminal steps are phases of the live line, and lines are what the last line says in fewer words. */
+static gboolean
+take_live (DkmsChannel *self, const DkmsUiEvent *event)
+{
+  if (event->voice == DKMS_VOICE_STEP_BEGIN)
+    {
+      g_free (self->phase);
+      self->phase = g_strdup (event->text);
+    }
+  return event->voice == DKMS_VOICE_LINE || event->voice == DKMS_VOICE_STEP_BEGIN
+         || event->voice == DKMS_VOICE_STEP_END;
+}
+
+void
+dkms_channel_tell (DkmsChannel *self, const DkmsUiEvent *event)
+{
+  DkmsBoard *board = self->board;
+
+  if (event->voice == DKMS_VOICE_FOLLOW)
+    {
+      if (board->live || board->ui->verbose)
+        follow (self, event->text);
+      return;
+    }
+  if (board->live && take_live (self, event))
+    return;
+  if (board->foreground == NULL)
+    board->foreground = self;
+  if (board->live || board->ui->verbose || board->foreground == self)
+    {
+      if (board->ui->verbose)
+        stream (self, FALSE);
+      dkms_ui_print (board->ui, event);
+    }
+  else
+    keep (self, event);
+}
+
+gboolean
+dkms_channel_is_kept_back (const DkmsChannel *self)
+{
+  const DkmsBoard *board = self->board;
+
+  return !board->live && !board->ui->verbose && board->foreground != NULL && board->foreground != self;
+}
+
+void
+dkms_channel_set_busy (DkmsChannel *self, gboolean busy)
+{
+  self->busy = busy;
+}
+
+/* What waited for its turn: first what is complete, then the oldest that still speaks. */
+static void
+next_turn (DkmsBoard *self)
+{
+  self->foreground = NULL;
+  for (guint i = 0; i < self->channels->len; i++)
+    {
+      DkmsChannel *channel = self->channels->pdata[i];
+      if (channel->closed)
+        print_kept (channel);
+    }
+  for (guint i = 0; i < self->channels->len && self->foreground == NULL; i++)
+    {
+      DkmsChannel *channel = self->channels->pdata[i];
+      if (!channel->closed && channel->kept->len > 0)
+        self->foreground = channel;
+    }
+  if (self->foreground != NULL)
+    print_kept (self->foreground);
+}
+
+void
+dkms_channel_close (DkmsChannel *self, const char *result, gboolean good)
+{
+  DkmsBoard *board = self->board;
+
+  if (self->closed)
+    return;
+  if (board->ui->verbose)
+    stream (self, TRUE);
+  self->closed = TRUE;
+  self->busy = FALSE;
+  board->good += good;
+  board->bad += !good;
+  if (board->live && result != NULL)
+    {
+      const char *on = !board->colour ? "" : good ? "\033[32m" : "\033[31m", *off = board->colour ? "\033[0m" : "";
+      g_autofree char *line = g_strdup_printf ("%s: %s%s%s (%.1f s)", self->title, on, result, off,
+                                               (double)(g_get_monotonic_time () - self->start) / G_USEC_PER_SEC);
+      dkms_ui_print (board->ui, &(DkmsUiEvent){ .voice = DKMS_VOICE_LINE, .text = line });
+    }
+  if (board->foreground == self)
+    next_turn (board);
+}
+
+void
+dkms_board_free (DkmsBoard *self)
+{
+  if (self == NULL)
+    return;
+  dkms_board_make_way (self);
+  next_turn (self);
+  for (guint i = 0; i < self->channels->len; i++)
+    print_kept (self->channels->pdata[i]);
+  self->ui->board = NULL;
+  self->ui->channel = NULL;
+  g_ptr_array_unref (self->channels);
+  g_free (self);
+}

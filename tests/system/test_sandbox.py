@@ -1,0 +1,281 @@
+"""Packages that do what they should not, in their recipe, in PRE_BUILD and in make: each try is stopped, told, and
+leaves nothing; and what the admin may say about the sandbox."""
+import os
+import pathlib
+import pwd
+import subprocess
+import time
+
+import pytest
+
+from conftest import ARCH, DKMS, K1, K2
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="what the sandbox keeps from root is tested as root")
+
+FORBIDDEN = {
+    "etc": "touch /etc/dkms-evil",
+    "usr": "touch /usr/dkms-evil",
+    "modules": "touch {root}/lib/modules/{k}/evil.ko",
+    "other-module": "touch {root}/var/lib/dkms/other/1.0/source/evil {root}/var/lib/dkms/other/evil",
+    "own-tree": "touch {root}/var/lib/dkms/evil",
+    "key": "cat {root}/var/lib/dkms/mok.key",
+    "shadow": "cat /etc/shadow",
+    "home": "ls /root/.profile",
+    "mount": "mount -t tmpfs none /mnt",
+    "namespace": "unshare -m true",
+    "ptrace": "python3 -c 'import ctypes,sys; sys.exit(ctypes.CDLL(None).ptrace(0,0,0,0) and \"ptrace: Operation not permitted\")'",
+    "loopback": "python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", {port}), 2)'",
+    "outside": "python3 -c 'import socket; socket.create_connection((\"192.0.2.1\", 80), 2)'",
+    "packet-socket": "python3 -c 'import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)'",
+    "disk-device": "cat /dev/vda /dev/sda /dev/mem",
+    "module-load": "python3 -c 'import ctypes,sys; sys.exit(ctypes.CDLL(None).syscall(175,0,0,0) and \"init_module: Operation not permitted\")'",
+    "host-kernel": "echo 1 > /proc/sys/kernel/sysrq",
+    "run": "ls /run/* ",
+    "setuid": "su nobody -s /bin/true",
+}
+
+
+@pytest.fixture
+def listener():
+    import socket
+    server = socket.create_server(("127.0.0.1", 0))
+    yield server.getsockname()[1]
+    server.settimeout(0.01)
+    with pytest.raises(TimeoutError):
+        server.accept()
+    server.close()
+
+
+def outside(root):
+    """What a package could have changed beyond its own tree."""
+    return {k: v for k, v in root.snapshot().items() if not k.startswith("var/lib/dkms/foo") and k not in ("var", "var/lib", "var/lib/dkms")}
+
+
+def prepared(root):
+    root.source("other")
+    root.ok("add", "other/1.0")
+    (root.tree / "mok.key").write_text("THE SECRET KEY\n")
+    (root.tree / "mok.key").chmod(0o600)
+
+
+@pytest.mark.parametrize("where", ["PRE_BUILD", "MAKE", "POST_BUILD"])
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_forbidden(root, listener, what, where):
+    command = FORBIDDEN[what].format(root=root.path, k=K1, port=listener)
+    prepared(root)
+    extra = f"{where}=evil.sh\n" if where != "MAKE" else "MAKE=./evil.sh\n"
+    # A script that goes on after what it tries, so that only the sandbox can have stopped it.
+    root.source(extra=extra, files={"foo.c": "x", "evil.sh": f"#!/bin/bash\n{command}\nstatus=$?\ncp foo.c foo.ko\nexit $status\n"})
+    before = outside(root)
+    start = time.monotonic()
+    result = root("build", "foo/1.0", "-k", K1)
+    assert result.rc != 0, result
+    assert time.monotonic() - start < 20
+    assert "First error: " in result.err, result
+    assert "THE SECRET" not in (root.tree / "foo/1.0/build/make.log").read_text()
+    after = outside(root)
+    assert {k: v for k, v in after.items() if before.get(k) != v} == {}
+    assert not any(pathlib.Path(p).exists() for p in ("/etc/dkms-evil", "/usr/dkms-evil"))
+    assert root.status() == ["foo/1.0: added", "other/1.0: added"]
+
+
+@pytest.mark.parametrize("what", ["etc", "modules", "other-module", "key", "shadow", "mount", "loopback"])
+def test_forbidden_in_a_recipe(root, listener, what):
+    command = FORBIDDEN[what].format(root=root.path, k=K1, port=listener)
+    prepared(root)
+    root.source(extra=f"PRE_BUILD=$( ({command}) >/dev/null 2>&1 && echo got-through)\n")
+    before = outside(root)
+    result = root("build", "foo/1.0", "-k", K1)
+    assert "got-through" not in result.out + result.err, result
+    assert {k: v for k, v in outside(root).items() if before.get(k) != v} == {}
+    assert not pathlib.Path("/etc/dkms-evil").exists()
+
+
+@pytest.mark.parametrize("command", ["kill -9 $PPID", "kill -9 1", "kill -STOP 1", "kill -9 -1", "kill -TERM 0"])
+def test_parent_cannot_be_killed(root, command):
+    root.source(extra="PRE_BUILD=evil.sh\n", files={"foo.c": "x", "evil.sh": f"#!/bin/bash\ntrap '' TERM\n{command}\nexit 0\n"})
+    root.ok("build", "foo/1.0", "-k", K1)
+    assert root.status() == [f"foo/1.0, {K1}, {ARCH}: built"]
+
+
+def test_daemon_is_ended_and_told(root):
+    name = f"evil{os.getpid()}"
+    root.source(extra="PRE_BUILD=evil.sh\n", files={"foo.c": "x", "evil.sh": f"#!/bin/bash\ncp /bin/sleep ./{name}\n(setsid ./{name} 1000 &) >/dev/null 2>&1\nexit 0\n"})
+    result = root.ok("build", "foo/1.0", "-k", K1)
+    assert f"left 1 process ({name}) running; that was ended" in result.err
+    assert subprocess.run(["pgrep", "-x", name], check=False).returncode == 1
+
+
+def test_fork_bomb_ends_the_build_only(root):
+    root.source(extra="PRE_BUILD=evil.sh\n", files={"foo.c": "x", "evil.sh": "#!/bin/bash\nb() { b | b & }\nb\nsleep 1000\n"})
+    result = root("build", "foo/1.0", "-k", K1, timeout=110)
+    assert result.rc == 137 and "it started more than 4096 processes and was ended" in result.err, result
+    assert root.status() == ["foo/1.0: added"]
+
+
+def test_full_disk_ends_the_build_only(root):
+    root.source(extra="PRE_BUILD=evil.sh\n", files={"foo.c": "x", "evil.sh": "#!/bin/bash\ncat /dev/zero > big 2>/dev/null\nsleep 1000\n"})
+    root.tree.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", root.tree], check=True)
+    try:
+        result = root("build", "foo/1.0", "-k", K1)
+        assert result.rc == 137 and "it filled the disk and was ended" in result.err, result
+        root.source(files={"foo.c": "x"}, conf=None)
+        root.ok("remove", "foo/1.0", "--all")
+        root.ok("build", "foo/1.0", "-k", K1)
+    finally:
+        subprocess.run(["umount", root.tree], check=True)
+
+
+@pytest.mark.parametrize("leave, words", [
+    ("ln -s /etc/shadow foo.ko", "is a link that leads out of the build directory"),
+    ("ln -s ../../../mok.key foo.ko", "is a link that leads out of the build directory"),
+    ("mkdir d; ln -s /etc d/e; ln -s d/e/shadow foo.ko", "is a link that leads out of the build directory"),
+    ("mkfifo foo.ko", "is no regular file"),
+    ("mkdir foo.ko", "is a directory, not a module"),
+    ("true", "was not built")])
+def test_what_make_leaves_in_place_of_a_module(root, leave, words):
+    root.source(extra="MAKE=./evil.sh\n", files={"foo.c": "x", "evil.sh": f"#!/bin/bash\n{leave}\n"})
+    result = root("install", "foo/1.0", "-k", K1)
+    assert result.rc == 7 and words in result.err, result
+    assert root.status() == ["foo/1.0: added"]
+    assert not list(root.modules.rglob("foo.ko*"))
+
+
+@pytest.mark.parametrize("link", ["ln -s real.ko foo.ko", "ln -s $PWD/real.ko foo.ko"])
+def test_links_inside_are_followed(root, link):
+    root.source(extra="MAKE=./x.sh\n", files={"foo.c": "x", "x.sh": f"#!/bin/bash\necho module > real.ko; {link}\n"})
+    root.ok("install", "foo/1.0", "-k", K1)
+    assert (root.modules / K1 / "updates/dkms/foo.ko").read_text() == "module\n"
+
+
+def test_log_cannot_be_swapped(root):
+    root.source(extra="MAKE=./evil.sh\n", files={"foo.c": "x", "evil.sh": "#!/bin/bash\nrm make.log; ln -s /etc/shadow make.log; exit 3\n"})
+    assert root("build", "foo/1.0", "-k", K1).rc == 10
+    log = root.tree / "foo/1.0/build/make.log"
+    assert not log.is_symlink() and "# exit code: 3" in log.read_text()
+    kept = root.tree / f".dkms/logs/foo/1.0/{K1}/{ARCH}/make.log"
+    assert "# exit code: 3" in kept.read_text()
+
+
+def test_no_set_id_file_is_left(root):
+    root.source(extra="MAKE=./evil.sh\n", files={"foo.c": "x", "evil.sh": "#!/bin/bash\ncp /bin/true evil; chmod 6755 evil; exit 1\n"})
+    assert root("build", "foo/1.0", "-k", K1).rc == 10
+    assert (root.tree / "foo/1.0/build/evil").stat().st_mode & 0o6000 == 0
+
+
+def test_what_real_packages_write_is_forgotten(root):
+    """Sources, kernel headers and /tmp may be written to, and nothing of it stays."""
+    root.source(extra="PRE_BUILD=x.sh\n", files={
+        "foo.c": "x", "x.sh": f"#!/bin/bash -e\ntouch {root.src}/foo-1.0/new {root.modules}/{K1}/build/new /tmp/new-$$\n"
+                              f"echo changed > {root.src}/foo-1.0/foo.c\ncat {root.src}/foo-1.0/foo.c\n"})
+    before = outside(root)
+    root.ok("build", "foo/1.0", "-k", K1)
+    assert outside(root) == before
+
+
+def test_modes(root):
+    marks = root.path / "marks"
+    marks.mkdir()
+    root.source(extra="PRE_BUILD=x.sh\n", files={"foo.c": "x", "x.sh": f"#!/bin/bash\ntouch {marks}/$kernelver\n"})
+    for mode, made in (("auto", False), ("strict", False), ("off", True)):
+        root.framework(f"sandbox={mode}\n")
+        assert (root("build", "foo/1.0", "-k", K1, "--force").rc == 0) == made
+        assert (marks / K1).exists() == made
+    (marks / K1).unlink()
+    root.framework("")
+    (root.path / "etc/dkms/foo.conf").write_text("sandbox=off\n")
+    root.ok("build", "foo/1.0", "-k", K1, "--force")
+    assert (marks / K1).exists()
+
+
+def test_mode_that_is_none(root):
+    root.source()
+    root.framework("sandbox=maybe\n")
+    result = root("build", "foo/1.0", "-k", K1)
+    assert result.rc == 8 and "sandbox=maybe" in result.err
+    root.framework("")
+    (root.path / "etc/dkms/foo.conf").write_text("sandbox=none\n")
+    result = root("build", "foo/1.0", "-k", K1)
+    assert result.rc == 8 and "sandbox=none" in result.err
+
+
+def test_a_package_cannot_open_its_own_cage(root):
+    mark = root.path / "mark"
+    root.source(extra="sandbox=off\nPRE_BUILD=x.sh\n", files={"foo.c": "x", "x.sh": f"#!/bin/bash\ntouch {mark}\nexit 0\n"})
+    root.ok("build", "foo/1.0", "-k", K1)
+    assert not mark.exists()
+
+
+@pytest.fixture
+def no_namespaces(tmp_path):
+    """A way to run dkms where the kernel refuses namespaces, as in many containers."""
+    def run(root, *arguments):
+        command = ["strace", "-f", "-o", "/dev/null", "-e", "inject=unshare:error=EPERM", DKMS, "--root", root.path, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+                              env=dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=0"))
+    return run
+
+
+def test_auto_goes_without_where_it_must(root, no_namespaces):
+    for name in ("foo", "bar"):
+        root.source(name)
+    result = no_namespaces(root, "install", "foo/1.0", "-k", K1, "-k", K2)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("Builds run without a sandbox here (namespaces: Operation not permitted)") == 1
+    assert root.status() == [f"foo/1.0, {k}, {ARCH}: installed" for k in (K1, K2)]
+
+
+def test_strict_does_not(root, no_namespaces):
+    root.source()
+    root.ok("add", "foo/1.0")
+    root.framework("sandbox=strict\n")
+    result = no_namespaces(root, "install", "foo/1.0", "-k", K1)
+    assert result.returncode == 1 and "namespaces: Operation not permitted" in result.stderr
+    assert root.status() == ["foo/1.0: added"]
+
+
+def test_build_user(root):
+    nobody = pwd.getpwnam("nobody")
+    root.path.chmod(0o755)
+    root.framework("build_user=nobody\n")
+    root.source(extra="PRE_BUILD=x.sh\n", files={"foo.c": "x", "x.sh": "#!/bin/bash\nid -u; id -g; id -G; touch made\n"})
+    root.ok("install", "foo/1.0", "-k", K1)
+    log = (root.tree / f"foo/1.0/{K1}/{ARCH}/log/make.log").read_text()
+    assert f"\n{nobody.pw_uid}\n{nobody.pw_gid}\n{nobody.pw_gid}\n" in log
+    assert (root.modules / K1 / "updates/dkms/foo.ko").stat().st_uid == 0
+    root.framework("build_user=no-such-user\n")
+    assert root("build", "foo/1.0", "-k", K2).rc == 8
+
+
+def test_ordinary_user(root):
+    """Whoever is not root builds in a user namespace of his own."""
+    user = pwd.getpwnam("nobody")
+    root.source(extra="PRE_BUILD=x.sh\n", files={"foo.c": "x", "x.sh": f"#!/bin/bash\nid -u; touch {root.path}/evil; true\n"})
+    for directory, names, files in os.walk(root.path.parent):
+        for name in [".", *names, *files]:
+            os.lchown(pathlib.Path(directory) / name, user.pw_uid, user.pw_gid)
+    at = root.path
+    while at != pathlib.Path("/"):
+        at.chmod(at.stat().st_mode | 0o755)
+        at = at.parent
+    program = root.path.parent / "program"
+    subprocess.run(["cp", "-r", pathlib.Path(DKMS).parent, program], check=True)
+    result = subprocess.run(["su", "-s", "/bin/bash", "nobody", "-c", f"{program}/dkms --root {root.path} build foo/1.0 -k {K1}"],
+                            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]})
+    assert result.returncode == 0, result
+    assert f"\n{user.pw_uid}\n" in (root.tree / f"foo/1.0/{K1}/{ARCH}/log/make.log").read_text()
+    assert not (root.path / "evil").exists()
+
+
+def test_hanging_recipes_do_not_disturb_the_others(root):
+    root.framework("recipe_timeout=1\n")
+    root.source("a", extra="sleep 100\n")
+    root.source("b")
+    root.source("c", extra="exec sleep 100\n")
+    for name in ("a", "b", "c"):
+        (root.tree / name / "1.0").mkdir(parents=True)
+        (root.tree / name / "1.0/source").symlink_to(f"/usr/src/{name}-1.0")
+    result = root("autoinstall", "-k", K1)
+    assert result.rc == 11 and result.err.count("took more than 1 s") == 2
+    assert f"b/1.0, {K1}, {ARCH}: installed" in root.status()
