@@ -2,7 +2,7 @@
 BUILD ?= build
 DESTDIR ?=
 
-.PHONY: all deps demo check install bench parity parity-all asan lint format
+.PHONY: all deps demo check crash crash-all install bench parity parity-all asan lint format
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) >$(BUILD)/ninja.log || { cat $(BUILD)/ninja.log; exit 1; }
@@ -34,6 +34,15 @@ parity:
 
 parity-all:
 	@DKMS_PARITY=all $(MAKE) --no-print-directory parity
+
+# Kills dkms before every system call that changes a file, lets each fail, cuts the power, and runs sixteen at once.
+crash:
+	@scripts/install-deps build demo check
+	@$(MAKE) --no-print-directory all
+	@tests/run --build $(BUILD) crash
+
+crash-all:
+	@DKMS_CRASH=all $(MAKE) --no-print-directory crash
 
 bench: all
 	@tests/bench/bench $(BUILD)/src/dkms

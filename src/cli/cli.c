@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "cli/cli.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +10,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
 #include "base/process.h"
 #include "build/sign.h"
 #include "config.h"
@@ -87,6 +90,12 @@ check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError 
   if (options->all && !verb->takes_all)
     return dkms_fail (error, DKMS_ERROR_NO_ALL, NULL, "Name kernels with -k.", "dkms %s does not take --all",
                       verb->name);
+  if (options->all_kernels && verb->verb != DKMS_VERB_AUTOINSTALL)
+    return dkms_fail (error, DKMS_ERROR_USAGE, NULL, "Name kernels with -k.", "dkms %s does not take --all-kernels",
+                      verb->name);
+  if (options->all_kernels && options->kernels->len > 0)
+    return dkms_fail (error, DKMS_ERROR_KERNEL_WITH_ALL, NULL, "Use one of them.",
+                      "-k and --all-kernels exclude each other");
   if (is_kernel_hook (verb->verb) && options->kernels->len != 1)
     return dkms_fail (error, DKMS_ERROR_MANY_KERNELS, NULL, "Give one -k.", "dkms %s takes exactly one kernel",
                       verb->name);
@@ -141,9 +150,28 @@ check_target (const char *kernel, const char *arch, GError **error)
   return TRUE;
 }
 
+/* Every kernel that something can be built for. */
+static gboolean
+add_all_kernels (const DkmsSettings *settings, DkmsOptions *options, GError **error)
+{
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, settings->install_tree, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      g_autoptr (DkmsKernel) kernel
+          = dkms_kernel_new (settings->root, settings->install_tree, names->pdata[i], "", NULL, NULL);
+      if (dkms_kernel_has_headers (kernel, settings->root))
+        dkms_options_add_kernel (options, names->pdata[i]);
+    }
+  return options->kernels->len > 0
+         || dkms_fail (error, DKMS_ERROR_NO_HEADERS, settings->install_tree, "Install the headers of your kernels.",
+                       "No kernel in %s has headers", settings->install_tree);
+}
+
 /* Pairs kernels and arches (spec/cli.md §5; an arch given as k/a stays with its kernel). */
 static gboolean
-fill_targets (DkmsRequest *request, const DkmsSettings *settings, const DkmsOptions *options, GError **error)
+fill_targets (DkmsRequest *request, const DkmsSettings *settings, DkmsOptions *options, GError **error)
 {
   struct utsname uts;
   gboolean status = request->verb == DKMS_VERB_STATUS;
@@ -151,6 +179,8 @@ fill_targets (DkmsRequest *request, const DkmsSettings *settings, const DkmsOpti
 
   if (request->all && !status)
     return TRUE; /* the engine knows what is built */
+  if (options->all_kernels && !add_all_kernels (settings, options, error))
+    return FALSE;
   if (uname (&uts) < 0)
     return dkms_fail_errno (error, "ask for", "the running kernel");
   for (guint i = 0; i < MAX (options->kernels->len, 1); i++)

@@ -16,8 +16,8 @@ typedef struct {
   char *bare_dir; /* (nullable): a directory without dkms.conf */
   char *root, *dkmstree, *sourcetree, *installtree, *config, *kernelsourcedir, *conf_file, *jobs, *templatekernel;
   GPtrArray *directives;
-  gboolean all, force, force_version_override, no_depmod, dry_run, verbose, quiet, symlink_modules, binaries_only,
-      source_only, rpm_safe_upgrade, modprobe_on_install, help, version_asked;
+  gboolean all, all_kernels, force, force_version_override, no_depmod, dry_run, verbose, quiet, symlink_modules,
+      binaries_only, source_only, rpm_safe_upgrade, modprobe_on_install, help, version_asked;
 } DkmsOptions;
 
 typedef struct {
@@ -35,6 +35,8 @@ const DkmsVerbInfo *dkms_verb_find (const char *name);
 void dkms_verb_print_help (const DkmsVerbInfo *only);
 
 DkmsOptions *dkms_options_parse (int argc, char **argv, DkmsUi *ui, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Adds a value of -k. */
+void dkms_options_add_kernel (DkmsOptions *self, const char *value);
 void dkms_options_free (DkmsOptions *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsOptions, dkms_options_free)
 

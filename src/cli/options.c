@@ -66,8 +66,8 @@ set_module (DkmsOptions *self, const char *value)
     set_text (&self->version, slash + 1);
 }
 
-static void
-add_kernel (DkmsOptions *self, const char *value)
+void
+dkms_options_add_kernel (DkmsOptions *self, const char *value)
 {
   const char *slash = strchr (value, '/');
   DkmsTarget *target = g_new0 (DkmsTarget, 1);
@@ -86,6 +86,7 @@ take_flag (DkmsOptions *self, const char *word, DkmsUi *ui)
     gboolean *flag;
   } flags[] = {
     { "--all", &self->all },
+    { "--all-kernels", &self->all_kernels },
     { "--force", &self->force },
     { "--force-version-override", &self->force_version_override },
     { "--no-depmod", &self->no_depmod },
@@ -185,7 +186,7 @@ take_value (DkmsOptions *self, const char *word, const char *value)
   if (strcmp (word, "-m") == 0 || strcmp (word, "--module") == 0)
     set_module (self, value);
   else if (strcmp (word, "-k") == 0 || strcmp (word, "--kernelver") == 0)
-    add_kernel (self, value);
+    dkms_options_add_kernel (self, value);
   else if (strcmp (word, "-a") == 0 || strcmp (word, "--arch") == 0)
     g_ptr_array_add (self->arches, g_strdup (value));
   else if (strcmp (word, "--directive") == 0)

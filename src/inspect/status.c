@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "install/job.h"
+#include "store/transaction.h"
 
 typedef struct {
   const DkmsSettings *settings;
@@ -210,6 +211,10 @@ dkms_status (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *reques
 
   if (state == NULL)
     return FALSE;
+  if (dkms_transaction_pending (settings))
+    dkms_ui_note (ui,
+                  "A change was interrupted and is half done; the next dkms command that changes something finishes "
+                  "or undoes it.");
   read_records (&self, state);
   for (guint t = 0; t < MAX (request->targets->len, 1); t++)
     {

@@ -112,6 +112,24 @@ drop_left_overs (const DkmsSettings *settings, const char *dir)
     }
 }
 
+/* depmod renames its files into place without flushing them: after a power cut the old ones would be back, or none. */
+static void
+flush_indexes (const DkmsSettings *settings, DkmsUi *ui, const char *dir)
+{
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+  gboolean ok = names != NULL;
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      g_auto (DkmsFd) file
+          = g_str_has_prefix (names->pdata[i], "modules.") ? openat (fd, names->pdata[i], DKMS_READ_FLAGS) : -1;
+      ok &= file < 0 || fsync (file) == 0;
+    }
+  if (!ok || fsync (fd) < 0)
+    dkms_ui_warn (ui, "Cannot flush the indexes of depmod in %s: %s.", dir, g_strerror (errno));
+}
+
 static void
 depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, gboolean disabled, gboolean after_crash)
 {
@@ -132,6 +150,8 @@ depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, gboolean 
     drop_left_overs (settings, dir);
   run_depmod (settings, ui, release, base);
   clean_after_last (settings, dir);
+  if (dkms_root_is_dir (settings->root, dir))
+    flush_indexes (settings, ui, dir);
 }
 
 static void

@@ -196,7 +196,7 @@ place (const DkmsJob *job, DkmsTransaction *tx, const char *built, const char *d
     }
 }
 
-/* Files that only the version installed so far had. */
+/* Files that only what was installed so far had, or had elsewhere. */
 static void
 drop_previous (const DkmsJob *job, DkmsTransaction *tx, const char *previous)
 {
@@ -211,7 +211,8 @@ drop_previous (const DkmsJob *job, DkmsTransaction *tx, const char *previous)
       for (guint o = 0; o < job->outputs->len; o++)
         {
           const DkmsOutput *output = job->outputs->pdata[o];
-          kept |= !output->excluded && strcmp (output->dest_name, old->dest_name) == 0;
+          kept |= !output->excluded && strcmp (output->dest_name, old->dest_name) == 0
+                  && strcmp (output->dest_location, old->dest_location) == 0;
         }
       if (kept || old->file == NULL)
         continue;

@@ -103,11 +103,14 @@ push_dependent (DkmsPlan *plan, const DkmsState *state, const Dependent *d, cons
   gpointer name;
 
   if (d->build->active)
-    first = dkms_plan_push (plan, DKMS_STEP_UNINSTALL, d->version->module, d->version->version, target, DKMS_NO_STEP);
+    {
+      first = dkms_plan_push (plan, DKMS_STEP_UNINSTALL, d->version->module, d->version->version, target, DKMS_NO_STEP);
+      ((DkmsStep *)plan->steps->pdata[first])->stays = TRUE;
+    }
   last = dkms_plan_push (plan, DKMS_STEP_BUILD, d->version->module, d->version->version, target, first);
   if (first == DKMS_NO_STEP)
     first = last;
-  ((DkmsStep *)plan->steps->pdata[last])->rebuild = TRUE;
+  ((DkmsStep *)plan->steps->pdata[last])->again = TRUE;
   ((DkmsStep *)plan->steps->pdata[last])->dependent = TRUE;
   ((DkmsStep *)plan->steps->pdata[last])->text = g_strdup (d->why);
   g_hash_table_iter_init (&iter, d->build->seen);
@@ -122,6 +125,7 @@ push_dependent (DkmsPlan *plan, const DkmsState *state, const Dependent *d, cons
     {
       last = dkms_plan_push (plan, DKMS_STEP_INSTALL, d->version->module, d->version->version, target, last);
       ((DkmsStep *)plan->steps->pdata[last])->dependent = TRUE;
+      ((DkmsStep *)plan->steps->pdata[last])->again = TRUE;
     }
 }
 

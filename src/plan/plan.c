@@ -126,7 +126,7 @@ dkms_step_describe (const DkmsStep *step)
 {
   static const char *const words[]
       = { "add", "build", "install", "uninstall", "unbuild", "unregister", "depmod", "load", "pack", "clean", "note" };
-  GString *line = g_string_new (step->rebuild ? "rebuild" : words[step->kind]);
+  GString *line = g_string_new (step->again && step->kind == DKMS_STEP_BUILD ? "rebuild" : words[step->kind]);
 
   if (step->module != NULL)
     g_string_append_printf (line, " %s/%s", step->module, step->version);
@@ -232,7 +232,7 @@ plan_build (DkmsPlan *plan, const DkmsRequest *request, const DkmsTarget *target
   if (built && !request->force)
     return dkms_plan_push_notice (plan, request->module, request->version, target, need, "already built");
   id = dkms_plan_push (plan, DKMS_STEP_BUILD, request->module, request->version, target, need);
-  ((DkmsStep *)plan->steps->pdata[id])->rebuild = built;
+  ((DkmsStep *)plan->steps->pdata[id])->again = built;
   return id;
 }
 
@@ -250,7 +250,10 @@ plan_install (DkmsPlan *plan, const DkmsRequest *request, const DkmsTarget *targ
     need = dkms_plan_push (plan, DKMS_STEP_UNINSTALL, request->module, request->version, target, need);
   else if (!built)
     need = dkms_plan_push (plan, DKMS_STEP_BUILD, request->module, request->version, target, need);
-  dkms_plan_push (plan, DKMS_STEP_INSTALL, request->module, request->version, target, need);
+  if (installed)
+    ((DkmsStep *)plan->steps->pdata[need])->stays = TRUE;
+  need = dkms_plan_push (plan, DKMS_STEP_INSTALL, request->module, request->version, target, need);
+  ((DkmsStep *)plan->steps->pdata[need])->again = installed;
 }
 
 static gboolean

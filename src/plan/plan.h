@@ -66,7 +66,8 @@ typedef struct {
   char *module, *version; /* NULL for depmod */
   char *kernel, *arch;    /* NULL where the step is for no kernel */
   char *text;             /* of a notice */
-  gboolean rebuild;       /* build: delete the present one first */
+  gboolean again;         /* build, install: though it is there; the present one stays until the new one replaces it */
+  gboolean stays;         /* uninstall: its files stay, because an install of the plan replaces them */
   gboolean dependent;     /* follows from the change of a module that this one depends on */
   GArray *needs;          /* element-type guint: steps that must have succeeded; for depmod: any of them */
   GArray *after;          /* element-type guint: steps that must have succeeded or been skipped (77) */

@@ -607,6 +607,8 @@ dkms_schedule (DkmsRun *run, GError **error)
         break;
     }
   dkms_board_free (self.board);
+  if (self.caught == 0)
+    take_signal (&self);
   if (self.caught != 0)
     ok = stop_all (&self, error);
   (void)sigprocmask (SIG_SETMASK, &before, NULL);

@@ -320,7 +320,7 @@ prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, gboolean ne
     return FALSE;
   if (!now.added)
     return skip_removed (step, error);
-  if (now.built && !step->rebuild && !needed)
+  if (now.built && !step->again && !needed)
     return TRUE; /* somebody else did it while we waited */
   if (!now.built && dkms_root_is_dir (run->settings->root, base) && !run->request->force)
     return dkms_fail (error, DKMS_ERROR_STALE_BUILD_DIR, base, "dkms build --force clears it.",
@@ -337,7 +337,7 @@ prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, gboolean ne
   if (step->dependent && step->text != NULL)
     dkms_ui_line (run->ui, "Rebuilding %s/%s %s", step->module, step->version, step->text);
   dkms_ui_line (run->ui, "Building %s/%s for %s (%s)", step->module, step->version, step->kernel, step->arch);
-  if (now.active)
+  if (now.active && !step->dependent)
     dkms_ui_line (run->ui, "The installed copy is left alone; 'dkms install --force' replaces it.");
   (void)dkms_kernel_compression (facts.kernel, run->settings->root); /* found out once, for all workers */
   work->job = job_for (run, step, recipe, &work->outputs);
@@ -453,7 +453,7 @@ do_install (DkmsRun *run, const DkmsStep *step, GError **error)
 
   if (!look_again (run, step, &now, error))
     return FALSE;
-  if (now.active)
+  if (now.active && !step->again)
     return TRUE;
   if (!now.added)
     return skip_removed (step, error);
@@ -464,6 +464,8 @@ do_install (DkmsRun *run, const DkmsStep *step, GError **error)
     return FALSE;
   DkmsJob job = job_for (run, step, recipe, &outputs);
   dkms_job_apply_force_list (&job);
+  if (now.active) /* what it replaces is its own */
+    job.force_version_override = TRUE;
   if (!dkms_root_is_dir (run->settings->root, job.kernel->dir))
     return dkms_fail (error, DKMS_ERROR_NO_KERNEL, job.kernel->dir,
                       "Check the release with 'ls' there, or install that kernel.", "There is no kernel directory %s",
@@ -500,7 +502,11 @@ do_uninstall (DkmsRun *run, const DkmsStep *step, GError **error)
   dkms_ui_line (run->ui, "Uninstalling %s/%s from %s (%s)", step->module, step->version, step->kernel, step->arch);
   DkmsJob job = job_for (run, step, recipe, &outputs);
   dkms_weak_modules (&job, FALSE);
-  return dkms_uninstall (&job, error);
+  if (!step->stays)
+    return dkms_uninstall (&job, error);
+  /* What will be replaced in one go stays until then: a kernel is not left without its module in between. */
+  (void)dkms_script_run (&job, "POST_REMOVE");
+  return TRUE;
 }
 
 static gboolean

@@ -10,6 +10,8 @@
 #include "base/file.h"
 #include "store/tree.h"
 
+enum { COMMIT_PATIENCE_MS = 2000 };
+
 struct DkmsLock {
   int fd;       /* -1: there is nothing to lock yet */
   int dir_fd;   /* of the lock file, to delete it; -1: it stays */
@@ -105,6 +107,13 @@ take (int fd, DkmsUi *ui, const char *name, int how, gboolean wait, GError **err
     return 1;
   if (errno != EWOULDBLOCK)
     return dkms_fail_errno (error, "lock", name), -1;
+  /* Commits are short: only one that is not is worth a word. */
+  for (int tries = 0; wait && strchr (name, '/') == NULL && tries < COMMIT_PATIENCE_MS / 5; tries++)
+    {
+      g_usleep (5000);
+      if (flock (fd, how | LOCK_NB) == 0)
+        return 1;
+    }
   if (ui != NULL)
     say_whom (fd, ui, name);
   if (!wait)

@@ -30,8 +30,7 @@ struct DkmsChannel {
 
 struct DkmsBoard {
   DkmsUi *ui;
-  GPtrArray *channels;     /* element-type DkmsChannel, oldest first */
-  DkmsChannel *foreground; /* (nullable): the one that is printed as it speaks */
+  GPtrArray *channels; /* element-type DkmsChannel, oldest first */
   gboolean live, colour;
   guint rows; /* live lines on the screen */
   guint total, good, bad;
@@ -327,16 +326,14 @@ dkms_channel_tell (DkmsChannel *self, const DkmsUiEvent *event)
     }
   if (board->live && take_live (self, event))
     return;
-  if (board->foreground == NULL)
-    board->foreground = self;
-  if (board->live || board->ui->verbose || board->foreground == self)
+  if (dkms_channel_is_kept_back (self))
     {
-      if (board->ui->verbose)
-        stream (self, FALSE);
-      dkms_ui_print (board->ui, event);
+      keep (self, event);
+      return;
     }
-  else
-    keep (self, event);
+  if (board->ui->verbose)
+    stream (self, FALSE);
+  dkms_ui_print (board->ui, event);
 }
 
 gboolean
@@ -344,34 +341,13 @@ dkms_channel_is_kept_back (const DkmsChannel *self)
 {
   const DkmsBoard *board = self->board;
 
-  return !board->live && !board->ui->verbose && board->foreground != NULL && board->foreground != self;
+  return !board->live && !board->ui->verbose && board->total > 1;
 }
 
 void
 dkms_channel_set_busy (DkmsChannel *self, gboolean busy)
 {
   self->busy = busy;
-}
-
-/* What waited for its turn: first what is complete, then the oldest that still speaks. */
-static void
-next_turn (DkmsBoard *self)
-{
-  self->foreground = NULL;
-  for (guint i = 0; i < self->channels->len; i++)
-    {
-      DkmsChannel *channel = self->channels->pdata[i];
-      if (channel->closed)
-        print_kept (channel);
-    }
-  for (guint i = 0; i < self->channels->len && self->foreground == NULL; i++)
-    {
-      DkmsChannel *channel = self->channels->pdata[i];
-      if (!channel->closed && channel->kept->len > 0)
-        self->foreground = channel;
-    }
-  if (self->foreground != NULL)
-    print_kept (self->foreground);
 }
 
 void
@@ -394,8 +370,7 @@ dkms_channel_close (DkmsChannel *self, const char *result, gboolean good)
                                                (double)(g_get_monotonic_time () - self->start) / G_USEC_PER_SEC);
       dkms_ui_print (board->ui, &(DkmsUiEvent){ .voice = DKMS_VOICE_LINE, .text = line });
     }
-  if (board->foreground == self)
-    next_turn (board);
+  print_kept (self);
 }
 
 void
@@ -404,7 +379,6 @@ dkms_board_free (DkmsBoard *self)
   if (self == NULL)
     return;
   dkms_board_make_way (self);
-  next_turn (self);
   for (guint i = 0; i < self->channels->len; i++)
     print_kept (self->channels->pdata[i]);
   self->ui->board = NULL;

@@ -66,7 +66,7 @@ def test_crlf(root):
     (["add", "nothing/1"], 2), (["add", "foo"], 1), (["add"], 1), (["build"], 1), (["remove", "nothing/1"], 3),
     (["uninstall", "foo/9"], 3), (["--nonsense"], 2), (["status", "-k"], 2), (["add", "build"], 4), ([], 2),
     (["add", "foo/1.0", "--all"], 5), (["remove", "foo/1.0", "--all", "-k", K1], 2), (["remove", "foo/1.0", "--all", "-a", "x"], 3),
-    (["build", "foo/1.0", "-k", K1, "-a", "x", "-a", "y"], 1), (["autoinstall", "-k", K1, "-k", K2], 4),
+    (["build", "foo/1.0", "-k", K1, "-a", "x", "-a", "y"], 1), (["kernel_postinst", "-k", K1, "-k", K2], 4),
     (["status", "--binaries-only", "--source-only"], 8), (["build", "foo/1.0", "-k", ""], 16), (["build", "foo/1.0", "-a", ""], 16),
     (["add", "/no/such/place"], 1), (["install", "foo/1.0", "-k", "9.9.9"], 21), (["-m", "foo", "-v", "a/b", "add"], 2),
     (["add", "-m", "a b", "-v", "1"], 2), (["remove", "-m", "-x", "-v", "1"], 3), (["add", "-m", "..", "-v", "1"], 2),

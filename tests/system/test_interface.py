@@ -63,7 +63,7 @@ def test_running_kernel_is_the_default(root):
     (["build", "foo/1.0", "-k", K1, "-a", "x", "-a", "y"], 1), (["build", "foo/1.0", "-k", K1, "--all"], 2),
     (["uninstall", "foo/1.0", "-a", "x", "--all"], 3), (["build", "foo/1.0", "-k", ""], 16), (["build", "foo/1.0", "-k", K1, "-a", ""], 16),
     (["build", "--all", "foo/1.0"], 5), (["add", "--all", "foo/1.0"], 5), (["install", "--all", "foo/1.0"], 5), (["autoinstall", "--all"], 5),
-    (["autoinstall", "-k", K1, "-k", K2], 4), (["add", "remove"], 4), (["mktarball", "--binaries-only", "--source-only"], 8),
+    (["match", "--templatekernel", K1, "-k", K1, "-k", K2], 4), (["add", "remove"], 4), (["mktarball", "--binaries-only", "--source-only"], 8),
     (["remove", "foo"], 1), (["remove"], 1), (["remove", "foo/9"], 3), (["unbuild", "foo/9"], 3), (["uninstall", "foo/9"], 3),
     (["add", "nosuch/1.0"], 2), (["--bogus"], 2), (["status", "-k=x"], 2), (["status", "-m=x"], 2), (["--kernelverX=1"], 2), ([], 2), (["nonsense"], 2),
     (["build", "foo/1.0", "-k"], 2), (["add", "/no/such/place"], 1), (["add", "."], 1)])

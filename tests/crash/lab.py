@@ -1,0 +1,190 @@
+"""The stage of the crash tier: a root with real modules, what must hold in it at any time, and the ways to hurt dkms."""
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "system"))
+
+from conftest import ARCH, DKMS, K1, K2, Root  # noqa: E402
+
+KERNEL_MAKEFILE = """\
+# Stands for a kernel build directory: makes modules by copying ready-made ones.
+all:
+\t@for f in $(M)/*.ko.in; do cp $$f $${f%.in} || exit 1; done
+"""
+MODULE = """\
+#include <linux/module.h>
+MODULE_LICENSE("GPL");
+MODULE_VERSION("%s");
+static int __init start (void) { return 0; }
+static void __exit stop (void) { }
+module_init (start);
+module_exit (stop);
+"""
+
+
+def build_modules(directory):
+    """foo and bar in several versions, compiled for a real kernel, so that depmod and modinfo can read them."""
+    headers = sorted(pathlib.Path("/usr/src").glob("linux-headers-*/include/config/auto.conf"))
+    assert headers, "no kernel headers in /usr/src; scripts/install-deps demo installs them"
+    for name, version in (("foo", "0.9"), ("foo", "1.0"), ("foo", "2.0"), ("bar", "1.0")):
+        work = directory / f"{name}-{version}"
+        work.mkdir(parents=True)
+        (work / f"{name}.c").write_text(MODULE % version)
+        (work / "Makefile").write_text(f"obj-m := {name}.o\n")
+        subprocess.run(["make", "-s", "-C", headers[0].parents[2], f"M={work}"], check=True, capture_output=True)
+        subprocess.run(["strip", "-g", work / f"{name}.ko"], check=True)
+
+
+def build_point(directory):
+    program = directory / "point"
+    subprocess.run(["cc", "-O1", "-o", program, HERE / "point.c"], check=True)
+    return program
+
+
+def digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+class Lab(Root):
+    """Two kernels, each with an original foo of its own; sources of foo 1.0, foo 2.0 and bar 1.0, which depends on foo."""
+
+    def __init__(self, path, modules):
+        super().__init__(path)
+        self.kos = modules
+        self.original = digest(modules / "foo-0.9/foo.ko")
+        for kernel in (K1, K2):
+            place = self.modules / kernel / "kernel/drivers"
+            place.mkdir(parents=True)
+            shutil.copy(modules / "foo-0.9/foo.ko", place / "foo.ko")
+            (self.modules / kernel / "build/Makefile").write_text(KERNEL_MAKEFILE)
+            for name in ("modules.order", "modules.builtin"):
+                (self.modules / kernel / name).write_text("")
+            subprocess.run(["depmod", "-b", path, "-a", kernel], check=True, capture_output=True)
+        self.package("foo", "1.0")
+        self.package("foo", "2.0")
+        self.package("bar", "1.0", "BUILD_DEPENDS=foo\n")
+
+    def package(self, name, version, extra=""):
+        directory = self.source(name, version, extra=extra, files={"README": f"{name} {version}\n"})
+        shutil.copy(self.kos / f"{name}-{version}/{name}.ko", directory / f"{name}.ko.in")
+        return directory
+
+    # ---- facts ----
+
+    def facts(self):
+        """What is registered, built and active, from the disk alone."""
+        found = set()
+        for version in sorted(self.tree.glob("[!.]*/[!.]*")):
+            name = version.parent.name
+            if version.name.startswith(("kernel-", "original_module")) or not version.is_dir():
+                continue
+            found.add(("added", name, version.name))
+            for module in version.glob("*/*/module"):
+                found.add(("built", name, version.name, module.parents[1].name))
+        for link in self.tree.glob("*/kernel-*"):
+            version, kernel, _ = os.readlink(link).split("/")
+            found.add(("active", link.parent.name, version, kernel))
+        return found
+
+    def problems(self, before, after, others=frozenset()):
+        """What is wrong with the root, given the facts before and after the change that was hurt, and those that another
+        command may have made true."""
+        wrong = []
+        facts = self.facts()
+        for fact in facts - before - after - others:
+            wrong.append(f"neither old nor new: {fact}")
+        for fact in (before & after) - facts:
+            wrong.append(f"lost: {fact}")
+        active = {(f[1], f[3]): f[2] for f in facts if f[0] == "active"}
+        if len(active) != sum(f[0] == "active" for f in facts):
+            wrong.append("two versions active at once")
+        for (name, kernel), version in active.items():
+            if ("built", name, version, kernel) not in facts:
+                wrong.append(f"active without a build: {name}/{version} {kernel}")
+        # An upgrade must not leave a kernel without the module that it had before and will have after.
+        for fact in before:
+            if fact[0] == "active" and any(f[0] == "active" and f[1] == fact[1] and f[3] == fact[3] for f in after) \
+                    and (fact[1], fact[3]) not in active:
+                wrong.append(f"no {fact[1]} for {fact[3]} although it was there and will be")
+        for fact in facts:
+            if fact[0] == "built":
+                wrong += self.problems_of_build(*fact[1:])
+            if fact[0] == "added" and not (self.tree / fact[1] / fact[2] / "source").is_symlink():
+                wrong.append(f"{fact[1]}/{fact[2]} without its source link")
+        for kernel in (K1, K2):
+            wrong += self.problems_of_kernel(kernel, active)
+        return wrong + self.left_overs()
+
+    def problems_of_build(self, name, version, kernel):
+        base = self.tree / name / version / kernel / ARCH
+        expected = digest(self.kos / f"{name}-{version}/{name}.ko")
+        module = base / f"module/{name}.ko"
+        wrong = [] if module.is_file() and digest(module) == expected else [f"{module} is not what was built"]
+        return wrong + [f"{base / part} is missing" for part in ("log/make.log", ".record.json", ".recipe.json") if not (base / part).is_file()]
+
+    def problems_of_kernel(self, kernel, active):
+        wrong = []
+        directory = self.modules / kernel
+        archive = self.tree / f"foo/original_module/{kernel}/{ARCH}/foo.ko"
+        place = directory / "kernel/drivers/foo.ko"
+        originals = [path for path in (archive, place) if path.is_file() and digest(path) == self.original]
+        if originals != [archive if ("foo", kernel) in active else place]:
+            wrong.append(f"the original foo of {kernel} is in {originals}")
+        for name in ("foo", "bar"):
+            installed = directory / f"updates/dkms/{name}.ko"
+            version = active.get((name, kernel))
+            if version is None and installed.exists():
+                wrong.append(f"{installed} is nobody's")
+            if version is not None and not (installed.is_file() and digest(installed) == digest(self.kos / f"{name}-{version}/{name}.ko")):
+                wrong.append(f"{installed} is not {name} {version}")
+        there = {str(p.relative_to(directory)) for p in directory.rglob("*.ko")}
+        listed = {line.split(":")[0] for line in (directory / "modules.dep").read_text().splitlines()}
+        if there != listed:
+            wrong.append(f"modules.dep of {kernel} lists {sorted(listed)}, there is {sorted(there)}")
+        return wrong
+
+    def left_overs(self):
+        found = []
+        for directory, names, files in os.walk(self.path):
+            at = pathlib.Path(directory)
+            for name in names + files:
+                if name.startswith((".dkms-", ".tmp_")) or re.match(r"\..*\.[0-9a-f]{8}$", name) or re.match(r"modules\..*\.\d+\.\d+\.\d+$", name):
+                    found.append(f"left over: {at / name}")
+            if at.parent == self.tree / ".dkms" and at.name in ("work", "journal", "depmod"):
+                found += [f"left over: {at / name}" for name in names + files]
+            if at.parent.parent == self.tree and not at.parent.name.startswith(".") and not at.name.startswith((".", "kernel-", "original")):
+                found += [f"empty directory: {at / name}" for name in names
+                          if re.match(r"\d", name) and not any((at / name).iterdir())]
+        return found
+
+    def untruths(self):
+        """Where status says something else than the disk."""
+        expected = set()
+        facts = self.facts()
+        for fact in facts:
+            builds = {f[3] for f in facts if f[0] == "built" and f[1:3] == fact[1:3]}
+            if fact[0] == "added" and not builds:
+                expected.add(f"{fact[1]}/{fact[2]}: added")
+            for kernel in builds:
+                word = "installed" if ("active", *fact[1:3], kernel) in facts else "built"
+                more = " (Original modules exist)" if (self.tree / fact[1] / "original_module" / kernel / ARCH).is_dir() else ""
+                expected.add(f"{fact[1]}/{fact[2]}, {kernel}, {ARCH}: {word}{more}")
+        said = set(self.ok("status").out.splitlines())
+        return [f"status says {sorted(said)}, it is {sorted(expected)}"] if said != expected else []
+
+
+def copy_of(template, path, modules):
+    """A lab at @path, as @template."""
+    if path.exists():
+        shutil.rmtree(path)
+    subprocess.run(["cp", "-a", template.path, path], check=True)
+    lab = Lab.__new__(Lab)
+    lab.path, lab.tree, lab.src, lab.modules = path, path / "var/lib/dkms", path / "usr/src", path / "lib/modules"
+    lab.kos, lab.original = modules, template.original
+    return lab

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* point: stops a program at one of the system calls with which it and its children change files.
+ *
+ * Usage: point count COMMAND...           prints how many such calls there are, to the descriptor 9
+ *        point kill N COMMAND...          kills the command and all its children just before the call number N
+ *        point fail N ERRNO COMMAND...    makes the call number N fail, once
+ *
+ * Counted over all processes in the order in which they happen, but not inside a sandbox (dkms-sandbox and what it
+ * starts), whose calls change nothing that stays until the command that asked for them has seen its end. Exit status:
+ * that of the command; 137 when it was killed. Sources: ptrace(2), seccomp(2). x86-64 and aarch64. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { MAX_PIDS = 1 << 22 };
+
+static const int changing[] = {
+#ifdef SYS_open
+  SYS_open,      SYS_creat,     SYS_mkdir,     SYS_rmdir,    SYS_rename,    SYS_link,     SYS_unlink,
+  SYS_symlink,   SYS_chmod,     SYS_chown,     SYS_lchown,   SYS_mknod,     SYS_utimes,
+#endif
+  SYS_openat,    SYS_openat2,   SYS_mkdirat,   SYS_renameat, SYS_renameat2, SYS_linkat,   SYS_unlinkat,
+  SYS_symlinkat, SYS_mknodat,   SYS_fchmod,    SYS_fchmodat, SYS_fchown,    SYS_fchownat, SYS_utimensat,
+  SYS_truncate,  SYS_ftruncate, SYS_fallocate, SYS_write,    SYS_pwrite64,  SYS_writev,   SYS_copy_file_range,
+  SYS_sendfile,  SYS_fsync,     SYS_fdatasync, SYS_syncfs,   SYS_fsetxattr, SYS_setxattr,
+};
+
+static unsigned char ignored[MAX_PIDS]; /* 1: in a sandbox */
+static unsigned char alive[MAX_PIDS];
+static char mode;
+static long wanted, seen;
+static int error_number, failing_pid;
+
+static void
+stop (const char *what)
+{
+  perror (what);
+  exit (2);
+}
+
+static void
+filter_calls (void)
+{
+  enum { COUNT = sizeof changing / sizeof *changing };
+  struct sock_filter code[COUNT + 3];
+  struct sock_fprog program = { COUNT + 3, code };
+
+  code[0] = (struct sock_filter)BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, nr));
+  for (size_t i = 0; i < COUNT; i++)
+    code[i + 1] = (struct sock_filter)BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, (unsigned)changing[i],
+                                                (unsigned char)(COUNT - i), 0);
+  code[COUNT + 1] = (struct sock_filter)BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+  code[COUNT + 2] = (struct sock_filter)BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_TRACE);
+  if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+    stop ("seccomp");
+}
+
+static int
+is_real_file (pid_t pid, unsigned long fd)
+{
+  char path[64], text[256];
+  struct stat st;
+  ssize_t n;
+
+  (void)snprintf (path, sizeof path, "/proc/%d/fd/%ld", pid, (long)fd);
+  if (stat (path, &st) < 0 || !(S_ISREG (st.st_mode) || S_ISDIR (st.st_mode)))
+    return 0;
+  n = readlink (path, text, sizeof text - 1);
+  text[n > 0 ? n : 0] = '\0';
+  return strncmp (text, "/memfd:", 7) != 0 && strncmp (text, "/proc/", 6) != 0;
+}
+
+/* Whether the call changes a file: opening does when it creates or truncates. */
+static int
+changes_file (pid_t pid, const struct __ptrace_syscall_info *info)
+{
+  unsigned long long nr = info->seccomp.nr;
+  const unsigned long long *arg = (const unsigned long long *)info->seccomp.args;
+
+  switch (nr)
+    {
+    case SYS_openat:
+      return (arg[2] & (O_CREAT | O_TRUNC)) != 0;
+#ifdef SYS_open
+    case SYS_open:
+      return (arg[1] & (O_CREAT | O_TRUNC)) != 0;
+#endif
+      case SYS_openat2: {
+        unsigned long long flags = (unsigned long long)ptrace (PTRACE_PEEKDATA, pid, (void *)arg[2], NULL);
+        return (flags & (O_CREAT | O_TRUNC)) != 0;
+      }
+    case SYS_write:
+    case SYS_pwrite64:
+    case SYS_writev:
+    case SYS_ftruncate:
+    case SYS_fallocate:
+    case SYS_fchmod:
+    case SYS_fchown:
+    case SYS_fsync:
+    case SYS_fdatasync:
+    case SYS_syncfs:
+    case SYS_fsetxattr:
+      return is_real_file (pid, arg[0]);
+    case SYS_copy_file_range:
+      return is_real_file (pid, arg[2]);
+    case SYS_sendfile:
+      return is_real_file (pid, arg[0]);
+    default:
+      return 1;
+    }
+}
+
+static void
+set_call (pid_t pid, long nr)
+{
+#ifdef __x86_64__
+  if (ptrace (PTRACE_POKEUSER, pid, offsetof (struct user_regs_struct, orig_rax), nr) < 0)
+    stop ("ptrace");
+#else
+  int value = (int)nr;
+  struct iovec iov = { &value, sizeof value };
+  if (ptrace (PTRACE_SETREGSET, pid, 0x404 /* NT_ARM_SYSTEM_CALL */, &iov) < 0)
+    stop ("ptrace");
+#endif
+}
+
+static void
+set_result (pid_t pid, long result)
+{
+#ifdef __x86_64__
+  if (ptrace (PTRACE_POKEUSER, pid, offsetof (struct user_regs_struct, rax), result) < 0)
+    stop ("ptrace");
+#else
+  struct user_regs_struct regs;
+  struct iovec iov = { &regs, sizeof regs };
+  if (ptrace (PTRACE_GETREGSET, pid, 1 /* NT_PRSTATUS */, &iov) < 0)
+    stop ("ptrace");
+  regs.regs[0] = (unsigned long long)result;
+  if (ptrace (PTRACE_SETREGSET, pid, 1, &iov) < 0)
+    stop ("ptrace");
+#endif
+}
+
+/* All at once, as a power cut would; whoever looks afterwards finds them gone. */
+static void
+kill_all (void)
+{
+  for (pid_t pid = 1; pid < MAX_PIDS; pid++)
+    if (alive[pid])
+      (void)kill (pid, SIGKILL);
+  while (waitpid (-1, NULL, __WALL) > 0 || errno == EINTR)
+    ;
+  exit (137);
+}
+
+/* Returns: whether the process is to be stopped again when the call returns */
+static int
+at_call (pid_t pid)
+{
+  struct __ptrace_syscall_info info;
+
+  if (ignored[pid])
+    return 0;
+  if (ptrace (PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info) < 0 || info.op != PTRACE_SYSCALL_INFO_SECCOMP
+      || !changes_file (pid, &info))
+    return 0;
+  seen++;
+  if (getenv ("POINT_LIST") != NULL)
+    fprintf (stderr, "point %ld: pid %d call %llu\n", seen, pid, (unsigned long long)info.seccomp.nr);
+  if (seen != wanted)
+    return 0;
+  if (mode == 'k')
+    kill_all ();
+  set_call (pid, -1);
+  failing_pid = pid;
+  return 1;
+}
+
+static void
+at_exec (pid_t pid)
+{
+  char path[64], text[4096];
+  ssize_t n;
+
+  (void)snprintf (path, sizeof path, "/proc/%d/exe", pid);
+  n = readlink (path, text, sizeof text - 1);
+  text[n > 0 ? n : 0] = '\0';
+  if (strstr (text, "/dkms-sandbox") != NULL)
+    ignored[pid] = 1;
+}
+
+static int
+follow (pid_t command)
+{
+  int status, result = 2;
+  pid_t pid;
+
+  while ((pid = waitpid (-1, &status, __WALL)) > 0 || errno == EINTR)
+    {
+      int signal = 0, to_exit = 0;
+      unsigned long message;
+
+      if (pid <= 0)
+        continue;
+      if (WIFEXITED (status) || WIFSIGNALED (status))
+        {
+          ignored[pid] = alive[pid] = 0;
+          if (pid == command)
+            result = WIFEXITED (status) ? WEXITSTATUS (status) : 128 + WTERMSIG (status);
+          continue;
+        }
+      switch (status >> 8)
+        {
+        case SIGTRAP | (PTRACE_EVENT_SECCOMP << 8):
+          to_exit = at_call (pid);
+          break;
+        case SIGTRAP | (PTRACE_EVENT_EXEC << 8):
+          at_exec (pid);
+          break;
+        case SIGTRAP | (PTRACE_EVENT_FORK << 8):
+        case SIGTRAP | (PTRACE_EVENT_VFORK << 8):
+        case SIGTRAP | (PTRACE_EVENT_CLONE << 8):
+          if (ptrace (PTRACE_GETEVENTMSG, pid, NULL, &message) == 0 && message < MAX_PIDS)
+            {
+              ignored[message] = ignored[pid];
+              alive[message] = 1;
+            }
+          break;
+        case SIGTRAP | 0x80:
+          if (pid == failing_pid)
+            {
+              set_result (pid, -error_number);
+              failing_pid = 0;
+            }
+          break;
+        case SIGTRAP | (PTRACE_EVENT_STOP << 8):
+        case SIGSTOP | (PTRACE_EVENT_STOP << 8):
+          break;
+        default:
+          signal = WSTOPSIG (status);
+          if (signal == SIGSTOP || signal == SIGTRAP)
+            signal = 0;
+        }
+      if (ptrace (to_exit ? PTRACE_SYSCALL : PTRACE_CONT, pid, NULL, (void *)(long)signal) < 0 && errno != ESRCH)
+        stop ("ptrace");
+    }
+  return result;
+}
+
+int
+main (int argc, char **argv)
+{
+  char **command = argv + 2;
+  pid_t pid;
+
+  if (argc < 3)
+    return fprintf (stderr, "usage: point count|kill N|fail N ERRNO COMMAND...\n"), 2;
+  mode = argv[1][0];
+  if (mode != 'c' && argc > 4)
+    wanted = strtol (*command++, NULL, 10);
+  if (mode == 'f' && argc > 5)
+    error_number = atoi (*command++);
+  pid = fork ();
+  if (pid == 0)
+    {
+      if (ptrace (PTRACE_TRACEME, 0, NULL, NULL) < 0)
+        stop ("ptrace");
+      (void)raise (SIGSTOP);
+      filter_calls ();
+      (void)close (9);
+      (void)execvp (*command, command);
+      stop (*command);
+    }
+  int status;
+  if (waitpid (pid, &status, 0) < 0
+      || ptrace (PTRACE_SETOPTIONS, pid, NULL,
+                 (void *)(PTRACE_O_EXITKILL | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK
+                          | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD))
+             < 0
+      || ptrace (PTRACE_CONT, pid, NULL, NULL) < 0)
+    stop ("ptrace");
+  alive[pid] = 1;
+  int result = follow (pid);
+  if (mode == 'c')
+    dprintf (9, "%ld\n", seen);
+  return result;
+}

@@ -1,0 +1,140 @@
+"""dkms is killed before every system call that changes a file, and each of them fails once; then another dkms runs, and
+nothing may be lost, half done or left behind.
+
+DKMS_CRASH=all takes every point and every error; otherwise it is some sixty points a command to be killed at, thirty
+to fail, spread evenly.
+"""
+import concurrent.futures
+import errno
+import os
+import pathlib
+import shutil
+import subprocess
+import time
+
+import pytest
+
+import lab as stage
+from lab import DKMS, K1, K2
+
+ALL = os.environ.get("DKMS_CRASH") == "all"
+
+# name: commands that set the stage, the command that is hurt
+SCENARIOS = {
+    "add": ([], "add /elsewhere/foo-1.0"),
+    "install": ([], f"install foo/1.0 -k {K1}"),
+    "install-two-kernels": (["add foo/1.0"], f"install foo/1.0 -k {K1} -k {K2} -j1"),
+    "rebuild": ([f"install foo/1.0 -k {K1}"], f"build foo/1.0 -k {K1} --force"),
+    "reinstall": ([f"install foo/1.0 -k {K1}"], f"install foo/1.0 -k {K1} --force"),
+    "upgrade": ([f"install foo/1.0 -k {K1}"], f"install foo/2.0 -k {K1}"),
+    "uninstall": ([f"install foo/1.0 -k {K1}"], f"uninstall foo/1.0 -k {K1}"),
+    "unbuild": ([f"install foo/1.0 -k {K1}"], f"unbuild foo/1.0 -k {K1}"),
+    "remove": ([f"install foo/1.0 -k {K1} -k {K2}"], "remove foo/1.0 --all"),
+    "autoinstall": (["add foo/1.0", "add bar/1.0"], f"autoinstall -k {K1} -j1"),
+    "kernel_prerm": ([f"install foo/1.0 -k {K1}", f"install bar/1.0 -k {K1}"], f"kernel_prerm -k {K1}"),
+    "ldtarball": ([], "ldtarball /elsewhere/foo.tar.gz"),
+}
+# Any of them must clear up, also those that have nothing to do or fail.
+NEXT = [f"build bar/1.0 -k {K2} --force", f"autoinstall -k {K2}", "remove nothing/1.0 --all", f"uninstall bar/1.0 -k {K2}", "add nothing/1.0"]
+ERRORS = [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EINTR]
+
+
+@pytest.fixture(scope="session")
+def things(tmp_path_factory):
+    """In memory: what is flushed to disk costs no time there."""
+    directory = tmp_path_factory.mktemp("crash")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2g", "crash", directory], check=True)
+    stage.build_modules(directory / "modules")
+    yield directory, stage.build_point(directory), directory / "modules"
+    subprocess.run(["umount", "-l", directory], check=True)
+
+
+def words(lab, line):
+    return [word.replace("/elsewhere", str(lab.path.parent / "elsewhere")) for word in line.split()]
+
+
+def set_stage(name, things):
+    """The root before the change, and the facts before and after it."""
+    directory, _, modules = things
+    place = directory / name
+    place.mkdir()
+    template = stage.Lab(place / "template", modules)
+    elsewhere = place / "elsewhere"
+    elsewhere.mkdir()
+    shutil.move(template.src / "foo-1.0", elsewhere / "foo-1.0") if name in ("add", "ldtarball") else None
+    if name == "ldtarball":
+        maker = stage.copy_of(template, place / "maker", modules)
+        maker.ok("build", str(elsewhere / "foo-1.0"), "-k", K1)
+        maker.ok("build", "foo/1.0", "-k", K2)
+        maker.ok("mktarball", "foo/1.0", "--all", "--archive", elsewhere / "foo.tar.gz")
+    for line in SCENARIOS[name][0]:
+        template.ok(*line.split())
+    before = template.facts()
+    undisturbed = stage.copy_of(template, place / "undisturbed", modules)
+    undisturbed.ok(*words(undisturbed, SCENARIOS[name][1]))
+    after = undisturbed.facts()
+    assert undisturbed.problems(before, after) == [], "the tests' own idea of a sound root"
+    return template, before, after
+
+
+def hurt(name, things, template, before, after, how, number, error):
+    """One run: hurt at call number @number, followed by another command. Returns what was wrong, and the exit code."""
+    directory, point, modules = things
+    lab = stage.copy_of(template, directory / name / f"run-{os.getpid()}", modules)
+    command = [DKMS, "--root", lab.path, *words(lab, SCENARIOS[name][1])]
+    options = [how, str(number)] + ([str(error)] if how == "fail" else [])
+    process = subprocess.run([point, *options, *command], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+                             env=dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=0"), timeout=120)
+    wrong = []
+    if lab("status").rc != 0:
+        wrong.append("status fails after the crash")
+    following = NEXT[number % len(NEXT)].split()
+    extra = {("added", "bar", "1.0"), ("built", "bar", "1.0", K2)}
+    if "autoinstall" in following:
+        extra |= {(w, n, v, K2) for w in ("built", "active") for n, v in (("foo", "1.0"), ("foo", "2.0"), ("bar", "1.0"))}
+    result = lab(*following)
+    if result.rc not in (0, 2, 3, 11, 13):
+        wrong.append(f"{following}: {result}")
+    wrong += lab.problems(before, after, extra) + lab.untruths()
+    again = lab(*words(lab, SCENARIOS[name][1]))
+    if again.rc not in (0, 3, 8):
+        wrong.append(f"the same command again: {again}")
+    if after - lab.facts():
+        wrong.append(f"the same command again does not get there: {sorted(after - lab.facts())}")
+    wrong += lab.problems(before, after, extra)
+    return [f"{how} {number} {errno.errorcode.get(error, '')} then {' '.join(following)}: {w}\n{process.stderr[-400:]}" for w in wrong]
+
+
+def count_points(name, things, template):
+    directory, point, modules = things
+    lab = stage.copy_of(template, directory / name / "count", modules)
+    with open(directory / name / "points", "w+b") as out:
+        os.set_inheritable(out.fileno(), True)
+        subprocess.run(["bash", "-c", 'exec "$@" 9>&$OUT', "-", point, "count", DKMS, "--root", lab.path, *words(lab, SCENARIOS[name][1])],
+                       check=True, capture_output=True, stdin=subprocess.DEVNULL, close_fds=False,
+                       env=dict(os.environ, LC_ALL="C", OUT=str(out.fileno()), ASAN_OPTIONS="detect_leaks=0"))
+        out.seek(0)
+        return int(out.read())
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("how", ["kill", "fail"])
+def test_crash(things, name, how, capsys):
+    template, before, after = set_stage(name, things)
+    total = count_points(name, things, template)
+    assert total > 20
+    points = range(1, total + 1, 1 if ALL else max(total // (60 if how == "kill" else 30), 1))
+    if how == "kill":
+        cases = [(n, 0) for n in points]
+    else:
+        cases = [(n, e) for n in points for e in ERRORS] if ALL else [(n, ERRORS[i % 4]) for i, n in enumerate(points)]
+    start = time.monotonic()
+    wrong = []
+    with concurrent.futures.ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
+        futures = [pool.submit(hurt, name, things, template, before, after, how, n, e) for n, e in cases]
+        for future in futures:
+            wrong += future.result()
+    with capsys.disabled():
+        print(f"\n{how} {name}: {total} calls, {len(cases)} runs, {len(wrong)} losses, {time.monotonic() - start:.0f} s", end="")
+    shutil.rmtree(things[0] / name)
+    assert wrong == [], "\n".join(wrong[:12])

@@ -1,0 +1,299 @@
+"""Several builds at once: under one limit, in the right order, each output whole, and ended in good order."""
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import ARCH, DKMS, K1, K2
+
+
+def sleeper(root, name, seconds=0, extra="", script=""):
+    root.source(name, extra="PRE_BUILD=work.sh\n" + extra,
+                files={f"{name}.c": name, "work.sh": f"#!/bin/bash\necho begin $(date +%s.%N)\n{script}\nsleep {seconds}\necho end $(date +%s.%N)\n"})
+    root.ok("add", f"{name}/1.0")
+
+
+def span(root, name, kernel=K1):
+    log = (root.tree / f"{name}/1.0/{kernel}/{ARCH}/log/make.log").read_text()
+    return float(re.search(r"begin (\S+)", log)[1]), float(re.search(r"end (\S+)", log)[1])
+
+
+def most_at_once(spans):
+    return max(sum(a <= begin < b for a, b in spans) for begin, _ in spans)
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 4])
+def test_one_limit_for_all(root, jobs):
+    names = [f"m{n}" for n in range(6)]
+    for name in names:
+        sleeper(root, name, 0.4)
+    root.ok("autoinstall", "-k", K1, "-j", jobs)
+    assert most_at_once([span(root, name) for name in names]) == jobs
+
+
+def test_same_version_for_two_kernels_at_once(root):
+    sleeper(root, "foo", 0.7)
+    root.ok("install", "foo/1.0", "-k", K1, "-k", K2, "-j4")
+    assert most_at_once([span(root, "foo", K1), span(root, "foo", K2)]) == 2
+    for kernel in (K1, K2):
+        log = (root.tree / f"foo/1.0/{kernel}/{ARCH}/log/make.log").read_text()
+        assert f"M={root.tree}/foo/1.0/build" in log, "each believes to be at the canonical place"
+
+
+def test_unconfined_builds_of_one_version_take_turns(root):
+    root.framework("sandbox=off\n")
+    sleeper(root, "foo", 0.4)
+    sleeper(root, "bar", 0.4)
+    root.ok("autoinstall", "-k", K1, "-k", K2, "-j4")
+    assert most_at_once([span(root, "foo", K1), span(root, "foo", K2)]) == 1
+    assert most_at_once([span(root, name, k) for name in ("foo", "bar") for k in (K1, K2)]) == 2
+
+
+def test_several_kernels_in_one_autoinstall(root):
+    for name in ("a", "b"):
+        root.source(name)
+        root.ok("add", f"{name}/1.0")
+    result = root.ok("autoinstall", "-k", K1, "-k", K2)
+    for kernel in (K1, K2):
+        assert f"Autoinstall on {kernel} succeeded for: a b" in result.out
+    assert len(root.status()) == 4 and all(line.endswith(": installed") for line in root.status())
+
+
+def test_all_kernels(root):
+    root.kernel("6.9.0-no-headers", headers=False)
+    root.source()
+    root.ok("add", "foo/1.0")
+    root.ok("autoinstall", "--all-kernels")
+    assert root.status() == [f"foo/1.0, {k}, {ARCH}: installed" for k in (K1, K2)]
+    assert root("build", "foo/1.0", "--all-kernels").rc == 2
+    assert root("autoinstall", "-k", K1, "--all-kernels").rc == 2
+
+
+def test_a_kernel_without_headers_harms_only_itself(root):
+    root.kernel("6.9.0-no-headers", headers=False)
+    root.source()
+    root.ok("add", "foo/1.0")
+    result = root("autoinstall", "-k", "6.9.0-no-headers", "-k", K1)
+    assert result.rc == 11 and "Autoinstall on 6.9.0-no-headers failed for: foo(21)" in result.out
+    assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
+
+
+def test_a_failure_stops_only_what_depends_on_it(root):
+    sleeper(root, "bad", 0.3, script="exit 3")
+    sleeper(root, "above", extra="BUILD_DEPENDS=bad\n")
+    sleeper(root, "good", 0.6)
+    sleeper(root, "after", extra="BUILD_DEPENDS=good\n")
+    result = root("autoinstall", "-k", K1, "-j4")
+    assert result.rc == 11
+    assert [line.split(",")[0] for line in root.status() if line.endswith("installed")] == ["after/1.0", "good/1.0"]
+    assert span(root, "after")[0] > span(root, "good")[1]
+
+
+def test_long_builds_start_first(root):
+    """After a build for one kernel its time is known for the next one."""
+    for name, seconds in (("a", 0), ("b", 0), ("c", 1.2)):
+        sleeper(root, name, seconds)
+    root.ok("autoinstall", "-k", K1)
+    root.ok("autoinstall", "-k", K2, "-j1")
+    assert span(root, "c", K2)[0] < min(span(root, "a", K2)[0], span(root, "b", K2)[0])
+
+
+def test_outputs_are_not_mixed(root):
+    for name in ("a", "b", "c", "d"):
+        sleeper(root, name, 0.2, extra="POST_INSTALL=hello.sh\n")
+        script = root.src / f"{name}-1.0/hello.sh"
+        script.write_text(f"#!/bin/sh\necho hello from {name}\n")
+        script.chmod(0o755)
+    out = root.ok("autoinstall", "-k", K1, "-j4").out
+    blocks = re.findall(r"Building (\w)/1.0 .*\nRunning the pre_build script.*\nBuilding module\(s\).*\nInstalling .*/(\w)\.ko\n"
+                        r"Running the POST_INSTALL script:\nhello from (\w)\n", out)
+    assert sorted(blocks) == [(name,) * 3 for name in "abcd"], out
+
+
+def test_verbose_streams_with_a_prefix(root):
+    for name in ("a", "b"):
+        sleeper(root, name, 0.3, script=f"echo this is {name}")
+    out = root.ok("autoinstall", "-k", K1, "-j2", "--verbose").out
+    for name in ("a", "b"):
+        assert f"{name}/1.0, {K1}, {ARCH}: this is {name}\n" in out
+
+
+# ---- the jobserver ----
+
+JOBS = 'MAKE="make -f $dkms_tree/jobs/1.0/build/jobs.mk"\n'
+JOBS_MK = "all: j1 j2 j3 j4 j5 j6\n\tcp jobs.c jobs.ko\nj%:\n\t@echo begin $$(date +%s.%N); sleep 0.4; echo end $$(date +%s.%N)\n"
+
+
+def job_spans(log):
+    return list(zip(map(float, re.findall(r"begin (\S+)", log)), map(float, re.findall(r"end (\S+)", log))))
+
+
+@pytest.mark.parametrize("kernels", [[K1], [K1, K2]])
+def test_jobs_of_all_builds_together(root, kernels):
+    root.source("jobs", extra=JOBS, files={"jobs.c": "x", "jobs.mk": JOBS_MK})
+    root.ok("build", "jobs/1.0", "-j3", *(word for k in kernels for word in ("-k", k)))
+    spans = []
+    for kernel in kernels:
+        log = (root.tree / f"jobs/1.0/{kernel}/{ARCH}/log/make.log").read_text()
+        assert "warning" not in log, log
+        spans += [(b, b + 0.4) for b in map(float, re.findall(r"begin (\S+)", log))]
+    assert most_at_once(spans) == 3
+
+
+def test_quoted_make_gets_no_jobs(root):
+    root.source("jobs", extra=JOBS.replace('"make', "\"'make'"), files={"jobs.c": "x", "jobs.mk": JOBS_MK})
+    root.ok("build", "jobs/1.0", "-j3", "-k", K1, "-k", K2)
+    for kernel in (K1, K2):
+        log = (root.tree / f"jobs/1.0/{kernel}/{ARCH}/log/make.log").read_text()
+        assert most_at_once(job_spans(log)) == 1
+
+
+def test_outer_make_is_joined(root, tmp_path):
+    """Started by a make with -j3, dkms takes its jobs from there; a plain MAKEFLAGS sets the limit."""
+    root.source("jobs", extra=JOBS, files={"jobs.c": "x", "jobs.mk": JOBS_MK})
+    (tmp_path / "Makefile").write_text(f"all:\n\t+{DKMS} --root {root.path} build jobs/1.0 -k {K1} -k {K2}\n")
+    subprocess.run(["make", "-j3", "-C", tmp_path], check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    spans = []
+    for kernel in (K1, K2):
+        log = (root.tree / f"jobs/1.0/{kernel}/{ARCH}/log/make.log").read_text()
+        spans += [(b, b + 0.4) for b in map(float, re.findall(r"begin (\S+)", log))]
+    assert most_at_once(spans) == 3
+    root.ok("build", "jobs/1.0", "-k", K1, "--force", env={"MAKEFLAGS": "-j2"})
+    assert "make -j2 " in (root.tree / f"jobs/1.0/{K1}/{ARCH}/log/make.log").read_text()
+
+
+def test_limit_in_order(root):
+    """-j, then parallel_jobs, then MAKEFLAGS."""
+    root.source()
+
+    def jobs(*arguments, env=None):
+        root.ok("build", "foo/1.0", "-k", K1, "--force", *arguments, env=env)
+        return re.search(r"make -j(\d*) ", (root.tree / f"foo/1.0/{K1}/{ARCH}/log/make.log").read_text())[1]
+
+    assert jobs(env={"MAKEFLAGS": "-j7"}) == "7"
+    root.framework("parallel_jobs=5\n")
+    assert jobs(env={"MAKEFLAGS": "-j7"}) == "5"
+    assert jobs("-j", "3") == "3"
+    assert jobs("-j", "0") == ""
+
+
+# ---- signals ----
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("sandbox", ["auto", "off"])
+def test_signals_end_builds_in_good_order(root, number, code, sandbox):
+    root.framework(f"sandbox={sandbox}\n")
+    mark = f"100{os.getpid()}"
+    root.source("done")
+    root.ok("install", "done/1.0", "-k", K1)
+    before = root.snapshot()
+    for name in ("a", "b"):
+        root.source(name, extra="PRE_BUILD=work.sh\n", files={f"{name}.c": name, "work.sh": f"#!/bin/bash\nsleep {mark} & sleep {mark}\n"})
+        root.ok("add", f"{name}/1.0")
+    process = subprocess.Popen([DKMS, "--root", root.path, "autoinstall", "-k", K1, "-j2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               text=True, stdin=subprocess.DEVNULL)
+    while subprocess.run(["pgrep", "-cf", f"^sleep {mark}"], capture_output=True, text=True, check=False).stdout.strip() != "4":
+        time.sleep(0.02)
+    process.send_signal(number)
+    start = time.monotonic()
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == code and "Interrupted" in err
+    assert time.monotonic() - start < 3
+    assert subprocess.run(["pgrep", "-f", f"sleep {mark}"], check=False).returncode == 1
+    assert root.status() == ["a/1.0: added", "b/1.0: added", f"done/1.0, {K1}, {ARCH}: installed"]
+    assert not os.listdir(root.tree / ".dkms/work")
+    root.ok("remove", "a/1.0", "--all")
+    root.ok("remove", "b/1.0", "--all")
+    after = root.snapshot()
+    assert {k: v for k, v in after.items() if not k.startswith("usr/src/")} == {k: v for k, v in before.items() if not k.startswith("usr/src/")}
+
+
+def test_signal_during_a_script(root):
+    mark = root.path / "mark"
+    root.source(extra="PRE_INSTALL=slow.sh\n", files={"foo.c": "x", "slow.sh": f"#!/bin/sh\ntouch {mark}\nexec sleep 100\n"})
+    process = subprocess.Popen([DKMS, "--root", root.path, "install", "foo/1.0", "-k", K1], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    while not mark.exists():
+        time.sleep(0.02)
+    process.terminate()
+    assert process.wait(timeout=5) == 143
+    assert root.status() == [f"foo/1.0, {K1}, {ARCH}: built"]
+
+
+# ---- on a terminal ----
+
+def on_terminal(root, *arguments, env=None, columns=100):
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.environ.update({"TERM": "xterm", "LC_ALL": "C.UTF-8", **(env or {})})
+        subprocess.run(["stty", "cols", str(columns)], check=True)
+        os.execv(DKMS, [DKMS, "--root", str(root.path), *arguments])
+    text = b""
+    while True:
+        ready, _, _ = select.select([fd], [], [], 20)
+        assert ready, text
+        try:
+            chunk = os.read(fd, 65536)
+        except OSError:
+            break
+        if not chunk:
+            break
+        text += chunk
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status), text.decode()
+
+
+def screen(text, columns=100):
+    """What is left on the screen after all cursor movements that we make."""
+    lines, row = [""], 0
+    for part in re.findall(r"\x1b\[\d*[AJKm]|\x1b\[\d+m|[\r\n]|[^\x1b\r\n]+", text):
+        if part == "\n":
+            row += 1
+            if row == len(lines):
+                lines.append("")
+        elif part == "\r":
+            pass
+        elif part.endswith("A") and part.startswith("\x1b"):
+            row -= int(part[2:-1])
+        elif part.endswith("J"):
+            del lines[row:]
+            lines.append("")
+        elif not part.startswith("\x1b"):
+            lines[row] += part
+            assert len(lines[row]) < columns, "no line is wider than the terminal"
+    return [line for line in lines if line]
+
+
+def test_live_lines(root):
+    for name in ("a", "b"):
+        sleeper(root, name, 0.6, script=f"echo tail of {name}; sleep 0.4")
+    code, text = on_terminal(root, "autoinstall", "-k", K1, "-j2")
+    assert code == 0
+    assert "tail of a" in text and "Running the pre_build script" in text and "2 running" in text
+    left = screen(text)
+    assert [re.sub(r"\d+\.\d s", "T", line) for line in left if line.startswith(("a/", "b/"))] \
+        in ([[f"{x}/1.0, {K1}, {ARCH}: installed (T)" for x in order] for order in ("ab", "ba")])
+    assert not any("running" in line or "tail of" in line for line in left), left
+    assert f"Autoinstall on {K1} succeeded for: a b" in left
+    assert "\x1b[32minstalled" in text
+
+
+def test_live_lines_of_a_failure(root):
+    sleeper(root, "bad", 0.3, script="echo oh: error: no; exit 1")
+    code, text = on_terminal(root, "install", "bad/1.0", "-k", K1, columns=50)
+    assert code == 1
+    left = " ".join(screen(text.replace("Error", "\nError"), columns=10000))
+    assert "First error: oh: error: no" in left and f"bad/1.0, {K1}, {ARCH}: failed" in left
+
+
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_plain_terminals(root, env):
+    sleeper(root, "a", 0.3)
+    code, text = on_terminal(root, "install", "a/1.0", "-k", K1, env=env)
+    assert code == 0 and not re.search(r"\x1b\[\d+m", text)
+    assert ("\x1b" in text) == (env.get("TERM") != "dumb")

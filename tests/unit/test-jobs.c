@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The job limit: where it comes from, and how builds share it. */
+#include <glib/gstdio.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/jobs.h"
+#include "plan/jobserver.h"
+
+static const struct {
+  const char *flags, *jobs, *rest;
+} makeflags[] = {
+  { NULL, NULL, "" },
+  { "", NULL, "" },
+  { "w", NULL, "w" },
+  { "-j4", "4", "" },
+  { "w -j8 --jobserver-auth=3,4", "8", "w" },
+  { " -j3 --jobserver-fds=5,6 -- V=1", "3", "-- V=1" },
+  { "-j", "", "" },
+  { "k -l2", NULL, "k -l2" },
+  { "-- X=-j9", NULL, "-- X=-j9" },
+};
+
+static void
+test_makeflags (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (makeflags); i++)
+    {
+      g_autofree char *jobs = dkms_jobs_from_makeflags (makeflags[i].flags);
+      g_autofree char *rest = dkms_makeflags_without_jobs (makeflags[i].flags);
+      g_assert_cmpstr (jobs, ==, makeflags[i].jobs);
+      g_assert_cmpstr (rest, ==, makeflags[i].rest);
+    }
+}
+
+static void
+test_cpu_max (void)
+{
+  g_assert_cmpuint (dkms_jobs_from_cpu_max ("max 100000\n"), ==, 0);
+  g_assert_cmpuint (dkms_jobs_from_cpu_max ("200000 100000\n"), ==, 2);
+  g_assert_cmpuint (dkms_jobs_from_cpu_max ("150000 100000\n"), ==, 2);
+  g_assert_cmpuint (dkms_jobs_from_cpu_max ("5000 100000\n"), ==, 1);
+  g_assert_cmpuint (dkms_jobs_from_cpu_max ("nonsense\n"), ==, 0);
+  g_assert_cmpuint (dkms_jobs_from_cpu_max (""), ==, 0);
+}
+
+static guint
+take_all (DkmsJobserver *server)
+{
+  guint count = 0;
+
+  while (count < 100 && dkms_jobserver_take (server))
+    count++;
+  return count;
+}
+
+static void
+test_slots (void)
+{
+  g_autoptr (DkmsJobserver) server = dkms_jobserver_new ("3", NULL, "GNU Make 4.3", "/nowhere", NULL);
+  struct pollfd ready = { .events = POLLIN };
+
+  g_assert_nonnull (server);
+  g_assert_true (g_str_has_prefix (dkms_jobserver_flags (server), "-j3 --jobserver-auth="));
+  g_assert_cmpuint (take_all (server), ==, 3);
+  ready.fd = dkms_jobserver_fd (server);
+  g_assert_cmpint (poll (&ready, 1, 0), ==, 0);
+  dkms_jobserver_give (server);
+  g_assert_cmpint (poll (&ready, 1, 0), ==, 1);
+  g_assert_true (dkms_jobserver_take (server));
+  g_assert_false (dkms_jobserver_take (server));
+}
+
+/* A build that is killed takes its tokens with it; when no build is left, all are there again. */
+static void
+test_lost_tokens (void)
+{
+  g_autoptr (DkmsJobserver) server = dkms_jobserver_new ("4", NULL, NULL, "/nowhere", NULL);
+  int r, w;
+  char tokens[3];
+
+  g_assert_cmpint (sscanf (dkms_jobserver_flags (server), "-j4 --jobserver-auth=%d,%d", &r, &w), ==, 2);
+  g_assert_true (dkms_jobserver_take (server));
+  g_assert_cmpint (read (r, tokens, 3), ==, 3);
+  g_assert_false (dkms_jobserver_take (server));
+  dkms_jobserver_give (server);
+  g_assert_cmpuint (take_all (server), ==, 4);
+}
+
+static void
+test_no_limit (void)
+{
+  g_autoptr (DkmsJobserver) server = dkms_jobserver_new ("", NULL, NULL, "/nowhere", NULL);
+
+  g_assert_cmpstr (dkms_jobserver_flags (server), ==, "");
+  g_assert_cmpuint (take_all (server), ==, 100);
+  g_assert_cmpint (dkms_jobserver_fd (server), ==, -1);
+}
+
+/* From make 4.4 on the slots are in a named pipe. */
+static void
+test_named_pipe (void)
+{
+  g_autofree char *dir = g_dir_make_tmp ("dkms-test-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (dir, "jobserver", NULL);
+  g_autofree char *flags = g_strdup_printf ("-j2 --jobserver-auth=fifo:%s", path);
+  g_autoptr (GArray) keep = g_array_new (FALSE, FALSE, sizeof (int));
+  DkmsJobserver *server = dkms_jobserver_new ("2", NULL, "GNU Make 4.4.1\nmore", dir, NULL);
+  DkmsJobserver *inner;
+  GStatBuf st;
+
+  g_assert_nonnull (server);
+  g_assert_cmpstr (dkms_jobserver_flags (server), ==, flags);
+  dkms_jobserver_keep (server, keep);
+  g_assert_cmpuint (keep->len, ==, 0);
+  g_assert_true (g_stat (path, &st) == 0 && S_ISFIFO (st.st_mode));
+  /* A dkms that was started by this one's make has one slot without a token, and finds the two in the pipe. */
+  inner = dkms_jobserver_new ("9", flags, NULL, dir, NULL);
+  g_assert_cmpuint (take_all (inner), ==, 3);
+  dkms_jobserver_free (inner); /* gives all of them back */
+  g_assert_cmpuint (take_all (server), ==, 2);
+  dkms_jobserver_free (server);
+  g_assert_cmpint (g_stat (path, &st), ==, -1);
+  g_assert_cmpint (g_rmdir (dir), ==, 0);
+}
+
+/* What MAKEFLAGS names is not there when make did not mean us to have it: then the slots are our own. */
+static void
+test_not_for_us (void)
+{
+  g_autoptr (DkmsJobserver) server = dkms_jobserver_new ("2", "-j8 --jobserver-auth=998,999", NULL, "/nowhere", NULL);
+
+  g_assert_true (g_str_has_prefix (dkms_jobserver_flags (server), "-j2 "));
+  g_assert_cmpuint (take_all (server), ==, 2);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/jobs/makeflags", test_makeflags);
+  g_test_add_func ("/jobs/cpu-max", test_cpu_max);
+  g_test_add_func ("/jobserver/slots", test_slots);
+  g_test_add_func ("/jobserver/lost-tokens", test_lost_tokens);
+  g_test_add_func ("/jobserver/no-limit", test_no_limit);
+  g_test_add_func ("/jobserver/named-pipe", test_named_pipe);
+  g_test_add_func ("/jobserver/not-for-us", test_not_for_us);
+  return g_test_run ();
+}
