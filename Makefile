@@ -2,7 +2,7 @@
 BUILD ?= build
 DESTDIR ?=
 
-.PHONY: all deps demo check crash crash-all install bench parity parity-all asan lint format
+.PHONY: all deps demo check crash crash-all install bench bench-makespan bench-corpus parity parity-all asan lint format
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) >$(BUILD)/ninja.log || { cat $(BUILD)/ninja.log; exit 1; }
@@ -46,6 +46,12 @@ crash-all:
 
 bench: all
 	@tests/bench/bench $(BUILD)/src/dkms
+
+bench-makespan: all
+	@tests/bench/makespan $(BUILD)/src/dkms
+
+bench-corpus: all
+	@tests/bench/corpus $(BUILD)/src/dkms
 
 install: all
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)

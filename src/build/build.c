@@ -24,6 +24,7 @@ area_clear (DkmsWorkArea *self)
   g_free (self->place);
   g_free (self->tool_dir);
   g_free (self->ended);
+  dkms_lock_release (self->lock);
   for (gsize i = 0; i < G_N_ELEMENTS (descriptors); i++)
     if (descriptors[i] >= 0)
       (void)close (descriptors[i]);
@@ -509,6 +510,13 @@ begin (DkmsWorkArea *area, GError **error)
   area->report = job->confined ? memfd_create ("findings", MFD_CLOEXEC) : -1;
   if (job->confined && area->report < 0)
     return dkms_fail_errno (error, "create", "a memory file");
+  if (!job->confined)
+    {
+      g_autofree char *name = g_strdup_printf ("locks/area/%s/%s", job->module, job->version);
+      area->lock = dkms_lock_take (job->settings, job->ui, name, TRUE, error);
+      if (area->lock == NULL)
+        return FALSE;
+    }
   return fill_area (area, error) && dkms_log_begin (area, error);
 }
 

@@ -23,9 +23,10 @@ typedef struct {
   char *tool_dir; /* the same, as tools name it */
   char *dir;      /* where that copy is: in the scratch of a confined build, else the place itself */
   int fd;         /* that directory */
-  int log_fd;  /* make.log in it; what is read of the log later is read from here, whatever a build made of the name */
-  int report;  /* findings of the sandbox; -1: not confined */
-  char *ended; /* (nullable): why the sandbox ended the last command */
+  int log_fd; /* make.log in it; what is read of the log later is read from here, whatever a build made of the name */
+  int report; /* findings of the sandbox; -1: not confined */
+  DkmsLock *lock; /* (nullable): of the place, when the build is not confined */
+  char *ended;    /* (nullable): why the sandbox ended the last command */
   char **env;
   const char *suffix;
 } DkmsWorkArea;

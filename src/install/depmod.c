@@ -16,6 +16,14 @@ dkms_depmod_note (const DkmsSettings *settings, const DkmsWork *work, const char
   return dkms_tree_path (settings, ".dkms", "depmod", name, NULL);
 }
 
+const char *
+dkms_depmod_note_text (const DkmsSettings *settings, const char *release)
+{
+  g_autofree char *dep = g_build_filename (settings->install_tree, release, "modules.dep", NULL);
+
+  return dkms_root_is_file (settings->root, dep) ? DKMS_NOTE_INDEX : "";
+}
+
 /* The last module of a removed kernel is gone: so are depmod's files and the directory. */
 static void
 clean_after_last (const DkmsSettings *settings, const char *dir)
@@ -55,8 +63,70 @@ depmod_base (const DkmsSettings *settings)
   return NULL;
 }
 
+/* Deletes the temporary files of a depmod that did not come to its end: modules.<index>.<pid>.<microseconds>.<seconds>.
+ * Returns: how many there were */
+static guint
+drop_left_overs (const DkmsSettings *settings, const char *dir)
+{
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+  guint count = 0;
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      g_auto (GStrv) parts = g_strsplit (names->pdata[i], ".", -1);
+      guint n = g_strv_length (parts);
+      gboolean numbers = n >= 5 && strcmp (parts[0], "modules") == 0;
+
+      for (guint p = n >= 3 ? n - 3 : 0; numbers && p < n; p++)
+        numbers = *parts[p] != '\0' && strspn (parts[p], "0123456789") == strlen (parts[p]);
+      if (!numbers)
+        continue;
+      count++;
+      (void)unlinkat (fd, names->pdata[i], 0);
+    }
+  return count;
+}
+
+/* The indexes that every run of depmod makes anew, as they are now: 0 for those that are not there. */
+static const char *const indexes[] = { "modules.dep",     "modules.dep.bin",     "modules.alias",  "modules.alias.bin",
+                                       "modules.symbols", "modules.symbols.bin", "modules.softdep" };
+
 static void
-run_depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const char *base)
+look_at_indexes (const DkmsSettings *settings, const char *dir, ino_t inodes[static G_N_ELEMENTS (indexes)])
+{
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  struct stat st;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (indexes); i++)
+    inodes[i] = fd >= 0 && fstatat (fd, indexes[i], &st, 0) == 0 ? st.st_ino : 0;
+}
+
+/* depmod does not always tell when it could not write: it replaces all indexes or, where a stand-in does nothing, none.
+ * Returns: its exit status, or 1 when it said 0 and did not do its work; -1 with an error */
+static int
+run_and_look (const DkmsSettings *settings, const char *dir, const DkmsCommand *command, GError **error)
+{
+  ino_t before[G_N_ELEMENTS (indexes)], after[G_N_ELEMENTS (indexes)];
+  gboolean old = FALSE, fresh = FALSE;
+  int status;
+
+  look_at_indexes (settings, dir, before);
+  status = dkms_process_run (command, error);
+  look_at_indexes (settings, dir, after);
+  for (gsize i = 0; i < G_N_ELEMENTS (indexes); i++)
+    {
+      old |= before[i] == after[i] && before[i] != 0;
+      fresh |= before[i] != after[i];
+    }
+  gboolean partial = (old && fresh) || after[0] == 0;
+  partial |= drop_left_overs (settings, dir) > 0;
+  return status == 0 && partial ? 1 : status;
+}
+
+/* Returns: whether it went well */
+static gboolean
+run_depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const char *dir, const char *base)
 {
   g_autofree char *map_name = g_strconcat ("/boot/System.map-", release, NULL);
   g_autofree char *map = dkms_root_host_path (settings->root, map_name);
@@ -85,31 +155,14 @@ run_depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const
   g_autofree char *what = g_strdup_printf ("Running depmod for %s", release);
   DkmsCommand command = { .argv = argv, .output_fd = settings->verbose ? -1 : -2, .null_stdin = TRUE };
   dkms_ui_step_begin (ui, what, line);
-  int status = dkms_process_run (&command, &error);
+  int status = run_and_look (settings, dir, &command, &error);
+  if (status > 0) /* what failed for a passing reason does not fail again */
+    status = run_and_look (settings, dir, &command, &error);
   dkms_ui_step_end (ui, status, dkms_job_seconds (start));
   if (status != 0)
-    dkms_ui_warn (ui, "'%s' failed%s%s; the modules are in place, run it by hand before the next boot.", line,
+    dkms_ui_warn (ui, "'%s' failed%s%s; the modules are in place, the next dkms command tries again.", line,
                   error != NULL ? ": " : "", error != NULL ? error->message : "");
-}
-
-/* Temporary files of a depmod that was killed: modules.<index>.<pid>.<microseconds>.<seconds>. */
-static void
-drop_left_overs (const DkmsSettings *settings, const char *dir)
-{
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
-  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
-
-  for (guint i = 0; names != NULL && i < names->len; i++)
-    {
-      g_auto (GStrv) parts = g_strsplit (names->pdata[i], ".", -1);
-      guint n = g_strv_length (parts);
-      gboolean numbers = n >= 5 && strcmp (parts[0], "modules") == 0;
-
-      for (guint p = n >= 3 ? n - 3 : 0; numbers && p < n; p++)
-        numbers = *parts[p] != '\0' && strspn (parts[p], "0123456789") == strlen (parts[p]);
-      if (numbers)
-        (void)unlinkat (fd, names->pdata[i], 0);
-    }
+  return status == 0;
 }
 
 /* depmod renames its files into place without flushing them: after a power cut the old ones would be back, or none. */
@@ -130,8 +183,18 @@ flush_indexes (const DkmsSettings *settings, DkmsUi *ui, const char *dir)
     dkms_ui_warn (ui, "Cannot flush the indexes of depmod in %s: %s.", dir, g_strerror (errno));
 }
 
-static void
-depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, gboolean disabled, gboolean after_crash)
+/* What a note says: that the kernel had an index, which must be made even if there is none any more. */
+static gboolean
+says_index (const DkmsSettings *settings, const char *note)
+{
+  g_autofree char *text = dkms_root_read (settings->root, note, 64, NULL, NULL);
+
+  return text != NULL && strcmp (text, DKMS_NOTE_INDEX) == 0;
+}
+
+/* Returns: FALSE when it has to be tried again */
+static gboolean
+depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const char *note, gboolean disabled)
 {
   g_autofree char *dir = g_build_filename (settings->install_tree, release, NULL);
   g_autofree char *dep = g_build_filename (dir, "modules.dep", NULL);
@@ -139,19 +202,20 @@ depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, gboolean 
   g_autofree char *name = g_strconcat ("locks/depmod/", release, NULL);
   g_autoptr (DkmsLock) lock = NULL;
   g_autoptr (GError) error = NULL;
+  gboolean ok;
 
-  if (disabled || base == NULL || !dkms_root_is_file (settings->root, dep))
-    return;
+  if (disabled || base == NULL || !dkms_root_is_dir (settings->root, dir)
+      || !(dkms_root_is_file (settings->root, dep) || says_index (settings, note)))
+    return TRUE;
   /* One after the other: the last one to run must be the last one to write. */
   lock = dkms_lock_take (settings, ui, name, TRUE, &error);
   if (lock == NULL)
     dkms_ui_warn (ui, "%s; running depmod all the same.", error->message);
-  if (after_crash)
-    drop_left_overs (settings, dir);
-  run_depmod (settings, ui, release, base);
+  ok = run_depmod (settings, ui, release, dir, base);
   clean_after_last (settings, dir);
   if (dkms_root_is_dir (settings->root, dir))
     flush_indexes (settings, ui, dir);
+  return ok;
 }
 
 static void
@@ -170,8 +234,8 @@ dkms_depmod (const DkmsSettings *settings, DkmsUi *ui, const DkmsWork *work, con
 {
   g_autofree char *note = dkms_depmod_note (settings, work, release);
 
-  depmod (settings, ui, release, disabled, FALSE);
-  drop_note (settings, note);
+  if (depmod (settings, ui, release, note, disabled))
+    drop_note (settings, note);
 }
 
 void
@@ -190,8 +254,10 @@ dkms_depmod_due (const DkmsSettings *settings, DkmsUi *ui, gboolean disabled)
 
       if (id == NULL || dkms_work_alive (settings, id))
         continue; /* its run does it */
-      if (g_hash_table_add (done, g_strdup (dot + 1)))
-        depmod (settings, ui, dot + 1, disabled, TRUE);
-      drop_note (settings, note);
+      if (g_hash_table_contains (done, dot + 1) || depmod (settings, ui, dot + 1, note, disabled))
+        {
+          g_hash_table_add (done, g_strdup (dot + 1));
+          drop_note (settings, note);
+        }
     }
 }

@@ -289,7 +289,7 @@ dkms_install (const DkmsJob *job, const char *previous, GError **error)
   if (previous != NULL)
     drop_previous (job, tx, previous);
   dkms_transaction_link (tx, text, link);
-  dkms_transaction_write (tx, "", note);
+  dkms_transaction_write (tx, dkms_depmod_note_text (job->settings, job->kernel->release), note);
   if (!dkms_transaction_commit (tx, job->ui, error))
     {
       dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_COPY_FAILED);
@@ -442,7 +442,7 @@ dkms_uninstall (const DkmsJob *job, GError **error)
       take_away (job, tx, output->dest_name, places, suffix);
     }
   dkms_transaction_delete (tx, link);
-  dkms_transaction_write (tx, "", note);
+  dkms_transaction_write (tx, dkms_depmod_note_text (job->settings, job->kernel->release), note);
   if (!dkms_transaction_commit (tx, job->ui, error))
     return FALSE;
   (void)dkms_script_run (job, "POST_REMOVE");

@@ -440,7 +440,7 @@ build_again (DkmsRun *run, const DkmsStep *step, GError **error)
 {
   g_autoptr (DkmsBuildWork) work = NULL;
 
-  return prepare (run, step, &work, TRUE, error) && dkms_build_work_do (work, run->ui, error);
+  return prepare (run, step, &work, TRUE, error) && (work == NULL || dkms_build_work_do (work, run->ui, error));
 }
 
 static gboolean

@@ -170,6 +170,7 @@ typedef struct {
   DkmsUi *ui;
   const char *module, *version;
   DkmsTransaction *tx;
+  gboolean there; /* the version is in the tree; otherwise it is staged as a whole, in "version" */
 } Load;
 
 /* The sources go to <source_tree>/<m>-<v>; other ones there are only replaced by force. */
@@ -197,7 +198,7 @@ load_stub (const Load *load, GError **error)
   const DkmsTarball *self = load->tarball;
   g_autofree char *sources = g_strdup_printf ("%s/%s-%s", self->settings->source_tree, load->module, load->version);
   g_autofree char *target = dkms_tree_path (self->settings, load->module, load->version, "source", NULL);
-  g_autofree char *staged = g_build_filename (self->work->path, "stub", NULL);
+  g_autofree char *staged = g_build_filename (self->work->path, "version/source", NULL);
   g_autofree char *conf = g_build_filename (self->tree, "dkms.conf", NULL);
   g_autofree char *text = NULL;
   gsize size = 0;
@@ -207,11 +208,11 @@ load_stub (const Load *load, GError **error)
   text = dkms_read_at (AT_FDCWD, conf, 1 << 20, &size, error);
   if (text == NULL)
     return FALSE;
-  if (mkdirat (self->work->fd, "stub", 0755) < 0)
-    return dkms_fail_errno (error, "create", staged);
-  if (!dkms_publish_at (self->work->fd, "stub/dkms.conf", text, size, 0644, error))
+  if (!dkms_mkdirs_at (self->work->fd, "version/source", error)
+      || !dkms_write_new_at (self->work->fd, "version/source/dkms.conf", text, size, 0644, error))
     return FALSE;
-  dkms_transaction_move (load->tx, staged, target);
+  if (load->there)
+    dkms_transaction_move (load->tx, staged, target);
   return TRUE;
 }
 
@@ -250,7 +251,7 @@ load_build (const Load *load, int main_fd, const char *kernel, const char *arch,
   const DkmsTarball *self = load->tarball;
   g_autofree char *target = dkms_tree_path (self->settings, load->module, load->version, kernel, arch, NULL);
   g_autofree char *from = g_build_filename (kernel, arch, NULL);
-  g_autofree char *to = g_build_filename ("builds", kernel, arch, NULL);
+  g_autofree char *to = g_build_filename (load->there ? "builds" : "version", kernel, arch, NULL);
   g_autofree char *parent = g_path_get_dirname (to);
   g_autofree char *staged = g_build_filename (self->work->path, to, NULL);
   g_auto (DkmsFd) fd = -1;
@@ -268,7 +269,8 @@ load_build (const Load *load, int main_fd, const char *kernel, const char *arch,
     return dkms_fail_errno (error, "open", staged);
   if (!adopt_record (load, fd, target, error) || !dkms_flush_tree_at (self->work->fd, to, error))
     return FALSE;
-  dkms_transaction_move (load->tx, staged, target);
+  if (load->there)
+    dkms_transaction_move (load->tx, staged, target);
   dkms_ui_line (load->ui, "Loaded the build of %s/%s for %s (%s)", load->module, load->version, kernel, arch);
   return TRUE;
 }
@@ -303,12 +305,11 @@ gboolean
 dkms_tarball_load (const DkmsTarball *self, DkmsUi *ui, const char *module, const char *version, GError **error)
 {
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (self->settings);
-  const Load load = { self, ui, module, version, tx };
+  g_autofree char *dir = dkms_tree_path (self->settings, module, version, NULL);
+  const Load load = { self, ui, module, version, tx, dkms_root_is_dir (self->settings->root, dir) };
 
-  if (!self->stub && !load_sources (&load, error))
-    return FALSE;
-  return dkms_tree_stage_version (self->settings, tx, self->work, module, version, self->stub, error)
-         && (!self->stub || load_stub (&load, error)) && load_builds (&load, error)
+  return (self->stub ? load_stub (&load, error) : load_sources (&load, error)) && load_builds (&load, error)
+         && dkms_tree_stage_version (self->settings, tx, self->work, module, version, self->stub, error)
          && dkms_transaction_commit (tx, ui, error);
 }
 

@@ -115,9 +115,10 @@ dkms_tree_stage_version (const DkmsSettings *settings, DkmsTransaction *tx, cons
   g_autofree char *link = g_build_filename (dir, "source", NULL);
   gboolean there = dkms_root_is_dir (settings->root, dir);
 
-  if (mkdirat (work->fd, "version", 0755) < 0 || mkdirat (work->fd, "version/build", 0755) < 0
-      || (!stub && symlinkat (target, work->fd, "version/source") < 0))
-    return dkms_fail_errno (error, "create", made);
+  if (!dkms_mkdirs_at (work->fd, "version/build", error))
+    return FALSE;
+  if (!stub && symlinkat (target, work->fd, "version/source") < 0)
+    return dkms_fail_errno (error, "create", made_link);
   if (!dkms_flush_tree_at (work->fd, "version", error))
     return FALSE;
   if (!there)

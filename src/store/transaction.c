@@ -11,7 +11,9 @@
 #include "base/fd.h"
 #include "base/file.h"
 
-typedef enum { STAGE_COPY, STAGE_LINK, STAGE_TEXT } StageKind;
+typedef enum { STAGE_COPY, STAGE_LINK, STAGE_TEXT, STAGE_MOVE } StageKind;
+
+enum { TRIES = 3 }; /* of changes that there is no way back from */
 
 typedef struct {
   StageKind kind;
@@ -74,31 +76,34 @@ beside (const DkmsTransaction *self, const char *path, const char *kind, gsize n
   return g_strdup_printf ("%s/.dkms-%08x-%s%" G_GSIZE_FORMAT, dir, self->id, kind, number);
 }
 
-static void
+/* Returns: (transfer none): name of the temporary that will become @target */
+static const char *
 add_stage (DkmsTransaction *self, StageKind kind, const char *from, const char *target, mode_t mode)
 {
   Stage stage = { kind, g_strdup (from), beside (self, target, "", self->stages->len), mode };
 
   g_array_append_val (self->stages, stage);
-  add_op (self, "rename", stage.temp, target, "");
+  if (kind != STAGE_MOVE)
+    add_op (self, "rename", stage.temp, target, "");
+  return stage.temp;
 }
 
 void
 dkms_transaction_copy (DkmsTransaction *self, const char *source, const char *target, mode_t mode)
 {
-  add_stage (self, STAGE_COPY, source, target, mode);
+  (void)add_stage (self, STAGE_COPY, source, target, mode);
 }
 
 void
 dkms_transaction_link (DkmsTransaction *self, const char *text, const char *target)
 {
-  add_stage (self, STAGE_LINK, text, target, 0);
+  (void)add_stage (self, STAGE_LINK, text, target, 0);
 }
 
 void
 dkms_transaction_write (DkmsTransaction *self, const char *text, const char *target)
 {
-  add_stage (self, STAGE_TEXT, text, target, 0644);
+  (void)add_stage (self, STAGE_TEXT, text, target, 0644);
 }
 
 void
@@ -106,7 +111,8 @@ dkms_transaction_move (DkmsTransaction *self, const char *from, const char *to)
 {
   g_autofree char *trash = beside (self, to, "old", json_array_size (self->ops));
 
-  add_op (self, "move", from, to, trash);
+  /* First beside its place: once the changes are journalled nothing depends on where it came from. */
+  add_op (self, "move", add_stage (self, STAGE_MOVE, from, to, 0), to, trash);
   add_op (self, "sweep", trash, "", "");
 }
 
@@ -221,12 +227,18 @@ write_stage (const DkmsRoot *root, const Stage *stage, GError **error)
   g_autofree char *name = NULL;
   g_auto (DkmsFd) dir = parent_of (root, stage->temp, FALSE, &name, error);
   g_auto (DkmsFd) from = -1;
+  g_auto (DkmsFd) from_dir = -1;
+  g_autofree char *from_name = NULL;
   char magic[64];
 
   if (dir < 0)
     return FALSE;
   switch (stage->kind)
     {
+    case STAGE_MOVE:
+      from_dir = parent_of (root, stage->from, FALSE, &from_name, error);
+      return from_dir >= 0
+             && (renameat (from_dir, from_name, dir, name) == 0 || dkms_fail_errno (error, "move", stage->from));
     case STAGE_LINK:
       return symlinkat (stage->from, dir, name) == 0 || dkms_fail_errno (error, "create the link", stage->temp);
     case STAGE_TEXT:
@@ -356,7 +368,7 @@ flush_all (const DkmsRoot *root, GHashTable *touched, GError **error)
 }
 
 static gboolean
-apply_all (const DkmsRoot *root, json_t *ops, GError **error)
+apply_once (const DkmsRoot *root, json_t *ops, GError **error)
 {
   g_autoptr (GHashTable) touched = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   json_t *op;
@@ -366,6 +378,16 @@ apply_all (const DkmsRoot *root, json_t *ops, GError **error)
     if (!apply (root, op, touched, error))
       return FALSE;
   return flush_all (root, touched, error);
+}
+
+/* Each change can be repeated, and what failed for a passing reason does not fail again. */
+static gboolean
+apply_all (const DkmsRoot *root, json_t *ops, GError **error)
+{
+  for (int tries = 1; tries < TRIES; tries++)
+    if (apply_once (root, ops, NULL))
+      return TRUE;
+  return apply_once (root, ops, error);
 }
 
 static void
@@ -381,7 +403,7 @@ delete_temps (const DkmsRoot *root, json_t *temps)
       g_auto (DkmsFd) dir = path != NULL ? parent_of (root, path, FALSE, &name, NULL) : -1;
 
       if (dir >= 0 && g_str_has_prefix (name, ".dkms-"))
-        (void)unlinkat (dir, name, 0);
+        dkms_discard_tree_at (dir, name);
     }
 }
 

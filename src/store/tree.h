@@ -91,8 +91,9 @@ gboolean dkms_tree_drop_build (const DkmsSettings *settings, DkmsUi *ui, const c
  *   2. locks/build/<k>/<a>/<m>  exclusive to build, install, uninstall or delete for that kernel; several at once are
  *                               taken in byte order, and a run that works on many modules never waits for one while
  *                               it holds another one's, except for commits:
- *   3. locks/depmod/<k>         exclusive while depmod runs
- *   4. lock                     exclusive while a transaction is committed, shared to read a consistent state
+ *   3. locks/area/<m>/<v>       exclusive while a build that is not confined uses <m>/<v>/build
+ *   4. locks/depmod/<k>         exclusive while depmod runs
+ *   5. lock                     exclusive while a transaction is committed, shared to read a consistent state
  * All are flock(2) locks and vanish with their process. */
 typedef struct DkmsLock DkmsLock;
 /**
@@ -103,7 +104,8 @@ typedef struct DkmsLock DkmsLock;
  *
  * Waits without limit. The kernel drops the lock when the process, and every worker forked by it, ends.
  *
- * Returns: (transfer full) (nullable): NULL with an error; for readers of a tree that has no lock yet, an empty lock
+ * Returns: (transfer full) (nullable): NULL with an error; for readers of a tree that has no lock yet, or in which they
+ *   may make none, an empty lock
  */
 DkmsLock *dkms_lock_take (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean exclusive,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;

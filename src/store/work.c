@@ -36,19 +36,20 @@ dkms_work_beside (const DkmsWork *self, const char *dir)
 }
 
 /* What belongs to a scratch directory and lies elsewhere, because it is renamed there or the admin wants it there. */
-static void
+static gboolean
 drop_beside (const DkmsSettings *settings, const char *id)
 {
   const char *const places[] = { settings->source_tree, settings->tmp_location };
   g_autofree char *name = g_strconcat (".dkms-", id, NULL);
+  gboolean gone = TRUE;
 
   for (gsize i = 0; i < G_N_ELEMENTS (places); i++)
     {
       g_auto (DkmsFd) fd
           = places[i] != NULL ? dkms_root_openat (settings->root, places[i], O_RDONLY | O_DIRECTORY, 0) : -1;
-      if (fd >= 0)
-        dkms_discard_tree_at (fd, name);
+      gone &= fd < 0 || dkms_remove_tree_at (fd, name, NULL);
     }
+  return gone;
 }
 
 DkmsWork *
@@ -83,8 +84,8 @@ dkms_work_free (DkmsWork *self)
     {
       g_autofree char *all_path = self->path != NULL ? g_path_get_dirname (self->path) : NULL;
       g_auto (DkmsFd) all = dkms_root_openat (self->settings->root, all_path, O_RDONLY | O_DIRECTORY, 0);
-      drop_beside (self->settings, self->id);
-      if (all >= 0)
+      /* The directory goes last: as long as it is there, somebody will look for the rest. */
+      if (drop_beside (self->settings, self->id) && all >= 0)
         dkms_discard_tree_at (all, self->id);
       (void)flock (self->fd, LOCK_UN);
       (void)close (self->fd);
@@ -117,9 +118,6 @@ dkms_work_sweep (const DkmsSettings *settings)
   g_autoptr (GPtrArray) names = all >= 0 ? dkms_list_dir_at (all, ".", NULL) : NULL;
 
   for (guint i = 0; names != NULL && i < names->len; i++)
-    if (is_free (all, names->pdata[i]))
-      {
-        drop_beside (settings, names->pdata[i]);
-        dkms_discard_tree_at (all, names->pdata[i]);
-      }
+    if (is_free (all, names->pdata[i]) && drop_beside (settings, names->pdata[i]))
+      dkms_discard_tree_at (all, names->pdata[i]);
 }

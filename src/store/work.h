@@ -32,7 +32,9 @@ void dkms_work_sweep (const DkmsSettings *settings);
 gboolean dkms_tree_stage_source (const DkmsSettings *settings, DkmsTransaction *tx, const DkmsWork *work,
                                  const char *host_dir, const char *module, const char *version,
                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Makes what registers <m>/<v>; @stub: it keeps its own dkms.conf in the place of the link to sources. */
+/** Makes what registers <m>/<v> in the directory "version" of @work; if the version is not there yet, that directory as
+ * a whole becomes it, with what the caller has put there. @stub: it keeps its own dkms.conf in the place of the link.
+ */
 gboolean dkms_tree_stage_version (const DkmsSettings *settings, DkmsTransaction *tx, const DkmsWork *work,
                                   const char *module, const char *version, gboolean stub,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;

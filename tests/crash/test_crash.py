@@ -57,6 +57,7 @@ def set_stage(name, things):
     """The root before the change, and the facts before and after it."""
     directory, _, modules = things
     place = directory / name
+    shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     template = stage.Lab(place / "template", modules)
     elsewhere = place / "elsewhere"

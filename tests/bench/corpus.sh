@@ -1,0 +1,37 @@
+# One side of the corpus benchmark, inside its twin root: all packages for $KERNELS, whose images' modules are unpacked,
+# so that depmod has as much to read as on a real machine. Writes figures to $OUT/figures.
+exec > "$OUT/log" 2>&1
+for package in $PACKAGES; do
+  dpkg-deb --fsys-tarfile "$DEBS/$package"_*.deb | tar -x --keep-directory-symlink -C /
+done
+for image in "$DEBS"/linux-image-*.deb; do
+  [ ! -f "$image" ] || dpkg-deb --fsys-tarfile "$image" | tar -x --keep-directory-symlink -C /
+done
+mkdir -p /var/lib/dkms
+mount -t tmpfs -o size=6g tmpfs /var/lib/dkms
+for conf in /usr/src/*/dkms.conf; do
+  name=$(bash -c ". $conf >/dev/null 2>&1; echo \$PACKAGE_NAME" 2>/dev/null)
+  version=$(basename "$(dirname "$conf")")
+  dkms add -m "$name" -v "${version#"$name"-}" -k "${KERNELS%% *}"
+done
+# depmod tells how often it was called.
+real=$(command -v depmod)
+mv "$real" "$real.real"
+printf '#!/bin/sh\necho x >> /tmp/depmods\nexec %s.real "$@"\n' "$real" > "$real"
+chmod +x "$real"
+for kernel in $KERNELS; do "$real.real" -a "$kernel"; done
+
+times () { awk '{ split($0, f, ") "); split(f[2], n, " "); print n[14] + n[15] }' /proc/$$/stat; } # of ended children, in ticks
+before=$(times)
+start=$EPOCHREALTIME
+if [ "$WHICH" = debian ]; then
+  for kernel in $KERNELS; do dkms autoinstall -k "$kernel"; done
+else
+  dkms autoinstall $(printf -- '-k %s ' $KERNELS)
+fi
+end=$EPOCHREALTIME
+after=$(times)
+awk -v a="$start" -v b="$end" -v c="$before" -v d="$after" -v hz="$(getconf CLK_TCK)" \
+  'BEGIN { printf "wall %.1f\ncpu %.1f\n", b - a, (d - c) / hz }' > "$OUT/figures"
+echo "depmods $(wc -l < /tmp/depmods)" >> "$OUT/figures"
+echo "installed $(dkms status | grep -c ': installed')" >> "$OUT/figures"
