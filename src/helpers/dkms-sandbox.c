@@ -894,5 +894,5 @@ main (int argc, char **argv)
   while (waitpid (pid, &status, 0) < 0)
     if (errno != EINTR)
       die (&self, "wait for", "the command");
-  return WIFEXITED (status) ? WEXITSTATUS (status) : 128 + WTERMSIG (status);
+  _exit (WIFEXITED (status) ? WEXITSTATUS (status) : 128 + WTERMSIG (status));
 }
