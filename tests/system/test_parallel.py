@@ -31,13 +31,13 @@ def most_at_once(spans):
 def test_one_limit_for_all(root, jobs):
     names = [f"m{n}" for n in range(6)]
     for name in names:
-        sleeper(root, name, 0.4)
+        sleeper(root, name, 1.2)
     root.ok("autoinstall", "-k", K1, "-j", jobs)
     assert most_at_once([span(root, name) for name in names]) == jobs
 
 
 def test_same_version_for_two_kernels_at_once(root):
-    sleeper(root, "foo", 0.7)
+    sleeper(root, "foo", 1.5)
     root.ok("install", "foo/1.0", "-k", K1, "-k", K2, "-j4")
     assert most_at_once([span(root, "foo", K1), span(root, "foo", K2)]) == 2
     for kernel in (K1, K2):
@@ -47,8 +47,8 @@ def test_same_version_for_two_kernels_at_once(root):
 
 def test_unconfined_builds_of_one_version_take_turns(root):
     root.framework("sandbox=off\n")
-    sleeper(root, "foo", 0.4)
-    sleeper(root, "bar", 0.4)
+    sleeper(root, "foo", 1.0)
+    sleeper(root, "bar", 1.0)
     root.ok("autoinstall", "-k", K1, "-k", K2, "-j4")
     assert most_at_once([span(root, "foo", K1), span(root, "foo", K2)]) == 1
     assert most_at_once([span(root, name, k) for name in ("foo", "bar") for k in (K1, K2)]) == 2
@@ -203,7 +203,7 @@ def test_signals_end_builds_in_good_order(root, number, code, sandbox):
     start = time.monotonic()
     _, err = process.communicate(timeout=20)
     assert process.returncode == code and "Interrupted" in err
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 8
     assert subprocess.run(["pgrep", "-f", f"sleep {mark}"], check=False).returncode == 1
     assert root.status() == ["a/1.0: added", "b/1.0: added", f"done/1.0, {K1}, {ARCH}: installed"]
     assert not os.listdir(root.tree / ".dkms/work")
