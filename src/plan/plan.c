@@ -121,6 +121,16 @@ dkms_plan_free (DkmsPlan *self)
   g_free (self);
 }
 
+guint
+dkms_plan_count_builds (const DkmsPlan *self)
+{
+  guint count = 0;
+
+  for (guint i = 0; i < self->steps->len; i++)
+    count += ((const DkmsStep *)self->steps->pdata[i])->kind == DKMS_STEP_BUILD;
+  return count;
+}
+
 char *
 dkms_step_describe (const DkmsStep *step)
 {

@@ -98,6 +98,9 @@ DkmsPlan *dkms_plan_make (const DkmsRequest *request, const DkmsState *state, GE
 void dkms_plan_free (DkmsPlan *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsPlan, dkms_plan_free)
 
+/** Returns: how many builds there are among the steps */
+guint dkms_plan_count_builds (const DkmsPlan *self);
+
 /** Returns: (transfer full): one line that describes the step, for --dry-run and tests */
 char *dkms_step_describe (const DkmsStep *step);
 

@@ -446,16 +446,6 @@ plan_locked (DkmsRun *run, DkmsRequest *request, DkmsPlan **plan, GError **error
   return make_plan (run, request, plan, error);
 }
 
-static guint
-count_builds (const DkmsPlan *plan)
-{
-  guint count = 0;
-
-  for (guint i = 0; i < plan->steps->len; i++)
-    count += ((const DkmsStep *)plan->steps->pdata[i])->kind == DKMS_STEP_BUILD;
-  return count;
-}
-
 /* One build alone gets its jobs from make itself, as ever; several share those of our jobserver. */
 static gboolean
 open_jobserver (DkmsRun *run, GError **error)
@@ -467,7 +457,7 @@ open_jobserver (DkmsRun *run, GError **error)
   g_autofree char *version = NULL;
   int status = 0;
 
-  if (count_builds (run->plan) < 2 && (outer == NULL || strstr (outer, "--jobserver-auth=") == NULL))
+  if (dkms_plan_count_builds (run->plan) < 2 && (outer == NULL || strstr (outer, "--jobserver-auth=") == NULL))
     return TRUE;
   version = dkms_process_capture (&command, NULL, &status, NULL);
   run->jobserver = dkms_jobserver_new (run->settings->jobs, outer, version, dir, error);

@@ -220,10 +220,8 @@ static void
 measure_ways (Schedule *self)
 {
   DkmsRun *run = self->run;
-  guint count = run->plan->steps->len, builds = 0;
+  guint count = run->plan->steps->len, builds = dkms_plan_count_builds (run->plan);
 
-  for (guint i = 0; i < count; i++)
-    builds += ((const DkmsStep *)run->plan->steps->pdata[i])->kind == DKMS_STEP_BUILD;
   for (guint i = count; i-- > 0;) /* a step only refers to earlier ones */
     {
       const DkmsStep *step = run->plan->steps->pdata[i];
