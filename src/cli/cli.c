@@ -41,32 +41,6 @@ root_argument (int argc, char **argv)
   return root;
 }
 
-static void
-apply_options (DkmsSettings *settings, DkmsOptions *options)
-{
-  if (options->dkmstree != NULL)
-    dkms_settings_set_path (settings, &settings->dkms_tree, options->dkmstree);
-  if (options->sourcetree != NULL)
-    dkms_settings_set_path (settings, &settings->source_tree, options->sourcetree);
-  if (options->installtree != NULL)
-    dkms_settings_set_path (settings, &settings->install_tree, options->installtree);
-  settings->kernelsourcedir = g_strdup (options->kernelsourcedir);
-  settings->config = g_strdup (options->config);
-  settings->conf_file = g_strdup (options->conf_file);
-  if (options->jobs != NULL)
-    {
-      g_free (settings->jobs);
-      settings->jobs = g_strdup (strcmp (options->jobs, "0") == 0 ? "" : options->jobs);
-    }
-  settings->verbose |= options->verbose;
-  settings->modprobe_on_install |= options->modprobe_on_install;
-  settings->symlink_modules |= options->symlink_modules;
-  settings->force = options->force;
-  settings->action = g_strdup (options->verb);
-  g_ptr_array_extend_and_steal (settings->directives, g_steal_pointer (&options->directives));
-  options->directives = g_ptr_array_new ();
-}
-
 static gboolean
 is_kernel_hook (DkmsVerb verb)
 {
@@ -343,6 +317,8 @@ dkms_cli_main (int argc, char **argv)
 
   g_set_prgname ("dkms");
   clean_environment ();
+  if (argc > 1 && strcmp (argv[1], "--complete") == 0)
+    return dkms_complete_main (argc - 2, argv + 2);
   root = dkms_root_open (root_argument (argc, argv), &error);
   settings = root != NULL ? dkms_settings_new (root, &error) : NULL;
   if (settings == NULL)
@@ -352,22 +328,22 @@ dkms_cli_main (int argc, char **argv)
     {
       int status = fail_with (&ui, error);
       if (error->code == DKMS_ERROR_OPTION)
-        dkms_verb_print_help (NULL);
+        dkms_help_print (NULL);
       return status;
     }
   verb = options->verb != NULL ? dkms_verb_find (options->verb) : NULL;
   if (options->version_asked)
     return printf ("%s\n", DKMS_VERSION) < 0;
   if (options->help)
-    return dkms_verb_print_help (verb), 0;
+    return dkms_help_print (verb), 0;
   if (verb == NULL)
     {
       dkms_fail (&error, DKMS_ERROR_USAGE, NULL, NULL, "No verb given");
       dkms_ui_error (&ui, error);
-      dkms_verb_print_help (NULL);
+      dkms_help_print (NULL);
       return dkms_exit_code (error);
     }
-  apply_options (settings, options);
+  dkms_options_apply (options, settings);
   ui.verbose = settings->verbose;
   return run_verb (settings, &ui, verb, options);
 }

@@ -20,23 +20,75 @@ typedef struct {
       binaries_only, source_only, rpm_safe_upgrade, modprobe_on_install, help, version_asked;
 } DkmsOptions;
 
+/* ---- words: one table of verbs and one of options, from which parser, help and completions are made ---- */
+
+/* What an argument stands for; completions know how to list it. */
+typedef enum {
+  DKMS_WORD_NONE,      /* nothing */
+  DKMS_WORD_TEXT,      /* anything */
+  DKMS_WORD_MODULE,    /* a module of the tree, or <module>/<version> */
+  DKMS_WORD_VERSION,   /* a version of the module given */
+  DKMS_WORD_KERNEL,    /* a kernel release of the machine */
+  DKMS_WORD_ARCH,      /* an architecture, as uname -m prints it */
+  DKMS_WORD_FILE,      /* a file */
+  DKMS_WORD_DIRECTORY, /* a directory */
+  DKMS_WORD_SOURCE     /* a module of the tree or of the sources, a directory or an archive */
+} DkmsWordKind;
+
 typedef struct {
   const char *name;
   DkmsVerb verb;
-  const char *summary; /* for help */
+  const char *arguments; /* as help shows them */
+  const char *summary;   /* a few words, without full stop */
+  const char *details;   /* sentences */
+  DkmsWordKind positional;
   gboolean takes_all;
   gboolean many_kernels; /* more than one -k makes sense */
   gboolean needs_root;
   gboolean needs_writable_tree;
 } DkmsVerbInfo;
 
+typedef struct DkmsOptionInfo DkmsOptionInfo;
+struct DkmsOptionInfo {
+  const char *letter; /* (nullable): the short form */
+  const char *name;   /* (nullable): the long form */
+  const char *value;  /* (nullable): what help calls its value; NULL for a flag */
+  DkmsWordKind kind;  /* of the value */
+  void (*take) (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsUi *ui);
+  gsize field;         /* offset in DkmsOptions of what @take sets, if that is one field */
+  guint verbs;         /* bit (1 << verb) of each verb that it means something to; 0: accepted and not shown */
+  const char *summary; /* NULL where @verbs is 0 */
+};
+
+/** Returns: (transfer none): all verbs, ended by one without a name */
+const DkmsVerbInfo *dkms_verbs (void);
 /** Returns: (transfer none) (nullable): the verb of that name */
 const DkmsVerbInfo *dkms_verb_find (const char *name);
-void dkms_verb_print_help (const DkmsVerbInfo *only);
+/** Returns: (transfer none): all options, ended by one without any name */
+const DkmsOptionInfo *dkms_option_infos (void);
+/** Returns: (transfer none) (nullable): the option of that letter or name, dashes included */
+const DkmsOptionInfo *dkms_option_find (const char *word);
+/** Prints help about @only, or about all verbs when it is NULL, on standard output. */
+void dkms_help_print (const DkmsVerbInfo *only);
+/**
+ * dkms_complete_main:
+ * @argc, @argv: the words of a command line behind "dkms"; the last one is unfinished, and may be empty
+ *
+ * Prints what the last word may become: a line each, a tab and a description behind it; then `:files` or
+ * `:directories` if the shell shall offer these, too. Changes nothing and reports no errors: it runs on every press of
+ * a key. The scripts in data/completions call it as `dkms --complete WORD...`.
+ *
+ * Returns: its exit status
+ */
+int dkms_complete_main (int argc, char **argv);
 
 DkmsOptions *dkms_options_parse (int argc, char **argv, DkmsUi *ui, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Takes <m> or <m>/<v>, split at the first slash. */
+void dkms_options_set_module (DkmsOptions *self, const char *value);
 /** Adds a value of -k. */
 void dkms_options_add_kernel (DkmsOptions *self, const char *value);
+/** Lets the options override @settings, which takes the directives over. */
+void dkms_options_apply (DkmsOptions *self, DkmsSettings *settings);
 void dkms_options_free (DkmsOptions *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsOptions, dkms_options_free)
 

@@ -54,9 +54,8 @@ set_text (char **field, const char *value)
   *field = g_strdup (value);
 }
 
-/* <m> or <m>/<v>, split at the first slash. */
-static void
-set_module (DkmsOptions *self, const char *value)
+void
+dkms_options_set_module (DkmsOptions *self, const char *value)
 {
   const char *slash = strchr (value, '/');
 
@@ -75,122 +74,6 @@ dkms_options_add_kernel (DkmsOptions *self, const char *value)
   target->kernel = slash != NULL ? g_strndup (value, (gsize)(slash - value)) : g_strdup (value);
   target->arch = slash != NULL ? g_strdup (slash + 1) : NULL;
   g_ptr_array_add (self->kernels, target);
-}
-
-/* Sets a flag. Returns: whether @word is one */
-static gboolean
-take_flag (DkmsOptions *self, const char *word, DkmsUi *ui)
-{
-  const struct {
-    const char *word;
-    gboolean *flag;
-  } flags[] = {
-    { "--all", &self->all },
-    { "--all-kernels", &self->all_kernels },
-    { "--force", &self->force },
-    { "--force-version-override", &self->force_version_override },
-    { "--no-depmod", &self->no_depmod },
-    { "--dry-run", &self->dry_run },
-    { "--verbose", &self->verbose },
-    { "--symlink-modules", &self->symlink_modules },
-    { "--binaries-only", &self->binaries_only },
-    { "--source-only", &self->source_only },
-    { "--rpm_safe_upgrade", &self->rpm_safe_upgrade },
-    { "--modprobe-on-install", &self->modprobe_on_install },
-    { "-q", &self->quiet },
-    { "--quiet", &self->quiet },
-    { "-V", &self->version_asked },
-    { "--version", &self->version_asked },
-    { "-h", &self->help },
-    { "--help", &self->help },
-  };
-  static const char *const obsolete[] = { "--no-initrd", "--no-clean-kernel", "--no-prepare-kernel", NULL };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (flags); i++)
-    if (strcmp (word, flags[i].word) == 0)
-      {
-        *flags[i].flag = TRUE;
-        return TRUE;
-      }
-  if (g_strv_contains (obsolete, word))
-    {
-      dkms_ui_deprecated (ui, "%s has no effect any more.", word);
-      return TRUE;
-    }
-  if (strcmp (word, "--debug") != 0)
-    return FALSE;
-  (void)g_setenv ("G_MESSAGES_DEBUG", "all", TRUE); /* what g_debug() is told appears */
-  return TRUE;
-}
-
-/* Stores a value. Returns: whether @word is an option that takes one */
-static gboolean
-takes_value (const char *word)
-{
-  static const char *const words[] = { "-m",
-                                       "--module",
-                                       "-v",
-                                       "--module-version",
-                                       "-k",
-                                       "--kernelver",
-                                       "-a",
-                                       "--arch",
-                                       "-c",
-                                       "--config",
-                                       "--kernelsourcedir",
-                                       "--templatekernel",
-                                       "--archive",
-                                       "--directive",
-                                       "--dkmstree",
-                                       "--sourcetree",
-                                       "--installtree",
-                                       "--root",
-                                       "-j",
-                                       NULL };
-
-  return g_strv_contains (words, word);
-}
-
-static void
-take_value (DkmsOptions *self, const char *word, const char *value)
-{
-  const struct {
-    const char *word;
-    char **field;
-  } texts[] = {
-    { "-v", &self->version },  { "--module-version", &self->version },
-    { "-j", &self->jobs },     { "--templatekernel", &self->templatekernel },
-    { "--root", &self->root }, { "--archive", &self->archive },
-  };
-  const struct {
-    const char *word;
-    char **field;
-  } paths[] = {
-    { "-c", &self->conf_file },
-    { "--config", &self->config },
-    { "--kernelsourcedir", &self->kernelsourcedir },
-    { "--dkmstree", &self->dkmstree },
-    { "--sourcetree", &self->sourcetree },
-    { "--installtree", &self->installtree },
-  };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
-    if (strcmp (word, texts[i].word) == 0)
-      set_text (texts[i].field, value);
-  for (gsize i = 0; i < G_N_ELEMENTS (paths); i++)
-    if (strcmp (word, paths[i].word) == 0)
-      {
-        g_autofree char *full = g_canonicalize_filename (value, NULL); /* before anything changes directory */
-        set_text (paths[i].field, full);
-      }
-  if (strcmp (word, "-m") == 0 || strcmp (word, "--module") == 0)
-    set_module (self, value);
-  else if (strcmp (word, "-k") == 0 || strcmp (word, "--kernelver") == 0)
-    dkms_options_add_kernel (self, value);
-  else if (strcmp (word, "-a") == 0 || strcmp (word, "--arch") == 0)
-    g_ptr_array_add (self->arches, g_strdup (value));
-  else if (strcmp (word, "--directive") == 0)
-    g_ptr_array_add (self->directives, g_strdup (value));
 }
 
 /* Blanks around a value and all after a first newline are dropped, as specified. */
@@ -241,7 +124,7 @@ take_positional (DkmsOptions *self, const char *word, DkmsUi *ui, GError **error
   else if (is_path (word) && dkms_is_dir_at (AT_FDCWD, word))
     set_text (&self->bare_dir, word);
   else if (self->module == NULL)
-    set_module (self, word);
+    dkms_options_set_module (self, word);
   else
     dkms_ui_warn (ui, "Ignoring the argument %s.", word);
   return TRUE;
@@ -272,35 +155,56 @@ dkms_options_parse (int argc, char **argv, DkmsUi *ui, GError **error)
     {
       const char *equals = g_str_has_prefix (argv[i], "--") ? strchr (argv[i], '=') : NULL;
       g_autofree char *word = equals != NULL ? g_strndup (argv[i], (gsize)(equals - argv[i])) : g_strdup (argv[i]);
-      g_autofree char *value = NULL;
+      const DkmsOptionInfo *option = dkms_option_find (word);
 
-      if (equals == NULL && take_flag (self, word, ui))
-        {
-          if (self->version_asked || self->help)
-            return g_steal_pointer (&self); /* at once, whatever follows */
-          if (self->quiet)
-            be_quiet ();
-          continue;
-        }
       if (g_str_has_prefix (word, "-j") && g_ascii_isdigit (word[2]))
         {
           set_text (&self->jobs, word + 2);
           continue;
         }
-      if (takes_value (word))
+      if (*word == '-' && (option == NULL || (equals != NULL && option->value == NULL)))
+        return dkms_fail (error, DKMS_ERROR_OPTION, NULL, "See 'dkms --help'.", "Unknown option %s", argv[i]), NULL;
+      if (option == NULL)
         {
-          if (equals == NULL && i + 1 == argc)
-            return dkms_fail (error, DKMS_ERROR_OPTION, NULL, "See 'dkms --help'.", "The option %s needs a value",
-                              word),
-                   NULL;
-          value = tidy (equals != NULL ? equals + 1 : argv[++i]);
-          take_value (self, word, value);
+          if (!take_positional (self, argv[i], ui, error))
+            return NULL;
           continue;
         }
-      if (*argv[i] == '-')
-        return dkms_fail (error, DKMS_ERROR_OPTION, NULL, "See 'dkms --help'.", "Unknown option %s", argv[i]), NULL;
-      if (!take_positional (self, argv[i], ui, error))
-        return NULL;
+      if (option->value != NULL && equals == NULL && i + 1 == argc)
+        return dkms_fail (error, DKMS_ERROR_OPTION, NULL, "See 'dkms --help'.", "The option %s needs a value", word),
+               NULL;
+      g_autofree char *value = option->value == NULL ? NULL : tidy (equals != NULL ? equals + 1 : argv[++i]);
+      option->take (self, option, value, ui);
+      if (self->version_asked || self->help)
+        return g_steal_pointer (&self); /* at once, whatever follows */
+      if (self->quiet)
+        be_quiet ();
     }
   return g_steal_pointer (&self);
+}
+
+void
+dkms_options_apply (DkmsOptions *self, DkmsSettings *settings)
+{
+  if (self->dkmstree != NULL)
+    dkms_settings_set_path (settings, &settings->dkms_tree, self->dkmstree);
+  if (self->sourcetree != NULL)
+    dkms_settings_set_path (settings, &settings->source_tree, self->sourcetree);
+  if (self->installtree != NULL)
+    dkms_settings_set_path (settings, &settings->install_tree, self->installtree);
+  settings->kernelsourcedir = g_strdup (self->kernelsourcedir);
+  settings->config = g_strdup (self->config);
+  settings->conf_file = g_strdup (self->conf_file);
+  if (self->jobs != NULL)
+    {
+      g_free (settings->jobs);
+      settings->jobs = g_strdup (strcmp (self->jobs, "0") == 0 ? "" : self->jobs);
+    }
+  settings->verbose |= self->verbose;
+  settings->modprobe_on_install |= self->modprobe_on_install;
+  settings->symlink_modules |= self->symlink_modules;
+  settings->force = self->force;
+  settings->action = g_strdup (self->verb);
+  g_ptr_array_extend_and_steal (settings->directives, g_steal_pointer (&self->directives));
+  self->directives = g_ptr_array_new ();
 }

@@ -64,7 +64,7 @@ def test_every_verb_and_option_of_the_program():
     assert set(re.findall(r"^  (\w+) ", verbs.split("Verbs:\n")[1], re.M)) == names("Verbs")
     shown = set(re.findall(r"(?<![\w-])(--?[A-Za-z][\w-]*)", options))
     assert shown <= names("Options")
-    source = (TOP / "src/cli/options.c").read_text()
+    source = (TOP / "src/cli/words.c").read_text()
     assert set(re.findall(r'"(--?[A-Za-z][\w-]*)"', source)) - {"--"} == names("Options")
 
 

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# bash completion for dkms. What there is to say, dkms says itself: see dkms_complete_main() in its sources.
+
+_dkms ()
+{
+  local program=$1 i word description begun
+  local -a words=()
+
+  # The name as typed, unless that is none of a program (an alias, or a user without /usr/sbin in PATH).
+  type -P -- "$program" >/dev/null || program=/usr/sbin/dkms
+  # bash takes --option=value apart.
+  for ((i = 1; i <= COMP_CWORD; i++)); do
+    if [[ ${COMP_WORDS[i]} == = || ( $i -gt 1 && ${COMP_WORDS[i-1]} == = ) ]] && ((${#words[@]})); then
+      words[${#words[@]} - 1]+=${COMP_WORDS[i]}
+    else
+      words+=("${COMP_WORDS[i]}")
+    fi
+  done
+  begun=${words[${#words[@]} - 1]}
+
+  COMPREPLY=()
+  while IFS=$'\t' read -r word description; do
+    case $word in
+      :files)
+        compopt -o filenames
+        while read -r word; do COMPREPLY+=("$word"); done < <(compgen -f -- "${begun#--*=}")
+        ;;
+      :directories)
+        compopt -o filenames
+        while read -r word; do COMPREPLY+=("$word"); done < <(compgen -d -- "${begun#--*=}")
+        ;;
+      --*=*) COMPREPLY+=("${word#*=}") ;;
+      *) COMPREPLY+=("$word") ;;
+    esac
+  done < <("$program" --complete "${words[@]}" 2>/dev/null </dev/null)
+}
+complete -F _dkms dkms

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "cli/cli.h"
+#include "kernel/kernel.h"
+
+typedef struct {
+  DkmsSettings *settings;
+  DkmsState *state;
+  DkmsOptions *options; /* the finished words */
+  const DkmsVerbInfo *verb;
+  const char *prefix; /* what the answer starts with anyway: "--option=", or nothing */
+  const char *begun;  /* the begun word behind it */
+  GHashTable *told;
+} Completion;
+
+static void
+offer (const Completion *self, const char *word, const char *description)
+{
+  if (g_str_has_prefix (word, self->begun) && g_hash_table_add (self->told, g_strdup (word)))
+    printf ("%s%s\t%s\n", self->prefix, word, description);
+}
+
+static gboolean
+is_verb (const Completion *self, guint verb)
+{
+  return self->verb != NULL && self->verb->verb == verb;
+}
+
+/* Leave out the words that the verb could do nothing with. */
+static gboolean
+serves_verb (const Completion *self, const DkmsVersion *version)
+{
+  gboolean installed = FALSE;
+
+  for (guint i = 0; i < version->builds->len; i++)
+    installed |= ((DkmsBuild *)version->builds->pdata[i])->active;
+  if (is_verb (self, DKMS_VERB_UNINSTALL))
+    return installed;
+  return !is_verb (self, DKMS_VERB_UNBUILD) || version->builds->len > 0;
+}
+
+static void
+offer_version (const Completion *self, const DkmsVersion *version, gboolean whole)
+{
+  g_autofree char *both = g_strdup_printf ("%s/%s", version->module, version->version);
+  guint installed = 0;
+
+  for (guint i = 0; i < version->builds->len; i++)
+    installed += ((DkmsBuild *)version->builds->pdata[i])->active;
+  g_autofree char *text = version->broken ? g_strdup ("broken")
+                          : installed > 0
+                              ? g_strdup_printf ("installed for %u kernel%s", installed, installed > 1 ? "s" : "")
+                          : version->builds->len > 0 ? g_strdup ("built")
+                                                     : g_strdup ("added");
+  offer (self, whole ? both : version->version, text);
+}
+
+/* <source_tree>/<module>-<version>; a version starts at a dash with a digit behind it. */
+static void
+offer_sources (const Completion *self, gboolean whole)
+{
+  const DkmsSettings *s = self->settings;
+  g_auto (DkmsFd) fd = dkms_root_openat (s->root, s->source_tree, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      char *name = names->pdata[i], *dash = strchr (name, '-');
+      g_autofree char *conf = g_build_filename (name, "dkms.conf", NULL);
+      while (dash != NULL && !g_ascii_isdigit (dash[1]))
+        dash = strchr (dash + 1, '-');
+      if (dash == NULL || !dkms_is_file_at (fd, conf))
+        continue;
+      *dash = '\0';
+      if (dkms_state_find (self->state, name, dash + 1) != NULL)
+        continue;
+      g_autofree char *both = g_strdup_printf ("%s/%s", name, dash + 1);
+      if (whole)
+        offer (self, both, "source, not added");
+      else if (g_strcmp0 (name, self->options->module) == 0)
+        offer (self, dash + 1, "source, not added");
+    }
+}
+
+static gboolean
+takes_sources (const Completion *self)
+{
+  return self->verb != NULL && self->verb->positional == DKMS_WORD_SOURCE;
+}
+
+static void
+offer_modules (const Completion *self)
+{
+  for (guint i = 0; !is_verb (self, DKMS_VERB_ADD) && i < self->state->versions->len; i++)
+    {
+      const DkmsVersion *version = self->state->versions->pdata[i];
+      if (is_verb (self, DKMS_VERB_MATCH))
+        offer (self, version->module, "module");
+      else if (serves_verb (self, version))
+        offer_version (self, version, TRUE);
+    }
+  if (takes_sources (self))
+    offer_sources (self, TRUE);
+}
+
+static void
+offer_versions (const Completion *self)
+{
+  for (guint i = 0; !is_verb (self, DKMS_VERB_ADD) && i < self->state->versions->len; i++)
+    {
+      const DkmsVersion *version = self->state->versions->pdata[i];
+      if (g_strcmp0 (version->module, self->options->module) == 0 && serves_verb (self, version))
+        offer_version (self, version, FALSE);
+    }
+  if (takes_sources (self))
+    offer_sources (self, FALSE);
+}
+
+/* Kernels that something is built for. */
+static void
+offer_built_kernels (const Completion *self)
+{
+  for (guint i = 0; i < self->state->versions->len; i++)
+    {
+      const DkmsVersion *version = self->state->versions->pdata[i];
+      if ((self->options->module != NULL && strcmp (version->module, self->options->module) != 0)
+          || (self->options->version != NULL && strcmp (version->version, self->options->version) != 0))
+        continue;
+      for (guint k = 0; k < version->builds->len; k++)
+        {
+          const DkmsBuild *build = version->builds->pdata[k];
+          offer (self, build->kernel, build->active ? "installed" : "built");
+        }
+    }
+}
+
+static void
+offer_kernels (const Completion *self)
+{
+  const guint built = 1u << DKMS_VERB_UNINSTALL | 1u << DKMS_VERB_UNBUILD | 1u << DKMS_VERB_REMOVE
+                      | 1u << DKMS_VERB_STATUS | 1u << DKMS_VERB_MKTARBALL | 1u << DKMS_VERB_KERNEL_PRERM
+                      | 1u << DKMS_VERB_KERNEL_PREINST;
+  const DkmsSettings *s = self->settings;
+  g_auto (DkmsFd) fd = dkms_root_openat (s->root, s->install_tree, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+  struct utsname uts;
+
+  if (self->verb != NULL && (built & 1u << self->verb->verb) != 0)
+    {
+      offer_built_kernels (self);
+      return;
+    }
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      g_autoptr (DkmsKernel) kernel = dkms_kernel_new (s->root, s->install_tree, names->pdata[i], "", NULL, NULL);
+      if (dkms_kernel_has_headers (kernel, s->root) || is_verb (self, DKMS_VERB_MATCH))
+        offer (self, names->pdata[i],
+               uname (&uts) == 0 && strcmp (uts.release, names->pdata[i]) == 0 ? "running" : "kernel");
+    }
+}
+
+static void
+offer_kind (const Completion *self, DkmsWordKind kind)
+{
+  struct utsname uts;
+
+  switch (kind)
+    {
+    case DKMS_WORD_SOURCE:
+      offer_modules (self);
+      printf (":files\n");
+      break;
+    case DKMS_WORD_MODULE:
+      offer_modules (self);
+      break;
+    case DKMS_WORD_VERSION:
+      offer_versions (self);
+      break;
+    case DKMS_WORD_KERNEL:
+      offer_kernels (self);
+      break;
+    case DKMS_WORD_ARCH:
+      if (uname (&uts) == 0)
+        offer (self, uts.machine, "this machine");
+      break;
+    case DKMS_WORD_FILE:
+      printf (":files\n");
+      break;
+    case DKMS_WORD_DIRECTORY:
+      printf (":directories\n");
+      break;
+    case DKMS_WORD_NONE:
+    case DKMS_WORD_TEXT:
+      break;
+    }
+}
+
+static void
+offer_options (const Completion *self)
+{
+  guint verbs = self->verb != NULL ? 1u << self->verb->verb : ~0u;
+
+  for (const DkmsOptionInfo *o = dkms_option_infos (); o->take != NULL; o++)
+    if ((o->verbs & verbs) != 0)
+      {
+        if (o->name != NULL)
+          offer (self, o->name, o->summary);
+        if (o->letter != NULL)
+          offer (self, o->letter, o->summary);
+      }
+}
+
+static void
+offer_words (const Completion *self, const DkmsOptionInfo *awaiting)
+{
+  const DkmsOptions *o = self->options;
+
+  if (awaiting != NULL)
+    offer_kind (self, awaiting->kind);
+  else if (*self->begun == '-')
+    offer_options (self);
+  else if (self->verb == NULL)
+    for (const DkmsVerbInfo *v = dkms_verbs (); v->name != NULL; v++)
+      offer (self, v->name, v->summary);
+  else if (o->module == NULL && o->source == NULL && o->archive == NULL)
+    offer_kind (self, self->verb->positional);
+}
+
+/* The finished words as an argv, without those that would act at once. */
+static GPtrArray *
+finished_words (int argc, char **argv, const DkmsOptionInfo **awaiting)
+{
+  GPtrArray *words = g_ptr_array_new ();
+
+  *awaiting = NULL;
+  g_ptr_array_add (words, (char *)"dkms");
+  for (int i = 0; i + 1 < argc; i++)
+    {
+      const DkmsOptionInfo *option = dkms_option_find (argv[i]);
+      if (option == NULL || option->value != NULL)
+        g_ptr_array_add (words, argv[i]);
+      if (option == NULL || option->value == NULL)
+        continue;
+      if (i + 2 < argc)
+        g_ptr_array_add (words, argv[++i]);
+      else
+        {
+          g_ptr_array_set_size (words, (int)words->len - 1);
+          *awaiting = option;
+        }
+    }
+  return words;
+}
+
+int
+dkms_complete_main (int argc, char **argv)
+{
+  DkmsUi ui = { 0 };
+  const char *last = argc > 0 ? argv[argc - 1] : "";
+  const char *equals = g_str_has_prefix (last, "--") ? strchr (last, '=') : NULL;
+  g_autofree char *prefix = g_strndup (last, equals != NULL ? (gsize)(equals + 1 - last) : 0);
+  g_autofree char *name = g_strndup (last, equals != NULL ? (gsize)(equals - last) : 0);
+  const DkmsOptionInfo *awaiting, *option = dkms_option_find (name);
+  g_autoptr (GPtrArray) words = finished_words (argc, argv, &awaiting);
+  g_autoptr (DkmsOptions) options = dkms_options_parse ((int)words->len, (char **)words->pdata, &ui, NULL);
+  DkmsRoot *root = options != NULL ? dkms_root_open (options->root, NULL) : NULL;
+  g_autoptr (DkmsSettings) settings = root != NULL ? dkms_settings_new (root, NULL) : NULL;
+  g_autoptr (GHashTable) told = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  if (settings == NULL)
+    return 0;
+  dkms_options_apply (options, settings);
+  g_autoptr (DkmsState) state = dkms_state_read (settings, NULL, NULL, NULL);
+  if (state == NULL)
+    state = dkms_state_new ();
+  Completion self = { .settings = settings,
+                      .state = state,
+                      .options = options,
+                      .verb = options->verb != NULL ? dkms_verb_find (options->verb) : NULL,
+                      .prefix = prefix,
+                      .begun = equals != NULL ? equals + 1 : last,
+                      .told = told };
+  if (equals == NULL || (option != NULL && option->value != NULL))
+    offer_words (&self, equals != NULL ? option : awaiting);
+  return fflush (stdout) != 0;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+enum { WIDTH = 79, VERB_COLUMN = 18, OPTION_COLUMN = 33 };
+
+/* Prints @text in the columns from @indent on; the cursor stands in column @at. Ends the line. */
+static void
+print_wrapped (const char *text, int indent, int at)
+{
+  g_auto (GStrv) words = g_strsplit (text, " ", -1);
+
+  if (at > indent)
+    {
+      printf ("\n");
+      at = 0;
+    }
+  for (gsize i = 0; words[i] != NULL; i++)
+    {
+      int length = (int)strlen (words[i]);
+      if (at > indent && at + 1 + length > WIDTH)
+        {
+          printf ("\n");
+          at = 0;
+        }
+      printf ("%*s%s", at > indent ? 1 : indent - at, "", words[i]);
+      at = at > indent ? at + 1 + length : indent + length;
+    }
+  printf ("\n");
+}
+
+static void
+print_option (const DkmsOptionInfo *option)
+{
+  g_autofree char *names = g_strdup_printf ("  %2s%s %s%s%s", option->letter != NULL ? option->letter : "",
+                                            option->letter != NULL && option->name != NULL ? ","
+                                            : option->name != NULL                         ? " "
+                                                                                           : "",
+                                            option->name != NULL ? option->name : "",
+                                            option->name != NULL && option->value != NULL ? " " : "",
+                                            option->value != NULL ? option->value : "");
+  int at = printf ("%s", names);
+
+  print_wrapped (option->summary, OPTION_COLUMN, at >= OPTION_COLUMN ? OPTION_COLUMN + 1 : at);
+}
+
+/* Only those that mean something to @verbs. */
+static void
+print_options (guint verbs)
+{
+  printf ("\nOptions:\n");
+  for (const DkmsOptionInfo *o = dkms_option_infos (); o->take != NULL; o++)
+    if ((o->verbs & verbs) != 0)
+      print_option (o);
+}
+
+void
+dkms_help_print (const DkmsVerbInfo *only)
+{
+  if (only != NULL)
+    {
+      g_autofree char *usage = g_strdup_printf ("dkms %s [<option>...] %s", only->name, only->arguments);
+      g_autofree char *text = g_strdup_printf ("%s. %s", only->summary, only->details);
+      print_wrapped (g_strchomp (usage), (int)strlen ("Usage: "), printf ("Usage: "));
+      printf ("\n");
+      print_wrapped (text, 0, 0);
+      print_options (1u << only->verb);
+    }
+  else
+    {
+      printf ("Usage: dkms <verb> [<option>...] [<module>/<version> | <file> | <directory>]\n\nVerbs:\n");
+      for (const DkmsVerbInfo *v = dkms_verbs (); v->name != NULL; v++)
+        print_wrapped (v->summary, VERB_COLUMN, printf ("  %s", v->name));
+      print_options (~0u);
+      printf ("\n'dkms <verb> --help' tells more. Manual pages: dkms(8), dkms.conf(5),\ndkms-framework.conf(5).\n");
+    }
+  fflush (stdout);
+}
