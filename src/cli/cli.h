@@ -53,9 +53,9 @@ struct DkmsOptionInfo {
   const char *letter; /* (nullable): the short form */
   const char *name;   /* (nullable): the long form */
   const char *value;  /* (nullable): what help calls its value; NULL for a flag */
-  DkmsWordKind kind;  /* of the value */
   void (*take) (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsUi *ui);
   gsize field;         /* offset in DkmsOptions of what @take sets, if that is one field */
+  DkmsWordKind kind;   /* of the value */
   guint verbs;         /* bit (1 << verb) of each verb that it means something to; 0: accepted and not shown */
   const char *summary; /* NULL where @verbs is 0 */
 };
