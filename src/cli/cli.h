@@ -37,10 +37,10 @@ typedef enum {
 
 typedef struct {
   const char *name;
-  DkmsVerb verb;
   const char *arguments; /* as help shows them */
   const char *summary;   /* a few words, without full stop */
   const char *details;   /* sentences */
+  DkmsVerb verb;
   DkmsWordKind positional;
   gboolean takes_all;
   gboolean many_kernels; /* more than one -k makes sense */
