@@ -2,7 +2,7 @@
 BUILD ?= build
 DESTDIR ?=
 
-.PHONY: all deps demo check crash crash-all install bench bench-makespan bench-corpus parity parity-all asan lint format
+.PHONY: all deps demo check boot packages deb rpm arch pictures crash crash-all install bench bench-makespan bench-corpus parity parity-all asan lint format
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) >$(BUILD)/ninja.log || { cat $(BUILD)/ninja.log; exit 1; }
@@ -43,6 +43,23 @@ crash:
 
 crash-all:
 	@DKMS_CRASH=all $(MAKE) --no-print-directory crash
+
+# Real kernels in an emulator load what dkms built, and refuse what they should.
+boot:
+	@scripts/install-deps build demo check boot
+	@$(MAKE) --no-print-directory all
+	@tests/run --build $(BUILD) boot
+
+# Packages for distributions, into build/packages.
+deb rpm arch:
+	@scripts/install-deps build package
+	@scripts/make-package $@ $(BUILD)/packages
+
+# Those packages, built, checked and lived with in roots of their own.
+packages:
+	@scripts/install-deps build demo check package
+	@$(MAKE) --no-print-directory all
+	@tests/run --build $(BUILD) packages
 
 bench: all
 	@tests/bench/bench $(BUILD)/src/dkms

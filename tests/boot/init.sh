@@ -1,0 +1,44 @@
+#!/bin/busybox sh
+# What the guest runs: tries the cases and tells on the second serial line what came of them.
+b=/bin/busybox
+$b mount -t proc proc /proc
+$b mount -t sysfs sysfs /sys
+$b mount -t devtmpfs devtmpfs /dev
+$b mount -t securityfs securityfs /sys/kernel/security 2>/dev/null
+exec > /dev/ttyS1 2>&1
+echo # whatever firmware left on the line ends here
+echo "enforced $($b cat /sys/module/module/parameters/sig_enforce)"
+echo "lockdown $($b cat /sys/kernel/security/lockdown 2>/dev/null)"
+
+seen () { $b dmesg | $b wc -l; }
+
+describe () { # NAME: the facts of a loaded module, then unloads it
+  d=/sys/module/$1
+  echo "  taint $($b cat "$d/taint")"
+  echo "  version $($b cat "$d/version")"
+  echo "  srcversion $($b cat "$d/srcversion")"
+  /sbin/rmmod "$1" && [ ! -d "$d" ] && echo "  unloaded yes"
+}
+
+while read -r name how file argument; do
+  before=$(seen)
+  echo "case $name"
+  case $how in
+    modprobe) # by name, from the installed root in $file
+      said=$(/sbin/modprobe -d "$file" "$argument" 2>&1) && echo "  loaded OK" || echo "  loaded $said"
+      [ ! -d "/sys/module/$argument" ] || describe "$argument"
+      ;;
+    load) # a file, with flags
+      echo "  loaded $(/bin/load "$file" "$argument")"
+      for m in hello; do [ ! -d "/sys/module/$m" ] || describe "$m"; done
+      ;;
+    gunzip) # what the kernel cannot unpack, the tools can
+      $b gunzip -c "$file" > /tmp/plain.ko && echo "  loaded $(/bin/load /tmp/plain.ko 0)"
+      for m in hello; do [ ! -d "/sys/module/$m" ] || describe "$m"; done
+      ;;
+  esac
+  $b dmesg | $b tail -n "+$((before + 1))" | $b sed 's/^\[[^]]*\] /  kernel /'
+done < /cases
+echo end
+$b sync
+$b reboot -f

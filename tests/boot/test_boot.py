@@ -1,0 +1,209 @@
+"""Real kernels load what dkms built, signed, compressed and installed, and refuse what they should refuse."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import machine
+import pytest
+
+DKMS = os.environ.get("DKMS", str(pathlib.Path(__file__).resolve().parents[2] / "build/src/dkms"))
+EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "examples/hello"
+
+
+def run(*command, **options):
+    process = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    assert process.returncode == 0, f"{command}\n{process.stdout}\n{process.stderr}"
+    return process.stdout
+
+
+def headers(pattern):
+    found = sorted(p.parents[2] for p in pathlib.Path("/usr/src").glob("linux-headers-*/include/config/auto.conf"))
+    found = [p for p in found if re.search(pattern, p.name)]
+    assert found, f"no kernel headers like {pattern} here; scripts/install-deps demo boot installs them"
+    return found[-1].name.removeprefix("linux-headers-")
+
+
+class Stage:
+    """One kernel: its image and modules, unpacked, and roots in which dkms installs for it."""
+
+    def __init__(self, lab, release):
+        self.lab, self.release = lab / release, release
+        self.lab.mkdir()
+        lab.chmod(0o755)
+        self.lab.chmod(0o777)
+        run("apt-get", "download", "-qq", f"linux-image-{release}", cwd=self.lab)
+        package = next(self.lab.glob("*.deb"))
+        run("dpkg-deb", "-x", package, self.lab / "image")
+        self.vmlinuz = next((self.lab / "image/boot").glob("vmlinuz-*"))
+        self.modules = self.lab / "image/lib/modules" / release
+
+    def root(self, name, suffix, settings="", pair=None):
+        """Installs hello into a root of its own, whose kernel keeps modules with that suffix, signed with the key pair that
+        dkms makes or with @pair (key, certificate). Returns the root."""
+        root = self.lab / name
+        kernel = root / "lib/modules" / self.release
+        (kernel / "kernel/lib").mkdir(parents=True)
+        (root / "etc/dkms").mkdir(parents=True)
+        (root / "etc/os-release").write_text("ID=debian\n")
+        (root / "etc/dkms/framework.conf").write_text(f"try_sign_modules=true\n{settings}\n")
+        if pair is not None:
+            (root / "var/lib/dkms").mkdir(parents=True)
+            shutil.copy(pair[0], root / "var/lib/dkms/mok.key")
+            shutil.copy(pair[1], root / "var/lib/dkms/mok.pub")
+        (kernel / "build").symlink_to(f"/usr/src/linux-headers-{self.release}")
+        for file in ("modules.builtin", "modules.order"):
+            shutil.copy(self.modules / file, kernel)
+        own = next((self.modules / "kernel/lib").glob("crc-itu-t.ko*"))
+        plain = kernel / "kernel/lib/crc-itu-t.ko"
+        plain.write_bytes(subprocess.run({".xz": ["xz", "-dc"]}.get(own.suffix, ["cat"]), stdin=open(own, "rb"), capture_output=True,
+                                         check=True).stdout)
+        if suffix:
+            run(*{".xz": ["xz", "--check=crc32"], ".gz": ["gzip", "-n"], ".zst": ["zstd", "-q", "--rm"]}[suffix], plain)
+        run("depmod", "-b", root, self.release) # as the kernel's package does
+        run(DKMS, "--root", root, "install", EXAMPLE, "-k", self.release)
+        assert f"{self.release}, {os.uname().machine}: installed" in run(DKMS, "--root", root, "status", "hello/1.0")
+        return root
+
+    def module(self, root):
+        found = list((root / "lib/modules" / self.release / "updates").rglob("hello.ko*"))
+        assert len(found) == 1
+        return found[0]
+
+
+def make_key(lab, name, *algorithm):
+    key, pem, certificate = lab / f"{name}.key", lab / f"{name}.pem", lab / f"{name}.der"
+    run("openssl", "req", "-new", "-x509", "-newkey", *algorithm, "-nodes", "-sha256", "-days", "3650", "-subj", f"/CN={name}",
+        "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", key, "-out", pem)
+    run("openssl", "x509", "-in", pem, "-outform", "DER", "-out", certificate)
+    return key, certificate
+
+
+def flipped(module, target):
+    data = bytearray(module.read_bytes())
+    at = data.find(b"hello from a module")
+    assert at > 0
+    data[at] ^= 1
+    target.write_bytes(data)
+    return target
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    for program in ("qemu-system-x86_64", "busybox", "cpio", "cert-to-efi-sig-list", "openssl", "apt-get"):
+        assert shutil.which(program), f"no {program} here; scripts/install-deps boot installs it"
+    return tmp_path_factory.mktemp("boot")
+
+
+@pytest.fixture(scope="module")
+def old(lab):
+    """The distribution's own kernel, every compression, and what must be refused."""
+    stage = Stage(lab, headers(r"^linux-headers-6\.1\.|^linux-headers-5\."))
+    stage.trees = {"plain": stage.root("root", "")}
+    ours = [stage.trees["plain"] / "var/lib/dkms" / name for name in ("mok.key", "mok.pub")]
+    stage.trees.update({suffix[1:]: stage.root(f"root{suffix}", suffix, pair=ours) for suffix in (".xz", ".zst", ".gz")})
+    foreign = make_key(lab, "foreign", "rsa:2048")
+    stage.files = {
+        "gz.ko.gz": stage.module(stage.trees["gz"]),
+        "unsigned.ko": stage.module(stage.root("unsigned", "", "try_sign_modules=false")),
+        "foreign.ko": stage.module(stage.root("foreign", "", pair=foreign)),
+        "flipped.ko": flipped(stage.module(stage.trees["plain"]), stage.lab / "flipped.ko"),
+        "stripped.ko": stage.lab / "stripped.ko",
+    }
+    run("strip", "-g", "-o", stage.files["stripped.ko"], stage.module(stage.trees["plain"]))
+    stage.certificate = ours[1]
+    trees = {name: root for name, root in stage.trees.items() if name != "gz"} # this distribution's kmod reads no gzip
+    cases = [(name, "modprobe", f"/{name}", "hello") for name in trees]
+    cases += [("gz", "gunzip", "/gz.ko.gz", "0")]
+    cases += [(name.removesuffix(".ko"), "load", f"/{name}", "0") for name in stage.files if name != "gz.ko.gz"]
+    stage.initrd = machine.initramfs(stage.lab, "guest", trees, stage.files, cases)
+    return stage
+
+
+@pytest.fixture(scope="module")
+def trusting(old):
+    """That kernel, our certificate in the place of its own, told to enforce."""
+    image = old.lab / "vmlinux"
+    image.write_bytes(machine.trusting(machine.unpack_vmlinux(old.vmlinuz), old.certificate.read_bytes()))
+    return machine.boot(old.lab, "trusting", image, old.initrd, "module.sig_enforce=1")
+
+
+def check_loaded(case, module, taint="O"):
+    assert case["loaded"] == "OK", case
+    # O: from outside the kernel tree. E would be a signature that is not trusted, F a module forced in.
+    assert case["taint"] == taint, case
+    assert case["version"] == "1.0" and case["unloaded"] == "yes"
+    assert case["srcversion"] == run("modinfo", "-F", "srcversion", module).strip()
+    assert any("hello from a module that dkms built" in line for line in case["kernel"])
+
+
+@pytest.mark.parametrize("name", ["plain", "xz", "zst", "gz"])
+def test_signed_and_compressed_is_loaded(trusting, old, name):
+    assert trusting.facts["enforced"] == "Y"
+    check_loaded(trusting.cases[name], old.module(old.trees["plain"]))
+
+
+@pytest.mark.parametrize("name, says", [("unsigned", "Loading of unsigned module is rejected"),
+                                        ("stripped", "Loading of unsigned module is rejected"),
+                                        ("foreign", "Loading of module with unavailable key is rejected"), ("flipped", None)])
+def test_untrusted_is_refused(trusting, name, says):
+    case = trusting.cases[name]
+    assert case["loaded"] == "EKEYREJECTED" and "taint" not in case
+    assert says is None or any(says in line for line in case["kernel"]), case
+
+
+def test_another_certificate_refuses_the_same(old, lab):
+    """The test can fail: with another certificate in the kernel nothing of ours is loaded."""
+    _, other = make_key(lab, "other", "rsa:2048")
+    image = old.lab / "vmlinux-other"
+    image.write_bytes(machine.trusting(machine.unpack_vmlinux(old.vmlinuz), other.read_bytes()))
+    told = machine.boot(old.lab, "other", image, old.initrd, "module.sig_enforce=1")
+    assert all(case.get("loaded") != "OK" for case in told.cases.values()) and len(told.cases) >= 8
+    assert told.cases["gz"]["loaded"] == "EKEYREJECTED"
+
+
+def test_a_panic_is_no_success(old):
+    with pytest.raises(AssertionError, match="did not come to its end"):
+        machine.boot(old.lab, "panic", old.lab / "vmlinux", old.initrd, "rdinit=/no-such-program")
+
+
+def test_stock_kernel_finds_it_by_depmod(old):
+    """The kernel as shipped does not enforce; modprobe finds the module by the indexes that the installation wrote."""
+    image = old.lab / "vmlinux-stock"
+    image.write_bytes(machine.unpack_vmlinux(old.vmlinuz))
+    told = machine.boot(old.lab, "stock", image, old.initrd)
+    assert told.facts["enforced"] == "N"
+    # Its own certificate is not ours, which taints.
+    check_loaded(told.cases["plain"], old.module(old.trees["plain"]), taint="OE")
+
+
+def test_secure_boot_with_an_enrolled_key(old, lab):
+    """The kernel as shipped under Secure Boot firmware, with dkms's own default key among the machine owner's keys."""
+    told = machine.boot(old.lab, "secure", old.vmlinuz, old.initrd, variables=machine.enrolled(old.certificate, lab))
+    assert told.facts["enforced"] == "Y" and "[integrity]" in told.facts["lockdown"]
+    check_loaded(told.cases["plain"], old.module(old.trees["plain"]))
+    check_loaded(told.cases["zst"], old.module(old.trees["plain"]))
+    for name in ("unsigned", "foreign", "flipped"):
+        assert told.cases[name]["loaded"] == "EKEYREJECTED"
+
+
+def test_new_kernel_decompresses_and_takes_elliptic_curves(lab):
+    """A kernel that unpacks modules by itself, and a key that is not RSA."""
+    key, certificate = make_key(lab, "ec", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+    stage = Stage(lab, headers(r"^linux-headers-6\.(1[2-9]|[2-9][0-9])\."))
+    root = stage.root("root", ".xz", pair=(key, certificate))
+    module = stage.module(root)
+    image = stage.lab / "vmlinux"
+    image.write_bytes(machine.trusting(machine.unpack_vmlinux(stage.vmlinuz), certificate.read_bytes()))
+    wrong = stage.lab / "wrong.ko.xz"
+    plain = subprocess.run(["xz", "-dc", module], capture_output=True, check=True).stdout
+    wrong.write_bytes(subprocess.run(["xz", "-c", "--check=crc64"], input=plain, capture_output=True, check=True).stdout)
+    initrd = machine.initramfs(stage.lab, "guest", {"xz": root}, {"hello.ko.xz": module, "wrong.ko.xz": wrong},
+                               [("modprobe", "modprobe", "/xz", "hello"), ("kernel", "load", "/hello.ko.xz", "4"),
+                                ("wrong", "load", "/wrong.ko.xz", "4")])
+    told = machine.boot(stage.lab, "new", image, initrd, "module.sig_enforce=1")
+    assert told.facts["enforced"] == "Y"
+    check_loaded(told.cases["modprobe"], module)
+    check_loaded(told.cases["kernel"], module)
+    assert told.cases["wrong"]["loaded"] == "EINVAL" # a checksum that the kernel does not know

@@ -1,0 +1,245 @@
+"""The packages for distributions: built, checked, and lived with in roots of their own."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+
+
+def run(*command, **options):
+    process = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, **options)
+    assert process.returncode == 0, f"{command}\n{process.stdout[-4000:]}\n{process.stderr[-4000:]}"
+    return process.stdout
+
+
+# ---- Debian ----
+
+@pytest.fixture(scope="module")
+def debs(tmp_path_factory):
+    out = tmp_path_factory.mktemp("debs")
+    run(TOP / "scripts/make-package", "deb", out)
+    return out
+
+
+def test_lintian(debs):
+    text = subprocess.run(["lintian", "--fail-on", "error", *debs.glob("*.changes")], capture_output=True, text=True, check=False)
+    assert text.returncode == 0, text.stdout + text.stderr
+    assert "E:" not in text.stdout
+
+
+def test_files_are_where_debian_has_them(debs):
+    package = next(debs.glob("dkms_*.deb"))
+    files = set(re.findall(r" \./(\S+)", run("dpkg-deb", "-c", package)))
+    for file in ("usr/sbin/dkms", "usr/lib/dkms/common.postinst", "usr/lib/dkms/dkms_autoinstaller", "etc/dkms/framework.conf",
+                 "etc/kernel/postinst.d/dkms", "etc/kernel/header_postinst.d/dkms", "etc/kernel/preinst.d/dkms", "etc/kernel/prerm.d/dkms",
+                 "usr/lib/kernel/install.d/40-dkms.install", "usr/share/apport/package-hooks/dkms_packages.py",
+                 "usr/share/bash-completion/completions/dkms", "usr/share/man/man8/dkms.8.gz", "usr/share/man/man5/dkms.conf.5.gz",
+                 "usr/lib/sysusers.d/dkms.conf"):
+        assert file in files, file
+    conffiles = run("dpkg-deb", "-I", package, "conffiles").split()
+    assert "/etc/dkms/framework.conf" in conffiles and "/etc/kernel/postinst.d/dkms" in conffiles
+
+
+SOURCE_PACKAGE = {
+    "control": "Source: lamp\nSection: kernel\nPriority: optional\nMaintainer: A <a@lamp.invalid>\nStandards-Version: 4.6.2\n"
+               "Build-Depends: debhelper-compat (= 13)\n\nPackage: lamp-dkms\nArchitecture: all\nDepends: ${misc:Depends}\n"
+               "Description: module of a lamp\n A module.\n",
+    "changelog": "lamp (@) unstable; urgency=medium\n\n  * New.\n\n -- A <a@lamp.invalid>  Tue, 24 Nov 2026 12:00:00 +0000\n",
+    "rules": "#!/usr/bin/make -f\n%:\n\tdh $@ --with dkms\n",
+    "lamp-dkms.install": "lamp.c usr/src/lamp-@\nKbuild usr/src/lamp-@\n",
+    "lamp-dkms.dkms": 'PACKAGE_NAME="lamp"\nPACKAGE_VERSION="#MODULE_VERSION#"\nBUILT_MODULE_NAME[0]="lamp"\n'
+                      'DEST_MODULE_LOCATION[0]="/updates"\nAUTOINSTALL="yes"\n',
+}
+
+
+def make_source_package(directory, version):
+    source = directory / f"lamp-{version}"
+    (source / "debian").mkdir(parents=True)
+    for name, text in SOURCE_PACKAGE.items():
+        (source / "debian" / name).write_text(text.replace("@", version) if name != "rules" else text)
+    (source / "debian/rules").chmod(0o755)
+    (source / "Kbuild").write_text("obj-m := lamp.o\n")
+    (source / "lamp.c").write_text((TOP / "examples/hello/hello.c").read_text().replace('"1.0"', f'"{version}"'))
+
+
+@pytest.fixture(scope="module")
+def lamps(debs, root):
+    """Two versions of a package that uses the debhelper add-on, built in the root with the add-on installed there."""
+    for version in ("1.0", "1.1"):
+        make_source_package(root.path / "work", version)
+        root.ok(f"cd /work/lamp-{version} && dpkg-buildpackage -us -uc -b -d")
+    return root
+
+
+class Root:
+    def __init__(self, path):
+        self.path = path
+
+    def run(self, script):
+        return subprocess.run(["chroot", self.path, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive",
+                               "LC_ALL=C", "HOME=/root", "sh", "-ec", script], capture_output=True, text=True, check=False,
+                              stdin=subprocess.DEVNULL)
+
+    def ok(self, script):
+        result = self.run(script)
+        assert result.returncode == 0, f"{script}\n{result.stdout[-6000:]}\n{result.stderr[-3000:]}"
+        return result.stdout + result.stderr
+
+    def status(self):
+        return self.ok("dkms status").splitlines()
+
+    def modules(self, kernel):
+        return sorted(p.name.split(".ko")[0] for p in (self.path / "lib/modules" / kernel).rglob("updates/dkms/*.ko*"))
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory, debs):
+    """A Debian of its own, with our packages in a local archive, pinned like any other."""
+    assert os.geteuid() == 0, "needs root"
+    path = tmp_path_factory.mktemp("debian") / "root"
+    run("debootstrap", "--variant=minbase", "--include=ca-certificates,apt-utils", "bookworm", path, mirror())
+    for file in ("/etc/apt/sources.list", "/etc/resolv.conf"):
+        if pathlib.Path(file).exists():
+            shutil.copy(file, path / file[1:])
+    for directory in ("sources.list.d", "apt.conf.d", "auth.conf.d", "trusted.gpg.d", "keyrings"):
+        if pathlib.Path("/etc/apt", directory).is_dir():
+            shutil.copytree(pathlib.Path("/etc/apt", directory), path / "etc/apt" / directory, dirs_exist_ok=True)
+    (path / "etc/apt/apt.conf.d/99test").write_text('APT::Sandbox::User "root";\nAPT::Install-Recommends "false";\n')
+    shutil.copytree(debs, path / "debs")
+    root = Root(path)
+    for kind, place in (("proc", "proc"), ("sysfs", "sys"), ("tmpfs", "dev/shm")):
+        (path / place).mkdir(exist_ok=True)
+        run("mount", "-t", kind, kind, path / place)
+    try:
+        root.ok("apt-get update -qq; apt-get install -qq /debs/dkms_*.deb /debs/dh-dkms_*.deb dpkg-dev")
+        yield root
+    finally:
+        for place in ("dev/shm", "sys", "proc"):
+            subprocess.run(["umount", "-l", path / place], check=False)
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def mirror():
+    text = "\n".join(p.read_text() for p in [pathlib.Path("/etc/apt/sources.list"), *pathlib.Path("/etc/apt/sources.list.d").glob("*")]
+                     if p.is_file())
+    found = re.search(r"^(?:deb(?:\s+\[[^\]]*\])?|URIs:)\s+(https?://\S+)", text, re.M)
+    return found.group(1) if found else "http://deb.debian.org/debian"
+
+
+SIX = ["v4l2loopback", "vpoll", "rapiddisk", "digimend", "evdi", "xtables-addons"]
+
+
+@pytest.fixture(scope="module")
+def kernels(root):
+    """Two kernels with headers that the archive has; the images are tiny stand-ins that run the hooks as real ones do."""
+    names = re.findall(r"^linux-headers-([0-9]\S*-amd64) ", root.ok("apt-cache search --names-only '^linux-headers-[0-9]+[.][0-9]+[.][0-9]+.*-amd64$'"), re.M)
+    names = [n for n in names if "rt" not in n and "cloud" not in n and n.startswith("6.1.")]
+    assert len(names) >= 2
+    return sorted(names, key=lambda n: [int(x) for x in re.findall(r"\d+", n)])[-2:]
+
+
+def test_a_life(root, kernels):
+    old, new = kernels
+    root.ok(f"mkdir -p /boot; apt-get install -qq linux-headers-{old}")
+    # Six packages build for the kernel that has headers.
+    root.ok("apt-get install -qq " + " ".join(f"{p}-dkms" for p in SIX))
+    status = root.status()
+    for name in SIX:
+        assert any(line.startswith(f"{name}/") and f", {old}, " in line and line.endswith(": installed") for line in status), status
+    before = root.modules(old)
+    assert len(before) >= 6
+    # Another kernel with headers: its hooks build for it, all six in one go.
+    text = root.ok(f"apt-get install -qq linux-headers-{new}")
+    assert "Autoinstall on " + new in text
+    assert root.modules(new) == before
+    # It goes: the hook of its image takes the builds along.
+    root.ok(f"run-parts --exit-on-error --arg={new} --arg=/boot/vmlinuz-{new} /etc/kernel/prerm.d")
+    assert root.modules(new) == [] and not any(f", {new}, " in line for line in root.status())
+    # To the distribution's own program and back.
+    state = root.status()
+    (root.path / "etc/dkms/framework.conf.d/mine.conf").write_text("verbose=''\n")
+    root.ok("apt-get install -qq --allow-downgrades dkms=$(apt-cache madison dkms | awk '{ print $3; exit }') dh-dkms-")
+    assert root.modules(old) == before
+    assert [line.split(" (")[0] for line in root.status()] == state
+    root.ok("apt-get install -qq /debs/dkms_*.deb /debs/dh-dkms_*.deb")
+    assert root.status() == state and root.modules(old) == before
+    assert not (root.path / "etc/kernel/install.d/dkms").exists()
+    # Configuring twice changes nothing.
+    root.ok("dpkg-reconfigure dkms")
+    assert root.status() == state
+    # The packages go.
+    root.ok("apt-get purge -qq -y " + " ".join(f"{p}-dkms" for p in SIX))
+    assert root.status() == [] and root.modules(old) == []
+    assert [p.name for p in (root.path / "var/lib/dkms").iterdir() if not p.name.startswith(".") and p.is_dir()] == []
+
+
+def test_debhelper_add_on(lamps, kernels):
+    old, _ = kernels
+    text = lamps.ok("dpkg-deb -c /work/lamp-dkms_1.0_all.deb; dpkg-deb -I /work/lamp-dkms_1.0_all.deb")
+    assert "./usr/src/lamp-1.0/dkms.conf" in text and re.search(r"Depends: .*dkms", text)
+    lamps.ok("dpkg -i /work/lamp-dkms_1.0_all.deb")
+    assert any(line.startswith(f"lamp/1.0, {old}, ") and line.endswith(": installed") for line in lamps.status()), lamps.status()
+    # An upgrade leaves only the new version, a removal nothing.
+    lamps.ok("dpkg -i /work/lamp-dkms_1.1_all.deb")
+    assert {line.split(",")[0] for line in lamps.status()} == {"lamp/1.1"} and lamps.modules(old) == ["lamp"]
+    assert not (lamps.path / "usr/src/lamp-1.0").exists()
+    lamps.ok("dpkg --purge lamp-dkms")
+    assert lamps.status() == [] and lamps.modules(old) == []
+
+
+def test_failing_module_keeps_no_kernel_from_being_configured(lamps, kernels):
+    old, _ = kernels
+    source = lamps.path / "usr/src/bad-1"
+    source.mkdir()
+    (source / "dkms.conf").write_text('PACKAGE_NAME=bad\nPACKAGE_VERSION=1\nBUILT_MODULE_NAME=bad\nDEST_MODULE_LOCATION=/updates\n'
+                                      'AUTOINSTALL=yes\nMAKE="false"\n')
+    (source / "bad.c").write_text("nothing\n")
+    lamps.ok("dkms add bad/1")
+    text = lamps.run(f"run-parts --exit-on-error --arg={old} /etc/kernel/header_postinst.d")
+    assert "bad" in text.stdout + text.stderr and "make.log" in text.stdout + text.stderr
+    lamps.ok("dkms remove bad/1 --all; rm -r /usr/src/bad-1")
+
+
+def test_purge_leaves_nothing(lamps):
+    lamps.ok("apt-get purge -qq -y dkms dh-dkms")
+    left = [p for p in ("usr/sbin/dkms", "usr/lib/dkms", "usr/libexec/dkms", "var/lib/dkms", "etc/kernel/postinst.d/dkms",
+                        "etc/dkms/framework.conf", "lib/systemd/system/dkms.service") if (lamps.path / p).exists()]
+    assert left == []
+
+
+# ---- the others ----
+
+def test_rpm(tmp_path):
+    run(TOP / "scripts/make-package", "rpm", tmp_path)
+    package = next(tmp_path.glob("dkms-*.rpm"))
+    target = tmp_path / "root"
+    run("rpm", "--root", target, "-i", "--nodeps", "--noscripts", package)
+    assert run("chroot", target, "true") == "" if (target / "bin/true").exists() else True
+    for file in ("usr/sbin/dkms", "usr/libexec/dkms/dkms-sign", "usr/lib/dkms/common.postinst", "usr/lib/systemd/system/dkms.service",
+                 "usr/lib/kernel/install.d/40-dkms.install", "etc/dkms/framework.conf", "usr/share/man/man5/dkms.conf.5.gz"):
+        assert (target / file).exists(), file
+    assert not (target / "usr/lib/dkms/dkms_autoinstaller").exists()
+    assert "/etc/dkms/framework.conf" in run("rpm", "-qcp", package)
+    # An upgrade by hand keeps what the administrator wrote.
+    (target / "etc/dkms/framework.conf").write_text("# mine\n")
+    run("rpm", "--root", target, "-U", "--force", "--nodeps", "--noscripts", package)
+    assert (target / "etc/dkms/framework.conf").read_text() == "# mine\n"
+    run("rpm", "--root", target, "-e", "--nodeps", "--noscripts", "dkms")
+    assert not (target / "usr/sbin/dkms").exists()
+
+
+def test_arch(tmp_path):
+    tmp_path.chmod(0o755)
+    run(TOP / "scripts/make-package", "arch", tmp_path)
+    package = next(tmp_path.glob("dkms-*.pkg.tar*"))
+    target = tmp_path / "root"
+    (target / "var/lib/pacman").mkdir(parents=True)
+    run("pacman", "--root", target, "--noconfirm", "--noscriptlet", "-Udd", package)
+    for file in ("usr/bin/dkms", "usr/share/libalpm/hooks/70-dkms-prepare.hook", "usr/share/libalpm/hooks/70-dkms-finish.hook",
+                 "usr/share/libalpm/scripts/dkms-hook", "usr/lib/systemd/system/dkms.service", "etc/dkms/framework.conf"):
+        assert (target / file).exists(), file
+    assert "etc/dkms/framework.conf" in run("pacman", "--root", target, "-Qii", "dkms")
