@@ -50,6 +50,10 @@ boot:
 	@$(MAKE) --no-print-directory all
 	@tests/run --build $(BUILD) boot
 
+# The README's pictures, drawn from real runs.
+pictures: all
+	@scripts/pictures $(BUILD)/src/dkms
+
 # Packages for distributions, into build/packages.
 deb rpm arch:
 	@scripts/install-deps build package

@@ -1,0 +1,162 @@
+"""What distributions call: the pacman hook, the apport hook, the service."""
+import configparser
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from conftest import DKMS, K1, K2
+
+DATA = pathlib.Path(__file__).resolve().parents[2] / "data"
+
+
+# ---- pacman ----
+
+@pytest.fixture
+def pacman(root, tmp_path):
+    """Calls the hook as pacman does, for the root. Returns a function of the verb and the touched paths."""
+    places = {"@sbindir@/dkms": f"{tmp_path}/dkms", "@moddir@": str(root.modules), '. "/$1"': f'. "{root.path}/$1"',
+              "      depmod ": f"      echo depmod-for "}
+    text = (DATA / "pacman/dkms-hook.in").read_text()
+    for old, new in places.items():
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "dkms").write_text(f'#!/bin/sh\necho "dkms $*"\nexec {DKMS} --root {root.path} "$@"\n'.replace('echo "dkms $*"', 'echo "dkms $*" >&2'))
+    (tmp_path / "dkms").chmod(0o755)
+    (tmp_path / "hook").write_text(text)
+
+    def call(verb, *paths):
+        process = subprocess.run(["bash", tmp_path / "hook", verb], input="".join(f"{p}\n" for p in paths), capture_output=True, text=True,
+                                 check=True)
+        return process.stdout, re.findall(r"^dkms (\w+)", process.stderr, re.M)
+    return call
+
+
+def test_pacman_installs_modules_and_kernels_in_one_run(root, pacman):
+    root.source("foo", "1.0")
+    root.source("two-words", "2.0")
+    _, verbs = pacman("finish", "usr/src/foo-1.0/dkms.conf", "usr/src/two-words-2.0/dkms.conf", f"usr/lib/modules/{K1}/vmlinuz")
+    assert verbs.count("autoinstall") == 1 and "install" not in verbs
+    status = root.ok("status").out
+    for name in ("foo/1.0", "two-words/2.0"):
+        for kernel in (K1, K2):
+            assert re.search(rf"^{name}, {kernel}, \S+: installed$", status, re.M), status
+
+
+def test_pacman_installs_what_has_no_autoinstall(root, pacman):
+    root.source("foo", "1.0", conf='PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/updates\nSTRIP=no\n')
+    pacman("finish", "usr/src/foo-1.0/dkms.conf")
+    assert root.ok("status").out.count(": installed") == 2
+
+
+def test_pacman_takes_away_what_goes(root, pacman):
+    for name in ("foo", "bar"):
+        root.source(name, "1.0")
+        root.ok("install", f"{name}/1.0", "-k", K1, "-k", K2)
+    out, _ = pacman("prepare", "usr/src/foo-1.0/dkms.conf", f"usr/lib/modules/{K2}/vmlinuz")
+    assert root.ok("status").out == f"bar/1.0, {K1}, {os.uname().machine}: installed\n"
+    # The kernel that stays has lost a module; the one that goes needs no index.
+    assert re.findall(r"depmod-for (\S+)", out) == [K1]
+
+
+def test_pacman_failure_ends_well(root, pacman):
+    root.source("foo", "1.0", extra='MAKE="false"\n')
+    pacman("finish", "usr/src/foo-1.0/dkms.conf")
+    assert root.ok("status").out == "foo/1.0: added\n"
+
+
+# ---- apport ----
+
+STUB = """
+import io, contextlib
+class Packaging:
+    def get_file_package(self, path): return {"/usr/src/foo-1.0": "foo-dkms", "/usr/src/nosource-1.0": "nosource"}.get(path)
+    def is_distro_package(self, name):
+        if name != "linux-headers-6.1": raise ValueError(name)
+        return True
+    def get_source(self, name):
+        if name == "nosource": raise ValueError(name)
+        return "foo"
+    def get_version(self, name): return "1.0-1"
+packaging = Packaging()
+class Report(dict):
+    def __init__(self, kind): self["ProblemType"] = kind
+    def write(self, file): file.write(repr(dict(self)).encode())
+def fatal(*words): raise SystemExit(9)
+"""
+FILEUTILS = """
+import os
+def make_report_file(report): return open(os.environ["REPORT"], "xb")
+"""
+
+
+@pytest.mark.parametrize("arguments, log, status", [
+    ("-m foo -v 1.0 -k 6.1", "a.c:1: error: no\nb.c:2: error: neither\n", 0), ("-m foo -v 1.0", None, 0), ("-m foo", None, 2), ("", None, 2),
+    ("-m other -v 1.0", None, 1), ("-m foo -v 1.0 -k 7.0-own", None, 1), ("-m nosource -v 1.0", None, 3),
+    ("-m foo -v 1.0", "cc1: Segmentation fault\n", 1)])
+def test_apport_hook(tmp_path, arguments, log, status):
+    (tmp_path / "apport").mkdir()
+    (tmp_path / "apport/__init__.py").write_text(STUB)
+    (tmp_path / "apport/fileutils.py").write_text(FILEUTILS)
+    hook = (DATA / "apport/dkms_packages.py").read_text().replace('"/var/lib/dkms"', f'"{tmp_path}/tree"')
+    (tmp_path / "hook.py").write_text(hook)
+    if log is not None:
+        (tmp_path / "tree/foo/1.0/build").mkdir(parents=True)
+        (tmp_path / "tree/foo/1.0/build/make.log").write_text(log)
+    process = subprocess.run([sys.executable, tmp_path / "hook.py", *arguments.split()], capture_output=True, text=True, check=False,
+                             env=dict(os.environ, PYTHONPATH=str(tmp_path), REPORT=str(tmp_path / "report")))
+    assert process.returncode == status, process.stderr
+    assert (process.stderr == "") == (status == 0) and len(process.stderr.splitlines()) <= 1
+    assert (tmp_path / "report").exists() == (status == 0)
+    if status == 0:
+        report = eval((tmp_path / "report").read_text())
+        assert report["Package"] == "foo-dkms 1.0-1" and report["SourcePackage"] == "foo" and "failed to build" in report["Title"]
+        assert report.get("DuplicateSignature") == (f"dkms:foo-dkms:1.0-1:a.c:1: error: no" if log else None)
+        assert report.get("DKMSBuildLog") == log
+
+
+# ---- services ----
+
+def test_unit(tmp_path):
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str
+    unit.read_string((DATA / "dkms.service.in").read_text())
+    assert unit["Service"]["ExecStart"] == "@sbindir@/dkms autoinstall --kernelver %v"
+    assert "network-pre.target" in unit["Unit"]["Before"] and "graphical.target" in unit["Unit"]["Before"]
+    if shutil.which("systemd-analyze"):
+        text = (DATA / "dkms.service.in").read_text().replace("@sbindir@/dkms", "/bin/true")
+        (tmp_path / "dkms-test.service").write_text(text)
+        checked = subprocess.run(["systemd-analyze", "verify", "--man=no", tmp_path / "dkms-test.service"], capture_output=True, text=True,
+                                 check=False)
+        assert "Unknown" not in checked.stderr, checked.stderr
+
+
+def test_nothing_to_do_is_said_by_silence_and_at_once(root):
+    for name in ("foo", "bar", "baz"):
+        root.source(name, "1.0")
+        root.ok("install", f"{name}/1.0", "-k", K1)
+    seconds = []
+    for _ in range(30):
+        start = time.monotonic()
+        result = root.ok("autoinstall", "--kernelver", K1)
+        seconds.append(time.monotonic() - start)
+    assert result.err == ""
+    # A process that does nothing is the measure on a machine that is slow today.
+    idle = []
+    for _ in range(30):
+        start = time.monotonic()
+        subprocess.run(["/bin/true"], check=True, capture_output=True)
+        idle.append(time.monotonic() - start)
+    if "asan" not in DKMS:
+        assert min(seconds) < max(0.020, 5 * min(idle)), (min(seconds), min(idle))
+
+
+def test_openrc_service_is_shell():
+    subprocess.run(["sh", "-n", DATA / "openrc/dkms.in"], check=True)
+    text = (DATA / "openrc/dkms.in").read_text()
+    assert "depend ()" in text and "autoinstall" in text
