@@ -418,8 +418,8 @@ dkms_tame_tree_at (int dir_fd, const char *name)
     dkms_tame_tree_at (fd, names->pdata[i]);
 }
 
-static int
-compare_names (gconstpointer a, gconstpointer b)
+int
+dkms_compare_names (gconstpointer a, gconstpointer b)
 {
   return strcmp (*(const char *const *)a, *(const char *const *)b);
 }
@@ -444,7 +444,7 @@ dkms_list_dir_at (int dir_fd, const char *name, GError **error)
       }
   if (fd < 0 || have < 0)
     return dkms_fail_errno (error, "list the directory", name), NULL;
-  g_ptr_array_sort (names, compare_names);
+  g_ptr_array_sort (names, dkms_compare_names);
   return g_steal_pointer (&names);
 }
 

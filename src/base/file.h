@@ -95,6 +95,9 @@ void dkms_tame_tree_at (int dir_fd, const char *name);
  */
 GPtrArray *dkms_list_dir_at (int dir_fd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** For g_ptr_array_sort() of strings: byte order. */
+int dkms_compare_names (gconstpointer a, gconstpointer b);
+
 /** Returns: whether @name is a directory; symbolic links are followed */
 gboolean dkms_is_dir_at (int dir_fd, const char *name);
 /** Returns: whether @name is a regular file; symbolic links are followed */

@@ -8,16 +8,6 @@
 #include "base/file.h"
 #include "cli/cli.h"
 
-static void
-target_free (gpointer data)
-{
-  DkmsTarget *self = data;
-
-  g_free (self->kernel);
-  g_free (self->arch);
-  g_free (self);
-}
-
 void
 dkms_options_free (DkmsOptions *self)
 {
@@ -148,7 +138,7 @@ dkms_options_parse (int argc, char **argv, DkmsUi *ui, GError **error)
 {
   g_autoptr (DkmsOptions) self = g_new0 (DkmsOptions, 1);
 
-  self->kernels = g_ptr_array_new_with_free_func (target_free);
+  self->kernels = g_ptr_array_new_with_free_func (dkms_target_free);
   self->arches = g_ptr_array_new_with_free_func (g_free);
   self->directives = g_ptr_array_new_with_free_func (g_free);
   for (int i = 1; i < argc; i++)

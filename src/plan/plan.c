@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 
-static void
-target_free (gpointer data)
+void
+dkms_target_free (gpointer data)
 {
   DkmsTarget *self = data;
 
@@ -20,7 +20,7 @@ dkms_request_new (void)
 {
   DkmsRequest *self = g_new0 (DkmsRequest, 1);
 
-  self->targets = g_ptr_array_new_with_free_func (target_free);
+  self->targets = g_ptr_array_new_with_free_func (dkms_target_free);
   return self;
 }
 

@@ -104,6 +104,9 @@ guint dkms_plan_count_builds (const DkmsPlan *self);
 /** Returns: (transfer full): one line that describes the step, for --dry-run and tests */
 char *dkms_step_describe (const DkmsStep *step);
 
+/** Frees a DkmsTarget. */
+void dkms_target_free (gpointer target);
+
 DkmsRequest *dkms_request_new (void);
 void dkms_request_free (DkmsRequest *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsRequest, dkms_request_free)

@@ -364,12 +364,6 @@ take (const DkmsRun *run, char *name, gboolean exclusive, GError **error)
   return TRUE;
 }
 
-static int
-compare_names (gconstpointer a, gconstpointer b)
-{
-  return strcmp (*(const char *const *)a, *(const char *const *)b);
-}
-
 /* The builds that the request is about, in an order that is the same in every run. */
 static gboolean
 lock_builds (const DkmsRun *run, const DkmsRequest *request, GError **error)
@@ -381,7 +375,7 @@ lock_builds (const DkmsRun *run, const DkmsRequest *request, GError **error)
       const DkmsTarget *target = request->targets->pdata[i];
       g_ptr_array_add (names, dkms_lock_name (request->module, target->kernel, target->arch));
     }
-  g_ptr_array_sort (names, compare_names);
+  g_ptr_array_sort (names, dkms_compare_names);
   for (guint i = 0; i < names->len; i++)
     if (!g_hash_table_contains (run->locks, names->pdata[i]) && !take (run, g_strdup (names->pdata[i]), TRUE, error))
       return FALSE;
