@@ -64,7 +64,7 @@ def test_manual_is_clean(name):
     found = [line for line in (lint.stdout + lint.stderr).splitlines() if "not found" not in line and "outdated mandoc.db" not in line]
     assert found == []
     man = subprocess.run(["man", "--warnings", "--encoding=UTF-8", "-l", page(name)], capture_output=True, text=True, check=True,
-                         env=dict(os.environ, MANPAGER="cat", MANWIDTH="80"))
+                         env=dict(os.environ, MANPAGER="cat", MANWIDTH="80", LC_ALL="C.UTF-8"))
     assert man.stderr == ""
 
 
