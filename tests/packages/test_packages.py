@@ -220,11 +220,12 @@ def test_rpm(tmp_path):
     package = next(tmp_path.glob("dkms-*.rpm"))
     target = tmp_path / "root"
     run("rpm", "--root", target, "-i", "--nodeps", "--noscripts", package)
-    assert run("chroot", target, "true") == "" if (target / "bin/true").exists() else True
+    assert os.readlink(target / "usr/lib/dkms/common.postinst") == "../../sbin/dkms"
     for file in ("usr/sbin/dkms", "usr/libexec/dkms/dkms-sign", "usr/lib/dkms/common.postinst", "usr/lib/systemd/system/dkms.service",
-                 "usr/lib/kernel/install.d/40-dkms.install", "etc/dkms/framework.conf", "usr/share/man/man5/dkms.conf.5.gz"):
+                 "usr/lib/kernel/install.d/40-dkms.install", "etc/dkms/framework.conf"):
         assert (target / file).exists(), file
     assert not (target / "usr/lib/dkms/dkms_autoinstaller").exists()
+    assert len(list((target / "usr/share/man").rglob("dkms*.[58]*"))) == 3 # compressed where the family does that
     assert "/etc/dkms/framework.conf" in run("rpm", "-qcp", package)
     # An upgrade by hand keeps what the administrator wrote.
     (target / "etc/dkms/framework.conf").write_text("# mine\n")
