@@ -47,6 +47,18 @@ tell_remarks (const DkmsRun *run, const GPtrArray *remarks, const char *kernel, 
   return count;
 }
 
+/* The command that shows why the build failed, if it left a log. */
+static void
+append_log (const DkmsRun *run, const DkmsStep *step, GString *why)
+{
+  g_autofree char *log = dkms_tree_path (run->settings, ".dkms", "logs", step->module, step->version, step->kernel,
+                                         step->arch, "make.log", NULL);
+  g_autofree char *shown = dkms_root_host_path (run->settings->root, log);
+
+  if (dkms_root_is_file (run->settings->root, log))
+    g_string_append_printf (why, "\n  less %s", shown);
+}
+
 /* Returns: whether nothing failed for @kernel */
 static gboolean
 summarise_kernel (const DkmsRun *run, const char *kernel)
@@ -54,6 +66,7 @@ summarise_kernel (const DkmsRun *run, const char *kernel)
   g_autoptr (GString) installed = g_string_new (NULL);
   g_autoptr (GString) skipped = g_string_new (NULL);
   g_autoptr (GString) failed = g_string_new (NULL);
+  g_autoptr (GString) why = g_string_new (NULL);
   const DkmsPlan *plan = run->plan;
 
   append_remarks (installed, plan->installed, kernel);
@@ -68,7 +81,10 @@ summarise_kernel (const DkmsRun *run, const char *kernel)
       else if (run->outcomes[i] == OUTCOME_SKIPPED)
         g_string_append_printf (skipped, " %s", step->module);
       else if (run->codes[i] != 0)
-        g_string_append_printf (failed, " %s(%d)", step->module, run->codes[i]);
+        {
+          g_string_append_printf (failed, " %s(%d)", step->module, run->codes[i]);
+          append_log (run, step, why);
+        }
       else
         g_string_append_printf (failed, " %s(dependency)", step->module);
     }
@@ -77,7 +93,7 @@ summarise_kernel (const DkmsRun *run, const char *kernel)
   if (skipped->len > 0)
     dkms_ui_line (run->ui, "Autoinstall on %s was skipped for:%s", kernel, skipped->str);
   if (failed->len > 0)
-    dkms_ui_line (run->ui, "Autoinstall on %s failed for:%s", kernel, failed->str);
+    dkms_ui_line (run->ui, "Autoinstall on %s failed for:%s%s", kernel, failed->str, why->str);
   guint hopeless = tell_remarks (run, plan->failed, kernel, TRUE);
   (void)tell_remarks (run, plan->deferred, kernel, FALSE);
   return failed->len == 0 && hopeless == 0;

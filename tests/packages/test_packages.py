@@ -201,8 +201,11 @@ def test_failing_module_keeps_no_kernel_from_being_configured(lamps, kernels):
                                       'AUTOINSTALL=yes\nMAKE="false"\n')
     (source / "bad.c").write_text("nothing\n")
     lamps.ok("dkms add bad/1")
-    text = lamps.run(f"run-parts --exit-on-error --arg={old} /etc/kernel/header_postinst.d")
-    assert "bad" in text.stdout + text.stderr and "make.log" in text.stdout + text.stderr
+    text = lamps.ok(f"run-parts --exit-on-error --arg={old} /etc/kernel/header_postinst.d")
+    assert re.search(r"failed for:.* bad\(10\)\n  less /var/lib/dkms/.dkms/logs/bad/1/\S+/make.log", text), text
+    (lamps.path / "etc/dkms/framework.conf.d/strict.conf").write_text("continue_on_error=false\n")
+    assert lamps.run(f"run-parts --exit-on-error --arg={old} /etc/kernel/header_postinst.d").returncode != 0
+    (lamps.path / "etc/dkms/framework.conf.d/strict.conf").unlink()
     lamps.ok("dkms remove bad/1 --all; rm -r /usr/src/bad-1")
 
 

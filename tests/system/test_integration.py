@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 
 import pytest
 from conftest import ARCH, DKMS, K1, K2
@@ -178,7 +179,8 @@ def test_bad_conf_is_fatal(root, postinst):
 def hooks(tmp_path):
     """The scripts as installed, below a directory, with a dkms that takes notes."""
     place = tmp_path / "sys"
-    values = {"@sbindir@": place / "sbin", "@libdir@": place / "lib", "@moddir@": place / "modules", "@kconfdir@": place / "kernel"}
+    values = {"@sbindir@": place / "sbin", "@libdir@": place / "lib", "@moddir@": place / "modules", "@kconfdir@": place / "kernel",
+              "@confdir@": place / "etc"}
     targets = {"hooks/dkms_autoinstaller.in": "lib/dkms_autoinstaller", "hooks/kernel-postinst.in": "kernel/postinst.d/dkms",
                "hooks/kernel-preinst": "kernel/preinst.d/dkms", "hooks/kernel-prerm": "kernel/prerm.d/dkms",
                "hooks/kernel-install-debian.in": "install.d/debian", "hooks/kernel-install-redhat": "install.d/redhat"}
@@ -215,7 +217,7 @@ AUTOINSTALL = [f"autoinstall --kernelver {K1}"]
     ("lib/dkms_autoinstaller", ["start", "6.0-no-headers"], 0, (0, [])), ("lib/dkms_autoinstaller", ["stop"], 0, (0, [])),
     ("lib/dkms_autoinstaller", ["status"], 0, (0, [])), ("lib/dkms_autoinstaller", ["reload"], 0, (0, [])),
     ("lib/dkms_autoinstaller", ["nonsense"], 0, (2, [])), ("lib/dkms_autoinstaller", [], 0, (2, [])),
-    ("kernel/postinst.d/dkms", [K1, "/boot/vmlinuz"], 0, (0, AUTOINSTALL)), ("kernel/postinst.d/dkms", [K1], 21, (1, AUTOINSTALL)),
+    ("kernel/postinst.d/dkms", [K1, "/boot/vmlinuz"], 0, (0, AUTOINSTALL)), ("kernel/postinst.d/dkms", [K1], 21, (0, AUTOINSTALL)),
     ("kernel/preinst.d/dkms", [K1], 14, (0, [f"kernel_preinst -k {K1}"])), ("kernel/prerm.d/dkms", [K1], 14, (0, [f"kernel_prerm -k {K1}"])),
     ("install.d/debian", ["add", K1, "/boot/x"], 11, (0, AUTOINSTALL)), ("install.d/debian", ["remove", K1], 5, (0, [f"kernel_prerm -k {K1}"])),
     ("install.d/redhat", ["add", K1], 11, (0, [f"kernel_postinst --kernelver {K1}"])),
@@ -223,6 +225,14 @@ AUTOINSTALL = [f"autoinstall --kernelver {K1}"]
 ])
 def test_hook(hooks, script, arguments, status, expected):
     assert hooks(script, *arguments, status=status) == expected
+
+
+@pytest.mark.parametrize("text, status", [("", 0), ("continue_on_error=true\n", 0), ("continue_on_error=false\n", 1), ("# nothing\n", 0)])
+def test_continue_on_error_decides_whether_a_kernel_is_configured(hooks, text, status):
+    (hooks.place / "etc/framework.conf.d").mkdir(parents=True)
+    (hooks.place / "etc/framework.conf.d/mine.conf").write_text(text)
+    assert hooks("kernel/postinst.d/dkms", K1, status=11) == (status, AUTOINSTALL)
+    assert hooks("kernel/postinst.d/dkms", K1, status=0) == (0, AUTOINSTALL)
 
 
 def test_autoinstaller_takes_the_running_kernel(hooks):
@@ -241,8 +251,11 @@ def test_hooks_without_the_autoinstaller(hooks):
 
 
 @pytest.mark.parametrize("path", sorted(p.relative_to(DATA) for p in DATA.rglob("*") if p.is_file() and p.read_text().startswith("#!")))
-def test_scripts_are_plain_sh(path):
-    subprocess.run(["sh", "-n", DATA / path], check=True)
+def test_scripts_have_no_syntax_errors(path):
+    first = (DATA / path).read_text().splitlines()[0]
+    checker = [sys.executable, "-c", "import ast, sys; ast.parse(open(sys.argv[1]).read())"] if "python" in first else \
+        ["bash" if "bash" in first else "sh", "-n"]
+    subprocess.run([*checker, DATA / path], check=True)
 
 
 def test_shipped_framework_conf_changes_nothing(root):
@@ -260,14 +273,21 @@ def test_shipped_framework_conf_changes_nothing(root):
     subprocess.run(["sh", "-n"], input=examples, text=True, check=True)
 
 
-EVERYWHERE = {"/usr/sbin/dkms", "/etc/dkms/framework.conf", *(f"/usr/libexec/dkms/dkms-{n}" for n in ("archive", "compress", "modinfo", "sandbox", "sign"))}
-DEBIAN = {"/usr/lib/dkms/dkms_autoinstaller", "/usr/lib/kernel/install.d/40-dkms.install",
+EVERYWHERE = {"/usr/sbin/dkms", "/etc/dkms/framework.conf", "/usr/share/man/man8/dkms.8", "/usr/share/man/man5/dkms.conf.5",
+              "/usr/share/man/man5/dkms-framework.conf.5", "/usr/share/bash-completion/completions/dkms",
+              "/usr/share/zsh/site-functions/_dkms", "/usr/share/fish/vendor_completions.d/dkms.fish", *(f"/usr/libexec/dkms/dkms-{n}" for n in ("archive", "compress", "modinfo", "sandbox", "sign"))}
+SYSTEMD = {"/usr/lib/systemd/system/dkms.service", "/usr/lib/sysusers.d/dkms.conf"}
+OPENRC = {"/etc/init.d/dkms", "/usr/lib/sysusers.d/dkms.conf"}
+DEBIAN = {"/usr/lib/dkms/dkms_autoinstaller", "/usr/share/apport/package-hooks/dkms_packages.py", "/usr/lib/sysusers.d/dkms.conf",
+          "/usr/lib/kernel/install.d/40-dkms.install",
           *(f"/etc/kernel/{n}.d/dkms" for n in ("postinst", "header_postinst", "preinst", "prerm"))}
-REDHAT = {"/usr/lib/kernel/install.d/40-dkms.install", "/usr/lib/systemd/system/dkms.service"}
+REDHAT = {"/usr/lib/kernel/install.d/40-dkms.install"} | SYSTEMD
+ARCH = {"/usr/share/libalpm/scripts/dkms-hook", *(f"/usr/share/libalpm/hooks/70-dkms-{n}.hook" for n in ("prepare", "finish"))} | SYSTEMD
 
 
-@pytest.mark.parametrize("distro, files", [("debian", DEBIAN), ("redhat", REDHAT), ("generic", set())])
-def test_make_install_brings_the_files_of_the_family(tmp_path, distro, files):
-    subprocess.run(["meson", "setup", tmp_path / "b", DATA.parent, f"-Ddistro={distro}"], check=True, capture_output=True)
+@pytest.mark.parametrize("distro, init, files", [("debian", "auto", DEBIAN), ("redhat", "auto", REDHAT), ("arch", "auto", ARCH),
+                                                 ("generic", "none", set()), ("generic", "openrc", OPENRC), ("generic", "systemd", SYSTEMD)])
+def test_make_install_brings_the_files_of_the_family(tmp_path, distro, init, files):
+    subprocess.run(["meson", "setup", tmp_path / "b", DATA.parent, f"-Ddistro={distro}", f"-Dinit={init}"], check=True, capture_output=True)
     listing = subprocess.run(["meson", "introspect", "--installed", tmp_path / "b"], capture_output=True, text=True, check=True).stdout
     assert set(json.loads(listing).values()) == EVERYWHERE | files
