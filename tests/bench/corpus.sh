@@ -14,12 +14,16 @@ for conf in /usr/src/*/dkms.conf; do
   version=$(basename "$(dirname "$conf")")
   dkms add -m "$name" -v "${version#"$name"-}" -k "${KERNELS%% *}"
 done
-# depmod tells how often it was called.
-real=$(command -v depmod)
-mv "$real" "$real.real"
-printf '#!/bin/sh\necho x >> /tmp/depmods\nexec %s.real "$@"\n' "$real" > "$real"
-chmod +x "$real"
-for kernel in $KERNELS; do "$real.real" -a "$kernel"; done
+# depmod tells how often it was called. It is kmod by another name, so it has to keep that name.
+called=$(command -v depmod)
+real=/opt/real/depmod
+mkdir -p /opt/real
+cp "$(realpath "$called")" "$real"
+rm "$called"
+printf '#!/bin/sh\necho x >> /var/log/depmods\nexec %s "$@"\n' "$real" > "$called"
+chmod +x "$called"
+: > /var/log/depmods
+for kernel in $KERNELS; do "$real" -a "$kernel"; done
 
 times () { awk '{ split($0, f, ") "); split(f[2], n, " "); print n[14] + n[15] }' /proc/$$/stat; } # of ended children, in ticks
 before=$(times)
@@ -33,5 +37,5 @@ end=$EPOCHREALTIME
 after=$(times)
 awk -v a="$start" -v b="$end" -v c="$before" -v d="$after" -v hz="$(getconf CLK_TCK)" \
   'BEGIN { printf "wall %.1f\ncpu %.1f\n", b - a, (d - c) / hz }' > "$OUT/figures"
-echo "depmods $(wc -l < /tmp/depmods)" >> "$OUT/figures"
+echo "depmods $(wc -l < /var/log/depmods)" >> "$OUT/figures"
 echo "installed $(dkms status | grep -c ': installed')" >> "$OUT/figures"
