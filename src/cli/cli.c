@@ -128,16 +128,10 @@ check_target (const char *kernel, const char *arch, GError **error)
 static gboolean
 add_all_kernels (const DkmsSettings *settings, DkmsOptions *options, GError **error)
 {
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, settings->install_tree, O_RDONLY | O_DIRECTORY, 0);
-  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+  g_autoptr (GPtrArray) names = dkms_kernel_list (settings->root, settings->install_tree, TRUE);
 
-  for (guint i = 0; names != NULL && i < names->len; i++)
-    {
-      g_autoptr (DkmsKernel) kernel
-          = dkms_kernel_new (settings->root, settings->install_tree, names->pdata[i], "", NULL, NULL);
-      if (dkms_kernel_has_headers (kernel, settings->root))
-        dkms_options_add_kernel (options, names->pdata[i]);
-    }
+  for (guint i = 0; i < names->len; i++)
+    dkms_options_add_kernel (options, names->pdata[i]);
   return options->kernels->len > 0
          || dkms_fail (error, DKMS_ERROR_NO_HEADERS, settings->install_tree, "Install the headers of your kernels.",
                        "No kernel in %s has headers", settings->install_tree);

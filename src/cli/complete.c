@@ -12,7 +12,7 @@
 
 typedef struct {
   DkmsSettings *settings;
-  DkmsState *state;
+  DkmsState *state;     /* (nullable): until it is needed */
   DkmsOptions *options; /* the finished words */
   const DkmsVerbInfo *verb;
   const char *prefix; /* what the answer starts with anyway: "--option=", or nothing */
@@ -33,16 +33,22 @@ is_verb (const Completion *self, guint verb)
   return self->verb != NULL && self->verb->verb == verb;
 }
 
+static guint
+count_installed (const DkmsVersion *version)
+{
+  guint count = 0;
+
+  for (guint i = 0; i < version->builds->len; i++)
+    count += ((DkmsBuild *)version->builds->pdata[i])->active;
+  return count;
+}
+
 /* Leave out the words that the verb could do nothing with. */
 static gboolean
 serves_verb (const Completion *self, const DkmsVersion *version)
 {
-  gboolean installed = FALSE;
-
-  for (guint i = 0; i < version->builds->len; i++)
-    installed |= ((DkmsBuild *)version->builds->pdata[i])->active;
   if (is_verb (self, DKMS_VERB_UNINSTALL))
-    return installed;
+    return count_installed (version) > 0;
   return !is_verb (self, DKMS_VERB_UNBUILD) || version->builds->len > 0;
 }
 
@@ -50,10 +56,8 @@ static void
 offer_version (const Completion *self, const DkmsVersion *version, gboolean whole)
 {
   g_autofree char *both = g_strdup_printf ("%s/%s", version->module, version->version);
-  guint installed = 0;
+  guint installed = count_installed (version);
 
-  for (guint i = 0; i < version->builds->len; i++)
-    installed += ((DkmsBuild *)version->builds->pdata[i])->active;
   g_autofree char *text = version->broken ? g_strdup ("broken")
                           : installed > 0
                               ? g_strdup_printf ("installed for %u kernel%s", installed, installed > 1 ? "s" : "")
@@ -89,38 +93,22 @@ offer_sources (const Completion *self, gboolean whole)
     }
 }
 
-static gboolean
-takes_sources (const Completion *self)
-{
-  return self->verb != NULL && self->verb->positional == DKMS_WORD_SOURCE;
-}
-
+/* @whole: <module>/<version> of all modules; otherwise the versions of the module given. */
 static void
-offer_modules (const Completion *self)
+offer_modules (const Completion *self, gboolean whole)
 {
   for (guint i = 0; !is_verb (self, DKMS_VERB_ADD) && i < self->state->versions->len; i++)
     {
       const DkmsVersion *version = self->state->versions->pdata[i];
-      if (is_verb (self, DKMS_VERB_MATCH))
+      if (!whole && g_strcmp0 (version->module, self->options->module) != 0)
+        continue;
+      if (whole && is_verb (self, DKMS_VERB_MATCH))
         offer (self, version->module, "module");
       else if (serves_verb (self, version))
-        offer_version (self, version, TRUE);
+        offer_version (self, version, whole);
     }
-  if (takes_sources (self))
-    offer_sources (self, TRUE);
-}
-
-static void
-offer_versions (const Completion *self)
-{
-  for (guint i = 0; !is_verb (self, DKMS_VERB_ADD) && i < self->state->versions->len; i++)
-    {
-      const DkmsVersion *version = self->state->versions->pdata[i];
-      if (g_strcmp0 (version->module, self->options->module) == 0 && serves_verb (self, version))
-        offer_version (self, version, FALSE);
-    }
-  if (takes_sources (self))
-    offer_sources (self, FALSE);
+  if (self->verb != NULL && self->verb->positional == DKMS_WORD_SOURCE)
+    offer_sources (self, whole);
 }
 
 /* Kernels that something is built for. */
@@ -148,8 +136,6 @@ offer_kernels (const Completion *self)
                       | 1u << DKMS_VERB_STATUS | 1u << DKMS_VERB_MKTARBALL | 1u << DKMS_VERB_KERNEL_PRERM
                       | 1u << DKMS_VERB_KERNEL_PREINST;
   const DkmsSettings *s = self->settings;
-  g_auto (DkmsFd) fd = dkms_root_openat (s->root, s->install_tree, O_RDONLY | O_DIRECTORY, 0);
-  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   struct utsname uts;
 
   if (self->verb != NULL && (built & 1u << self->verb->verb) != 0)
@@ -157,31 +143,37 @@ offer_kernels (const Completion *self)
       offer_built_kernels (self);
       return;
     }
-  for (guint i = 0; names != NULL && i < names->len; i++)
-    {
-      g_autoptr (DkmsKernel) kernel = dkms_kernel_new (s->root, s->install_tree, names->pdata[i], "", NULL, NULL);
-      if (dkms_kernel_has_headers (kernel, s->root) || is_verb (self, DKMS_VERB_MATCH))
-        offer (self, names->pdata[i],
-               uname (&uts) == 0 && strcmp (uts.release, names->pdata[i]) == 0 ? "running" : "kernel");
-    }
+  g_autoptr (GPtrArray) names = dkms_kernel_list (s->root, s->install_tree, !is_verb (self, DKMS_VERB_MATCH));
+  for (guint i = 0; i < names->len; i++)
+    offer (self, names->pdata[i],
+           uname (&uts) == 0 && strcmp (uts.release, names->pdata[i]) == 0 ? "running" : "kernel");
 }
 
+/* The tree is read here and not earlier: verbs and options are offered without it. */
 static void
-offer_kind (const Completion *self, DkmsWordKind kind)
+offer_kind (Completion *self, DkmsWordKind kind)
 {
+  const guint of_the_tree
+      = 1u << DKMS_WORD_SOURCE | 1u << DKMS_WORD_MODULE | 1u << DKMS_WORD_VERSION | 1u << DKMS_WORD_KERNEL;
+  g_autoptr (DkmsState) state
+      = (of_the_tree & 1u << kind) != 0 ? dkms_state_read (self->settings, NULL, NULL, NULL) : NULL;
   struct utsname uts;
+
+  if (state == NULL)
+    state = dkms_state_new ();
+  self->state = state;
 
   switch (kind)
     {
     case DKMS_WORD_SOURCE:
-      offer_modules (self);
+      offer_modules (self, TRUE);
       printf (":files\n");
       break;
     case DKMS_WORD_MODULE:
-      offer_modules (self);
+      offer_modules (self, TRUE);
       break;
     case DKMS_WORD_VERSION:
-      offer_versions (self);
+      offer_modules (self, FALSE);
       break;
     case DKMS_WORD_KERNEL:
       offer_kernels (self);
@@ -218,7 +210,7 @@ offer_options (const Completion *self)
 }
 
 static void
-offer_words (const Completion *self, const DkmsOptionInfo *awaiting)
+offer_words (Completion *self, const DkmsOptionInfo *awaiting)
 {
   const DkmsOptions *o = self->options;
 
@@ -277,11 +269,7 @@ dkms_complete_main (int argc, char **argv)
   if (settings == NULL)
     return 0;
   dkms_options_apply (options, settings);
-  g_autoptr (DkmsState) state = dkms_state_read (settings, NULL, NULL, NULL);
-  if (state == NULL)
-    state = dkms_state_new ();
   Completion self = { .settings = settings,
-                      .state = state,
                       .options = options,
                       .verb = options->verb != NULL ? dkms_verb_find (options->verb) : NULL,
                       .prefix = prefix,

@@ -73,6 +73,23 @@ dkms_kernel_has_headers (const DkmsKernel *self, const DkmsRoot *root)
   return openable_exists (root, include, TRUE);
 }
 
+GPtrArray *
+dkms_kernel_list (const DkmsRoot *root, const char *install_tree, gboolean headers)
+{
+  g_auto (DkmsFd) fd = dkms_root_openat (root, install_tree, O_RDONLY | O_DIRECTORY, 0);
+  GPtrArray *names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+
+  if (names == NULL)
+    return g_ptr_array_new_with_free_func (g_free);
+  for (guint i = names->len; headers && i-- > 0;)
+    {
+      g_autoptr (DkmsKernel) kernel = dkms_kernel_new (root, install_tree, names->pdata[i], "", NULL, NULL);
+      if (!dkms_kernel_has_headers (kernel, root))
+        g_ptr_array_remove_index (names, i);
+    }
+  return names;
+}
+
 char *
 dkms_kernel_read_config (const DkmsKernel *self, const DkmsRoot *root)
 {

@@ -31,6 +31,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsKernel, dkms_kernel_free)
 char *dkms_kernel_openable (const DkmsRoot *root, const char *tool_path);
 /** Returns: whether the build directory has `include` */
 gboolean dkms_kernel_has_headers (const DkmsKernel *self, const DkmsRoot *root);
+/** Returns: (transfer full): releases in @install_tree, by byte order; with @headers only those that have them */
+GPtrArray *dkms_kernel_list (const DkmsRoot *root, const char *install_tree, gboolean headers);
 /** Returns: (transfer full) (nullable): text of the configuration file, NULL if there is none */
 char *dkms_kernel_read_config (const DkmsKernel *self, const DkmsRoot *root);
 /** Returns: whether a line of @config starts with @name=y or @name=m */
