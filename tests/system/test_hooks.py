@@ -20,13 +20,13 @@ DATA = pathlib.Path(__file__).resolve().parents[2] / "data"
 @pytest.fixture
 def pacman(root, tmp_path):
     """Calls the hook as pacman does, for the root. Returns a function of the verb and the touched paths."""
-    places = {"@sbindir@/dkms": f"{tmp_path}/dkms", "@moddir@": str(root.modules), '. "/$1"': f'. "{root.path}/$1"',
-              "      depmod ": f"      echo depmod-for "}
+    places = {"@sbindir@/dkms": f"{tmp_path}/dkms", "@moddir@": str(root.modules), 'sources=/usr/src': f'sources={root.src}',
+              "      depmod ": "      echo depmod-for "}
     text = (DATA / "pacman/dkms-hook.in").read_text()
     for old, new in places.items():
         assert old in text
         text = text.replace(old, new)
-    (tmp_path / "dkms").write_text(f'#!/bin/sh\necho "dkms $*"\nexec {DKMS} --root {root.path} "$@"\n'.replace('echo "dkms $*"', 'echo "dkms $*" >&2'))
+    (tmp_path / "dkms").write_text(f'#!/bin/sh\necho "dkms $*" >&2\nexec {DKMS} --root {root.path} "$@"\n')
     (tmp_path / "dkms").chmod(0o755)
     (tmp_path / "hook").write_text(text)
 
@@ -116,7 +116,7 @@ def test_apport_hook(tmp_path, arguments, log, status):
     if status == 0:
         report = eval((tmp_path / "report").read_text())
         assert report["Package"] == "foo-dkms 1.0-1" and report["SourcePackage"] == "foo" and "failed to build" in report["Title"]
-        assert report.get("DuplicateSignature") == (f"dkms:foo-dkms:1.0-1:a.c:1: error: no" if log else None)
+        assert report.get("DuplicateSignature") == ("dkms:foo-dkms:1.0-1:a.c:1: error: no" if log else None)
         assert report.get("DKMSBuildLog") == log
 
 

@@ -172,7 +172,7 @@ class Shell:
             time.sleep(0.2)
             self.type("\x18")
             became = self.expect(r"<(dkms[^<>\r\n]*)>").group(1)
-        self.type("\x15" if not line.startswith("\x15") else "")
+        self.type("\x15")
         return became
 
     def close(self):
