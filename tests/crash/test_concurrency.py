@@ -1,10 +1,12 @@
-"""Sixteen processes do what comes to their minds, all on one tree: the end is what some order of it would have led to.
+"""Sixteen processes do what comes to their minds, all on one tree: what they saw and what they left is what some order
+of it leads to.
 
 DKMS_CRASH=all takes 20 rounds of 500 operations, otherwise it is 2.
 """
 import concurrent.futures
 import os
 import random
+import re
 import shutil
 import subprocess
 import time
@@ -13,14 +15,49 @@ import pytest
 
 import lab as stage
 from lab import ARCH, DKMS, K1, K2
+from order import ADDED, BUILT, INSTALLED, NOTHING, Operation, State, disorder
 
 ROUNDS = 20 if os.environ.get("DKMS_CRASH") == "all" else 2
 OPERATIONS, PROCESSES = 500, 16
+KERNELS = (K1, K2)
 MODULES = ["a", "b", "c", "d", "e", "f"]
+DEPENDS = "f" # on a
 VERBS = ["add", "build", "install", "install", "uninstall", "unbuild", "remove", "autoinstall", "status", "status"]
-# Done already, not there, a dependency that another one has just taken away: no other code is a result of bad luck alone.
-FINE = {0, 3}
 
+
+# ---- the judge of the order ----
+
+
+ONE_BUILT, ONE_INSTALLED, BOTH = State(True, (BUILT, ADDED)), State(True, (INSTALLED, ADDED)), State(True, (INSTALLED, INSTALLED))
+
+
+@pytest.mark.parametrize("operations, end, fine", [
+    ([("add", None, 0, 1, 2)], State(True, (ADDED, ADDED)), True),
+    ([("add", None, 0, 1, 2)], NOTHING, False),  # what was done is not there
+    ([("add", None, 0, 1, 2), ("add", None, 0, 3, 4)], State(True, (ADDED, ADDED)), False),  # added twice
+    ([("add", None, 0, 1, 3), ("add", None, 3, 2, 4)], State(True, (ADDED, ADDED)), True),
+    ([("build", 0, 0, 1, 2), ("uninstall", 0, 0, 3, 4)], ONE_BUILT, True),
+    ([("build", 0, 0, 1, 2), ("unbuild", 0, 0, 3, 4)], ONE_BUILT, False),  # one after the other
+    ([("build", 0, 0, 1, 4), ("unbuild", 0, 0, 2, 3), ("add", None, 0, 0, 1)], ONE_BUILT, True),  # at the same time
+    ([("build", 0, 0, 1, 4), ("unbuild", 0, 3, 2, 3)], ONE_BUILT, True),
+    ([("build", 0, 0, 1, 2), ("unbuild", 0, 3, 3, 4)], ONE_BUILT, False),  # was there and not found
+    ([("install", 0, 0, 1, 2), ("remove", 0, 0, 3, 4)], NOTHING, True),
+    ([("install", 0, 0, 1, 2), ("install", 1, 0, 1, 2), ("remove", 0, 0, 3, 4)], NOTHING, False),  # took the other along
+    ([("install", 0, 0, 1, 3), ("install", 1, 0, 2, 4)], BOTH, True),
+    ([("install", 0, 0, 1, 3), ("status", None, 0, 2, 4, ONE_BUILT)], ONE_INSTALLED, True),  # on its way
+    ([("install", 0, 0, 1, 3), ("status", None, 0, 4, 5, ONE_BUILT)], ONE_INSTALLED, False),  # still on its way when it is done
+    ([("install", 0, 0, 3, 4), ("status", None, 0, 1, 2, ONE_BUILT)], ONE_INSTALLED, False),  # before it began
+    ([("install", 0, 0, 1, 5), ("status", None, 0, 1, 2, ONE_BUILT), ("status", None, 0, 3, 4, NOTHING)], ONE_INSTALLED, False),  # back
+    ([("install", 0, 0, 1, 2), ("remove", 0, 0, 3, 6), ("status", None, 0, 4, 5, ONE_BUILT)], NOTHING, True),
+    ([("install", 0, 0, 1, 2), ("build", 0, 0, 3, 6), ("status", None, 0, 4, 5, ONE_BUILT)], ONE_INSTALLED, False),
+    ([("add", None, 0, 1, 2), ("autoinstall", 0, 0, 3, 4)], State(True, (ADDED, ADDED)), False),
+    ([("add", None, 0, 1, 2), ("autoinstall", 0, 11, 3, 4)], State(True, (ADDED, ADDED)), True),
+])
+def test_judge(operations, end, fine):
+    assert (disorder([Operation(*o) for o in operations], end) is None) == fine
+
+
+# ---- the rounds ----
 
 def one(root, operation):
     verb, module, kernel = operation
@@ -29,72 +66,66 @@ def one(root, operation):
     start = time.monotonic()
     process = subprocess.run([DKMS, "--root", root, verb, *arguments], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
                              env=dict(os.environ, LC_ALL="C"), timeout=300)
-    return operation, start, time.monotonic(), process.returncode, process.stdout + process.stderr
+    return operation, start, time.monotonic(), process.returncode, process.stdout, process.stderr
 
 
-def effects(operation, code):
-    """(module, kernel) -> the states that the operation may leave there."""
-    verb, module, kernel = operation
-    if code != 0 or verb == "status":
-        return {}
-    if verb == "add":
-        return {(module, k): {"added"} for k in (K1, K2)}
-    if verb == "autoinstall":
-        return {(m, kernel): {"installed", "gone"} for m in MODULES}
-    if verb == "remove":
-        return {(module, kernel): {"gone", "added"}, (module, K1 if kernel == K2 else K2): {"gone", "added"}}
-    return {(module, kernel): {{"build": "built", "install": "installed", "uninstall": "built", "unbuild": "added"}[verb]}}
+def shown(text, module):
+    """The state of a module by the lines of status."""
+    words = {"built": BUILT, "installed": INSTALLED}
+    far = {}
+    for kernel, word in re.findall(rf"^{module}/1\.0, ([^,]+), {ARCH}: (\S+)$", text, re.M):
+        assert kernel in KERNELS and kernel not in far, text
+        far[kernel] = words[word]
+    added = re.findall(rf"^{module}/1\.0: added$", text, re.M)
+    assert len(added) + bool(far) <= 1 and len(re.findall(rf"^{module}/", text, re.M)) == len(added) + len(far), text
+    return State(bool(added or far), tuple(far.get(k, ADDED) for k in KERNELS))
 
 
-def state_of(lab, module, kernel):
-    if not (lab.tree / module / "1.0").is_dir():
-        return "gone"
-    if (lab.tree / module / f"kernel-{kernel}-{ARCH}").is_symlink():
-        return "installed"
-    return "built" if (lab.tree / module / "1.0" / kernel / ARCH / "module").is_dir() else "added"
+def history(results, module):
+    """What was done with one module, for the judge."""
+    for (verb, name, kernel), start, end, code, out, _ in results:
+        if verb == "status":
+            yield Operation(verb, None, code, start, end, shown(out, module))
+        elif verb == "autoinstall" or name == module:
+            yield Operation(verb, None if verb == "add" else KERNELS.index(kernel), code, start, end)
 
 
-def explained(lab, results):
-    """Whether every build's end state was left by an operation that may have come last."""
-    wrong = []
-    for module in MODULES:
-        for kernel in (K1, K2):
-            touching = [(start, end, effects(op, code)[(module, kernel)], op) for op, start, end, code, _ in results
-                        if (module, kernel) in effects(op, code)]
-            # One that began after another had ended came later; what nobody came after may have been last. What finds its
-            # work done, or a weaker state that suits it, leaves what was there: so the one before counts as well.
-            last = [t for t in touching if not any(o[0] > t[1] and not may_do_nothing(o[3]) for o in touching)]
-            state = state_of(lab, module, kernel)
-            if last and not any(state in t[2] for t in last):
-                wrong.append(f"{module} for {kernel} is {state}; last were {[(t[3][0], sorted(t[2])) for t in last]}")
-    return wrong
-
-
-def may_do_nothing(operation):
-    """build of what is installed, uninstall of what is only added, and so on change nothing."""
-    return operation[0] in ("add", "build", "uninstall", "unbuild", "remove", "autoinstall")
+def on_disk(lab, module):
+    def how_far(kernel):
+        if (lab.tree / module / f"kernel-{kernel}-{ARCH}").is_symlink():
+            return INSTALLED
+        return BUILT if (lab.tree / module / "1.0" / kernel / ARCH / "module").is_dir() else ADDED
+    return State((lab.tree / module / "1.0").is_dir(), tuple(how_far(k) for k in KERNELS))
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_sixteen_at_once(tmp_path, number):
+def test_sixteen_at_once(tmp_path, number, capsys):
     lab = stage.Root(tmp_path / "root")
     for name in MODULES:
-        lab.source(name, extra="BUILD_DEPENDS=a\n" if name == "f" else "")
+        lab.source(name, extra="BUILD_DEPENDS=a\n" if name == DEPENDS else "")
     chance = random.Random(number)
-    operations = [(chance.choice(VERBS), chance.choice(MODULES), chance.choice((K1, K2))) for _ in range(OPERATIONS)]
+    operations = [(chance.choice(VERBS), chance.choice(MODULES), chance.choice(KERNELS)) for _ in range(OPERATIONS)]
+    begin = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(PROCESSES) as pool:
         results = list(pool.map(lambda operation: one(lab.path, operation), operations))
-    for operation, _, _, code, text in results:
-        fine = FINE | ({11, 13} if operation[1] == "f" or operation[0] == "autoinstall" else set())
-        assert code in fine, f"{operation}: {code}\n{text}"
-        assert "half" not in text and "Traceback" not in text, text
-    assert explained(lab, results) == []
+    seconds = time.monotonic() - begin
+    for operation, _, _, code, out, err in results:
+        # Done already, or not there: no other code is a result of bad luck alone, but for a dependency that goes.
+        fine = {0, 3} | ({13} if operation[1] == DEPENDS else set()) | ({11} if operation[0] == "autoinstall" else set())
+        assert code in fine, f"{operation}: {code}\n{out}{err}"
+        assert "half" not in out + err, out + err
+    ends = {module: on_disk(lab, module) for module in MODULES}
+    wrong = {module: disorder(history(results, module), end, depends=module == DEPENDS) for module, end in ends.items()}
+    assert {m: w for m, w in wrong.items() if w is not None} == {}
     left = [str(p) for kind in ("work", "journal", "depmod") for p in (lab.tree / ".dkms" / kind).glob("*")]
     assert left == []
-    for module in MODULES:
-        for kernel in (K1, K2):
-            installed = lab.modules / kernel / f"updates/dkms/{module}.ko"
-            assert installed.exists() == (state_of(lab, module, kernel) == "installed")
-    lines = lab.status()
-    assert not any("Differences" in line or "missing" in line for line in lines), lines
+    for module, end in ends.items():
+        for kernel, far in zip(KERNELS, end.kernels):
+            assert (lab.modules / kernel / f"updates/dkms/{module}.ko").exists() == (far == INSTALLED)
+    said = lab.ok("status").out
+    assert {module: shown(said, module) for module in MODULES} == ends
+    counts = [sum(r[3] == code for r in results) for code in (0, 3, 11, 13)]
+    with capsys.disabled():
+        print(f"\nround {number}: {OPERATIONS} operations, {counts[0]} done, {counts[1]} were done or not there, "
+              f"{sum(counts[2:])} met a missing dependency, an order explains all of them, {seconds:.0f} s", end="")
     shutil.rmtree(lab.path)
