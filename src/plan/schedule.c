@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Does the steps of a plan, as parallel as the plan allows.
  *
- * Builds and depmod run in worker processes, all other steps here, one after the other: they are short, and what they
- * change is serialised by the tree's lock anyway. A build starts when the steps that it needs are done, a slot of the
+ * Builds and depmod run in worker processes; so do, one at a time, installs beside which builds may run, because the
+ * scripts of a package may take their time. All other steps are done here, one after the other: they are short, and what
+ * they change is serialised by the tree's lock anyway. A build starts when the steps that it needs are done, a slot of the
  * jobserver is free and the lock of its chain is ours; of several that could start, the one with the longest way to the
  * end of the plan does. The chain of a step is all that the plan does for one module and kernel. Its lock is taken when
  * its first step starts and released after its last one; while another run holds it, other chains go on. */
@@ -41,6 +42,7 @@ typedef struct {
   double *way;    /* by step: seconds from its start to the end of what needs it */
   guint *by_way;  /* steps, those with the longest way first */
   guint building; /* builds under way */
+  gboolean parallel, installing; /* there are several builds; an install is under way in a worker */
   gboolean lock_busy, slot_busy;
   int signals; /* signalfd */
   int caught;  /* the signal that ends the run; 0: none */
@@ -291,14 +293,14 @@ end_step (Schedule *self, guint id, GError *error)
 }
 
 typedef struct {
-  const DkmsRun *run;
+  DkmsRun *run;
   const DkmsStep *step;
-} Index;
+} Piece;
 
 static gboolean
 run_depmod (gpointer data, DkmsUi *ui, GError **error)
 {
-  const Index *self = data;
+  const Piece *self = data;
 
   dkms_depmod (self->run->settings, ui, self->run->work, self->step->kernel, self->run->request->no_depmod);
   return TRUE;
@@ -379,6 +381,15 @@ do_here (Schedule *self, guint id)
   end_step (self, id, ok ? NULL : error);
 }
 
+static gboolean
+run_install (gpointer data, DkmsUi *ui, GError **error)
+{
+  const Piece *self = data;
+
+  *self->run->ui = *ui; /* in this process, whatever has a hold of it tells the parent from now on */
+  return dkms_step_do (self->run, self->step, error);
+}
+
 /* Returns: whether anything changed */
 static gboolean
 start_step (Schedule *self, guint id)
@@ -405,15 +416,20 @@ start_step (Schedule *self, guint id)
     }
   if (step->kind == DKMS_STEP_BUILD)
     return start_build (self, id);
-  if (step->kind == DKMS_STEP_DEPMOD)
+  gboolean installs = step->kind == DKMS_STEP_INSTALL && self->parallel;
+  if (installs && self->installing)
+    return FALSE;
+  if (!installs && step->kind != DKMS_STEP_DEPMOD)
     {
-      Index index = { run, step };
-      speak_for (self, id);
-      start_worker (self, id, run_depmod, &index);
-      run->ui->channel = NULL;
+      do_here (self, id);
+      return TRUE;
     }
-  else
-    do_here (self, id);
+  Piece piece = { run, step };
+  speak_for (self, id);
+  self->chain_of[id]->worked |= installs;
+  start_worker (self, id, installs ? run_install : run_depmod, &piece);
+  self->installing |= installs && self->worker[id] != NULL;
+  run->ui->channel = NULL;
   return TRUE;
 }
 
@@ -432,6 +448,8 @@ end_worker (Schedule *self, guint id)
       if (self->run->jobserver != NULL)
         dkms_jobserver_give (self->run->jobserver);
     }
+  else if (((const DkmsStep *)self->run->plan->steps->pdata[id])->kind == DKMS_STEP_INSTALL)
+    self->installing = FALSE;
   end_step (self, id, ok ? NULL : error);
 }
 
@@ -537,10 +555,10 @@ stop_all (Schedule *self, GError **error)
   for (guint i = 0; i < count; i++)
     {
       const DkmsStep *step = self->run->plan->steps->pdata[i];
-      gboolean due = FALSE;
-      for (guint n = 0; step->kind == DKMS_STEP_DEPMOD && n < step->needs->len; n++)
-        due |= self->run->outcomes[g_array_index (step->needs, guint, n)] == OUTCOME_DONE;
-      if (due && self->run->outcomes[i] != OUTCOME_DONE)
+      g_autofree char *note = step->kind == DKMS_STEP_DEPMOD
+                                  ? dkms_depmod_note (self->run->settings, self->run->work, step->kernel)
+                                  : NULL;
+      if (note != NULL && dkms_root_is_file (self->run->settings->root, note))
         dkms_depmod (self->run->settings, self->run->ui, self->run->work, step->kernel, self->run->request->no_depmod);
     }
   return dkms_fail_full (error, DKMS_ERROR_INTERRUPTED, 128 + self->caught, NULL,
@@ -589,6 +607,7 @@ dkms_schedule (DkmsRun *run, GError **error)
       chain_of[i] = chain_for (&self, run->plan->steps->pdata[i]);
       chain_of[i]->left++;
     }
+  self.parallel = dkms_plan_count_builds (run->plan) > 1;
   measure_ways (&self);
   g_qsort_with_data (by_way, (int)count, sizeof *by_way, compare_ways, way);
   self.board = dkms_board_new (run->ui, count_pieces (&self));

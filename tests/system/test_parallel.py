@@ -103,6 +103,19 @@ def test_long_builds_start_first(root):
     assert span(root, "c", K2)[0] < min(span(root, "a", K2)[0], span(root, "b", K2)[0])
 
 
+def test_slow_install_scripts_hold_up_no_build(root):
+    times = root.path / "times"
+    root.source("a", extra="PRE_INSTALL=work.sh\n",
+                files={"a.c": "x", "work.sh": f"#!/bin/bash\ndate +%s.%N >> {times}\nsleep 2\necho said in between\ndate +%s.%N >> {times}\n"})
+    root.ok("add", "a/1.0")
+    sleeper(root, "b", 0.5)
+    sleeper(root, "c", 0.5, extra="BUILD_DEPENDS=a\n")
+    out = root.ok("autoinstall", "-k", K1, "-j1").out
+    begin, end = (float(line) for line in times.read_text().split())
+    assert begin < span(root, "b")[0] < end <= span(root, "c")[0]
+    assert root.ok("status").out.count(": installed") == 3 and out.count("said in between") == 1
+
+
 def test_outputs_are_not_mixed(root):
     for name in ("a", "b", "c", "d"):
         sleeper(root, name, 0.2, extra="POST_INSTALL=hello.sh\n")
@@ -223,6 +236,21 @@ def test_signal_during_a_script(root):
     process.terminate()
     assert process.wait(timeout=5) == 143
     assert root.status() == [f"foo/1.0, {K1}, {ARCH}: built"]
+
+
+def test_signal_during_a_script_beside_builds(root):
+    mark = root.path / "mark"
+    sleeper(root, "bar", 20)
+    root.source(extra="PRE_INSTALL=slow.sh\n", files={"foo.c": "x", "slow.sh": f"#!/bin/sh\ntouch {mark}\nexec sleep 98765\n"})
+    root.ok("add", "foo/1.0")
+    process = subprocess.Popen([DKMS, "--root", root.path, "autoinstall", "-k", K1, "-j2"], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    while not mark.exists():
+        time.sleep(0.02)
+    process.terminate()
+    assert process.wait(timeout=5) == 143
+    assert root.status() == ["bar/1.0: added", f"foo/1.0, {K1}, {ARCH}: built"]
+    assert subprocess.run(["pgrep", "-f", "sleep 98765"], check=False).returncode == 1
 
 
 # ---- on a terminal ----
