@@ -132,6 +132,12 @@ def mirror():
     return found.group(1) if found else "http://deb.debian.org/debian"
 
 
+def indexed(root, kernel):
+    """The names of the modules in updates/dkms that modprobe would find."""
+    text = (root.path / "lib/modules" / kernel / "modules.dep").read_text()
+    return set(re.findall(r"^updates/dkms/([^/]+?)\.ko\S*:", text, re.M))
+
+
 SIX = ["v4l2loopback", "vpoll", "rapiddisk", "digimend", "evdi", "xtables-addons"]
 
 
@@ -156,12 +162,16 @@ def test_a_life(root, kernels):
     before = root.modules(old)
     assert len(before) >= 6
     # Another kernel with headers: its hooks build for it, all six in one go.
-    text = root.ok(f"apt-get install -qq linux-headers-{new}")
-    assert "Autoinstall on " + new in text
-    assert root.modules(new) == before
-    # It goes: the hook of its image takes the builds along.
-    root.ok(f"run-parts --exit-on-error --arg={new} --arg=/boot/vmlinuz-{new} /etc/kernel/prerm.d")
+    text = root.ok(f"apt-get install -qq linux-headers-{new} linux-image-{new}")
+    assert text.count("Autoinstall on " + new) == 1
+    assert root.modules(new) == before and indexed(root, new) >= set(before)
+    # The same kernel once more, unpacked over what is there.
+    root.ok(f"apt-get install -qq --reinstall linux-image-{new}")
+    assert root.modules(new) == before and indexed(root, new) >= set(before)
+    # It goes, and takes its builds along.
+    root.ok(f"apt-get purge -qq -y linux-image-{new} linux-headers-{new}")
     assert root.modules(new) == [] and not any(f", {new}, " in line for line in root.status())
+    assert not (root.path / "lib/modules" / new).exists()
     # To the distribution's own program and back.
     state = root.status()
     (root.path / "etc/dkms/framework.conf.d/mine.conf").write_text("verbose=''\n")
@@ -250,3 +260,98 @@ def test_arch(tmp_path):
                  "usr/share/libalpm/scripts/dkms-hook", "usr/lib/systemd/system/dkms.service", "etc/dkms/framework.conf"):
         assert (target / file).exists(), file
     assert "etc/dkms/framework.conf" in run("pacman", "--root", target, "-Qii", "dkms")
+
+
+class Arch:
+    """The root, without Debian's packages of dkms, under pacman: its hooks run in real transactions."""
+
+    def __init__(self, root, package):
+        self.root = root
+        root.ok("apt-get purge -qq -y dkms dh-dkms; apt-get install -qq pacman-package-manager libarchive-tools gcc make patch binutils kmod "
+                "libjansson4 libarchive13 libseccomp2 libkmod2 libglib2.0-0")
+        (root.path / "etc/pacman.conf").write_text("[options]\nArchitecture = auto\n")
+        (root.path / "etc/os-release").unlink()
+        (root.path / "etc/os-release").write_text("ID=arch\n")
+        # As the distribution's kmod does it, before ours.
+        hooks = root.path / "etc/pacman.d/hooks"
+        hooks.mkdir(parents=True)
+        (hooks / "60-depmod.hook").write_text(
+            "[Trigger]\nOperation = Install\nOperation = Upgrade\nType = Path\nTarget = usr/lib/modules/*/vmlinuz\n\n"
+            "[Action]\nWhen = PostTransaction\nNeedsTargets\n"
+            "Exec = /bin/sh -c 'while read -r f; do f=${f%/vmlinuz}; depmod ${f##*/}; done'\n")
+        (root.path / "packages").mkdir()
+        shutil.copy(package, root.path / "packages")
+        self.install(package.name, "-dd")
+
+    def install(self, *words):
+        return self.root.ok("cd /packages && pacman --noconfirm -U " + " ".join(words))
+
+    def remove(self, *names):
+        return self.root.ok("pacman --noconfirm -R " + " ".join(names))
+
+    def package(self, name, version, tree):
+        """A package of what @tree holds. Returns the name of its file."""
+        (tree / ".PKGINFO").write_text(f"pkgname = {name}\npkgver = {version}-1\npkgdesc = {name}\nurl = https://arch.invalid\n"
+                                       "builddate = 1790000000\npackager = A <a@arch.invalid>\nsize = 1000\narch = any\n")
+        file = f"{name}-{version}-1-any.pkg.tar"
+        run("bsdtar", "-C", tree, "-cf", self.root.path / "packages" / file, ".PKGINFO", *sorted(p.name for p in tree.iterdir() if p.name != ".PKGINFO"))
+        shutil.rmtree(tree)
+        return file
+
+    def module_package(self, name, version):
+        tree = self.root.path / "packages/tree"
+        source = tree / f"usr/src/{name}-{version}"
+        source.mkdir(parents=True)
+        (source / "Kbuild").write_text(f"obj-m := {name}.o\n")
+        (source / f"{name}.c").write_text((TOP / "examples/hello/hello.c").read_text().replace('"1.0"', f'"{version}"'))
+        (source / "dkms.conf").write_text(f'PACKAGE_NAME="{name}"\nPACKAGE_VERSION="{version}"\nBUILT_MODULE_NAME="{name}"\n'
+                                          'DEST_MODULE_LOCATION="/updates"\nAUTOINSTALL="yes"\n')
+        return self.package(f"{name}-dkms", version, tree)
+
+    def kernel_packages(self, name, release, like):
+        """A kernel and its headers: those of Debian's kernel @like, with another release."""
+        tree = self.root.path / "packages/tree"
+        modules = tree / "usr/lib/modules" / release
+        modules.mkdir(parents=True)
+        (modules / "vmlinuz").write_text("kernel\n")
+        (modules / "modules.order").write_text("")
+        (modules / "modules.builtin").write_text("")
+        kernel = self.package(name, "6.1", tree)
+        build = modules / "build"
+        shutil.copytree(self.root.path / f"usr/src/linux-headers-{like}", build)
+        for file in ("include/config/kernel.release", "include/generated/utsrelease.h"):
+            path = build / file
+            path.write_text(path.read_text().replace(like, release))
+        return kernel, self.package(f"{name}-headers", "6.1", tree)
+
+
+def test_pacman_transactions(root, kernels, tmp_path):
+    """One transaction installs modules, kernels and headers: everything is built once, each kernel indexed once."""
+    old, _ = kernels
+    tmp_path.chmod(0o755)
+    run(TOP / "scripts/make-package", "arch", tmp_path)
+    arch = Arch(root, next(tmp_path.glob("dkms-*.pkg.tar*")))
+    first, second = "6.1.1-arch1-1", "6.1.2-lts"
+    text = arch.install(*arch.kernel_packages("linux", first, old), *arch.kernel_packages("linux-lts", second, old),
+                        arch.module_package("lamp", "1.0"), arch.module_package("two-lamps", "2.0"))
+    assert text.count("Installing DKMS modules...") == 1
+    for kernel in (first, second):
+        assert text.count(f"Autoinstall on {kernel} succeeded for: lamp two-lamps") == 1, text
+        assert text.count(f"Running depmod for {kernel}") == 1
+        assert indexed(root, kernel) == {"lamp", "two-lamps"}
+    # An upgrade of one leaves the new version alone; what it did not touch stays as it is.
+    untouched = (root.path / "usr/lib/modules" / first / "updates/dkms")
+    before = [p.stat().st_mtime_ns for p in untouched.glob("two-lamps.ko*")]
+    text = arch.install(arch.module_package("lamp", "1.1"))
+    assert {line.split(",")[0] for line in root.status()} == {"lamp/1.1", "two-lamps/2.0"} and len(root.status()) == 6
+    assert all(line.endswith(": installed") for line in root.status())
+    assert before == [p.stat().st_mtime_ns for p in untouched.glob("two-lamps.ko*")]
+    # A kernel goes with its builds, and leaves no directory.
+    arch.remove("linux-lts", "linux-lts-headers")
+    assert sorted({line.split(", ")[1] for line in root.status()} - {old}) == [first]
+    assert not (root.path / "usr/lib/modules" / second).exists()
+    # Modules go.
+    arch.remove("lamp-dkms", "two-lamps-dkms")
+    assert root.status() == [] and root.modules(first) == [] and indexed(root, first) == set()
+    arch.remove("dkms")
+    assert not (root.path / "usr/bin/dkms").exists()
