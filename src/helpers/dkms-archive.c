@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dkms-archive create ARCHIVE DIR          pack what is in DIR; the compression follows ARCHIVE's name
- * dkms-archive extract ARCHIVE DIR LIMIT   unpack a tar archive into the empty DIR, LIMIT bytes at most
+/* dkms-archive create ARCHIVE TEMP [MEMBER SOURCE]...   pack each SOURCE under the name MEMBER
+ * dkms-archive extract ARCHIVE DIR LIMIT                unpack a tar archive into the empty DIR, LIMIT bytes at most
+ *
+ * A SOURCE is the absolute path of a file, or of a directory with all in it; "+", a directory and nothing in it; or
+ * "=TEXT", a file with that text. The compression follows ARCHIVE's name, under which nothing is seen before the
+ * archive is complete and on the disk. Until then it has no name, or, where it replaces another or the file system knows
+ * no files without a name, the name TEMP, on the same file system.
  *
  * Extraction trusts nothing: an archive with a member that is absolute, climbs out by "..", is a link
  * that leads out, a device, a FIFO or has set-id bits, or that unpacks to more than LIMIT bytes, is
@@ -16,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { MAX_MEMBERS = 1000000 };
@@ -241,33 +247,38 @@ write_content (struct archive *out, const char *path)
   return n == 0 || refuse (path, NULL, strerror (errno));
 }
 
+static int
+add_header (struct archive *out, struct archive_entry *entry, const char *member)
+{
+  archive_entry_copy_pathname (entry, member);
+  archive_entry_set_uid (entry, 0);
+  archive_entry_set_gid (entry, 0);
+  archive_entry_set_uname (entry, "root");
+  archive_entry_set_gname (entry, "root");
+  archive_entry_unset_atime (entry);
+  archive_entry_unset_ctime (entry);
+  archive_entry_unset_birthtime (entry);
+  return archive_write_header (out, entry) >= ARCHIVE_WARN || refuse (member, NULL, archive_error_string (out));
+}
+
 /* In byte order of names and without owners, so that equal trees make equal archives. */
 static int
-add_tree (struct archive *out, struct archive *disk, const char *path)
+add_tree (struct archive *out, struct archive *disk, const char *member, const char *path)
 {
   struct archive_entry *entry = archive_entry_new ();
   struct dirent **names = NULL;
-  int count = 0, ok;
+  int count = 0;
 
-  archive_entry_copy_pathname (entry, path);
   archive_entry_copy_sourcepath (entry, path);
-  ok = archive_read_disk_entry_from_file (disk, entry, -1, NULL) >= ARCHIVE_WARN;
-  if (!ok)
-    refuse (path, NULL, archive_error_string (disk));
-  if (ok)
-    {
-      archive_entry_set_uid (entry, 0);
-      archive_entry_set_gid (entry, 0);
-      archive_entry_set_uname (entry, "root");
-      archive_entry_set_gname (entry, "root");
-      archive_entry_unset_atime (entry);
-      archive_entry_unset_ctime (entry);
-      archive_entry_unset_birthtime (entry);
-      ok = archive_write_header (out, entry) >= ARCHIVE_WARN || refuse (path, NULL, archive_error_string (out));
-    }
-  if (ok && archive_entry_filetype (entry) == AE_IFREG)
+  int ok = archive_read_disk_entry_from_file (disk, entry, -1, NULL) >= ARCHIVE_WARN
+           || refuse (path, NULL, archive_error_string (disk));
+  mode_t type = archive_entry_filetype (entry);
+  if (ok && type != AE_IFREG && type != AE_IFDIR && type != AE_IFLNK)
+    ok = refuse (path, NULL, "a device, a socket or a FIFO cannot be packed; remove it");
+  ok = ok && add_header (out, entry, member);
+  if (ok && type == AE_IFREG)
     ok = write_content (out, path);
-  if (ok && archive_entry_filetype (entry) == AE_IFDIR)
+  if (ok && type == AE_IFDIR)
     {
       count = scandir (path, &names, NULL, alphasort);
       ok = count >= 0 || refuse (path, NULL, strerror (errno));
@@ -275,10 +286,13 @@ add_tree (struct archive *out, struct archive *disk, const char *path)
   archive_entry_free (entry);
   for (int i = 0; i < count; i++)
     {
-      char *below = NULL;
+      const char *name = names[i]->d_name;
+      char *below = NULL, *member_below = NULL;
 
-      if (ok && strcmp (names[i]->d_name, ".") != 0 && strcmp (names[i]->d_name, "..") != 0)
-        ok = asprintf (&below, "%s/%s", path, names[i]->d_name) >= 0 && add_tree (out, disk, below);
+      if (ok && strcmp (name, ".") != 0 && strcmp (name, "..") != 0)
+        ok = asprintf (&below, "%s/%s", path, name) >= 0 && asprintf (&member_below, "%s/%s", member, name) >= 0
+             && add_tree (out, disk, member_below, below);
+      free (member_below);
       free (below);
       free (names[i]);
     }
@@ -286,18 +300,84 @@ add_tree (struct archive *out, struct archive *disk, const char *path)
   return ok;
 }
 
+/* What is on no disk: a directory, or a file with @text. */
 static int
-create (const char *name, const char *dir)
+add_made (struct archive *out, const char *member, const char *text)
+{
+  struct archive_entry *entry = archive_entry_new ();
+  size_t size = text != NULL ? strlen (text) : 0;
+
+  archive_entry_set_filetype (entry, text != NULL ? AE_IFREG : AE_IFDIR);
+  archive_entry_set_perm (entry, text != NULL ? 0644 : 0755);
+  archive_entry_set_size (entry, (la_int64_t)size);
+  archive_entry_set_mtime (entry, time (NULL), 0);
+  int ok = add_header (out, entry, member);
+  if (ok && size > 0 && archive_write_data (out, text, size) < 0)
+    ok = refuse (member, NULL, archive_error_string (out));
+  archive_entry_free (entry);
+  return ok;
+}
+
+static int
+add_all (struct archive *out, struct archive *disk, char **pairs)
+{
+  int ok = 1;
+
+  for (; ok && pairs[0] != NULL; pairs += 2)
+    {
+      const char *member = pairs[0], *source = pairs[1];
+      if (*source == '/')
+        ok = add_tree (out, disk, member, source);
+      else
+        ok = add_made (out, member, *source == '=' ? source + 1 : NULL);
+    }
+  return ok;
+}
+
+/* Opens a file without a name in the directory of @name, or, where the file system knows none, with the name @temp. */
+static int
+open_nameless (const char *dir, const char *temp, int *named)
+{
+  int fd = open (dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
+
+  *named = fd < 0;
+  return fd >= 0 ? fd : open (temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+}
+
+/* Gives the complete file its name, and sees to it that it keeps it. */
+static int
+publish (int fd, int named, const char *dir, const char *temp, const char *name)
+{
+  char self[32];
+  int ok, dir_fd;
+
+  snprintf (self, sizeof self, "/proc/self/fd/%d", fd);
+  if (!named && linkat (AT_FDCWD, self, AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0)
+    ok = 1;
+  else /* no link replaces what is there */
+    ok = (named || linkat (AT_FDCWD, self, AT_FDCWD, temp, AT_SYMLINK_FOLLOW) == 0) && rename (temp, name) == 0;
+  dir_fd = ok ? open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+  ok = dir_fd >= 0 && fsync (dir_fd) == 0;
+  if (!ok)
+    refuse (name, NULL, strerror (errno));
+  if (dir_fd >= 0)
+    (void)close (dir_fd);
+  return ok;
+}
+
+static int
+create (const char *name, const char *temp, char **pairs)
 {
   struct archive *out = archive_write_new ();
   struct archive *disk = archive_read_disk_new ();
-  char *temp = NULL;
-  int fd = -1, ok = 0;
+  const char *slash = strrchr (name, '/');
+  char *dir = slash != NULL && slash > name ? strndup (name, (size_t)(slash - name)) : strdup (slash != NULL ? "/" : ".");
+  int fd = -1, ok = 0, named = 0;
 
   setenv ("LC_ALL", "C", 1);
-  if (out == NULL || disk == NULL || asprintf (&temp, "%s.tmp%d", name, (int)getpid ()) < 0)
+  if (out == NULL || disk == NULL || dir == NULL)
     refuse (name, NULL, "out of memory");
-  else if ((fd = open (temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)) < 0)
+  else if ((fd = open_nameless (dir, temp, &named)) < 0)
     refuse (temp, NULL, strerror (errno));
   else
     {
@@ -305,20 +385,19 @@ create (const char *name, const char *dir)
       archive_write_set_format_gnutar (out);
       choose_filter (out, name);
       ok = archive_write_open_fd (out, fd) == ARCHIVE_OK || refuse (name, NULL, archive_error_string (out));
-      ok = ok && (chdir (dir) == 0 || refuse (dir, NULL, strerror (errno))) && add_tree (out, disk, ".");
+      ok = ok && add_all (out, disk, pairs);
       if (archive_write_close (out) < ARCHIVE_WARN && ok)
         ok = refuse (name, NULL, archive_error_string (out));
       ok = ok && (fsync (fd) == 0 || refuse (name, NULL, strerror (errno)));
+      ok = ok && publish (fd, named, dir, temp, name);
       if (close (fd) < 0 && ok)
-        ok = refuse (name, NULL, strerror (errno));
-      if (ok && rename (temp, name) < 0)
         ok = refuse (name, NULL, strerror (errno));
       if (!ok)
         (void)unlink (temp);
     }
   archive_write_free (out);
   archive_read_free (disk);
-  free (temp);
+  free (dir);
   return ok;
 }
 
@@ -326,10 +405,10 @@ int
 main (int argc, char **argv)
 {
   umask (022);
-  if (argc == 4 && strcmp (argv[1], "create") == 0)
-    return create (argv[2], argv[3]) ? 0 : 1;
+  if (argc >= 4 && argc % 2 == 0 && strcmp (argv[1], "create") == 0)
+    return create (argv[2], argv[3], argv + 4) ? 0 : 1;
   if (argc == 5 && strcmp (argv[1], "extract") == 0)
     return extract (argv[2], argv[3], atoll (argv[4])) ? 0 : 1;
-  fprintf (stderr, "Usage: dkms-archive create ARCHIVE DIR | extract ARCHIVE DIR LIMIT\n");
+  fprintf (stderr, "Usage: dkms-archive create ARCHIVE TEMP [MEMBER SOURCE]... | extract ARCHIVE DIR LIMIT\n");
   return 1;
 }

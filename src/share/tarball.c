@@ -33,37 +33,6 @@ run_helper (const char *const *argv, const char *about, DkmsError code, const ch
   return status == 0 || dkms_fail (error, code, about, advice, "%s", g_strchomp (said));
 }
 
-/* ---- staging ---- */
-
-/* <tmp_location>/dkms.XXXXXX. Returns: (transfer full) (nullable): its path inside the root */
-static char *
-make_staging (const DkmsSettings *settings, GError **error)
-{
-  g_auto (DkmsFd) fd = dkms_root_open_dir (settings->root, settings->tmp_location, TRUE, error);
-
-  if (fd < 0)
-    return NULL;
-  for (int tries = 0; tries < 100; tries++)
-    {
-      g_autofree char *name = g_strdup_printf ("dkms.%06x", g_random_int () & 0xffffff);
-      if (mkdirat (fd, name, 0700) == 0)
-        return g_build_filename (settings->tmp_location, name, NULL);
-      if (errno != EEXIST)
-        break;
-    }
-  return dkms_fail_errno (error, "create a directory in", settings->tmp_location), NULL;
-}
-
-static void
-drop_staging (const DkmsSettings *settings, const char *staging)
-{
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, settings->tmp_location, O_RDONLY | O_DIRECTORY, 0);
-  g_autofree char *name = g_path_get_basename (staging);
-
-  if (fd >= 0)
-    dkms_discard_tree_at (fd, name);
-}
-
 /* ---- open ---- */
 
 static gboolean
@@ -332,6 +301,12 @@ default_name (const char *module, const char *version, DkmsTarballKind kind, con
   return g_strdup_printf ("%s-%s-%s.dkms.tar.gz", module, version, list->str);
 }
 
+static gboolean
+goes_into_tree (const char *archive)
+{
+  return archive == NULL || strchr (archive, '/') == NULL;
+}
+
 /* Where the archive goes, as a path of the machine, its directory made. */
 static char *
 place_of (const DkmsSettings *settings, const char *module, const char *version, const char *archive, const char *name,
@@ -340,7 +315,7 @@ place_of (const DkmsSettings *settings, const char *module, const char *version,
   g_autoptr (GError) local = NULL;
   g_autofree char *dir = NULL;
 
-  if (archive != NULL && strchr (archive, '/') != NULL)
+  if (!goes_into_tree (archive))
     {
       g_autofree char *full = g_canonicalize_filename (archive, NULL);
       g_autoptr (DkmsRoot) host = dkms_root_open (NULL, error);
@@ -365,52 +340,49 @@ place_of (const DkmsSettings *settings, const char *module, const char *version,
          NULL;
 }
 
-static gboolean
-stage_stub (const DkmsSettings *settings, int staging, const char *module, const char *version, const char *conf,
-            GError **error)
-{
-  g_autofree char *name = g_strconcat (module, "\n", NULL);
-  g_autofree char *number = g_strconcat (version, "\n", NULL);
-  gsize size = 0;
-  g_autofree char *text = settings->conf_file != NULL ? dkms_read_at (AT_FDCWD, conf, 1 << 20, &size, error)
-                                                      : dkms_root_read (settings->root, conf, 1 << 20, &size, error);
+/* ---- what goes in: pairs of a name and what it is, as dkms-archive takes them ---- */
 
-  if (text == NULL)
-    return FALSE;
-  if (mkdirat (staging, "dkms_binaries_only", 0755) < 0)
-    return dkms_fail_errno (error, "create", "dkms_binaries_only");
-  return dkms_publish_at (staging, "dkms_binaries_only/PACKAGE_NAME", name, strlen (name), 0644, error)
-         && dkms_publish_at (staging, "dkms_binaries_only/PACKAGE_VERSION", number, strlen (number), 0644, error)
-         && dkms_publish_at (staging, "dkms_binaries_only/dkms.conf", text, size, 0644, error);
+static void
+pack (GPtrArray *pairs, char *member, char *source)
+{
+  g_ptr_array_add (pairs, member);
+  g_ptr_array_add (pairs, source);
 }
 
-static gboolean
-stage (const DkmsSettings *settings, int staging, const char *module, const char *version, DkmsTarballKind kind,
-       const GPtrArray *builds, GError **error)
+static void
+pack_dir (GPtrArray *pairs, const char *member)
 {
-  g_autofree char *dir = dkms_tree_path (settings, module, version, NULL);
-  g_autofree char *source = g_build_filename (dir, "source", NULL);
-  g_autofree char *own_conf = g_build_filename (source, "dkms.conf", NULL);
-  g_auto (DkmsFd) fd = dkms_root_open_dir (settings->root, dir, FALSE, error);
-  g_auto (DkmsFd) source_fd = fd >= 0 ? dkms_root_open_dir (settings->root, source, FALSE, error) : -1;
+  pack (pairs, g_strdup (member), g_strdup ("+"));
+}
 
-  if (source_fd < 0)
-    return FALSE;
-  if (mkdirat (staging, "dkms_main_tree", 0755) < 0)
-    return dkms_fail_errno (error, "create", "dkms_main_tree");
-  for (guint i = 0; kind != DKMS_TARBALL_SOURCE_ONLY && i < builds->len; i++)
+static void
+pack_builds (const DkmsSettings *settings, GPtrArray *pairs, const char *dir, const GPtrArray *builds)
+{
+  g_autoptr (GHashTable) kernels = g_hash_table_new (g_str_hash, g_str_equal);
+
+  for (guint i = 0; i < builds->len; i++)
     {
       const DkmsBuild *build = builds->pdata[i];
-      g_autofree char *from = g_build_filename (build->kernel, build->arch, NULL);
-      g_autofree char *to = g_build_filename ("dkms_main_tree", from, NULL);
-      g_autofree char *parent = g_path_get_dirname (to);
-      if (!dkms_mkdirs_at (staging, parent, error) || !dkms_copy_tree_at (fd, from, staging, to, error))
-        return FALSE;
+      g_autofree char *path = g_build_filename (dir, build->kernel, build->arch, NULL);
+
+      if (g_hash_table_add (kernels, build->kernel))
+        pack (pairs, g_strconcat ("./dkms_main_tree/", build->kernel, NULL), g_strdup ("+"));
+      pack (pairs, g_strjoin ("/", "./dkms_main_tree", build->kernel, build->arch, NULL),
+            dkms_root_resolved (settings->root, path));
     }
-  if (kind == DKMS_TARBALL_BINARIES_ONLY)
-    return stage_stub (settings, staging, module, version, settings->conf_file != NULL ? settings->conf_file : own_conf,
-                       error);
-  return dkms_copy_tree_at (source_fd, ".", staging, "dkms_source_tree", error);
+}
+
+static void
+pack_stub (const DkmsSettings *settings, GPtrArray *pairs, const char *module, const char *version, const char *source)
+{
+  g_autofree char *own = g_build_filename (source, "dkms.conf", NULL);
+
+  pack_dir (pairs, "./dkms_binaries_only");
+  pack (pairs, g_strdup ("./dkms_binaries_only/PACKAGE_NAME"), g_strdup_printf ("=%s\n", module));
+  pack (pairs, g_strdup ("./dkms_binaries_only/PACKAGE_VERSION"), g_strdup_printf ("=%s\n", version));
+  pack (pairs, g_strdup ("./dkms_binaries_only/dkms.conf"),
+        settings->conf_file != NULL ? g_canonicalize_filename (settings->conf_file, NULL)
+                                    : dkms_root_resolved (settings->root, own));
 }
 
 gboolean
@@ -420,19 +392,35 @@ dkms_tarball_make (const DkmsSettings *settings, DkmsUi *ui, const char *module,
   g_autofree char *given = archive != NULL ? g_path_get_basename (archive) : NULL;
   g_autofree char *name = given != NULL ? g_steal_pointer (&given) : default_name (module, version, kind, builds);
   g_autofree char *path = place_of (settings, module, version, archive, name, error);
-  g_autofree char *staging = path != NULL ? make_staging (settings, error) : NULL;
-  g_auto (DkmsFd) fd = staging != NULL ? dkms_root_open_dir (settings->root, staging, FALSE, error) : -1;
-  g_autofree char *dir = staging != NULL ? dkms_root_resolved (settings->root, staging) : NULL;
-  const char *argv[] = { "create", path, dir, NULL };
-  gboolean ok = fd >= 0 && fchmod (fd, 0755) == 0 && stage (settings, fd, module, version, kind, builds, error);
+  g_autofree char *dir = dkms_tree_path (settings, module, version, NULL);
+  g_autofree char *source = g_build_filename (dir, "source", NULL);
+  g_autoptr (GPtrArray) words = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (DkmsWork) work = NULL;
+  g_autofree char *scratch = NULL;
 
-  if (ok)
+  if (path == NULL)
+    return FALSE;
+  if (goes_into_tree (archive))
     {
-      dkms_ui_line (ui, "Packing %s/%s into %s", module, version, path);
-      ok = run_helper (argv, path, DKMS_ERROR_PACK_FAILED, "Free some space, or name another place with --archive.",
-                       error);
+      work = dkms_work_new (settings, error);
+      if (work == NULL)
+        return FALSE;
+      scratch = dkms_root_resolved (settings->root, work->path);
     }
-  if (staging != NULL)
-    drop_staging (settings, staging);
-  return ok;
+  g_ptr_array_add (words, g_strdup ("create"));
+  g_ptr_array_add (words, g_strdup (path));
+  g_ptr_array_add (words, scratch != NULL ? g_build_filename (scratch, "archive", NULL)
+                                          : g_strdup_printf ("%s.tmp%d", path, (int)getpid ()));
+  pack_dir (words, ".");
+  pack_dir (words, "./dkms_main_tree");
+  if (kind != DKMS_TARBALL_SOURCE_ONLY)
+    pack_builds (settings, words, dir, builds);
+  if (kind == DKMS_TARBALL_BINARIES_ONLY)
+    pack_stub (settings, words, module, version, source);
+  else
+    pack (words, g_strdup ("./dkms_source_tree"), dkms_root_resolved (settings->root, source));
+  g_ptr_array_add (words, NULL);
+  dkms_ui_line (ui, "Packing %s/%s into %s", module, version, path);
+  return run_helper ((const char *const *)words->pdata, path, DKMS_ERROR_PACK_FAILED,
+                     "Free some space, or name another place with --archive.", error);
 }

@@ -119,6 +119,9 @@ class Lab(Root):
                 wrong.append(f"{fact[1]}/{fact[2]} without its source link")
         for kernel in (K1, K2):
             wrong += self.problems_of_kernel(kernel, active)
+        for archive in self.tree.glob("*/*/tarball/*"):
+            if subprocess.run(["tar", "-tf", archive], capture_output=True, check=False).returncode != 0:
+                wrong.append(f"{archive} is no whole archive")
         return wrong + self.left_overs()
 
     def problems_of_build(self, name, version, kernel):
@@ -156,6 +159,8 @@ class Lab(Root):
             for name in names + files:
                 if name.startswith((".dkms-", ".tmp_")) or re.match(r"\..*\.[0-9a-f]{8}$", name) or re.match(r"modules\..*\.\d+\.\d+\.\d+$", name):
                     found.append(f"left over: {at / name}")
+            if at == self.path / "tmp" or at.name == "tarball":
+                found += [f"left over: {at / name}" for name in names + files if not name.endswith(".tar.gz")]
             if at.parent == self.tree / ".dkms" and at.name in ("work", "journal", "depmod"):
                 found += [f"left over: {at / name}" for name in names + files]
             if at.parent.parent == self.tree and not at.parent.name.startswith(".") and not at.name.startswith((".", "kernel-", "original")):
