@@ -549,7 +549,14 @@ mount_proc (const Sandbox *self)
   if (mount ("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
     die (self, "mount", "/proc");
   limit_namespace (self);
-  if (make_read_only ("/proc", 0) < 0)
+}
+
+static void
+close_proc (const Sandbox *self)
+{
+  struct stat st;
+
+  if (stat ("/proc/self", &st) == 0 && make_read_only ("/proc", 0) < 0)
     die (self, "close", "/proc");
 }
 
@@ -824,10 +831,25 @@ watch (const Sandbox *self, pid_t command, int reserve_dir)
     }
 }
 
+/* Where the kernel schedules each session as one, it goes by the niceness of the session (sched(7), "autogroup"). */
+static void
+make_session_nice (void)
+{
+  int nice = getpriority (PRIO_PROCESS, 0);
+  int fd = nice > 0 ? open ("/proc/self/autogroup", O_WRONLY | O_CLOEXEC) : -1;
+
+  if (fd < 0)
+    return;
+  (void)dprintf (fd, "%d", nice);
+  (void)close (fd);
+}
+
 static void
 run_command (const Sandbox *self, const sigset_t *signals)
 {
   (void)setsid (); /* what it sends to its process group must not reach ours */
+  make_session_nice ();
+  close_proc (self);
   if (self->cwd != NULL && chdir (self->cwd) < 0)
     die (self, "enter", self->cwd);
   set_limits (self);
@@ -853,6 +875,7 @@ be_first (Sandbox *self, const sigset_t *signals)
   mount_proc (self);
   if (self->command == NULL)
     {
+      close_proc (self);
       drop_rights (self);
       filter_calls (self);
       return 0;

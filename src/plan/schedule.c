@@ -21,7 +21,7 @@
 #include "store/transaction.h"
 #include "ui/board.h"
 
-enum { LOCK_RETRY_MS = 50, TERM_GRACE_MS = 200 };
+enum { LOCK_RETRY_MS = 50, TERM_GRACE_MS = 200, MAX_NICE = 19 };
 
 typedef struct {
   char *build_lock_name, *module_lock_name; /* (nullable): needs none */
@@ -351,6 +351,8 @@ start_build (Schedule *self, guint id)
   gboolean ok = dkms_step_prepare_build (run, step, &self->build[id], &error);
   if (ok && self->build[id] != NULL)
     {
+      /* With more jobs than processors, those that started first, having the longest way, stay ahead of the others. */
+      self->build[id]->nice = (int)MIN (self->building / g_get_num_processors (), MAX_NICE);
       self->building++;
       start_worker (self, id, dkms_build_work_do, self->build[id]);
     }

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -367,6 +368,7 @@ dkms_build_work_do (gpointer data, DkmsUi *ui, GError **error)
   DkmsBuildWork *self = data;
 
   self->job.ui = ui;
+  (void)setpriority (PRIO_PROCESS, 0, getpriority (PRIO_PROCESS, 0) + self->nice);
   return dkms_build (&self->job, error);
 }
 

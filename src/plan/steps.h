@@ -46,6 +46,7 @@ typedef struct {
   DkmsWork *work;
   char *make_flags;
   GArray *keep;
+  int nice; /* added to its niceness */
 } DkmsBuildWork;
 
 /**

@@ -116,6 +116,21 @@ def test_slow_install_scripts_hold_up_no_build(root):
     assert root.ok("status").out.count(": installed") == 3 and out.count("said in between") == 1
 
 
+def test_builds_beyond_the_processors_make_way(root):
+    cores = len(os.sched_getaffinity(0))
+    names = [f"m{n:02}" for n in range(2 * cores + 1)]
+    for name in names:
+        sleeper(root, name, 0.5, script="echo nice $(nice) of $(cat /proc/self/autogroup)")
+    mine = os.getpriority(os.PRIO_PROCESS, 0)
+    root.ok("autoinstall", "-k", K1, "-j", len(names))
+    logs = [(root.tree / f"{name}/1.0/{K1}/{ARCH}/log/make.log").read_text() for name in names]
+    expected = [mine + n // cores for n in range(len(names))]
+    assert [int(re.search(r"nice (\d+)", log)[1]) for log in logs] == expected
+    grouped = [re.search(r"of /autogroup-\d+ nice (\d+)", log) for log in logs]
+    if all(grouped): # where the kernel groups by session
+        assert [int(m[1]) for m in grouped] == expected
+
+
 def test_outputs_are_not_mixed(root):
     for name in ("a", "b", "c", "d"):
         sleeper(root, name, 0.2, extra="POST_INSTALL=hello.sh\n")
