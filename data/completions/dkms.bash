@@ -8,9 +8,9 @@ _dkms ()
 
   # The name as typed, unless that is none of a program (an alias, or a user without /usr/sbin in PATH).
   type -P -- "$program" >/dev/null || program=/usr/sbin/dkms
-  # bash takes --option=value apart.
+  # bash takes --option=value and 1:2.0 apart.
   for ((i = 1; i <= COMP_CWORD; i++)); do
-    if [[ ${COMP_WORDS[i]} == = || ( $i -gt 1 && ${COMP_WORDS[i-1]} == = ) ]] && ((${#words[@]})); then
+    if [[ ${COMP_WORDS[i]} == [=:] || ( $i -gt 1 && ${COMP_WORDS[i-1]} == [=:] ) ]] && ((${#words[@]})); then
       words[${#words[@]} - 1]+=${COMP_WORDS[i]}
     else
       words+=("${COMP_WORDS[i]}")
@@ -33,5 +33,11 @@ _dkms ()
       *) COMPREPLY+=("$word") ;;
     esac
   done < <("$program" --complete "${words[@]}" 2>/dev/null </dev/null)
+  # What stands before the last colon is a word of its own for bash, and stays.
+  begun=${begun#--*=}
+  if [[ $begun == *:* && $COMP_WORDBREAKS == *:* ]]; then
+    begun=${begun%"${begun##*:}"}
+    COMPREPLY=("${COMPREPLY[@]#"$begun"}")
+  fi
 }
 complete -F _dkms dkms

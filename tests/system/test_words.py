@@ -193,11 +193,15 @@ def shell(request, tmp_path):
 def test_shells_complete(shell, root):
     root.source("foo", "1.0")
     root.source("other", "2.0")
+    root.source("late", "2:1.0")
+    root.ok("add", "late/2:1.0")
     root.ok("build", "foo/1.0", "-k", K1)
     (root.path / "home").mkdir(exist_ok=True)
     start = f"dkms --root {root.path} "
     for typed, becomes in (("unb", "unbuild"), ("build --kernelv", "build --kernelver"), ("remove fo", "remove foo/1.0"),
                            ("install -m oth", "install -m other/2.0"), ("remove -m foo -v 1", "remove -m foo -v 1.0"),
+                           ("remove la", "remove late/2:1.0"), ("remove late/2:", "remove late/2:1.0"),
+                           ("remove -m late -v 2:1", "remove -m late -v 2:1.0"),
                            ("unbuild foo/1.0 -k 6", f"unbuild foo/1.0 -k {K1}"),
                            ("build foo/1.0 --kernelver=6.12", f"build foo/1.0 --kernelver={K2}"),
                            (f"ldtarball {root.path}/lib/mod", f"ldtarball {root.path}/lib/modules/"),
