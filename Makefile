@@ -61,7 +61,7 @@ deb rpm arch:
 
 # Those packages, built, checked and lived with in roots of their own.
 packages:
-	@scripts/install-deps build demo check package
+	@scripts/install-deps build demo check boot package
 	@$(MAKE) --no-print-directory all
 	@tests/run --build $(BUILD) packages
 

@@ -124,15 +124,18 @@ class Told:
                 self.facts[key] = value
 
 
-def boot(lab, name, kernel, initrd, append="", variables=None):
-    """Boots and waits for the end. Raises when the guest did not come to it: a panic ends QEMU with status 0, too."""
+def boot(lab, name, kernel, initrd, append="", variables=None, disk=None):
+    """Boots, from @disk if there is one, and waits for the end. Raises when the guest did not come to it: a panic ends
+    QEMU with status 0, too. What the guest writes to the disk is forgotten."""
     console, result = lab / f"{name}.console", lab / f"{name}.result"
     machine = ["-machine", "q35,accel=tcg" + (",smm=on" if variables else "")]
     if variables:
         machine += ["-global", "driver=cfi.pflash01,property=secure,value=on",
                     "-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={OVMF / 'OVMF_CODE_4M.secboot.fd'}",
                     "-drive", f"if=pflash,format=raw,unit=1,snapshot=on,file={variables}"]
-    command = ["qemu-system-x86_64", *machine, "-m", "512", "-nodefaults", "-display", "none", "-serial", f"file:{console}",
+    if disk:
+        machine += ["-drive", f"file={disk},if=virtio,format=raw,snapshot=on", "-smp", "2"]
+    command = ["qemu-system-x86_64", *machine, "-m", "1024" if disk else "512", "-nodefaults", "-display", "none", "-serial", f"file:{console}",
                "-serial", f"file:{result}", "-no-reboot", "-kernel", kernel, "-initrd", initrd,
                "-append", f"console=ttyS0 panic=-1 quiet {append}"]
     process = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,

@@ -4,10 +4,14 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "tests/boot"))
+
+import machine  # noqa: E402
 
 
 def run(*command, **options):
@@ -218,6 +222,91 @@ def test_failing_module_keeps_no_kernel_from_being_configured(lamps, kernels):
     assert lamps.run(f"run-parts --exit-on-error --arg={old} /etc/kernel/header_postinst.d").returncode != 0
     (lamps.path / "etc/dkms/framework.conf.d/strict.conf").unlink()
     lamps.ok("dkms remove bad/1 --all; rm -r /usr/src/bad-1")
+
+
+def test_openrc_service(lamps, kernels):
+    """openrc-run itself starts the service, for the kernel that uname names."""
+    old, _ = kernels
+    script = (TOP / "data/openrc/dkms.in").read_text().replace("@sbindir@", "/usr/sbin")
+    # Debian has openrc without the services of a distribution that starts with it.
+    for name, text in (("dkms", script), ("localmount", "#!/sbin/openrc-run\nstart () { :; }\n")):
+        (lamps.path / "etc/init.d" / name).write_text(text)
+        (lamps.path / "etc/init.d" / name).chmod(0o755)
+    lamps.ok("apt-get install -qq openrc; mkdir -p /run/openrc; touch /run/openrc/softlevel; dpkg -i /work/lamp-dkms_1.1_all.deb; "
+             f"dkms unbuild lamp/1.1 --all; mv /bin/uname /bin/uname.real; printf '#!/bin/sh\\necho {old}\\n' > /bin/uname; chmod +x /bin/uname")
+    try:
+        text = lamps.ok("rc-service dkms start")
+        assert f"Autoinstall on {old} succeeded for: lamp" in text and lamps.modules(old) == ["lamp"]
+        assert "started" in lamps.ok("rc-service dkms status")
+        text = lamps.ok("rc-service dkms restart")
+        assert "lamp" not in text, "nothing was to be done"
+        lamps.ok("rc-service dkms stop; touch /etc/dkms/no-autoinstall; dkms uninstall lamp/1.1 --all; rc-service dkms start")
+        assert lamps.modules(old) == []
+    finally:
+        lamps.ok("mv /bin/uname.real /bin/uname; rm -f /etc/dkms/no-autoinstall /etc/init.d/dkms /etc/init.d/localmount")
+    lamps.ok("apt-get purge -qq -y lamp-dkms openrc")
+
+
+CHECK_SERVICE = """\
+[Unit]
+After=dkms.service
+[Service]
+Type=oneshot
+ExecStart=/check
+StandardOutput=file:/dev/ttyS1
+[Install]
+WantedBy=multi-user.target
+"""
+CHECK = """\
+#!/bin/sh
+tell () { systemctl show dkms -p ActiveState -p Result -p ExecMainStatus | tr = ' ' | sed "s/^/$1-/"; }
+messages () { journalctl -u dkms -o cat _COMM=dkms | sed "s/^/$1-said /"; }
+sleep 1
+tell boot
+messages boot
+echo "status $(dkms status)"
+modprobe lamp && echo "version $(cat /sys/module/lamp/version)"
+lines=$(messages '' | wc -l)
+systemctl restart dkms
+tell again
+echo "again-lines $(($(messages '' | wc -l) - lines))"
+echo "order $(systemctl show dkms -p Before --value)"
+echo "units $(systemctl --failed --plain --no-legend dkms.service)"
+echo end
+systemctl poweroff
+"""
+
+
+def test_service_at_boot(lamps, kernels, tmp_path):
+    """A real systemd starts the unit, which builds what is missing for the kernel that was booted, and then has nothing
+    to do."""
+    old, _ = kernels
+    lamps.ok("mkdir -p /etc/initramfs-tools/conf.d; echo MODULES=list > /etc/initramfs-tools/conf.d/small; "
+             "apt-get install -qq initramfs-tools; printf 'virtio_pci\\nvirtio_blk\\next4\\n' > /etc/initramfs-tools/modules; "
+             f"apt-get install -qq linux-image-{old} systemd-sysv udev")
+    lamps.ok("dpkg -i /work/lamp-dkms_1.1_all.deb; dkms unbuild lamp/1.1 --all")
+    assert lamps.status() == ["lamp/1.1: added"]
+    (lamps.path / "check").write_text(CHECK)
+    (lamps.path / "check").chmod(0o755)
+    (lamps.path / "etc/systemd/system/check.service").write_text(CHECK_SERVICE)
+    lamps.ok("systemctl enable -q check.service; passwd -q -d root")
+    disk, bare = tmp_path / "disk", tmp_path / "bare"
+    bare.mkdir()
+    run("truncate", "-s", "6G", disk)
+    run("mount", "--bind", lamps.path, bare) # without what is mounted in it
+    try:
+        run("mkfs.ext4", "-q", "-d", bare, disk)
+    finally:
+        run("umount", bare)
+    told = machine.boot(tmp_path, "service", lamps.path / f"boot/vmlinuz-{old}", lamps.path / f"boot/initrd.img-{old}",
+                        append="root=/dev/vda rw systemd.show_status=0", disk=disk).facts
+    disk.unlink()
+    assert (told["boot-ActiveState"], told["boot-Result"], told["boot-ExecMainStatus"]) == ("active", "success", "0"), told
+    assert told["status"] == f"lamp/1.1, {old}, x86_64: installed" and told["version"] == "1.1"
+    assert told["boot-said"] == f"Autoinstall on {old} succeeded for: lamp"  # the last of its lines
+    assert told["again-ActiveState"] == "active" and told["again-lines"] == "0", "silence when there is nothing to do"
+    assert {"network-pre.target", "graphical.target", "multi-user.target"} <= set(told["order"].split()) and told["units"] == ""
+    lamps.ok("apt-get purge -qq -y lamp-dkms; rm -f /check /etc/systemd/system/check.service")
 
 
 def test_purge_leaves_nothing(lamps):
