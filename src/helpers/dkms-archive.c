@@ -4,8 +4,8 @@
  *
  * A SOURCE is the absolute path of a file, or of a directory with all in it; "+", a directory and nothing in it; or
  * "=TEXT", a file with that text. The compression follows ARCHIVE's name, under which nothing is seen before the
- * archive is complete and on the disk. Until then it has no name, or, where it replaces another or the file system knows
- * no files without a name, the name TEMP, on the same file system.
+ * archive is complete and on the disk. Until then it has no name, or, where it replaces another or the file system
+ * knows no files without a name, the name TEMP, on the same file system.
  *
  * Extraction trusts nothing: an archive with a member that is absolute, climbs out by "..", is a link
  * that leads out, a device, a FIFO or has set-id bits, or that unpacks to more than LIMIT bytes, is
@@ -371,7 +371,8 @@ create (const char *name, const char *temp, char **pairs)
   struct archive *out = archive_write_new ();
   struct archive *disk = archive_read_disk_new ();
   const char *slash = strrchr (name, '/');
-  char *dir = slash != NULL && slash > name ? strndup (name, (size_t)(slash - name)) : strdup (slash != NULL ? "/" : ".");
+  char *dir
+      = slash != NULL && slash > name ? strndup (name, (size_t)(slash - name)) : strdup (slash != NULL ? "/" : ".");
   int fd = -1, ok = 0, named = 0;
 
   setenv ("LC_ALL", "C", 1);

@@ -2,11 +2,12 @@
 /* Does the steps of a plan, as parallel as the plan allows.
  *
  * Builds and depmod run in worker processes; so do, one at a time, installs beside which builds may run, because the
- * scripts of a package may take their time. All other steps are done here, one after the other: they are short, and what
- * they change is serialised by the tree's lock anyway. A build starts when the steps that it needs are done, a slot of the
- * jobserver is free and the lock of its chain is ours; of several that could start, the one with the longest way to the
- * end of the plan does. The chain of a step is all that the plan does for one module and kernel. Its lock is taken when
- * its first step starts and released after its last one; while another run holds it, other chains go on. */
+ * scripts of a package may take their time. All other steps are done here, one after the other: they are short, and
+ * what they change is serialised by the tree's lock anyway. A build starts when the steps that it needs are done, a
+ * slot of the jobserver is free and the lock of its chain is ours; of several that could start, the one with the
+ * longest way to the end of the plan does. The chain of a step is all that the plan does for one module and kernel. Its
+ * lock is taken when its first step starts and released after its last one; while another run holds it, other chains go
+ * on. */
 #define _GNU_SOURCE
 #include <poll.h>
 #include <signal.h>
@@ -39,9 +40,9 @@ typedef struct {
   Chain **chain_of;    /* by step */
   DkmsWorker **worker; /* by step; NULL: none */
   DkmsBuildWork **build;
-  double *way;    /* by step: seconds from its start to the end of what needs it */
-  guint *by_way;  /* steps, those with the longest way first */
-  guint building; /* builds under way */
+  double *way;                   /* by step: seconds from its start to the end of what needs it */
+  guint *by_way;                 /* steps, those with the longest way first */
+  guint building;                /* builds under way */
   gboolean parallel, installing; /* there are several builds; an install is under way in a worker */
   gboolean lock_busy, slot_busy;
   int signals; /* signalfd */
