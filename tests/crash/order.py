@@ -52,26 +52,30 @@ def outcomes(operation, state, depends=False):
 
 
 def step_outcomes(step, state, _depends):
-    """As outcomes(), of a step that has something to do."""
-    verb, kernel = step[:2]
+    """As outcomes(), of a step that has something to do, where only one kernel is looked at, number 0."""
+    verb = step.verb
     if verb == "status":
         return [state] if step.seen == state else []
     if verb == "add":
         return [State(True, state.kernels)]
-    if verb == "unregister":
-        return [NOTHING if state.kernels == NOTHING.kernels else state]
+    if verb == "unregister": # the other kernel may be in the way
+        return [NOTHING, state] if state.kernels == NOTHING.kernels else [state]
     if not state.registered:
         return []
-    far = state.kernels[kernel]
+    far = state.kernels[0]
     reached = {"build": max(far, BUILT), "install": INSTALLED, "uninstall": min(far, BUILT), "unbuild": ADDED}[verb]
-    return [with_kernel(state, kernel, reached)]
+    return [with_kernel(state, 0, reached)]
 
 
-def steps_of(operation):
+def steps_for(operation, kernel):
+    """The steps of @operation as far as they matter for what is seen of one kernel."""
     if operation.code == 3: # only looked
         return []
-    names = STEPS[operation.verb].split()
-    return [operation._replace(verb=name.rstrip("!"), part=i, optional=not name.endswith("!") or operation.code != 0)
+    names = STEPS["add" if operation.code == 13 else operation.verb].split() # refused: only added
+    if operation.kernel not in (None, kernel): # the module comes and goes all the same
+        names = [name for name in names if name.rstrip("!") in ("add", "unregister")]
+    seen = operation.seen and State(operation.seen.registered, (operation.seen.kernels[kernel], ADDED))
+    return [operation._replace(verb=name.rstrip("!"), part=i, seen=seen, optional=not name.endswith("!") or operation.code != 0)
             for i, name in enumerate(names)]
 
 
@@ -91,17 +95,20 @@ def search(operations, end, may_leave, depends):
         if bin(taken).count("1") > bin(furthest[0]).count("1"):
             furthest = (taken, state)
         left = [i for i in range(len(operations)) if not taken >> i & 1]
+        # What works on a kernel has it for itself until it is through.
+        busy = {operations[i].kernel: i - operations[i].part for i in left if operations[i].part > 0 and taken >> i - 1 & 1}
         next_ones = []
         for i in left:
             operation = operations[i]
             if operation.start > operations[left[0]].end:
                 continue
             # Steps before it that had nothing to do are taken along, those that must have done something come first.
-            before = [n for n in range(i - operation.part, i) if not taken >> n & 1]
+            first = i - operation.part
+            before = [n for n in range(first, i) if not taken >> n & 1]
             if not all(operations[n].optional for n in before):
                 continue
             after = taken | 1 << i | sum(1 << n for n in before)
-            states = may_leave(operation, state, depends)
+            states = may_leave(operation, state, depends) if busy.get(operation.kernel, first) == first else []
             # Having nothing to do is put off to the end.
             next_ones += [(after, s) for s in states if s != state or not operation.optional]
             if i == left[0] and operation.optional:
@@ -117,7 +124,11 @@ def search(operations, end, may_leave, depends):
 
 def disorder(operations, end, depends=False):
     """Returns None when some order, one operation after the other, explains the results of those that change something
-    and the state @end, and some order of their steps what status saw in between; else what is unexplained, as text."""
+    and the state @end, and for each kernel some order of their steps what status saw in between; else what is unexplained,
+    as text."""
     operations = list(operations)
-    writers = [o for o in operations if o.verb != "status"]
-    return search(writers, end, outcomes, depends) or search([s for o in operations for s in steps_of(o)], end, step_outcomes, depends)
+    wrong = search([o for o in operations if o.verb != "status"], end, outcomes, depends)
+    for kernel, far in enumerate(end.kernels):
+        steps = [step for o in operations for step in steps_for(o, kernel)]
+        wrong = wrong or search(steps, State(end.registered, (far, ADDED)), step_outcomes, depends)
+    return wrong
