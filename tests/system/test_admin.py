@@ -390,7 +390,9 @@ def test_framework_trees(root):
     root.modules.rename(root.path / "my/modules")
     root.ok("install", "foo/1.0", "-k", K1)
     assert (root.path / f"my/modules/{K1}/updates/dkms/foo.ko").exists()
-    root.ok("mktarball", "foo/1.0", "--source-only")
+    root.ok("mktarball", "foo/1.0", "--source-only", "--archive", root.path / "foo.tar")
+    root.ok("remove", "foo/1.0", "--all")
+    root.ok("ldtarball", root.path / "foo.tar")
     assert (root.path / "my/tmp").is_dir() and not (root.path / "tmp").exists()
 
 
