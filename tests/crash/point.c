@@ -161,11 +161,15 @@ set_result (pid_t pid, long result)
 static void
 kill_all (void)
 {
-  for (pid_t pid = 1; pid < MAX_PIDS; pid++)
+  pid_t pid;
+  int status;
+
+  for (pid = 1; pid < MAX_PIDS; pid++)
     if (alive[pid])
       (void)kill (pid, SIGKILL);
-  while (waitpid (-1, NULL, __WALL) > 0 || errno == EINTR)
-    ;
+  while ((pid = waitpid (-1, &status, __WALL)) > 0 || errno == EINTR)
+    if (pid > 0 && WIFSTOPPED (status)) /* one that was just born */
+      (void)kill (pid, SIGKILL);
   exit (137);
 }
 
