@@ -17,6 +17,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -334,7 +335,7 @@ add_all (struct archive *out, struct archive *disk, char **pairs)
   return ok;
 }
 
-/* Opens a file without a name in the directory of @name, or, where the file system knows none, with the name @temp. */
+/* Opens a file without a name in @dir, or, where the file system knows none, with the name @temp. */
 static int
 open_nameless (const char *dir, const char *temp, int *named)
 {
@@ -370,9 +371,8 @@ create (const char *name, const char *temp, char **pairs)
 {
   struct archive *out = archive_write_new ();
   struct archive *disk = archive_read_disk_new ();
-  const char *slash = strrchr (name, '/');
-  char *dir
-      = slash != NULL && slash > name ? strndup (name, (size_t)(slash - name)) : strdup (slash != NULL ? "/" : ".");
+  char *copy = strdup (name);
+  const char *dir = copy != NULL ? dirname (copy) : NULL;
   int fd = -1, ok = 0, named = 0;
 
   setenv ("LC_ALL", "C", 1);
@@ -398,7 +398,7 @@ create (const char *name, const char *temp, char **pairs)
     }
   archive_write_free (out);
   archive_read_free (disk);
-  free (dir);
+  free (copy);
   return ok;
 }
 

@@ -23,13 +23,11 @@ def with_kernel(state, kernel, how_far):
     return State(True, tuple(how_far if k == kernel else old for k, old in enumerate(state.kernels)))
 
 
-def outcomes(operation, state, depends=False):
+def outcomes(operation, state, depends):
     """The states that @operation, with the exit code that it had, may leave when it meets @state; none: it cannot have
     happened then. @depends: it may be refused, or put off, because of another module."""
     verb, kernel, code = operation[:3]
     far = state.kernels[kernel] if kernel is not None else None
-    if verb == "status":
-        return [state] if operation.seen == state else []
     if verb == "autoinstall":
         if not state.registered:
             return [state]
@@ -80,6 +78,7 @@ def steps_for(operation, kernel):
 
 
 def search(operations, end, may_leave, depends):
+    """Returns None when an order of @operations, each doing what @may_leave says, leads to the state @end; else text."""
     operations = sorted(operations, key=lambda o: o.end)
     everything = (1 << len(operations)) - 1
     tried = set()

@@ -27,7 +27,6 @@ VERBS = ["add", "build", "install", "install", "uninstall", "unbuild", "remove",
 
 # ---- the judge of the order ----
 
-
 ONE_BUILT, ONE_INSTALLED, BOTH = State(True, (BUILT, ADDED)), State(True, (INSTALLED, ADDED)), State(True, (INSTALLED, INSTALLED))
 
 
