@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the parts of dkms-sandbox share. All of them end the process when they fail: there is no half a world. */
+#pragma once
+
+#include <sys/types.h>
+
+enum { SANDBOX_SETUP_FAILED = 125, SANDBOX_MAX_CHANGES = 256 };
+/* The kernel stops a crowd a little after the watch does: it keeps 300 numbers of a namespace for itself. */
+enum { SANDBOX_SPARE_PROCESSES = 512 };
+
+typedef enum { FRESH, MASK, EXPOSE, OVERLAY, COVER, BIND } SandboxKind;
+
+typedef struct {
+  SandboxKind kind;
+  const char *path;
+  const char *from; /* BIND */
+  int tree;         /* EXPOSE, BIND: a detached clone of what is to appear; -1: none */
+} SandboxChange;
+
+typedef struct {
+  const char *root, *cwd, *reserve_dir, *tmp_size;
+  int report;
+  int user; /* whether uid and gid were given */
+  uid_t uid;
+  gid_t gid;
+  long processes;
+  unsigned long long file_size, reserve;
+  SandboxChange changes[SANDBOX_MAX_CHANGES];
+  int count;
+  char **command;
+  int stores; /* directories made in the store so far */
+} Sandbox;
+
+/** Writes a finding for dkms; the options of dkms-sandbox list them. */
+void sandbox_report (const Sandbox *self, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
+
+/** Reports that @what (with @path, nullable) failed for errno's reason, and ends the process. */
+void sandbox_die (const Sandbox *self, const char *what, const char *path) __attribute__ ((noreturn));
+
+/* ---- sandbox-world.c ---- */
+
+/** New namespaces for this process; that of processes is its next child's. */
+void sandbox_leave (const Sandbox *self);
+
+/** Enters the root and makes all of @self's changes to it. */
+void sandbox_change_world (Sandbox *self);
+
+/** Mounts /proc of the process namespace, so far writable: its limits are set there. */
+void sandbox_mount_proc (const Sandbox *self);
+
+/** Makes that /proc read-only. */
+void sandbox_close_proc (const Sandbox *self);
+
+/* ---- sandbox-rights.c ---- */
+
+/** Limits what this process and its children may take. */
+void sandbox_set_limits (const Sandbox *self);
+
+/** Becomes the build user, if one is given, without capabilities or a way to any. */
+void sandbox_drop_rights (const Sandbox *self);
+
+/** Refuses, from here on, the system calls that no build needs. */
+void sandbox_filter_calls (const Sandbox *self);
