@@ -207,6 +207,18 @@ make_dirs (const DkmsRoot *root, json_t *dirs, GError **error)
   return TRUE;
 }
 
+/* Returns: whether @name is gone; what is not empty stays, and a failure for a passing reason does not come again. */
+static gboolean
+remove_empty_at (int dir, const char *name)
+{
+  for (int tries = 0; tries < TRIES; tries++)
+    if (unlinkat (dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+      return TRUE;
+    else if (errno == ENOTEMPTY || errno == EEXIST)
+      break;
+  return FALSE;
+}
+
 static void
 undo_dirs (const DkmsRoot *root, json_t *dirs)
 {
@@ -217,7 +229,7 @@ undo_dirs (const DkmsRoot *root, json_t *dirs)
       g_auto (DkmsFd) parent = path != NULL ? parent_of (root, path, FALSE, &name, NULL) : -1;
 
       if (parent >= 0)
-        (void)unlinkat (parent, name, AT_REMOVEDIR);
+        (void)remove_empty_at (parent, name);
     }
 }
 
@@ -256,7 +268,7 @@ write_stage (const DkmsRoot *root, const Stage *stage, GError **error)
 }
 
 static void
-prune (const DkmsRoot *root, const char *dir, const char *stop)
+prune (const DkmsRoot *root, const char *dir, const char *stop, GHashTable *touched)
 {
   g_autofree char *at = g_strdup (dir);
 
@@ -266,7 +278,8 @@ prune (const DkmsRoot *root, const char *dir, const char *stop)
       g_auto (DkmsFd) parent = parent_of (root, at, FALSE, &name, NULL);
       char *up = g_path_get_dirname (at);
 
-      if (parent >= 0 && unlinkat (parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+      g_hash_table_add (touched, g_strdup (up));
+      if (parent >= 0 && !remove_empty_at (parent, name))
         {
           g_free (up);
           return;
@@ -333,7 +346,7 @@ apply (const DkmsRoot *root, json_t *op, GHashTable *touched, GError **error)
   if (what == NULL || a == NULL || *a != '/')
     return dkms_fail (error, DKMS_ERROR_IO, NULL, NULL, "The journal holds a change that makes no sense");
   if (strcmp (what, "prune") == 0)
-    return prune (root, a, b), TRUE;
+    return prune (root, a, b, touched), TRUE;
   if (strcmp (what, "move") == 0)
     return apply_move (root, a, b, words[3] != NULL ? words[3] : "", touched, error);
 
