@@ -12,8 +12,9 @@ echo "lockdown $($b cat /sys/kernel/security/lockdown 2>/dev/null)"
 
 seen () { $b dmesg | $b wc -l; }
 
-describe () { # NAME: the facts of a loaded module, then unloads it
+describe () { # NAME: the facts of the module if it is loaded, then unloads it
   d=/sys/module/$1
+  [ -d "$d" ] || return 0
   echo "  taint $($b cat "$d/taint")"
   echo "  version $($b cat "$d/version")"
   echo "  srcversion $($b cat "$d/srcversion")"
@@ -26,15 +27,15 @@ while read -r name how file argument; do
   case $how in
     modprobe) # by name, from the installed root in $file
       said=$(/sbin/modprobe -d "$file" "$argument" 2>&1) && echo "  loaded OK" || echo "  loaded $said"
-      [ ! -d "/sys/module/$argument" ] || describe "$argument"
+      describe "$argument"
       ;;
     load) # a file, with flags
       echo "  loaded $(/bin/load "$file" "$argument")"
-      for m in hello; do [ ! -d "/sys/module/$m" ] || describe "$m"; done
+      describe hello
       ;;
     gunzip) # what the kernel cannot unpack, the tools can
       $b gunzip -c "$file" > /tmp/plain.ko && echo "  loaded $(/bin/load /tmp/plain.ko 0)"
-      for m in hello; do [ ! -d "/sys/module/$m" ] || describe "$m"; done
+      describe hello
       ;;
   esac
   $b dmesg | $b tail -n "+$((before + 1))" | $b sed 's/^\[[^]]*\] /  kernel /'

@@ -60,14 +60,19 @@ SOURCE_PACKAGE = {
 }
 
 
+def write_module(directory, name, version):
+    """What is compiled: the module of the example under another name and version."""
+    (directory / "Kbuild").write_text(f"obj-m := {name}.o\n")
+    (directory / f"{name}.c").write_text((TOP / "examples/hello/hello.c").read_text().replace('"1.0"', f'"{version}"'))
+
+
 def make_source_package(directory, version):
     source = directory / f"lamp-{version}"
     (source / "debian").mkdir(parents=True)
     for name, text in SOURCE_PACKAGE.items():
         (source / "debian" / name).write_text(text.replace("@", version) if name != "rules" else text)
     (source / "debian/rules").chmod(0o755)
-    (source / "Kbuild").write_text("obj-m := lamp.o\n")
-    (source / "lamp.c").write_text((TOP / "examples/hello/hello.c").read_text().replace('"1.0"', f'"{version}"'))
+    write_module(source, "lamp", version)
 
 
 @pytest.fixture(scope="module")
@@ -391,8 +396,7 @@ class Arch:
         tree = self.root.path / "packages/tree"
         source = tree / f"usr/src/{name}-{version}"
         source.mkdir(parents=True)
-        (source / "Kbuild").write_text(f"obj-m := {name}.o\n")
-        (source / f"{name}.c").write_text((TOP / "examples/hello/hello.c").read_text().replace('"1.0"', f'"{version}"'))
+        write_module(source, name, version)
         (source / "dkms.conf").write_text(f'PACKAGE_NAME="{name}"\nPACKAGE_VERSION="{version}"\nBUILT_MODULE_NAME="{name}"\n'
                                           'DEST_MODULE_LOCATION="/updates"\nAUTOINSTALL="yes"\n')
         return self.package(f"{name}-dkms", version, tree)
