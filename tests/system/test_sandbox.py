@@ -106,6 +106,28 @@ def test_daemon_is_ended_and_told(root):
     assert subprocess.run(["pgrep", "-x", name], check=False).returncode == 1
 
 
+def test_what_is_mounted_meanwhile_does_not_appear(root):
+    """It would be writable: only what was there when the world was made is closed."""
+    shared, place = root.path / "srv", root.path / "srv/disk"
+    shared.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "none", shared], check=True)
+    subprocess.run(["mount", "--make-shared", shared], check=True)
+    place.mkdir()
+    look = f"touch started; for i in $(seq 300); do [ ! -e {place}/seen ] || exit 1; [ ! -e {shared}/mounted ] || exit 0; sleep 0.02; done; exit 2"
+    root.source(extra="PRE_BUILD=look.sh\n", files={"foo.c": "x", "look.sh": f"#!/bin/sh\n{look}\n"})
+    build = subprocess.Popen([DKMS, "--root", root.path, "build", "foo/1.0", "-k", K1], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    while not list((root.tree / ".dkms/work").rglob("started")):
+        assert build.poll() is None, build.communicate()
+        time.sleep(0.01)
+    subprocess.run(["mount", "-t", "tmpfs", "none", place], check=True)
+    try:
+        (place / "seen").touch()
+        (shared / "mounted").touch()
+        assert build.wait() == 0, (root.tree / "foo/1.0/build/make.log").read_text()
+    finally:
+        subprocess.run(["umount", "-R", shared], check=True)
+
+
 def test_fork_bomb_ends_the_build_only(root):
     root.source(extra="PRE_BUILD=evil.sh\n", files={"foo.c": "x", "evil.sh": "#!/bin/bash\nb() { b | b & }\nb\nsleep 1000\n"})
     result = root("build", "foo/1.0", "-k", K1, timeout=110)
