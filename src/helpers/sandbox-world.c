@@ -293,14 +293,38 @@ do_attach (const Sandbox *self, const SandboxChange *change)
   (void)close (change->tree);
 }
 
+/* No mount is shared with another namespace from now on. Only the root of all mounts can be told so; in a chroot, "/"
+ * is somewhere below it, and whoever joins a mount namespace, be it his own, starts at its root (setns(2)). */
+static void
+separate (const Sandbox *self)
+{
+  int here = open ("/", O_PATH | O_DIRECTORY | O_CLOEXEC), ourselves = (int)syscall (SYS_pidfd_open, getpid (), 0);
+
+  if (here < 0 || ourselves < 0 || setns (ourselves, CLONE_NEWNS) < 0
+      || mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || fchdir (here) < 0 || chroot (".") < 0)
+    sandbox_die (self, "separate", "/");
+  (void)close (here);
+  (void)close (ourselves);
+}
+
+/* "/" is the root of the world from now on, and a mount of its own. */
+static void
+enter (const Sandbox *self)
+{
+  int tree = clone_tree (self->root);
+
+  if (tree < 0 || attach_tree (tree, self->root) < 0 || fchdir (tree) < 0 || chroot (".") < 0 || chdir ("/") < 0)
+    sandbox_die (self, "enter", self->root);
+  (void)close (tree);
+}
+
 void
 sandbox_change_world (Sandbox *self)
 {
   char dev[STORE_PATH], fresh[STORE_PATH];
   int trees[sizeof nodes / sizeof *nodes];
 
-  if (mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-    sandbox_die (self, "separate", "/");
+  separate (self);
   /* What is taken from outside, before there is no outside any more. */
   for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
     {
@@ -312,9 +336,7 @@ sandbox_change_world (Sandbox *self)
     if (self->changes[i].kind == BIND && (self->changes[i].tree = clone_tree (self->changes[i].from)) < 0)
       sandbox_die (self, "take", self->changes[i].from);
 
-  if (mount (self->root, self->root, NULL, MS_BIND | MS_REC, NULL) < 0 || chdir (self->root) < 0 || chroot (".") < 0
-      || chdir ("/") < 0)
-    sandbox_die (self, "enter", self->root);
+  enter (self);
   if (make_read_only ("/", AT_RECURSIVE) < 0)
     sandbox_die (self, "close", "/");
   for (int i = 0; i < self->count; i++)

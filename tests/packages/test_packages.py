@@ -164,7 +164,8 @@ def kernels(root):
 def test_a_life(root, kernels):
     old, new = kernels
     # Six packages build for the kernel that has headers.
-    root.ok("apt-get install -qq " + " ".join(f"{p}-dkms" for p in SIX))
+    text = root.ok("apt-get install -qq " + " ".join(f"{p}-dkms" for p in SIX))
+    assert text.count("Building module(s)") >= 6 and "without a sandbox" not in text
     status = root.status()
     for name in SIX:
         assert any(line.startswith(name) and f", {old}, " in line and line.endswith(": installed") for line in status), status

@@ -10,7 +10,17 @@ import pytest
 
 from conftest import ARCH, DKMS, K1, K2
 
+HELPER = pathlib.Path(DKMS).parent / "helpers/dkms-sandbox"
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="what the sandbox keeps from root is tested as root")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def caged():
+    """Without a sandbox, the packages of these tests would do to this machine what they try."""
+    probe = subprocess.run([HELPER, "--root", "/"], capture_output=True, text=True, check=False)
+    if probe.returncode != 0:
+        pytest.skip(f"this machine permits no sandbox: {probe.stderr.strip()}")
+
 
 FORBIDDEN = {
     "etc": "touch /etc/dkms-evil",
@@ -126,6 +136,31 @@ def test_what_is_mounted_meanwhile_does_not_appear(root):
         assert build.wait() == 0, (root.tree / "foo/1.0/build/make.log").read_text()
     finally:
         subprocess.run(["umount", "-R", shared], check=True)
+
+
+def test_chroot(root):
+    """Its root is no mount point, as that of an image under construction is not."""
+    place = root.path.parent / "place"
+    evil = "touch /evil && exit 1\nmount -t tmpfs none /mnt && exit 1\nexit 0\n"
+    root.source(extra="PRE_BUILD=evil.sh\n", files={"foo.c": "x", "evil.sh": f"#!/bin/bash\n{evil}"})
+    script = f"""
+mkdir {place}
+mount -t tmpfs none {place}
+mkdir -p {place}/image
+for d in /usr /etc /proc /dev {root.path} {pathlib.Path(DKMS).parent}; do
+  mkdir -p {place}/image/$d
+  mount --bind $d {place}/image/$d
+done
+for l in bin sbin lib lib64; do ln -s usr/$l {place}/image/$l; done
+mkdir {place}/image/mnt
+chroot {place}/image {DKMS} --root {root.path} build foo/1.0 -k {K1}
+ls {place}/image
+"""
+    result = subprocess.run(["unshare", "-m", "sh", "-ec", script], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+                            env=dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=0"))
+    assert result.returncode == 0, result
+    assert "without a sandbox" not in result.stderr and "evil" not in result.stdout
+    assert root.status() == [f"foo/1.0, {K1}, {ARCH}: built"]
 
 
 def test_fork_bomb_ends_the_build_only(root):
