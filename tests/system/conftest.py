@@ -4,6 +4,7 @@ Most tests use a fake kernel: a header directory whose Makefile 'builds' a .ko b
 That is fast and shows every path but the compiler; tests marked with the `real` fixture use real
 kernel headers.
 """
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -21,6 +22,17 @@ FAKE_MAKEFILE = """\
 all:
 \t@for f in $(M)/*.c; do cp $$f $${f%.c}.ko || exit 1; echo "  LD [M] $${f%.c}.ko"; done
 """
+
+
+@contextlib.contextmanager
+def mounted(path, options="size=50%"):
+    """A file system of its own at @path, in memory, as long as the block runs."""
+    path.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-R", path], check=True)
 
 
 class Result:

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import ARCH, DKMS, K1, K2
+from conftest import ARCH, DKMS, K1, K2, mounted
 
 ID = "PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\n"
 ONE = ID + "BUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/extra\nSTRIP=no\n"
@@ -162,44 +162,30 @@ def test_without_privilege(root, tmp_path):
     assert as_nobody(root, "install", "foo/1.0").returncode == 1
 
 
-def mounted(path, options):
-    path.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], check=True)
-
-
 def test_read_only_tree(root):
     root.source()
-    mounted(root.tree, "ro")
-    try:
+    with mounted(root.tree, "ro"):
         result = root("add", "foo/1.0")
         assert result.rc == 1 and "/var/lib/dkms" in result.err
-    finally:
-        subprocess.run(["umount", root.tree], check=True)
 
 
 def test_disk_full_at_build(root):
     root.source(files={"foo.c": "x" * 300_000})
-    mounted(root.tree, "size=512k")
-    try:
+    with mounted(root.tree, "size=512k"):
         result = root("build", "foo/1.0", "-k", K1)
         assert result.rc != 0 and "No space left" in result.err
         assert root.status() == ["foo/1.0: added"]
-    finally:
-        subprocess.run(["umount", root.tree], check=True)
 
 
 def test_disk_full_at_install(root):
     root.source(files={"foo.c": "x" * 300_000})
     root.ok("build", "foo/1.0", "-k", K1)
     old = root.modules / K1 / "updates"
-    mounted(old, "size=64k")
-    (old / "dkms").mkdir()
-    (old / "dkms/foo.ko").write_text("old\n")
-    try:
+    with mounted(old, "size=64k"):
+        (old / "dkms").mkdir()
+        (old / "dkms/foo.ko").write_text("old\n")
         result = root("install", "foo/1.0", "-k", K1, "--force")
         assert result.rc == 6 and "No space left" in result.err
         assert [p.name for p in old.rglob("*")] == ["dkms", "foo.ko"]
         assert (old / "dkms/foo.ko").read_text() == "old\n"
         assert root.status() == [f"foo/1.0, {K1}, {ARCH}: built"]
-    finally:
-        subprocess.run(["umount", old], check=True)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import ARCH, DKMS, K1, K2
+from conftest import ARCH, DKMS, K1, K2, mounted
 
 HELPER = pathlib.Path(DKMS).parent / "helpers/dkms-sandbox"
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="what the sandbox keeps from root is tested as root")
@@ -119,23 +119,20 @@ def test_daemon_is_ended_and_told(root):
 def test_what_is_mounted_meanwhile_does_not_appear(root):
     """It would be writable: only what was there when the world was made is closed."""
     shared, place = root.path / "srv", root.path / "srv/disk"
-    shared.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "none", shared], check=True)
-    subprocess.run(["mount", "--make-shared", shared], check=True)
-    place.mkdir()
     look = f"touch started; for i in $(seq 300); do [ ! -e {place}/seen ] || exit 1; [ ! -e {shared}/mounted ] || exit 0; sleep 0.02; done; exit 2"
     root.source(extra="PRE_BUILD=look.sh\n", files={"foo.c": "x", "look.sh": f"#!/bin/sh\n{look}\n"})
-    build = subprocess.Popen([DKMS, "--root", root.path, "build", "foo/1.0", "-k", K1], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    while not list((root.tree / ".dkms/work").rglob("started")):
-        assert build.poll() is None, build.communicate()
-        time.sleep(0.01)
-    subprocess.run(["mount", "-t", "tmpfs", "none", place], check=True)
-    try:
-        (place / "seen").touch()
-        (shared / "mounted").touch()
-        assert build.wait() == 0, (root.tree / "foo/1.0/build/make.log").read_text()
-    finally:
-        subprocess.run(["umount", "-R", shared], check=True)
+    with mounted(shared):
+        subprocess.run(["mount", "--make-shared", shared], check=True)
+        place.mkdir()
+        build = subprocess.Popen([DKMS, "--root", root.path, "build", "foo/1.0", "-k", K1], stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT, text=True)
+        while not list((root.tree / ".dkms/work").rglob("started")):
+            assert build.poll() is None, build.communicate()
+            time.sleep(0.01)
+        with mounted(place):
+            (place / "seen").touch()
+            (shared / "mounted").touch()
+            assert build.wait() == 0, (root.tree / "foo/1.0/build/make.log").read_text()
 
 
 def test_chroot(root):
@@ -154,13 +151,9 @@ mkdir {place}/image/mnt
 chroot {place}/image {DKMS} --root {root.path} build foo/1.0 -k {K1}
 ls {place}/image
 """
-    place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "none", place], check=True)
-    try:
+    with mounted(place):
         result = subprocess.run(["sh", "-ec", script], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
                                 env=dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=0"))
-    finally:
-        subprocess.run(["umount", "-R", place], check=True)
     assert result.returncode == 0, result
     assert "without a sandbox" not in result.stderr and "evil" not in result.stdout
     assert root.status() == [f"foo/1.0, {K1}, {ARCH}: built"]
@@ -175,16 +168,12 @@ def test_fork_bomb_ends_the_build_only(root):
 
 def test_full_disk_ends_the_build_only(root):
     root.source(extra="PRE_BUILD=evil.sh\n", files={"foo.c": "x", "evil.sh": "#!/bin/bash\ncat /dev/zero > big 2>/dev/null\nsleep 1000\n"})
-    root.tree.mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", root.tree], check=True)
-    try:
+    with mounted(root.tree, "size=64m"):
         result = root("build", "foo/1.0", "-k", K1)
         assert result.rc == 137 and "it filled the disk and was ended" in result.err, result
         root.source(files={"foo.c": "x"}, conf=None)
         root.ok("remove", "foo/1.0", "--all")
         root.ok("build", "foo/1.0", "-k", K1)
-    finally:
-        subprocess.run(["umount", root.tree], check=True)
 
 
 @pytest.mark.parametrize("leave, words", [

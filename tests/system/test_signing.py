@@ -7,7 +7,7 @@ import struct
 import subprocess
 
 import pytest
-from conftest import ARCH, DKMS, K1, K2
+from conftest import ARCH, DKMS, K1, K2, mounted
 
 HELPER = pathlib.Path(DKMS).parent / "helpers/dkms-sign"
 MAGIC = b"~Module signature appended~\n"
@@ -276,16 +276,13 @@ def test_disk_full_while_signing(signing):
     signing.source(files={"foo.c": "x" * 300_000})
     signing.ok("generate_mok")
     keys = signing.key.read_bytes(), signing.cert.read_bytes()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1100k", "tmpfs", signing.tree], check=True)
-    try:
+    with mounted(signing.tree, "size=1100k"):
         signing.key.write_bytes(keys[0])
         signing.cert.write_bytes(keys[1])
         result = signing("build", "foo/1.0", "-k", K1)
         assert "stays unsigned" in result.err and "No space left" in result.err
         assert result.rc == 0, result
         assert (signing.tree / f"foo/1.0/{K1}/{ARCH}/module/foo.ko").stat().st_size == 300_000, "not truncated"
-    finally:
-        subprocess.run(["umount", signing.tree], check=True)
 
 
 def test_key_on_a_token(signing, tmp_path):
