@@ -49,7 +49,7 @@
 
 #include "sandbox.h"
 
-enum { TICK_MS = 200, GRACE_MS = 150 };
+enum { SETUP_FAILED = 125, TICK_MS = 200, GRACE_MS = 150 };
 
 void
 sandbox_report (const Sandbox *self, const char *format, ...)
@@ -66,7 +66,7 @@ sandbox_die (const Sandbox *self, const char *what, const char *path)
 {
   sandbox_report (self, "setup %s%s%s: %s\n", what, path != NULL ? " " : "", path != NULL ? path : "",
                   strerror (errno));
-  _exit (SANDBOX_SETUP_FAILED);
+  _exit (SETUP_FAILED);
 }
 
 /* ---- arguments ---- */
@@ -77,7 +77,7 @@ static void
 usage (const Sandbox *self, const char *word)
 {
   sandbox_report (self, "setup arguments: do not understand %s\n", word);
-  _exit (SANDBOX_SETUP_FAILED);
+  _exit (SETUP_FAILED);
 }
 
 static void

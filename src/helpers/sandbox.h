@@ -4,7 +4,7 @@
 
 #include <sys/types.h>
 
-enum { SANDBOX_SETUP_FAILED = 125, SANDBOX_MAX_CHANGES = 256 };
+enum { SANDBOX_MAX_CHANGES = 256 };
 /* The kernel stops a crowd a little after the watch does: it keeps 300 numbers of a namespace for itself. */
 enum { SANDBOX_SPARE_PROCESSES = 512 };
 

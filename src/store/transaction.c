@@ -276,16 +276,13 @@ prune (const DkmsRoot *root, const char *dir, const char *stop, GHashTable *touc
     {
       g_autofree char *name = NULL;
       g_auto (DkmsFd) parent = parent_of (root, at, FALSE, &name, NULL);
-      char *up = g_path_get_dirname (at);
+      g_autofree char *up = g_path_get_dirname (at);
 
       g_hash_table_add (touched, g_strdup (up));
       if (parent >= 0 && !remove_empty_at (parent, name))
-        {
-          g_free (up);
-          return;
-        }
+        return;
       g_free (at);
-      at = up;
+      at = g_steal_pointer (&up);
     }
 }
 
