@@ -1,6 +1,8 @@
 # The front door. Everything real is done by Meson, Ninja and the scripts that these targets name.
 BUILD ?= build
 DESTDIR ?=
+# Options of 'meson setup'. Warnings are errors in CI and for developers: MESON_FLAGS=-Dwerror=true.
+MESON_FLAGS ?=
 
 .PHONY: all deps demo check boot packages deb rpm arch pictures crash crash-all install bench bench-makespan bench-corpus parity parity-all asan lint format
 
@@ -8,7 +10,7 @@ all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) >$(BUILD)/ninja.log || { cat $(BUILD)/ninja.log; exit 1; }
 
 $(BUILD)/build.ninja:
-	@meson setup $(BUILD) >$(BUILD).log || { cat $(BUILD).log; exit 1; }
+	@meson setup $(BUILD) $(MESON_FLAGS) >$(BUILD).log || { cat $(BUILD).log; exit 1; }
 	@mv $(BUILD).log $(BUILD)/setup.log
 
 deps:
@@ -79,7 +81,7 @@ install: all
 
 asan:
 	@scripts/install-deps build demo check
-	@test -f build-asan/build.ninja || meson setup build-asan -Db_sanitize=address,undefined -Dbuildtype=debug >/dev/null
+	@test -f build-asan/build.ninja || meson setup build-asan -Dwerror=true -Db_sanitize=address,undefined -Dbuildtype=debug >/dev/null
 	@ninja -C build-asan --quiet
 	@tests/run --build build-asan unit system
 
