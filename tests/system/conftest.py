@@ -9,7 +9,9 @@ import hashlib
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -33,6 +35,53 @@ def mounted(path, options="size=50%"):
         yield
     finally:
         subprocess.run(["umount", "-R", path], check=True)
+
+
+def eventually(condition):
+    """Waits until @condition holds, which takes as long as the machine needs."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.01)
+
+
+class Crowd:
+    """Processes 'sleep Crowd.SECONDS' that builds run, seen from outside: they say how many builds are at work, however slow
+    the machine is, and end when the test says so."""
+    SECONDS = f"1000{os.getpid()}"
+
+    def members(self):
+        found = set()
+        for directory in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                if (directory / "cmdline").read_bytes() == f"sleep\0{self.SECONDS}\0".encode():
+                    found.add(int(directory.name))
+            except OSError:
+                pass # it has ended
+        return found
+
+    def wait(self, count, process=None):
+        """Until there are @count of them. Returns their process ids."""
+        end = time.monotonic() + 60
+        while len(found := self.members()) < count:
+            assert process is None or process.poll() is None, f"ended with {process.returncode}"
+            assert time.monotonic() < end, f"{len(found)} at work, not {count}"
+            time.sleep(0.01)
+        return found
+
+    def release(self, some=None):
+        for pid in self.members() if some is None else some:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+    def hold(self, process, total, at_once):
+        """@process has @total of them, one after the other: lets them go when there are @at_once, or all that are left."""
+        done = set()
+        while len(done) < total:
+            found = self.wait(min(at_once, total - len(done)), process)
+            done |= found
+            self.release(found)
+            eventually(lambda: not self.members() & found)
 
 
 class Result:

@@ -1,15 +1,15 @@
 """Several builds at once: under one limit, in the right order, each output whole, and ended in good order."""
+import json
 import os
 import pty
 import re
 import select
 import signal
 import subprocess
-import time
 
 import pytest
 
-from conftest import ARCH, DKMS, K1, K2
+from conftest import ARCH, DKMS, K1, K2, Crowd
 
 
 def sleeper(root, name, seconds=0, extra="", script=""):
@@ -27,18 +27,28 @@ def most_at_once(spans):
     return max(sum(a <= begin < b for a, b in spans) for begin, _ in spans)
 
 
+def in_crowd(root, total, at_once, *arguments, **options):
+    """Runs dkms, whose builds have 'sleep' of the Crowd's in @total places; holds @at_once of them at a time."""
+    process = subprocess.Popen([DKMS, "--root", root.path, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True, stdin=subprocess.DEVNULL, env=dict(os.environ, LC_ALL="C"), **options)
+    Crowd().hold(process, total, at_once)
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, out
+    return out
+
+
 @pytest.mark.parametrize("jobs", [1, 2, 4])
 def test_one_limit_for_all(root, jobs):
     names = [f"m{n}" for n in range(6)]
     for name in names:
-        sleeper(root, name, 1.2)
-    root.ok("autoinstall", "-k", K1, "-j", jobs)
+        sleeper(root, name, Crowd.SECONDS)
+    in_crowd(root, len(names), jobs, "autoinstall", "-k", K1, "-j", jobs)
     assert most_at_once([span(root, name) for name in names]) == jobs
 
 
 def test_same_version_for_two_kernels_at_once(root):
-    sleeper(root, "foo", 1.5)
-    root.ok("install", "foo/1.0", "-k", K1, "-k", K2, "-j4")
+    sleeper(root, "foo", Crowd.SECONDS)
+    in_crowd(root, 2, 2, "install", "foo/1.0", "-k", K1, "-k", K2, "-j4")
     assert most_at_once([span(root, "foo", K1), span(root, "foo", K2)]) == 2
     for kernel in (K1, K2):
         log = (root.tree / f"foo/1.0/{kernel}/{ARCH}/log/make.log").read_text()
@@ -47,9 +57,9 @@ def test_same_version_for_two_kernels_at_once(root):
 
 def test_unconfined_builds_of_one_version_take_turns(root):
     root.framework("sandbox=off\n")
-    sleeper(root, "foo", 1.0)
-    sleeper(root, "bar", 1.0)
-    root.ok("autoinstall", "-k", K1, "-k", K2, "-j4")
+    sleeper(root, "foo", Crowd.SECONDS)
+    sleeper(root, "bar", Crowd.SECONDS)
+    in_crowd(root, 4, 2, "autoinstall", "-k", K1, "-k", K2, "-j4")
     assert most_at_once([span(root, "foo", K1), span(root, "foo", K2)]) == 1
     assert most_at_once([span(root, name, k) for name in ("foo", "bar") for k in (K1, K2)]) == 2
 
@@ -95,24 +105,31 @@ def test_a_failure_stops_only_what_depends_on_it(root):
 
 
 def test_long_builds_start_first(root):
-    """After a build for one kernel its time is known for the next one."""
-    for name, seconds in (("a", 0), ("b", 0), ("c", 1.2)):
-        sleeper(root, name, seconds)
+    """The record of a build keeps its time, from which the next kernel's are ordered."""
+    for name in ("a", "b", "c"):
+        sleeper(root, name)
     root.ok("autoinstall", "-k", K1)
+    for name in ("a", "b", "c"):
+        path = root.tree / f"{name}/1.0/{K1}/{ARCH}/.record.json"
+        record = json.loads(path.read_text())
+        assert 0 < record["seconds"] < 600
+        path.write_text(json.dumps(dict(record, seconds=700 if name == "c" else 7)))
     root.ok("autoinstall", "-k", K2, "-j1")
     assert span(root, "c", K2)[0] < min(span(root, "a", K2)[0], span(root, "b", K2)[0])
 
 
 def test_slow_install_scripts_hold_up_no_build(root):
-    times = root.path / "times"
+    """The script of a waits for the build of b, which therefore cannot wait for the script; c, above a, does."""
+    ended = root.path / "ended"
+    built = root.tree / f"b/1.0/{K1}/{ARCH}/log/make.log"
     root.source("a", extra="PRE_INSTALL=work.sh\n",
-                files={"a.c": "x", "work.sh": f"#!/bin/bash\ndate +%s.%N >> {times}\nsleep 2\necho said in between\ndate +%s.%N >> {times}\n"})
+                files={"a.c": "x", "work.sh": f"#!/bin/bash\nfor i in $(seq 600); do [ ! -e {built} ] || break; sleep 0.1; done\n"
+                                             f"echo said in between\n[ -e {built} ] && date +%s.%N > {ended}\n"})
     root.ok("add", "a/1.0")
-    sleeper(root, "b", 0.5)
-    sleeper(root, "c", 0.5, extra="BUILD_DEPENDS=a\n")
+    sleeper(root, "b")
+    sleeper(root, "c", extra="BUILD_DEPENDS=a\n")
     out = root.ok("autoinstall", "-k", K1, "-j1").out
-    begin, end = (float(line) for line in times.read_text().split())
-    assert begin < span(root, "b")[0] < end <= span(root, "c")[0]
+    assert float(ended.read_text()) <= span(root, "c")[0]
     assert root.ok("status").out.count(": installed") == 3 and out.count("said in between") == 1
 
 
@@ -120,9 +137,9 @@ def test_builds_beyond_the_processors_make_way(root):
     cores = len(os.sched_getaffinity(0))
     names = [f"m{n:02}" for n in range(2 * cores + 1)]
     for name in names:
-        sleeper(root, name, 0.5, script="echo nice $(nice) of $(cat /proc/self/autogroup)")
+        sleeper(root, name, Crowd.SECONDS, script="echo nice $(nice) of $(cat /proc/self/autogroup)")
     mine = os.getpriority(os.PRIO_PROCESS, 0)
-    root.ok("autoinstall", "-k", K1, "-j", len(names))
+    in_crowd(root, len(names), len(names), "autoinstall", "-k", K1, "-j", len(names))
     logs = [(root.tree / f"{name}/1.0/{K1}/{ARCH}/log/make.log").read_text() for name in names]
     expected = [mine + n // cores for n in range(len(names))]
     assert [int(re.search(r"nice (\d+)", log)[1]) for log in logs] == expected
@@ -154,7 +171,8 @@ def test_verbose_streams_with_a_prefix(root):
 # ---- the jobserver ----
 
 JOBS = 'MAKE="make -f $dkms_tree/jobs/1.0/build/jobs.mk"\n'
-JOBS_MK = "all: j1 j2 j3 j4 j5 j6\n\tcp jobs.c jobs.ko\nj%:\n\t@echo begin $$(date +%s.%N); sleep 0.4; echo end $$(date +%s.%N)\n"
+JOBS_MK = ("all: j1 j2 j3 j4 j5 j6\n\tcp jobs.c jobs.ko\nj%:\n"
+           f"\t@echo begin $$(date +%s.%N); sleep {Crowd.SECONDS}; echo end $$(date +%s.%N)\n")
 
 
 def job_spans(log):
@@ -164,18 +182,18 @@ def job_spans(log):
 @pytest.mark.parametrize("kernels", [[K1], [K1, K2]])
 def test_jobs_of_all_builds_together(root, kernels):
     root.source("jobs", extra=JOBS, files={"jobs.c": "x", "jobs.mk": JOBS_MK})
-    root.ok("build", "jobs/1.0", "-j3", *(word for k in kernels for word in ("-k", k)))
+    in_crowd(root, 6 * len(kernels), 3, "build", "jobs/1.0", "-j3", *(word for k in kernels for word in ("-k", k)))
     spans = []
     for kernel in kernels:
         log = (root.tree / f"jobs/1.0/{kernel}/{ARCH}/log/make.log").read_text()
         assert "warning" not in log, log
-        spans += [(b, b + 0.4) for b in map(float, re.findall(r"begin (\S+)", log))]
+        spans += job_spans(log)
     assert most_at_once(spans) == 3
 
 
 def test_quoted_make_gets_no_jobs(root):
     root.source("jobs", extra=JOBS.replace('"make', "\"'make'"), files={"jobs.c": "x", "jobs.mk": JOBS_MK})
-    root.ok("build", "jobs/1.0", "-j3", "-k", K1, "-k", K2)
+    in_crowd(root, 12, 2, "build", "jobs/1.0", "-j3", "-k", K1, "-k", K2)
     for kernel in (K1, K2):
         log = (root.tree / f"jobs/1.0/{kernel}/{ARCH}/log/make.log").read_text()
         assert most_at_once(job_spans(log)) == 1
@@ -185,12 +203,15 @@ def test_outer_make_is_joined(root, tmp_path):
     """Started by a make with -j3, dkms takes its jobs from there; a plain MAKEFLAGS sets the limit."""
     root.source("jobs", extra=JOBS, files={"jobs.c": "x", "jobs.mk": JOBS_MK})
     (tmp_path / "Makefile").write_text(f"all:\n\t+{DKMS} --root {root.path} build jobs/1.0 -k {K1} -k {K2}\n")
-    subprocess.run(["make", "-j3", "-C", tmp_path], check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    make = subprocess.Popen(["make", "-j3", "-C", tmp_path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    Crowd().hold(make, 12, 3)
+    assert make.wait(timeout=60) == 0
     spans = []
     for kernel in (K1, K2):
         log = (root.tree / f"jobs/1.0/{kernel}/{ARCH}/log/make.log").read_text()
-        spans += [(b, b + 0.4) for b in map(float, re.findall(r"begin (\S+)", log))]
+        spans += job_spans(log)
     assert most_at_once(spans) == 3
+    (root.src / "jobs-1.0/jobs.mk").write_text("all:\n\tcp jobs.c jobs.ko\n")
     root.ok("build", "jobs/1.0", "-k", K1, "--force", env={"MAKEFLAGS": "-j2"})
     assert "make -j2 " in (root.tree / f"jobs/1.0/{K1}/{ARCH}/log/make.log").read_text()
 
@@ -216,23 +237,19 @@ def test_limit_in_order(root):
 @pytest.mark.parametrize("sandbox", ["auto", "off"])
 def test_signals_end_builds_in_good_order(root, number, code, sandbox):
     root.framework(f"sandbox={sandbox}\n")
-    mark = f"100{os.getpid()}"
     root.source("done")
     root.ok("install", "done/1.0", "-k", K1)
     before = root.snapshot()
     for name in ("a", "b"):
-        root.source(name, extra="PRE_BUILD=work.sh\n", files={f"{name}.c": name, "work.sh": f"#!/bin/bash\nsleep {mark} & sleep {mark}\n"})
+        root.source(name, extra="PRE_BUILD=work.sh\n", files={f"{name}.c": name, "work.sh": f"#!/bin/bash\nsleep {Crowd.SECONDS} & sleep {Crowd.SECONDS}\n"})
         root.ok("add", f"{name}/1.0")
     process = subprocess.Popen([DKMS, "--root", root.path, "autoinstall", "-k", K1, "-j2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                text=True, stdin=subprocess.DEVNULL)
-    while subprocess.run(["pgrep", "-cf", f"^sleep {mark}"], capture_output=True, text=True, check=False).stdout.strip() != "4":
-        time.sleep(0.02)
+    Crowd().wait(4, process)
     process.send_signal(number)
-    start = time.monotonic()
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == code and "Interrupted" in err
-    assert time.monotonic() - start < 8
-    assert subprocess.run(["pgrep", "-f", f"sleep {mark}"], check=False).returncode == 1
+    assert not Crowd().members()
     assert root.status() == ["a/1.0: added", "b/1.0: added", f"done/1.0, {K1}, {ARCH}: installed"]
     assert not os.listdir(root.tree / ".dkms/work")
     root.ok("remove", "a/1.0", "--all")
@@ -242,35 +259,32 @@ def test_signals_end_builds_in_good_order(root, number, code, sandbox):
 
 
 def test_signal_during_a_script(root):
-    mark = root.path / "mark"
-    root.source(extra="PRE_INSTALL=slow.sh\n", files={"foo.c": "x", "slow.sh": f"#!/bin/sh\ntouch {mark}\nexec sleep 100\n"})
+    root.source(extra="PRE_INSTALL=slow.sh\n", files={"foo.c": "x", "slow.sh": f"#!/bin/sh\nexec sleep {Crowd.SECONDS}\n"})
     process = subprocess.Popen([DKMS, "--root", root.path, "install", "foo/1.0", "-k", K1], stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-    while not mark.exists():
-        time.sleep(0.02)
+    Crowd().wait(1, process)
     process.terminate()
-    assert process.wait(timeout=5) == 143
+    assert process.wait(timeout=60) == 143
     assert root.status() == [f"foo/1.0, {K1}, {ARCH}: built"]
 
 
 def test_signal_during_a_script_beside_builds(root):
-    mark = root.path / "mark"
-    sleeper(root, "bar", 20)
-    root.source(extra="PRE_INSTALL=slow.sh\n", files={"foo.c": "x", "slow.sh": f"#!/bin/sh\ntouch {mark}\nexec sleep 98765\n"})
+    sleeper(root, "bar", Crowd.SECONDS)
+    root.source(extra="PRE_INSTALL=slow.sh\n", files={"foo.c": "x", "slow.sh": f"#!/bin/sh\nexec sleep {Crowd.SECONDS}\n"})
     root.ok("add", "foo/1.0")
     process = subprocess.Popen([DKMS, "--root", root.path, "autoinstall", "-k", K1, "-j2"], stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-    while not mark.exists():
-        time.sleep(0.02)
+    Crowd().wait(2, process)
     process.terminate()
-    assert process.wait(timeout=5) == 143
+    assert process.wait(timeout=60) == 143
     assert root.status() == ["bar/1.0: added", f"foo/1.0, {K1}, {ARCH}: built"]
-    assert subprocess.run(["pgrep", "-f", "sleep 98765"], check=False).returncode == 1
+    assert not Crowd().members()
 
 
 # ---- on a terminal ----
 
-def on_terminal(root, *arguments, env=None, columns=100):
+def on_terminal(root, *arguments, env=None, columns=100, until=None):
+    """Runs dkms on a terminal; the Crowd's processes end when the output has all of @until."""
     pid, fd = pty.fork()
     if pid == 0:
         os.environ.update({"TERM": "xterm", "LC_ALL": "C.UTF-8", **(env or {})})
@@ -278,7 +292,7 @@ def on_terminal(root, *arguments, env=None, columns=100):
         os.execv(DKMS, [DKMS, "--root", str(root.path), *arguments])
     text = b""
     while True:
-        ready, _, _ = select.select([fd], [], [], 20)
+        ready, _, _ = select.select([fd], [], [], 60)
         assert ready, text
         try:
             chunk = os.read(fd, 65536)
@@ -287,6 +301,8 @@ def on_terminal(root, *arguments, env=None, columns=100):
         if not chunk:
             break
         text += chunk
+        if until and all(part.encode() in text for part in until):
+            Crowd().release()
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status), text.decode()
 
@@ -314,10 +330,9 @@ def screen(text, columns=100):
 
 def test_live_lines(root):
     for name in ("a", "b"):
-        sleeper(root, name, 0.6, script=f"echo tail of {name}; sleep 0.4")
-    code, text = on_terminal(root, "autoinstall", "-k", K1, "-j2")
+        sleeper(root, name, Crowd.SECONDS, script=f"echo tail of {name}")
+    code, text = on_terminal(root, "autoinstall", "-k", K1, "-j2", until=["tail of a", "Running the pre_build script", "2 running"])
     assert code == 0
-    assert "tail of a" in text and "Running the pre_build script" in text and "2 running" in text
     left = screen(text)
     assert [re.sub(r"\d+\.\d s", "T", line) for line in left if line.startswith(("a/", "b/"))] \
         in ([[f"{x}/1.0, {K1}, {ARCH}: installed (T)" for x in order] for order in ("ab", "ba")])

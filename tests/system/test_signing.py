@@ -1,7 +1,9 @@
 """Signing: what is signed with what, and what happens when it cannot be."""
+import datetime
 import lzma
 import os
 import pathlib
+import re
 import shutil
 import struct
 import subprocess
@@ -66,10 +68,12 @@ def test_key_is_made_on_demand_and_signs(signing, tmp_path):
     content, message = split(module(signing))
     assert content == b"foo 1.0\n" and verifies(tmp_path, content, message, signing.cert)
     assert not verifies(tmp_path, b"fop 1.0\n", message, signing.cert), "a flipped byte is noticed"
-    text = subprocess.run(["openssl", "x509", "-inform", "DER", "-in", signing.cert, "-noout", "-text"], capture_output=True,
-                          text=True, check=True).stdout
-    for part in ("CN = DKMS module signing key", "Code Signing", "CA:TRUE", "2048 bit", "sha256WithRSAEncryption", "2126 GMT"):
+    text = subprocess.run(["openssl", "x509", "-inform", "DER", "-in", signing.cert, "-noout", "-text", "-nameopt", "RFC2253"],
+                          capture_output=True, text=True, check=True).stdout
+    for part in ("CN=DKMS module signing key", "Code Signing", "CA:TRUE", "2048 bit", "sha256WithRSAEncryption"):
         assert part in text
+    begin, end = (datetime.datetime.strptime(when.strip(), "%b %d %H:%M:%S %Y %Z") for when in re.findall(r"Not (?:Before|After) ?: (.*)", text))
+    assert (end - begin).days == 36500
     assert b"\x60\x86\x48\x01\x65\x03\x04\x02\x03" in message, "the kernel's hash, sha512"
     assert [p.name for p in signing.key.parent.iterdir() if p.name.startswith(".") and p.name != ".dkms"] == []
 

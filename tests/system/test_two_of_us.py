@@ -1,45 +1,53 @@
 """Several runs at once, and runs that were cut off."""
 import json
 import os
-import signal
 import subprocess
-import threading
-import time
 
-from conftest import ARCH, DKMS, K1, K2
+from conftest import ARCH, DKMS, K1, K2, Crowd, eventually
 
 
-def test_same_install_at_once(root):
-    root.source(extra='PRE_BUILD="slow.sh"\n', files={"foo.c": "x", "slow.sh": "#!/bin/sh\nsleep 1\n"})
-    results = []
-    threads = [threading.Thread(target=lambda: results.append(root("install", "foo/1.0", "-k", K1))) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [r.rc for r in results] == [0, 0, 0, 0], results
-    assert sum("Building foo/1.0" in r.out for r in results) == 1, "only one of them builds"
-    assert any("Waiting for another run that works on foo (process " in r.err for r in results)
+SLOW = {"foo.c": "x", "slow.sh": f"#!/bin/sh\nsleep {Crowd.SECONDS} || true\n"}
+
+
+def start(root, *arguments, **options):
+    return subprocess.Popen([DKMS, "--root", root.path, *arguments], stdin=subprocess.DEVNULL, env=dict(os.environ, LC_ALL="C"),
+                            **{"stdout": subprocess.DEVNULL, **options})
+
+
+def test_same_install_at_once(root, tmp_path):
+    root.source(extra='PRE_BUILD="slow.sh"\n', files=SLOW)
+    outputs = [tmp_path / f"output{n}" for n in range(4)]
+    runs = []
+    for output in outputs:
+        with open(output, "w", encoding="utf-8") as f:
+            runs.append(start(root, "install", "foo/1.0", "-k", K1, stdout=f, stderr=subprocess.STDOUT))
+    Crowd().wait(1)
+    eventually(lambda: any("Waiting for another run that works on foo (process " in output.read_text() for output in outputs))
+    Crowd().release()
+    assert [run.wait(timeout=60) for run in runs] == [0, 0, 0, 0], [output.read_text() for output in outputs]
+    assert sum("Building foo/1.0" in output.read_text() for output in outputs) == 1, "only one of them builds"
     assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
 
 
 def test_status_does_not_wait_for_a_build(root):
-    root.source(extra='PRE_BUILD="slow.sh"\n', files={"foo.c": "x", "slow.sh": "#!/bin/sh\nsleep 3\n"})
-    build = subprocess.Popen([DKMS, "--root", root.path, "build", "foo/1.0", "-k", K1], stdout=subprocess.DEVNULL)
-    time.sleep(0.7)
-    start = time.monotonic()
+    root.source(extra='PRE_BUILD="slow.sh"\n', files=SLOW)
+    build = start(root, "build", "foo/1.0", "-k", K1)
+    Crowd().wait(1, build)
     assert root.status() == ["foo/1.0: added"]
-    assert time.monotonic() - start < 1
-    assert build.wait() == 0
+    assert build.poll() is None
+    Crowd().release()
+    assert build.wait(timeout=60) == 0
 
 
 def test_kill_during_a_build_leaves_a_usable_tree(root):
-    root.source(extra='PRE_BUILD="slow.sh"\n', files={"foo.c": "x", "slow.sh": "#!/bin/sh\nsleep 2\n"})
-    build = subprocess.Popen([DKMS, "--root", root.path, "install", "foo/1.0", "-k", K1], stdout=subprocess.DEVNULL)
-    time.sleep(0.7)
-    build.send_signal(signal.SIGKILL)
+    root.source(extra='PRE_BUILD="slow.sh"\n', files=SLOW)
+    build = start(root, "install", "foo/1.0", "-k", K1)
+    Crowd().wait(1, build)
+    build.kill()
     build.wait()
+    eventually(lambda: not Crowd().members())
     assert root.status() == ["foo/1.0: added"]
+    (root.src / "foo-1.0/slow.sh").write_text("#!/bin/sh\n")
     root.ok("install", "foo/1.0", "-k", K1)
     assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
 
@@ -84,12 +92,10 @@ def test_remove_clears_what_an_interrupted_build_left(root):
     assert not (root.tree / "foo").exists()
 
 
-def test_a_build_ends_with_its_dkms(root, tmp_path):
-    mark = tmp_path / "mark"
-    root.source(extra='PRE_BUILD="slow.sh"\n', files={"foo.c": "x", "slow.sh": f"#!/bin/sh\nsleep 2\ntouch {mark}\n"})
-    build = subprocess.Popen([DKMS, "--root", root.path, "build", "foo/1.0", "-k", K1], stdout=subprocess.DEVNULL)
-    time.sleep(0.7)
+def test_a_build_ends_with_its_dkms(root):
+    root.source(extra='PRE_BUILD="slow.sh"\n', files=SLOW)
+    build = start(root, "build", "foo/1.0", "-k", K1)
+    Crowd().wait(1, build)
     build.terminate()
-    build.wait()
-    time.sleep(2)
-    assert not mark.exists()
+    assert build.wait(timeout=60) == 143
+    assert not Crowd().members()
