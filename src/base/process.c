@@ -70,17 +70,26 @@ dkms_process_start (const DkmsCommand *command, GPid *pid, GError **error)
   return TRUE;
 }
 
-/* While SIGINT and SIGTERM are blocked, because a run wants to end in good order, they end what it waits for. */
+gboolean
+dkms_process_is_interrupted (void)
+{
+  sigset_t mask, pending;
+
+  return sigprocmask (SIG_BLOCK, NULL, &mask) == 0 && sigismember (&mask, SIGTERM) == 1 && sigpending (&pending) == 0
+         && (sigismember (&pending, SIGINT) == 1 || sigismember (&pending, SIGTERM) == 1);
+}
+
+/* A run that blocks SIGINT and SIGTERM passes them on to what it waits for. */
 static void
 pass_signals_on (GPid pid)
 {
   struct pollfd end = { .fd = (int)syscall (SYS_pidfd_open, pid, 0), .events = POLLIN };
-  sigset_t mask, pending;
+  sigset_t mask;
 
   if (end.fd < 0)
     return;
   while (sigprocmask (SIG_BLOCK, NULL, &mask) == 0 && sigismember (&mask, SIGTERM) == 1 && poll (&end, 1, 100) == 0)
-    if (sigpending (&pending) == 0 && (sigismember (&pending, SIGINT) == 1 || sigismember (&pending, SIGTERM) == 1))
+    if (dkms_process_is_interrupted ())
       {
         (void)kill (pid, SIGTERM);
         break;

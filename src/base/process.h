@@ -25,6 +25,9 @@ typedef struct {
  */
 gboolean dkms_process_start (const DkmsCommand *command, GPid *pid, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** Returns: whether SIGINT or SIGTERM waits while both are blocked, because a run wants to end in good order */
+gboolean dkms_process_is_interrupted (void);
+
 /** Waits for @pid. Returns: its exit status; 128 + signal number if a signal ended it */
 int dkms_process_wait (GPid pid);
 

@@ -3,11 +3,8 @@
 #include "build/build.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -18,8 +15,11 @@
 static void
 area_clear (DkmsWorkArea *self)
 {
-  const int descriptors[] = { self->fd, self->log_fd, self->report };
+  const int descriptors[] = { self->fd, self->log_fd, self->result_fd };
 
+  dkms_sandbox_close (self->sandbox);
+  g_free (self->view);
+  g_free (self->result_dir);
   g_free (self->dir);
   g_free (self->place);
   g_free (self->tool_dir);
@@ -110,9 +110,8 @@ build_env (const DkmsJob *job)
 
 /* ---- failure ---- */
 
-/* Copies what we wrote to the log, which need not be what has its name by now. */
-static gboolean
-copy_log (const DkmsWorkArea *area, int dir, const char *name, GError **error)
+gboolean
+dkms_log_copy (const DkmsWorkArea *area, int dir, const char *name, GError **error)
 {
   g_autofree char *magic = g_strdup_printf ("/proc/self/fd/%d", area->log_fd);
 
@@ -131,7 +130,7 @@ keep_log (const DkmsWorkArea *area)
   if (fd < 0)
     return;
   (void)unlinkat (fd, "make.log", 0);
-  if (!copy_log (area, fd, "make.log", NULL))
+  if (!dkms_log_copy (area, fd, "make.log", NULL))
     dkms_ui_warn (job->ui, "Could not keep a copy of make.log in %s.", dir);
 }
 
@@ -260,68 +259,6 @@ run_make (DkmsWorkArea *area, GError **error)
   return status == 0;
 }
 
-/* ---- the result ---- */
-
-static char *
-built_path (const DkmsOutput *output)
-{
-  return g_strconcat (output->built_location, output->built_name, ".ko", NULL);
-}
-
-/* Opens what make left at @path: a regular file that lies in the work area, reached by links or not. A link that names
- * the area by its full name is fine; one that leads out of it is not. */
-static int
-open_built (const DkmsWorkArea *area, const char *path, GError **error)
-{
-  struct open_how how = { .flags = DKMS_READ_FLAGS, .resolve = RESOLVE_BENEATH };
-  g_autofree char *shown = g_build_filename (area->place, path, NULL);
-  g_autofree char *text = NULL;
-  g_autofree char *prefix = g_strconcat (area->tool_dir, "/", NULL);
-  g_auto (DkmsFd) fd = (int)syscall (SYS_openat2, area->fd, path, &how, sizeof how);
-  struct stat st;
-
-  if (fd < 0 && errno == EXDEV && (text = dkms_read_link_at (area->fd, path)) != NULL
-      && g_str_has_prefix (text, prefix))
-    fd = (int)syscall (SYS_openat2, area->fd, text + strlen (prefix), &how, sizeof how);
-  if (fd < 0 && errno == ENOSYS)
-    fd = openat (area->fd, path, DKMS_READ_FLAGS | O_NOFOLLOW); /* before Linux 5.6 */
-  if (fd < 0 && errno == ENOENT)
-    return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path,
-                      "Compare BUILT_MODULE_NAME and BUILT_MODULE_LOCATION in dkms.conf with what make made.",
-                      "make succeeded, but %s was not built; make.log is in the same directory", shown),
-           -1;
-  if (fd < 0 && (errno == EXDEV || errno == ELOOP))
-    return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path, "Do not use this package.",
-                      "%s is a link that leads out of the build directory", shown),
-           -1;
-  if (fd < 0 || fstat (fd, &st) < 0)
-    return dkms_fail_errno (error, "read", shown), -1;
-  if (!S_ISREG (st.st_mode))
-    return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path, "Do not use this package.", "%s is %s, not a module", shown,
-                      S_ISDIR (st.st_mode) ? "a directory" : "no regular file"),
-           -1;
-  return dkms_fd_steal (&fd);
-}
-
-static gboolean
-check_complete (const DkmsWorkArea *area, GError **error)
-{
-  for (guint i = 0; i < area->job->outputs->len; i++)
-    {
-      const DkmsOutput *output = area->job->outputs->pdata[i];
-      g_autofree char *path = built_path (output);
-      g_auto (DkmsFd) fd = output->excluded ? -1 : open_built (area, path, error);
-
-      if (fd < 0 && !output->excluded)
-        {
-          keep_log (area);
-          tell_apport (area->job);
-          return FALSE;
-        }
-    }
-  return TRUE;
-}
-
 /* Takes debugging data out of all that want it, in place and in one go. */
 static void
 strip (DkmsWorkArea *area)
@@ -338,7 +275,7 @@ strip (DkmsWorkArea *area)
     {
       const DkmsOutput *output = area->job->outputs->pdata[i];
       if (!output->excluded && output->strip)
-        g_ptr_array_add (argv, built_path (output));
+        g_ptr_array_add (argv, dkms_built_path (output));
     }
   if (argv->len == 2)
     return;
@@ -347,134 +284,6 @@ strip (DkmsWorkArea *area)
   if (status != 0)
     dkms_ui_warn (area->job->ui, "Could not strip all modules of %s/%s (%s); they keep their debugging data.",
                   area->job->module, area->job->version, error != NULL ? error->message : "strip failed");
-}
-
-/* ---- the result ---- */
-
-/* Copies one module into the result, out of reach of the build; signs and compresses it there. */
-static gboolean
-collect (const DkmsWorkArea *area, int result, const DkmsOutput *output, DkmsRecord *record, GError **error)
-{
-  const DkmsJob *job = area->job;
-  g_autofree char *path = built_path (output);
-  g_autofree char *plain = g_strdup_printf ("module/%s.ko", output->dest_name);
-  g_autofree char *packed = g_strconcat (plain, area->suffix, NULL);
-  g_autofree char *full = g_build_filename (job->work->path, "result", plain, NULL);
-  g_auto (DkmsFd) built = open_built (area, path, error);
-  g_autofree char *magic = g_strdup_printf ("/proc/self/fd/%d", built);
-  const char *target = plain;
-  struct stat st;
-
-  if (built < 0 || !dkms_copy_file_at (AT_FDCWD, magic, result, plain, 0644, FALSE, error))
-    return FALSE;
-  if (job->signer != NULL && job->signer->ready)
-    {
-      g_autofree char *shown = g_build_filename (area->place, path, NULL);
-      dkms_signer_sign (job->signer, job->settings, job->ui, full, shown);
-    }
-  if (*area->suffix != '\0')
-    dkms_compress (job, full, area->suffix);
-  if (*area->suffix != '\0' && dkms_is_file_at (result, packed))
-    {
-      target = packed;
-      if (unlinkat (result, plain, 0) < 0 && errno != ENOENT)
-        return dkms_fail_errno (error, "delete", plain);
-    }
-
-  DkmsRecordModule *module
-      = dkms_record_add (record, output->dest_name, output->dest_location, target + strlen ("module/"));
-  module->sha256 = dkms_sha256_at (result, target, error);
-  if (module->sha256 == NULL)
-    return FALSE;
-  if (fchmodat (result, target, 0644, 0) < 0 || fstatat (result, target, &st, 0) < 0)
-    return dkms_fail_errno (error, "look at", target);
-  module->built_sig = dkms_stat_signature (&st);
-  const DkmsRecordModule *old = dkms_record_find (job->replaced, output->dest_name);
-  module->owned_sig = old != NULL ? g_strdup (old->owned_sig) : NULL;
-  return TRUE;
-}
-
-/* .dep_<name>, a line with the version (spec/dkms-conf.md §10). */
-static gboolean
-record_seen (const DkmsJob *job, int result, GError **error)
-{
-  GHashTableIter iter;
-  gpointer name, version;
-
-  if (job->seen == NULL)
-    return TRUE;
-  g_hash_table_iter_init (&iter, job->seen);
-  while (g_hash_table_iter_next (&iter, &name, &version))
-    {
-      g_autofree char *file = g_strconcat (".dep_", name, NULL);
-      g_autofree char *text = g_strconcat (version, "\n", NULL);
-      if (!dkms_write_new_at (result, file, text, strlen (text), 0644, error))
-        return FALSE;
-    }
-  return TRUE;
-}
-
-/* The symbol versions that the build exports, if it made a file of them. */
-static gboolean
-collect_symvers (const DkmsWorkArea *area, int result, GError **error)
-{
-  struct open_how how = { .flags = DKMS_READ_FLAGS, .resolve = RESOLVE_BENEATH };
-  g_auto (DkmsFd) fd = (int)syscall (SYS_openat2, area->fd, "Module.symvers", &how, sizeof how);
-  g_autofree char *magic = g_strdup_printf ("/proc/self/fd/%d", fd);
-  struct stat st;
-
-  return fd < 0 || fstat (fd, &st) < 0 || !S_ISREG (st.st_mode)
-         || dkms_copy_file_at (AT_FDCWD, magic, result, "module/Module.symvers", 0644, FALSE, error);
-}
-
-static gboolean
-fill_result (DkmsWorkArea *area, int result, gint64 start, GError **error)
-{
-  g_autoptr (DkmsRecord) record = dkms_record_new ();
-
-  if (mkdirat (result, "log", 0755) < 0 || mkdirat (result, "module", 0755) < 0)
-    return dkms_fail_errno (error, "create", "the result directory");
-  if (!collect_symvers (area, result, error))
-    return FALSE;
-  for (guint i = 0; i < area->job->outputs->len; i++)
-    {
-      const DkmsOutput *output = area->job->outputs->pdata[i];
-      if (!output->excluded && !collect (area, result, output, record, error))
-        return FALSE;
-    }
-  record->seconds = dkms_job_seconds (start);
-  return record_seen (area->job, result, error) && dkms_record_write_recipe (area->job->recipe, result, error)
-         && dkms_record_write (record, result, -1, error);
-}
-
-/* The result gets its place, and the work area goes; POST_BUILD runs before it becomes visible. */
-static gboolean
-publish (DkmsWorkArea *area, gint64 start, GError **error)
-{
-  const DkmsJob *job = area->job;
-  g_autofree char *base = dkms_job_base (job, NULL);
-  g_autofree char *made = g_build_filename (job->work->path, "result", NULL);
-  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (job->settings);
-  g_auto (DkmsFd) result = -1;
-
-  if (mkdirat (job->work->fd, "result", 0755) < 0
-      || (result = openat (job->work->fd, "result", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-    return dkms_fail_errno (error, "create", made);
-  if (!fill_result (area, result, start, error)
-      || !run_script (area, "POST_BUILD", "Running the post_build script", error)
-      || !copy_log (area, result, "log/make.log", error))
-    return FALSE;
-  if (fchmod (result, 0755) < 0)
-    return dkms_fail_errno (error, "set the mode of", made);
-  if (!dkms_flush_tree_at (job->work->fd, "result", error))
-    return FALSE;
-  dkms_transaction_move (tx, made, base);
-  if (dkms_root_is_dir (job->settings->root, area->place))
-    dkms_transaction_discard (tx, area->place);
-  if (dkms_transaction_commit (tx, job->ui, error))
-    return TRUE;
-  dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_INCOMPLETE);
-  return FALSE;
 }
 
 /* What a failed build leaves is where people look for it. */
@@ -489,12 +298,31 @@ keep_area (DkmsWorkArea *area)
   dkms_tame_tree_at (area->fd, ".");
   /* The log is ours, whatever the build did to its name. */
   dkms_discard_tree_at (area->fd, "make.log");
-  if (!copy_log (area, area->fd, "make.log", &error))
+  if (!dkms_log_copy (area, area->fd, "make.log", &error))
     dkms_ui_warn (area->job->ui, "%s.", error->message);
   g_clear_error (&error);
   dkms_transaction_move (tx, area->dir, area->place);
   if (!dkms_transaction_commit (tx, area->job->ui, &error))
     dkms_ui_warn (area->job->ui, "%s; the files of the failed build were not kept.", error->message);
+}
+
+/* Where POST_BUILD of a confined build sees the result: whatever it does there is looked at before it is taken. */
+static gboolean
+make_view (DkmsWorkArea *area, GError **error)
+{
+  const DkmsJob *job = area->job;
+  g_autofree char *base = dkms_job_base (job, NULL);
+  const DkmsSettings *settings = job->settings;
+
+  area->post_build = *dkms_recipe_get (job->recipe, "POST_BUILD", 0) != '\0';
+  if (!area->post_build || !job->confined)
+    return TRUE;
+  area->view = g_build_filename (job->work->path, "view", NULL);
+  area->result_dir = dkms_root_tool_path (settings->root, base);
+  if (mkdirat (job->work->fd, "view", 0755) < 0 || fchmodat (job->work->fd, "view", 0755, 0) < 0
+      || (geteuid () == 0 && fchownat (job->work->fd, "view", settings->build_uid, settings->build_gid, 0) < 0))
+    return dkms_fail_errno (error, "create", area->view);
+  return TRUE;
 }
 
 static gboolean
@@ -507,9 +335,6 @@ begin (DkmsWorkArea *area, GError **error)
   area->tool_dir = dkms_root_tool_path (job->settings->root, area->place);
   area->env = build_env (job);
   area->suffix = dkms_kernel_compression (job->kernel, job->settings->root);
-  area->report = job->confined ? memfd_create ("findings", MFD_CLOEXEC) : -1;
-  if (job->confined && area->report < 0)
-    return dkms_fail_errno (error, "create", "a memory file");
   if (!job->confined)
     {
       g_autofree char *name = g_strdup_printf ("locks/area/%s/%s", job->module, job->version);
@@ -517,13 +342,37 @@ begin (DkmsWorkArea *area, GError **error)
       if (area->lock == NULL)
         return FALSE;
     }
-  return fill_area (area, error) && dkms_log_begin (area, error);
+  return make_view (area, error) && fill_area (area, error) && dkms_log_begin (area, error);
+}
+
+static gboolean
+check_complete (const DkmsWorkArea *area, GError **error)
+{
+  if (dkms_result_check (area, error))
+    return TRUE;
+  keep_log (area);
+  tell_apport (area->job);
+  return FALSE;
+}
+
+/* Whatever comes of the script, the place beside the work area is as it was afterwards. */
+static gboolean
+run_post_build (DkmsWorkArea *area, GError **error)
+{
+  gboolean ok;
+
+  if (!area->post_build)
+    return TRUE;
+  if (!dkms_result_show (area, error))
+    return FALSE;
+  ok = run_script (area, "POST_BUILD", "Running the post_build script", error);
+  return dkms_result_take (area, ok ? error : NULL) && ok;
 }
 
 gboolean
 dkms_build (const DkmsJob *job, GError **error)
 {
-  g_auto (DkmsWorkArea) area = { .job = job, .fd = -1, .log_fd = -1, .report = -1 };
+  g_auto (DkmsWorkArea) area = { .job = job, .fd = -1, .log_fd = -1, .result_fd = -1 };
   gint64 start = g_get_monotonic_time ();
   gboolean ok = begin (&area, error) && apply_patches (&area, error)
                 && run_script (&area, "PRE_BUILD", "Running the pre_build script", error) && run_make (&area, error)
@@ -532,7 +381,8 @@ dkms_build (const DkmsJob *job, GError **error)
   if (ok)
     {
       strip (&area);
-      ok = publish (&area, start, error);
+      ok = dkms_result_collect (&area, error) && run_post_build (&area, error)
+           && dkms_result_publish (&area, start, error);
     }
   if (!ok)
     keep_area (&area);

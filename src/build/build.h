@@ -4,6 +4,7 @@
 
 #include "base/process.h"
 #include "build/sign.h"
+#include "conf/sandbox.h"
 #include "install/job.h"
 
 /**
@@ -19,29 +20,40 @@ gboolean dkms_build (const DkmsJob *job, GError **error) G_GNUC_WARN_UNUSED_RESU
 
 typedef struct {
   const DkmsJob *job;
-  char *place;    /* <m>/<v>/build, inside the root: where the recipe finds the copy of its source */
-  char *tool_dir; /* the same, as tools name it */
-  char *dir;      /* where that copy is: in the scratch of a confined build, else the place itself */
-  int fd;         /* that directory */
+  char *place;      /* <m>/<v>/build, inside the root: where the recipe finds the copy of its source */
+  char *tool_dir;   /* the same, as tools name it */
+  char *view;       /* (nullable): a path inside the root: what POST_BUILD sees at that place */
+  char *result_dir; /* (nullable): <m>/<v>/<k>/<a> as tools name it */
+  char *dir;        /* where that copy is: in the scratch of a confined build, else the place itself */
+  int fd;           /* that directory */
   int log_fd; /* make.log in it; what is read of the log later is read from here, whatever a build made of the name */
-  int report; /* findings of the sandbox; -1: not confined */
-  DkmsLock *lock; /* (nullable): of the place, when the build is not confined */
-  char *ended;    /* (nullable): why the sandbox ended the last command */
+  DkmsSandbox *sandbox; /* (nullable): where all commands of a confined build run; made for the first of them */
+  DkmsLock *lock;       /* (nullable): of the place, when the build is not confined */
+  int result_fd;        /* the directory "result" of the scratch; -1: not made yet */
+  gboolean post_build;  /* the recipe has a POST_BUILD */
+  gboolean exchanged;   /* the result is in its place while the POST_BUILD of an unconfined build runs */
+  char *ended;          /* (nullable): why the sandbox ended the last command */
   char **env;
   const char *suffix;
 } DkmsWorkArea;
 
+/** Copies what dkms wrote to the log, which need not be what has its name by now. */
+gboolean dkms_log_copy (const DkmsWorkArea *area, int dir, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Begins make.log with its two header lines. */
 gboolean dkms_log_begin (DkmsWorkArea *area, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Runs something and returns its exit status, or -1 with an error. */
+typedef int (*DkmsRunFunc) (gpointer data, GError **error);
+
 /**
  * dkms_log_section:
- * @command: its output_fd is the log
+ * @log_fd: the log
+ * @run: called with @data; what it runs writes to the log
  *
- * Runs @command as one section of a log (spec/build-install.md §5) and a step of the ui.
+ * Makes @run one section of a log (spec/build-install.md §5) and a step of the ui.
  * Returns: its exit status, -1 with an error
  */
-int dkms_log_section (DkmsUi *ui, const char *title, const DkmsCommand *command, const char *command_line,
-                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+int dkms_log_section (DkmsUi *ui, int log_fd, const char *title, const char *command_line, DkmsRunFunc run,
+                      gpointer data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /**
  * dkms_area_exec:
  * Runs a program in the work area, confined if the job is.
@@ -72,3 +84,22 @@ char *dkms_first_error (const char *log);
 
 /** Compresses @path (inside the root) in place as @suffix says; a failure is a warning and leaves it plain. */
 void dkms_compress (const DkmsJob *job, const char *path, const char *suffix);
+
+/* ---- the result (result.c) ---- */
+
+/** Returns: (transfer full): path of the file that make makes for @output, relative to the work area */
+char *dkms_built_path (const DkmsOutput *output);
+/** Fails with DKMS_ERROR_INCOMPLETE when a module that the recipe names is not there. */
+gboolean dkms_result_check (const DkmsWorkArea *area, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Copies Module.symvers and all modules into the result, and signs and compresses them there. */
+gboolean dkms_result_collect (DkmsWorkArea *area, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Lets POST_BUILD see the result as <m>/<v>/<k>/<a>, with module/ and log/, and write there. */
+gboolean dkms_result_show (DkmsWorkArea *area, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/**
+ * dkms_result_take:
+ * Ends what dkms_result_show() began. Regular files that the script added or changed are taken into the result, with
+ * the exception of names that begin with a dot. At most 64 files and 64 MiB may be added beside module/.
+ */
+gboolean dkms_result_take (DkmsWorkArea *area, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Writes the records of the result and gives it its place; the work area goes. @start: when the build began */
+gboolean dkms_result_publish (DkmsWorkArea *area, gint64 start, GError **error) G_GNUC_WARN_UNUSED_RESULT;

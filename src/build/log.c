@@ -69,20 +69,21 @@ dkms_log_begin (DkmsWorkArea *area, GError **error)
 }
 
 int
-dkms_log_section (DkmsUi *ui, const char *title, const DkmsCommand *command, const char *command_line, GError **error)
+dkms_log_section (DkmsUi *ui, int log_fd, const char *title, const char *command_line, DkmsRunFunc run, gpointer data,
+                  GError **error)
 {
   gint64 start = g_get_monotonic_time ();
   int status;
 
-  if (!append (command->output_fd, error, "\n%s\n# command: %s\n", title, command_line))
+  if (!append (log_fd, error, "\n%s\n# command: %s\n", title, command_line))
     return -1;
   dkms_ui_step_begin (ui, title, command_line);
-  status = dkms_process_run (command, error);
+  status = run (data, error);
   double seconds = dkms_job_seconds (start);
   int whole = (int)seconds;
   dkms_ui_step_end (ui, status < 0 ? 127 : status, seconds);
   if (status < 0
-      || !append (command->output_fd, error,
+      || !append (log_fd, error,
                   "\n# exit code: %d\n# elapsed time: %02d:%02d:%02d\n"
                   "----------------------------------------------------------------\n",
                   status, whole / 3600, whole / 60 % 60, whole % 60))
@@ -90,68 +91,85 @@ dkms_log_section (DkmsUi *ui, const char *title, const DkmsCommand *command, con
   return status;
 }
 
-/* What the sandbox has to say of the command that has just ended. */
+/* ---- commands in the work area ---- */
+
 static gboolean
-take_findings (DkmsWorkArea *area, const char *what, GError **error)
+open_sandbox (DkmsWorkArea *area, GError **error)
+{
+  const DkmsJob *job = area->job;
+  const DkmsRoot *root = job->settings->root;
+  g_autofree char *version_dir = g_path_get_dirname (area->tool_dir);
+  g_autofree char *scratch = dkms_root_host_path (root, area->dir);
+  g_autofree char *view = area->view != NULL ? dkms_root_host_path (root, area->view) : NULL;
+  g_autofree char *key = job->signer != NULL && job->signer->key != NULL && *job->signer->key == '/'
+                             ? dkms_root_tool_path (root, job->signer->key)
+                             : NULL;
+  const DkmsConfinement confinement = { .settings = job->settings,
+                                        .kernel_source_dir = job->kernel->source_dir,
+                                        .version_dir = version_dir,
+                                        .scratch = scratch,
+                                        .result_dir = area->result_dir,
+                                        .result = view,
+                                        .key = key };
+
+  area->sandbox = dkms_sandbox_open (&confinement, job->keep, error);
+  return area->sandbox != NULL;
+}
+
+static int
+run_confined (DkmsWorkArea *area, const DkmsCommand *command, const char *what, GError **error)
 {
   const DkmsJob *job = area->job;
   g_auto (DkmsFindings) findings = { 0 };
+  int status;
 
-  dkms_findings_read (&findings, area->report);
+  if (area->sandbox == NULL && !open_sandbox (area, error))
+    return -1;
+  status = dkms_sandbox_run (area->sandbox, command, &findings, error);
+  if (status < 0)
+    return -1;
   g_free (area->ended);
   area->ended = g_steal_pointer (&findings.ended);
   if (findings.left != NULL)
     dkms_ui_warn (job->ui, "%s of %s/%s left %s running; that was ended.", what, job->module, job->version,
                   findings.left);
-  return findings.failure == NULL
-         || dkms_fail (error, DKMS_ERROR_SANDBOX, NULL, "sandbox=off in /etc/dkms/framework.conf builds without it.",
-                       "Cannot confine the build of %s/%s: %s", job->module, job->version, findings.failure);
+  if (findings.failure != NULL)
+    return dkms_fail (error, DKMS_ERROR_SANDBOX, NULL, "sandbox=off in /etc/dkms/framework.conf builds without it.",
+                      "Cannot confine the build of %s/%s: %s", job->module, job->version, findings.failure),
+           -1;
+  return status;
+}
+
+typedef struct {
+  DkmsWorkArea *area;
+  const DkmsCommand *command;
+  const char *what;
+} AreaRun;
+
+static int
+run_in_area (gpointer data, GError **error)
+{
+  const AreaRun *run = data;
+
+  return run->area->job->confined ? run_confined (run->area, run->command, run->what, error)
+                                  : dkms_process_run (run->command, error);
 }
 
 int
 dkms_area_exec (DkmsWorkArea *area, const char *const *argv, int output_fd, const char *section, const char *line,
                 GError **error)
 {
-  const DkmsJob *job = area->job;
-  const DkmsSettings *settings = job->settings;
-  g_autofree char *version_dir = g_path_get_dirname (area->tool_dir);
-  g_autofree char *scratch = dkms_root_host_path (settings->root, area->dir);
-  g_autofree char *key = job->signer != NULL && job->signer->key != NULL && *job->signer->key == '/'
-                             ? dkms_root_tool_path (settings->root, job->signer->key)
-                             : NULL;
-  const DkmsConfinement confinement = { .settings = settings,
-                                        .kernel_source_dir = job->kernel->source_dir,
-                                        .version_dir = version_dir,
-                                        .scratch = scratch,
-                                        .key = key };
-  g_autoptr (GArray) keep = g_array_new (FALSE, FALSE, sizeof (int));
-  g_autoptr (GPtrArray) wrapped = NULL;
-  DkmsCommand command = { .argv = argv,
-                          .env = area->env,
-                          .root = settings->root,
-                          .cwd = area->tool_dir,
-                          .output_fd = output_fd,
-                          .keep = keep,
-                          .null_stdin = TRUE };
-  int status;
+  const DkmsCommand command = { .argv = argv,
+                                .env = area->env,
+                                .root = area->job->settings->root,
+                                .cwd = area->tool_dir,
+                                .output_fd = output_fd,
+                                .keep = area->job->keep,
+                                .null_stdin = TRUE };
+  AreaRun run = { area, &command, section != NULL ? section : argv[0] };
 
-  if (job->keep != NULL)
-    g_array_append_vals (keep, job->keep->data, job->keep->len);
-  if (job->confined)
-    {
-      if (ftruncate (area->report, 0) < 0)
-        return dkms_fail_errno (error, "empty", "a memory file"), -1;
-      wrapped = dkms_sandbox_wrap (&confinement, argv, area->tool_dir, area->report);
-      g_array_append_val (keep, area->report);
-      command.argv = (const char *const *)wrapped->pdata;
-      command.root = NULL;
-      command.cwd = NULL;
-    }
-  status = section != NULL ? dkms_log_section (job->ui, section, &command, line, error)
-                           : dkms_process_run (&command, error);
-  if (status >= 0 && job->confined && !take_findings (area, section != NULL ? section : argv[0], error))
-    return -1;
-  return status;
+  return section != NULL ? dkms_log_section (area->job->ui, output_fd, section, line, run_in_area, &run, error)
+                         : run_in_area (&run, error);
 }
 
 int

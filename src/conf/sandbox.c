@@ -176,6 +176,13 @@ dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *command, cons
       add (argv, "--bind", self->scratch);
       g_ptr_array_add (argv, g_steal_pointer (&place));
     }
+  if (self->result != NULL)
+    {
+      g_autofree char *kernel_dir = g_path_get_dirname (self->result_dir);
+      add (argv, "--cover", kernel_dir);
+      add (argv, "--bind", self->result);
+      g_ptr_array_add (argv, g_strdup (self->result_dir));
+    }
   for (gsize i = 0; i < G_N_ELEMENTS (secrets); i++)
     add (argv, "--mask", secrets[i]);
   if (!s->root->has_shell)

@@ -13,6 +13,8 @@ typedef struct {
   const char *kernel_source_dir; /* (nullable): may be written to, and forgets it */
   const char *version_dir;       /* (nullable): <dkms_tree>/<m>/<v>; its build directory is @scratch */
   const char *scratch;           /* (nullable): a path of the machine: all that stays of what a build writes */
+  const char *result_dir;        /* (nullable): <version_dir>/<k>/<a>; it is @result */
+  const char *result;            /* (nullable): a path of the machine: what a build leaves beside its modules */
   const char *key;               /* (nullable): the signing key, out of sight */
   const char *show;              /* (nullable): is visible even in a directory that is not */
 } DkmsConfinement;
@@ -42,3 +44,31 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DkmsFindings, dkms_findings_clear)
 
 /** Returns: (transfer full) (nullable): why nothing can be confined here; NULL when it can */
 char *dkms_sandbox_missing (const DkmsConfinement *self);
+
+/* A confined world in which several commands run, one after the other (conf/sandbox-session.c). What one writes is
+ * there for the next; what it leaves running is not. */
+typedef struct DkmsSandbox DkmsSandbox;
+
+/**
+ * dkms_sandbox_open:
+ * @keep: (nullable) (element-type int): descriptors that its commands inherit
+ *
+ * Returns: (transfer full) (nullable): that it cannot be made is the finding of its first command
+ */
+DkmsSandbox *dkms_sandbox_open (const DkmsConfinement *confinement, const GArray *keep,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * dkms_sandbox_run:
+ * @command: its argv, env, cwd (as tools name it) and output_fd; standard input is empty, and the rest was given when
+ *   the sandbox was made
+ * @findings: (out): what came of it; dkms_findings_clear() it
+ *
+ * Returns: its exit status as from dkms_process_wait(), which means nothing if @findings has a failure; -1 with an
+ * error
+ */
+int dkms_sandbox_run (DkmsSandbox *self, const DkmsCommand *command, DkmsFindings *findings, GError **error);
+
+/** Ends the sandbox with all that it wrote elsewhere than to scratch and result. */
+void dkms_sandbox_close (DkmsSandbox *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsSandbox, dkms_sandbox_close)

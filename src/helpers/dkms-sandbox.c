@@ -6,6 +6,7 @@
  *   --root DIR          what stands for "/"; all other paths but the source of --bind are paths in it
  *   --chdir DIR         where the command starts
  *   --report FD         findings go there, a line each (see below)
+ *   --serve FD          runs the commands that arrive on the socket FD, one after the other (see below)
  *   --user UID GID      whom the command runs as
  *   --processes N       so many at once, then the command is ended
  *   --file-size BYTES   no file may grow larger
@@ -16,14 +17,19 @@
  *   --mask PATH         the directory PATH is empty, the file PATH cannot be read; absent is fine
  *   --expose PATH       what PATH was before any --fresh and --mask, at its place
  *   --overlay DIR       DIR may be written to; what is written goes with the command
- *   --cover DIR         new entries in DIR itself go with the command, what is there can be read
+ *   --cover DIR         new entries in DIR itself go with the command, what is there can be read; absent is fine
  *   --bind FROM PATH    the directory FROM (a path outside --root) can be written as PATH
- * Without a command it only tries whether all this can be had.
+ * Without a command or --serve it only tries whether all this can be had.
  *
  * The command gets namespaces for mounts, processes, IPC and network (with no device, not even a loopback that is up),
  * its own /proc and a /dev of harmless nodes, no capability, no new privileges and a filter of system calls. Whoever is
  * not root gets a user namespace for it, in which only his own uid exists. When the command ends, so does all that it
  * started, and when dkms-sandbox is killed, all of it is.
+ *
+ * With --serve, what one command writes is there for the next one, but nothing that it started is. FD is a socket of
+ * type SOCK_SEQPACKET. A request is a message of any text with three descriptors: a file that holds, each ended by a
+ * NUL, the working directory, the number of arguments, the arguments and the environment; standard input; standard
+ * output and error. The answer is the exit status as a decimal number. The sandbox ends when the socket is closed.
  *
  * Exit status: that of the command, 128 + signal number if one ended it; 125 when the world could not be made.
  * Findings: "setup WHAT: WHY", "processes N", "disk", "left N NAME" (so many were still running when the command had
@@ -42,6 +48,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -124,6 +132,8 @@ parse (Sandbox *self, int argc, char **argv)
         self->cwd = value;
       else if (strcmp (word, "--report") == 0)
         self->report = (int)strtol (value, NULL, 10);
+      else if (strcmp (word, "--serve") == 0)
+        self->serve = (int)strtol (value, NULL, 10);
       else if (strcmp (word, "--processes") == 0)
         self->processes = strtol (value, NULL, 10);
       else if (strcmp (word, "--file-size") == 0)
@@ -198,7 +208,7 @@ pause_ms (long ms)
   (void)nanosleep (&time, NULL);
 }
 
-/* What the command leaves running gets a moment to end by itself. */
+/* What the command leaves running gets a moment to end by itself, and is reported. */
 static void
 report_left (const Sandbox *self)
 {
@@ -218,7 +228,16 @@ report_left (const Sandbox *self)
     sandbox_report (self, "left %ld %s\n", left, name);
 }
 
-/* Process 1 of the namespace: reaps, watches, and takes all others along when it ends. */
+/* No process but this one is left afterwards. */
+static void
+kill_all (void)
+{
+  (void)kill (-1, SIGKILL);
+  while (waitpid (-1, NULL, 0) > 0 || errno == EINTR)
+    ;
+}
+
+/* Process 1 of the namespace reaps and watches until @command has ended. Returns: its exit status */
 static int
 watch (const Sandbox *self, pid_t command, int reserve_dir)
 {
@@ -257,70 +276,195 @@ watch (const Sandbox *self, pid_t command, int reserve_dir)
 
 /* Where the kernel schedules each session as one, it goes by the niceness of the session (sched(7), "autogroup"). */
 static void
-make_session_nice (void)
+make_session_nice (const Sandbox *self)
 {
-  int nice = getpriority (PRIO_PROCESS, 0);
-  int fd = nice > 0 ? open ("/proc/self/autogroup", O_WRONLY | O_CLOEXEC) : -1;
+  int fd = self->nice > 0 && self->proc >= 0 ? openat (self->proc, "self/autogroup", O_WRONLY | O_CLOEXEC) : -1;
 
   if (fd < 0)
     return;
-  (void)dprintf (fd, "%d", nice);
+  (void)dprintf (fd, "%d", self->nice);
   (void)close (fd);
 }
 
+/* ---- the commands ---- */
+
+typedef struct {
+  const char *cwd; /* NULL: stay */
+  char **argv;
+  char **env;        /* NULL: that of this process */
+  int input, output; /* -1: those of this process */
+} Command;
+
 static void
-run_command (const Sandbox *self, const sigset_t *signals)
+start (const Sandbox *self, const Command *command, const sigset_t *signals)
 {
   (void)setsid (); /* what it sends to its process group must not reach ours */
-  make_session_nice ();
-  sandbox_close_proc (self);
-  if (self->cwd != NULL && chdir (self->cwd) < 0)
-    sandbox_die (self, "enter", self->cwd);
+  (void)setpriority (PRIO_PROCESS, 0, self->nice);
+  make_session_nice (self);
+  if (command->cwd != NULL && chdir (command->cwd) < 0)
+    sandbox_die (self, "enter", command->cwd);
+  if ((command->input >= 0 && dup2 (command->input, STDIN_FILENO) < 0)
+      || (command->output >= 0
+          && (dup2 (command->output, STDOUT_FILENO) < 0 || dup2 (command->output, STDERR_FILENO) < 0)))
+    sandbox_die (self, "connect", "the command");
   sandbox_set_limits (self);
   sandbox_drop_rights (self);
   sandbox_filter_calls (self);
   (void)sigprocmask (SIG_SETMASK, signals, NULL);
-  if (self->report >= 0)
-    (void)close (self->report);
-  (void)execvp (self->command[0], self->command);
-  (void)fprintf (stderr, "%s: %s\n", self->command[0], strerror (errno));
+  if (command->env != NULL)
+    environ = command->env;
+  (void)execvp (command->argv[0], command->argv);
+  (void)fprintf (stderr, "%s: %s\n", command->argv[0], strerror (errno));
   _exit (127);
 }
 
+/* Runs @command, and ends what it leaves running. Returns: its exit status */
 static int
-be_first (Sandbox *self, const sigset_t *signals)
+run (const Sandbox *self, const Command *command, const sigset_t *signals)
 {
-  int reserve_dir = -1;
+  int reserve_dir = self->reserve_dir != NULL ? open (self->reserve_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+  int status;
   pid_t pid;
 
-  if (prctl (PR_SET_PDEATHSIG, SIGKILL) < 0)
-    sandbox_die (self, "tie", "the command to dkms");
-  sandbox_change_world (self);
-  sandbox_mount_proc (self);
-  if (self->command == NULL)
+  if (reserve_dir >= 0 && disk_is_full (self, reserve_dir))
     {
-      sandbox_close_proc (self);
-      sandbox_drop_rights (self);
-      sandbox_filter_calls (self);
-      return 0;
+      (void)close (reserve_dir); /* it was before: not the command's doing */
+      reserve_dir = -1;
     }
-  if (self->reserve_dir != NULL)
-    reserve_dir = open (self->reserve_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (disk_is_full (self, reserve_dir))
-    reserve_dir = -1; /* it was before: not the command's doing */
   pid = fork ();
   if (pid < 0)
     sandbox_die (self, "start", "the command");
   if (pid == 0)
-    run_command (self, signals);
+    start (self, command, signals);
+  status = watch (self, pid, reserve_dir);
+  kill_all ();
+  if (reserve_dir >= 0)
+    (void)close (reserve_dir);
+  return status;
+}
+
+/* The next request. Returns: the descriptors that came with it in @fds; 0 when there will be none any more */
+static int
+receive (const Sandbox *self, int fds[static 3])
+{
+  union {
+    struct cmsghdr header;
+    char room[CMSG_SPACE (3 * sizeof (int))];
+  } control;
+  char text[16];
+  struct iovec data = { text, sizeof text };
+  struct msghdr message
+      = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+  const struct cmsghdr *part;
+  ssize_t n;
+
+  do
+    n = recvmsg (self->serve, &message, MSG_CMSG_CLOEXEC);
+  while (n < 0 && errno == EINTR);
+  if (n <= 0)
+    return 0;
+  part = CMSG_FIRSTHDR (&message);
+  if (part == NULL || part->cmsg_type != SCM_RIGHTS || part->cmsg_len != CMSG_LEN (3 * sizeof (int)))
+    sandbox_die (self, "understand", "a request");
+  memcpy (fds, CMSG_DATA (part), 3 * sizeof (int));
+  return 1;
+}
+
+/* The text of a request, with its words in @words, which ends with NULL. Both are the caller's to free. */
+static char *
+read_request (const Sandbox *self, int fd, char ***words)
+{
+  struct stat st;
+  char *text;
+  size_t have = 0, count = 0;
+
+  if (fstat (fd, &st) < 0 || (text = malloc ((size_t)st.st_size + 1)) == NULL)
+    sandbox_die (self, "read", "a request");
+  while (have < (size_t)st.st_size)
+    {
+      ssize_t n = pread (fd, text + have, (size_t)st.st_size - have, (off_t)have);
+      if (n <= 0)
+        sandbox_die (self, "read", "a request");
+      have += (size_t)n;
+    }
+  text[have] = '\0';
+  for (size_t i = 0; i < have; i++)
+    count += text[i] == '\0';
+  *words = calloc (count + 1, sizeof **words);
+  if (*words == NULL)
+    sandbox_die (self, "read", "a request");
+  count = 0;
+  for (size_t i = 0; i < have; i += strlen (text + i) + 1)
+    (*words)[count++] = text + i;
+  return text;
+}
+
+/* The words are the working directory, the number of arguments, the arguments, and the environment. */
+static int
+run_request (const Sandbox *self, const int fds[static 3], const sigset_t *signals)
+{
+  char **words, **argv, *text = read_request (self, fds[0], &words);
+  size_t count = 0, have = 0;
+  int status;
+
+  while (words[have] != NULL)
+    have++;
+  if (have > 2)
+    count = strtoul (words[1], NULL, 10);
+  if (count == 0 || count > have - 2 || (argv = calloc (count + 1, sizeof *argv)) == NULL)
+    sandbox_die (self, "understand", "a request");
+  memcpy (argv, words + 2, count * sizeof *argv);
+  status = run (self, &(Command){ words[0], argv, words + 2 + count, fds[1], fds[2] }, signals);
+  free (argv);
+  free (words);
+  free (text);
+  return status;
+}
+
+static void
+serve (const Sandbox *self, const sigset_t *signals)
+{
+  int fds[3];
+
+  while (receive (self, fds))
+    {
+      char answer[16];
+      int n = snprintf (answer, sizeof answer, "%d", run_request (self, fds, signals));
+
+      for (int i = 0; i < 3; i++)
+        (void)close (fds[i]);
+      if (send (self->serve, answer, (size_t)n, MSG_NOSIGNAL) < 0)
+        return;
+    }
+}
+
+/* Process 1 of the namespace: when it ends, so do all others. */
+static int
+be_first (Sandbox *self, const sigset_t *signals)
+{
+  if (prctl (PR_SET_PDEATHSIG, SIGKILL) < 0)
+    sandbox_die (self, "tie", "the command to dkms");
+  sandbox_change_world (self);
+  sandbox_mount_proc (self);
+  sandbox_close_proc (self);
+  if (self->command == NULL && self->serve < 0)
+    {
+      sandbox_drop_rights (self);
+      sandbox_filter_calls (self);
+      return 0;
+    }
+  self->nice = getpriority (PRIO_PROCESS, 0);
   (void)setpriority (PRIO_PROCESS, 0, -10); /* to keep watch in a crowd */
-  return watch (self, pid, reserve_dir);
+  if (self->command != NULL)
+    return run (self, &(Command){ self->cwd, self->command, NULL, -1, -1 }, signals);
+  serve (self, signals);
+  return 0;
 }
 
 int
 main (int argc, char **argv)
 {
-  Sandbox self = { .root = "/", .report = -1 };
+  Sandbox self = { .root = "/", .report = -1, .serve = -1, .proc = -1 };
   sigset_t child, signals;
   pid_t pid;
   int status;
@@ -328,6 +472,8 @@ main (int argc, char **argv)
   parse (&self, argc, argv);
   if (self.report >= 0 && fcntl (self.report, F_SETFD, FD_CLOEXEC) < 0)
     self.report = -1;
+  if (self.serve >= 0 && fcntl (self.serve, F_SETFD, FD_CLOEXEC) < 0)
+    sandbox_die (&self, "use", "the socket of --serve");
   (void)sigemptyset (&child);
   (void)sigaddset (&child, SIGCHLD);
   if (sigprocmask (SIG_BLOCK, &child, &signals) < 0)
@@ -338,6 +484,8 @@ main (int argc, char **argv)
     sandbox_die (&self, "start", "a process namespace");
   if (pid == 0)
     _exit (be_first (&self, &signals));
+  if (self.serve >= 0)
+    (void)close (self.serve); /* dkms notices the end of process 1 by the end of the socket */
   while (waitpid (pid, &status, 0) < 0)
     if (errno != EINTR)
       sandbox_die (&self, "wait for", "the command");

@@ -235,6 +235,8 @@ do_cover (Sandbox *self, const char *path)
   char cover[STORE_PATH];
   const struct dirent *entry;
 
+  if (dir == NULL && errno == ENOENT)
+    return;
   if (dir == NULL)
     sandbox_die (self, "read", path);
   new_store (self, "cover", 0755, cover);
@@ -409,10 +411,11 @@ sandbox_mount_proc (const Sandbox *self)
 }
 
 void
-sandbox_close_proc (const Sandbox *self)
+sandbox_close_proc (Sandbox *self)
 {
   struct stat st;
 
+  self->proc = clone_tree ("/proc");
   if (stat ("/proc/self", &st) == 0 && make_read_only ("/proc", 0) < 0)
     sandbox_die (self, "close", "/proc");
 }

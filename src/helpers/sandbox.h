@@ -20,7 +20,10 @@ typedef struct {
 typedef struct {
   const char *root, *cwd, *reserve_dir, *tmp_size;
   int report;
-  int user; /* whether uid and gid were given */
+  int nice;  /* niceness of commands */
+  int proc;  /* the mount /proc, writable; -1: none */
+  int serve; /* socket on which commands arrive; -1: none */
+  int user;  /* whether uid and gid were given */
   uid_t uid;
   gid_t gid;
   long processes;
@@ -48,8 +51,8 @@ void sandbox_change_world (Sandbox *self);
 /** Mounts /proc of the process namespace, so far writable: its limits are set there. */
 void sandbox_mount_proc (const Sandbox *self);
 
-/** Makes that /proc read-only. */
-void sandbox_close_proc (const Sandbox *self);
+/** Makes that /proc read-only, but for self->proc. */
+void sandbox_close_proc (Sandbox *self);
 
 /* ---- sandbox-rights.c ---- */
 

@@ -7,6 +7,12 @@
 #include "build/build.h"
 #include "plan/steps.h"
 
+static int
+run (gpointer data, GError **error)
+{
+  return dkms_process_run (data, error);
+}
+
 void
 dkms_post_transaction (const DkmsSettings *settings, DkmsUi *ui, const char *kernel)
 {
@@ -37,6 +43,6 @@ dkms_post_transaction (const DkmsSettings *settings, DkmsUi *ui, const char *ker
 
   const char *argv[] = { "/bin/bash", "-p", "-c", line, NULL };
   DkmsCommand command = { .argv = argv, .root = settings->root, .output_fd = log, .null_stdin = TRUE };
-  if (dkms_log_section (ui, title, &command, line, &error) < 0)
+  if (dkms_log_section (ui, log, title, line, run, &command, &error) < 0)
     dkms_ui_warn (ui, "%s.", error->message);
 }

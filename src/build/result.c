@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a build makes: from files in the work area, which package code may have made to anything, to a directory that
+ * dkms made itself, with signed and compressed modules, the files that POST_BUILD adds, and a record of it all. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "build/build.h"
+#include "store/transaction.h"
+
+char *
+dkms_built_path (const DkmsOutput *output)
+{
+  return g_strconcat (output->built_location, output->built_name, ".ko", NULL);
+}
+
+/* Opens what make left at @path: a regular file that lies in the work area, reached by links or not. A link that names
+ * the area by its full name is fine; one that leads out of it is not. */
+static int
+open_built (const DkmsWorkArea *area, const char *path, int flags, GError **error)
+{
+  struct open_how how = { .flags = (guint64)flags, .resolve = RESOLVE_BENEATH };
+  g_autofree char *shown = g_build_filename (area->place, path, NULL);
+  g_autofree char *text = NULL;
+  g_autofree char *prefix = g_strconcat (area->tool_dir, "/", NULL);
+  g_auto (DkmsFd) fd = (int)syscall (SYS_openat2, area->fd, path, &how, sizeof how);
+  struct stat st;
+
+  if (fd < 0 && errno == EXDEV && (text = dkms_read_link_at (area->fd, path)) != NULL
+      && g_str_has_prefix (text, prefix))
+    fd = (int)syscall (SYS_openat2, area->fd, text + strlen (prefix), &how, sizeof how);
+  if (fd < 0 && errno == ENOSYS)
+    fd = openat (area->fd, path, flags | O_NOFOLLOW); /* before Linux 5.6 */
+  if (fd < 0 && errno == ENOENT)
+    return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path,
+                      "Compare BUILT_MODULE_NAME and BUILT_MODULE_LOCATION in dkms.conf with what make made.",
+                      "make succeeded, but %s was not built; make.log is in the same directory", shown),
+           -1;
+  if (fd < 0 && (errno == EXDEV || errno == ELOOP))
+    return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path, "Do not use this package.",
+                      "%s is a link that leads out of the build directory", shown),
+           -1;
+  if (fd < 0 || fstat (fd, &st) < 0)
+    return dkms_fail_errno (error, "read", shown), -1;
+  if (!S_ISREG (st.st_mode))
+    return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path, "Do not use this package.", "%s is %s, not a module", shown,
+                      S_ISDIR (st.st_mode) ? "a directory" : "no regular file"),
+           -1;
+  return dkms_fd_steal (&fd);
+}
+
+gboolean
+dkms_result_check (const DkmsWorkArea *area, GError **error)
+{
+  for (guint i = 0; i < area->job->outputs->len; i++)
+    {
+      const DkmsOutput *output = area->job->outputs->pdata[i];
+      g_autofree char *path = dkms_built_path (output);
+      g_auto (DkmsFd) fd = output->excluded ? -1 : open_built (area, path, DKMS_READ_FLAGS, error);
+
+      if (fd < 0 && !output->excluded)
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* ---- from the work area ---- */
+
+/* Copies the content of the open file @fd to the new file @to. */
+static gboolean
+copy_open_file (int fd, int to_dir, const char *to, GError **error)
+{
+  g_autofree char *magic = g_strdup_printf ("/proc/self/fd/%d", fd);
+
+  return dkms_copy_file_at (AT_FDCWD, magic, to_dir, to, 0644, FALSE, error);
+}
+
+/* The symbol versions that the build exports, if it made a file of them. */
+static gboolean
+collect_symvers (const DkmsWorkArea *area, GError **error)
+{
+  struct open_how how = { .flags = DKMS_READ_FLAGS, .resolve = RESOLVE_BENEATH };
+  g_auto (DkmsFd) fd = (int)syscall (SYS_openat2, area->fd, "Module.symvers", &how, sizeof how);
+  struct stat st;
+
+  return fd < 0 || fstat (fd, &st) < 0 || !S_ISREG (st.st_mode)
+         || copy_open_file (fd, area->result_fd, "module/Module.symvers", error);
+}
+
+/* POST_BUILD finds the signature in the work area, too. */
+static gboolean
+put_signed_back (const DkmsWorkArea *area, const char *path, const char *plain, GError **error)
+{
+  g_auto (DkmsFd) fd = open_built (area, path, DKMS_READ_FLAGS, error);
+  gsize size;
+  g_autofree char *data = fd >= 0 ? dkms_read_at (area->result_fd, plain, G_MAXINT, &size, error) : NULL;
+  struct stat st;
+
+  if (data == NULL)
+    return FALSE;
+  if (fstat (fd, &st) < 0 || fchmod (fd, (st.st_mode | S_IWUSR) & 0777) < 0)
+    return dkms_fail_errno (error, "open", path);
+  g_auto (DkmsFd) target = open_built (area, path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, error);
+  return target >= 0 && dkms_write_all (target, data, size, path, error);
+}
+
+/* Copies one module into the result, out of reach of the build; signs and compresses it there. */
+static gboolean
+collect (const DkmsWorkArea *area, const DkmsOutput *output, GError **error)
+{
+  const DkmsJob *job = area->job;
+  g_autofree char *path = dkms_built_path (output);
+  g_autofree char *plain = g_strdup_printf ("module/%s.ko", output->dest_name);
+  g_autofree char *packed = g_strconcat (plain, area->suffix, NULL);
+  g_autofree char *full = g_build_filename (job->work->path, "result", plain, NULL);
+  g_auto (DkmsFd) built = open_built (area, path, DKMS_READ_FLAGS, error);
+
+  if (built < 0 || !copy_open_file (built, area->result_fd, plain, error))
+    return FALSE;
+  if (job->signer != NULL && job->signer->ready)
+    {
+      g_autofree char *shown = g_build_filename (area->place, path, NULL);
+      dkms_signer_sign (job->signer, job->settings, job->ui, full, shown);
+      if (area->post_build && !put_signed_back (area, path, plain, error))
+        return FALSE;
+    }
+  if (*area->suffix == '\0')
+    return TRUE;
+  dkms_compress (job, full, area->suffix);
+  return !dkms_is_file_at (area->result_fd, packed) || unlinkat (area->result_fd, plain, 0) == 0 || errno == ENOENT
+         || dkms_fail_errno (error, "delete", plain);
+}
+
+gboolean
+dkms_result_collect (DkmsWorkArea *area, GError **error)
+{
+  const DkmsJob *job = area->job;
+
+  if (mkdirat (job->work->fd, "result", 0755) < 0
+      || (area->result_fd = openat (job->work->fd, "result", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0
+      || fchmod (area->result_fd, 0755) < 0 || mkdirat (area->result_fd, "log", 0755) < 0
+      || mkdirat (area->result_fd, "module", 0755) < 0)
+    return dkms_fail_errno (error, "create", "the result directory");
+  if (!collect_symvers (area, error))
+    return FALSE;
+  for (guint i = 0; i < job->outputs->len; i++)
+    {
+      const DkmsOutput *output = job->outputs->pdata[i];
+      if (!output->excluded && !collect (area, output, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* ---- while POST_BUILD runs ---- */
+
+/* Without a sandbox there is one place for all to see: the result takes it, and what was there waits in the scratch
+ * directory meanwhile. Called twice, it puts both back. A run that is killed between the two leaves the new build,
+ * whose POST_BUILD did not end; the reference does so, too. */
+static gboolean
+exchange (DkmsWorkArea *area, GError **error)
+{
+  const DkmsJob *job = area->job;
+  g_autofree char *base = dkms_job_base (job, NULL);
+  g_autofree char *parent = g_path_get_dirname (base);
+  g_auto (DkmsFd) dir = dkms_root_open_dir (job->settings->root, parent, TRUE, error);
+  const char *name = job->kernel->arch;
+  int rc;
+
+  if (dir < 0)
+    return FALSE;
+  if (dkms_is_dir_at (dir, name) && dkms_is_dir_at (job->work->fd, "result"))
+    rc = renameat2 (job->work->fd, "result", dir, name, RENAME_EXCHANGE);
+  else if (area->exchanged)
+    rc = renameat2 (dir, name, job->work->fd, "result", RENAME_NOREPLACE);
+  else
+    rc = renameat2 (job->work->fd, "result", dir, name, RENAME_NOREPLACE);
+  if (rc < 0)
+    return dkms_fail_errno (error, "exchange", base);
+  area->exchanged = !area->exchanged;
+  if (!area->exchanged)
+    {
+      g_autofree char *above = g_path_get_dirname (parent);
+      g_autofree char *kernel = g_path_get_basename (parent);
+      g_auto (DkmsFd) version = dkms_root_openat (job->settings->root, above, O_RDONLY | O_DIRECTORY, 0);
+      (void)unlinkat (version, kernel, AT_REMOVEDIR); /* if it was made for this */
+    }
+  return TRUE;
+}
+
+gboolean
+dkms_result_show (DkmsWorkArea *area, GError **error)
+{
+  const DkmsSettings *settings = area->job->settings;
+  const DkmsOwner owner = { settings->build_uid, settings->build_gid };
+
+  return area->view != NULL ? dkms_copy_tree_as_at (area->result_fd, ".", area->job->work->fd, "view", &owner, error)
+                            : exchange (area, error);
+}
+
+/* What POST_BUILD may add beside the modules. */
+enum { MOST_EXTRAS = 64, MOST_EXTRA_BYTES = 64 << 20 };
+
+typedef struct {
+  const DkmsWorkArea *area;
+  guint files;
+  goffset bytes;
+} Extras;
+
+/* Takes the regular file @name of the open directory @from, which package code could write to, if it differs from what
+ * the directory @to has under that name. What is no regular file is left out. */
+static gboolean
+take_file (Extras *extras, int from, int to, const char *name, gboolean module, GError **error)
+{
+  DkmsUi *ui = extras->area->job->ui;
+  g_auto (DkmsFd) fd = openat (from, name, DKMS_READ_FLAGS | O_NOFOLLOW);
+  struct stat st;
+
+  if (fd < 0 || fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
+    {
+      dkms_ui_warn (ui, "POST_BUILD left %s, which is not a regular file and is not kept.", name);
+      return TRUE;
+    }
+  if (dkms_files_equal_at (from, name, to, name))
+    return TRUE;
+  if (!module && (++extras->files > MOST_EXTRAS || (extras->bytes += st.st_size) > MOST_EXTRA_BYTES))
+    return dkms_fail (error, DKMS_ERROR_INCOMPLETE, name, "Let POST_BUILD leave fewer or smaller files.",
+                      "POST_BUILD left more than %d files or %d MiB beside the modules", MOST_EXTRAS,
+                      MOST_EXTRA_BYTES >> 20);
+  if (unlinkat (to, name, 0) < 0 && errno != ENOENT)
+    return dkms_fail_errno (error, "replace", name);
+  return copy_open_file (fd, to, name, error);
+}
+
+/* Takes the files of the directory @name (below the view and the result alike). */
+static gboolean
+take_files (Extras *extras, int view, const char *name, GError **error)
+{
+  gboolean module = strcmp (name, "module") == 0;
+  g_auto (DkmsFd) from = openat (view, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  g_auto (DkmsFd) to = openat (extras->area->result_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  g_autoptr (GPtrArray) names = from >= 0 && to >= 0 ? dkms_list_dir_at (from, ".", error) : NULL;
+  g_autoptr (GPtrArray) ours = names != NULL && module ? dkms_list_dir_at (to, ".", error) : NULL;
+
+  if (from < 0 || to < 0)
+    return dkms_fail_errno (error, "open the result of POST_BUILD,", name);
+  if (names == NULL || (module && ours == NULL))
+    return FALSE;
+  for (guint i = 0; module && i < ours->len; i++)
+    if (faccessat (from, ours->pdata[i], F_OK, AT_SYMLINK_NOFOLLOW) < 0 && unlinkat (to, ours->pdata[i], 0) < 0)
+      return dkms_fail_errno (error, "delete", ours->pdata[i]);
+  for (guint i = 0; i < names->len; i++)
+    {
+      const char *file = names->pdata[i];
+      gboolean own = strcmp (name, ".") == 0 && (strcmp (file, "module") == 0 || strcmp (file, "log") == 0);
+      if (!own && *file != '.' && !take_file (extras, from, to, file, module, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+gboolean
+dkms_result_take (DkmsWorkArea *area, GError **error)
+{
+  static const char *const dirs[] = { ".", "module", "log" };
+  Extras extras = { .area = area };
+  g_auto (DkmsFd) view = -1;
+
+  if (area->view == NULL)
+    return exchange (area, error);
+  view = openat (area->job->work->fd, "view", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  for (gsize i = 0; i < G_N_ELEMENTS (dirs); i++)
+    if (!take_files (&extras, view, dirs[i], error))
+      return FALSE;
+  return TRUE;
+}
+
+/* ---- the record, and the place ---- */
+
+/* Records the module of @output as it is in the result by now. */
+static gboolean
+record_output (const DkmsWorkArea *area, const DkmsOutput *output, DkmsRecord *record, GError **error)
+{
+  const DkmsJob *job = area->job;
+  g_autofree char *plain = g_strdup_printf ("module/%s.ko", output->dest_name);
+  g_autofree char *packed = g_strconcat (plain, area->suffix, NULL);
+  const char *file = dkms_is_file_at (area->result_fd, plain) ? plain : packed;
+  const DkmsRecordModule *old = dkms_record_find (job->replaced, output->dest_name);
+  struct stat st;
+
+  if (!dkms_is_file_at (area->result_fd, file))
+    return dkms_fail (error, DKMS_ERROR_INCOMPLETE, plain, "Let POST_BUILD leave the modules where they are.",
+                      "POST_BUILD of %s/%s deleted %s", job->module, job->version, plain);
+  DkmsRecordModule *module
+      = dkms_record_add (record, output->dest_name, output->dest_location, file + strlen ("module/"));
+  module->sha256 = dkms_sha256_at (area->result_fd, file, error);
+  if (module->sha256 == NULL)
+    return FALSE;
+  if (fchmodat (area->result_fd, file, 0644, 0) < 0 || fstatat (area->result_fd, file, &st, 0) < 0)
+    return dkms_fail_errno (error, "look at", file);
+  module->built_sig = dkms_stat_signature (&st);
+  module->owned_sig = old != NULL ? g_strdup (old->owned_sig) : NULL;
+  return TRUE;
+}
+
+/* .dep_<name>, a line with the version (spec/dkms-conf.md §10). */
+static gboolean
+record_seen (const DkmsJob *job, int result, GError **error)
+{
+  GHashTableIter iter;
+  gpointer name, version;
+
+  if (job->seen == NULL)
+    return TRUE;
+  g_hash_table_iter_init (&iter, job->seen);
+  while (g_hash_table_iter_next (&iter, &name, &version))
+    {
+      g_autofree char *file = g_strconcat (".dep_", name, NULL);
+      g_autofree char *text = g_strconcat (version, "\n", NULL);
+      if (!dkms_write_new_at (result, file, text, strlen (text), 0644, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+write_records (const DkmsWorkArea *area, gint64 start, GError **error)
+{
+  g_autoptr (DkmsRecord) record = dkms_record_new ();
+
+  for (guint i = 0; i < area->job->outputs->len; i++)
+    {
+      const DkmsOutput *output = area->job->outputs->pdata[i];
+      if (!output->excluded && !record_output (area, output, record, error))
+        return FALSE;
+    }
+  record->seconds = dkms_job_seconds (start);
+  return record_seen (area->job, area->result_fd, error)
+         && dkms_record_write_recipe (area->job->recipe, area->result_fd, error)
+         && dkms_record_write (record, area->result_fd, -1, error);
+}
+
+gboolean
+dkms_result_publish (DkmsWorkArea *area, gint64 start, GError **error)
+{
+  const DkmsJob *job = area->job;
+  g_autofree char *base = dkms_job_base (job, NULL);
+  g_autofree char *made = g_build_filename (job->work->path, "result", NULL);
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (job->settings);
+
+  dkms_discard_tree_at (area->result_fd, "log/make.log"); /* one that POST_BUILD put there */
+  if (!write_records (area, start, error) || !dkms_log_copy (area, area->result_fd, "log/make.log", error)
+      || !dkms_flush_tree_at (job->work->fd, "result", error))
+    return FALSE;
+  dkms_transaction_move (tx, made, base);
+  if (dkms_root_is_dir (job->settings->root, area->place))
+    dkms_transaction_discard (tx, area->place);
+  if (dkms_transaction_commit (tx, job->ui, error))
+    return TRUE;
+  dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_INCOMPLETE);
+  return FALSE;
+}
