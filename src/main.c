@@ -2,13 +2,36 @@
 #include <glib.h>
 #include <string.h>
 
+#include "base/error.h"
+#include "base/process.h"
 #include "cli/cli.h"
+
+/* With fewer free descriptors not even one build gets to its end. */
+enum { LEAST_DESCRIPTORS = 20 };
+
+static gboolean
+check_descriptors (GError **error)
+{
+  guint count = dkms_process_free_descriptors ();
+
+  return count >= LEAST_DESCRIPTORS
+         || dkms_fail (error, DKMS_ERROR_IO, NULL, "Raise the limit of open files (ulimit -n 1024).",
+                       "Only %u more files can be opened, and dkms needs %d", count, LEAST_DESCRIPTORS);
+}
 
 /* One program, two names: packages call it as common.postinst. */
 int
 main (int argc, char **argv)
 {
   g_autofree char *name = g_path_get_basename (argc > 0 ? argv[0] : "dkms");
+  g_autoptr (GError) error = NULL;
+  DkmsUi ui = { 0 };
 
+  dkms_process_begin ();
+  if (!check_descriptors (&error))
+    {
+      dkms_ui_error (&ui, error);
+      return dkms_exit_code (error);
+    }
   return strcmp (name, "common.postinst") == 0 ? dkms_postinst_main (argc, argv) : dkms_cli_main (argc, argv);
 }

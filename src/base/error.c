@@ -105,6 +105,10 @@ advice_for_errno (int code)
     case EACCES:
     case EPERM:
       return "Run it as root, or choose a tree that you may write with --dkmstree.";
+    case EMFILE:
+      return "Raise the limit of open files (ulimit -n 1024) and run the command again.";
+    case ENFILE:
+      return "The machine has no file handles left: end programs that hold many, or raise fs.file-max.";
     default:
       return NULL;
     }

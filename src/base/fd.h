@@ -3,6 +3,7 @@
 #pragma once
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib.h>
 #include <unistd.h>
 
@@ -26,4 +27,14 @@ dkms_fd_steal (DkmsFd *fd)
 
   *fd = -1;
   return taken;
+}
+
+/** Duplicates @fd to a number out of the way of those that scripts use: @least or above, or 10 or above where the limit
+ * of open files is low. Returns: a descriptor that is closed on exec; -1 with errno */
+static inline int
+dkms_fd_duplicate_high (int fd, int least)
+{
+  int high = fcntl (fd, F_DUPFD_CLOEXEC, least);
+
+  return high < 0 && (errno == EINVAL || errno == EMFILE) ? fcntl (fd, F_DUPFD_CLOEXEC, 10) : high;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -16,6 +17,95 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "config.h"
+
+/* More than enough for us; programs that close every possible descriptor one by one take long with higher limits. */
+enum { MOST_DESCRIPTORS = 65536, PLENTY_OF_DESCRIPTORS = 16384, USUAL_DESCRIPTORS = 1024 };
+
+static const char system_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+static struct rlimit limit_of_children; /* of open files; rlim_max is 0 before dkms_process_begin() */
+static gboolean stdout_was_closed;
+
+/* ---- this process ---- */
+
+/* A file that we open must not become the standard output of what we run. */
+static void
+open_standard_streams (void)
+{
+  for (int fd = 0; fd <= 2; fd++)
+    {
+      if (fcntl (fd, F_GETFD) >= 0 || errno != EBADF)
+        continue;
+      stdout_was_closed |= fd == STDOUT_FILENO;
+      /* The lowest free number is this one. An image's root may have an empty /dev. */
+      if (open ("/dev/null", O_RDWR) < 0)
+        (void)memfd_create ("null", 0);
+    }
+}
+
+/* Without one of its own, bash searches a path that others do not see; without /sbin there is no depmod (su, cron). */
+static void
+complete_path (void)
+{
+  const char *path = g_getenv ("PATH");
+  g_auto (GStrv) dirs = g_strsplit (path != NULL ? path : "", ":", -1);
+
+  if (path == NULL || *path == '\0')
+    (void)g_setenv ("PATH", system_path, TRUE);
+  else if (!g_strv_contains ((const char *const *)dirs, "/usr/sbin")
+           && !g_strv_contains ((const char *const *)dirs, "/sbin"))
+    {
+      g_autofree char *longer = g_strconcat (path, ":/usr/sbin:/sbin", NULL);
+      (void)g_setenv ("PATH", longer, TRUE);
+    }
+}
+
+static void
+raise_descriptor_limit (void)
+{
+  struct rlimit limit;
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) < 0)
+    return;
+  limit_of_children = limit;
+  limit_of_children.rlim_cur = MAX (limit.rlim_cur, MIN (limit.rlim_max, USUAL_DESCRIPTORS));
+  limit.rlim_cur = MAX (limit.rlim_cur, MIN (limit.rlim_max, MOST_DESCRIPTORS));
+  (void)setrlimit (RLIMIT_NOFILE, &limit);
+}
+
+void
+dkms_process_begin (void)
+{
+  sigset_t none;
+
+  open_standard_streams ();
+  (void)signal (SIGCHLD, SIG_DFL); /* a caller that ignores it would keep us from learning how children ended */
+  (void)signal (SIGPIPE, SIG_IGN);
+  (void)sigemptyset (&none);
+  (void)sigprocmask (SIG_SETMASK, &none, NULL);
+  complete_path ();
+  raise_descriptor_limit ();
+}
+
+gboolean
+dkms_process_stdout_was_closed (void)
+{
+  return stdout_was_closed;
+}
+
+guint
+dkms_process_free_descriptors (void)
+{
+  struct rlimit limit;
+  guint open_now = 0;
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > PLENTY_OF_DESCRIPTORS)
+    return PLENTY_OF_DESCRIPTORS;
+  for (int fd = 0; fd < (int)limit.rlim_cur; fd++)
+    open_now += fcntl (fd, F_GETFD) >= 0;
+  return (guint)limit.rlim_cur - open_now;
+}
+
+/* ---- other programs ---- */
 
 typedef struct {
   const DkmsCommand *command;
@@ -33,8 +123,11 @@ child_setup (gpointer data)
   sigset_t none;
 
   /* It stays in our process group, so that Ctrl-C reaches it, and ends when we are killed. */
-  if (prctl (PR_SET_PDEATHSIG, SIGTERM) < 0 || sigemptyset (&none) < 0 || sigprocmask (SIG_SETMASK, &none, NULL) < 0)
+  if (prctl (PR_SET_PDEATHSIG, SIGTERM) < 0 || sigemptyset (&none) < 0 || sigprocmask (SIG_SETMASK, &none, NULL) < 0
+      || signal (SIGPIPE, SIG_DFL) == SIG_ERR)
     _exit (126);
+  if (limit_of_children.rlim_max > 0)
+    (void)setrlimit (RLIMIT_NOFILE, &limit_of_children);
   if (command->root != NULL && command->root->has_shell && !dkms_root_is_host (command->root))
     if (fchdir (command->root->fd) < 0 || chroot (".") < 0 || chdir ("/") < 0)
       _exit (126);

@@ -20,6 +20,21 @@ typedef struct {
 } DkmsCommand;
 
 /**
+ * dkms_process_begin:
+ * Makes this process independent of how it was started; the first act of every program of ours that starts others.
+ * Descriptors 0 to 2 are open, SIGCHLD has its default action, no signal is blocked, a reader that goes away does not
+ * kill (SIGPIPE), PATH names the places of system tools, and the soft limit of open files is as high as it may be. What
+ * we start gets the default actions back, and the limit as it was.
+ */
+void dkms_process_begin (void);
+
+/** Returns: whether the standard output was closed when this process started */
+gboolean dkms_process_stdout_was_closed (void);
+
+/** Returns: how many more descriptors this process can open; 16384 at the most */
+guint dkms_process_free_descriptors (void);
+
+/**
  * dkms_process_start:
  * @pid: (out): the child; reap it with dkms_process_wait()
  */

@@ -25,6 +25,15 @@ fail_with (DkmsUi *ui, const GError *error)
   return dkms_exit_code (error);
 }
 
+/* The end of a verb that is run for what it prints. Returns: @status, or that of output that did not arrive */
+static int
+end_answer (DkmsUi *ui, int status)
+{
+  g_autoptr (GError) error = NULL;
+
+  return status != 0 || dkms_ui_flush_answer (&error) ? status : fail_with (ui, error);
+}
+
 /* The root that this command line is about; known before anything else is parsed. */
 static const char *
 root_argument (int argc, char **argv)
@@ -269,7 +278,7 @@ run_verb (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, DkmsOpti
       || !check_privileges (settings, verb, options, &error))
     return fail_with (ui, error);
   if (verb->verb == DKMS_VERB_STATUS)
-    return dkms_status (settings, ui, request, &error) ? 0 : fail_with (ui, error);
+    return dkms_status (settings, ui, request, &error) ? end_answer (ui, 0) : fail_with (ui, error);
   if (verb->verb == DKMS_VERB_GENERATE_MOK)
     return generate_mok (settings, ui, request, &error) ? 0 : fail_with (ui, error);
   if (!request->dry_run && !install_rpm (settings, request, &error))
@@ -286,7 +295,9 @@ run_verb (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, DkmsOpti
                  "Kernel %s cannot be matched with itself", request->template);
       return fail_with (ui, error);
     }
-  return dkms_run (settings, ui, request, dkms_exit_code, &status, &error) ? status : fail_with (ui, error);
+  if (!dkms_run (settings, ui, request, dkms_exit_code, &status, &error))
+    return fail_with (ui, error);
+  return request->dry_run ? end_answer (ui, status) : status;
 }
 
 static void
@@ -327,9 +338,9 @@ dkms_cli_main (int argc, char **argv)
     }
   verb = options->verb != NULL ? dkms_verb_find (options->verb) : NULL;
   if (options->version_asked)
-    return printf ("%s\n", DKMS_VERSION) < 0;
+    return (void)printf ("%s\n", DKMS_VERSION), end_answer (&ui, 0);
   if (options->help)
-    return dkms_help_print (verb), 0;
+    return dkms_help_print (verb), end_answer (&ui, 0);
   if (verb == NULL)
     {
       dkms_fail (&error, DKMS_ERROR_USAGE, NULL, NULL, "No verb given");

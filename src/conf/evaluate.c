@@ -299,7 +299,7 @@ ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *
     return dkms_fail_errno (error, "create", "a pipe");
   read_end = ends[0];
   write_end = ends[1];
-  kept = fcntl (write_end, F_DUPFD_CLOEXEC, 90); /* out of the way of what recipes use */
+  kept = dkms_fd_duplicate_high (write_end, 90); /* out of the way of what recipes use */
   if (kept < 0 || (confinement != NULL && report < 0))
     return dkms_fail_errno (error, "duplicate", "a pipe");
   number = g_strdup_printf ("%d", kept);

@@ -90,8 +90,8 @@ open_pipe (DkmsJobserver *self, GError **error)
   if (pipe2 (ends, O_CLOEXEC) < 0)
     return dkms_fail_errno (error, "create", "the jobserver's pipe");
   /* Out of the way of the small numbers that shell scripts use. */
-  self->read_end = fcntl (ends[0], F_DUPFD_CLOEXEC, 100);
-  self->write_end = fcntl (ends[1], F_DUPFD_CLOEXEC, 100);
+  self->read_end = dkms_fd_duplicate_high (ends[0], 100);
+  self->write_end = dkms_fd_duplicate_high (ends[1], 100);
   (void)close (ends[0]);
   (void)close (ends[1]);
   self->inherit = TRUE;

@@ -17,12 +17,16 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/process.h"
 #include "plan/steps.h"
 #include "plan/worker.h"
 #include "store/transaction.h"
 #include "ui/board.h"
 
 enum { LOCK_RETRY_MS = 50, TERM_GRACE_MS = 200, MAX_NICE = 19 };
+/* Descriptors: of a chain whose locks are ours, of a worker and its build, and for what each of them opens for a moment
+ * (a level of a directory that is copied or deleted takes one). */
+enum { CHAIN_DESCRIPTORS = 2, WORKER_DESCRIPTORS = 4, SPARE_DESCRIPTORS = 32 };
 
 typedef struct {
   char *build_lock_name, *module_lock_name; /* (nullable): needs none */
@@ -43,6 +47,8 @@ typedef struct {
   double *way;                   /* by step: seconds from its start to the end of what needs it */
   guint *by_way;                 /* steps, those with the longest way first */
   guint building;                /* builds under way */
+  guint locked;                  /* chains whose locks are ours */
+  guint descriptors;             /* that we may use for chains and workers */
   gboolean parallel, installing; /* there are several builds; an install is under way in a worker */
   gboolean lock_busy, slot_busy;
   int signals; /* signalfd */
@@ -109,7 +115,18 @@ try_lock (Schedule *self, Chain *chain, const char *name, gboolean exclusive, Dk
   return *lock != NULL;
 }
 
-/* Returns: FALSE when another run works on it, or with an error */
+/* Whether there are descriptors for one more chain at work. While nothing is under way that would give some back, we
+ * try all the same. */
+static gboolean
+has_room (const Schedule *self)
+{
+  guint workers = self->building + self->installing;
+
+  return workers == 0
+         || (self->locked + 1) * CHAIN_DESCRIPTORS + (workers + 1) * WORKER_DESCRIPTORS <= self->descriptors;
+}
+
+/* Returns: FALSE when another run works on it, when it has to wait for descriptors, or with an error */
 static gboolean
 lock_chain (Schedule *self, Chain *chain, GError **error)
 {
@@ -117,6 +134,8 @@ lock_chain (Schedule *self, Chain *chain, GError **error)
 
   if (chain->locked || chain->build_lock_name == NULL)
     return TRUE;
+  if (!has_room (self))
+    return FALSE;
   if (!try_lock (self, chain, chain->module_lock_name, FALSE, &chain->module_lock, &local)
       || !try_lock (self, chain, chain->build_lock_name, TRUE, &chain->build_lock, &local))
     {
@@ -126,6 +145,7 @@ lock_chain (Schedule *self, Chain *chain, GError **error)
       return FALSE;
     }
   chain->locked = TRUE;
+  self->locked++;
   /* Who held it before us may have died in the middle of a change. */
   return dkms_transaction_recover (self->run->settings, self->run->ui, error);
 }
@@ -173,6 +193,7 @@ decide (Schedule *self, guint id, DkmsOutcome outcome)
   else if (chain->channel != NULL)
     dkms_channel_close (chain->channel, NULL, TRUE);
   /* Another run may have a use for it while we go on with other chains. */
+  self->locked -= chain->locked;
   if (chain->build_lock_name != NULL)
     g_hash_table_remove (self->run->locks, chain->build_lock_name);
   g_clear_pointer (&chain->build_lock, dkms_lock_release);
@@ -340,7 +361,7 @@ start_build (Schedule *self, guint id)
   const DkmsStep *step = run->plan->steps->pdata[id];
   g_autoptr (GError) error = NULL;
 
-  if (area_is_taken (self, step))
+  if (area_is_taken (self, step) || !has_room (self))
     return FALSE;
   if (run->jobserver != NULL && !dkms_jobserver_take (run->jobserver))
     {
@@ -581,6 +602,16 @@ count_pieces (const Schedule *self)
   return count;
 }
 
+/* What our caller ignores, as nohup does with SIGHUP, is not meant for us. */
+static void
+add_unless_ignored (sigset_t *set, int number)
+{
+  struct sigaction action;
+
+  if (sigaction (number, NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+    (void)sigaddset (set, number);
+}
+
 gboolean
 dkms_schedule (DkmsRun *run, GError **error)
 {
@@ -599,9 +630,9 @@ dkms_schedule (DkmsRun *run, GError **error)
   gboolean ok = TRUE;
 
   (void)sigemptyset (&ends);
-  (void)sigaddset (&ends, SIGINT);
-  (void)sigaddset (&ends, SIGTERM);
-  (void)sigaddset (&ends, SIGHUP);
+  add_unless_ignored (&ends, SIGINT);
+  add_unless_ignored (&ends, SIGTERM);
+  add_unless_ignored (&ends, SIGHUP);
   if (sigprocmask (SIG_BLOCK, &ends, &before) < 0 || (signals = signalfd (-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
     return dkms_fail_errno (error, "prepare for", "signals");
   self.signals = signals;
@@ -610,6 +641,8 @@ dkms_schedule (DkmsRun *run, GError **error)
       chain_of[i] = chain_for (&self, run->plan->steps->pdata[i]);
       chain_of[i]->left++;
     }
+  guint descriptors = dkms_process_free_descriptors ();
+  self.descriptors = descriptors > SPARE_DESCRIPTORS ? descriptors - SPARE_DESCRIPTORS : 0;
   self.parallel = dkms_plan_count_builds (run->plan) > 1;
   measure_ways (&self);
   g_qsort_with_data (by_way, (int)count, sizeof *by_way, compare_ways, way);

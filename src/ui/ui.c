@@ -2,11 +2,13 @@
 #include "ui/ui.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/process.h"
 #include "ui/board.h"
 
 /* ---- frames: a length, then numbers, then the texts, each with a mark of whether it is there and a NUL ---- */
@@ -215,4 +217,30 @@ void
 dkms_ui_follow (DkmsUi *self, const char *log)
 {
   dkms_ui_tell (self, &(DkmsUiEvent){ .voice = DKMS_VOICE_FOLLOW, .text = log });
+}
+
+/* ---- the end ---- */
+
+static gboolean
+reader_is_gone (void)
+{
+  struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+  return poll (&out, 1, 0) > 0 && (out.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+gboolean
+dkms_ui_flush_answer (GError **error)
+{
+  gboolean failed_before = ferror (stdout) != 0;
+  int code = fflush (stdout) == 0 ? 0 : errno;
+
+  if (code == 0 && dkms_process_stdout_was_closed ())
+    code = EBADF;
+  if ((!failed_before && code == 0) || code == EPIPE || reader_is_gone ())
+    return TRUE;
+  /* Of a write that failed earlier no more is known than that it did. */
+  return dkms_fail (error, DKMS_ERROR_IO, NULL, code == ENOSPC || code == EDQUOT ? "Free some space there." : NULL,
+                    "Cannot write everything to the standard output%s%s", code != 0 ? ": " : "",
+                    code != 0 ? g_strerror (code) : "");
 }

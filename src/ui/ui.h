@@ -74,6 +74,13 @@ void dkms_ui_tell (DkmsUi *self, const DkmsUiEvent *event);
 void dkms_ui_print (DkmsUi *self, const DkmsUiEvent *event);
 
 /**
+ * dkms_ui_flush_answer:
+ * Writes what is buffered for the standard output. For verbs whose output is what they are run for: a part must not
+ * pass for the whole. A reader that went away, as `head` does, has seen what it wanted: that is no failure.
+ */
+gboolean dkms_ui_flush_answer (GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
  * dkms_ui_event_read:
  * @buffer: bytes of frames; what was read is taken out
  * @event: (out): its texts are in @storage
