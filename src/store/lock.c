@@ -12,11 +12,12 @@
 
 enum { COMMIT_PATIENCE_MS = 2000 };
 
+/* A run about many modules holds many at once: each keeps one descriptor. */
 struct DkmsLock {
-  int fd;       /* -1: there is nothing to lock yet */
-  int dir_fd;   /* of the lock file, to delete it; -1: it stays */
-  char *name;   /* in that directory */
-  gboolean own; /* exclusive */
+  int fd;               /* -1: there is nothing to lock yet */
+  const DkmsRoot *root; /* outlives the lock */
+  char *path;           /* of the lock file, inside the root */
+  gboolean goes;        /* the file is deleted in the end */
 };
 
 /* The command line of process @pid, blanks between its words. */
@@ -81,46 +82,71 @@ lock_free (DkmsLock *self)
 {
   if (self->fd >= 0)
     (void)close (self->fd);
-  if (self->dir_fd >= 0)
-    (void)close (self->dir_fd);
-  g_free (self->name);
+  g_free (self->path);
   g_free (self);
 }
 
 /* Opens the lock file @path. Returns: FALSE with an error; *fd is -1 when a reader finds none */
 static gboolean
-open_lock (const DkmsSettings *settings, const char *path, gboolean create, int dir_fd, const char *name, int *fd,
-           GError **error)
+open_lock (const DkmsSettings *settings, const char *path, gboolean create, int *fd, GError **error)
 {
   g_autofree char *shown = dkms_root_host_path (settings->root, path);
+  g_autofree char *dir = g_path_get_dirname (path);
+  g_autofree char *name = g_path_get_basename (path);
+  g_auto (DkmsFd) dir_fd = create ? dkms_root_open_dir (settings->root, dir, TRUE, error) : -1;
 
+  if (create && dir_fd < 0)
+    return FALSE;
   *fd = create ? openat (dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644)
                : dkms_root_openat (settings->root, path, O_RDONLY, 0);
   return *fd >= 0 || !create || dkms_fail_errno (error, "open the lock", shown);
 }
 
-/* Takes the lock on @fd. Returns: 1 taken, 0 busy, -1 with an error */
-static int
-take (int fd, DkmsUi *ui, const char *name, int how, gboolean wait, GError **error)
+static gboolean
+has_no_locks (int code)
 {
-  if (flock (fd, how | LOCK_NB) == 0)
+  return code == ENOLCK || code == EOPNOTSUPP || code == ENOSYS;
+}
+
+gboolean
+dkms_fail_lock (const DkmsRoot *root, const char *path, GError **error)
+{
+  int code = errno;
+  g_autofree char *shown = dkms_root_host_path (root, path);
+
+  if (!has_no_locks (code))
+    return dkms_fail_errno (error, "lock", shown);
+  return dkms_fail (error, DKMS_ERROR_IO, shown,
+                    "Mount it with locks (NFS: start the lock services rpc.statd and lockd, or use the mount option "
+                    "local_lock=flock if no other machine uses it), or keep the tree on a local file system "
+                    "(dkms_tree in /etc/dkms/framework.conf, or --dkmstree).",
+                    "Cannot lock %s: the file system there supports no locks (%s)", shown, g_strerror (code));
+}
+
+/* Takes the lock. Returns: 1 taken, 0 busy, -1 with an error */
+static int
+take (const DkmsLock *self, DkmsUi *ui, const char *name, int how, gboolean wait, GError **error)
+{
+  if (flock (self->fd, how | LOCK_NB) == 0)
     return 1;
+  if (how == LOCK_SH && strchr (name, '/') == NULL && has_no_locks (errno))
+    return 1; /* where nobody can lock, nobody changes what we read */
   if (errno != EWOULDBLOCK)
-    return dkms_fail_errno (error, "lock", name), -1;
+    return dkms_fail_lock (self->root, self->path, error), -1;
   /* Commits are short: only one that is not is worth a word. */
   for (int tries = 0; wait && strchr (name, '/') == NULL && tries < COMMIT_PATIENCE_MS / 5; tries++)
     {
       g_usleep (5000);
-      if (flock (fd, how | LOCK_NB) == 0)
+      if (flock (self->fd, how | LOCK_NB) == 0)
         return 1;
     }
   if (ui != NULL)
-    say_whom (fd, ui, name);
+    say_whom (self->fd, ui, name);
   if (!wait)
     return 0;
-  while (flock (fd, how) < 0)
+  while (flock (self->fd, how) < 0)
     if (errno != EINTR)
-      return dkms_fail_errno (error, "lock", name), -1;
+      return dkms_fail_lock (self->root, self->path, error), -1;
   return 1;
 }
 
@@ -128,25 +154,22 @@ static DkmsLock *
 lock_take (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean exclusive, gboolean wait,
            GError **error)
 {
-  g_autofree char *path = dkms_tree_path (settings, ".dkms", name, NULL);
-  g_autofree char *dir = g_path_get_dirname (path);
-  gboolean create = exclusive || strchr (name, '/') != NULL;
+  gboolean of_module = strchr (name, '/') != NULL, create = exclusive || of_module;
   DkmsLock *self = g_new0 (DkmsLock, 1);
   int taken;
   struct stat st;
 
-  self->fd = self->dir_fd = -1;
-  self->own = exclusive;
-  self->name = g_path_get_basename (path);
+  self->fd = -1;
+  self->root = settings->root;
+  self->path = dkms_tree_path (settings, ".dkms", name, NULL);
+  self->goes = exclusive && of_module;
   for (;;)
     {
-      if (create && self->dir_fd < 0 && (self->dir_fd = dkms_root_open_dir (settings->root, dir, TRUE, error)) < 0)
-        break;
-      if (!open_lock (settings, path, create, self->dir_fd, self->name, &self->fd, error))
+      if (!open_lock (settings, self->path, create, &self->fd, error))
         break;
       if (self->fd < 0)
         return self; /* a reader of a tree that nobody has written yet */
-      taken = take (self->fd, ui, name, exclusive ? LOCK_EX : LOCK_SH, wait, error);
+      taken = take (self, ui, name, exclusive ? LOCK_EX : LOCK_SH, wait, error);
       if (taken <= 0)
         break;
       if (fstat (self->fd, &st) == 0 && st.st_nlink > 0)
@@ -170,6 +193,17 @@ dkms_lock_try (const DkmsSettings *settings, DkmsUi *ui, const char *name, gbool
   return lock_take (settings, ui, name, exclusive, FALSE, error);
 }
 
+static void
+delete_lock (const DkmsLock *self)
+{
+  g_autofree char *dir = g_path_get_dirname (self->path);
+  g_autofree char *name = g_path_get_basename (self->path);
+  g_auto (DkmsFd) dir_fd = dkms_root_openat (self->root, dir, O_RDONLY | O_DIRECTORY, 0);
+
+  if (dir_fd >= 0)
+    (void)unlinkat (dir_fd, name, 0);
+}
+
 void
 dkms_lock_release (DkmsLock *self)
 {
@@ -178,8 +212,8 @@ dkms_lock_release (DkmsLock *self)
   if (self->fd >= 0)
     {
       /* Locks of modules come and go with them; who waits for this one sees that it is gone and makes a new one. */
-      if (self->own && self->dir_fd >= 0 && strcmp (self->name, "lock") != 0)
-        (void)unlinkat (self->dir_fd, self->name, 0);
+      if (self->goes)
+        delete_lock (self);
       (void)flock (self->fd, LOCK_UN); /* closing is not enough: forked workers share the lock */
     }
   lock_free (self);

@@ -113,6 +113,8 @@ DkmsLock *dkms_lock_take (const DkmsSettings *settings, DkmsUi *ui, const char *
  */
 DkmsLock *dkms_lock_try (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean exclusive,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Fails with errno, which a lock on @path (inside @root) met; a file system without locks is named as such. */
+gboolean dkms_fail_lock (const DkmsRoot *root, const char *path, GError **error);
 /** Returns: (transfer full): name of the lock of @module, or, with @kernel and @arch, of its build for them */
 char *dkms_lock_name (const char *module, const char *kernel, const char *arch);
 void dkms_lock_release (DkmsLock *self);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "store/tree.h"
 
 /* The directory of all scratch directories, locked: shared while one is made, exclusive while they are swept. */
 static int
@@ -25,7 +26,7 @@ open_all (const DkmsSettings *settings, gboolean create, int how, GError **error
     return -1;
   while (flock (fd, how) < 0)
     if (errno != EINTR)
-      return dkms_fail_errno (error, "lock", path), -1;
+      return dkms_fail_lock (settings->root, path, error), -1;
   return dkms_fd_steal (&fd);
 }
 
@@ -70,8 +71,10 @@ dkms_work_new (const DkmsSettings *settings, GError **error)
   while (mkdirat (all, self->id, 0700) < 0 && errno == EEXIST);
   self->path = dkms_tree_path (settings, ".dkms", "work", self->id, NULL);
   self->fd = openat (all, self->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-  if (self->fd < 0 || flock (self->fd, LOCK_EX | LOCK_NB) < 0)
+  if (self->fd < 0)
     return dkms_fail_errno (error, "create the scratch directory", self->path), NULL;
+  if (flock (self->fd, LOCK_EX | LOCK_NB) < 0)
+    return dkms_fail_lock (settings->root, self->path, error), NULL;
   return g_steal_pointer (&self);
 }
 
