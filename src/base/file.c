@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/walk.h"
 
 gboolean
 dkms_write_all (int fd, const void *data, gsize size, const char *name, GError **error)
@@ -157,24 +158,22 @@ dkms_publish_via_at (int via_dir, int dir_fd, const char *name, const void *data
          && put_in_place (via_dir, beside, dir_fd, name, error);
 }
 
+static gboolean
+flush_entry (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path, gpointer data,
+             GError **error)
+{
+  g_auto (DkmsFd) fd = -1;
+
+  if (event == DKMS_WALK_LEAVE || (event == DKMS_WALK_FILE && !S_ISREG (st->st_mode)))
+    return TRUE; /* a link is flushed with its directory */
+  fd = openat (dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  return (fd >= 0 && fsync (fd) == 0) || dkms_fail_errno (error, "flush", path);
+}
+
 gboolean
 dkms_flush_tree_at (int dir_fd, const char *name, GError **error)
 {
-  g_auto (DkmsFd) fd = openat (dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-  g_autoptr (GPtrArray) names = NULL;
-  struct stat st;
-
-  if (fd < 0 && errno == ELOOP)
-    return TRUE; /* a link is flushed with its directory */
-  if (fd < 0 || fstat (fd, &st) < 0)
-    return dkms_fail_errno (error, "flush", name);
-  names = S_ISDIR (st.st_mode) ? dkms_list_dir_at (fd, ".", error) : NULL;
-  if (S_ISDIR (st.st_mode) && names == NULL)
-    return FALSE;
-  for (guint i = 0; names != NULL && i < names->len; i++)
-    if (!dkms_flush_tree_at (fd, names->pdata[i], error))
-      return FALSE;
-  return fsync (fd) == 0 || dkms_fail_errno (error, "flush", name);
+  return dkms_walk_at (dir_fd, name, flush_entry, NULL, error);
 }
 
 gboolean
@@ -203,34 +202,30 @@ dkms_mkdirs_at (int dir_fd, const char *path, GError **error)
   return TRUE;
 }
 
+static gboolean
+remove_entry (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path, gpointer data,
+              GError **error)
+{
+  if (event == DKMS_WALK_ENTER)
+    /* One that its owner closed to himself does not stop us. */
+    return (st->st_mode & 0700) == 0700 || fchmod (dir_fd, 0700) == 0 || errno == EPERM || errno == EROFS
+           || dkms_fail_errno (error, "open the directory", path);
+  if (event == DKMS_WALK_MOUNT)
+    return dkms_fail (error, DKMS_ERROR_IO, path, "Unmount it first.",
+                      "Cannot delete %s: a file system is mounted there", path);
+  if (unlinkat (dir_fd, name, event == DKMS_WALK_LEAVE ? AT_REMOVEDIR : 0) == 0 || errno == ENOENT)
+    return TRUE;
+  return dkms_fail_errno (error, event == DKMS_WALK_LEAVE ? "delete the directory" : "delete", path);
+}
+
 gboolean
 dkms_remove_tree_at (int dir_fd, const char *name, GError **error)
 {
-  g_autoptr (GPtrArray) names = NULL;
-  g_auto (DkmsFd) fd = -1;
-  struct stat st, up;
-
   if (unlinkat (dir_fd, name, 0) == 0 || errno == ENOENT)
     return TRUE;
   if (errno != EISDIR && errno != EPERM)
     return dkms_fail_errno (error, "delete", name);
-
-  fd = openat (dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0 || fstat (fd, &st) < 0 || (dir_fd != AT_FDCWD && fstat (dir_fd, &up) < 0))
-    return errno == ENOENT ? TRUE : dkms_fail_errno (error, "delete", name);
-  if (dir_fd != AT_FDCWD && st.st_dev != up.st_dev)
-    return dkms_fail (error, DKMS_ERROR_IO, name, "Unmount it first.", "Cannot delete %s: something is mounted there",
-                      name);
-
-  names = dkms_list_dir_at (fd, ".", error);
-  if (names == NULL)
-    return FALSE;
-  for (guint i = 0; i < names->len; i++)
-    if (!dkms_remove_tree_at (fd, names->pdata[i], error))
-      return FALSE;
-  if (unlinkat (dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-    return dkms_fail_errno (error, "delete the directory", name);
-  return TRUE;
+  return dkms_walk_at (dir_fd, name, remove_entry, NULL, error);
 }
 
 void
@@ -402,20 +397,20 @@ dkms_copy_tree_as_at (int from_dir, const char *from, int to_dir, const char *to
   return TRUE;
 }
 
-void
-dkms_tame_tree_at (int dir_fd, const char *name)
+/* Nobody else works in the tree, so what is no link now will be none in a moment. */
+static gboolean
+restrict_entry (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path,
+                gpointer data, GError **error)
 {
-  g_auto (DkmsFd) fd = openat (dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-  g_autoptr (GPtrArray) names = NULL;
-  struct stat st;
+  if (event == DKMS_WALK_LEAVE || S_ISLNK (st->st_mode) || (st->st_mode & 06022) == 0)
+    return TRUE;
+  return fchmodat (dir_fd, name, st->st_mode & 01755, 0) == 0 || dkms_fail_errno (error, "change the mode of", path);
+}
 
-  if (fd < 0 || fstat (fd, &st) < 0)
-    return;
-  if ((st.st_mode & (S_ISUID | S_ISGID)) != 0)
-    (void)fchmod (fd, st.st_mode & 01777);
-  names = S_ISDIR (st.st_mode) ? dkms_list_dir_at (fd, ".", NULL) : NULL;
-  for (guint i = 0; names != NULL && i < names->len; i++)
-    dkms_tame_tree_at (fd, names->pdata[i]);
+gboolean
+dkms_restrict_tree_at (int dir_fd, const char *name, GError **error)
+{
+  return dkms_walk_at (dir_fd, name, restrict_entry, NULL, error);
 }
 
 int

@@ -85,8 +85,9 @@ typedef struct {
 gboolean dkms_copy_tree_as_at (int from_dir, const char *from, int to_dir, const char *to, const DkmsOwner *owner,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** Takes set-user-id and set-group-id off every file below the directory @name. */
-void dkms_tame_tree_at (int dir_fd, const char *name);
+/** Takes set-user-id, set-group-id and the write permission of group and others off everything below the directory
+ * @name, itself included, on this file system. On failure some may still have them. */
+gboolean dkms_restrict_tree_at (int dir_fd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
  * dkms_list_dir_at:

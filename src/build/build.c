@@ -295,7 +295,11 @@ keep_area (DkmsWorkArea *area)
 
   if (strcmp (area->dir, area->place) == 0 || area->fd < 0 || area->log_fd < 0)
     return;
-  dkms_tame_tree_at (area->fd, ".");
+  if (!dkms_restrict_tree_at (area->fd, ".", &error))
+    {
+      dkms_ui_warn (area->job->ui, "%s; the files of the failed build were not kept.", error->message);
+      return;
+    }
   /* The log is ours, whatever the build did to its name. */
   dkms_discard_tree_at (area->fd, "make.log");
   if (!dkms_log_copy (area, area->fd, "make.log", &error))

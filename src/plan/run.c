@@ -516,7 +516,7 @@ clear_up (const DkmsRun *run, GError **error)
 {
   if (!dkms_transaction_recover (run->settings, run->ui, error))
     return FALSE;
-  dkms_work_sweep (run->settings);
+  dkms_work_sweep (run->settings, run->ui);
   dkms_depmod_due (run->settings, run->ui, run->request->no_depmod);
   return TRUE;
 }

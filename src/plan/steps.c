@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/walk.h"
 #include "build/build.h"
 #include "conf/sandbox.h"
 
@@ -387,21 +388,13 @@ dkms_build_work_free (DkmsBuildWork *self)
   g_free (self);
 }
 
-/* Bytes of the files below a directory, as far as a glance tells. */
-static goffset
-size_of_tree (int parent, const char *name, guint depth)
+static gboolean
+add_size (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path, gpointer data,
+          GError **error)
 {
-  g_auto (DkmsFd) fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (depth > 0 ? O_NOFOLLOW : 0));
-  g_autoptr (GPtrArray) names = fd >= 0 && depth < 6 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
-  goffset sum = 0;
-  struct stat st;
-
-  for (guint i = 0; names != NULL && i < names->len; i++)
-    if (fstatat (fd, names->pdata[i], &st, AT_SYMLINK_NOFOLLOW) == 0)
-      sum += S_ISDIR (st.st_mode) ? size_of_tree (fd, names->pdata[i], depth + 1)
-             : S_ISREG (st.st_mode) && g_str_has_suffix (names->pdata[i], ".c") ? st.st_size
-                                                                                : 0;
-  return sum;
+  if (event == DKMS_WALK_FILE && S_ISREG (st->st_mode) && g_str_has_suffix (name, ".c"))
+    *(goffset *)data += st->st_size;
+  return TRUE;
 }
 
 double
@@ -411,6 +404,7 @@ dkms_step_estimate (DkmsRun *run, const DkmsStep *step)
   g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->module, NULL, NULL);
   g_autofree char *source = dkms_tree_path (run->settings, step->module, step->version, "source", NULL);
   g_auto (DkmsFd) fd = -1;
+  goffset size = 0;
   double seconds = 0;
 
   for (guint i = 0; state != NULL && i < state->versions->len; i++)
@@ -427,10 +421,10 @@ dkms_step_estimate (DkmsRun *run, const DkmsStep *step)
   if (seconds > 0)
     return seconds;
   fd = dkms_root_openat (run->settings->root, source, O_RDONLY | O_DIRECTORY, 0);
-  if (fd < 0)
+  if (fd < 0 || !dkms_walk_at (fd, ".", add_size, &size, NULL))
     return 1;
   /* A configure script is a single long job. */
-  return (double)size_of_tree (fd, ".", 0) / BYTES_PER_SECOND
+  return (double)size / BYTES_PER_SECOND
          + (dkms_is_file_at (fd, "configure") || dkms_is_file_at (fd, "configure.ac") ? CONFIGURE_SECONDS : 0);
 }
 

@@ -327,10 +327,39 @@ apply_move (const DkmsRoot *root, const char *from, const char *to, const char *
   return renameat (from_dir, from_name, to_dir, to_name) == 0 || dkms_fail_errno (error, "put in place", to);
 }
 
+/* Deletes what a change has taken out of its place, which is no part of the change: what cannot be deleted goes where
+ * every run tries again, and stops nobody. */
+static void
+sweep (const DkmsSettings *settings, DkmsUi *ui, int dir, const char *name, const char *path)
+{
+  g_autofree char *work_path = dkms_tree_path (settings, ".dkms", "work", NULL);
+  g_autofree char *host = dkms_root_host_path (settings->root, path);
+  g_auto (DkmsFd) work = -1;
+  g_autoptr (GError) error = NULL;
+
+  if (!g_str_has_prefix (name, ".dkms-"))
+    return;
+  for (int tries = 0; tries < TRIES; tries++)
+    {
+      g_clear_error (&error);
+      if (dkms_remove_tree_at (dir, name, &error))
+        return;
+    }
+  work = dkms_root_openat (settings->root, work_path, O_RDONLY | O_DIRECTORY, 0);
+  if (work >= 0 && renameat (dir, name, work, name) == 0)
+    {
+      g_free (host);
+      g_autofree char *moved = g_build_filename (work_path, name, NULL);
+      host = dkms_root_host_path (settings->root, moved);
+    }
+  dkms_ui_warn (ui, "%s. What is left of the replaced files is in %s; delete it by hand.", error->message, host);
+}
+
 /* Does one change; doing it again is harmless. Adds the directories that are to be flushed to @touched. */
 static gboolean
-apply (const DkmsRoot *root, json_t *op, GHashTable *touched, GError **error)
+apply (const DkmsSettings *settings, DkmsUi *ui, json_t *op, GHashTable *touched, GError **error)
 {
+  const DkmsRoot *root = settings->root;
   const char *words[4] = { NULL };
   g_autofree char *name = NULL;
   g_autofree char *target = NULL;
@@ -353,7 +382,7 @@ apply (const DkmsRoot *root, json_t *op, GHashTable *touched, GError **error)
   if (strcmp (what, "delete") == 0)
     return unlinkat (dir, name, 0) == 0 || errno == ENOENT || dkms_fail_errno (error, "delete", a);
   if (strcmp (what, "sweep") == 0)
-    return !g_str_has_prefix (name, ".dkms-") || dkms_remove_tree_at (dir, name, error);
+    return sweep (settings, ui, dir, name, a), TRUE;
   target = g_path_get_basename (b); /* of rename and discard: in the same directory by construction */
   return renameat (dir, name, dir, target) == 0 || errno == ENOENT || dkms_fail_errno (error, "rename", a);
 }
@@ -378,26 +407,26 @@ flush_all (const DkmsRoot *root, GHashTable *touched, GError **error)
 }
 
 static gboolean
-apply_once (const DkmsRoot *root, json_t *ops, GError **error)
+apply_once (const DkmsSettings *settings, DkmsUi *ui, json_t *ops, GError **error)
 {
   g_autoptr (GHashTable) touched = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   json_t *op;
   size_t i;
 
   json_array_foreach (ops, i, op)
-    if (!apply (root, op, touched, error))
+    if (!apply (settings, ui, op, touched, error))
       return FALSE;
-  return flush_all (root, touched, error);
+  return flush_all (settings->root, touched, error);
 }
 
 /* Each change can be repeated, and what failed for a passing reason does not fail again. */
 static gboolean
-apply_all (const DkmsRoot *root, json_t *ops, GError **error)
+apply_all (const DkmsSettings *settings, DkmsUi *ui, json_t *ops, GError **error)
 {
   for (int tries = 1; tries < TRIES; tries++)
-    if (apply_once (root, ops, NULL))
+    if (apply_once (settings, ui, ops, NULL))
       return TRUE;
-  return apply_once (root, ops, error);
+  return apply_once (settings, ui, ops, error);
 }
 
 static void
@@ -461,7 +490,7 @@ recover_one (const DkmsSettings *settings, DkmsUi *ui, int journal, const char *
 
   if (ops != NULL)
     {
-      ok = apply_all (settings->root, ops, error);
+      ok = apply_all (settings, ui, ops, error);
       if (ok)
         dkms_ui_note (ui, "Finished a change that an earlier run was interrupted in");
     }
@@ -524,7 +553,7 @@ dkms_transaction_commit (DkmsTransaction *self, DkmsUi *ui, GError **error)
   if (journal < 0 || !recover_all (self->settings, ui, journal, error) || !prepare (self, journal, name, error))
     return FALSE;
   /* From here on there is no way back: after a failure the journal stays, and the next run finishes. */
-  return apply_all (self->settings->root, self->ops, error) && drop_journal (journal, name, error);
+  return apply_all (self->settings, ui, self->ops, error) && drop_journal (journal, name, error);
 }
 
 static gboolean

@@ -115,12 +115,19 @@ dkms_work_alive (const DkmsSettings *settings, const char *id)
 }
 
 void
-dkms_work_sweep (const DkmsSettings *settings)
+dkms_work_sweep (const DkmsSettings *settings, DkmsUi *ui)
 {
   g_auto (DkmsFd) all = open_all (settings, FALSE, LOCK_EX, NULL);
   g_autoptr (GPtrArray) names = all >= 0 ? dkms_list_dir_at (all, ".", NULL) : NULL;
 
   for (guint i = 0; names != NULL && i < names->len; i++)
-    if (is_free (all, names->pdata[i]) && drop_beside (settings, names->pdata[i]))
-      dkms_discard_tree_at (all, names->pdata[i]);
+    {
+      g_autoptr (GError) error = NULL;
+      g_autofree char *path = dkms_tree_path (settings, ".dkms", "work", names->pdata[i], NULL);
+      g_autofree char *host = dkms_root_host_path (settings->root, path);
+
+      if (is_free (all, names->pdata[i]) && drop_beside (settings, names->pdata[i])
+          && !dkms_remove_tree_at (all, names->pdata[i], &error))
+        dkms_ui_warn (ui, "%s. An earlier run left %s; delete it by hand.", error->message, host);
+    }
 }

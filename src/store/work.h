@@ -23,8 +23,8 @@ char *dkms_work_beside (const DkmsWork *self, const char *dir);
 
 /** Returns: whether the run that made work/@id still lives */
 gboolean dkms_work_alive (const DkmsSettings *settings, const char *id);
-/** Deletes what dead runs left. What cannot be deleted is left for the next run. */
-void dkms_work_sweep (const DkmsSettings *settings);
+/** Deletes what dead runs left. What cannot be deleted is reported, and left for the next run. */
+void dkms_work_sweep (const DkmsSettings *settings, DkmsUi *ui);
 
 /* ---- the parts of dkms_tree_import() and dkms_tree_register(), for transactions that do more ---- */
 

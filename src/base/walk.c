@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "base/walk.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+
+/* A directory on the way down from the start of the walk. */
+typedef struct {
+  char *name;
+  GPtrArray *names; /* entries */
+  guint next;       /* the first of them that was not visited yet */
+  dev_t dev;
+  ino_t ino;
+  gsize path_length; /* of the path before this one's name was added */
+} Level;
+
+typedef struct {
+  DkmsWalkFunc visit;
+  gpointer data;
+  GArray *levels; /* element-type Level */
+  GString *path;
+  int fd; /* the directory of the last level; -1: none */
+} Walk;
+
+static void
+level_clear (gpointer data)
+{
+  Level *level = data;
+
+  g_free (level->name);
+  g_clear_pointer (&level->names, g_ptr_array_unref);
+}
+
+static gboolean
+is_mount_root (int dir_fd, const char *name, const struct stat *st, const struct stat *parent)
+{
+  struct statx x;
+
+  if (statx (dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, &x) == 0
+      && (x.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0)
+    return (x.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+  /* Before Linux 5.8. The root of a subvolume of btrfs has this number, and is no mount. */
+  return st->st_dev != parent->st_dev && st->st_ino != 256;
+}
+
+/* Goes down into the directory @name of self->fd (or of @dir_fd, at the start). */
+static gboolean
+enter (Walk *self, int dir_fd, const char *name, GError **error)
+{
+  Level level = { .path_length = self->path->len };
+  g_auto (DkmsFd) fd = openat (dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  struct stat st;
+
+  if (fd < 0 && errno == ENOENT)
+    return TRUE;
+  if (self->levels->len > 0)
+    g_string_append_c (self->path, '/');
+  g_string_append (self->path, name);
+  if (fd < 0 || fstat (fd, &st) < 0)
+    return dkms_fail_errno (error, "open the directory", self->path->str);
+  if (!self->visit (DKMS_WALK_ENTER, fd, ".", &st, self->path->str, self->data, error))
+    return FALSE;
+  level.names = dkms_list_dir_at (fd, ".", error);
+  if (level.names == NULL)
+    {
+      g_prefix_error (error, "%s: ", self->path->str);
+      return FALSE;
+    }
+  level.name = g_strdup (name);
+  level.dev = st.st_dev;
+  level.ino = st.st_ino;
+  g_array_append_val (self->levels, level);
+  if (self->fd >= 0)
+    (void)close (self->fd);
+  self->fd = dkms_fd_steal (&fd);
+  return TRUE;
+}
+
+/* Goes back up to where it came from, and to nowhere else: whoever moves a directory in the middle of a walk must not
+ * lead it astray. */
+static gboolean
+leave (Walk *self, int start, GError **error)
+{
+  const Level *level = &g_array_index (self->levels, Level, self->levels->len - 1);
+  const Level *up = self->levels->len > 1 ? level - 1 : NULL;
+  g_auto (DkmsFd) fd = up != NULL ? openat (self->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+  struct stat st;
+  gboolean ok;
+
+  if (up != NULL && (fd < 0 || fstat (fd, &st) < 0 || st.st_dev != up->dev || st.st_ino != up->ino))
+    {
+      if (fd >= 0)
+        errno = ESTALE;
+      return dkms_fail_errno (error, "go back up from", self->path->str);
+    }
+  (void)close (self->fd);
+  self->fd = dkms_fd_steal (&fd);
+  ok = self->visit (DKMS_WALK_LEAVE, up != NULL ? self->fd : start, level->name, NULL, self->path->str, self->data,
+                    error);
+  g_string_truncate (self->path, level->path_length);
+  g_array_set_size (self->levels, self->levels->len - 1);
+  return ok;
+}
+
+/* Visits the entry @name of @dir_fd, whose own data is @parent (nullable: nobody knows). */
+static gboolean
+visit_entry (Walk *self, int dir_fd, const char *name, const struct stat *parent, GError **error)
+{
+  gsize length = self->path->len;
+  struct stat st;
+  DkmsWalkEvent event = DKMS_WALK_FILE;
+  gboolean ok;
+
+  if (fstatat (dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    {
+      g_autofree char *shown = g_build_filename (self->path->str, name, NULL);
+      return errno == ENOENT || dkms_fail_errno (error, "look at", shown);
+    }
+  if (S_ISDIR (st.st_mode) && parent != NULL && is_mount_root (dir_fd, name, &st, parent))
+    event = DKMS_WALK_MOUNT;
+  else if (S_ISDIR (st.st_mode))
+    return enter (self, dir_fd, name, error);
+  if (length > 0)
+    g_string_append_c (self->path, '/');
+  g_string_append (self->path, name);
+  ok = self->visit (event, dir_fd, name, &st, self->path->str, self->data, error);
+  g_string_truncate (self->path, length);
+  return ok;
+}
+
+gboolean
+dkms_walk_at (int dir_fd, const char *name, DkmsWalkFunc visit, gpointer data, GError **error)
+{
+  Walk self = { visit, data, g_array_new (FALSE, FALSE, sizeof (Level)), g_string_new (NULL), -1 };
+  struct stat top;
+  gboolean known = dir_fd != AT_FDCWD && strcmp (name, ".") != 0 && fstat (dir_fd, &top) == 0, ok;
+
+  g_array_set_clear_func (self.levels, level_clear);
+  ok = visit_entry (&self, dir_fd, name, known ? &top : NULL, error);
+  while (ok && self.levels->len > 0)
+    {
+      Level *level = &g_array_index (self.levels, Level, self.levels->len - 1);
+      struct stat parent = { .st_dev = level->dev, .st_ino = level->ino };
+
+      if (level->next == level->names->len)
+        ok = leave (&self, dir_fd, error);
+      else
+        ok = visit_entry (&self, self.fd, level->names->pdata[level->next++], &parent, error);
+    }
+  if (self.fd >= 0)
+    (void)close (self.fd);
+  g_array_unref (self.levels);
+  g_string_free (self.path, TRUE);
+  return ok;
+}
