@@ -90,6 +90,13 @@ check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError 
     return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, options->source,
                       "Give the directory or archive alone, or -m and -v alone.",
                       "A directory or archive and a module are named at once");
+  if (options->unreadable != NULL)
+    return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, options->unreadable,
+                      geteuid () == 0
+                          ? "Not even root may read some mounts (FUSE, NFS with root_squash). Copy the source "
+                            "to a local directory."
+                          : "Copy the source to a directory that you may read.",
+                      "Cannot read %s: %s", options->unreadable, g_strerror (options->unreadable_errno));
   if (options->bare_dir != NULL)
     return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, options->bare_dir, "Name the directory that holds it.",
                       "The directory %s holds no dkms.conf", options->bare_dir);
@@ -310,6 +317,15 @@ clean_environment (void)
     g_unsetenv (names[i]);
 }
 
+/* "dkms help" and "dkms help <verb>", which are not about a module of that name. */
+static gboolean
+asks_for_help (const DkmsOptions *options)
+{
+  const GPtrArray *words = options->words;
+
+  return words->len > 0 && strcmp (words->pdata[0], "help") == 0 && words->len == (options->verb != NULL ? 2 : 1);
+}
+
 int
 dkms_cli_main (int argc, char **argv)
 {
@@ -333,21 +349,24 @@ dkms_cli_main (int argc, char **argv)
     {
       int status = fail_with (&ui, error);
       if (error->code == DKMS_ERROR_OPTION)
-        dkms_help_print (NULL);
+        dkms_help_usage (NULL);
       return status;
     }
-  verb = options->verb != NULL ? dkms_verb_find (options->verb) : NULL;
   if (options->version_asked)
     return (void)printf ("%s\n", DKMS_VERSION), end_answer (&ui, 0);
-  if (options->help)
+  verb = options->verb != NULL ? dkms_verb_find (options->verb) : NULL;
+  if (options->help || asks_for_help (options))
     return dkms_help_print (verb), end_answer (&ui, 0);
   if (verb == NULL)
     {
-      dkms_fail (&error, DKMS_ERROR_USAGE, NULL, NULL, "No verb given");
+      (void)dkms_fail_verb (options, &error);
       dkms_ui_error (&ui, error);
-      dkms_help_print (NULL);
+      if (options->words->len == 0)
+        dkms_help_print (NULL);
       return dkms_exit_code (error);
     }
+  for (guint i = 0; i < options->ignored->len; i++)
+    dkms_ui_warn (&ui, "Ignoring the argument %s.", (char *)options->ignored->pdata[i]);
   dkms_options_apply (options, settings);
   ui.verbose = settings->verbose;
   return run_verb (settings, &ui, verb, options);

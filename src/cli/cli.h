@@ -12,10 +12,14 @@ typedef struct {
   char *verb;         /* (nullable) */
   char *module, *version, *source;
   char *archive;
-  char *missing;  /* (nullable): a path that does not exist */
+  char *missing;    /* (nullable): a path that does not exist */
+  char *unreadable; /* (nullable): a path that we may not look into */
+  int unreadable_errno;
   char *bare_dir; /* (nullable): a directory without dkms.conf */
   char *root, *dkmstree, *sourcetree, *installtree, *config, *kernelsourcedir, *conf_file, *jobs, *templatekernel;
   GPtrArray *directives;
+  GPtrArray *words;   /* all that is no option, in order */
+  GPtrArray *ignored; /* those of them that mean nothing */
   gboolean all, all_kernels, force, force_version_override, no_depmod, dry_run, verbose, quiet, symlink_modules,
       binaries_only, source_only, rpm_safe_upgrade, modprobe_on_install, help, version_asked;
 } DkmsOptions;
@@ -64,10 +68,14 @@ struct DkmsOptionInfo {
 const DkmsVerbInfo *dkms_verbs (void);
 /** Returns: (transfer none) (nullable): the verb of that name */
 const DkmsVerbInfo *dkms_verb_find (const char *name);
+/** Returns: (transfer none) (nullable): what to use in place of a verb of earlier versions; NULL for other words */
+const char *dkms_verb_dropped (const char *name);
 /** Returns: (transfer none): all options, ended by one without any name */
 const DkmsOptionInfo *dkms_option_infos (void);
 /** Returns: (transfer none) (nullable): the option of that letter or name, dashes included */
 const DkmsOptionInfo *dkms_option_find (const char *word);
+/** Prints one line, how @only (nullable: any verb) is used, on standard output. */
+void dkms_help_usage (const DkmsVerbInfo *only);
 /** Prints help about @only, or about all verbs when it is NULL, on standard output. */
 void dkms_help_print (const DkmsVerbInfo *only);
 /**
@@ -83,8 +91,13 @@ void dkms_help_print (const DkmsVerbInfo *only);
 int dkms_complete_main (int argc, char **argv);
 
 DkmsOptions *dkms_options_parse (int argc, char **argv, DkmsUi *ui, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Fails because the words hold no verb: with the verb that may have been meant, or with what became of a dropped one.
+ */
+gboolean dkms_fail_verb (const DkmsOptions *self, GError **error);
 /** Takes <m> or <m>/<v>, split at the first slash. */
 void dkms_options_set_module (DkmsOptions *self, const char *value);
+/** Takes a version; slashes at its end are dropped. */
+void dkms_options_set_version (DkmsOptions *self, const char *value);
 /** Adds a value of -k. */
 void dkms_options_add_kernel (DkmsOptions *self, const char *value);
 /** Lets the options override @settings, which takes the directives over. */

@@ -219,8 +219,12 @@ offer_words (Completion *self, const DkmsOptionInfo *awaiting)
   else if (*self->begun == '-')
     offer_options (self);
   else if (self->verb == NULL)
-    for (const DkmsVerbInfo *v = dkms_verbs (); v->name != NULL; v++)
-      offer (self, v->name, v->summary);
+    {
+      /* Those that only hooks of kernel packages call are left out. */
+      for (const DkmsVerbInfo *v = dkms_verbs (); v->name != NULL; v++)
+        if (!g_str_has_prefix (v->name, "kernel_"))
+          offer (self, v->name, v->summary);
+    }
   else if (o->module == NULL && o->source == NULL && o->archive == NULL)
     offer_kind (self, self->verb->positional);
 }

@@ -57,20 +57,32 @@ print_options (guint verbs)
 }
 
 void
+dkms_help_usage (const DkmsVerbInfo *only)
+{
+  g_autofree char *usage = only != NULL
+                               ? g_strdup_printf ("dkms %s [<option>...] %s", only->name, only->arguments)
+                               : g_strdup ("dkms <verb> [<option>...] [<module>/<version> | <file> | <directory>]");
+
+  print_wrapped (g_strchomp (usage), (int)strlen ("Usage: "), printf ("Usage: "));
+  fflush (stdout);
+}
+
+void
 dkms_help_print (const DkmsVerbInfo *only)
 {
   if (only != NULL)
     {
-      g_autofree char *usage = g_strdup_printf ("dkms %s [<option>...] %s", only->name, only->arguments);
       g_autofree char *text = g_strdup_printf ("%s. %s", only->summary, only->details);
-      print_wrapped (g_strchomp (usage), (int)strlen ("Usage: "), printf ("Usage: "));
+
+      dkms_help_usage (only);
       printf ("\n");
       print_wrapped (text, 0, 0);
       print_options (1u << only->verb);
     }
   else
     {
-      printf ("Usage: dkms <verb> [<option>...] [<module>/<version> | <file> | <directory>]\n\nVerbs:\n");
+      dkms_help_usage (NULL);
+      printf ("\nVerbs:\n");
       for (const DkmsVerbInfo *v = dkms_verbs (); v->name != NULL; v++)
         print_wrapped (v->summary, VERB_COLUMN, printf ("  %s", v->name));
       print_options (~0u);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/near.h"
 #include "cli/cli.h"
 
 void
@@ -13,27 +15,18 @@ dkms_options_free (DkmsOptions *self)
 {
   if (self == NULL)
     return;
-  char *texts[] = { self->verb,
-                    self->module,
-                    self->version,
-                    self->source,
-                    self->archive,
-                    self->missing,
-                    self->bare_dir,
-                    self->root,
-                    self->dkmstree,
-                    self->sourcetree,
-                    self->installtree,
-                    self->config,
-                    self->kernelsourcedir,
-                    self->conf_file,
-                    self->jobs,
+  char *texts[] = { self->verb,          self->module,          self->version,    self->source,
+                    self->archive,       self->missing,         self->unreadable, self->bare_dir,
+                    self->root,          self->dkmstree,        self->sourcetree, self->installtree,
+                    self->config,        self->kernelsourcedir, self->conf_file,  self->jobs,
                     self->templatekernel };
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_free (texts[i]);
   g_ptr_array_unref (self->kernels);
   g_ptr_array_unref (self->arches);
   g_ptr_array_unref (self->directives);
+  g_ptr_array_unref (self->words);
+  g_ptr_array_unref (self->ignored);
   g_free (self);
 }
 
@@ -45,6 +38,14 @@ set_text (char **field, const char *value)
 }
 
 void
+dkms_options_set_version (DkmsOptions *self, const char *value)
+{
+  set_text (&self->version, value);
+  for (gsize n = strlen (value); n > 0 && value[n - 1] == '/'; n--)
+    self->version[n - 1] = '\0';
+}
+
+void
 dkms_options_set_module (DkmsOptions *self, const char *value)
 {
   const char *slash = strchr (value, '/');
@@ -52,7 +53,7 @@ dkms_options_set_module (DkmsOptions *self, const char *value)
   g_free (self->module);
   self->module = slash != NULL ? g_strndup (value, (gsize)(slash - value)) : g_strdup (value);
   if (slash != NULL)
-    set_text (&self->version, slash + 1);
+    dkms_options_set_version (self, slash + 1);
 }
 
 void
@@ -83,11 +84,23 @@ is_path (const char *word)
          || g_str_has_prefix (word, "../");
 }
 
+/* Whether @word is a directory that can be no module: a path, or a single name with a slash behind it. */
 static gboolean
-take_positional (DkmsOptions *self, const char *word, DkmsUi *ui, GError **error)
+is_bare_directory (const char *word)
+{
+  const char *slash = strchr (word, '/');
+
+  return (is_path (word) || (slash != NULL && slash[1] == '\0')) && dkms_is_dir_at (AT_FDCWD, word);
+}
+
+static gboolean
+take_positional (DkmsOptions *self, const char *word, GError **error)
 {
   g_autofree char *conf = g_build_filename (word, "dkms.conf", NULL);
 
+  if (*word == '\0')
+    return TRUE; /* scripts write "$variable" when there is nothing in it */
+  g_ptr_array_add (self->words, g_strdup (word));
   if (dkms_verb_find (word) != NULL)
     {
       if (self->verb != NULL)
@@ -109,14 +122,19 @@ take_positional (DkmsOptions *self, const char *word, DkmsUi *ui, GError **error
     }
   else if (dkms_is_file_at (AT_FDCWD, word))
     set_text (&self->archive, word);
-  else if (*word == '/' && access (word, F_OK) != 0)
+  else if (is_path (word) && access (conf, F_OK) != 0 && errno != ENOENT && errno != ENOTDIR)
+    {
+      self->unreadable_errno = errno;
+      set_text (&self->unreadable, word);
+    }
+  else if (is_path (word) && access (word, F_OK) != 0)
     set_text (&self->missing, word);
-  else if (is_path (word) && dkms_is_dir_at (AT_FDCWD, word))
+  else if (is_bare_directory (word))
     set_text (&self->bare_dir, word);
-  else if (self->module == NULL)
+  else if (self->module == NULL || *self->module == '\0')
     dkms_options_set_module (self, word);
   else
-    dkms_ui_warn (ui, "Ignoring the argument %s.", word);
+    g_ptr_array_add (self->ignored, g_strdup (word));
   return TRUE;
 }
 
@@ -133,43 +151,88 @@ be_quiet (void)
   (void)close (fd);
 }
 
+gboolean
+dkms_fail_verb (const DkmsOptions *self, GError **error)
+{
+  const char *first = self->words->len > 0 ? self->words->pdata[0] : NULL;
+  const char *instead = first != NULL ? dkms_verb_dropped (first) : NULL;
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+  const char *near;
+
+  if (first == NULL)
+    return dkms_fail (error, DKMS_ERROR_USAGE, NULL, NULL, "No verb given");
+  if (instead != NULL)
+    return dkms_fail (error, DKMS_ERROR_USAGE, NULL, instead, "The verb '%s' of earlier versions no longer exists",
+                      first);
+  if (strchr (first, '/') != NULL || self->source != NULL || self->archive != NULL)
+    return dkms_fail (error, DKMS_ERROR_USAGE, NULL, NULL, "No verb given. Say what to do, as in: dkms install %s",
+                      first);
+  for (const DkmsVerbInfo *v = dkms_verbs (); v->name != NULL; v++)
+    g_ptr_array_add (names, (gpointer)v->name);
+  g_ptr_array_add (names, NULL);
+  near = dkms_nearest (first, (const char *const *)names->pdata);
+  if (near != NULL)
+    return dkms_fail (error, DKMS_ERROR_USAGE, NULL, NULL,
+                      "Unknown verb '%s'. Did you mean '%s'? 'dkms --help' lists all verbs", first, near);
+  return dkms_fail (error, DKMS_ERROR_USAGE, NULL, NULL, "Unknown verb '%s'. 'dkms --help' lists all verbs", first);
+}
+
+/* Takes the option @argv[*at], and its value from the next word if it has none. Returns: FALSE with an error */
+static gboolean
+take_option (DkmsOptions *self, int argc, char **argv, int *at, DkmsUi *ui, GError **error)
+{
+  const char *given = argv[*at], *equals = g_str_has_prefix (given, "--") ? strchr (given, '=') : NULL;
+  g_autofree char *word = equals != NULL ? g_strndup (given, (gsize)(equals - given)) : g_strdup (given);
+  const DkmsOptionInfo *option = dkms_option_find (word);
+  g_autofree char *value = NULL;
+
+  if (g_str_has_prefix (word, "-j") && g_ascii_isdigit (word[2]))
+    {
+      set_text (&self->jobs, word + 2);
+      return TRUE;
+    }
+  if (option == NULL || (equals != NULL && option->value == NULL))
+    {
+      if (self->verb == NULL && self->words->len > 0 && dkms_verb_dropped (self->words->pdata[0]) != NULL)
+        return dkms_fail_verb (self, error); /* of which the option was */
+      return dkms_fail (error, DKMS_ERROR_OPTION, NULL, "See 'dkms --help'.", "Unknown option %s", given);
+    }
+  if (option->value != NULL && equals == NULL && *at + 1 == argc)
+    return dkms_fail (error, DKMS_ERROR_OPTION, NULL, "See 'dkms --help'.", "The option %s needs a value", word);
+  if (option->value != NULL)
+    value = tidy (equals != NULL ? equals + 1 : argv[++*at]);
+  option->take (self, option, value, ui);
+  return TRUE;
+}
+
 DkmsOptions *
 dkms_options_parse (int argc, char **argv, DkmsUi *ui, GError **error)
 {
   g_autoptr (DkmsOptions) self = g_new0 (DkmsOptions, 1);
+  gboolean ended = FALSE; /* by "--": words only from there on */
 
   self->kernels = g_ptr_array_new_with_free_func (dkms_target_free);
   self->arches = g_ptr_array_new_with_free_func (g_free);
   self->directives = g_ptr_array_new_with_free_func (g_free);
+  self->words = g_ptr_array_new_with_free_func (g_free);
+  self->ignored = g_ptr_array_new_with_free_func (g_free);
   for (int i = 1; i < argc; i++)
-    {
-      const char *equals = g_str_has_prefix (argv[i], "--") ? strchr (argv[i], '=') : NULL;
-      g_autofree char *word = equals != NULL ? g_strndup (argv[i], (gsize)(equals - argv[i])) : g_strdup (argv[i]);
-      const DkmsOptionInfo *option = dkms_option_find (word);
-
-      if (g_str_has_prefix (word, "-j") && g_ascii_isdigit (word[2]))
-        {
-          set_text (&self->jobs, word + 2);
-          continue;
-        }
-      if (*word == '-' && (option == NULL || (equals != NULL && option->value == NULL)))
-        return dkms_fail (error, DKMS_ERROR_OPTION, NULL, "See 'dkms --help'.", "Unknown option %s", argv[i]), NULL;
-      if (option == NULL)
-        {
-          if (!take_positional (self, argv[i], ui, error))
-            return NULL;
-          continue;
-        }
-      if (option->value != NULL && equals == NULL && i + 1 == argc)
-        return dkms_fail (error, DKMS_ERROR_OPTION, NULL, "See 'dkms --help'.", "The option %s needs a value", word),
-               NULL;
-      g_autofree char *value = option->value == NULL ? NULL : tidy (equals != NULL ? equals + 1 : argv[++i]);
-      option->take (self, option, value, ui);
-      if (self->version_asked || self->help)
-        return g_steal_pointer (&self); /* at once, whatever follows */
-      if (self->quiet)
-        be_quiet ();
-    }
+    if (!ended && strcmp (argv[i], "--") == 0)
+      ended = TRUE;
+    else if (ended || *argv[i] != '-')
+      {
+        if (!take_positional (self, argv[i], error))
+          return NULL;
+      }
+    else
+      {
+        if (!take_option (self, argc, argv, &i, ui, error))
+          return NULL;
+        if (self->version_asked || self->help)
+          return g_steal_pointer (&self); /* at once, whatever follows */
+        if (self->quiet)
+          be_quiet ();
+      }
   return g_steal_pointer (&self);
 }
 

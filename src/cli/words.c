@@ -164,6 +164,22 @@ dkms_verb_find (const char *name)
   return NULL;
 }
 
+const char *
+dkms_verb_dropped (const char *name)
+{
+  static const char debian[] = "To package a driver for Debian, use the debhelper add-on of the package dh-dkms.";
+  static const char archive[]
+      = "To carry builds to other machines, use 'dkms mktarball --binaries-only' and 'dkms ldtarball'.";
+  static const char rpm[] = "To package a driver as rpm, let its spec file install the source and call 'dkms install'.";
+  static const char *const table[][2] = { { "mkdeb", debian }, { "mkdsc", debian }, { "mkbmdeb", archive },
+                                          { "mkrpm", rpm },    { "mkkmp", rpm },    { "mkdriverdisk", archive } };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (table); i++)
+    if (strcmp (name, table[i][0]) == 0)
+      return table[i][1];
+  return NULL;
+}
+
 /* ---- what options do ---- */
 
 static void
@@ -197,6 +213,12 @@ take_module (DkmsOptions *options, const DkmsOptionInfo *self, const char *value
 }
 
 static void
+take_version (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsUi *ui)
+{
+  dkms_options_set_version (options, value);
+}
+
+static void
 take_kernel (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsUi *ui)
 {
   dkms_options_add_kernel (options, value);
@@ -226,7 +248,7 @@ take_obsolete (DkmsOptions *options, const DkmsOptionInfo *self, const char *val
 
 static const DkmsOptionInfo options[] = {
   { "-m", "--module", "<module>[/<version>]", take_module, 0, DKMS_WORD_MODULE, OF_A_MODULE, "Module, and version" },
-  { "-v", "--module-version", "<version>", take_text, FIELD (version), DKMS_WORD_VERSION, OF_A_MODULE, "Version" },
+  { "-v", "--module-version", "<version>", take_version, 0, DKMS_WORD_VERSION, OF_A_MODULE, "Version" },
   { "-k", "--kernelver", "<kernel>[/<arch>]", take_kernel, 0, DKMS_WORD_KERNEL, ALL,
     "Kernel release; several where the verb can take them" },
   { "-a", "--arch", "<arch>", take_another, FIELD (arches), DKMS_WORD_ARCH, ALL & ~BIT (GENERATE_MOK), "Architecture" },

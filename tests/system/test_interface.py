@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import ARCH, DKMS, K1, K2
+from conftest import ARCH, DKMS, K1, K2, Result
 
 CONF = 'PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/extra\nSTRIP=no\nAUTOINSTALL=yes\n'
 
@@ -66,7 +66,7 @@ def test_running_kernel_is_the_default(root):
     (["match", "--templatekernel", K1, "-k", K1, "-k", K2], 4), (["add", "remove"], 4), (["mktarball", "--binaries-only", "--source-only"], 8),
     (["remove", "foo"], 1), (["remove"], 1), (["remove", "foo/9"], 3), (["unbuild", "foo/9"], 3), (["uninstall", "foo/9"], 3),
     (["add", "nosuch/1.0"], 2), (["--bogus"], 2), (["status", "-k=x"], 2), (["status", "-m=x"], 2), (["--kernelverX=1"], 2), ([], 2), (["nonsense"], 2),
-    (["build", "foo/1.0", "-k"], 2), (["add", "/no/such/place"], 1), (["add", "."], 1)])
+    (["build", "foo/1.0", "-k"], 2), (["add", "/no/such/place"], 1), (["add", "."], 1), (["add", "./nope"], 1), (["add", "../nope/x"], 1)])
 def test_refusals(root, tmp_path, arguments, code):
     root.source()
     before = root.snapshot()
@@ -77,6 +77,27 @@ def test_refusals(root, tmp_path, arguments, code):
 
 def test_a_directory_and_a_module_at_once(root):
     assert root("add", root.source(), "-m", "foo").rc == 1  # Q-07
+
+
+@pytest.mark.parametrize("words", [["add", "foo/1.0/"], ["add", "foo/1.0//"], ["add", "foo", "-v", "1.0/"], ["add", "", "foo/1.0"],
+                                   ["", "add", "foo/1.0", ""], ["add", "-m", "", "foo/1.0"], ["add", "--", "foo/1.0"],
+                                   ["--", "add", "foo/1.0"]])
+def test_words_that_add_nothing(root, tmp_path, words):
+    root.source()
+    result = root.ok(*words, cwd=tmp_path)
+    assert result.err == "" and root.status() == root.status("foo/1.0/") == ["foo/1.0: added"]
+
+
+def test_an_empty_word_is_not_the_callers_directory(root, tmp_path):
+    root.source()
+    (tmp_path / "dkms.conf").write_text(CONF.replace("foo", "bar"))
+    root.ok("install", "", "foo/1.0", "-k", K1, cwd=tmp_path)
+    assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
+
+
+def test_two_dashes_end_the_options(root):
+    assert '"--force" cannot be a module name' in root("add", "--", "--force").err
+    assert root("--", "--version").rc == 2
 
 
 def test_a_second_name_is_ignored(root):
@@ -102,7 +123,22 @@ def test_help_and_version(root):
 
 def test_unknown_option_shows_the_usage(root):
     result = root("--bogus")
-    assert "--bogus" in result.err and "Usage" in result.out
+    assert "--bogus" in result.err and result.out.startswith("Usage: ") and len(result.out.splitlines()) == 1
+
+
+def test_paths_that_lead_nowhere_are_named(root, tmp_path):
+    (tmp_path / "bare").mkdir()
+    for word, says in (("./nope", "There is no file or directory ./nope"), ("./bare", "./bare holds no dkms.conf"),
+                       ("bare/", "bare/ holds no dkms.conf")):
+        result = root("add", word, cwd=tmp_path)
+        assert result.rc == 1 and says in result.err, result
+
+
+def test_directory_that_may_not_be_read(root, tmp_path):
+    (tmp_path / "closed/driver").mkdir(parents=True)
+    (tmp_path / "closed").chmod(0)
+    result = as_nobody(root, "add", tmp_path / "closed/driver")
+    assert result.rc == 1 and f"Cannot read {tmp_path}/closed/driver: Permission denied" in result.err, result
 
 
 @pytest.mark.parametrize("option", ["-q", "--quiet"])
@@ -229,22 +265,29 @@ def test_depmod_failure_is_a_warning(root, tmp_path):
     assert (tmp_path / "again").read_text() == "again\n"
 
 
+def as_nobody(root, *arguments, own=(), **keywords):
+    """Runs a copy of the program that everybody can reach as user nobody, who owns the paths @own."""
+    program = root.path.parent / "program/dkms"
+    if not program.exists():
+        (program.parent / "helpers").mkdir(parents=True)
+        shutil.copy(DKMS, program)
+        for helper in pathlib.Path(DKMS).parent.glob("helpers/dkms-*"):
+            if helper.is_file():
+                shutil.copy(helper, program.parent / "helpers")
+    for path in own:
+        subprocess.run(["chown", "-R", "nobody", path], check=True)
+    for directory in [root.path, *root.path.parents][:4]:
+        directory.chmod(directory.stat().st_mode | 0o055)
+    drop = "import os,sys; os.setgroups([]); os.setgid(65534); os.setuid(65534); os.execv(sys.argv[1], sys.argv[1:])"
+    return Result(subprocess.run(["/usr/bin/python3", "-c", drop, program, "--root", root.path, *map(str, arguments)], capture_output=True,
+                                 text=True, check=False, cwd="/", env=dict(os.environ, LC_ALL="C"), **keywords))
+
+
 def test_unprivileged_verbs_of_the_tree(root):
     """Whoever may write the trees may add and build; a root of his own is his own."""
     root.source()
-    program = root.path / "program/dkms"  # where everybody can reach it
-    (program.parent / "helpers").mkdir(parents=True)
-    shutil.copy(DKMS, program)
-    for helper in pathlib.Path(DKMS).parent.glob("helpers/dkms-*"):
-        if helper.is_file():
-            shutil.copy(helper, program.parent / "helpers")
-    subprocess.run(["chown", "-R", "nobody", root.path], check=True)
-    for directory in [root.path, *root.path.parents][:4]:
-        directory.chmod(directory.stat().st_mode | 0o055)
-    drop = "import os,sys; os.setgid(65534); os.setuid(65534); os.execv(sys.argv[1], sys.argv[1:])"
-    result = subprocess.run(["/usr/bin/python3", "-c", drop, program, "--root", root.path, "install", "foo/1.0", "-k", K1], capture_output=True,
-                            text=True, check=False, cwd="/")
-    assert result.returncode == 0, result
+    result = as_nobody(root, "install", "foo/1.0", "-k", K1, own=[root.path])
+    assert result.rc == 0, result
     assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
 
 

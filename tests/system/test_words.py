@@ -48,6 +48,48 @@ def test_general_help_names_every_verb_and_option():
             assert option in text
 
 
+# ---- verbs that are none ----
+
+@pytest.mark.parametrize("words, meant", [
+    (["statsu"], "status"), (["instal", "hello/1.0"], "install"), (["unistall", "-k", "x", "hello/1.0"], "uninstall"),
+    (["STATUS"], "status"), (["remvoe", "hello/1.0", "--all"], "remove"), (["nonsense"], None), (["xyzzy", "a/b"], None)])
+def test_a_mistyped_verb_is_one_line(root, words, meant):
+    result = root(*words)
+    assert result.rc == 2 and result.out == ""
+    lines = result.err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith(f"Error! Unknown verb '{words[0]}'."), result
+    assert ("Did you mean" in lines[0]) == (meant is not None) and (meant is None or f"Did you mean '{meant}'?" in lines[0])
+
+
+def test_no_verb_but_something_to_work_on(root):
+    source = root.source()
+    for word in ("foo/1.0", str(source), str(source / "dkms.conf")):
+        result = root(word)
+        assert result.rc == 2 and f"dkms install {word}" in result.err and result.out == ""
+    assert "Usage" in root().out and root().rc == 2
+
+
+@pytest.mark.parametrize("verb, instead", [("mkdeb", "dh-dkms"), ("mkdsc", "dh-dkms"), ("mkbmdeb", "mktarball"), ("mkrpm", "spec file"),
+                                           ("mkkmp", "spec file"), ("mkdriverdisk", "mktarball")])
+@pytest.mark.parametrize("rest", [[], ["foo/1.0", "-k", K1], ["-m", "foo", "-v", "1.0", "--legacy-postinst=0"]])
+def test_verbs_of_earlier_versions(root, verb, instead, rest):
+    root.source()
+    result = root(verb, *rest)
+    assert result.rc == 2 and f"'{verb}'" in result.err and instead in result.err, result
+    # A module may still have such a name.
+    root.source(verb)
+    root.ok("add", f"{verb}/1.0")
+    assert root.status() == [f"{verb}/1.0: added"]
+
+
+def test_help_is_a_verb(root):
+    assert root.ok("help").out == root.ok("--help").out
+    assert root.ok("help", "status").out == root.ok("status", "--help").out
+    root.source("help")
+    root.ok("add", "help/1.0")
+    root.ok("remove", "help", "-v", "1.0", "-k", K1)  # that is a module
+
+
 # ---- manual pages ----
 
 PAGES = ["dkms.8", "dkms.conf.5", "dkms-framework.conf.5"]
@@ -119,6 +161,7 @@ def test_answers_for_shells(root, tmp_path):
     assert "--templatekernel" in ask("match", "--") and "--templatekernel" not in ask("build", "--")
     assert ask("match", "--templatekernel", K1, "") == {"foo": "module"}
     assert ask("autoinstall", "") == {} and ask("build", "foo/1.0", "") == {} and ask("build", "--no-such=") == {}
+    assert set(ask("kernel_")) == set() and "autoinstall" in ask(""), "what only hooks call is not offered"
     # Words that would act when they are complete do nothing here.
     assert ask("--quiet", "--version", "--help", "--debug", "unb") == {"unbuild": "Uninstall, and delete what was compiled"}
     # A tree elsewhere, a root that is not there.

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/near.h"
+
+#include <string.h>
+
+enum { LONGEST = 40 }; /* no word that can be typed is longer */
+
+/* The optimal string alignment distance of two words, neither longer than LONGEST. */
+static guint
+distance (const char *a, const char *b)
+{
+  guint rows[LONGEST + 1][LONGEST + 1];
+  guint n = (guint)strlen (a), m = (guint)strlen (b);
+
+  for (guint i = 0; i <= n; i++)
+    rows[i][0] = i;
+  for (guint k = 0; k <= m; k++)
+    rows[0][k] = k;
+  for (guint i = 1; i <= n; i++)
+    for (guint k = 1; k <= m; k++)
+      {
+        char x = g_ascii_tolower (a[i - 1]), y = g_ascii_tolower (b[k - 1]);
+        guint best = MIN (rows[i - 1][k], rows[i][k - 1]) + 1;
+
+        best = MIN (best, rows[i - 1][k - 1] + (x != y));
+        if (i > 1 && k > 1 && x == g_ascii_tolower (b[k - 2]) && g_ascii_tolower (a[i - 2]) == y)
+          best = MIN (best, rows[i - 2][k - 2] + 1);
+        rows[i][k] = best;
+      }
+  return rows[n][m];
+}
+
+const char *
+dkms_nearest (const char *word, const char *const *choices)
+{
+  const char *nearest = NULL;
+  guint least = MAX ((guint)strlen (word) / 3, 1) + 1;
+
+  if (strlen (word) > LONGEST)
+    return NULL;
+  for (; *choices != NULL; choices++)
+    {
+      guint here = strlen (*choices) <= LONGEST ? distance (word, *choices) : least;
+
+      if (here < least)
+        {
+          least = here;
+          nearest = *choices;
+        }
+    }
+  return nearest;
+}
