@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -16,6 +15,7 @@
 #include "build/sign.h"
 #include "config.h"
 #include "inspect/status.h"
+#include "kernel/version.h"
 #include "plan/run.h"
 
 static int
@@ -145,19 +145,59 @@ static gboolean
 add_all_kernels (const DkmsSettings *settings, DkmsOptions *options, GError **error)
 {
   g_autoptr (GPtrArray) names = dkms_kernel_list (settings->root, settings->install_tree, TRUE);
+  g_autofree char *shown = dkms_root_host_path (settings->root, settings->install_tree);
 
   for (guint i = 0; i < names->len; i++)
     dkms_options_add_kernel (options, names->pdata[i]);
   return options->kernels->len > 0
-         || dkms_fail (error, DKMS_ERROR_NO_HEADERS, settings->install_tree, "Install the headers of your kernels.",
-                       "No kernel in %s has headers", settings->install_tree);
+         || dkms_fail (error, DKMS_ERROR_NO_HEADERS, shown, "Install the headers of your kernels.",
+                       "No kernel in %s has headers", shown);
+}
+
+static int
+compare_releases (gconstpointer a, gconstpointer b)
+{
+  return dkms_version_sort (*(const char *const *)a, *(const char *const *)b);
+}
+
+static gboolean
+builds (DkmsVerb verb)
+{
+  return verb == DKMS_VERB_BUILD || verb == DKMS_VERB_INSTALL || verb == DKMS_VERB_MATCH
+         || dkms_verb_is_autoinstall (verb);
+}
+
+/* The system in --root is not the one that runs: its own kernel is meant, the newest, or all that have headers with
+ * autoinstall. */
+static gboolean
+add_kernel_of_root (const DkmsSettings *settings, DkmsOptions *options, DkmsVerb verb, GError **error)
+{
+  g_autofree char *running = g_build_filename (settings->install_tree, dkms_running_release (), NULL);
+  g_autofree char *shown = dkms_root_host_path (settings->root, settings->install_tree);
+  g_autoptr (GPtrArray) names = NULL;
+
+  if (dkms_root_is_dir (settings->root, running))
+    return TRUE;
+  if (verb == DKMS_VERB_AUTOINSTALL)
+    return add_all_kernels (settings, options, error);
+  names = dkms_kernel_list (settings->root, settings->install_tree, TRUE);
+  if (names->len == 0)
+    {
+      g_ptr_array_unref (names);
+      names = dkms_kernel_list (settings->root, settings->install_tree, FALSE);
+    }
+  g_ptr_array_sort (names, compare_releases);
+  if (names->len > 0)
+    dkms_options_add_kernel (options, names->pdata[names->len - 1]);
+  return names->len > 0 || !builds (verb)
+         || dkms_fail (error, DKMS_ERROR_NO_HEADERS, shown, "Install one there, or name a kernel with -k.",
+                       "There is no kernel in %s", shown);
 }
 
 /* Pairs kernels and arches (spec/cli.md §5; an arch given as k/a stays with its kernel). */
 static gboolean
 fill_targets (DkmsRequest *request, const DkmsSettings *settings, DkmsOptions *options, GError **error)
 {
-  struct utsname uts;
   gboolean status = request->verb == DKMS_VERB_STATUS;
   g_autofree char *usual = NULL; /* the arch of the first kernel serves all that come without one */
 
@@ -165,12 +205,13 @@ fill_targets (DkmsRequest *request, const DkmsSettings *settings, DkmsOptions *o
     return TRUE; /* the engine knows what is built */
   if (options->all_kernels && !add_all_kernels (settings, options, error))
     return FALSE;
-  if (uname (&uts) < 0)
-    return dkms_fail_errno (error, "ask for", "the running kernel");
+  if (options->kernels->len == 0 && !status && !dkms_root_is_host (settings->root)
+      && !add_kernel_of_root (settings, options, request->verb, error))
+    return FALSE;
   for (guint i = 0; i < MAX (options->kernels->len, 1); i++)
     {
       const DkmsTarget *given = i < options->kernels->len ? options->kernels->pdata[i] : NULL;
-      const char *kernel = given != NULL ? given->kernel : status ? NULL : uts.release;
+      const char *kernel = given != NULL ? given->kernel : status ? NULL : dkms_running_release ();
       const char *arch = given != NULL && given->arch != NULL ? given->arch
                          : options->arches->len > 1           ? options->arches->pdata[i]
                          : options->arches->len == 1          ? options->arches->pdata[0]
@@ -179,9 +220,9 @@ fill_targets (DkmsRequest *request, const DkmsSettings *settings, DkmsOptions *o
       if (!status && arch == NULL && usual == NULL)
         {
           const DkmsTarget *first = options->kernels->len > 0 ? options->kernels->pdata[0] : NULL;
-          g_autofree char *dir
-              = g_build_filename (settings->install_tree, first != NULL ? first->kernel : uts.release, NULL);
-          usual = dkms_distro_arch (settings->distro, settings->root, dir, uts.machine);
+          g_autofree char *dir = g_build_filename (settings->install_tree,
+                                                   first != NULL ? first->kernel : dkms_running_release (), NULL);
+          usual = dkms_distro_arch (settings->distro, settings->root, dir, dkms_running_machine ());
         }
       if (arch == NULL)
         arch = usual;
@@ -239,12 +280,8 @@ generate_mok (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *reque
 {
   const DkmsTarget *target = request->targets->len > 0 ? request->targets->pdata[0] : NULL;
   g_autoptr (DkmsWorld) world = dkms_world_new (settings, ui);
-  struct utsname uts;
-
-  if (uname (&uts) < 0)
-    return dkms_fail_errno (error, "ask for", "the running kernel");
-  DkmsKernelFacts facts = dkms_world_kernel (world, target != NULL ? target->kernel : uts.release,
-                                             target != NULL ? target->arch : uts.machine);
+  DkmsKernelFacts facts = dkms_world_kernel (world, target != NULL ? target->kernel : dkms_running_release (),
+                                             target != NULL ? target->arch : dkms_running_machine ());
   return dkms_signer_generate (settings, ui, facts.kernel, facts.config, error);
 }
 

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -136,7 +135,6 @@ offer_kernels (const Completion *self)
                       | 1u << DKMS_VERB_STATUS | 1u << DKMS_VERB_MKTARBALL | 1u << DKMS_VERB_KERNEL_PRERM
                       | 1u << DKMS_VERB_KERNEL_PREINST;
   const DkmsSettings *s = self->settings;
-  struct utsname uts;
 
   if (self->verb != NULL && (built & 1u << self->verb->verb) != 0)
     {
@@ -145,8 +143,7 @@ offer_kernels (const Completion *self)
     }
   g_autoptr (GPtrArray) names = dkms_kernel_list (s->root, s->install_tree, !is_verb (self, DKMS_VERB_MATCH));
   for (guint i = 0; i < names->len; i++)
-    offer (self, names->pdata[i],
-           uname (&uts) == 0 && strcmp (uts.release, names->pdata[i]) == 0 ? "running" : "kernel");
+    offer (self, names->pdata[i], strcmp (dkms_running_release (), names->pdata[i]) == 0 ? "running" : "kernel");
 }
 
 /* The tree is read here and not earlier: verbs and options are offered without it. */
@@ -157,7 +154,6 @@ offer_kind (Completion *self, DkmsWordKind kind)
       = 1u << DKMS_WORD_SOURCE | 1u << DKMS_WORD_MODULE | 1u << DKMS_WORD_VERSION | 1u << DKMS_WORD_KERNEL;
   g_autoptr (DkmsState) state
       = (of_the_tree & 1u << kind) != 0 ? dkms_state_read (self->settings, NULL, NULL, NULL) : NULL;
-  struct utsname uts;
 
   if (state == NULL)
     state = dkms_state_new ();
@@ -179,8 +175,7 @@ offer_kind (Completion *self, DkmsWordKind kind)
       offer_kernels (self);
       break;
     case DKMS_WORD_ARCH:
-      if (uname (&uts) == 0)
-        offer (self, uts.machine, "this machine");
+      offer (self, dkms_running_machine (), "this machine");
       break;
     case DKMS_WORD_FILE:
       printf (":files\n");

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -164,25 +163,25 @@ newest_kernel (const Postinst *p, const char *running)
 static GPtrArray *
 choose_kernels (const Postinst *p)
 {
-  struct utsname uts;
   g_autoptr (GPtrArray) all = kernels_with_headers (p);
   g_autofree char *running_dir = NULL;
   g_autofree char *newest = NULL;
+  const char *running = dkms_running_release ();
   GPtrArray *chosen;
 
-  if (p->all_kernels || uname (&uts) < 0)
+  if (p->all_kernels)
     return g_steal_pointer (&all);
-  newest = newest_kernel (p, uts.release);
-  running_dir = g_build_filename (DKMS_MODULE_DIR, uts.release, NULL);
+  newest = newest_kernel (p, running);
+  running_dir = g_build_filename (DKMS_MODULE_DIR, running, NULL);
   chosen = g_ptr_array_new_with_free_func (g_free);
   if (dkms_root_is_dir (p->settings->root, running_dir))
     {
-      g_ptr_array_add (chosen, g_strdup (uts.release));
-      if (newest != NULL && strcmp (newest, uts.release) != 0)
+      g_ptr_array_add (chosen, g_strdup (running));
+      if (newest != NULL && strcmp (newest, running) != 0)
         g_ptr_array_add (chosen, g_steal_pointer (&newest));
       return chosen;
     }
-  printf ("The running kernel %s is not installed here; this looks like a chroot or an image.\n", uts.release);
+  printf ("The running kernel %s is not installed here; this looks like a chroot or an image.\n", running);
   if (newest == NULL || *p->upgrade == '\0')
     {
       g_ptr_array_unref (chosen);
@@ -244,9 +243,8 @@ static gboolean
 wants_autoinstall (const Postinst *p)
 {
   g_autoptr (DkmsWorld) world = dkms_world_new (p->settings, (DkmsUi *)&p->ui);
-  struct utsname uts;
   const DkmsRecipe *recipe
-      = uname (&uts) == 0 ? dkms_world_recipe (world, p->name, p->version, uts.release, uts.machine, NULL) : NULL;
+      = dkms_world_recipe (world, p->name, p->version, dkms_running_release (), dkms_running_machine (), NULL);
 
   return recipe != NULL && dkms_recipe_yes (recipe, "AUTOINSTALL");
 }

@@ -5,11 +5,83 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "config.h"
+
+/* ---- the running kernel ---- */
+
+/* Returns: (transfer full) (nullable): the uname that PATH names, if it is not the system's own */
+static char *
+replaced_uname (void)
+{
+  static const char *const usual[] = { "/usr/bin/uname", "/bin/uname" };
+  g_autofree char *found = g_find_program_in_path ("uname");
+  struct stat a, b;
+
+  if (found == NULL || stat (found, &a) < 0)
+    return NULL;
+  for (gsize i = 0; i < G_N_ELEMENTS (usual); i++)
+    if (stat (usual[i], &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+      return NULL;
+  return g_steal_pointer (&found);
+}
+
+/* Returns: (transfer full) (nullable): what a replaced uname says; NULL if it says nothing that can be a name */
+static char *
+ask_uname (const char *program, const char *option)
+{
+  const char *argv[] = { program, option, NULL };
+  DkmsCommand command = { .argv = argv, .null_stdin = TRUE };
+  int status = 0;
+  g_autofree char *said = dkms_process_capture (&command, NULL, &status, NULL);
+
+  if (said == NULL || status != 0 || *g_strstrip (said) == '\0' || strpbrk (said, " \t\n/") != NULL)
+    return NULL;
+  return g_steal_pointer (&said);
+}
+
+typedef struct {
+  char *release, *machine;
+} Running;
+
+static const Running *
+running (void)
+{
+  static Running self; /* it does not change while we run */
+  g_autofree char *program = NULL;
+  struct utsname uts = { 0 };
+
+  if (self.release != NULL)
+    return &self;
+  (void)uname (&uts); /* fails for a bad buffer only */
+  program = replaced_uname ();
+  self.release = program != NULL ? ask_uname (program, "-r") : NULL;
+  self.machine = program != NULL ? ask_uname (program, "-m") : NULL;
+  if (self.release == NULL)
+    self.release = g_strdup (uts.release);
+  if (self.machine == NULL)
+    self.machine = g_strdup (uts.machine);
+  return &self;
+}
+
+const char *
+dkms_running_release (void)
+{
+  return running ()->release;
+}
+
+const char *
+dkms_running_machine (void)
+{
+  return running ()->machine;
+}
+
+/* ---- one kernel ---- */
 
 char *
 dkms_kernel_openable (const DkmsRoot *root, const char *tool_path)
@@ -26,6 +98,44 @@ openable_exists (const DkmsRoot *root, const char *tool_path, gboolean dir)
   return dir ? dkms_is_dir_at (AT_FDCWD, tool_path) : dkms_is_file_at (AT_FDCWD, tool_path);
 }
 
+static gboolean
+holds_headers (const DkmsRoot *root, const char *tool_path)
+{
+  g_autofree char *include = g_build_filename (tool_path, "include", NULL);
+
+  return openable_exists (root, include, TRUE);
+}
+
+/* Where the headers of @release are, as tools name it: what its build link leads to. An image without that link may
+ * have them in their usual place, and one that is only data borrows those of the host. */
+static char *
+find_headers (const DkmsRoot *root, const char *build, const char *release)
+{
+  g_autofree char *linked = dkms_root_tool_path (root, build);
+  char *const places[]
+      = { g_strconcat ("/usr/src/linux-headers-", release, NULL), g_strconcat ("/usr/src/kernels/", release, NULL) };
+  char *found = NULL;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (places); i++)
+    {
+      g_autofree char *inside = dkms_root_tool_path (root, places[i]);
+      if (found == NULL && !dkms_root_is_host (root) && !holds_headers (root, linked) && holds_headers (root, inside))
+        found = g_steal_pointer (&inside);
+    }
+  if (found == NULL && !root->has_shell && !holds_headers (root, linked))
+    {
+      g_autofree char *hosts = g_build_filename (DKMS_MODULE_DIR, release, "build", NULL);
+      if (holds_headers (root, hosts))
+        found = g_canonicalize_filename (hosts, NULL);
+      for (gsize i = 0; i < G_N_ELEMENTS (places); i++)
+        if (found == NULL && holds_headers (root, places[i]))
+          found = g_strdup (places[i]);
+    }
+  for (gsize i = 0; i < G_N_ELEMENTS (places); i++)
+    g_free (places[i]);
+  return found != NULL ? found : g_steal_pointer (&linked);
+}
+
 DkmsKernel *
 dkms_kernel_new (const DkmsRoot *root, const char *install_tree, const char *release, const char *arch,
                  const char *source_dir, const char *config)
@@ -37,7 +147,7 @@ dkms_kernel_new (const DkmsRoot *root, const char *install_tree, const char *rel
   self->arch = g_strdup (arch);
   self->dir = g_build_filename (install_tree, release, NULL);
   build = g_build_filename (self->dir, "build", NULL);
-  self->source_dir = dkms_root_tool_path (root, source_dir != NULL ? source_dir : build);
+  self->source_dir = source_dir != NULL ? dkms_root_tool_path (root, source_dir) : find_headers (root, build, release);
   if (config != NULL)
     self->config = dkms_root_tool_path (root, config);
   else

@@ -13,12 +13,24 @@ typedef struct {
 } DkmsKernel;
 
 /**
+ * dkms_running_release:
+ * As `uname -r` prints it. A uname that PATH finds before the system's own is asked: image builders put one there that
+ * names the kernel of the image.
+ *
+ * Returns: (transfer none)
+ */
+const char *dkms_running_release (void);
+/** As dkms_running_release(), for `uname -m`. */
+const char *dkms_running_machine (void);
+
+/**
  * dkms_kernel_new:
  * @source_dir: (nullable): value of --kernelsourcedir, inside the root
  * @config: (nullable): value of --config, inside the root
  *
- * A root that is only data (no shell of its own) borrows tools and headers from the host: if its
- * build link leads nowhere inside the root, the same path of the host is used.
+ * In a root that is not the host's, headers without a build link are found in /usr/src/linux-headers-<release> and
+ * /usr/src/kernels/<release>. A root that is only data (no shell of its own) borrows tools and headers from the host:
+ * if it has none for the release, the host's build link and those places of the host are used.
  *
  * Returns: (transfer full)
  */

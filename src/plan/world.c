@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -81,7 +80,6 @@ static void
 add_variables (DkmsWorld *self, DkmsQuery *query, const char *module, const char *version, const DkmsKernel *kernel)
 {
   const DkmsSettings *s = self->settings;
-  struct utsname uts;
   const char *const table[][2] = {
     { "kernelver", kernel->release },
     { "arch", kernel->arch },
@@ -108,11 +106,8 @@ add_variables (DkmsWorld *self, DkmsQuery *query, const char *module, const char
       g_autofree char *path = dkms_root_tool_path (s->root, trees[i][1]);
       g_ptr_array_add (query->assign, g_strconcat (trees[i][0], "=", path, NULL));
     }
-  if (uname (&uts) == 0)
-    {
-      g_ptr_array_add (query->assign, g_strconcat ("current_kernel=", uts.release, NULL));
-      g_ptr_array_add (query->assign, g_strconcat ("current_os=", uts.sysname, NULL));
-    }
+  g_ptr_array_add (query->assign, g_strconcat ("current_kernel=", dkms_running_release (), NULL));
+  g_ptr_array_add (query->assign, g_strdup ("current_os=Linux"));
 }
 
 static void

@@ -59,6 +59,41 @@ def test_running_kernel_is_the_default(root):
     assert root.status() == [f"foo/1.0, {os.uname().release}, {ARCH}: built"]
 
 
+def test_a_replaced_uname_is_asked(root, tmp_path):
+    """Image builders put a uname first in PATH that names the kernel of the image."""
+    root.source()
+    root.ok("build", "foo/1.0", env=tools(tmp_path, uname=f"case $1 in -r) echo {K1};; -m) echo riscv64;; esac\n"))
+    assert root.status() == [f"foo/1.0, {K1}, riscv64: built"]
+    for useless in ("exit 1\n", "echo\n", "echo two words\n", "echo a/b\n"):
+        root.ok("build", "foo/1.0", env=tools(tmp_path, uname=useless))
+        assert f"foo/1.0, {K2}, {ARCH}: built" in root.status(), "the system is asked"
+        root.ok("unbuild", "foo/1.0", "-k", K2)
+
+
+def test_recipes_see_the_replaced_uname(root, tmp_path):
+    root.source(conf=CONF + "MAKE=\"echo kernel=$current_kernel; cp foo.c foo.ko\"\n")
+    root.ok("build", "foo/1.0", env=tools(tmp_path, uname=f"case $1 in -r) echo {K1};; *) /usr/bin/uname $1;; esac\n"))
+    assert f"kernel={K1}" in log_of(root)
+
+
+def test_default_kernel_of_another_root(root):
+    """Never the kernel of the host, unless the root has it."""
+    root.source()
+    root.kernel("6.100.0-1-bare", headers=False)
+    root.ok("build", "foo/1.0")
+    assert root.status() == [f"foo/1.0, {K2}, {ARCH}: built"], "the newest that has headers"
+    root.ok("autoinstall")
+    assert root.status() == [f"foo/1.0, {k}, {ARCH}: installed" for k in (K1, K2)], "all that have headers"
+    root.ok("remove", "foo/1.0", "--all")
+    shutil.rmtree(root.modules)
+    root.modules.mkdir()
+    for verb in (["build", "foo/1.0"], ["install", "foo/1.0"], ["autoinstall"]):
+        result = root(*verb)
+        assert result.rc == 21 and str(root.modules) in result.err and os.uname().release not in result.err, result
+    root.ok("add", "foo/1.0")
+    root.ok("remove", "foo/1.0")
+
+
 @pytest.mark.parametrize("arguments, code", [
     (["build", "foo/1.0", "-k", K1, "-a", "x", "-a", "y"], 1), (["build", "foo/1.0", "-k", K1, "--all"], 2),
     (["uninstall", "foo/1.0", "-a", "x", "--all"], 3), (["build", "foo/1.0", "-k", ""], 16), (["build", "foo/1.0", "-k", K1, "-a", ""], 16),
@@ -192,6 +227,29 @@ def test_kernelsourcedir_for_all_kernels(root):
     root.ok("build", "foo/1.0", "-k", K1, "-k", K2, "--kernelsourcedir", "/headers")
     for kernel in (K1, K2):
         assert f"-C {elsewhere} " in command_of(root, kernel) + " "
+
+
+@pytest.mark.parametrize("place", ["linux-headers-{}", "kernels/{}"])
+@pytest.mark.parametrize("kind", ["root", "chrooted"])
+def test_headers_of_a_root_without_a_build_link(request, kind, place):
+    lab = request.getfixturevalue(kind)
+    headers = lab.src / place.format(K1)
+    headers.parent.mkdir(exist_ok=True)
+    (lab.modules / K1 / "build").rename(headers)
+    lab.source()
+    lab.ok("build", "foo/1.0", "-k", K1)
+    inside = f"{'' if kind == 'chrooted' else lab.path}/usr/src/{place.format(K1)}"
+    assert f"-C {inside} " in command_of(lab) + " "
+
+
+def test_headers_of_the_host_for_a_root_that_is_only_data(real):
+    (real.modules / real.release / "build").unlink()
+    real.source(files={"foo.c": '#include <linux/module.h>\nMODULE_LICENSE("GPL");\n', "Makefile": "obj-m := foo.o\n"})
+    real.ok("install", "foo/1.0")
+    assert real.status() == [f"foo/1.0, {real.release}, {ARCH}: installed"]
+    shutil.rmtree(real.modules / real.release / "updates")
+    (real.modules / real.release).rename(real.modules / "6.0.0-nowhere")
+    assert real("build", "foo/1.0").rc == 21, "the host has none for that release"
 
 
 def test_relative_paths_mean_the_callers_directory(root, tmp_path):
