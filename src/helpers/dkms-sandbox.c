@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dkms-sandbox: runs one command in a world of its own. A program by itself because it links libseccomp, and so that
- * the code that changes mounts and privileges is small and stands alone.
+/* dkms-sandbox: runs one command in a world of its own. A program by itself so that the code
+ * that changes mounts and privileges is small and stands alone.
  *
  * Usage: dkms-sandbox [OPTION]... [-- COMMAND [ARGUMENT]...]
  *   --root DIR          what stands for "/"; all other paths but the source of --bind are paths in it
@@ -41,6 +41,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -51,6 +52,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -442,8 +444,12 @@ serve (const Sandbox *self, const sigset_t *signals)
 static int
 be_first (Sandbox *self, const sigset_t *signals)
 {
+  struct pollfd parent = { .fd = self->parent, .events = POLLIN };
+
   if (prctl (PR_SET_PDEATHSIG, SIGKILL) < 0)
     sandbox_die (self, "tie", "the command to dkms");
+  if (poll (&parent, 1, 0) > 0)
+    return 128 + SIGKILL; /* the parent died before it was tied */
   sandbox_change_world (self);
   sandbox_mount_proc (self);
   sandbox_close_proc (self);
@@ -453,6 +459,7 @@ be_first (Sandbox *self, const sigset_t *signals)
       sandbox_filter_calls (self);
       return 0;
     }
+  sandbox_keep_few_rights (self);
   self->nice = getpriority (PRIO_PROCESS, 0);
   (void)setpriority (PRIO_PROCESS, 0, -10); /* to keep watch in a crowd */
   if (self->command != NULL)
@@ -479,6 +486,9 @@ main (int argc, char **argv)
   if (sigprocmask (SIG_BLOCK, &child, &signals) < 0)
     sandbox_die (&self, "block", "signals");
   sandbox_leave (&self);
+  self.parent = (int)syscall (SYS_pidfd_open, getpid (), 0);
+  if (self.parent < 0 || fcntl (self.parent, F_SETFD, FD_CLOEXEC) < 0)
+    sandbox_die (&self, "open", "a process");
   pid = fork ();
   if (pid < 0)
     sandbox_die (&self, "start", "a process namespace");

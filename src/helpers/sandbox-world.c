@@ -77,7 +77,7 @@ put_text (const Sandbox *self, const char *path, const char *text)
 void
 sandbox_leave (const Sandbox *self)
 {
-  int flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET;
+  int flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWCGROUP;
   uid_t uid = geteuid ();
   gid_t gid = getegid ();
   char map[64];

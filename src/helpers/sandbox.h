@@ -20,10 +20,11 @@ typedef struct {
 typedef struct {
   const char *root, *cwd, *reserve_dir, *tmp_size;
   int report;
-  int nice;  /* niceness of commands */
-  int proc;  /* the mount /proc, writable; -1: none */
-  int serve; /* socket on which commands arrive; -1: none */
-  int user;  /* whether uid and gid were given */
+  int nice;   /* niceness of commands */
+  int proc;   /* the mount /proc, writable; -1: none */
+  int parent; /* a pidfd of the process outside that process 1 must not outlive */
+  int serve;  /* socket on which commands arrive; -1: none */
+  int user;   /* whether uid and gid were given */
   uid_t uid;
   gid_t gid;
   long processes;
@@ -62,5 +63,10 @@ void sandbox_set_limits (const Sandbox *self);
 /** Becomes the build user, if one is given, without capabilities or a way to any. */
 void sandbox_drop_rights (const Sandbox *self);
 
-/** Refuses, from here on, the system calls that no build needs. */
+/** Drops what process 1 does not need once the world is made. */
+void sandbox_keep_few_rights (const Sandbox *self);
+
+/* ---- sandbox-filter.c ---- */
+
+/** Allows this process and its children, from here on, only the system calls that programs need. */
 void sandbox_filter_calls (const Sandbox *self);

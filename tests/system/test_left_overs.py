@@ -20,6 +20,13 @@ def deep(root, end="exit 1"):
     root.source("deep", extra="PRE_BUILD=deep.sh\n", files={"deep.c": "x", "deep.sh": DEEP + end + "\n"})
 
 
+@pytest.fixture(autouse=True)
+def deleted(root):
+    """Python's own way of deleting a tree does not get that deep."""
+    yield
+    subprocess.run(["rm", "-rf", root.path], check=True)
+
+
 @pytest.fixture
 def few_files():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
