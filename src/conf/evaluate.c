@@ -202,7 +202,7 @@ take_message (const DkmsSettings *settings, Session *session, char **at, guint h
     case 'V':
       if (session->current != NULL && g_ascii_string_to_unsigned (at[2], 10, 0, LIMIT_INDEX, &number, NULL)
           && g_utf8_validate (at[3], -1, NULL))
-        dkms_recipe_set (session->current->recipe, at[1], (guint)number, at[3]);
+        dkms_recipe_set_folded (session->current->recipe, at[1], (guint)number, at[3]);
       break;
     case 'D':
       session->done = TRUE;

@@ -57,6 +57,23 @@ dkms_recipe_set (DkmsRecipe *self, const char *name, guint index, const char *va
 }
 
 void
+dkms_recipe_set_folded (DkmsRecipe *self, const char *name, guint index, const char *value)
+{
+  g_autoptr (GString) folded = g_string_sized_new (strlen (value));
+
+  while (*value != '\0')
+    {
+      gsize blanks = strspn (value, " \t\n"), n = strcspn (value + blanks, " \t\n");
+
+      if (blanks > 0)
+        g_string_append_c (folded, ' ');
+      g_string_append_len (folded, value + blanks, (gssize)n);
+      value += blanks + n;
+    }
+  dkms_recipe_set (self, name, index, folded->str);
+}
+
+void
 dkms_recipe_add_deprecated (DkmsRecipe *self, const char *file, const char *name, const char *value)
 {
   static const char *const harmless[] = { "true", "/bin/true", "/usr/bin/true", NULL };

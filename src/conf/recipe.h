@@ -33,6 +33,8 @@ void dkms_recipe_free (DkmsRecipe *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsRecipe, dkms_recipe_free)
 
 void dkms_recipe_set (DkmsRecipe *self, const char *name, guint index, const char *value);
+/** As dkms_recipe_set(), with every run of blanks, tabs and line ends in @value made one blank. */
+void dkms_recipe_set_folded (DkmsRecipe *self, const char *name, guint index, const char *value);
 void dkms_recipe_add_deprecated (DkmsRecipe *self, const char *file, const char *name, const char *value);
 /** Returns: (transfer none): the element, "" when it is unset */
 const char *dkms_recipe_get (const DkmsRecipe *self, const char *name, guint index);

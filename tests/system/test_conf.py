@@ -1,4 +1,6 @@
 """What recipes, overrides and framework.conf can say."""
+import pytest
+
 from conftest import ARCH, K1, K2
 
 
@@ -6,10 +8,86 @@ def log_of(root, kernel=K1):
     return (root.tree / f"foo/1.0/{kernel}/{ARCH}/log/make.log").read_text()
 
 
-def test_values_keep_blanks_and_quotes(root):
+def test_values_keep_quotes_and_are_not_globbed(root):
     root.source(extra="MAKE='true \"a  b\" *?[x] && make -C ${kernel_source_dir} M=${dkms_tree}/${PACKAGE_NAME}/1.0/build'\n")
     root.ok("build", "foo/1.0", "-k", K1)
-    assert '# command: true "a  b" *?[x] && make -C /' in log_of(root)
+    assert '# command: true "a b" *?[x] && make -C /' in log_of(root)
+
+
+ZFS = """\
+PACKAGE_CONFIG="/etc/dkms/foo.conf"
+PRE_BUILD="configure
+  --prefix=/usr
+  --with-linux=$(
+    if [ -e "${kernel_source_dir/%build/source}" ]
+    then
+      echo "${kernel_source_dir/%build/source}"
+    else
+      echo "${kernel_source_dir}"
+    fi
+  )
+  --with-linux-obj="${kernel_source_dir}"
+  $(
+    [[ -n \\"${ICP_ROOT}\\" ]] && \\
+    {
+      echo --with-qat=\\"${ICP_ROOT}\\"
+    }
+  )
+  $(
+    [[ -r ${PACKAGE_CONFIG} ]] \\
+    && source ${PACKAGE_CONFIG} \\
+    && shopt -q -s extglob \\
+    && \\
+    {
+      if [[ ${ENABLE_DEBUG,,} == @(y|yes) ]]
+      then
+        echo --enable-debug
+      fi
+    }
+  )
+"
+POST_BUILD="scripts/post
+  -n ${PACKAGE_NAME}
+  -a ${arch}
+\t-k ${kernelver}
+"
+"""
+
+
+def test_values_over_several_lines_are_one_command(root):
+    """As all zfs-dkms and spl-dkms write them."""
+    say = "#!/bin/bash\nprintf \"$(basename $0)\"; printf ' <%s>' \"$@\"; echo\n"
+    root.source(extra=ZFS, files={"foo.c": "x", "configure": say, "scripts/post": say})
+    root.ok("install", "foo/1.0", "-k", K1)
+    headers = f"{root.modules}/{K1}/build"
+    assert f"\nconfigure <--prefix=/usr> <--with-linux={headers}> <--with-linux-obj={headers}> <--with-qat=>\n" in log_of(root)
+    assert f"\npost <-n> <foo> <-a> <{ARCH}> <-k> <{K1}>\n" in log_of(root)
+    assert f"# command: cd {root.tree}/foo/1.0/build/ && {root.tree}/foo/1.0/build/configure --prefix=/usr --with-linux=" in log_of(root)
+
+
+@pytest.mark.parametrize("make, command", [
+    ("MAKE=\"make -C ${kernel_source_dir}\n  KSRC=x\n\tM=${dkms_tree}/foo/1.0/build\"", "-C {h} KSRC=x M={b}"),
+    ("MAKE='make -C ${kernel_source_dir}\n  M=${dkms_tree}/foo/1.0/build\n'", "-C {h} M={b} "),
+    # As the author meant them; the reference makes "\\ M=" of the first and "$( echo -C echo" of the second.
+    ("MAKE='make -C $kernel_source_dir \\\n  M=$dkms_tree/foo/1.0/build'", "-C {h} M={b}"),
+    ("MAKE='make $(\necho -C\necho $kernel_source_dir\n) M=$dkms_tree/foo/1.0/build'", "-C {h} M={b}"),
+    ("MAKE=(\"make  -C\n$kernel_source_dir M=$dkms_tree/foo/1.0/build\")", "-C {h} M={b}")])
+def test_make_over_several_lines(root, make, command):
+    root.source(extra=make + "\n")
+    root.ok("build", "foo/1.0", "-k", K1, "-j", "2")
+    expected = command.format(h=f"{root.modules}/{K1}/build", b=f"{root.tree}/foo/1.0/build")
+    assert f"# command: make -j2 KERNELRELEASE={K1} {expected}\n" in log_of(root)
+
+
+def test_folding_is_for_every_directive(root):
+    """What a blank at an end makes of a value is the reference's, too."""
+    root.source(extra='PATCH=("a\n")\n')
+    assert root("build", "foo/1.0", "-k", K1).rc == 5
+    for line, code in (('DEST_MODULE_LOCATION[0]=" /updates"', 8), ('AUTOINSTALL="yes\n"', 8), ('BUILD_EXCLUSIVE_ARCH="' + ARCH + '\n"', 77),
+                       ('BUILD_EXCLUSIVE_CONFIG="CONFIG_MODULES\n  !CONFIG_X"', 0), ('PACKAGE_NAME="foo\n"', 0)):
+        root("remove", "foo/1.0", "--all")
+        root.source(extra=line + "\n")
+        assert root("build", "foo/1.0", "-k", K1).rc == code, line
 
 
 def test_second_expansion_happens_once(root):

@@ -152,6 +152,30 @@ test_outputs (void)
   g_assert_cmpstr (((DkmsOutput *)debian->pdata[1])->dest_location, ==, "/updates/dkms");
 }
 
+static const struct {
+  const char *value, *folded;
+} folds[] = {
+  { "", "" },
+  { "make", "make" },
+  { "make  \t a", "make a" },
+  { "\n  make\n    -C /h\n\n\tM=/b\n", " make -C /h M=/b " },
+  { "a 'b  c' \"d\n e\"", "a 'b c' \"d e\"" }, /* quotes do not matter */
+  { "a\rb\vc", "a\rb\vc" },
+  { " \n\t", " " },
+};
+
+static void
+test_folding (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (folds); i++)
+    {
+      g_autoptr (DkmsRecipe) r = dkms_recipe_new ("x");
+
+      dkms_recipe_set_folded (r, "MAKE", 0, folds[i].value);
+      g_assert_cmpstr (dkms_recipe_get (r, "MAKE", 0), ==, folds[i].folded);
+    }
+}
+
 static void
 test_json (void)
 {
@@ -174,6 +198,7 @@ main (int argc, char **argv)
   g_test_add_func ("/recipe/make", test_make);
   g_test_add_func ("/recipe/patches", test_patches);
   g_test_add_func ("/recipe/outputs", test_outputs);
+  g_test_add_func ("/recipe/folding", test_folding);
   g_test_add_func ("/recipe/json", test_json);
   return g_test_run ();
 }
