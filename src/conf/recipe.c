@@ -207,7 +207,49 @@ output_free (gpointer data)
 
   g_free (self->built_location);
   g_free (self->dest_location);
+  g_free (self->conf_location);
   g_free (self);
+}
+
+/* @path, which is taken from "/", without empty parts, "." and "..". @leaves: (out): whether it climbs out of "/",
+ * where it is held then. */
+static char *
+normalise (const char *path, gboolean *leaves)
+{
+  g_auto (GStrv) parts = g_strsplit (path, "/", -1);
+  g_autoptr (GPtrArray) kept = g_ptr_array_new ();
+  g_autofree char *joined = NULL;
+
+  *leaves = FALSE;
+  for (char **part = parts; *part != NULL; part++)
+    {
+      if (**part == '\0' || strcmp (*part, ".") == 0)
+        continue;
+      if (strcmp (*part, "..") != 0)
+        g_ptr_array_add (kept, *part);
+      else if (kept->len > 0)
+        g_ptr_array_set_size (kept, (gint)kept->len - 1);
+      else
+        *leaves = TRUE;
+    }
+  g_ptr_array_add (kept, NULL);
+  joined = g_strjoinv ("/", (char **)kept->pdata);
+  return g_strconcat ("/", joined, NULL);
+}
+
+/* Where below the build directory @location is: it may also climb out of the directory and come back. Returns:
+ * (transfer full) (nullable): "" or a relative path that ends in a slash; NULL when it is outside */
+static char *
+below_build (const char *location)
+{
+  static const char build[] = "/build";
+  g_autofree char *from_above = g_strconcat (build, "/", location, NULL);
+  gboolean leaves;
+  g_autofree char *path = normalise (from_above, &leaves);
+
+  if (leaves || !g_str_has_prefix (path, build) || (path[strlen (build)] != '/' && path[strlen (build)] != '\0'))
+    return NULL;
+  return path[strlen (build)] == '\0' ? g_strdup ("") : g_strconcat (path + strlen ("/build/"), "/", NULL);
 }
 
 static const char *
@@ -228,29 +270,21 @@ dkms_recipe_outputs (const DkmsRecipe *self, const DkmsKernel *kernel, const cha
   for (guint i = 0; i < records; i++)
     {
       DkmsOutput *output = g_new0 (DkmsOutput, 1);
-      const char *location = dkms_recipe_get (self, "BUILT_MODULE_LOCATION", i);
       const char *dest = dkms_recipe_get (self, "DEST_MODULE_NAME", i);
+      gboolean leaves;
 
       output->built_name = built_name (self, i, records);
-      output->built_location
-          = g_strconcat (location, *location != '\0' && !g_str_has_suffix (location, "/") ? "/" : "", NULL);
+      output->built_location = below_build (dkms_recipe_get (self, "BUILT_MODULE_LOCATION", i));
+      if (output->built_location == NULL)
+        output->built_location = g_strdup (""); /* of a recipe that dkms_recipe_check() refuses */
       output->dest_name = *dest != '\0' ? dest : output->built_name;
-      output->conf_location = dkms_recipe_get (self, "DEST_MODULE_LOCATION", i);
+      output->conf_location = normalise (dkms_recipe_get (self, "DEST_MODULE_LOCATION", i), &leaves);
       output->dest_location = g_strdup (destination != NULL ? destination : output->conf_location);
       output->strip = should_strip (self, i);
       output->excluded = global || excluded_by (self, i, kernel, config);
       g_ptr_array_add (outputs, output);
     }
   return outputs;
-}
-
-/* Names become file names in the kernel's directory: nothing in them may lead elsewhere. */
-static gboolean
-leads_away (const char *path)
-{
-  g_auto (GStrv) parts = g_strsplit (path, "/", -1);
-
-  return g_strv_contains ((const char *const *)parts, "..");
 }
 
 static void
@@ -260,7 +294,11 @@ check_record (const DkmsRecipe *self, guint i, guint records, GPtrArray *problem
   const char *built = built_name (self, i, records);
   const char *dest = dkms_recipe_get (self, "DEST_MODULE_NAME", i);
   const char *location = dkms_recipe_get (self, "DEST_MODULE_LOCATION", i);
-  gboolean allowed = FALSE;
+  const char *built_location = dkms_recipe_get (self, "BUILT_MODULE_LOCATION", i);
+  g_autofree char *built_path = g_strconcat (built_location, "/", built, NULL);
+  g_autofree char *below = below_build (built_path);
+  gboolean allowed = FALSE, leaves;
+  g_autofree char *normal = normalise (location, &leaves);
 
   if (*dest == '\0')
     dest = built;
@@ -278,9 +316,15 @@ check_record (const DkmsRecipe *self, guint i, guint records, GPtrArray *problem
     g_ptr_array_add (
         problems,
         g_strdup_printf ("DEST_MODULE_LOCATION[%u]=\"%s\" must start with /kernel, /updates or /extra", i, location));
-  if (leads_away (location) || leads_away (dest) || strchr (dest, '/') != NULL
-      || leads_away (dkms_recipe_get (self, "BUILT_MODULE_LOCATION", i)) || leads_away (built))
-    g_ptr_array_add (problems, g_strdup_printf ("record %u names a file outside its directory ('..' or '/')", i));
+  if (leaves)
+    g_ptr_array_add (
+        problems,
+        g_strdup_printf ("DEST_MODULE_LOCATION[%u]=\"%s\" leads out of the kernel's module directory", i, location));
+  if (strchr (dest, '/') != NULL)
+    g_ptr_array_add (problems, g_strdup_printf ("DEST_MODULE_NAME[%u]=\"%s\" must not contain a slash", i, dest));
+  if (below == NULL)
+    g_ptr_array_add (problems, g_strdup_printf ("BUILT_MODULE_LOCATION[%u]=\"%s\" leads out of the build directory", i,
+                                                built_location));
 }
 
 static void

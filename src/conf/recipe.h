@@ -16,10 +16,10 @@ typedef struct {
 /* One module file that a recipe makes (spec/dkms-conf.md §4). */
 typedef struct {
   const char *built_name;
-  char *built_location; /* "" or ends in a slash */
+  char *built_location; /* below the build directory; "" or ends in a slash */
   const char *dest_name;
-  char *dest_location;       /* effective: after the distribution's override */
-  const char *conf_location; /* as the recipe says */
+  char *dest_location; /* effective: after the distribution's override */
+  char *conf_location; /* as the recipe says; like dest_location without "." and "..", and never outside of "/" */
   gboolean strip;
   gboolean excluded; /* BUILD_EXCLUSIVE_* rejects it for this kernel */
 } DkmsOutput;

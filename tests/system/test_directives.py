@@ -25,6 +25,35 @@ def test_names_and_places(root):
     assert (root.modules / K1 / "kernel/x/renamed.ko").read_text() == "deep\n"
 
 
+@pytest.mark.parametrize("location, place", [("/kernel/../x/", "x"), ("/updates//a/./b//", "updates/a/b"), ("/kernel/../", "."), ("/kernel/../updates/", "updates")])
+def test_places_are_normalised(root, location, place):
+    """mstflint-dkms and xpmem write them like that."""
+    root.os_release("gentoo")
+    root.source(conf=ID + f"BUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION={location}\nSTRIP=no\n")
+    before = root.snapshot()
+    root.ok("install", "foo/1.0", "-k", K1)
+    assert (root.modules / K1 / place / "foo.ko").exists()
+    assert not (root.modules / K1 / "kernel").exists()
+    assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
+    root.ok("remove", "foo/1.0", "--all")
+    assert {p: v for p, v in root.snapshot().items() if p.startswith("lib/")} == {p: v for p, v in before.items() if p.startswith("lib/")}
+
+
+@pytest.mark.parametrize("location", ["/updates/../../x", "/kernel/../../" + K1 + "/x"])
+def test_places_outside_are_refused(root, location):
+    root.source(conf=ID + f"BUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION={location}\nSTRIP=no\n")
+    result = root("add", "foo/1.0")
+    assert result.rc == 8 and "leads out of the kernel's module directory" in result.err, result
+
+
+@pytest.mark.parametrize("location, code", [("sub/../sub/", 0), ("./sub", 0), ("../build/sub", 0), ("../../1.0/build/sub", 8), ("../other", 8)])
+def test_built_places_may_climb_inside(root, location, code):
+    root.source(conf=ONE + f"BUILT_MODULE_LOCATION={location}\nMAKE=\"cp sub/foo.c sub/foo.ko\"\n", files={"sub/foo.c": "deep\n"})
+    result = root("install", "foo/1.0", "-k", K1)
+    assert result.rc == code, result
+    assert code == 0 or "leads out of the build directory" in result.err
+
+
 def test_built_module_name_defaults_to_the_package(root):
     root.source(conf=ID + "DEST_MODULE_LOCATION=/extra\nSTRIP=no\n")
     root.ok("install", "foo/1.0", "-k", K1)

@@ -42,6 +42,15 @@ static const struct {
   { "bad-location", ID "BUILT_MODULE_NAME=a;DEST_MODULE_LOCATION=/usr", 1, 1 },
   { "prefix-is-plain", ID "BUILT_MODULE_NAME=a;DEST_MODULE_LOCATION=/updatesfoo", 0, 0 },
   { "leads-away", ID "BUILT_MODULE_NAME=a;DEST_MODULE_LOCATION=/updates/../../etc", 1, 1 },
+  { "leads-away-and-back", ID "BUILT_MODULE_NAME=a;DEST_MODULE_LOCATION=/updates/../../etc/updates", 1, 1 },
+  { "stays-inside", ID "BUILT_MODULE_NAME=a;DEST_MODULE_LOCATION=/kernel/../x/", 0, 0 },
+  { "dots-of-a-name", ID "BUILT_MODULE_NAME=a;DEST_MODULE_LOCATION=/extra/..x/...", 0, 0 },
+  { "slash-in-the-name", ID "BUILT_MODULE_NAME=d/a;DEST_MODULE_LOCATION=/extra", 1, 1 },
+  { "slash-in-the-built-name", ID "BUILT_MODULE_NAME=d/a;DEST_MODULE_NAME=a;DEST_MODULE_LOCATION=/extra", 0, 0 },
+  { "built-outside", ONE "BUILT_MODULE_LOCATION=../other/x", 1, 1 },
+  { "built-outside-by-name", ID "BUILT_MODULE_NAME=../a;DEST_MODULE_NAME=a;DEST_MODULE_LOCATION=/extra", 1, 1 },
+  { "built-inside", ONE "BUILT_MODULE_LOCATION=x/../y/", 0, 0 },
+  { "built-and-back", ONE "BUILT_MODULE_LOCATION=../build/y", 0, 0 },
   { "gap-is-a-record",
     ID "BUILT_MODULE_NAME[0]=a;DEST_MODULE_LOCATION[0]=/extra;BUILT_MODULE_NAME[2]=c;DEST_MODULE_LOCATION[2]=/extra", 2,
     2 },
@@ -176,6 +185,36 @@ test_folding (void)
     }
 }
 
+static const struct {
+  const char *dest, *is, *built, *below;
+} locations[] = {
+  { "/kernel/drivers/misc", "/kernel/drivers/misc", "", "" },
+  { "/kernel/drivers/misc/", "/kernel/drivers/misc", "sub", "sub/" },
+  { "/kernel/../x/", "/x", "sub/", "sub/" },
+  { "/updates//a/./b//", "/updates/a/b", "./sub//deep", "sub/deep/" },
+  { "/kernel/../", "/", "sub/../other", "other/" },
+  { "/updates/../../../x", "/x", "../build/sub", "sub/" }, /* refused, but nothing may get out even so */
+  { "/extra", "/extra", "../../x", "" },
+};
+
+static void
+test_locations (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (locations); i++)
+    {
+      g_autofree char *text
+          = g_strdup_printf (ID "BUILT_MODULE_NAME=a;DEST_MODULE_LOCATION=%s;BUILT_MODULE_LOCATION=%s",
+                             locations[i].dest, locations[i].built);
+      g_autoptr (DkmsRecipe) r = recipe (text);
+      g_autoptr (GPtrArray) outputs = dkms_recipe_outputs (r, &kernel, NULL, NULL);
+      const DkmsOutput *output = outputs->pdata[0];
+
+      g_assert_cmpstr (output->dest_location, ==, locations[i].is);
+      g_assert_cmpstr (output->conf_location, ==, locations[i].is);
+      g_assert_cmpstr (output->built_location, ==, locations[i].below);
+    }
+}
+
 static void
 test_json (void)
 {
@@ -199,6 +238,7 @@ main (int argc, char **argv)
   g_test_add_func ("/recipe/patches", test_patches);
   g_test_add_func ("/recipe/outputs", test_outputs);
   g_test_add_func ("/recipe/folding", test_folding);
+  g_test_add_func ("/recipe/locations", test_locations);
   g_test_add_func ("/recipe/json", test_json);
   return g_test_run ();
 }
