@@ -40,7 +40,8 @@ double dkms_job_seconds (gint64 start);
  * dkms_script_find:
  * Finds the program of a script directive: /etc/dkms/<m>/<program> if executable, else @base/<program>.
  *
- * @seen_as: (nullable): where the script will find @base; NULL: there
+ * @seen_as: (nullable): where the script will find @base; NULL: there. A program that climbs out of @base by ".." is
+ *   looked for from here
  * @cwd: (out) (transfer full): where to run it
  * @rest: (out) (transfer none): the directive's text after the program's name
  *
@@ -50,8 +51,16 @@ char *dkms_script_find (const DkmsJob *job, const char *directive, const char *b
                         const char **rest);
 
 /**
+ * dkms_script_arguments:
+ * Returns: (transfer full): @text as bash must be given it to get its words: split at blanks outside of quotes, quotes
+ *   taken off as a shell does, patterns outside of quotes left for the shell to expand, everything else literal. A
+ * quote without its other end makes all quotes literal.
+ */
+char *dkms_script_arguments (const char *text);
+
+/**
  * dkms_script_run:
- * Runs PRE_INSTALL, POST_INSTALL, POST_ADD or POST_REMOVE with the caller's stdout and stderr.
+ * Runs PRE_INSTALL, POST_INSTALL, POST_ADD or POST_REMOVE with the caller's stdin, stdout and stderr.
  *
  * Returns: its exit status; 0 when the directive is empty or names nothing that can be run
  */

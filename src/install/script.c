@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -58,12 +59,36 @@ dkms_job_seconds (gint64 start)
   return (double)(g_get_monotonic_time () - start) / G_USEC_PER_SEC;
 }
 
+/* As -x of a shell: a directory passes, and running it fails. */
 static gboolean
-is_executable (const DkmsRoot *root, const char *path)
+can_run (const DkmsRoot *root, const char *path)
 {
   struct stat st;
 
-  return dkms_root_stat (root, path, &st) == 0 && S_ISREG (st.st_mode) && (st.st_mode & 0111) != 0;
+  return dkms_root_stat (root, path, &st) == 0 && (S_ISREG (st.st_mode) || S_ISDIR (st.st_mode))
+         && (st.st_mode & 0111) != 0;
+}
+
+/* Where the file is now that a script will know as @seen_as/@program: in @base, unless the name climbs out of it. */
+static char *
+present_path (const char *base, const char *seen_as, const char *program)
+{
+  g_autofree char *full = g_canonicalize_filename (program, seen_as);
+  gsize n = strlen (seen_as);
+
+  if (strncmp (full, seen_as, n) == 0 && full[n] == '/')
+    return g_build_filename (base, full + n, NULL);
+  return g_steal_pointer (&full);
+}
+
+/* The program as its caller names it. Tools outside of a root that only holds data must not climb out of it. */
+static char *
+program_path (const DkmsRoot *root, const char *dir, const char *program, gboolean present)
+{
+  g_autofree char *plain = g_build_filename (dir, program, NULL);
+  g_autofree char *inside = g_canonicalize_filename (program, dir);
+
+  return dkms_root_tool_path (root, root->has_shell || present ? plain : inside);
 }
 
 char *
@@ -71,38 +96,81 @@ dkms_script_find (const DkmsJob *job, const char *directive, const char *base, c
                   const char **rest)
 {
   const char *text = job->recipe != NULL ? dkms_recipe_get (job->recipe, directive, 0) : "";
+  const char *as = seen_as != NULL ? seen_as : base;
   const DkmsRoot *root = job->settings->root;
+  g_autofree char *admin_dir = g_build_filename ("/etc/dkms", job->module, NULL);
+
+  text += strspn (text, " \t\n/"); /* a slash would not make it absolute: it is a name below the directory */
   gsize n = strcspn (text, " \t\n");
   g_autofree char *program = g_strndup (text, n);
-  g_autofree char *dir = g_build_filename ("/etc/dkms", job->module, NULL);
-  g_autofree char *path = g_build_filename (dir, program, NULL);
-  g_autofree char *found = NULL;
+  g_autofree char *admin_path = g_build_filename (admin_dir, program, NULL);
+  g_autofree char *path
+      = seen_as != NULL ? present_path (base, seen_as, program) : g_build_filename (base, program, NULL);
+  gboolean of_admin = n > 0 && can_run (root, admin_path);
 
   if (n == 0)
     return NULL;
-  if (!is_executable (root, path))
+  if (!of_admin && !can_run (root, path))
     {
-      g_free (dir);
-      dir = g_strdup (base);
-      g_free (path);
-      path = g_build_filename (dir, program, NULL);
-    }
-  if (!is_executable (root, path))
-    {
+      g_autofree char *shown = g_build_filename (as, program, NULL);
       dkms_ui_line (job->ui, "%s", "");
       dkms_ui_warn (job->ui, "%s names the script %s, which is missing or not executable; going on without it.",
-                    directive, path);
+                    directive, shown);
       return NULL;
     }
-  if (seen_as != NULL && strcmp (dir, base) == 0)
-    {
-      g_free (dir);
-      dir = g_strdup (seen_as);
-    }
-  *cwd = dkms_root_tool_path (root, dir);
+  *cwd = dkms_root_tool_path (root, of_admin ? admin_dir : as);
   *rest = text + n;
-  found = g_build_filename (dir, program, NULL);
-  return dkms_root_tool_path (root, found);
+  return program_path (root, of_admin ? admin_dir : as, program, of_admin || seen_as == NULL);
+}
+
+/* Returns: whether every quote in @text has its other end */
+static gboolean
+is_balanced (const char *text)
+{
+  char quote = '\0';
+
+  for (; *text != '\0'; text++)
+    if (*text == '\\' && quote != '\'' && (text[1] == '"' || text[1] == '\''))
+      text++;
+    else if (quote == '\0' && (*text == '"' || *text == '\''))
+      quote = *text;
+    else if (*text == quote)
+      quote = '\0';
+  return quote == '\0';
+}
+
+char *
+dkms_script_arguments (const char *text)
+{
+  GString *line = g_string_new (NULL);
+  gboolean quotes = is_balanced (text), literal = FALSE;
+  char quote = '\0';
+
+  for (; *text != '\0'; text++)
+    {
+      gboolean is_quote = quotes && (*text == '"' || *text == '\'') && (quote == '\0' || quote == *text);
+      gboolean plain = !is_quote && (quote != '\0' || strchr (" \t\n*?[]!^-", *text) == NULL);
+
+      if (is_quote && quote == '\0' && !literal)
+        g_string_append (line, "''"); /* so that an empty one is a word, too */
+      if (is_quote)
+        {
+          quote = quote == '\0' ? *text : '\0';
+          continue;
+        }
+      if (plain != literal)
+        g_string_append_c (line, '\'');
+      literal = plain;
+      if (quotes && *text == '\\' && quote != '\'' && (text[1] == '"' || text[1] == '\''))
+        text++;
+      if (*text == '\'')
+        g_string_append (line, "'\\''");
+      else
+        g_string_append_c (line, *text);
+    }
+  if (literal)
+    g_string_append_c (line, '\'');
+  return g_string_free (line, FALSE);
 }
 
 int
@@ -112,17 +180,25 @@ dkms_script_run (const DkmsJob *job, const char *directive)
   g_autofree char *cwd = NULL;
   const char *rest = NULL;
   g_autofree char *program = dkms_script_find (job, directive, base, NULL, &cwd, &rest);
+  g_autofree char *arguments = program != NULL ? dkms_script_arguments (rest) : NULL;
+  g_autofree char *line = g_strconcat ("exec \"$0\" ", arguments, NULL);
   g_auto (GStrv) env = dkms_job_env (job);
   g_autoptr (GError) error = NULL;
   int status;
 
   if (program == NULL)
     return 0;
-  /* The arguments are split at blanks and globbed, quotes stay: that is what bash does with a bare $2. */
-  const char *argv[] = { "/bin/bash", "-p", "-c", "exec \"$1\" $2", "dkms", program, rest, NULL };
+  /* The shell expands what is left of the patterns, and nothing else. */
+  const char *argv[] = { "/bin/bash", "-p", "-c", line, program, NULL };
+  /* "match" works through a list that the caller may have on stdin (Q-11). A worker is in the background of the
+   * terminal: the terminal would stop whatever reads from it. */
+  gboolean no_stdin = g_strcmp0 (job->settings->action, "match") == 0 || (job->ui->frames > 0 && isatty (STDIN_FILENO));
   DkmsCommand command
-      = { .argv = argv, .env = env, .root = job->settings->root, .cwd = cwd, .output_fd = -1, .null_stdin = TRUE };
+      = { .argv = argv, .root = job->settings->root, .cwd = cwd, .output_fd = -1, .null_stdin = no_stdin };
 
+  /* The link <m>/<v>/source stays part of the name of the directory, so that ".." is <m>/<v>. */
+  env = g_environ_setenv (env, "PWD", cwd, TRUE);
+  command.env = env;
   dkms_ui_line (job->ui, "Running the %s script:", directive);
   if (dkms_ui_give_way (job->ui))
     status = dkms_process_run (&command, &error);

@@ -17,7 +17,7 @@ ONE = ID + "BUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/extra\nSTRIP=no\n"
     (ID + "BUILT_MODULE_NAME=foo\n", 8, "no DEST_MODULE_LOCATION"),
     (ONE + "BUILT_MODULE_NAME[1]=foo\nDEST_MODULE_LOCATION[1]=/extra\n", 8, "listed twice"),
     (ONE + "AUTOINSTALL=perhaps\n", 8, "must be yes or no"),
-    (ID + "BUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/updates/../../../etc\n", 8, "outside"),
+    (ID + "BUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/updates/../../../etc\n", 8, "leads out"),
     (ONE + "exit 0\n", 8, "ended its shell"),
     (ONE + "exec true\n", 8, "ended its shell"),
     (ONE + "while :; do sleep 1; done\n", 8, "took more than"),

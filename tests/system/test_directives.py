@@ -1,8 +1,9 @@
 """Every directive of dkms.conf, where no other test has it as its subject."""
 import re
+import subprocess
 
 import pytest
-from conftest import ARCH, K1, K2
+from conftest import ARCH, DKMS, K1, K2
 
 ID = "PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\n"
 ONE = ID + "BUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/extra\nSTRIP=no\n"
@@ -144,9 +145,91 @@ def test_scripts(root, directive, verb, place):
     assert not (root.path / "ran").exists()
     root.ok(verb, "foo/1.0", "-k", K1)
     text = (root.path / "ran").read_text()
-    # Build scripts are a shell's command line, the others are split at blanks.
-    assert text.split()[:2] == [place, "2" if "BUILD" in directive else "3"]
+    assert text.split()[:2] == [place, "2"]
     assert place == "source" or text.split()[2].endswith("/etc/dkms/foo")
+
+
+SAY = "#!/bin/bash\nprintf \"ran $0 in $PWD ($(cd .. && pwd)):\"; printf ' <%s>' \"$@\"; echo\n"
+
+
+def test_arguments_are_taken_as_by_a_shell(root):
+    root.source(conf=ONE + "POST_INSTALL=\"say.sh 'two words' \\\"\\$kernelver\\\" f*.c n*ne 'f*.c' \\\"\\\" a;b\"\n", files={"foo.c": "x", "say.sh": SAY})
+    assert f": <two words> <{K1}> <foo.c> <n*ne> <f*.c> <> <a;b>\n" in root.ok("install", "foo/1.0", "-k", K1).out
+
+
+@pytest.mark.parametrize("directive, verb", [("PRE_INSTALL", "install"), ("POST_INSTALL", "install"), ("POST_ADD", "add"), ("POST_REMOVE", "uninstall")])
+def test_directory_of_install_scripts_is_the_link(chrooted, directive, verb):
+    """'cd ..' leads into the tree, not to /usr/src."""
+    chrooted.source(conf=ONE + f"{directive}='./say.sh a'\n", files={"foo.c": "x", "say.sh": SAY})
+    if verb == "uninstall":
+        chrooted.ok("install", "foo/1.0", "-k", K1)
+    here = "/var/lib/dkms/foo/1.0"
+    assert f"ran {here}/source/./say.sh in {here}/source ({here}): <a>\n" in chrooted.ok(verb, "foo/1.0", "-k", K1).out
+
+
+@pytest.mark.parametrize("directive", ["PRE_BUILD", "POST_BUILD", "PRE_INSTALL", "POST_INSTALL"])
+@pytest.mark.parametrize("kind", ["chrooted", "root"])
+def test_names_that_climb(request, kind, directive):
+    """The usual way to one's own signature: relative to <m>/<v>/build, or to the source."""
+    lab = request.getfixturevalue(kind)
+    up = "../" * (6 if "BUILD" in directive else 9)
+    hook = lab.path / "etc/dkms/hooks/sign"
+    hook.parent.mkdir()
+    hook.write_text(SAY)
+    hook.chmod(0o755)
+    lab.source(conf=ONE)
+    (lab.path / "etc/dkms/foo.conf").write_text(f"{directive}='{up}etc/dkms/hooks/sign now'\n")
+    result = lab.ok("install", "foo/1.0", "-k", K1)
+    log = (lab.tree / f"foo/1.0/{K1}/{ARCH}/log/make.log").read_text()
+    assert ": <now>\n" in (log if "BUILD" in directive else result.out) and "going on without" not in result.err
+
+
+def test_names_that_climb_to_the_source(root):
+    root.source(conf=ONE + "PRE_BUILD=d/../../source/say.sh\nPOST_BUILD=sub/../say.sh\n", files={"foo.c": "x", "say.sh": SAY, "sub/x": "x"})
+    root.ok("build", "foo/1.0", "-k", K1)
+    assert (root.tree / f"foo/1.0/{K1}/{ARCH}/log/make.log").read_text().count("\nran ") == 2
+
+
+def test_no_name_climbs_out_of_the_root(root):
+    outside = root.path.parent / "outside.sh"
+    outside.write_text(SAY)
+    outside.chmod(0o755)
+    up = "../" * 7
+    root.source(conf=ONE + "".join(f"{d}={up}outside.sh\n" for d in ("PRE_BUILD", "POST_BUILD", "PRE_INSTALL", "POST_INSTALL")))
+    result = root.ok("install", "foo/1.0", "-k", K1)
+    assert result.err.count("going on without it") == 4 and "ran " not in result.out
+    assert "ran " not in (root.tree / f"foo/1.0/{K1}/{ARCH}/log/make.log").read_text()
+
+
+def test_missing_script_is_shown_where_it_was_looked_for(root):
+    root.source(conf=ONE + "PRE_BUILD=no.sh\nPOST_BUILD=../../../no.sh\nPRE_INSTALL=no.sh\n")
+    result = root.ok("install", "foo/1.0", "-k", K1)
+    for path in ("build/no.sh", "build/../../../no.sh", "source/no.sh"):
+        assert f"names the script /var/lib/dkms/foo/1.0/{path}, which is missing or not executable" in result.err
+
+
+@pytest.mark.parametrize("directive, code", [("PRE_BUILD", 126), ("POST_BUILD", 126), ("PRE_INSTALL", 101), ("POST_INSTALL", 0)])
+def test_directory_as_a_script_fails(root, directive, code):
+    root.source(conf=ONE + f"{directive}=sub\n", files={"foo.c": "x", "sub/x": "x"})
+    assert root("install", "foo/1.0", "-k", K1).rc == code
+
+
+@pytest.mark.parametrize("directive", ["PRE_BUILD", "PRE_INSTALL", "POST_INSTALL"])
+def test_name_after_a_line_end(root, directive):
+    """The reference takes the empty word for the name and fails."""
+    root.source(conf=ONE + f'{directive}="\n  say.sh\n  a\n"\n', files={"foo.c": "x", "say.sh": SAY})
+    result = root.ok("install", "foo/1.0", "-k", K1)
+    log = (root.tree / f"foo/1.0/{K1}/{ARCH}/log/make.log").read_text()
+    assert ": <a>\n" in (log if "BUILD" in directive else result.out)
+
+
+def test_scripts_have_the_callers_stdin(root):
+    names = ("POST_ADD", "PRE_INSTALL", "POST_INSTALL", "POST_REMOVE")
+    root.source(conf=ONE + "".join(f"{n}=read.sh\n" for n in names), files={"foo.c": "x", "read.sh": "#!/bin/sh\nread line; echo \"got $line\"\n"})
+    out = ""
+    for verb in (["add"], ["install"], ["uninstall"]):
+        out += subprocess.run([DKMS, "--root", root.path, *verb, "foo/1.0", "-k", K1], input="one\ntwo\n", capture_output=True, text=True, check=True).stdout
+    assert re.findall("got (.*)", out) == ["one", "one", "two", "one"]
 
 
 @pytest.mark.parametrize("order", [["foo.conf"], ["foo.conf", "foo-1.0.conf"], ["foo-1.0.conf", f"foo-1.0-{K1}.conf"],
