@@ -136,7 +136,7 @@ child_setup (gpointer data)
   if ((command->input_fd > 0 || command->null_stdin)
       && dup2 (command->input_fd > 0 ? command->input_fd : setup->null_fd, 0) < 0)
     _exit (126);
-  if (out >= 0 && (dup2 (out, 1) < 0 || dup2 (out, 2) < 0))
+  if (out >= 0 && (dup2 (out, 1) < 0 || dup2 (command->discard_errors ? setup->null_fd : out, 2) < 0))
     _exit (126);
   if (command->pass_fd > 0 && fcntl (command->pass_fd, F_SETFD, 0) < 0)
     _exit (126);
@@ -220,21 +220,37 @@ dkms_process_try (const DkmsCommand *command)
     g_debug ("%s: %s (%d)", command->argv[0], error != NULL ? error->message : "failed", status);
 }
 
-char *
-dkms_process_capture (const DkmsCommand *command, gsize *size, int *status, GError **error)
+static char *
+run_and_read (DkmsCommand *command, gboolean with_errors, gsize *size, int *status, GError **error)
 {
   g_auto (DkmsFd) answer = memfd_create (command->argv[0], MFD_CLOEXEC);
-  DkmsCommand copy = *command;
 
   if (answer < 0)
     return dkms_fail_errno (error, "create", "a memory file"), NULL;
-  copy.output_fd = answer;
-  *status = dkms_process_run (&copy, error);
+  command->output_fd = answer;
+  command->discard_errors = !with_errors;
+  *status = dkms_process_run (command, error);
   if (*status < 0)
     return NULL;
   if (lseek (answer, 0, SEEK_SET) < 0)
     return dkms_fail_errno (error, "read", "a memory file"), NULL;
   return dkms_read_fd (answer, command->argv[0], 16 << 20, size, error);
+}
+
+char *
+dkms_process_capture (const DkmsCommand *command, gsize *size, int *status, GError **error)
+{
+  DkmsCommand copy = *command;
+
+  return run_and_read (&copy, FALSE, size, status, error);
+}
+
+char *
+dkms_process_transcript (const DkmsCommand *command, int *status, GError **error)
+{
+  DkmsCommand copy = *command;
+
+  return run_and_read (&copy, TRUE, NULL, status, error);
 }
 
 char *

@@ -13,6 +13,7 @@ typedef struct {
   const DkmsRoot *root;    /* (nullable): chroot there first if it has a shell of its own */
   const char *cwd;         /* (nullable): as the tool sees it, that is after the chroot */
   int output_fd;           /* stdout and stderr go there; -1: inherited; -2: /dev/null */
+  gboolean discard_errors; /* if output_fd is given, stderr goes nowhere all the same */
   int input_fd;            /* (0 for none): stdin comes from there, whatever null_stdin says */
   int pass_fd;             /* (0 for none): a descriptor the child keeps, under the same number */
   const GArray *keep;      /* (nullable) (element-type int): more descriptors the child keeps */
@@ -62,11 +63,17 @@ void dkms_process_try (const DkmsCommand *command);
  * @size: (out) (optional): bytes of output
  * @status: (out): its exit status
  *
- * Returns: (transfer full) (nullable): stdout and stderr together, NUL-terminated, 16 MiB at most; NULL with
- *   @error when it could not be run
+ * For answers that are data: what a program writes to stderr, such as a warning of its run-time linker or its
+ * surroundings, never becomes a part of them.
+ *
+ * Returns: (transfer full) (nullable): stdout, NUL-terminated, 16 MiB at most; NULL with @error when it could not be
+ * run
  */
 char *dkms_process_capture (const DkmsCommand *command, gsize *size, int *status,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** As dkms_process_capture(), but stdout and stderr together: for people to read, never to be parsed. */
+char *dkms_process_transcript (const DkmsCommand *command, int *status, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
  * dkms_process_helper:

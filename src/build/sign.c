@@ -230,7 +230,7 @@ generate (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, GErr
   dkms_ui_line (ui, "Generating %s.",
                 dkms_root_is_file (settings->root, self->key) ? "a certificate for the present key"
                                                               : "a new signing key and its certificate");
-  said = dkms_process_capture (&command, NULL, &status, error);
+  said = dkms_process_transcript (&command, &status, error);
   if (said == NULL)
     return FALSE;
   return status == 0
@@ -349,7 +349,7 @@ dkms_signer_sign (const DkmsSigner *self, const DkmsSettings *settings, DkmsUi *
                           .null_stdin = TRUE };
   g_autoptr (GError) error = NULL;
   int status = 0;
-  g_autofree char *said = dkms_process_capture (&command, NULL, &status, &error);
+  g_autofree char *said = dkms_process_transcript (&command, &status, &error);
 
   dkms_ui_line (ui, "Signing %s", shown);
   if (said == NULL || status != 0)

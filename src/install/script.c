@@ -204,7 +204,7 @@ dkms_script_run (const DkmsJob *job, const char *directive)
     status = dkms_process_run (&command, &error);
   else
     {
-      g_autofree char *said = dkms_process_capture (&command, NULL, &status, &error);
+      g_autofree char *said = dkms_process_transcript (&command, &status, &error);
       if (said != NULL && *said != '\0')
         dkms_ui_line (job->ui, "%s", g_strchomp (said));
     }

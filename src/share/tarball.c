@@ -27,7 +27,7 @@ run_helper (const char *const *argv, const char *about, DkmsError code, const ch
   g_ptr_array_add (words, NULL);
 
   DkmsCommand command = { .argv = (const char *const *)words->pdata, .null_stdin = TRUE };
-  g_autofree char *said = dkms_process_capture (&command, NULL, &status, error);
+  g_autofree char *said = dkms_process_transcript (&command, &status, error);
   if (said == NULL)
     return FALSE;
   return status == 0 || dkms_fail (error, code, about, advice, "%s", g_strchomp (said));
