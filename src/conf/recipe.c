@@ -320,6 +320,14 @@ check_record (const DkmsRecipe *self, guint i, guint records, GPtrArray *problem
     g_ptr_array_add (
         problems,
         g_strdup_printf ("DEST_MODULE_LOCATION[%u]=\"%s\" leads out of the kernel's module directory", i, location));
+  for (const char *c = dest; *c != '\0'; c++)
+    if (g_ascii_iscntrl (*c))
+      {
+        g_autofree char *shown = g_strescape (dest, NULL);
+        g_ptr_array_add (problems,
+                         g_strdup_printf ("DEST_MODULE_NAME[%u]=\"%s\" contains a control character", i, shown));
+        break;
+      }
   if (strchr (dest, '/') != NULL)
     g_ptr_array_add (problems, g_strdup_printf ("DEST_MODULE_NAME[%u]=\"%s\" must not contain a slash", i, dest));
   if (below == NULL)

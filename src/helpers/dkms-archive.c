@@ -8,9 +8,9 @@
  * knows no files without a name, the name TEMP, on the same file system.
  *
  * Extraction trusts nothing: an archive with a member that is absolute, climbs out by "..", is a link
- * that leads out, a device, a FIFO or has set-id bits, or that unpacks to more than LIMIT bytes, is
- * refused as a whole. Owners are not restored. Exit 0, or 1 with one line on stderr; what was
- * unpacked so far is the caller's to delete. */
+ * that leads out, a device, a FIFO, has set-id bits or lies more than 64 directories deep, or that unpacks
+ * to files of more than LIMIT bytes, holes included, is refused as a whole. Owners are not restored. Exit 0, or 1 with
+ * one line on stderr; what was unpacked so far is the caller's to delete. */
 #define _GNU_SOURCE
 #include <archive.h>
 #include <archive_entry.h>
@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_MEMBERS = 1000000 };
+enum { MAX_MEMBERS = 1000000, MAX_DEPTH = 64 };
 
 static int
 refuse (const char *archive, const char *member, const char *why)
@@ -105,6 +105,8 @@ objection (struct archive_entry *entry)
     return "an absolute path";
   if (has_dotdot (path))
     return "a path with ..";
+  if (depth_of (path) > MAX_DEPTH)
+    return "directories nested more than 64 deep";
   if (link != NULL)
     return *link == '/' || has_dotdot (link) ? "a hard link that leads out of the archive" : NULL;
   if (type == AE_IFLNK)
@@ -125,19 +127,23 @@ copy_data (struct archive *in, struct archive *out, long long *left)
 {
   const void *block;
   size_t size;
-  la_int64_t offset;
+  la_int64_t offset, end = 0;
   int status;
 
   while ((status = archive_read_data_block (in, &block, &size, &offset)) == ARCHIVE_OK)
     {
-      *left -= (long long)size;
-      if (*left < 0)
-        return ARCHIVE_FATAL;
+      /* By where it ends: what is between blocks is a hole, which takes room as soon as the file is copied. */
+      if (offset > *left || (long long)size > *left - offset)
+        return *left = -1, ARCHIVE_FATAL;
+      end = offset + (la_int64_t)size > end ? offset + (la_int64_t)size : end;
       if (archive_write_data_block (out, block, size, offset) < 0)
         return ARCHIVE_WARN;
     }
+  *left -= end;
   return status;
 }
+
+static const char too_large[] = "it unpacks to more than the limit (tarball_limit_mib in framework.conf)";
 
 static int
 extract_members (const char *name, struct archive *in, struct archive *out, long long left)
@@ -154,12 +160,16 @@ extract_members (const char *name, struct archive *in, struct archive *out, long
         return refuse (name, path, why);
       if (++members > MAX_MEMBERS)
         return refuse (name, NULL, "too many members");
+      /* A file may end in a hole, which no block tells. */
+      if (archive_entry_filetype (entry) == AE_IFREG && archive_entry_hardlink (entry) == NULL
+          && archive_entry_size (entry) > left)
+        return refuse (name, NULL, too_large);
       archive_entry_set_perm (entry, archive_entry_perm (entry) & 0777);
       if (archive_write_header (out, entry) < ARCHIVE_WARN)
         return refuse (name, path, archive_error_string (out));
       status = copy_data (in, out, &left);
       if (left < 0)
-        return refuse (name, NULL, "it unpacks to more than the limit (tarball_limit_mib in framework.conf)");
+        return refuse (name, NULL, too_large);
       if (status == ARCHIVE_WARN)
         return refuse (name, path, archive_error_string (out));
       if (status != ARCHIVE_EOF)

@@ -3,12 +3,15 @@
 #include "share/tarball.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "base/walk.h"
 #include "store/record.h"
 #include "store/transaction.h"
 
@@ -67,6 +70,33 @@ find_conf (const char *dir, int depth)
   return NULL;
 }
 
+/* Refuses a link that leads out of the tree. What its text says is no answer: it may go through other links. */
+static gboolean
+check_link (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path, gpointer data,
+            GError **error)
+{
+  struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH };
+  const DkmsTarball *self = data;
+  g_auto (DkmsFd) fd = -1;
+
+  if (event != DKMS_WALK_FILE || !S_ISLNK (st->st_mode))
+    return TRUE;
+  fd = (int)syscall (SYS_openat2, self->tree_fd, path + strlen ("./"), &how, sizeof how);
+  return fd >= 0 || (errno != EXDEV && errno != ELOOP)
+         || dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, path, "Nothing of the archive was used.",
+                       "The archive holds the symbolic link %s, which leads out of its directory",
+                       path + strlen ("./"));
+}
+
+static gboolean
+check_links (DkmsTarball *self, GError **error)
+{
+  self->tree_fd = open (self->tree, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (self->tree_fd < 0)
+    return dkms_fail_errno (error, "open", self->tree);
+  return dkms_walk_at (self->tree_fd, ".", check_link, self, error);
+}
+
 static gboolean
 recognise (DkmsTarball *self, const char *dir, const char *path, GError **error)
 {
@@ -104,6 +134,7 @@ dkms_tarball_open (const DkmsSettings *settings, const char *path, GError **erro
   g_autofree char *dir = NULL;
 
   self->settings = settings;
+  self->tree_fd = -1;
   if (!dkms_is_file_at (AT_FDCWD, full))
     return dkms_fail (error, DKMS_ERROR_NO_SOURCE, path, "Check the spelling.", "There is no archive %s", path), NULL;
   self->work = dkms_work_new (settings, error);
@@ -115,7 +146,7 @@ dkms_tarball_open (const DkmsSettings *settings, const char *path, GError **erro
   dir = dkms_root_resolved (settings->root, self->staging);
   const char *argv[] = { "extract", full, dir, limit, NULL };
   if (!run_helper (argv, path, DKMS_ERROR_BAD_ARCHIVE, "Nothing of it was used.", error)
-      || !recognise (self, dir, path, error))
+      || !recognise (self, dir, path, error) || !check_links (self, error))
     return NULL;
   return g_steal_pointer (&self);
 }
@@ -125,6 +156,8 @@ dkms_tarball_close (DkmsTarball *self)
 {
   if (self == NULL)
     return;
+  if (self->tree_fd >= 0)
+    (void)close (self->tree_fd);
   dkms_work_free (self->work);
   g_free (self->staging);
   g_free (self->tree);
@@ -185,6 +218,36 @@ load_stub (const Load *load, GError **error)
   return TRUE;
 }
 
+/* A build that dkms made holds nothing but regular files. */
+static gboolean
+check_build (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path, gpointer data,
+             GError **error)
+{
+  return event != DKMS_WALK_FILE || S_ISREG (st->st_mode)
+         || dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, path, "Nothing of the archive was used.",
+                       "The archive's build holds %s, which is not a regular file", path);
+}
+
+/* The recipe that a build was made with decides what is deleted, and run, when the build goes. */
+static gboolean
+check_recipe (int build_fd, const char *shown, GError **error)
+{
+  gsize size = 0;
+  g_autofree char *text = dkms_is_file_at (build_fd, ".recipe.json")
+                              ? dkms_read_at (build_fd, ".recipe.json", 1 << 20, &size, NULL)
+                              : NULL;
+  json_t *object = text != NULL ? json_loadb (text, size, 0, NULL) : NULL;
+  g_autoptr (DkmsRecipe) recipe = dkms_recipe_from_json (shown, object);
+  g_autoptr (GPtrArray) problems = recipe != NULL ? dkms_recipe_check (recipe, FALSE) : NULL;
+
+  json_decref (object);
+  if (!dkms_is_file_at (build_fd, ".recipe.json") || (problems != NULL && problems->len == 0))
+    return TRUE;
+  return dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, shown, "Nothing of the archive was used.",
+                    "The archive holds an invalid recipe for %s: %s", shown,
+                    problems != NULL ? (char *)problems->pdata[0] : "it cannot be read");
+}
+
 /* Another machine's record: what it says of files is checked, what it says of their stat is not ours. */
 static gboolean
 adopt_record (const Load *load, int build_fd, const char *shown, GError **error)
@@ -192,6 +255,9 @@ adopt_record (const Load *load, int build_fd, const char *shown, GError **error)
   g_autoptr (DkmsRecord) record = dkms_record_read_at (build_fd);
   gboolean good = record != NULL;
 
+  if (record == NULL && dkms_is_file_at (build_fd, ".record.json"))
+    return dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, shown, "Nothing of the archive was used.",
+                      "The archive holds an invalid record for %s", shown);
   for (guint i = 0; good && i < record->modules->len; i++)
     {
       DkmsRecordModule *module = record->modules->pdata[i];
@@ -236,7 +302,8 @@ load_build (const Load *load, int main_fd, const char *kernel, const char *arch,
   fd = openat (self->work->fd, to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0)
     return dkms_fail_errno (error, "open", staged);
-  if (!adopt_record (load, fd, target, error) || !dkms_flush_tree_at (self->work->fd, to, error))
+  if (!dkms_walk_at (fd, ".", check_build, NULL, error) || !check_recipe (fd, target, error)
+      || !adopt_record (load, fd, target, error) || !dkms_flush_tree_at (self->work->fd, to, error))
     return FALSE;
   if (load->there)
     dkms_transaction_move (load->tx, staged, target);

@@ -13,6 +13,7 @@ typedef struct {
   DkmsWork *work;
   char *staging; /* directory inside the root that holds what was unpacked; goes with work */
   char *tree;    /* directory of the machine that holds the dkms.conf */
+  int tree_fd;   /* that directory */
   gboolean ours; /* it has a dkms_main_tree */
   gboolean stub; /* dkms.conf without sources */
 } DkmsTarball;

@@ -84,6 +84,36 @@ write_json (json_t *object, int dir_fd, int via_fd, const char *name, GError **e
   return ok;
 }
 
+/* A name of a file, as it may stand in a directory. */
+static gboolean
+is_file_name (const char *name)
+{
+  gboolean good = *name != '\0' && *name != '.';
+
+  for (const char *c = name; *c != '\0'; c++)
+    good &= *c != '/' && !g_ascii_iscntrl (*c);
+  return good;
+}
+
+/* Records come from other machines, too, and name files that are deleted as root later on. */
+static gboolean
+is_sound (const DkmsRecord *self)
+{
+  for (guint i = 0; i < self->modules->len; i++)
+    {
+      const DkmsRecordModule *module = self->modules->pdata[i];
+      g_auto (GStrv) words = g_strsplit (module->dest_location, "/", -1);
+
+      if (!is_file_name (module->dest_name) || (module->file != NULL && !is_file_name (module->file))
+          || (*module->dest_location != '\0' && *module->dest_location != '/'))
+        return FALSE;
+      for (char **word = words; *word != NULL; word++)
+        if (**word != '\0' && !is_file_name (*word))
+          return FALSE;
+    }
+  return TRUE;
+}
+
 static DkmsRecord *
 record_from_json (json_t *object)
 {
@@ -112,6 +142,8 @@ record_from_json (json_t *object)
         }
     }
   json_decref (object);
+  if (self != NULL && !is_sound (self))
+    g_clear_pointer (&self, dkms_record_free);
   return self;
 }
 
@@ -165,10 +197,11 @@ dkms_record_recipe (const DkmsSettings *settings, const char *m, const char *v, 
 {
   g_autofree char *path = dkms_tree_path (settings, m, v, k, a, ".recipe.json", NULL);
   json_t *object = read_json (settings, path);
-  DkmsRecipe *recipe = dkms_recipe_from_json (path, object);
+  g_autoptr (DkmsRecipe) recipe = dkms_recipe_from_json (path, object);
+  g_autoptr (GPtrArray) problems = recipe != NULL ? dkms_recipe_check (recipe, FALSE) : NULL;
 
   json_decref (object);
-  return recipe;
+  return problems != NULL && problems->len == 0 ? g_steal_pointer (&recipe) : NULL;
 }
 
 gboolean

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -327,6 +328,45 @@ apply_move (const DkmsRoot *root, const char *from, const char *to, const char *
   return renameat (from_dir, from_name, to_dir, to_name) == 0 || dkms_fail_errno (error, "put in place", to);
 }
 
+/* Whether the paths of @op are what this program writes: absolute, with nothing in them that climbs. */
+static gboolean
+makes_sense (json_t *op)
+{
+  gsize count = json_array_size (op);
+
+  if (count < 2 || json_string_value (json_array_get (op, 0)) == NULL)
+    return FALSE;
+  for (gsize i = 1; i < count; i++)
+    {
+      const char *path = json_string_value (json_array_get (op, i));
+      g_auto (GStrv) words = g_strsplit (path != NULL ? path : "", "/", -1);
+
+      if (path == NULL || (*path != '/' && (*path != '\0' || i == 1)))
+        return FALSE;
+      if (g_strv_contains ((const char *const *)words, "..") || g_strv_contains ((const char *const *)words, "."))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+check_ops (json_t *ops, GError **error)
+{
+  json_t *op;
+  size_t i;
+
+  json_array_foreach (ops, i, op)
+    if (!makes_sense (op))
+      {
+        char *text = json_dumps (op, JSON_COMPACT);
+        dkms_fail (error, DKMS_ERROR_IO, NULL, NULL, "Refusing a change of files that leads out of its directory: %s",
+                   text != NULL ? text : "not a list");
+        free (text);
+        return FALSE;
+      }
+  return TRUE;
+}
+
 /* Deletes what a change has taken out of its place, which is no part of the change: what cannot be deleted goes where
  * every run tries again, and stops nobody. */
 static void
@@ -369,8 +409,6 @@ apply (const DkmsSettings *settings, DkmsUi *ui, json_t *op, GHashTable *touched
   for (gsize i = 0; i < G_N_ELEMENTS (words); i++)
     words[i] = json_string_value (json_array_get (op, i));
   const char *what = words[0], *a = words[1], *b = words[2] != NULL ? words[2] : "";
-  if (what == NULL || a == NULL || *a != '/')
-    return dkms_fail (error, DKMS_ERROR_IO, NULL, NULL, "The journal holds a change that makes no sense");
   if (strcmp (what, "prune") == 0)
     return prune (root, a, b, touched), TRUE;
   if (strcmp (what, "move") == 0)
@@ -490,7 +528,7 @@ recover_one (const DkmsSettings *settings, DkmsUi *ui, int journal, const char *
 
   if (ops != NULL)
     {
-      ok = apply_all (settings, ui, ops, error);
+      ok = check_ops (ops, error) && apply_all (settings, ui, ops, error);
       if (ok)
         dkms_ui_note (ui, "Finished a change that an earlier run was interrupted in");
     }
@@ -550,7 +588,8 @@ dkms_transaction_commit (DkmsTransaction *self, DkmsUi *ui, GError **error)
   g_auto (DkmsFd) journal = lock != NULL ? open_journal (self->settings, TRUE, error) : -1;
   g_autofree char *name = g_strdup_printf ("%08x.json", self->id);
 
-  if (journal < 0 || !recover_all (self->settings, ui, journal, error) || !prepare (self, journal, name, error))
+  if (journal < 0 || !check_ops (self->ops, error) || !recover_all (self->settings, ui, journal, error)
+      || !prepare (self, journal, name, error))
     return FALSE;
   /* From here on there is no way back: after a failure the journal stays, and the next run finishes. */
   return apply_all (self->settings, ui, self->ops, error) && drop_journal (journal, name, error);

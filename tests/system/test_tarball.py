@@ -1,5 +1,6 @@
 """Archives: what mktarball makes, what ldtarball takes, and what it refuses."""
 import io
+import json
 import os
 import pathlib
 import stat
@@ -222,6 +223,7 @@ EVIL = {
     "device": special("foo-1.0/dev", tarfile.CHRTYPE), "block device": special("foo-1.0/sda", tarfile.BLKTYPE),
     "fifo": special("foo-1.0/fifo", tarfile.FIFOTYPE), "setuid": special("foo-1.0/su", tarfile.REGTYPE, mode=0o4755),
     "setgid": special("foo-1.0/sg", tarfile.REGTYPE, mode=0o2755),
+    "deep": ("foo-1.0/" + "d/" * 70 + "x", "x"),
 }
 
 
@@ -312,3 +314,109 @@ def test_archive_is_not_world_writable(root, tmp_path):
     root.ok("mktarball", "foo/1.0", "--source-only", "--archive", tmp_path / "x.tar")
     assert stat.S_IMODE((tmp_path / "x.tar").stat().st_mode) == 0o644
     assert pathlib.Path(tmp_path / "x.tar").stat().st_size > 0 and len(list(tmp_path.glob("x.tar*"))) == 1
+
+
+# ---- what an archive says about itself ----
+
+def repacked(root, tmp_path, change):
+    """An archive of ours with a build in it, after @change had its directory."""
+    built(root)
+    root.ok("mktarball", "foo/1.0", "-k", K1, "--archive", tmp_path / "good.tar")
+    unpacked = tmp_path / "unpacked"
+    unpacked.mkdir()
+    subprocess.run(["tar", "-xf", tmp_path / "good.tar", "-C", unpacked], check=True)
+    change(unpacked / "dkms_main_tree" / K1 / ARCH, unpacked / "dkms_source_tree")
+    subprocess.run(["tar", "-cf", tmp_path / "evil.tar", "-C", unpacked, "."], check=True)
+    return tmp_path / "evil.tar"
+
+
+def edited(name, /, **values):
+    def change(build, _):
+        document = json.loads((build / name).read_text())
+        if name == ".record.json":
+            document["modules"][0].update(values)
+        else:
+            document.update({key: [value] for key, value in values.items()})
+        (build / name).write_text(json.dumps(document))
+    return change
+
+
+def linked(**links):
+    def change(_, source):
+        for name, target in links.items():
+            path = source / name.replace("__", "/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.symlink_to(target)
+    return change
+
+
+def text_of(name, text):
+    return lambda build, _: (build / name).write_text(text)
+
+
+HOSTILE = {
+    "record climbs": edited(".record.json", location="/../../../../victim"),
+    "record climbs inside": edited(".record.json", location="/kernel/../../../../victim"),
+    "record names a path": edited(".record.json", name="../../victim/y"),
+    "record names a file elsewhere": edited(".record.json", file="../../../../victim/y.ko"),
+    "record with control characters": edited(".record.json", name="foo\n\x1b[2J"),
+    "record of a relative place": edited(".record.json", location="victim"),
+    "record that is no record": text_of(".record.json", "[1]"),
+    "recipe climbs": edited(".recipe.json", DEST_MODULE_LOCATION="/kernel/../../../../victim"),
+    "recipe names a path": edited(".recipe.json", DEST_MODULE_NAME="../../../../../victim/y"),
+    "recipe builds elsewhere": edited(".recipe.json", BUILT_MODULE_LOCATION="../../../../victim"),
+    "recipe elsewhere": edited(".recipe.json", DEST_MODULE_LOCATION="/etc"),
+    "recipe that is no recipe": text_of(".recipe.json", "{"),
+    "link in a build": lambda build, _: (build / "module/bar.ko").symlink_to("../../../../../../../../victim/y.ko"),
+    "fifo in a build": lambda build, _: os.mkfifo(build / "module/fifo"),
+    "link by way of links": linked(d__e__up="..", out="d/e/up/e/up/../../../victim/passwd"),
+    "link to the archive": linked(x="../dkms_main_tree"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_archives_are_refused_as_a_whole(root, other, tmp_path, kind):
+    victim = other.path / "victim"
+    victim.mkdir()
+    (victim / "y.ko").write_text("precious")
+    other.source(version="2.0")
+    other.ok("add", "foo/2.0")
+    evil = repacked(root, tmp_path, HOSTILE[kind])
+    before = other.snapshot()
+    result = other("ldtarball", evil)
+    assert result.rc in (2, 3, 7) and "evil.tar" in result.err or "archive" in result.err, result
+    assert {k: v for k, v in other.snapshot().items() if k != "tmp"} == before
+    other.ok("install", "foo/2.0", "-k", K1)
+    other.ok("remove", "foo/2.0", "--all")
+    assert (victim / "y.ko").read_text() == "precious"
+
+
+def test_a_record_that_was_changed_in_the_tree_deletes_nothing(root):
+    """Whoever can write to the tree is root already; a broken file system, or an old copy, is not believed either."""
+    victim = root.path / "victim"
+    victim.mkdir()
+    (victim / "foo.ko").write_text("precious")
+    root.source()
+    root.source(version="2.0")
+    root.ok("install", "foo/1.0", "-k", K1)
+    base = root.tree / "foo/1.0" / K1 / ARCH
+    edited(".record.json", location="/../../../victim")(base, None)
+    edited(".recipe.json", DEST_MODULE_LOCATION="/kernel/../../../../victim")(base, None)
+    root("install", "foo/2.0", "-k", K1)
+    root("uninstall", "foo/1.0", "-k", K1)
+    root("remove", "foo/1.0", "--all")
+    assert (victim / "foo.ko").read_text() == "precious"
+
+
+def test_holes_count(root, tmp_path):
+    root.framework("tarball_limit_mib=10\n")
+    (tmp_path / "foo-1.0").mkdir()
+    (tmp_path / "foo-1.0/dkms.conf").write_text("PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/extra\n")
+    for name, data in (("end", b""), ("middle", b"x")):
+        with open(tmp_path / "foo-1.0/sparse", "wb") as sparse:
+            sparse.seek(100 << 20)
+            sparse.write(data)
+            sparse.truncate(100 << 20 | len(data))
+        subprocess.run(["tar", "--sparse", "-czf", tmp_path / f"{name}.tar.gz", "-C", tmp_path, "foo-1.0"], check=True)
+        result = root("ldtarball", tmp_path / f"{name}.tar.gz")
+        assert result.rc == 3 and "more than the limit" in result.err, result
