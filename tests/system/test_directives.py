@@ -81,6 +81,15 @@ def test_make_that_opts_out_of_injection(root, make):
     assert "KERNELRELEASE" not in command_of(root)
 
 
+def test_llvm_goes_to_make(root):
+    root.kernel(K1, config="CONFIG_CC_IS_CLANG=y\n")
+    makefile = root.modules / K1 / "build/Makefile"
+    makefile.write_text("$(if $(filter 1,$(LLVM)),,$(error gcc was to be used))\n" + makefile.read_text())
+    root.source(conf=ONE + 'MAKE="make -C $kernel_source_dir M=$dkms_tree/foo/1.0/build; cd .."\n')
+    root.ok("build", "foo/1.0", "-k", K1)
+    assert command_of(root).endswith("/build LLVM=1; cd ..")
+
+
 def test_patch_match_and_sparse_patches(root):
     patch = "--- a/foo.c\n+++ b/foo.c\n@@ -1 +1 @@\n-{}\n+{}\n"
     root.source(conf=ONE + f"PATCH[0]=a.patch\nPATCH[2]=dir/c.patch\nPATCH[3]=no.patch\nPATCH_MATCH[3]=^9\nPATCH_MATCH[2]={K1}\n",

@@ -134,6 +134,54 @@ test_make (void)
     }
 }
 
+static const struct {
+  const char *make, *line;
+} llvms[] = {
+  { "", "make -C /h M=/b LLVM=1" },
+  { "make", "make LLVM=1" },
+  { "make -C x all", "make -C x all LLVM=1" },
+  { "'make' -j1", "'make' -j1 LLVM=1" },
+  { "make a; cd ..", "make a LLVM=1; cd .." },
+  { "make a;make b && make c || true", "make a LLVM=1;make b LLVM=1 && make c LLVM=1 || true" },
+  { "cd src && make -C /h", "cd src && make -C /h LLVM=1" },
+  { "(cd src; make all) | tee log", "(cd src; make all LLVM=1) | tee log" },
+  { "make all # quietly", "make all LLVM=1 # quietly" },
+  { "make a#b", "make a#b LLVM=1" },
+  { "make > log 2>&1; true", "make > log 2>&1 LLVM=1; true" },
+  { "make &>log && true", "make &>log LLVM=1 && true" },
+  { "make >|log; true", "make >|log LLVM=1; true" },
+  { "A=1 B='x y' make a; true", "A=1 B='x y' make a LLVM=1; true" },
+  { "env -u CC A=1 /usr/bin/make a; true", "env -u CC A=1 /usr/bin/make a LLVM=1; true" },
+  { "env A=1 /usr/bin/make a; true", "env A=1 /usr/bin/make a LLVM=1; true" },
+  { "nice make a; true", "nice make a LLVM=1; true" },
+  { "for d in a make; do make -C $d; done", "for d in a make; do make -C $d LLVM=1; done" },
+  { "if make a; then true; fi", "if make a LLVM=1; then true; fi" },
+  { "echo make; ./build.sh", "echo make; ./build.sh LLVM=1" }, /* as the reference: no make of ours */
+  { "./build.sh", "./build.sh LLVM=1" },
+  { "make CFLAGS='-a; -b' X=\"a;b\" Y=$(echo a; echo b) Z=`a;b`; true",
+    "make CFLAGS='-a; -b' X=\"a;b\" Y=$(echo a; echo b) Z=`a;b` LLVM=1; true" },
+  { "make X=\"$(make -s \"a;b\")\" \\;x ${A:-b;c} \"it's;\"; true",
+    "make X=\"$(make -s \"a;b\")\" \\;x ${A:-b;c} \"it's;\" LLVM=1; true" },
+  { "make 'open", "make 'open LLVM=1" },
+  { "make &", "make LLVM=1 &" },
+  { "make ; ", "make LLVM=1 ; " },
+  { " make", " make LLVM=1" },
+};
+
+static void
+test_llvm (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (llvms); i++)
+    {
+      g_autoptr (DkmsRecipe) r = dkms_recipe_new ("x");
+      g_autofree char *line = NULL;
+
+      dkms_recipe_set (r, "MAKE", 0, llvms[i].make);
+      line = dkms_recipe_make (r, &kernel, "/b", TRUE);
+      g_assert_cmpstr (line, ==, llvms[i].line);
+    }
+}
+
 static void
 test_patches (void)
 {
@@ -235,6 +283,7 @@ main (int argc, char **argv)
   g_test_add_func ("/recipe/check", test_checks);
   g_test_add_func ("/recipe/exclusive", test_exclusive);
   g_test_add_func ("/recipe/make", test_make);
+  g_test_add_func ("/recipe/llvm", test_llvm);
   g_test_add_func ("/recipe/patches", test_patches);
   g_test_add_func ("/recipe/outputs", test_outputs);
   g_test_add_func ("/recipe/folding", test_folding);
