@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Evaluates dkms.conf and framework.conf files: the one place where bash reads bash.
 #
-# Arguments: FD NAMES DEPRECATED, then per query: ID NASSIGN NAME=VALUE... NFILES FILE...
+# Arguments: FD NAMES DEPRECATED, then per query: ID DIR NASSIGN NAME=VALUE... NFILES FILE GIVEN...
+#   DIR                 where evaluation starts
+#   FILE GIVEN          a file, and the number of a descriptor with its text, empty when FILE is to be read; NFILES
+#                       counts both
 # Answer on FD, every field ended by a NUL:
 #   B ID PID            a query begins, in process (group) PID
+#   U ID INDEX          instead of all others: file INDEX (from 0) cannot be read here
 #   O FILE NAME VALUE   FILE left the deprecated directive NAME set
 #   V NAME INDEX VALUE  one element of a directive
 #   D                   all elements of this query were given
@@ -61,26 +65,49 @@ __DKMS_END_OF_VALUE__
   printf 'D\0'
 }
 
-# Gives a recipe its shell without any positional parameter of ours.
-__dkms_source () { . "$__dkms_file"; }
-readonly -f __dkms_tame __dkms_after_file __dkms_report __dkms_source
+# Gives a recipe its shell without any positional parameter of ours. A text that is given says __dkms_source where its
+# file says BASH_SOURCE, which bash lets nobody set.
+__dkms_read_file () {
+  __dkms_source=("$__dkms_file")
+  if [[ ! $__dkms_given ]]; then
+    . "$__dkms_file"
+  elif [[ -r /proc/self/fd/$__dkms_given ]]; then
+    . "/proc/self/fd/$__dkms_given"
+  else
+    IFS= read -r -d '' __dkms_text <&"$__dkms_given"
+    eval "$__dkms_text"
+  fi
+}
+readonly -f __dkms_tame __dkms_after_file __dkms_report __dkms_read_file
+
+# Where modules go on this distribution, whatever a recipe says; else what it says.
+override_dest_module_location () { echo "${__dkms_destination:-$1}"; }
 
 set -m # every query gets a process group of its own, so that it can be ended with all its children
 while [[ $# -gt 0 ]]; do
-  __dkms_id=$1 __dkms_na=$2
-  __dkms_assign=("${@:3:__dkms_na}")
-  shift $((2 + __dkms_na))
+  __dkms_id=$1 __dkms_dir=$2 __dkms_na=$3
+  __dkms_assign=("${@:4:__dkms_na}")
+  shift $((3 + __dkms_na))
   __dkms_files=("${@:2:$1}")
   shift $((1 + $1))
   (
     set +m
+    for ((__dkms_i = 0; __dkms_i < ${#__dkms_files[@]}; __dkms_i += 2)); do
+      if [[ ! ${__dkms_files[__dkms_i + 1]} && ! -r ${__dkms_files[__dkms_i]} ]]; then
+        printf 'U\0%s\0%s\0' "$__dkms_id" "$((__dkms_i / 2))" >&$__dkms_fd
+        exit
+      fi
+    done
     printf 'B\0%s\0%s\0' "$__dkms_id" "$BASHPID" >&$__dkms_fd
     for __dkms_a in "${__dkms_assign[@]}"; do
       printf -v "${__dkms_a%%=*}" %s "${__dkms_a#*=}"
     done
     set --
-    for __dkms_file in "${__dkms_files[@]}"; do
-      __dkms_source || :
+    cd -- "$__dkms_dir" 2>/dev/null || cd /
+    while [[ ${#__dkms_files[@]} -gt 0 ]]; do
+      __dkms_file=${__dkms_files[0]} __dkms_given=${__dkms_files[1]}
+      __dkms_files=("${__dkms_files[@]:2}")
+      __dkms_read_file || :
       __dkms_after_file "$__dkms_file"
     done
     __dkms_report >&$__dkms_fd

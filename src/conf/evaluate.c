@@ -18,6 +18,9 @@
 
 #define LIMIT_FILE ((gsize)1 << 20)
 #define LIMIT_INDEX 4096
+/* What one bash is asked at most: bytes of arguments (the kernel's limit is 2 MiB with the environment), descriptors.
+ */
+enum { LIMIT_ARGUMENTS = 1 << 20, LIMIT_DESCRIPTORS = 32 };
 
 DkmsQuery *
 dkms_query_new (void)
@@ -34,18 +37,22 @@ dkms_query_free (DkmsQuery *self)
 {
   g_ptr_array_unref (self->assign);
   g_ptr_array_unref (self->files);
+  g_free (self->dir);
   g_free (self->shown);
+  if (self->texts != NULL)
+    g_ptr_array_unref (self->texts);
   dkms_recipe_free (self->recipe);
   g_clear_error (&self->error);
   g_free (self);
 }
 
 typedef struct {
+  const DkmsSettings *settings;
   GPtrArray *queries;
-  GArray *temporary;  /* descriptors of files with normalised line ends */
   DkmsQuery *current; /* the query that runs */
   GPid pid;           /* bash, or the sandbox that it runs in */
   GPid current_pid;   /* the group of that query; means nothing to us when it is in a sandbox */
+  guint handed;       /* files that bash could not read and will be given */
   gboolean confined;
   const char *ended; /* (nullable): why the sandbox ended it */
   gboolean done;     /* it gave all its values */
@@ -53,50 +60,92 @@ typedef struct {
   gint64 deadline; /* monotonic microseconds; 0: none */
 } Session;
 
-/* bash stumbles over CR LF; such a file is given to it with plain line ends. */
-static gboolean
-normalise (Session *session, GPtrArray *files, guint i, char *text, gsize size, GError **error)
+static void
+bytes_free (gpointer data)
 {
-  g_auto (DkmsFd) fd = -1;
-  gsize out = 0;
+  if (data != NULL)
+    g_bytes_unref (data);
+}
 
-  for (gsize in = 0; in < size; in++)
-    if (text[in] != '\r' || (in + 1 < size && text[in + 1] != '\n'))
-      text[out++] = text[in];
-  fd = memfd_create ("dkms.conf", 0);
-  if (fd < 0 || !dkms_write_all (fd, text, out, "memfd", NULL))
-    return dkms_fail_errno (error, "normalise", files->pdata[i]);
-  g_free (files->pdata[i]);
-  files->pdata[i] = g_strdup_printf ("/proc/self/fd/%d", fd);
-  g_array_append_val (session->temporary, fd);
-  fd = -1;
+/* What bash would stumble over: a byte order mark, and CR before LF. Returns: whether anything was changed */
+static gboolean
+mend (GString *text)
+{
+  static const char mark[] = "\xef\xbb\xbf";
+  gsize before = text->len, out = 0;
+
+  if (g_str_has_prefix (text->str, mark))
+    g_string_erase (text, 0, (gssize)strlen (mark));
+  for (gsize in = 0; in < text->len; in++)
+    if (text->str[in] != '\r' || (in + 1 < text->len && text->str[in + 1] != '\n'))
+      text->str[out++] = text->str[in];
+  g_string_truncate (text, out);
+  return text->len != before;
+}
+
+/* Bash is to be given the text of file @i, not its path. The text finds the path in another variable then. */
+static void
+hand_over (DkmsQuery *query, guint i, GString *text)
+{
+  if (query->texts->len <= i)
+    g_ptr_array_set_size (query->texts, (gint)i + 1);
+  g_string_replace (text, "BASH_SOURCE", "__dkms_source", 0);
+  query->texts->pdata[i] = g_bytes_new (text->str, text->len);
+}
+
+/* Reads file @i and refuses what is not text. */
+static GString *
+read_file (const DkmsSettings *settings, const DkmsQuery *query, guint i, GError **error)
+{
+  const char *path = query->files->pdata[i], *shown = i == 0 && query->shown != NULL ? query->shown : path;
+  g_autoptr (GError) local = NULL;
+  gsize size = 0;
+  g_autofree char *text = settings->root->has_shell ? dkms_root_read (settings->root, path, LIMIT_FILE, &size, &local)
+                                                    : dkms_read_at (AT_FDCWD, path, LIMIT_FILE, &size, &local);
+
+  if (text == NULL)
+    return dkms_fail (error, DKMS_ERROR_NO_CONF, shown, "Put the file there, or name another one with -c.",
+                      "Cannot read the configuration %s (%s)", shown, local->message),
+           NULL;
+  if (memchr (text, '\0', size) != NULL)
+    return dkms_fail (error, DKMS_ERROR_BAD_CONF, shown, "Restore the file from its package.",
+                      "%s is not a text file: it contains NUL bytes", shown),
+           NULL;
+  return g_string_new_len (text, (gssize)size);
+}
+
+static gboolean
+prepare_files (const DkmsSettings *settings, DkmsQuery *query, GError **error)
+{
+  query->texts = g_ptr_array_new_with_free_func (bytes_free);
+  for (guint i = 0; i < query->files->len; i++)
+    {
+      GString *text = read_file (settings, query, i, error);
+
+      if (text == NULL)
+        return FALSE;
+      if (mend (text))
+        hand_over (query, i, text);
+      g_string_free (text, TRUE);
+    }
   return TRUE;
 }
 
-/* Refuses what is no text before bash sees it, and mends line ends. */
-static gboolean
-prepare_files (const DkmsSettings *settings, Session *session, DkmsQuery *query, GError **error)
+/* Bash could not read file @i of @query by its path: it belongs to somebody else, or lies where nothing is seen. */
+static void
+take_unreadable (Session *session, DkmsQuery *query, guint64 i)
 {
-  for (guint i = 0; i < query->files->len; i++)
-    {
-      const char *shown = i == 0 && query->shown != NULL ? query->shown : query->files->pdata[i];
-      g_autoptr (GError) local = NULL;
-      gsize size;
-      const char *path = query->files->pdata[i];
-      g_autofree char *text = settings->root->has_shell
-                                  ? dkms_root_read (settings->root, path, LIMIT_FILE, &size, &local)
-                                  : dkms_read_at (AT_FDCWD, path, LIMIT_FILE, &size, &local);
+  GString *text;
 
-      if (text == NULL)
-        return dkms_fail (error, DKMS_ERROR_NO_CONF, shown, "Put the file there, or name another one with -c.",
-                          "Cannot read the configuration %s (%s)", shown, local->message);
-      if (memchr (text, '\0', size) != NULL)
-        return dkms_fail (error, DKMS_ERROR_BAD_CONF, shown, "Restore the file from its package.",
-                          "%s is not a text file: it contains NUL bytes", shown);
-      if (memchr (text, '\r', size) != NULL && !normalise (session, query->files, i, text, size, error))
-        return FALSE;
-    }
-  return TRUE;
+  if (i >= query->files->len || (i < query->texts->len && query->texts->pdata[i] != NULL))
+    return;
+  text = read_file (session->settings, query, (guint)i, &query->error);
+  if (text == NULL)
+    return;
+  (void)mend (text);
+  hand_over (query, (guint)i, text);
+  g_string_free (text, TRUE);
+  session->handed++;
 }
 
 static gboolean
@@ -105,30 +154,71 @@ is_answered (const DkmsQuery *query)
   return query->error != NULL || query->recipe != NULL;
 }
 
-static GPtrArray *
-build_argv (Session *session, const char *fd, const char *names, const char *deprecated)
+/* The option for file @i: "" for its path, otherwise the number of a descriptor with its text, which goes to @given. */
+static char *
+descriptor_of (const DkmsQuery *query, guint i, GArray *given, GError **error)
 {
-  GPtrArray *argv = g_ptr_array_new_with_free_func (g_free);
+  GBytes *bytes = i < query->texts->len ? query->texts->pdata[i] : NULL;
+  gsize size = 0;
+  const char *text = bytes != NULL ? g_bytes_get_data (bytes, &size) : NULL;
+  int fd;
+
+  if (bytes == NULL)
+    return g_strdup ("");
+  fd = memfd_create ("dkms.conf", MFD_CLOEXEC);
+  if (fd < 0)
+    return dkms_fail_errno (error, "create", "a memory file"), NULL;
+  g_array_append_val (given, fd);
+  if (!dkms_write_all (fd, text, size, "a memory file", error))
+    return NULL;
+  if (lseek (fd, 0, SEEK_SET) < 0)
+    return dkms_fail_errno (error, "read", "a memory file"), NULL;
+  return g_strdup_printf ("%d", fd);
+}
+
+static gboolean
+add_query (GPtrArray *argv, guint id, const DkmsQuery *query, GArray *given, GError **error)
+{
+  g_ptr_array_add (argv, g_strdup_printf ("%u", id));
+  g_ptr_array_add (argv, g_strdup (query->dir != NULL ? query->dir : "/"));
+  g_ptr_array_add (argv, g_strdup_printf ("%u", query->assign->len));
+  for (guint i = 0; i < query->assign->len; i++)
+    g_ptr_array_add (argv, g_strdup (query->assign->pdata[i]));
+  g_ptr_array_add (argv, g_strdup_printf ("%u", query->files->len * 2));
+  for (guint i = 0; i < query->files->len; i++)
+    {
+      g_ptr_array_add (argv, g_strdup (query->files->pdata[i]));
+      g_ptr_array_add (argv, descriptor_of (query, i, given, error));
+      if (argv->pdata[argv->len - 1] == NULL)
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* The command that puts the next queries that have no answer yet; more than one bash may be needed. @given: (out):
+ * descriptors that it is given. Returns: (transfer full) (nullable): NULL with an error */
+static GPtrArray *
+build_argv (Session *session, const char *fd, const char *names, const char *deprecated, GArray *given, GError **error)
+{
+  g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
   const char *fixed[] = { "/bin/bash", "-p", "-c", driver_bash, "dkms", fd, names, deprecated };
+  gsize bytes = 0;
 
   for (gsize i = 0; i < G_N_ELEMENTS (fixed); i++)
     g_ptr_array_add (argv, g_strdup (fixed[i]));
-  for (guint q = 0; q < session->queries->len; q++)
+  for (guint q = 0; q < session->queries->len && bytes < LIMIT_ARGUMENTS && given->len < LIMIT_DESCRIPTORS; q++)
     {
-      const DkmsQuery *query = session->queries->pdata[q];
+      guint before = argv->len;
 
-      if (is_answered (query))
+      if (is_answered (session->queries->pdata[q]))
         continue;
-      g_ptr_array_add (argv, g_strdup_printf ("%u", q));
-      g_ptr_array_add (argv, g_strdup_printf ("%u", query->assign->len));
-      for (guint i = 0; i < query->assign->len; i++)
-        g_ptr_array_add (argv, g_strdup (query->assign->pdata[i]));
-      g_ptr_array_add (argv, g_strdup_printf ("%u", query->files->len));
-      for (guint i = 0; i < query->files->len; i++)
-        g_ptr_array_add (argv, g_strdup (query->files->pdata[i]));
+      if (!add_query (argv, q, session->queries->pdata[q], given, error))
+        return NULL;
+      for (guint i = before; i < argv->len; i++)
+        bytes += strlen (argv->pdata[i]) + 1 + sizeof (char *);
     }
   g_ptr_array_add (argv, NULL);
-  return argv;
+  return g_steal_pointer (&argv);
 }
 
 static void
@@ -172,7 +262,7 @@ take_message (const DkmsSettings *settings, Session *session, char **at, guint h
   static const struct {
     char kind;
     guint fields;
-  } shape[] = { { 'B', 3 }, { 'O', 4 }, { 'V', 4 }, { 'D', 1 }, { 'E', 3 }, { 'Z', 1 } };
+  } shape[] = { { 'B', 3 }, { 'U', 3 }, { 'O', 4 }, { 'V', 4 }, { 'D', 1 }, { 'E', 3 }, { 'Z', 1 } };
   guint need = 0;
   guint64 number;
 
@@ -194,6 +284,10 @@ take_message (const DkmsSettings *settings, Session *session, char **at, guint h
       session->current_pid = atoi (at[2]);
       session->done = session->timed_out = FALSE;
       session->deadline = g_get_monotonic_time () + (gint64)settings->recipe_timeout * G_USEC_PER_SEC;
+      break;
+    case 'U':
+      if (query_by_id (session, at[1]) != NULL && g_ascii_string_to_unsigned (at[2], 10, 0, LIMIT_INDEX, &number, NULL))
+        take_unreadable (session, query_by_id (session, at[1]), number);
       break;
     case 'O':
       if (session->current != NULL)
@@ -280,12 +374,19 @@ listen (const DkmsSettings *settings, Session *session, int fd)
     }
 }
 
-/* Puts all queries that have no answer yet to one bash. */
+static void
+close_descriptor (gpointer data)
+{
+  (void)close (*(int *)data);
+}
+
+/* Puts the queries that have no answer yet, or as many as fit, to one bash. */
 static gboolean
 ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *session, const char *names,
      const char *deprecated, DkmsFindings *findings, GError **error)
 {
   g_autoptr (GPtrArray) argv = NULL;
+  g_autoptr (GArray) given = g_array_new (FALSE, FALSE, sizeof (int));
   g_autoptr (GArray) keep = g_array_new (FALSE, FALSE, sizeof (int));
   g_auto (DkmsFd) read_end = -1;
   g_auto (DkmsFd) write_end = -1;
@@ -303,7 +404,10 @@ ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *
   if (kept < 0 || (confinement != NULL && report < 0))
     return dkms_fail_errno (error, "duplicate", "a pipe");
   number = g_strdup_printf ("%d", kept);
-  argv = build_argv (session, number, names, deprecated);
+  g_array_set_clear_func (given, close_descriptor);
+  argv = build_argv (session, number, names, deprecated, given, error);
+  if (argv == NULL)
+    return FALSE;
   session->confined = confinement != NULL;
   if (session->confined)
     {
@@ -311,7 +415,7 @@ ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *
       argv = dkms_sandbox_wrap (confinement, (const char *const *)plain->pdata, "/", report);
       g_array_append_val (keep, report);
     }
-  g_array_append_vals (keep, session->temporary->data, session->temporary->len);
+  g_array_append_vals (keep, given->data, given->len);
 
   DkmsCommand command = { .argv = (const char *const *)argv->pdata,
                           .root = session->confined ? NULL : settings->root,
@@ -360,10 +464,9 @@ give_up (GPtrArray *queries, DkmsError code, const char *why)
 
 gboolean
 dkms_evaluate (const DkmsSettings *settings, const DkmsConfinement *confinement, GPtrArray *queries, const char *names,
-               const char *deprecated, GError **error)
+               const char *deprecated, char **unconfined, GError **error)
 {
-  g_autoptr (GArray) temporary = g_array_new (FALSE, FALSE, sizeof (int));
-  Session session = { .queries = queries, .temporary = temporary };
+  Session session = { .settings = settings, .queries = queries };
   gboolean ok = TRUE;
 
   if (settings->sandbox == DKMS_SANDBOX_OFF)
@@ -371,22 +474,24 @@ dkms_evaluate (const DkmsSettings *settings, const DkmsConfinement *confinement,
   for (guint q = 0; q < queries->len; q++)
     {
       DkmsQuery *query = queries->pdata[q];
-      (void)prepare_files (settings, &session, query, &query->error);
+      (void)prepare_files (settings, query, &query->error);
     }
   while (ok && count_answers (queries) < queries->len)
     {
       g_auto (DkmsFindings) findings = { 0 };
-      guint before = count_answers (queries);
+      guint before = count_answers (queries) + session.handed;
 
       ok = ask (settings, confinement, &session, names, deprecated, &findings, error);
       if (ok && findings.failure != NULL && settings->sandbox == DKMS_SANDBOX_STRICT)
         give_up (queries, DKMS_ERROR_SANDBOX, findings.failure);
       else if (ok && findings.failure != NULL)
-        confinement = NULL; /* builds say so, if there are any */
-      else if (ok && count_answers (queries) == before)
+        {
+          confinement = NULL;
+          if (unconfined != NULL)
+            *unconfined = g_steal_pointer (&findings.failure);
+        }
+      else if (ok && count_answers (queries) + session.handed == before)
         give_up (queries, DKMS_ERROR_BAD_CONF, findings.ended);
     }
-  for (guint i = 0; i < temporary->len; i++)
-    (void)close (g_array_index (temporary, int, i));
   return ok;
 }

@@ -8,7 +8,9 @@
 typedef struct {
   GPtrArray *assign;  /* "name=value": variables the files can see */
   GPtrArray *files;   /* paths as tools name them, in order; the first one is required */
+  char *dir;          /* (nullable): where evaluation starts, as tools name it; otherwise "/" */
   char *shown;        /* the first file as people name it */
+  GPtrArray *texts;   /* (nullable GBytes) per file: what bash is given instead of the path; owned by evaluate.c */
   DkmsRecipe *recipe; /* (out): the values; NULL when evaluation failed */
   GError *error;      /* (out): why it failed */
 } DkmsQuery;
@@ -24,9 +26,14 @@ void dkms_query_free (DkmsQuery *self);
  * @names: blank separated variables to take over
  * @deprecated: blank separated variables to notice
  *
- * A query that hangs, exits or is no text gets its own error and disturbs no other one.
+ * @unconfined: (out) (transfer full) (optional): why the files were read without a sandbox although @confinement and
+ *   sandbox=auto ask for one; NULL when they were not
+ *
+ * The caller of dkms may read the files; whoever bash runs as need not. A query that hangs, exits or is not text gets
+ * its own error and disturbs no other one.
  *
  * Returns: FALSE only when bash itself could not be run
  */
 gboolean dkms_evaluate (const DkmsSettings *settings, const DkmsConfinement *confinement, GPtrArray *queries,
-                        const char *names, const char *deprecated, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                        const char *names, const char *deprecated, char **unconfined,
+                        GError **error) G_GNUC_WARN_UNUSED_RESULT;

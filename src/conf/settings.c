@@ -168,7 +168,7 @@ dkms_settings_reread (const DkmsSettings *self, const char *wanted, const char *
     return TRUE;
   if (kernel != NULL)
     g_ptr_array_add (query->assign, g_strconcat ("kernelver=", kernel, NULL));
-  if (!dkms_evaluate (self, NULL, queries, wanted, "", error))
+  if (!dkms_evaluate (self, NULL, queries, wanted, "", NULL, error))
     return FALSE;
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;

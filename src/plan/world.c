@@ -15,6 +15,7 @@ struct DkmsWorld {
   GHashTable *queries; /* "m/v/k/a" -> DkmsQuery */
   GPtrArray *wanted;   /* element-type DkmsQuery (borrowed): not read yet */
   GHashTable *told;    /* recipes whose deprecations were told */
+  gboolean warned;     /* that recipes are not confined here */
 };
 
 typedef struct {
@@ -75,7 +76,19 @@ dkms_world_kernel (DkmsWorld *self, const char *release, const char *arch)
   return (DkmsKernelFacts){ known->kernel, known->config };
 }
 
-/* The variables a recipe can see (spec/dkms-conf.md §2). */
+/* Where this system has its modules, whatever recipes say (spec/dkms-conf.md §4). Returns: (transfer full): "" for
+ * nowhere in particular */
+static char *
+destination (const DkmsSettings *s)
+{
+  const char *of_family = s->distro->family->destination;
+
+  if (*s->addon_modules_dir != '\0')
+    return g_strconcat ("/", s->addon_modules_dir, NULL);
+  return g_strdup (of_family != NULL ? of_family : "");
+}
+
+/* The variables a recipe can see (spec/dkms-conf.md §2), and the one of override_dest_module_location(). */
 static void
 add_variables (DkmsWorld *self, DkmsQuery *query, const char *module, const char *version, const DkmsKernel *kernel)
 {
@@ -99,6 +112,9 @@ add_variables (DkmsWorld *self, DkmsQuery *query, const char *module, const char
   const char *const trees[][2]
       = { { "dkms_tree", s->dkms_tree }, { "source_tree", s->source_tree }, { "install_tree", s->install_tree } };
 
+  g_autofree char *place = destination (s);
+
+  g_ptr_array_add (query->assign, g_strconcat ("__dkms_destination=", place, NULL));
   for (gsize i = 0; i < G_N_ELEMENTS (table); i++)
     g_ptr_array_add (query->assign, g_strconcat (table[i][0], "=", table[i][1], NULL));
   for (gsize i = 0; i < G_N_ELEMENTS (trees); i++)
@@ -160,7 +176,7 @@ dkms_world_sandbox (DkmsWorld *self, const char *module, const char *version, co
     return TRUE;
   query->shown = g_strdup (query->files->pdata[0]);
   add_variables (self, query, module, version, dkms_world_kernel (self, kernel, arch).kernel);
-  if (!dkms_evaluate (self->settings, NULL, queries, "sandbox", "", error))
+  if (!dkms_evaluate (self->settings, NULL, queries, "sandbox", "", NULL, error))
     return FALSE;
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
@@ -186,11 +202,14 @@ dkms_world_want (DkmsWorld *self, const char *module, const char *version, const
 {
   const DkmsSettings *s = self->settings;
   g_autofree char *key = g_strjoin ("/", module, version, kernel, arch, NULL);
+  g_autofree char *path = conf_path (s, module, version);
+  g_autofree char *dir = g_path_get_dirname (path);
   DkmsQuery *query;
 
   if (g_hash_table_contains (self->queries, key))
     return;
   query = dkms_query_new ();
+  query->dir = dkms_root_tool_path (s->root, dir);
   if (s->conf_file != NULL)
     {
       query->shown = g_strdup (s->conf_file);
@@ -198,7 +217,6 @@ dkms_world_want (DkmsWorld *self, const char *module, const char *version, const
     }
   else
     {
-      g_autofree char *path = conf_path (s, module, version);
       query->shown = dkms_root_host_path (s->root, path);
       g_ptr_array_add (query->files, dkms_root_tool_path (s->root, path));
     }
@@ -235,15 +253,25 @@ apply_directives (const DkmsSettings *s, DkmsUi *ui, DkmsRecipe *recipe)
     }
 }
 
+static void
+warn_unconfined (DkmsWorld *self, const char *why)
+{
+  if (why != NULL && !self->warned)
+    dkms_ui_warn (self->ui, "Recipes are read without a sandbox here (%s).", why);
+  self->warned |= why != NULL;
+}
+
 gboolean
 dkms_world_load (DkmsWorld *self, GError **error)
 {
   if (self->wanted->len == 0)
     return TRUE;
+  g_autofree char *unconfined = NULL;
   const DkmsConfinement confinement = { .settings = self->settings };
   if (!dkms_evaluate (self->settings, &confinement, self->wanted, dkms_recipe_names, dkms_recipe_deprecated_names,
-                      error))
+                      &unconfined, error))
     return FALSE;
+  warn_unconfined (self, unconfined);
   for (guint i = 0; i < self->wanted->len; i++)
     {
       DkmsQuery *query = self->wanted->pdata[i];
@@ -320,6 +348,7 @@ gboolean
 dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict, GError **error)
 {
   g_autoptr (DkmsRoot) host = dkms_root_open (NULL, error);
+  g_autofree char *unconfined = NULL;
   g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
   const DkmsTarget *target = request->targets->len > 0 ? request->targets->pdata[0] : NULL;
   DkmsSettings here = *self->settings;
@@ -332,12 +361,14 @@ dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict, GEr
     return FALSE;
   here.root = host; /* what the user points at is a directory of this machine, whatever --root says */
   query->shown = g_strdup (path);
+  query->dir = g_strdup (request->source);
   g_ptr_array_add (query->files, g_strdup (path));
   if (target != NULL)
     add_variables (self, query, "", "", dkms_world_kernel (self, target->kernel, target->arch).kernel);
   const DkmsConfinement confinement = { .settings = &here, .show = request->source };
-  if (!dkms_evaluate (&here, &confinement, queries, dkms_recipe_names, "", error))
+  if (!dkms_evaluate (&here, &confinement, queries, dkms_recipe_names, "", &unconfined, error))
     return FALSE;
+  warn_unconfined (self, unconfined);
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
   apply_directives (self->settings, self->ui, query->recipe);

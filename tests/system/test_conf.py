@@ -1,7 +1,11 @@
 """What recipes, overrides and framework.conf can say."""
+import os
+import pwd
+import subprocess
+
 import pytest
 
-from conftest import ARCH, K1, K2
+from conftest import ARCH, DKMS, K1, K2
 
 
 def log_of(root, kernel=K1):
@@ -154,3 +158,109 @@ def test_scripts_see_their_world(root):
 def test_missing_script_is_a_warning(root):
     root.source(extra="PRE_INSTALL=nothing.sh\n")
     assert "nothing.sh" in root.ok("install", "foo/1.0", "-k", K1).err
+
+
+# ---- how recipes are read ----
+
+def nobody_owns(*paths):
+    user = pwd.getpwnam("nobody")
+    for path in paths:
+        os.chown(path, user.pw_uid, user.pw_gid)
+
+
+def test_file_beside_the_recipe(root, tmp_path):
+    """It is found by its bare name, wherever the caller stands."""
+    directory = tmp_path / "checkout"
+    root.source().rename(directory)
+    (directory / "dkms.conf").write_text((directory / "dkms.conf").read_text().replace('"1.0"', '"$(cat VERSION)"') + ". ./common.sh\n")
+    (directory / "VERSION").write_text("1.0\n")
+    (directory / "common.sh").write_text("DEST_MODULE_NAME[0]=common\n")
+    root.ok("add", directory, cwd="/")
+    root.ok("install", "foo/1.0", "-k", K1, cwd="/")
+    assert (root.modules / K1 / "updates/dkms/common.ko").exists()
+
+
+def test_override_dest_module_location(root):
+    extra = 'DEST_MODULE_LOCATION[0]="$(override_dest_module_location /extra/x)"\nPRE_INSTALL="say.sh $(override_dest_module_location /extra/x)"\n'
+    for name, place in (("debian", "/updates/dkms"), ("fedora", "/extra"), ("gentoo", "/extra/x")):
+        root.os_release(name)
+        root.source(extra=extra, files={"foo.c": "x", "say.sh": "#!/bin/sh\necho said $1\n"})
+        assert f"said {place}\n" in root.ok("install", "foo/1.0", "-k", K1).out
+        assert (root.modules / K1 / place[1:] / "foo.ko").exists()
+        root.ok("remove", "foo/1.0", "--all")
+
+
+def test_byte_order_mark(root):
+    conf = root.source() / "dkms.conf"
+    conf.write_bytes(b"\xef\xbb\xbf" + conf.read_bytes().replace(b"\n", b"\r\n"))
+    (root.path / "etc/dkms/framework.conf").write_bytes(b"\xef\xbb\xbfparallel_jobs=7\r\n")
+    (root.path / "etc/dkms/foo.conf").write_bytes(b"\xef\xbb\xbfDEST_MODULE_NAME=bar\n")
+    root.ok("install", "foo/1.0", "-k", K1)
+    assert (root.modules / K1 / "updates/dkms/bar.ko").exists() and "make -j7 " in log_of(root)
+    (root.path / "etc/dkms/framework.conf").write_bytes(b"\xef\xbb\xbf# parallel_jobs=7\n")
+    assert root.ok("status").err == ""
+
+
+def test_mended_recipe_knows_its_path(root):
+    """With CR LF it is handed to bash as a text, and still finds what lies beside it."""
+    root.source(extra='. "$(dirname "${BASH_SOURCE[0]}")/common.sh"\nPRE_BUILD="say.sh ${BASH_SOURCE##*/}"\n',
+                files={"foo.c": "x", "common.sh": "DEST_MODULE_NAME=common\n", "say.sh": "#!/bin/sh\necho said $1\n"})
+    conf = root.src / "foo-1.0/dkms.conf"
+    conf.write_bytes(conf.read_bytes().replace(b"\n", b"\r\n"))
+    root.ok("install", "foo/1.0", "-k", K1)
+    assert (root.modules / K1 / "updates/dkms/common.ko").exists() and "\nsaid dkms.conf\n" in log_of(root)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="files of others are made as root")
+@pytest.mark.parametrize("user", ["", "build_user=nobody\n"])
+@pytest.mark.parametrize("what", ["file", "directory", "override"])
+def test_recipe_that_only_its_owner_may_read(root, what, user):
+    """A confined root may not read what belongs to others, and a build user not what belongs to root."""
+    root.path.chmod(0o755)
+    root.framework(user)
+    source = root.source(extra="PRE_BUILD=say.sh\n", files={"foo.c": "x", "say.sh": "#!/bin/sh\necho said\n"})
+    override = root.path / "etc/dkms/foo.conf"
+    override.write_text("DEST_MODULE_NAME=bar\n")
+    owned = {"file": source / "dkms.conf", "directory": source, "override": override}[what]
+    owned.chmod(0o700)
+    if not user:
+        nobody_owns(owned)
+    root.ok("install", "foo/1.0", "-k", K1)
+    assert (root.modules / K1 / "updates/dkms/bar.ko").exists() and "\nsaid\n" in log_of(root)
+
+
+def test_recipe_that_is_a_link(root, tmp_path):
+    """What it leads to lies where nothing is seen by recipes."""
+    directory = tmp_path / "checkout"
+    root.source().rename(directory)
+    for place in (tmp_path, root.src):
+        (place / "recipe").write_text((directory / "dkms.conf").read_text())
+    (directory / "dkms.conf").unlink()
+    (directory / "dkms.conf").symlink_to("../recipe")
+    root.ok("add", directory)
+    root.ok("install", "foo/1.0", "-k", K1)
+
+
+def test_more_recipes_than_descriptors(root):
+    names = [f"m{i}" for i in range(40)]
+    for name in names:
+        conf = root.source(name) / "dkms.conf"
+        conf.write_bytes(conf.read_bytes().replace(b"\n", b"\r\n"))
+        (root.tree / name / "1.0").mkdir(parents=True)
+        (root.tree / name / "1.0/source").symlink_to(f"/usr/src/{name}-1.0")
+    out = root.ok("autoinstall", "-k", K1, "--dry-run").out
+    assert all(f"{name}/1.0" in out for name in names)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="what is kept from root is tested as root")
+@pytest.mark.parametrize("mode, rc", [("auto", 0), ("strict", 1)])
+def test_recipe_is_not_read_unconfined_in_silence(root, tmp_path, mode, rc):
+    directory = tmp_path / "checkout"
+    root.source(extra=f"touch {tmp_path}/mark\n").rename(directory)
+    root.framework(f"sandbox={mode}\n")
+    command = ["strace", "-f", "-o", "/dev/null", "-e", "inject=unshare:error=EPERM", DKMS, "--root", root.path, "add", directory]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+                            env=dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=0"))
+    assert result.returncode == rc and "namespaces: Operation not permitted" in result.stderr, result
+    assert result.stderr.count("Recipes are read without a sandbox here") == (mode == "auto")
+    assert (tmp_path / "mark").exists() == (mode == "auto")
