@@ -4,9 +4,14 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
 import machine
 import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "standin"))
+
+import standin  # noqa: E402
 
 DKMS = os.environ.get("DKMS", str(pathlib.Path(__file__).resolve().parents[2] / "build/src/dkms"))
 EXAMPLE = pathlib.Path(__file__).resolve().parents[2] / "examples/hello"
@@ -66,6 +71,14 @@ class Stage:
         assert f"{self.release}, {os.uname().machine}: installed" in run(DKMS, "--root", root, "status", "hello/1.0")
         return root
 
+    def add_standin(self, root):
+        """Installs into a root the packages after the kind of ZFS. Returns the cases that load their modules."""
+        standin.link_source(root / "lib/modules" / self.release)
+        environment = dict(os.environ, **standin.put(root, DKMS))
+        for name in standin.PACKAGES:
+            run(DKMS, "--root", root, "install", f"{name}/1.0", "-k", self.release, env=environment)
+        return [(name, "modprobe", f"/{root.name}", name) for name in standin.MODULES]
+
     def module(self, root):
         found = list((root / "lib/modules" / self.release / "updates").rglob("hello.ko*"))
         assert len(found) == 1
@@ -113,8 +126,9 @@ def old(lab):
     }
     run("strip", "-g", "-o", stage.files["stripped.ko"], stage.module(stage.trees["plain"]))
     stage.certificate = ours[1]
+    stage.trees["standin"] = stage.root("standin", "", pair=ours)
     trees = {name: root for name, root in stage.trees.items() if name != "gz"} # this distribution's kmod reads no gzip
-    cases = [(name, "modprobe", f"/{name}", "hello") for name in trees]
+    cases = [(name, "modprobe", f"/{name}", "hello") for name in trees] + stage.add_standin(stage.trees["standin"])
     cases += [("gz", "gunzip", "/gz.ko.gz", "0")]
     cases += [(name.removesuffix(".ko"), "load", f"/{name}", "0") for name in stage.files if name != "gz.ko.gz"]
     stage.initrd = machine.initramfs(stage.lab, "guest", trees, stage.files, cases)
@@ -129,19 +143,34 @@ def trusting(old):
     return machine.boot(old.lab, "trusting", image, old.initrd, "module.sig_enforce=1")
 
 
-def check_loaded(case, module, taint="O"):
+def check_loaded(case, module, taint="O", says="hello from a module that dkms built"):
     assert case["loaded"] == "OK", case
     # O: from outside the kernel tree. E would be a signature that is not trusted, F a module forced in.
     assert case["taint"] == taint, case
     assert case["version"] == "1.0" and case["unloaded"] == "yes"
     assert case["srcversion"] == run("modinfo", "-F", "srcversion", module).strip()
-    assert any("hello from a module that dkms built" in line for line in case["kernel"])
+    assert any(says in line for line in case["kernel"])
+
+
+def check_standin(told, root):
+    """What one package's module needs of the other package's is loaded with it, and understood."""
+    for name, package in standin.MODULES.items():
+        case = dict(told.cases[name])
+        if name != "cluster":
+            case["kernel"] = told.cases["cluster"]["kernel"]
+        says = {"cluster": "cluster: 7 devices, checksum 96354", "pool": "pool: checksum 96354", "pool_base": ""}[name]
+        (module,) = (root / "lib/modules").rglob(f"updates/**/{name}.ko*")
+        check_loaded(case, module, says=says)
 
 
 @pytest.mark.parametrize("name", ["plain", "xz", "zst", "gz"])
 def test_signed_and_compressed_is_loaded(trusting, old, name):
     assert trusting.facts["enforced"] == "Y"
     check_loaded(trusting.cases[name], old.module(old.trees["plain"]))
+
+
+def test_packages_after_the_kind_of_zfs_are_loaded(trusting, old):
+    check_standin(trusting, old.trees["standin"])
 
 
 @pytest.mark.parametrize("name, says", [("unsigned", "Loading of unsigned module is rejected"),
@@ -194,16 +223,18 @@ def test_new_kernel_decompresses_and_takes_elliptic_curves(lab):
     stage = Stage(lab, headers(r"^linux-headers-6\.(1[2-9]|[2-9][0-9])\."))
     root = stage.root("root", ".xz", pair=(key, certificate))
     module = stage.module(root)
+    cases = stage.add_standin(root)
     image = stage.lab / "vmlinux"
     image.write_bytes(machine.trusting(machine.unpack_vmlinux(stage.vmlinuz), certificate.read_bytes()))
     wrong = stage.lab / "wrong.ko.xz"
     plain = subprocess.run(["xz", "-dc", module], capture_output=True, check=True).stdout
     wrong.write_bytes(subprocess.run(["xz", "-c", "--check=crc64"], input=plain, capture_output=True, check=True).stdout)
-    initrd = machine.initramfs(stage.lab, "guest", {"xz": root}, {"hello.ko.xz": module, "wrong.ko.xz": wrong},
-                               [("modprobe", "modprobe", "/xz", "hello"), ("kernel", "load", "/hello.ko.xz", "4"),
-                                ("wrong", "load", "/wrong.ko.xz", "4")])
+    initrd = machine.initramfs(stage.lab, "guest", {"root": root}, {"hello.ko.xz": module, "wrong.ko.xz": wrong},
+                               [("modprobe", "modprobe", "/root", "hello"), ("kernel", "load", "/hello.ko.xz", "4"),
+                                ("wrong", "load", "/wrong.ko.xz", "4"), *cases])
     told = machine.boot(stage.lab, "new", image, initrd, "module.sig_enforce=1")
     assert told.facts["enforced"] == "Y"
     check_loaded(told.cases["modprobe"], module)
     check_loaded(told.cases["kernel"], module)
+    check_standin(told, root)
     assert told.cases["wrong"]["loaded"] == "EINVAL" # a checksum that the kernel does not know
