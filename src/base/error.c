@@ -130,6 +130,16 @@ dkms_error_set_code (GError *error, DkmsError code)
     error->code = (int)code;
 }
 
+void
+dkms_error_add_advice (GError *error, const char *line)
+{
+  if (error == NULL || error->domain != DKMS_ERROR)
+    return;
+  DkmsErrorPrivate *more = dkms_error_get_private (error);
+  g_autofree char *before = more->advice;
+  more->advice = before != NULL ? g_strconcat (before, "\n", line, NULL) : g_strdup (line);
+}
+
 static const DkmsErrorPrivate *
 look (const GError *error)
 {

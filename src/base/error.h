@@ -87,6 +87,8 @@ gboolean dkms_fail_full (GError **error, DkmsError code, int status, const char 
 
 /** Gives @error another kind and keeps everything else. */
 void dkms_error_set_code (GError *error, DkmsError code);
+/** Adds a line to the advice of @error (nullable). */
+void dkms_error_add_advice (GError *error, const char *line);
 
 /** Returns: (transfer none) (nullable): what it happened to; NULL for foreign domains */
 const char *dkms_error_get_path (const GError *error);

@@ -3,6 +3,7 @@
 #include "base/process.h"
 
 #include <fcntl.h>
+#include <locale.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -106,6 +107,24 @@ dkms_process_free_descriptors (void)
 }
 
 /* ---- other programs ---- */
+
+char **
+dkms_process_speak_english (char **env)
+{
+  g_auto (GStrv) before = g_strdupv (env);
+  locale_t utf8 = newlocale (LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+
+  for (char **pair = before; *pair != NULL; pair++)
+    {
+      g_autofree char *name = g_strndup (*pair, strcspn (*pair, "="));
+      if (g_str_has_prefix (name, "LC_") || strcmp (name, "LANGUAGE") == 0)
+        env = g_environ_unsetenv (env, name);
+    }
+  env = g_environ_setenv (env, "LANG", utf8 != (locale_t)0 ? "C.UTF-8" : "C", TRUE);
+  if (utf8 != (locale_t)0)
+    freelocale (utf8);
+  return g_environ_setenv (env, "LC_MESSAGES", "C", TRUE);
+}
 
 typedef struct {
   const DkmsCommand *command;

@@ -36,6 +36,17 @@ gboolean dkms_process_stdout_was_closed (void);
 guint dkms_process_free_descriptors (void);
 
 /**
+ * dkms_process_speak_english:
+ * @env: (transfer full): an environment
+ *
+ * So that messages of tools can be understood by programs, and by those who are asked for help. Names of files keep
+ * their encoding. LC_ALL alone would not do: kbuild takes it out of the environment.
+ *
+ * Returns: (transfer full): @env with the language English and without any other locale
+ */
+char **dkms_process_speak_english (char **env);
+
+/**
  * dkms_process_start:
  * @pid: (out): the child; reap it with dkms_process_wait()
  */

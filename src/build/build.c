@@ -95,8 +95,10 @@ static char **
 build_env (const DkmsJob *job)
 {
   static const char *const of_other_makes[] = { "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKE_TERMOUT", "MAKE_TERMERR" };
-  char **env = add_build_environment (
-      job, dkms_kernel_compiler_env (job->kernel, job->settings->root, job->config, dkms_job_env (job)));
+  char **env = dkms_process_speak_english (dkms_job_env (job));
+
+  env = dkms_kernel_compiler_env (job->kernel, job->settings->root, job->config, env);
+  env = add_build_environment (job, env);
 
   for (gsize i = 0; i < G_N_ELEMENTS (of_other_makes); i++)
     env = g_environ_unsetenv (env, of_other_makes[i]);
@@ -108,8 +110,6 @@ build_env (const DkmsJob *job)
   return env;
 }
 
-/* ---- failure ---- */
-
 gboolean
 dkms_log_copy (const DkmsWorkArea *area, int dir, const char *name, GError **error)
 {
@@ -118,83 +118,15 @@ dkms_log_copy (const DkmsWorkArea *area, int dir, const char *name, GError **err
   return dkms_copy_file_at (AT_FDCWD, magic, dir, name, 0644, FALSE, error);
 }
 
-/* Keeps the log of a failed build per kernel: the next build of this version overwrites the work area. */
-static void
-keep_log (const DkmsWorkArea *area)
-{
-  const DkmsJob *job = area->job;
-  g_autofree char *dir = dkms_tree_path (job->settings, ".dkms", "logs", job->module, job->version,
-                                         job->kernel->release, job->kernel->arch, NULL);
-  g_auto (DkmsFd) fd = dkms_root_open_dir (job->settings->root, dir, TRUE, NULL);
-
-  if (fd < 0)
-    return;
-  (void)unlinkat (fd, "make.log", 0);
-  if (!dkms_log_copy (area, fd, "make.log", NULL))
-    dkms_ui_warn (job->ui, "Could not keep a copy of make.log in %s.", dir);
-}
-
-/* Ubuntu's crash reporter takes note of failed builds. */
-static void
-tell_apport (const DkmsJob *job)
-{
-  static const char reporter[] = "/usr/share/apport/apport";
-  const char *argv[] = { "python3", "/usr/share/apport/package-hooks/dkms_packages.py",
-                         "-m",      job->module,
-                         "-v",      job->version,
-                         "-k",      job->kernel->release,
-                         NULL };
-  DkmsCommand command = { .argv = argv, .root = job->settings->root, .output_fd = -1, .null_stdin = TRUE };
-  struct stat st;
-
-  /* The one of the host has no business with a root that only holds data. */
-  if (job->settings->root->has_shell && dkms_root_stat (job->settings->root, reporter, &st) == 0
-      && (st.st_mode & 0111) != 0)
-    dkms_process_try (&command);
-}
-
-/* Whether a build that could do anything might have got further. */
-static gboolean
-blames_sandbox (const char *cause)
-{
-  static const char *const marks[]
-      = { "Read-only file system", "Operation not permitted", "Network is unreachable", "name resolution", NULL };
-
-  for (const char *const *mark = marks; cause != NULL && *mark != NULL; mark++)
-    if (strstr (cause, *mark) != NULL)
-      return TRUE;
-  return FALSE;
-}
-
-static gboolean
-step_failed (const DkmsWorkArea *area, DkmsError code, int status, const char *what, GError **error)
-{
-  const DkmsJob *job = area->job;
-  g_autofree char *log
-      = lseek (area->log_fd, 0, SEEK_SET) == 0 ? dkms_read_fd (area->log_fd, "make.log", 64 << 20, NULL, NULL) : NULL;
-  g_autofree char *cause = area->ended != NULL ? g_strdup (area->ended) : log != NULL ? dkms_first_error (log) : NULL;
-  g_autofree char *path = g_build_filename (area->place, "make.log", NULL);
-  g_autofree char *shown = dkms_root_host_path (job->settings->root, path);
-  g_autofree char *hint
-      = job->confined && blames_sandbox (cause)
-            ? g_strdup_printf ("A build may change its own directory only and has no network; sandbox=off in "
-                               "/etc/dkms/%s.conf lifts that.\n",
-                               job->module)
-            : g_strdup ("");
-  g_autofree char *advice = g_strdup_printf ("%s%s%s%sThe whole log: %s", cause != NULL ? "First error: " : "",
-                                             cause != NULL ? cause : "", cause != NULL ? "\n" : "", hint, shown);
-
-  keep_log (area);
-  if (code != DKMS_ERROR_SCRIPT)
-    tell_apport (job);
-  if (code == DKMS_ERROR_SCRIPT)
-    return dkms_fail_script (error, status, shown, advice, "%s of %s/%s failed for kernel %s (exit status %d)", what,
-                             job->module, job->version, job->kernel->release, status);
-  return dkms_fail (error, code, shown, advice, "%s of %s/%s failed for kernel %s (exit status %d)", what, job->module,
-                    job->version, job->kernel->release, status);
-}
-
 /* ---- the steps ---- */
+
+static gboolean
+patch_failed (DkmsWorkArea *area, int status, const char *patch, GError **error)
+{
+  g_autofree char *what = g_strdup_printf ("Applying patch %s to", patch);
+
+  return dkms_step_failed (area, DKMS_ERROR_PATCH_FAILED, status, what, "patch", NULL, error);
+}
 
 static gboolean
 apply_patches (DkmsWorkArea *area, GError **error)
@@ -223,9 +155,18 @@ apply_patches (DkmsWorkArea *area, GError **error)
       if (status < 0)
         return FALSE;
       if (status != 0)
-        return step_failed (area, DKMS_ERROR_PATCH_FAILED, status, title, error);
+        return patch_failed (area, status, patch, error);
     }
   return TRUE;
+}
+
+static gboolean
+script_failed (DkmsWorkArea *area, int status, const char *directive, const char *program, GError **error)
+{
+  g_autofree char *what = g_strconcat (directive, " of", NULL);
+  g_autofree char *name = g_path_get_basename (program);
+
+  return dkms_step_failed (area, DKMS_ERROR_SCRIPT, status, what, name, program, error);
 }
 
 static gboolean
@@ -238,7 +179,7 @@ run_script (DkmsWorkArea *area, const char *directive, const char *title, GError
   int status = program != NULL ? dkms_log_step (area, title, line, error) : 0;
 
   if (status > 0)
-    return step_failed (area, DKMS_ERROR_SCRIPT, status, directive, error);
+    return script_failed (area, status, directive, program, error);
   return status == 0;
 }
 
@@ -255,7 +196,8 @@ run_make (DkmsWorkArea *area, GError **error)
     area->env = g_environ_unsetenv (area->env, "MAKEFLAGS");
   status = dkms_log_step (area, "Building module(s)", line, error);
   if (status > 0)
-    return step_failed (area, DKMS_ERROR_MAKE_FAILED, status, "Building", error);
+    return dkms_step_failed (area, DKMS_ERROR_MAKE_FAILED, status, "Building",
+                             g_strstr_len (make, 5, "make") != NULL ? "make" : "the build command", NULL, error);
   return status == 0;
 }
 
@@ -284,30 +226,6 @@ strip (DkmsWorkArea *area)
   if (status != 0)
     dkms_ui_warn (area->job->ui, "Could not strip all modules of %s/%s (%s); they keep their debugging data.",
                   area->job->module, area->job->version, error != NULL ? error->message : "strip failed");
-}
-
-/* What a failed build leaves is where people look for it. */
-static void
-keep_area (DkmsWorkArea *area)
-{
-  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (area->job->settings);
-  g_autoptr (GError) error = NULL;
-
-  if (strcmp (area->dir, area->place) == 0 || area->fd < 0 || area->log_fd < 0)
-    return;
-  if (!dkms_restrict_tree_at (area->fd, ".", &error))
-    {
-      dkms_ui_warn (area->job->ui, "%s; the files of the failed build were not kept.", error->message);
-      return;
-    }
-  /* The log is ours, whatever the build did to its name. */
-  dkms_discard_tree_at (area->fd, "make.log");
-  if (!dkms_log_copy (area, area->fd, "make.log", &error))
-    dkms_ui_warn (area->job->ui, "%s.", error->message);
-  g_clear_error (&error);
-  dkms_transaction_move (tx, area->dir, area->place);
-  if (!dkms_transaction_commit (tx, area->job->ui, &error))
-    dkms_ui_warn (area->job->ui, "%s; the files of the failed build were not kept.", error->message);
 }
 
 /* Where POST_BUILD of a confined build sees the result: whatever it does there is looked at before it is taken. */
@@ -350,12 +268,11 @@ begin (DkmsWorkArea *area, GError **error)
 }
 
 static gboolean
-check_complete (const DkmsWorkArea *area, GError **error)
+check_complete (DkmsWorkArea *area, GError **error)
 {
   if (dkms_result_check (area, error))
     return TRUE;
-  keep_log (area);
-  tell_apport (area->job);
+  dkms_failure_keep_log (area);
   return FALSE;
 }
 
@@ -389,6 +306,6 @@ dkms_build (const DkmsJob *job, GError **error)
            && dkms_result_publish (&area, start, error);
     }
   if (!ok)
-    keep_area (&area);
+    dkms_failure_end (&area, error != NULL ? *error : NULL);
   return ok;
 }

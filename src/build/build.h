@@ -2,6 +2,7 @@
 /* One build: a copy of the source, patches, scripts, make, the result (spec/build-install.md §5). */
 #pragma once
 
+#include "base/error.h"
 #include "base/process.h"
 #include "build/sign.h"
 #include "conf/sandbox.h"
@@ -33,6 +34,8 @@ typedef struct {
   gboolean post_build;  /* the recipe has a POST_BUILD */
   gboolean exchanged;   /* the result is in its place while the POST_BUILD of an unconfined build runs */
   char *ended;          /* (nullable): why the sandbox ended the last command */
+  gboolean log_matters; /* the build failed, and its log says why */
+  gboolean log_kept;    /* a copy of it is in .dkms/logs */
   char **env;
   const char *suffix;
 } DkmsWorkArea;
@@ -77,10 +80,55 @@ int dkms_log_step (DkmsWorkArea *area, const char *title, const char *command_li
  * dkms_first_error:
  * @log: text of a make.log
  *
- * Returns: (transfer full) (nullable): the line that says why the build failed: the first compiler,
- *   linker, modpost or make message that is no mere consequence
+ * Returns: (transfer full) (nullable): the line of its last section that says why the build failed: the first message
+ *   of a compiler, linker, modpost, make or another tool that is no mere consequence. Nothing in it controls a terminal
  */
 char *dkms_first_error (const char *log);
+/** Returns: (transfer full) (nullable): up to five of the last lines of the last section, for when there is no first
+ * error; NULL when it printed nothing */
+char *dkms_log_tail (const char *log);
+
+/* What a line of a log is about, where confinement may be the reason. */
+typedef enum {
+  DKMS_CAUSE_NONE,
+  DKMS_CAUSE_NETWORK,
+  DKMS_CAUSE_READ_ONLY,
+  DKMS_CAUSE_OWNER,     /* changing the owner of a file */
+  DKMS_CAUSE_ADDRESSES, /* of the kernel's symbols */
+  DKMS_CAUSE_RIGHTS,    /* of root */
+  DKMS_CAUSE_DENIED,    /* access to a file */
+  DKMS_CAUSE_ABSENT     /* a file or a command */
+} DkmsCause;
+
+/** Returns: what @line is about */
+DkmsCause dkms_cause_of (const char *line);
+/** Returns: (transfer none) (nullable): the first command in @text that fetches something over the network */
+const char *dkms_downloader_in (const char *text);
+/** Returns: (transfer full): the absolute paths in @line, NULL-terminated */
+char **dkms_line_paths (const char *line);
+/** Returns: (transfer full) (nullable): the command or file that @line reports as absent */
+char *dkms_line_command (const char *line);
+
+/* ---- failure.c ---- */
+
+/**
+ * dkms_step_failed:
+ * @code: DKMS_ERROR_SCRIPT for a script, whose @status becomes that of dkms
+ * @what: what failed, such as "PRE_BUILD of"
+ * @who: the program that exited with @status
+ * @script: (nullable): its path as tools name it, if it is a script of the package's or administrator's
+ *
+ * Fails with the first error of the log and, where confinement is the reason, with that and the remedy.
+ * Always returns FALSE.
+ */
+gboolean dkms_step_failed (DkmsWorkArea *area, DkmsError code, int status, const char *what, const char *who,
+                           const char *script, GError **error);
+/** A build failed after its steps, so nobody has kept its log yet: keeps a copy per kernel, tells the crash reporter.
+ */
+void dkms_failure_keep_log (DkmsWorkArea *area);
+/** The end of every build that failed with @error: what is left becomes <m>/<v>/build, where people look for it, and
+ * @error names the log, if it could be kept. */
+void dkms_failure_end (DkmsWorkArea *area, GError *error);
 
 /** Compresses @path (inside the root) in place as @suffix says; a failure is a warning and leaves it plain. */
 void dkms_compress (const DkmsJob *job, const char *path, const char *suffix);

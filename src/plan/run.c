@@ -47,7 +47,7 @@ tell_remarks (const DkmsRun *run, const GPtrArray *remarks, const char *kernel, 
   return count;
 }
 
-/* The command that shows why the build failed, if it left a log. */
+/* The command that shows why the build failed, if this run left a log of it. */
 static void
 append_log (const DkmsRun *run, const DkmsStep *step, GString *why)
 {
@@ -55,7 +55,10 @@ append_log (const DkmsRun *run, const DkmsStep *step, GString *why)
                                          step->arch, "make.log", NULL);
   g_autofree char *shown = dkms_root_host_path (run->settings->root, log);
 
-  if (dkms_root_is_file (run->settings->root, log))
+  struct stat st;
+
+  /* The clock of a file system is coarser than ours. */
+  if (dkms_root_stat (run->settings->root, log, &st) == 0 && st.st_mtime >= run->start - 1)
     g_string_append_printf (why, "\n  less %s", shown);
 }
 
@@ -577,7 +580,8 @@ dkms_run (const DkmsSettings *settings, DkmsUi *ui, DkmsRequest *request, int (*
                   .ui = ui,
                   .request = request,
                   .world = world,
-                  .exit_code = exit_code };
+                  .exit_code = exit_code,
+                  .start = g_get_real_time () / G_USEC_PER_SEC };
   gboolean ok;
 
   *status = 0;

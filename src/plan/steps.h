@@ -30,6 +30,7 @@ typedef struct {
   GHashTable *locks;        /* name -> DkmsLock: taken before the plan was made */
   DkmsOutcome *outcomes;    /* by step */
   int *codes;               /* exit statuses, by step */
+  gint64 start;             /* seconds of the clock */
   gboolean sandbox_asked;   /* whether builds can be confined here is known: */
   char *sandbox_missing;    /* (nullable): why not */
   int (*exit_code) (const GError *);

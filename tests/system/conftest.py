@@ -138,7 +138,7 @@ class Root:
         return directory
 
     def __call__(self, *arguments, env=None, timeout=120, cwd=None):
-        environment = dict(os.environ, LC_ALL="C", **(env or {}))
+        environment = {**os.environ, "LC_ALL": "C", **(env or {})}
         return Result(subprocess.run([DKMS, "--root", str(self.path), *map(str, arguments)], capture_output=True, text=True,
                                      env=environment, timeout=timeout, check=False, stdin=subprocess.DEVNULL, cwd=cwd))
 

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What remains of a build that failed, and what is said of it: the first error, the cause where it is the confinement
+ * or the place, the remedy, and the log. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "build/build.h"
+#include "store/transaction.h"
+
+enum { MOST_LOG = 16 << 20, MOST_SCRIPT = 1 << 16 };
+
+/* ---- what is kept ---- */
+
+/* The next build of this version overwrites the work area. */
+static void
+keep_log (DkmsWorkArea *area)
+{
+  const DkmsJob *job = area->job;
+  g_autofree char *dir = dkms_tree_path (job->settings, ".dkms", "logs", job->module, job->version,
+                                         job->kernel->release, job->kernel->arch, NULL);
+  g_autoptr (GError) error = NULL;
+  g_auto (DkmsFd) fd = dkms_root_open_dir (job->settings->root, dir, TRUE, &error);
+
+  area->log_matters = TRUE;
+  if (fd >= 0)
+    (void)unlinkat (fd, "make.log", 0);
+  area->log_kept = fd >= 0 && dkms_log_copy (area, fd, "make.log", &error);
+  if (!area->log_kept)
+    dkms_ui_warn (job->ui, "Could not keep a copy of make.log in %s: %s.", dir, error->message);
+}
+
+/* Ubuntu's crash reporter takes note of failed builds. */
+static void
+tell_apport (const DkmsJob *job)
+{
+  static const char reporter[] = "/usr/share/apport/apport";
+  const char *argv[] = { "python3", "/usr/share/apport/package-hooks/dkms_packages.py",
+                         "-m",      job->module,
+                         "-v",      job->version,
+                         "-k",      job->kernel->release,
+                         NULL };
+  DkmsCommand command = { .argv = argv, .root = job->settings->root, .output_fd = -1, .null_stdin = TRUE };
+  struct stat st;
+
+  /* The one of the host has no business with a root that only holds data. */
+  if (job->settings->root->has_shell && dkms_root_stat (job->settings->root, reporter, &st) == 0
+      && (st.st_mode & 0111) != 0)
+    dkms_process_try (&command);
+}
+
+void
+dkms_failure_keep_log (DkmsWorkArea *area)
+{
+  keep_log (area);
+  tell_apport (area->job);
+}
+
+static void
+keep_area (DkmsWorkArea *area)
+{
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (area->job->settings);
+  g_autoptr (GError) error = NULL;
+
+  if (strcmp (area->dir, area->place) == 0 || area->fd < 0 || area->log_fd < 0)
+    return;
+  if (!dkms_restrict_tree_at (area->fd, ".", &error))
+    {
+      dkms_ui_warn (area->job->ui, "%s; the files of the failed build were not kept.", error->message);
+      return;
+    }
+  /* The log is ours, whatever the build did to its name. */
+  dkms_discard_tree_at (area->fd, "make.log");
+  if (!dkms_log_copy (area, area->fd, "make.log", &error))
+    dkms_ui_warn (area->job->ui, "%s.", error->message);
+  g_clear_error (&error);
+  dkms_transaction_move (tx, area->dir, area->place);
+  if (!dkms_transaction_commit (tx, area->job->ui, &error))
+    dkms_ui_warn (area->job->ui, "%s; the files of the failed build were not kept.", error->message);
+}
+
+void
+dkms_failure_end (DkmsWorkArea *area, GError *error)
+{
+  const DkmsJob *job = area->job;
+  const DkmsRoot *root = job->settings->root;
+  g_autofree char *copy = dkms_tree_path (job->settings, ".dkms", "logs", job->module, job->version,
+                                          job->kernel->release, job->kernel->arch, "make.log", NULL);
+  g_autofree char *placed = g_build_filename (area->place, "make.log", NULL);
+  const char *log = copy;
+
+  keep_area (area);
+  if (!area->log_matters)
+    return;
+  if (!area->log_kept)
+    log = dkms_root_is_file (root, placed) ? placed : NULL;
+  g_autofree char *shown = log != NULL ? dkms_root_host_path (root, log) : NULL;
+  g_autofree char *line = g_strconcat (log != NULL ? "The whole log: " : "The log could not be kept", shown, ".", NULL);
+  if (log != NULL) /* a path is copied from here: no full stop */
+    line[strlen (line) - 1] = '\0';
+  dkms_error_add_advice (error, line);
+}
+
+/* ---- what is said ---- */
+
+static char *
+read_log (const DkmsWorkArea *area)
+{
+  struct stat st;
+  gsize have = 0, size;
+  off_t from;
+  g_autofree char *text = NULL;
+
+  if (fstat (area->log_fd, &st) < 0)
+    return g_strdup ("");
+  size = (gsize)MIN (st.st_size, MOST_LOG);
+  from = st.st_size - (off_t)size;
+  text = g_malloc (size + 1);
+  while (have < size)
+    {
+      ssize_t n = pread (area->log_fd, text + have, size - have, from + (off_t)have);
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n <= 0)
+        break;
+      have += (gsize)n;
+    }
+  text[have] = '\0';
+  for (gsize i = 0; i < have; i++)
+    if (text[i] == '\0')
+      text[i] = ' ';
+  return g_steal_pointer (&text);
+}
+
+/* Whether @path, as tools name it, is of this build: then no confinement hides it. */
+static gboolean
+is_own (const DkmsWorkArea *area, const char *path)
+{
+  g_autofree char *version_dir = g_path_get_dirname (area->tool_dir);
+  gsize n = strlen (version_dir);
+
+  return strncmp (path, version_dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}
+
+/* As a path of the machine. */
+static char *
+host_path (const DkmsWorkArea *area, const char *path)
+{
+  const DkmsRoot *root = area->job->settings->root;
+
+  if (is_own (area, path) && g_str_has_prefix (path, area->tool_dir))
+    {
+      g_autofree char *inside = g_strconcat (area->dir, path + strlen (area->tool_dir), NULL);
+      return dkms_root_host_path (root, inside);
+    }
+  return root->has_shell ? dkms_root_host_path (root, path) : g_strdup (path);
+}
+
+/* Places that look the same from inside, so a file that is there and was not found was not hidden. */
+static gboolean
+is_visible_place (const char *path)
+{
+  static const char *const places[] = { "/usr/", "/bin/", "/sbin/", "/lib", "/proc/", "/sys/" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (places); i++)
+    if (g_str_has_prefix (path, places[i]))
+      return TRUE;
+  return FALSE;
+}
+
+/* Returns: (transfer full) (nullable): the first path in @line that is there, but not where the build looks */
+static char *
+find_hidden (const DkmsWorkArea *area, const char *line, gboolean anywhere)
+{
+  g_auto (GStrv) paths = dkms_line_paths (line);
+
+  for (char **path = paths; *path != NULL; path++)
+    {
+      g_autofree char *host = host_path (area, *path);
+      struct stat st;
+
+      if (!is_own (area, *path) && (anywhere || !is_visible_place (*path)) && lstat (host, &st) == 0)
+        return g_strdup (*path);
+    }
+  return NULL;
+}
+
+/* Returns: (transfer full) (nullable): where the command that @line misses is, in a directory that builds do not see */
+static char *
+find_command (const DkmsWorkArea *area, const char *line)
+{
+  g_autofree char *name = dkms_line_command (line);
+  const char *path = g_environ_getenv (area->env, "PATH");
+  g_auto (GStrv) dirs = g_strsplit (path != NULL ? path : "", ":", -1);
+
+  if (name == NULL || strchr (name, '/') != NULL)
+    return NULL;
+  for (char **dir = dirs; *dir != NULL; dir++)
+    {
+      g_autofree char *file = g_build_filename (*dir, name, NULL);
+      g_autofree char *host = host_path (area, file);
+      struct stat st;
+
+      if (**dir == '/' && !is_visible_place (file) && stat (host, &st) == 0 && S_ISREG (st.st_mode)
+          && (st.st_mode & 0111) != 0)
+        return g_steal_pointer (&file);
+    }
+  return NULL;
+}
+
+/* Why a build that is not confined might have got further. Returns: (transfer full) (nullable): a sentence */
+static char *
+blame_line (const DkmsWorkArea *area, const char *line)
+{
+  g_autofree char *path = NULL;
+
+  switch (dkms_cause_of (line))
+    {
+    case DKMS_CAUSE_NETWORK:
+      return g_strdup ("A build has no network.");
+    case DKMS_CAUSE_READ_ONLY:
+      return g_strdup ("A build may change its own directory only.");
+    case DKMS_CAUSE_OWNER:
+      return g_strdup ("A build cannot give files to other users: it has none of root's rights.");
+    case DKMS_CAUSE_ADDRESSES:
+      return g_strdup ("A build sees no addresses in /proc/kallsyms.");
+    case DKMS_CAUSE_RIGHTS:
+      return g_strdup ("A build has none of root's rights.");
+    case DKMS_CAUSE_DENIED:
+      path = find_hidden (area, line, TRUE);
+      return path != NULL
+                 ? g_strdup_printf ("%s is there, but a build reads only what every user may read, and no keys.", path)
+                 : NULL;
+    case DKMS_CAUSE_ABSENT:
+      path = find_hidden (area, line, FALSE);
+      if (path == NULL)
+        path = find_command (area, line);
+      return path != NULL
+                 ? g_strdup_printf ("%s is there, but a build does not see it: home directories, /tmp, /run and "
+                                    "most of /dev are hidden.",
+                                    path)
+                 : NULL;
+    default:
+      return NULL;
+    }
+}
+
+/* Tools that fetch things may fail without a word, or earlier than what failed for want of what they did not get. */
+static char *
+blame_downloader (const DkmsWorkArea *area, const char *log, const char *script)
+{
+  g_autofree char *text = NULL;
+  const char *tool;
+
+  if (script != NULL && is_own (area, script))
+    {
+      const char *name = script + strlen (area->tool_dir);
+      text = dkms_read_at (area->fd, name + strspn (name, "/"), MOST_SCRIPT, NULL, NULL);
+    }
+  else if (script != NULL)
+    text = dkms_root_read (area->job->settings->root, script, MOST_SCRIPT, NULL, NULL);
+  tool = text != NULL ? dkms_downloader_in (text) : NULL;
+  if (tool == NULL)
+    tool = dkms_downloader_in (log);
+  return tool != NULL ? g_strdup_printf ("It runs %s, and a build has no network.", tool) : NULL;
+}
+
+static char *
+blame_confinement (const DkmsWorkArea *area, const char *log, const char *cause, const char *script)
+{
+  const DkmsJob *job = area->job;
+  g_autofree char *why = NULL;
+
+  if (!job->confined || area->ended != NULL)
+    return NULL;
+  if (cause != NULL)
+    why = blame_line (area, cause);
+  if (why == NULL && (cause == NULL || dkms_cause_of (cause) == DKMS_CAUSE_ABSENT))
+    why = blame_downloader (area, log, script);
+  return why != NULL ? g_strdup_printf ("%s To build %s without confinement, write sandbox=off to /etc/dkms/%s.conf.",
+                                        why, job->module, job->module)
+                     : NULL;
+}
+
+static gboolean
+is_noexec (const char *host)
+{
+  struct statvfs st;
+
+  return statvfs (host, &st) == 0 && (st.f_flag & ST_NOEXEC) != 0;
+}
+
+/* A program that may not be run because of where it lies. */
+static char *
+blame_noexec (const DkmsWorkArea *area, const char *cause)
+{
+  g_autofree char *own = dkms_root_host_path (area->job->settings->root, area->dir);
+  g_auto (GStrv) paths = dkms_line_paths (cause != NULL ? cause : "");
+  g_autofree char *found = NULL;
+
+  if (cause == NULL || dkms_cause_of (cause) != DKMS_CAUSE_DENIED)
+    return NULL;
+  for (char **path = paths; *path != NULL && found == NULL; path++)
+    {
+      g_autofree char *host = host_path (area, *path);
+      found = is_noexec (host) ? g_strdup (*path) : NULL;
+    }
+  if (found == NULL && is_noexec (own)) /* a relative path */
+    found = g_strdup (area->tool_dir);
+  return found != NULL
+             ? g_strdup_printf ("The file system of %s is mounted noexec: nothing on it can be run. Remount it with "
+                                "exec, or keep the tree elsewhere (dkms_tree in /etc/dkms/framework.conf, or "
+                                "--dkmstree).",
+                                found)
+             : NULL;
+}
+
+/* make and the kernel's build system cannot work in every directory. */
+static char *
+blame_version (const DkmsWorkArea *area, DkmsError code)
+{
+  static const char bad[] = "#:$%\\@*?[]{}()<>|&;'\"`=~ ";
+  const char *at = strpbrk (area->tool_dir, bad);
+
+  if (code != DKMS_ERROR_MAKE_FAILED || at == NULL || *at == '~')
+    return NULL;
+  return g_strdup_printf ("The build directory %s contains the character %c, which make may not understand. If the "
+                          "version %s is a placeholder, correct PACKAGE_VERSION in dkms.conf.",
+                          area->tool_dir, *at, area->job->version);
+}
+
+static void
+add_line (GString *text, const char *label, const char *line)
+{
+  if (line != NULL)
+    g_string_append_printf (text, "%s%s%s", text->len > 0 ? "\n" : "", label, line);
+}
+
+static void
+add_tail (GString *text, const char *log, const char *who)
+{
+  g_autofree char *tail = dkms_log_tail (log);
+  g_auto (GStrv) lines = g_strsplit (tail != NULL ? tail : "", "\n", -1);
+  g_autofree char *shown = g_strjoinv ("\n  ", lines);
+
+  if (tail == NULL)
+    g_string_append_printf (text, "%s printed nothing.", who);
+  else
+    add_line (text, "The log ends with:\n  ", shown);
+}
+
+gboolean
+dkms_step_failed (DkmsWorkArea *area, DkmsError code, int status, const char *what, const char *who, const char *script,
+                  GError **error)
+{
+  const DkmsJob *job = area->job;
+  g_autofree char *log = read_log (area);
+  g_autofree char *cause = area->ended != NULL ? g_strdup (area->ended) : dkms_first_error (log);
+  g_autofree char *path = g_build_filename (area->place, "make.log", NULL);
+  g_autofree char *shown = dkms_root_host_path (job->settings->root, path);
+  g_autofree char *noexec = blame_noexec (area, cause);
+  g_autofree char *confinement = noexec == NULL ? blame_confinement (area, log, cause, script) : NULL;
+  g_autofree char *version = blame_version (area, code);
+  g_autoptr (GString) advice = g_string_new (NULL);
+  g_autofree char *message = g_strdup_printf ("%s %s/%s for kernel %s failed: %s exited with status %d", what,
+                                              job->module, job->version, job->kernel->release, who, status);
+
+  if (cause != NULL)
+    add_line (advice, "First error: ", cause);
+  else
+    add_tail (advice, log, who);
+  add_line (advice, "", noexec);
+  add_line (advice, "", confinement);
+  add_line (advice, "", version);
+  keep_log (area);
+  if (code != DKMS_ERROR_SCRIPT)
+    tell_apport (job);
+  return dkms_fail_full (error, code, code == DKMS_ERROR_SCRIPT ? status : 0, shown, advice->str, message);
+}
