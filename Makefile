@@ -4,7 +4,7 @@ DESTDIR ?=
 # Options of 'meson setup'. Warnings are errors in CI and for developers: MESON_FLAGS=-Dwerror=true.
 MESON_FLAGS ?=
 
-.PHONY: all deps demo check boot packages deb rpm arch pictures crash crash-all install bench bench-makespan bench-corpus parity parity-all asan lint format
+.PHONY: all deps demo check boot packages distros deb rpm arch pictures crash crash-all install bench bench-makespan bench-corpus parity parity-all asan lint format
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) >$(BUILD)/ninja.log || { cat $(BUILD)/ninja.log; exit 1; }
@@ -58,14 +58,19 @@ pictures: all
 
 # Packages for distributions, into build/packages.
 deb rpm arch:
-	@scripts/install-deps build package
+	@scripts/install-deps build $@
 	@scripts/make-package $@ $(BUILD)/packages
 
 # Those packages, built, checked and lived with in roots of their own.
 packages:
-	@scripts/install-deps build demo check boot package
+	@scripts/install-deps build demo check boot deb rpm arch package
 	@$(MAKE) --no-print-directory all
 	@tests/run --build $(BUILD) packages
+
+# New machines of Debian's releases: demo, check and deb in a clean clone of what is committed, then a life with the packages.
+distros:
+	@scripts/install-deps build check package
+	@tests/run --build $(BUILD) distros
 
 bench: all
 	@tests/bench/bench $(BUILD)/src/dkms

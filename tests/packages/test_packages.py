@@ -9,15 +9,11 @@ import sys
 import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "tests/boot"))
+sys.path[:0] = [str(TOP / "tests/boot"), str(TOP / "tests/lib")]
 
+import debian  # noqa: E402
 import machine  # noqa: E402
-
-
-def run(*command, **options):
-    process = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, **options)
-    assert process.returncode == 0, f"{command}\n{process.stdout[-4000:]}\n{process.stderr[-4000:]}"
-    return process.stdout
+from debian import run  # noqa: E402
 
 
 # ---- Debian ----
@@ -44,8 +40,9 @@ def test_files_are_where_debian_has_them(debs):
                  "usr/share/bash-completion/completions/dkms", "usr/share/man/man8/dkms.8.gz", "usr/share/man/man5/dkms.conf.5.gz",
                  "usr/lib/sysusers.d/dkms.conf"):
         assert file in files, file
+    assert not [file for file in files if file.endswith(".service")], "the hooks do its work; Debian's package has none, either"
     conffiles = run("dpkg-deb", "-I", package, "conffiles").split()
-    assert "/etc/dkms/framework.conf" in conffiles and "/etc/kernel/postinst.d/dkms" in conffiles
+    assert {"/etc/dkms/framework.conf", "/etc/dkms/framework.conf.d/autoinstall_all_kernels.conf"} <= set(conffiles) and "/etc/kernel/postinst.d/dkms" in conffiles
 
 
 SOURCE_PACKAGE = {
@@ -84,61 +81,16 @@ def lamps(debs, root):
     return root
 
 
-class Root:
-    def __init__(self, path):
-        self.path = path
-
-    def run(self, script):
-        return subprocess.run(["chroot", self.path, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND=noninteractive",
-                               "LC_ALL=C", "HOME=/root", "sh", "-ec", script], capture_output=True, text=True, check=False,
-                              stdin=subprocess.DEVNULL)
-
-    def ok(self, script):
-        result = self.run(script)
-        assert result.returncode == 0, f"{script}\n{result.stdout[-6000:]}\n{result.stderr[-3000:]}"
-        return result.stdout + result.stderr
-
-    def status(self):
-        return self.ok("dkms status").splitlines()
-
-    def modules(self, kernel):
-        return sorted(p.name.split(".ko")[0] for p in (self.path / "lib/modules" / kernel).rglob("updates/dkms/*.ko*"))
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory, debs):
-    """A Debian of its own, with our packages in a local archive, pinned like any other."""
-    assert os.geteuid() == 0, "needs root"
-    path = tmp_path_factory.mktemp("debian") / "root"
-    run("debootstrap", "--variant=minbase", "--include=ca-certificates,apt-utils", "bookworm", path, mirror())
-    if pathlib.Path("/etc/resolv.conf").exists():
-        shutil.copy("/etc/resolv.conf", path / "etc/resolv.conf")
-    for directory in ("apt.conf.d", "auth.conf.d"): # how this machine reaches its archive
-        if pathlib.Path("/etc/apt", directory).is_dir():
-            shutil.copytree(pathlib.Path("/etc/apt", directory), path / "etc/apt" / directory, dirs_exist_ok=True)
-    security = mirror().rstrip("/") + "-security"
-    (path / "etc/apt/sources.list").write_text(f"deb {mirror()} bookworm main\ndeb {mirror()} bookworm-updates main\n"
-                                               f"deb {security} bookworm-security main\n")
-    (path / "etc/apt/apt.conf.d/99test").write_text('APT::Sandbox::User "root";\nAPT::Install-Recommends "false";\n')
-    shutil.copytree(debs, path / "debs")
-    root = Root(path)
-    for kind, place in (("proc", "proc"), ("sysfs", "sys"), ("tmpfs", "dev/shm")):
-        (path / place).mkdir(exist_ok=True)
-        run("mount", "-t", kind, kind, path / place)
+    """A Debian of its own, a chroot, with our packages."""
+    root = debian.bootstrap("bookworm", tmp_path_factory.mktemp("debian") / "root")
+    shutil.copytree(debs, root.path / "debs")
     try:
-        root.ok("apt-get update -qq; apt-get install -qq /debs/dkms_*.deb /debs/dh-dkms_*.deb dpkg-dev")
+        root.ok("apt-get install -qq /debs/dkms_*.deb /debs/dh-dkms_*.deb dpkg-dev")
         yield root
     finally:
-        for place in ("dev/shm", "sys", "proc"):
-            subprocess.run(["umount", "-l", path / place], check=False)
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def mirror():
-    text = "\n".join(p.read_text() for p in [pathlib.Path("/etc/apt/sources.list"), *pathlib.Path("/etc/apt/sources.list.d").glob("*")]
-                     if p.is_file())
-    found = re.search(r"^(?:deb(?:\s+\[[^\]]*\])?|URIs:)\s+(https?://\S+/debian/?)(?:\s|$)", text, re.M)
-    return found.group(1) if found else "http://deb.debian.org/debian"
+        root.delete()
 
 
 def indexed(root, kernel):
@@ -153,10 +105,9 @@ SIX = ["v4l2loopback", "vpoll", "rapiddisk", "digimend", "evdi", "xtables-addons
 @pytest.fixture(scope="module")
 def kernels(root):
     """The releases of two kernels whose headers the archive has; those of the first are installed."""
-    names = re.findall(r"^linux-headers-([0-9]\S*-amd64) ", root.ok("apt-cache search --names-only '^linux-headers-[0-9]+[.][0-9]+[.][0-9]+.*-amd64$'"), re.M)
-    names = [n for n in names if "rt" not in n and "cloud" not in n and n.startswith("6.1.")]
+    names = [name for name in root.kernels_on_offer() if re.fullmatch(r"6[.]1[.]\S*-\d+-amd64", name)]
     assert len(names) >= 2
-    old, new = sorted(names, key=lambda n: [int(x) for x in re.findall(r"\d+", n)])[-2:]
+    old, new = sorted(names, key=debian.age)[-2:]
     root.ok(f"mkdir -p /boot; apt-get install -qq linux-headers-{old}")
     return old, new
 
@@ -190,7 +141,7 @@ def test_a_life(root, kernels):
     assert [line.split(" (")[0] for line in root.status()] == state
     root.ok("apt-get install -qq /debs/dkms_*.deb /debs/dh-dkms_*.deb")
     assert root.status() == state and root.modules(old) == before
-    assert not (root.path / "etc/kernel/install.d/dkms").exists()
+    assert not (root.path / "etc/kernel/install.d/dkms").exists() and not (root.path / "etc/modprobe.d/dkms.conf").exists()
     # Configuring twice changes nothing.
     root.ok("dpkg-reconfigure dkms")
     assert root.status() == state
@@ -284,7 +235,7 @@ systemctl poweroff
 
 
 def test_service_at_boot(lamps, kernels, tmp_path):
-    """A real systemd starts the unit, which builds what is missing for the kernel that was booted, and then has nothing
+    """A real systemd starts the unit that other distributions get, which builds what is missing for the kernel that was booted, and then has nothing
     to do."""
     old, _ = kernels
     lamps.ok("mkdir -p /etc/initramfs-tools/conf.d; echo MODULES=list > /etc/initramfs-tools/conf.d/small; "
@@ -295,15 +246,11 @@ def test_service_at_boot(lamps, kernels, tmp_path):
     (lamps.path / "check").write_text(CHECK)
     (lamps.path / "check").chmod(0o755)
     (lamps.path / "etc/systemd/system/check.service").write_text(CHECK_SERVICE)
-    lamps.ok("systemctl enable -q check.service; passwd -q -d root")
-    disk, bare = tmp_path / "disk", tmp_path / "bare"
-    bare.mkdir()
+    (lamps.path / "etc/systemd/system/dkms.service").write_text((TOP / "data/dkms.service.in").read_text().replace("@sbindir@", "/usr/sbin"))
+    lamps.ok("systemctl enable -q dkms.service check.service; passwd -q -d root")
+    disk = tmp_path / "disk"
     run("truncate", "-s", "6G", disk)
-    run("mount", "--bind", lamps.path, bare) # without what is mounted in it
-    try:
-        run("mkfs.ext4", "-q", "-d", bare, disk)
-    finally:
-        run("umount", bare)
+    run("mkfs.ext4", "-q", "-d", lamps.path, disk)
     told = machine.boot(tmp_path, "service", lamps.path / f"boot/vmlinuz-{old}", lamps.path / f"boot/initrd.img-{old}",
                         append="root=/dev/vda rw systemd.show_status=0", disk=disk).facts
     disk.unlink()
@@ -311,14 +258,48 @@ def test_service_at_boot(lamps, kernels, tmp_path):
     assert told["status"] == f"lamp/1.1, {old}, x86_64: installed" and told["version"] == "1.1"
     assert told["boot-said"] == f"Autoinstall on {old} succeeded for: lamp"  # the last of its lines
     assert told["again-ActiveState"] == "active" and told["again-lines"] == "0", "silence when there is nothing to do"
-    assert {"network-pre.target", "graphical.target", "multi-user.target"} <= set(told["order"].split()) and told["units"] == ""
-    lamps.ok("apt-get purge -qq -y lamp-dkms; rm -f /check /etc/systemd/system/check.service")
+    assert {"graphical.target", "multi-user.target"} <= set(told["order"].split()) and told["units"] == ""
+    lamps.ok("systemctl disable -q dkms.service check.service; apt-get purge -qq -y lamp-dkms; "
+             "rm -f /check /etc/systemd/system/check.service /etc/systemd/system/dkms.service")
+
+
+EARLIER_POSTINST = """#!/bin/sh
+set -e
+deb-systemd-helper unmask dkms.service
+deb-systemd-helper enable dkms.service
+"""
+
+
+def test_unit_of_an_earlier_package_goes(lamps):
+    """Packages of dkms had a service once; nothing that enabled it is left after an upgrade, and again after a purge."""
+    tree = lamps.path / "work/earlier"
+    for directory in ("DEBIAN", "lib/systemd/system", "etc/modprobe.d"):
+        (tree / directory).mkdir(parents=True)
+    (tree / "DEBIAN/control").write_text("Package: dkms\nVersion: 3.2.1-1\nArchitecture: all\nMaintainer: A <a@lamp.invalid>\nDescription: earlier\n")
+    (tree / "DEBIAN/conffiles").write_text("/etc/modprobe.d/dkms.conf\n")
+    (tree / "DEBIAN/postinst").write_text(EARLIER_POSTINST)
+    (tree / "DEBIAN/postinst").chmod(0o755)
+    (tree / "etc/modprobe.d/dkms.conf").write_text("# a stub\n")
+    (tree / "lib/systemd/system/dkms.service").write_text("[Unit]\nDescription=x\n[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n")
+    lamps.ok("dpkg-deb -b /work/earlier /work/earlier.deb")
+    link, stub = lamps.path / "etc/systemd/system/multi-user.target.wants/dkms.service", lamps.path / "etc/modprobe.d/dkms.conf"
+    state = lamps.path / "var/lib/systemd/deb-systemd-helper-enabled/dkms.service.dsh-also"
+    for options in (None, "options lamp bright=1\n"):
+        lamps.ok("apt-get purge -qq dkms dh-dkms; dpkg -i /work/earlier.deb")
+        assert link.is_symlink() and state.exists()
+        if options:
+            stub.write_text(options)
+        lamps.ok("apt-get install -qq /debs/dkms_*.deb /debs/dh-dkms_*.deb")
+        assert not link.is_symlink() and not state.exists() and not list(stub.parent.glob("dkms.conf?*"))
+        assert (stub.read_text() if stub.exists() else None) == options, "what the administrator wrote stays in force"
+    lamps.ok("apt-get purge -qq dkms; dpkg -i /debs/dkms_*.deb")
+    assert not stub.exists()
 
 
 def test_purge_leaves_nothing(lamps):
     lamps.ok("apt-get purge -qq -y dkms dh-dkms")
     left = [p for p in ("usr/sbin/dkms", "usr/lib/dkms", "usr/libexec/dkms", "var/lib/dkms", "etc/kernel/postinst.d/dkms",
-                        "etc/dkms/framework.conf", "lib/systemd/system/dkms.service") if (lamps.path / p).exists()]
+                        "etc/dkms", "etc/modprobe.d/dkms.conf", "lib/systemd/system/dkms.service") if (lamps.path / p).exists()]
     assert left == []
 
 

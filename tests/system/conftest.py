@@ -77,11 +77,16 @@ class Crowd:
     def hold(self, process, total, at_once):
         """@process has @total of them, one after the other: lets them go when there are @at_once, or all that are left."""
         done = set()
-        while len(done) < total:
-            found = self.wait(min(at_once, total - len(done)), process)
-            done |= found
-            self.release(found)
-            eventually(lambda: not self.members() & found)
+        try:
+            while len(done) < total:
+                found = self.wait(min(at_once, total - len(done)), process)
+                done |= found
+                self.release(found)
+                eventually(lambda: not self.members() & found)
+        except AssertionError:
+            process.kill() # nor do they live on in the next test
+            eventually(lambda: self.release() or not self.members())
+            raise
 
 
 class Result:

@@ -1,0 +1,156 @@
+"""Debian systems in directories: made by debootstrap, entered as machines of their own."""
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+# What debootstrap made, and the packages that apt fetched, so that the next run is quick.
+CACHE = pathlib.Path(os.environ.get("DKMS_ROOTS") or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache", "dkms-roots"))
+FRESH = 7 * 24 * 3600 # seconds after which a cached system is made anew
+
+# Mounts and processes that end with the command: nothing is left to unmount or to kill, even after a time-out.
+ENTER = r"""
+root=$1 archives=$2
+shift 2
+mount --rbind "$root" "$root"
+cd "$root"
+mount -t proc proc proc
+mount --rbind /sys sys
+mount -t tmpfs -o mode=755 tmpfs dev
+for node in null zero full random urandom tty; do
+  touch dev/$node
+  mount --bind /dev/$node dev/$node
+done
+ln -s /proc/self/fd dev/fd
+ln -s fd/0 dev/stdin
+ln -s fd/1 dev/stdout
+ln -s fd/2 dev/stderr
+ln -s pts/ptmx dev/ptmx
+mkdir dev/pts dev/shm
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts dev/pts
+mount -t tmpfs tmpfs dev/shm
+mount --bind "$archives" var/cache/apt/archives
+if [ "$PIVOT" = 1 ]; then
+  mkdir -p .outside
+  pivot_root . .outside
+  umount -l .outside
+  rmdir .outside
+  exec env -u PIVOT "$@"
+fi
+exec chroot . env -u PIVOT "$@"
+"""
+
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C", "HOME": "/root", "TERM": "dumb"}
+
+
+def run(*command, **options):
+    process = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, **options)
+    assert process.returncode == 0, f"{command}\n{process.stdout[-4000:]}\n{process.stderr[-4000:]}"
+    return process.stdout
+
+
+def mirror():
+    """The archive that this machine is set up with."""
+    text = "\n".join(p.read_text() for p in [pathlib.Path("/etc/apt/sources.list"), *pathlib.Path("/etc/apt/sources.list.d").glob("*")]
+                     if p.is_file())
+    found = re.search(r"^(?:deb(?:\s+\[[^\]]*\])?|URIs:)\s+(https?://\S+/debian/?)(?:\s|$)", text, re.M)
+    return found.group(1) if found else "http://deb.debian.org/debian"
+
+
+def age(release):
+    """A key that sorts kernel releases."""
+    return [int(number) for number in re.findall(r"\d+", release)]
+
+
+def sources(suite):
+    lines = [f"deb {mirror()} {suite} main contrib"]
+    if suite != "sid":
+        lines += [f"deb {mirror()} {suite}-updates main contrib", f"deb {mirror().rstrip('/')}-security {suite}-security main contrib"]
+    return "\n".join(lines) + "\n"
+
+
+class OutOfTime(AssertionError):
+    pass
+
+
+class Root:
+    """A system in the directory @path. With @pivot its processes see it as the machine's root, not as a chroot."""
+
+    def __init__(self, path, suite, pivot=False):
+        self.path, self.suite, self.pivot = path, suite, pivot
+        self.archives = CACHE / suite / "archives"
+
+    def start(self, script, **options):
+        command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "sh", "-eu", "-c", ENTER, "enter",
+                   str(self.path), str(self.archives), "sh", "-ec", script]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL,
+                                env=dict(ENVIRONMENT, PIVOT="1" if self.pivot else "0"), errors="replace", **options)
+
+    def run(self, script, timeout=None):
+        """Runs the shell script; returns its exit status, and all that it wrote."""
+        process = self.start(script)
+        try:
+            out, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired as expired:
+            process.send_signal(signal.SIGKILL) # the others end with it
+            out, _ = process.communicate()
+            raise OutOfTime(f"not done after {timeout:.0f} s: {script}\n{out[-3000:]}") from expired
+        return subprocess.CompletedProcess(script, process.returncode, out, "")
+
+    def ok(self, script, timeout=None):
+        result = self.run(script, timeout)
+        assert result.returncode == 0, f"{script}\nexit status {result.returncode}\n{result.stdout[-8000:]}"
+        return result.stdout
+
+    def kernels_on_offer(self):
+        """Releases of which the archive has headers and image: when it is updated, one may come before the other."""
+        found = {}
+        for line in self.ok("apt-cache search --names-only '^linux-(headers|image)-[0-9]+[.][0-9]+[.][0-9]+'").splitlines():
+            kind, release = re.match(r"linux-(headers|image)-(\S+) ", line).groups()
+            found.setdefault(release, set()).add(kind)
+        return [release for release, kinds in found.items() if len(kinds) == 2]
+
+    def status(self):
+        return self.ok("dkms status").splitlines()
+
+    def modules(self, kernel):
+        return sorted(p.name.split(".ko")[0] for p in (self.path / "lib/modules" / kernel).rglob("updates/dkms/*.ko*"))
+
+    def delete(self):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def bootstrap(suite, path, pivot=False):
+    """A minimal Debian @suite in @path, with the package lists of today."""
+    assert os.geteuid() == 0, "needs root"
+    root = Root(path, suite, pivot)
+    for directory in ("archives/partial", "debootstrap"):
+        (CACHE / suite / directory).mkdir(parents=True, exist_ok=True)
+    tarball = CACHE / suite / "minbase.tar"
+    if tarball.exists() and 0 <= time.time() - tarball.stat().st_mtime < FRESH:
+        path.mkdir()
+        run("tar", "-C", path, "-xpf", tarball, "--numeric-owner", "--xattrs")
+    else:
+        run("debootstrap", "--variant=minbase", f"--cache-dir={CACHE / suite / 'debootstrap'}", "--include=ca-certificates,apt-utils",
+            suite, path, mirror())
+        part = tarball.with_name(f"minbase.{os.getpid()}")
+        run("tar", "-C", path, "-cpf", part, "--numeric-owner", "--xattrs", "--exclude=./proc/*", "--exclude=./sys/*", "--exclude=./dev/*",
+            "--exclude=./var/cache/apt/archives/*.deb", ".")
+        part.rename(tarball)
+        shutil.rmtree(CACHE / suite / "debootstrap")
+    shutil.copy("/etc/resolv.conf", path / "etc/resolv.conf")
+    for directory in ("apt.conf.d", "auth.conf.d"): # how this machine reaches its archive
+        if pathlib.Path("/etc/apt", directory).is_dir():
+            shutil.copytree(pathlib.Path("/etc/apt", directory), path / "etc/apt" / directory, dirs_exist_ok=True)
+    shutil.rmtree(path / "etc/apt/sources.list.d", ignore_errors=True)
+    (path / "etc/apt/sources.list.d").mkdir()
+    (path / "etc/apt/sources.list").write_text(sources(suite))
+    (path / "etc/apt/apt.conf.d/docker-clean").unlink(missing_ok=True)
+    (path / "etc/apt/apt.conf.d/99test").write_text('APT::Sandbox::User "root";\nAPT::Install-Recommends "false";\nAPT::Get::Assume-Yes "true";\n'
+                                                    'APT::Keep-Downloaded-Packages "true";\nDpkg::Options { "--force-confdef"; };\n')
+    (path / "etc/dpkg/dpkg.cfg.d/test").write_text("force-unsafe-io\n")
+    root.ok("apt-get update -qq", timeout=600)
+    return root
