@@ -130,6 +130,10 @@ check_privileges (const DkmsSettings *settings, const DkmsVerbInfo *verb, const 
 static gboolean
 check_target (const char *kernel, const char *arch, GError **error)
 {
+  if (*kernel == '\0' && strchr (arch, '/') != NULL)
+    return dkms_fail (error, DKMS_ERROR_EMPTY_VALUE, NULL,
+                      "Give -k a release, as 'uname -r' prints it; directories go with --kernelsourcedir.",
+                      "/%s is a path, not a kernel release", arch);
   if (*kernel == '\0' || *arch == '\0')
     return dkms_fail (error, DKMS_ERROR_EMPTY_VALUE, NULL, "Give -k and -a a value.", "Empty kernel or architecture");
   if (!dkms_tree_check_name ("kernel release", kernel, error) || !dkms_tree_check_name ("architecture", arch, error))
@@ -160,13 +164,6 @@ compare_releases (gconstpointer a, gconstpointer b)
   return dkms_version_sort (*(const char *const *)a, *(const char *const *)b);
 }
 
-static gboolean
-builds (DkmsVerb verb)
-{
-  return verb == DKMS_VERB_BUILD || verb == DKMS_VERB_INSTALL || verb == DKMS_VERB_MATCH
-         || dkms_verb_is_autoinstall (verb);
-}
-
 /* The system in --root is not the one that runs: its own kernel is meant, the newest, or all that have headers with
  * autoinstall. */
 static gboolean
@@ -189,7 +186,7 @@ add_kernel_of_root (const DkmsSettings *settings, DkmsOptions *options, DkmsVerb
   g_ptr_array_sort (names, compare_releases);
   if (names->len > 0)
     dkms_options_add_kernel (options, names->pdata[names->len - 1]);
-  return names->len > 0 || !builds (verb)
+  return names->len > 0 || !dkms_verb_builds (verb)
          || dkms_fail (error, DKMS_ERROR_NO_HEADERS, shown, "Install one there, or name a kernel with -k.",
                        "There is no kernel in %s", shown);
 }
@@ -263,6 +260,11 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   request->template = g_steal_pointer (&options->templatekernel);
   if (request->template != NULL) /* k/a is accepted: the arch is the target's */
     request->template[strcspn (request->template, "/")] = '\0';
+  if (request->template != NULL)
+    {
+      g_autofree char *dir = g_build_filename (settings->install_tree, request->template, NULL);
+      request->template_exists = dkms_root_is_dir (settings->root, dir);
+    }
   request->source_only = options->source_only;
   request->binaries_only = options->binaries_only;
   request->rpm_safe_upgrade = options->rpm_safe_upgrade;
@@ -318,9 +320,11 @@ run_verb (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, DkmsOpti
   g_autoptr (DkmsRequest) request = NULL;
   int status = 0;
 
-  if (!check_combination (options, verb, &error) || (request = make_request (verb, settings, options, &error)) == NULL
+  if (!check_combination (options, verb, &error) || !dkms_options_check (options, settings, verb->verb, ui, &error)
+      || (request = make_request (verb, settings, options, &error)) == NULL
       || !check_privileges (settings, verb, options, &error))
     return fail_with (ui, error);
+  dkms_options_warn (options, settings, verb->verb, ui);
   if (verb->verb == DKMS_VERB_STATUS)
     return dkms_status (settings, ui, request, &error) ? end_answer (ui, 0) : fail_with (ui, error);
   if (verb->verb == DKMS_VERB_GENERATE_MOK)

@@ -102,6 +102,15 @@ void dkms_options_set_version (DkmsOptions *self, const char *value);
 void dkms_options_add_kernel (DkmsOptions *self, const char *value);
 /** Lets the options override @settings, which takes the directives over. */
 void dkms_options_apply (DkmsOptions *self, DkmsSettings *settings);
+/** Checks the values that options and settings have for @verb, before any of them is used. */
+gboolean dkms_options_check (const DkmsOptions *options, DkmsSettings *settings, DkmsVerb verb, DkmsUi *ui,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Warns of settings and kernels that will have no effect on @verb. */
+void dkms_options_warn (const DkmsOptions *options, const DkmsSettings *settings, DkmsVerb verb, DkmsUi *ui);
+/** Warns of variables in framework.conf that are no settings; programs that this one starts do not do so again. */
+void dkms_settings_warn_once (const DkmsSettings *settings, DkmsUi *ui);
+/** Returns: whether the verb may build */
+gboolean dkms_verb_builds (DkmsVerb verb);
 void dkms_options_free (DkmsOptions *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsOptions, dkms_options_free)
 

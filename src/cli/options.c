@@ -248,11 +248,6 @@ dkms_options_apply (DkmsOptions *self, DkmsSettings *settings)
   settings->kernelsourcedir = g_strdup (self->kernelsourcedir);
   settings->config = g_strdup (self->config);
   settings->conf_file = g_strdup (self->conf_file);
-  if (self->jobs != NULL)
-    {
-      g_free (settings->jobs);
-      settings->jobs = g_strdup (strcmp (self->jobs, "0") == 0 ? "" : self->jobs);
-    }
   settings->verbose |= self->verbose;
   settings->modprobe_on_install |= self->modprobe_on_install;
   settings->symlink_modules |= self->symlink_modules;

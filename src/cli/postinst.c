@@ -371,6 +371,7 @@ dkms_postinst_main (int argc, char **argv)
       return dkms_exit_code (error);
     }
   p.settings = settings;
+  dkms_settings_warn_once (settings, &p.ui);
   p.self = dkms_read_link_at (AT_FDCWD, "/proc/self/exe");
   status = postinst (&p);
   g_free (p.self);

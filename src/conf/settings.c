@@ -19,6 +19,18 @@ static const char names[]
       "ADDON_MODULES_DIR NO_WEAK_MODULES "
       "modprobe_on_install post_transaction build_environment";
 
+/* Those that are read when they are needed: for signing, and by common.postinst. */
+static const char other_names[]
+    = "sign_file mok_signing_key mok_certificate try_sign_modules autoinstall_all_kernels continue_on_error";
+
+char **
+dkms_settings_known (void)
+{
+  g_autofree char *all = g_strconcat (names, " ", other_names, NULL);
+
+  return g_strsplit (all, " ", -1);
+}
+
 static void
 replace (char **field, const char *value)
 {
@@ -64,21 +76,34 @@ add_file (const DkmsSettings *self, DkmsQuery *query, const char *path)
   g_ptr_array_add (query->files, dkms_root_tool_path (self->root, path));
 }
 
-static void
-add_files (const DkmsSettings *self, DkmsQuery *query)
+GPtrArray *
+dkms_settings_files (const DkmsSettings *self)
 {
   g_auto (DkmsFd) dir = dkms_root_openat (self->root, "/etc/dkms/framework.conf.d", O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) entries = dir >= 0 ? dkms_list_dir_at (dir, ".", NULL) : NULL;
+  GPtrArray *files = g_ptr_array_new_with_free_func (g_free);
 
-  if (*self->addon_modules_dir == '\0')
-    add_file (self, query, "/etc/sysconfig/module-init-tools");
-  add_file (self, query, "/etc/dkms/framework.conf");
+  if (dkms_root_is_file (self->root, "/etc/dkms/framework.conf"))
+    g_ptr_array_add (files, g_strdup ("/etc/dkms/framework.conf"));
   for (guint i = 0; entries != NULL && i < entries->len; i++)
     {
       g_autofree char *path = g_build_filename ("/etc/dkms/framework.conf.d", entries->pdata[i], NULL);
-      if (*(const char *)entries->pdata[i] != '.' && g_str_has_suffix (path, ".conf"))
-        add_file (self, query, path);
+      if (*(const char *)entries->pdata[i] != '.' && g_str_has_suffix (path, ".conf")
+          && dkms_root_is_file (self->root, path))
+        g_ptr_array_add (files, g_steal_pointer (&path));
     }
+  return files;
+}
+
+static void
+add_files (const DkmsSettings *self, DkmsQuery *query)
+{
+  g_autoptr (GPtrArray) files = dkms_settings_files (self);
+
+  if (*self->addon_modules_dir == '\0')
+    add_file (self, query, "/etc/sysconfig/module-init-tools");
+  for (guint i = 0; i < files->len; i++)
+    add_file (self, query, files->pdata[i]);
 }
 
 gboolean
@@ -103,21 +128,36 @@ take_confinement (DkmsSettings *self, const DkmsRecipe *values, GError **error)
   const struct passwd *user = *name != '\0' && geteuid () == 0 ? getpwnam (name) : NULL;
 
   if (*mode != '\0' && !dkms_sandbox_mode_parse (mode, &self->sandbox))
-    return dkms_fail (error, DKMS_ERROR_BAD_CONF, "/etc/dkms/framework.conf", "Say auto, strict or off.",
-                      "sandbox=%s in framework.conf is no mode of the sandbox", mode);
+    return dkms_settings_fail (self, DKMS_ERROR_BAD_CONF, "sandbox", mode, "is not a mode of the sandbox",
+                               "Use auto, strict or off.", error);
   if (user != NULL)
     {
       self->build_uid = user->pw_uid;
       self->build_gid = user->pw_gid;
     }
   return user != NULL || *name == '\0' || geteuid () != 0
-         || dkms_fail (error, DKMS_ERROR_BAD_CONF, "/etc/dkms/framework.conf",
-                       "Create it as a system user, or correct build_user.",
-                       "build_user=%s in framework.conf: there is no such user", name);
+         || dkms_settings_fail (self, DKMS_ERROR_BAD_CONF, "build_user", name, "is not a user of this system",
+                                "Create it as a system user, or correct build_user.", error);
 }
 
-static void
-take_values (DkmsSettings *self, const DkmsRecipe *values)
+static gboolean
+take_number (const DkmsSettings *self, const DkmsRecipe *values, const char *name, guint most, guint *field,
+             GError **error)
+{
+  const char *text = dkms_recipe_get (values, name, 0);
+  g_autofree char *problem = g_strdup_printf ("is not a number from 1 to %u", most);
+  guint64 number;
+
+  if (*text == '\0')
+    return TRUE;
+  if (!g_ascii_string_to_unsigned (text, 10, 1, most, &number, NULL))
+    return dkms_settings_fail (self, DKMS_ERROR_USAGE, name, text, problem, "Correct it, or leave it out.", error);
+  *field = (guint)number;
+  return TRUE;
+}
+
+static gboolean
+take_values (DkmsSettings *self, const DkmsRecipe *values, GError **error)
 {
   const struct {
     const char *name;
@@ -138,7 +178,6 @@ take_values (DkmsSettings *self, const DkmsRecipe *values)
   } paths[] = { { "dkms_tree", &self->dkms_tree },
                 { "source_tree", &self->source_tree },
                 { "install_tree", &self->install_tree } };
-  guint64 number;
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     replace (texts[i].field, dkms_recipe_get (values, texts[i].name, 0));
@@ -149,10 +188,8 @@ take_values (DkmsSettings *self, const DkmsRecipe *values)
   self->no_weak_modules |= *dkms_recipe_get (values, "NO_WEAK_MODULES", 0) != '\0';
   self->verbose = *dkms_recipe_get (values, "verbose", 0) != '\0';
   self->symlink_modules = *dkms_recipe_get (values, "symlink_modules", 0) != '\0';
-  if (g_ascii_string_to_unsigned (dkms_recipe_get (values, "recipe_timeout", 0), 10, 1, 3600, &number, NULL))
-    self->recipe_timeout = (guint)number;
-  if (g_ascii_string_to_unsigned (dkms_recipe_get (values, "tarball_limit_mib", 0), 10, 1, 1 << 20, &number, NULL))
-    self->tarball_limit_mib = (guint)number;
+  return take_number (self, values, "recipe_timeout", 3600, &self->recipe_timeout, error)
+         && take_number (self, values, "tarball_limit_mib", 1 << 20, &self->tarball_limit_mib, error);
 }
 
 gboolean
@@ -205,12 +242,8 @@ dkms_settings_new (DkmsRoot *root, GError **error)
 
   if (!dkms_settings_reread (self, names, NULL, &values, error))
     return NULL;
-  if (values != NULL)
-    {
-      take_values (self, values);
-      if (!take_confinement (self, values, error))
-        return NULL;
-    }
+  if (values != NULL && (!take_values (self, values, error) || !take_confinement (self, values, error)))
+    return NULL;
   if (*self->jobs == '\0')
     {
       g_free (self->jobs);

@@ -67,6 +67,27 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsSettings, dkms_settings_free)
 gboolean dkms_settings_reread (const DkmsSettings *self, const char *names, const char *kernel, DkmsRecipe **values,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** Returns: (transfer full): the files of framework.conf that exist, paths inside the root in the order they are read
+ */
+GPtrArray *dkms_settings_files (const DkmsSettings *self);
+/** Returns: (transfer full): the names of all settings */
+char **dkms_settings_known (void);
+/** Returns: (transfer full) (nullable): the file that sets @name, the last of several; NULL if nothing sets it */
+char *dkms_settings_place (const DkmsSettings *self, const char *name);
+/**
+ * dkms_settings_fail:
+ * @code: a DkmsError
+ * @problem: what is wrong with @value, as in "is not a number"
+ *
+ * Fails with "NAME=VALUE in FILE PROBLEM". Returns: FALSE
+ */
+gboolean dkms_settings_fail (const DkmsSettings *self, int code, const char *name, const char *value,
+                             const char *problem, const char *advice, GError **error);
+/** Returns: (transfer full) (element-type utf8): a sentence about each variable of framework.conf that has no effect */
+GPtrArray *dkms_settings_unknown (const DkmsSettings *self);
+/** Returns: (transfer full) (nullable): a sentence if the command line of setting @name names no program; else NULL */
+char *dkms_settings_bad_command (const DkmsSettings *self, const char *name, const char *command);
+
 /** Reads "auto", "strict" or "off". Returns: FALSE with @mode untouched for any other word */
 gboolean dkms_sandbox_mode_parse (const char *word, DkmsSandboxMode *mode);
 

@@ -8,6 +8,19 @@
 
 /* ---- many modules for one kernel ---- */
 
+static gboolean
+has_builds (const DkmsState *state, const char *kernel)
+{
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      for (guint b = 0; b < v->builds->len; b++)
+        if (strcmp (((const DkmsBuild *)v->builds->pdata[b])->kernel, kernel) == 0)
+          return TRUE;
+    }
+  return FALSE;
+}
+
 /* For the target kernel what is installed for the template, in the same versions. */
 gboolean
 dkms_plan_match (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state, GError **error)
@@ -17,6 +30,9 @@ dkms_plan_match (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *st
   if (request->module != NULL && state->versions->len == 0)
     return dkms_fail (error, DKMS_ERROR_NOT_ADDED, NULL, "'dkms status' lists what is.", "%s is not in the tree",
                       request->module);
+  if (!request->template_exists && !has_builds (state, request->template))
+    return dkms_fail (error, DKMS_ERROR_USAGE, NULL, "Run 'dkms status' for the kernels that modules are built for.",
+                      "Kernel %s is not installed, and nothing is built for it", request->template);
   for (guint i = 0; i < state->versions->len; i++)
     {
       const DkmsVersion *v = state->versions->pdata[i];

@@ -36,6 +36,7 @@ typedef struct {
   char *source;                        /* (nullable): add from this directory of the host */
   char *archive;                       /* (nullable): tarball to load or to make, as given */
   char *template;                      /* (nullable): kernel that match imitates */
+  gboolean template_exists;            /* that kernel is installed */
   GPtrArray *targets;                  /* element-type DkmsTarget; for status filters, either part may be NULL */
   gboolean loads;                      /* the archive holds builds, or a dkms.conf without sources */
   gboolean source_only, binaries_only; /* mktarball */

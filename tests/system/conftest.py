@@ -174,6 +174,24 @@ class Root:
         return found
 
 
+def as_nobody(root, *arguments, own=(), **keywords):
+    """Runs a copy of the program that everybody can reach as user nobody, who owns the paths @own."""
+    program = root.path.parent / "program/dkms"
+    if not program.exists():
+        (program.parent / "helpers").mkdir(parents=True)
+        shutil.copy(DKMS, program)
+        for helper in pathlib.Path(DKMS).parent.glob("helpers/dkms-*"):
+            if helper.is_file():
+                shutil.copy(helper, program.parent / "helpers")
+    for path in own:
+        subprocess.run(["chown", "-R", "nobody", path], check=True)
+    for directory in [root.path, *root.path.parents][:4]:
+        directory.chmod(directory.stat().st_mode | 0o055)
+    drop = "import os,sys; os.setgroups([]); os.setgid(65534); os.setuid(65534); os.execv(sys.argv[1], sys.argv[1:])"
+    return Result(subprocess.run(["/usr/bin/python3", "-c", drop, program, "--root", root.path, *map(str, arguments)], capture_output=True,
+                                 text=True, check=False, cwd="/", env=dict(os.environ, LC_ALL="C"), **keywords))
+
+
 @pytest.fixture
 def root(tmp_path):
     return Root(tmp_path / "root")

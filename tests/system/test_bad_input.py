@@ -1,5 +1,7 @@
 """Bad input: the spec's exit code, a message that names file and remedy, an unchanged tree."""
 import os
+import pathlib
+import re
 import shutil
 import subprocess
 
@@ -80,6 +82,172 @@ def test_exit_codes(root, arguments, code):
     assert result.err.strip(), "an error says something"
     left = {k: v for k, v in root.snapshot().items() if not k.startswith("var")}
     assert left == {k: v for k, v in before.items() if not k.startswith("var")}
+
+
+# ---- values of options: checked before any work ----
+
+def untouched(root, before):
+    return {k: v for k, v in root.snapshot().items() if not k.startswith("var")} == before and root.status() == []
+
+
+@pytest.mark.parametrize("verb", [["build", "foo/1.0"], ["install", "foo/1.0"], ["autoinstall"], ["add", "foo/1.0"]])
+@pytest.mark.parametrize("jobs", [["-j", "abc"], ["-j", "-1"], ["-j", "1.5"], ["-j", ""], ["-j4x"], ["-j", "99999999999"]])
+def test_bad_job_numbers(root, verb, jobs):
+    root.source()
+    before = root.snapshot()
+    result = root(*verb, *(["-k", K1] if verb[0] != "add" else []), *jobs)
+    assert result.rc == 2 and "-j" in result.err and "number" in result.err and result.out == "", result
+    assert untouched(root, before)
+
+
+@pytest.mark.parametrize("where", ["framework.conf", "framework.conf.d/x.conf", "environment"])
+def test_bad_job_number_in_the_settings(root, where):
+    root.source()
+    env = {"parallel_jobs": "many"} if where == "environment" else {}
+    if not env:
+        (root.path / "etc/dkms/framework.conf.d").mkdir()
+        root.framework("parallel_jobs=4\n")
+        (root.path / "etc/dkms" / where).write_text("parallel_jobs=many\n")
+    result = root("build", "foo/1.0", "-k", K1, env=env)
+    assert result.rc == 2 and "parallel_jobs=many" in result.err and result.out == "", result
+    assert (str(root.path / "etc/dkms" / where) if not env else "the environment") in result.err
+    assert root.ok("status", env=env).err == "" and root("remove", "foo/1.0", env=env).rc == 3, "what needs no jobs is not kept from working"
+    root.ok("build", "foo/1.0", "-k", K1, "-j", "2", env=env)
+
+
+@pytest.mark.parametrize("jobs, shown", [("0", "-j "), ("00", "-j "), ("04", "-j4 "), ("9999", "-j9999 ")])
+def test_good_job_numbers(root, jobs, shown):
+    root.source()
+    root.ok("build", "foo/1.0", "-k", K1, "-j", jobs)
+    assert f"make {shown}KERNELRELEASE" in (root.tree / f"foo/1.0/{K1}/{ARCH}/log/make.log").read_text()
+
+
+@pytest.mark.parametrize("name, code", [("a b", 2), (".", 2), ("..", 2), ("-x", 2), (".hidden", 2), ("a\tb", 2), ("a\x01b", 2), ("x" * 201, 2),
+                                        ("a/b/c", 2), ("", 16), (" ", 16), ("/usr/src/linux-headers-6.1", 16), ("/", 16)])
+@pytest.mark.parametrize("verb", ["build", "install", "uninstall", "remove", "autoinstall", "kernel_postinst", "mktarball"])
+def test_bad_kernel_names(root, verb, name, code):
+    root.source()
+    before = root.snapshot()
+    result = root(verb, *([] if verb in ("autoinstall", "kernel_postinst") else ["foo/1.0"]), f"--kernelver={name}")
+    assert result.rc == code and result.out == "", result
+    assert untouched(root, before)
+    assert root.status("-k", name) == [], "a filter may be anything"
+
+
+@pytest.mark.parametrize("arguments, code, says", [
+    (["-c", "/nope.conf"], 4, "/nope.conf"), (["-c", "/"], 4, "regular file"), (["--config", "/nope"], 2, "/nope"), (["--config", "/etc"], 2, "directory"),
+    (["--kernelsourcedir", "/nope"], 21, "/nope"), (["--kernelsourcedir", "/etc/os-release"], 21, "/etc/os-release"),
+    (["--directive", "FOO"], 2, "--directive FOO"), (["--directive", "=x"], 2, "--directive"), (["--directive", "A B=x"], 2, "A B=x"),
+    (["--directive", "STRIP[x]=no"], 2, "STRIP[x]"), (["--directive", "STRIP[=no"], 2, "STRIP["), (["--directive", ""], 2, "--directive"),
+    (["--dkmstree", "/nope"], 1, "/nope"), (["--dkmstree", "/no/such"], 1, "/no/such")])
+@pytest.mark.parametrize("verb", ["build", "install"])
+def test_bad_files_and_directives(root, verb, arguments, code, says):
+    root.source()
+    before = root.snapshot()
+    result = root(verb, "foo/1.0", "-k", K1, *arguments)
+    assert result.rc == code and says in result.err and result.out == "", result
+    assert untouched(root, before) and not (root.path / "nope").exists() and not (root.path / "no").exists()
+
+
+@pytest.mark.parametrize("arguments, code", [
+    (["status"], 0), (["remove", "foo/1.0", "--all"], 3), (["unbuild", "foo/1.0", "-k", K1], 3), (["uninstall", "foo/1.0", "-k", K1], 3),
+    (["mktarball", "foo/1.0"], 3), (["autoinstall", "-k", K1], 2), (["match", "--templatekernel", K2, "-k", K1], 2), (["add", "foo/1.0"], 1),
+    (["kernel_prerm", "-k", K1], 2), (["install", "foo/1.0", "-k", K1], 1)])
+def test_mistyped_tree_is_not_made(root, arguments, code):
+    root.source()
+    result = root(*arguments, "--dkmstree", "/var/lib/dkmz")
+    assert result.rc == code and f"There is no tree {root.path}/var/lib/dkmz" in result.err, result
+    assert not (root.path / "var").exists()
+
+
+def test_match_with_a_kernel_that_nobody_knows(root):
+    root.source()
+    root.ok("install", "foo/1.0", "-k", K2)
+    result = root("match", "--templatekernel", "5.0", "-k", K1)
+    assert result.rc == 2 and "Kernel 5.0 is not installed" in result.err
+    shutil.rmtree(root.modules / K2)
+    root.ok("match", "--templatekernel", K2, "-k", K1)  # gone, and still what modules are built for
+    assert f"foo/1.0, {K1}, {ARCH}: installed" in root.status()
+
+
+def test_autoinstall_for_a_kernel_that_is_not_there(root):
+    assert "Kernel 6.9-nope is not installed" in root.ok("autoinstall", "-k", "6.9-nope").err
+    assert root.ok("autoinstall", "-k", K1).err == ""
+
+
+# ---- values of settings ----
+
+@pytest.mark.parametrize("line, says", [
+    ("sandbx=off", "Did you mean sandbox?"), ("Sandbox=off", "Did you mean sandbox?"), ("paralel_jobs=2", "Did you mean parallel_jobs?"),
+    ("  mok_signing_kye=/x", "Did you mean mok_signing_key?"), ("wholly_other=1", "sets wholly_other, which is not a setting."),
+    ("sign_tool=/etc/dkms/sign_helper.sh", "Use sign_file"), ("export SANDBOX_X=1", None), ("AUTOINSTALL=yes", None), ("PATH=$PATH:/x", None),
+    ("keys=/etc/keys\nmok_signing_key=$keys/k", None), ("keys=/etc/keys\nmok_signing_key=${keys}/k", None), ("#sandbx=off", None),
+    ("f() {\n  echo sandbx=off\n}", None), ("DKMS_DIRECTIVE_1=STRIP=no", None), ("mok_certificate=/x", None), ("autoinstall_all_kernels=1", None)])
+def test_unknown_settings(root, line, says):
+    root.source()
+    (root.path / "etc/dkms/framework.conf.d").mkdir()
+    place = root.path / "etc/dkms/framework.conf.d/x.conf"
+    place.write_text(line + "\n")
+    result = root.ok("add", "foo/1.0")
+    assert result.err == "" if says is None else len(result.err.splitlines()) == 1 and result.err.startswith(f"Warning: {place} sets ") and says in result.err, result
+    assert root.ok("status").err == ""
+
+
+def test_every_shipped_setting_is_known(root):
+    text = (pathlib.Path(__file__).resolve().parents[2] / "data/framework.conf").read_text()
+    names = re.findall(r"^#([a-z_]+)=", text, re.M)
+    assert len(names) > 15
+    root.framework("".join(f"{name}=\n" for name in names))
+    assert root.ok("autoinstall", "-k", K1).err == ""
+
+
+def test_unknown_setting_is_told_once_per_package(root):
+    root.source()
+    root.framework("sandbx=off\n")
+    postinst = root.path.parent / "common.postinst"
+    postinst.symlink_to(DKMS)
+    result = subprocess.run([postinst, "--root", root.path, "foo", "1.0"], capture_output=True, text=True, check=True)
+    assert (result.stdout + result.stderr).count("sandbx") == 1, result
+
+
+@pytest.mark.parametrize("setting, code, says", [
+    ("recipe_timeout=soon", 2, "is not a number"), ("recipe_timeout=0", 2, "is not a number"), ("tarball_limit_mib=-1", 2, "is not a number"),
+    ("sandbox=of", 8, "is not a mode"), ("build_user=nobody-at-all", 8, "is not a user")])
+def test_bad_settings_name_their_place(root, setting, code, says):
+    (root.path / "etc/dkms/framework.conf.d").mkdir()
+    (root.path / "etc/dkms/framework.conf.d/x.conf").write_text(setting + "\n")
+    result = root("status")
+    assert result.rc == code and f"{setting} in {root.path}/etc/dkms/framework.conf.d/x.conf {says}" in result.err
+
+
+def test_tmp_location_that_is_not_there(root, tmp_path):
+    root.source()
+    root.ok("add", "foo/1.0")
+    root.ok("mktarball", "foo/1.0", "--source-only", "--archive", tmp_path / "x.tar")
+    root.ok("remove", "foo/1.0")
+    root.framework("tmp_location=/no/such\n")
+    result = root("ldtarball", tmp_path / "x.tar")
+    assert result.rc == 2 and f"tmp_location=/no/such in {root.path}/etc/dkms/framework.conf" in result.err, result
+    assert not (root.path / "no").exists() and root.status() == []
+    root.ok("add", "foo/1.0")  # which unpacks nothing
+    root.framework("")
+    assert root("ldtarball", tmp_path / "x.tar", env={"TMPDIR": "/no/such"}).rc == 2
+
+
+@pytest.mark.parametrize("command, says", [("/no/such --now", "does not exist"), ("/etc/os-release", "is not an executable file"), ("/no/$kernelver", None), ("/no/such $kernelver", "does not exist"),
+                                           ("true", None)])
+def test_post_transaction_that_cannot_run(root, command, says):
+    root.source()
+    root.framework(f"post_transaction='{command}'\n")
+    result = root.ok("autoinstall", "-k", K1)
+    assert (result.err == "") if says is None else says in result.err and "post_transaction in " + str(root.path) in result.err, result
+
+
+def test_build_environment_that_is_not_there(root):
+    root.source()
+    root.framework("build_environment=/no/such\n")
+    result = root.ok("build", "foo/1.0", "-k", K1)
+    assert "build_environment in " in result.err and "/no/such" in result.err
 
 
 def test_missing_headers_name_the_package(root):

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 import pytest
-from conftest import ARCH, DKMS, K1, K2, Result
+from conftest import ARCH, DKMS, K1, K2, as_nobody
 
 CONF = 'PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/extra\nSTRIP=no\nAUTOINSTALL=yes\n'
 
@@ -321,24 +321,6 @@ def test_depmod_failure_is_a_warning(root, tmp_path):
     assert "depmod" in result.err and "the next dkms command tries again" in result.err
     result = root.ok("build", "foo/1.0", "-k", K2, env=tools(tmp_path, depmod=f"echo again >> {tmp_path}/again\n"))
     assert (tmp_path / "again").read_text() == "again\n"
-
-
-def as_nobody(root, *arguments, own=(), **keywords):
-    """Runs a copy of the program that everybody can reach as user nobody, who owns the paths @own."""
-    program = root.path.parent / "program/dkms"
-    if not program.exists():
-        (program.parent / "helpers").mkdir(parents=True)
-        shutil.copy(DKMS, program)
-        for helper in pathlib.Path(DKMS).parent.glob("helpers/dkms-*"):
-            if helper.is_file():
-                shutil.copy(helper, program.parent / "helpers")
-    for path in own:
-        subprocess.run(["chown", "-R", "nobody", path], check=True)
-    for directory in [root.path, *root.path.parents][:4]:
-        directory.chmod(directory.stat().st_mode | 0o055)
-    drop = "import os,sys; os.setgroups([]); os.setgid(65534); os.setuid(65534); os.execv(sys.argv[1], sys.argv[1:])"
-    return Result(subprocess.run(["/usr/bin/python3", "-c", drop, program, "--root", root.path, *map(str, arguments)], capture_output=True,
-                                 text=True, check=False, cwd="/", env=dict(os.environ, LC_ALL="C"), **keywords))
 
 
 def test_unprivileged_verbs_of_the_tree(root):

@@ -207,6 +207,7 @@ def test_conf_file_option_and_implicit_names(root, tmp_path):
 def test_other_trees(root):
     root.source()
     options = ["--dkmstree", "/home/tree", "--sourcetree", "/usr/src", "-k", K1]
+    (root.path / "home/tree").mkdir(parents=True)
     root.ok("build", "foo/1.0", *options)
     assert root.status("--dkmstree", "/home/tree") == [f"foo/1.0, {K1}, {ARCH}: built"]
     root.modules.rename(root.path / "kernels")

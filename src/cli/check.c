@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Checks the values of options and settings before any work is done. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/cli.h"
+#include "kernel/kernel.h"
+
+enum { MOST_JOBS = 9999 };
+
+gboolean
+dkms_verb_builds (DkmsVerb verb)
+{
+  return verb == DKMS_VERB_BUILD || verb == DKMS_VERB_INSTALL || verb == DKMS_VERB_MATCH
+         || dkms_verb_is_autoinstall (verb);
+}
+
+static gboolean
+adds (DkmsVerb verb)
+{
+  return verb == DKMS_VERB_ADD || verb == DKMS_VERB_BUILD || verb == DKMS_VERB_INSTALL || verb == DKMS_VERB_LDTARBALL;
+}
+
+/* ---- numbers and names ---- */
+
+/* -j is checked wherever it is given; the setting only where it is used, so that a bad one does not keep anybody from
+ * looking at the tree. */
+static gboolean
+check_jobs (DkmsSettings *settings, const DkmsOptions *options, DkmsVerb verb, GError **error)
+{
+  const char *advice = "Give a number from 0 to 9999; 0 means no limit.";
+  guint64 number;
+
+  if (options->jobs == NULL && (!dkms_verb_builds (verb) || *settings->jobs == '\0'))
+    return TRUE;
+  if (!g_ascii_string_to_unsigned (options->jobs != NULL ? options->jobs : settings->jobs, 10, 0, MOST_JOBS, &number,
+                                   NULL))
+    return options->jobs != NULL
+               ? dkms_fail (error, DKMS_ERROR_USAGE, NULL, advice, "-j %s is not a number of jobs", options->jobs)
+               : dkms_settings_fail (settings, DKMS_ERROR_USAGE, "parallel_jobs", settings->jobs,
+                                     "is not a number of jobs", advice, error);
+  g_free (settings->jobs);
+  settings->jobs = number > 0 ? g_strdup_printf ("%" G_GUINT64_FORMAT, number) : g_strdup ("");
+  return TRUE;
+}
+
+/* NAME=value or NAME[i]=value. */
+static gboolean
+check_directive (const char *directive, GError **error)
+{
+  gsize n = strspn (directive, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789");
+  const char *after = directive + n;
+
+  if (*after == '[')
+    {
+      after += 1 + strspn (after + 1, "0123456789");
+      after = *after == ']' && after[-1] != '[' ? after + 1 : "";
+    }
+  if (n > 0 && !g_ascii_isdigit (*directive) && *after == '=')
+    return TRUE;
+  return dkms_fail (error, DKMS_ERROR_USAGE, NULL, "Write NAME=value, as in: --directive MAKE=\"make all\"",
+                    "--directive %s does not assign a value", directive);
+}
+
+/* ---- files ---- */
+
+/* A file of the host. */
+static gboolean
+check_conf_file (const DkmsOptions *options, GError **error)
+{
+  if (access (options->conf_file, F_OK) == 0 && !dkms_is_file_at (AT_FDCWD, options->conf_file))
+    return dkms_fail (error, DKMS_ERROR_NO_CONF, options->conf_file, "Name a dkms.conf.", "-c %s is not a regular file",
+                      options->conf_file);
+  if (access (options->conf_file, R_OK) == 0)
+    return TRUE;
+  return dkms_fail (error, DKMS_ERROR_NO_CONF, options->conf_file, "Correct the path after -c.", "Cannot read %s: %s",
+                    options->conf_file, g_strerror (errno));
+}
+
+static gboolean
+check_kernel_files (const DkmsSettings *settings, const DkmsOptions *options, DkmsVerb verb, GError **error)
+{
+  if (options->config != NULL && (dkms_verb_builds (verb) || verb == DKMS_VERB_ADD))
+    {
+      g_autofree char *named = dkms_root_tool_path (settings->root, options->config);
+      g_autofree char *path = dkms_kernel_openable (settings->root, named);
+
+      if (dkms_is_dir_at (AT_FDCWD, path))
+        return dkms_fail (error, DKMS_ERROR_USAGE, path, "Name a kernel configuration, such as /boot/config-<kernel>.",
+                          "--config %s is a directory", path);
+      if (access (path, R_OK) < 0)
+        return dkms_fail (error, DKMS_ERROR_USAGE, path, "Correct the path after --config.", "Cannot read %s: %s", path,
+                          g_strerror (errno));
+    }
+  if (options->kernelsourcedir != NULL && dkms_verb_builds (verb))
+    {
+      g_autofree char *named = dkms_root_tool_path (settings->root, options->kernelsourcedir);
+      g_autofree char *path = dkms_kernel_openable (settings->root, named);
+
+      if (!dkms_is_dir_at (AT_FDCWD, path))
+        return dkms_fail (error, DKMS_ERROR_NO_HEADERS, path, "Correct the path after --kernelsourcedir.",
+                          "There is no directory %s", path);
+    }
+  return TRUE;
+}
+
+/* A tree that is named and does not exist is a mistake, unless a source is put into it: then it is made in a directory
+ * that exists. */
+static gboolean
+check_tree (const DkmsSettings *settings, const DkmsOptions *options, DkmsVerb verb, DkmsUi *ui, GError **error)
+{
+  g_autofree char *shown = dkms_root_host_path (settings->root, settings->dkms_tree);
+  g_autofree char *parent = g_path_get_dirname (settings->dkms_tree);
+  struct stat st;
+  DkmsError code = DKMS_ERROR_USAGE;
+
+  if (options->dkmstree == NULL || dkms_root_stat (settings->root, settings->dkms_tree, &st) == 0 || errno != ENOENT)
+    return TRUE;
+  switch (verb)
+    {
+    case DKMS_VERB_GENERATE_MOK:
+      return TRUE;
+    case DKMS_VERB_STATUS:
+      dkms_ui_warn (ui, "There is no tree %s.", shown);
+      return TRUE;
+    case DKMS_VERB_ADD:
+    case DKMS_VERB_BUILD:
+    case DKMS_VERB_INSTALL:
+    case DKMS_VERB_LDTARBALL:
+      if ((options->source != NULL || options->archive != NULL) && dkms_root_is_dir (settings->root, parent))
+        return TRUE;
+      code = DKMS_ERROR_NO_PRIVILEGE;
+      break;
+    case DKMS_VERB_UNINSTALL:
+    case DKMS_VERB_UNBUILD:
+    case DKMS_VERB_REMOVE:
+    case DKMS_VERB_MKTARBALL:
+      code = DKMS_ERROR_NOT_ADDED;
+      break;
+    default:
+      break;
+    }
+  return dkms_fail (error, code, shown,
+                    adds (verb) ? "Correct the path after --dkmstree, or create that directory for a new tree."
+                                : "Correct the path after --dkmstree.",
+                    "There is no tree %s", shown);
+}
+
+/* Where archives are unpacked. */
+static gboolean
+check_tmp_location (const DkmsSettings *settings, const DkmsOptions *options, DkmsVerb verb, GError **error)
+{
+  g_autofree char *shown = dkms_root_host_path (settings->root, settings->tmp_location);
+  g_autofree char *place = NULL;
+
+  if (options->archive == NULL || !adds (verb) || dkms_root_is_dir (settings->root, settings->tmp_location)
+      || strcmp (settings->tmp_location, "/tmp") == 0)
+    return TRUE;
+  place = dkms_settings_place (settings, "tmp_location");
+  if (place != NULL)
+    return dkms_settings_fail (settings, DKMS_ERROR_USAGE, "tmp_location", settings->tmp_location, "is not a directory",
+                               "Correct it, or create that directory.", error);
+  return dkms_fail (error, DKMS_ERROR_USAGE, shown, "Correct it, or create that directory.",
+                    "TMPDIR=%s in the environment is not a directory", shown);
+}
+
+/* ---- remarks: what has no effect, and stops nobody ---- */
+
+void
+dkms_settings_warn_once (const DkmsSettings *settings, DkmsUi *ui)
+{
+  static const char told[] = "DKMS_SETTINGS_CHECKED";
+  g_autoptr (GPtrArray) unknown = NULL;
+
+  if (g_getenv (told) != NULL)
+    return;
+  unknown = dkms_settings_unknown (settings);
+  for (guint i = 0; i < unknown->len; i++)
+    dkms_ui_warn (ui, "%s", (char *)unknown->pdata[i]);
+  (void)g_setenv (told, "1", TRUE);
+}
+
+static void
+warn_of_settings (const DkmsSettings *settings, DkmsVerb verb, DkmsUi *ui)
+{
+  g_autofree char *command = dkms_settings_bad_command (settings, "post_transaction", settings->post_transaction);
+
+  dkms_settings_warn_once (settings, ui);
+  if (command != NULL && !adds (verb))
+    dkms_ui_warn (ui, "%s", command);
+  if (dkms_verb_builds (verb) && *settings->build_environment == '/'
+      && strchr (settings->build_environment, '$') == NULL
+      && !dkms_root_is_file (settings->root, settings->build_environment))
+    {
+      g_autofree char *place = dkms_settings_place (settings, "build_environment");
+      dkms_ui_warn (ui, "build_environment in %s names %s, which is not a file; builds go without it.",
+                    place != NULL ? place : "framework.conf", settings->build_environment);
+    }
+}
+
+static void
+warn_of_kernels (const DkmsSettings *settings, const DkmsOptions *options, DkmsUi *ui)
+{
+  for (guint i = 0; i < options->kernels->len; i++)
+    {
+      const DkmsTarget *target = options->kernels->pdata[i];
+      g_autofree char *dir = g_build_filename (settings->install_tree, target->kernel, NULL);
+      g_autofree char *shown = dkms_root_host_path (settings->root, dir);
+
+      if (!dkms_root_is_dir (settings->root, dir))
+        dkms_ui_warn (ui, "Kernel %s is not installed: there is no %s.", target->kernel, shown);
+    }
+}
+
+gboolean
+dkms_options_check (const DkmsOptions *options, DkmsSettings *settings, DkmsVerb verb, DkmsUi *ui, GError **error)
+{
+  const guint with_conf = 1u << DKMS_VERB_ADD | 1u << DKMS_VERB_BUILD | 1u << DKMS_VERB_INSTALL
+                          | 1u << DKMS_VERB_UNINSTALL | 1u << DKMS_VERB_UNBUILD | 1u << DKMS_VERB_REMOVE
+                          | 1u << DKMS_VERB_MKTARBALL;
+
+  for (guint i = 0; i < settings->directives->len; i++)
+    if (!check_directive (settings->directives->pdata[i], error))
+      return FALSE;
+  if (!check_jobs (settings, options, verb, error)
+      || (options->conf_file != NULL && (with_conf & 1u << verb) != 0 && !check_conf_file (options, error))
+      || !check_kernel_files (settings, options, verb, error) || !check_tree (settings, options, verb, ui, error)
+      || !check_tmp_location (settings, options, verb, error))
+    return FALSE;
+  return TRUE;
+}
+
+void
+dkms_options_warn (const DkmsOptions *options, const DkmsSettings *settings, DkmsVerb verb, DkmsUi *ui)
+{
+  if (verb != DKMS_VERB_STATUS)
+    warn_of_settings (settings, verb, ui);
+  if (verb == DKMS_VERB_AUTOINSTALL)
+    warn_of_kernels (settings, options, ui);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Finds what the files of framework.conf say that cannot be meant, and the file that says it. */
+#define _GNU_SOURCE
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/near.h"
+#include "conf/settings.h"
+
+/* ---- lines that assign ---- */
+
+/* Returns: how long the name is that @line assigns to, 0 if it assigns nothing; @name is where it begins */
+static gsize
+assigned_name (const char *line, const char **name)
+{
+  gsize n = 0;
+
+  line += strspn (line, " \t");
+  if (g_str_has_prefix (line, "export "))
+    line += strcspn (line, " ") + strspn (line + strcspn (line, " "), " \t");
+  *name = line;
+  if (g_ascii_isalpha (*line) || *line == '_')
+    while (g_ascii_isalnum (line[n]) || line[n] == '_')
+      n++;
+  return line[n] == '=' || (line[n] == '+' && line[n + 1] == '=') ? n : 0;
+}
+
+/* Returns: (transfer full): the names that @text assigns to, each once */
+static GPtrArray *
+assigned_names (const char *text)
+{
+  GPtrArray *names = g_ptr_array_new_with_free_func (g_free);
+  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+
+  for (char **line = lines; *line != NULL; line++)
+    {
+      const char *at;
+      gsize n = assigned_name (*line, &at);
+      g_autofree char *name = g_strndup (at, n);
+
+      if (n > 0 && !g_ptr_array_find_with_equal_func (names, name, g_str_equal, NULL))
+        g_ptr_array_add (names, g_steal_pointer (&name));
+    }
+  return names;
+}
+
+/* Returns: (transfer full): the content of @path, "" if it cannot be read */
+static char *
+read_text (const DkmsSettings *self, const char *path)
+{
+  char *text = dkms_root_read (self->root, path, 1 << 20, NULL, NULL);
+
+  return text != NULL ? text : g_strdup ("");
+}
+
+char *
+dkms_settings_place (const DkmsSettings *self, const char *name)
+{
+  g_autoptr (GPtrArray) files = dkms_settings_files (self);
+
+  for (guint i = files->len; i-- > 0;)
+    {
+      g_autofree char *text = read_text (self, files->pdata[i]);
+      g_autoptr (GPtrArray) names = assigned_names (text);
+      if (g_ptr_array_find_with_equal_func (names, name, g_str_equal, NULL))
+        return dkms_root_host_path (self->root, files->pdata[i]);
+    }
+  return g_getenv (name) != NULL ? g_strdup ("the environment") : NULL;
+}
+
+gboolean
+dkms_settings_fail (const DkmsSettings *self, int code, const char *name, const char *value, const char *problem,
+                    const char *advice, GError **error)
+{
+  g_autofree char *place = dkms_settings_place (self, name);
+
+  return dkms_fail (error, (DkmsError)code, place, advice, "%s=%s in %s %s", name, value,
+                    place != NULL ? place : "framework.conf", problem);
+}
+
+/* ---- unknown keys ---- */
+
+/* Whether a file uses the variable, so that it serves the others. */
+static gboolean
+is_used (const char *text, const char *name)
+{
+  static const char *const forms[] = { "$", "${", "export " };
+  gboolean used = FALSE;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (forms); i++)
+    {
+      g_autofree char *form = g_strconcat (forms[i], name, NULL);
+      used |= strstr (text, form) != NULL;
+    }
+  return used;
+}
+
+/* Returns: (transfer full) (nullable): what to say of the variable; NULL if it may be meant */
+static char *
+judge (const char *file, const char *name, const char *const *known)
+{
+  const char *near;
+  gboolean lower = TRUE;
+
+  if (g_strv_contains (known, name) || g_str_has_prefix (name, "DKMS_DIRECTIVE"))
+    return NULL;
+  if (strcmp (name, "sign_tool") == 0)
+    return g_strdup_printf ("%s sets sign_tool, which has no effect any more. Use sign_file, mok_signing_key and "
+                            "mok_certificate.",
+                            file);
+  near = dkms_nearest (name, known);
+  if (near != NULL)
+    return g_strdup_printf ("%s sets %s, which is not a setting. Did you mean %s?", file, name, near);
+  for (const char *c = name; *c != '\0'; c++)
+    lower &= !g_ascii_isupper (*c); /* PATH, LC_ALL and the like are for programs */
+  return lower ? g_strdup_printf ("%s sets %s, which is not a setting.", file, name) : NULL;
+}
+
+GPtrArray *
+dkms_settings_unknown (const DkmsSettings *self)
+{
+  GPtrArray *remarks = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) files = dkms_settings_files (self);
+  g_auto (GStrv) known = dkms_settings_known ();
+  g_autoptr (GString) all = g_string_new (NULL);
+
+  for (guint i = 0; i < files->len; i++)
+    {
+      g_autofree char *text = read_text (self, files->pdata[i]);
+      g_string_append_printf (all, "%s\n", text);
+    }
+  for (guint i = 0; i < files->len; i++)
+    {
+      g_autofree char *text = read_text (self, files->pdata[i]);
+      g_autofree char *shown = dkms_root_host_path (self->root, files->pdata[i]);
+      g_autoptr (GPtrArray) names = assigned_names (text);
+
+      for (guint n = 0; n < names->len; n++)
+        {
+          char *remark
+              = is_used (all->str, names->pdata[n]) ? NULL : judge (shown, names->pdata[n], (const char *const *)known);
+          if (remark != NULL)
+            g_ptr_array_add (remarks, remark);
+        }
+    }
+  return remarks;
+}
+
+/* ---- values that name files ---- */
+
+/* Whether a file leaves it to the shell which program that is, as in "/etc/dkms/after-$kernelver". */
+static gboolean
+is_computed (const DkmsSettings *self, const char *name)
+{
+  g_autoptr (GPtrArray) files = dkms_settings_files (self);
+  gboolean computed = FALSE;
+
+  for (guint i = 0; i < files->len; i++)
+    {
+      g_autofree char *text = read_text (self, files->pdata[i]);
+      g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+
+      for (char **line = lines; *line != NULL; line++)
+        {
+          const char *at;
+          if (assigned_name (*line, &at) != strlen (name) || strncmp (at, name, strlen (name)) != 0)
+            continue;
+          at += strlen (name) + 1;
+          at += *at == '"' || *at == '\'';
+          g_autofree char *program = g_strndup (at, strcspn (at, " \t"));
+          computed |= strpbrk (program, "$`") != NULL;
+        }
+    }
+  return computed;
+}
+
+char *
+dkms_settings_bad_command (const DkmsSettings *self, const char *name, const char *command)
+{
+  g_autofree char *program = g_strndup (command, strcspn (command, " \t\n"));
+  g_autofree char *place = NULL;
+  struct stat st;
+  gboolean there;
+
+  if (*program != '/' || strpbrk (program, "$`'\"\\*?[;|&<>(){}") != NULL || is_computed (self, name))
+    return NULL; /* the shell makes of it what only the shell knows */
+  there = dkms_root_stat (self->root, program, &st) == 0;
+  if (there && S_ISREG (st.st_mode) && (st.st_mode & 0111) != 0)
+    return NULL;
+  place = dkms_settings_place (self, name);
+  return g_strdup_printf ("%s in %s names %s, which %s.", name, place != NULL ? place : "framework.conf", program,
+                          there ? "is not an executable file" : "does not exist");
+}
