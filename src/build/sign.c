@@ -186,18 +186,23 @@ ask_mok_tool (const DkmsSettings *settings, const DkmsSigner *self, GError **err
   const char *tool = settings->distro->family->mok_tool;
   const char *argv[][3] = { { tool, "--new-key", NULL }, { tool, "--enroll-key", NULL } };
   g_autofree char *found = g_find_program_in_path (tool);
-  g_auto (GStrv) env = g_environ_setenv (g_get_environ (), "SHIM_NOTRIGGER", "y", TRUE);
-  g_autofree char *certificate = dkms_root_host_path (settings->root, self->certificate);
+  g_auto (GStrv) quiet = g_environ_setenv (g_get_environ (), "SHIM_NOTRIGGER", "y", TRUE);
+  g_autofree char *certificate = dkms_root_resolved (settings->root, self->certificate);
+  g_autofree char *aside = g_strconcat (certificate, ".old", NULL);
 
   if (found == NULL)
     return dkms_fail (error, DKMS_ERROR_IO, self->key, NULL, "There is no key %s, and no %s here to make it", self->key,
                       tool);
-  (void)unlink (certificate);
+  /* The tool makes nothing beside a certificate whose key is lost; somebody may still want that certificate. */
+  if (rename (certificate, aside) < 0 && errno != ENOENT)
+    return dkms_fail_errno (error, "move away", certificate);
   for (gsize i = 0; i < G_N_ELEMENTS (argv); i++)
     {
-      DkmsCommand command = {
-        .argv = argv[i], .env = env, .root = settings->root, .output_fd = i == 0 ? -2 : -1, .null_stdin = i == 0
-      };
+      DkmsCommand command = { .argv = argv[i],
+                              .env = i == 0 ? quiet : NULL,
+                              .root = settings->root,
+                              .output_fd = i == 0 ? -2 : -1,
+                              .null_stdin = i == 0 };
       if (dkms_process_run (&command, error) < 0)
         return FALSE;
     }
@@ -238,6 +243,29 @@ generate (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, GErr
                        g_strchomp (said));
 }
 
+static gboolean
+is_readable (const DkmsRoot *root, const char *path)
+{
+  g_autofree char *resolved = dkms_root_resolved (root, path);
+
+  return faccessat (AT_FDCWD, resolved, R_OK, AT_EACCESS) == 0; /* only the helper opens a key */
+}
+
+/* A certificate may be enrolled in the firmware: a pair made anew in its place would sign what no kernel trusts. */
+static gboolean
+fail_keyless (const DkmsSettings *settings, const DkmsSigner *self, GError **error)
+{
+  g_autofree char *place = dkms_settings_place (settings, "mok_signing_key");
+  g_autofree char *advice
+      = place != NULL
+            ? g_strdup_printf ("Correct mok_signing_key in %s, or move the certificate away to get a new pair.", place)
+            : g_strdup ("Put the key back, or move the certificate away to get a new pair.");
+
+  return dkms_fail (error, DKMS_ERROR_IO, self->key, advice,
+                    "The signing key %s does not exist, and its certificate %s does; it is not replaced", self->key,
+                    self->certificate);
+}
+
 /* Both files are there afterwards, or signing is off. */
 static gboolean
 provide_keys (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, GError **error)
@@ -246,6 +274,7 @@ provide_keys (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, 
   gboolean token = is_token (self->key);
   gboolean complete = (token || dkms_root_is_file (root, self->key)) && dkms_root_is_file (root, self->certificate);
   const DkmsFamily *family = settings->distro->family;
+  struct stat st;
 
   dkms_ui_line (ui, "Signing key: %s", self->key);
   dkms_ui_line (ui, "Certificate (MOK): %s", self->certificate);
@@ -255,8 +284,13 @@ provide_keys (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, 
         return FALSE;
       complete = dkms_root_is_file (root, self->key) && dkms_root_is_file (root, self->certificate);
     }
+  if (!token && !dkms_root_is_file (root, self->key) && dkms_root_stat (root, self->certificate, &st) == 0)
+    return fail_keyless (settings, self, error);
   if (!complete && !token && !generate (settings, ui, self, error))
     return FALSE;
+  if (!token && dkms_root_is_file (root, self->key) && !is_readable (root, self->key))
+    return dkms_fail (error, DKMS_ERROR_IO, self->key, NULL, "Cannot read the signing key %s: %s", self->key,
+                      g_strerror (errno));
   if (!token && !dkms_root_is_file (root, self->key))
     return dkms_fail (error, DKMS_ERROR_IO, self->key, "Set mok_signing_key in framework.conf.",
                       "The signing key %s is missing", self->key);
@@ -276,7 +310,12 @@ choose_tool (DkmsSigner *self, const DkmsSettings *settings, DkmsUi *ui, const c
     return TRUE;
   dkms_ui_line (ui, "Signing tool: %s", configured);
   if (dkms_root_stat (settings->root, configured, &st) < 0 || !S_ISREG (st.st_mode) || (st.st_mode & 0111) == 0)
-    return dkms_fail (error, DKMS_ERROR_IO, configured, NULL, "The signing tool %s is no program", configured);
+    {
+      g_autofree char *place = dkms_settings_place (settings, "sign_file");
+      return dkms_fail (error, DKMS_ERROR_IO, configured, NULL,
+                        "The signing tool %s (sign_file in %s) is not an executable file", configured,
+                        place != NULL ? place : "framework.conf");
+    }
   self->tool = dkms_root_tool_path (settings->root, configured);
   return TRUE;
 }
@@ -313,7 +352,11 @@ dkms_signer_new (const DkmsSettings *settings, DkmsUi *ui, const DkmsKernel *ker
 
   self->ready = prepare (self, settings, ui, kernel, config, &error);
   if (!self->ready)
-    dkms_ui_line (ui, "Modules will not be signed: %s.", error->message);
+    {
+      const char *advice = dkms_error_get_advice (error);
+      dkms_ui_line (ui, "Modules will not be signed: %s.%s%s", error->message, advice != NULL ? " " : "",
+                    advice != NULL ? advice : "");
+    }
   return self;
 }
 

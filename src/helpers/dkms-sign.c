@@ -2,7 +2,8 @@
 /* The only program of dkms that opens a private key.
  *
  *   dkms-sign sign HASH KEY CERT FILE   append a signature to a module, in place and at once
- *   dkms-sign generate KEY CERT         make a key pair; an existing key only gets a new certificate
+ *   dkms-sign generate KEY CERT         make a key pair; an existing key only gets a certificate, an existing
+ *                                       certificate is never replaced
  *
  * KEY is a PEM file or a pkcs11: URI, CERT a DER or PEM file. The passphrase or PIN is KBUILD_SIGN_PIN.
  * Exit 0 or 1; what is to be told, one line each, goes to stderr. Format of a signed module: the
@@ -404,29 +405,40 @@ make_certificate (EVP_PKEY *key)
   return NULL;
 }
 
-/* A new key takes its name only if nobody else made one meanwhile. */
+/* Writes a file that must not exist yet. Returns: 0 with @errno EEXIST, and nothing printed, if it does */
+static int
+put_new (const char *path, mode_t mode, const void *data, size_t size)
+{
+  char *beside = write_beside (path, mode, data, size);
+  int ok = beside != NULL && link (beside, path) == 0;
+  int why = errno;
+
+  if (beside != NULL && !ok && why != EEXIST)
+    refuse ("Cannot create %s: %s", path, strerror (why));
+  if (beside != NULL)
+    (void)unlink (beside);
+  else
+    why = EIO;
+  free (beside);
+  errno = why;
+  return ok;
+}
+
 static int
 store_new_key (EVP_PKEY *key, const char *path)
 {
   BIO *pem = BIO_new (BIO_s_mem ());
   char *data;
-  char *beside = NULL;
   int ok = 0;
 
   if (pem != NULL && PEM_write_bio_PrivateKey (pem, key, NULL, NULL, 0, NULL, NULL) == 1)
     {
       long size = BIO_get_mem_data (pem, &data);
-      beside = write_beside (path, 0600, data, (size_t)size);
+      ok = put_new (path, 0600, data, (size_t)size);
+      if (!ok && errno == EEXIST)
+        refuse ("Cannot create %s: %s", path, strerror (errno));
       OPENSSL_cleanse (data, (size_t)size);
     }
-  if (beside != NULL)
-    {
-      ok = link (beside, path) == 0;
-      if (!ok)
-        refuse ("Cannot create %s: %s", path, strerror (errno));
-      (void)unlink (beside);
-    }
-  free (beside);
   BIO_free (pem);
   return ok;
 }
@@ -435,15 +447,21 @@ static int
 run_generate (const char *key_path, const char *certificate_path)
 {
   int present = access (key_path, F_OK) == 0, ok;
-  EVP_PKEY *key = present ? load_key (key_path) : EVP_RSA_gen (2048);
-  X509 *certificate = key != NULL ? make_certificate (key) : NULL;
+  EVP_PKEY *key;
+  X509 *certificate;
   unsigned char *der = NULL;
-  int size = certificate != NULL ? i2d_X509 (certificate, &der) : 0;
+  int size;
 
+  if (!present && access (certificate_path, F_OK) == 0)
+    return refuse ("The certificate %s exists and its key %s does not", certificate_path, key_path);
+  key = present ? load_key (key_path) : EVP_RSA_gen (2048);
+  certificate = key != NULL ? make_certificate (key) : NULL;
+  size = certificate != NULL ? i2d_X509 (certificate, &der) : 0;
   if (!present && key == NULL)
     refuse ("Cannot make a key");
+  /* A certificate that appeared since dkms looked is another run's, for the same key. */
   ok = size > 0 && (present || store_new_key (key, key_path))
-       && put_in_place (certificate_path, 0644, der, (size_t)size);
+       && (put_new (certificate_path, 0644, der, (size_t)size) || errno == EEXIST);
   OPENSSL_free (der);
   X509_free (certificate);
   EVP_PKEY_free (key);

@@ -9,7 +9,7 @@ import struct
 import subprocess
 
 import pytest
-from conftest import ARCH, DKMS, K1, K2, mounted
+from conftest import ARCH, DKMS, K1, K2, as_nobody, mounted
 
 HELPER = pathlib.Path(DKMS).parent / "helpers/dkms-sign"
 MAGIC = b"~Module signature appended~\n"
@@ -92,6 +92,44 @@ def test_missing_certificate_keeps_the_key(signing, tmp_path):
     signing.ok("install", "foo/1.0", "-k", K1)
     assert signing.key.read_bytes() == key, "an existing key is never overwritten"
     assert verifies(tmp_path, *split(module(signing)), signing.cert)
+
+
+@pytest.mark.parametrize("usual", [True, False])
+def test_present_certificate_is_never_replaced(signing, usual):
+    """It may be enrolled in the firmware, and only the key's path be wrong."""
+    signing.ok("generate_mok")
+    if usual:
+        signing.key.unlink()
+    else:
+        signing.framework("try_sign_modules=true\nmok_signing_key=/etc/keys/MOK.key\nmok_certificate=/var/lib/dkms/mok.pub\n")
+    certificate = signing.cert.read_bytes()
+    result = signing("generate_mok")
+    assert result.rc == 1 and str(signing.cert.relative_to(signing.path)) in result.err and "does not exist" in result.err, result
+    assert usual or f"mok_signing_key in {signing.path}/etc/dkms/framework.conf" in result.err
+    result = signing("install", "foo/1.0", "-k", K1)
+    unsigned_but_installed(signing, result)
+    assert "will not be signed" in result.out and "does not exist" in result.out
+    assert signing.cert.read_bytes() == certificate and not (signing.path / "etc/keys").exists()
+    assert usual is not signing.key.exists()
+
+
+def test_helper_replaces_no_certificate(tmp_path):
+    (tmp_path / "cert").write_text("enrolled\n")
+    assert subprocess.run([HELPER, "generate", tmp_path / "key", tmp_path / "cert"], capture_output=True, check=False).returncode == 1
+    assert not (tmp_path / "key").exists()
+    openssl("genrsa", "-out", tmp_path / "key")
+    subprocess.run([HELPER, "generate", tmp_path / "key", tmp_path / "cert"], check=True)
+    assert (tmp_path / "cert").read_text() == "enrolled\n" and sorted(p.name for p in tmp_path.iterdir()) == ["cert", "key"]
+
+
+def test_unreadable_key_is_named(signing):
+    signing.framework("try_sign_modules=true\nmok_signing_key=/keys/k\nmok_certificate=/keys/c\n")
+    signing.ok("generate_mok")
+    result = as_nobody(signing, "install", "foo/1.0", "-k", K1, own=[signing.path])
+    assert result.rc == 0
+    subprocess.run(["chown", "root", signing.path / "keys/k"], check=True)
+    result = as_nobody(signing, "build", "foo/1.0", "-k", K1, "--force")
+    assert result.rc == 0 and "will not be signed: Cannot read the signing key /keys/k: Permission denied" in result.out, result
 
 
 def test_generate_mok(signing):
@@ -254,8 +292,22 @@ def test_ubuntus_tool_makes_its_key(signing, tmp_path):
                     f'[ "$1" = --enroll-key ] || {HELPER} generate {mok}/MOK.priv {mok}/MOK.der\n')
     tool.chmod(0o755)
     signing.ok("install", "foo/1.0", "-k", K1, env={"PATH": f"{fake}:{os.environ['PATH']}"})
-    assert (tmp_path / "calls").read_text() == "--new-key y\n--enroll-key y\n"
+    assert (tmp_path / "calls").read_text() == "--new-key y\n--enroll-key \n"
     assert verifies(tmp_path, *split(module(signing)), mok / "MOK.der")
+
+
+def test_ubuntus_left_over_certificate_is_kept_aside(signing, tmp_path):
+    signing.os_release("ubuntu")
+    mok = signing.path / "var/lib/shim-signed/mok"
+    mok.mkdir(parents=True)
+    (mok / "MOK.der").write_text("enrolled\n")
+    fake = tmp_path / "bin"
+    fake.mkdir()
+    (fake / "update-secureboot-policy").write_text(f'#!/bin/sh\n[ "$1" = --enroll-key ] || {HELPER} generate {mok}/MOK.priv {mok}/MOK.der\n')
+    (fake / "update-secureboot-policy").chmod(0o755)
+    signing.ok("install", "foo/1.0", "-k", K1, env={"PATH": f"{fake}:{os.environ['PATH']}"})
+    assert verifies(tmp_path, *split(module(signing)), mok / "MOK.der")
+    assert (mok / "MOK.der.old").read_text() == "enrolled\n"
 
 
 def test_ubuntu_without_its_tool(signing):
