@@ -45,6 +45,8 @@ dkms_root_is_host (const DkmsRoot *self)
   return *self->host_path == '\0';
 }
 
+enum { MAX_TRIES = 1000 };
+
 int
 dkms_root_openat (const DkmsRoot *self, const char *path, int flags, mode_t mode)
 {
@@ -54,7 +56,14 @@ dkms_root_openat (const DkmsRoot *self, const char *path, int flags, mode_t mode
     return open (path, flags | O_CLOEXEC, mode);
   if ((flags & O_CREAT) != 0)
     how.mode = mode;
-  return (int)syscall (SYS_openat2, self->fd, path, &how, sizeof how);
+  /* While anything on the machine is renamed or mounted, the kernel may be unable to tell that ".." stays inside. */
+  for (int tries = 0; tries < MAX_TRIES; tries++)
+    {
+      int fd = (int)syscall (SYS_openat2, self->fd, path, &how, sizeof how);
+      if (fd >= 0 || errno != EAGAIN)
+        return fd;
+    }
+  return -1;
 }
 
 int
