@@ -15,17 +15,40 @@ typedef struct {
   DkmsUi *ui;
   DkmsWorld *world;
   GHashTable *records; /* DkmsBuild -> DkmsRecord, for those that have one */
+  char **hidden;       /* (nullable): the first file that could not be looked at, and why */
 } Status;
 
 typedef enum { FINDING_NONE, FINDING_MISSING, FINDING_DIFFERS } Finding;
 
+/* Whether a file may be there and cannot be looked at, for which @number, an errno, is the reason. Nothing is said
+ * about such a file in its line; that it was not looked at is said once. */
 static gboolean
-same_content (const DkmsSettings *settings, const char *a, const char *b)
+is_hidden (const Status *self, const char *path, int number)
 {
-  g_autofree char *x = dkms_root_resolved (settings->root, a);
-  g_autofree char *y = dkms_root_resolved (settings->root, b);
+  if (number == ENOENT || number == ENOTDIR || number == ELOOP)
+    return FALSE;
+  if (*self->hidden == NULL)
+    *self->hidden = g_strdup_printf ("%s: %s", path, g_strerror (number));
+  return TRUE;
+}
 
-  return dkms_files_equal_at (AT_FDCWD, x, AT_FDCWD, y);
+static gboolean
+is_unreadable (const Status *self, const char *path)
+{
+  g_auto (DkmsFd) fd = dkms_root_openat (self->settings->root, path, DKMS_READ_FLAGS, 0);
+
+  return fd < 0 && is_hidden (self, path, errno);
+}
+
+static Finding
+compare_content (const Status *self, const char *built, const char *installed)
+{
+  g_autofree char *x = dkms_root_resolved (self->settings->root, built);
+  g_autofree char *y = dkms_root_resolved (self->settings->root, installed);
+
+  if (dkms_files_equal_at (AT_FDCWD, x, AT_FDCWD, y) || is_unreadable (self, built) || is_unreadable (self, installed))
+    return FINDING_NONE;
+  return FINDING_DIFFERS;
 }
 
 /* A stat that equals the recorded one proves the content unchanged; otherwise the files are compared. */
@@ -38,12 +61,14 @@ examine_recorded (const Status *self, const DkmsVersion *v, const DkmsBuild *b, 
       = g_strconcat (s->install_tree, "/", b->kernel, module->dest_location, "/", module->file, NULL);
   struct stat built_st, installed_st;
 
-  if (module->file == NULL || dkms_root_stat (s->root, built, &built_st) < 0)
+  if (module->file == NULL)
     return FINDING_MISSING;
+  if (dkms_root_stat (s->root, built, &built_st) < 0)
+    return is_hidden (self, built, errno) ? FINDING_NONE : FINDING_MISSING;
   if (!b->active)
     return FINDING_NONE;
   if (dkms_root_stat (s->root, installed, &installed_st) < 0)
-    return FINDING_DIFFERS;
+    return is_hidden (self, installed, errno) ? FINDING_NONE : FINDING_DIFFERS;
   if (module->installed_sig != NULL)
     {
       g_autofree char *a = dkms_stat_signature (&built_st);
@@ -51,7 +76,7 @@ examine_recorded (const Status *self, const DkmsVersion *v, const DkmsBuild *b, 
       if (g_strcmp0 (a, module->built_sig) == 0 && strcmp (c, module->installed_sig) == 0)
         return FINDING_NONE;
     }
-  return same_content (s, built, installed) ? FINDING_NONE : FINDING_DIFFERS;
+  return compare_content (self, built, installed);
 }
 
 /* A build of the reference has no record: its recipe says what to look for. */
@@ -66,13 +91,13 @@ examine_output (const Status *self, const DkmsVersion *v, const DkmsBuild *b, co
   g_autofree char *built = file != NULL ? g_build_filename (dir, file, NULL) : NULL;
 
   if (built == NULL)
-    return FINDING_MISSING;
+    return is_unreadable (self, dir) ? FINDING_NONE : FINDING_MISSING;
   for (gsize i = 0; b->active && i < G_N_ELEMENTS (places); i++)
     {
       g_autofree char *place = g_strconcat (s->install_tree, "/", b->kernel, places[i], NULL);
       g_autofree char *found = dkms_job_find (s->root, place, output->dest_name, suffix);
       g_autofree char *path = found != NULL ? g_build_filename (place, found, NULL) : NULL;
-      if (path != NULL && same_content (s, built, path))
+      if (path != NULL ? compare_content (self, built, path) == FINDING_NONE : is_unreadable (self, place))
         return FINDING_NONE;
     }
   return b->active ? FINDING_DIFFERS : FINDING_NONE;
@@ -131,8 +156,8 @@ print_version (const Status *self, const DkmsVersion *v, const DkmsTarget *filte
       dkms_ui_line (self->ui, "%s/%s: broken", v->module, v->version);
       dkms_ui_note (self->ui,
                     "\nError! The source of %s/%s is gone: %s/%s/%s/source leads nowhere.\n"
-                    "Put the source directory back, or delete that version's directory.",
-                    v->module, v->version, self->settings->dkms_tree, v->module, v->version);
+                    "Put the source directory back (reinstall its package), or run: dkms remove %s/%s --all",
+                    v->module, v->version, self->settings->dkms_tree, v->module, v->version, v->module, v->version);
       return;
     }
   for (guint i = 0; i < v->builds->len; i++)
@@ -206,7 +231,8 @@ dkms_status (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *reques
       = lock != NULL ? dkms_state_read (settings, request->module, request->version, error) : NULL;
   g_autoptr (DkmsWorld) world = dkms_world_new (settings, ui);
   g_autoptr (GHashTable) records = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify)dkms_record_free);
-  Status self = { settings, ui, world, records };
+  g_autofree char *hidden = NULL;
+  Status self = { settings, ui, world, records, &hidden };
   const DkmsTarget everything = { NULL, NULL };
 
   if (state == NULL)
@@ -223,5 +249,8 @@ dkms_status (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *reques
         print_version (&self, state->versions->pdata[i], filter);
       print_weak (&self, state, filter);
     }
+  if (hidden != NULL)
+    dkms_ui_warn (ui, "Cannot look at %s. Differences between built and installed modules are not shown.%s", hidden,
+                  geteuid () != 0 ? "\nRun 'dkms status' as root to see them." : "");
   return TRUE;
 }
