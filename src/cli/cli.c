@@ -269,7 +269,7 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   request->binaries_only = options->binaries_only;
   request->rpm_safe_upgrade = options->rpm_safe_upgrade;
   request->all = options->all && verb->verb != DKMS_VERB_LDTARBALL && verb->verb != DKMS_VERB_GENERATE_MOK;
-  request->force = options->force || (options->rpm_safe_upgrade && verb->verb == DKMS_VERB_INSTALL);
+  request->force = options->force;
   request->force_version_override = options->force_version_override;
   request->no_depmod = options->no_depmod;
   request->dry_run = options->dry_run;

@@ -51,15 +51,15 @@ compare_paths (gconstpointer a, gconstpointer b)
 
 /* Every regular file of that module below the kernel's directory, as paths inside the root. */
 static GPtrArray *
-find_everywhere (const DkmsJob *job, const char *name, const char *suffix)
+find_everywhere (const DkmsSettings *settings, const DkmsKernel *kernel, const char *name, const char *suffix)
 {
   GPtrArray *found = g_ptr_array_new_with_free_func (g_free);
-  g_auto (DkmsFd) fd = dkms_root_openat (job->settings->root, job->kernel->dir, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, kernel->dir, O_RDONLY | O_DIRECTORY, 0);
   g_autofree char *plain = g_strconcat (name, ".ko", NULL);
   g_autofree char *packed = g_strconcat (plain, suffix, NULL);
 
   if (fd >= 0)
-    walk (fd, ".", job->kernel->dir, plain, packed, found);
+    walk (fd, ".", kernel->dir, plain, packed, found);
   g_ptr_array_sort (found, compare_paths);
   return found;
 }
@@ -107,7 +107,7 @@ refused (const DkmsJob *job, const DkmsOutput *output, const char *built, const 
     }
   if (job->force || job->force_version_override)
     return FALSE;
-  found = find_everywhere (job, output->dest_name, suffix);
+  found = find_everywhere (job->settings, job->kernel, output->dest_name, suffix);
   there = preferred (job, found);
   if (there == NULL)
     return FALSE;
@@ -150,7 +150,7 @@ find_original (const DkmsJob *job, const DkmsOutput *output, const char *suffix)
       if (file != NULL)
         return g_build_filename (dir, file, NULL);
     }
-  found = find_everywhere (job, output->dest_name, suffix);
+  found = find_everywhere (job->settings, job->kernel, output->dest_name, suffix);
   return found->len > 0 ? g_strdup (found->pdata[0]) : NULL;
 }
 
@@ -221,6 +221,15 @@ drop_previous (const DkmsJob *job, DkmsTransaction *tx, const char *previous)
     }
 }
 
+/* Whether there is anything of that name, a dangling link included. */
+static gboolean
+exists (const DkmsRoot *root, const char *path)
+{
+  g_auto (DkmsFd) fd = dkms_root_openat (root, path, O_PATH | O_NOFOLLOW, 0);
+
+  return fd >= 0;
+}
+
 static void
 note_installed (const DkmsJob *job)
 {
@@ -258,6 +267,8 @@ dkms_install (const DkmsJob *job, const char *previous, GError **error)
   g_autofree char *link = dkms_tree_path (job->settings, job->module, link_name, NULL);
   g_autofree char *text = g_build_filename (job->version, job->kernel->release, job->kernel->arch, NULL);
   g_autofree char *note = dkms_depmod_note (job->settings, job->work, job->kernel->release);
+  /* A link to a build that is gone counts, too: what is in the way is then an old module of ours, and no original. */
+  gboolean ours = previous != NULL || exists (job->settings->root, link);
   guint wanted = 0, placed = 0;
 
   for (guint i = 0; i < job->outputs->len; i++)
@@ -269,15 +280,19 @@ dkms_install (const DkmsJob *job, const char *previous, GError **error)
         continue;
       wanted++;
       if (file == NULL)
-        return dkms_fail (error, DKMS_ERROR_BUILT_MISSING, module_dir, "Build it again: dkms build --force",
-                          "The built module %s.ko is missing in %s", output->dest_name, module_dir);
+        {
+          g_autofree char *advice = g_strdup_printf ("Build it again: dkms build --force %s/%s -k %s", job->module,
+                                                     job->version, job->kernel->release);
+          return dkms_fail (error, DKMS_ERROR_BUILT_MISSING, module_dir, advice,
+                            "The built module %s.ko is missing in %s", output->dest_name, module_dir);
+        }
       g_autofree char *built = g_build_filename (module_dir, file, NULL);
       g_autofree char *dir = g_strconcat (job->kernel->dir, output->dest_location, NULL);
       g_autofree char *target = g_build_filename (dir, file, NULL);
 
       if (refused (job, output, built, suffix))
         continue;
-      if (previous == NULL)
+      if (!ours)
         archive_original (job, tx, output, suffix, target);
       place (job, tx, built, dir, output->dest_name, file);
       placed++;
@@ -426,6 +441,96 @@ take_away (const DkmsJob *job, DkmsTransaction *tx, const char *dest_name, const
   prune_unowned (job, tx, dir);
 }
 
+/* Whether the kernel's directory is gone, and not all of the install tree, say because it is not mounted. */
+static gboolean
+kernel_is_gone (const DkmsJob *job)
+{
+  g_autoptr (GPtrArray) others = NULL;
+
+  if (dkms_root_is_dir (job->settings->root, job->kernel->dir))
+    return FALSE;
+  others = dkms_kernel_list (job->settings->root, job->settings->install_tree, FALSE);
+  return others->len > 0;
+}
+
+/* To put an original back would be the beginning of a new directory for a kernel that was removed. */
+static void
+forget_originals (const DkmsJob *job, DkmsTransaction *tx)
+{
+  g_autofree char *dir = backup_dir (job);
+  g_autofree char *kernel_dir = g_path_get_dirname (dir);
+  g_autofree char *stop = dkms_tree_path (job->settings, job->module, NULL);
+
+  dkms_ui_line (job->ui, "There is no kernel directory %s any more; nothing to delete in it.", job->kernel->dir);
+  if (!dkms_root_is_dir (job->settings->root, dir))
+    return;
+  dkms_ui_line (job->ui, "Deleting the archived original modules of kernel %s", job->kernel->release);
+  dkms_transaction_discard (tx, dir);
+  dkms_transaction_prune (tx, kernel_dir, stop);
+}
+
+/* The name without suffix. Returns: (transfer full) (nullable): NULL if it is no module's */
+static char *
+module_of_file (const char *file)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (suffixes); i++)
+    {
+      g_autofree char *end = g_strconcat (".ko", suffixes[i], NULL);
+      if (g_str_has_suffix (file, end))
+        return g_strndup (file, strlen (file) - strlen (end));
+    }
+  return NULL;
+}
+
+/* Where, below the kernel's directory, a file equal to @built is; NULL: nowhere. */
+static char *
+place_of_equal (const DkmsSettings *settings, const DkmsKernel *kernel, const char *name, const char *built,
+                const char *suffix)
+{
+  g_autoptr (GPtrArray) found = find_everywhere (settings, kernel, name, suffix);
+  g_autofree char *ours = dkms_root_resolved (settings->root, built);
+
+  for (guint i = 0; i < found->len; i++)
+    {
+      g_autofree char *there = dkms_root_resolved (settings->root, found->pdata[i]);
+      if (dkms_files_equal_at (AT_FDCWD, ours, AT_FDCWD, there))
+        return g_path_get_dirname ((const char *)found->pdata[i] + strlen (kernel->dir));
+    }
+  return NULL;
+}
+
+DkmsRecipe *
+dkms_recipe_of_files (const DkmsSettings *settings, const char *module, const char *version, const DkmsKernel *kernel)
+{
+  g_autofree char *dir = dkms_tree_path (settings, module, version, kernel->release, kernel->arch, "module", NULL);
+  g_autofree char *archive = dkms_tree_path (settings, module, "original_module", kernel->release, kernel->arch, NULL);
+  const char *const dirs[] = { dir, archive };
+  const char *suffix = dkms_kernel_compression (kernel, settings->root);
+  g_autoptr (GHashTable) names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  DkmsRecipe *recipe = dkms_recipe_new (dir);
+  guint count = 0;
+
+  for (gsize d = 0; d < G_N_ELEMENTS (dirs); d++)
+    {
+      g_auto (DkmsFd) fd = dkms_root_openat (settings->root, dirs[d], O_RDONLY | O_DIRECTORY, 0);
+      g_autoptr (GPtrArray) files = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+
+      for (guint i = 0; files != NULL && i < files->len; i++)
+        {
+          g_autofree char *name = module_of_file (files->pdata[i]);
+          g_autofree char *path = g_build_filename (dirs[d], files->pdata[i], NULL);
+
+          if (name == NULL || !g_hash_table_add (names, g_strdup (name)))
+            continue;
+          g_autofree char *place = d == 0 ? place_of_equal (settings, kernel, name, path, suffix) : NULL;
+          dkms_recipe_set (recipe, "BUILT_MODULE_NAME", count, name);
+          dkms_recipe_set (recipe, "DEST_MODULE_LOCATION", count, place != NULL ? place : "/updates");
+          count++;
+        }
+    }
+  return recipe;
+}
+
 gboolean
 dkms_uninstall (const DkmsJob *job, GError **error)
 {
@@ -435,7 +540,11 @@ dkms_uninstall (const DkmsJob *job, GError **error)
   g_autofree char *link = dkms_tree_path (job->settings, job->module, link_name, NULL);
   g_autofree char *note = dkms_depmod_note (job->settings, job->work, job->kernel->release);
 
-  for (guint i = 0; i < job->outputs->len; i++)
+  gboolean gone = kernel_is_gone (job);
+
+  if (gone)
+    forget_originals (job, tx);
+  for (guint i = 0; i < job->outputs->len && !gone; i++)
     {
       const DkmsOutput *output = job->outputs->pdata[i];
       const char *places[] = { output->dest_location, output->conf_location };

@@ -23,6 +23,7 @@ typedef struct {
   const char *make_flags;          /* (nullable): build: MAKEFLAGS */
   const GArray *keep;              /* (nullable): build: descriptors (int) that its commands inherit */
   GHashTable *seen;                /* (nullable): build: BUILD_DEPENDS name -> installed version, to be recorded */
+  gboolean no_scripts;             /* the source is gone, and the scripts of the recipe with it */
   gboolean force;
   gboolean force_version_override;
 } DkmsJob;
@@ -72,6 +73,15 @@ int dkms_script_run (const DkmsJob *job, const char *directive);
  * transaction. @previous is the version whose files are in the way, NULL if none is installed.
  */
 gboolean dkms_install (const DkmsJob *job, const char *previous, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/**
+ * dkms_recipe_of_files:
+ * Stands in for the recipe of a build whose source is gone and that has no record: one module for each file in its
+ * module/, and for each original in the archive, in the place where an equal file is installed.
+ *
+ * Returns: (transfer full)
+ */
+DkmsRecipe *dkms_recipe_of_files (const DkmsSettings *settings, const char *module, const char *version,
+                                  const DkmsKernel *kernel);
 /** Takes the modules of @job away again and restores originals (spec/build-install.md §11). */
 gboolean dkms_uninstall (const DkmsJob *job, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

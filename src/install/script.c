@@ -179,7 +179,7 @@ dkms_script_run (const DkmsJob *job, const char *directive)
   g_autofree char *base = dkms_tree_path (job->settings, job->module, job->version, "source", NULL);
   g_autofree char *cwd = NULL;
   const char *rest = NULL;
-  g_autofree char *program = dkms_script_find (job, directive, base, NULL, &cwd, &rest);
+  g_autofree char *program = job->no_scripts ? NULL : dkms_script_find (job, directive, base, NULL, &cwd, &rest);
   g_autofree char *arguments = program != NULL ? dkms_script_arguments (rest) : NULL;
   g_autofree char *line = g_strconcat ("exec \"$0\" ", arguments, NULL);
   g_auto (GStrv) env = dkms_job_env (job);

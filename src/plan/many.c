@@ -38,23 +38,20 @@ dkms_plan_match (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *st
       const DkmsVersion *v = state->versions->pdata[i];
       const DkmsBuild *model = dkms_version_find (v, request->template, target->arch);
       const DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
-      guint need = DKMS_NO_STEP;
+      guint last;
 
       if (v->broken || model == NULL || !model->active)
         continue;
-      if (build != NULL && build->active)
-        {
-          dkms_plan_push_notice (plan, v->module, v->version, target, DKMS_NO_STEP, "already installed");
-          continue;
-        }
-      if (build == NULL)
-        need = dkms_plan_push (plan, DKMS_STEP_BUILD, v->module, v->version, target, DKMS_NO_STEP);
-      dkms_plan_push (plan, DKMS_STEP_INSTALL, v->module, v->version, target, need);
+      if (dkms_plan_is_sound (build))
+        dkms_plan_push_notice (plan, v->module, v->version, target, DKMS_NO_STEP, "already installed");
+      else
+        (void)dkms_plan_push_install (plan, v, target, &last);
     }
   return TRUE;
 }
 
-/* Before a kernel is replaced (those that come back by themselves) or removed (all): away with its builds. */
+/* Before a kernel is replaced (those that come back by themselves) or removed (all): away with its builds, and with
+ * what is left of them. */
 void
 dkms_plan_clear (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state)
 {
@@ -66,6 +63,8 @@ dkms_plan_clear (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *st
       const DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
       guint need = DKMS_NO_STEP;
 
+      if (build == NULL)
+        build = dkms_version_find_remains (v, target->kernel, target->arch);
       if (build == NULL)
         continue;
       const DkmsWish *wish = dkms_version_wish (v, target->kernel, target->arch);
@@ -153,7 +152,7 @@ collect (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target, GArra
       last = v->module;
       build = dkms_version_find (v, target->kernel, target->arch);
       const DkmsWish *wish = dkms_version_wish (v, target->kernel, target->arch);
-      if (wish->weak || (build != NULL && build->active))
+      if (wish->weak || dkms_plan_is_sound (build))
         {
           g_hash_table_add (there, v->module);
           dkms_plan_remark (plan->installed, target->kernel, g_strdup (v->module));
@@ -211,21 +210,11 @@ dkms_plan_autoinstall (DkmsPlan *plan, const DkmsTarget *target, const DkmsState
           g_autoptr (GArray) waits_for = g_array_new (FALSE, FALSE, sizeof (guint));
           g_autoptr (GString) known = g_string_new (NULL);
           g_autoptr (GString) unknown = g_string_new (NULL);
-          const DkmsBuild *build;
-          guint step = DKMS_NO_STEP;
 
           if (c->step != DKMS_NO_STEP || !ready (queue, there, c, target, waits_for, known, unknown, state, round))
             continue;
-          build = dkms_version_find (c->version, target->kernel, target->arch);
-          if (build == NULL || !build->built)
-            {
-              step = dkms_plan_push (plan, DKMS_STEP_BUILD, c->version->module, c->version->version, target,
-                                     DKMS_NO_STEP);
-              g_array_append_vals (((DkmsStep *)plan->steps->pdata[step])->after, waits_for->data, waits_for->len);
-            }
-          c->step = dkms_plan_push (plan, DKMS_STEP_INSTALL, c->version->module, c->version->version, target, step);
-          if (step == DKMS_NO_STEP)
-            g_array_append_vals (((DkmsStep *)plan->steps->pdata[c->step])->after, waits_for->data, waits_for->len);
+          guint first = dkms_plan_push_install (plan, c->version, target, &c->step);
+          g_array_append_vals (((DkmsStep *)plan->steps->pdata[first])->after, waits_for->data, waits_for->len);
           progress = TRUE;
         }
     }

@@ -13,6 +13,16 @@ guint dkms_plan_push (DkmsPlan *plan, DkmsStepKind kind, const char *module, con
 guint dkms_plan_push_notice (DkmsPlan *plan, const char *module, const char *version, const DkmsTarget *target,
                              guint need, const char *text);
 
+/** Returns: whether @build (may be NULL) holds all modules, so that it can be installed */
+gboolean dkms_plan_is_usable (const DkmsBuild *build);
+/** Returns: whether @build (may be NULL) is installed, and all of it is where it was put */
+gboolean dkms_plan_is_sound (const DkmsBuild *build);
+/**
+ * Appends the build of @v, if there is none that can be installed, and its install. What is there stays until it is
+ * replaced. Returns: the number of the first of the steps; *@last is that of the last one
+ */
+guint dkms_plan_push_install (DkmsPlan *plan, const DkmsVersion *v, const DkmsTarget *target, guint *last);
+
 /** Adds a remark about @kernel to @list; takes @text. */
 void dkms_plan_remark (GPtrArray *list, const char *kernel, char *text);
 

@@ -178,30 +178,99 @@ dkms_plan_push_notice (DkmsPlan *plan, const char *module, const char *version, 
   return id;
 }
 
-/* One depmod for each kernel whose modules change, after all of them. */
+gboolean
+dkms_plan_is_usable (const DkmsBuild *build)
+{
+  return build != NULL && build->built && !build->incomplete;
+}
+
+gboolean
+dkms_plan_is_sound (const DkmsBuild *build)
+{
+  return build != NULL && build->built && build->active && !build->gone;
+}
+
+guint
+dkms_plan_push_install (DkmsPlan *plan, const DkmsVersion *v, const DkmsTarget *target, guint *last)
+{
+  const DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
+  const DkmsBuild *remains = dkms_version_find_remains (v, target->kernel, target->arch);
+  guint first = DKMS_NO_STEP;
+
+  if (!dkms_plan_is_usable (build))
+    {
+      first = dkms_plan_push (plan, DKMS_STEP_BUILD, v->module, v->version, target, DKMS_NO_STEP);
+      ((DkmsStep *)plan->steps->pdata[first])->again = build != NULL && build->built;
+    }
+  *last = dkms_plan_push (plan, DKMS_STEP_INSTALL, v->module, v->version, target, first);
+  /* A link that is left makes a build look installed as soon as it is there. */
+  ((DkmsStep *)plan->steps->pdata[*last])->again
+      = (build != NULL && build->active) || (remains != NULL && remains->active);
+  return first != DKMS_NO_STEP ? first : *last;
+}
+
+/* The depmod step of a kernel. */
+static DkmsStep *
+depmod_for (DkmsPlan *plan, GHashTable *ids, const char *kernel)
+{
+  DkmsTarget target = { (char *)kernel, NULL };
+  guint id = GPOINTER_TO_UINT (g_hash_table_lookup (ids, kernel));
+
+  if (id > 0)
+    return plan->steps->pdata[id - 1];
+  id = dkms_plan_push (plan, DKMS_STEP_DEPMOD, NULL, NULL, &target, DKMS_NO_STEP);
+  g_hash_table_insert (ids, g_strdup (kernel), GUINT_TO_POINTER (id + 1));
+  return plan->steps->pdata[id];
+}
+
+/* One depmod for each kernel whose modules change, after all of them, and for each target whose index lacks some. */
 static void
-push_depmods (DkmsPlan *plan)
+push_depmods (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state)
 {
   guint count = plan->steps->len;
-  g_autoptr (GHashTable) ids = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GHashTable) ids = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
 
   for (guint i = 0; i < count; i++)
     {
       const DkmsStep *step = plan->steps->pdata[i];
-      DkmsTarget target = { step->kernel, NULL };
-      guint id;
 
       if (step->kind != DKMS_STEP_INSTALL && step->kind != DKMS_STEP_UNINSTALL)
         continue;
-      id = GPOINTER_TO_UINT (g_hash_table_lookup (ids, step->kernel));
-      if (id == 0)
-        {
-          id = dkms_plan_push (plan, DKMS_STEP_DEPMOD, NULL, NULL, &target, DKMS_NO_STEP);
-          step = plan->steps->pdata[i];
-          g_hash_table_insert (ids, step->kernel, GUINT_TO_POINTER (id));
-        }
-      g_array_append_val (((DkmsStep *)plan->steps->pdata[id])->needs, i);
+      g_array_append_val (depmod_for (plan, ids, step->kernel)->needs, i);
     }
+  for (guint t = 0; t < request->targets->len; t++)
+    for (guint i = 0; i < state->versions->len; i++)
+      {
+        const DkmsTarget *target = request->targets->pdata[t];
+        const DkmsBuild *build = dkms_version_find (state->versions->pdata[i], target->kernel, target->arch);
+
+        if (build != NULL && build->unindexed)
+          depmod_for (plan, ids, target->kernel)->due = TRUE;
+      }
+}
+
+void
+dkms_plan_cut_builds (DkmsPlan *self)
+{
+  guint first = 0, kept;
+
+  while (first < self->steps->len && ((const DkmsStep *)self->steps->pdata[first])->kind != DKMS_STEP_BUILD)
+    first++;
+  kept = first;
+  for (guint i = first; i < self->steps->len; i++)
+    {
+      DkmsStep *step = self->steps->pdata[i];
+
+      for (guint n = step->needs->len; n-- > 0;)
+        if (g_array_index (step->needs, guint, n) >= first)
+          g_array_remove_index (step->needs, n);
+      if (step->kind != DKMS_STEP_DEPMOD || (step->needs->len == 0 && !step->due))
+        continue;
+      /* Nothing refers to a depmod, so that it may move. */
+      self->steps->pdata[i] = self->steps->pdata[kept];
+      self->steps->pdata[kept++] = step;
+    }
+  g_ptr_array_set_size (self->steps, (int)kept);
 }
 
 static gboolean
@@ -216,12 +285,14 @@ check_identity (const DkmsRequest *request, GError **error)
 static gboolean
 check_sound (const DkmsRequest *request, const DkmsVersion *version, GError **error)
 {
+  g_autofree char *advice = NULL;
+
   if (version == NULL || !version->broken)
     return TRUE;
-  return dkms_fail (
-      error, DKMS_ERROR_BROKEN, NULL,
-      "Put its source directory back (reinstall its package), or delete the version's directory in the tree.",
-      "%s/%s is broken: its source is gone", request->module, request->version);
+  advice = g_strdup_printf ("Put its source directory back (reinstall its package), or run: dkms remove %s/%s --all",
+                            request->module, request->version);
+  return dkms_fail (error, DKMS_ERROR_BROKEN, NULL, advice, "%s/%s is broken: its source is gone", request->module,
+                    request->version);
 }
 
 static gboolean
@@ -233,29 +304,60 @@ check_added (const DkmsRequest *request, const DkmsVersion *version, GError **er
                     request->module, request->version);
 }
 
+/* A source with a bad PACKAGE_VERSION is a bad dkms.conf; a bad name on the command line names no source. */
+static gboolean
+check_new (const DkmsRequest *request, GError **error)
+{
+  if (dkms_tree_check_new (request->module, request->version, error))
+    return TRUE;
+  dkms_error_set_code (error != NULL ? *error : NULL,
+                       request->source != NULL || request->loads ? DKMS_ERROR_BAD_CONF : DKMS_ERROR_NO_SOURCE);
+  return FALSE;
+}
+
+/* Whether something could be built for every target: <m>/<v>/source/<arch> would be a directory of the user's. */
+static gboolean
+check_kernels (const DkmsRequest *request, GError **error)
+{
+  for (guint i = 0; i < request->targets->len; i++)
+    if (!dkms_tree_check_kernel (((const DkmsTarget *)request->targets->pdata[i])->kernel, error))
+      return FALSE;
+  return TRUE;
+}
+
 static guint
 plan_build (DkmsPlan *plan, const DkmsRequest *request, const DkmsTarget *target, const DkmsBuild *build, guint need)
 {
   gboolean built = build != NULL && build->built;
   guint id;
 
-  if (built && !request->force)
+  if (dkms_plan_is_usable (build) && !request->force)
     return dkms_plan_push_notice (plan, request->module, request->version, target, need, "already built");
   id = dkms_plan_push (plan, DKMS_STEP_BUILD, request->module, request->version, target, need);
   ((DkmsStep *)plan->steps->pdata[id])->again = built;
   return id;
 }
 
+/* @version: (nullable): NULL: it is to be added first */
 static void
-plan_install (DkmsPlan *plan, const DkmsRequest *request, const DkmsTarget *target, const DkmsBuild *build, guint need)
+plan_install (DkmsPlan *plan, const DkmsRequest *request, const DkmsTarget *target, const DkmsVersion *version,
+              guint need)
 {
+  const DkmsBuild *build = version != NULL ? dkms_version_find (version, target->kernel, target->arch) : NULL;
   gboolean built = build != NULL && build->built, installed = built && build->active;
+  guint last;
 
-  if (installed && !request->force)
+  if (dkms_plan_is_sound (build) && !request->force)
     {
       dkms_plan_push_notice (plan, request->module, request->version, target, need, "already installed");
       return;
     }
+  if (version != NULL && (!built || (installed && !request->force)))
+    {
+      (void)dkms_plan_push_install (plan, version, target, &last);
+      return;
+    }
+  /* By force it is as if it were taken away first. A build that is not complete is an error of the install (6). */
   if (installed)
     need = dkms_plan_push (plan, DKMS_STEP_UNINSTALL, request->module, request->version, target, need);
   else if (!built)
@@ -275,6 +377,8 @@ plan_forward (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state
   if (!check_identity (request, error))
     return FALSE;
   version = dkms_state_find (state, request->module, request->version);
+  if (version == NULL && !check_new (request, error))
+    return FALSE;
   if (request->loads)
     {
       if (version != NULL && !version->broken && !request->force)
@@ -312,28 +416,50 @@ plan_forward (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state
       if (request->verb == DKMS_VERB_BUILD)
         plan_build (plan, request, target, build, added);
       else
-        plan_install (plan, request, target, build, added);
+        plan_install (plan, request, target, version, added);
     }
   return TRUE;
 }
 
-/* Whether any build would be left once the targets are gone. */
+/* Whether any build would be left once the targets are gone. What is left of one counts if it was installed: its files
+ * would never be taken away once nothing tells of them. */
 static gboolean
 something_left (const DkmsRequest *request, const DkmsVersion *version)
 {
   for (guint b = 0; b < version->builds->len; b++)
     {
       const DkmsBuild *build = version->builds->pdata[b];
-      gboolean goes = FALSE;
-
-      for (guint t = 0; t < request->targets->len; t++)
-        {
-          const DkmsTarget *target = request->targets->pdata[t];
-          goes |= strcmp (target->kernel, build->kernel) == 0 && strcmp (target->arch, build->arch) == 0;
-        }
-      if (!goes)
+      if (!dkms_request_has_target (request, build->kernel, build->arch))
         return TRUE;
     }
+  for (guint b = 0; b < version->remains->len; b++)
+    {
+      const DkmsBuild *build = version->remains->pdata[b];
+      if (build->active && !dkms_request_has_target (request, build->kernel, build->arch))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* A build that is half gone is taken away like a whole one. */
+static const DkmsBuild *
+build_or_remains (const DkmsVersion *version, const DkmsTarget *target)
+{
+  const DkmsBuild *build = dkms_version_find (version, target->kernel, target->arch);
+
+  return build != NULL ? build : dkms_version_find_remains (version, target->kernel, target->arch);
+}
+
+/* What is built or installed of a version without source is taken away by its record. Where nothing is, it is broken as
+ * for every other verb (4), but for the one command that takes it off the list. */
+static gboolean
+can_be_taken_away (const DkmsRequest *request, const DkmsVersion *version)
+{
+  if (!version->broken || (request->verb == DKMS_VERB_REMOVE && request->all))
+    return TRUE;
+  for (guint i = 0; i < request->targets->len; i++)
+    if (build_or_remains (version, request->targets->pdata[i]) != NULL)
+      return TRUE;
   return FALSE;
 }
 
@@ -346,13 +472,14 @@ plan_backward (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *stat
   if (!check_identity (request, error))
     return FALSE;
   version = dkms_state_find (state, request->module, request->version);
-  if (!check_sound (request, version, error) || !check_added (request, version, error))
+  if (!check_added (request, version, error)
+      || (!can_be_taken_away (request, version) && !check_sound (request, version, error)))
     return FALSE;
   for (guint i = 0; i < request->targets->len; i++)
     {
       const DkmsTarget *target = request->targets->pdata[i];
-      const DkmsBuild *build = dkms_version_find (version, target->kernel, target->arch);
-      gboolean built = build != NULL && build->built, installed = built && build->active;
+      const DkmsBuild *build = build_or_remains (version, target);
+      gboolean built = build != NULL, installed = built && build->active;
 
       if (installed)
         last = dkms_plan_push (plan, DKMS_STEP_UNINSTALL, request->module, request->version, target, last);
@@ -406,9 +533,11 @@ dkms_plan_make (const DkmsRequest *request, const DkmsState *state, GError **err
 
   switch (request->verb)
     {
-    case DKMS_VERB_ADD:
     case DKMS_VERB_BUILD:
     case DKMS_VERB_INSTALL:
+      ok = check_kernels (request, error) && plan_forward (plan, request, state, error);
+      break;
+    case DKMS_VERB_ADD:
     case DKMS_VERB_LDTARBALL:
       ok = plan_forward (plan, request, state, error);
       break;
@@ -421,7 +550,7 @@ dkms_plan_make (const DkmsRequest *request, const DkmsState *state, GError **err
       ok = plan_pack (plan, request, state, error);
       break;
     case DKMS_VERB_MATCH:
-      ok = dkms_plan_match (plan, request, state, error);
+      ok = check_kernels (request, error) && dkms_plan_match (plan, request, state, error);
       break;
     case DKMS_VERB_KERNEL_PREINST:
     case DKMS_VERB_KERNEL_PRERM:
@@ -430,9 +559,9 @@ dkms_plan_make (const DkmsRequest *request, const DkmsState *state, GError **err
       break;
     case DKMS_VERB_AUTOINSTALL:
     case DKMS_VERB_KERNEL_POSTINST:
-      for (guint i = 0; i < request->targets->len; i++)
+      ok = check_kernels (request, error);
+      for (guint i = 0; ok && i < request->targets->len; i++)
         dkms_plan_autoinstall (plan, request->targets->pdata[i], state);
-      ok = TRUE;
       break;
     default:
       ok = dkms_fail (error, DKMS_ERROR_USAGE, NULL, NULL, "This verb has no plan");
@@ -444,7 +573,7 @@ dkms_plan_make (const DkmsRequest *request, const DkmsState *state, GError **err
           || dkms_verb_is_autoinstall (request->verb)))
     for (guint i = 0; i < request->targets->len; i++)
       dkms_plan_dependents (plan, state, request->targets->pdata[i]);
-  push_depmods (plan);
+  push_depmods (plan, request, state);
   if (dkms_verb_clears_kernel (request->verb))
     dkms_plan_clean (plan, request->targets->pdata[0]);
   return g_steal_pointer (&plan);

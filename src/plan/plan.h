@@ -70,6 +70,7 @@ typedef struct {
   gboolean again;         /* build, install: though it is there; the present one stays until the new one replaces it */
   gboolean stays;         /* uninstall: its files stay, because an install of the plan replaces them */
   gboolean dependent;     /* follows from the change of a module that this one depends on */
+  gboolean due;           /* depmod: the index lacks modules that were installed before: to be made in any case */
   GArray *needs;          /* element-type guint: steps that must have succeeded; for depmod: any of them */
   GArray *after;          /* element-type guint: steps that must have succeeded or been skipped (77) */
 } DkmsStep;
@@ -101,6 +102,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsPlan, dkms_plan_free)
 
 /** Returns: how many builds there are among the steps */
 guint dkms_plan_count_builds (const DkmsPlan *self);
+
+/** Drops the first build and all that comes after it, but for the depmod of what comes before: nothing can be built. */
+void dkms_plan_cut_builds (DkmsPlan *self);
 
 /** Returns: (transfer full): one line that describes the step, for --dry-run and tests */
 char *dkms_step_describe (const DkmsStep *step);

@@ -12,6 +12,8 @@
 #include "base/process.h"
 #include "install/job.h"
 #include "kernel/version.h"
+#include "plan/plan-private.h"
+#include "store/health.h"
 #include "store/transaction.h"
 
 /* ---- autoinstall's summary ---- */
@@ -103,11 +105,20 @@ summarise_kernel (const DkmsRun *run, const char *kernel)
 }
 
 static gboolean
+plans_installs (const DkmsPlan *plan)
+{
+  for (guint i = 0; i < plan->steps->len; i++)
+    if (((const DkmsStep *)plan->steps->pdata[i])->kind == DKMS_STEP_INSTALL)
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
 summarise (const DkmsRun *run, GError **error)
 {
   g_autoptr (GString) bad = g_string_new (NULL);
 
-  if (run->plan->steps->len == 0 && run->plan->failed->len == 0 && run->plan->deferred->len == 0)
+  if (!plans_installs (run->plan) && run->plan->failed->len == 0 && run->plan->deferred->len == 0)
     return TRUE;
   for (guint i = 0; i < run->request->targets->len; i++)
     {
@@ -165,9 +176,9 @@ is_candidate (const DkmsRun *run, const DkmsState *state, const DkmsVersion *v, 
   const DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
 
   if (run->request->verb == DKMS_VERB_KERNEL_PREINST)
-    return build != NULL;
+    return build != NULL || dkms_version_find_remains (v, target->kernel, target->arch) != NULL;
   return dkms_plan_latest (state, v->module) == v && !dkms_version_wish (v, target->kernel, target->arch)->weak
-         && (build == NULL || !build->active);
+         && !dkms_plan_is_sound (build);
 }
 
 static void
@@ -183,6 +194,59 @@ find_weak (const DkmsRun *run, const DkmsState *state, const DkmsTarget *target)
     }
 }
 
+/* ---- what is damaged ---- */
+
+static gboolean
+is_about_many (const DkmsRequest *request)
+{
+  return dkms_verb_is_autoinstall (request->verb) || dkms_verb_clears_kernel (request->verb)
+         || request->verb == DKMS_VERB_MATCH || request->module == NULL || *request->module == '\0';
+}
+
+/* Whether modules that @v makes by its recipe, as it is now, are missing in @build. A recipe that cannot be read is an
+ * error of the step that needs it. */
+static gboolean
+lacks_output (const DkmsRun *run, const DkmsVersion *v, const DkmsBuild *build)
+{
+  const DkmsRecipe *recipe = dkms_world_recipe (run->world, v->module, v->version, build->kernel, build->arch, NULL);
+  DkmsKernelFacts facts = dkms_world_kernel (run->world, build->kernel, build->arch);
+  g_autoptr (GPtrArray) outputs
+      = recipe != NULL ? dkms_recipe_outputs (recipe, facts.kernel, NULL, facts.config) : NULL;
+
+  return outputs != NULL
+         && dkms_build_lacks_output (run->settings, v, build, outputs,
+                                     dkms_kernel_compression (facts.kernel, run->settings->root));
+}
+
+/* Looks at the builds for all targets: of every module, or of the one that the request names. */
+static void
+examine_builds (const DkmsRun *run, const DkmsState *state)
+{
+  const DkmsRequest *request = run->request;
+  gboolean many = is_about_many (request);
+
+  for (guint t = 0; t < request->targets->len; t++)
+    {
+      const DkmsTarget *target = request->targets->pdata[t];
+      g_autoptr (DkmsIndex) index = dkms_index_read (run->settings, target->kernel);
+
+      for (guint i = 0; i < state->versions->len; i++)
+        {
+          const DkmsVersion *v = state->versions->pdata[i];
+          DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
+
+          if (build == NULL || v->broken
+              || (!many && (strcmp (v->module, request->module) != 0 || strcmp (v->version, request->version) != 0)))
+            continue;
+          dkms_build_examine (run->settings, v, build, index);
+          /* Autoinstall asks when it has read the recipes. */
+          if (!build->incomplete && !dkms_verb_is_autoinstall (request->verb)
+              && (request->verb == DKMS_VERB_MATCH || dkms_build_needs_recipe (run->settings, v, build)))
+            build->incomplete = lacks_output (run, v, build);
+        }
+    }
+}
+
 static void
 read_wish (const DkmsRun *run, const DkmsVersion *v, const DkmsTarget *target)
 {
@@ -190,8 +254,12 @@ read_wish (const DkmsRun *run, const DkmsVersion *v, const DkmsTarget *target)
   const DkmsRecipe *recipe = dkms_world_valid_recipe (run->world, v->module, v->version, target->kernel, target->arch,
                                                       FALSE, &wish->conf_error);
 
+  DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
+
   wish->autoinstall = recipe != NULL && dkms_recipe_yes (recipe, "AUTOINSTALL");
   wish->depends = recipe != NULL ? dkms_recipe_depends (recipe) : NULL;
+  if (build != NULL && recipe != NULL && !build->incomplete)
+    build->incomplete = lacks_output (run, v, build);
 }
 
 /* Autoinstall and kernel_preinst plan by what recipes say: reads those that matter, for all kernels, in one go. */
@@ -248,6 +316,8 @@ expand_all (DkmsRequest *request, const DkmsState *state)
   for (guint i = 0; version != NULL && i < version->builds->len; i++)
     g_ptr_array_add (builds, version->builds->pdata[i]);
   g_ptr_array_sort (builds, compare_builds);
+  for (guint i = 0; version != NULL && i < version->remains->len; i++)
+    g_ptr_array_add (builds, version->remains->pdata[i]);
   for (guint i = 0; i < builds->len; i++)
     {
       const DkmsBuild *build = builds->pdata[i];
@@ -255,14 +325,14 @@ expand_all (DkmsRequest *request, const DkmsState *state)
     }
 }
 
-/* Without headers nothing of an autoinstall can be built: it ends at once (21), but only if there is something to
- * build. Of several kernels those without headers fail module by module, and the others get what they can. */
+/* Whether the plan can build what it builds; of several kernels those without headers fail module by module, and the
+ * others get what they can. */
 static gboolean
-check_autoinstall_headers (DkmsRun *run, GError **error)
+check_headers (DkmsRun *run, const DkmsPlan *plan, GError **error)
 {
-  for (guint i = 0; run->request->targets->len == 1 && i < run->plan->steps->len; i++)
+  for (guint i = 0; run->request->targets->len == 1 && i < plan->steps->len; i++)
     {
-      const DkmsStep *step = run->plan->steps->pdata[i];
+      const DkmsStep *step = plan->steps->pdata[i];
       if (step->kind == DKMS_STEP_BUILD)
         return dkms_step_check_headers (run, dkms_world_kernel (run->world, step->kernel, step->arch).kernel, error);
     }
@@ -365,6 +435,9 @@ make_plan (DkmsRun *run, DkmsRequest *request, DkmsPlan **plan, GError **error)
       const DkmsTarget *target = request->targets->pdata[i];
       dkms_state_read_seen (run->settings, state, target->kernel, target->arch);
     }
+  if (dkms_verb_is_autoinstall (request->verb) || request->verb == DKMS_VERB_MATCH || request->verb == DKMS_VERB_BUILD
+      || request->verb == DKMS_VERB_INSTALL)
+    examine_builds (run, state);
   if ((dkms_verb_is_autoinstall (request->verb) || request->verb == DKMS_VERB_KERNEL_PREINST)
       && !read_candidates (run, state, error))
     return FALSE;
@@ -399,13 +472,6 @@ lock_builds (const DkmsRun *run, const DkmsRequest *request, GError **error)
     if (!g_hash_table_contains (run->locks, names->pdata[i]) && !take (run, g_strdup (names->pdata[i]), TRUE, error))
       return FALSE;
   return TRUE;
-}
-
-static gboolean
-is_about_many (const DkmsRequest *request)
-{
-  return dkms_verb_is_autoinstall (request->verb) || dkms_verb_clears_kernel (request->verb)
-         || request->verb == DKMS_VERB_MATCH || request->module == NULL || *request->module == '\0';
 }
 
 /* Whether the request may register or unregister the module, which nobody else may work on then. */
@@ -478,19 +544,21 @@ open_jobserver (DkmsRun *run, GError **error)
 }
 
 static gboolean
-carry_out (DkmsRun *run, int *status, GError **error)
+carry_out (DkmsRun *run, DkmsPlan *plan, int *status, GError **error)
 {
   const DkmsRequest *request = run->request;
-  const DkmsPlan *plan = run->plan;
+  g_autoptr (GError) no_headers = NULL;
   gboolean ok = TRUE;
 
   /* Recipes of a module that is yet to be added are announced by its add step. */
   if (plan->steps->len > 0 && ((const DkmsStep *)plan->steps->pdata[0])->kind != DKMS_STEP_ADD
       && ((const DkmsStep *)plan->steps->pdata[0])->kind != DKMS_STEP_LOAD)
     dkms_step_want_recipes (run);
-  if ((dkms_verb_is_autoinstall (request->verb) || request->verb == DKMS_VERB_MATCH)
-      && !check_autoinstall_headers (run, error))
+  if (request->verb == DKMS_VERB_MATCH && !check_headers (run, plan, error))
     return FALSE;
+  /* An autoinstall ends (21) when it comes to the first module that has to be built; those before it are installed. */
+  if (dkms_verb_is_autoinstall (request->verb) && !check_headers (run, plan, &no_headers))
+    dkms_plan_cut_builds (plan);
   if (plan->steps->len > 0)
     {
       if (request->verb != DKMS_VERB_MKTARBALL
@@ -503,7 +571,12 @@ carry_out (DkmsRun *run, int *status, GError **error)
     dkms_ui_warn (run->ui, "%s.", (char *)plan->cycles->pdata[i]);
   for (guint i = 0; i < plan->steps->len && *status == 0; i++)
     *status = run->codes[i];
-  if (dkms_verb_is_autoinstall (request->verb))
+  if (no_headers != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&no_headers));
+      ok = FALSE;
+    }
+  else if (dkms_verb_is_autoinstall (request->verb))
     ok = summarise (run, error);
   else if (dkms_verb_clears_kernel (request->verb))
     ok = summarise_clearing (run, error);
@@ -543,7 +616,7 @@ run_locked (DkmsRun *run, DkmsRequest *request, int *status, GError **error)
     return print_plan (run), TRUE;
   run->outcomes = outcomes = g_new0 (DkmsOutcome, plan->steps->len + 1);
   run->codes = codes = g_new0 (int, plan->steps->len + 1);
-  ok = carry_out (run, status, error);
+  ok = carry_out (run, plan, status, error);
   run->plan = NULL;
   return ok;
 }

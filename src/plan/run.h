@@ -39,6 +39,8 @@ const DkmsRecipe *dkms_world_valid_recipe (DkmsWorld *self, const char *module, 
  */
 gboolean dkms_world_sandbox (DkmsWorld *self, const char *module, const char *version, const char *kernel,
                              const char *arch, DkmsSandboxMode *mode, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Returns: whether it is the first time that something about this version is to be said that is said once per run */
+gboolean dkms_world_tell_once (DkmsWorld *self, const char *module, const char *version);
 /** Fills module and version of @request from the dkms.conf of request->source. */
 gboolean dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -226,7 +226,7 @@ verdict_of_needs (const DkmsRun *run, const DkmsStep *step)
       if (outcome != OUTCOME_DONE && outcome != OUTCOME_SKIPPED)
         return OUTCOME_BLOCKED;
     }
-  return step->kind == DKMS_STEP_DEPMOD && !any ? OUTCOME_BLOCKED : OUTCOME_RUNNING;
+  return step->kind == DKMS_STEP_DEPMOD && !any && !step->due ? OUTCOME_BLOCKED : OUTCOME_RUNNING;
 }
 
 /* A blocked step carries the code of what blocks it. */

@@ -63,7 +63,9 @@ dkms_step_want_recipes (DkmsRun *run)
 }
 
 typedef struct {
-  gboolean added, built, active;
+  gboolean added, broken;
+  gboolean built;  /* there is a build, complete or not */
+  gboolean active; /* the build, or what is left of it, is installed */
   char *installed; /* (nullable): the version that is */
 } Meanwhile;
 
@@ -81,12 +83,14 @@ look_again (const DkmsRun *run, const DkmsStep *step, Meanwhile *now, GError **e
   g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->module, NULL, error);
   const DkmsVersion *version = state != NULL ? dkms_state_find (state, step->module, step->version) : NULL;
   const DkmsBuild *build = version != NULL ? dkms_version_find (version, step->kernel, step->arch) : NULL;
+  const DkmsBuild *remains = version != NULL ? dkms_version_find_remains (version, step->kernel, step->arch) : NULL;
   const DkmsVersion *other
       = state != NULL ? dkms_state_installed (state, step->module, step->kernel, step->arch) : NULL;
 
   now->added = version != NULL;
+  now->broken = version != NULL && version->broken;
   now->built = build != NULL && build->built;
-  now->active = now->built && build->active;
+  now->active = build != NULL ? build->active : remains != NULL && remains->active;
   now->installed = other != NULL ? g_strdup (other->version) : NULL;
   return state != NULL;
 }
@@ -306,6 +310,20 @@ give_jobs (const DkmsRun *run, DkmsBuildWork *work)
   work->job.keep = work->keep;
 }
 
+/* What is built replaces all that is in its place, which therefore must be a directory of the tree and nothing that a
+ * link leads to. */
+static gboolean
+check_place (const DkmsRun *run, const DkmsStep *step, GError **error)
+{
+  g_autofree char *dir = dkms_tree_path (run->settings, step->module, step->version, NULL);
+  g_autofree char *place = g_build_filename (dir, step->kernel, NULL);
+  g_auto (DkmsFd) fd = dkms_root_openat (run->settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+
+  return fd < 0 || !dkms_is_link_at (fd, step->kernel)
+         || dkms_fail (error, DKMS_ERROR_STALE_BUILD_DIR, place, "Delete the link, then try again.",
+                       "%s is a symbolic link, and nothing is built into what it leads to", place);
+}
+
 static gboolean
 prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, gboolean needed, GError **error)
 {
@@ -324,9 +342,12 @@ prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, gboolean ne
     return skip_removed (step, error);
   if (now.built && !step->again && !needed)
     return TRUE; /* somebody else did it while we waited */
-  if (!now.built && dkms_root_is_dir (run->settings->root, base) && !run->request->force)
-    return dkms_fail (error, DKMS_ERROR_STALE_BUILD_DIR, base, "dkms build --force clears it.",
-                      "%s exists and is no complete build", base);
+  if (!check_place (run, step, error))
+    return FALSE;
+  if (!now.built && dkms_root_is_dir (run->settings->root, base) && !run->request->force
+      && (run->request->verb == DKMS_VERB_BUILD || run->request->verb == DKMS_VERB_INSTALL))
+    return dkms_fail (error, DKMS_ERROR_STALE_BUILD_DIR, base, "To replace it, use 'dkms build --force'.",
+                      "%s exists and is not a complete build", base);
   recipe = recipe_for (run, step, TRUE, error);
   if (recipe == NULL)
     return FALSE;
@@ -338,8 +359,11 @@ prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, gboolean ne
     return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
   if (step->dependent && step->text != NULL)
     dkms_ui_line (run->ui, "Rebuilding %s/%s %s", step->module, step->version, step->text);
+  else if (!run->request->force && dkms_root_is_dir (run->settings->root, base))
+    dkms_ui_line (run->ui, "The build of %s/%s for %s (%s) is incomplete.", step->module, step->version, step->kernel,
+                  step->arch);
   dkms_ui_line (run->ui, "Building %s/%s for %s (%s)", step->module, step->version, step->kernel, step->arch);
-  if (now.active && !step->dependent)
+  if (now.active && run->request->verb == DKMS_VERB_BUILD)
     dkms_ui_line (run->ui, "The installed copy is left alone; 'dkms install --force' replaces it.");
   (void)dkms_kernel_compression (facts.kernel, run->settings->root); /* found out once, for all workers */
   work->job = job_for (run, step, recipe, &work->outputs);
@@ -459,6 +483,8 @@ do_install (DkmsRun *run, const DkmsStep *step, GError **error)
   if (recipe == NULL)
     return FALSE;
   DkmsJob job = job_for (run, step, recipe, &outputs);
+  /* An upgrade by rpm installs with force; what it builds has to fit, as ever. */
+  job.force |= run->request->rpm_safe_upgrade && run->request->verb == DKMS_VERB_INSTALL;
   dkms_job_apply_force_list (&job);
   if (now.active) /* what it replaces is its own */
     job.force_version_override = TRUE;
@@ -477,6 +503,14 @@ do_install (DkmsRun *run, const DkmsStep *step, GError **error)
   return TRUE;
 }
 
+/* Once per version. */
+static void
+tell_source_gone (DkmsRun *run, const DkmsStep *step)
+{
+  if (dkms_world_tell_once (run->world, step->module, step->version))
+    dkms_ui_warn (run->ui, "The source of %s/%s is gone; its scripts are not run.", step->module, step->version);
+}
+
 static gboolean
 do_uninstall (DkmsRun *run, const DkmsStep *step, GError **error)
 {
@@ -491,12 +525,21 @@ do_uninstall (DkmsRun *run, const DkmsStep *step, GError **error)
   if (!now.active)
     return TRUE;
   /* What was installed is in the record; a build of the reference has none, then its recipe is asked. */
+  if (recipe == NULL && !now.broken)
+    {
+      recipe = recipe_for (run, step, FALSE, error);
+      if (recipe == NULL)
+        return FALSE;
+    }
+  /* Nor is the recipe there: its files in the tree say what to look for. */
   if (recipe == NULL)
-    recipe = recipe_for (run, step, FALSE, error);
-  if (recipe == NULL)
-    return FALSE;
+    recipe = recorded = dkms_recipe_of_files (run->settings, step->module, step->version,
+                                              dkms_world_kernel (run->world, step->kernel, step->arch).kernel);
+  if (now.broken)
+    tell_source_gone (run, step);
   dkms_ui_line (run->ui, "Uninstalling %s/%s from %s (%s)", step->module, step->version, step->kernel, step->arch);
   DkmsJob job = job_for (run, step, recipe, &outputs);
+  job.no_scripts = now.broken;
   dkms_weak_modules (&job, FALSE);
   if (!step->stays)
     return dkms_uninstall (&job, error);
@@ -508,13 +551,22 @@ do_uninstall (DkmsRun *run, const DkmsStep *step, GError **error)
 static gboolean
 do_unregister (DkmsRun *run, const DkmsStep *step, GError **error)
 {
+  g_autofree char *source = g_strdup_printf ("%s/%s-%s", run->settings->source_tree, step->module, step->version);
   gboolean gone;
 
+  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->module, step->version, error);
+  const DkmsVersion *v = state != NULL ? dkms_state_find (state, step->module, step->version) : NULL;
+
+  if (state == NULL)
+    return FALSE;
+  if (v != NULL && v->broken)
+    tell_source_gone (run, step);
   if (!dkms_tree_unregister (run->settings, run->ui, step->module, step->version, &gone, error))
     return FALSE;
-  if (gone)
-    dkms_ui_line (run->ui, "Removed %s/%s from the tree; its source stays in %s/%s-%s", step->module, step->version,
-                  run->settings->source_tree, step->module, step->version);
+  if (gone && dkms_root_is_dir (run->settings->root, source))
+    dkms_ui_line (run->ui, "Removed %s/%s from the tree; its source stays in %s", step->module, step->version, source);
+  else if (gone)
+    dkms_ui_line (run->ui, "Removed %s/%s from the tree.", step->module, step->version);
   return TRUE;
 }
 

@@ -16,6 +16,7 @@ struct DkmsWorld {
   GPtrArray *wanted;   /* element-type DkmsQuery (borrowed): not read yet */
   GHashTable *told;    /* recipes whose deprecations were told */
   gboolean warned;     /* that recipes are not confined here */
+  GHashTable *named;   /* "m/v": versions of which was said what is said once */
 };
 
 typedef struct {
@@ -44,6 +45,7 @@ dkms_world_new (const DkmsSettings *settings, DkmsUi *ui)
   self->queries = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)dkms_query_free);
   self->wanted = g_ptr_array_new ();
   self->told = g_hash_table_new (g_direct_hash, g_direct_equal);
+  self->named = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   return self;
 }
 
@@ -56,6 +58,7 @@ dkms_world_free (DkmsWorld *self)
   g_hash_table_unref (self->queries);
   g_ptr_array_unref (self->wanted);
   g_hash_table_unref (self->told);
+  g_hash_table_unref (self->named);
   g_free (self);
 }
 
@@ -315,6 +318,12 @@ tell_once (DkmsWorld *self, const DkmsRecipe *recipe)
           + dkms_recipe_count (recipe, "DEST_MODULE_NAME") + dkms_recipe_count (recipe, "DEST_MODULE_LOCATION")
       == 0)
     dkms_ui_warn (self->ui, "%s lists no module to build.", recipe->path);
+}
+
+gboolean
+dkms_world_tell_once (DkmsWorld *self, const char *module, const char *version)
+{
+  return g_hash_table_add (self->named, g_strjoin ("/", module, version, NULL));
 }
 
 static gboolean

@@ -328,7 +328,7 @@ load_builds (const Load *load, GError **error)
           g_autofree char *build = g_build_filename (kernel, arches->pdata[a], NULL);
           g_autofree char *modules = g_build_filename (build, "module", NULL);
           if (dkms_is_dir_at (fd, modules)
-              && (!dkms_tree_check_name ("kernel release", kernel, error)
+              && (!dkms_tree_check_name ("kernel release", kernel, error) || !dkms_tree_check_kernel (kernel, error)
                   || !dkms_tree_check_name ("architecture", arches->pdata[a], error)
                   || !load_build (load, fd, kernel, arches->pdata[a], error)))
             return FALSE;

@@ -45,6 +45,38 @@ dkms_tree_check_name (const char *what, const char *name, GError **error)
 }
 
 gboolean
+dkms_tree_is_kernel_name (const char *name)
+{
+  /* What else a version directory holds (spec/tree.md §1): <v>/source leads to the user's own files. */
+  static const char *const others[] = { "build", "source", "tarball", "driver_disk", "rpm", "deb", NULL };
+
+  return *name != '.' && !g_strv_contains (others, name);
+}
+
+gboolean
+dkms_tree_check_kernel (const char *kernel, GError **error)
+{
+  return dkms_tree_is_kernel_name (kernel)
+         || dkms_fail (error, DKMS_ERROR_BAD_NAME, NULL, "Name a kernel release as 'uname -r' prints it.",
+                       "\"%s\" cannot be a kernel release: the tree uses that name itself", kernel);
+}
+
+gboolean
+dkms_tree_check_new (const char *module, const char *version, GError **error)
+{
+  static const char *const top[] = { "mok.key", "mok.pub", "post_transaction.log", NULL };
+  static const char *const inner[] = { "original_module", "build", "source", NULL };
+  gboolean link = g_str_has_prefix (version, "kernel-") && strchr (version + strlen ("kernel-"), '-') != NULL;
+
+  if (g_strv_contains (top, module))
+    return dkms_fail (error, DKMS_ERROR_BAD_NAME, NULL, "Give the module another PACKAGE_NAME.",
+                      "\"%s\" cannot be a module name: the tree has a file of that name", module);
+  return (!link && !g_strv_contains (inner, version))
+         || dkms_fail (error, DKMS_ERROR_BAD_NAME, NULL, "Give the module another PACKAGE_VERSION.",
+                       "\"%s\" cannot be a module version: the tree uses that name itself", version);
+}
+
+gboolean
 dkms_tree_check_writable (const DkmsSettings *settings, GError **error)
 {
   g_autoptr (GError) local = NULL;
@@ -168,6 +200,25 @@ clear_kernel_dir (const DkmsSettings *settings, DkmsTransaction *tx, const char 
   return arches != NULL;
 }
 
+/* Adds the links kernel-<k>-<a> into that version to what goes: its builds are gone. */
+static void
+drop_links (const DkmsSettings *settings, DkmsTransaction *tx, const char *module_dir, const char *version)
+{
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, module_dir, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+  g_autofree char *prefix = g_strconcat (version, "/", NULL);
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      g_autofree char *text
+          = g_str_has_prefix (names->pdata[i], "kernel-") ? dkms_read_link_at (fd, names->pdata[i]) : NULL;
+      g_autofree char *path = g_build_filename (module_dir, names->pdata[i], NULL);
+
+      if (text != NULL && g_str_has_prefix (text, prefix))
+        dkms_transaction_delete (tx, path);
+    }
+}
+
 gboolean
 dkms_tree_unregister (const DkmsSettings *settings, DkmsUi *ui, const char *module, const char *version, gboolean *gone,
                       GError **error)
@@ -198,6 +249,7 @@ dkms_tree_unregister (const DkmsSettings *settings, DkmsUi *ui, const char *modu
   if (!built)
     {
       g_autofree char *module_dir = g_path_get_dirname (dir);
+      drop_links (settings, tx, module_dir, version);
       dkms_transaction_discard (tx, dir);
       if (dkms_root_is_dir (settings->root, logs))
         dkms_transaction_discard (tx, logs);
@@ -218,8 +270,15 @@ dkms_tree_drop_build (const DkmsSettings *settings, DkmsUi *ui, const char *modu
   g_autofree char *dir = dkms_tree_path (settings, module, version, NULL);
   g_autofree char *kernel_dir = g_build_filename (dir, kernel, NULL);
   g_autofree char *base = g_build_filename (kernel_dir, arch, NULL);
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
 
-  dkms_transaction_discard (tx, base);
-  dkms_transaction_prune (tx, kernel_dir, dir);
+  /* Of a kernel's directory that is a link only the link is ours. */
+  if (fd >= 0 && dkms_is_link_at (fd, kernel))
+    dkms_transaction_delete (tx, kernel_dir);
+  else
+    {
+      dkms_transaction_discard (tx, base);
+      dkms_transaction_prune (tx, kernel_dir, dir);
+    }
   return dkms_transaction_commit (tx, ui, error);
 }

@@ -38,6 +38,7 @@ version_free (gpointer data)
   g_free (self->module);
   g_free (self->version);
   g_ptr_array_unref (self->builds);
+  g_ptr_array_unref (self->remains);
   g_hash_table_unref (self->wishes);
   g_free (self);
 }
@@ -68,20 +69,33 @@ dkms_state_add (DkmsState *self, const char *module, const char *version)
   added->module = g_strdup (module);
   added->version = g_strdup (version);
   added->builds = g_ptr_array_new_with_free_func (build_free);
+  added->remains = g_ptr_array_new_with_free_func (build_free);
   added->wishes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, wish_free);
   g_ptr_array_add (self->versions, added);
   return added;
 }
 
-DkmsBuild *
-dkms_version_add_build (DkmsVersion *self, const char *kernel, const char *arch)
+static DkmsBuild *
+add_to (GPtrArray *list, const char *kernel, const char *arch)
 {
   DkmsBuild *build = g_new0 (DkmsBuild, 1);
 
   build->kernel = g_strdup (kernel);
   build->arch = g_strdup (arch);
-  g_ptr_array_add (self->builds, build);
+  g_ptr_array_add (list, build);
   return build;
+}
+
+DkmsBuild *
+dkms_version_add_build (DkmsVersion *self, const char *kernel, const char *arch)
+{
+  return add_to (self->builds, kernel, arch);
+}
+
+DkmsBuild *
+dkms_version_add_remains (DkmsVersion *self, const char *kernel, const char *arch)
+{
+  return add_to (self->remains, kernel, arch);
 }
 
 DkmsWish *
@@ -110,16 +124,28 @@ dkms_state_find (const DkmsState *self, const char *module, const char *version)
   return NULL;
 }
 
-DkmsBuild *
-dkms_version_find (const DkmsVersion *self, const char *kernel, const char *arch)
+static DkmsBuild *
+find_in (const GPtrArray *list, const char *kernel, const char *arch)
 {
-  for (guint i = 0; i < self->builds->len; i++)
+  for (guint i = 0; i < list->len; i++)
     {
-      DkmsBuild *b = self->builds->pdata[i];
+      DkmsBuild *b = list->pdata[i];
       if (strcmp (b->kernel, kernel) == 0 && strcmp (b->arch, arch) == 0)
         return b;
     }
   return NULL;
+}
+
+DkmsBuild *
+dkms_version_find (const DkmsVersion *self, const char *kernel, const char *arch)
+{
+  return find_in (self->builds, kernel, arch);
+}
+
+DkmsBuild *
+dkms_version_find_remains (const DkmsVersion *self, const char *kernel, const char *arch)
+{
+  return find_in (self->remains, kernel, arch);
 }
 
 DkmsVersion *
@@ -133,15 +159,6 @@ dkms_state_installed (const DkmsState *self, const char *module, const char *ker
         return v;
     }
   return NULL;
-}
-
-/* Names of a version directory that are no kernels (spec/tree.md §1). */
-static gboolean
-is_kernel_name (const char *name)
-{
-  static const char *const others[] = { "build", "source", "tarball", "driver_disk", "rpm", "deb", NULL };
-
-  return *name != '.' && !g_strv_contains (others, name);
 }
 
 /* Whether kernel-<k>-<a> leads to this build: our own and the reference's links say it literally. */
@@ -161,78 +178,136 @@ is_active (int module_fd, const DkmsVersion *v, const char *kernel, const char *
          && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
+/* Opens a directory of the tree, which the admin may have moved elsewhere and linked; links are followed inside the
+ * root. Returns: a descriptor that the caller owns, -1 when it is no directory */
+static int
+open_dir (const DkmsSettings *settings, int parent, const char *name, const char *path)
+{
+  int fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+  if (fd < 0 && dkms_is_link_at (parent, name))
+    fd = dkms_root_openat (settings->root, path, O_RDONLY | O_DIRECTORY, 0);
+  return fd;
+}
+
+/* Whether a directory <k>/<a> without module/ was a build: other directories that somebody put there are not ours. */
 static gboolean
-read_builds (int module_fd, int version_fd, DkmsVersion *v, GError **error)
+was_build (int kernel_fd, const char *arch)
+{
+  g_autofree char *record = g_build_filename (arch, ".record.json", NULL);
+  g_autofree char *log = g_build_filename (arch, "log", NULL);
+
+  return dkms_is_file_at (kernel_fd, record) || dkms_is_dir_at (kernel_fd, log);
+}
+
+static void
+read_build (int module_fd, int kernel_fd, DkmsVersion *v, const char *kernel, const char *arch)
+{
+  g_autofree char *result = g_build_filename (arch, "module", NULL);
+  g_autofree char *backup = g_build_filename ("original_module", kernel, arch, NULL);
+  gboolean built = dkms_is_dir_at (kernel_fd, result);
+  DkmsBuild *build;
+
+  if (!built && !was_build (kernel_fd, arch))
+    return;
+  build = built ? dkms_version_add_build (v, kernel, arch) : dkms_version_add_remains (v, kernel, arch);
+  build->built = built;
+  build->active = is_active (module_fd, v, kernel, arch);
+  build->originals = dkms_is_dir_at (module_fd, backup);
+}
+
+static gboolean
+read_builds (const DkmsSettings *settings, int module_fd, int version_fd, DkmsVersion *v, GError **error)
 {
   g_autoptr (GPtrArray) kernels = dkms_list_dir_at (version_fd, ".", error);
-  gboolean any_original = dkms_is_dir_at (module_fd, "original_module");
 
-  if (kernels == NULL)
-    return FALSE;
-  for (guint k = 0; k < kernels->len; k++)
+  for (guint k = 0; kernels != NULL && k < kernels->len; k++)
     {
       const char *kernel = kernels->pdata[k];
-      g_autoptr (GPtrArray) arches = NULL;
+      g_autofree char *path = dkms_tree_path (settings, v->module, v->version, kernel, NULL);
+      g_auto (DkmsFd) fd = dkms_tree_is_kernel_name (kernel) ? open_dir (settings, version_fd, kernel, path)
+                                                             : -1; /* -1: a file, say */
+      g_autoptr (GPtrArray) arches = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
 
-      if (!is_kernel_name (kernel))
-        continue;
-      arches = dkms_list_dir_at (version_fd, kernel, NULL); /* a plain file lists as nothing */
       for (guint a = 0; arches != NULL && a < arches->len; a++)
-        {
-          const char *arch = arches->pdata[a];
-          g_autofree char *result = g_build_filename (kernel, arch, "module", NULL);
-          g_autofree char *backup = g_build_filename ("original_module", kernel, arch, NULL);
-
-          if (*arch == '.' || !dkms_is_dir_at (version_fd, result))
-            continue;
-          DkmsBuild *build = dkms_version_add_build (v, kernel, arch);
-          build->built = TRUE;
-          build->active = is_active (module_fd, v, kernel, arch);
-          build->originals = any_original && dkms_is_dir_at (module_fd, backup);
-        }
+        if (*(const char *)arches->pdata[a] != '.')
+          read_build (module_fd, fd, v, kernel, arches->pdata[a]);
     }
-  return TRUE;
+  return kernels != NULL;
 }
 
 static gboolean
 read_version (const DkmsSettings *settings, DkmsState *state, int module_fd, const char *module, const char *version,
               GError **error)
 {
-  g_auto (DkmsFd) fd = openat (module_fd, version, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  g_autofree char *source = dkms_tree_path (settings, module, version, "source", NULL);
+  g_autofree char *path = dkms_tree_path (settings, module, version, NULL);
+  g_auto (DkmsFd) fd = open_dir (settings, module_fd, version, path);
+  g_autofree char *source = g_build_filename (path, "source", NULL);
   DkmsVersion *v;
 
   if (fd < 0)
-    return TRUE; /* a link, a file, or gone meanwhile */
+    return TRUE; /* a file, or gone meanwhile */
   v = dkms_state_add (state, module, version);
   if (dkms_is_link_at (fd, "source"))
     v->broken = dkms_root_is_host (settings->root) ? !dkms_is_dir_at (fd, "source")
                                                    : !dkms_root_is_dir (settings->root, source);
   else
     v->broken = !dkms_is_file_at (fd, "source/dkms.conf"); /* a stub with its own conf counts as added, Q-44 */
-  return read_builds (module_fd, fd, v, error);
+  return read_builds (settings, module_fd, fd, v, error);
+}
+
+/* kernel-<k>-<a>, the links beside the versions (spec/tree.md §5). */
+static gboolean
+is_kernel_link_name (const char *name)
+{
+  return g_str_has_prefix (name, "kernel-") && strchr (name + strlen ("kernel-"), '-') != NULL;
+}
+
+/* A link kernel-<k>-<a> whose build is gone still says that this version was installed there. */
+static void
+read_dangling_link (DkmsState *state, int module_fd, const char *module, const char *name)
+{
+  g_autofree char *text = dkms_read_link_at (module_fd, name);
+  g_auto (GStrv) parts = g_strsplit (text != NULL ? text : "", "/", -1);
+  DkmsVersion *v = g_strv_length (parts) == 3 ? dkms_state_find (state, module, parts[0]) : NULL;
+  g_autofree char *expected = v != NULL ? g_strdup_printf ("kernel-%s-%s", parts[1], parts[2]) : NULL;
+
+  if (v != NULL && strcmp (name, expected) == 0 && dkms_tree_is_kernel_name (parts[1])
+      && dkms_version_find (v, parts[1], parts[2]) == NULL && dkms_version_find_remains (v, parts[1], parts[2]) == NULL)
+    dkms_version_add_remains (v, parts[1], parts[2])->active = TRUE;
 }
 
 static gboolean
 read_module (const DkmsSettings *settings, DkmsState *state, int tree_fd, const char *module, const char *version,
              GError **error)
 {
-  g_auto (DkmsFd) fd = openat (tree_fd, module, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  g_autoptr (GPtrArray) versions = NULL;
+  g_autofree char *path = dkms_tree_path (settings, module, NULL);
+  g_auto (DkmsFd) fd = open_dir (settings, tree_fd, module, path);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
+  guint first = state->versions->len, links = 0, active = 0;
 
   if (fd < 0)
     return TRUE;
-  if (version != NULL)
-    return read_version (settings, state, fd, module, version, error);
-  versions = dkms_list_dir_at (fd, ".", error);
-  for (guint i = 0; versions != NULL && i < versions->len; i++)
+  for (guint i = 0; names != NULL && i < names->len; i++)
     {
-      const char *name = versions->pdata[i];
-      if (*name != '.' && strcmp (name, "original_module") != 0 && !g_str_has_prefix (name, "kernel-")
-          && !read_version (settings, state, fd, module, name, error))
+      const char *name = names->pdata[i];
+      if (is_kernel_link_name (name))
+        links++;
+      else if ((version != NULL ? strcmp (name, version) == 0 : *name != '.' && strcmp (name, "original_module") != 0)
+               && !read_version (settings, state, fd, module, name, error))
         return FALSE;
     }
-  return versions != NULL;
+  for (guint i = first; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      for (guint b = 0; b < v->builds->len; b++)
+        active += ((const DkmsBuild *)v->builds->pdata[b])->active;
+    }
+  /* Mostly every link leads to a build, and none need be read once more. */
+  for (guint i = 0; names != NULL && links > active && i < names->len; i++)
+    if (is_kernel_link_name (names->pdata[i]))
+      read_dangling_link (state, fd, module, names->pdata[i]);
+  return names != NULL;
 }
 
 DkmsState *

@@ -234,6 +234,20 @@ undo_dirs (const DkmsRoot *root, json_t *dirs)
     }
 }
 
+/* Puts a copy of @from, a file, link or directory, flushed, on another file system. What is left of a copy that fails
+ * is deleted with the temporaries. */
+static gboolean
+copy_across (int from_dir, const char *from, int dir, const char *name, GError **error)
+{
+  g_autofree char *text = dkms_read_link_at (from_dir, from);
+
+  if (text != NULL)
+    return symlinkat (text, dir, name) == 0 || dkms_fail_errno (error, "create the link", name);
+  if (!dkms_is_dir_at (from_dir, from))
+    return dkms_copy_file_at (from_dir, from, dir, name, 0644, TRUE, error);
+  return dkms_copy_tree_at (from_dir, from, dir, name, error) && dkms_flush_tree_at (dir, name, error);
+}
+
 static gboolean
 write_stage (const DkmsRoot *root, const Stage *stage, GError **error)
 {
@@ -250,8 +264,13 @@ write_stage (const DkmsRoot *root, const Stage *stage, GError **error)
     {
     case STAGE_MOVE:
       from_dir = parent_of (root, stage->from, FALSE, &from_name, error);
-      return from_dir >= 0
-             && (renameat (from_dir, from_name, dir, name) == 0 || dkms_fail_errno (error, "move", stage->from));
+      if (from_dir < 0)
+        return FALSE;
+      if (renameat (from_dir, from_name, dir, name) == 0)
+        return TRUE;
+      /* A part of the tree may be a link to another file system. */
+      return errno == EXDEV ? copy_across (from_dir, from_name, dir, name, error)
+                            : dkms_fail_errno (error, "move", stage->from);
     case STAGE_LINK:
       return symlinkat (stage->from, dir, name) == 0 || dkms_fail_errno (error, "create the link", stage->temp);
     case STAGE_TEXT:

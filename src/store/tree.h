@@ -20,7 +20,11 @@ typedef struct {
   gboolean built;     /* module/ exists */
   gboolean active;    /* kernel-<k>-<a> leads here */
   gboolean originals; /* original_module/<k>/<a> exists */
-  GHashTable *seen;   /* (nullable): BUILD_DEPENDS name -> its version at build time; see dkms_state_read_seen() */
+  /* Filled by dkms_build_examine() (store/health.h), FALSE until then: */
+  gboolean incomplete; /* a module that it should hold is missing in module/ */
+  gboolean gone;       /* active, and a file that was installed is no longer there */
+  gboolean unindexed;  /* active, and the kernel's index does not list a file that is installed */
+  GHashTable *seen;    /* (nullable): BUILD_DEPENDS name -> its version at build time; see dkms_state_read_seen() */
 } DkmsBuild;
 
 /* What a version's recipe says for one kernel, as far as plans depend on it; filled by plan/run.c. */
@@ -36,6 +40,8 @@ typedef struct {
   char *version;
   gboolean broken;
   GPtrArray *builds;  /* element-type DkmsBuild, by kernel then arch */
+  GPtrArray *remains; /* element-type DkmsBuild: what is left of builds that have no module/ any more: a directory with
+                         a record or a log, or just a link kernel-<k>-<a> that says it was installed (active) */
   GHashTable *wishes; /* "kernel/arch" -> DkmsWish; see dkms_version_wish() */
 } DkmsVersion;
 
@@ -54,10 +60,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsState, dkms_state_free)
 /** Adds a version (for tests and for the reader). Returns: (transfer none) */
 DkmsVersion *dkms_state_add (DkmsState *self, const char *module, const char *version);
 DkmsBuild *dkms_version_add_build (DkmsVersion *self, const char *kernel, const char *arch);
+/** As dkms_version_add_build(), for what is left of a build. */
+DkmsBuild *dkms_version_add_remains (DkmsVersion *self, const char *kernel, const char *arch);
 /** Returns: (transfer none): the wish for that kernel, an empty one if there was none yet */
 DkmsWish *dkms_version_wish (const DkmsVersion *self, const char *kernel, const char *arch);
 DkmsVersion *dkms_state_find (const DkmsState *self, const char *module, const char *version);
 DkmsBuild *dkms_version_find (const DkmsVersion *self, const char *kernel, const char *arch);
+/** Returns: (transfer none) (nullable): what is left of the build for that kernel */
+DkmsBuild *dkms_version_find_remains (const DkmsVersion *self, const char *kernel, const char *arch);
 /** Returns: (transfer none) (nullable): the version of @module that is installed there */
 DkmsVersion *dkms_state_installed (const DkmsState *self, const char *module, const char *kernel, const char *arch);
 
@@ -69,6 +79,15 @@ gboolean dkms_weak_serves (const DkmsSettings *settings, const DkmsVersion *v, c
 char *dkms_tree_path (const DkmsSettings *settings, const char *first, ...) G_GNUC_NULL_TERMINATED;
 /** Fails with DKMS_ERROR_BAD_NAME if @name cannot be one path component that people can type. */
 gboolean dkms_tree_check_name (const char *what, const char *name, GError **error);
+/**
+ * Fails with DKMS_ERROR_BAD_NAME if <dkms_tree>/<m>, or <m>/<v>, is a name that the tree itself uses. Only for modules
+ * that are about to be added: one that the reference added keeps working as far as it did.
+ */
+gboolean dkms_tree_check_new (const char *module, const char *version, GError **error);
+/** Returns: whether <m>/<v>/@name can be the directory of a kernel; "source" and its like are not */
+gboolean dkms_tree_is_kernel_name (const char *name);
+/** Fails with DKMS_ERROR_BAD_NAME if nothing can be built for a kernel of that name. */
+gboolean dkms_tree_check_kernel (const char *kernel, GError **error);
 /** Fails with DKMS_ERROR_NO_PRIVILEGE if the tree cannot be written; creates it when absent. */
 gboolean dkms_tree_check_writable (const DkmsSettings *settings, GError **error);
 

@@ -2,8 +2,9 @@
 /* The planner as a table: state, request, expected steps or error.
  *
  * State, one version per entry, separated by ';':
- *   m/v [broken] [auto] [deps=a,b] [badconf] [K=built] [K=installed@dep:v,...]     (arch is always x;
- *   what follows @ is what the build saw of modules it depends on) */
+ *   m/v [broken] [auto] [deps=a,b] [badconf] [K=built] [K=installed@dep:v,...] [K=remains] [K=link]    (arch is always
+ *   x; what follows @ is what the build saw of modules it depends on; remains and link: what is left of a build that
+ *   was only built, or installed). !incomplete, !gone and !unindexed after a build say what is wrong with it. */
 #include <string.h>
 
 #include "base/error.h"
@@ -44,6 +45,72 @@ static const Case cases[] = {
     "note foo/1 k1 x: not installed|unbuild foo/1 k1 x", -1 },
   { "remove-added", "foo/1", "remove", "foo/1", "k1", "",
     "note foo/1 k1 x: not installed|note foo/1 k1 x: not built|unregister foo/1", -1 },
+  { "build-incomplete", "foo/1 k1=built!incomplete", "build", "foo/1", "k1", "", "rebuild foo/1 k1 x", -1 },
+  { "build-in-the-place-of-remains", "foo/1 k1=remains", "build", "foo/1", "k1", "", "build foo/1 k1 x", -1 },
+  { "build-for-a-directory-of-the-tree", "foo/1", "build", "foo/1", "source", "force", NULL, DKMS_ERROR_BAD_NAME },
+  { "install-for-a-directory-of-the-tree", "foo/1", "install", "foo/1", "k1 build", "", NULL, DKMS_ERROR_BAD_NAME },
+  { "auto-for-a-directory-of-the-tree", "foo/1 auto", "autoinstall", "", "tarball", "", NULL, DKMS_ERROR_BAD_NAME },
+  { "match-for-a-directory-of-the-tree", "foo/1 k1=installed", "match", "", "rpm", "template", NULL,
+    DKMS_ERROR_BAD_NAME },
+  { "unbuild-of-a-directory-of-the-tree", "foo/1", "unbuild", "foo/1", "source", "",
+    "note foo/1 source x: not installed|note foo/1 source x: not built", -1 },
+  { "install-incomplete", "foo/1 k1=built!incomplete", "install", "foo/1", "k1", "", "install foo/1 k1 x|depmod k1",
+    -1 },
+  { "install-gone", "foo/1 k1=installed!gone", "install", "foo/1", "k1", "", "install foo/1 k1 x|depmod k1", -1 },
+  { "install-gone-and-incomplete", "foo/1 k1=installed!gone!incomplete", "install", "foo/1", "k1", "",
+    "rebuild foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
+  { "install-incomplete-but-there", "foo/1 k1=installed!incomplete", "install", "foo/1", "k1", "",
+    "note foo/1 k1 x: already installed", -1 },
+  { "install-unindexed", "foo/1 k1=installed!unindexed", "install", "foo/1", "k1", "",
+    "note foo/1 k1 x: already installed|depmod k1", -1 },
+  { "install-force-incomplete", "foo/1 k1=installed!incomplete", "install", "foo/1", "k1", "force",
+    "uninstall foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
+  { "install-over-a-link", "foo/1 k1=link", "install", "foo/1", "k1", "",
+    "build foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
+  { "add-version-of-the-tree", "", "add", "foo/original_module", "k1", "", NULL, DKMS_ERROR_NO_SOURCE },
+  { "add-version-like-a-link", "", "install", "foo/kernel-6.1-x86_64", "k1", "", NULL, DKMS_ERROR_NO_SOURCE },
+  { "add-version-source", "", "build", "foo/source", "k1", "", NULL, DKMS_ERROR_NO_SOURCE },
+  { "add-version-build", "", "add", "foo/build", "k1", "", NULL, DKMS_ERROR_NO_SOURCE },
+  { "add-module-of-the-tree", "", "add", "mok.key/1", "k1", "", NULL, DKMS_ERROR_NO_SOURCE },
+  { "load-version-of-the-tree", "", "ldtarball", "foo/source", "k1", "loads", NULL, DKMS_ERROR_BAD_CONF },
+  { "version-of-the-tree-that-is-there", "foo/build", "build", "foo/build", "k1", "", "build foo/build k1 x", -1 },
+  { "uninstall-broken", "foo/1 broken k1=installed", "uninstall", "foo/1", "k1", "", "uninstall foo/1 k1 x|depmod k1",
+    -1 },
+  { "unbuild-broken", "foo/1 broken k1=installed", "unbuild", "foo/1", "k1", "",
+    "uninstall foo/1 k1 x|unbuild foo/1 k1 x|depmod k1", -1 },
+  { "remove-broken", "foo/1 broken k1=installed", "remove", "foo/1", "k1", "",
+    "uninstall foo/1 k1 x|unbuild foo/1 k1 x|unregister foo/1|depmod k1", -1 },
+  { "remove-broken-added", "foo/1 broken", "remove", "foo/1", "", "all", "unregister foo/1", -1 },
+  { "remove-broken-not-built", "foo/1 broken", "remove", "foo/1", "k1", "", NULL, DKMS_ERROR_BROKEN },
+  { "uninstall-broken-nothing", "foo/1 broken", "uninstall", "foo/1", "", "all", NULL, DKMS_ERROR_BROKEN },
+  { "unbuild-broken-link", "foo/1 broken k1=link", "unbuild", "foo/1", "k1", "",
+    "uninstall foo/1 k1 x|unbuild foo/1 k1 x|depmod k1", -1 },
+  { "install-broken", "foo/1 broken k1=installed", "install", "foo/1", "k1", "", NULL, DKMS_ERROR_BROKEN },
+  { "remove-remains", "foo/1 k1=remains", "remove", "foo/1", "k1", "",
+    "note foo/1 k1 x: not installed|unbuild foo/1 k1 x|unregister foo/1", -1 },
+  { "remove-link", "foo/1 k1=link", "remove", "foo/1", "k1", "",
+    "uninstall foo/1 k1 x|unbuild foo/1 k1 x|unregister foo/1|depmod k1", -1 },
+  { "remove-beside-a-link", "foo/1 k1=built k2=link", "remove", "foo/1", "k1", "",
+    "note foo/1 k1 x: not installed|unbuild foo/1 k1 x", -1 },
+  { "remove-beside-remains", "foo/1 k1=built k2=remains", "remove", "foo/1", "k1", "",
+    "note foo/1 k1 x: not installed|unbuild foo/1 k1 x|unregister foo/1", -1 },
+  { "auto-incomplete", "foo/1 auto k1=built!incomplete", "autoinstall", "", "k1", "",
+    "rebuild foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
+  { "auto-gone", "foo/1 auto k1=installed!gone", "autoinstall", "", "k1", "", "install foo/1 k1 x|depmod k1", -1 },
+  { "auto-gone-but-off", "foo/1 k1=installed!gone", "autoinstall", "", "k1", "", "", -1 },
+  { "auto-unindexed", "foo/1 auto k1=installed!unindexed", "autoinstall", "", "k1", "", "depmod k1", -1 },
+  { "auto-unindexed-but-off", "foo/1 k1=installed!unindexed", "autoinstall", "", "k1", "", "depmod k1", -1 },
+  { "auto-unindexed-and-another", "foo/1 auto k1=installed!unindexed;bar/1 auto", "kernel_postinst", "", "k1", "",
+    "build bar/1 k1 x|install bar/1 k1 x|depmod k1", -1 },
+  { "auto-without-headers", "a/1 auto k1=built;b/1 auto;c/1 auto k1=built", "autoinstall", "", "k1", "no-headers",
+    "install a/1 k1 x|depmod k1", -1 },
+  { "auto-without-headers-at-once", "a/1 auto;c/1 auto k1=built", "autoinstall", "", "k1", "no-headers", "", -1 },
+  { "auto-without-headers-depmod-is-due", "a/1 auto;c/1 auto k1=installed!unindexed", "autoinstall", "", "k1",
+    "no-headers", "depmod k1", -1 },
+  { "match-mends", "foo/1 k1=installed k2=installed!gone", "match", "", "k2", "template",
+    "install foo/1 k2 x|depmod k2", -1 },
+  { "prerm-remains", "a/1 k1=link;b/1 k1=remains", "kernel_prerm", "", "k1", "",
+    "uninstall a/1 k1 x|unbuild a/1 k1 x|unbuild b/1 k1 x|depmod k1|clean k1", -1 },
   { "auto-nothing", "foo/1", "autoinstall", "", "k1", "", "", -1 },
   { "auto-latest", "foo/1 auto;foo/10 auto;foo/9 auto", "autoinstall", "", "k1", "",
     "build foo/10 k1 x|install foo/10 k1 x|depmod k1", -1 },
@@ -172,9 +239,13 @@ parse_version (DkmsState *state, const char *text)
       else
         {
           *equals = '\0';
-          DkmsBuild *build = dkms_version_add_build (v, *word, "x");
-          build->built = TRUE;
-          build->active = g_str_has_prefix (equals + 1, "installed");
+          gboolean whole = strcmp (equals + 1, "remains") != 0 && strcmp (equals + 1, "link") != 0;
+          DkmsBuild *build = whole ? dkms_version_add_build (v, *word, "x") : dkms_version_add_remains (v, *word, "x");
+          build->built = whole;
+          build->active = g_str_has_prefix (equals + 1, "installed") || strcmp (equals + 1, "link") == 0;
+          build->incomplete = strstr (equals + 1, "!incomplete") != NULL;
+          build->gone = strstr (equals + 1, "!gone") != NULL;
+          build->unindexed = strstr (equals + 1, "!unindexed") != NULL;
           parse_seen (build, strchr (equals + 1, '@'));
         }
     }
@@ -223,12 +294,14 @@ test_case (gconstpointer data)
   request->verb = verb_of (c->verb);
   request->module = g_strdup (id[0]);
   request->version = id[0] != NULL ? g_strdup (id[1]) : NULL;
+  request->all = strcmp (c->flags, "all") == 0;
   request->force = strstr (c->flags, "force") != NULL;
   request->loads = strstr (c->flags, "loads") != NULL;
   request->source_only = strstr (c->flags, "source-only") != NULL;
   request->template = strstr (c->flags, "template") != NULL ? g_strdup ("k1") : NULL;
   for (char **k = kernels; *k != NULL; k++)
-    dkms_request_add_target (request, *k, "x");
+    if (**k != '\0')
+      dkms_request_add_target (request, *k, "x");
 
   g_autoptr (DkmsPlan) plan = dkms_plan_make (request, state, &error);
   if (c->error >= 0)
@@ -238,6 +311,8 @@ test_case (gconstpointer data)
       return;
     }
   g_assert_no_error (error);
+  if (strstr (c->flags, "no-headers") != NULL)
+    dkms_plan_cut_builds (plan);
   g_autofree char *got = describe (plan);
   g_assert_cmpstr (got, ==, c->steps);
   for (guint i = 0; i < plan->steps->len; i++) /* the order is one in which the steps can run */

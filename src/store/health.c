@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "store/health.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "store/record.h"
+
+static const char *const suffixes[] = { ".ko", ".ko.gz", ".ko.xz", ".ko.zst" };
+
+/* ---- the index ---- */
+
+struct DkmsIndex {
+  char *text;        /* modules.dep, each path in it ended by a NUL */
+  GHashTable *paths; /* relative to the kernel's directory */
+};
+
+DkmsIndex *
+dkms_index_read (const DkmsSettings *settings, const char *kernel)
+{
+  g_autofree char *path = g_build_filename (settings->install_tree, kernel, "modules.dep", NULL);
+  g_autofree char *text = dkms_root_read (settings->root, path, 64 << 20, NULL, NULL);
+  DkmsIndex *self;
+
+  if (text == NULL)
+    return NULL;
+  self = g_new0 (DkmsIndex, 1);
+  self->paths = g_hash_table_new (g_str_hash, g_str_equal);
+  for (char *line = text, *next; line != NULL; line = next) /* "path: path path..." */
+    {
+      gsize n = strcspn (line, ":\n");
+
+      next = strchr (line + n, '\n');
+      next = next != NULL ? next + 1 : NULL;
+      if (line[n] != ':')
+        continue;
+      line[n] = '\0';
+      g_hash_table_add (self->paths, line);
+    }
+  self->text = g_steal_pointer (&text);
+  return self;
+}
+
+void
+dkms_index_free (DkmsIndex *self)
+{
+  if (self == NULL)
+    return;
+  g_hash_table_unref (self->paths);
+  g_free (self->text);
+  g_free (self);
+}
+
+/* ---- files ---- */
+
+typedef enum { THERE, ABSENT, UNKNOWN } Presence;
+
+/* A dangling link is no module. */
+static Presence
+look (const DkmsRoot *root, const char *path)
+{
+  struct stat st;
+
+  if (dkms_root_stat (root, path, &st) == 0)
+    return S_ISREG (st.st_mode) ? THERE : UNKNOWN;
+  return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? ABSENT : UNKNOWN;
+}
+
+/* Whether an entry of that name is somewhere below @name. */
+static gboolean
+is_below (int parent, const char *name, const char *file)
+{
+  int fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
+  const struct dirent *entry;
+  gboolean found = FALSE;
+
+  if (dir == NULL)
+    {
+      if (fd >= 0)
+        (void)close (fd);
+      return FALSE;
+    }
+  while (!found && (entry = readdir (dir)) != NULL)
+    if (entry->d_type == DT_DIR)
+      found
+          = strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0 && is_below (fd, entry->d_name, file);
+    else
+      found = strcmp (entry->d_name, file) == 0;
+  (void)closedir (dir);
+  return found;
+}
+
+static gboolean
+is_module_name (const char *name)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (suffixes); i++)
+    if (g_str_has_suffix (name, suffixes[i]))
+      return TRUE;
+  return FALSE;
+}
+
+/* Names of the module files of a build; an empty array when there are none. */
+static GPtrArray *
+list_modules (const DkmsSettings *s, const DkmsVersion *v, const DkmsBuild *b, int *dir)
+{
+  g_autofree char *path = dkms_tree_path (s, v->module, v->version, b->kernel, b->arch, "module", NULL);
+  g_autoptr (GPtrArray) names = NULL;
+
+  *dir = dkms_root_openat (s->root, path, O_RDONLY | O_DIRECTORY, 0);
+  names = *dir >= 0 ? dkms_list_dir_at (*dir, ".", NULL) : NULL;
+  if (names == NULL)
+    return NULL;
+  for (guint i = names->len; i-- > 0;)
+    if (!is_module_name (names->pdata[i]))
+      g_ptr_array_remove_index (names, i);
+  return g_steal_pointer (&names);
+}
+
+/* A power cut leaves files of no bytes behind, as builds of the reference have them. */
+static gboolean
+is_whole (int dir, const char *name)
+{
+  struct stat st;
+
+  if (fstatat (dir, name, &st, 0) < 0)
+    return errno != ENOENT && errno != ELOOP;
+  return S_ISREG (st.st_mode) && st.st_size > 0;
+}
+
+/* ---- builds ---- */
+
+/* Where the distribution, or the admin, wants modules: mostly they are there. */
+static char *
+usual_place (const DkmsSettings *s)
+{
+  if (*s->addon_modules_dir != '\0')
+    return g_strconcat ("/", s->addon_modules_dir, NULL);
+  return g_strdup (s->distro->family->destination);
+}
+
+/* @location: (nullable): such as "/updates/dkms"; @ours: whether we put the file there */
+static void
+examine_installed (const DkmsSettings *s, DkmsBuild *b, const char *location, const char *file, gboolean ours,
+                   const DkmsIndex *index)
+{
+  g_autofree char *dir = g_build_filename (s->install_tree, b->kernel, "/", NULL);
+  g_autofree char *path = location != NULL ? g_build_filename (dir, location, file, NULL) : NULL;
+  Presence presence = path != NULL ? look (s->root, path) : ABSENT;
+  g_auto (DkmsFd) fd = -1;
+
+  if (presence == THERE)
+    b->unindexed |= index != NULL && !g_hash_table_contains (index->paths, path + strlen (dir));
+  if (presence != ABSENT)
+    return;
+  /* A module that was refused at install, because the kernel has a newer one, is there under the same name. */
+  fd = ours ? -1 : dkms_root_openat (s->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  b->gone |= ours || (fd >= 0 && !is_below (fd, ".", file));
+}
+
+void
+dkms_build_examine (const DkmsSettings *s, const DkmsVersion *v, DkmsBuild *b, const DkmsIndex *index)
+{
+  g_autoptr (DkmsRecord) record = dkms_record_read (s, v->module, v->version, b->kernel, b->arch);
+  g_autofree char *kernel_dir = g_build_filename (s->install_tree, b->kernel, NULL);
+  gboolean installed = b->active && dkms_root_is_dir (s->root, kernel_dir);
+  g_autofree char *place = usual_place (s);
+  g_auto (DkmsFd) dir = -1;
+  g_autoptr (GPtrArray) names = list_modules (s, v, b, &dir);
+
+  b->incomplete = b->gone = b->unindexed = FALSE;
+  for (guint i = 0; record != NULL && i < record->modules->len; i++)
+    {
+      const DkmsRecordModule *module = record->modules->pdata[i];
+
+      if (module->file == NULL)
+        continue;
+      b->incomplete |= dir >= 0 && !is_whole (dir, module->file);
+      if (installed)
+        examine_installed (s, b, module->dest_location, module->file, module->owned_sig != NULL, index);
+    }
+  for (guint i = 0; record == NULL && names != NULL && i < names->len; i++)
+    {
+      b->incomplete |= !is_whole (dir, names->pdata[i]);
+      if (installed)
+        examine_installed (s, b, place, names->pdata[i], FALSE, index);
+    }
+}
+
+gboolean
+dkms_build_lacks_output (const DkmsSettings *s, const DkmsVersion *v, const DkmsBuild *b, const GPtrArray *outputs,
+                         const char *suffix)
+{
+  g_autofree char *path = dkms_tree_path (s, v->module, v->version, b->kernel, b->arch, "module", NULL);
+  g_auto (DkmsFd) dir = dkms_root_openat (s->root, path, O_RDONLY | O_DIRECTORY, 0);
+
+  for (guint i = 0; dir >= 0 && i < outputs->len; i++)
+    {
+      const DkmsOutput *output = outputs->pdata[i];
+      g_autofree char *plain = g_strconcat (output->dest_name, ".ko", NULL);
+      g_autofree char *packed = g_strconcat (plain, suffix, NULL);
+
+      if (!output->excluded && !is_whole (dir, plain) && !is_whole (dir, packed))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+gboolean
+dkms_build_needs_recipe (const DkmsSettings *s, const DkmsVersion *v, const DkmsBuild *b)
+{
+  g_autoptr (DkmsRecord) record = dkms_record_read (s, v->module, v->version, b->kernel, b->arch);
+  g_auto (DkmsFd) dir = -1;
+  g_autoptr (GPtrArray) names = record == NULL ? list_modules (s, v, b, &dir) : NULL;
+
+  return names != NULL && names->len == 0;
+}
