@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -22,6 +23,7 @@ static const char *const secrets[] = { "/etc/shadow",          "/etc/shadow-",
                                        "/var/lib/dkms/mok.key" };
 
 #define FILE_SIZE_LIMIT "8589934592"
+#define OUTPUT_LIMIT "1073741824"
 enum { LEAST_PROCESSES = 4096, PROCESSES_PER_JOB = 64 };
 
 static void
@@ -140,11 +142,22 @@ limit (const DkmsConfinement *self, GPtrArray *argv)
 {
   guint64 jobs = 0;
   g_autofree char *processes = NULL;
+  g_autofree char *memory = NULL;
+  g_autofree char *silence = NULL;
 
   (void)g_ascii_string_to_unsigned (self->settings->jobs, 10, 0, 1 << 16, &jobs, NULL);
   processes = g_strdup_printf ("%" G_GUINT64_FORMAT, MAX ((guint64)LEAST_PROCESSES, jobs * PROCESSES_PER_JOB));
   add (argv, "--processes", processes);
   add (argv, "--file-size", FILE_SIZE_LIMIT);
+  add (argv, "--output", OUTPUT_LIMIT);
+  memory = g_strdup_printf ("%" G_GUINT64_FORMAT,
+                            (guint64)sysconf (_SC_PHYS_PAGES) * (guint64)sysconf (_SC_PAGESIZE) / 5 * 4);
+  add (argv, "--memory", memory);
+  if (self->settings->build_timeout > 0)
+    {
+      silence = g_strdup_printf ("%u", self->settings->build_timeout);
+      add (argv, "--silence", silence);
+    }
   reserve (self, argv);
 }
 
@@ -232,6 +245,14 @@ dkms_findings_read (DkmsFindings *self, int report)
         self->ended = g_strdup_printf ("it started more than %s processes and was ended", words[1]);
       else if (strcmp (*line, "disk") == 0)
         self->ended = g_strdup ("it filled the disk and was ended");
+      else if (strcmp (*line, "memory") == 0)
+        self->ended = g_strdup ("it used four fifths of the machine's memory and was ended");
+      else if (strcmp (*line, "output") == 0)
+        self->ended = g_strdup ("it wrote more than 1 GiB of output and was ended");
+      else if (g_str_has_prefix (*line, "silence ") && words[1] != NULL)
+        self->ended = g_strdup_printf ("it wrote nothing for %s s and was ended (build_timeout in "
+                                       "/etc/dkms/framework.conf sets the limit)",
+                                       words[1]);
       else if (g_str_has_prefix (*line, "left ") && g_strv_length (words) == 3)
         self->left = g_strdup_printf ("%s process%s (%s)", words[1], strcmp (words[1], "1") == 0 ? "" : "es", words[2]);
     }

@@ -15,7 +15,8 @@
 
 static const char names[]
     = "source_tree dkms_tree install_tree tmp_location verbose symlink_modules parallel_jobs "
-      "compress_gzip_opts compress_xz_opts compress_zstd_opts recipe_timeout tarball_limit_mib sandbox build_user "
+      "compress_gzip_opts compress_xz_opts compress_zstd_opts recipe_timeout build_timeout tarball_limit_mib sandbox "
+      "build_user "
       "ADDON_MODULES_DIR NO_WEAK_MODULES "
       "modprobe_on_install post_transaction build_environment";
 
@@ -141,16 +142,16 @@ take_confinement (DkmsSettings *self, const DkmsRecipe *values, GError **error)
 }
 
 static gboolean
-take_number (const DkmsSettings *self, const DkmsRecipe *values, const char *name, guint most, guint *field,
-             GError **error)
+take_number (const DkmsSettings *self, const DkmsRecipe *values, const char *name, guint least, guint most,
+             guint *field, GError **error)
 {
   const char *text = dkms_recipe_get (values, name, 0);
-  g_autofree char *problem = g_strdup_printf ("is not a number from 1 to %u", most);
+  g_autofree char *problem = g_strdup_printf ("is not a number from %u to %u", least, most);
   guint64 number;
 
   if (*text == '\0')
     return TRUE;
-  if (!g_ascii_string_to_unsigned (text, 10, 1, most, &number, NULL))
+  if (!g_ascii_string_to_unsigned (text, 10, least, most, &number, NULL))
     return dkms_settings_fail (self, DKMS_ERROR_USAGE, name, text, problem, "Correct it, or leave it out.", error);
   *field = (guint)number;
   return TRUE;
@@ -188,8 +189,9 @@ take_values (DkmsSettings *self, const DkmsRecipe *values, GError **error)
   self->no_weak_modules |= *dkms_recipe_get (values, "NO_WEAK_MODULES", 0) != '\0';
   self->verbose = *dkms_recipe_get (values, "verbose", 0) != '\0';
   self->symlink_modules = *dkms_recipe_get (values, "symlink_modules", 0) != '\0';
-  return take_number (self, values, "recipe_timeout", 3600, &self->recipe_timeout, error)
-         && take_number (self, values, "tarball_limit_mib", 1 << 20, &self->tarball_limit_mib, error);
+  return take_number (self, values, "recipe_timeout", 1, 3600, &self->recipe_timeout, error)
+         && take_number (self, values, "build_timeout", 0, 1 << 20, &self->build_timeout, error)
+         && take_number (self, values, "tarball_limit_mib", 1, 1 << 20, &self->tarball_limit_mib, error);
 }
 
 gboolean
@@ -222,6 +224,7 @@ dkms_settings_new (DkmsRoot *root, GError **error)
 
   self->root = root;
   self->recipe_timeout = 30;
+  self->build_timeout = 1800;
   self->tarball_limit_mib = 4096;
   self->directives = g_ptr_array_new_with_free_func (g_free);
   self->source_tree = g_strdup ("/usr/src");

@@ -30,6 +30,7 @@ typedef struct {
   char *compress_zstd_opts;
   GPtrArray *directives;   /* "NAME=value" in command-line order */
   guint recipe_timeout;    /* seconds one recipe may take to be read */
+  guint build_timeout;     /* seconds without output after which a confined step of a build is ended; 0: never */
   guint tarball_limit_mib; /* the most that an archive may unpack to */
   char *post_transaction;  /* "" or a command line to run after a successful run */
   char *build_environment; /* "" or a shell file whose exports builds get */

@@ -10,7 +10,11 @@
  *   --user UID GID      whom the command runs as
  *   --processes N       so many at once, then the command is ended
  *   --file-size BYTES   no file may grow larger
- *   --reserve DIR BYTES so much stays free on the file system of DIR, else the command is ended
+ *   --reserve DIR BYTES so much stays free on the file system of DIR, and a hundredth of its inodes, else the command
+ * is ended
+ *   --memory BYTES      all processes together have no more of their own in memory, else the command is ended
+ *   --silence SECONDS   a command whose output is a file is ended when it writes nothing for so long
+ *   --output BYTES      and when it writes more than that
  *   --tmp-size BYTES    the most that --fresh and --overlay together may take, in memory
  * and, done in the order given, on top of a root that is read-only as a whole:
  *   --fresh DIR         DIR is empty, anyone may write there, and what is written goes with the command
@@ -32,13 +36,13 @@
  * output and error. The answer is the exit status as a decimal number. The sandbox ends when the socket is closed.
  *
  * Exit status: that of the command, 128 + signal number if one ended it; 125 when the world could not be made.
- * Findings: "setup WHAT: WHY", "processes N", "disk", "left N NAME" (so many were still running when the command had
- * ended).
+ * Findings: "setup WHAT: WHY", "processes N", "disk", "memory", "silence N", "output", "left N NAME" (so many were
+ * still running when the command had ended).
  *
- * sandbox-world.c makes the world, sandbox-rights.c takes the rights away, this file starts the command and watches it.
+ * sandbox-world.c makes the world, sandbox-rights.c takes the rights away, sandbox-watch.c watches the command, this
+ * file starts it.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -51,15 +55,13 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "sandbox.h"
 
-enum { SETUP_FAILED = 125, TICK_MS = 200, GRACE_MS = 150 };
+enum { SETUP_FAILED = 125 };
 
 void
 sandbox_report (const Sandbox *self, const char *format, ...)
@@ -140,6 +142,12 @@ parse (Sandbox *self, int argc, char **argv)
         self->processes = strtol (value, NULL, 10);
       else if (strcmp (word, "--file-size") == 0)
         self->file_size = strtoull (value, NULL, 10);
+      else if (strcmp (word, "--memory") == 0)
+        self->memory = strtoull (value, NULL, 10);
+      else if (strcmp (word, "--silence") == 0)
+        self->silence = strtol (value, NULL, 10);
+      else if (strcmp (word, "--output") == 0)
+        self->output = strtoull (value, NULL, 10);
       else if (strcmp (word, "--tmp-size") == 0)
         self->tmp_size = value;
       else if (strcmp (word, "--reserve") == 0)
@@ -161,120 +169,7 @@ parse (Sandbox *self, int argc, char **argv)
     }
 }
 
-/* ---- while the command runs ---- */
-
-/* Returns: how many processes there are in the namespace, this one not counted; name: of one of them */
-static long
-count_processes (char name[static 64])
-{
-  DIR *dir = opendir ("/proc");
-  const struct dirent *entry;
-  long count = 0;
-
-  *name = '\0';
-  while (dir != NULL && (entry = readdir (dir)) != NULL)
-    {
-      char path[300];
-      int fd;
-
-      if (entry->d_name[0] < '1' || entry->d_name[0] > '9' || strcmp (entry->d_name, "1") == 0)
-        continue;
-      count++;
-      if (*name != '\0')
-        continue;
-      (void)snprintf (path, sizeof path, "/proc/%s/comm", entry->d_name);
-      fd = open (path, O_RDONLY | O_CLOEXEC);
-      ssize_t n = fd >= 0 ? read (fd, name, 63) : -1;
-      name[n > 0 ? n - 1 : 0] = '\0';
-      if (fd >= 0)
-        (void)close (fd);
-    }
-  if (dir != NULL)
-    (void)closedir (dir);
-  return count;
-}
-
-static int
-disk_is_full (const Sandbox *self, int dir)
-{
-  struct statvfs st;
-
-  return dir >= 0 && fstatvfs (dir, &st) == 0 && (unsigned long long)st.f_bavail * st.f_frsize < self->reserve;
-}
-
-static void
-pause_ms (long ms)
-{
-  struct timespec time = { ms / 1000, ms % 1000 * 1000000 };
-
-  (void)nanosleep (&time, NULL);
-}
-
-/* What the command leaves running gets a moment to end by itself, and is reported. */
-static void
-report_left (const Sandbox *self)
-{
-  char name[64];
-  pid_t pid;
-
-  for (int waited = 0; waited < GRACE_MS; waited += 10)
-    {
-      while ((pid = waitpid (-1, NULL, WNOHANG)) > 0)
-        ;
-      if (pid < 0)
-        return;
-      pause_ms (10);
-    }
-  long left = count_processes (name);
-  if (left > 0)
-    sandbox_report (self, "left %ld %s\n", left, name);
-}
-
-/* No process but this one is left afterwards. */
-static void
-kill_all (void)
-{
-  (void)kill (-1, SIGKILL);
-  while (waitpid (-1, NULL, 0) > 0 || errno == EINTR)
-    ;
-}
-
-/* Process 1 of the namespace reaps and watches until @command has ended. Returns: its exit status */
-static int
-watch (const Sandbox *self, pid_t command, int reserve_dir)
-{
-  const struct timespec tick = { 0, TICK_MS * 1000000 };
-  sigset_t child;
-  char name[64];
-
-  (void)sigemptyset (&child);
-  (void)sigaddset (&child, SIGCHLD);
-  for (;;)
-    {
-      pid_t pid;
-      int status, result = -1;
-
-      while ((pid = waitpid (-1, &status, WNOHANG)) > 0)
-        if (pid == command)
-          result = WIFEXITED (status) ? WEXITSTATUS (status) : 128 + WTERMSIG (status);
-      if (result >= 0)
-        {
-          report_left (self);
-          return result;
-        }
-      if (self->processes > 0 && count_processes (name) >= self->processes)
-        {
-          sandbox_report (self, "processes %ld\n", self->processes);
-          return 128 + SIGKILL;
-        }
-      if (disk_is_full (self, reserve_dir))
-        {
-          sandbox_report (self, "disk\n");
-          return 128 + SIGKILL;
-        }
-      (void)sigtimedwait (&child, NULL, &tick);
-    }
-}
+/* ---- the commands ---- */
 
 /* Where the kernel schedules each session as one, it goes by the niceness of the session (sched(7), "autogroup"). */
 static void
@@ -288,8 +183,6 @@ make_session_nice (const Sandbox *self)
   (void)close (fd);
 }
 
-/* ---- the commands ---- */
-
 typedef struct {
   const char *cwd; /* NULL: stay */
   char **argv;
@@ -297,11 +190,24 @@ typedef struct {
   int input, output; /* -1: those of this process */
 } Command;
 
+/* When the machine runs out of memory, this is what the kernel ends first. */
+static void
+be_first_victim (const Sandbox *self)
+{
+  int fd = self->proc >= 0 ? openat (self->proc, "self/oom_score_adj", O_WRONLY | O_CLOEXEC) : -1;
+
+  if (fd < 0)
+    return;
+  (void)!write (fd, "500", 3);
+  (void)close (fd);
+}
+
 static void
 start (const Sandbox *self, const Command *command, const sigset_t *signals)
 {
   (void)setsid (); /* what it sends to its process group must not reach ours */
   (void)setpriority (PRIO_PROCESS, 0, self->nice);
+  be_first_victim (self);
   make_session_nice (self);
   if (command->cwd != NULL && chdir (command->cwd) < 0)
     sandbox_die (self, "enter", command->cwd);
@@ -324,25 +230,13 @@ start (const Sandbox *self, const Command *command, const sigset_t *signals)
 static int
 run (const Sandbox *self, const Command *command, const sigset_t *signals)
 {
-  int reserve_dir = self->reserve_dir != NULL ? open (self->reserve_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-  int status;
-  pid_t pid;
+  pid_t pid = fork ();
 
-  if (reserve_dir >= 0 && disk_is_full (self, reserve_dir))
-    {
-      (void)close (reserve_dir); /* it was before: not the command's doing */
-      reserve_dir = -1;
-    }
-  pid = fork ();
   if (pid < 0)
     sandbox_die (self, "start", "the command");
   if (pid == 0)
     start (self, command, signals);
-  status = watch (self, pid, reserve_dir);
-  kill_all ();
-  if (reserve_dir >= 0)
-    (void)close (reserve_dir);
-  return status;
+  return sandbox_watch (self, pid, command->output);
 }
 
 /* The next request. Returns: the descriptors that came with it in @fds; 0 when there will be none any more */

@@ -28,7 +28,8 @@ typedef struct {
   uid_t uid;
   gid_t gid;
   long processes;
-  unsigned long long file_size, reserve;
+  long silence; /* seconds; 0: no limit, as for all others */
+  unsigned long long file_size, reserve, memory, output;
   SandboxChange changes[SANDBOX_MAX_CHANGES];
   int count;
   char **command;
@@ -70,3 +71,17 @@ void sandbox_keep_few_rights (const Sandbox *self);
 
 /** Allows this process and its children, from here on, only the system calls that programs need. */
 void sandbox_filter_calls (const Sandbox *self);
+
+/* ---- sandbox-watch.c ---- */
+
+/**
+ * sandbox_watch:
+ * @command: a child of this process, which is number 1 of its namespace
+ * @output: where it writes to; -1: elsewhere
+ *
+ * Waits until @command ends, or exceeds a limit, which is reported. Then no other process is left, and what was is
+ * reported, too.
+ *
+ * Returns: its exit status; 128 + SIGKILL when it exceeded a limit
+ */
+int sandbox_watch (const Sandbox *self, pid_t command, int output);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What process 1 of a sandbox does while a command runs: it reaps, keeps the limits that the kernel does not keep for
+ * all processes together, and ends what the command leaves. Limits are looked at five times a second, which is often
+ * enough for a disk and a terminal; the kernel's own limits stop what is faster. Source: proc(5). */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sandbox.h"
+
+enum { TICK_MS = 200, GRACE_MS = 150 };
+
+/* All processes of the namespace but this one. */
+typedef struct {
+  long processes, threads;
+  unsigned long long memory; /* bytes that are theirs alone */
+  char name[64];             /* of one of them */
+} Crowd;
+
+static ssize_t
+read_text (const char *pid, const char *file, char *text, size_t size)
+{
+  char path[300];
+  int fd;
+  ssize_t n;
+
+  (void)snprintf (path, sizeof path, "/proc/%s/%s", pid, file);
+  fd = open (path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return -1;
+  n = read (fd, text, size - 1);
+  text[n > 0 ? n : 0] = '\0';
+  (void)close (fd);
+  return n;
+}
+
+static void
+add_process (Crowd *crowd, const char *pid)
+{
+  char path[300], text[128];
+  unsigned long resident = 0, shared = 0;
+  struct stat st;
+
+  crowd->processes++;
+  (void)snprintf (path, sizeof path, "/proc/%s/task", pid);
+  crowd->threads += stat (path, &st) == 0 && st.st_nlink > 2 ? (long)st.st_nlink - 2 : 1;
+  if (read_text (pid, "statm", text, sizeof text) > 0 && sscanf (text, "%*u %lu %lu", &resident, &shared) == 2
+      && resident > shared)
+    crowd->memory += (unsigned long long)(resident - shared) * (unsigned long long)sysconf (_SC_PAGESIZE);
+  if (*crowd->name == '\0' && read_text (pid, "comm", crowd->name, sizeof crowd->name) > 0)
+    crowd->name[strcspn (crowd->name, "\n")] = '\0';
+}
+
+static Crowd
+look_around (void)
+{
+  DIR *dir = opendir ("/proc");
+  const struct dirent *entry;
+  Crowd crowd = { 0 };
+
+  while (dir != NULL && (entry = readdir (dir)) != NULL)
+    if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && strcmp (entry->d_name, "1") != 0)
+      add_process (&crowd, entry->d_name);
+  if (dir != NULL)
+    (void)closedir (dir);
+  return crowd;
+}
+
+static int
+disk_is_full (const Sandbox *self, int dir)
+{
+  struct statvfs st;
+
+  /* A file system without a number of inodes (btrfs) says 0. */
+  return dir >= 0 && fstatvfs (dir, &st) == 0
+         && ((unsigned long long)st.f_bavail * st.f_frsize < self->reserve
+             || (st.f_files > 0 && st.f_favail < st.f_files / 100));
+}
+
+static void
+pause_ms (long ms)
+{
+  struct timespec time = { ms / 1000, ms % 1000 * 1000000 };
+
+  (void)nanosleep (&time, NULL);
+}
+
+/* What the command leaves running gets a moment to end by itself, and is reported. */
+static void
+report_left (const Sandbox *self)
+{
+  pid_t pid;
+  Crowd left;
+
+  for (int waited = 0; waited < GRACE_MS; waited += 10)
+    {
+      while ((pid = waitpid (-1, NULL, WNOHANG)) > 0)
+        ;
+      if (pid < 0)
+        return;
+      pause_ms (10);
+    }
+  left = look_around ();
+  if (left.processes > 0)
+    sandbox_report (self, "left %ld %s\n", left.processes, left.name);
+}
+
+/* No process but this one is left afterwards. */
+static void
+kill_all (void)
+{
+  (void)kill (-1, SIGKILL);
+  while (waitpid (-1, NULL, 0) > 0 || errno == EINTR)
+    ;
+}
+
+typedef struct {
+  int reserve_dir; /* -1: none */
+  int output;      /* a regular file; -1: none */
+  off_t written;
+  time_t since; /* when it last grew */
+} Watch;
+
+static time_t
+now (void)
+{
+  struct timespec time;
+
+  return clock_gettime (CLOCK_BOOTTIME, &time) == 0 ? time.tv_sec : 0;
+}
+
+/* Returns: whether a limit is exceeded, which it reports */
+static int
+is_over (const Sandbox *self, Watch *watch)
+{
+  Crowd crowd = look_around ();
+  struct stat st;
+
+  if (self->processes > 0 && (crowd.processes >= self->processes || crowd.threads >= self->processes * 4))
+    return sandbox_report (self, "processes %ld\n", self->processes), 1;
+  if (self->memory > 0 && crowd.memory > self->memory)
+    return sandbox_report (self, "memory\n"), 1;
+  if (disk_is_full (self, watch->reserve_dir))
+    return sandbox_report (self, "disk\n"), 1;
+  if (watch->output < 0 || fstat (watch->output, &st) < 0)
+    return 0;
+  if (st.st_size != watch->written)
+    {
+      watch->written = st.st_size;
+      watch->since = now ();
+    }
+  if (self->output > 0 && (unsigned long long)st.st_size > self->output)
+    return sandbox_report (self, "output\n"), 1;
+  if (self->silence > 0 && now () - watch->since >= self->silence)
+    return sandbox_report (self, "silence %ld\n", self->silence), 1;
+  return 0;
+}
+
+static int
+watch_until_end (const Sandbox *self, pid_t command, Watch *watch)
+{
+  const struct timespec tick = { 0, TICK_MS * 1000000 };
+  sigset_t child;
+
+  (void)sigemptyset (&child);
+  (void)sigaddset (&child, SIGCHLD);
+  for (;;)
+    {
+      pid_t pid;
+      int status, result = -1;
+
+      while ((pid = waitpid (-1, &status, WNOHANG)) > 0)
+        if (pid == command)
+          result = WIFEXITED (status) ? WEXITSTATUS (status) : 128 + WTERMSIG (status);
+      if (result >= 0)
+        {
+          report_left (self);
+          return result;
+        }
+      if (is_over (self, watch))
+        return 128 + SIGKILL;
+      (void)sigtimedwait (&child, NULL, &tick);
+    }
+}
+
+int
+sandbox_watch (const Sandbox *self, pid_t command, int output)
+{
+  Watch watch = { -1, -1, 0, now () };
+  struct stat st;
+  int status;
+
+  if (self->reserve_dir != NULL)
+    watch.reserve_dir = open (self->reserve_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (watch.reserve_dir >= 0 && disk_is_full (self, watch.reserve_dir))
+    {
+      (void)close (watch.reserve_dir); /* it was before: not the command's doing */
+      watch.reserve_dir = -1;
+    }
+  if (output >= 0 && fstat (output, &st) == 0 && S_ISREG (st.st_mode))
+    {
+      watch.output = output;
+      watch.written = st.st_size;
+    }
+  status = watch_until_end (self, command, &watch);
+  kill_all ();
+  if (watch.reserve_dir >= 0)
+    (void)close (watch.reserve_dir);
+  return status;
+}
