@@ -16,11 +16,15 @@
  *   --silence SECONDS   a command whose output is a file is ended when it writes nothing for so long
  *   --output BYTES      and when it writes more than that
  *   --tmp-size BYTES    the most that --fresh and --overlay together may take, in memory
- * and, done in the order given, on top of a root that is read-only as a whole:
+ * and, done in the order given, on top of a root that is read-only as a whole and has no devices:
  *   --fresh DIR         DIR is empty, anyone may write there, and what is written goes with the command
  *   --mask PATH         the directory PATH is empty, the file PATH cannot be read; absent is fine
- *   --expose PATH       what PATH was before any --fresh and --mask, at its place
- *   --overlay DIR       DIR may be written to; what is written goes with the command
+ *   --home DIR          DIR is empty, belongs to the command's user, and is $HOME; its parents may be in a --mask
+ *   --link TEXT PATH    PATH, in a directory that is empty, is a link
+ *   --expose PATH       what PATH was before any --fresh and --mask, at its place; absent is fine
+ *   --overlay DIR       DIR may be written to; what is written goes with the command. Where the kernel cannot do that,
+ *                       DIR stays read-only
+ *   --claim DIR         what the command's user could not read in DIR, which lies in an --overlay, is his
  *   --cover DIR         new entries in DIR itself go with the command, what is there can be read; absent is fine
  *   --bind FROM PATH    the directory FROM (a path outside --root) can be written as PATH
  * Without a command or --serve it only tries whether all this can be had.
@@ -37,10 +41,10 @@
  *
  * Exit status: that of the command, 128 + signal number if one ended it; 125 when the world could not be made.
  * Findings: "setup WHAT: WHY", "processes N", "disk", "memory", "silence N", "output", "left N NAME" (so many were
- * still running when the command had ended).
+ * still running when the command had ended), "note TEXT".
  *
- * sandbox-world.c makes the world, sandbox-rights.c takes the rights away, sandbox-watch.c watches the command, this
- * file starts it.
+ * sandbox-world.c makes the world, sandbox-changes.c and sandbox-overlay.c what is different in it, sandbox-rights.c
+ * takes the rights away, sandbox-watch.c watches the command, this file starts it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -95,9 +99,12 @@ usage (const Sandbox *self, const char *word)
 static void
 add_change (Sandbox *self, SandboxKind kind, const char *path, const char *from)
 {
-  if (self->count == SANDBOX_MAX_CHANGES)
-    usage (self, "so many paths");
-  self->changes[self->count++] = (SandboxChange){ kind, path, from, -1 };
+  SandboxChange *more = realloc (self->changes, (self->count + 1) * sizeof *more);
+
+  if (more == NULL)
+    sandbox_die (self, "remember", path);
+  self->changes = more;
+  self->changes[self->count++] = (SandboxChange){ .kind = kind, .path = path, .from = from, .tree = -1 };
 }
 
 static void
@@ -106,8 +113,9 @@ parse (Sandbox *self, int argc, char **argv)
   static const struct {
     const char *word;
     SandboxKind kind;
-  } changes[] = { { "--fresh", FRESH },     { "--mask", MASK },   { "--expose", EXPOSE },
-                  { "--overlay", OVERLAY }, { "--cover", COVER }, { "--bind", BIND } };
+  } changes[] = { { "--fresh", FRESH }, { "--mask", MASK },     { "--home", HOME },
+                  { "--link", LINK },   { "--expose", EXPOSE }, { "--overlay", OVERLAY },
+                  { "--claim", CLAIM }, { "--cover", COVER },   { "--bind", BIND } };
 
   for (int i = 1; i < argc; i++)
     {
@@ -123,13 +131,16 @@ parse (Sandbox *self, int argc, char **argv)
         if (strcmp (word, changes[k].word) == 0)
           kind = (int)changes[k].kind;
       if (value == NULL
-          || ((kind == BIND || strcmp (word, "--user") == 0 || strcmp (word, "--reserve") == 0) && more == NULL))
+          || ((kind == BIND || kind == LINK || strcmp (word, "--user") == 0 || strcmp (word, "--reserve") == 0)
+              && more == NULL))
         usage (self, word);
-      if (kind >= 0)
+      if (kind == BIND || kind == LINK)
         {
-          add_change (self, (SandboxKind)kind, kind == BIND ? more : value, kind == BIND ? value : NULL);
-          used = kind == BIND ? 2 : 1;
+          add_change (self, (SandboxKind)kind, more, value);
+          used = 2;
         }
+      else if (kind >= 0)
+        add_change (self, (SandboxKind)kind, value, NULL);
       else if (strcmp (word, "--root") == 0)
         self->root = value;
       else if (strcmp (word, "--chdir") == 0)
@@ -221,6 +232,8 @@ start (const Sandbox *self, const Command *command, const sigset_t *signals)
   (void)sigprocmask (SIG_SETMASK, signals, NULL);
   if (command->env != NULL)
     environ = command->env;
+  if (self->home != NULL && setenv ("HOME", self->home, 1) < 0)
+    sandbox_die (self, "set", "HOME");
   (void)execvp (command->argv[0], command->argv);
   (void)fprintf (stderr, "%s: %s\n", command->argv[0], strerror (errno));
   _exit (127);
@@ -365,7 +378,7 @@ be_first (Sandbox *self, const sigset_t *signals)
 int
 main (int argc, char **argv)
 {
-  Sandbox self = { .root = "/", .report = -1, .serve = -1, .proc = -1 };
+  Sandbox self = { .root = "/", .report = -1, .serve = -1, .proc = -1, .uid = geteuid (), .gid = getegid () };
   sigset_t child, signals;
   pid_t pid;
   int status;

@@ -2,10 +2,8 @@
 /* The namespaces and mounts of a sandbox. Sources: mount_setattr(2), open_tree(2), pid_namespaces(7),
  * user_namespaces(7). */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,50 +11,52 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "sandbox.h"
 
 /* Not in every libc yet. */
-#ifndef MOUNT_ATTR_RDONLY
-#define MOUNT_ATTR_RDONLY 0x00000001
-struct mount_attr {
-  unsigned long long attr_set, attr_clr, propagation, userns_fd;
-};
-#endif
 #ifndef OPEN_TREE_CLONE
 #define OPEN_TREE_CLONE 1
 #endif
 #ifndef MOVE_MOUNT_F_EMPTY_PATH
 #define MOVE_MOUNT_F_EMPTY_PATH 0x00000004
 #endif
-#ifndef AT_RECURSIVE
-#define AT_RECURSIVE 0x8000
-#endif
 
-enum { STORE_PATH = 48 };
-
-static const char *const nodes[] = { "null", "zero", "full", "random", "urandom" };
+static const struct {
+  const char *name;
+  unsigned int minor; /* of major number 1 */
+} nodes[] = { { "null", 3 }, { "zero", 5 }, { "full", 7 }, { "random", 8 }, { "urandom", 9 } };
+enum { NODES = sizeof nodes / sizeof *nodes, MEM_MAJOR = 1 };
 
 /* ---- system calls without wrappers ---- */
 
-static int
-clone_tree (const char *path)
+int
+sandbox_clone_tree (const char *path)
 {
-  return (int)syscall (SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | O_CLOEXEC | AT_RECURSIVE);
+  return (int)syscall (SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | O_CLOEXEC | AT_RECURSIVE | AT_NO_AUTOMOUNT);
 }
 
-static int
-attach_tree (int tree, const char *path)
+int
+sandbox_attach_tree (int tree, const char *path)
 {
   return (int)syscall (SYS_move_mount, tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH);
 }
 
-static int
-make_read_only (const char *path, unsigned int recursive)
+int
+sandbox_set_attributes (int fd, unsigned int recursive, unsigned long long set, unsigned long long clear)
 {
-  struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
+  struct mount_attr attr = { .attr_set = set, .attr_clr = clear };
+
+  return (int)syscall (SYS_mount_setattr, fd, "", AT_EMPTY_PATH | recursive, &attr, sizeof attr);
+}
+
+int
+sandbox_set_attributes_of (const char *path, unsigned int recursive, unsigned long long set)
+{
+  struct mount_attr attr = { .attr_set = set };
 
   return (int)syscall (SYS_mount_setattr, AT_FDCWD, path, recursive, &attr, sizeof attr);
 }
@@ -97,52 +97,66 @@ sandbox_leave (const Sandbox *self)
   put_text (self, "/proc/self/gid_map", map);
 }
 
-/* Creates @path and its parents, as far as the mounts so far allow. */
-static void
-make_dirs (const char *path, mode_t mode)
+void
+sandbox_new_store (Sandbox *self, const char *name, mode_t mode, char path[static SANDBOX_STORE_PATH])
 {
-  char walk[PATH_MAX];
-
-  (void)snprintf (walk, sizeof walk, "%s", path);
-  for (char *p = walk + 1; *p != '\0'; p++)
-    if (*p == '/')
-      {
-        *p = '\0';
-        (void)mkdir (walk, 0755);
-        *p = '/';
-      }
-  (void)mkdir (walk, mode);
-}
-
-/* A new directory in the store, which lies under /dev until all is done. */
-static void
-new_store (Sandbox *self, const char *name, mode_t mode, char path[static STORE_PATH])
-{
-  (void)snprintf (path, STORE_PATH, "/dev/%d-%s", self->stores++, name);
+  (void)snprintf (path, SANDBOX_STORE_PATH, "/dev/%d-%s", self->stores++, name);
   if (mkdir (path, 0700) < 0 || chmod (path, mode) < 0)
     sandbox_die (self, "make", path);
 }
 
-/* A file system in memory for all that may be written, and the harmless nodes of /dev in it. */
-static void
-make_store (Sandbox *self, const int *trees, char dev[static STORE_PATH])
+/* A device node for @path that was not there to be cloned. Returns: a tree that holds it; -1: only the machine's root
+ * may do so */
+static int
+make_node (const char *path, unsigned int minor)
 {
-  char option[64], path[STORE_PATH + 64];
+  int tree;
 
-  (void)snprintf (option, sizeof option, "mode=0755,size=%s", self->tmp_size != NULL ? self->tmp_size : "25%");
-  if (mount ("dkms", "/dev", "tmpfs", MS_NOSUID, option) < 0)
-    sandbox_die (self, "cover", "/dev");
-  new_store (self, "dev", 0755, dev);
-  for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
+  (void)unlink (path);
+  if (mknod (path, S_IFCHR | 0666, makedev (MEM_MAJOR, minor)) < 0 || chmod (path, 0666) < 0
+      || (tree = sandbox_clone_tree (path)) < 0)
+    return -1;
+  if (sandbox_set_attributes (tree, 0, 0, MOUNT_ATTR_NODEV) == 0)
+    return tree;
+  (void)close (tree);
+  return -1;
+}
+
+static void
+add_nodes (const Sandbox *self, const int *trees, const char *dev)
+{
+  for (size_t i = 0; i < NODES; i++)
     {
-      int fd;
+      char path[SANDBOX_STORE_PATH + 64];
+      int tree = trees[i], fd;
 
-      (void)snprintf (path, sizeof path, "%s/%s", dev, nodes[i]);
-      fd = open (path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-      if (fd < 0 || trees[i] < 0 || attach_tree (trees[i], path) < 0)
+      (void)snprintf (path, sizeof path, "%s/%s", dev, nodes[i].name);
+      if (tree < 0 && (tree = make_node (path, nodes[i].minor)) < 0)
+        {
+          (void)unlink (path);
+          continue;
+        }
+      fd = open (path, O_PATH | O_CREAT | O_CLOEXEC, 0600);
+      if (fd < 0)
+        fd = open (path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+      if (fd < 0 || sandbox_attach_tree (tree, path) < 0)
         sandbox_die (self, "make", path);
       (void)close (fd);
+      (void)close (tree);
     }
+}
+
+/* A file system in memory for all that may be written, and the harmless nodes of /dev in it. */
+static void
+make_store (Sandbox *self, const int *trees, char dev[static SANDBOX_STORE_PATH])
+{
+  char option[64], path[SANDBOX_STORE_PATH + 64];
+
+  (void)snprintf (option, sizeof option, "mode=0755,size=%s", self->tmp_size != NULL ? self->tmp_size : "25%");
+  if (mount ("dkms", "/dev", "tmpfs", MS_NOSUID | MS_NODEV, option) < 0)
+    sandbox_die (self, "cover", "/dev");
+  sandbox_new_store (self, "dev", 0755, dev);
+  add_nodes (self, trees, dev);
   (void)snprintf (path, sizeof path, "%s/shm", dev);
   if (mkdir (path, 0700) < 0 || chmod (path, 01777) < 0)
     sandbox_die (self, "make", path);
@@ -156,143 +170,6 @@ make_store (Sandbox *self, const int *trees, char dev[static STORE_PATH])
       if (symlink (links[i][0], path) < 0)
         sandbox_die (self, "make", path);
     }
-}
-
-static void
-bind_over (const Sandbox *self, const char *from, const char *to)
-{
-  if (mount (from, to, NULL, MS_BIND, NULL) < 0)
-    sandbox_die (self, "cover", to);
-}
-
-static void
-do_mask (Sandbox *self, const char *path)
-{
-  char empty[STORE_PATH];
-  struct stat st;
-
-  if (stat (path, &st) < 0)
-    return;
-  if (S_ISDIR (st.st_mode))
-    new_store (self, "empty", 0555, empty);
-  else
-    {
-      int fd;
-
-      (void)snprintf (empty, STORE_PATH, "/dev/%d-empty", self->stores++);
-      fd = open (empty, O_WRONLY | O_CREAT | O_CLOEXEC, 0);
-      if (fd < 0)
-        sandbox_die (self, "make", empty);
-      (void)close (fd);
-    }
-  bind_over (self, empty, path);
-  if (make_read_only (path, 0) < 0)
-    sandbox_die (self, "close", path);
-}
-
-static void
-do_overlay (Sandbox *self, const char *path)
-{
-  char upper[STORE_PATH], work[STORE_PATH], *options = NULL;
-  struct stat st;
-
-  if (stat (path, &st) < 0 || !S_ISDIR (st.st_mode))
-    return;
-  new_store (self, "upper", st.st_mode & 07777, upper);
-  new_store (self, "work", 0700, work);
-  if (geteuid () == 0 && chown (upper, st.st_uid, st.st_gid) < 0)
-    sandbox_die (self, "set the owner of", upper);
-  if (strpbrk (path, ",:\\") != NULL)
-    {
-      errno = EINVAL;
-      sandbox_die (self, "overlay", path);
-    }
-  /* Whoever is in a user namespace may not set trusted attributes; the kernel offers others. */
-  if (asprintf (&options, "lowerdir=%s,upperdir=%s,workdir=%s%s", path, upper, work,
-                geteuid () == 0 ? "" : ",userxattr")
-          < 0
-      || mount ("dkms", path, "overlay", MS_NOSUID | MS_NODEV, options) < 0)
-    sandbox_die (self, "overlay", path);
-  free (options);
-}
-
-/* Whether something else will be shown as @path: then it must not hang on what is there now, which others may delete,
- * and the mount with it. */
-static int
-is_replaced (const Sandbox *self, const char *path)
-{
-  for (int i = 0; i < self->count; i++)
-    if (self->changes[i].kind == BIND && strcmp (self->changes[i].path, path) == 0)
-      return 1;
-  return 0;
-}
-
-/* The entries of @path appear again in a directory of the store, in which others can be made. */
-static void
-do_cover (Sandbox *self, const char *path)
-{
-  DIR *dir = opendir (path);
-  char cover[STORE_PATH];
-  const struct dirent *entry;
-
-  if (dir == NULL && errno == ENOENT)
-    return;
-  if (dir == NULL)
-    sandbox_die (self, "read", path);
-  new_store (self, "cover", 0755, cover);
-  while ((entry = readdir (dir)) != NULL)
-    {
-      char *from = NULL, *to = NULL, text[PATH_MAX];
-      struct stat st;
-      ssize_t n;
-      int fd;
-
-      if (strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0)
-        continue;
-      if (asprintf (&from, "%s/%s", path, entry->d_name) < 0 || asprintf (&to, "%s/%s", cover, entry->d_name) < 0)
-        sandbox_die (self, "show", path);
-      if (lstat (from, &st) < 0)
-        st.st_mode = 0; /* gone meanwhile */
-      if (S_ISLNK (st.st_mode))
-        {
-          n = readlink (from, text, sizeof text - 1);
-          text[n > 0 ? n : 0] = '\0';
-          if (symlink (text, to) < 0)
-            sandbox_die (self, "show", from);
-        }
-      else if (S_ISDIR (st.st_mode))
-        {
-          if (mkdir (to, 0755) < 0)
-            sandbox_die (self, "show", from);
-          if (!is_replaced (self, from) && mount (from, to, NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
-            sandbox_die (self, "show", from);
-        }
-      else if (S_ISREG (st.st_mode))
-        {
-          fd = open (to, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-          if (fd < 0)
-            sandbox_die (self, "show", from);
-          (void)close (fd);
-          if (mount (from, to, NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
-            sandbox_die (self, "show", from);
-        }
-      free (from);
-      free (to);
-    }
-  (void)closedir (dir);
-  if (mount (cover, path, NULL, MS_BIND | MS_REC, NULL) < 0)
-    sandbox_die (self, "cover", path);
-}
-
-static void
-do_attach (const Sandbox *self, const SandboxChange *change)
-{
-  if (change->tree < 0)
-    return;
-  make_dirs (change->path, 0755);
-  if (attach_tree (change->tree, change->path) < 0)
-    sandbox_die (self, "show", change->path);
-  (void)close (change->tree);
 }
 
 /* No mount is shared with another namespace from now on. Only the root of all mounts can be told so; in a chroot, "/"
@@ -313,9 +190,10 @@ separate (const Sandbox *self)
 static void
 enter (const Sandbox *self)
 {
-  int tree = clone_tree (self->root);
+  int tree = sandbox_clone_tree (self->root);
 
-  if (tree < 0 || attach_tree (tree, self->root) < 0 || fchdir (tree) < 0 || chroot (".") < 0 || chdir ("/") < 0)
+  if (tree < 0 || sandbox_attach_tree (tree, self->root) < 0 || fchdir (tree) < 0 || chroot (".") < 0
+      || chdir ("/") < 0)
     sandbox_die (self, "enter", self->root);
   (void)close (tree);
 }
@@ -323,57 +201,33 @@ enter (const Sandbox *self)
 void
 sandbox_change_world (Sandbox *self)
 {
-  char dev[STORE_PATH], fresh[STORE_PATH];
-  int trees[sizeof nodes / sizeof *nodes];
+  char dev[SANDBOX_STORE_PATH], *mounts;
+  int trees[NODES];
 
   separate (self);
   /* What is taken from outside, before there is no outside any more. */
-  for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++)
+  mounts = sandbox_read_mounts ();
+  for (size_t i = 0; i < NODES; i++)
     {
       char path[64];
-      (void)snprintf (path, sizeof path, "/dev/%s", nodes[i]);
-      trees[i] = clone_tree (path);
+      (void)snprintf (path, sizeof path, "/dev/%s", nodes[i].name);
+      trees[i] = sandbox_clone_tree (path);
     }
-  for (int i = 0; i < self->count; i++)
-    if (self->changes[i].kind == BIND && (self->changes[i].tree = clone_tree (self->changes[i].from)) < 0)
-      sandbox_die (self, "take", self->changes[i].from);
+  for (size_t i = 0; i < self->count; i++)
+    sandbox_take (self, &self->changes[i]);
 
   enter (self);
-  if (make_read_only ("/", AT_RECURSIVE) < 0)
+  /* A device or a set-user-id file is as good in one place as in another: think of the /dev of an image. */
+  if (sandbox_set_attributes_of ("/", AT_RECURSIVE, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID) < 0)
     sandbox_die (self, "close", "/");
-  for (int i = 0; i < self->count; i++)
-    if (self->changes[i].kind == EXPOSE)
-      self->changes[i].tree = clone_tree (self->changes[i].path);
+  for (size_t i = 0; i < self->count; i++)
+    sandbox_prepare (self, &self->changes[i], mounts);
+  free (mounts);
   make_store (self, trees, dev);
-
-  for (int i = 0; i < self->count; i++)
-    {
-      const SandboxChange *change = &self->changes[i];
-      struct stat st;
-
-      switch (change->kind)
-        {
-        case FRESH:
-          if (stat (change->path, &st) < 0 || !S_ISDIR (st.st_mode))
-            break;
-          new_store (self, "fresh", 01777, fresh);
-          bind_over (self, fresh, change->path);
-          break;
-        case MASK:
-          do_mask (self, change->path);
-          break;
-        case OVERLAY:
-          do_overlay (self, change->path);
-          break;
-        case COVER:
-          do_cover (self, change->path);
-          break;
-        case EXPOSE:
-        case BIND:
-          do_attach (self, change);
-          break;
-        }
-    }
+  for (size_t i = 0; i < self->count; i++)
+    sandbox_do (self, &self->changes[i]);
+  for (size_t i = 0; i < self->count; i++)
+    sandbox_close_mask (self, &self->changes[i]);
   if (mount (dev, "/dev", NULL, MS_BIND | MS_REC, NULL) < 0)
     sandbox_die (self, "cover", "/dev");
 }
@@ -415,7 +269,7 @@ sandbox_close_proc (Sandbox *self)
 {
   struct stat st;
 
-  self->proc = clone_tree ("/proc");
-  if (stat ("/proc/self", &st) == 0 && make_read_only ("/proc", 0) < 0)
+  self->proc = sandbox_clone_tree ("/proc");
+  if (stat ("/proc/self", &st) == 0 && sandbox_set_attributes_of ("/proc", 0, MOUNT_ATTR_RDONLY) < 0)
     sandbox_die (self, "close", "/proc");
 }

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The changes that a sandbox makes to its root, one function for each kind; overlays are in sandbox-overlay.c. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sandbox.h"
+
+/* Creates the parents of @path, as far as the mounts so far allow. */
+static void
+make_parents (const char *path)
+{
+  char walk[PATH_MAX];
+
+  (void)snprintf (walk, sizeof walk, "%s", path);
+  for (char *p = walk + 1; *p != '\0'; p++)
+    if (*p == '/')
+      {
+        *p = '\0';
+        (void)mkdir (walk, 0755);
+        *p = '/';
+      }
+}
+
+static void
+make_dirs (const char *path, mode_t mode)
+{
+  make_parents (path);
+  (void)mkdir (path, mode);
+}
+
+static void
+bind_over (const Sandbox *self, const char *from, const char *to)
+{
+  if (mount (from, to, NULL, MS_BIND, NULL) < 0)
+    sandbox_die (self, "cover", to);
+}
+
+/* A file in the store that stands for another one. Returns: its descriptor */
+static int
+new_file (Sandbox *self, const char *name, mode_t mode, char path[static SANDBOX_STORE_PATH])
+{
+  int fd;
+
+  (void)snprintf (path, SANDBOX_STORE_PATH, "/dev/%d-%s", self->stores++, name);
+  fd = open (path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0 || fchmod (fd, mode) < 0)
+    sandbox_die (self, "make", path);
+  return fd;
+}
+
+static void
+do_fresh (Sandbox *self, const char *path)
+{
+  char fresh[SANDBOX_STORE_PATH];
+  struct stat st;
+
+  if (stat (path, &st) < 0 || !S_ISDIR (st.st_mode))
+    return;
+  sandbox_new_store (self, "fresh", 01777, fresh);
+  bind_over (self, fresh, path);
+}
+
+/* It stays writable for us until all that shall appear in it is there. */
+static void
+do_mask (Sandbox *self, SandboxChange *change)
+{
+  char empty[SANDBOX_STORE_PATH];
+  struct stat st;
+
+  if (stat (change->path, &st) < 0)
+    return;
+  if (S_ISDIR (st.st_mode))
+    sandbox_new_store (self, "empty", 0555, empty);
+  else
+    (void)close (new_file (self, "empty", 0, empty));
+  bind_over (self, empty, change->path);
+  change->tree = open (change->path, O_PATH | O_CLOEXEC);
+  if (change->tree < 0)
+    sandbox_die (self, "open", change->path);
+}
+
+static void
+do_home (Sandbox *self, const char *path)
+{
+  char home[SANDBOX_STORE_PATH];
+
+  sandbox_new_store (self, "home", 0700, home);
+  if (geteuid () == 0 && chown (home, self->uid, self->gid) < 0)
+    sandbox_die (self, "set the owner of", home);
+  make_dirs (path, 0755);
+  bind_over (self, home, path);
+  self->home = path;
+}
+
+static void
+do_link (const Sandbox *self, const SandboxChange *change)
+{
+  make_parents (change->path);
+  if (symlink (change->from, change->path) < 0 && errno != EEXIST)
+    sandbox_die (self, "show", change->path);
+}
+
+/* Whether something else will be shown as @path: then it must not hang on what is there now, which others may delete,
+ * and the mount with it. */
+static int
+is_replaced (const Sandbox *self, const char *path)
+{
+  for (size_t i = 0; i < self->count; i++)
+    if (self->changes[i].kind == BIND && strcmp (self->changes[i].path, path) == 0)
+      return 1;
+  return 0;
+}
+
+/* The entries of @path appear again in a directory of the store, in which others can be made. */
+static void
+do_cover (Sandbox *self, const char *path)
+{
+  DIR *dir = opendir (path);
+  char cover[SANDBOX_STORE_PATH];
+  const struct dirent *entry;
+
+  if (dir == NULL && errno == ENOENT)
+    return;
+  if (dir == NULL)
+    sandbox_die (self, "read", path);
+  sandbox_new_store (self, "cover", 0755, cover);
+  if (geteuid () == 0 && chown (cover, self->uid, self->gid) < 0)
+    sandbox_die (self, "set the owner of", cover);
+  while ((entry = readdir (dir)) != NULL)
+    {
+      char *from = NULL, *to = NULL, text[PATH_MAX];
+      struct stat st;
+      ssize_t n;
+      int fd;
+
+      if (strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0)
+        continue;
+      if (asprintf (&from, "%s/%s", path, entry->d_name) < 0 || asprintf (&to, "%s/%s", cover, entry->d_name) < 0)
+        sandbox_die (self, "show", path);
+      if (lstat (from, &st) < 0)
+        st.st_mode = 0; /* gone meanwhile */
+      if (S_ISLNK (st.st_mode))
+        {
+          n = readlink (from, text, sizeof text - 1);
+          text[n > 0 ? n : 0] = '\0';
+          if (symlink (text, to) < 0)
+            sandbox_die (self, "show", from);
+        }
+      else if (S_ISDIR (st.st_mode))
+        {
+          if (mkdir (to, 0755) < 0)
+            sandbox_die (self, "show", from);
+          if (!is_replaced (self, from) && mount (from, to, NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
+            sandbox_die (self, "show", from);
+        }
+      else if (S_ISREG (st.st_mode))
+        {
+          fd = open (to, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+          if (fd < 0)
+            sandbox_die (self, "show", from);
+          (void)close (fd);
+          if (mount (from, to, NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
+            sandbox_die (self, "show", from);
+        }
+      free (from);
+      free (to);
+    }
+  (void)closedir (dir);
+  if (mount (cover, path, NULL, MS_BIND | MS_REC, NULL) < 0)
+    sandbox_die (self, "cover", path);
+}
+
+/* The file @path appears as a copy that the command's user can read. */
+static void
+show_copy (Sandbox *self, const char *path)
+{
+  int from = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  char copy[SANDBOX_STORE_PATH], buffer[65536];
+  int to = new_file (self, "copy", 0444, copy);
+  ssize_t n = 0;
+
+  while (from >= 0 && (n = read (from, buffer, sizeof buffer)) > 0)
+    if (write (to, buffer, (size_t)n) != n)
+      sandbox_die (self, "copy", path);
+  if (from < 0 || n < 0)
+    sandbox_die (self, "read", path);
+  (void)close (from);
+  (void)close (to);
+  bind_over (self, copy, path);
+  if (sandbox_set_attributes_of (path, 0, MOUNT_ATTR_RDONLY) < 0)
+    sandbox_die (self, "close", path);
+}
+
+static void
+do_attach (Sandbox *self, const SandboxChange *change)
+{
+  struct stat st;
+  int fd;
+
+  if (change->tree < 0)
+    return; /* was not there */
+  if (fstat (change->tree, &st) < 0)
+    sandbox_die (self, "show", change->path);
+  make_parents (change->path);
+  if (S_ISDIR (st.st_mode))
+    (void)mkdir (change->path, 0755);
+  else if ((fd = open (change->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) >= 0)
+    (void)close (fd);
+  if (sandbox_attach_tree (change->tree, change->path) < 0)
+    sandbox_die (self, "show", change->path);
+  (void)close (change->tree);
+  if (change->kind == EXPOSE && S_ISREG (st.st_mode) && geteuid () == 0 && !sandbox_may_read (self, &st))
+    show_copy (self, change->path);
+}
+
+/* ---- the steps of all changes ---- */
+
+void
+sandbox_take (const Sandbox *self, SandboxChange *change)
+{
+  if (change->kind != BIND)
+    return;
+  change->tree = sandbox_clone_tree (change->from);
+  if (change->tree < 0
+      || sandbox_set_attributes (change->tree, AT_RECURSIVE, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID, 0) < 0)
+    sandbox_die (self, "take", change->from);
+}
+
+void
+sandbox_prepare (const Sandbox *self, SandboxChange *change, const char *mounts)
+{
+  if (change->kind == EXPOSE)
+    change->tree = sandbox_clone_tree (change->path);
+  else if (change->kind == OVERLAY || change->kind == CLAIM)
+    sandbox_survey (self, change, mounts);
+}
+
+void
+sandbox_do (Sandbox *self, SandboxChange *change)
+{
+  switch (change->kind)
+    {
+    case FRESH:
+      do_fresh (self, change->path);
+      break;
+    case HOME:
+      do_home (self, change->path);
+      break;
+    case MASK:
+      do_mask (self, change);
+      break;
+    case LINK:
+      do_link (self, change);
+      break;
+    case OVERLAY:
+      sandbox_do_overlay (self, change);
+      break;
+    case CLAIM:
+      sandbox_do_claim (self, change);
+      break;
+    case COVER:
+      do_cover (self, change->path);
+      break;
+    case EXPOSE:
+    case BIND:
+      do_attach (self, change);
+      break;
+    }
+}
+
+void
+sandbox_close_mask (const Sandbox *self, const SandboxChange *change)
+{
+  if (change->kind != MASK || change->tree < 0)
+    return;
+  if (sandbox_set_attributes (change->tree, 0, MOUNT_ATTR_RDONLY, 0) < 0)
+    sandbox_die (self, "close", change->path);
+  (void)close (change->tree);
+}

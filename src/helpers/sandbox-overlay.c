@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Directories of a sandbox that can be written to although nothing of it is kept, and the access of a user without
+ * capabilities to what is in them. Sources: the kernel's Documentation/filesystems/overlayfs.rst,
+ * proc_pid_mountinfo(5). */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sandbox.h"
+
+/* A tree that belongs to the user is looked through so far; one that belongs to somebody else completely. */
+enum { MAX_LOOKED_AT = 20000, MAX_DEPTH = 64 };
+/* Up to so many files of others become the user's, so that he can write to them; of more, only those that he could not
+ * read. */
+enum { MAX_CLAIMED = 4096 };
+
+static void
+add_path (const Sandbox *self, SandboxPaths *paths, const char *path, int tree)
+{
+  if ((paths->count & (paths->count + 1)) == 0)
+    {
+      void *more = realloc (paths->items, (2 * paths->count + 1) * sizeof *paths->items);
+      if (more == NULL)
+        sandbox_die (self, "remember", path);
+      paths->items = more;
+    }
+  paths->items[paths->count].path = strdup (path);
+  paths->items[paths->count].tree = tree;
+  if (paths->items[paths->count++].path == NULL)
+    sandbox_die (self, "remember", path);
+}
+
+/* Returns: what of @path lies below @dir, or NULL */
+static const char *
+below (const char *path, const char *dir)
+{
+  size_t n = strlen (dir);
+
+  n -= n > 0 && dir[n - 1] == '/';
+  return strncmp (path, dir, n) == 0 && path[n] == '/' && path[n + 1] != '\0' ? path + n + 1 : NULL;
+}
+
+/* ---- mounts below an overlay, which would hide them ---- */
+
+char *
+sandbox_read_mounts (void)
+{
+  FILE *file = fopen ("/proc/self/mountinfo", "re");
+  char *text = NULL;
+  size_t size = 0;
+
+  if (file == NULL)
+    return NULL;
+  if (getdelim (&text, &size, '\0', file) < 0)
+    {
+      free (text);
+      text = NULL;
+    }
+  (void)fclose (file);
+  return text;
+}
+
+/* The kernel writes blanks and the like as backslash and three octal digits. */
+static void
+unescape (char *text)
+{
+  char *to = text;
+
+  for (const char *from = text; *from != '\0'; from++)
+    if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] != '\0' && from[3] != '\0')
+      {
+        *to++ = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
+        from += 3;
+      }
+    else
+      *to++ = *from;
+  *to = '\0';
+}
+
+static int
+is_covered (const SandboxPaths *paths, const char *path)
+{
+  for (size_t i = 0; i < paths->count; i++)
+    if (strcmp (paths->items[i].path, path) == 0 || below (path, paths->items[i].path) != NULL)
+      return 1;
+  return 0;
+}
+
+static void
+find_mounts (const Sandbox *self, SandboxChange *change, const char *mounts)
+{
+  for (const char *line = mounts; line != NULL && *line != '\0'; line = strchr (line, '\n'), line += line != NULL)
+    {
+      char point[PATH_MAX];
+      const char *inside = point;
+      int tree;
+
+      if (sscanf (line, "%*s %*s %*s %*s %4095s", point) != 1)
+        continue;
+      unescape (point);
+      if (strcmp (self->root, "/") != 0 && (inside = below (point, self->root)) == NULL)
+        continue;
+      inside -= inside != point;
+      if (below (inside, change->path) == NULL || is_covered (&change->paths, inside))
+        continue;
+      tree = sandbox_clone_tree (inside);
+      if (tree >= 0)
+        add_path (self, &change->paths, inside, tree);
+    }
+}
+
+/* ---- what the user could not read ---- */
+
+int
+sandbox_may_read (const Sandbox *self, const struct stat *st)
+{
+  mode_t bits = S_ISDIR (st->st_mode) ? 05 : 04;
+  int shift = st->st_uid == self->uid ? 6 : st->st_gid == self->gid ? 3 : 0;
+
+  return (st->st_mode >> shift & bits) == bits;
+}
+
+typedef struct {
+  const Sandbox *self;
+  SandboxPaths needed;   /* cannot be read, or are directories in which nothing can be made */
+  SandboxPaths optional; /* files of others that can be read */
+  dev_t device;
+  long left; /* entries that may still be looked at */
+} Survey;
+
+static void look_through (Survey *survey, int dir_fd, const char *path, int depth);
+
+static void
+look_at (Survey *survey, int dir_fd, const char *name, const char *path, int depth)
+{
+  const Sandbox *self = survey->self;
+  struct stat st;
+  int fd;
+
+  if (fstatat (dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_dev != survey->device
+      || (!S_ISDIR (st.st_mode) && !S_ISREG (st.st_mode)))
+    return;
+  if (!sandbox_may_read (self, &st) || (S_ISDIR (st.st_mode) && st.st_uid != self->uid))
+    add_path (self, &survey->needed, path, -1);
+  else if (st.st_uid != self->uid && survey->optional.count <= MAX_CLAIMED)
+    add_path (self, &survey->optional, path, -1);
+  if (!S_ISDIR (st.st_mode) || depth == MAX_DEPTH)
+    return;
+  fd = openat (dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd >= 0)
+    look_through (survey, fd, path, depth + 1);
+}
+
+/* Closes @dir_fd. */
+static void
+look_through (Survey *survey, int dir_fd, const char *path, int depth)
+{
+  DIR *dir = fdopendir (dir_fd);
+  const struct dirent *entry;
+
+  if (dir == NULL)
+    {
+      (void)close (dir_fd);
+      return;
+    }
+  while (survey->left-- > 0 && (entry = readdir (dir)) != NULL)
+    {
+      char *inner = NULL;
+
+      if (strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0 || entry->d_type == DT_LNK)
+        continue;
+      if (asprintf (&inner, "%s%s%s", path, *path != '\0' ? "/" : "", entry->d_name) < 0)
+        sandbox_die (survey->self, "look at", entry->d_name);
+      look_at (survey, dirfd (dir), entry->d_name, inner, depth);
+      free (inner);
+    }
+  (void)closedir (dir);
+}
+
+static void
+free_paths (SandboxPaths *paths)
+{
+  for (size_t i = 0; i < paths->count; i++)
+    free (paths->items[i].path);
+  free (paths->items);
+}
+
+static void
+find_unreadable (const Sandbox *self, SandboxChange *change)
+{
+  Survey survey = { .self = self };
+  int top = open (change->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  struct stat st;
+
+  if (geteuid () != 0 || top < 0 || fstat (top, &st) < 0)
+    {
+      if (top >= 0)
+        (void)close (top);
+      return; /* what others own cannot be claimed, or nothing is there */
+    }
+  survey.device = st.st_dev;
+  survey.left = st.st_uid == self->uid ? MAX_LOOKED_AT : LONG_MAX;
+  if (!sandbox_may_read (self, &st) || st.st_uid != self->uid)
+    add_path (self, &survey.needed, ".", -1);
+  look_through (&survey, top, "", 0);
+  for (size_t i = 0; survey.needed.count + survey.optional.count <= MAX_CLAIMED && i < survey.optional.count; i++)
+    add_path (self, &survey.needed, survey.optional.items[i].path, -1);
+  free_paths (&survey.optional);
+  change->paths = survey.needed;
+}
+
+void
+sandbox_survey (const Sandbox *self, SandboxChange *change, const char *mounts)
+{
+  if (change->kind == OVERLAY)
+    find_mounts (self, change, mounts);
+  else
+    find_unreadable (self, change);
+}
+
+/* ---- the changes ---- */
+
+static int
+has_claims (const Sandbox *self, const char *path)
+{
+  for (size_t i = 0; i < self->count; i++)
+    if (self->changes[i].kind == CLAIM && self->changes[i].paths.count > 0
+        && (strcmp (self->changes[i].path, path) == 0 || below (self->changes[i].path, path) != NULL))
+      return 1;
+  return 0;
+}
+
+/* Returns: 0, or -1 with errno */
+static int
+mount_overlay (Sandbox *self, const char *path, const struct stat *st, const char *more)
+{
+  char upper[SANDBOX_STORE_PATH], work[SANDBOX_STORE_PATH], options[2 * SANDBOX_STORE_PATH + 128];
+
+  sandbox_new_store (self, "upper", st->st_mode & 07777, upper);
+  sandbox_new_store (self, "work", 0700, work);
+  if (geteuid () == 0 && chown (upper, st->st_uid, st->st_gid) < 0)
+    sandbox_die (self, "set the owner of", upper);
+  /* Commas and colons in a path would have to be escaped, in a way that not all kernels understand. */
+  (void)snprintf (options, sizeof options, "lowerdir=.,upperdir=%s,workdir=%s%s", upper, work, more);
+  return mount ("dkms", path, "overlay", MS_NOSUID | MS_NODEV, options);
+}
+
+/* Where no overlay can be mounted, as on an overlay that lies on another one, the directory stays read-only. */
+void
+sandbox_do_overlay (Sandbox *self, SandboxChange *change)
+{
+  const char *path = change->path;
+  struct stat st;
+  int failed;
+
+  if (stat (path, &st) < 0 || !S_ISDIR (st.st_mode))
+    return;
+  if (chdir (path) < 0)
+    sandbox_die (self, "enter", path);
+  if (geteuid () != 0)
+    /* Whoever is in a user namespace may not set trusted attributes; the kernel offers others. */
+    failed = mount_overlay (self, path, &st, ",userxattr") < 0;
+  else
+    /* To change the owner of a file must not copy its content. */
+    failed = (!has_claims (self, path) || mount_overlay (self, path, &st, ",metacopy=on") < 0)
+             && mount_overlay (self, path, &st, "") < 0;
+  if (failed)
+    sandbox_report (self, "note %s stays read-only: overlay: %s\n", path, strerror (errno));
+  if (chdir ("/") < 0)
+    sandbox_die (self, "enter", "/");
+  for (size_t i = 0; !failed && i < change->paths.count; i++)
+    if (sandbox_attach_tree (change->paths.items[i].tree, change->paths.items[i].path) < 0)
+      sandbox_die (self, "show", change->paths.items[i].path);
+}
+
+void
+sandbox_do_claim (const Sandbox *self, const SandboxChange *change)
+{
+  int top = change->paths.count > 0 ? open (change->path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+  size_t failed = 0;
+  int why = 0;
+
+  for (size_t i = 0; top >= 0 && i < change->paths.count; i++)
+    {
+      const char *path = change->paths.items[i].path;
+      struct stat st;
+
+      if (fstatat (top, path, &st, AT_SYMLINK_NOFOLLOW) == 0
+          && fchownat (top, path, self->uid, self->gid, AT_SYMLINK_NOFOLLOW) == 0
+          && fchmodat (top, path, (st.st_mode & 07777) | (S_ISDIR (st.st_mode) ? 0700 : 0600), 0) == 0)
+        continue;
+      why = errno;
+      failed++;
+    }
+  if (failed > 0)
+    sandbox_report (self, "note %zu entries of %s keep their owner: %s\n", failed, change->path, strerror (why));
+  if (top >= 0)
+    (void)close (top);
+}
