@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "conf/sandbox.h"
 #include "store/transaction.h"
 
 static void
@@ -104,10 +105,7 @@ build_env (const DkmsJob *job)
     env = g_environ_unsetenv (env, of_other_makes[i]);
   if (job->make_flags != NULL && *job->make_flags != '\0')
     env = g_environ_setenv (env, "MAKEFLAGS", job->make_flags, TRUE);
-  /* Whoever may not give files away must not try: tar does so when it runs as root. */
-  if (job->confined)
-    env = g_environ_setenv (env, "TAR_OPTIONS", "--no-same-owner", FALSE);
-  return env;
+  return job->confined ? dkms_sandbox_env (env) : env;
 }
 
 gboolean

@@ -110,6 +110,7 @@ open_sandbox (DkmsWorkArea *area, GError **error)
                                         .scratch = scratch,
                                         .result_dir = area->result_dir,
                                         .result = view,
+                                        .make_flags = job->make_flags,
                                         .key = key };
 
   area->sandbox = dkms_sandbox_open (&confinement, job->keep, error);

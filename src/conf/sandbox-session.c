@@ -147,13 +147,14 @@ dkms_sandbox_run (DkmsSandbox *self, const DkmsCommand *command, DkmsFindings *f
     return -1;
   if (null_fd < 0)
     return dkms_fail_errno (error, "open", "/dev/null"), -1;
-  if (ftruncate (self->report, 0) < 0 || lseek (self->report, 0, SEEK_SET) < 0)
-    return dkms_fail_errno (error, "empty", "a memory file"), -1;
   if (self->pid == 0)
     return dkms_fail (error, DKMS_ERROR_SANDBOX, NULL, NULL, "The sandbox has ended"), -1;
   if (!send_request (self, fds) && errno != EPIPE && errno != ECONNRESET)
     return dkms_fail_errno (error, "write to", "the sandbox"), -1;
   status = read_answer (self);
   dkms_findings_read (findings, self->report);
+  /* Emptied now, not before the next command: what the sandbox writes while it is made belongs to the first one. */
+  if (ftruncate (self->report, 0) < 0 || lseek (self->report, 0, SEEK_SET) < 0)
+    return dkms_fail_errno (error, "empty", "a memory file"), -1;
   return status;
 }

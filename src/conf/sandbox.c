@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "conf/sandbox.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
@@ -9,10 +10,13 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "conf/sandbox-view.h"
 
-/* Directories whose content is nobody's business, and of which nothing stays. */
+/* Directories replaced by an empty file system in memory. */
 static const char *const fresh[] = { "/tmp", "/var/tmp", "/run" };
 static const char *const homes[] = { "/root", "/home" };
+/* The home directory of a build whose caller has none, or one that is not hidden. */
+#define HOME_OF_BUILDS "/tmp/.dkms-home"
 /* What a build that runs as root could read otherwise. */
 static const char *const secrets[] = { "/etc/shadow",          "/etc/shadow-",
                                        "/etc/gshadow",         "/etc/gshadow-",
@@ -21,6 +25,9 @@ static const char *const secrets[] = { "/etc/shadow",          "/etc/shadow-",
                                        "/etc/wpa_supplicant",  "/etc/NetworkManager/system-connections",
                                        "/etc/wireguard",       "/var/lib/shim-signed/mok",
                                        "/var/lib/dkms/mok.key" };
+
+/* The key that a kernel tree was given, or made for itself, to sign its modules with. */
+static const char *const keys_of_trees[] = { "certs/signing_key.pem", "signing_key.pem", "signing_key.priv" };
 
 #define FILE_SIZE_LIMIT "8589934592"
 #define OUTPUT_LIMIT "1073741824"
@@ -33,92 +40,116 @@ add (GPtrArray *argv, const char *option, const char *value)
   g_ptr_array_add (argv, g_strdup (value));
 }
 
-static gboolean
-is_below (const char *path, const char *dir)
-{
-  gsize n = strlen (dir);
+/* ---- what is seen ---- */
 
-  return strncmp (path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
-}
-
-static gboolean
-is_hidden (const char *path)
-{
-  gboolean hidden = FALSE;
-
-  for (gsize i = 0; i < G_N_ELEMENTS (fresh); i++)
-    hidden |= is_below (path, fresh[i]);
-  for (gsize i = 0; i < G_N_ELEMENTS (homes); i++)
-    hidden |= is_below (path, homes[i]);
-  return hidden;
-}
-
-static gboolean
-is_exposed (const GPtrArray *argv, const char *path)
-{
-  for (guint i = 0; i + 1 < argv->len; i++)
-    if (strcmp (argv->pdata[i], "--expose") == 0 && is_below (path, argv->pdata[i + 1]))
-      return TRUE;
-  return FALSE;
-}
-
-/* A path as tools name it, without links. Returns: (transfer full) (nullable) */
-static char *
-real_path (const DkmsSettings *settings, const char *path)
-{
-  g_autofree char *real
-      = settings->root->has_shell ? dkms_root_canonical (settings->root, path) : realpath (path, NULL);
-
-  return g_strdup (real);
-}
-
-/* Shows @path (nullable) again if a directory above it was hidden. */
+/* The headers of a kernel are often links to one another, or to the sources that they were made of. */
 static void
-expose (const DkmsConfinement *self, GPtrArray *argv, const char *path)
+show_kernel (DkmsView *view, const char *dir, gboolean thorough)
 {
-  g_autofree char *real = path != NULL ? real_path (self->settings, path) : NULL;
+  g_autofree char *name = g_path_get_basename (dir);
+  g_autofree char *parent = g_path_get_dirname (dir);
+  g_autofree char *beside = g_build_filename (parent, "source", NULL);
+  g_autofree char *inside = g_build_filename (dir, "source", NULL);
 
-  if (real != NULL && is_hidden (real) && !is_exposed (argv, real))
-    add (argv, "--expose", real);
+  dkms_view_show_writable (view, dir, thorough);
+  dkms_view_show_writable (view, inside, thorough);
+  if (strcmp (name, "build") == 0)
+    dkms_view_show_writable (view, beside, thorough);
+  dkms_view_show_links (view, dir);
 }
 
-/* What must be visible although it lies in a home directory or in /tmp. */
+/* Recipes read other files of their source, too. */
 static void
-expose_all (const DkmsConfinement *self, GPtrArray *argv)
+show_recipe (DkmsView *view, const char *path)
+{
+  g_autofree char *dir = g_path_get_dirname (path);
+
+  dkms_view_show_source (view, dir);
+  g_free (dkms_view_show (view, path));
+}
+
+/* The named pipe of a jobserver. */
+static void
+show_jobserver (DkmsView *view, const char *make_flags)
+{
+  static const char word[] = "--jobserver-auth=fifo:";
+  const char *auth = make_flags != NULL ? g_strrstr (make_flags, word) : NULL;
+  g_autofree char *path = auth != NULL ? g_strndup (auth + strlen (word), strcspn (auth + strlen (word), " ")) : NULL;
+
+  g_free (dkms_view_show (view, path));
+}
+
+/* Shows what the links in a build's copy of the source lead to. @dir: as tools name it; closes @fd */
+static void
+show_linked (DkmsView *view, int fd, const char *dir)
+{
+  g_auto (DkmsFd) here = fd;
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      const char *name = names->pdata[i];
+      g_autofree char *path = g_build_filename (dir, name, NULL);
+      g_autofree char *text = dkms_read_link_at (here, name);
+
+      if (text != NULL)
+        dkms_view_show_linked (view, path, text);
+      else if (errno == EINVAL && dkms_is_dir_at (here, name))
+        show_linked (view, openat (here, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), path);
+    }
+}
+
+static void
+show_build (const DkmsConfinement *self, DkmsView *view)
+{
+  g_autofree char *source = g_build_filename (self->version_dir, "source", NULL);
+  g_autofree char *place = g_build_filename (self->version_dir, "build", NULL);
+
+  g_free (dkms_view_show (view, self->version_dir));
+  dkms_view_show_writable (view, source, TRUE);
+  show_linked (view, open (self->scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC), place);
+  show_jobserver (view, self->make_flags);
+}
+
+/* A home directory is hidden as a rule; the command gets an empty one in its place. A build gets one in any case: tools
+ * keep caches in it. */
+static void
+show_home (const DkmsConfinement *self, DkmsView *view)
+{
+  const char *home = g_getenv ("HOME");
+
+  if (home != NULL && *home == '/' && dkms_view_hides (view, home))
+    dkms_view_set_home (view, home);
+  else if (self->version_dir != NULL)
+    dkms_view_set_home (view, HOME_OF_BUILDS);
+}
+
+/* What must be visible although it lies in a home directory or in /tmp, and what may be written to. */
+static void
+show_all (const DkmsConfinement *self, DkmsView *view)
 {
   const DkmsSettings *s = self->settings;
   g_autofree char *tree = dkms_root_tool_path (s->root, s->dkms_tree);
   g_autofree char *sources = dkms_root_tool_path (s->root, s->source_tree);
   g_autofree char *modules = dkms_root_tool_path (s->root, s->install_tree);
+  const char *const paths[]
+      = { s->root->has_shell ? NULL : s->root->host_path, tree, modules, s->conf_file, s->config };
 
-  if (!s->root->has_shell)
-    expose (self, argv, s->root->host_path);
-  expose (self, argv, tree);
-  expose (self, argv, sources);
-  expose (self, argv, modules);
-  expose (self, argv, self->kernel_source_dir);
-  expose (self, argv, s->conf_file);
-  expose (self, argv, s->config);
-  expose (self, argv, s->kernelsourcedir);
-  expose (self, argv, self->show);
+  for (gsize i = 0; i < G_N_ELEMENTS (paths); i++)
+    g_free (dkms_view_show (view, paths[i]));
+  dkms_view_show_writable (view, sources, FALSE);
+  if (self->kernel_source_dir != NULL)
+    show_kernel (view, self->kernel_source_dir, TRUE);
+  for (guint i = 0; self->kernels != NULL && i < self->kernels->len; i++)
+    show_kernel (view, self->kernels->pdata[i], FALSE);
+  for (guint i = 0; self->recipes != NULL && i < self->recipes->len; i++)
+    show_recipe (view, self->recipes->pdata[i]);
+  if (self->version_dir != NULL)
+    show_build (self, view);
+  show_home (self, view);
 }
 
-/* Directories that packages write to although they should not: sources and kernel headers. */
-static void
-overlay_all (const DkmsConfinement *self, GPtrArray *argv)
-{
-  const DkmsSettings *s = self->settings;
-  g_autofree char *sources = dkms_root_tool_path (s->root, s->source_tree);
-  g_autofree char *headers = NULL;
-
-  if (dkms_root_is_dir (s->root, s->source_tree))
-    add (argv, "--overlay", sources);
-  if (self->kernel_source_dir == NULL)
-    return;
-  headers = real_path (s, self->kernel_source_dir);
-  if (headers != NULL && !is_below (headers, sources))
-    add (argv, "--overlay", headers);
-}
+/* ---- limits ---- */
 
 /* So much of the disk stays free: a hundredth, but neither nothing nor a lot. */
 static void
@@ -132,8 +163,9 @@ reserve (const DkmsConfinement *self, GPtrArray *argv)
     return;
   guint64 bytes = CLAMP ((guint64)st.f_blocks * st.f_frsize / 100, (guint64)1 << 20, (guint64)512 << 20);
   g_autofree char *number = g_strdup_printf ("%" G_GUINT64_FORMAT, bytes);
-  g_autofree char *tree = dkms_root_tool_path (s->root, s->dkms_tree);
-  add (argv, "--reserve", tree);
+  g_autofree char *place = self->version_dir != NULL ? g_build_filename (self->version_dir, "build", NULL)
+                                                     : dkms_root_tool_path (s->root, s->dkms_tree);
+  add (argv, "--reserve", place);
   g_ptr_array_add (argv, g_steal_pointer (&number));
 }
 
@@ -161,11 +193,43 @@ limit (const DkmsConfinement *self, GPtrArray *argv)
   reserve (self, argv);
 }
 
+static void
+mask_tree (GPtrArray *argv, const char *dir)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (keys_of_trees); i++)
+    {
+      g_autofree char *beside = g_build_filename (dir, keys_of_trees[i], NULL);
+      g_autofree char *source = g_build_filename (dir, "source", keys_of_trees[i], NULL);
+      add (argv, "--mask", beside);
+      add (argv, "--mask", source);
+    }
+}
+
+/* After all that shows something. */
+static void
+mask_secrets (const DkmsConfinement *self, GPtrArray *argv)
+{
+  const DkmsSettings *s = self->settings;
+  g_autofree char *own = dkms_root_host_path (s->root, "/var/lib/dkms/mok.key");
+
+  for (gsize i = 0; i < G_N_ELEMENTS (secrets); i++)
+    add (argv, "--mask", secrets[i]);
+  if (!s->root->has_shell)
+    add (argv, "--mask", own);
+  if (self->key != NULL && *self->key == '/')
+    add (argv, "--mask", self->key);
+  if (self->kernel_source_dir != NULL)
+    mask_tree (argv, self->kernel_source_dir);
+  for (guint i = 0; self->kernels != NULL && i < self->kernels->len; i++)
+    mask_tree (argv, self->kernels->pdata[i]);
+}
+
 GPtrArray *
 dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *command, const char *cwd, int report)
 {
   const DkmsSettings *s = self->settings;
   GPtrArray *argv = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (DkmsView) view = dkms_view_new (s);
   g_autofree char *number = g_strdup_printf ("%d", report);
 
   g_ptr_array_add (argv, dkms_process_helper ("dkms-sandbox"));
@@ -177,11 +241,11 @@ dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *command, cons
     add (argv, "--chdir", cwd);
   limit (self, argv);
   for (gsize i = 0; i < G_N_ELEMENTS (fresh); i++)
-    add (argv, "--fresh", fresh[i]);
+    dkms_view_hide (view, "--fresh", fresh[i]);
   for (gsize i = 0; i < G_N_ELEMENTS (homes); i++)
-    add (argv, "--mask", homes[i]);
-  expose_all (self, argv);
-  overlay_all (self, argv);
+    dkms_view_hide (view, "--mask", homes[i]);
+  show_all (self, view);
+  dkms_view_add_options (view, argv);
   if (self->version_dir != NULL)
     {
       g_autofree char *place = g_build_filename (self->version_dir, "build", NULL);
@@ -196,15 +260,7 @@ dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *command, cons
       add (argv, "--bind", self->result);
       g_ptr_array_add (argv, g_strdup (self->result_dir));
     }
-  for (gsize i = 0; i < G_N_ELEMENTS (secrets); i++)
-    add (argv, "--mask", secrets[i]);
-  if (!s->root->has_shell)
-    {
-      g_autofree char *key = dkms_root_host_path (s->root, "/var/lib/dkms/mok.key");
-      add (argv, "--mask", key);
-    }
-  if (self->key != NULL && *self->key == '/')
-    add (argv, "--mask", self->key);
+  mask_secrets (self, argv);
   if (s->build_uid != 0)
     {
       g_autofree char *uid = g_strdup_printf ("%u", s->build_uid);
@@ -220,6 +276,27 @@ dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *command, cons
   g_ptr_array_add (argv, NULL);
   return argv;
 }
+
+char **
+dkms_sandbox_env (char **env)
+{
+  /* Directories for temporary files, caches and sockets: they are hidden or read-only, and the defaults do. */
+  static const char *const elsewhere[] = { "TMPDIR",          "TMP",           "TEMP",           "XDG_CACHE_HOME",
+                                           "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR",
+                                           "CCACHE_DIR",      "DISTCC_DIR",    "SCCACHE_DIR" };
+  /* Compilers that keep a cache or ask other machines must compile, since nothing of a cache would stay, and there is
+   * no network. */
+  static const char *const local[][2] = { { "CCACHE_DISABLE", "1" }, { "DISTCC_HOSTS", "localhost/1024" } };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (elsewhere); i++)
+    env = g_environ_unsetenv (env, elsewhere[i]);
+  for (gsize i = 0; i < G_N_ELEMENTS (local); i++)
+    env = g_environ_setenv (env, local[i][0], local[i][1], TRUE);
+  /* Whoever may not give files away must not try: tar does so when it runs as root. */
+  return g_environ_setenv (env, "TAR_OPTIONS", "--no-same-owner", FALSE);
+}
+
+/* ---- what comes of it ---- */
 
 void
 dkms_findings_clear (DkmsFindings *self)
@@ -253,6 +330,8 @@ dkms_findings_read (DkmsFindings *self, int report)
         self->ended = g_strdup_printf ("it wrote nothing for %s s and was ended (build_timeout in "
                                        "/etc/dkms/framework.conf sets the limit)",
                                        words[1]);
+      else if (g_str_has_prefix (*line, "note "))
+        g_debug ("sandbox: %s", *line + strlen ("note "));
       else if (g_str_has_prefix (*line, "left ") && g_strv_length (words) == 3)
         self->left = g_strdup_printf ("%s process%s (%s)", words[1], strcmp (words[1], "1") == 0 ? "" : "es", words[2]);
     }

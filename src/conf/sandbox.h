@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a package's own code, its recipe and its build, gets to see and may change: the policy. How it is done is in
  * helpers/dkms-sandbox.c. Everything is read-only; sources, kernel headers and /tmp can be written to, and forget it;
- * keys, home directories and sockets are out of sight; there is no network. */
+ * keys, home directories and sockets are out of sight, but for what the command works with (conf/sandbox-view.h); there
+ * is no network. */
 #pragma once
 
 #include "base/process.h"
@@ -16,7 +17,9 @@ typedef struct {
   const char *result_dir;        /* (nullable): <version_dir>/<k>/<a>; it is @result */
   const char *result;            /* (nullable): a path of the machine: what a build leaves beside its modules */
   const char *key;               /* (nullable): the signing key, out of sight */
-  const char *show;              /* (nullable): is visible even in a directory that is not */
+  const char *make_flags;        /* (nullable): MAKEFLAGS; the jobserver that is named there can be reached */
+  const GPtrArray *recipes;      /* (nullable) (element-type utf8): the files of recipes that are read */
+  const GPtrArray *kernels; /* (nullable) (element-type utf8): kernel_source_dir of the kernels they are read for */
 } DkmsConfinement;
 
 /**
@@ -29,6 +32,14 @@ typedef struct {
  *   one that only tries whether it would work
  */
 GPtrArray *dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *argv, const char *cwd, int report);
+
+/**
+ * dkms_sandbox_env:
+ * @env: (transfer full): the environment of a command that will be confined
+ *
+ * Returns: (transfer full): the same less what points to places that it will not see or may not write to
+ */
+char **dkms_sandbox_env (char **env);
 
 /* What came of a confined command, besides its exit status. */
 typedef struct {

@@ -264,13 +264,32 @@ warn_unconfined (DkmsWorld *self, const char *why)
   self->warned |= why != NULL;
 }
 
+/* What recipes may look into, for the kernels that they are read for. Returns: (transfer container) */
+static GPtrArray *
+header_dirs (DkmsWorld *self)
+{
+  GPtrArray *dirs = g_ptr_array_new ();
+  GHashTableIter iter;
+  gpointer known;
+
+  g_hash_table_iter_init (&iter, self->kernels);
+  while (g_hash_table_iter_next (&iter, NULL, &known))
+    g_ptr_array_add (dirs, ((const Known *)known)->kernel->source_dir);
+  return dirs;
+}
+
 gboolean
 dkms_world_load (DkmsWorld *self, GError **error)
 {
   if (self->wanted->len == 0)
     return TRUE;
   g_autofree char *unconfined = NULL;
-  const DkmsConfinement confinement = { .settings = self->settings };
+  g_autoptr (GPtrArray) recipes = g_ptr_array_new ();
+  g_autoptr (GPtrArray) kernels = header_dirs (self);
+
+  for (guint i = 0; i < self->wanted->len; i++)
+    g_ptr_array_add (recipes, ((const DkmsQuery *)self->wanted->pdata[i])->files->pdata[0]);
+  const DkmsConfinement confinement = { .settings = self->settings, .recipes = recipes, .kernels = kernels };
   if (!dkms_evaluate (self->settings, &confinement, self->wanted, dkms_recipe_names, dkms_recipe_deprecated_names,
                       &unconfined, error))
     return FALSE;
@@ -360,6 +379,7 @@ dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict, GEr
   g_autofree char *unconfined = NULL;
   g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
   const DkmsTarget *target = request->targets->len > 0 ? request->targets->pdata[0] : NULL;
+  g_autoptr (GPtrArray) recipes = g_ptr_array_new ();
   DkmsSettings here = *self->settings;
   DkmsQuery *query = dkms_query_new ();
   g_autofree char *path = self->settings->conf_file != NULL ? g_strdup (self->settings->conf_file)
@@ -372,9 +392,11 @@ dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict, GEr
   query->shown = g_strdup (path);
   query->dir = g_strdup (request->source);
   g_ptr_array_add (query->files, g_strdup (path));
+  g_ptr_array_add (recipes, path);
   if (target != NULL)
     add_variables (self, query, "", "", dkms_world_kernel (self, target->kernel, target->arch).kernel);
-  const DkmsConfinement confinement = { .settings = &here, .show = request->source };
+  g_autoptr (GPtrArray) kernels = header_dirs (self);
+  const DkmsConfinement confinement = { .settings = &here, .recipes = recipes, .kernels = kernels };
   if (!dkms_evaluate (&here, &confinement, queries, dkms_recipe_names, "", &unconfined, error))
     return FALSE;
   warn_unconfined (self, unconfined);

@@ -1,0 +1,376 @@
+"""Sources, kernels and trees in places that builds do not see as a rule, or could not read: all of it works, and confined."""
+import contextlib
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+from conftest import ARCH, DKMS, FAKE_MAKEFILE, K1, Result, Root
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems")
+OWNER = pwd.getpwnam("nobody")  # somebody who is not root
+
+
+OWN = ["dev", "root", "home", "srv", "mnt", "tmp", "var/tmp", "run", "etc/dkms", "var/lib/dkms", "usr/src", "lib/modules"]
+OF_ETC = ["alternatives", "group", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "os-release", "passwd"]
+
+
+def mount(*arguments):
+    subprocess.run(["mount", *arguments], check=True)
+
+
+def bind(path, to):
+    to.mkdir(parents=True, exist_ok=True)
+    mount("--bind", path, to)
+    mount("-o", "remount,bind,ro", to)
+
+
+def assemble(path):
+    """A root with the programs of the machine, which nobody can write to there, and a little of its /etc."""
+    for entry in map(pathlib.Path, ("/bin", "/sbin", *pathlib.Path("/").glob("lib*"), "/usr")):
+        if entry.is_symlink():
+            (path / entry.name).symlink_to(os.readlink(entry))
+        else:
+            bind(entry, path / entry.name)
+    (path / "etc").mkdir()
+    for name in OF_ETC:
+        entry = pathlib.Path("/etc") / name
+        if entry.is_dir():
+            shutil.copytree(entry, path / "etc" / name, symlinks=True)
+        elif entry.exists():
+            shutil.copy(entry, path / "etc" / name)
+
+
+class Machine(Root):
+    """A second root, in which home directories, trees and the like are empty and its own."""
+
+    def __init__(self, path):
+        for name in OWN:
+            (path / name).mkdir(parents=True, exist_ok=True)
+            mount("-t", "tmpfs", "tmpfs", path / name)
+        (path / "proc").mkdir(exist_ok=True)
+        mount("-t", "proc", "proc", path / "proc")
+        for name in ("tmp", "var/tmp"):
+            (path / name).chmod(0o1777)
+        for name in ("null", "zero", "full", "random", "urandom"):
+            os.mknod(path / "dev" / name, os.stat(f"/dev/{name}").st_mode, os.stat(f"/dev/{name}").st_rdev)
+            (path / "dev" / name).chmod(0o666)
+        (path / "dev/fd").symlink_to("/proc/self/fd")
+        shutil.copytree(pathlib.Path(DKMS).parent, path / "mnt/program", symlinks=True)
+        self.path, self.tree, self.src, self.modules = path, path / "var/lib/dkms", path / "usr/src", path / "lib/modules"
+        self.kernel(K1)
+
+    def __call__(self, *arguments, env=None, timeout=120, cwd="/"):
+        environment = dict(os.environ, **{"LC_ALL": "C", "HOME": "/root", **(env or {})})
+        command = ["chroot", self.path, "env", "-C", cwd, "/mnt/program/dkms", *map(str, arguments)]
+        return Result(subprocess.run(command, capture_output=True, text=True, env=environment, timeout=timeout, check=False,
+                                     stdin=subprocess.DEVNULL))
+
+    def at(self, path):
+        return self.path / str(path).lstrip("/")
+
+    def file(self, path, text, mode=0o644):
+        self.at(path).parent.mkdir(parents=True, exist_ok=True)
+        self.at(path).write_text(text)
+        self.at(path).chmod(mode)
+        return path
+
+    def move(self, path, to):
+        """Moves @path to @to and leaves a link."""
+        self.at(to).parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(self.at(path), self.at(to))
+        self.at(path).symlink_to(to)
+
+    def give(self, path, directory_mode, file_mode):
+        """Makes all at @path somebody's."""
+        for directory, names, files in os.walk(self.at(path)):
+            os.chmod(directory, directory_mode)
+            os.chown(directory, OWNER.pw_uid, OWNER.pw_gid)
+            for name in files:
+                if not os.path.islink(os.path.join(directory, name)):
+                    os.chmod(os.path.join(directory, name), file_mode)
+                os.lchown(os.path.join(directory, name), OWNER.pw_uid, OWNER.pw_gid)
+
+
+@contextlib.contextmanager
+def made_machine(overlay):
+    base = pathlib.Path(tempfile.mkdtemp(prefix="dkms-machine-", dir="/var/tmp"))
+    try:
+        mount("-t", "tmpfs", "tmpfs", base)
+        mount("--make-private", base)
+        for name in ("root", "upper", "work"):
+            (base / name).mkdir()
+        if overlay:
+            mount("-t", "overlay", "overlay", "-o", f"lowerdir=/,upperdir={base}/upper,workdir={base}/work", base / "root")
+        else:
+            assemble(base / "root")
+        machine = Machine(base / "root")
+        machine.framework("sandbox=strict\n")
+        yield machine
+    finally:
+        subprocess.run(["umount", "-R", base], check=False)
+        base.rmdir()  # and nothing that may still be in it
+
+
+@pytest.fixture
+def machine():
+    with made_machine(False) as made:
+        yield made
+
+
+@pytest.fixture
+def live():
+    """One whose root is an overlay, as that of a live system."""
+    with made_machine(True) as made:
+        yield made
+
+
+def installed(machine, name="foo", kernel=K1):
+    return f"{name}/1.0, {kernel}, {ARCH}: installed" in machine.status()
+
+
+# What a build must not get to although it lies beside what is shown to it.
+SECRETS = "\n".join(["! ls /root/secret /home/dev/secret /tmp/secret /run/secret 2>/dev/null || exit 9",
+                     "! touch /root/secret /home/dev/new 2>/dev/null || exit 9", "! touch /etc/dkms/new 2>/dev/null || exit 9"])
+
+
+def confined(machine, name="foo", **keywords):
+    """A source whose PRE_BUILD ends with 9 when it is not confined."""
+    for path in ("/root/secret", "/home/dev/secret", "/tmp/secret", "/run/secret"):
+        machine.file(path, "secret\n")
+    extra = keywords.pop("extra", "")
+    files = {f"{name}.c": "x\n", "look.sh": f"#!/bin/bash\n{SECRETS}\n{keywords.pop('look', '')}\nexit 0\n"}
+    return machine.source(name, extra="PRE_BUILD=look.sh\n" + extra, files=files, **keywords)
+
+
+def no_word_of_it(result):
+    assert "sandbox" not in result.out + result.err, result
+
+
+PLACES = ["/root", "/home/dev", "/tmp", "/var/tmp", "/run"]
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+@pytest.mark.parametrize("place", PLACES)
+def test_source_behind_a_link(machine, place, mode):
+    """/usr/src/<m>-<v> is a link to a checkout."""
+    confined(machine, look="cat ../source/foo.c > /tmp/seen && echo y >> ../source/foo.c || exit 8")
+    machine.move("/usr/src/foo-1.0", f"{place}/git/drv")
+    machine.give(f"{place}/git", mode, mode)
+    no_word_of_it(machine.ok("install", "foo/1.0", "-k", K1))
+    assert installed(machine)
+    assert machine.at(f"{place}/git/drv/foo.c").read_text() == "x\n"
+    machine.kernel("6.2.0-new")
+    machine.ok("autoinstall", "-k", "6.2.0-new")
+    assert installed(machine, kernel="6.2.0-new")
+
+
+def test_source_behind_several_links(machine):
+    confined(machine)
+    machine.move("/usr/src/foo-1.0", "/home/dev/git/foo-1.0")
+    machine.move("/home/dev/git", "/home/dev/work/git")
+    machine.at("/root/link").symlink_to("../home/dev/git/foo-1.0")
+    machine.at("/usr/src/foo-1.0").unlink()
+    machine.at("/usr/src/foo-1.0").symlink_to("/root/link")
+    no_word_of_it(machine.ok("install", "foo/1.0", "-k", K1))
+    assert installed(machine)
+
+
+@pytest.mark.parametrize("command", ["add", "build", "install"])
+@pytest.mark.parametrize("place", PLACES)
+def test_source_named_by_its_directory(machine, place, command):
+    confined(machine, extra=f"MAKE=\"$(! ls /root/secret /tmp/secret 2>/dev/null && echo make) -C $kernel_source_dir M=/var/lib/dkms/foo/1.0/build\"\n")
+    shutil.move(machine.src / "foo-1.0", machine.at(f"{place}/drv"))
+    no_word_of_it(machine.ok(command, "./drv", *(["-k", K1] if command != "add" else []), cwd=place))
+    assert machine.status()
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("name", ["dkms.conf", "foo.c", "Makefile", "part"])
+def test_one_linked_file(machine, place, name):
+    confined(machine, look="cat Makefile part/* > /dev/null || exit 8")
+    machine.file("/usr/src/foo-1.0/Makefile", "obj-m := foo.o\n")
+    machine.file("/usr/src/foo-1.0/part/x.h", "x\n")
+    machine.move(f"/usr/src/foo-1.0/{name}", f"{place}/git/{name}")
+    if (place, name) == ("/run", "part"):  # sockets are there: only files
+        assert machine("install", "foo/1.0", "-k", K1).rc == 8
+    else:
+        no_word_of_it(machine.ok("install", "foo/1.0", "-k", K1))
+        assert installed(machine)
+
+
+@pytest.mark.parametrize("target, mode", [("/root/.ssh/id", 0o644), ("/root/key.priv", 0o600), ("/home/dev", 0o755), ("/root", 0o755)])
+def test_a_package_cannot_link_to_secrets(machine, target, mode):
+    confined(machine, look=f"ls x/ >/dev/null 2>&1 || cat x 2>/dev/null")
+    machine.file("/root/.ssh/id", "THE SECRET\n")
+    machine.file("/root/key.priv", "THE SECRET\n")
+    machine.file("/home/dev/notes", "THE SECRET\n")
+    machine.at(target).chmod(mode)
+    machine.at("/usr/src/foo-1.0/x").symlink_to(target)
+    machine.at("/usr/src/foo-1.0/look.sh").write_text("#!/bin/sh\ncat x x/* && exit 0; cat /root/secret\nexit 0\n")
+    machine.ok("install", "foo/1.0", "-k", K1)
+    log = machine.at(f"/var/lib/dkms/foo/1.0/{K1}/{ARCH}/log/make.log").read_text()
+    assert "SECRET" not in log and "secret\n" not in log
+
+
+def kernel_tree(machine, place, release=K1):
+    """The build directory of a kernel is a link to where it was compiled."""
+    machine.kernel(release)
+    machine.move(f"/lib/modules/{release}/build", f"{place}/linux")
+
+
+@pytest.mark.parametrize("mode, files", [(0o755, 0o644), (0o700, 0o600)])
+@pytest.mark.parametrize("place", ["/root", "/home/dev/src", "/tmp", "/srv/private"])
+def test_kernel_compiled_there(machine, place, mode, files):
+    tree = f"{place}/linux"
+    confined(machine, look=f"cat {tree}/.config >/dev/null || exit 7; echo x > {tree}/new || exit 6;"
+                           f" echo x >> {tree}/include/config/auto.conf || exit 5; ! grep -r SECRET {tree} 2>/dev/null || exit 4",
+             extra='[[ $(cat $kernel_source_dir/.config) == CONFIG_HERE=y ]] || BUILT_MODULE_NAME[0]=wrong\n')
+    kernel_tree(machine, place)
+    machine.file(f"{tree}/.config", "CONFIG_HERE=y\n")
+    machine.file(f"{tree}/certs/signing_key.pem", "THE SECRET KEY\n")
+    machine.give(place, mode, files)
+    no_word_of_it(machine.ok("install", "foo/1.0", "-k", K1))
+    assert installed(machine)
+    assert not machine.at(f"{tree}/new").exists()
+    assert machine.at(f"{tree}/include/config/auto.conf").stat().st_mode & 0o777 == files
+    no_word_of_it(machine.ok("build", "foo/1.0", "-k", "6.3.0-other", "--kernelsourcedir", tree))
+
+
+def test_kernel_compiled_outside_its_source(machine):
+    """A build directory made with O= has a link to the sources, and a Makefile that includes theirs."""
+    confined(machine)
+    kernel_tree(machine, "/root/out")
+    machine.move("/root/out/linux/Makefile", "/home/dev/src/Makefile")
+    machine.at("/root/out/linux/Makefile").unlink()
+    machine.file("/root/out/linux/Makefile", "include /home/dev/src/Makefile\n")
+    machine.at("/root/out/linux/source").symlink_to("/home/dev/src")
+    machine.give("/home/dev", 0o700, 0o600)
+    no_word_of_it(machine.ok("install", "foo/1.0", "-k", K1))
+
+
+def test_scripts_of_headers_are_elsewhere(machine):
+    confined(machine, look="cat /lib/modules/$kernelver/build/scripts/x || exit 8")
+    kernel_tree(machine, "/home/dev")
+    machine.file("/home/dev/linux/scripts/x", "x\n")
+    machine.move("/home/dev/linux/scripts", "/root/kbuild/scripts")
+    no_word_of_it(machine.ok("install", "foo/1.0", "-k", K1))
+
+
+@pytest.mark.parametrize("owner", [False, True])
+def test_headers_of_somebody(machine, owner):
+    """Nobody but their owner can read them."""
+    confined(machine, look="cat /lib/modules/$kernelver/build/include/config/auto.conf || exit 8")
+    if owner:
+        machine.give(f"/lib/modules/{K1}/build", 0o700, 0o600)
+    else:
+        file = machine.at(f"/lib/modules/{K1}/build/include/config/auto.conf")
+        os.chown(file, OWNER.pw_uid, OWNER.pw_gid)
+        file.chmod(0o600)
+    no_word_of_it(machine.ok("install", "foo/1.0", "-k", K1))
+
+
+@pytest.mark.parametrize("place", ["/root", "/home/dev", "/tmp", "/var/tmp/a,b:c"])
+def test_files_and_trees_there(machine, place):
+    confined(machine)
+    machine.at(place).mkdir(parents=True, exist_ok=True)
+    machine.at(place).chmod(0o755)
+    options = ["--dkmstree", f"{place}/tree", "--sourcetree", f"{place}/src", "--installtree", f"{place}/modules"]
+    for name, path in (("src", machine.src), ("modules", machine.modules)):
+        machine.at(f"{place}/{name}").mkdir()
+        for entry in path.iterdir():
+            shutil.move(entry, machine.at(f"{place}/{name}"))
+    machine.at(f"{place}/tree").mkdir()
+    machine.file(f"{place}/my.conf", machine.at(f"{place}/src/foo-1.0/dkms.conf").read_text())
+    machine.file(f"{place}/config", "CONFIG_X=y\n", 0o600)
+    os.chown(machine.at(f"{place}/config"), OWNER.pw_uid, OWNER.pw_gid)
+    no_word_of_it(machine.ok("install", "foo/1.0", "-k", K1, *options))
+    assert machine.at(f"{place}/modules/{K1}/updates/dkms/foo.ko").exists()
+    machine.ok("remove", "foo/1.0", "--all", *options)
+    no_word_of_it(machine.ok("build", "foo/1.0", "-k", K1, "-c", f"{place}/my.conf", "--config", f"{place}/config", *options))
+
+
+@pytest.mark.parametrize("place", ["/root/image", "/home/dev/image", "/tmp/image"])
+def test_image_there(machine, place):
+    """--root DIR, where DIR holds only data."""
+    image = Root(machine.at(place))
+    image.framework("sandbox=strict\n")
+    image.source(extra="PRE_BUILD=look.sh\n", files={"foo.c": "x", "look.sh": "#!/bin/sh\n! ls /root/secret 2>/dev/null\n"})
+    machine.file("/root/secret", "x\n")
+    no_word_of_it(machine.ok("--root", place, "install", "foo/1.0", "-k", K1))
+    assert machine.at(f"{place}/lib/modules/{K1}/updates/dkms/foo.ko").exists()
+
+
+@pytest.mark.parametrize("name", ["/usr/src", "/var/lib/dkms"])
+def test_overlay_root_and_a_linked_directory(live, name):
+    confined(live, look="touch ../source/new /lib/modules/$kernelver/build/new || exit 8")
+    subprocess.run(["cp", "-a", live.at(name), live.at("/opt/big")], check=True)
+    subprocess.run(["umount", live.at(name)], check=True)
+    shutil.rmtree(live.at(name))
+    live.at(name).symlink_to("../opt/big" if name == "/usr/src" else "/opt/big")
+    live.move(f"/lib/modules/{K1}/build", "/usr/src/headers")
+    no_word_of_it(live.ok("install", "foo/1.0", "-k", K1))
+    assert installed(live)
+
+
+def test_overlay_on_overlays(live):
+    """Where no more file systems can be stacked, sources are read-only, and builds go on."""
+    confined(live)
+    top = live.at("/srv")
+    for name in ("lower", "upper1", "work1", "one", "upper2", "work2", "two"):
+        (top / name).mkdir()
+    shutil.copytree(live.src, top / "lower", dirs_exist_ok=True)
+    for n, lower, place in ((1, "lower", "one"), (2, "one", "two")):
+        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", f"lowerdir={top}/{lower},upperdir={top}/upper{n},workdir={top}/work{n}",
+                        top / place], check=True)
+    no_word_of_it(live.ok("install", "foo/1.0", "-k", K1, "--sourcetree", "/srv/two"))
+    assert installed(live)
+
+
+def test_headers_on_a_file_system_of_their_own(machine):
+    """An overlay of /usr/src would hide what is mounted in it."""
+    confined(machine, look="touch /lib/modules/$kernelver/build/new /usr/src/new || exit 8; cat /usr/src/other/x || exit 7")
+    for name in ("headers", "other"):
+        (machine.src / name).mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", machine.src / name], check=True)
+    machine.file("/usr/src/other/x", "x\n")
+    machine.file("/usr/src/headers/include/config/auto.conf", "CONFIG_MODULES=y\n")
+    machine.file("/usr/src/headers/Makefile", FAKE_MAKEFILE)
+    shutil.rmtree(machine.modules / K1 / "build")
+    (machine.modules / K1 / "build").symlink_to("/usr/src/headers")
+    no_word_of_it(machine.ok("install", "foo/1.0", "-k", K1))
+    assert not machine.at("/usr/src/headers/new").exists()
+
+
+def test_devices_elsewhere(machine):
+    """A second /dev, as that of an image under construction, is no way to the disks."""
+    os.mkdir(machine.at("/srv/dev"))
+    for name, number in (("null", os.makedev(1, 3)), ("disk", os.stat("/dev/zero").st_rdev)):
+        os.mknod(machine.at(f"/srv/dev/{name}"), 0o666 | 0o020000, number)
+    os.mknod(machine.at("/usr/src/null"), 0o666 | 0o020000, os.makedev(1, 3))
+    confined(machine, look="for f in /srv/dev/* /usr/src/null; do ! head -c 1 $f 2>/dev/null || exit 8; done; head -c 1 /dev/zero")
+    machine.ok("install", "foo/1.0", "-k", K1)
+
+
+@pytest.mark.parametrize("home", ["/root", "/home/dev", "/home/gone", "/var/lib/ci", None])
+def test_a_build_has_a_home(machine, home):
+    """Compilers keep caches there. It is not the caller's, and where that is hidden, it has its name."""
+    confined(machine, look="mkdir -p $HOME/.cache/ccache ${CCACHE_DIR:-$HOME/x} $(mktemp -d) && touch $HOME/.cache/ccache/f || exit 8; echo HOME=$HOME")
+    machine.ok("install", "foo/1.0", "-k", K1, env={"HOME": home or "", "CCACHE_DIR": "/var/cache/ccache", "TMPDIR": "/tmp/user/0",
+                                                    "XDG_CACHE_HOME": "/root/cache"})
+    log = machine.at(f"/var/lib/dkms/foo/1.0/{K1}/{ARCH}/log/make.log").read_text()
+    if home in ("/root", "/home/dev", "/home/gone"):
+        assert f"\nHOME={home}\n" in log
+    assert not list(machine.path.glob("root/.cache")) + list(machine.path.glob("home/dev/.cache"))
+
+
+def test_home_of_the_build_user(machine):
+    machine.framework(f"sandbox=strict\nbuild_user={OWNER.pw_name}\n")
+    confined(machine, look="touch $HOME/x && mkdir -p $HOME/.cache/ccache || exit 8; [ $(id -u) != 0 ] || exit 7")
+    machine.ok("install", "foo/1.0", "-k", K1)
+    confined(machine, "bar", look="touch $HOME/x || exit 8")
+    machine.ok("install", "bar/1.0", "-k", K1, env={"HOME": "/nonexistent"})
