@@ -175,9 +175,20 @@ print_version (const Status *self, const DkmsVersion *v, const DkmsTarget *filte
     dkms_ui_line (self->ui, "%s/%s: added", v->module, v->version);
 }
 
-/* Reads the records of all builds and announces the recipes of those without, so that one bash reads them. */
+static gboolean
+is_asked_for (const DkmsRequest *request, const DkmsBuild *b)
+{
+  gboolean asked = request->targets->len == 0;
+
+  for (guint t = 0; t < request->targets->len && !asked; t++)
+    asked = passes (request->targets->pdata[t], b);
+  return asked;
+}
+
+/* Reads the records of all builds that lines will be about, and announces the recipes of those without, so that one
+ * bash reads them. */
 static void
-read_records (const Status *self, const DkmsState *state)
+read_records (const Status *self, const DkmsState *state, const DkmsRequest *request)
 {
   for (guint i = 0; i < state->versions->len; i++)
     {
@@ -185,6 +196,8 @@ read_records (const Status *self, const DkmsState *state)
       for (guint k = 0; !v->broken && k < v->builds->len; k++)
         {
           DkmsBuild *b = v->builds->pdata[k];
+          if (!is_asked_for (request, b))
+            continue;
           DkmsRecord *record = dkms_record_read (self->settings, v->module, v->version, b->kernel, b->arch);
           if (record != NULL)
             g_hash_table_insert (self->records, b, record);
@@ -241,7 +254,7 @@ dkms_status (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *reques
     dkms_ui_note (ui,
                   "A change was interrupted and is half done; the next dkms command that changes something finishes "
                   "or undoes it.");
-  read_records (&self, state);
+  read_records (&self, state, request);
   for (guint t = 0; t < MAX (request->targets->len, 1); t++)
     {
       const DkmsTarget *filter = request->targets->len > 0 ? request->targets->pdata[t] : &everything;

@@ -264,3 +264,13 @@ def test_recipe_is_not_read_unconfined_in_silence(root, tmp_path, mode, rc):
     assert result.returncode == rc and "namespaces: Operation not permitted" in result.stderr, result
     assert result.stderr.count("Recipes are read without a sandbox here") == (mode == "auto")
     assert (tmp_path / "mark").exists() == (mode == "auto")
+
+
+def test_status_of_one_kernel_reads_no_other_recipes(root):
+    root.source(extra="echo evaluated for $kernelver >&2\n")
+    root.ok("install", "foo/1.0", "-k", K1, "-k", K2)
+    for record in root.tree.rglob(".record.json"):
+        record.unlink()  # as builds of the reference
+    for filters, kernels in ((["-k", K1], [K1]), (["-k", K1, "-k", K2], [K1, K2]), ([], [K1, K2]), (["-a", "sparc"], [])):
+        result = root.ok("status", *filters)
+        assert result.err == "".join(f"evaluated for {k}\n" for k in kernels), (filters, result)
