@@ -410,5 +410,7 @@ dkms_cli_main (int argc, char **argv)
     dkms_ui_warn (&ui, "Ignoring the argument %s.", (char *)options->ignored->pdata[i]);
   dkms_options_apply (options, settings);
   ui.verbose = settings->verbose;
+  if (settings->ignored != NULL)
+    dkms_ui_warn (&ui, "%s", settings->ignored);
   return run_verb (settings, &ui, verb, options);
 }

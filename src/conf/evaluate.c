@@ -236,9 +236,10 @@ finish_query (const DkmsSettings *settings, Session *session, int status)
     dkms_fail (&query->error, DKMS_ERROR_BAD_CONF, query->shown, "Look for a command in it that does so.",
                "Reading %s went wrong: %s", query->shown, session->ended);
   else if (!session->done)
-    dkms_fail (&query->error, DKMS_ERROR_BAD_CONF, query->shown,
-               "The file is sourced: it must assign its directives and return; 'exit' and 'exec' end it too early.",
-               "%s ended its shell with status %d before its directives could be read", query->shown, status);
+    query->ended = !dkms_fail (
+        &query->error, DKMS_ERROR_BAD_CONF, query->shown,
+        "The file is sourced: it must assign its directives and return; 'exit' and 'exec' end it too early.",
+        "%s ended its shell with status %d before its directives could be read", query->shown, status);
   if (query->error != NULL)
     g_clear_pointer (&query->recipe, dkms_recipe_free);
   session->current = NULL;

@@ -13,6 +13,7 @@ typedef struct {
   GPtrArray *texts;   /* (nullable GBytes) per file: what bash is given instead of the path; owned by evaluate.c */
   DkmsRecipe *recipe; /* (out): the values; NULL when evaluation failed */
   GError *error;      /* (out): why it failed */
+  gboolean ended;     /* (out): it failed because a file ended its shell, by exit or exec */
 } DkmsQuery;
 
 DkmsQuery *dkms_query_new (void);

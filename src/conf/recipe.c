@@ -386,6 +386,39 @@ dkms_recipe_check (const DkmsRecipe *self, gboolean strict)
   return problems;
 }
 
+/* Whether @text has a word between two characters @mark, as templates have. */
+static gboolean
+has_marked_word (const char *text, char mark)
+{
+  const char *start = strchr (text, mark), *end = start != NULL ? strchr (start + 1, mark) : NULL;
+
+  if (end == NULL || end == start + 1)
+    return FALSE;
+  for (const char *at = start + 1; at < end; at++)
+    if (!g_ascii_isalpha (*at) && *at != '_')
+      return has_marked_word (end, mark);
+  return TRUE;
+}
+
+char *
+dkms_recipe_placeholder (const DkmsRecipe *self)
+{
+  static const char *const names[] = { "PACKAGE_NAME", "PACKAGE_VERSION" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      const char *value = dkms_recipe_get (self, names[i], 0);
+      gboolean hash = strchr (value, '#') != NULL;
+
+      if (hash || has_marked_word (value, '@') || has_marked_word (value, '%'))
+        return g_strdup_printf ("%s=\"%s\" in %s is a placeholder that was not filled in.%s\n"
+                                "Use a release of the source, or let its own build system make dkms.conf first.",
+                                names[i], value, self->path,
+                                hash ? " make cannot build in a directory with a '#' in its name." : "");
+    }
+  return NULL;
+}
+
 /* ---- the make command ---- */
 
 /* Returns: the end of the piece of shell text at @at that belongs together: a quoted string, $(...), ${...},

@@ -53,6 +53,9 @@ char **dkms_recipe_depends (const DkmsRecipe *self);
  */
 GPtrArray *dkms_recipe_check (const DkmsRecipe *self, gboolean strict);
 
+/** Returns: (transfer full) (nullable): a sentence and an advice about a name or version that was never filled in */
+char *dkms_recipe_placeholder (const DkmsRecipe *self);
+
 /**
  * dkms_recipe_outputs:
  * @destination: (nullable): the distribution's override, such as "/updates/dkms"

@@ -194,25 +194,100 @@ take_values (DkmsSettings *self, const DkmsRecipe *values, GError **error)
          && take_number (self, values, "tarball_limit_mib", 1, 1 << 20, &self->tarball_limit_mib, error);
 }
 
-gboolean
-dkms_settings_reread (const DkmsSettings *self, const char *wanted, const char *kernel, DkmsRecipe **values,
-                      GError **error)
+/* A query about @wanted with the variables that the files see. */
+static DkmsQuery *
+new_query (GPtrArray *queries, const char *kernel)
 {
-  g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
   DkmsQuery *query = dkms_query_new ();
 
   g_ptr_array_add (queries, query);
+  if (kernel != NULL)
+    g_ptr_array_add (query->assign, g_strconcat ("kernelver=", kernel, NULL));
+  return query;
+}
+
+/* What says how builds are confined must not get lost. */
+static gboolean
+is_about_confinement (const DkmsSettings *self, const char *tool_path)
+{
+  g_autofree char *path = dkms_kernel_openable (self->root, tool_path);
+  g_autofree char *text = dkms_read_at (AT_FDCWD, path, 1 << 20, NULL, NULL);
+
+  return text == NULL || strstr (text, "sandbox") != NULL || strstr (text, "build_user") != NULL;
+}
+
+static void
+give_values (DkmsQuery *query, const DkmsRecipe *values, const char *wanted)
+{
+  g_auto (GStrv) known = g_strsplit (wanted, " ", -1);
+
+  for (char **name = known; *name != NULL; name++)
+    if (dkms_recipe_count (values, *name) > 0)
+      g_ptr_array_add (query->assign, g_strconcat (*name, "=", dkms_recipe_get (values, *name, 0), NULL));
+}
+
+/* Evaluates the files of @all one by one and goes on after one that ends its shell, of which nothing is taken. */
+static gboolean
+read_one_by_one (const DkmsSettings *self, const DkmsQuery *all, const char *wanted, const char *kernel,
+                 DkmsRecipe **values, char **ignored, GError **error)
+{
+  g_autoptr (DkmsRecipe) sum = dkms_recipe_new (all->shown);
+  g_autoptr (GString) ended = g_string_new (NULL);
+
+  for (guint i = 0; i < all->files->len; i++)
+    {
+      g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
+      DkmsQuery *query = new_query (queries, kernel);
+      const char *file = all->files->pdata[i];
+
+      g_ptr_array_add (query->files, g_strdup (file));
+      query->shown = dkms_kernel_openable (self->root, file);
+      give_values (query, sum, wanted);
+      if (!dkms_evaluate (self, NULL, queries, wanted, "", NULL, error))
+        return FALSE;
+      if (query->error != NULL && (!query->ended || is_about_confinement (self, file)))
+        return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
+      if (query->error != NULL)
+        g_string_append_printf (ended, "%s%s", ended->len > 0 ? ", " : "", query->shown);
+      else
+        {
+          dkms_recipe_free (sum);
+          sum = g_steal_pointer (&query->recipe);
+        }
+    }
+  *values = g_steal_pointer (&sum);
+  if (ignored != NULL)
+    *ignored = g_strdup_printf ("Nothing was taken from %s, which ends its shell by exit or exec.\n"
+                                "It is sourced: replace exit by return.",
+                                ended->str);
+  return TRUE;
+}
+
+static gboolean
+read_files (const DkmsSettings *self, const char *wanted, const char *kernel, DkmsRecipe **values, char **ignored,
+            GError **error)
+{
+  g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
+  DkmsQuery *query = new_query (queries, kernel);
+
   add_files (self, query);
   if (query->files->len == 0)
     return TRUE;
-  if (kernel != NULL)
-    g_ptr_array_add (query->assign, g_strconcat ("kernelver=", kernel, NULL));
   if (!dkms_evaluate (self, NULL, queries, wanted, "", NULL, error))
     return FALSE;
+  if (query->ended)
+    return read_one_by_one (self, query, wanted, kernel, values, ignored, error);
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
   *values = g_steal_pointer (&query->recipe);
   return TRUE;
+}
+
+gboolean
+dkms_settings_reread (const DkmsSettings *self, const char *wanted, const char *kernel, DkmsRecipe **values,
+                      GError **error)
+{
+  return read_files (self, wanted, kernel, values, NULL, error);
 }
 
 DkmsSettings *
@@ -243,7 +318,7 @@ dkms_settings_new (DkmsRoot *root, GError **error)
   if (self->distro == NULL)
     return NULL;
 
-  if (!dkms_settings_reread (self, names, NULL, &values, error))
+  if (!read_files (self, names, NULL, &values, &self->ignored, error))
     return NULL;
   if (values != NULL && (!take_values (self, values, error) || !take_confinement (self, values, error)))
     return NULL;
@@ -277,7 +352,8 @@ dkms_settings_free (DkmsSettings *self)
                     self->compress_xz_opts,
                     self->compress_zstd_opts,
                     self->post_transaction,
-                    self->build_environment };
+                    self->build_environment,
+                    self->ignored };
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_free (texts[i]);
   g_ptr_array_unref (self->directives);

@@ -34,6 +34,7 @@ typedef struct {
   guint tarball_limit_mib; /* the most that an archive may unpack to */
   char *post_transaction;  /* "" or a command line to run after a successful run */
   char *build_environment; /* "" or a shell file whose exports builds get */
+  char *ignored;           /* (nullable): a sentence about files of framework.conf of which nothing was taken */
   DkmsSandboxMode sandbox;
   uid_t build_uid; /* who builds run as in the sandbox; 0: root, without its rights */
   gid_t build_gid;

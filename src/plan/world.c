@@ -327,8 +327,13 @@ dkms_world_recipe (DkmsWorld *self, const char *module, const char *version, con
 static void
 tell_once (DkmsWorld *self, const DkmsRecipe *recipe)
 {
+  g_autofree char *placeholder = NULL;
+
   if (!g_hash_table_add (self->told, (gpointer)recipe))
     return;
+  placeholder = dkms_recipe_placeholder (recipe);
+  if (placeholder != NULL)
+    dkms_ui_warn (self->ui, "%s", placeholder);
   for (guint i = 0; i < recipe->deprecated->len; i++)
     dkms_ui_deprecated (self->ui, "%s.", (const char *)recipe->deprecated->pdata[i]);
   if (*dkms_recipe_get (recipe, "OBSOLETE_BY", 0) != '\0')

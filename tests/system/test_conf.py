@@ -135,6 +135,31 @@ def test_framework_conf(root):
     assert "make -j KERNELRELEASE" in (root.path / f"srv/dkms/foo/1.0/{K2}/{ARCH}/log/make.log").read_text()
 
 
+@pytest.mark.parametrize("end, jobs", [("exit 0", None), ("exec true", None), ("kill -9 $BASHPID", None), ("set -u", "7"), ("set -e; false", "7"), ("return 3", "7"), ("exit() { :; }; exit 1", "7"),
+                                       ("readonly parallel_jobs", "7"), ("set -f; IFS=x; set -o posix", "7"), ("unset PATH; cd /", "7")])
+def test_framework_conf_that_ends_its_shell(root, end, jobs):
+    """As in the reference, nothing is taken from such a file, and the others count. Only here it is said."""
+    drop_in = root.path / "etc/dkms/framework.conf.d"
+    drop_in.mkdir()
+    (drop_in / "a.conf").write_text("dkms_tree=/srv/dkms\n")
+    (drop_in / "b.conf").write_text(f"parallel_jobs=7\n{end}\n")
+    (drop_in / "c.conf").write_text("[ ! $parallel_jobs ] || tmp_location=/tmp\nverbose=\n")
+    root.source()
+    result = root.ok("build", "foo/1.0", "-k", K1)
+    command = (root.path / f"srv/dkms/foo/1.0/{K1}/{ARCH}/log/make.log").read_text()
+    assert (f"make -j{jobs} KERN" in command) if jobs else "make -j7 " not in command
+    assert (f"Nothing was taken from {drop_in}/b.conf, which ends its shell" in result.err) == (jobs is None)
+    assert "b.conf" not in root.ok("--help").err
+
+
+@pytest.mark.parametrize("line", ["sandbox=strict", "build_user=root"])
+def test_framework_conf_about_confinement_must_be_whole(root, line):
+    root.framework(f"{line}\nexit 0\n")
+    root.source()
+    result = root("add", "foo/1.0")
+    assert result.rc == 8 and "ended its shell" in result.err
+
+
 def test_destination_by_distribution(root):
     for name, like, place in (("ubuntu", "debian", "updates/dkms"), ("fedora", None, "extra"), ("opensuse-leap", "suse opensuse", "updates"),
                               ("arch", None, "updates/dkms"), ("alpine", None, "kernel/drivers/misc")):
@@ -274,3 +299,12 @@ def test_status_of_one_kernel_reads_no_other_recipes(root):
     for filters, kernels in ((["-k", K1], [K1]), (["-k", K1, "-k", K2], [K1, K2]), ([], [K1, K2]), (["-a", "sparc"], [])):
         result = root.ok("status", *filters)
         assert result.err == "".join(f"evaluated for {k}\n" for k in kernels), (filters, result)
+
+
+def test_placeholder_is_explained(real):
+    """The compiler's helpers fail without a word on it."""
+    version = "#MODULE_VERSION#"
+    real.source("foo", version, files={"foo.c": "#include <linux/module.h>\nMODULE_LICENSE(\"GPL\");\n", "Makefile": "obj-m := foo.o\n"})
+    result = real("build", f"foo/{version}", "-k", real.release)
+    assert result.rc == 10 and result.err.count(f'PACKAGE_VERSION="{version}" in ') == 1, result
+    assert "is a placeholder that was not filled in. make cannot build in a directory with a '#' in its name." in result.err

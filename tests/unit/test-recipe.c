@@ -209,6 +209,26 @@ test_outputs (void)
   g_assert_cmpstr (((DkmsOutput *)debian->pdata[1])->dest_location, ==, "/updates/dkms");
 }
 
+static void
+test_placeholder (void)
+{
+  static const char *const bad[] = { "#MODULE_VERSION#", "1.0#2", "@PKGVER@", "1-@VERSION@-2", "%VERSION%", "@1@VER@" };
+  static const char *const good[]
+      = { "", "1.0", "1.0~git20200101.1.abc+deb12u1", "1@2", "@@", "5%", "50%-60%", "r1@x.y@" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (bad) + G_N_ELEMENTS (good); i++)
+    {
+      g_autoptr (DkmsRecipe) r = dkms_recipe_new ("x");
+      gboolean is_bad = i < G_N_ELEMENTS (bad);
+      g_autofree char *said = NULL;
+
+      dkms_recipe_set (r, "PACKAGE_VERSION", 0, is_bad ? bad[i] : good[i - G_N_ELEMENTS (bad)]);
+      said = dkms_recipe_placeholder (r);
+      g_test_message ("%s", dkms_recipe_get (r, "PACKAGE_VERSION", 0));
+      g_assert_cmpint (said != NULL, ==, is_bad);
+    }
+}
+
 static const struct {
   const char *value, *folded;
 } folds[] = {
@@ -286,6 +306,7 @@ main (int argc, char **argv)
   g_test_add_func ("/recipe/llvm", test_llvm);
   g_test_add_func ("/recipe/patches", test_patches);
   g_test_add_func ("/recipe/outputs", test_outputs);
+  g_test_add_func ("/recipe/placeholder", test_placeholder);
   g_test_add_func ("/recipe/folding", test_folding);
   g_test_add_func ("/recipe/locations", test_locations);
   g_test_add_func ("/recipe/json", test_json);
