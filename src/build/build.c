@@ -129,7 +129,7 @@ patch_failed (DkmsWorkArea *area, int status, const char *patch, GError **error)
 static gboolean
 apply_patches (DkmsWorkArea *area, GError **error)
 {
-  g_autoptr (GPtrArray) patches = dkms_recipe_patches (area->job->recipe, area->job->kernel->release);
+  g_autoptr (GPtrArray) patches = dkms_recipe_patches (area->job->recipe);
 
   for (guint i = 0; i < patches->len; i++)
     {

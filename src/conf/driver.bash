@@ -9,7 +9,8 @@
 #   B ID PID            a query begins, in process (group) PID
 #   U ID INDEX          instead of all others: file INDEX (from 0) cannot be read here
 #   O FILE NAME VALUE   FILE left the deprecated directive NAME set
-#   V NAME INDEX VALUE  one element of a directive
+#   V NAME INDEX VALUE  one element of a directive; NAME with = before it: whether the regular expression there matches
+#                       the kernel or architecture that the query is about, 1 or 0
 #   D                   all elements of this query were given
 #   E ID STATUS         the process of the query is gone
 #   Z                   no more queries
@@ -44,6 +45,17 @@ __dkms_after_file () {
   done
 }
 
+# An expression can take all memory and time there is, so it is tried here and not in dkms. White space counts as the
+# reference counts it: each run of it is one blank.
+__dkms_match () {
+  local __dkms_e=${__dkms_v//[$'\t\n']/ } __dkms_m=0
+  while [[ $__dkms_e == *'  '* ]]; do
+    __dkms_e=${__dkms_e//  / }
+  done
+  [[ $1 =~ $__dkms_e ]] 2>/dev/null && __dkms_m=1
+  printf 'V\0=%s\0%s\0%s\0' "$__dkms_n" "$__dkms_k" "$__dkms_m"
+}
+
 __dkms_report () {
   for __dkms_n in $__dkms_names; do
     eval "__dkms_i=(\"\${!$__dkms_n[@]}\")"
@@ -60,6 +72,10 @@ __DKMS_END_OF_VALUE__
           __dkms_v=${__dkms_v%$'\n'} ;;
       esac
       printf 'V\0%s\0%s\0%s\0' "$__dkms_n" "$__dkms_k" "$__dkms_v"
+      case $__dkms_n in
+        BUILD_EXCLUSIVE_KERNEL|MAKE_MATCH|PATCH_MATCH) __dkms_match "$__dkms_kernelver" ;;
+        BUILD_EXCLUSIVE_ARCH) __dkms_match "$__dkms_arch" ;;
+      esac
     done
   done
   printf 'D\0'
@@ -78,7 +94,7 @@ __dkms_read_file () {
     eval "$__dkms_text"
   fi
 }
-readonly -f __dkms_tame __dkms_after_file __dkms_report __dkms_read_file
+readonly -f __dkms_tame __dkms_match __dkms_after_file __dkms_report __dkms_read_file
 
 # Where modules go on this distribution, whatever a recipe says; else what it says.
 override_dest_module_location () { echo "${__dkms_destination:-$1}"; }
@@ -102,6 +118,7 @@ while [[ $# -gt 0 ]]; do
     for __dkms_a in "${__dkms_assign[@]}"; do
       printf -v "${__dkms_a%%=*}" %s "${__dkms_a#*=}"
     done
+    __dkms_kernelver=$kernelver __dkms_arch=$arch
     set --
     cd -- "$__dkms_dir" 2>/dev/null || cd /
     while [[ ${#__dkms_files[@]} -gt 0 ]]; do

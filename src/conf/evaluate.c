@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -21,6 +22,8 @@
 /* What one bash is asked at most: bytes of arguments (the kernel's limit is 2 MiB with the environment), descriptors.
  */
 enum { LIMIT_ARGUMENTS = 1 << 20, LIMIT_DESCRIPTORS = 32 };
+/* What one bash may answer, in bytes, and how long it may take to go when it has answered. */
+enum { LIMIT_ANSWER = 16 << 20, GRACE_SECONDS = 2 };
 
 DkmsQuery *
 dkms_query_new (void)
@@ -49,15 +52,17 @@ dkms_query_free (DkmsQuery *self)
 typedef struct {
   const DkmsSettings *settings;
   GPtrArray *queries;
-  DkmsQuery *current; /* the query that runs */
-  GPid pid;           /* bash, or the sandbox that it runs in */
-  GPid current_pid;   /* the group of that query; means nothing to us when it is in a sandbox */
-  guint handed;       /* files that bash could not read and will be given */
+  const DkmsQuery *first; /* of those that the bash that runs was asked */
+  DkmsQuery *current;     /* the query that runs */
+  GPid pid;               /* bash, or the sandbox that it runs in */
+  GPid current_pid;       /* the group of that query; means nothing to us when it is in a sandbox */
+  guint handed;           /* files that bash could not read and will be given */
   gboolean confined;
   const char *ended; /* (nullable): why the sandbox ended it */
   gboolean done;     /* it gave all its values */
   gboolean timed_out;
-  gint64 deadline; /* monotonic microseconds; 0: none */
+  gint64 deadline; /* of the current query: monotonic microseconds; 0: none */
+  gint64 end;      /* of this bash as a whole */
 } Session;
 
 static void
@@ -154,6 +159,24 @@ is_answered (const DkmsQuery *query)
   return query->error != NULL || query->recipe != NULL;
 }
 
+/* The first query that has no answer yet. */
+static const DkmsQuery *
+next_query (const Session *session)
+{
+  for (guint q = 0; q < session->queries->len; q++)
+    if (!is_answered (session->queries->pdata[q]))
+      return session->queries->pdata[q];
+  return NULL;
+}
+
+/* Whether both are about the same package, whose code may answer for it, but for nobody else: others are asked in a
+ * bash and a sandbox of their own. */
+static gboolean
+trust_each_other (const DkmsQuery *a, const DkmsQuery *b)
+{
+  return a->files->len > 0 && b->files->len > 0 && strcmp (a->files->pdata[0], b->files->pdata[0]) == 0;
+}
+
 /* The option for file @i: "" for its path, otherwise the number of a descriptor with its text, which goes to @given. */
 static char *
 descriptor_of (const DkmsQuery *query, guint i, GArray *given, GError **error)
@@ -202,22 +225,29 @@ build_argv (Session *session, const char *fd, const char *names, const char *dep
 {
   g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
   const char *fixed[] = { "/bin/bash", "-p", "-c", driver_bash, "dkms", fd, names, deprecated };
+  const DkmsQuery *first = next_query (session);
+  guint count = 0;
   gsize bytes = 0;
 
+  session->first = first;
   for (gsize i = 0; i < G_N_ELEMENTS (fixed); i++)
     g_ptr_array_add (argv, g_strdup (fixed[i]));
   for (guint q = 0; q < session->queries->len && bytes < LIMIT_ARGUMENTS && given->len < LIMIT_DESCRIPTORS; q++)
     {
       guint before = argv->len;
 
-      if (is_answered (session->queries->pdata[q]))
+      const DkmsQuery *query = session->queries->pdata[q];
+      if (is_answered (query) || (query != first && !trust_each_other (query, first)))
         continue;
+      count++;
       if (!add_query (argv, q, session->queries->pdata[q], given, error))
         return NULL;
       for (guint i = before; i < argv->len; i++)
         bytes += strlen (argv->pdata[i]) + 1 + sizeof (char *);
     }
   g_ptr_array_add (argv, NULL);
+  session->end
+      = g_get_monotonic_time () + ((gint64)session->settings->recipe_timeout * count + GRACE_SECONDS) * G_USEC_PER_SEC;
   return g_steal_pointer (&argv);
 }
 
@@ -253,7 +283,8 @@ query_by_id (Session *session, const char *id)
 
   if (!g_ascii_string_to_unsigned (id, 10, 0, session->queries->len - 1, &number, NULL))
     return NULL;
-  return session->queries->pdata[number];
+  DkmsQuery *query = session->queries->pdata[number];
+  return query == session->first || trust_each_other (query, session->first) ? query : NULL;
 }
 
 /* Handles the message at @at. Returns: the number of fields it has, 0 if it is not complete yet, -1 if it is none. */
@@ -279,10 +310,10 @@ take_message (const DkmsSettings *settings, Session *session, char **at, guint h
     {
     case 'B':
       session->current = query_by_id (session, at[1]);
-      if (session->current == NULL || session->current->recipe != NULL)
+      if (session->current == NULL || is_answered (session->current))
         return session->current = NULL, -1;
       session->current->recipe = dkms_recipe_new (session->current->shown);
-      session->current_pid = atoi (at[2]);
+      session->current_pid = MAX (atoi (at[2]), 2); /* process 1 is nobody's group */
       session->done = session->timed_out = FALSE;
       session->deadline = g_get_monotonic_time () + (gint64)settings->recipe_timeout * G_USEC_PER_SEC;
       break;
@@ -342,26 +373,43 @@ take_messages (const DkmsSettings *settings, Session *session, GByteArray *buffe
   return TRUE;
 }
 
+/* Ends the query that runs, or, when bash as a whole takes too long, bash. A query is a group of its own; a sandbox
+ * ends as a whole, and the other queries are put again. */
+static void
+end_late (Session *session)
+{
+  gboolean whole = session->confined || g_get_monotonic_time () >= session->end;
+
+  session->timed_out = session->current != NULL;
+  session->deadline = 0;
+  if (session->current_pid > 1 && !session->confined)
+    (void)kill (-session->current_pid, SIGKILL);
+  if (whole)
+    (void)kill (session->pid, SIGKILL);
+}
+
 static void
 listen (const DkmsSettings *settings, Session *session, int fd)
 {
   g_autoptr (GByteArray) buffer = g_byte_array_new ();
-  guint8 chunk[16384];
+  gsize answered = 0;
+  guint8 chunk[65536];
 
   for (;;)
     {
       struct pollfd wait_for = { .fd = fd, .events = POLLIN };
-      gint64 left = session->deadline - g_get_monotonic_time ();
-      int ready = poll (&wait_for, 1, session->deadline == 0 ? -1 : (int)CLAMP (left / 1000 + 1, 0, G_MAXINT));
+      gint64 until = session->deadline != 0 ? MIN (session->deadline, session->end) : session->end;
+      gint64 left = until - g_get_monotonic_time ();
+      int ready = poll (&wait_for, 1, (int)CLAMP (left / 1000 + 1, 0, G_MAXINT));
 
       if (ready < 0 && errno == EINTR)
         continue;
-      if (ready == 0 && session->current != NULL)
+      if (ready == 0 || left <= 0) /* whether or not it goes on talking */
         {
-          /* One query is a group of its own; a sandbox ends as a whole, and the other queries are put again. */
-          session->timed_out = TRUE;
-          session->deadline = 0;
-          (void)kill (session->confined ? session->pid : -session->current_pid, SIGKILL);
+          gboolean over = g_get_monotonic_time () >= session->end;
+          end_late (session);
+          if (over)
+            return;
           continue;
         }
       ssize_t n = read (fd, chunk, sizeof chunk);
@@ -369,10 +417,32 @@ listen (const DkmsSettings *settings, Session *session, int fd)
         continue;
       if (n <= 0)
         return;
+      answered += (gsize)n;
+      if (answered > LIMIT_ANSWER)
+        {
+          session->ended = "it gave more than 16 MiB of values";
+          (void)kill (session->pid, SIGKILL);
+          return;
+        }
       g_byte_array_append (buffer, chunk, (guint)n);
-      if (!take_messages (settings, session, buffer))
+      if (memchr (chunk, '\0', (gsize)n) != NULL && !take_messages (settings, session, buffer))
         return;
     }
+}
+
+/* Waits for bash, which has nothing to say any more. */
+static int
+wait_for_end (const Session *session)
+{
+  struct pollfd end = { .fd = (int)syscall (SYS_pidfd_open, session->pid, 0), .events = POLLIN };
+
+  if (end.fd >= 0)
+    {
+      if (poll (&end, 1, GRACE_SECONDS * 1000) == 0)
+        (void)kill (session->pid, SIGKILL);
+      (void)close (end.fd);
+    }
+  return dkms_process_wait (session->pid);
 }
 
 static void
@@ -430,10 +500,11 @@ ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *
   if (!started)
     return FALSE;
   listen (settings, session, read_end);
-  int status = dkms_process_wait (session->pid);
+  int status = wait_for_end (session);
   if (session->confined)
     dkms_findings_read (findings, report);
-  session->ended = findings->ended;
+  if (findings->ended != NULL)
+    session->ended = findings->ended;
   finish_query (settings, session, status); /* the one that its sandbox ended with */
   session->ended = NULL;
   return TRUE;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "conf/recipe.h"
 
-#include <regex.h>
 #include <string.h>
 
 #include "kernel/version.h"
@@ -133,17 +132,14 @@ count_records (const DkmsRecipe *self)
   return count;
 }
 
+/* Whether the regular expression in element @i of @name matches the kernel that the recipe was evaluated for: bash
+ * tried it then (driver.bash). Recipes that were kept before it did so were kept because they fitted. */
 static gboolean
-matches (const char *pattern, const char *text)
+matches (const DkmsRecipe *self, const char *name, guint i)
 {
-  regex_t regex;
-  gboolean found;
+  g_autofree char *key = g_strconcat ("=", name, NULL);
 
-  if (regcomp (&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0)
-    return FALSE; /* as in bash: an invalid expression matches nothing */
-  found = regexec (&regex, text, 0, NULL, 0) == 0;
-  regfree (&regex);
-  return found;
+  return strcmp (dkms_recipe_get (self, key, i), "0") != 0;
 }
 
 static gboolean
@@ -171,10 +167,10 @@ excluded_by (const DkmsRecipe *self, guint i, const DkmsKernel *kernel, const ch
 
   if (i == 0 && dkms_recipe_count (self, "BUILD_EXCLUSIVE_KERNEL_MAX") == 0)
     max = dkms_recipe_get (self, "OBSOLETE_BY", 0);
-  return (*regex != '\0' && !matches (regex, kernel->release))
+  return (*regex != '\0' && !matches (self, "BUILD_EXCLUSIVE_KERNEL", i))
          || (*min != '\0' && dkms_version_compare (kernel->release, min) < 0)
          || (*max != '\0' && dkms_version_compare (kernel->release, max) > 0)
-         || (*arch != '\0' && !matches (arch, kernel->arch))
+         || (*arch != '\0' && !matches (self, "BUILD_EXCLUSIVE_ARCH", i))
          || (*tokens != '\0' && config != NULL && config_rejects (tokens, config));
 }
 
@@ -558,7 +554,7 @@ dkms_recipe_make (const DkmsRecipe *self, const DkmsKernel *kernel, const char *
   for (guint i = 0; i < dkms_recipe_count (self, "MAKE"); i++)
     {
       const char *make = dkms_recipe_get (self, "MAKE", i), *match = dkms_recipe_get (self, "MAKE_MATCH", i);
-      if (*make != '\0' && *match != '\0' && matches (match, kernel->release))
+      if (*make != '\0' && *match != '\0' && matches (self, "MAKE_MATCH", i))
         chosen = make;
     }
   if (*chosen == '\0')
@@ -577,14 +573,14 @@ dkms_recipe_inject (const char *make, const char *jobs, const char *release)
 }
 
 GPtrArray *
-dkms_recipe_patches (const DkmsRecipe *self, const char *release)
+dkms_recipe_patches (const DkmsRecipe *self)
 {
   GPtrArray *patches = g_ptr_array_new ();
 
   for (guint i = 0; i < dkms_recipe_count (self, "PATCH"); i++)
     {
       const char *patch = dkms_recipe_get (self, "PATCH", i), *match = dkms_recipe_get (self, "PATCH_MATCH", i);
-      if (*patch != '\0' && (*match == '\0' || matches (match, release)))
+      if (*patch != '\0' && (*match == '\0' || matches (self, "PATCH_MATCH", i)))
         g_ptr_array_add (patches, (gpointer)patch);
     }
   return patches;

@@ -9,7 +9,8 @@
 
 typedef struct {
   char *path;            /* the dkms.conf, as people name it */
-  GHashTable *values;    /* directive -> GPtrArray of strings, NULL where an index is unset */
+  GHashTable *values;    /* directive -> GPtrArray of strings, NULL where an index is unset; "=" and the name of a
+                            directive with regular expressions -> "1" where that of the index matches, else "0" */
   GPtrArray *deprecated; /* one finished sentence each */
 } DkmsRecipe;
 
@@ -73,7 +74,7 @@ char *dkms_recipe_make (const DkmsRecipe *self, const DkmsKernel *kernel, const 
  *  KERNELRELEASE injected where the rule says so */
 char *dkms_recipe_inject (const char *make, const char *jobs, const char *release);
 /** Returns: (transfer container): the patches to apply, in order */
-GPtrArray *dkms_recipe_patches (const DkmsRecipe *self, const char *release);
+GPtrArray *dkms_recipe_patches (const DkmsRecipe *self);
 
 /** Returns: (transfer full): all values, for the build record */
 json_t *dkms_recipe_to_json (const DkmsRecipe *self);

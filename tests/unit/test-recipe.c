@@ -1,7 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <regex.h>
 #include <string.h>
 
 #include "conf/recipe.h"
+
+static DkmsKernel kernel
+    = { .release = (char *)"6.1.0-56-amd64", .arch = (char *)"x86_64", .source_dir = (char *)"/h" };
+
+/* What bash does when it evaluates a recipe. */
+static void
+try_expression (DkmsRecipe *self, const char *name, guint index, const char *expression)
+{
+  static const char *const names[]
+      = { "BUILD_EXCLUSIVE_KERNEL", "BUILD_EXCLUSIVE_ARCH", "MAKE_MATCH", "PATCH_MATCH", NULL };
+  g_autofree char *key = g_strconcat ("=", name, NULL);
+  const char *text = strcmp (name, "BUILD_EXCLUSIVE_ARCH") == 0 ? kernel.arch : kernel.release;
+  regex_t regex;
+  gboolean found = FALSE;
+
+  if (!g_strv_contains (names, name))
+    return;
+  if (regcomp (&regex, expression, REG_EXTENDED | REG_NOSUB) == 0)
+    {
+      found = regexec (&regex, text, 0, NULL, 0) == 0;
+      regfree (&regex);
+    }
+  dkms_recipe_set (self, key, index, found ? "1" : "0");
+}
 
 /* "NAME[i]=value" entries, separated by ';' */
 static DkmsRecipe *
@@ -19,12 +44,10 @@ recipe (const char *text)
       if (index > 0 || (bracket != NULL && bracket < equals))
         *bracket = '\0';
       dkms_recipe_set (self, *entry, index, equals + 1);
+      try_expression (self, *entry, index, equals + 1);
     }
   return self;
 }
-
-static DkmsKernel kernel
-    = { .release = (char *)"6.1.0-56-amd64", .arch = (char *)"x86_64", .source_dir = (char *)"/h" };
 
 #define ID "PACKAGE_NAME=p;PACKAGE_VERSION=1;"
 #define ONE ID "BUILT_MODULE_NAME=a;DEST_MODULE_LOCATION=/extra;"
@@ -186,7 +209,7 @@ static void
 test_patches (void)
 {
   g_autoptr (DkmsRecipe) r = recipe ("PATCH[0]=a;PATCH[2]=c;PATCH_MATCH[2]=^6;PATCH[3]=d;PATCH_MATCH[3]=^5");
-  g_autoptr (GPtrArray) patches = dkms_recipe_patches (r, kernel.release);
+  g_autoptr (GPtrArray) patches = dkms_recipe_patches (r);
 
   g_assert_cmpuint (patches->len, ==, 2);
   g_assert_cmpstr (patches->pdata[1], ==, "c");
