@@ -260,7 +260,6 @@ serve (const Postinst *p, const char *kernel)
   g_auto (DkmsFd) fd = dkms_root_openat (root, parent, O_RDONLY | O_DIRECTORY, 0);
   int status;
 
-  printf ("\n");
   if (strstr (kernel, "BOOT") != NULL)
     return printf ("Nothing is built for the installation kernel %s.\n", kernel), 0;
   if (!is_built (p, kernel))
@@ -330,7 +329,8 @@ postinst (Postinst *p)
                p->version);
       return 0;
     }
-  print_choice (p, kernels);
+  if (kernels->len > 1) /* of one, its build says the same */
+    print_choice (p, kernels);
   return serve_all (p, kernels);
 }
 
@@ -344,6 +344,7 @@ dkms_postinst_main (int argc, char **argv)
   int first = 1, status;
 
   (void)setvbuf (stdout, NULL, _IOLBF, 0); /* our lines stay in order with those of dkms */
+  (void)g_setenv ("DKMS_PLAIN", "1", TRUE);
   if (argc > 2 && strcmp (argv[1], "--root") == 0)
     {
       p.root = argv[2];

@@ -537,7 +537,8 @@ do_uninstall (DkmsRun *run, const DkmsStep *step, GError **error)
                                               dkms_world_kernel (run->world, step->kernel, step->arch).kernel);
   if (now.broken)
     tell_source_gone (run, step);
-  dkms_ui_line (run->ui, "Uninstalling %s/%s from %s (%s)", step->module, step->version, step->kernel, step->arch);
+  if (!dkms_verb_clears_kernel (run->request->verb))
+    dkms_ui_line (run->ui, "Uninstalling %s/%s from %s (%s)", step->module, step->version, step->kernel, step->arch);
   DkmsJob job = job_for (run, step, recipe, &outputs);
   job.no_scripts = now.broken;
   dkms_weak_modules (&job, FALSE);
@@ -619,8 +620,9 @@ dkms_step_do (DkmsRun *run, const DkmsStep *step, GError **error)
     case DKMS_STEP_UNBUILD:
       if (dkms_verb_clears_kernel (run->request->verb))
         dkms_ui_note (run->ui, "Removing %s/%s for %s (%s)", step->module, step->version, step->kernel, step->arch);
-      dkms_ui_line (run->ui, "Deleting the build of %s/%s for %s (%s)", step->module, step->version, step->kernel,
-                    step->arch);
+      else
+        dkms_ui_line (run->ui, "Deleting the build of %s/%s for %s (%s)", step->module, step->version, step->kernel,
+                      step->arch);
       return dkms_tree_drop_build (run->settings, run->ui, step->module, step->version, step->kernel, step->arch,
                                    error);
     case DKMS_STEP_UNREGISTER:

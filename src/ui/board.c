@@ -59,6 +59,21 @@ channel_free (gpointer data)
   g_free (self);
 }
 
+/* Package managers give their scripts a terminal and keep a log of what appears on it; for installers and CI there is
+ * nobody who watches. */
+static gboolean
+is_plain_wanted (void)
+{
+  static const char *const marks[]
+      = { "DKMS_PLAIN",         "DPKG_MAINTSCRIPT_PACKAGE", "DPKG_MAINTSCRIPT_NAME", "DPKG_RUNNING_VERSION",
+          "RPM_INSTALL_PREFIX", "RPM_INSTALL_PREFIX0",      "KERNEL_INSTALL_LAYOUT" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (marks); i++)
+    if (g_getenv (marks[i]) != NULL)
+      return TRUE;
+  return g_strcmp0 (g_getenv ("DEBIAN_FRONTEND"), "noninteractive") == 0;
+}
+
 DkmsBoard *
 dkms_board_new (DkmsUi *ui, guint total)
 {
@@ -69,7 +84,8 @@ dkms_board_new (DkmsUi *ui, guint total)
   self->total = total;
   self->start = g_get_monotonic_time ();
   self->channels = g_ptr_array_new_with_free_func (channel_free);
-  self->live = !ui->verbose && isatty (STDOUT_FILENO) && term != NULL && *term != '\0' && strcmp (term, "dumb") != 0;
+  self->live = !ui->verbose && isatty (STDOUT_FILENO) && term != NULL && *term != '\0' && strcmp (term, "dumb") != 0
+               && !is_plain_wanted ();
   self->colour = self->live && (no_colour == NULL || *no_colour == '\0');
   ui->board = self;
   return self;

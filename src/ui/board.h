@@ -17,7 +17,8 @@ typedef struct DkmsBoard DkmsBoard;
  * @ui: what the board prints through; it must outlive the board
  * @total: pieces of work to come
  *
- * The environment variables NO_COLOR and TERM and the width of the terminal are honoured.
+ * The environment variables NO_COLOR and TERM and the width of the terminal are honoured. There are no live lines in
+ * scripts of package managers, with DEBIAN_FRONTEND=noninteractive, nor where DKMS_PLAIN is set, as our hooks do.
  *
  * Returns: (transfer full)
  */

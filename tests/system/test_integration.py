@@ -151,6 +151,16 @@ def test_excluded_kernel_is_no_failure(root, postinst):
     assert postinst("foo", "1.0").returncode == 0 and states(root) == [K2]
 
 
+def test_each_build_is_named_once(root, postinst):
+    """As it appears in apt's output."""
+    root.source()
+    (root.modules / K2).rename(root.path / "away")
+    result = postinst("foo", "1.0")
+    assert result.returncode == 0
+    assert sum(K1 in line and "foo/1.0" in line for line in result.stdout.splitlines()) == 1, result.stdout
+    assert sum("Building" in line for line in result.stdout.splitlines()) == 2, "the build, and make"
+
+
 def test_kernels_without_headers_and_boot_kernels(root, postinst):
     (root.modules / "6.2.0-BOOT/build").mkdir(parents=True)
     (root.modules / "6.3.0-bare/build").mkdir(parents=True)
@@ -199,7 +209,7 @@ def hooks(tmp_path):
         program.unlink(missing_ok=True)
         (place / "calls").unlink(missing_ok=True)
         if dkms:
-            program.write_text(f'#!/bin/sh\necho "$@" >> {place}/calls\nexit {status}\n')
+            program.write_text(f'#!/bin/sh\n[ "$DKMS_PLAIN" ] || echo live >> {place}/calls\necho "$@" >> {place}/calls\nexit {status}\n')
             program.chmod(0o755)
         env = dict(os.environ, PATH=f"{place}/sbin:/usr/bin:/bin")
         result = subprocess.run([place / script, *arguments], capture_output=True, text=True, env=env, check=False)

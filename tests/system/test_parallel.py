@@ -283,13 +283,19 @@ def test_signal_during_a_script_beside_builds(root):
 
 # ---- on a terminal ----
 
-def on_terminal(root, *arguments, env=None, columns=100, until=None):
+def on_terminal(root, *arguments, env=None, columns=100, until=None, program=DKMS):
     """Runs dkms on a terminal; the Crowd's processes end when the output has all of @until."""
     pid, fd = pty.fork()
     if pid == 0:
-        os.environ.update({"TERM": "xterm", "LC_ALL": "C.UTF-8", **(env or {})})
-        subprocess.run(["stty", "cols", str(columns)], check=True)
-        os.execv(DKMS, [DKMS, "--root", str(root.path), *arguments])
+        try:
+            os.environ.pop("DEBIAN_FRONTEND", None)
+            os.environ.update({"TERM": "xterm", "LC_ALL": "C.UTF-8", **(env or {})})
+            subprocess.run(["stty", "cols", str(columns)], check=True)
+            os.execv(program, [program, "--root", str(root.path), *arguments])
+        except BaseException as error:  # whatever it is: the tests must not go on in this process, too
+            print(error)
+        finally:
+            os._exit(125)
     text = b""
     while True:
         ready, _, _ = select.select([fd], [], [], 60)
@@ -347,6 +353,33 @@ def test_live_lines_of_a_failure(root):
     assert code == 1
     left = " ".join(screen(text.replace("Error", "\nError"), columns=10000))
     assert "First error: oh: error: no" in left and f"bad/1.0, {K1}, {ARCH}: failed" in left
+
+
+@pytest.mark.parametrize("env", [{"DPKG_MAINTSCRIPT_PACKAGE": "foo-dkms"}, {"DPKG_RUNNING_VERSION": "1.21"}, {"RPM_INSTALL_PREFIX0": "/usr"},
+                                 {"DEBIAN_FRONTEND": "noninteractive"}, {"KERNEL_INSTALL_LAYOUT": "bls"}, {"DKMS_PLAIN": "1"}])
+@pytest.mark.parametrize("kernels", [["-k", K1], ["-k", K1, "-k", K2]])
+def test_no_live_lines_in_scripts_of_package_managers(root, env, kernels):
+    """apt and dpkg give their scripts a terminal, and keep what appears on it in a log."""
+    sleeper(root, "a", 0.3)
+    code, text = on_terminal(root, "install", "a/1.0", *kernels, env=env)
+    assert code == 0 and "\x1b" not in text
+    for kernel in kernels[1::2]:
+        assert text.count(f"Building a/1.0 for {kernel} ({ARCH})") == 1
+        assert f"Installing {root.modules}" in text or f"Installing /lib/modules/{kernel}" in text
+
+
+@pytest.mark.parametrize("env", [{"DEBIAN_FRONTEND": "dialog"}, {"DPKG_ROOT": ""}])
+def test_live_lines_elsewhere(root, env):
+    sleeper(root, "a", 0.3)
+    assert "\x1b" in on_terminal(root, "install", "a/1.0", "-k", K1, env=env)[1]
+
+
+def test_no_live_lines_in_common_postinst(root, tmp_path):
+    link = tmp_path / "common.postinst"
+    link.symlink_to(DKMS)
+    root.source("a")
+    code, text = on_terminal(root, "a", "1.0", program=link)
+    assert code == 0 and "\x1b" not in text and text.count("Building a/1.0 for ") == 2
 
 
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
