@@ -92,11 +92,14 @@ static void
 do_home (Sandbox *self, const char *path)
 {
   char home[SANDBOX_STORE_PATH];
+  struct stat st;
 
+  make_dirs (path, 0755);
+  if (stat (path, &st) < 0)
+    return; /* a root without the directory that it should be in */
   sandbox_new_store (self, "home", 0700, home);
   if (geteuid () == 0 && chown (home, self->uid, self->gid) < 0)
     sandbox_die (self, "set the owner of", home);
-  make_dirs (path, 0755);
   bind_over (self, home, path);
   self->home = path;
 }
