@@ -22,7 +22,8 @@ static const DkmsVerbInfo verbs[] = {
     .arguments = SOURCE_ARGUMENTS,
     .summary = "Register a module's source with the tree",
     .details = "The source is <source tree>/<module>-<version> with its dkms.conf; a directory, a dkms.conf or an "
-               "archive elsewhere is copied there first. Nothing is compiled yet.",
+               "archive elsewhere is copied there first. With --force it replaces another source that is registered. "
+               "Nothing is compiled yet.",
     .positional = DKMS_WORD_SOURCE,
     .many_kernels = TRUE,
     .needs_writable_tree = TRUE },
@@ -257,8 +258,8 @@ static const DkmsOptionInfo options[] = {
   { NULL, "--all-kernels", NULL, take_flag, FIELD (all_kernels), DKMS_WORD_NONE, BIT (AUTOINSTALL),
     "Every kernel that has headers" },
   { NULL, "--force", NULL, take_flag, FIELD (force), DKMS_WORD_NONE,
-    BIT (BUILD) | BIT (INSTALL) | BIT (LDTARBALL) | BIT (MATCH) | BIT (AUTOINSTALL),
-    "Do it in spite of versions and of what is there" },
+    BIT (ADD) | BIT (BUILD) | BIT (INSTALL) | BIT (LDTARBALL) | BIT (MATCH) | BIT (AUTOINSTALL),
+    "Skip version checks and replace existing sources and builds" },
   { NULL, "--force-version-override", NULL, take_flag, FIELD (force_version_override), DKMS_WORD_NONE,
     BIT (INSTALL) | BIT (AUTOINSTALL) | BIT (MATCH), "Install whatever version the kernel brings" },
   { NULL, "--templatekernel", "<kernel>", take_text, FIELD (templatekernel), DKMS_WORD_KERNEL, BIT (MATCH),

@@ -160,3 +160,31 @@ dkms_distro_owns (const DkmsDistro *self, const DkmsRoot *root, const char *path
 
   return owners != NULL;
 }
+
+/* Returns: (transfer full) (nullable): "<package>: <path>", from dpkg's database in @root */
+static char *
+ask_dpkg (const DkmsRoot *root, const char *path)
+{
+  g_autofree char *database = dkms_root_host_path (root, "/var/lib/dpkg");
+  g_autofree char *option = g_strconcat ("--admindir=", root->has_shell ? "/var/lib/dpkg" : database, NULL);
+  const char *argv[] = { "dpkg-query", option, "-S", path, NULL };
+  g_auto (GStrv) env = dkms_process_speak_english (g_get_environ ());
+  DkmsCommand command = { .argv = argv, .env = env, .root = root, .null_stdin = TRUE };
+  int status = 0;
+  g_autofree char *answer
+      = dkms_root_is_file (root, "/var/lib/dpkg/status") ? dkms_process_capture (&command, NULL, &status, NULL) : NULL;
+
+  return status == 0 ? g_steal_pointer (&answer) : NULL;
+}
+
+char *
+dkms_distro_package (const DkmsDistro *self, const DkmsRoot *root, const char *path)
+{
+  char *answer = ask_dpkg (root, path);
+
+  if (answer == NULL)
+    answer = ask_rpm (self, root, path, "%{NAME}\\n");
+  if (answer != NULL)
+    answer[strcspn (answer, ":,\n")] = '\0';
+  return answer;
+}

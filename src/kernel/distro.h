@@ -45,3 +45,6 @@ char *dkms_distro_arch (const DkmsDistro *self, const DkmsRoot *root, const char
 
 /** Returns: whether a package owns @path, as far as rpm knows; FALSE on other systems */
 gboolean dkms_distro_owns (const DkmsDistro *self, const DkmsRoot *root, const char *path);
+
+/** Returns: (transfer full) (nullable): the name of the package that owns @path, as far as dpkg or rpm knows */
+char *dkms_distro_package (const DkmsDistro *self, const DkmsRoot *root, const char *path);

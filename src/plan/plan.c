@@ -34,6 +34,7 @@ dkms_request_free (DkmsRequest *self)
   g_free (self->source);
   g_free (self->archive);
   g_free (self->template);
+  g_free (self->differs);
   g_ptr_array_unref (self->targets);
   g_free (self);
 }
@@ -136,7 +137,9 @@ dkms_step_describe (const DkmsStep *step)
 {
   static const char *const words[]
       = { "add", "build", "install", "uninstall", "unbuild", "unregister", "depmod", "load", "pack", "clean", "note" };
-  GString *line = g_string_new (step->again && step->kind == DKMS_STEP_BUILD ? "rebuild" : words[step->kind]);
+  GString *line = g_string_new (step->again && step->kind == DKMS_STEP_BUILD ? "rebuild"
+                                : step->again && step->kind == DKMS_STEP_ADD ? "replace the source of"
+                                                                             : words[step->kind]);
 
   if (step->module != NULL)
     g_string_append_printf (line, " %s/%s", step->module, step->version);
@@ -181,7 +184,7 @@ dkms_plan_push_notice (DkmsPlan *plan, const char *module, const char *version, 
 gboolean
 dkms_plan_is_usable (const DkmsBuild *build)
 {
-  return build != NULL && build->built && !build->incomplete;
+  return build != NULL && build->built && !build->incomplete && !build->stale;
 }
 
 gboolean
@@ -338,10 +341,10 @@ plan_build (DkmsPlan *plan, const DkmsRequest *request, const DkmsTarget *target
   return id;
 }
 
-/* @version: (nullable): NULL: it is to be added first */
+/* @version: (nullable): NULL: it is to be added first; @replaced: its source is another one when the steps run. */
 static void
 plan_install (DkmsPlan *plan, const DkmsRequest *request, const DkmsTarget *target, const DkmsVersion *version,
-              guint need)
+              gboolean replaced, guint need)
 {
   const DkmsBuild *build = version != NULL ? dkms_version_find (version, target->kernel, target->arch) : NULL;
   gboolean built = build != NULL && build->built, installed = built && build->active;
@@ -349,29 +352,101 @@ plan_install (DkmsPlan *plan, const DkmsRequest *request, const DkmsTarget *targ
 
   if (dkms_plan_is_sound (build) && !request->force)
     {
-      dkms_plan_push_notice (plan, request->module, request->version, target, need, "already installed");
+      dkms_plan_push_notice (plan, request->module, request->version, target, need,
+                             build->stale ? "already installed, from an earlier source; --force replaces it"
+                                          : "already installed");
       return;
     }
-  if (version != NULL && (!built || (installed && !request->force)))
+  if (version != NULL && !replaced && (!built || (installed && !request->force)))
     {
-      (void)dkms_plan_push_install (plan, version, target, &last);
+      guint first = dkms_plan_push_install (plan, version, target, &last);
+      if (need != DKMS_NO_STEP)
+        g_array_append_val (((DkmsStep *)plan->steps->pdata[first])->needs, need);
       return;
     }
   /* By force it is as if it were taken away first. A build that is not complete is an error of the install (6). */
+  if (!built || replaced || build->stale)
+    {
+      need = dkms_plan_push (plan, DKMS_STEP_BUILD, request->module, request->version, target, need);
+      ((DkmsStep *)plan->steps->pdata[need])->again = built;
+    }
   if (installed)
-    need = dkms_plan_push (plan, DKMS_STEP_UNINSTALL, request->module, request->version, target, need);
-  else if (!built)
-    need = dkms_plan_push (plan, DKMS_STEP_BUILD, request->module, request->version, target, need);
-  if (installed)
-    ((DkmsStep *)plan->steps->pdata[need])->stays = TRUE;
+    {
+      need = dkms_plan_push (plan, DKMS_STEP_UNINSTALL, request->module, request->version, target, need);
+      ((DkmsStep *)plan->steps->pdata[need])->stays = TRUE;
+    }
   need = dkms_plan_push (plan, DKMS_STEP_INSTALL, request->module, request->version, target, need);
   ((DkmsStep *)plan->steps->pdata[need])->again = installed;
+}
+
+/* A source is given, and another one is registered under its name. */
+static gboolean
+fail_other_source (const DkmsRequest *request, DkmsError code, GError **error)
+{
+  const char *given = request->archive != NULL ? request->archive : request->source;
+  g_autofree char *advice
+      = g_strdup_printf ("--force takes %s; without a directory or archive, the registered source is used.", given);
+
+  return dkms_fail (error, code, given, advice, "%s/%s is registered already, from other sources: %s", request->module,
+                    request->version, request->differs != NULL ? request->differs : "they differ");
+}
+
+/* What an archive of 'dkms mktarball' holds is loaded; what is there already stays, unless it is forced. */
+static gboolean
+plan_load (DkmsPlan *plan, const DkmsRequest *request, gboolean registered, guint *last, GError **error)
+{
+  gboolean only_load = request->verb == DKMS_VERB_ADD || request->verb == DKMS_VERB_LDTARBALL;
+
+  if (registered && !request->force && only_load)
+    return dkms_fail (error, DKMS_ERROR_ARCHIVE_ADDED, request->archive,
+                      "Remove it first, or use --force to load over it.", "%s/%s is in the tree already",
+                      request->module, request->version);
+  if (registered && !request->force && request->source_state == DKMS_SOURCE_OTHER)
+    return fail_other_source (request, DKMS_ERROR_ARCHIVE_ADDED, error);
+  *last = dkms_plan_push (plan, DKMS_STEP_LOAD, request->module, request->version, NULL, DKMS_NO_STEP);
+  if (!registered)
+    *last = dkms_plan_push (plan, DKMS_STEP_ADD, request->module, request->version, NULL, *last);
+  return TRUE;
+}
+
+/* Registers the source, if that is to be done: @last is the step that does so. */
+static gboolean
+plan_add (DkmsPlan *plan, const DkmsRequest *request, const DkmsVersion *version, guint *last, GError **error)
+{
+  gboolean registered = version != NULL && !version->broken;
+  gboolean only_add = request->verb == DKMS_VERB_ADD || request->verb == DKMS_VERB_LDTARBALL;
+
+  if (!registered)
+    {
+      /* A source that is given mends a version whose source is gone. */
+      if (!only_add && request->source == NULL && !check_sound (request, version, error))
+        return FALSE;
+      *last = dkms_plan_push (plan, DKMS_STEP_ADD, request->module, request->version, NULL, DKMS_NO_STEP);
+      return TRUE;
+    }
+  if (request->source != NULL && request->source_state == DKMS_SOURCE_OTHER)
+    {
+      if (!request->force)
+        return fail_other_source (request, DKMS_ERROR_ALREADY_ADDED, error);
+      *last = dkms_plan_push (plan, DKMS_STEP_ADD, request->module, request->version, NULL, DKMS_NO_STEP);
+      ((DkmsStep *)plan->steps->pdata[*last])->again = TRUE;
+      return TRUE;
+    }
+  if (!only_add || (request->force && request->source != NULL))
+    return TRUE;
+  if (request->source != NULL)
+    return dkms_fail (error, DKMS_ERROR_ALREADY_ADDED, NULL,
+                      "Build it with 'dkms build' or install it with 'dkms install'.",
+                      "%s/%s is registered already, from the same source", request->module, request->version);
+  return dkms_fail (error, DKMS_ERROR_ALREADY_ADDED, NULL, "Remove it first, or give the new source another version.",
+                    "%s/%s is in the tree already", request->module, request->version);
 }
 
 static gboolean
 plan_forward (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state, GError **error)
 {
   const DkmsVersion *version;
+  gboolean replaced;
   guint added = DKMS_NO_STEP;
 
   if (!check_identity (request, error))
@@ -379,35 +454,12 @@ plan_forward (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state
   version = dkms_state_find (state, request->module, request->version);
   if (version == NULL && !check_new (request, error))
     return FALSE;
-  if (request->loads)
-    {
-      if (version != NULL && !version->broken && !request->force)
-        return dkms_fail (error, DKMS_ERROR_ARCHIVE_ADDED, request->archive,
-                          "Remove it first, or use --force to load over it.", "%s/%s is in the tree already",
-                          request->module, request->version);
-      added = dkms_plan_push (plan, DKMS_STEP_LOAD, request->module, request->version, NULL, DKMS_NO_STEP);
-      if (version == NULL || version->broken)
-        added = dkms_plan_push (plan, DKMS_STEP_ADD, request->module, request->version, NULL, added);
-      if (request->verb == DKMS_VERB_ADD || request->verb == DKMS_VERB_LDTARBALL)
-        return TRUE;
-    }
-  else if (request->verb == DKMS_VERB_ADD || request->verb == DKMS_VERB_LDTARBALL)
-    {
-      if (version != NULL && !version->broken)
-        return dkms_fail (error, DKMS_ERROR_ALREADY_ADDED, NULL,
-                          "Remove it first, or give the new source another version.", "%s/%s is in the tree already",
-                          request->module, request->version);
-      dkms_plan_push (plan, DKMS_STEP_ADD, request->module, request->version, NULL, DKMS_NO_STEP);
-      return TRUE;
-    }
-  if (!check_sound (request, version, error))
+  if (!(request->loads ? plan_load (plan, request, version != NULL && !version->broken, &added, error)
+                       : plan_add (plan, request, version, &added, error)))
     return FALSE;
-  if (version == NULL && added == DKMS_NO_STEP)
-    added = dkms_plan_push (plan, DKMS_STEP_ADD, request->module, request->version, NULL, DKMS_NO_STEP);
-  else if (request->source != NULL && !request->loads)
-    return dkms_fail (error, DKMS_ERROR_ALREADY_ADDED, request->source,
-                      "Name it as module/version to use the one in the tree, or remove that first.",
-                      "%s/%s is in the tree already", request->module, request->version);
+  if (request->verb == DKMS_VERB_ADD || request->verb == DKMS_VERB_LDTARBALL)
+    return TRUE;
+  replaced = added != DKMS_NO_STEP && ((const DkmsStep *)plan->steps->pdata[added])->again;
   for (guint i = 0; i < request->targets->len; i++)
     {
       const DkmsTarget *target = request->targets->pdata[i];
@@ -416,7 +468,7 @@ plan_forward (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state
       if (request->verb == DKMS_VERB_BUILD)
         plan_build (plan, request, target, build, added);
       else
-        plan_install (plan, request, target, version, added);
+        plan_install (plan, request, target, version, replaced, added);
     }
   return TRUE;
 }

@@ -2,6 +2,7 @@
 /* Request and state in, a graph of steps out. Pure: no disk, no clock, no output. */
 #pragma once
 
+#include "share/source.h"
 #include "store/tree.h"
 
 typedef enum {
@@ -38,6 +39,8 @@ typedef struct {
   char *template;                      /* (nullable): kernel that match imitates */
   gboolean template_exists;            /* that kernel is installed */
   GPtrArray *targets;                  /* element-type DkmsTarget; for status filters, either part may be NULL */
+  DkmsSourceState source_state;        /* @source, compared with what is in its place */
+  char *differs;                       /* (nullable): in which files */
   gboolean loads;                      /* the archive holds builds, or a dkms.conf without sources */
   gboolean source_only, binaries_only; /* mktarball */
   gboolean rpm_safe_upgrade;
@@ -67,7 +70,7 @@ typedef struct {
   char *module, *version; /* NULL for depmod */
   char *kernel, *arch;    /* NULL where the step is for no kernel */
   char *text;             /* of a notice */
-  gboolean again;         /* build, install: though it is there; the present one stays until the new one replaces it */
+  gboolean again;         /* add, build, install: though it is there; it stays until the new one replaces it */
   gboolean stays;         /* uninstall: its files stay, because an install of the plan replaces them */
   gboolean dependent;     /* follows from the change of a module that this one depends on */
   gboolean due;           /* depmod: the index lacks modules that were installed before: to be made in any case */

@@ -597,6 +597,28 @@ clear_up (const DkmsRun *run, GError **error)
   return TRUE;
 }
 
+/* What was given, and what is there: the plan depends on whether that is the same. */
+static void
+compare_source (const DkmsRun *run, DkmsRequest *request)
+{
+  if (request->source == NULL)
+    return;
+  if (run->tarball != NULL && run->tarball->stub)
+    request->source_state = DKMS_SOURCE_SAME; /* it has no sources */
+  else
+    request->source_state
+        = dkms_source_compare (run->settings, request->source, request->module, request->version, &request->differs);
+}
+
+static gboolean
+is_added_by (const DkmsPlan *plan)
+{
+  for (guint i = 0; i < plan->steps->len; i++)
+    if (((const DkmsStep *)plan->steps->pdata[i])->kind == DKMS_STEP_ADD)
+      return TRUE;
+  return FALSE;
+}
+
 static gboolean
 run_locked (DkmsRun *run, DkmsRequest *request, int *status, GError **error)
 {
@@ -609,9 +631,12 @@ run_locked (DkmsRun *run, DkmsRequest *request, int *status, GError **error)
     return FALSE;
   if (cancelled)
     return TRUE;
+  compare_source (run, request);
   if (!plan_locked (run, request, &plan, error))
     return FALSE;
   run->plan = plan;
+  if (request->source != NULL && !request->loads && request->source_state == DKMS_SOURCE_SAME && !is_added_by (plan))
+    dkms_ui_line (run->ui, "%s/%s is registered already, from the same source.", request->module, request->version);
   if (request->dry_run)
     return print_plan (run), TRUE;
   run->outcomes = outcomes = g_new0 (DkmsOutcome, plan->steps->len + 1);

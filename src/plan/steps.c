@@ -105,14 +105,73 @@ skip_removed (const DkmsStep *step, GError **error)
 
 /* ---- add ---- */
 
-/* Sources go to a directory of root's, whoever may write the tree. */
+/* The source tree is root's, unless it was made or named by somebody who may write it. */
 static gboolean
 check_may_import (const DkmsRun *run, GError **error)
 {
-  if (geteuid () == 0 || !dkms_root_is_host (run->settings->root))
+  const DkmsSettings *s = run->settings;
+  g_autofree char *shown = dkms_root_host_path (s->root, s->source_tree);
+  g_autofree char *parent = g_path_get_dirname (shown);
+  const char *place = dkms_is_dir_at (AT_FDCWD, shown) ? shown : parent;
+
+  if (geteuid () == 0 || !dkms_root_is_host (s->root) || faccessat (AT_FDCWD, place, W_OK, AT_EACCESS) == 0)
     return TRUE;
-  return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, NULL, "Run it with sudo.",
-                    "Adding from a directory or an archive needs root");
+  return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, shown,
+                    "Run it with sudo, or name trees of your own with --dkmstree and --sourcetree.",
+                    "Cannot copy the source to %s: %s", shown, g_strerror (errno));
+}
+
+/* A package's files are not overwritten unless that is asked for, and never silently. */
+static gboolean
+check_owner (const DkmsRun *run, const DkmsStep *step, const char *source, GError **error)
+{
+  const DkmsSettings *s = run->settings;
+  g_autofree char *conf = g_build_filename (source, "dkms.conf", NULL);
+  g_autofree char *shown = dkms_root_host_path (s->root, source);
+  g_autofree char *package = dkms_distro_package (s->distro, s->root, conf);
+
+  if (package != NULL && !run->request->force)
+    return dkms_fail (error, DKMS_ERROR_ARCHIVE_ADDED, shown,
+                      "Remove that package, give your source another version, or use --force to replace its files.",
+                      "%s belongs to the package %s: %s", shown, package, run->request->differs);
+  if (package != NULL)
+    dkms_ui_warn (run->ui, "%s belongs to the package %s; its files are replaced because of --force.", shown, package);
+  else if (!step->again)
+    dkms_ui_warn (run->ui, "%s exists already: %s.", shown, run->request->differs);
+  return TRUE;
+}
+
+/* Copies the source that is given to its place, unless the same one is there. */
+static gboolean
+import_source (const DkmsRun *run, const DkmsStep *step, const char *source, GError **error)
+{
+  const DkmsRequest *request = run->request;
+
+  if (request->source_state == DKMS_SOURCE_SAME)
+    return TRUE;
+  return check_may_import (run, error)
+         && (request->source_state != DKMS_SOURCE_OTHER || check_owner (run, step, source, error))
+         && dkms_tree_import (run->settings, run->ui, request->source, step->module, step->version, step->again, error);
+}
+
+/* After a replacement, for those who have it installed elsewhere. */
+static void
+tell_stale (const DkmsRun *run, const DkmsStep *step)
+{
+  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->module, step->version, NULL);
+  const DkmsVersion *v = state != NULL ? dkms_state_find (state, step->module, step->version) : NULL;
+  g_autoptr (GString) kernels = g_string_new (NULL);
+
+  for (guint i = 0; v != NULL && i < v->builds->len; i++)
+    {
+      const DkmsBuild *build = v->builds->pdata[i];
+      gboolean follows
+          = run->request->verb != DKMS_VERB_ADD && dkms_request_has_target (run->request, build->kernel, build->arch);
+      if (build->stale && !follows)
+        g_string_append_printf (kernels, " %s", build->kernel);
+    }
+  if (kernels->len > 0)
+    dkms_ui_line (run->ui, "Still built from the earlier source for:%s", kernels->str);
 }
 
 static gboolean
@@ -125,13 +184,8 @@ do_add (DkmsRun *run, const DkmsStep *step, GError **error)
   const DkmsRecipe *recipe;
   int status;
 
-  if (run->request->source != NULL && !run->request->loads)
-    {
-      if (!check_may_import (run, error))
-        return FALSE;
-      if (!dkms_tree_import (s, run->ui, run->request->source, step->module, step->version, error))
-        return FALSE;
-    }
+  if (run->request->source != NULL && !run->request->loads && !import_source (run, step, source, error))
+    return FALSE;
   g_autofree char *stub = dkms_tree_path (s, step->module, step->version, "source", "dkms.conf", NULL);
   if (!dkms_root_is_dir (s->root, source) && !dkms_root_is_file (s->root, stub))
     return dkms_fail (error, DKMS_ERROR_NO_SOURCE, shown,
@@ -148,7 +202,10 @@ do_add (DkmsRun *run, const DkmsStep *step, GError **error)
                   step->module, step->version);
   if (!dkms_tree_register (s, run->ui, step->module, step->version, error))
     return FALSE;
-  dkms_ui_line (run->ui, "Added %s/%s, source in %s", step->module, step->version, source);
+  dkms_ui_line (run->ui, "%s %s/%s, source in %s", step->again ? "Replaced" : "Added", step->module, step->version,
+                source);
+  if (step->again)
+    tell_stale (run, step);
 
   DkmsJob job = { .settings = s,
                   .ui = run->ui,

@@ -420,5 +420,7 @@ dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict, GEr
       dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_BAD_CONF);
       return FALSE;
     }
-  return TRUE;
+  /* What may replace a registered source is checked as strictly as at its registration, before it does. */
+  g_autofree char *registered = dkms_tree_path (self->settings, request->module, request->version, NULL);
+  return strict || !dkms_root_is_dir (self->settings->root, registered) || check (self, query->recipe, TRUE, error);
 }

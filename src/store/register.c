@@ -123,14 +123,30 @@ dkms_tree_stage_source (const DkmsSettings *settings, DkmsTransaction *tx, const
   return TRUE;
 }
 
+static gboolean
+mark_builds (const DkmsSettings *settings, DkmsTransaction *tx, const char *module, const char *version, GError **error)
+{
+  g_autoptr (DkmsState) state = dkms_state_read (settings, module, version, error);
+  const DkmsVersion *v = state != NULL ? dkms_state_find (state, module, version) : NULL;
+
+  for (guint i = 0; v != NULL && i < v->builds->len; i++)
+    {
+      const DkmsBuild *build = v->builds->pdata[i];
+      g_autofree char *mark = dkms_tree_path (settings, module, version, build->kernel, build->arch, DKMS_STALE, NULL);
+      dkms_transaction_write (tx, "The source was replaced after this build.\n", mark);
+    }
+  return state != NULL;
+}
+
 gboolean
 dkms_tree_import (const DkmsSettings *settings, DkmsUi *ui, const char *host_dir, const char *module,
-                  const char *version, GError **error)
+                  const char *version, gboolean replaces, GError **error)
 {
   g_autoptr (DkmsWork) work = dkms_work_new (settings, error);
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (settings);
 
   return work != NULL && dkms_tree_stage_source (settings, tx, work, host_dir, module, version, error)
+         && (!replaces || mark_builds (settings, tx, module, version, error))
          && dkms_transaction_commit (tx, ui, error);
 }
 

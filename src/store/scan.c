@@ -205,6 +205,7 @@ read_build (int module_fd, int kernel_fd, DkmsVersion *v, const char *kernel, co
 {
   g_autofree char *result = g_build_filename (arch, "module", NULL);
   g_autofree char *backup = g_build_filename ("original_module", kernel, arch, NULL);
+  g_autofree char *stale = g_build_filename (arch, DKMS_STALE, NULL);
   gboolean built = dkms_is_dir_at (kernel_fd, result);
   DkmsBuild *build;
 
@@ -212,6 +213,7 @@ read_build (int module_fd, int kernel_fd, DkmsVersion *v, const char *kernel, co
     return;
   build = built ? dkms_version_add_build (v, kernel, arch) : dkms_version_add_remains (v, kernel, arch);
   build->built = built;
+  build->stale = dkms_is_file_at (kernel_fd, stale);
   build->active = is_active (module_fd, v, kernel, arch);
   build->originals = dkms_is_dir_at (module_fd, backup);
 }

@@ -14,11 +14,14 @@
 #include "conf/settings.h"
 #include "ui/ui.h"
 
+#define DKMS_STALE ".stale" /* a file in <k>/<a> */
+
 typedef struct {
   char *kernel;
   char *arch;
   gboolean built;     /* module/ exists */
   gboolean active;    /* kernel-<k>-<a> leads here */
+  gboolean stale;     /* .stale exists: the source was replaced since */
   gboolean originals; /* original_module/<k>/<a> exists */
   /* Filled by dkms_build_examine() (store/health.h), FALSE until then: */
   gboolean incomplete; /* a module that it should hold is missing in module/ */
@@ -91,9 +94,14 @@ gboolean dkms_tree_check_kernel (const char *kernel, GError **error);
 /** Fails with DKMS_ERROR_NO_PRIVILEGE if the tree cannot be written; creates it when absent. */
 gboolean dkms_tree_check_writable (const DkmsSettings *settings, GError **error);
 
-/** Copies a source tree of the host to <source_tree>/<m>-<v>, unless it is that already. */
+/**
+ * dkms_tree_import:
+ * @replaces: another source is registered under that name: its builds are marked as stale in the same transaction
+ *
+ * Copies a source tree of the host to <source_tree>/<m>-<v>, unless it is that already.
+ */
 gboolean dkms_tree_import (const DkmsSettings *settings, DkmsUi *ui, const char *host_dir, const char *module,
-                           const char *version, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                           const char *version, gboolean replaces, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Makes <m>/<v> with its source link (spec/tree.md §7, add). */
 gboolean dkms_tree_register (const DkmsSettings *settings, DkmsUi *ui, const char *module, const char *version,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;

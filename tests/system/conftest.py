@@ -174,8 +174,8 @@ class Root:
         return found
 
 
-def as_nobody(root, *arguments, own=(), **keywords):
-    """Runs a copy of the program that everybody can reach as user nobody, who owns the paths @own."""
+def as_nobody(root, *arguments, own=(), host=False, **keywords):
+    """Runs a copy of the program that everybody can reach as user nobody, who owns the paths @own; with @host not below the root."""
     program = root.path.parent / "program/dkms"
     if not program.exists():
         (program.parent / "helpers").mkdir(parents=True)
@@ -188,7 +188,7 @@ def as_nobody(root, *arguments, own=(), **keywords):
     for directory in [root.path, *root.path.parents][:4]:
         directory.chmod(directory.stat().st_mode | 0o055)
     drop = "import os,sys; os.setgroups([]); os.setgid(65534); os.setuid(65534); os.execv(sys.argv[1], sys.argv[1:])"
-    return Result(subprocess.run(["/usr/bin/python3", "-c", drop, program, "--root", root.path, *map(str, arguments)], capture_output=True,
+    return Result(subprocess.run(["/usr/bin/python3", "-c", drop, program, *([] if host else ["--root", root.path]), *map(str, arguments)], capture_output=True,
                                  text=True, check=False, cwd="/", env=dict(os.environ, LC_ALL="C"), **keywords))
 
 

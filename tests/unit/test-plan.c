@@ -4,7 +4,9 @@
  * State, one version per entry, separated by ';':
  *   m/v [broken] [auto] [deps=a,b] [badconf] [K=built] [K=installed@dep:v,...] [K=remains] [K=link]    (arch is always
  *   x; what follows @ is what the build saw of modules it depends on; remains and link: what is left of a build that
- *   was only built, or installed). !incomplete, !gone and !unindexed after a build say what is wrong with it. */
+ *   was only built, or installed). !incomplete, !gone, !unindexed and !stale after a build say what is wrong with it.
+ *
+ * Flags "same" and "other": a source is given, which is the registered one or another. */
 #include <string.h>
 
 #include "base/error.h"
@@ -145,6 +147,30 @@ static const Case cases[] = {
   { "pack", "foo/1 k1=built", "mktarball", "foo/1", "k1", "", "pack foo/1", -1 },
   { "pack-not-built", "foo/1", "mktarball", "foo/1", "k1", "", NULL, DKMS_ERROR_PACK_FAILED },
   { "pack-source-only", "foo/1", "mktarball", "foo/1", "k1", "source-only", "pack foo/1", -1 },
+  { "match-unknown-template", "foo/1 k2=built", "match", "", "k2", "template", NULL, DKMS_ERROR_USAGE },
+  { "same-add", "foo/1", "add", "foo/1", "k1", "same", NULL, DKMS_ERROR_ALREADY_ADDED },
+  { "same-add-force", "foo/1", "add", "foo/1", "k1", "same force", "", -1 },
+  { "same-install", "foo/1", "install", "foo/1", "k1", "same", "build foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
+  { "same-mends-broken", "foo/1 broken", "build", "foo/1", "k1", "same", "add foo/1|build foo/1 k1 x", -1 },
+  { "other-add", "foo/1", "add", "foo/1", "k1", "other", NULL, DKMS_ERROR_ALREADY_ADDED },
+  { "other-install", "foo/1 k1=built", "install", "foo/1", "k1", "other", NULL, DKMS_ERROR_ALREADY_ADDED },
+  { "other-add-force", "foo/1", "add", "foo/1", "k1", "other force", "replace the source of foo/1", -1 },
+  { "other-install-force", "foo/1 k1=installed k2=built", "install", "foo/1", "k1 k2", "other force",
+    "replace the source of foo/1|rebuild foo/1 k1 x|uninstall foo/1 k1 x|install foo/1 k1 x|rebuild foo/1 k2 x|"
+    "install foo/1 k2 x|depmod k1|depmod k2",
+    -1 },
+  { "stale-build", "foo/1 k1=built!stale", "build", "foo/1", "k1", "", "rebuild foo/1 k1 x", -1 },
+  { "stale-install", "foo/1 k1=built!stale", "install", "foo/1", "k1", "",
+    "rebuild foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
+  { "stale-installed", "foo/1 k1=installed!stale", "install", "foo/1", "k1", "",
+    "note foo/1 k1 x: already installed, from an earlier source; --force replaces it", -1 },
+  { "stale-installed-force", "foo/1 k1=installed!stale", "install", "foo/1", "k1", "force",
+    "rebuild foo/1 k1 x|uninstall foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
+  { "stale-autoinstall", "foo/1 auto k1=built!stale;bar/1 auto k1=installed!stale", "autoinstall", "", "k1", "",
+    "rebuild foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
+  { "load-same-and-install", "foo/1 k1=built", "install", "foo/1", "k1", "loads same",
+    "load foo/1|install foo/1 k1 x|depmod k1", -1 },
+  { "load-other-and-install", "foo/1", "install", "foo/1", "k1", "loads other", NULL, DKMS_ERROR_ARCHIVE_ADDED },
   { "load", "", "ldtarball", "foo/1", "k1", "loads", "load foo/1|add foo/1", -1 },
   { "load-again", "foo/1", "ldtarball", "foo/1", "k1", "loads", NULL, DKMS_ERROR_ARCHIVE_ADDED },
   { "load-by-force", "foo/1", "ldtarball", "foo/1", "k1", "loads force", "load foo/1", -1 },
@@ -246,6 +272,7 @@ parse_version (DkmsState *state, const char *text)
           build->incomplete = strstr (equals + 1, "!incomplete") != NULL;
           build->gone = strstr (equals + 1, "!gone") != NULL;
           build->unindexed = strstr (equals + 1, "!unindexed") != NULL;
+          build->stale = strstr (equals + 1, "!stale") != NULL;
           parse_seen (build, strchr (equals + 1, '@'));
         }
     }
@@ -299,6 +326,11 @@ test_case (gconstpointer data)
   request->loads = strstr (c->flags, "loads") != NULL;
   request->source_only = strstr (c->flags, "source-only") != NULL;
   request->template = strstr (c->flags, "template") != NULL ? g_strdup ("k1") : NULL;
+  if (strstr (c->flags, "same") != NULL || strstr (c->flags, "other") != NULL)
+    {
+      request->source = g_strdup ("/driver");
+      request->source_state = strstr (c->flags, "same") != NULL ? DKMS_SOURCE_SAME : DKMS_SOURCE_OTHER;
+    }
   for (char **k = kernels; *k != NULL; k++)
     if (**k != '\0')
       dkms_request_add_target (request, *k, "x");

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "share/source.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "base/walk.h"
+#include "store/tree.h"
+
+/* ---- comparing ---- */
+
+enum { SHOWN = 3 }; /* more names than these are counted */
+
+typedef struct {
+  int other;           /* the tree to compare with */
+  gboolean only_there; /* this is the way back: what both have is compared already */
+  GPtrArray *names;    /* (element-type utf8) what differs */
+} Comparison;
+
+static gboolean
+is_version_control (const char *path)
+{
+  static const char *const names[] = { ".git", ".hg", ".svn", ".bzr", "CVS", NULL };
+  g_auto (GStrv) parts = g_strsplit (path, "/", -1);
+  gboolean found = FALSE;
+
+  for (char **part = parts; *part != NULL; part++)
+    found |= g_strv_contains (names, *part);
+  return found;
+}
+
+/* Whether the entry @name of @dir_fd is the same as @path of the other tree. Who may run a file is part of it. */
+static gboolean
+is_same (const Comparison *self, int dir_fd, const char *name, const struct stat *st, const char *path)
+{
+  struct stat other;
+
+  if (fstatat (self->other, path, &other, AT_SYMLINK_NOFOLLOW) < 0)
+    return FALSE;
+  if (self->only_there)
+    return TRUE;
+  if ((st->st_mode & S_IFMT) != (other.st_mode & S_IFMT))
+    return FALSE;
+  if (S_ISLNK (st->st_mode))
+    {
+      g_autofree char *x = dkms_read_link_at (dir_fd, name);
+      g_autofree char *y = dkms_read_link_at (self->other, path);
+      return x != NULL && g_strcmp0 (x, y) == 0;
+    }
+  if (!S_ISREG (st->st_mode))
+    return TRUE;
+  return (st->st_mode & 0111) == (other.st_mode & 0111) && dkms_files_equal_at (dir_fd, name, self->other, path);
+}
+
+static gboolean
+compare_entry (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path,
+               gpointer data, GError **error)
+{
+  Comparison *self = data;
+
+  if (event == DKMS_WALK_LEAVE || strcmp (path, ".") == 0)
+    return TRUE;
+  path += strlen ("./"); /* the walk begins at "." */
+  if (!is_version_control (path) && !is_same (self, dir_fd, name, st, path))
+    g_ptr_array_add (self->names, g_strdup (path));
+  return TRUE;
+}
+
+static char *
+describe (GPtrArray *names)
+{
+  GString *text = g_string_new (NULL);
+  guint shown = MIN (names->len, SHOWN);
+
+  g_ptr_array_sort (names, dkms_compare_names);
+  for (guint i = 0; i < shown; i++)
+    g_string_append_printf (text, "%s%s", i == 0 ? "" : i + 1 == names->len ? " and " : ", ", (char *)names->pdata[i]);
+  if (names->len > shown)
+    g_string_append_printf (text, " and %u more", names->len - shown);
+  g_string_append (text, names->len == 1 ? " differs" : " differ");
+  return g_string_free (text, FALSE);
+}
+
+/* The registered source, or the place where it would go. */
+static int
+open_present (const DkmsSettings *settings, const char *module, const char *version)
+{
+  g_autofree char *registered = dkms_tree_path (settings, module, version, "source", NULL);
+  g_autofree char *place = g_strdup_printf ("%s/%s-%s", settings->source_tree, module, version);
+  int fd = dkms_root_openat (settings->root, registered, O_RDONLY | O_DIRECTORY, 0);
+
+  return fd >= 0 ? fd : dkms_root_openat (settings->root, place, O_RDONLY | O_DIRECTORY, 0);
+}
+
+DkmsSourceState
+dkms_source_compare (const DkmsSettings *settings, const char *given, const char *module, const char *version,
+                     char **differs)
+{
+  g_auto (DkmsFd) ours = open (given, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  g_auto (DkmsFd) theirs = open_present (settings, module, version);
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GError) error = NULL;
+  Comparison forth = { theirs, FALSE, names }, back = { ours, TRUE, names };
+  struct stat a, b;
+
+  *differs = NULL;
+  if (theirs < 0)
+    return DKMS_SOURCE_NONE;
+  if (ours >= 0 && fstat (ours, &a) == 0 && fstat (theirs, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+    return DKMS_SOURCE_SAME;
+  if (ours < 0 || !dkms_walk_at (ours, ".", compare_entry, &forth, &error)
+      || !dkms_walk_at (theirs, ".", compare_entry, &back, &error))
+    {
+      *differs = g_strdup_printf ("they cannot be compared (%s)", error != NULL ? error->message : g_strerror (errno));
+      return DKMS_SOURCE_OTHER;
+    }
+  if (names->len == 0)
+    return DKMS_SOURCE_SAME;
+  *differs = describe (names);
+  return DKMS_SOURCE_OTHER;
+}
