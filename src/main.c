@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/proc.h"
 #include "base/process.h"
 #include "cli/cli.h"
 
@@ -28,6 +29,7 @@ main (int argc, char **argv)
   DkmsUi ui = { 0 };
 
   dkms_process_begin ();
+  (void)dkms_proc_ensure (NULL); /* that it is missing is an error of what needs it */
   if (!check_descriptors (&error))
     {
       dkms_ui_error (&ui, error);

@@ -7,7 +7,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -17,6 +19,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/proc.h"
 #include "config.h"
 
 /* More than enough for us; programs that close every possible descriptor one by one take long with higher limits. */
@@ -167,7 +170,7 @@ child_setup (gpointer data)
 gboolean
 dkms_process_start (const DkmsCommand *command, GPid *pid, GError **error)
 {
-  g_auto (DkmsFd) null_fd = open ("/dev/null", O_RDWR | O_CLOEXEC);
+  g_auto (DkmsFd) null_fd = dkms_null_open ();
   ChildSetup setup = { command, null_fd };
   g_autoptr (GError) local = NULL;
 
@@ -273,9 +276,22 @@ dkms_process_transcript (const DkmsCommand *command, int *status, GError **error
 }
 
 char *
+dkms_process_self (void)
+{
+  g_autofree char *link = dkms_read_link_at (AT_FDCWD, "/proc/self/exe");
+  g_autofree char *named = NULL;
+
+  if (link != NULL && dkms_is_file_at (AT_FDCWD, link))
+    return g_steal_pointer (&link);
+  /* In another mount namespace (base/proc.c) the kernel cannot tell the path. */
+  named = realpath ((const char *)getauxval (AT_EXECFN), NULL);
+  return g_strdup (named);
+}
+
+char *
 dkms_process_helper (const char *name)
 {
-  g_autofree char *self = dkms_read_link_at (AT_FDCWD, "/proc/self/exe");
+  g_autofree char *self = dkms_process_self ();
   g_autofree char *dir = g_path_get_dirname (self != NULL ? self : "/");
   g_autofree char *beside = g_build_filename (dir, "helpers", name, NULL);
 

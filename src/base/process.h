@@ -86,6 +86,9 @@ char *dkms_process_capture (const DkmsCommand *command, gsize *size, int *status
 /** As dkms_process_capture(), but stdout and stderr together: for people to read, never to be parsed. */
 char *dkms_process_transcript (const DkmsCommand *command, int *status, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** Returns: (transfer full) (nullable): the path of this program */
+char *dkms_process_self (void);
+
 /**
  * dkms_process_helper:
  * @name: one of our own helper programs, such as "dkms-modinfo"

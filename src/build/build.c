@@ -66,8 +66,7 @@ add_build_environment (const DkmsJob *job, char **env)
 {
   const DkmsRoot *root = job->settings->root;
   g_autofree char *path = g_strdup (job->settings->build_environment);
-  const char *argv[]
-      = { "/bin/bash", "-p", "-c", "exec 3>&1 >/dev/null 2>&1; . \"$1\"; exec env -0 >&3", "dkms", NULL, NULL };
+  const char *argv[] = { "/bin/bash", "-p", "-c", "exec 3>&1 >&0 2>&0; . \"$1\"; exec env -0 >&3", "dkms", NULL, NULL };
   DkmsCommand command = { .argv = argv, .root = root, .null_stdin = TRUE };
   gsize size = 0;
   int status = 0;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/near.h"
+#include "base/proc.h"
 #include "cli/cli.h"
 
 void
@@ -142,7 +143,7 @@ take_positional (DkmsOptions *self, const char *word, GError **error)
 static void
 be_quiet (void)
 {
-  int fd = open ("/dev/null", O_WRONLY | O_CLOEXEC);
+  int fd = dkms_null_open ();
 
   if (fd < 0)
     return;

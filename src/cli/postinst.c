@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/proc.h"
 #include "base/process.h"
 #include "cli/cli.h"
 #include "config.h"
@@ -364,7 +365,7 @@ dkms_postinst_main (int argc, char **argv)
                        "Usage: common.postinst NAME VERSION [TARBALL_ROOT [ARCH [UPGRADE]]]\n");
       return 1;
     }
-  root = dkms_root_open (p.root, &error);
+  root = dkms_proc_ensure (&error) ? dkms_root_open (p.root, &error) : NULL;
   settings = root != NULL ? dkms_settings_new (root, &error) : NULL;
   if (settings == NULL)
     {
@@ -373,7 +374,7 @@ dkms_postinst_main (int argc, char **argv)
     }
   p.settings = settings;
   dkms_settings_warn_once (settings, &p.ui);
-  p.self = dkms_read_link_at (AT_FDCWD, "/proc/self/exe");
+  p.self = dkms_process_self ();
   status = postinst (&p);
   g_free (p.self);
   return status;

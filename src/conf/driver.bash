@@ -14,6 +14,7 @@
 #   D                   all elements of this query were given
 #   E ID STATUS         the process of the query is gone
 #   Z                   no more queries
+# Standard input is empty and may be written to, as /dev/null, which the root of an image may not have.
 # Each query runs in a process of its own; whatever a recipe does to its shell ends with it. What is
 # called after a recipe ran is either a keyword or has been cleared of functions of that name.
 
@@ -120,7 +121,7 @@ while [[ $# -gt 0 ]]; do
     done
     __dkms_kernelver=$kernelver __dkms_arch=$arch
     set --
-    cd -- "$__dkms_dir" 2>/dev/null || cd /
+    cd -- "$__dkms_dir" 2>&0 || cd /
     while [[ ${#__dkms_files[@]} -gt 0 ]]; do
       __dkms_file=${__dkms_files[0]} __dkms_given=${__dkms_files[1]}
       __dkms_files=("${__dkms_files[@]:2}")
@@ -128,9 +129,9 @@ while [[ $# -gt 0 ]]; do
       __dkms_after_file "$__dkms_file"
     done
     __dkms_report >&$__dkms_fd
-  ) </dev/null >/dev/null &
+  ) <&0 >&0 &
   __dkms_pid=$!
-  wait "$__dkms_pid" 2>/dev/null
+  wait "$__dkms_pid" 2>&0
   printf 'E\0%s\0%s\0' "$__dkms_id" "$?" >&$__dkms_fd
 done 
 printf 'Z\0' >&$__dkms_fd

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/proc.h"
 #include "conf/sandbox.h"
 
 struct DkmsSandbox {
@@ -139,7 +140,7 @@ int
 dkms_sandbox_run (DkmsSandbox *self, const DkmsCommand *command, DkmsFindings *findings, GError **error)
 {
   g_auto (DkmsFd) request = write_request (command, error);
-  g_auto (DkmsFd) null_fd = open ("/dev/null", O_RDWR | O_CLOEXEC);
+  g_auto (DkmsFd) null_fd = dkms_null_open ();
   const int fds[] = { request, null_fd, command->output_fd == -2 ? null_fd : command->output_fd };
   int status = -1;
 

@@ -210,8 +210,9 @@ sandbox_change_world (Sandbox *self)
   for (size_t i = 0; i < NODES; i++)
     {
       char path[64];
+      struct stat st;
       (void)snprintf (path, sizeof path, "/dev/%s", nodes[i].name);
-      trees[i] = sandbox_clone_tree (path);
+      trees[i] = stat (path, &st) == 0 && S_ISCHR (st.st_mode) ? sandbox_clone_tree (path) : -1;
     }
   for (size_t i = 0; i < self->count; i++)
     sandbox_take (self, &self->changes[i]);

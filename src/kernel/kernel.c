@@ -295,7 +295,7 @@ dkms_kernel_is_llvm (const DkmsKernel *self, const DkmsRoot *root, const char *c
   if (openable_exists (root, vmlinux, FALSE))
     {
       const char *argv[]
-          = { "/bin/bash", "-p", "-c", "readelf -p .comment \"$1\" 2>/dev/null | grep -q clang", "dkms", vmlinux, NULL };
+          = { "/bin/bash", "-p", "-c", "readelf -p .comment \"$1\" | grep -q clang", "dkms", vmlinux, NULL };
       DkmsCommand command = { .argv = argv, .root = root, .output_fd = -2, .null_stdin = TRUE };
 
       return dkms_process_run (&command, NULL) == 0;

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/proc.h"
 #include "base/process.h"
 #include "install/job.h"
 #include "kernel/version.h"
@@ -683,7 +684,7 @@ dkms_run (const DkmsSettings *settings, DkmsUi *ui, DkmsRequest *request, int (*
   gboolean ok;
 
   *status = 0;
-  ok = open_source (&run, request, error)
+  ok = (request->dry_run || dkms_proc_ensure (error)) && open_source (&run, request, error)
        && (request->dry_run || (lock_module (&run, request, error) && clear_up (&run, error)))
        && run_locked (&run, request, status, error);
   dkms_jobserver_free (run.jobserver);

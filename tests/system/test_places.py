@@ -64,9 +64,9 @@ class Machine(Root):
         self.path, self.tree, self.src, self.modules = path, path / "var/lib/dkms", path / "usr/src", path / "lib/modules"
         self.kernel(K1)
 
-    def __call__(self, *arguments, env=None, timeout=120, cwd="/"):
+    def __call__(self, *arguments, env=None, timeout=120, cwd="/", before=()):
         environment = dict(os.environ, **{"LC_ALL": "C", "HOME": "/root", **(env or {})})
-        command = ["chroot", self.path, "env", "-C", cwd, "/mnt/program/dkms", *map(str, arguments)]
+        command = ["chroot", self.path, "env", "-C", cwd, *before, "/mnt/program/dkms", *map(str, arguments)]
         return Result(subprocess.run(command, capture_output=True, text=True, env=environment, timeout=timeout, check=False,
                                      stdin=subprocess.DEVNULL))
 
@@ -374,3 +374,40 @@ def test_home_of_the_build_user(machine):
     machine.ok("install", "foo/1.0", "-k", K1)
     confined(machine, "bar", look="touch $HOME/x || exit 8")
     machine.ok("install", "bar/1.0", "-k", K1, env={"HOME": "/nonexistent"})
+
+
+def umount(path):
+    subprocess.run(["umount", path], check=True)
+
+
+def test_no_proc(machine):
+    """As in a root that debootstrap has just made."""
+    confined(machine, look="[ -e /proc/self/fd ] || exit 8")
+    umount(machine.at("/proc"))
+    no_word_of_it(machine.ok("install", "foo/1.0", "-k", K1))
+    assert installed(machine)
+    assert not os.listdir(machine.at("/proc"))
+    machine.ok("mktarball", "foo/1.0", "-k", K1, "--archive", "/srv/foo.tar.gz")
+    machine.ok("remove", "foo/1.0", "--all")
+    machine.ok("ldtarball", "/srv/foo.tar.gz")
+
+
+def test_no_proc_and_no_right_to_mount_it(machine):
+    confined(machine)
+    umount(machine.at("/proc"))
+    result = machine("install", "foo/1.0", "-k", K1, before=["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"])
+    assert result.rc == 1 and "/proc is not mounted.\n" in result.err and "mount -t proc proc /proc" in result.err, result
+    assert machine.status() == []
+
+
+@pytest.mark.parametrize("mode", ["strict", "off"])
+def test_nothing_in_dev(machine, mode):
+    machine.framework(f"sandbox={mode}\n")
+    confined(machine, look="echo x > /dev/null && [ -c /dev/null ] && head -c 1 /dev/zero && head -c 1 /dev/urandom || exit 8")
+    if mode == "off":
+        machine.file("/usr/src/foo-1.0/look.sh", "#!/bin/sh\nexit 0\n", 0o755)
+    umount(machine.at("/dev"))
+    mount("--bind", machine.at("/srv"), machine.at("/dev"))
+    no_word_of_it(machine.ok("install", "foo/1.0", "-k", K1))
+    assert installed(machine)
+    assert not os.listdir(machine.at("/dev"))
