@@ -6,20 +6,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 
+enum { RELAY_MS = 20 };
+
 struct DkmsJobserver {
-  int read_end, write_end; /* -1: no limit, or none to share */
-  int own;                 /* read_end opened once more, so that we never block, whatever mode the makes want */
-  gboolean joined;         /* the pipe is of the make that started us */
-  gboolean inherit;        /* builds find it by the numbers of its descriptors */
-  guint limit;             /* slots in all, when the pipe is ours; 0: no limit */
+  int read_end, write_end; /* of the pipe that builds share; -1: no limit, or none to share */
+  int own;                 /* that pipe opened once more, so that we never block, whatever mode the makes want */
+  int outer;               /* the pipe of the make that started us, opened likewise; -1: none */
+  gboolean inherit;        /* builds find their pipe by the numbers of its descriptors */
+  guint limit;             /* slots in all; 0: no limit, or that of the make that started us */
   guint running;           /* builds that hold a slot */
   gboolean free_slot;      /* joined: the one slot that comes without a token is not in use */
   GByteArray *tokens;      /* what was read for each running build, to be written back as it was */
+  GByteArray *lent;        /* joined: what was read to be lent to builds, whose pipe has one token for each */
   char *fifo;              /* (nullable) */
   char *flags;
 };
@@ -51,26 +55,23 @@ join (DkmsJobserver *self, const char *makeflags)
 {
   const char *auth = makeflags != NULL ? g_strrstr (makeflags, "--jobserver-auth=") : NULL;
   g_autofree char *value = auth != NULL ? g_strndup (auth + 17, strcspn (auth + 17, " ")) : NULL;
+  g_autofree char *path = NULL;
   int r = -1, w = -1;
 
   if (value == NULL)
     return FALSE;
   if (g_str_has_prefix (value, "fifo:"))
+    path = g_strdup (value + 5);
+  else if (sscanf (value, "%d,%d", &r, &w) == 2 && is_pipe (r) && is_pipe (w))
+    path = g_strdup_printf ("/proc/self/fd/%d", r);
+  self->outer = path != NULL ? open (path, O_RDWR | O_CLOEXEC | O_NONBLOCK) : -1;
+  if (self->outer >= 0 && !is_pipe (self->outer))
     {
-      r = open (value + 5, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-      w = r >= 0 ? fcntl (r, F_DUPFD_CLOEXEC, 3) : -1;
+      (void)close (self->outer);
+      self->outer = -1;
     }
-  else if (sscanf (value, "%d,%d", &r, &w) != 2 || !is_pipe (r) || !is_pipe (w))
-    return FALSE;
-  else
-    self->inherit = TRUE;
-  if (r < 0 || w < 0)
-    return FALSE;
-  self->read_end = r;
-  self->write_end = w;
-  self->joined = self->free_slot = TRUE;
-  self->flags = g_strdup_printf ("-j --jobserver-auth=%s", value);
-  return TRUE;
+  self->free_slot = self->outer >= 0;
+  return self->outer >= 0;
 }
 
 static gboolean
@@ -82,9 +83,18 @@ wants_fifo (const char *make_version)
          && (major > 4 || (major == 4 && minor >= 4));
 }
 
+/* The words about jobs in MAKEFLAGS; a make that finds a jobserver does not look at the number. */
+static char *
+make_flags (const DkmsJobserver *self, const char *auth)
+{
+  return self->limit > 0 ? g_strdup_printf ("-j%u --jobserver-auth=%s", self->limit, auth)
+                         : g_strdup_printf ("-j --jobserver-auth=%s", auth);
+}
+
 static gboolean
 open_pipe (DkmsJobserver *self, GError **error)
 {
+  g_autofree char *auth = NULL;
   int ends[2];
 
   if (pipe2 (ends, O_CLOEXEC) < 0)
@@ -95,28 +105,42 @@ open_pipe (DkmsJobserver *self, GError **error)
   (void)close (ends[0]);
   (void)close (ends[1]);
   self->inherit = TRUE;
-  self->flags = g_strdup_printf ("-j%u --jobserver-auth=%d,%d", self->limit, self->read_end, self->write_end);
+  auth = g_strdup_printf ("%d,%d", self->read_end, self->write_end);
+  self->flags = make_flags (self, auth);
   return (self->read_end >= 0 && self->write_end >= 0) || dkms_fail_errno (error, "create", "the jobserver's pipe");
 }
 
 static gboolean
-open_fifo (DkmsJobserver *self, const char *dir, GError **error)
+open_fifo (DkmsJobserver *self, const char *dir, const char *tool_dir, GError **error)
 {
+  g_autofree char *auth = g_strdup_printf ("fifo:%s/jobserver", tool_dir);
+
   self->fifo = g_build_filename (dir, "jobserver", NULL);
   if (mkfifo (self->fifo, 0600) < 0 || chmod (self->fifo, 0666) < 0)
     return dkms_fail_errno (error, "create", self->fifo);
   self->read_end = open (self->fifo, O_RDWR | O_CLOEXEC | O_NONBLOCK);
   self->write_end = self->read_end >= 0 ? fcntl (self->read_end, F_DUPFD_CLOEXEC, 3) : -1;
-  self->flags = g_strdup_printf ("-j%u --jobserver-auth=fifo:%s", self->limit, self->fifo);
+  self->flags = make_flags (self, auth);
   return self->write_end >= 0 || dkms_fail_errno (error, "open", self->fifo);
 }
 
+/* A pipe that is full, which only a build can have done, has tokens enough. */
 static void
-put_token (const DkmsJobserver *self, char token)
+put_token (int fd, char token)
 {
-  while (write (self->write_end, &token, 1) < 0)
-    if (errno != EINTR)
-      return;
+  while (write (fd, &token, 1) < 0 && errno == EINTR)
+    ;
+}
+
+/* Takes a token if one is there. */
+static gboolean
+get_token (int fd, char *token)
+{
+  ssize_t n;
+
+  while ((n = read (fd, token, 1)) < 0 && errno == EINTR)
+    ;
+  return n == 1;
 }
 
 static gboolean
@@ -124,72 +148,78 @@ open_own (DkmsJobserver *self, GError **error)
 {
   g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", self->read_end);
 
-  self->own = open (path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  self->own = open (path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
   return self->own >= 0 || dkms_fail_errno (error, "open", "the jobserver's pipe");
 }
 
-/* Takes a token if one is there. */
-static gboolean
-get_token (const DkmsJobserver *self, char *token)
+static void
+drain (const DkmsJobserver *self)
 {
-  ssize_t n;
+  char chunk[4096];
 
-  while ((n = read (self->own, token, 1)) < 0 && errno == EINTR)
+  while (read (self->own, chunk, sizeof chunk) > 0)
     ;
-  return n == 1;
 }
 
 static void
 fill (const DkmsJobserver *self)
 {
-  char token;
-
-  while (get_token (self, &token))
-    ;
+  drain (self);
   for (guint i = 0; i < self->limit; i++)
-    put_token (self, '+');
+    put_token (self->own, '+');
 }
 
 DkmsJobserver *
-dkms_jobserver_new (const char *jobs, const char *makeflags, const char *make_version, const char *dir, GError **error)
+dkms_jobserver_new (const char *jobs, const char *makeflags, const char *make_version, const char *dir,
+                    const char *tool_dir, GError **error)
 {
   g_autoptr (DkmsJobserver) self = g_new0 (DkmsJobserver, 1);
   guint64 limit = 0;
 
-  self->read_end = self->write_end = self->own = -1;
+  self->read_end = self->write_end = self->own = self->outer = -1;
   self->tokens = g_byte_array_new ();
-  if (join (self, makeflags))
-    return open_own (self, error) ? g_steal_pointer (&self) : NULL;
-  (void)g_ascii_string_to_unsigned (jobs, 10, 0, 4096, &limit, NULL); /* a pipe holds so many tokens at the least */
+  self->lent = g_byte_array_new ();
+  if (!join (self, makeflags))
+    (void)g_ascii_string_to_unsigned (jobs, 10, 0, 4096, &limit, NULL); /* a pipe holds so many tokens at the least */
   self->limit = (guint)limit;
-  if (self->limit == 0)
+  if (self->limit == 0 && self->outer < 0)
     {
       self->flags = g_strdup ("");
       return g_steal_pointer (&self);
     }
-  if (!(wants_fifo (make_version) ? open_fifo (self, dir, error) : open_pipe (self, error)) || !open_own (self, error))
+  if (!(wants_fifo (make_version) ? open_fifo (self, dir, tool_dir, error) : open_pipe (self, error))
+      || !open_own (self, error))
     return NULL;
   fill (self);
   return g_steal_pointer (&self);
 }
 
+static void
+give_back (DkmsJobserver *self, GByteArray *tokens)
+{
+  put_token (self->outer >= 0 ? self->outer : self->own, (char)tokens->data[tokens->len - 1]);
+  g_byte_array_set_size (tokens, tokens->len - 1);
+}
+
 void
 dkms_jobserver_free (DkmsJobserver *self)
 {
+  const int descriptors[] = { self != NULL ? self->read_end : -1, self != NULL ? self->write_end : -1,
+                              self != NULL ? self->own : -1, self != NULL ? self->outer : -1 };
+
   if (self == NULL)
     return;
-  while (self->joined && self->tokens->len > 0)
-    dkms_jobserver_give (self);
-  if (self->read_end >= 0 && !(self->joined && self->inherit))
-    {
-      (void)close (self->read_end);
-      (void)close (self->write_end);
-    }
-  if (self->own >= 0)
-    (void)close (self->own);
+  while (self->outer >= 0 && self->tokens->len > 0)
+    give_back (self, self->tokens);
+  while (self->lent->len > 0)
+    give_back (self, self->lent);
+  for (gsize i = 0; i < G_N_ELEMENTS (descriptors); i++)
+    if (descriptors[i] >= 0)
+      (void)close (descriptors[i]);
   if (self->fifo != NULL)
     (void)unlink (self->fifo);
   g_byte_array_unref (self->tokens);
+  g_byte_array_unref (self->lent);
   g_free (self->fifo);
   g_free (self->flags);
   g_free (self);
@@ -202,9 +232,9 @@ dkms_jobserver_take (DkmsJobserver *self)
 
   if (self->read_end >= 0)
     {
-      if (self->joined && self->free_slot)
+      if (self->free_slot)
         self->free_slot = FALSE;
-      else if (get_token (self, &token))
+      else if (get_token (dkms_jobserver_fd (self), &token))
         g_byte_array_append (self->tokens, (const guint8 *)&token, 1);
       else
         return FALSE;
@@ -221,20 +251,40 @@ dkms_jobserver_give (DkmsJobserver *self)
   if (self->read_end < 0)
     return;
   if (self->tokens->len > 0)
-    {
-      put_token (self, (char)self->tokens->data[self->tokens->len - 1]);
-      g_byte_array_set_size (self->tokens, self->tokens->len - 1);
-    }
+    give_back (self, self->tokens);
   else
-    self->free_slot = TRUE;
-  if (!self->joined && self->running == 0)
-    fill (self); /* a build that was killed may have died with tokens in hand */
+    self->free_slot = self->outer >= 0;
+  if (self->running > 0)
+    return;
+  /* A build that was killed may have died with tokens in hand. */
+  while (self->lent->len > 0)
+    give_back (self, self->lent);
+  fill (self);
+}
+
+int
+dkms_jobserver_relay (DkmsJobserver *self)
+{
+  int idle = 0;
+  char token;
+
+  if (self->outer < 0 || self->running == 0 || ioctl (self->own, FIONREAD, &idle) < 0)
+    return -1;
+  for (; idle > 1 && get_token (self->own, &token); idle--)
+    if (self->lent->len > 0)
+      give_back (self, self->lent);
+  if (idle == 0 && get_token (self->outer, &token))
+    {
+      g_byte_array_append (self->lent, (const guint8 *)&token, 1);
+      put_token (self->own, '+');
+    }
+  return RELAY_MS;
 }
 
 int
 dkms_jobserver_fd (const DkmsJobserver *self)
 {
-  return self->own;
+  return self->outer >= 0 ? self->outer : self->own;
 }
 
 const char *

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One limit for the jobs of all builds together: dkms is the GNU make jobserver, and each build takes one slot for
- * itself. Protocol: "POSIX Jobserver Interaction" in the GNU make manual. Private to plan/. */
+ * itself. Below a make the slots are those of that make's jobserver. Protocol: "POSIX Jobserver Interaction" in the GNU
+ * make manual. Private to plan/. */
 #pragma once
 
 #include <glib.h>
@@ -13,11 +14,12 @@ typedef struct DkmsJobserver DkmsJobserver;
  * @makeflags: (nullable): MAKEFLAGS of our environment; a jobserver named there is joined
  * @make_version: (nullable): first line of `make --version`; from 4.4 on a named pipe in @dir is used
  * @dir: directory of the machine for the named pipe
+ * @tool_dir: the same as builds name it
  *
  * Returns: (transfer full) (nullable)
  */
 DkmsJobserver *dkms_jobserver_new (const char *jobs, const char *makeflags, const char *make_version, const char *dir,
-                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                                   const char *tool_dir, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void dkms_jobserver_free (DkmsJobserver *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsJobserver, dkms_jobserver_free)
 
@@ -25,6 +27,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsJobserver, dkms_jobserver_free)
 gboolean dkms_jobserver_take (DkmsJobserver *self);
 /** Gives a slot back. When no build runs any more, slots that ended builds took with them are made up for. */
 void dkms_jobserver_give (DkmsJobserver *self);
+/**
+ * dkms_jobserver_relay:
+ *
+ * Lends builds the jobs of the make that started us, one after the other as they take them, and gives back what they do
+ * not use. Its own pipe they never see: it may be hidden from them, they cannot spoil it, and whatever happens to them,
+ * all of its tokens get back.
+ * Returns: after how many milliseconds to call it again; -1: not until a build starts
+ */
+int dkms_jobserver_relay (DkmsJobserver *self);
 /** Returns: what becomes readable when a slot may be free; -1 when there is no limit */
 int dkms_jobserver_fd (const DkmsJobserver *self);
 

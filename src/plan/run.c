@@ -534,13 +534,14 @@ open_jobserver (DkmsRun *run, GError **error)
   DkmsCommand command = { .argv = argv, .root = run->settings->root, .null_stdin = TRUE };
   const char *outer = g_getenv ("MAKEFLAGS");
   g_autofree char *dir = dkms_root_host_path (run->settings->root, run->work->path);
+  g_autofree char *tool_dir = dkms_root_tool_path (run->settings->root, run->work->path);
   g_autofree char *version = NULL;
   int status = 0;
 
   if (dkms_plan_count_builds (run->plan) < 2 && (outer == NULL || strstr (outer, "--jobserver-auth=") == NULL))
     return TRUE;
   version = dkms_process_capture (&command, NULL, &status, NULL);
-  run->jobserver = dkms_jobserver_new (run->settings->jobs, outer, version, dir, error);
+  run->jobserver = dkms_jobserver_new (run->settings->jobs, outer, version, dir, tool_dir, error);
   return run->jobserver != NULL;
 }
 

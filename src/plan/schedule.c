@@ -524,6 +524,7 @@ wait_for_events (Schedule *self)
   g_autofree struct pollfd *fds = g_new0 (struct pollfd, count + 2);
   g_autofree guint *ids = g_new0 (guint, count + 2);
   int timeout = dkms_board_interval (self->board);
+  int relay = self->run->jobserver != NULL ? dkms_jobserver_relay (self->run->jobserver) : -1;
 
   fds[n++] = (struct pollfd){ .fd = self->signals, .events = POLLIN };
   fds[n++] = (struct pollfd){ .fd = self->slot_busy && self->run->jobserver != NULL
@@ -538,6 +539,8 @@ wait_for_events (Schedule *self)
       }
   if (self->lock_busy && (timeout < 0 || timeout > LOCK_RETRY_MS))
     timeout = LOCK_RETRY_MS;
+  if (relay >= 0 && (timeout < 0 || timeout > relay))
+    timeout = relay;
   if (poll (fds, n, timeout) < 0 && errno != EINTR)
     return;
   if ((fds[0].revents & POLLIN) != 0)

@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import subprocess
 
@@ -214,6 +215,49 @@ def test_outer_make_is_joined(root, tmp_path):
     (root.src / "jobs-1.0/jobs.mk").write_text("all:\n\tcp jobs.c jobs.ko\n")
     root.ok("build", "jobs/1.0", "-k", K1, "--force", env={"MAKEFLAGS": "-j2"})
     assert "make -j2 " in (root.tree / f"jobs/1.0/{K1}/{ARCH}/log/make.log").read_text()
+
+
+TAKE = """#!/bin/bash
+case $MAKEFLAGS in
+*fifo:*) auth=${MAKEFLAGS#*fifo:}; exec {r}<>"${auth%% *}" || exit 9; w=$r ;;
+*) auth=${MAKEFLAGS#*--jobserver-auth=}; auth=${auth%% *}; r=${auth%,*} w=${auth#*,} ;;
+esac
+for i in 1 2 3; do IFS= read -r -n 1 -t 10 -u $r token || exit 8; done
+! read -r -n 1 -t 0.3 -u $r token || exit 7
+"""
+
+
+@pytest.mark.parametrize("make", ["GNU Make 4.3", "GNU Make 4.4.1"])
+@pytest.mark.parametrize("end", ["printf +++ >&$w", "kill -9 $$", "true"])
+def test_outer_jobserver_in_a_hidden_place(root, tmp_path, make, end):
+    """From make 4.4 on it is a named pipe in /tmp. Builds get its jobs, and it gets all of them back."""
+    fifo = tmp_path / "GMfifo1"
+    os.mkfifo(fifo)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/make").write_text(f'#!/bin/sh\n[ "$1" != --version ] || {{ echo "{make}"; exit 0; }}\nexec {shutil.which("make")} "$@"\n')
+    (tmp_path / "bin/make").chmod(0o755)
+    root.source(extra="MAKE=./take.sh\n", files={"foo.c": "x", "take.sh": f"{TAKE}{end}\ncp foo.c foo.ko\n"})
+    pipe = os.open(fifo, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        os.write(pipe, b"abc")
+        result = root("install", "foo/1.0", "-k", K1, env={"MAKEFLAGS": f" -j4 --jobserver-auth=fifo:{fifo}",
+                                                            "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"})
+        assert (result.rc == 0) == ("kill" not in end), result
+        assert sorted(os.read(pipe, 10)) == sorted(b"abc")
+    finally:
+        os.close(pipe)
+
+
+def test_build_user_reaches_the_jobserver(root, tmp_path):
+    root.framework("build_user=nobody\n")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/make").write_text(f'#!/bin/sh\n[ "$1" != --version ] || {{ echo "GNU Make 4.4.1"; exit 0; }}\nexec {shutil.which("make")} "$@"\n')
+    (tmp_path / "bin/make").chmod(0o755)
+    take = TAKE.replace("! read", "read").replace("1 2 3", "1 2").replace("|| exit 7", "").replace("-t 0.3", "-t 0")
+    root.source(extra="MAKE=./take.sh\n", files={"foo.c": "x", "take.sh": f"{take}\necho $MAKEFLAGS; id -u; printf ++ >&$w; cp foo.c foo.ko\n"})
+    root.ok("install", "foo/1.0", "-k", K1, "-k", K2, "-j", "4", env={"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"})
+    log = (root.tree / f"foo/1.0/{K1}/{ARCH}/log/make.log").read_text()
+    assert "--jobserver-auth=fifo:" in log and "\n0\n" not in log
 
 
 def test_limit_in_order(root):

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The job limit: where it comes from, and how builds share it. */
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -60,7 +62,7 @@ take_all (DkmsJobserver *server)
 static void
 test_slots (void)
 {
-  g_autoptr (DkmsJobserver) server = dkms_jobserver_new ("3", NULL, "GNU Make 4.3", "/nowhere", NULL);
+  g_autoptr (DkmsJobserver) server = dkms_jobserver_new ("3", NULL, "GNU Make 4.3", "/nowhere", "/nowhere", NULL);
   struct pollfd ready = { .events = POLLIN };
 
   g_assert_nonnull (server);
@@ -78,7 +80,7 @@ test_slots (void)
 static void
 test_lost_tokens (void)
 {
-  g_autoptr (DkmsJobserver) server = dkms_jobserver_new ("4", NULL, NULL, "/nowhere", NULL);
+  g_autoptr (DkmsJobserver) server = dkms_jobserver_new ("4", NULL, NULL, "/nowhere", "/nowhere", NULL);
   int r, w;
   char tokens[3];
 
@@ -93,7 +95,7 @@ test_lost_tokens (void)
 static void
 test_no_limit (void)
 {
-  g_autoptr (DkmsJobserver) server = dkms_jobserver_new ("", NULL, NULL, "/nowhere", NULL);
+  g_autoptr (DkmsJobserver) server = dkms_jobserver_new ("", NULL, NULL, "/nowhere", "/nowhere", NULL);
 
   g_assert_cmpstr (dkms_jobserver_flags (server), ==, "");
   g_assert_cmpuint (take_all (server), ==, 100);
@@ -108,7 +110,7 @@ test_named_pipe (void)
   g_autofree char *path = g_build_filename (dir, "jobserver", NULL);
   g_autofree char *flags = g_strdup_printf ("-j2 --jobserver-auth=fifo:%s", path);
   g_autoptr (GArray) keep = g_array_new (FALSE, FALSE, sizeof (int));
-  DkmsJobserver *server = dkms_jobserver_new ("2", NULL, "GNU Make 4.4.1\nmore", dir, NULL);
+  DkmsJobserver *server = dkms_jobserver_new ("2", NULL, "GNU Make 4.4.1\nmore", dir, dir, NULL);
   DkmsJobserver *inner;
   GStatBuf st;
 
@@ -118,7 +120,7 @@ test_named_pipe (void)
   g_assert_cmpuint (keep->len, ==, 0);
   g_assert_true (g_stat (path, &st) == 0 && S_ISFIFO (st.st_mode));
   /* A dkms that was started by this one's make has one slot without a token, and finds the two in the pipe. */
-  inner = dkms_jobserver_new ("9", flags, NULL, dir, NULL);
+  inner = dkms_jobserver_new ("9", flags, NULL, dir, dir, NULL);
   g_assert_cmpuint (take_all (inner), ==, 3);
   dkms_jobserver_free (inner); /* gives all of them back */
   g_assert_cmpuint (take_all (server), ==, 2);
@@ -127,11 +129,92 @@ test_named_pipe (void)
   g_assert_cmpint (g_rmdir (dir), ==, 0);
 }
 
+static int
+count_tokens (int fd)
+{
+  int count = -1;
+
+  g_assert_cmpint (ioctl (fd, FIONREAD, &count), ==, 0);
+  return count;
+}
+
+/* Jobs of an outer make are lent one by one, and all of them get back. */
+static void
+test_relay (void)
+{
+  g_autofree char *outer_flags = NULL;
+  DkmsJobserver *server;
+  int outer[2], r, w;
+  char tokens[8];
+
+  g_assert_cmpint (pipe (outer), ==, 0);
+  g_assert_cmpint (write (outer[1], "abc", 3), ==, 3);
+  outer_flags = g_strdup_printf ("-j4 --jobserver-auth=%d,%d", outer[0], outer[1]);
+  server = dkms_jobserver_new ("9", outer_flags, "GNU Make 4.3", "/nowhere", "/nowhere", NULL);
+  g_assert_nonnull (server);
+  g_assert_cmpint (sscanf (dkms_jobserver_flags (server), "-j --jobserver-auth=%d,%d", &r, &w), ==, 2);
+  g_assert_cmpint (r, !=, outer[0]);
+  g_assert_cmpint (dkms_jobserver_relay (server), ==, -1);
+  g_assert_true (dkms_jobserver_take (server));
+  g_assert_cmpint (count_tokens (outer[0]), ==, 3);
+
+  /* There is one to take, and another one when it was taken. */
+  for (int i = 0; i < 3; i++)
+    {
+      g_assert_cmpint (dkms_jobserver_relay (server), >, 0);
+      g_assert_cmpint (dkms_jobserver_relay (server), >, 0);
+      g_assert_cmpint (count_tokens (r), ==, 1);
+      g_assert_cmpint (count_tokens (outer[0]), ==, 2 - i);
+      g_assert_cmpint (read (r, tokens, 1), ==, 1);
+    }
+  g_assert_cmpint (dkms_jobserver_relay (server), >, 0);
+  g_assert_cmpint (count_tokens (r), ==, 0);
+
+  /* What the build gives back the outer make gets, all but one; a flood gets nowhere. */
+  g_assert_cmpint (write (w, "+++", 3), ==, 3);
+  g_assert_cmpint (dkms_jobserver_relay (server), >, 0);
+  g_assert_cmpint (count_tokens (r), ==, 1);
+  g_assert_cmpint (count_tokens (outer[0]), ==, 2);
+  for (int i = 0; i < 50; i++)
+    g_assert_cmpint (write (w, "xxxxxxxxxxxxxxxxxxxx", 20), ==, 20);
+  g_assert_cmpint (dkms_jobserver_relay (server), >, 0);
+  g_assert_cmpint (count_tokens (outer[0]), ==, 3);
+
+  /* A build that is killed with a token in hand. */
+  g_assert_cmpint (read (r, tokens, 1), ==, 1);
+  g_assert_cmpint (dkms_jobserver_relay (server), >, 0);
+  g_assert_cmpint (read (r, tokens, 1), ==, 1);
+  dkms_jobserver_give (server);
+  g_assert_cmpint (count_tokens (r), ==, 0);
+  dkms_jobserver_free (server);
+  g_assert_cmpint (read (outer[0], tokens, 8), ==, 3);
+  (void)close (outer[0]);
+  (void)close (outer[1]);
+}
+
+/* A pipe that a build has filled blocks nobody. */
+static void
+test_full_pipe (void)
+{
+  g_autoptr (DkmsJobserver) server = dkms_jobserver_new ("4", NULL, NULL, "/nowhere", "/nowhere", NULL);
+  int r, w;
+
+  g_assert_cmpint (sscanf (dkms_jobserver_flags (server), "-j4 --jobserver-auth=%d,%d", &r, &w), ==, 2);
+  g_assert_true (dkms_jobserver_take (server) && dkms_jobserver_take (server));
+  g_assert_cmpint (fcntl (w, F_SETFL, O_NONBLOCK), ==, 0);
+  while (write (w, "x", 1) == 1)
+    ;
+  dkms_jobserver_give (server);
+  dkms_jobserver_give (server);
+  g_assert_cmpuint (take_all (server), ==, 4);
+}
+
 /* What MAKEFLAGS names is not there when make did not mean us to have it: then the slots are our own. */
 static void
 test_not_for_us (void)
 {
-  g_autoptr (DkmsJobserver) server = dkms_jobserver_new ("2", "-j8 --jobserver-auth=998,999", NULL, "/nowhere", NULL);
+  g_autoptr (DkmsJobserver) server
+      = dkms_jobserver_new ("2", "-j8 --jobserver-auth=998,999", NULL, "/nowhere", "/nowhere", NULL);
 
   g_assert_true (g_str_has_prefix (dkms_jobserver_flags (server), "-j2 "));
   g_assert_cmpuint (take_all (server), ==, 2);
@@ -147,6 +230,8 @@ main (int argc, char **argv)
   g_test_add_func ("/jobserver/lost-tokens", test_lost_tokens);
   g_test_add_func ("/jobserver/no-limit", test_no_limit);
   g_test_add_func ("/jobserver/named-pipe", test_named_pipe);
+  g_test_add_func ("/jobserver/relay", test_relay);
+  g_test_add_func ("/jobserver/full-pipe", test_full_pipe);
   g_test_add_func ("/jobserver/not-for-us", test_not_for_us);
   return g_test_run ();
 }
