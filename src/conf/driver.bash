@@ -82,20 +82,33 @@ __DKMS_END_OF_VALUE__
   printf 'D\0'
 }
 
-# Gives a recipe its shell without any positional parameter of ours. A text that is given says __dkms_source where its
-# file says BASH_SOURCE, which bash lets nobody set.
-__dkms_read_file () {
-  __dkms_source=("$__dkms_file")
-  if [[ ! $__dkms_given ]]; then
-    . "$__dkms_file"
-  elif [[ -r /proc/self/fd/$__dkms_given ]]; then
-    . "/proc/self/fd/$__dkms_given"
-  else
-    IFS= read -r -d '' __dkms_text <&"$__dkms_given"
-    eval "$__dkms_text"
-  fi
+# For a text that is given where there is no /proc.
+__dkms_eval () {
+  IFS= read -r -d '' __dkms_text <&"$1"
+  shift
+  eval "$__dkms_text"
 }
-readonly -f __dkms_tame __dkms_match __dkms_after_file __dkms_report __dkms_read_file
+
+# Reads the files and answers. All in one function, without any positional parameter of ours: what a recipe declares is
+# local to it and is there until the end. A text that is given says __dkms_source where its file says BASH_SOURCE, which
+# bash lets nobody set.
+__dkms_answer () {
+  while [[ ${#__dkms_files[@]} -gt 0 ]]; do
+    __dkms_file=${__dkms_files[0]} __dkms_given=${__dkms_files[1]}
+    __dkms_files=("${__dkms_files[@]:2}")
+    __dkms_source=("$__dkms_file")
+    if [[ ! $__dkms_given ]]; then
+      . "$__dkms_file" || :
+    elif [[ -r /proc/self/fd/$__dkms_given ]]; then
+      . "/proc/self/fd/$__dkms_given" || :
+    else
+      __dkms_eval "$__dkms_given" || :
+    fi
+    __dkms_after_file "$__dkms_file"
+  done
+  __dkms_report >&$__dkms_fd
+}
+readonly -f __dkms_tame __dkms_match __dkms_after_file __dkms_report __dkms_eval __dkms_answer
 
 # Where modules go on this distribution, whatever a recipe says; else what it says.
 override_dest_module_location () { echo "${__dkms_destination:-$1}"; }
@@ -120,15 +133,8 @@ while [[ $# -gt 0 ]]; do
       printf -v "${__dkms_a%%=*}" %s "${__dkms_a#*=}"
     done
     __dkms_kernelver=$kernelver __dkms_arch=$arch
-    set --
     cd -- "$__dkms_dir" 2>&0 || cd /
-    while [[ ${#__dkms_files[@]} -gt 0 ]]; do
-      __dkms_file=${__dkms_files[0]} __dkms_given=${__dkms_files[1]}
-      __dkms_files=("${__dkms_files[@]:2}")
-      __dkms_read_file || :
-      __dkms_after_file "$__dkms_file"
-    done
-    __dkms_report >&$__dkms_fd
+    __dkms_answer
   ) <&0 >&0 &
   __dkms_pid=$!
   wait "$__dkms_pid" 2>&0

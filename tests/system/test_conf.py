@@ -266,6 +266,15 @@ def test_recipe_that_is_a_link(root, tmp_path):
     root.ok("install", "foo/1.0", "-k", K1)
 
 
+@pytest.mark.parametrize("how", ["declare -a", "typeset", "local", "declare -x", "declare -g", "readonly", "export"])
+def test_declared_values_count(root, how):
+    """The reference sources a recipe in a function, too."""
+    root.source(extra=f"{how} DEST_MODULE_NAME=([0]=bar)\n")
+    (root.path / "etc/dkms/foo.conf").write_text("DEST_MODULE_LOCATION=/extra\n")
+    root.ok("install", "foo/1.0", "-k", K1)
+    assert (root.modules / K1 / "updates/dkms/bar.ko").exists()
+
+
 def test_more_recipes_than_descriptors(root):
     names = [f"m{i}" for i in range(40)]
     for name in names:
