@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "conf/recipe.h"
 
+#include <regex.h>
 #include <string.h>
 
 #include "kernel/version.h"
@@ -140,6 +141,25 @@ matches (const DkmsRecipe *self, const char *name, guint i)
   g_autofree char *key = g_strconcat ("=", name, NULL);
 
   return strcmp (dkms_recipe_get (self, key, i), "0") != 0;
+}
+
+void
+dkms_recipe_try_match (DkmsRecipe *self, const char *name, guint i, const char *kernel, const char *arch)
+{
+  static const char *const of_kernel[] = { "BUILD_EXCLUSIVE_KERNEL", "MAKE_MATCH", "PATCH_MATCH", NULL };
+  gboolean about_arch = strcmp (name, "BUILD_EXCLUSIVE_ARCH") == 0;
+  g_autofree char *key = g_strconcat ("=", name, NULL);
+  gboolean found = FALSE;
+  regex_t regex;
+
+  if (!about_arch && !g_strv_contains (of_kernel, name))
+    return;
+  if (regcomp (&regex, dkms_recipe_get (self, name, i), REG_EXTENDED | REG_NOSUB) == 0)
+    {
+      found = regexec (&regex, about_arch ? arch : kernel, 0, NULL, 0) == 0;
+      regfree (&regex);
+    }
+  dkms_recipe_set (self, key, i, found ? "1" : "0");
 }
 
 static gboolean

@@ -36,6 +36,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsRecipe, dkms_recipe_free)
 void dkms_recipe_set (DkmsRecipe *self, const char *name, guint index, const char *value);
 /** As dkms_recipe_set(), with every run of blanks, tabs and line ends in @value made one blank. */
 void dkms_recipe_set_folded (DkmsRecipe *self, const char *name, guint index, const char *value);
+/** Notes whether element @i of @name matches @kernel or @arch, if @name has regular expressions. An invalid one matches
+ *  nothing, as in bash. Only for expressions that are trusted: a bad one takes all memory. */
+void dkms_recipe_try_match (DkmsRecipe *self, const char *name, guint i, const char *kernel, const char *arch);
 void dkms_recipe_add_deprecated (DkmsRecipe *self, const char *file, const char *name, const char *value);
 /** Returns: (transfer none): the element, "" when it is unset */
 const char *dkms_recipe_get (const DkmsRecipe *self, const char *name, guint index);

@@ -229,10 +229,26 @@ dkms_world_want (DkmsWorld *self, const char *module, const char *version, const
   g_hash_table_insert (self->queries, g_steal_pointer (&key), query);
 }
 
+/* Returns: (transfer none): the value of a variable that the files of @query see, "" if it is not set */
+static const char *
+variable (const DkmsQuery *query, const char *name)
+{
+  gsize n = strlen (name);
+
+  for (guint i = 0; i < query->assign->len; i++)
+    {
+      const char *pair = query->assign->pdata[i];
+      if (strncmp (pair, name, n) == 0 && pair[n] == '=')
+        return pair + n + 1;
+    }
+  return "";
+}
+
 /* --directive NAME=value or NAME[i]=value: literal, after all files, told once per recipe. */
 static void
-apply_directives (const DkmsSettings *s, DkmsUi *ui, DkmsRecipe *recipe)
+apply_directives (const DkmsSettings *s, DkmsUi *ui, const DkmsQuery *query)
 {
+  DkmsRecipe *recipe = query->recipe;
   g_auto (GStrv) known = g_strsplit (dkms_recipe_names, " ", -1);
 
   for (guint i = 0; i < s->directives->len; i++)
@@ -251,8 +267,11 @@ apply_directives (const DkmsSettings *s, DkmsUi *ui, DkmsRecipe *recipe)
             continue;
           *bracket = '\0';
         }
-      if (g_strv_contains ((const char *const *)known, pair[0]))
-        dkms_recipe_set (recipe, pair[0], (guint)element, pair[1]);
+      if (!g_strv_contains ((const char *const *)known, pair[0]))
+        continue;
+      dkms_recipe_set (recipe, pair[0], (guint)element, pair[1]);
+      /* Bash has not seen it. The expression is the caller's own, who may use up dkms. */
+      dkms_recipe_try_match (recipe, pair[0], (guint)element, variable (query, "kernelver"), variable (query, "arch"));
     }
 }
 
@@ -298,7 +317,7 @@ dkms_world_load (DkmsWorld *self, GError **error)
     {
       DkmsQuery *query = self->wanted->pdata[i];
       if (query->recipe != NULL)
-        apply_directives (self->settings, self->ui, query->recipe);
+        apply_directives (self->settings, self->ui, query);
     }
   g_ptr_array_set_size (self->wanted, 0);
   return TRUE;
@@ -407,7 +426,7 @@ dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict, GEr
   warn_unconfined (self, unconfined);
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
-  apply_directives (self->settings, self->ui, query->recipe);
+  apply_directives (self->settings, self->ui, query);
   if (!check (self, query->recipe, strict, error))
     return FALSE;
   g_free (request->module);

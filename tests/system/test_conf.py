@@ -122,6 +122,17 @@ def test_directive(root):
     assert "got a=b c" in log_of(root)
 
 
+@pytest.mark.parametrize("recipe, directive, rc, line", [
+    ("", "BUILD_EXCLUSIVE_KERNEL=^5", 77, ""), ("BUILD_EXCLUSIVE_KERNEL=^5\n", "BUILD_EXCLUSIVE_KERNEL=^6", 0, ""),
+    ("", "BUILD_EXCLUSIVE_ARCH=sparc", 77, ""), ("", "BUILD_EXCLUSIVE_KERNEL=[", 77, ""),
+    ("MAKE[1]='cp foo.c foo.ko # one'\nMAKE_MATCH[1]=^6\n", "MAKE_MATCH[1]=^5", 0, "-C "),
+    ("MAKE[1]='cp foo.c foo.ko # one'\n", "MAKE_MATCH[1]=^6", 0, "# one\n")])
+def test_directive_with_an_expression(root, recipe, directive, rc, line):
+    root.source(extra=recipe)
+    assert root("build", "foo/1.0", "-k", K1, "--directive", directive).rc == rc
+    assert rc != 0 or line in log_of(root)
+
+
 def test_framework_conf(root):
     drop_in = root.path / "etc/dkms/framework.conf.d"
     drop_in.mkdir()
