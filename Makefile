@@ -4,7 +4,7 @@ DESTDIR ?=
 # Options of 'meson setup'. Warnings are errors in CI and for developers: MESON_FLAGS=-Dwerror=true.
 MESON_FLAGS ?=
 
-.PHONY: all deps demo check boot packages distros deb rpm arch pictures crash crash-all install bench bench-makespan bench-corpus parity parity-all asan lint format
+.PHONY: all deps demo check boot packages distros deb rpm arch pictures crash crash-all install bench bench-makespan bench-corpus parity parity-all corpus asan lint format
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) >$(BUILD)/ninja.log || { cat $(BUILD)/ninja.log; exit 1; }
@@ -36,6 +36,12 @@ parity:
 
 parity-all:
 	@DKMS_PARITY=all $(MAKE) --no-print-directory parity
+
+# Some 300 recipes through the newest dkms of Debian and ours (Debian, as root).
+corpus:
+	@scripts/install-deps build demo check
+	@$(MAKE) --no-print-directory all
+	@tests/run --build $(BUILD) corpus
 
 # Kills dkms before every system call that changes a file, lets each fail, cuts the power, and runs sixteen at once.
 crash:
