@@ -338,7 +338,9 @@ copy_entry (int from_dir, int to_dir, const char *name, const DkmsOwner *owner, 
     {
       if (unlinkat (to_dir, name, 0) < 0 && errno != ENOENT)
         return dkms_fail_errno (error, "replace", name);
-      if (!dkms_copy_file_at (from_dir, name, to_dir, name, st.st_mode & 07777, FALSE, error))
+      /* Its new owner need not be somebody who may write to it all the same. */
+      mode_t mode = (st.st_mode & 07777) | (owner != NULL ? 0600 : 0);
+      if (!dkms_copy_file_at (from_dir, name, to_dir, name, mode, FALSE, error))
         return FALSE;
     }
   else

@@ -81,7 +81,7 @@ typedef struct {
   gid_t gid;
 } DkmsOwner;
 
-/** As dkms_copy_tree_at(); with @owner (nullable) all of the copy belongs to him. */
+/** As dkms_copy_tree_at(); with @owner (nullable) all of the copy belongs to him, and he may read and write it. */
 gboolean dkms_copy_tree_as_at (int from_dir, const char *from, int to_dir, const char *to, const DkmsOwner *owner,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -52,9 +52,9 @@ show_kernel (DkmsView *view, const char *dir, gboolean thorough)
   g_autofree char *inside = g_build_filename (dir, "source", NULL);
 
   dkms_view_show_writable (view, dir, thorough);
-  dkms_view_show_writable (view, inside, thorough);
+  dkms_view_show_writable (view, inside, FALSE);
   if (strcmp (name, "build") == 0)
-    dkms_view_show_writable (view, beside, thorough);
+    dkms_view_show_writable (view, beside, FALSE);
   dkms_view_show_links (view, dir);
 }
 
@@ -292,8 +292,7 @@ dkms_sandbox_env (char **env)
     env = g_environ_unsetenv (env, elsewhere[i]);
   for (gsize i = 0; i < G_N_ELEMENTS (local); i++)
     env = g_environ_setenv (env, local[i][0], local[i][1], TRUE);
-  /* Whoever may not give files away must not try: tar does so when it runs as root. */
-  return g_environ_setenv (env, "TAR_OPTIONS", "--no-same-owner", FALSE);
+  return env;
 }
 
 /* ---- what comes of it ---- */

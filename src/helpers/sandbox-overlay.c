@@ -18,8 +18,7 @@
 
 /* A tree that belongs to the user is looked through so far; one that belongs to somebody else completely. */
 enum { MAX_LOOKED_AT = 20000, MAX_DEPTH = 64 };
-/* Up to so many files of others become the user's, so that he can write to them; of more, only those that he could not
- * read. */
+/* Up to so many files that the user may not write to become his; of more, only those that he could not read. */
 enum { MAX_CLAIMED = 4096 };
 
 static void
@@ -117,7 +116,7 @@ find_mounts (const Sandbox *self, SandboxChange *change, const char *mounts)
     }
 }
 
-/* ---- what the user could not read ---- */
+/* ---- what the user could not use ---- */
 
 int
 sandbox_may_read (const Sandbox *self, const struct stat *st)
@@ -128,10 +127,16 @@ sandbox_may_read (const Sandbox *self, const struct stat *st)
   return (st->st_mode >> shift & bits) == bits;
 }
 
+static int
+may_write (const Sandbox *self, const struct stat *st)
+{
+  return st->st_uid == self->uid && (st->st_mode & 0200) != 0;
+}
+
 typedef struct {
   const Sandbox *self;
   SandboxPaths needed;   /* cannot be read, or are directories in which nothing can be made */
-  SandboxPaths optional; /* files of others that can be read */
+  SandboxPaths optional; /* files that can be read, but not written to */
   dev_t device;
   long left; /* entries that may still be looked at */
 } Survey;
@@ -148,9 +153,9 @@ look_at (Survey *survey, int dir_fd, const char *name, const char *path, int dep
   if (fstatat (dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_dev != survey->device
       || (!S_ISDIR (st.st_mode) && !S_ISREG (st.st_mode)))
     return;
-  if (!sandbox_may_read (self, &st) || (S_ISDIR (st.st_mode) && st.st_uid != self->uid))
+  if (!sandbox_may_read (self, &st) || (S_ISDIR (st.st_mode) && !may_write (self, &st)))
     add_path (self, &survey->needed, path, -1);
-  else if (st.st_uid != self->uid && survey->optional.count <= MAX_CLAIMED)
+  else if (!may_write (self, &st) && survey->optional.count <= MAX_CLAIMED)
     add_path (self, &survey->optional, path, -1);
   if (!S_ISDIR (st.st_mode) || depth == MAX_DEPTH)
     return;
@@ -208,7 +213,7 @@ find_unreadable (const Sandbox *self, SandboxChange *change)
     }
   survey.device = st.st_dev;
   survey.left = st.st_uid == self->uid ? MAX_LOOKED_AT : LONG_MAX;
-  if (!sandbox_may_read (self, &st) || st.st_uid != self->uid)
+  if (!sandbox_may_read (self, &st) || !may_write (self, &st))
     add_path (self, &survey.needed, ".", -1);
   look_through (&survey, top, "", 0);
   for (size_t i = 0; survey.needed.count + survey.optional.count <= MAX_CLAIMED && i < survey.optional.count; i++)

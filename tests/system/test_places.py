@@ -411,3 +411,37 @@ def test_nothing_in_dev(machine, mode):
     no_word_of_it(machine.ok("install", "foo/1.0", "-k", K1))
     assert installed(machine)
     assert not os.listdir(machine.at("/dev"))
+
+
+@pytest.mark.parametrize("user", ["", OWNER.pw_name])
+@pytest.mark.parametrize("owner", [0, 12345])
+@pytest.mark.parametrize("mode, directory", [(0o444, 0o555), (0o600, 0o700), (0o400, 0o500), (0, 0o700)])
+def test_source_that_may_not_be_read_or_written(machine, user, owner, mode, directory):
+    """The reference copies and patches it as root, who may do everything."""
+    machine.framework(f"sandbox=strict\nbuild_user={user}\n")
+    confined(machine, look="echo '#' >> Makefile && cp foo.c part/h.h && sed -i s/x/y/ foo.c && echo z > part/new && cat ../source/part/h.h >/dev/null"
+                           " && echo z > ../source/part/h.h && touch ../source/part/new && mv foo.c bar.c && mv bar.c foo.c || exit 8")
+    machine.file("/usr/src/foo-1.0/Makefile", "all:\n")
+    machine.file("/usr/src/foo-1.0/part/h.h", "old\n")
+    for path in [machine.src / "foo-1.0", *(machine.src / "foo-1.0").rglob("*")]:
+        os.chown(path, owner, owner)
+        path.chmod(directory if path.is_dir() else mode | (0o100 if path.suffix == ".sh" else 0))
+    result = machine("install", "foo/1.0", "-k", K1)
+    no_word_of_it(result)
+    assert result.rc == 0, result
+
+
+GIVE = ["chown {0} foo.c", "chown -R {0}:{0} .", "chgrp {0} foo.c", "cp -a ../source/theirs .", "cp -p ../source/theirs .",
+        "tar -C ../source -cf - theirs | tar -xpf -", "install -o {0} -g {0} foo.c copy.c", "mv ../source/theirs .", "cp -a ../source/theirs /tmp"]
+
+
+@pytest.mark.parametrize("command", GIVE)
+@pytest.mark.parametrize("user", ["", OWNER.pw_name])
+def test_giving_files_away(machine, command, user):
+    """It has no effect, and is no error: nothing of the owner stays with a module."""
+    machine.framework(f"sandbox=strict\nbuild_user={user}\n")
+    confined(machine, look=f"set -o pipefail; {command.format('daemon')} || exit 8")
+    machine.file("/usr/src/foo-1.0/theirs", "x\n")
+    os.chown(machine.at("/usr/src/foo-1.0/theirs"), 12345, 12345)
+    machine.ok("install", "foo/1.0", "-k", K1)
+    assert machine.at(f"/lib/modules/{K1}/updates/dkms/foo.ko").stat().st_uid == 0
