@@ -53,7 +53,7 @@ __dkms_match () {
   while [[ $__dkms_e == *'  '* ]]; do
     __dkms_e=${__dkms_e//  / }
   done
-  [[ $1 =~ $__dkms_e ]] 2>/dev/null && __dkms_m=1
+  [[ $1 =~ $__dkms_e ]] 2>&0 && __dkms_m=1
   printf 'V\0=%s\0%s\0%s\0' "$__dkms_n" "$__dkms_k" "$__dkms_m"
 }
 

@@ -328,3 +328,11 @@ def test_placeholder_is_explained(real):
     result = real("build", f"foo/{version}", "-k", real.release)
     assert result.rc == 10 and result.err.count(f'PACKAGE_VERSION="{version}" in ') == 1, result
     assert "is a placeholder that was not filled in. make cannot build in a directory with a '#' in its name." in result.err
+
+
+def test_expressions_in_a_root_without_devices(chrooted):
+    chrooted.framework("sandbox=off\n")
+    chrooted.source(extra="BUILD_EXCLUSIVE_KERNEL='^6'\nMAKE='cp foo.c foo.ko'\n")
+    (chrooted.path / "dev/null").unlink()
+    chrooted.ok("build", "foo/1.0", "-k", K1)
+    assert not (chrooted.path / "dev/null").exists()
