@@ -276,7 +276,8 @@ blame_confinement (const DkmsWorkArea *area, const char *log, const char *cause,
   const DkmsJob *job = area->job;
   g_autofree char *why = NULL;
 
-  if (!job->confined || area->ended != NULL)
+  /* Limits hold without confinement, too. */
+  if (!job->confined || (area->ended != NULL && dkms_cause_of (area->ended) != DKMS_CAUSE_ADDRESSES))
     return NULL;
   if (cause != NULL)
     why = blame_line (area, cause);

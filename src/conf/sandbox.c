@@ -323,6 +323,9 @@ dkms_findings_read (DkmsFindings *self, int report)
         self->ended = g_strdup ("it filled the disk and was ended");
       else if (strcmp (*line, "memory") == 0)
         self->ended = g_strdup ("it used four fifths of the machine's memory and was ended");
+      else if (strcmp (*line, "symbols") == 0)
+        self->ended = g_strdup ("it looked for addresses of kernel symbols in /proc/kallsyms, and would have gone on "
+                                "without them");
       else if (strcmp (*line, "output") == 0)
         self->ended = g_strdup ("it wrote more than 1 GiB of output and was ended");
       else if (g_str_has_prefix (*line, "silence ") && words[1] != NULL)

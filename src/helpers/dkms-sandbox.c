@@ -40,11 +40,12 @@
  * output and error. The answer is the exit status as a decimal number. The sandbox ends when the socket is closed.
  *
  * Exit status: that of the command, 128 + signal number if one ended it; 125 when the world could not be made.
- * Findings: "setup WHAT: WHY", "processes N", "disk", "memory", "silence N", "output", "left N NAME" (so many were
- * still running when the command had ended), "note TEXT".
+ * Findings: "setup WHAT: WHY", "processes N", "disk", "memory", "silence N", "output", "symbols" (it ended well
+ * but looked for addresses of kernel symbols, which it is not shown), "left N NAME" (so many were still running when
+ * the command had ended), "note TEXT".
  *
  * sandbox-world.c makes the world, sandbox-changes.c and sandbox-overlay.c what is different in it, sandbox-rights.c
- * takes the rights away, sandbox-watch.c watches the command, this file starts it.
+ * takes the rights away, sandbox-watch.c and sandbox-symbols.c watch the command, this file starts it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -366,6 +367,7 @@ be_first (Sandbox *self, const sigset_t *signals)
       sandbox_filter_calls (self);
       return 0;
     }
+  sandbox_watch_symbols (self);
   sandbox_keep_few_rights (self);
   self->nice = getpriority (PRIO_PROCESS, 0);
   (void)setpriority (PRIO_PROCESS, 0, -10); /* to keep watch in a crowd */
@@ -378,7 +380,8 @@ be_first (Sandbox *self, const sigset_t *signals)
 int
 main (int argc, char **argv)
 {
-  Sandbox self = { .root = "/", .report = -1, .serve = -1, .proc = -1, .uid = geteuid (), .gid = getegid () };
+  Sandbox self
+      = { .root = "/", .report = -1, .serve = -1, .proc = -1, .symbols = -1, .uid = geteuid (), .gid = getegid () };
   sigset_t child, signals;
   pid_t pid;
   int status;

@@ -185,7 +185,10 @@ watch_until_end (const Sandbox *self, pid_t command, Watch *watch)
       if (result >= 0)
         {
           report_left (self);
-          return result;
+          if (!sandbox_saw_symbols (self) || result != 0)
+            return result;
+          sandbox_report (self, "symbols\n");
+          return 1;
         }
       if (is_over (self, watch))
         return 128 + SIGKILL;
@@ -200,6 +203,7 @@ sandbox_watch (const Sandbox *self, pid_t command, int output)
   struct stat st;
   int status;
 
+  (void)sandbox_saw_symbols (self); /* that was not this command */
   if (self->reserve_dir != NULL)
     watch.reserve_dir = open (self->reserve_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (watch.reserve_dir >= 0 && disk_is_full (self, watch.reserve_dir))

@@ -47,11 +47,12 @@ typedef struct {
   const char *root, *cwd, *reserve_dir, *tmp_size;
   const char *home; /* (nullable): $HOME of commands */
   int report;
-  int nice;   /* niceness of commands */
-  int proc;   /* the mount /proc, writable; -1: none */
-  int parent; /* a pidfd of the process outside that process 1 must not outlive */
-  int serve;  /* socket on which commands arrive; -1: none */
-  int user;   /* whether uid and gid were given */
+  int nice;    /* niceness of commands */
+  int proc;    /* the mount /proc, writable; -1: none */
+  int symbols; /* what notices that addresses are looked for; -1: nothing to notice */
+  int parent;  /* a pidfd of the process outside that process 1 must not outlive */
+  int serve;   /* socket on which commands arrive; -1: none */
+  int user;    /* whether uid and gid were given */
   uid_t uid;
   gid_t gid;
   long processes;
@@ -123,6 +124,13 @@ void sandbox_survey (const Sandbox *self, SandboxChange *change, const char *mou
 
 void sandbox_do_overlay (Sandbox *self, SandboxChange *change);
 void sandbox_do_claim (const Sandbox *self, const SandboxChange *change);
+
+/* ---- sandbox-symbols.c ---- */
+
+/** Notices from now on whether a command looks for addresses of kernel symbols that are hidden from it. */
+void sandbox_watch_symbols (Sandbox *self);
+/** Returns: whether one did since this was asked last */
+int sandbox_saw_symbols (const Sandbox *self);
 
 /* ---- sandbox-rights.c ---- */
 

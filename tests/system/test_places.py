@@ -445,3 +445,28 @@ def test_giving_files_away(machine, command, user):
     os.chown(machine.at("/usr/src/foo-1.0/theirs"), 12345, 12345)
     machine.ok("install", "foo/1.0", "-k", K1)
     assert machine.at(f"/lib/modules/{K1}/updates/dkms/foo.ko").stat().st_uid == 0
+
+
+def root_is_shown_addresses():
+    text = pathlib.Path("/proc/kallsyms").read_text() if os.path.exists("/proc/kallsyms") else ""
+    return any(line.split()[0].strip("0") for line in text.splitlines()[:1000])
+
+
+@pytest.mark.skipif(not root_is_shown_addresses(), reason="this kernel shows addresses to nobody")
+@pytest.mark.parametrize("where", ["PRE_BUILD", "MAKE", "POST_BUILD"])
+def test_addresses_of_symbols(machine, where):
+    """A build that looks for them does not get them; that it would compile something else must not pass in silence."""
+    probe = "ADDRESS=$(awk '/ printk$/ {print $1}' /proc/kallsyms)\n[ -n \"$ADDRESS\" ] || ADDRESS=0\necho \"#define PRINTK 0x$ADDRESS\" > config.h\n"
+    machine.source(extra=f"{where}={'./' * (where == 'MAKE')}probe.sh\n", files={"foo.c": "x", "probe.sh": f"#!/bin/sh\n{probe}cp foo.c foo.ko\nexit 0\n"})
+    result = machine("install", "foo/1.0", "-k", K1)
+    assert result.rc != 0 and "/proc/kallsyms" in result.err and "sandbox=off to /etc/dkms/foo.conf" in result.err, result
+    assert machine.status() == ["foo/1.0: added"]
+    machine.file("/etc/dkms/foo.conf", "sandbox=off\n")
+    machine.ok("install", "foo/1.0", "-k", K1)
+    assert installed(machine)
+
+
+def test_a_failure_of_its_own_comes_first(machine):
+    machine.source(extra="PRE_BUILD=probe.sh\n", files={"foo.c": "x", "probe.sh": "#!/bin/sh\ngrep -q nothing /proc/kallsyms\necho 'probe: error: wrong disk' >&2\nexit 3\n"})
+    result = machine("install", "foo/1.0", "-k", K1)
+    assert result.rc == 3 and "wrong disk" in result.err, result
