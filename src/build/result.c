@@ -358,6 +358,12 @@ dkms_result_publish (DkmsWorkArea *area, gint64 start, GError **error)
   if (!write_records (area, start, error) || !dkms_log_copy (area, area->result_fd, "log/make.log", error)
       || !dkms_flush_tree_at (job->work->fd, "result", error))
     return FALSE;
+  /* A script of the package may have removed it meanwhile (store/loan.h). */
+  g_autofree char *source = dkms_tree_path (job->settings, job->module, job->version, "source", NULL);
+  struct stat st;
+  if (dkms_root_stat (job->settings->root, source, &st) < 0 && errno == ENOENT)
+    return dkms_fail (error, DKMS_ERROR_EXCLUDED, NULL, NULL, "%s/%s was removed by another run meanwhile", job->module,
+                      job->version);
   dkms_transaction_move (tx, made, base);
   if (dkms_root_is_dir (job->settings->root, area->place))
     dkms_transaction_discard (tx, area->place);

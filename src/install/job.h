@@ -23,6 +23,7 @@ typedef struct {
   const char *make_flags;          /* (nullable): build: MAKEFLAGS */
   const GArray *keep;              /* (nullable): build: descriptors (int) that its commands inherit */
   GHashTable *seen;                /* (nullable): build: BUILD_DEPENDS name -> installed version, to be recorded */
+  gboolean lends_all;              /* scripts may work on every build of the module: this run works on none meanwhile */
   gboolean no_scripts;             /* the source is gone, and the scripts of the recipe with it */
   gboolean force;
   gboolean force_version_override;

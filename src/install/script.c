@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "install/job.h"
+#include "store/loan.h"
 
 char **
 dkms_job_env (const DkmsJob *job)
@@ -198,6 +199,10 @@ dkms_script_run (const DkmsJob *job, const char *directive)
 
   /* The link <m>/<v>/source stays part of the name of the directory, so that ".." is <m>/<v>. */
   env = g_environ_setenv (env, "PWD", cwd, TRUE);
+  DkmsLoan *loan = job->work != NULL ? dkms_loan_open (job->work, job->module, job->kernel->release, job->kernel->arch,
+                                                       job->lends_all)
+                                     : NULL;
+  env = g_environ_setenv (env, "DKMS_LOAN", loan != NULL ? dkms_loan_name (loan) : "none", TRUE);
   command.env = env;
   dkms_ui_line (job->ui, "Running the %s script:", directive);
   if (dkms_ui_give_way (job->ui))
@@ -208,6 +213,7 @@ dkms_script_run (const DkmsJob *job, const char *directive)
       if (said != NULL && *said != '\0')
         dkms_ui_line (job->ui, "%s", g_strchomp (said));
     }
+  dkms_loan_close (loan);
   if (error != NULL)
     dkms_ui_warn (job->ui, "%s", error->message);
   return status;

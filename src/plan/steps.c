@@ -212,6 +212,8 @@ do_add (DkmsRun *run, const DkmsStep *step, GError **error)
                   .module = step->module,
                   .version = step->version,
                   .recipe = recipe,
+                  .work = run->work,
+                  .lends_all = TRUE, /* all other steps of the plan come after this one */
                   .kernel = dkms_world_kernel (run->world, target->kernel, target->arch).kernel };
   status = dkms_script_run (&job, "POST_ADD");
   if (status != 0 && run->request->verb == DKMS_VERB_ADD)
@@ -520,6 +522,18 @@ build_again (DkmsRun *run, const DkmsStep *step, GError **error)
   return prepare (run, step, &work, TRUE, error) && (work == NULL || dkms_build_work_do (work, run->ui, error));
 }
 
+/* The script may have called dkms. */
+static gboolean
+look_after_script (const DkmsRun *run, const DkmsStep *step, Meanwhile *now, GError **error)
+{
+  meanwhile_clear (now);
+  if (!look_again (run, step, now, error))
+    return FALSE;
+  return (now->added && now->built)
+         || dkms_fail (error, DKMS_ERROR_BUILT_MISSING, NULL, "Correct that script.",
+                       "PRE_INSTALL of %s/%s deleted the build that was to be installed", step->module, step->version);
+}
+
 static gboolean
 do_install (DkmsRun *run, const DkmsStep *step, GError **error)
 {
@@ -553,6 +567,8 @@ do_install (DkmsRun *run, const DkmsStep *step, GError **error)
   if (status != 0 && !job.force)
     return dkms_fail (error, DKMS_ERROR_PRE_INSTALL, NULL, "--force installs in spite of it.",
                       "PRE_INSTALL of %s/%s ended with exit status %d", step->module, step->version, status);
+  if (*dkms_recipe_get (recipe, "PRE_INSTALL", 0) != '\0' && !look_after_script (run, step, &now, error))
+    return FALSE;
   if (!dkms_install (&job, now.installed, error))
     return FALSE;
   dkms_weak_modules (&job, TRUE);
@@ -598,12 +614,34 @@ do_uninstall (DkmsRun *run, const DkmsStep *step, GError **error)
     dkms_ui_line (run->ui, "Uninstalling %s/%s from %s (%s)", step->module, step->version, step->kernel, step->arch);
   DkmsJob job = job_for (run, step, recipe, &outputs);
   job.no_scripts = now.broken;
+  job.lends_all = run->request->verb == DKMS_VERB_REMOVE; /* it holds the lock of the module alone */
   dkms_weak_modules (&job, FALSE);
   if (!step->stays)
     return dkms_uninstall (&job, error);
   /* What will be replaced in one go stays until then: a kernel is not left without its module in between. */
   (void)dkms_script_run (&job, "POST_REMOVE");
   return TRUE;
+}
+
+static gboolean
+do_unbuild (DkmsRun *run, const DkmsStep *step, GError **error)
+{
+  g_auto (Meanwhile) now = { 0 };
+
+  if (!look_again (run, step, &now, error))
+    return FALSE;
+  if (now.built && now.active)
+    {
+      dkms_ui_warn (run->ui, "A script of %s/%s installed it again for %s (%s); it stays.", step->module, step->version,
+                    step->kernel, step->arch);
+      return TRUE;
+    }
+  if (dkms_verb_clears_kernel (run->request->verb))
+    dkms_ui_note (run->ui, "Removing %s/%s for %s (%s)", step->module, step->version, step->kernel, step->arch);
+  else
+    dkms_ui_line (run->ui, "Deleting the build of %s/%s for %s (%s)", step->module, step->version, step->kernel,
+                  step->arch);
+  return dkms_tree_drop_build (run->settings, run->ui, step->module, step->version, step->kernel, step->arch, error);
 }
 
 static gboolean
@@ -617,7 +655,9 @@ do_unregister (DkmsRun *run, const DkmsStep *step, GError **error)
 
   if (state == NULL)
     return FALSE;
-  if (v != NULL && v->broken)
+  if (v == NULL)
+    return TRUE; /* a script of it did that */
+  if (v->broken)
     tell_source_gone (run, step);
   if (!dkms_tree_unregister (run->settings, run->ui, step->module, step->version, &gone, error))
     return FALSE;
@@ -675,13 +715,7 @@ dkms_step_do (DkmsRun *run, const DkmsStep *step, GError **error)
     case DKMS_STEP_UNINSTALL:
       return do_uninstall (run, step, error);
     case DKMS_STEP_UNBUILD:
-      if (dkms_verb_clears_kernel (run->request->verb))
-        dkms_ui_note (run->ui, "Removing %s/%s for %s (%s)", step->module, step->version, step->kernel, step->arch);
-      else
-        dkms_ui_line (run->ui, "Deleting the build of %s/%s for %s (%s)", step->module, step->version, step->kernel,
-                      step->arch);
-      return dkms_tree_drop_build (run->settings, run->ui, step->module, step->version, step->kernel, step->arch,
-                                   error);
+      return do_unbuild (run, step, error);
     case DKMS_STEP_UNREGISTER:
       return do_unregister (run, step, error);
     case DKMS_STEP_LOAD:

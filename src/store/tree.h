@@ -4,7 +4,7 @@
  *
  * What this program adds to the reference's layout lives in <dkms_tree>/.dkms:
  *   lock, locks/      see dkms_lock_take()
- *   work/<id>/        scratch of a run, locked by it; deleted by whoever finds it unlocked
+ *   work/<id>/        scratch of a run, locked by it; deleted by whoever finds it unlocked; loan-* in it: store/loan.h
  *   journal/<id>.json a change under way (store/transaction.h)
  *   depmod/<id>.<k>   the run with work/<id> installed something for kernel <k>: depmod is due
  *   logs/<m>/<v>/<k>/<a>/make.log   log of the last build that failed
@@ -121,7 +121,8 @@ gboolean dkms_tree_drop_build (const DkmsSettings *settings, DkmsUi *ui, const c
  *   3. locks/area/<m>/<v>       exclusive while a build that is not confined uses <m>/<v>/build
  *   4. locks/depmod/<k>         exclusive while depmod runs
  *   5. lock                     exclusive while a transaction is committed, shared to read a consistent state
- * All are flock(2) locks and vanish with their process. */
+ * Beside that order, locks/loan/<m>: exclusive by a run that borrowed the lock of the module, which waits for nothing
+ * else (store/loan.h). All are flock(2) locks and vanish with their process. */
 typedef struct DkmsLock DkmsLock;
 /**
  * dkms_lock_take:
