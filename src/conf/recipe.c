@@ -253,6 +253,15 @@ normalise (const char *path, gboolean *leaves)
   return g_strconcat ("/", joined, NULL);
 }
 
+static gboolean
+climbs_out (const char *path)
+{
+  gboolean leaves;
+
+  g_free (normalise (path, &leaves));
+  return leaves;
+}
+
 /* Where below the build directory @location is: it may also climb out of the directory and come back. Returns:
  * (transfer full) (nullable): "" or a relative path that ends in a slash; NULL when it is outside */
 static char *
@@ -313,8 +322,7 @@ check_record (const DkmsRecipe *self, guint i, guint records, GPtrArray *problem
   const char *built_location = dkms_recipe_get (self, "BUILT_MODULE_LOCATION", i);
   g_autofree char *built_path = g_strconcat (built_location, "/", built, NULL);
   g_autofree char *below = below_build (built_path);
-  gboolean allowed = FALSE, leaves;
-  g_autofree char *normal = normalise (location, &leaves);
+  gboolean allowed = FALSE;
 
   if (*dest == '\0')
     dest = built;
@@ -332,7 +340,7 @@ check_record (const DkmsRecipe *self, guint i, guint records, GPtrArray *problem
     g_ptr_array_add (
         problems,
         g_strdup_printf ("DEST_MODULE_LOCATION[%u]=\"%s\" must start with /kernel, /updates or /extra", i, location));
-  if (leaves)
+  if (climbs_out (location))
     g_ptr_array_add (
         problems,
         g_strdup_printf ("DEST_MODULE_LOCATION[%u]=\"%s\" leads out of the kernel's module directory", i, location));
