@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "build/build.h"
+#include "build/loadable.h"
 #include "store/transaction.h"
 
 char *
@@ -329,8 +330,20 @@ record_seen (const DkmsJob *job, int result, GError **error)
   return TRUE;
 }
 
+/* The modules are what they will be: will they load? */
 static gboolean
-write_records (const DkmsWorkArea *area, gint64 start, GError **error)
+judge (DkmsWorkArea *area, DkmsRecord *record, GError **error)
+{
+  g_autofree char *dir = g_build_filename (area->job->work->path, "result", "module", NULL);
+
+  if (dkms_loadable_judge_record (area->job, dir, record, error))
+    return TRUE;
+  dkms_failure_keep_log (area);
+  return FALSE;
+}
+
+static gboolean
+write_records (DkmsWorkArea *area, gint64 start, GError **error)
 {
   g_autoptr (DkmsRecord) record = dkms_record_new ();
 
@@ -341,6 +354,8 @@ write_records (const DkmsWorkArea *area, gint64 start, GError **error)
         return FALSE;
     }
   record->seconds = dkms_job_seconds (start);
+  if (!judge (area, record, error))
+    return FALSE;
   return record_seen (area->job, area->result_fd, error)
          && dkms_record_write_recipe (area->job->recipe, area->result_fd, error)
          && dkms_record_write (record, area->result_fd, -1, error);

@@ -16,7 +16,7 @@
 static const char names[]
     = "source_tree dkms_tree install_tree tmp_location verbose symlink_modules parallel_jobs "
       "compress_gzip_opts compress_xz_opts compress_zstd_opts recipe_timeout build_timeout tarball_limit_mib sandbox "
-      "build_user "
+      "build_user strict_symbols "
       "ADDON_MODULES_DIR NO_WEAK_MODULES "
       "modprobe_on_install post_transaction build_environment";
 
@@ -158,6 +158,20 @@ take_number (const DkmsSettings *self, const DkmsRecipe *values, const char *nam
 }
 
 static gboolean
+take_yes_or_no (const DkmsSettings *self, const DkmsRecipe *values, const char *name, gboolean *field, GError **error)
+{
+  const char *text = dkms_recipe_get (values, name, 0);
+  gboolean yes = g_ascii_strcasecmp (text, "yes") == 0;
+
+  if (*text == '\0')
+    return TRUE;
+  if (!yes && g_ascii_strcasecmp (text, "no") != 0)
+    return dkms_settings_fail (self, DKMS_ERROR_USAGE, name, text, "is neither yes nor no", "Use yes or no.", error);
+  *field = yes;
+  return TRUE;
+}
+
+static gboolean
 take_values (DkmsSettings *self, const DkmsRecipe *values, GError **error)
 {
   const struct {
@@ -189,7 +203,8 @@ take_values (DkmsSettings *self, const DkmsRecipe *values, GError **error)
   self->no_weak_modules |= *dkms_recipe_get (values, "NO_WEAK_MODULES", 0) != '\0';
   self->verbose = *dkms_recipe_get (values, "verbose", 0) != '\0';
   self->symlink_modules = *dkms_recipe_get (values, "symlink_modules", 0) != '\0';
-  return take_number (self, values, "recipe_timeout", 1, 3600, &self->recipe_timeout, error)
+  return take_yes_or_no (self, values, "strict_symbols", &self->strict_symbols, error)
+         && take_number (self, values, "recipe_timeout", 1, 3600, &self->recipe_timeout, error)
          && take_number (self, values, "build_timeout", 0, 1 << 20, &self->build_timeout, error)
          && take_number (self, values, "tarball_limit_mib", 1, 1 << 20, &self->tarball_limit_mib, error);
 }

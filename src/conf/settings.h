@@ -29,6 +29,7 @@ typedef struct {
   char *compress_xz_opts;
   char *compress_zstd_opts;
   GPtrArray *directives;   /* "NAME=value" in command-line order */
+  gboolean strict_symbols; /* modules that probably will not load are an error */
   guint recipe_timeout;    /* seconds one recipe may take to be read */
   guint build_timeout;     /* seconds without output after which a confined step of a build is ended; 0: never */
   guint tarball_limit_mib; /* the most that an archive may unpack to */

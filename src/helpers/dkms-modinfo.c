@@ -1,12 +1,46 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dkms-modinfo FILE...: for each module file prints "version NUL srcversion NUL".
+/* What module files say of themselves. Keeps libkmod and the compression libraries out of the main program's start-up,
+ * and the reading of files that package code made out of its process.
  *
- * Version is the first word of the module's `version` field; srcversion its `srcversion` field, else
- * the second word of `version`; absent ones are empty (spec/build-install.md §7). Exit 1 with one
- * line on stderr when a file is no module. Keeps libkmod out of the main program's start-up. */
+ * dkms-modinfo FILE...: for each file prints "version NUL srcversion NUL". Version is the first word of the module's
+ * `version` field; srcversion its `srcversion` field, else the second word of `version`; absent ones are empty
+ * (spec/build-install.md §7). Exit 1 with one line on stderr when a file is not a module.
+ *
+ * dkms-modinfo --facts FILE...: for each file, which may be compressed, prints pairs "key NUL value NUL":
+ *   class, data, type, machine   decimal numbers of its ELF header
+ *   modinfo.NAME                 a field of its module information
+ *   undefined                    a symbol that it needs
+ *   version                      "CHECKSUM NAME" of a symbol that it needs
+ *   export                       a symbol that it exports
+ *   versioned                    1: it has checksums
+ *   module                       1: a kernel may load it; else error
+ *   error                        why it is not a module
+ *   end                          an empty value: the last pair of each file
+ * The files are opened at once; after that the process has no rights, and limits on time and memory. A file that ends
+ * the process, for instance by a failed assertion in libkmod, has no "end"; depmod would end the same way. */
+#define _GNU_SOURCE
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <libkmod.h>
+#include <lzma.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "helpers/module-elf.h"
+
+enum { MOST_BYTES = 1 << 30, MOST_FINDINGS = 1 << 18, MOST_SECONDS = 60, NOBODY = 65534, CHUNK = 1 << 16 };
+
+/* ---- versions ---- */
 
 static void
 print_word (const char *text, int number)
@@ -53,16 +87,312 @@ print_identity (struct kmod_ctx *ctx, const char *path)
   return 0;
 }
 
-int
-main (int argc, char **argv)
+static int
+print_identities (char **paths)
 {
   const char *const no_config[] = { NULL };
   struct kmod_ctx *ctx = kmod_new (NULL, no_config);
   int failed = ctx == NULL;
 
-  for (int i = 1; i < argc && !failed; i++)
-    failed = print_identity (ctx, argv[i]);
+  for (; *paths != NULL && !failed; paths++)
+    failed = print_identity (ctx, *paths);
   kmod_unref (ctx);
+  return failed;
+}
+
+/* ---- facts ---- */
+
+static void
+put (const char *key, const char *name, const char *value)
+{
+  fputs (key, stdout);
+  fputs (name, stdout);
+  fputc ('\0', stdout);
+  fputs (value, stdout);
+  fputc ('\0', stdout);
+}
+
+static void
+put_number (const char *key, unsigned number)
+{
+  char text[16];
+
+  (void)snprintf (text, sizeof text, "%u", number);
+  put (key, "", text);
+}
+
+static void
+put_finding (ElfKind kind, const char *name, const char *value, void *user)
+{
+  unsigned *count = user;
+
+  if ((*count)++ >= MOST_FINDINGS)
+    return;
+  if (kind == ELF_MODINFO)
+    put ("modinfo.", name, value);
+  else if (kind == ELF_UNDEFINED)
+    put ("undefined", "", name);
+  else if (kind == ELF_EXPORT)
+    put ("export", "", name);
+  else
+    {
+      fputs ("version", stdout);
+      fputc ('\0', stdout);
+      fprintf (stdout, "%s %s", value, name);
+      fputc ('\0', stdout);
+    }
+}
+
+/* Whether libkmod, and with it depmod and modprobe, can read the file. What it does not like in any other way than by
+ * an error ends the process. */
+static int
+kmod_can_read (struct kmod_ctx *ctx, int fd)
+{
+  char path[64];
+  struct kmod_module *module = NULL;
+  struct kmod_list *info = NULL, *symbols = NULL, *needed = NULL;
+  int good;
+
+  (void)snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
+  if (access (path, R_OK) < 0)
+    return 1; /* there is no /proc */
+  good = kmod_module_new_from_path (ctx, path, &module) >= 0;
+  if (good)
+    {
+      good = kmod_module_get_info (module, &info) >= 0;
+      if (kmod_module_get_symbols (module, &symbols) >= 0) /* one may have none */
+        kmod_module_symbols_free_list (symbols);
+      if (kmod_module_get_dependency_symbols (module, &needed) >= 0)
+        kmod_module_dependency_symbols_free_list (needed);
+      kmod_module_info_free_list (info);
+    }
+  kmod_module_unref (module);
+  return good;
+}
+
+typedef struct {
+  int fd; /* what it is unpacked to */
+  size_t size;
+} Target;
+
+static int
+append (Target *target, const void *bytes, size_t size)
+{
+  const char *at = bytes;
+
+  target->size += size;
+  if (target->size > MOST_BYTES)
+    return 0;
+  while (size > 0)
+    {
+      ssize_t n = write (target->fd, at, size);
+      if (n < 0 && errno != EINTR)
+        return 0;
+      at += n > 0 ? n : 0;
+      size -= n > 0 ? (size_t)n : 0;
+    }
+  return 1;
+}
+
+static int
+unpack_gz (const void *in, size_t size, Target *target)
+{
+  static char out[CHUNK];
+  z_stream stream = { .next_in = (Bytef *)(size_t)in, .avail_in = (uInt)size };
+  int status = inflateInit2 (&stream, MAX_WBITS + 16), good = status == Z_OK;
+
+  while (good && status != Z_STREAM_END)
+    {
+      stream.next_out = (Bytef *)out;
+      stream.avail_out = sizeof out;
+      status = inflate (&stream, Z_NO_FLUSH);
+      good = (status == Z_OK || status == Z_STREAM_END) && append (target, out, sizeof out - stream.avail_out);
+    }
+  (void)inflateEnd (&stream);
+  return good;
+}
+
+static int
+unpack_xz (const void *in, size_t size, Target *target)
+{
+  static uint8_t out[CHUNK];
+  lzma_stream stream = LZMA_STREAM_INIT;
+  lzma_ret status = lzma_stream_decoder (&stream, 512 << 20, 0);
+  int good = status == LZMA_OK;
+
+  stream.next_in = in;
+  stream.avail_in = size;
+  while (good && status != LZMA_STREAM_END)
+    {
+      stream.next_out = out;
+      stream.avail_out = sizeof out;
+      status = lzma_code (&stream, LZMA_FINISH);
+      good = (status == LZMA_OK || status == LZMA_STREAM_END) && append (target, out, sizeof out - stream.avail_out);
+    }
+  lzma_end (&stream);
+  return good;
+}
+
+static int
+unpack_zst (const void *in, size_t size, Target *target)
+{
+  static char out[CHUNK];
+  ZSTD_DStream *stream = ZSTD_createDStream ();
+  ZSTD_inBuffer source = { in, size, 0 };
+  size_t left = 1;
+  int good = stream != NULL;
+
+  while (good && left != 0)
+    {
+      ZSTD_outBuffer room = { out, sizeof out, 0 };
+      size_t before = source.pos;
+      left = ZSTD_decompressStream (stream, &room, &source);
+      good = !ZSTD_isError (left) && append (target, out, room.pos)
+             && (room.pos > 0 || source.pos > before || left == 0); /* else it is cut off */
+    }
+  (void)ZSTD_freeDStream (stream);
+  return good;
+}
+
+/* Returns: a descriptor of the plain file: @fd itself, or a memory file; -1 when it cannot be unpacked */
+static int
+plain_file (int fd, const unsigned char *bytes, size_t size)
+{
+  int (*unpack) (const void *, size_t, Target *) = NULL;
+  Target target = { -1, 0 };
+
+  if (size >= 2 && memcmp (bytes, "\x1f\x8b", 2) == 0)
+    unpack = unpack_gz;
+  else if (size >= 6
+           && memcmp (bytes,
+                      "\xfd"
+                      "7zXZ",
+                      6)
+                  == 0)
+    unpack = unpack_xz;
+  else if (size >= 4 && memcmp (bytes, "\x28\xb5\x2f\xfd", 4) == 0)
+    unpack = unpack_zst;
+  if (unpack == NULL)
+    return fd;
+  target.fd = memfd_create ("module", MFD_CLOEXEC);
+  if (target.fd >= 0 && unpack (bytes, size, &target))
+    return target.fd;
+  if (target.fd >= 0)
+    (void)close (target.fd);
+  return -1;
+}
+
+/* Returns: the bytes of the file, which stay mapped as long as the process lives; NULL with @size 0 */
+static const unsigned char *
+map (int fd, size_t *size)
+{
+  struct stat st;
+  void *bytes = MAP_FAILED;
+
+  if (fd >= 0 && fstat (fd, &st) == 0 && S_ISREG (st.st_mode) && st.st_size > 0 && st.st_size <= MOST_BYTES)
+    bytes = mmap (NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+  *size = bytes != MAP_FAILED ? (size_t)st.st_size : 0;
+  return bytes != MAP_FAILED ? bytes : NULL;
+}
+
+static const char *
+put_facts (struct kmod_ctx *ctx, int fd)
+{
+  size_t size;
+  const unsigned char *bytes = map (fd, &size);
+  int plain = bytes != NULL ? plain_file (fd, bytes, size) : -1;
+  ElfFacts facts;
+  unsigned count = 0;
+
+  if (bytes == NULL)
+    return "it is empty or cannot be read";
+  if (plain < 0)
+    return "it cannot be decompressed";
+  if (plain != fd)
+    bytes = map (plain, &size);
+  if (bytes == NULL)
+    return "there is nothing in it";
+  elf_read (bytes, size, &facts, put_finding, &count);
+  if (facts.class != 0)
+    {
+      put_number ("class", facts.class);
+      put_number ("data", facts.data);
+      put_number ("type", facts.type);
+      put_number ("machine", facts.machine);
+    }
+  if (facts.why != NULL)
+    return facts.why;
+  if (facts.type != ET_REL)
+    return "it is a program or library and not an object file";
+  if (!facts.is_module)
+    return "it is an object file without the parts of a module";
+  if (facts.versioned)
+    put ("versioned", "", "1");
+  (void)fflush (stdout); /* before libkmod can end the process */
+  return kmod_can_read (ctx, plain) ? NULL : "libkmod cannot read it";
+}
+
+static void
+limit (int resource, rlim_t most)
+{
+  struct rlimit value = { most, most };
+
+  if (setrlimit ((__rlimit_resource_t)resource, &value) < 0)
+    perror ("dkms-modinfo: cannot set a limit");
+}
+
+/* From here on what a file may make of this process does no harm. */
+static int
+drop_rights (void)
+{
+  limit (RLIMIT_CORE, 0);
+  limit (RLIMIT_CPU, MOST_SECONDS);
+  limit (RLIMIT_FSIZE, MOST_BYTES);
+#ifndef __SANITIZE_ADDRESS__ /* which reserves terabytes */
+  limit (RLIMIT_AS, (rlim_t)4 * MOST_BYTES);
+#endif
+  if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    return 0;
+  if (geteuid () != 0
+      || (setgroups (0, NULL) == 0 && setresgid (NOBODY, NOBODY, NOBODY) == 0
+          && setresuid (NOBODY, NOBODY, NOBODY) == 0))
+    return 1;
+  /* Root of a namespace that has no other users has no rights to lose. */
+  return errno == EPERM || errno == EINVAL;
+}
+
+static int
+print_facts (int count, char **paths)
+{
+  const char *const no_config[] = { NULL };
+  int *fds = calloc ((size_t)count + 1, sizeof *fds);
+  struct kmod_ctx *ctx;
+
+  if (fds == NULL)
+    return 1;
+  for (int i = 0; i < count; i++)
+    fds[i] = open (paths[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (!drop_rights ())
+    return perror ("dkms-modinfo: cannot drop its rights"), free (fds), 1;
+  ctx = kmod_new (NULL, no_config);
+  for (int i = 0; i < count && ctx != NULL; i++)
+    {
+      const char *why = put_facts (ctx, fds[i]);
+
+      put (why != NULL ? "error" : "module", "", why != NULL ? why : "1");
+      put ("end", "", "");
+      (void)fflush (stdout);
+    }
+  free (fds);
+  return ctx == NULL;
+}
+
+int
+main (int argc, char **argv)
+{
+  int failed
+      = argc > 1 && strcmp (argv[1], "--facts") == 0 ? print_facts (argc - 2, argv + 2) : print_identities (argv + 1);
+
   if (fflush (stdout) != 0)
     failed = 1;
   return failed;

@@ -14,6 +14,7 @@ typedef struct {
   const DkmsKernel *kernel;
   const DkmsRecipe *recipe;        /* (nullable): a removal may have to do without */
   const char *config;              /* (nullable): text of the kernel configuration */
+  const char *symvers;             /* (nullable): text of the Module.symvers of the kernel */
   const GPtrArray *outputs;        /* element-type DkmsOutput */
   const DkmsRecord *replaced;      /* (nullable): build: the record of the build that this one replaces */
   const struct DkmsSigner *signer; /* (nullable): build: signs the modules if ready (build/sign.h) */

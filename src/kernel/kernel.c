@@ -208,6 +208,17 @@ dkms_kernel_read_config (const DkmsKernel *self, const DkmsRoot *root)
   return dkms_read_at (AT_FDCWD, self->config, 16 << 20, NULL, NULL);
 }
 
+char *
+dkms_kernel_read_built (const DkmsKernel *self, const DkmsRoot *root, const char *name)
+{
+  enum { LIMIT = 64 << 20 };
+  g_autofree char *path = g_build_filename (self->source_dir, name, NULL);
+
+  if (root->has_shell)
+    return dkms_root_read (root, path, LIMIT, NULL, NULL);
+  return dkms_read_at (AT_FDCWD, path, LIMIT, NULL, NULL);
+}
+
 /* Returns: (transfer none) (nullable): the text after @prefix of the first line that starts with it */
 static const char *
 line_after (const char *config, const char *prefix)

@@ -47,6 +47,8 @@ gboolean dkms_kernel_has_headers (const DkmsKernel *self, const DkmsRoot *root);
 GPtrArray *dkms_kernel_list (const DkmsRoot *root, const char *install_tree, gboolean headers);
 /** Returns: (transfer full) (nullable): text of the configuration file, NULL if there is none */
 char *dkms_kernel_read_config (const DkmsKernel *self, const DkmsRoot *root);
+/** Returns: (transfer full) (nullable): text of the file @name of the build directory, NULL if there is none */
+char *dkms_kernel_read_built (const DkmsKernel *self, const DkmsRoot *root, const char *name);
 /** Returns: whether a line of @config starts with @name=y or @name=m */
 gboolean dkms_kernel_config_has (const char *config, const char *name);
 /** Returns: (transfer full) (nullable): the value of @name in @config (may be NULL), without quotes */

@@ -73,14 +73,18 @@ summarise_kernel (const DkmsRun *run, const char *kernel)
   g_autoptr (GString) skipped = g_string_new (NULL);
   g_autoptr (GString) failed = g_string_new (NULL);
   g_autoptr (GString) why = g_string_new (NULL);
+  g_autoptr (GString) doubtful = g_string_new (NULL);
   const DkmsPlan *plan = run->plan;
 
   append_remarks (installed, plan->installed, kernel);
   for (guint i = 0; i < plan->steps->len; i++)
     {
       const DkmsStep *step = plan->steps->pdata[i];
-      if (step->kind != DKMS_STEP_INSTALL || strcmp (step->kernel, kernel) != 0
-          || (step->dependent && run->outcomes[i] == OUTCOME_DONE))
+      if (step->kind != DKMS_STEP_INSTALL || strcmp (step->kernel, kernel) != 0)
+        continue;
+      if (run->outcomes[i] == OUTCOME_DONE && dkms_step_is_doubtful (run, step))
+        g_string_append_printf (doubtful, " %s", step->module);
+      if (step->dependent && run->outcomes[i] == OUTCOME_DONE)
         continue;
       if (run->outcomes[i] == OUTCOME_DONE)
         g_string_append_printf (installed, " %s", step->module);
@@ -96,6 +100,9 @@ summarise_kernel (const DkmsRun *run, const char *kernel)
     }
   if (installed->len > 0)
     dkms_ui_line (run->ui, "Autoinstall on %s succeeded for:%s", kernel, installed->str);
+  if (doubtful->len > 0)
+    dkms_ui_warn (run->ui, "Kernel %s may not load what was installed for:%s. See the warnings above.", kernel,
+                  doubtful->str);
   if (skipped->len > 0)
     dkms_ui_line (run->ui, "Autoinstall on %s was skipped for:%s", kernel, skipped->str);
   if (failed->len > 0)

@@ -19,6 +19,8 @@ typedef struct {
 
 /** Returns: what is known about a kernel, valid as long as the world */
 DkmsKernelFacts dkms_world_kernel (DkmsWorld *self, const char *release, const char *arch);
+/** Returns: (nullable): text of the Module.symvers of that kernel, read when it is asked for first */
+const char *dkms_world_symvers (DkmsWorld *self, const char *release, const char *arch);
 /** Announces that this recipe will be asked for, so that it is read with the others. */
 void dkms_world_want (DkmsWorld *self, const char *module, const char *version, const char *kernel, const char *arch);
 /** Reads all announced recipes in one go. */
@@ -39,8 +41,8 @@ const DkmsRecipe *dkms_world_valid_recipe (DkmsWorld *self, const char *module, 
  */
 gboolean dkms_world_sandbox (DkmsWorld *self, const char *module, const char *version, const char *kernel,
                              const char *arch, DkmsSandboxMode *mode, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Returns: whether it is the first time that something about this version is to be said that is said once per run */
-gboolean dkms_world_tell_once (DkmsWorld *self, const char *module, const char *version);
+/** Returns: whether it is the first call in this run for that module and version, or kernel and architecture */
+gboolean dkms_world_tell_once (DkmsWorld *self, const char *name, const char *of);
 /** Fills module and version of @request from the dkms.conf of request->source. */
 gboolean dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;

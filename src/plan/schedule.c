@@ -150,7 +150,8 @@ lock_chain (Schedule *self, Chain *chain, GError **error)
   return dkms_transaction_recover (self->run->settings, self->run->ui, error);
 }
 
-static const char *
+/* Returns: (transfer full) (nullable): what came of the chain, in a word or two */
+static char *
 result_of (const Schedule *self, const Chain *chain, gboolean *good)
 {
   static const char *const words[]
@@ -158,6 +159,7 @@ result_of (const Schedule *self, const Chain *chain, gboolean *good)
           "loaded", "packed", "cleaned",   NULL };
   const DkmsPlan *plan = self->run->plan;
   const char *word = NULL;
+  gboolean doubtful = FALSE;
 
   *good = TRUE;
   for (guint i = 0; i < plan->steps->len; i++)
@@ -166,13 +168,16 @@ result_of (const Schedule *self, const Chain *chain, gboolean *good)
       if (self->chain_of[i] != chain)
         continue;
       if (self->run->outcomes[i] == OUTCOME_DONE)
-        word = words[MIN ((gsize)step->kind, G_N_ELEMENTS (words) - 1)];
+        {
+          word = words[MIN ((gsize)step->kind, G_N_ELEMENTS (words) - 1)];
+          doubtful = dkms_step_is_doubtful (self->run, step);
+        }
       else if (self->run->outcomes[i] == OUTCOME_SKIPPED)
-        return "skipped";
+        return g_strdup ("skipped");
       else
-        return *good = FALSE, chain->failed ? "failed" : "not attempted";
+        return *good = FALSE, g_strdup (chain->failed ? "failed" : "not attempted");
     }
-  return word;
+  return doubtful ? g_strconcat (word, ", but may not load", NULL) : g_strdup (word);
 }
 
 static void
@@ -187,7 +192,7 @@ decide (Schedule *self, guint id, DkmsOutcome outcome)
     return;
   if (chain->channel != NULL && chain->worked)
     {
-      const char *result = result_of (self, chain, &good);
+      g_autofree char *result = result_of (self, chain, &good);
       dkms_channel_close (chain->channel, result, good);
     }
   else if (chain->channel != NULL)

@@ -11,7 +11,9 @@
 #include "base/file.h"
 #include "base/walk.h"
 #include "build/build.h"
+#include "build/loadable.h"
 #include "conf/sandbox.h"
+#include "kernel/arch.h"
 
 /* ---- one step's job ---- */
 
@@ -369,6 +371,22 @@ give_jobs (const DkmsRun *run, DkmsBuildWork *work)
   work->job.keep = work->keep;
 }
 
+/* A build for a name that no `uname -m` prints is one that no kernel will find in the tree. */
+static void
+warn_of_arch (const DkmsRun *run, const DkmsStep *step, const char *config)
+{
+  const char *name = dkms_arch_of_alias (step->arch);
+  DkmsArch arch;
+
+  if (dkms_arch_of_config (config, &arch))
+    name = dkms_arch_is_named (&arch, step->arch) ? NULL : arch.name;
+  if (name != NULL && dkms_world_tell_once (run->world, step->kernel, step->arch))
+    dkms_ui_warn (run->ui,
+                  "The architecture of kernel %s is called %s; what is built for \"%s\" is kept apart from it.\n"
+                  "Use -a %s, or leave out -a.",
+                  step->kernel, name, step->arch, name);
+}
+
 /* What is built replaces all that is in its place, which therefore must be a directory of the tree and nothing that a
  * link leads to. */
 static gboolean
@@ -413,6 +431,7 @@ prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, gboolean ne
   facts = dkms_world_kernel (run->world, step->kernel, step->arch);
   if (!check_build (run, step, recipe, &facts, error))
     return FALSE;
+  warn_of_arch (run, step, facts.config);
   confined = dkms_step_is_confined (run, step, &local);
   if (local != NULL)
     return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
@@ -434,6 +453,7 @@ prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, gboolean ne
   work->job.confined = confined;
   work->job.replaced = work->replaced;
   work->job.signer = signer_for (run, step);
+  work->job.symvers = dkms_world_symvers (run->world, step->kernel, step->arch);
   work->job.seen = run->request->force ? NULL : versions_seen (run, step, recipe);
   give_jobs (run, work);
   *result = g_steal_pointer (&work);
@@ -534,6 +554,73 @@ look_after_script (const DkmsRun *run, const DkmsStep *step, Meanwhile *now, GEr
                        "PRE_INSTALL of %s/%s deleted the build that was to be installed", step->module, step->version);
 }
 
+/* Whether this run made the build: then it was judged a moment ago. */
+static gboolean
+was_built_now (const DkmsRun *run, const DkmsStep *step)
+{
+  for (guint i = 0; i < run->plan->steps->len; i++)
+    {
+      const DkmsStep *other = run->plan->steps->pdata[i];
+      if (other->kind == DKMS_STEP_BUILD && run->outcomes[i] == OUTCOME_DONE
+          && strcmp (other->module, step->module) == 0 && strcmp (other->version, step->version) == 0
+          && strcmp (other->kernel, step->kernel) == 0 && strcmp (other->arch, step->arch) == 0)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* Whether the modules are those that the record was made for. */
+static gboolean
+is_as_recorded (int module_dir, const DkmsRecord *record)
+{
+  for (guint i = 0; i < record->modules->len; i++)
+    {
+      const DkmsRecordModule *module = record->modules->pdata[i];
+      struct stat st;
+
+      if (module->file == NULL || fstatat (module_dir, module->file, &st, 0) < 0)
+        return FALSE;
+      g_autofree char *now = dkms_stat_signature (&st);
+      if (g_strcmp0 (now, module->built_sig) != 0)
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* A build of the reference, or from an archive, is judged before it is installed; of others the judgement is kept. */
+static gboolean
+judge_build (DkmsRun *run, const DkmsStep *step, const DkmsJob *job, GError **error)
+{
+  g_autofree char *base = dkms_job_base (job, NULL);
+  g_autofree char *dir = g_build_filename (base, "module", NULL);
+  g_auto (DkmsFd) fd = dkms_root_openat (run->settings->root, base, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) module_dir = dkms_root_openat (run->settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (DkmsRecord) record
+      = dkms_record_read (run->settings, step->module, step->version, step->kernel, step->arch);
+  g_autoptr (DkmsRecord) files = dkms_record_new ();
+  const char *suffix = dkms_kernel_compression (job->kernel, run->settings->root);
+  gboolean recorded = record != NULL && module_dir >= 0 && is_as_recorded (module_dir, record);
+
+  if (was_built_now (run, step))
+    return TRUE;
+  if (recorded && record->checked)
+    return dkms_loadable_recall (job, record, error);
+  for (guint i = 0; i < job->outputs->len; i++)
+    {
+      const DkmsOutput *output = job->outputs->pdata[i];
+      g_autofree char *file
+          = output->excluded ? NULL : dkms_job_find (run->settings->root, dir, output->dest_name, suffix);
+      if (file != NULL)
+        (void)dkms_record_add (files, output->dest_name, output->dest_location, file);
+    }
+  if (!dkms_loadable_judge_record (job, dir, recorded ? record : files, error))
+    {
+      dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_NOTHING_INSTALLED);
+      return FALSE;
+    }
+  return !recorded || dkms_record_write (record, fd, run->work->fd, error);
+}
+
 static gboolean
 do_install (DkmsRun *run, const DkmsStep *step, GError **error)
 {
@@ -563,6 +650,9 @@ do_install (DkmsRun *run, const DkmsStep *step, GError **error)
     return dkms_fail (error, DKMS_ERROR_NO_KERNEL, job.kernel->dir,
                       "Check the release with 'ls' there, or install that kernel.", "There is no kernel directory %s",
                       job.kernel->dir);
+  job.symvers = dkms_world_symvers (run->world, step->kernel, step->arch);
+  if (!judge_build (run, step, &job, error))
+    return FALSE;
   status = dkms_script_run (&job, "PRE_INSTALL");
   if (status != 0 && !job.force)
     return dkms_fail (error, DKMS_ERROR_PRE_INSTALL, NULL, "--force installs in spite of it.",
@@ -582,6 +672,17 @@ tell_source_gone (DkmsRun *run, const DkmsStep *step)
 {
   if (dkms_world_tell_once (run->world, step->module, step->version))
     dkms_ui_warn (run->ui, "The source of %s/%s is gone; its scripts are not run.", step->module, step->version);
+}
+
+gboolean
+dkms_step_is_doubtful (const DkmsRun *run, const DkmsStep *step)
+{
+  g_autoptr (DkmsRecord) record = NULL;
+
+  if (step->kind != DKMS_STEP_BUILD && step->kind != DKMS_STEP_INSTALL)
+    return FALSE;
+  record = dkms_record_read (run->settings, step->module, step->version, step->kernel, step->arch);
+  return record != NULL && record->doubts->len > 0;
 }
 
 static gboolean

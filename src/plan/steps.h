@@ -74,6 +74,8 @@ gboolean dkms_schedule (DkmsRun *run, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** Announces every recipe that the steps of the plan need, so that one bash reads them all. */
 void dkms_step_want_recipes (DkmsRun *run);
+/** Returns: whether there are doubts that what @step built or installed will load (build/loadable.h) */
+gboolean dkms_step_is_doubtful (const DkmsRun *run, const DkmsStep *step);
 /** Runs the admin's command after a successful run, logged in <dkms_tree>/post_transaction.log; a failure is told. */
 void dkms_post_transaction (const DkmsSettings *settings, DkmsUi *ui, const char *kernel);
 /** Writes (add) or honours (remove) the lock of an rpm upgrade. @cancelled: (out): nothing is to be removed */

@@ -16,12 +16,14 @@ struct DkmsWorld {
   GPtrArray *wanted;   /* element-type DkmsQuery (borrowed): not read yet */
   GHashTable *told;    /* recipes whose deprecations were told */
   gboolean warned;     /* that recipes are not confined here */
-  GHashTable *named;   /* "m/v": versions of which was said what is said once */
+  GHashTable *named;   /* "m/v", "k/a": of which was said what is said once */
 };
 
 typedef struct {
   DkmsKernel *kernel;
   char *config;
+  char *symvers;
+  gboolean symvers_read;
 } Known;
 
 static void
@@ -31,6 +33,7 @@ known_free (gpointer data)
 
   dkms_kernel_free (self->kernel);
   g_free (self->config);
+  g_free (self->symvers);
   g_free (self);
 }
 
@@ -62,8 +65,8 @@ dkms_world_free (DkmsWorld *self)
   g_free (self);
 }
 
-DkmsKernelFacts
-dkms_world_kernel (DkmsWorld *self, const char *release, const char *arch)
+static Known *
+know (DkmsWorld *self, const char *release, const char *arch)
 {
   const DkmsSettings *s = self->settings;
   g_autofree char *key = g_strconcat (release, "/", arch, NULL);
@@ -76,7 +79,26 @@ dkms_world_kernel (DkmsWorld *self, const char *release, const char *arch)
       known->config = dkms_kernel_read_config (known->kernel, s->root);
       g_hash_table_insert (self->kernels, g_steal_pointer (&key), known);
     }
+  return known;
+}
+
+DkmsKernelFacts
+dkms_world_kernel (DkmsWorld *self, const char *release, const char *arch)
+{
+  const Known *known = know (self, release, arch);
+
   return (DkmsKernelFacts){ known->kernel, known->config };
+}
+
+const char *
+dkms_world_symvers (DkmsWorld *self, const char *release, const char *arch)
+{
+  Known *known = know (self, release, arch);
+
+  if (!known->symvers_read)
+    known->symvers = dkms_kernel_read_built (known->kernel, self->settings->root, "Module.symvers");
+  known->symvers_read = TRUE;
+  return known->symvers;
 }
 
 /* Where this system has its modules, whatever recipes say (spec/dkms-conf.md §4). Returns: (transfer full): "" for
@@ -364,9 +386,9 @@ tell_once (DkmsWorld *self, const DkmsRecipe *recipe)
 }
 
 gboolean
-dkms_world_tell_once (DkmsWorld *self, const char *module, const char *version)
+dkms_world_tell_once (DkmsWorld *self, const char *name, const char *of)
 {
-  return g_hash_table_add (self->named, g_strjoin ("/", module, version, NULL));
+  return g_hash_table_add (self->named, g_strjoin ("/", name, of, NULL));
 }
 
 static gboolean

@@ -258,6 +258,11 @@ adopt_record (const Load *load, int build_fd, const char *shown, GError **error)
   if (record == NULL && dkms_is_file_at (build_fd, ".record.json"))
     return dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, shown, "Nothing of the archive was used.",
                       "The archive holds an invalid record for %s", shown);
+  if (good) /* its modules are judged when they are installed here */
+    {
+      record->checked = FALSE;
+      g_ptr_array_set_size (record->doubts, 0);
+    }
   for (guint i = 0; good && i < record->modules->len; i++)
     {
       DkmsRecordModule *module = record->modules->pdata[i];

@@ -26,6 +26,7 @@ dkms_record_new (void)
   DkmsRecord *self = g_new0 (DkmsRecord, 1);
 
   self->modules = g_ptr_array_new_with_free_func (module_free);
+  self->doubts = g_ptr_array_new_with_free_func (g_free);
   return self;
 }
 
@@ -47,6 +48,7 @@ dkms_record_free (DkmsRecord *self)
   if (self == NULL)
     return;
   g_ptr_array_unref (self->modules);
+  g_ptr_array_unref (self->doubts);
   g_free (self);
 }
 
@@ -125,6 +127,10 @@ record_from_json (json_t *object)
     {
       self = dkms_record_new ();
       self->seconds = json_number_value (json_object_get (object, "seconds"));
+      self->checked = json_is_true (json_object_get (object, "checked"));
+      json_array_foreach (json_object_get (object, "doubts"), i, module)
+        if (json_is_string (module))
+          g_ptr_array_add (self->doubts, g_strdup (json_string_value (module)));
       json_array_foreach (json_object_get (object, "modules"), i, module)
         {
           const char *name = NULL, *location = NULL, *file = NULL, *sum = NULL, *built = NULL, *installed = NULL,
@@ -175,7 +181,9 @@ gboolean
 dkms_record_write (const DkmsRecord *self, int build_dir_fd, int via_fd, GError **error)
 {
   json_t *list = json_array ();
-  json_t *object = json_pack ("{s:i,s:f,s:o}", "format", 1, "seconds", self->seconds, "modules", list);
+  json_t *doubts = json_array ();
+  json_t *object = json_pack ("{s:i,s:f,s:b,s:o,s:o}", "format", 1, "seconds", self->seconds, "checked", self->checked,
+                              "doubts", doubts, "modules", list);
 
   for (guint i = 0; i < self->modules->len; i++)
     {
@@ -189,6 +197,8 @@ dkms_record_write (const DkmsRecord *self, int build_dir_fd, int via_fd, GError 
       set_text (entry, "owned", module->owned_sig);
       json_array_append_new (list, entry);
     }
+  for (guint i = 0; i < self->doubts->len; i++)
+    json_array_append_new (doubts, json_string (self->doubts->pdata[i]));
   return write_json (object, build_dir_fd, via_fd, ".record.json", error);
 }
 

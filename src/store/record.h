@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a build leaves for later, beside its module/ directory:
  *   .record.json   what was built, and the stat signature of every installed file, so that `status` runs no
- *                  recipe and reads no module: format 1; seconds (of make);
+ *                  recipe and reads no module: format 1; seconds (of make); checked (whether the modules were looked
+ *                  at, see build/loadable.h); doubts: [text...], why they will probably not load;
  *                  modules: [{name, location, file, sha256, built, installed, owned}], the last three stat signatures
  *   .recipe.json   the recipe it was built with, directive -> array, so that it can be taken away without its source */
 #pragma once
@@ -22,6 +23,8 @@ typedef struct {
 typedef struct {
   GPtrArray *modules; /* element-type DkmsRecordModule */
   double seconds;     /* how long make took */
+  gboolean checked;   /* whether its kernel will load the modules was judged, */
+  GPtrArray *doubts;  /* and with which doubts (element-type utf8): a sentence, newline, what to do */
 } DkmsRecord;
 
 DkmsRecord *dkms_record_new (void);
@@ -31,8 +34,8 @@ DkmsRecordModule *dkms_record_add (DkmsRecord *self, const char *dest_name, cons
                                    const char *file);
 /** Returns: (transfer none) (nullable): the entry of that module; @self may be NULL */
 DkmsRecordModule *dkms_record_find (const DkmsRecord *self, const char *dest_name);
-/** Returns: (transfer full) (nullable): NULL when the build has none, as those of the reference, or one that names files
- * outside of the directories for modules */
+/** Returns: (transfer full) (nullable): NULL when the build has none, as those of the reference, or one that names
+ * files outside of the directories for modules */
 DkmsRecord *dkms_record_read (const DkmsSettings *settings, const char *m, const char *v, const char *k, const char *a);
 /** As dkms_record_read(), of the build in the directory @build_dir_fd. */
 DkmsRecord *dkms_record_read_at (int build_dir_fd);

@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "build/loadable.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "kernel/arch.h"
+
+enum { NAMES_SHOWN = 3, MOST_TEXT = 64 << 20 };
+
+/* ---- what the helper says ---- */
+
+void
+dkms_module_facts_free (DkmsModuleFacts *self)
+{
+  if (self == NULL)
+    return;
+  g_free (self->error);
+  g_free (self->vermagic);
+  g_hash_table_unref (self->needs);
+  g_hash_table_unref (self->exports);
+  g_free (self);
+}
+
+static DkmsModuleFacts *
+facts_new (void)
+{
+  DkmsModuleFacts *self = g_new0 (DkmsModuleFacts, 1);
+
+  self->needs = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  self->exports = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  return self;
+}
+
+static void
+take_pair (DkmsModuleFacts *self, const char *key, const char *value)
+{
+  const struct {
+    const char *key;
+    guint *number;
+  } numbers[]
+      = { { "class", &self->class }, { "data", &self->data }, { "type", &self->type }, { "machine", &self->machine } };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (numbers); i++)
+    if (strcmp (key, numbers[i].key) == 0)
+      *numbers[i].number = (guint)g_ascii_strtoull (value, NULL, 10);
+  if (strcmp (key, "error") == 0 && self->error == NULL)
+    self->error = g_strdup (value);
+  else if (strcmp (key, "modinfo.vermagic") == 0 && self->vermagic == NULL)
+    self->vermagic = g_strdup (value);
+  else if (strcmp (key, "versioned") == 0)
+    self->versioned = TRUE;
+  else if (strcmp (key, "export") == 0)
+    g_hash_table_add (self->exports, g_strdup (value));
+  else if (strcmp (key, "undefined") == 0 && !g_hash_table_contains (self->needs, value))
+    g_hash_table_insert (self->needs, g_strdup (value), NULL);
+  else if (strcmp (key, "version") == 0)
+    {
+      const char *blank = strchr (value, ' ');
+      if (blank != NULL)
+        g_hash_table_insert (self->needs, g_strdup (blank + 1), g_strndup (value, (gsize)(blank - value)));
+    }
+}
+
+GPtrArray *
+dkms_module_facts_parse (const char *text, gsize size, guint count)
+{
+  GPtrArray *all = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_module_facts_free);
+  gsize at = 0;
+
+  for (guint i = 0; i < count; i++)
+    {
+      DkmsModuleFacts *facts = facts_new ();
+
+      g_ptr_array_add (all, facts);
+      while (at < size && !facts->ended)
+        {
+          const char *key = text + at, *value = key + strlen (key) + 1;
+
+          if (value >= text + size) /* cut off in the middle */
+            {
+              at = size;
+              break;
+            }
+          at = (gsize)(value - text) + strlen (value) + 1;
+          facts->ended = strcmp (key, "end") == 0;
+          take_pair (facts, key, value);
+        }
+    }
+  return all;
+}
+
+/* Returns: (transfer full) (nullable): the facts of @files, paths of the machine; NULL when the helper cannot run */
+static GPtrArray *
+ask_helper (const GPtrArray *files, int *status, GError **error)
+{
+  g_autofree char *helper = dkms_process_helper ("dkms-modinfo");
+  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
+  DkmsCommand command = { .null_stdin = TRUE };
+  gsize size = 0;
+
+  g_ptr_array_add (argv, helper);
+  g_ptr_array_add (argv, (gpointer) "--facts");
+  for (guint i = 0; i < files->len; i++)
+    g_ptr_array_add (argv, files->pdata[i]);
+  g_ptr_array_add (argv, NULL);
+  command.argv = (const char *const *)argv->pdata;
+  g_autofree char *text = dkms_process_capture (&command, &size, status, error);
+  return text != NULL ? dkms_module_facts_parse (text, size, files->len) : NULL;
+}
+
+/* ---- symbols ---- */
+
+/* Symbols that a linker or compiler makes up and that kernels do not look for. */
+static gboolean
+is_made_up (const char *name)
+{
+  static const char *const prefixes[]
+      = { "_restgpr", "_savegpr", "_rest32gpr_", "_save32gpr_", "_restvr_", "_savevr_" };
+
+  if (strcmp (name, "_GLOBAL_OFFSET_TABLE_") == 0 || strcmp (name, ".TOC.") == 0 || strcmp (name, "__this_module") == 0)
+    return TRUE;
+  for (gsize i = 0; i < G_N_ELEMENTS (prefixes); i++)
+    if (g_str_has_prefix (name, prefixes[i]))
+      return TRUE;
+  return FALSE;
+}
+
+/* The word of @size bytes at @at as a string, if it is not too long for the name of a symbol. */
+static gboolean
+copy_word (const char *at, gsize size, char word[static 512])
+{
+  if (size == 0 || size >= 512)
+    return FALSE;
+  memcpy (word, at, size);
+  word[size] = '\0';
+  return TRUE;
+}
+
+void
+dkms_symvers_take (const char *text, GHashTable *wanted, GHashTable *differing)
+{
+  for (const char *line = text; *line != '\0' && g_hash_table_size (wanted) > 0;) /* checksum, name, module, ... */
+    {
+      const char *next = strchr (line, '\n'), *name = line + strcspn (line, "\t\n");
+      char word[512];
+      gpointer key, checksum;
+
+      name += *name == '\t';
+      if (copy_word (name, strcspn (name, "\t\n"), word)
+          && g_hash_table_lookup_extended (wanted, word, &key, &checksum))
+        {
+          if (differing != NULL && checksum != NULL
+              && g_ascii_strtoull (checksum, NULL, 16) != g_ascii_strtoull (line, NULL, 16))
+            g_hash_table_add (differing, key);
+          g_hash_table_remove (wanted, word);
+        }
+      line = next != NULL ? next + 1 : "";
+    }
+}
+
+void
+dkms_symbol_index_take (const char *text, GHashTable *wanted)
+{
+  static const char prefix[] = "alias symbol:";
+
+  for (const char *line = text; *line != '\0' && g_hash_table_size (wanted) > 0;)
+    {
+      const char *next = strchr (line, '\n');
+      char word[512];
+
+      if (strncmp (line, prefix, sizeof prefix - 1) == 0
+          && copy_word (line + sizeof prefix - 1, strcspn (line + sizeof prefix - 1, " \n"), word))
+        g_hash_table_remove (wanted, word);
+      line = next != NULL ? next + 1 : "";
+    }
+}
+
+static void
+take_exports (const DkmsModuleFacts *facts, GHashTable *wanted)
+{
+  GHashTableIter iter;
+  gpointer name;
+
+  g_hash_table_iter_init (&iter, facts->exports);
+  while (g_hash_table_iter_next (&iter, &name, NULL))
+    g_hash_table_remove (wanted, name);
+}
+
+/* Takes what the modules of one build export. Those of which Module.symvers says nothing are left to the helper, to
+ * which their paths go. */
+static void
+take_build (const DkmsSettings *s, const DkmsVersion *v, const DkmsBuild *b, GHashTable *wanted, GPtrArray *paths)
+{
+  g_autofree char *dir = dkms_tree_path (s, v->module, v->version, b->kernel, b->arch, "module", NULL);
+  g_auto (DkmsFd) fd = dkms_root_openat (s->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_autofree char *text = fd >= 0 ? dkms_read_at (fd, "Module.symvers", MOST_TEXT, NULL, NULL) : NULL;
+  g_autoptr (GPtrArray) names = fd >= 0 && text == NULL ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+
+  if (text != NULL)
+    dkms_symvers_take (text, wanted, NULL);
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    if (strstr (names->pdata[i], ".ko") != NULL)
+      {
+        g_autofree char *path = g_build_filename (dir, names->pdata[i], NULL);
+        g_ptr_array_add (paths, dkms_root_resolved (s->root, path));
+      }
+}
+
+/* Takes what modules that are registered here export: in their build for this kernel, else in any build. */
+static void
+take_registered (const DkmsJob *job, GHashTable *wanted)
+{
+  g_autoptr (DkmsState) state = dkms_state_read (job->settings, NULL, NULL, NULL);
+  g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
+  int status = 0;
+
+  for (guint i = 0; state != NULL && i < state->versions->len && g_hash_table_size (wanted) > 0; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      const DkmsBuild *build = dkms_version_find (v, job->kernel->release, job->kernel->arch);
+
+      if (strcmp (v->module, job->module) == 0)
+        continue; /* what is built replaces it */
+      if (build == NULL && v->builds->len > 0)
+        build = v->builds->pdata[0];
+      if (build != NULL)
+        take_build (job->settings, v, build, wanted, paths);
+    }
+  if (paths->len == 0 || g_hash_table_size (wanted) == 0)
+    return;
+  g_autoptr (GPtrArray) all = ask_helper (paths, &status, NULL);
+  for (guint i = 0; all != NULL && i < all->len; i++)
+    take_exports (all->pdata[i], wanted);
+}
+
+/* Takes what any module that is installed for the kernel exports, dkms's or not, by the index that depmod made. */
+static void
+take_installed (const DkmsJob *job, GHashTable *wanted)
+{
+  g_autofree char *path = g_build_filename (job->kernel->dir, "modules.symbols", NULL);
+  g_autofree char *text = dkms_root_read (job->settings->root, path, MOST_TEXT, NULL, NULL);
+
+  if (text != NULL)
+    dkms_symbol_index_take (text, wanted);
+}
+
+/* ---- the kernel ---- */
+
+char *
+dkms_release_of_header (const char *text)
+{
+  static const char define[] = "#define UTS_RELEASE \"";
+  const char *at = strstr (text, define);
+
+  if (at == NULL)
+    return NULL;
+  at += sizeof define - 1;
+  return g_strndup (at, strcspn (at, "\"\n"));
+}
+
+/* Returns: (transfer full) (nullable): which release the headers are of. utsrelease.h is what modules get; the other
+ * file says less on Debian. */
+static char *
+headers_release (const DkmsJob *job)
+{
+  const DkmsRoot *root = job->settings->root;
+  g_autofree char *header = dkms_kernel_read_built (job->kernel, root, "include/generated/utsrelease.h");
+  char *release = header != NULL ? dkms_release_of_header (header) : NULL;
+
+  if (release != NULL)
+    return release;
+  release = dkms_kernel_read_built (job->kernel, root, "include/config/kernel.release");
+  return release != NULL ? g_strstrip (release) : NULL;
+}
+
+/* ---- the judgement ---- */
+
+typedef struct {
+  const DkmsJob *job;
+  const GPtrArray *files;
+  GPtrArray *facts;
+  char *headers; /* (nullable): release of the headers */
+  GPtrArray *doubts;
+} Judgement;
+
+static void
+judgement_clear (Judgement *self)
+{
+  g_free (self->headers);
+  g_clear_pointer (&self->facts, g_ptr_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Judgement, judgement_clear)
+
+static gboolean
+refuse (const Judgement *self, guint file, const char *advice, const char *why, GError **error)
+{
+  const DkmsJob *job = self->job;
+
+  return dkms_fail (error, DKMS_ERROR_INCOMPLETE, self->files->pdata[file], advice,
+                    "Kernel %s would not load %s of %s/%s: %s", job->kernel->release,
+                    (const char *)self->files->pdata[file], job->module, job->version, why);
+}
+
+static gboolean
+check_kind (const Judgement *self, guint i, int status, GError **error)
+{
+  const DkmsModuleFacts *facts = self->facts->pdata[i];
+  g_autofree char *died = g_strdup_printf ("reading it as depmod does ended with signal %d", status - 128);
+  g_autofree char *why = g_strdup_printf ("it is not a kernel module (%s)", facts->error != NULL ? facts->error : died);
+
+  if (facts->ended && facts->error == NULL)
+    return TRUE;
+  if (facts->error == NULL && status <= 128)
+    return dkms_fail (error, DKMS_ERROR_IO, self->files->pdata[i], "Reinstall dkms.",
+                      "Cannot read %s: dkms-modinfo exited with status %d", (const char *)self->files->pdata[i],
+                      status);
+  return refuse (self, i, "Compare what MAKE in dkms.conf makes with BUILT_MODULE_NAME.", why, error);
+}
+
+static gboolean
+check_arch (const Judgement *self, guint i, GError **error)
+{
+  const DkmsModuleFacts *facts = self->facts->pdata[i];
+  const DkmsJob *job = self->job;
+  guint bits = facts->class == ELFCLASS64 ? 64 : 32;
+  gboolean big = facts->data == ELFDATA2MSB;
+  DkmsArch arch;
+
+  if ((!dkms_arch_of_config (job->config, &arch) && !dkms_arch_of_name (job->kernel->arch, &arch))
+      || (arch.machine == facts->machine && arch.bits == bits && arch.big == big))
+    return TRUE;
+  g_autofree char *made_for = dkms_arch_describe (facts->machine, bits, big);
+  g_autofree char *why = g_strdup_printf ("it is made for %s, and the kernel for %s", made_for, arch.name);
+  return refuse (self, i, "Check which compiler the build uses (CC, ARCH, CROSS_COMPILE).", why, error);
+}
+
+static void doubt (const Judgement *self, const char *advice, const char *format, ...) G_GNUC_PRINTF (3, 4);
+
+static void
+doubt (const Judgement *self, const char *advice, const char *format, ...)
+{
+  g_autofree char *text = NULL;
+  va_list args;
+
+  va_start (args, format);
+  text = g_strdup_vprintf (format, args);
+  va_end (args);
+  g_ptr_array_add (self->doubts, g_strconcat (text, "\n", advice, NULL));
+}
+
+static char *
+headers_advice (const DkmsJob *job)
+{
+  g_autofree char *package = dkms_distro_headers_package (job->settings->distro, job->kernel->release);
+
+  return g_strdup_printf ("Install the headers of kernel %s (%s), then build again.", job->kernel->release, package);
+}
+
+/* A kernel compares the whole vermagic; with CONFIG_MODVERSIONS, and a module that has checksums, all but the release.
+ */
+static gboolean
+check_vermagic (const Judgement *self, guint i, GError **error)
+{
+  const DkmsModuleFacts *facts = self->facts->pdata[i];
+  const DkmsJob *job = self->job;
+  gboolean lenient
+      = job->config == NULL || (facts->versioned && dkms_kernel_config_has (job->config, "CONFIG_MODVERSIONS"));
+  gboolean forces = job->config == NULL || dkms_kernel_config_has (job->config, "CONFIG_MODULE_FORCE_LOAD");
+  g_autofree char *advice = headers_advice (job);
+  g_autofree char *release = NULL;
+  g_autofree char *why = NULL;
+
+  if (facts->vermagic == NULL)
+    return forces
+           || refuse (self, i, "Build it with the kernel's own makefiles.",
+                      "it has no vermagic, which says what it was built for", error);
+  release = g_strndup (facts->vermagic, strcspn (facts->vermagic, " "));
+  if (strcmp (release, job->kernel->release) == 0)
+    return TRUE;
+  g_autofree char *shown = g_strescape (release, NULL);
+  why = g_strdup_printf ("it was built for kernel %s%s", shown,
+                         lenient ? "" : ", and the kernel has no checksums of symbols to go by instead");
+  if (!lenient)
+    return refuse (self, i, advice, why, error);
+  if (g_strcmp0 (self->headers, release) != 0) /* else that is said of the headers */
+    doubt (self, advice, "%s was built for kernel %s", (const char *)self->files->pdata[i], shown);
+  return TRUE;
+}
+
+static void
+doubt_headers (const Judgement *self)
+{
+  const DkmsJob *job = self->job;
+  g_autofree char *advice = headers_advice (job);
+
+  if (self->headers != NULL && strcmp (self->headers, job->kernel->release) != 0)
+    doubt (self, advice, "the headers in %s are those of kernel %s", job->kernel->source_dir, self->headers);
+}
+
+/* Some names of a set, in order, for people. */
+static char *
+name_some (GHashTable *set)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+  GString *text = g_string_new (NULL);
+  GHashTableIter iter;
+  gpointer name;
+
+  g_hash_table_iter_init (&iter, set);
+  while (g_hash_table_iter_next (&iter, &name, NULL))
+    g_ptr_array_add (names, name);
+  g_ptr_array_sort (names, dkms_compare_names);
+  for (guint i = 0; i < MIN (names->len, NAMES_SHOWN); i++)
+    {
+      g_autofree char *shown = g_strescape (names->pdata[i], NULL);
+      g_string_append_printf (text, "%s%s", i > 0 ? ", " : "", shown);
+    }
+  if (names->len > NAMES_SHOWN)
+    g_string_append_printf (text, " and %u more", names->len - NAMES_SHOWN);
+  return g_string_free (text, FALSE);
+}
+
+/* What file @i needs and does not find in the build. */
+static GHashTable *
+list_needs (const Judgement *self, guint i)
+{
+  const DkmsModuleFacts *facts = self->facts->pdata[i];
+  GHashTable *needs = g_hash_table_new (g_str_hash, g_str_equal);
+  GHashTableIter iter;
+  gpointer name, checksum;
+
+  g_hash_table_iter_init (&iter, facts->needs);
+  while (g_hash_table_iter_next (&iter, &name, &checksum))
+    if (!is_made_up (name))
+      g_hash_table_insert (needs, name, checksum);
+  for (guint f = 0; f < self->facts->len; f++)
+    take_exports (self->facts->pdata[f], needs);
+  return needs;
+}
+
+static void
+doubt_symbols (const Judgement *self, const char *dir)
+{
+  const DkmsJob *job = self->job;
+  g_autofree char *own_path = g_build_filename (dir, "Module.symvers", NULL);
+  g_autofree char *own = dkms_root_read (job->settings->root, own_path, MOST_TEXT, NULL, NULL);
+
+  for (guint i = 0; i < self->facts->len; i++)
+    {
+      g_autoptr (GHashTable) needs = list_needs (self, i);
+      g_autoptr (GHashTable) differing = g_hash_table_new (g_str_hash, g_str_equal);
+      const char *file = self->files->pdata[i];
+
+      if (g_hash_table_size (needs) == 0)
+        continue;
+      if (job->symvers == NULL)
+        {
+          doubt (self,
+                 "Install complete headers of the kernel, or compile all of it: 'make modules_prepare' is not enough.",
+                 "%s needs symbols of the kernel, and there is no %s/Module.symvers to tell whether it has them", file,
+                 job->kernel->source_dir);
+          return;
+        }
+      dkms_symvers_take (job->symvers, needs, differing);
+      if (own != NULL)
+        dkms_symvers_take (own, needs, NULL);
+      if (g_hash_table_size (needs) > 0)
+        take_registered (job, needs);
+      if (g_hash_table_size (needs) > 0)
+        take_installed (job, needs);
+      g_autofree char *missing = name_some (needs);
+      g_autofree char *other = name_some (differing);
+      if (g_hash_table_size (needs) > 0)
+        doubt (self,
+               "If another module exports them, register or install that first; else this version does not fit the "
+               "kernel.",
+               "%s needs symbols that neither the kernel nor any module here exports: %s", file, missing);
+      if (g_hash_table_size (differing) > 0)
+        doubt (self, "Build it again; if that does not help, reinstall the headers of the kernel.",
+               "%s was built against other versions of symbols than the kernel has: %s", file, other);
+    }
+}
+
+/* What the administrator wants to be an error. */
+static gboolean
+allow (const DkmsJob *job, const GPtrArray *doubts, GError **error)
+{
+  g_auto (GStrv) lines = NULL;
+  g_autofree char *advice = NULL;
+
+  if (doubts->len == 0 || !job->settings->strict_symbols)
+    return TRUE;
+  lines = g_strsplit (doubts->pdata[0], "\n", 2);
+  advice = g_strdup_printf ("%s\nWith strict_symbols=no in framework.conf this is a warning.",
+                            lines[1] != NULL ? lines[1] : "");
+  return dkms_fail (error, DKMS_ERROR_INCOMPLETE, NULL, advice, "%s/%s would probably not load in kernel %s: %s",
+                    job->module, job->version, job->kernel->release, lines[0]);
+}
+
+gboolean
+dkms_loadable_judge (const DkmsJob *job, const char *dir, const GPtrArray *files, GPtrArray *doubts, GError **error)
+{
+  g_auto (Judgement) self = { .job = job, .files = files, .doubts = doubts };
+  g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
+  int status = 0;
+
+  self.headers = headers_release (job);
+  if (files->len == 0 || (self.headers == NULL && job->symvers == NULL))
+    return TRUE;
+  for (guint i = 0; i < files->len; i++)
+    {
+      g_autofree char *path = g_build_filename (dir, files->pdata[i], NULL);
+      g_ptr_array_add (paths, dkms_root_resolved (job->settings->root, path));
+    }
+  self.facts = ask_helper (paths, &status, error);
+  if (self.facts == NULL)
+    return FALSE;
+  for (guint i = 0; i < files->len; i++)
+    if (!check_kind (&self, i, status, error) || !check_arch (&self, i, error) || !check_vermagic (&self, i, error))
+      return FALSE;
+  doubt_headers (&self);
+  doubt_symbols (&self, dir);
+  return allow (job, doubts, error);
+}
+
+gboolean
+dkms_loadable_recall (const DkmsJob *job, const DkmsRecord *record, GError **error)
+{
+  if (!allow (job, record->doubts, error))
+    return FALSE;
+  for (guint i = 0; i < record->doubts->len; i++)
+    dkms_ui_warn (job->ui, "%s/%s may not load in kernel %s: %s", job->module, job->version, job->kernel->release,
+                  (const char *)record->doubts->pdata[i]);
+  return TRUE;
+}
+
+gboolean
+dkms_loadable_judge_record (const DkmsJob *job, const char *dir, DkmsRecord *record, GError **error)
+{
+  g_autoptr (GPtrArray) files = g_ptr_array_new ();
+
+  for (guint i = 0; i < record->modules->len; i++)
+    {
+      const DkmsRecordModule *module = record->modules->pdata[i];
+      if (module->file != NULL)
+        g_ptr_array_add (files, module->file);
+    }
+  g_ptr_array_set_size (record->doubts, 0);
+  record->checked = dkms_loadable_judge (job, dir, files, record->doubts, error);
+  return record->checked && dkms_loadable_recall (job, record, error);
+}
