@@ -139,7 +139,7 @@ def test_a_life(root, kernels):
     root.ok("apt-get install -qq --allow-downgrades dkms=$(apt-cache madison dkms | awk '{ print $3; exit }') dh-dkms-")
     assert root.modules(old) == before
     assert [line.split(" (")[0] for line in root.status()] == state
-    root.ok("apt-get install -qq /debs/dkms_*.deb /debs/dh-dkms_*.deb")
+    root.ok("apt-get install -qq /debs/dkms_*.deb /debs/dh-dkms_*.deb; rm /etc/dkms/framework.conf.d/mine.conf")
     assert root.status() == state and root.modules(old) == before
     assert not (root.path / "etc/kernel/install.d/dkms").exists() and not (root.path / "etc/modprobe.d/dkms.conf").exists()
     # Configuring twice changes nothing.
@@ -326,6 +326,8 @@ def test_rpm(tmp_path):
 
 
 def test_arch(tmp_path):
+    version = re.search(r"^pkgver=(\S+)", (TOP / "packaging/PKGBUILD").read_text(), re.M)[1]
+    assert "dev" not in version or run("vercmp", version, version.split("dev")[0]).strip() == "-1", "testers get the release"
     tmp_path.chmod(0o755)
     run(TOP / "scripts/make-package", "arch", tmp_path)
     package = next(tmp_path.glob("dkms-*.pkg.tar*"))
