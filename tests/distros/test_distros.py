@@ -36,7 +36,6 @@ def root(request, tmp_path_factory):
         debian.run("git", "-c", "safe.directory=*", "clone", "--quiet", "--no-hardlinks", TOP, path / "root/dkms")
         yield root
     finally:
-        root.run("apt-get autoclean -qq") # of the cache
         root.delete()
 
 
@@ -70,7 +69,7 @@ def driver(root):
     assert root.kernels and states(root) == {(kernel, "installed") for kernel in root.kernels}, root.status()
     for kernel in root.kernels:
         assert root.modules(kernel) == [DRIVER]
-        root.ok(f"modinfo -k {kernel} {DRIVER} && modinfo $(find /lib/modules/{kernel}/ -name '{DRIVER}.ko*') | grep -q 'vermagic: *{kernel} '")
+        root.ok(f"modinfo $(find /lib/modules/{kernel}/ -name '{DRIVER}.ko*') | grep -q 'vermagic: *{kernel} '")
 
 
 def kernel(root):
@@ -156,11 +155,12 @@ def test_new_machine(root, step, request):
     start = time.monotonic()
     try:
         told = step(root)
-    except debian.OutOfTime:
-        if time.monotonic() < END:
-            raise
-        row[name] = "no time"
-        pytest.skip(f"{suite}, {name}: was under way when time was over")
+    except AssertionError as error:
+        if isinstance(error, debian.OutOfTime) and time.monotonic() >= END:
+            row[name] = "no time"
+            pytest.skip(f"{suite}, {name}: was under way when time was over")
+        print(f": FAILED\n{error}\n", flush=True) # now, not only when the other machines are through
+        raise
     row[name] = f"{time.monotonic() - start:.0f} s" + (f" ({told})" if told else "")
     print(f": {row[name]} ", end="", flush=True)
     if step is demo:

@@ -13,8 +13,8 @@ FRESH = 7 * 24 * 3600 # seconds after which a cached system is made anew
 
 # Mounts and processes that end with the command: nothing is left to unmount or to kill, even after a time-out.
 ENTER = r"""
-root=$1 archives=$2
-shift 2
+root=$1
+shift
 mount --rbind "$root" "$root"
 cd "$root"
 mount -t proc proc proc
@@ -32,7 +32,6 @@ ln -s pts/ptmx dev/ptmx
 mkdir dev/pts dev/shm
 mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts dev/pts
 mount -t tmpfs tmpfs dev/shm
-mount --bind "$archives" var/cache/apt/archives
 if [ "$PIVOT" = 1 ]; then
   mkdir -p .outside
   pivot_root . .outside
@@ -81,11 +80,11 @@ class Root:
 
     def __init__(self, path, suite, pivot=False):
         self.path, self.suite, self.pivot = path, suite, pivot
-        self.archives = CACHE / suite / "archives"
+        self.archives, self.given = path / "var/cache/apt/archives", []
 
     def start(self, script, **options):
         command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private", "sh", "-eu", "-c", ENTER, "enter",
-                   str(self.path), str(self.archives), "sh", "-ec", script]
+                   str(self.path), "sh", "-ec", script]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL,
                                 env=dict(ENVIRONMENT, PIVOT="1" if self.pivot else "0"), errors="replace", **options)
 
@@ -120,27 +119,46 @@ class Root:
         return sorted(p.name.split(".ko")[0] for p in (self.path / "lib/modules" / kernel).rglob("updates/dkms/*.ko*"))
 
     def delete(self):
+        """Keeps what apt fetched, for the next one, but nothing that the archive does not have any more."""
+        self.run("apt-get autoclean -qq", timeout=300)
+        cache = CACHE / self.suite / "archives"
+        for name in self.given:
+            if not (self.archives / name).exists():
+                (cache / name).unlink(missing_ok=True)
+        share(self.archives, cache)
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def share(source, target):
+    """Gives @target the packages in @source; one that is new there appears whole. Others may do the same at that time."""
+    target.mkdir(parents=True, exist_ok=True)
+    for package in source.glob("*.deb"):
+        part = target / f".{package.name}.{os.getpid()}"
+        if (target / package.name).exists():
+            continue
+        try:
+            part.hardlink_to(package)
+        except OSError: # on another file system
+            shutil.copyfile(package, part)
+        part.replace(target / package.name)
 
 
 def bootstrap(suite, path, pivot=False):
     """A minimal Debian @suite in @path, with the package lists of today."""
     assert os.geteuid() == 0, "needs root"
     root = Root(path, suite, pivot)
-    for directory in ("archives/partial", "debootstrap"):
-        (CACHE / suite / directory).mkdir(parents=True, exist_ok=True)
+    (CACHE / suite).mkdir(parents=True, exist_ok=True)
     tarball = CACHE / suite / "minbase.tar"
     if tarball.exists() and 0 <= time.time() - tarball.stat().st_mtime < FRESH:
         path.mkdir()
         run("tar", "-C", path, "-xpf", tarball, "--numeric-owner", "--xattrs")
     else:
-        run("debootstrap", "--variant=minbase", f"--cache-dir={CACHE / suite / 'debootstrap'}", "--include=ca-certificates,apt-utils",
+        run("debootstrap", "--variant=minbase", "--include=ca-certificates,apt-utils",
             suite, path, mirror())
         part = tarball.with_name(f"minbase.{os.getpid()}")
         run("tar", "-C", path, "-cpf", part, "--numeric-owner", "--xattrs", "--exclude=./proc/*", "--exclude=./sys/*", "--exclude=./dev/*",
             "--exclude=./var/cache/apt/archives/*.deb", ".")
         part.rename(tarball)
-        shutil.rmtree(CACHE / suite / "debootstrap")
     shutil.copy("/etc/resolv.conf", path / "etc/resolv.conf")
     for directory in ("apt.conf.d", "auth.conf.d"): # how this machine reaches its archive
         if pathlib.Path("/etc/apt", directory).is_dir():
@@ -152,5 +170,7 @@ def bootstrap(suite, path, pivot=False):
     (path / "etc/apt/apt.conf.d/99test").write_text('APT::Sandbox::User "root";\nAPT::Install-Recommends "false";\nAPT::Get::Assume-Yes "true";\n'
                                                     'APT::Keep-Downloaded-Packages "true";\nDpkg::Options { "--force-confdef"; };\n')
     (path / "etc/dpkg/dpkg.cfg.d/test").write_text("force-unsafe-io\n")
+    share(CACHE / suite / "archives", root.archives)
+    root.given = [package.name for package in root.archives.glob("*.deb")]
     root.ok("apt-get update -qq", timeout=600)
     return root

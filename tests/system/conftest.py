@@ -84,9 +84,23 @@ class Crowd:
                 self.release(found)
                 eventually(lambda: not self.members() & found)
         except AssertionError:
-            process.kill() # nor do they live on in the next test
-            eventually(lambda: self.release() or not self.members())
+            for pid in family(process.pid): # so that they do not live on in the next test
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            eventually(lambda: not self.members())
             raise
+
+
+def family(pid):
+    """Process @pid and its descendants."""
+    children = {}
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            children.setdefault(int(path.read_text().rsplit(")", 1)[1].split()[1]), []).append(int(path.parent.name))
+    found = [pid]
+    for each in found:
+        found += children.get(each, [])
+    return found
 
 
 class Result:
