@@ -239,6 +239,8 @@ check_names (const DkmsRequest *request, GError **error)
   gboolean module = request->module != NULL && *request->module != '\0',
            version = request->version != NULL && *request->version != '\0';
 
+  if (request->verb == DKMS_VERB_STATUS)
+    return TRUE; /* a filter may be anything */
   if ((!module || dkms_tree_check_name ("module name", request->module, error))
       && (!version || dkms_tree_check_name ("module version", request->version, error)))
     return TRUE;

@@ -3,6 +3,7 @@
 #include "inspect/status.h"
 
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <string.h>
 
 #include "base/fd.h"
@@ -236,12 +237,42 @@ print_weak (const Status *self, const DkmsState *state, const DkmsTarget *filter
     }
 }
 
+/* Whether @pattern (nullable: any) means @name; shell patterns are allowed, as in 'foo*'. */
+static gboolean
+matches (const char *pattern, const char *name)
+{
+  return pattern == NULL || *pattern == '\0' || fnmatch (pattern, name, FNM_PERIOD) == 0;
+}
+
+static gboolean
+is_name (const char *word)
+{
+  return word != NULL && *word != '\0' && strpbrk (word, "*?[\\") == NULL && dkms_tree_check_name ("", word, NULL);
+}
+
+static DkmsState *
+read_selected (const DkmsSettings *settings, const DkmsRequest *request, GError **error)
+{
+  DkmsState *state;
+
+  /* Only a name that can be one is looked up; what can be none is compared with those that are there. */
+  if (is_name (request->module) && (request->version == NULL || is_name (request->version)))
+    return dkms_state_read (settings, request->module, request->version, error);
+  state = dkms_state_read (settings, NULL, NULL, error);
+  for (guint i = state != NULL ? state->versions->len : 0; i-- > 0;)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      if (!matches (request->module, v->module) || !matches (request->version, v->version))
+        g_ptr_array_remove_index (state->versions, i);
+    }
+  return state;
+}
+
 gboolean
 dkms_status (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, GError **error)
 {
   g_autoptr (DkmsLock) lock = dkms_lock_take (settings, ui, "lock", FALSE, error);
-  g_autoptr (DkmsState) state
-      = lock != NULL ? dkms_state_read (settings, request->module, request->version, error) : NULL;
+  g_autoptr (DkmsState) state = lock != NULL ? read_selected (settings, request, error) : NULL;
   g_autoptr (DkmsWorld) world = dkms_world_new (settings, ui);
   g_autoptr (GHashTable) records = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify)dkms_record_free);
   g_autofree char *hidden = NULL;

@@ -276,13 +276,41 @@ dkms_plan_cut_builds (DkmsPlan *self)
   g_ptr_array_set_size (self->steps, (int)kept);
 }
 
-static gboolean
-check_identity (const DkmsRequest *request, GError **error)
+/* The versions of the module that the request names without one, or the way to write what it probably means. */
+static char *
+identity_advice (const DkmsRequest *request, const DkmsState *state)
 {
-  if (request->module != NULL && *request->module != '\0' && request->version != NULL && *request->version != '\0')
+  g_autoptr (GString) known = g_string_new (NULL);
+  const char *module = request->module, *split = strpbrk (module, ",-");
+
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      if (strcmp (v->module, module) == 0)
+        g_string_append_printf (known, "%s %s/%s", known->len > 0 ? " or" : "", v->module, v->version);
+    }
+  if (known->len > 0)
+    return g_strdup_printf ("Name the version:%s.", known->str);
+  while (split != NULL && !g_ascii_isdigit (split[1]))
+    split = strpbrk (split + 1, ",-");
+  if (split != NULL && split > module)
+    return g_strdup_printf ("Write it %.*s/%s.", (int)(split - module), module, split + 1);
+  return g_strdup_printf ("Name the version, as in: %s/1.2 (see 'dkms status').", module);
+}
+
+static gboolean
+check_identity (const DkmsRequest *request, const DkmsState *state, GError **error)
+{
+  gboolean module = request->module != NULL && *request->module != '\0',
+           version = request->version != NULL && *request->version != '\0';
+  g_autofree char *advice = module && !version ? identity_advice (request, state) : NULL;
+
+  if (module && version)
     return TRUE;
+  if (module)
+    return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, NULL, advice, "No version of %s is named", request->module);
   return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, NULL, "Name both, as in: dkms install foo/1.2 (see 'dkms status').",
-                    "Module or version missing");
+                    "No module is named");
 }
 
 static gboolean
@@ -449,7 +477,7 @@ plan_forward (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state
   gboolean replaced;
   guint added = DKMS_NO_STEP;
 
-  if (!check_identity (request, error))
+  if (!check_identity (request, state, error))
     return FALSE;
   version = dkms_state_find (state, request->module, request->version);
   if (version == NULL && !check_new (request, error))
@@ -521,7 +549,7 @@ plan_backward (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *stat
   const DkmsVersion *version;
   guint last = DKMS_NO_STEP;
 
-  if (!check_identity (request, error))
+  if (!check_identity (request, state, error))
     return FALSE;
   version = dkms_state_find (state, request->module, request->version);
   if (!check_added (request, version, error)
@@ -556,7 +584,7 @@ plan_pack (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state, G
 {
   const DkmsVersion *version;
 
-  if (!check_identity (request, error))
+  if (!check_identity (request, state, error))
     return FALSE;
   version = dkms_state_find (state, request->module, request->version);
   if (!check_sound (request, version, error) || !check_added (request, version, error))

@@ -672,6 +672,17 @@ open_source (DkmsRun *run, DkmsRequest *request, GError **error)
   return request->source == NULL || dkms_world_identify (run->world, request, request->loads, error);
 }
 
+/* Packing changes nothing, and whoever may read the tree may pack: who cannot write in it packs without locks. Builds
+ * are replaced as a whole, so the worst is an archive that fails because a build went away. */
+static gboolean
+only_reads (const DkmsRun *run)
+{
+  g_auto (DkmsFd) fd = dkms_root_openat (run->settings->root, run->settings->dkms_tree, O_RDONLY | O_DIRECTORY, 0);
+
+  return run->request->dry_run
+         || (run->request->verb == DKMS_VERB_MKTARBALL && (fd < 0 || faccessat (fd, ".", W_OK, AT_EACCESS) < 0));
+}
+
 gboolean
 dkms_run (const DkmsSettings *settings, DkmsUi *ui, DkmsRequest *request, int (*exit_code) (const GError *),
           int *status, GError **error)
@@ -693,7 +704,7 @@ dkms_run (const DkmsSettings *settings, DkmsUi *ui, DkmsRequest *request, int (*
 
   *status = 0;
   ok = (request->dry_run || dkms_proc_ensure (error)) && open_source (&run, request, error)
-       && (request->dry_run || (lock_module (&run, request, error) && clear_up (&run, error)))
+       && (only_reads (&run) || (lock_module (&run, request, error) && clear_up (&run, error)))
        && run_locked (&run, request, status, error);
   dkms_jobserver_free (run.jobserver);
   dkms_work_free (run.work);

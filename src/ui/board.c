@@ -17,6 +17,8 @@ typedef struct {
   char *storage[3];
 } Kept;
 
+#define LOGGED_COMMAND "# command: " /* as make.log marks it */
+
 struct DkmsChannel {
   DkmsBoard *board;
   char *title;
@@ -237,7 +239,9 @@ stream (DkmsChannel *self, gboolean all)
       g_autofree char *named = NULL;
       if (**line == '\0' && line[1] == NULL)
         break;
-      named = g_strdup_printf ("%s: %s", self->title, *line);
+      if (self->board->total < 2 && g_str_has_prefix (*line, LOGGED_COMMAND))
+        continue; /* the step's own line has it */
+      named = self->board->total < 2 ? g_strdup (*line) : g_strdup_printf ("%s: %s", self->title, *line);
       dkms_ui_print (self->board->ui, &(DkmsUiEvent){ .voice = DKMS_VOICE_LINE, .text = named });
     }
 }
@@ -342,6 +346,8 @@ dkms_channel_tell (DkmsChannel *self, const DkmsUiEvent *event)
     }
   if (board->live && take_live (self, event))
     return;
+  if (event->voice == DKMS_VOICE_STEP_BEGIN && board->ui->verbose && board->total > 1 && self->log >= 0)
+    return; /* the log that is printed has the command, with the name of the channel */
   if (dkms_channel_is_kept_back (self))
     {
       keep (self, event);

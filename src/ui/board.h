@@ -4,7 +4,8 @@
  * Each piece of work, a module for a kernel say, has a channel. On a terminal every channel at work has a live line
  * (what, phase, time, the last line of its log), below them is a line for the whole, and what is left in the end is one
  * line per channel. Elsewhere the oldest channel is printed as it speaks and the others are kept back until it is
- * their turn, so that nothing is mixed. In verbose mode the lines of the logs are printed, with their channel's name.
+ * their turn, so that nothing is mixed. In verbose mode the lines of the logs are printed, with their channel's name if
+ * there are several.
  */
 #pragma once
 

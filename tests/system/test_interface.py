@@ -147,6 +147,17 @@ def test_options_of_other_verbs_are_accepted(root):
 
 # ---- streams ----
 
+@pytest.mark.parametrize("arguments, advice", [
+    (["build", "foo"], "foo/1.0 or foo/2.0"), (["remove", "foo", "--all"], "foo/1.0 or foo/2.0"), (["add", "foo-1.0"], "Write it foo/1.0."),
+    (["install", "foo-bar-1.0"], "Write it foo-bar/1.0."), (["build", "foo,1.0"], "Write it foo/1.0."), (["build", "bar"], "bar/1.2"), (["build"], "foo/1.2")])
+def test_missing_version_is_asked_for(root, tmp_path, arguments, advice):
+    for version in ("1.0", "2.0"):
+        root.source(version=version)
+        root.ok("add", f"foo/{version}")
+    result = root(*arguments, cwd=tmp_path)
+    assert result.rc == 1 and advice in result.err, result
+
+
 def test_help_and_version(root):
     assert re.fullmatch(r"dkms-\d+\.\d+\.\d+(~\w+)?\n", root.ok("--version").out)
     assert root.ok("-V", "--bogus").out == root.ok("--version").out, "printed at once"
@@ -589,6 +600,26 @@ def test_empty_source(root):
     root.source(files={})
     (root.src / "foo-1.0/foo.c").unlink(missing_ok=True)
     assert root("build", "foo/1.0", "-k", K1).rc == 8
+
+
+def test_filters_of_status(root):
+    """Shell patterns are honoured as in the reference; what can be no name matches nothing."""
+    for name, version in (("foo", "1.0"), ("foo", "2.0"), ("fob", "1.0"), ("bar", "1.0")):
+        root.source(name, version)
+        root.ok("add", f"{name}/{version}")
+
+    def listed(*arguments):
+        result = root.ok("status", *arguments)
+        assert result.err == ""
+        return [line.split(":")[0] for line in result.out.splitlines()]
+
+    assert listed("foo*") == ["foo/1.0", "foo/2.0"] and listed("fo?") == ["fob/1.0", "foo/1.0", "foo/2.0"]
+    assert listed("fo[ab]/1*") == ["fob/1.0"] and listed("*/2.0") == ["foo/2.0"] and listed("-m", "b*", "-v", "1.?") == ["bar/1.0"]
+    assert listed("-v", "2.0") == ["foo/2.0"] and listed("foo/") == listed("foo") == ["foo/1.0", "foo/2.0"]
+    assert listed("foo/1.0/") == ["foo/1.0"]
+    for nothing in (["foo/1.0/" + K1], [f"foo/1.0/{K1}/{ARCH}"], ["-v", "1.0 a"], ["nope"], ["foo/9"], ["-m", "../dkms"], ["-m", ".."], ["-m", "-x"],
+                    ["foo", "-v", "../foo/1.0"], ["*.dkms*"]):
+        assert listed(*nothing) == [], nothing
 
 
 def test_several_kernels_in_status(root):

@@ -167,6 +167,14 @@ def test_verbose_streams_with_a_prefix(root):
     out = root.ok("autoinstall", "-k", K1, "-j2", "--verbose").out
     for name in ("a", "b"):
         assert f"{name}/1.0, {K1}, {ARCH}: this is {name}\n" in out
+        assert out.count(f"M={root.tree}/{name}/1.0/build\n") == 1 and f"{name}/1.0, {K1}, {ARCH}: # command: make" in out
+
+
+def test_verbose_of_a_single_build_has_no_prefix(root):
+    sleeper(root, "a", 0, script="echo this is a")
+    out = root.ok("install", "a/1.0", "-k", K1, "--verbose").out
+    assert "\nthis is a\n" in out and f"{ARCH}: " not in out.replace(f"({ARCH})", "")
+    assert out.count("make -j") == 1 and out.count("/work.sh\n") == 1, "a command is printed once"
 
 
 # ---- the jobserver ----

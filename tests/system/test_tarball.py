@@ -8,7 +8,7 @@ import subprocess
 import tarfile
 
 import pytest
-from conftest import ARCH, DKMS, K1, K2, Root
+from conftest import ARCH, DKMS, K1, K2, Root, as_nobody
 
 FORMS = {".tar.gz": b"\x1f\x8b", ".tar.xz": b"\xfd7zXZ", ".tar.zst": b"\x28\xb5\x2f\xfd", ".tar.bz2": b"BZh", ".tar": b"./"}
 
@@ -420,3 +420,18 @@ def test_holes_count(root, tmp_path):
         subprocess.run(["tar", "--sparse", "-czf", tmp_path / f"{name}.tar.gz", "-C", tmp_path, "foo-1.0"], check=True)
         result = root("ldtarball", tmp_path / f"{name}.tar.gz")
         assert result.rc == 3 and "more than the limit" in result.err, result
+
+
+def test_whoever_may_read_may_pack(root, tmp_path):
+    root.source()
+    root.ok("build", "foo/1.0", "-k", K1)
+    before = root.snapshot()
+    (tmp_path / "mine").mkdir()
+    subprocess.run(["chown", "nobody", tmp_path / "mine"], check=True)
+    result = as_nobody(root, "mktarball", "foo/1.0", "-k", K1, "--archive", tmp_path / "mine/x.tar.gz")
+    assert result.rc == 0 and (tmp_path / "mine/x.tar.gz").exists(), result
+    assert root.snapshot() == before
+    for arguments in (["--archive", tmp_path / "x.tar.gz"], ["--archive", tmp_path / "new/x.tar.gz"], [], ["--archive", "x.tar.gz"]):
+        result = as_nobody(root, "mktarball", "foo/1.0", "-k", K1, *arguments)
+        assert result.rc == 9 and "Cannot write" in result.err, result
+    assert sorted(p.name for p in tmp_path.glob("*x.tar*")) == []
