@@ -520,14 +520,14 @@ count_answers (const GPtrArray *queries)
   return count;
 }
 
-/* What is left unanswered has no answer. */
+/* What the last bash was asked, and did not answer, has no answer. */
 static void
-give_up (GPtrArray *queries, DkmsError code, const char *why)
+give_up (const Session *session, DkmsError code, const char *why)
 {
-  for (guint q = 0; q < queries->len; q++)
+  for (guint q = 0; q < session->queries->len; q++)
     {
-      DkmsQuery *query = queries->pdata[q];
-      if (!is_answered (query))
+      DkmsQuery *query = session->queries->pdata[q];
+      if (!is_answered (query) && (query == session->first || trust_each_other (query, session->first)))
         dkms_fail (&query->error, code, query->shown,
                    why != NULL ? "See sandbox in /etc/dkms/framework.conf (dkms-framework.conf(5))." : NULL,
                    "%s could not be evaluated%s%s", query->shown, why != NULL ? ": " : "", why != NULL ? why : "");
@@ -554,8 +554,8 @@ dkms_evaluate (const DkmsSettings *settings, const DkmsConfinement *confinement,
       guint before = count_answers (queries) + session.handed;
 
       ok = ask (settings, confinement, &session, names, deprecated, &findings, error);
-      if (ok && findings.failure != NULL && settings->sandbox == DKMS_SANDBOX_STRICT)
-        give_up (queries, DKMS_ERROR_SANDBOX, findings.failure);
+      if (ok && findings.failure != NULL && (settings->sandbox == DKMS_SANDBOX_STRICT || !findings.missing))
+        give_up (&session, DKMS_ERROR_SANDBOX, findings.failure);
       else if (ok && findings.failure != NULL)
         {
           confinement = NULL;
@@ -563,7 +563,7 @@ dkms_evaluate (const DkmsSettings *settings, const DkmsConfinement *confinement,
             *unconfined = g_steal_pointer (&findings.failure);
         }
       else if (ok && count_answers (queries) + session.handed == before)
-        give_up (queries, DKMS_ERROR_BAD_CONF, findings.ended);
+        give_up (&session, DKMS_ERROR_BAD_CONF, findings.ended);
     }
   return ok;
 }

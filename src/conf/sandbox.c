@@ -8,6 +8,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "conf/sandbox-view.h"
@@ -317,6 +318,11 @@ dkms_findings_read (DkmsFindings *self, int report)
       g_auto (GStrv) words = g_strsplit (*line, " ", 3);
       if (g_str_has_prefix (*line, "setup "))
         self->failure = g_strdup (*line + strlen ("setup "));
+      else if (g_str_has_prefix (*line, "missing "))
+        {
+          self->failure = g_strdup (*line + strlen ("missing "));
+          self->missing = TRUE;
+        }
       else if (g_str_has_prefix (*line, "processes ") && words[1] != NULL)
         self->ended = g_strdup_printf ("it started more than %s processes and was ended", words[1]);
       else if (strcmp (*line, "disk") == 0)
@@ -339,25 +345,31 @@ dkms_findings_read (DkmsFindings *self, int report)
     }
 }
 
-char *
-dkms_sandbox_missing (const DkmsConfinement *self)
+gboolean
+dkms_sandbox_missing (const DkmsConfinement *self, char **missing, GError **error)
 {
   g_autoptr (GPtrArray) argv = NULL;
   g_autoptr (GArray) keep = g_array_new (FALSE, FALSE, sizeof (int));
   g_auto (DkmsFd) report = memfd_create ("findings", MFD_CLOEXEC);
   g_auto (DkmsFindings) findings = { 0 };
-  g_autoptr (GError) error = NULL;
 
+  *missing = NULL;
   if (report < 0)
-    return g_strdup (g_strerror (errno));
+    return dkms_fail_errno (error, "create", "a memory file");
   g_array_append_val (keep, report);
   argv = dkms_sandbox_wrap (self, NULL, NULL, report);
   DkmsCommand command = { .argv = (const char *const *)argv->pdata, .output_fd = -2, .keep = keep, .null_stdin = TRUE };
-  int status = dkms_process_run (&command, &error);
-  if (status == 0)
-    return NULL;
+  int status = dkms_process_run (&command, error);
+  if (status <= 0)
+    return status == 0;
   dkms_findings_read (&findings, report);
-  return findings.failure != NULL ? g_steal_pointer (&findings.failure)
-         : error != NULL          ? g_strdup (error->message)
-                                  : g_strdup_printf ("dkms-sandbox ended with exit status %d", status);
+  if (findings.missing)
+    {
+      *missing = g_steal_pointer (&findings.failure);
+      return TRUE;
+    }
+  g_autofree char *ended = g_strdup_printf ("dkms-sandbox ended with exit status %d", status);
+  return dkms_fail (error, DKMS_ERROR_SANDBOX, NULL, "sandbox=off in /etc/dkms/framework.conf builds without it.",
+                    "Cannot find out whether builds can be confined: %s",
+                    findings.failure != NULL ? findings.failure : ended);
 }

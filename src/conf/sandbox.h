@@ -43,9 +43,10 @@ char **dkms_sandbox_env (char **env);
 
 /* What came of a confined command, besides its exit status. */
 typedef struct {
-  char *failure; /* (nullable): why the sandbox could not be made; then the command did not run */
-  char *ended;   /* (nullable): why the command was ended before its time, a clause about "it" */
-  char *left;    /* (nullable): what it left running, which was ended */
+  char *failure;    /* (nullable): why the sandbox could not be made; then the command did not run */
+  gboolean missing; /* because this machine has none to give: permission, or a feature of the kernel, is not there */
+  char *ended;      /* (nullable): why the command was ended before its time, a clause about "it" */
+  char *left;       /* (nullable): what it left running, which was ended */
 } DkmsFindings;
 
 /** Reads what the sandbox wrote to @report, a memory file. */
@@ -53,8 +54,14 @@ void dkms_findings_read (DkmsFindings *self, int report);
 void dkms_findings_clear (DkmsFindings *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DkmsFindings, dkms_findings_clear)
 
-/** Returns: (transfer full) (nullable): why nothing can be confined here; NULL when it can */
-char *dkms_sandbox_missing (const DkmsConfinement *self);
+/**
+ * dkms_sandbox_missing:
+ * @missing: (out) (transfer full) (nullable): why nothing can be confined here, for want of permission or of a feature
+ * of the kernel; NULL when it can
+ *
+ * Returns: FALSE with an error when nobody knows, because the try failed for another reason
+ */
+gboolean dkms_sandbox_missing (const DkmsConfinement *self, char **missing, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* A confined world in which several commands run, one after the other (conf/sandbox-session.c). What one writes is
  * there for the next; what it leaves running is not. */

@@ -40,9 +40,10 @@
  * output and error. The answer is the exit status as a decimal number. The sandbox ends when the socket is closed.
  *
  * Exit status: that of the command, 128 + signal number if one ended it; 125 when the world could not be made.
- * Findings: "setup WHAT: WHY", "processes N", "disk", "memory", "silence N", "output", "symbols" (it ended well
- * but looked for addresses of kernel symbols, which it is not shown), "left N NAME" (so many were still running when
- * the command had ended), "note TEXT".
+ * Findings: "missing WHAT: WHY" (this machine has no sandbox to give, for want of permission or of a feature of the
+ * kernel), "setup WHAT: WHY" (it could not be made for another reason), "processes N", "disk", "memory", "silence N",
+ * "output", "symbols" (it ended well but looked for addresses of kernel symbols, which it is not shown), "left N NAME"
+ * (so many were still running when the command had ended), "note TEXT".
  *
  * sandbox-world.c makes the world, sandbox-changes.c and sandbox-overlay.c what is different in it, sandbox-rights.c
  * takes the rights away, sandbox-watch.c and sandbox-symbols.c watch the command, this file starts it.
@@ -79,12 +80,31 @@ sandbox_report (const Sandbox *self, const char *format, ...)
   va_end (args);
 }
 
+static void fail (const Sandbox *self, const char *kind, const char *what, const char *path) __attribute__ ((noreturn));
+
+static void
+fail (const Sandbox *self, const char *kind, const char *what, const char *path)
+{
+  sandbox_report (self, "%s %s%s%s: %s\n", kind, what, path != NULL ? " " : "", path != NULL ? path : "",
+                  strerror (errno));
+  _exit (SETUP_FAILED);
+}
+
 void
 sandbox_die (const Sandbox *self, const char *what, const char *path)
 {
-  sandbox_report (self, "setup %s%s%s: %s\n", what, path != NULL ? " " : "", path != NULL ? path : "",
-                  strerror (errno));
-  _exit (SETUP_FAILED);
+  fail (self, errno == ENOSYS ? "missing" : "setup", what, path);
+}
+
+void
+sandbox_lack (const Sandbox *self, const char *what, const char *path)
+{
+  const int reasons[] = { EPERM, EACCES, ENOSYS, EINVAL, EUSERS, ENOSPC };
+
+  for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+    if (errno == reasons[i])
+      fail (self, "missing", what, path);
+  sandbox_die (self, what, path);
 }
 
 /* ---- arguments ---- */

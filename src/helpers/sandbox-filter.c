@@ -14,7 +14,7 @@ load (const Sandbox *self, struct sock_filter *code, size_t count)
   struct sock_fprog program = { (unsigned short)count, code };
 
   if (prctl (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
-    sandbox_die (self, "filter", "system calls");
+    sandbox_lack (self, "filter", "system calls");
 }
 
 void

@@ -69,7 +69,7 @@ put_text (const Sandbox *self, const char *path, const char *text)
   int fd = open (path, O_WRONLY | O_CLOEXEC);
 
   if (fd < 0 || write (fd, text, strlen (text)) < 0)
-    sandbox_die (self, "write", path);
+    sandbox_lack (self, "write", path);
   (void)close (fd);
 }
 
@@ -85,11 +85,11 @@ sandbox_leave (const Sandbox *self)
   if (uid == 0)
     {
       if (unshare (flags) < 0)
-        sandbox_die (self, "namespaces", NULL);
+        sandbox_lack (self, "namespaces", NULL);
       return;
     }
   if (unshare (flags | CLONE_NEWUSER) < 0)
-    sandbox_die (self, "user namespace", NULL);
+    sandbox_lack (self, "user namespace", NULL);
   put_text (self, "/proc/self/setgroups", "deny");
   (void)snprintf (map, sizeof map, "%u %u 1", uid, uid);
   put_text (self, "/proc/self/uid_map", map);
@@ -181,7 +181,7 @@ separate (const Sandbox *self)
 
   if (here < 0 || ourselves < 0 || setns (ourselves, CLONE_NEWNS) < 0
       || mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || fchdir (here) < 0 || chroot (".") < 0)
-    sandbox_die (self, "separate", "/");
+    sandbox_lack (self, "separate", "/");
   (void)close (here);
   (void)close (ourselves);
 }
@@ -220,7 +220,7 @@ sandbox_change_world (Sandbox *self)
   enter (self);
   /* A device or a set-user-id file is as good in one place as in another: think of the /dev of an image. */
   if (sandbox_set_attributes_of ("/", AT_RECURSIVE, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID) < 0)
-    sandbox_die (self, "close", "/");
+    sandbox_lack (self, "close", "/");
   for (size_t i = 0; i < self->count; i++)
     sandbox_prepare (self, &self->changes[i], mounts);
   free (mounts);
@@ -261,7 +261,7 @@ sandbox_mount_proc (const Sandbox *self)
   if (stat ("/proc", &st) < 0)
     return; /* a root that has none */
   if (mount ("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
-    sandbox_die (self, "mount", "/proc");
+    sandbox_lack (self, "mount", "/proc");
   limit_namespace (self);
 }
 

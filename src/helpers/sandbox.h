@@ -70,6 +70,10 @@ void sandbox_report (const Sandbox *self, const char *format, ...) __attribute__
 /** Reports that @what (with @path, nullable) failed for errno's reason, and ends the process. */
 void sandbox_die (const Sandbox *self, const char *what, const char *path) __attribute__ ((noreturn));
 
+/** As sandbox_die(), for what only permission, or a feature of the kernel, makes possible: reports when that was
+ * missing. */
+void sandbox_lack (const Sandbox *self, const char *what, const char *path) __attribute__ ((noreturn));
+
 /* ---- sandbox-world.c ---- */
 
 /** New namespaces for this process; that of processes is its next child's. */

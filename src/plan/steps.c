@@ -343,8 +343,9 @@ dkms_step_is_confined (DkmsRun *run, const DkmsStep *step, GError **error)
     return FALSE;
   if (!run->sandbox_asked)
     {
+      if (!dkms_sandbox_missing (&confinement, &run->sandbox_missing, error))
+        return FALSE;
       run->sandbox_asked = TRUE;
-      run->sandbox_missing = dkms_sandbox_missing (&confinement);
       if (run->sandbox_missing != NULL && mode == DKMS_SANDBOX_AUTO)
         dkms_ui_warn (run->ui, "Builds run without a sandbox here (%s).", run->sandbox_missing);
     }

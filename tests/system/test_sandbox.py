@@ -330,3 +330,38 @@ def test_hanging_recipes_do_not_disturb_the_others(root):
     result = root("autoinstall", "-k", K1)
     assert result.rc == 11 and result.err.count("took more than 1 s") == 2
     assert f"b/1.0, {K1}, {ARCH}: installed" in root.status()
+
+
+# ---- when it cannot be had, and when nobody knows ----
+
+def hurt(root, tmp_path, name, how):
+    """dkms beside a dkms-sandbox that behaves as @how, a shell script, says."""
+    import shutil
+    copy = tmp_path / name
+    shutil.copytree(pathlib.Path(DKMS).parent, copy, ignore=shutil.ignore_patterns("*.p", "*.a"))
+    helper = copy / "helpers/dkms-sandbox"
+    helper.rename(copy / "helpers/real")
+    helper.write_text(f"#!/bin/bash\n{how}\n")
+    helper.chmod(0o755)
+    marker = root.path / "ran"
+    root.source(extra=f'PRE_BUILD=pre.sh\n: "$(touch {root.path}/recipe 2>/dev/null)"\n', files={"foo.c": "x", "pre.sh": f"#!/bin/sh\ntouch {marker}\nexit 0\n"})
+    return subprocess.run([copy / "dkms", "--root", root.path, "install", "foo/1.0", "-k", K1], capture_output=True, text=True, check=False)
+
+
+REPORT = 'for ((i=1; i<$#; i++)); do [[ ${!i} == --report ]] && { j=$((i+1)); printf "%s\\n" "WORDS" >&${!j}; }; done; exit 125'
+
+
+@pytest.mark.parametrize("how", ["kill -9 $$", "exit 1", "exit 127", REPORT.replace("WORDS", "setup show /x: Input/output error"),
+                                 REPORT.replace("WORDS", "setup namespaces: Cannot allocate memory"), "exec </dev/null; ulimit -n 3; exec ${0%/*}/real \"$@\""],
+                         ids=["killed", "fails", "absent", "other-error", "memory", "descriptors"])
+def test_what_fails_for_another_reason_is_an_error_and_nothing_runs(root, tmp_path, how):
+    result = hurt(root, tmp_path, "bin", how)
+    assert result.returncode != 0 and "foo/1.0" not in "".join(root.status("-k", K1)), result
+    assert not (root.path / "ran").exists() and not (root.path / "recipe").exists(), result
+    assert "Error!" in result.stderr and "without a sandbox" not in result.stderr, result
+
+
+def test_missing_permission_is_one_warning(root, tmp_path):
+    result = hurt(root, tmp_path, "bin", REPORT.replace("WORDS", "missing namespaces: Operation not permitted"))
+    assert result.returncode == 0 and (root.path / "ran").exists(), result
+    assert result.stderr.count("without a sandbox here (namespaces: Operation not permitted)") in (1, 2), result
