@@ -63,16 +63,22 @@ dkms_work_new (const DkmsSettings *settings, GError **error)
   self->fd = -1;
   if (all < 0)
     return NULL;
+  int made;
   do
     {
       g_free (self->id);
       self->id = g_strdup_printf ("%08x", g_random_int ());
+      made = mkdirat (all, self->id, 0700);
     }
-  while (mkdirat (all, self->id, 0700) < 0 && errno == EEXIST);
+  while (made < 0 && errno == EEXIST);
+  if (made == 0)
+    self->fd = openat (all, self->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  int code = errno;
   self->path = dkms_tree_path (settings, ".dkms", "work", self->id, NULL);
-  self->fd = openat (all, self->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  g_autofree char *shown = dkms_root_host_path (settings->root, self->path);
+  errno = code;
   if (self->fd < 0)
-    return dkms_fail_errno (error, "create the scratch directory", self->path), NULL;
+    return dkms_fail_errno (error, "create the scratch directory", shown), NULL;
   if (flock (self->fd, LOCK_EX | LOCK_NB) < 0)
     return dkms_fail_lock (settings->root, self->path, error), NULL;
   return g_steal_pointer (&self);

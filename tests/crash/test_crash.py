@@ -8,6 +8,7 @@ import concurrent.futures
 import errno
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import time
@@ -141,3 +142,44 @@ def test_crash(things, name, how, capsys):
         print(f"\n{how} {name}: {total} calls, {len(cases)} runs, {len(wrong)} losses, {time.monotonic() - start:.0f} s", end="")
     shutil.rmtree(things[0] / name)
     assert wrong == [], "\n".join(wrong[:12])
+
+
+def fail_on_full_disk(things, template, number):
+    """One run of an autoinstall with a module that does not build, which meets a full disk once. Returns what was wrong."""
+    directory, point, modules = things
+    lab = stage.copy_of(template, directory / "full" / f"run-{os.getpid()}", modules)
+    process = subprocess.run([point, "fail", str(number), str(errno.ENOSPC), DKMS, "--root", lab.path, "autoinstall", "-k", K1], check=False,
+                             capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120,
+                             env=dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=0"))
+    said = process.stdout + process.stderr
+    wrong = [] if process.returncode != 0 else ["exit status 0"]
+    named = re.findall(r"^(?:The whole log:|  less) (.*)$", said, re.M)
+    for log in named:
+        if not os.path.isfile(log) or not pathlib.Path(log).read_text().startswith("DKMS ("):
+            wrong.append(f"{log} is named and is no log")
+    if not named and "No space left on device" not in said:
+        wrong.append("neither a log nor the full disk is named")
+    if "First error:" in said and "no such thing" not in said:
+        wrong.append("another first error")
+    return [f"full disk at {number}: {w}\n{said}" for w in wrong]
+
+
+def test_a_log_that_is_named_is_there(things):
+    directory, point, modules = things
+    (directory / "full").mkdir()
+    template = stage.Lab(directory / "full/template", modules)
+    template.source("bad", "1.0", extra="MAKE=./fail.sh\n", files={"fail.sh": "#!/bin/sh\necho 'x.c:1: error: no such thing'\nexit 1\n", "x.c": ""})
+    template.ok("add", "bad/1.0")
+    lab = stage.copy_of(template, directory / "full/count", modules)
+    with open(directory / "full/points", "w+b") as out:
+        os.set_inheritable(out.fileno(), True)
+        subprocess.run(["bash", "-c", 'exec "$@" 9>&$OUT', "-", point, "count", DKMS, "--root", lab.path, "autoinstall", "-k", K1], check=False,
+                       capture_output=True, stdin=subprocess.DEVNULL, close_fds=False,
+                       env=dict(os.environ, LC_ALL="C", OUT=str(out.fileno()), ASAN_OPTIONS="detect_leaks=0"))
+        out.seek(0)
+        total = int(out.read())
+    assert total > 8
+    with concurrent.futures.ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
+        wrong = [w for found in pool.map(fail_on_full_disk, [things] * total, [template] * total, range(1, total + 1)) for w in found]
+    shutil.rmtree(directory / "full")
+    assert wrong == [], f"{total} calls\n" + "\n".join(wrong[:12])
