@@ -213,8 +213,10 @@ strip (DkmsWorkArea *area)
   for (guint i = 0; i < area->job->outputs->len; i++)
     {
       const DkmsOutput *output = area->job->outputs->pdata[i];
-      if (!output->excluded && output->strip)
-        g_ptr_array_add (argv, dkms_built_path (output));
+      if (output->excluded || !output->strip)
+        continue;
+      dkms_result_make_writable (area, output);
+      g_ptr_array_add (argv, dkms_built_path (output));
     }
   if (argv->len == 2)
     return;

@@ -139,6 +139,8 @@ void dkms_compress (const DkmsJob *job, const char *path, const char *suffix);
 char *dkms_built_path (const DkmsOutput *output);
 /** Fails with DKMS_ERROR_INCOMPLETE when a module that the recipe names is not there. */
 gboolean dkms_result_check (const DkmsWorkArea *area, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Makes the module of @output writable for its owner: what a recipe copied read-only is to be stripped, too. */
+void dkms_result_make_writable (const DkmsWorkArea *area, const DkmsOutput *output);
 /** Copies Module.symvers and all modules into the result, and signs and compresses them there. */
 gboolean dkms_result_collect (DkmsWorkArea *area, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Lets POST_BUILD see the result as <m>/<v>/<k>/<a>, with module/ and log/, and write there. */

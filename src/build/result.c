@@ -41,7 +41,7 @@ open_built (const DkmsWorkArea *area, const char *path, int flags, GError **erro
   if (fd < 0 && errno == ENOENT)
     return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path,
                       "Compare BUILT_MODULE_NAME and BUILT_MODULE_LOCATION in dkms.conf with what make made.",
-                      "make succeeded, but %s was not built; make.log is in the same directory", shown),
+                      "make succeeded, but %s was not built", path),
            -1;
   if (fd < 0 && (errno == EXDEV || errno == ELOOP))
     return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path, "Do not use this package.",
@@ -54,6 +54,17 @@ open_built (const DkmsWorkArea *area, const char *path, int flags, GError **erro
                       S_ISDIR (st.st_mode) ? "a directory" : "no regular file"),
            -1;
   return dkms_fd_steal (&fd);
+}
+
+void
+dkms_result_make_writable (const DkmsWorkArea *area, const DkmsOutput *output)
+{
+  g_autofree char *path = dkms_built_path (output);
+  g_auto (DkmsFd) fd = open_built (area, path, DKMS_READ_FLAGS, NULL);
+  struct stat st;
+
+  if (fd >= 0 && fstat (fd, &st) == 0 && (st.st_mode & S_IWUSR) == 0 && fchmod (fd, (st.st_mode & 0777) | S_IWUSR) < 0)
+    dkms_ui_warn (area->job->ui, "Cannot make %s writable: %s.", path, g_strerror (errno));
 }
 
 gboolean

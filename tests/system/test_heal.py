@@ -545,3 +545,18 @@ def test_rpm_safe_upgrade_still_needs_what_it_depends_on(root):
     root.source(extra="BUILD_DEPENDS=missing\n")
     assert root("install", "foo/1.0", "-k", K1, "--rpm_safe_upgrade").rc == 13
     root.ok("install", "foo/1.0", "-k", K1, "--rpm_safe_upgrade", "--force")
+
+
+# ---- messages ----
+
+@pytest.mark.parametrize("why", ["exit 7", "rm foo.c; exit 0", "printf x >Makefile; exit 0"])
+def test_error_names_a_log_that_a_later_success_leaves(root, why):
+    root.source(extra='PRE_BUILD="pre.sh"\n', files={"foo.c": "x", "pre.sh": f"#!/bin/sh\n[ $kernelver = {K1} ] || exit 0\n{why}\n"})
+    if "Makefile" in why:
+        (root.modules / K1 / "build/Makefile").write_text("all:\n\tfalse\n")
+    result = root("build", "foo/1.0", "-k", K1, "-k", K2)
+    assert result.rc != 0 and root.status() == [f"foo/1.0, {K2}, {ARCH}: built"]
+    paths = [word.strip(".,:;") for word in result.err.split() if word.startswith("/")]
+    assert any("make.log" in path for path in paths), result
+    for path in paths:
+        assert os.path.exists(path) or (root.path / path.lstrip("/")).exists(), f"{path} is gone:\n{result.err}"

@@ -124,6 +124,15 @@ def test_real_module_without_a_word(real):
     assert real.ok("install", "hello/1.0", "-k", real.release).err == ""
 
 
+def test_read_only_module_is_stripped(real):
+    code = "#include <linux/module.h>\nMODULE_LICENSE(\"GPL\");\nstatic int __init f(void) { return 0; }\nmodule_init(f);\n"
+    real.source("hello", files={"hello.c": code, "Makefile": "obj-m := hello.o\nccflags-y := -g\n"}, extra="STRIP=yes\n"
+                'MAKE="make -C $kernel_source_dir M=$dkms_tree/hello/1.0/build modules && chmod 0444 hello.ko"\n')
+    result = real.ok("install", "hello/1.0", "-k", real.release)
+    file = real.modules / real.release / "updates/dkms/hello.ko"
+    assert result.err == "" and b".debug_info" not in file.read_bytes() and file.stat().st_mode & 0o777 == 0o644
+
+
 # ---- what certainly does not ----
 
 CERTAIN = {
