@@ -1,0 +1,232 @@
+"""Every command of the README does what its comment says, and what the README says beside them is so.
+
+A command that is not in the tables below fails the first test: write down what it is run with, and what must come of it.
+"""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+from conftest import ARCH, DKMS, K1, K2, Root, as_nobody
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+TEXT = (TOP / "README.md").read_text()
+COMMANDS = [re.sub(r"\s+#.*", "", line).strip() for block in re.findall(r"^```sh\n(.*?)^```", TEXT, re.M | re.S) for line in block.splitlines()]
+A, B = "6.1.0-56-amd64", "6.12.117+deb12-amd64"  # the kernels that the README names
+
+
+class Machine(Root):
+    """A root with the kernels of the README, in whose place the commands run: "sudo dkms X" becomes "dkms --root DIR X"."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        shutil.rmtree(self.modules)
+        for kernel in (A, B):
+            self.kernel(kernel)
+        self.home = path / "home/me"
+        driver = self.home / "my-driver"
+        driver.mkdir(parents=True)
+        (driver / "dkms.conf").write_text("PACKAGE_NAME=my-driver\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=my-driver\nDEST_MODULE_LOCATION=/updates\n"
+                                          "STRIP=no\nAUTOINSTALL=yes\n")
+        (driver / "my-driver.c").write_text("first\n")
+
+    def type(self, command, *more, **replaced):
+        words = command.removeprefix("sudo ").split()
+        assert words[0] == "dkms"
+        return self.ok(*(replaced.get(word, word) for word in words[1:]), *more, cwd=self.home)
+
+    def module(self, kernel):
+        return (self.modules / kernel / "updates/dkms/my-driver.ko").read_text()
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path / "machine")
+
+
+INSTALL = ["sudo dkms install ./my-driver", "dkms status", "sudo dkms autoinstall --all-kernels", "sudo dkms install ./my-driver --force",
+           "sudo dkms remove my-driver/1.0 --all"]
+PACKAGE = [f"sudo dkms build ./my-driver -k {A} -k {B}", "dkms build ./my-driver --dkmstree /tmp/t --sourcetree /tmp/s",
+           f"sudo dkms match --templatekernel {A} -k {B}", f"dkms mktarball my-driver/1.0 -k {A} --archive ./my-driver.tar.gz"]
+IMAGE = ["sudo dkms add --root /mnt/image ./my-driver", f"sudo dkms autoinstall --root /mnt/image -k {B} -j 8",
+         "sudo dkms ldtarball --root /mnt/image ./my-driver.tar.gz"]
+# Targets of the Makefile; what they do is what other tiers try, the tier "distros" on machines without anything.
+MAKE = ["sudo make demo", "sudo make check", "make deb", "make rpm", "make arch", "sudo make install", "sudo make boot", "sudo make distros",
+        "sudo make packages", "sudo make parity", "sudo make parity-all", "sudo make crash", "sudo make crash-all", "sudo make asan",
+        "make lint", "sudo make bench", "make bench-makespan", "sudo make bench-corpus"]
+
+
+def test_every_command_has_a_run():
+    known = INSTALL + PACKAGE + IMAGE + MAKE
+    new = [command for command in COMMANDS if command not in known]
+    assert new == [] or all(command.split()[-2:-1] == ["make"] and make_knows(command) for command in new), new
+    assert [command for command in INSTALL + PACKAGE + IMAGE if command not in COMMANDS] == [], "the README no longer has these"
+    assert not re.search(r"^    \S", TEXT, re.M), "commands stand in fenced blocks"
+
+
+def make_knows(command):
+    target = command.split()[-1]
+    text = (TOP / "Makefile").read_text()
+    assert re.search(rf"^(?:[\w-]+ )*{target}(?: [\w-]+)*:", text, re.M), command
+    return subprocess.run(["make", "-n", "-C", TOP, target], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if " make " in f" {command}"])
+def test_make_has_the_target(command):
+    assert make_knows(command)
+
+
+# ---- a driver to install ----
+
+def test_life_of_a_driver(machine):
+    install, status, autoinstall, force, remove = INSTALL
+    out = machine.type(install).out
+    assert "Added my-driver/1.0" in out and machine.module(B) == "first\n", "the running kernel; with --root the newest"
+    assert machine.type(status).out == f"my-driver/1.0, {B}, {ARCH}: installed\n"
+    machine.type(autoinstall)
+    assert machine.type(status).out == "".join(f"my-driver/1.0, {k}, {ARCH}: installed\n" for k in (A, B))
+    assert "same source" in machine.type(install).out, "the first command can be repeated"
+    (machine.home / "my-driver/my-driver.c").write_text("second\n")
+    machine.type(force)
+    assert machine.module(B) == "second\n"
+    machine.type(remove)
+    assert machine.type(status).out == "" and not list(machine.modules.rglob("*.ko"))
+    assert (machine.src / "my-driver-1.0/my-driver.c").read_text() == "second\n", "the source stays"
+
+
+def test_name_and_version_are_those_of_the_recipe(machine):
+    (machine.home / "my-driver").rename(machine.home / "checkout")
+    machine.ok("add", "./checkout", cwd=machine.home)
+    assert machine.status() == ["my-driver/1.0: added"]
+
+
+def test_first_error_and_the_logs(machine):
+    conf = machine.home / "my-driver/dkms.conf"
+    conf.write_text(conf.read_text() + "MAKE='echo \"x.c:1:2: error: no such thing\"; false'\n")
+    result = machine("install", "./my-driver", cwd=machine.home)
+    log = machine.tree / f".dkms/logs/my-driver/1.0/{B}/{ARCH}/make.log"
+    assert result.rc == 10 and "x.c:1:2: error: no such thing" in result.err and str(log) in result.err, result
+    assert "no such thing" in log.read_text() and (machine.tree / "my-driver/1.0/build/my-driver.c").exists()
+
+
+# ---- packaging ----
+
+def test_build_for_both(machine):
+    machine.type(PACKAGE[0])
+    assert machine.status() == [f"my-driver/1.0, {k}, {ARCH}: built" for k in (A, B)]
+
+
+def test_build_without_root(machine, tmp_path):
+    own = tmp_path / "tmp"
+    own.mkdir()
+    own.chmod(0o1777)
+    words = [{"/tmp/t": own / "t", "/tmp/s": own / "s", "./my-driver": machine.home / "my-driver"}.get(word, word) for word in PACKAGE[1].split()[1:]]
+    result = as_nobody(machine, *words, "--installtree", machine.modules, "-k", A, host=True)
+    assert result.rc == 0, result
+    assert (own / f"t/my-driver/1.0/{A}/{ARCH}/module/my-driver.ko").read_text() == "first\n"
+    assert (own / "s/my-driver-1.0/dkms.conf").exists()
+
+
+def test_match_and_archive(machine):
+    machine.ok("install", "./my-driver", "-k", A, cwd=machine.home)
+    machine.type(PACKAGE[2])
+    assert machine.status() == [f"my-driver/1.0, {k}, {ARCH}: installed" for k in (A, B)]
+    machine.type(PACKAGE[3])
+    assert (machine.home / "my-driver.tar.gz").is_file()
+
+
+@pytest.mark.skipif(not shutil.which("apt-get"), reason="a package for Debian")
+def test_package_of_a_driver(tmp_path):
+    """The example of dh_dkms(1), word for word."""
+    pod = (TOP / "debian/dh/dh_dkms").read_text()
+    control, install, rules = re.findall(r"\n\n((?:    .*\n)+)", pod[pod.index("=head1 EXAMPLE"):pod.index("=head1 SEE ALSO")])
+    library = tmp_path / "lib/Debian/Debhelper/Sequence"
+    library.mkdir(parents=True)
+    shutil.copy(TOP / "debian/dh/dkms.pm", library)
+    debian = tmp_path / "my-driver/debian"
+    debian.mkdir(parents=True)
+    shutil.copy(TOP / "examples/hello/hello.c", debian.parent / "my-driver.c")
+    (debian.parent / "Makefile").write_text("obj-m := my-driver.o\n")
+    (debian / "control").write_text("Source: my-driver\nSection: kernel\nPriority: optional\nMaintainer: A <a@example.org>\n" + control.strip() +
+                                    "\n\nPackage: my-driver-dkms\nArchitecture: all\nDepends: ${misc:Depends}\nDescription: x\n x\n")
+    (debian / "changelog").write_text("my-driver (1.0) unstable; urgency=low\n\n  * x\n\n -- A <a@example.org>  Thu, 01 Jan 2026 00:00:00 +0000\n")
+    (debian / "my-driver-dkms.install").write_text(install.strip() + "\n")
+    (debian / "my-driver-dkms.dkms").write_text((TOP / "examples/hello/dkms.conf").read_text().replace("hello", "my-driver"))
+    (debian / "rules").write_text("#!/usr/bin/make -f\n" + "".join(line[4:].replace("        ", "\t", 1) + "\n" for line in rules.splitlines()))
+    (debian / "rules").chmod(0o755)
+    environment = dict(os.environ, PATH=f"{TOP}/debian/dh:{os.environ['PATH']}", PERL5LIB=str(tmp_path / "lib"), DH_AUTOSCRIPTDIR=str(TOP / "debian/dh"))
+    subprocess.run(["dpkg-buildpackage", "-b", "-us", "-uc", "-d"], cwd=debian.parent, env=environment, check=True, capture_output=True)
+    package = tmp_path / "my-driver-dkms_1.0_all.deb"
+    listing = subprocess.run(["dpkg-deb", "-c", package], check=True, capture_output=True, text=True).stdout
+    for file in ("dkms.conf", "Makefile", "my-driver.c"):
+        assert f"./usr/src/my-driver-1.0/{file}\n" in listing
+    subprocess.run(["dpkg-deb", "-e", package, tmp_path / "scripts"], check=True)
+    for script in ("postinst", "prerm"):
+        text = (tmp_path / "scripts" / script).read_text()
+        assert "'my-driver'" in text or "my-driver/1.0" in text
+
+
+# ---- images ----
+
+@pytest.fixture
+def image(tmp_path):
+    """A system that is only data, with one of the README's kernels and without any headers."""
+    lab = Machine(tmp_path / "image")
+    shutil.rmtree(lab.modules / A)
+    return lab
+
+
+def test_image(machine, image):
+    add, autoinstall, ldtarball = IMAGE
+
+    def in_image(command):
+        words = command.split()[2:]
+        assert words[words.index("--root") + 1] == "/mnt/image"
+        words[words.index("--root"):words.index("--root") + 2] = []
+        return image.ok(*words, cwd=machine.home)
+
+    in_image(add)
+    in_image(autoinstall)
+    assert image.status() == [f"my-driver/1.0, {B}, {ARCH}: installed"]
+    image.ok("remove", "my-driver/1.0", "--all")
+    machine.type(PACKAGE[0])
+    machine.ok("mktarball", "my-driver/1.0", "-k", B, "--archive", "./my-driver.tar.gz", cwd=machine.home)
+    in_image(ldtarball)
+    assert image.status() == [f"my-driver/1.0, {B}, {ARCH}: built"]
+
+
+def test_what_is_of_the_host_and_what_is_of_the_image(machine, image):
+    """Sources, archives and -c are files of the host; trees, --config and --kernelsourcedir are paths inside DIR."""
+    (image.path / "inside").mkdir()
+    (image.path / "inside/config").write_text("CONFIG_WANTED=y\n")
+    (image.modules / B / "build").rename(image.path / "inside/headers")
+    conf = machine.home / "other.conf"
+    conf.write_text((machine.home / "my-driver/dkms.conf").read_text() + "BUILD_EXCLUSIVE_CONFIG=CONFIG_WANTED\nDEST_MODULE_NAME=other\n")
+    image.ok("install", "./my-driver", "-c", "other.conf", "--config", "/inside/config", "--kernelsourcedir", "/inside/headers", cwd=machine.home)
+    assert (image.modules / B / "updates/dkms/other.ko").exists()
+    (image.path / "inside/tree").mkdir()
+    image.ok("add", "my-driver/1.0", "--dkmstree", "/inside/tree")
+    assert (image.path / "inside/tree/my-driver/1.0").is_dir()
+
+
+def test_dry_run_changes_nothing(machine):
+    machine.ok("add", "./my-driver", cwd=machine.home)
+    before = machine.snapshot()
+    assert "build my-driver/1.0" in machine.ok("autoinstall", "--dry-run").out
+    assert machine.snapshot() == before
+
+
+# ---- installing dkms ----
+
+@pytest.mark.parametrize("distro, zsh", [("debian", "zsh/vendor-completions"), ("generic", "zsh/site-functions")])
+def test_completions_are_installed_where_the_shells_look(tmp_path, distro, zsh):
+    build = tmp_path / "build"
+    subprocess.run(["meson", "setup", f"-Ddistro={distro}", build, TOP], check=True, capture_output=True)
+    plan = subprocess.run(["meson", "introspect", "--install-plan", build], capture_output=True, text=True, check=False)
+    if plan.returncode != 0:  # before meson 0.63
+        plan = subprocess.run(["meson", "introspect", "--installed", build], capture_output=True, text=True, check=True)
+    places = plan.stdout.replace("{prefix}", "/usr")
+    for place in ("bash-completion/completions/dkms", f"{zsh}/_dkms", "fish/vendor_completions.d/dkms.fish"):
+        assert f"/usr/share/{place}" in places, place
