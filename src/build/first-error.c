@@ -32,14 +32,14 @@ static const Row rows[] = {
   { FALSE,
     { " FAILED at ", "can't find file to patch", "patch: ****", "eversed (or previously applied) patch detected",
       NULL } },
+  /* make itself, which often says more than the program that it looked for something with */
+  { FALSE, { ".  Stop.", "^Killed", NULL } },
   /* programs and shells */
   { TRUE,
     { ": command not found", ": not found", "No such file", "ermission denied", "Read-only file system",
       "Operation not permitted", "Address family not supported", "Authentication failure", "cannot execute",
       "Exec format error", "required file not found", "Text file busy", "Too many open files", "Is a directory",
       "Not a directory", "File exists", "syntax error", NULL } },
-  /* make itself */
-  { FALSE, { ".  Stop.", "^Killed", NULL } },
   /* anything else that complains */
   { TRUE,
     { "Error:", "error:", "ERROR", "atal:", "FATAL", "annot ", "an't ", "ouldn't ", "nable to ", "ailed", "AILED",

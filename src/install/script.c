@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -10,6 +11,8 @@
 #include "base/process.h"
 #include "install/job.h"
 #include "store/loan.h"
+
+enum { CANNOT_EXECUTE = 126 }; /* how shells report it */
 
 char **
 dkms_job_env (const DkmsJob *job)
@@ -174,6 +177,15 @@ dkms_script_arguments (const char *text)
   return g_string_free (line, FALSE);
 }
 
+static gboolean
+is_noexec (const DkmsRoot *root, const char *program)
+{
+  g_autofree char *in_root = root->has_shell ? dkms_root_host_path (root, program) : g_strdup (program);
+  struct statvfs st;
+
+  return statvfs (in_root, &st) == 0 && (st.f_flag & ST_NOEXEC) != 0;
+}
+
 int
 dkms_script_run (const DkmsJob *job, const char *directive)
 {
@@ -214,6 +226,8 @@ dkms_script_run (const DkmsJob *job, const char *directive)
         dkms_ui_line (job->ui, "%s", g_strchomp (said));
     }
   dkms_loan_close (loan);
+  if (status == CANNOT_EXECUTE && is_noexec (job->settings->root, program))
+    dkms_ui_warn (job->ui, "%s cannot be run, because its file system is mounted noexec.", program);
   if (error != NULL)
     dkms_ui_warn (job->ui, "%s", error->message);
   return status;

@@ -29,7 +29,7 @@ typedef struct DkmsLoan DkmsLoan;
 DkmsLoan *dkms_loan_open (const DkmsWork *work, const char *module, const char *kernel, const char *arch, gboolean all);
 /** Returns: (transfer none): the value of DKMS_LOAN */
 const char *dkms_loan_name (const DkmsLoan *self);
-/** Waits until nobody uses the loan (nullable) any more, and takes it back. */
+/** Waits until nobody uses the loan (nullable) any more, or a signal wants to end the run, and takes it back. */
 void dkms_loan_close (DkmsLoan *self);
 
 /** Returns: a descriptor that is to be unlocked and closed when the lock @name is not needed any more; -1: not lent */

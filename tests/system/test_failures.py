@@ -194,6 +194,14 @@ def test_noexec(root, sandbox, where):
     assert "noexec" in result.err and "dkms_tree" in result.err and "sandbox=off to" not in result.err, result
 
 
+@pytest.mark.parametrize("directive,code", [("PRE_INSTALL", 101), ("POST_INSTALL", 0)])
+def test_scripts_on_noexec(root, directive, code):
+    with mounted(root.src, "noexec"):
+        root.source(extra=f"{directive}=x.sh\n", files={"foo.c": "x", "x.sh": "#!/bin/sh\ntrue\n"})
+        result = root("install", "foo/1.0", "-k", K1)
+        assert result.rc == code and "x.sh cannot be run, because its file system is mounted noexec" in result.err, result
+
+
 def test_version_that_make_does_not_understand(root):
     version = "#MODULE_VERSION#"
     root.source("foo", version, extra="MAKE='make gone'\n")

@@ -90,6 +90,8 @@ static const struct {
   { "dkms-check: Device tree of this board is unsupported\nscript failed\n", "script failed" },
   /* make */
   { "make: *** No rule to make target 'm'.  Stop.\n", "make: *** No rule to make target 'm'.  Stop." },
+  { "cat: /etc/redhat-release: No such file or directory\nMakefile:9: *** this driver needs Linux 7.  Stop.\n",
+    "Makefile:9: *** this driver needs Linux 7.  Stop." },
   { "M2:2: *** missing separator.  Stop.\n", "M2:2: *** missing separator.  Stop." },
   { "M3:1: *** you need foo.  Stop.\n", "M3:1: *** you need foo.  Stop." },
   { "x.c:1: error: ignored\n", "x.c:1: error: ignored" },
