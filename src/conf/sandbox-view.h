@@ -34,7 +34,7 @@ char *dkms_view_show (DkmsView *self, const char *path);
  */
 void dkms_view_show_writable (DkmsView *self, const char *path, gboolean thorough);
 
-/** Shows the directory of a recipe, and lets the command read all in it. */
+/** Shows the directory @path (nullable), and if the build user may not even enter it, lets him read all in it. */
 void dkms_view_show_source (DkmsView *self, const char *path);
 
 /** Shows what the links in the directory @path, not those further down, lead to. */

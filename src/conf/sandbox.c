@@ -43,19 +43,25 @@ add (GPtrArray *argv, const char *option, const char *value)
 
 /* ---- what is seen ---- */
 
-/* The headers of a kernel are often links to one another, or to the sources that they were made of. */
+/* The headers of a kernel are often links to one another, or to the sources that they were made of. @build: whether it
+ * is a build that needs them, which may write to them */
 static void
-show_kernel (DkmsView *view, const char *dir, gboolean thorough)
+show_kernel (DkmsView *view, const char *dir, gboolean build)
 {
-  g_autofree char *name = g_path_get_basename (dir);
   g_autofree char *parent = g_path_get_dirname (dir);
   g_autofree char *beside = g_build_filename (parent, "source", NULL);
   g_autofree char *inside = g_build_filename (dir, "source", NULL);
+  const char *const others[] = { inside, g_str_has_suffix (dir, "/build") ? beside : NULL };
 
-  dkms_view_show_writable (view, dir, thorough);
-  dkms_view_show_writable (view, inside, FALSE);
-  if (strcmp (name, "build") == 0)
-    dkms_view_show_writable (view, beside, FALSE);
+  if (build)
+    dkms_view_show_writable (view, dir, TRUE);
+  else
+    dkms_view_show_source (view, dir);
+  for (gsize i = 0; i < G_N_ELEMENTS (others); i++)
+    if (build)
+      dkms_view_show_writable (view, others[i], FALSE);
+    else
+      dkms_view_show_source (view, others[i]);
   dkms_view_show_links (view, dir);
 }
 
@@ -100,10 +106,21 @@ show_linked (DkmsView *view, int fd, const char *dir)
     }
 }
 
+/* The source of the version that is built, as tools name it: an absolute link means a path inside the root. */
+static char *
+source_of (const DkmsConfinement *self)
+{
+  const DkmsRoot *root = self->settings->root;
+  g_autofree char *link = g_build_filename (self->version_dir, "source", NULL);
+  g_autofree char *text = root->has_shell ? NULL : dkms_read_link_at (AT_FDCWD, link);
+
+  return text != NULL && *text == '/' ? g_strconcat (root->host_path, text, NULL) : g_steal_pointer (&link);
+}
+
 static void
 show_build (const DkmsConfinement *self, DkmsView *view)
 {
-  g_autofree char *source = g_build_filename (self->version_dir, "source", NULL);
+  g_autofree char *source = source_of (self);
   g_autofree char *place = g_build_filename (self->version_dir, "build", NULL);
 
   g_free (dkms_view_show (view, self->version_dir));
@@ -117,9 +134,10 @@ show_build (const DkmsConfinement *self, DkmsView *view)
 static void
 show_home (const DkmsConfinement *self, DkmsView *view)
 {
-  const char *home = g_getenv ("HOME");
+  const char *wanted = g_getenv ("HOME");
+  g_autofree char *home = wanted != NULL && *wanted == '/' ? g_canonicalize_filename (wanted, "/") : NULL;
 
-  if (home != NULL && *home == '/' && dkms_view_hides (view, home))
+  if (home != NULL && dkms_view_hides (view, home))
     dkms_view_set_home (view, home);
   else if (self->version_dir != NULL)
     dkms_view_set_home (view, HOME_OF_BUILDS);

@@ -2,9 +2,11 @@
 /* What the command of a sandbox may do. Sources: capabilities(7), setrlimit(2), seccomp(2). */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -58,6 +60,19 @@ sandbox_keep_few_rights (const Sandbox *self)
     sandbox_die (self, "drop", "capabilities");
 }
 
+/* In a user namespace that somebody without privilege made nobody may change groups (user_namespaces(7)). */
+static int
+groups_are_fixed (void)
+{
+  char text[8] = "";
+  int fd = open ("/proc/self/setgroups", O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd >= 0 ? read (fd, text, sizeof text - 1) : -1;
+
+  if (fd >= 0)
+    (void)close (fd);
+  return n >= 4 && strncmp (text, "deny", 4) == 0;
+}
+
 void
 sandbox_drop_rights (const Sandbox *self)
 {
@@ -67,7 +82,7 @@ sandbox_drop_rights (const Sandbox *self)
   for (int cap = 0; cap <= 63; cap++)
     if (prctl (PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EINVAL)
       sandbox_die (self, "drop", "capabilities");
-  if (geteuid () == 0 && setgroups (0, NULL) < 0)
+  if (geteuid () == 0 && setgroups (0, NULL) < 0 && !groups_are_fixed ())
     sandbox_die (self, "drop", "groups");
   if (self->user
       && (setresgid (self->gid, self->gid, self->gid) < 0 || setresuid (self->uid, self->uid, self->uid) < 0))

@@ -319,6 +319,18 @@ def test_ordinary_user(root):
     assert (root.path / "evil").exists() == (not may)
 
 
+def test_root_of_a_user_namespace(root):
+    """As in a container that an ordinary user starts, where groups cannot be changed. In a chroot there is none."""
+    if subprocess.run(["unshare", "-r", "true"], capture_output=True, check=False).returncode != 0:
+        return
+    root.framework("sandbox=strict\n")
+    root.source(extra="PRE_BUILD=x.sh\n", files={"foo.c": "x", "x.sh": f"#!/bin/sh\ntouch {root.src}/foo-1.0/new || exit 9; ! touch {root.path}/evil || exit 8\n"})
+    result = subprocess.run(["unshare", "-rm", DKMS, "--root", root.path, "build", "foo/1.0", "-k", K1], capture_output=True, text=True,
+                            check=False, stdin=subprocess.DEVNULL)
+    assert result.returncode == 0, result
+    assert not (root.path / "evil").exists() and not (root.src / "foo-1.0/new").exists()
+
+
 def test_hanging_recipes_do_not_disturb_the_others(root):
     root.framework("recipe_timeout=1\n")
     root.source("a", extra="sleep 100\n")
