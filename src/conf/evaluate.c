@@ -23,7 +23,7 @@
  */
 enum { LIMIT_ARGUMENTS = 1 << 20, LIMIT_DESCRIPTORS = 32 };
 /* What one bash may answer, in bytes, and how long it may take to go when it has answered. */
-enum { LIMIT_ANSWER = 16 << 20, GRACE_SECONDS = 2 };
+enum { LIMIT_ANSWER = 16 << 20, LIMIT_PRINTED = 64 << 10, GRACE_SECONDS = 2 };
 
 DkmsQuery *
 dkms_query_new (void)
@@ -57,6 +57,7 @@ typedef struct {
   GPid pid;               /* bash, or the sandbox that it runs in */
   GPid current_pid;       /* the group of that query; means nothing to us when it is in a sandbox */
   guint handed;           /* files that bash could not read and will be given */
+  int printed;            /* where stderr goes; -1: to ours */
   gboolean confined;
   const char *ended; /* (nullable): why the sandbox ended it */
   gboolean done;     /* it gave all its values */
@@ -490,7 +491,7 @@ ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *
 
   DkmsCommand command = { .argv = (const char *const *)argv->pdata,
                           .root = session->confined ? NULL : settings->root,
-                          .output_fd = -1,
+                          .output_fd = session->printed,
                           .pass_fd = kept,
                           .keep = keep,
                           .null_stdin = TRUE };
@@ -534,12 +535,41 @@ give_up (const Session *session, DkmsError code, const char *why)
     }
 }
 
+void
+dkms_remarks_clear (DkmsRemarks *self)
+{
+  g_clear_pointer (&self->unconfined, g_free);
+  g_clear_pointer (&self->printed, g_free);
+}
+
+/* A memory file that keeps its size, so that whoever writes without end fills nothing but it. */
+static int
+open_printed (GError **error)
+{
+  g_auto (DkmsFd) fd = memfd_create ("stderr", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+  if (fd < 0 || ftruncate (fd, LIMIT_PRINTED) < 0 || fcntl (fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) < 0)
+    return dkms_fail_errno (error, "create", "a memory file"), -1;
+  return dkms_fd_steal (&fd);
+}
+
+/* Returns: (transfer full) (nullable): what was written to it */
+static char *
+read_printed (int fd)
+{
+  g_autofree char *text = g_malloc0 (LIMIT_PRINTED + 1);
+  ssize_t n = pread (fd, text, LIMIT_PRINTED, 0);
+
+  return n > 0 && *g_strchomp (text) != '\0' ? g_steal_pointer (&text) : NULL;
+}
+
 gboolean
 dkms_evaluate (const DkmsSettings *settings, const DkmsConfinement *confinement, GPtrArray *queries, const char *names,
-               const char *deprecated, char **unconfined, GError **error)
+               const char *deprecated, DkmsRemarks *remarks, GError **error)
 {
-  Session session = { .settings = settings, .queries = queries };
-  gboolean ok = TRUE;
+  g_auto (DkmsFd) printed = remarks != NULL ? open_printed (error) : -1;
+  Session session = { .settings = settings, .queries = queries, .printed = printed };
+  gboolean ok = remarks == NULL || printed >= 0;
 
   if (settings->sandbox == DKMS_SANDBOX_OFF)
     confinement = NULL;
@@ -559,11 +589,13 @@ dkms_evaluate (const DkmsSettings *settings, const DkmsConfinement *confinement,
       else if (ok && findings.failure != NULL)
         {
           confinement = NULL;
-          if (unconfined != NULL)
-            *unconfined = g_steal_pointer (&findings.failure);
+          if (remarks != NULL)
+            remarks->unconfined = g_steal_pointer (&findings.failure);
         }
       else if (ok && count_answers (queries) + session.handed == before)
         give_up (&session, DKMS_ERROR_BAD_CONF, findings.ended);
     }
+  if (remarks != NULL && printed >= 0)
+    remarks->printed = read_printed (printed);
   return ok;
 }

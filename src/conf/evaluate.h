@@ -16,6 +16,16 @@ typedef struct {
   gboolean ended;     /* (out): it failed because a file ended its shell, by exit or exec */
 } DkmsQuery;
 
+/* What an evaluation has to say besides its values. */
+typedef struct {
+  char *unconfined; /* (nullable): why the files were read without a sandbox although @confinement and sandbox=auto ask
+                       for one */
+  char *printed;    /* (nullable): what the files wrote to stderr, its first 64 KiB; anything may be in it */
+} DkmsRemarks;
+
+void dkms_remarks_clear (DkmsRemarks *self);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DkmsRemarks, dkms_remarks_clear)
+
 DkmsQuery *dkms_query_new (void);
 void dkms_query_free (DkmsQuery *self);
 
@@ -27,8 +37,7 @@ void dkms_query_free (DkmsQuery *self);
  * @names: blank separated variables to take over
  * @deprecated: blank separated variables to notice
  *
- * @unconfined: (out) (transfer full) (optional): why the files were read without a sandbox although @confinement and
- *   sandbox=auto ask for one; NULL when they were not
+ * @remarks: (out) (nullable): when it is NULL, the files write to our stderr; otherwise they have no terminal at all
  *
  * The caller of dkms may read the files; whoever bash runs as need not. A query that hangs, exits or is not text gets
  * its own error and disturbs no other one.
@@ -36,5 +45,5 @@ void dkms_query_free (DkmsQuery *self);
  * Returns: FALSE only when bash itself could not be run
  */
 gboolean dkms_evaluate (const DkmsSettings *settings, const DkmsConfinement *confinement, GPtrArray *queries,
-                        const char *names, const char *deprecated, char **unconfined,
+                        const char *names, const char *deprecated, DkmsRemarks *remarks,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;

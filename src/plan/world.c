@@ -298,11 +298,13 @@ apply_directives (const DkmsSettings *s, DkmsUi *ui, const DkmsQuery *query)
 }
 
 static void
-warn_unconfined (DkmsWorld *self, const char *why)
+print_remarks (DkmsWorld *self, const DkmsRemarks *remarks)
 {
-  if (why != NULL && !self->warned)
-    dkms_ui_warn (self->ui, "Recipes are read without a sandbox here (%s).", why);
-  self->warned |= why != NULL;
+  if (remarks->unconfined != NULL && !self->warned)
+    dkms_ui_warn (self->ui, "Recipes are read without a sandbox here (%s).", remarks->unconfined);
+  self->warned |= remarks->unconfined != NULL;
+  if (remarks->printed != NULL)
+    dkms_ui_note (self->ui, "%s", remarks->printed);
 }
 
 /* What recipes may look into, for the kernels that they are read for. Returns: (transfer container) */
@@ -324,7 +326,7 @@ dkms_world_load (DkmsWorld *self, GError **error)
 {
   if (self->wanted->len == 0)
     return TRUE;
-  g_autofree char *unconfined = NULL;
+  g_auto (DkmsRemarks) remarks = { 0 };
   g_autoptr (GPtrArray) recipes = g_ptr_array_new ();
   g_autoptr (GPtrArray) kernels = header_dirs (self);
 
@@ -332,9 +334,9 @@ dkms_world_load (DkmsWorld *self, GError **error)
     g_ptr_array_add (recipes, ((const DkmsQuery *)self->wanted->pdata[i])->files->pdata[0]);
   const DkmsConfinement confinement = { .settings = self->settings, .recipes = recipes, .kernels = kernels };
   if (!dkms_evaluate (self->settings, &confinement, self->wanted, dkms_recipe_names, dkms_recipe_deprecated_names,
-                      &unconfined, error))
+                      &remarks, error))
     return FALSE;
-  warn_unconfined (self, unconfined);
+  print_remarks (self, &remarks);
   for (guint i = 0; i < self->wanted->len; i++)
     {
       DkmsQuery *query = self->wanted->pdata[i];
@@ -422,7 +424,7 @@ gboolean
 dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict, GError **error)
 {
   g_autoptr (DkmsRoot) host = dkms_root_open (NULL, error);
-  g_autofree char *unconfined = NULL;
+  g_auto (DkmsRemarks) remarks = { 0 };
   g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
   const DkmsTarget *target = request->targets->len > 0 ? request->targets->pdata[0] : NULL;
   g_autoptr (GPtrArray) recipes = g_ptr_array_new ();
@@ -443,9 +445,9 @@ dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict, GEr
     add_variables (self, query, "", "", dkms_world_kernel (self, target->kernel, target->arch).kernel);
   g_autoptr (GPtrArray) kernels = header_dirs (self);
   const DkmsConfinement confinement = { .settings = &here, .recipes = recipes, .kernels = kernels };
-  if (!dkms_evaluate (&here, &confinement, queries, dkms_recipe_names, "", &unconfined, error))
+  if (!dkms_evaluate (&here, &confinement, queries, dkms_recipe_names, "", &remarks, error))
     return FALSE;
-  warn_unconfined (self, unconfined);
+  print_remarks (self, &remarks);
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
   apply_directives (self->settings, self->ui, query);

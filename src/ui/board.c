@@ -161,7 +161,7 @@ last_line (const DkmsChannel *self)
   text[n] = '\0';
   g_strchomp (text);
   const char *newline = strrchr (text, '\n');
-  return g_strdup (newline != NULL ? newline + 1 : text);
+  return dkms_ui_printable (newline != NULL ? newline + 1 : text);
 }
 
 static void
@@ -388,9 +388,10 @@ dkms_channel_close (DkmsChannel *self, const char *result, gboolean good)
   if (board->live && result != NULL)
     {
       const char *on = !board->colour ? "" : good ? "\033[32m" : "\033[31m", *off = board->colour ? "\033[0m" : "";
-      g_autofree char *line = g_strdup_printf ("%s: %s%s%s (%.1f s)", self->title, on, result, off,
+      g_autofree char *shown = dkms_ui_printable (result);
+      g_autofree char *line = g_strdup_printf ("%s: %s%s%s (%.1f s)", self->title, on, shown, off,
                                                (double)(g_get_monotonic_time () - self->start) / G_USEC_PER_SEC);
-      dkms_ui_print (board->ui, &(DkmsUiEvent){ .voice = DKMS_VOICE_LINE, .text = line });
+      dkms_ui_print (board->ui, &(DkmsUiEvent){ .voice = DKMS_VOICE_LINE, .text = line, .coloured = TRUE });
     }
   print_kept (self);
 }

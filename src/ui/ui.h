@@ -26,6 +26,7 @@ typedef struct {
   const char *path; /* (nullable) */
   int number, code;
   double seconds;
+  gboolean coloured; /* text has escape sequences of our own; it is not sent to other processes */
 } DkmsUiEvent;
 
 typedef struct DkmsChannel DkmsChannel;
@@ -67,6 +68,13 @@ void dkms_ui_follow (DkmsUi *self, const char *log);
  * Returns: whether it may; otherwise it is not its turn, and its output must be told as lines
  */
 gboolean dkms_ui_give_way (DkmsUi *self);
+
+/**
+ * dkms_ui_printable:
+ * Returns: (transfer full): @text with what a terminal would obey, instead of showing it, written as \xNN: control
+ *   characters other than tab and line end, those of C1 in UTF-8 included
+ */
+char *dkms_ui_printable (const char *text);
 
 /** Tells an event: to the parent, to the channel, or at once to the terminal. */
 void dkms_ui_tell (DkmsUi *self, const DkmsUiEvent *event);
