@@ -366,6 +366,38 @@ def test_same_kernel_twice(root):
     assert result.out.count("Building foo/1.0") == 1
 
 
+def test_same_kernel_twice_in_autoinstall(root):
+    """3.4.3 takes one kernel only, and ends with 4 although both are the same."""
+    root.source()
+    root.ok("add", "foo/1.0")
+    result = root.ok("autoinstall", "-k", K1, "-k", K1)
+    assert result.out.count("Building foo/1.0") == 1 and root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
+
+
+def test_the_record_decides_after_an_install(root, tmp_path):
+    """What was installed is compared and taken away, whatever options or an edited recipe would say now."""
+    directory = root.source()
+    other = tmp_path / "other.conf"
+    other.write_text((directory / "dkms.conf").read_text() + "DEST_MODULE_NAME=other\n")
+    for arguments, edit in ((["-c", other], ""), (["--directive", "DEST_MODULE_NAME=other"], ""), ([], "DEST_MODULE_NAME=other\n")):
+        before = (directory / "dkms.conf").read_text()
+        (directory / "dkms.conf").write_text(before + edit)
+        root.ok("install", "foo/1.0", "-k", K1, *arguments)
+        (directory / "dkms.conf").write_text(before)
+        assert (root.modules / K1 / "updates/dkms/other.ko").exists()
+        assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
+        root.ok("remove", "foo/1.0", "--all")
+        assert not list(root.modules.rglob("*.ko")) and root.status() == []
+
+
+def test_a_missing_tree_is_made(root):
+    root.source()
+    assert not root.tree.exists()
+    assert root.status() == [] and not root.tree.exists(), "not by a look"
+    root.ok("add", "foo/1.0")
+    assert root.status() == ["foo/1.0: added"]
+
+
 def test_directory_of_an_added_module_is_not_copied(root, tmp_path):
     root.source()
     root.ok("add", "foo/1.0")
