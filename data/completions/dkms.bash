@@ -3,7 +3,7 @@
 
 _dkms ()
 {
-  local program=$1 i word description begun
+  local program=$1 i word description begun files= named
   local -a words=()
 
   # The name as typed, unless that is none of a program (an alias, or a user without /usr/sbin in PATH).
@@ -21,18 +21,21 @@ _dkms ()
   COMPREPLY=()
   while IFS=$'\t' read -r word description; do
     case $word in
-      :files)
-        compopt -o filenames
-        while read -r word; do COMPREPLY+=("$word"); done < <(compgen -f -- "${begun#--*=}")
-        ;;
-      :directories)
-        compopt -o filenames
-        while read -r word; do COMPREPLY+=("$word"); done < <(compgen -d -- "${begun#--*=}")
-        ;;
+      :files) files=-f ;;
+      :directories) files=-d ;;
       --*=*) COMPREPLY+=("${word#*=}") ;;
       *) COMPREPLY+=("$word") ;;
     esac
   done < <("$program" --complete "${words[@]}" 2>/dev/null </dev/null)
+  if [[ $files ]]; then
+    # Among modules "foo/1.0" would be listed as the file "1.0": then directories are marked here.
+    named=${#COMPREPLY[@]}
+    ((named)) || compopt -o filenames
+    while read -r word; do
+      if ((named)) && [[ -d $word ]]; then word+=/; fi
+      COMPREPLY+=("$word")
+    done < <(compgen "$files" -- "${begun#--*=}")
+  fi
   # What stands before the last colon is a word of its own for bash, and stays.
   begun=${begun#--*=}
   if [[ $begun == *:* && $COMP_WORDBREAKS == *:* ]]; then

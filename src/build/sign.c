@@ -238,9 +238,12 @@ generate (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, GErr
   said = dkms_process_transcript (&command, &status, error);
   if (said == NULL)
     return FALSE;
-  return status == 0
-         || dkms_fail (error, DKMS_ERROR_IO, self->key, "Look at the directory, or set mok_signing_key.", "%s",
-                       g_strchomp (said));
+  if (status != 0)
+    return dkms_fail (error, DKMS_ERROR_IO, self->key, "Look at the directory, or set mok_signing_key.", "%s",
+                      g_strchomp (said));
+  dkms_ui_line (ui, "Kernels under Secure Boot load what it signs once it is enrolled: sudo mokutil --import %s",
+                self->certificate);
+  return TRUE;
 }
 
 static gboolean

@@ -107,8 +107,11 @@ check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError 
     return dkms_fail (error, DKMS_ERROR_NO_TEMPLATE, NULL, "Name it with --templatekernel.",
                       "dkms match needs a kernel to imitate");
   if (verb->verb == DKMS_VERB_LDTARBALL && options->archive == NULL && options->source == NULL)
-    return dkms_fail (error, DKMS_ERROR_NO_SOURCE, options->module, "Check the spelling.", "There is no archive %s",
-                      options->module != NULL ? options->module : "named");
+    return options->module == NULL
+               ? dkms_fail (error, DKMS_ERROR_NO_SOURCE, NULL, "Name it, as in: dkms ldtarball ./my-driver.tar.gz",
+                            "No archive is named")
+               : dkms_fail (error, DKMS_ERROR_NO_SOURCE, options->module, "Check the spelling.",
+                            "There is no archive %s", options->module);
   return TRUE;
 }
 

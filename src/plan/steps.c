@@ -251,15 +251,33 @@ check_depends (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recip
   return TRUE;
 }
 
+/* The kernel is misspelt, or not there: @shown is where it would be. */
+static gboolean
+fail_no_kernel (const DkmsRun *run, const DkmsKernel *kernel, const char *shown, GError **error)
+{
+  g_autoptr (GPtrArray) names = dkms_kernel_list (run->settings->root, run->settings->install_tree, TRUE);
+  g_autoptr (GString) advice = g_string_new ("Kernels with headers:");
+
+  for (guint i = 0; i < names->len; i++)
+    g_string_append_printf (advice, "%s %s", i > 0 ? "," : "", (char *)names->pdata[i]);
+  g_string_append (advice, names->len > 0 ? "." : " none.");
+  return dkms_fail (error, DKMS_ERROR_NO_HEADERS, kernel->source_dir, advice->str,
+                    "Kernel %s is not installed: there is no %s", kernel->release, shown);
+}
+
 gboolean
 dkms_step_check_headers (const DkmsRun *run, const DkmsKernel *kernel, GError **error)
 {
+  const DkmsSettings *s = run->settings;
+  g_autofree char *shown = dkms_root_host_path (s->root, kernel->dir);
   g_autofree char *package = NULL;
   g_autofree char *advice = NULL;
 
-  if (dkms_kernel_has_headers (kernel, run->settings->root))
+  if (dkms_kernel_has_headers (kernel, s->root))
     return TRUE;
-  package = dkms_distro_headers_package (run->settings->distro, kernel->release);
+  if (s->kernelsourcedir == NULL && !dkms_root_is_dir (s->root, kernel->dir))
+    return fail_no_kernel (run, kernel, shown, error);
+  package = dkms_distro_headers_package (s->distro, kernel->release);
   advice = g_strdup_printf ("Install %s, or name the directory with --kernelsourcedir.", package);
   return dkms_fail (error, DKMS_ERROR_NO_HEADERS, kernel->source_dir, advice,
                     "The headers of kernel %s are missing: there is no %s/include", kernel->release,

@@ -8,6 +8,7 @@
  *   journal/<id>.json a change under way (store/transaction.h)
  *   depmod/<id>.<k>   the run with work/<id> installed something for kernel <k>: depmod is due
  *   logs/<m>/<v>/<k>/<a>/make.log   log of the last build that failed
+ * A file <m>/<v>/<k>/<a>/.stale says that the source was replaced after that build.
  */
 #pragma once
 

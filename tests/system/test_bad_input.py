@@ -257,6 +257,14 @@ def test_missing_headers_name_the_package(root):
     assert result.rc == 21 and "linux-headers-6.5.0-bare" in result.err
 
 
+def test_kernel_that_is_not_installed(root):
+    root.source()
+    root.kernel("6.5.0-bare", headers=False)
+    result = root("build", "foo/1.0", "-k", "6.1.0-9-test")
+    assert result.rc == 21 and f"Kernel 6.1.0-9-test is not installed: there is no {root.modules}/6.1.0-9-test" in result.err, result
+    assert f"Kernels with headers: {K2}, {K1}." in result.err or f"Kernels with headers: {K1}, {K2}." in result.err
+
+
 def test_no_os_release(root):
     (root.path / "etc/os-release").unlink()
     assert root("--version").rc == 4

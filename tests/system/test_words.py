@@ -233,6 +233,19 @@ def shell(request, tmp_path):
     shell.close()
 
 
+def test_bash_lists_modules_whole(root, tmp_path):
+    """Beside files, too: "foo/1.0" is not the file "1.0"."""
+    (tmp_path / "home/directory").mkdir(parents=True)
+    root.source("foo", "1.0")
+    root.source("foo", "2.0")
+    shell = Shell("bash", tmp_path / "home")
+    try:
+        shell.type(f"dkms --root {root.path} build \t\t")
+        assert {shell.expect(r"(foo/1\.0|foo/2\.0|directory/)[ \r\n]").group(1) for _ in range(3)} == {"foo/1.0", "foo/2.0", "directory/"}
+    finally:
+        shell.close()
+
+
 def test_shells_complete(shell, root):
     root.source("foo", "1.0")
     root.source("other", "2.0")
