@@ -589,6 +589,8 @@ main (int argc, char **argv)
     rc = print (allow, "allow_code");
   if (rc == 0)
     rc = print (refuse, "refuse_code");
+  seccomp_release (allow);
+  seccomp_release (refuse);
   if (rc != 0 || fflush (stdout) != 0)
     {
       (void)fprintf (stderr, "make-filter: cannot make the filters (%d)\n", rc);
