@@ -117,7 +117,7 @@ ask_helper (const GPtrArray *files, int *status, GError **error)
 
 /* ---- symbols ---- */
 
-/* Symbols that a linker or compiler makes up and that kernels do not look for. */
+/* Symbols that compilers and linkers generate and that kernels do not resolve. */
 static gboolean
 is_made_up (const char *name)
 {
@@ -488,7 +488,7 @@ doubt_symbols (const Judgement *self, const char *dir)
     }
 }
 
-/* What the administrator wants to be an error. */
+/* Fails if strict_symbols makes doubts an error. */
 static gboolean
 allow (const DkmsJob *job, const GPtrArray *doubts, GError **error)
 {

@@ -143,8 +143,7 @@ put_finding (ElfKind kind, const char *name, const char *value, void *user)
     }
 }
 
-/* Whether libkmod, and with it depmod and modprobe, can read the file. What it does not like in any other way than by
- * an error ends the process. */
+/* Whether libkmod, and with it depmod and modprobe, can read the file. A failed assertion in it ends the process. */
 static int
 kmod_can_read (struct kmod_ctx *ctx, int fd)
 {
@@ -341,7 +340,7 @@ limit (int resource, rlim_t most)
     perror ("dkms-modinfo: cannot set a limit");
 }
 
-/* From here on what a file may make of this process does no harm. */
+/* A file that takes this process over gains nothing: it has no rights from here on. */
 static int
 drop_rights (void)
 {

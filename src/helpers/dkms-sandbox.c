@@ -204,9 +204,9 @@ parse (Sandbox *self, int argc, char **argv)
 
 /* ---- the commands ---- */
 
-/* Where the kernel schedules each session as one, it goes by the niceness of the session (sched(7), "autogroup"). It takes
- * one change in a tenth of a second, of the whole machine, from processes without privilege: several builds that start at
- * once take turns, and one that does not get its turn for a second goes on without. */
+/* Where the kernel schedules each session as one, it goes by the niceness of the session (sched(7), "autogroup"). It
+ * takes one change in a tenth of a second, of the whole machine, from processes without privilege: several builds that
+ * start at once take turns, and one that does not get its turn for a second goes on without. */
 static void
 make_session_nice (const Sandbox *self)
 {

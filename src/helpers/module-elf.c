@@ -123,7 +123,7 @@ read_symbols (const Image *image, const Section *section, const Section *strings
 
       if (name == NULL || *name == '\0')
         continue;
-      /* Nobody minds a weak one that is not there; 13 is STT_SPARC_REGISTER. */
+      /* Weak symbols may stay undefined. 13 is STT_SPARC_REGISTER. */
       if (place == SHN_UNDEF)
         {
           if (ELF64_ST_BIND (info) == STB_GLOBAL && ELF64_ST_TYPE (info) != 13)

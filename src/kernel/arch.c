@@ -53,7 +53,7 @@ dkms_arch_of_config (const char *config, DkmsArch *arch)
   return FALSE;
 }
 
-/* Families of which `uname -m` knows more names than one. */
+/* Some families have several names. */
 gboolean
 dkms_arch_is_named (const DkmsArch *arch, const char *name)
 {

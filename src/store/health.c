@@ -134,7 +134,7 @@ is_whole (int dir, const char *name)
 
 /* ---- builds ---- */
 
-/* Where the distribution, or the admin, wants modules: mostly they are there. */
+/* Where the distribution or the administrator wants modules. Most modules are there. */
 static char *
 usual_place (const DkmsSettings *s)
 {

@@ -305,7 +305,7 @@ read_module (const DkmsSettings *settings, DkmsState *state, int tree_fd, const 
       for (guint b = 0; b < v->builds->len; b++)
         active += ((const DkmsBuild *)v->builds->pdata[b])->active;
     }
-  /* Mostly every link leads to a build, and none need be read once more. */
+  /* If every link leads to a build, as usual, no link need be read again. */
   for (guint i = 0; names != NULL && links > active && i < names->len; i++)
     if (is_kernel_link_name (names->pdata[i]))
       read_dangling_link (state, fd, module, names->pdata[i]);

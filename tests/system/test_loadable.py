@@ -357,7 +357,7 @@ def test_real_symbol_that_nothing_exports(real):
 
 # ---- builds that were not judged when they were made ----
 
-@pytest.mark.parametrize("content, code", [(b"text\n", 6), (good(), 0), (good(needs=["nosuch"]), 0)])
+@pytest.mark.parametrize("content, code", [(b"text\n", 6), (good(), 0), (good(needs=["nosuch"]), 0)], ids=["text", "good", "doubtful"])
 def test_build_of_the_reference(root, content, code):
     source(root, content)
     root.ok("build", "foo/1.0", "-k", K1)
