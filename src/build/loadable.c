@@ -445,6 +445,23 @@ list_needs (const Judgement *self, guint i)
   return needs;
 }
 
+/* Without the list, no symbol gets a checksum, and a kernel with CONFIG_MODVERSIONS wants one of every module. */
+static void
+doubt_without_symvers (const Judgement *self)
+{
+  const DkmsJob *job = self->job;
+  guint needed = 0;
+
+  for (guint i = 0; i < self->facts->len; i++)
+    {
+      g_autoptr (GHashTable) needs = list_needs (self, i);
+      needed += g_hash_table_size (needs);
+    }
+  if (needed > 0 || (job->config != NULL && dkms_kernel_config_has (job->config, "CONFIG_MODVERSIONS")))
+    doubt (self, "Install complete headers of the kernel, or compile all of it: 'make modules_prepare' is not enough.",
+           "%s/Module.symvers, which lists the symbols of the kernel, is missing", job->kernel->source_dir);
+}
+
 static void
 doubt_symbols (const Judgement *self, const char *dir)
 {
@@ -460,14 +477,6 @@ doubt_symbols (const Judgement *self, const char *dir)
 
       if (g_hash_table_size (needs) == 0)
         continue;
-      if (job->symvers == NULL)
-        {
-          doubt (self,
-                 "Install complete headers of the kernel, or compile all of it: 'make modules_prepare' is not enough.",
-                 "%s needs symbols of the kernel, and there is no %s/Module.symvers to tell whether it has them", file,
-                 job->kernel->source_dir);
-          return;
-        }
       dkms_symvers_take (job->symvers, needs, differing);
       if (own != NULL)
         dkms_symvers_take (own, needs, NULL);
@@ -526,7 +535,10 @@ dkms_loadable_judge (const DkmsJob *job, const char *dir, const GPtrArray *files
     if (!check_kind (&self, i, status, error) || !check_arch (&self, i, error) || !check_vermagic (&self, i, error))
       return FALSE;
   doubt_headers (&self);
-  doubt_symbols (&self, dir);
+  if (job->symvers == NULL)
+    doubt_without_symvers (&self);
+  else
+    doubt_symbols (&self, dir);
   return allow (job, doubts, error);
 }
 

@@ -133,6 +133,12 @@ def test_read_only_module_is_stripped(real):
     assert result.err == "" and b".debug_info" not in file.read_bytes() and file.stat().st_mode & 0o777 == 0o644
 
 
+def test_module_without_symbols_of_a_kernel_without_versions(root):
+    kernel(root, symbols=None, versions=False)
+    source(root, module())
+    assert root.ok("install", "foo/1.0", "-k", K1).err == ""
+
+
 # ---- what certainly does not ----
 
 CERTAIN = {
@@ -241,7 +247,8 @@ OTHER = "6.0.0-9-other"
 DOUBTS = {
     "headers": (dict(headers=OTHER), good(release=OTHER), f"those of kernel {OTHER}", f"linux-headers-{K1}"),
     "prebuilt": (dict(), good(release=OTHER), f"was built for kernel {OTHER}", f"linux-headers-{K1}"),
-    "no Module.symvers": (dict(symbols=None), good(), "no ", "modules_prepare"),
+    "no Module.symvers": (dict(symbols=None), good(), "Module.symvers, which lists the symbols of the kernel, is missing", "modules_prepare"),
+    "no Module.symvers and no symbols": (dict(symbols=None), module(), "is missing", "modules_prepare"),
     "symbols": (dict(), good(needs=["printk", "nosuch_b", "nosuch_a", "x", "y"]), "nosuch_a, nosuch_b, x and 1 more", "register or install"),
     "checksums": (dict(symbols={"printk": 0x99}), good(), "other versions of symbols than the kernel has: printk", "Build it again"),
 }
