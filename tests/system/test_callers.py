@@ -90,8 +90,11 @@ def test_reader_goes_away(root, streams):
     assert root.status() == []
 
 
-def test_programs_get_sigpipe_back(root):
-    root.source(extra="PRE_INSTALL=pre.sh\n",
+@pytest.mark.parametrize("sandbox", ["auto", "off"])
+@pytest.mark.parametrize("where", ["PRE_BUILD", "PRE_INSTALL"])
+def test_programs_get_sigpipe_back(root, where, sandbox):
+    root.framework(f"sandbox={sandbox}\n")
+    root.source(extra=f"{where}=pre.sh\n",
                 files={"foo.c": "x", "pre.sh": "#!/bin/bash\nyes | head -n 1 >/dev/null\n[ ${PIPESTATUS[0]} = 141 ]\n"})
     root.ok("install", "foo/1.0", "-k", K1)
 
