@@ -285,18 +285,19 @@ def test_shipped_framework_conf_changes_nothing(root):
 
 EVERYWHERE = {"/usr/sbin/dkms", "/etc/dkms/framework.conf", "/usr/share/man/man8/dkms.8", "/usr/share/man/man5/dkms.conf.5",
               "/usr/share/man/man5/dkms-framework.conf.5", "/usr/share/bash-completion/completions/dkms",
-              "/usr/share/zsh/site-functions/_dkms", "/usr/share/fish/vendor_completions.d/dkms.fish", *(f"/usr/libexec/dkms/dkms-{n}" for n in ("archive", "compress", "modinfo", "sandbox", "sign"))}
+              "/usr/share/fish/vendor_completions.d/dkms.fish", *(f"/usr/libexec/dkms/dkms-{n}" for n in ("archive", "compress", "modinfo", "sandbox", "sign"))}
 SYSTEMD = {"/usr/lib/systemd/system/dkms.service", "/usr/lib/sysusers.d/dkms.conf"}
 OPENRC = {"/etc/init.d/dkms", "/usr/lib/sysusers.d/dkms.conf"}
-DEBIAN = {"/usr/lib/dkms/dkms_autoinstaller", "/usr/share/apport/package-hooks/dkms_packages.py", "/usr/lib/sysusers.d/dkms.conf",
+ZSH = {"/usr/share/zsh/site-functions/_dkms"}
+DEBIAN = {"/usr/share/zsh/vendor-completions/_dkms", "/usr/lib/dkms/dkms_autoinstaller", "/usr/share/apport/package-hooks/dkms_packages.py", "/usr/lib/sysusers.d/dkms.conf",
           "/usr/lib/kernel/install.d/40-dkms.install",
           *(f"/etc/kernel/{n}.d/dkms" for n in ("postinst", "header_postinst", "preinst", "prerm"))}
-REDHAT = {"/usr/lib/kernel/install.d/40-dkms.install"} | SYSTEMD
-ARCH = {"/usr/share/libalpm/scripts/dkms-hook", *(f"/usr/share/libalpm/hooks/70-dkms-{n}.hook" for n in ("prepare", "finish"))} | SYSTEMD
+REDHAT = {"/usr/lib/kernel/install.d/40-dkms.install"} | SYSTEMD | ZSH
+ARCH = {"/usr/share/libalpm/scripts/dkms-hook", *(f"/usr/share/libalpm/hooks/70-dkms-{n}.hook" for n in ("prepare", "finish"))} | SYSTEMD | ZSH
 
 
 @pytest.mark.parametrize("distro, init, files", [("debian", "auto", DEBIAN), ("redhat", "auto", REDHAT), ("arch", "auto", ARCH),
-                                                 ("generic", "none", set()), ("generic", "openrc", OPENRC), ("generic", "systemd", SYSTEMD)])
+                                                 ("generic", "none", ZSH), ("generic", "openrc", OPENRC | ZSH), ("generic", "systemd", SYSTEMD | ZSH)])
 def test_make_install_brings_the_files_of_the_family(tmp_path, distro, init, files):
     subprocess.run(["meson", "setup", tmp_path / "b", DATA.parent, f"-Ddistro={distro}", f"-Dinit={init}"], check=True, capture_output=True)
     listing = subprocess.run(["meson", "introspect", "--installed", tmp_path / "b"], capture_output=True, text=True, check=True).stdout
