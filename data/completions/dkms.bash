@@ -3,7 +3,7 @@
 
 _dkms ()
 {
-  local program=$1 i word description begun files= named
+  local program=$1 i word description begun files='' named
   local -a words=()
 
   # The name as typed, unless that is none of a program (an alias, or a user without /usr/sbin in PATH).
