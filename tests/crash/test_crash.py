@@ -27,6 +27,7 @@ SCENARIOS = {
     "install-two-kernels": (["add foo/1.0"], f"install foo/1.0 -k {K1} -k {K2} -j1"),
     "rebuild": ([f"install foo/1.0 -k {K1}"], f"build foo/1.0 -k {K1} --force"),
     "reinstall": ([f"install foo/1.0 -k {K1}"], f"install foo/1.0 -k {K1} --force"),
+    "replace": ([f"install foo/1.0 -k {K1}"], f"install /elsewhere/foo-1.0 -k {K1} --force"),
     "upgrade": ([f"install foo/1.0 -k {K1}"], f"install foo/2.0 -k {K1}"),
     "uninstall": ([f"install foo/1.0 -k {K1}"], f"uninstall foo/1.0 -k {K1}"),
     "unbuild": ([f"install foo/1.0 -k {K1}"], f"unbuild foo/1.0 -k {K1}"),
@@ -66,6 +67,9 @@ def set_stage(name, things):
     elsewhere = place / "elsewhere"
     elsewhere.mkdir()
     shutil.move(template.src / "foo-1.0", elsewhere / "foo-1.0") if name in ("add", "ldtarball") else None
+    if name == "replace":
+        shutil.copytree(template.src / "foo-1.0", elsewhere / "foo-1.0")
+        (elsewhere / "foo-1.0/README").write_text("another source\n")
     if name == "ldtarball":
         maker = stage.copy_of(template, place / "maker", modules)
         maker.ok("build", str(elsewhere / "foo-1.0"), "-k", K1)
