@@ -20,8 +20,8 @@ has_proc (void)
   return access ("/proc/self/fd", F_OK) == 0;
 }
 
-/* Nothing that is mounted from now on appears anywhere else. In a chroot, "/" need not be a mount; then only the root
- * of the namespace can be told so, where setns(2) leads. Returns: FALSE with errno */
+/* Keeps later mounts from propagating to other namespaces. In a chroot, "/" need not be a mount point; then the
+ * propagation is changed at the root of the namespace, which setns(2) enters. Returns: FALSE with errno */
 static gboolean
 make_mounts_private (void)
 {
@@ -36,7 +36,7 @@ make_mounts_private (void)
     return FALSE;
   ok = mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
   if (fchdir (here) < 0 || chroot (".") < 0)
-    abort (); /* this would be another root than the caller's */
+    abort (); /* the process would go on in another root */
   (void)fchdir (cwd >= 0 ? cwd : here);
   return ok;
 }

@@ -12,7 +12,7 @@
 
 enum { MAX_LINKS = 40 }; /* as in the kernel */
 
-/* What the options of dkms-sandbox do to one path. */
+/* One option of dkms-sandbox. */
 typedef struct {
   const char *option;
   char *path; /* without links in it */
@@ -21,7 +21,7 @@ typedef struct {
 
 struct DkmsView {
   const DkmsSettings *settings;
-  GPtrArray *changes;  /* element-type Change: what is hidden and what is shown in it; at most one for a path */
+  GPtrArray *changes;  /* element-type Change: hidden directories and what is shown in them; one per path */
   GPtrArray *writable; /* element-type utf8: directories, none of which lies in another one on the same mount */
   GPtrArray *claimed;  /* element-type utf8: directories in which the build user may read everything */
 };
@@ -67,7 +67,7 @@ is_below (const char *path, const char *dir)
 
 /* ---- what there is ---- */
 
-/* The entry @path itself, whose parents have no links in them. Returns: FALSE when it does not exist */
+/* Looks at @path without following it; its parents contain no links. Returns: FALSE when it does not exist */
 static gboolean
 look (const DkmsView *self, const char *path, struct stat *st, char **text)
 {
@@ -83,7 +83,7 @@ look (const DkmsView *self, const char *path, struct stat *st, char **text)
   return !S_ISLNK (st->st_mode) || *text != NULL;
 }
 
-/* Whether the build user may enter a directory. Whoever is not root builds as himself, and has just entered it. */
+/* Whether the build user may enter a directory. An ordinary user builds as himself, and has just entered it. */
 static gboolean
 may_enter (const DkmsView *self, const struct stat *st)
 {
@@ -102,7 +102,7 @@ hides (const Change *change)
          || strcmp (change->option, "--home") == 0;
 }
 
-/* Returns: (transfer none) (nullable): what decides about @path: the last of the changes on the way to it */
+/* Returns: (transfer none) (nullable): the change with the longest path that contains @path */
 static const Change *
 nearest (const DkmsView *self, const char *path)
 {
@@ -134,7 +134,7 @@ is_in (const GPtrArray *dirs, const char *path)
   return FALSE;
 }
 
-/* There is one change for a path: the new one replaces an old one. */
+/* Replaces an earlier change of the same path. */
 static void
 add_change (DkmsView *self, const char *option, const char *path, const char *text)
 {
@@ -149,7 +149,7 @@ add_change (DkmsView *self, const char *option, const char *path, const char *te
   g_ptr_array_add (self->changes, change);
 }
 
-/* What happens on the way from "/" to a path. */
+/* Called for a directory or link on the way from "/" to a path. @last: nothing follows it */
 typedef void (*StepFunc) (DkmsView *self, const char *path, const struct stat *st, const char *text, gboolean last);
 
 /* Calls @step (nullable) for every directory and link on the way to @path. Returns: (transfer full) (nullable): the
@@ -204,8 +204,8 @@ follow (DkmsView *self, const char *path, StepFunc step)
   return g_strdup (done->len > 0 ? done->str : "/");
 }
 
-/* A directory that the build user may not enter is as good as hidden: he sees in it what is shown to him. One that is
- * writable is not what it was, so it can be opened to him. */
+/* Handles a directory that the build user may not enter like a hidden one: only what is shown appears in it. In an
+ * overlay its mode can be changed instead. */
 static void
 make_way (DkmsView *self, const char *path, const struct stat *st, const char *text, gboolean last)
 {
@@ -239,7 +239,8 @@ dkms_view_show (DkmsView *self, const char *path)
   return g_steal_pointer (&real);
 }
 
-/* Whether both are on one mount, as far as the kernel tells; else an overlay of one would not be one of the other. */
+/* Whether both paths are on the same mount, so that an overlay of one covers the other. TRUE if the kernel cannot tell
+ * (before Linux 5.8). */
 static gboolean
 share_mount (const DkmsView *self, const char *a, const char *b)
 {
@@ -309,9 +310,9 @@ dkms_view_show_links (DkmsView *self, const char *path)
       }
 }
 
-/* A package could ship a link to any secret whose name it guesses. So what its links lead to is shown only if everybody
- * could read it who got there, and if no name on the way begins with a dot; and in /run, where sockets are, no
- * directory. */
+/* A package could ship a link to any secret whose path it guesses. The target of a link is therefore shown only if its
+ * mode lets everybody read it and no name in its path begins with a dot. Directories in /run are never shown: they
+ * contain sockets. */
 static gboolean
 is_harmless (const DkmsView *self, const char *real)
 {
@@ -323,7 +324,7 @@ is_harmless (const DkmsView *self, const char *real)
     return FALSE;
   for (guint i = 0; i < self->changes->len; i++)
     if (is_below (((const Change *)self->changes->pdata[i])->path, real))
-      return FALSE; /* all of a hidden directory, or more */
+      return FALSE; /* it contains a hidden directory as a whole */
   if (S_ISDIR (st.st_mode))
     return (st.st_mode & 05) == 05 && !is_below (real, "/run");
   return S_ISREG (st.st_mode) && (st.st_mode & 04) != 0;
@@ -369,7 +370,7 @@ compare_changes (gconstpointer a, gconstpointer b)
 void
 dkms_view_add_options (const DkmsView *self, GPtrArray *argv)
 {
-  /* In the order of their paths each comes after those of the directories that it is in. */
+  /* Sorted by path, a directory comes before what is in it. */
   g_ptr_array_sort (self->changes, compare_changes);
   g_ptr_array_sort (self->writable, dkms_compare_names);
   for (guint i = 0; i < self->changes->len; i++)

@@ -7,53 +7,52 @@
 
 typedef struct DkmsView DkmsView;
 
-/** Returns: (transfer full): a view that hides nothing. @settings: borrowed; its build user is who looks */
+/** Returns: (transfer full): a view that hides nothing. @settings: borrowed; names the build user */
 DkmsView *dkms_view_new (const DkmsSettings *settings);
 void dkms_view_free (DkmsView *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsView, dkms_view_free)
 
-/** Hides the directory @path, wherever links lead, if it exists. @option: how, as dkms-sandbox calls it */
+/** Hides the directory that @path leads to, if it exists. @option: --mask or --fresh of dkms-sandbox */
 void dkms_view_hide (DkmsView *self, const char *option, const char *path);
 
 /**
  * dkms_view_show:
  * @path: (nullable): a file or directory that the command must be able to reach; absent is fine
  *
- * Shows it, and every link on the way to it, where hidden directories or directories that the build user may not enter
- * are in the way.
- * Returns: (transfer full) (nullable): where it really is; NULL when it does not exist
+ * Shows @path and every link on the way to it, as far as they are in hidden directories or in directories that the
+ * build user may not enter. Returns: (transfer full) (nullable): @path without links; NULL when it does not exist
  */
 char *dkms_view_show (DkmsView *self, const char *path);
 
 /**
  * dkms_view_show_writable:
  * @path: (nullable): a directory, as above
- * @thorough: whether to look into a directory that belongs to the build user for what he cannot read
+ * @thorough: whether to search a directory that belongs to the build user, too, for files that he cannot read
  *
- * Shows the directory, and lets the command read and change all in it, which forgets the changes.
+ * Shows the directory. The command may read and change everything in it; the changes are discarded.
  */
 void dkms_view_show_writable (DkmsView *self, const char *path, gboolean thorough);
 
-/** Shows the directory @path (nullable), and if the build user may not even enter it, lets him read all in it. */
+/** Shows the directory @path (nullable). If the build user may not enter it, he gets read access to all its files. */
 void dkms_view_show_source (DkmsView *self, const char *path);
 
-/** Shows what the links in the directory @path, not those further down, lead to. */
+/** Shows the targets of the links in the directory @path, not of those in its subdirectories. */
 void dkms_view_show_links (DkmsView *self, const char *path);
 
 /**
  * dkms_view_show_linked:
  * @from: a link in a source, as tools name it
- * @text: where it leads
+ * @text: its target
  *
- * Shows what a package's own link leads to, if it is nothing that the package has no business with: see the source.
+ * Shows the target of a link that a package contains, unless it may be a secret (the source has the rules).
  */
 void dkms_view_show_linked (DkmsView *self, const char *from, const char *text);
 
-/** Returns: whether the absolute @path, without links in it, is hidden, or would be if it existed */
+/** Returns: whether @path is hidden; it is absolute and contains no links, and need not exist */
 gboolean dkms_view_hides (const DkmsView *self, const char *path);
 
 /** Makes @path, absolute, the home directory of the command. */
 void dkms_view_set_home (DkmsView *self, const char *path);
 
-/** Appends the options of dkms-sandbox that make it so. */
+/** Appends the options of dkms-sandbox for this view. */
 void dkms_view_add_options (const DkmsView *self, GPtrArray *argv);

@@ -447,8 +447,8 @@ static const char *const refused[] = {
   "socketcall",
 };
 
-/* To give files away succeeds and does nothing, as in other builds without root's rights (fakeroot, rootless image
- * builders): cp -a, tar and install take uid 0 for somebody who may, and nothing of the owner stays with a module. */
+/* Changing the owner of a file has no effect and returns success, as in rootless image builders: cp -a, tar and install
+ * expect that uid 0 may do so, and the owner of a file in a build does not matter. */
 static const char *const pretended[] = { "chown", "chown32", "fchown", "fchown32", "fchownat", "lchown", "lchown32" };
 
 enum {

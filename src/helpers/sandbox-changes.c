@@ -14,7 +14,7 @@
 
 #include "sandbox.h"
 
-/* Creates the parents of @path, as far as the mounts so far allow. */
+/* Creates the parents of @path, where they are missing and can be created. */
 static void
 make_parents (const char *path)
 {
@@ -44,7 +44,7 @@ bind_over (const Sandbox *self, const char *from, const char *to)
     sandbox_die (self, "cover", to);
 }
 
-/* A file in the store that stands for another one. Returns: its descriptor */
+/* Creates a file in the store. Returns: its descriptor */
 static int
 new_file (Sandbox *self, const char *name, mode_t mode, char path[static SANDBOX_STORE_PATH])
 {
@@ -69,7 +69,7 @@ do_fresh (Sandbox *self, const char *path)
   bind_over (self, fresh, path);
 }
 
-/* It stays writable for us until all that shall appear in it is there. */
+/* The mask stays writable until sandbox_close_mask(), for the mount points in it. */
 static void
 do_mask (Sandbox *self, SandboxChange *change)
 {
@@ -182,7 +182,7 @@ do_cover (Sandbox *self, const char *path)
     sandbox_die (self, "cover", path);
 }
 
-/* The file @path appears as a copy that the command's user can read. */
+/* Replaces the file @path by a copy that the command's user can read. */
 static void
 show_copy (Sandbox *self, const char *path)
 {
@@ -210,7 +210,7 @@ do_attach (Sandbox *self, const SandboxChange *change)
   int fd;
 
   if (change->tree < 0)
-    return; /* was not there */
+    return; /* it did not exist */
   if (fstat (change->tree, &st) < 0)
     sandbox_die (self, "show", change->path);
   make_parents (change->path);

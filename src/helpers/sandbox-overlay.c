@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Directories of a sandbox that can be written to although nothing of it is kept, and the access of a user without
- * capabilities to what is in them. Sources: the kernel's Documentation/filesystems/overlayfs.rst,
+/* Overlays, in which a command can write although nothing is kept, and the ownership of files in them, so that a user
+ * without capabilities can use them. Sources: the kernel's Documentation/filesystems/overlayfs.rst,
  * proc_pid_mountinfo(5). */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -16,9 +16,10 @@
 
 #include "sandbox.h"
 
-/* A tree that belongs to the user is looked through so far; one that belongs to somebody else completely. */
+/* How many entries of a tree that belongs to the user are looked at. Trees of others are searched completely. */
 enum { MAX_LOOKED_AT = 20000, MAX_DEPTH = 64 };
-/* Up to so many files that the user may not write to become his; of more, only those that he could not read. */
+/* If a tree has more entries than this that the user may not write to, only those change owner that he cannot read, and
+ * directories. */
 enum { MAX_CLAIMED = 4096 };
 
 static void
@@ -37,7 +38,7 @@ add_path (const Sandbox *self, SandboxPaths *paths, const char *path, int tree)
     sandbox_die (self, "remember", path);
 }
 
-/* Returns: what of @path lies below @dir, or NULL */
+/* Returns: the part of @path below @dir; NULL if it is not below */
 static const char *
 below (const char *path, const char *dir)
 {
@@ -67,7 +68,7 @@ sandbox_read_mounts (void)
   return text;
 }
 
-/* The kernel writes blanks and the like as backslash and three octal digits. */
+/* The kernel writes blanks, tabs, newlines and backslashes as a backslash and three octal digits. */
 static void
 unescape (char *text)
 {
@@ -135,7 +136,7 @@ may_write (const Sandbox *self, const struct stat *st)
 
 typedef struct {
   const Sandbox *self;
-  SandboxPaths needed;   /* cannot be read, or are directories in which nothing can be made */
+  SandboxPaths needed;   /* cannot be read, or are directories that cannot be written to */
   SandboxPaths optional; /* files that can be read, but not written to */
   dev_t device;
   long left; /* entries that may still be looked at */
@@ -209,7 +210,7 @@ find_unreadable (const Sandbox *self, SandboxChange *change)
     {
       if (top >= 0)
         (void)close (top);
-      return; /* what others own cannot be claimed, or nothing is there */
+      return; /* only root can change owners; or there is no such directory */
     }
   survey.device = st.st_dev;
   survey.left = st.st_uid == self->uid ? MAX_LOOKED_AT : LONG_MAX;
@@ -253,12 +254,12 @@ mount_overlay (Sandbox *self, const char *path, const struct stat *st, const cha
   sandbox_new_store (self, "work", 0700, work);
   if (geteuid () == 0 && chown (upper, st->st_uid, st->st_gid) < 0)
     sandbox_die (self, "set the owner of", upper);
-  /* Commas and colons in a path would have to be escaped, in a way that not all kernels understand. */
+  /* Relative, because commas and colons in a path must be escaped, and kernels differ in how. */
   (void)snprintf (options, sizeof options, "lowerdir=.,upperdir=%s,workdir=%s%s", upper, work, more);
   return mount ("dkms", path, "overlay", MS_NOSUID | MS_NODEV, options);
 }
 
-/* Where no overlay can be mounted, as on an overlay that lies on another one, the directory stays read-only. */
+/* If the kernel cannot mount an overlay, as on two overlays that are stacked already, the directory stays read-only. */
 void
 sandbox_do_overlay (Sandbox *self, SandboxChange *change)
 {
@@ -271,10 +272,10 @@ sandbox_do_overlay (Sandbox *self, SandboxChange *change)
   if (chdir (path) < 0)
     sandbox_die (self, "enter", path);
   if (geteuid () != 0)
-    /* Whoever is in a user namespace may not set trusted attributes; the kernel offers others. */
+    /* In a user namespace trusted attributes cannot be set. */
     failed = mount_overlay (self, path, &st, ",userxattr") < 0;
   else
-    /* To change the owner of a file must not copy its content. */
+    /* A change of owner copies no content then. */
     failed = (!has_claims (self, path) || mount_overlay (self, path, &st, ",metacopy=on") < 0)
              && mount_overlay (self, path, &st, "") < 0;
   if (failed)

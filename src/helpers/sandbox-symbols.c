@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The addresses of the kernel's symbols. Whoever has no capability reads zeros in /proc/kallsyms, and a script that
- * looks for addresses there compiles another module than it would as root, without an error. So it is noticed that the
- * file is opened, if root sees more in it than the command does. Sources: proc_kallsyms(5), inotify(7). */
+/* Detects that a command opens /proc/kallsyms. A process without capabilities reads zeros there instead of addresses,
+ * and a script that looks for addresses would compile another module than as root, without an error. Nothing is watched
+ * if the kernel shows the same to root and to the command. Sources: proc_kallsyms(5), inotify(7). */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -14,7 +14,7 @@
 
 static const char file[] = "/proc/kallsyms";
 
-/* Whether any address at the beginning of the file, as this process may read it, is not zero. */
+/* Whether this process sees an address other than zero at the beginning of the file. */
 static int
 shows_addresses (void)
 {
@@ -33,7 +33,7 @@ shows_addresses (void)
   return shows;
 }
 
-/* Whether a process with the capability is shown addresses, and one without it is not. */
+/* Whether addresses are shown with CAP_SYSLOG only. */
 static int
 hides_addresses (void)
 {
@@ -54,7 +54,7 @@ hides_addresses (void)
 void
 sandbox_watch_symbols (Sandbox *self)
 {
-  /* As long as the file is open, the kernel has one and the same inode for it, which is what is watched. */
+  /* inotify watches an inode. The kernel keeps it as long as the file is open. */
   int kept = hides_addresses () ? open (file, O_RDONLY | O_CLOEXEC) : -1;
 
   if (kept < 0)

@@ -124,7 +124,7 @@ open_fifo (DkmsJobserver *self, const char *dir, const char *tool_dir, GError **
   return self->write_end >= 0 || dkms_fail_errno (error, "open", self->fifo);
 }
 
-/* A pipe that is full, which only a build can have done, has tokens enough. */
+/* A full pipe drops the token: only a build that floods the pipe can have filled it. */
 static void
 put_token (int fd, char token)
 {
@@ -256,7 +256,7 @@ dkms_jobserver_give (DkmsJobserver *self)
     self->free_slot = self->outer >= 0;
   if (self->running > 0)
     return;
-  /* A build that was killed may have died with tokens in hand. */
+  /* A killed build may have held tokens. */
   while (self->lent->len > 0)
     give_back (self, self->lent);
   fill (self);

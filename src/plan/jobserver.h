@@ -30,10 +30,10 @@ void dkms_jobserver_give (DkmsJobserver *self);
 /**
  * dkms_jobserver_relay:
  *
- * Lends builds the jobs of the make that started us, one after the other as they take them, and gives back what they do
- * not use. Its own pipe they never see: it may be hidden from them, they cannot spoil it, and whatever happens to them,
- * all of its tokens get back.
- * Returns: after how many milliseconds to call it again; -1: not until a build starts
+ * Moves tokens of the outer make's jobserver to the pipe of the builds, one at a time as builds take them, and returns
+ * unused ones. Builds have no access to the outer make's pipe, so it may be hidden from them, and it gets all tokens
+ * back whatever happens to a build.
+ * Returns: milliseconds until it must be called again; -1: not before a build starts
  */
 int dkms_jobserver_relay (DkmsJobserver *self);
 /** Returns: what becomes readable when a slot may be free; -1 when there is no limit */
