@@ -17,7 +17,12 @@ def put(root, dkms):
         shutil.copytree(HERE / f"{name}-1.0", root / f"usr/src/{name}-1.0")
     tool = root / "usr/local/bin/dkms"
     tool.parent.mkdir(parents=True, exist_ok=True)
-    tool.write_text(f'#!/bin/sh\nexec {dkms} --root {root} "$@"\n')
+    # A copy, because builds do not see the place where this one was built when it is below /home or /tmp.
+    copy = root / "usr/local/lib/dkms"
+    copy.mkdir(parents=True)
+    shutil.copy(dkms, copy / "dkms")
+    shutil.copytree(pathlib.Path(dkms).parent / "helpers", copy / "helpers", ignore=shutil.ignore_patterns("*.p"))
+    tool.write_text(f'#!/bin/sh\nexec {copy}/dkms --root {root} "$@"\n')
     tool.chmod(0o755)
     return {"PATH": f"{tool.parent}:{os.environ['PATH']}", "POOL_CONFIG": str(root / "etc/dkms/pool.conf")}
 
