@@ -91,6 +91,7 @@ check_link (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat
 static gboolean
 check_links (DkmsTarball *self, GError **error)
 {
+  g_return_val_if_fail (self->tree != NULL, FALSE);
   self->tree_fd = open (self->tree, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (self->tree_fd < 0)
     return dkms_fail_errno (error, "open", self->tree);
