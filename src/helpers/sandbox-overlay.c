@@ -151,8 +151,9 @@ look_at (Survey *survey, int dir_fd, const char *name, const char *path, int dep
   struct stat st;
   int fd;
 
-  if (fstatat (dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_dev != survey->device
-      || (!S_ISDIR (st.st_mode) && !S_ISREG (st.st_mode)))
+  /* Files of an overlay need not have the device number of its directories. */
+  if (fstatat (dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || (!S_ISDIR (st.st_mode) && !S_ISREG (st.st_mode))
+      || (S_ISDIR (st.st_mode) && st.st_dev != survey->device))
     return;
   if (!sandbox_may_read (self, &st) || (S_ISDIR (st.st_mode) && !may_write (self, &st)))
     add_path (self, &survey->needed, path, -1);
