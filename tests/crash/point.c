@@ -43,6 +43,8 @@ static const int changing[] = {
 
 static unsigned char ignored[MAX_PIDS]; /* 1: in a sandbox */
 static unsigned char alive[MAX_PIDS];
+static unsigned char
+    held[MAX_PIDS]; /* at its first stop, seen before that of the parent which says whose child it is */
 static char mode;
 static long wanted, seen;
 static int error_number, failing_pid;
@@ -165,7 +167,7 @@ kill_all (void)
   int status;
 
   for (pid = 1; pid < MAX_PIDS; pid++)
-    if (alive[pid])
+    if (alive[pid] || held[pid])
       (void)kill (pid, SIGKILL);
   while ((pid = waitpid (-1, &status, __WALL)) > 0 || errno == EINTR)
     if (pid > 0 && WIFSTOPPED (status)) /* one that was just born */
@@ -209,6 +211,13 @@ at_exec (pid_t pid)
     ignored[pid] = 1;
 }
 
+static void
+go_on (pid_t pid, int to_exit, int signal)
+{
+  if (ptrace (to_exit ? PTRACE_SYSCALL : PTRACE_CONT, pid, NULL, (void *)(long)signal) < 0 && errno != ESRCH)
+    stop ("ptrace");
+}
+
 static int
 follow (pid_t command)
 {
@@ -224,9 +233,14 @@ follow (pid_t command)
         continue;
       if (WIFEXITED (status) || WIFSIGNALED (status))
         {
-          ignored[pid] = alive[pid] = 0;
+          ignored[pid] = alive[pid] = held[pid] = 0;
           if (pid == command)
             result = WIFEXITED (status) ? WEXITSTATUS (status) : 128 + WTERMSIG (status);
+          continue;
+        }
+      if (!alive[pid])
+        {
+          held[pid] = 1;
           continue;
         }
       switch (status >> 8)
@@ -244,6 +258,9 @@ follow (pid_t command)
             {
               ignored[message] = ignored[pid];
               alive[message] = 1;
+              if (held[message])
+                go_on ((pid_t)message, 0, 0);
+              held[message] = 0;
             }
           break;
         case SIGTRAP | 0x80:
@@ -261,8 +278,7 @@ follow (pid_t command)
           if (signal == SIGSTOP || signal == SIGTRAP)
             signal = 0;
         }
-      if (ptrace (to_exit ? PTRACE_SYSCALL : PTRACE_CONT, pid, NULL, (void *)(long)signal) < 0 && errno != ESRCH)
-        stop ("ptrace");
+      go_on (pid, to_exit, signal);
     }
   return result;
 }
