@@ -14,8 +14,15 @@
 
 #include "sandbox.h"
 
-/* Creates the parents of @path, where they are missing and can be created. */
-static void
+/* Creates the directory @path. Returns: 0, also where it is already there, or -1 with errno */
+static int
+make_dir (const char *path)
+{
+  return mkdir (path, 0755) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+/* Creates the parents of @path. Returns: 0, or -1 with errno of the first one that is missing and cannot be created */
+static int
 make_parents (const char *path)
 {
   char walk[PATH_MAX];
@@ -25,16 +32,22 @@ make_parents (const char *path)
     if (*p == '/')
       {
         *p = '\0';
-        (void)mkdir (walk, 0755);
+        if (make_dir (walk) < 0)
+          return -1;
         *p = '/';
       }
+  return 0;
 }
 
-static void
-make_dirs (const char *path, mode_t mode)
+/* Whether there is something at @path that this process can see. */
+static int
+is_there (const Sandbox *self, const char *path, struct stat *st)
 {
-  make_parents (path);
-  (void)mkdir (path, mode);
+  if (stat (path, st) == 0)
+    return 1;
+  if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP && errno != EACCES)
+    sandbox_die (self, "look at", path);
+  return 0;
 }
 
 static void
@@ -63,7 +76,7 @@ do_fresh (Sandbox *self, const char *path)
   char fresh[SANDBOX_STORE_PATH];
   struct stat st;
 
-  if (stat (path, &st) < 0 || !S_ISDIR (st.st_mode))
+  if (!is_there (self, path, &st) || !S_ISDIR (st.st_mode))
     return;
   sandbox_new_store (self, "fresh", 01777, fresh);
   bind_over (self, fresh, path);
@@ -76,7 +89,7 @@ do_mask (Sandbox *self, SandboxChange *change)
   char empty[SANDBOX_STORE_PATH];
   struct stat st;
 
-  if (stat (change->path, &st) < 0)
+  if (!is_there (self, change->path, &st))
     return;
   if (S_ISDIR (st.st_mode))
     sandbox_new_store (self, "empty", 0555, empty);
@@ -94,8 +107,9 @@ do_home (Sandbox *self, const char *path)
   char home[SANDBOX_STORE_PATH];
   struct stat st;
 
-  make_dirs (path, 0755);
-  if (stat (path, &st) < 0)
+  if ((make_parents (path) < 0 || make_dir (path) < 0) && errno != EROFS && errno != EACCES && errno != ENOTDIR)
+    sandbox_die (self, "make", path);
+  if (!is_there (self, path, &st))
     return; /* a root without the directory that it should be in */
   sandbox_new_store (self, "home", 0700, home);
   if (geteuid () == 0 && chown (home, self->uid, self->gid) < 0)
@@ -107,8 +121,7 @@ do_home (Sandbox *self, const char *path)
 static void
 do_link (const Sandbox *self, const SandboxChange *change)
 {
-  make_parents (change->path);
-  if (symlink (change->from, change->path) < 0 && errno != EEXIST)
+  if (make_parents (change->path) < 0 || (symlink (change->from, change->path) < 0 && errno != EEXIST))
     sandbox_die (self, "show", change->path);
 }
 
@@ -213,10 +226,12 @@ do_attach (Sandbox *self, const SandboxChange *change)
     return; /* it did not exist */
   if (fstat (change->tree, &st) < 0)
     sandbox_die (self, "show", change->path);
-  make_parents (change->path);
-  if (S_ISDIR (st.st_mode))
-    (void)mkdir (change->path, 0755);
-  else if ((fd = open (change->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) >= 0)
+  if (make_parents (change->path) < 0 || (S_ISDIR (st.st_mode) && make_dir (change->path) < 0))
+    sandbox_die (self, "make a place for", change->path);
+  fd = S_ISDIR (st.st_mode) ? -1 : open (change->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd < 0 && !S_ISDIR (st.st_mode) && errno != EEXIST)
+    sandbox_die (self, "make a place for", change->path);
+  if (fd >= 0)
     (void)close (fd);
   if (sandbox_attach_tree (change->tree, change->path) < 0)
     sandbox_die (self, "show", change->path);
