@@ -322,12 +322,12 @@ def test_status_of_one_kernel_reads_no_other_recipes(root):
 
 
 def test_placeholder_is_explained(real):
-    """The compiler's helpers fail without a word on it."""
+    """The compiler's helpers fail without a word on it, or, with make 4.4, build what then has an odd version."""
     version = "#MODULE_VERSION#"
     real.source("foo", version, files={"foo.c": "#include <linux/module.h>\nMODULE_LICENSE(\"GPL\");\n", "Makefile": "obj-m := foo.o\n"})
     result = real("build", f"foo/{version}", "-k", real.release)
-    assert result.rc == 10 and result.err.count(f'PACKAGE_VERSION="{version}" in ') == 1, result
-    assert "is a placeholder that was not filled in. make cannot build in a directory with a '#' in its name." in result.err
+    assert result.rc in (0, 10) and result.err.count(f'PACKAGE_VERSION="{version}" in ') == 1, result
+    assert "is a placeholder that was not filled in. Most versions of make cannot build in a directory with a '#'" in result.err
 
 
 def test_expressions_in_a_root_without_devices(chrooted):

@@ -66,7 +66,8 @@ def test_unprepared_headers(real):
     result = real("build", "foo/1.0", "-k", real.release, "--config", "/config")
     if result.rc == 21:  # found out before
         return
-    assert first_error(result) == "ERROR: Kernel configuration is invalid.", result
+    # The makefiles of older kernels find it out for themselves; with newer ones it is make's own message.
+    assert re.search(r"^ERROR: Kernel configuration is invalid\.$|include/config/auto\.conf: No such file", first_error(result)), result
 
 
 def test_colours(root):
