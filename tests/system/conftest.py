@@ -199,8 +199,9 @@ def as_nobody(root, *arguments, own=(), host=False, **keywords):
                 shutil.copy(helper, program.parent / "helpers")
     for path in own:
         subprocess.run(["chown", "-R", "nobody", path], check=True)
-    for directory in [root.path, *root.path.parents][:4]:
-        directory.chmod(directory.stat().st_mode | 0o055)
+    for directory in [root.path, *root.path.parents][:5]:  # pytest's own directories, one more with several processes
+        if directory.stat().st_mode & 0o055 != 0o055:
+            directory.chmod(directory.stat().st_mode | 0o055)
     drop = "import os,sys; os.setgroups([]); os.setgid(65534); os.setuid(65534); os.execv(sys.argv[1], sys.argv[1:])"
     return Result(subprocess.run(["/usr/bin/python3", "-c", drop, program, *([] if host else ["--root", root.path]), *map(str, arguments)], capture_output=True,
                                  text=True, check=False, cwd="/", env=dict(os.environ, LC_ALL="C"), **keywords))
