@@ -5,14 +5,35 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
+#include <sys/syscall.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/walk.h"
+
+enum { MAX_TRIES = 1000 };
+
+int
+dkms_openat2 (int dir_fd, const char *path, int flags, mode_t mode, guint64 resolve)
+{
+  struct open_how how = { .flags = (guint64)(flags | O_CLOEXEC), .resolve = resolve };
+
+  if ((flags & O_CREAT) != 0)
+    how.mode = mode;
+  /* While anything on the machine is renamed or mounted, the kernel may be unable to tell that ".." stays inside. */
+  for (int tries = 0; tries < MAX_TRIES; tries++)
+    {
+      int fd = (int)syscall (SYS_openat2, dir_fd, path, &how, sizeof how);
+      if (fd >= 0 || errno != EAGAIN)
+        return fd;
+    }
+  return -1;
+}
 
 gboolean
 dkms_write_all (int fd, const void *data, gsize size, const char *name, GError **error)

@@ -13,6 +13,19 @@
 gboolean dkms_write_all (int fd, const void *data, gsize size, const char *name,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/**
+ * dkms_openat2:
+ * As openat(), for a path that must not lead anywhere else (openat2(2)).
+ *
+ * @flags: of open(2); O_CLOEXEC is added
+ * @mode: that of a file to be created, otherwise not used
+ * @resolve: RESOLVE_BENEATH (a path that leads out of @dir_fd is EXDEV) or RESOLVE_IN_ROOT (it is resolved as if
+ * @dir_fd were "/")
+ *
+ * Returns: a descriptor, or -1 with errno
+ */
+int dkms_openat2 (int dir_fd, const char *path, int flags, mode_t mode, guint64 resolve);
+
 /* For reading what should be a regular file: no FIFO blocks, no terminal is taken. */
 #define DKMS_READ_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 

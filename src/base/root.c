@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
-#include <sys/syscall.h>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -45,25 +44,12 @@ dkms_root_is_host (const DkmsRoot *self)
   return *self->host_path == '\0';
 }
 
-enum { MAX_TRIES = 1000 };
-
 int
 dkms_root_openat (const DkmsRoot *self, const char *path, int flags, mode_t mode)
 {
-  struct open_how how = { .flags = (guint64)(flags | O_CLOEXEC), .resolve = RESOLVE_IN_ROOT };
-
   if (dkms_root_is_host (self))
     return open (path, flags | O_CLOEXEC, mode);
-  if ((flags & O_CREAT) != 0)
-    how.mode = mode;
-  /* While anything on the machine is renamed or mounted, the kernel may be unable to tell that ".." stays inside. */
-  for (int tries = 0; tries < MAX_TRIES; tries++)
-    {
-      int fd = (int)syscall (SYS_openat2, self->fd, path, &how, sizeof how);
-      if (fd >= 0 || errno != EAGAIN)
-        return fd;
-    }
-  return -1;
+  return dkms_openat2 (self->fd, path, flags, mode, RESOLVE_IN_ROOT);
 }
 
 int

@@ -6,7 +6,6 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -26,16 +25,15 @@ dkms_built_path (const DkmsOutput *output)
 static int
 open_built (const DkmsWorkArea *area, const char *path, int flags, GError **error)
 {
-  struct open_how how = { .flags = (guint64)flags, .resolve = RESOLVE_BENEATH };
   g_autofree char *shown = g_build_filename (area->place, path, NULL);
   g_autofree char *text = NULL;
   g_autofree char *prefix = g_strconcat (area->tool_dir, "/", NULL);
-  g_auto (DkmsFd) fd = (int)syscall (SYS_openat2, area->fd, path, &how, sizeof how);
+  g_auto (DkmsFd) fd = dkms_openat2 (area->fd, path, flags, 0, RESOLVE_BENEATH);
   struct stat st;
 
   if (fd < 0 && errno == EXDEV && (text = dkms_read_link_at (area->fd, path)) != NULL
       && g_str_has_prefix (text, prefix))
-    fd = (int)syscall (SYS_openat2, area->fd, text + strlen (prefix), &how, sizeof how);
+    fd = dkms_openat2 (area->fd, text + strlen (prefix), flags, 0, RESOLVE_BENEATH);
   if (fd < 0 && errno == ENOSYS)
     fd = openat (area->fd, path, flags | O_NOFOLLOW); /* before Linux 5.6 */
   if (fd < 0 && errno == ENOENT)
@@ -97,8 +95,7 @@ copy_open_file (int fd, int to_dir, const char *to, GError **error)
 static gboolean
 collect_symvers (const DkmsWorkArea *area, GError **error)
 {
-  struct open_how how = { .flags = DKMS_READ_FLAGS, .resolve = RESOLVE_BENEATH };
-  g_auto (DkmsFd) fd = (int)syscall (SYS_openat2, area->fd, "Module.symvers", &how, sizeof how);
+  g_auto (DkmsFd) fd = dkms_openat2 (area->fd, "Module.symvers", DKMS_READ_FLAGS, 0, RESOLVE_BENEATH);
   struct stat st;
 
   return fd < 0 || fstat (fd, &st) < 0 || !S_ISREG (st.st_mode)

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
-#include <sys/syscall.h>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -75,13 +74,12 @@ static gboolean
 check_link (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path, gpointer data,
             GError **error)
 {
-  struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH };
   const DkmsTarball *self = data;
   g_auto (DkmsFd) fd = -1;
 
   if (event != DKMS_WALK_FILE || !S_ISLNK (st->st_mode))
     return TRUE;
-  fd = (int)syscall (SYS_openat2, self->tree_fd, path + strlen ("./"), &how, sizeof how);
+  fd = dkms_openat2 (self->tree_fd, path + strlen ("./"), O_PATH, 0, RESOLVE_BENEATH);
   return fd >= 0 || (errno != EXDEV && errno != ELOOP)
          || dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, path, "Nothing of the archive was used.",
                        "The archive holds the symbolic link %s, which leads out of its directory",
