@@ -20,6 +20,15 @@ dkms_built_path (const DkmsOutput *output)
   return g_strconcat (output->built_location, output->built_name, ".ko", NULL);
 }
 
+/* Opens @path in the work area, without leaving it. Before Linux 5.6, whose kernel cannot tell, no link is followed. */
+static int
+open_beneath (const DkmsWorkArea *area, const char *path, int flags)
+{
+  int fd = dkms_openat2 (area->fd, path, flags, 0, RESOLVE_BENEATH);
+
+  return fd < 0 && errno == ENOSYS ? openat (area->fd, path, flags | O_NOFOLLOW) : fd;
+}
+
 /* Opens what make left at @path: a regular file that lies in the work area, reached by links or not. A link that names
  * the area by its full name is fine; one that leads out of it is not. */
 static int
@@ -28,14 +37,12 @@ open_built (const DkmsWorkArea *area, const char *path, int flags, GError **erro
   g_autofree char *shown = g_build_filename (area->place, path, NULL);
   g_autofree char *text = NULL;
   g_autofree char *prefix = g_strconcat (area->tool_dir, "/", NULL);
-  g_auto (DkmsFd) fd = dkms_openat2 (area->fd, path, flags, 0, RESOLVE_BENEATH);
+  g_auto (DkmsFd) fd = open_beneath (area, path, flags);
   struct stat st;
 
   if (fd < 0 && errno == EXDEV && (text = dkms_read_link_at (area->fd, path)) != NULL
       && g_str_has_prefix (text, prefix))
-    fd = dkms_openat2 (area->fd, text + strlen (prefix), flags, 0, RESOLVE_BENEATH);
-  if (fd < 0 && errno == ENOSYS)
-    fd = openat (area->fd, path, flags | O_NOFOLLOW); /* before Linux 5.6 */
+    fd = open_beneath (area, text + strlen (prefix), flags);
   if (fd < 0 && errno == ENOENT)
     return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path,
                       "Compare BUILT_MODULE_NAME and BUILT_MODULE_LOCATION in dkms.conf with what make made.",
@@ -95,11 +102,15 @@ copy_open_file (int fd, int to_dir, const char *to, GError **error)
 static gboolean
 collect_symvers (const DkmsWorkArea *area, GError **error)
 {
-  g_auto (DkmsFd) fd = dkms_openat2 (area->fd, "Module.symvers", DKMS_READ_FLAGS, 0, RESOLVE_BENEATH);
+  g_auto (DkmsFd) fd = open_beneath (area, "Module.symvers", DKMS_READ_FLAGS);
   struct stat st;
 
-  return fd < 0 || fstat (fd, &st) < 0 || !S_ISREG (st.st_mode)
-         || copy_open_file (fd, area->result_fd, "module/Module.symvers", error);
+  /* A link that leads out is no file of this build. */
+  if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EXDEV || errno == ELOOP))
+    return TRUE;
+  if (fd < 0 || fstat (fd, &st) < 0)
+    return dkms_fail_errno (error, "read", "Module.symvers");
+  return !S_ISREG (st.st_mode) || copy_open_file (fd, area->result_fd, "module/Module.symvers", error);
 }
 
 /* POST_BUILD finds the signature in the work area, too. */

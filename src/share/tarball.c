@@ -80,10 +80,14 @@ check_link (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat
   if (event != DKMS_WALK_FILE || !S_ISLNK (st->st_mode))
     return TRUE;
   fd = dkms_openat2 (self->tree_fd, path + strlen ("./"), O_PATH, 0, RESOLVE_BENEATH);
-  return fd >= 0 || (errno != EXDEV && errno != ELOOP)
-         || dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, path, "Nothing of the archive was used.",
-                       "The archive holds the symbolic link %s, which leads out of its directory",
-                       path + strlen ("./"));
+  if (fd >= 0 || errno == ENOENT || errno == ENOTDIR)
+    return TRUE;
+  if (errno != EXDEV && errno != ELOOP)
+    return dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, path, "Nothing of the archive was used.",
+                      "The archive holds the symbolic link %s, which cannot be followed: %s", path + strlen ("./"),
+                      g_strerror (errno));
+  return dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, path, "Nothing of the archive was used.",
+                    "The archive holds the symbolic link %s, which leads out of its directory", path + strlen ("./"));
 }
 
 static gboolean

@@ -243,6 +243,12 @@ def test_link_through_a_link(root, tmp_path):
     assert root("ldtarball", evil).rc == 3 and not list(tmp_path.rglob("evil"))
 
 
+def test_link_of_which_nobody_knows_where_it_leads(root, tmp_path):
+    result = root("ldtarball", archive(tmp_path / "x.tar", special("foo-1.0/link", tarfile.SYMTYPE, "n" * 300)))
+    assert result.rc == 3 and "holds the symbolic link link, which cannot be followed: File name too long." in result.err, result
+    assert not (root.src / "foo-1.0").exists()
+
+
 def test_harmless_links_are_kept(root, tmp_path):
     root.ok("ldtarball", archive(tmp_path / "x.tar", special("foo-1.0/sub", tarfile.DIRTYPE, mode=0o755),
                                  special("foo-1.0/sub/link", tarfile.SYMTYPE, "../foo.c")))
