@@ -178,6 +178,13 @@ trust_each_other (const DkmsQuery *a, const DkmsQuery *b)
   return a->files->len > 0 && b->files->len > 0 && strcmp (a->files->pdata[0], b->files->pdata[0]) == 0;
 }
 
+/* Whether the bash that runs is asked @query. */
+static gboolean
+is_asked (const Session *session, const DkmsQuery *query)
+{
+  return query == session->first || trust_each_other (query, session->first);
+}
+
 /* The option for file @i: "" for its path, otherwise the number of a descriptor with its text, which goes to @given. */
 static char *
 descriptor_of (const DkmsQuery *query, guint i, GArray *given, GError **error)
@@ -226,11 +233,10 @@ build_argv (Session *session, const char *fd, const char *names, const char *dep
 {
   g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
   const char *fixed[] = { "/bin/bash", "-p", "-c", driver_bash, "dkms", fd, names, deprecated };
-  const DkmsQuery *first = next_query (session);
   guint count = 0;
   gsize bytes = 0;
 
-  session->first = first;
+  session->first = next_query (session);
   for (gsize i = 0; i < G_N_ELEMENTS (fixed); i++)
     g_ptr_array_add (argv, g_strdup (fixed[i]));
   for (guint q = 0; q < session->queries->len && bytes < LIMIT_ARGUMENTS && given->len < LIMIT_DESCRIPTORS; q++)
@@ -238,10 +244,10 @@ build_argv (Session *session, const char *fd, const char *names, const char *dep
       guint before = argv->len;
 
       const DkmsQuery *query = session->queries->pdata[q];
-      if (is_answered (query) || (query != first && !trust_each_other (query, first)))
+      if (is_answered (query) || !is_asked (session, query))
         continue;
       count++;
-      if (!add_query (argv, q, session->queries->pdata[q], given, error))
+      if (!add_query (argv, q, query, given, error))
         return NULL;
       for (guint i = before; i < argv->len; i++)
         bytes += strlen (argv->pdata[i]) + 1 + sizeof (char *);
@@ -285,7 +291,7 @@ query_by_id (Session *session, const char *id)
   if (!g_ascii_string_to_unsigned (id, 10, 0, session->queries->len - 1, &number, NULL))
     return NULL;
   DkmsQuery *query = session->queries->pdata[number];
-  return query == session->first || trust_each_other (query, session->first) ? query : NULL;
+  return is_asked (session, query) ? query : NULL;
 }
 
 /* Handles the message at @at. Returns: the number of fields it has, 0 if it is not complete yet, -1 if it is none. */
@@ -484,7 +490,9 @@ ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *
   if (session->confined)
     {
       g_autoptr (GPtrArray) plain = g_steal_pointer (&argv);
-      argv = dkms_sandbox_wrap (confinement, (const char *const *)plain->pdata, "/", report);
+      DkmsConfinement own = *confinement; /* what another package is made of is none of its business */
+      own.recipe = session->first->files->len > 0 ? session->first->files->pdata[0] : NULL;
+      argv = dkms_sandbox_wrap (&own, (const char *const *)plain->pdata, "/", report);
       g_array_append_val (keep, report);
     }
   g_array_append_vals (keep, given->data, given->len);
@@ -528,7 +536,7 @@ give_up (const Session *session, DkmsError code, const char *why)
   for (guint q = 0; q < session->queries->len; q++)
     {
       DkmsQuery *query = session->queries->pdata[q];
-      if (!is_answered (query) && (query == session->first || trust_each_other (query, session->first)))
+      if (!is_answered (query) && is_asked (session, query))
         dkms_fail (&query->error, code, query->shown,
                    why != NULL ? "See sandbox in /etc/dkms/framework.conf (dkms-framework.conf(5))." : NULL,
                    "%s could not be evaluated%s%s", query->shown, why != NULL ? ": " : "", why != NULL ? why : "");

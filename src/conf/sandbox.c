@@ -161,8 +161,8 @@ show_all (const DkmsConfinement *self, DkmsView *view)
     show_kernel (view, self->kernel_source_dir, TRUE);
   for (guint i = 0; self->kernels != NULL && i < self->kernels->len; i++)
     show_kernel (view, self->kernels->pdata[i], FALSE);
-  for (guint i = 0; self->recipes != NULL && i < self->recipes->len; i++)
-    show_recipe (view, self->recipes->pdata[i]);
+  if (self->recipe != NULL)
+    show_recipe (view, self->recipe);
   if (self->version_dir != NULL)
     show_build (self, view);
   show_home (self, view);

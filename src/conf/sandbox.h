@@ -18,7 +18,7 @@ typedef struct {
   const char *result;            /* (nullable): a path of the machine: what a build leaves beside its modules */
   const char *key;               /* (nullable): the signing key, out of sight */
   const char *make_flags;        /* (nullable): MAKEFLAGS; the jobserver that is named there can be reached */
-  const GPtrArray *recipes;      /* (nullable) (element-type utf8): the files of recipes that are read */
+  const char *recipe;            /* (nullable): the file of a recipe that is read; dkms_evaluate() sets it */
   const GPtrArray *kernels; /* (nullable) (element-type utf8): kernel_source_dir of the kernels they are read for */
 } DkmsConfinement;
 

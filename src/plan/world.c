@@ -327,12 +327,8 @@ dkms_world_load (DkmsWorld *self, GError **error)
   if (self->wanted->len == 0)
     return TRUE;
   g_auto (DkmsRemarks) remarks = { 0 };
-  g_autoptr (GPtrArray) recipes = g_ptr_array_new ();
   g_autoptr (GPtrArray) kernels = header_dirs (self);
-
-  for (guint i = 0; i < self->wanted->len; i++)
-    g_ptr_array_add (recipes, ((const DkmsQuery *)self->wanted->pdata[i])->files->pdata[0]);
-  const DkmsConfinement confinement = { .settings = self->settings, .recipes = recipes, .kernels = kernels };
+  const DkmsConfinement confinement = { .settings = self->settings, .kernels = kernels };
   if (!dkms_evaluate (self->settings, &confinement, self->wanted, dkms_recipe_names, dkms_recipe_deprecated_names,
                       &remarks, error))
     return FALSE;
@@ -427,7 +423,6 @@ dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict, GEr
   g_auto (DkmsRemarks) remarks = { 0 };
   g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
   const DkmsTarget *target = request->targets->len > 0 ? request->targets->pdata[0] : NULL;
-  g_autoptr (GPtrArray) recipes = g_ptr_array_new ();
   DkmsSettings here = *self->settings;
   DkmsQuery *query = dkms_query_new ();
   g_autofree char *path = self->settings->conf_file != NULL ? g_strdup (self->settings->conf_file)
@@ -440,11 +435,10 @@ dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict, GEr
   query->shown = g_strdup (path);
   query->dir = g_strdup (request->source);
   g_ptr_array_add (query->files, g_strdup (path));
-  g_ptr_array_add (recipes, path);
   if (target != NULL)
     add_variables (self, query, "", "", dkms_world_kernel (self, target->kernel, target->arch).kernel);
   g_autoptr (GPtrArray) kernels = header_dirs (self);
-  const DkmsConfinement confinement = { .settings = &here, .recipes = recipes, .kernels = kernels };
+  const DkmsConfinement confinement = { .settings = &here, .kernels = kernels };
   if (!dkms_evaluate (&here, &confinement, queries, dkms_recipe_names, "", &remarks, error))
     return FALSE;
   print_remarks (self, &remarks);

@@ -181,6 +181,16 @@ def test_source_behind_several_links(machine):
     assert installed(machine)
 
 
+def test_a_recipe_does_not_see_the_source_of_another_package(machine):
+    for name in ("foo", "bar"):
+        machine.source(name, extra=f"echo {name} sees $(ls /home/dev/git) >&2\n")
+        machine.move(f"/usr/src/{name}-1.0", f"/home/dev/git/{name}-1.0")
+        machine.ok("add", f"{name}/1.0")
+    result = machine.ok("autoinstall", "-k", K1)
+    seen = {line for line in (result.out + result.err).splitlines() if " sees " in line}
+    assert seen == {"foo sees foo-1.0", "bar sees bar-1.0"}, result
+
+
 @pytest.mark.parametrize("place, command", [*((place, "install") for place in PLACES), ("/root", "add"), ("/root", "build")])
 def test_source_named_by_its_directory(machine, place, command):
     confined(machine, extra=f"MAKE=\"$(! ls /root/secret /tmp/secret 2>/dev/null && echo make) -C $kernel_source_dir M=/var/lib/dkms/foo/1.0/build\"\n")
