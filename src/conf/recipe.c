@@ -438,7 +438,8 @@ dkms_recipe_placeholder (const DkmsRecipe *self)
         return g_strdup_printf ("%s=\"%s\" in %s is a placeholder that was not filled in.%s\n"
                                 "Use a release of the source, or let its own build system make dkms.conf first.",
                                 names[i], value, self->path,
-                                hash ? " Most versions of make cannot build in a directory with a '#' in its name." : "");
+                                hash ? " Most versions of make cannot build in a directory with a '#' in its name."
+                                     : "");
     }
   return NULL;
 }

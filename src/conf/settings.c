@@ -107,6 +107,14 @@ add_files (const DkmsSettings *self, DkmsQuery *query)
     add_file (self, query, files->pdata[i]);
 }
 
+char *
+dkms_settings_destination (const DkmsSettings *self)
+{
+  if (*self->addon_modules_dir != '\0')
+    return g_strconcat ("/", self->addon_modules_dir, NULL);
+  return g_strdup (self->distro->family->destination);
+}
+
 gboolean
 dkms_sandbox_mode_parse (const char *word, DkmsSandboxMode *mode)
 {

@@ -77,6 +77,9 @@ GPtrArray *dkms_settings_files (const DkmsSettings *self);
 char **dkms_settings_known (void);
 /** Returns: (transfer full) (nullable): the file that sets @name, the last of several; NULL if nothing sets it */
 char *dkms_settings_place (const DkmsSettings *self, const char *name);
+/** Returns: (transfer full) (nullable): where all modules go below a kernel's directory, whatever recipes say
+ * (spec/dkms-conf.md §4), such as "/updates/dkms"; NULL where recipes decide */
+char *dkms_settings_destination (const DkmsSettings *self);
 /**
  * dkms_settings_fail:
  * @code: a DkmsError

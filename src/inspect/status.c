@@ -125,10 +125,8 @@ examine (const Status *self, const DkmsVersion *v, const DkmsBuild *b)
     }
   DkmsKernelFacts facts = dkms_world_kernel (self->world, b->kernel, b->arch);
   const char *suffix = dkms_kernel_compression (facts.kernel, self->settings->root);
-  g_autofree char *addon
-      = *self->settings->addon_modules_dir != '\0' ? g_strconcat ("/", self->settings->addon_modules_dir, NULL) : NULL;
-  g_autoptr (GPtrArray) outputs = dkms_recipe_outputs (
-      recipe, facts.kernel, addon != NULL ? addon : self->settings->distro->family->destination, facts.config);
+  g_autofree char *place = dkms_settings_destination (self->settings);
+  g_autoptr (GPtrArray) outputs = dkms_recipe_outputs (recipe, facts.kernel, place, facts.config);
   for (guint i = 0; finding == FINDING_NONE && i < outputs->len; i++)
     {
       const DkmsOutput *output = outputs->pdata[i];

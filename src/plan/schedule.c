@@ -25,7 +25,7 @@
 
 enum { LOCK_RETRY_MS = 50, TERM_GRACE_MS = 200, MAX_NICE = 19 };
 /* Descriptors: of a chain whose locks are ours, of a worker and its build, and for what each of them opens for a moment
- * (a level of a directory that is copied or deleted takes one). */
+ * (a level of a directory that is copied takes one). */
 enum { CHAIN_DESCRIPTORS = 2, WORKER_DESCRIPTORS = 4, SPARE_DESCRIPTORS = 32 };
 
 typedef struct {

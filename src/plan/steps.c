@@ -17,23 +17,13 @@
 
 /* ---- one step's job ---- */
 
-static const char *
-destination (const DkmsSettings *settings, char **owned)
-{
-  if (*settings->addon_modules_dir == '\0')
-    return settings->distro->family->destination;
-  return *owned = g_strconcat ("/", settings->addon_modules_dir, NULL);
-}
-
 static DkmsJob
 job_for (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GPtrArray **outputs)
 {
   DkmsKernelFacts facts = dkms_world_kernel (run->world, step->kernel, step->arch);
-  g_autofree char *owned = NULL;
+  g_autofree char *place = dkms_settings_destination (run->settings);
 
-  *outputs = recipe != NULL
-                 ? dkms_recipe_outputs (recipe, facts.kernel, destination (run->settings, &owned), facts.config)
-                 : NULL;
+  *outputs = recipe != NULL ? dkms_recipe_outputs (recipe, facts.kernel, place, facts.config) : NULL;
   return (DkmsJob){ .settings = run->settings,
                     .ui = run->ui,
                     .module = step->module,

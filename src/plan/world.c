@@ -101,18 +101,6 @@ dkms_world_symvers (DkmsWorld *self, const char *release, const char *arch)
   return known->symvers;
 }
 
-/* Where this system has its modules, whatever recipes say (spec/dkms-conf.md §4). Returns: (transfer full): "" for
- * nowhere in particular */
-static char *
-destination (const DkmsSettings *s)
-{
-  const char *of_family = s->distro->family->destination;
-
-  if (*s->addon_modules_dir != '\0')
-    return g_strconcat ("/", s->addon_modules_dir, NULL);
-  return g_strdup (of_family != NULL ? of_family : "");
-}
-
 /* The variables a recipe can see (spec/dkms-conf.md §2), and the one of override_dest_module_location(). */
 static void
 add_variables (DkmsWorld *self, DkmsQuery *query, const char *module, const char *version, const DkmsKernel *kernel)
@@ -137,9 +125,9 @@ add_variables (DkmsWorld *self, DkmsQuery *query, const char *module, const char
   const char *const trees[][2]
       = { { "dkms_tree", s->dkms_tree }, { "source_tree", s->source_tree }, { "install_tree", s->install_tree } };
 
-  g_autofree char *place = destination (s);
+  g_autofree char *place = dkms_settings_destination (s);
 
-  g_ptr_array_add (query->assign, g_strconcat ("__dkms_destination=", place, NULL));
+  g_ptr_array_add (query->assign, g_strconcat ("__dkms_destination=", place != NULL ? place : "", NULL));
   for (gsize i = 0; i < G_N_ELEMENTS (table); i++)
     g_ptr_array_add (query->assign, g_strconcat (table[i][0], "=", table[i][1], NULL));
   for (gsize i = 0; i < G_N_ELEMENTS (trees); i++)

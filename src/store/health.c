@@ -134,15 +134,6 @@ is_whole (int dir, const char *name)
 
 /* ---- builds ---- */
 
-/* Where the distribution or the administrator wants modules. Most modules are there. */
-static char *
-usual_place (const DkmsSettings *s)
-{
-  if (*s->addon_modules_dir != '\0')
-    return g_strconcat ("/", s->addon_modules_dir, NULL);
-  return g_strdup (s->distro->family->destination);
-}
-
 /* @location: (nullable): such as "/updates/dkms"; @ours: whether we put the file there */
 static void
 examine_installed (const DkmsSettings *s, DkmsBuild *b, const char *location, const char *file, gboolean ours,
@@ -168,7 +159,7 @@ dkms_build_examine (const DkmsSettings *s, const DkmsVersion *v, DkmsBuild *b, c
   g_autoptr (DkmsRecord) record = dkms_record_read (s, v->module, v->version, b->kernel, b->arch);
   g_autofree char *kernel_dir = g_build_filename (s->install_tree, b->kernel, NULL);
   gboolean installed = b->active && dkms_root_is_dir (s->root, kernel_dir);
-  g_autofree char *place = usual_place (s);
+  g_autofree char *place = dkms_settings_destination (s);
   g_auto (DkmsFd) dir = -1;
   g_autoptr (GPtrArray) names = list_modules (s, v, b, &dir);
 
