@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -76,6 +77,17 @@ raise_descriptor_limit (void)
   (void)setrlimit (RLIMIT_NOFILE, &limit);
 }
 
+/* What a caller's own builds need would change those of modules. */
+static void
+clean_environment (void)
+{
+  static const char *const names[] = { "CC", "CXX", "CFLAGS", "CXXFLAGS", "LDFLAGS" };
+
+  umask (022);
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    g_unsetenv (names[i]);
+}
+
 void
 dkms_process_begin (void)
 {
@@ -86,6 +98,7 @@ dkms_process_begin (void)
   (void)signal (SIGPIPE, SIG_IGN);
   (void)sigemptyset (&none);
   (void)sigprocmask (SIG_SETMASK, &none, NULL);
+  clean_environment ();
   complete_path ();
   raise_descriptor_limit ();
 }
@@ -275,8 +288,9 @@ dkms_process_transcript (const DkmsCommand *command, int *status, GError **error
   return run_and_read (&copy, TRUE, NULL, status, error);
 }
 
-char *
-dkms_process_self (void)
+/* Returns: (transfer full): the path of this program */
+static char *
+find_self (void)
 {
   g_autofree char *link = dkms_read_link_at (AT_FDCWD, "/proc/self/exe");
   g_autofree char *named = NULL;
@@ -291,7 +305,7 @@ dkms_process_self (void)
 char *
 dkms_process_helper (const char *name)
 {
-  g_autofree char *self = dkms_process_self ();
+  g_autofree char *self = find_self ();
   g_autofree char *dir = g_path_get_dirname (self != NULL ? self : "/");
   g_autofree char *beside = g_build_filename (dir, "helpers", name, NULL);
 

@@ -24,8 +24,9 @@ typedef struct {
  * dkms_process_begin:
  * Makes this process independent of how it was started; the first act of every program of ours that starts others.
  * Descriptors 0 to 2 are open, SIGCHLD has its default action, no signal is blocked, a reader that goes away does not
- * kill (SIGPIPE), PATH names the places of system tools, and the soft limit of open files is as high as it may be. What
- * we start gets the default actions back, and the limit as it was.
+ * kill (SIGPIPE), PATH names the places of system tools, CC and the flags of compilers are not set, the umask is 022,
+ * and the soft limit of open files is as high as it may be. What we start gets the default actions back, and the limit
+ * as it was.
  */
 void dkms_process_begin (void);
 
@@ -85,9 +86,6 @@ char *dkms_process_capture (const DkmsCommand *command, gsize *size, int *status
 
 /** As dkms_process_capture(), but stdout and stderr together: for people to read, never to be parsed. */
 char *dkms_process_transcript (const DkmsCommand *command, int *status, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/** Returns: (transfer full) (nullable): the path of this program */
-char *dkms_process_self (void);
 
 /**
  * dkms_process_helper:

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -318,13 +317,15 @@ install_rpm (const DkmsSettings *settings, DkmsRequest *request, GError **error)
   return TRUE;
 }
 
-static int
-run_verb (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, DkmsOptions *options)
+int
+dkms_verb_run (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, DkmsOptions *options)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (DkmsRequest) request = NULL;
   int status = 0;
 
+  dkms_options_apply (options, verb, settings);
+  ui->verbose = settings->verbose;
   if (!check_combination (options, verb, &error) || !dkms_options_check (options, settings, verb->verb, ui, &error)
       || (request = make_request (verb, settings, options, &error)) == NULL
       || !check_privileges (settings, verb, options, &error))
@@ -353,16 +354,6 @@ run_verb (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, DkmsOpti
   return request->dry_run ? end_answer (ui, status) : status;
 }
 
-static void
-clean_environment (void)
-{
-  static const char *const names[] = { "CC", "CXX", "CFLAGS", "CXXFLAGS", "LDFLAGS" };
-
-  umask (022);
-  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
-    g_unsetenv (names[i]);
-}
-
 /* "dkms help" and "dkms help <verb>", which are not about a module of that name. */
 static gboolean
 asks_for_help (const DkmsOptions *options)
@@ -383,7 +374,6 @@ dkms_cli_main (int argc, char **argv)
   DkmsRoot *root;
 
   g_set_prgname ("dkms");
-  clean_environment ();
   if (argc > 1 && strcmp (argv[1], "--complete") == 0)
     return dkms_complete_main (argc - 2, argv + 2);
   root = dkms_root_open (root_argument (argc, argv), &error);
@@ -413,9 +403,7 @@ dkms_cli_main (int argc, char **argv)
     }
   for (guint i = 0; i < options->ignored->len; i++)
     dkms_ui_warn (&ui, "Ignoring the argument %s.", (char *)options->ignored->pdata[i]);
-  dkms_options_apply (options, settings);
-  ui.verbose = settings->verbose;
   if (settings->ignored != NULL)
     dkms_ui_warn (&ui, "%s", settings->ignored);
-  return run_verb (settings, &ui, verb, options);
+  return dkms_verb_run (settings, &ui, verb, options);
 }

@@ -90,6 +90,8 @@ void dkms_help_print (const DkmsVerbInfo *only);
  */
 int dkms_complete_main (int argc, char **argv);
 
+/** Returns: (transfer full): a command line without options and words */
+DkmsOptions *dkms_options_new (void);
 DkmsOptions *dkms_options_parse (int argc, char **argv, DkmsUi *ui, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Fails because the words hold no verb: with the verb that may have been meant, or with what became of a dropped one.
  */
@@ -100,8 +102,9 @@ void dkms_options_set_module (DkmsOptions *self, const char *value);
 void dkms_options_set_version (DkmsOptions *self, const char *value);
 /** Adds a value of -k. */
 void dkms_options_add_kernel (DkmsOptions *self, const char *value);
-/** Lets the options override @settings, which takes the directives over. */
-void dkms_options_apply (DkmsOptions *self, DkmsSettings *settings);
+/** Lets the options override @settings, which takes the directives over; @verb (nullable) is what recipes see
+ * as $action. */
+void dkms_options_apply (DkmsOptions *self, const DkmsVerbInfo *verb, DkmsSettings *settings);
 /** Checks the values that options and settings have for @verb, before any of them is used. */
 gboolean dkms_options_check (const DkmsOptions *options, DkmsSettings *settings, DkmsVerb verb, DkmsUi *ui,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -113,6 +116,14 @@ void dkms_settings_warn_once (const DkmsSettings *settings, DkmsUi *ui);
 gboolean dkms_verb_builds (DkmsVerb verb);
 void dkms_options_free (DkmsOptions *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsOptions, dkms_options_free)
+
+/**
+ * dkms_verb_run:
+ * Does what `dkms VERB OPTIONS` does. @options: what they hold may be taken over; they are for one call.
+ *
+ * Returns: its exit status
+ */
+int dkms_verb_run (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, DkmsOptions *options);
 
 /** Returns: the exit status of spec/cli.md §9 for an error */
 int dkms_exit_code (const GError *error);

@@ -207,16 +207,24 @@ take_option (DkmsOptions *self, int argc, char **argv, int *at, DkmsUi *ui, GErr
 }
 
 DkmsOptions *
-dkms_options_parse (int argc, char **argv, DkmsUi *ui, GError **error)
+dkms_options_new (void)
 {
-  g_autoptr (DkmsOptions) self = g_new0 (DkmsOptions, 1);
-  gboolean ended = FALSE; /* by "--": words only from there on */
+  DkmsOptions *self = g_new0 (DkmsOptions, 1);
 
   self->kernels = g_ptr_array_new_with_free_func (dkms_target_free);
   self->arches = g_ptr_array_new_with_free_func (g_free);
   self->directives = g_ptr_array_new_with_free_func (g_free);
   self->words = g_ptr_array_new_with_free_func (g_free);
   self->ignored = g_ptr_array_new_with_free_func (g_free);
+  return self;
+}
+
+DkmsOptions *
+dkms_options_parse (int argc, char **argv, DkmsUi *ui, GError **error)
+{
+  g_autoptr (DkmsOptions) self = dkms_options_new ();
+  gboolean ended = FALSE; /* by "--": words only from there on */
+
   for (int i = 1; i < argc; i++)
     if (!ended && strcmp (argv[i], "--") == 0)
       ended = TRUE;
@@ -238,7 +246,7 @@ dkms_options_parse (int argc, char **argv, DkmsUi *ui, GError **error)
 }
 
 void
-dkms_options_apply (DkmsOptions *self, DkmsSettings *settings)
+dkms_options_apply (DkmsOptions *self, const DkmsVerbInfo *verb, DkmsSettings *settings)
 {
   if (self->dkmstree != NULL)
     dkms_settings_set_path (settings, &settings->dkms_tree, self->dkmstree);
@@ -246,14 +254,14 @@ dkms_options_apply (DkmsOptions *self, DkmsSettings *settings)
     dkms_settings_set_path (settings, &settings->source_tree, self->sourcetree);
   if (self->installtree != NULL)
     dkms_settings_set_path (settings, &settings->install_tree, self->installtree);
-  settings->kernelsourcedir = g_strdup (self->kernelsourcedir);
-  settings->config = g_strdup (self->config);
-  settings->conf_file = g_strdup (self->conf_file);
+  set_text (&settings->kernelsourcedir, self->kernelsourcedir);
+  set_text (&settings->config, self->config);
+  set_text (&settings->conf_file, self->conf_file);
+  set_text (&settings->action, verb != NULL ? verb->name : NULL);
   settings->verbose |= self->verbose;
   settings->modprobe_on_install |= self->modprobe_on_install;
   settings->symlink_modules |= self->symlink_modules;
   settings->force = self->force;
-  settings->action = g_strdup (self->verb);
   g_ptr_array_extend_and_steal (settings->directives, g_steal_pointer (&self->directives));
   self->directives = g_ptr_array_new ();
 }

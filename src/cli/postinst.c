@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The personality common.postinst: what packages with modules run after they are installed
- * (spec/integration.md §6). It only decides; the work is done by dkms, started once per step. */
+ * (spec/integration.md §6). It decides what is to be done, and does it as the verbs do. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,55 +19,52 @@
 typedef struct {
   DkmsSettings *settings;
   DkmsUi ui;
-  char *self; /* this program */
   const char *root, *name, *version, *tarballs, *arch, *upgrade;
   gboolean all_kernels, go_on;
 } Postinst;
 
-/* ---- running dkms ---- */
+/* ---- verbs ---- */
 
-/* Runs dkms with @words, and the identity and architecture where they are wanted. Returns: its exit status */
+/* As the command line `dkms VERB -m NAME -v VERSION [-k KERNEL]` does. Returns: its exit status */
 static int
-dkms (const Postinst *p, gboolean identity, const char *kernel, gboolean silent, char **output,
-      const char *const *words)
+run (Postinst *p, const char *verb, const char *kernel)
 {
-  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
-  g_autoptr (GError) error = NULL;
-  int status = 0;
-  const char *const pairs[][2] = { { "--root", p->root },
-                                   { "-m", identity ? p->name : NULL },
-                                   { "-v", identity ? p->version : NULL },
-                                   { "-k", kernel },
-                                   { "-a", kernel != NULL && *p->arch != '\0' ? p->arch : NULL } };
+  g_autoptr (DkmsOptions) options = dkms_options_new ();
 
-  g_ptr_array_add (argv, p->self);
-  for (; *words != NULL; words++)
-    g_ptr_array_add (argv, (gpointer)*words);
-  for (gsize i = 0; i < G_N_ELEMENTS (pairs); i++)
-    if (pairs[i][1] != NULL)
-      {
-        g_ptr_array_add (argv, (gpointer)pairs[i][0]);
-        g_ptr_array_add (argv, (gpointer)pairs[i][1]);
-      }
-  g_ptr_array_add (argv, NULL);
+  dkms_options_set_module (options, p->name);
+  dkms_options_set_version (options, p->version);
+  options->all = kernel == NULL && strcmp (verb, "remove") == 0;
+  if (kernel != NULL)
+    dkms_options_add_kernel (options, kernel);
+  if (kernel != NULL && *p->arch != '\0')
+    g_ptr_array_add (options->arches, g_strdup (p->arch));
+  return dkms_verb_run (p->settings, &p->ui, dkms_verb_find (verb), options);
+}
 
-  DkmsCommand command = { .argv = (const char *const *)argv->pdata, .output_fd = silent ? -2 : -1, .null_stdin = TRUE };
-  if (output != NULL)
-    *output = dkms_process_capture (&command, NULL, &status, &error);
-  else
-    status = dkms_process_run (&command, &error);
-  if (error != NULL)
-    fprintf (stderr, "%s\n", error->message);
-  return status < 0 ? 1 : status;
+/* As `dkms ldtarball ARCHIVE` does. @archive: a file of the machine. Returns: its exit status */
+static int
+load_archive (Postinst *p, const char *archive)
+{
+  g_autoptr (DkmsOptions) options = dkms_options_new ();
+
+  options->archive = g_strdup (archive);
+  return dkms_verb_run (p->settings, &p->ui, dkms_verb_find ("ldtarball"), options);
 }
 
 static gboolean
 is_built (const Postinst *p, const char *kernel)
 {
-  g_autofree char *lines = NULL;
+  g_autoptr (DkmsState) state = dkms_state_read (p->settings, p->name, p->version, NULL);
+  const DkmsVersion *version = state != NULL ? dkms_state_find (state, p->name, p->version) : NULL;
 
-  return dkms (p, TRUE, kernel, FALSE, &lines, (const char *[]){ "status", NULL }) == 0 && lines != NULL
-         && strstr (lines, ": built") != NULL;
+  for (guint i = 0; version != NULL && i < version->builds->len; i++)
+    {
+      const DkmsBuild *build = version->builds->pdata[i];
+      if (build->built && strcmp (build->kernel, kernel) == 0
+          && (*p->arch == '\0' || strcmp (build->arch, p->arch) == 0))
+        return TRUE;
+    }
+  return FALSE;
 }
 
 /* ---- kernels ---- */
@@ -210,25 +207,26 @@ print_choice (const Postinst *p, const GPtrArray *kernels)
 
 /* Registers the module anew. Returns: 0, or the exit status to end with */
 static int
-load (const Postinst *p)
+load (Postinst *p)
 {
   const DkmsSettings *s = p->settings;
-  g_autofree char *tree = g_build_filename ("/var/lib/dkms", p->name, p->version, NULL);
-  g_autofree char *source = g_strdup_printf ("/usr/src/%s-%s", p->name, p->version);
-  g_autofree char *tarball = g_strdup_printf ("%s/%s-%s.dkms.tar.gz", p->tarballs, p->name, p->version);
+  g_autofree char *version_dir = dkms_tree_path (s, p->name, p->version, NULL);
+  g_autofree char *source_name = g_strdup_printf ("%s-%s", p->name, p->version);
+  g_autofree char *source = g_build_filename (s->source_tree, source_name, NULL);
+  g_autofree char *tarball = g_strdup_printf ("%s/%s.dkms.tar.gz", p->tarballs, source_name);
   int status;
 
-  if (dkms_root_is_dir (s->root, tree))
+  if (dkms_root_is_dir (s->root, version_dir))
     {
       printf ("Removing the old registration of %s/%s\n", p->name, p->version);
-      status = dkms (p, TRUE, NULL, FALSE, NULL, (const char *[]){ "remove", "--all", NULL });
+      status = run (p, "remove", NULL);
       if (status != 0)
         return status;
     }
   if (*p->tarballs != '\0' && dkms_root_is_file (s->root, tarball))
     {
       g_autofree char *host = dkms_root_resolved (s->root, tarball);
-      if (dkms (p, FALSE, NULL, FALSE, NULL, (const char *[]){ "ldtarball", "--archive", host, NULL }) == 0)
+      if (load_archive (p, host) == 0)
         return 0;
       fprintf (stderr, "\nError! %s could not be loaded.\nReinstall the package that it belongs to.\n", tarball);
       return 2;
@@ -236,14 +234,17 @@ load (const Postinst *p)
   if (!dkms_root_is_dir (s->root, source))
     return 0;
   printf ("Registering %s/%s\n", p->name, p->version);
-  return dkms (p, TRUE, NULL, TRUE, NULL, (const char *[]){ "add", NULL });
+  p->ui.errors_only = TRUE; /* its builds will say the rest */
+  status = run (p, "add", NULL);
+  p->ui.errors_only = FALSE;
+  return status;
 }
 
 /* What the recipe and its overrides say of AUTOINSTALL, with 'no' for no. */
 static gboolean
-wants_autoinstall (const Postinst *p)
+wants_autoinstall (Postinst *p)
 {
-  g_autoptr (DkmsWorld) world = dkms_world_new (p->settings, (DkmsUi *)&p->ui);
+  g_autoptr (DkmsWorld) world = dkms_world_new (p->settings, &p->ui);
   const DkmsRecipe *recipe
       = dkms_world_recipe (world, p->name, p->version, dkms_running_release (), dkms_running_machine (), NULL);
 
@@ -252,32 +253,26 @@ wants_autoinstall (const Postinst *p)
 
 /* Builds and installs for one kernel. Returns: 0, or what failed */
 static int
-serve (const Postinst *p, const char *kernel)
+serve (Postinst *p, const char *kernel)
 {
   const DkmsRoot *root = p->settings->root;
-  g_autofree char *source = g_build_filename ("/var/lib/dkms", p->name, p->version, "source", NULL);
+  g_autofree char *version_dir = dkms_tree_path (p->settings, p->name, p->version, NULL);
   g_autofree char *include = g_build_filename (DKMS_MODULE_DIR, kernel, "build/include", NULL);
-  g_autofree char *parent = g_path_get_dirname (source);
-  g_auto (DkmsFd) fd = dkms_root_openat (root, parent, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (root, version_dir, O_RDONLY | O_DIRECTORY, 0);
   int status;
 
   if (strstr (kernel, "BOOT") != NULL)
     return printf ("Nothing is built for the installation kernel %s.\n", kernel), 0;
-  if (!is_built (p, kernel))
-    {
-      if (fd < 0 || !dkms_is_link_at (fd, "source"))
-        return printf ("There are only ready-made modules, and none for kernel %s.\n", kernel), 0;
-      if (!dkms_root_is_dir (root, include))
-        return printf ("The headers of kernel %s are missing; nothing is built for it.\n", kernel), 0;
-      status = dkms (p, TRUE, kernel, FALSE, NULL, (const char *[]){ "build", NULL });
-      if (status != 0)
-        return status == 77 ? 0 : status;
-    }
-  return is_built (p, kernel) ? dkms (p, TRUE, kernel, FALSE, NULL, (const char *[]){ "install", NULL }) : 0;
+  if (!is_built (p, kernel) && (fd < 0 || !dkms_is_link_at (fd, "source")))
+    return printf ("There are only ready-made modules, and none for kernel %s.\n", kernel), 0;
+  if (!is_built (p, kernel) && !dkms_root_is_dir (root, include))
+    return printf ("The headers of kernel %s are missing; nothing is built for it.\n", kernel), 0;
+  status = run (p, "install", kernel);
+  return status == 77 ? 0 : status;
 }
 
 static int
-serve_all (const Postinst *p, const GPtrArray *kernels)
+serve_all (Postinst *p, const GPtrArray *kernels)
 {
   g_autoptr (GString) failed = g_string_new (NULL);
   int result = 0;
@@ -342,7 +337,7 @@ dkms_postinst_main (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   g_autoptr (DkmsSettings) settings = NULL;
   DkmsRoot *root;
-  int first = 1, status;
+  int first = 1;
 
   (void)setvbuf (stdout, NULL, _IOLBF, 0); /* our lines stay in order with those of dkms */
   (void)g_setenv ("DKMS_PLAIN", "1", TRUE);
@@ -374,8 +369,7 @@ dkms_postinst_main (int argc, char **argv)
     }
   p.settings = settings;
   dkms_settings_warn_once (settings, &p.ui);
-  p.self = dkms_process_self ();
-  status = postinst (&p);
-  g_free (p.self);
-  return status;
+  if (settings->ignored != NULL)
+    dkms_ui_warn (&p.ui, "%s", settings->ignored);
+  return postinst (&p);
 }

@@ -181,6 +181,8 @@ dkms_ui_print (DkmsUi *self, const DkmsUiEvent *given)
 void
 dkms_ui_tell (DkmsUi *self, const DkmsUiEvent *event)
 {
+  if (self->errors_only && event->voice != DKMS_VOICE_NOTE)
+    return;
   if (self->frames > 0)
     send_frame (self->frames, event);
   else if (self->channel != NULL)

@@ -33,6 +33,7 @@ typedef struct DkmsChannel DkmsChannel;
 
 typedef struct {
   gboolean verbose;        /* print command lines instead of descriptions */
+  gboolean errors_only;    /* nothing else is said */
   gboolean in_step;        /* a step line has been begun and not ended */
   int frames;              /* > 0: in a worker: events go there as frames */
   DkmsChannel *channel;    /* (nullable): what is told belongs to this channel */

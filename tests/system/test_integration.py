@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -131,6 +132,30 @@ def test_arch_is_passed_on(root, postinst):
     root.source()
     postinst("foo", "1.0", "", "riscv64")
     assert root.status() == [f"foo/1.0, {K1}, riscv64: installed", f"foo/1.0, {K2}, riscv64: installed"]
+
+
+def test_trees_that_the_admin_moved(root, postinst):
+    root.framework("dkms_tree=/opt/tree\nsource_tree=/opt/src\n")
+    root.source()
+    (root.path / "opt").mkdir(exist_ok=True)
+    root.src.rename(root.path / "opt/src")
+    for _ in range(2):
+        result = postinst("foo", "1.0")
+        assert result.returncode == 0 and states(root) == [K1, K2], result
+    assert "Removing the old registration of foo/1.0" in result.stdout
+    assert (root.path / "opt/tree/foo/1.0/source").is_symlink() and not root.tree.exists()
+
+
+def test_it_starts_no_second_dkms(root, tmp_path):
+    """What dkms knows need not be learned again, or read from what another one prints."""
+    link = tmp_path / "common.postinst"
+    link.symlink_to(DKMS)
+    root.source()
+    trace = tmp_path / "trace"
+    subprocess.run(["strace", "-f", "-e", "trace=execve", "-o", trace, link, "--root", root.path, "foo", "1.0"], check=True, capture_output=True)
+    assert states(root) == [K1, K2]
+    started = re.findall(r'execve\("([^"]*)"', trace.read_text())
+    assert [path for path in started if path.endswith(("/dkms", "/common.postinst"))] == [str(link)]
 
 
 FAILS_ON_K1 = {"foo.c": "x", "pre.sh": f"#!/bin/sh\n[ $kernelver != {K1} ] || exit 7\n"}
