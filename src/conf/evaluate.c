@@ -471,6 +471,7 @@ ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *
   g_auto (DkmsFd) kept = -1;
   g_auto (DkmsFd) report = confinement != NULL ? memfd_create ("findings", MFD_CLOEXEC) : -1;
   g_autofree char *number = NULL;
+  g_auto (GStrv) env = confinement != NULL ? dkms_sandbox_env (g_get_environ ()) : NULL;
   gboolean started;
   int ends[2];
 
@@ -498,6 +499,7 @@ ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *
   g_array_append_vals (keep, given->data, given->len);
 
   DkmsCommand command = { .argv = (const char *const *)argv->pdata,
+                          .env = env,
                           .root = session->confined ? NULL : settings->root,
                           .output_fd = session->printed,
                           .pass_fd = kept,

@@ -296,6 +296,34 @@ dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *command, cons
   return argv;
 }
 
+/* Whether a variable of that name holds a secret, as those of CI jobs and the passphrase of the signing key do. */
+static gboolean
+is_secret (const char *name)
+{
+  static const char *const words[]
+      = { "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY" };
+  g_autofree char *upper = g_ascii_strup (name, -1);
+  gboolean found = strcmp (upper, "KBUILD_SIGN_PIN") == 0;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (words); i++)
+    found |= strstr (upper, words[i]) != NULL;
+  return found;
+}
+
+static char **
+forget_secrets (char **env)
+{
+  g_auto (GStrv) given = g_strdupv (env);
+
+  for (char **variable = given; *variable != NULL; variable++)
+    {
+      g_autofree char *name = g_strndup (*variable, strcspn (*variable, "="));
+      if (is_secret (name))
+        env = g_environ_unsetenv (env, name);
+    }
+  return env;
+}
+
 char **
 dkms_sandbox_env (char **env)
 {
@@ -311,7 +339,7 @@ dkms_sandbox_env (char **env)
     env = g_environ_unsetenv (env, elsewhere[i]);
   for (gsize i = 0; i < G_N_ELEMENTS (local); i++)
     env = g_environ_setenv (env, local[i][0], local[i][1], TRUE);
-  return env;
+  return forget_secrets (env);
 }
 
 /* ---- what comes of it ---- */

@@ -37,7 +37,8 @@ GPtrArray *dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *ar
  * dkms_sandbox_env:
  * @env: (transfer full): the environment of a command that will be confined
  *
- * Returns: (transfer full): the same less what points to places that it will not see or may not write to
+ * Returns: (transfer full): the same without what points to places that the command will not see or may not write to,
+ *   and without variables that by their names hold secrets (KBUILD_SIGN_PIN, GITHUB_TOKEN, DB_PASSWORD)
  */
 char **dkms_sandbox_env (char **env);
 

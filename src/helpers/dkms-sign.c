@@ -31,6 +31,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -471,7 +473,15 @@ run_generate (const char *key_path, const char *certificate_path)
 int
 main (int argc, char **argv)
 {
+  const struct rlimit none = { 0, 0 };
+
   umask (077);
+  /* The key must not end in a core dump, or be read by others from this process. */
+  if (setrlimit (RLIMIT_CORE, &none) < 0 || prctl (PR_SET_DUMPABLE, 0) < 0)
+    {
+      perror ("dkms-sign: cannot protect the key");
+      return 1;
+    }
   if (argc == 6 && strcmp (argv[1], "sign") == 0)
     return run_sign (argv[2], argv[3], argv[4], argv[5]) ? 0 : 1;
   if (argc == 4 && strcmp (argv[1], "generate") == 0)

@@ -159,6 +159,22 @@ def test_a_path_of_the_caller_is_kept(root):
     assert f"\nPATH={mine}\n" in (root.tree / f"foo/1.0/{K1}/{ARCH}/log/make.log").read_text()
 
 
+SECRETS = ("KBUILD_SIGN_PIN", "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "db_password", "GPG_PASSPHRASE", "NPM_TOKEN_FILE", "MY_API_KEY")
+
+
+@pytest.mark.parametrize("mode", ["auto", "strict"])
+def test_secrets_of_the_environment(root, mode):
+    """Recipes and builds are not shown them; variables that builds are steered with they see."""
+    root.framework(f"sandbox={mode}\n")
+    root.source(extra="env >&2\nPRE_BUILD=env.sh\n", files={"foo.c": "x", "env.sh": "#!/bin/sh\nenv\n"})
+    env = dict(os.environ, IGNORE_CC_MISMATCH="1", **dict.fromkeys(SECRETS, "hidden"))
+    result = start(root, "install", "foo/1.0", "-k", K1, env=env)
+    log = (root.tree / f"foo/1.0/{K1}/{ARCH}/log/make.log").read_text()
+    assert result.returncode == 0
+    for said in (result.stdout + result.stderr, log):
+        assert "IGNORE_CC_MISMATCH=1" in said and "hidden" not in said
+
+
 # ---- descriptors ----
 
 def limit(soft, hard):

@@ -232,6 +232,18 @@ def test_passphrase(signing, tmp_path):
     assert "secret" not in result.out + result.err
 
 
+def test_the_key_gets_into_no_core_dump(signing, tmp_path):
+    trace = tmp_path / "trace"
+    subprocess.run(["strace", "-f", "-e", "trace=execve,prlimit64,setrlimit,prctl,openat,open", "-o", trace, DKMS, "--root", signing.path,
+                    "install", "foo/1.0", "-k", K1], check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    lines = trace.read_text().splitlines()
+    pid = next(line.split()[0] for line in lines if "dkms-sign" in line and ', "sign",' in line)
+    own = [line for line in lines if line.startswith(f"{pid} ")]
+    first = {what: next(i for i, line in enumerate(own) if re.search(what, line))
+             for what in ("RLIMIT_CORE, {rlim_cur=0, rlim_max=0}", "PR_SET_DUMPABLE, SUID_DUMP_DISABLE", r'open.*mok\.key"')}
+    assert max(first, key=first.get).startswith("open"), first
+
+
 def test_expired_certificate_signs_with_a_warning(signing, tmp_path):
     signing.ok("generate_mok")
     (tmp_path / "ca.conf").write_text("[ca]\ndefault_ca=x\n[x]\ndatabase=db\nserial=sn\nnew_certs_dir=.\npolicy=p\n"
