@@ -1,0 +1,29 @@
+"""The sources: rooms that know only what is below them."""
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+
+
+def check(top):
+    return subprocess.run([TOP / "scripts/check-rooms", top], capture_output=True, text=True, check=False)
+
+
+def test_includes_point_down():
+    result = check(TOP)
+    assert result.returncode == 0 and result.stderr == ""
+
+
+@pytest.mark.parametrize("room, header, says", [
+    ("store", "plan/run.h", "the room store must not include headers of plan"), ("base", "ui/ui.h", "the room base must not include headers of ui"),
+    ("helpers", "base/fd.h", "the room helpers must not include headers of base"), ("attic", None, "docs/architecture.md does not say what src/attic/ is for")])
+def test_an_include_that_points_up_is_found(tmp_path, room, header, says):
+    shutil.copytree(TOP / "src", tmp_path / "src")
+    shutil.copytree(TOP / "docs", tmp_path / "docs")
+    (tmp_path / "src" / room).mkdir(exist_ok=True)
+    (tmp_path / "src" / room / "new.c").write_text(f'#include "{header}"\n')
+    result = check(tmp_path)
+    assert result.returncode == 1 and says in result.stderr
