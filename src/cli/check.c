@@ -13,30 +13,17 @@
 
 enum { MOST_JOBS = 9999 };
 
-gboolean
-dkms_verb_builds (DkmsVerb verb)
-{
-  return verb == DKMS_VERB_BUILD || verb == DKMS_VERB_INSTALL || verb == DKMS_VERB_MATCH
-         || dkms_verb_is_autoinstall (verb);
-}
-
-static gboolean
-adds (DkmsVerb verb)
-{
-  return verb == DKMS_VERB_ADD || verb == DKMS_VERB_BUILD || verb == DKMS_VERB_INSTALL || verb == DKMS_VERB_LDTARBALL;
-}
-
 /* ---- numbers and names ---- */
 
 /* -j is checked wherever it is given; the setting only where it is used, so that a bad one does not keep anybody from
  * looking at the tree. */
 static gboolean
-check_jobs (DkmsSettings *settings, const DkmsOptions *options, DkmsVerb verb, GError **error)
+check_jobs (DkmsSettings *settings, const DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
 {
   const char *advice = "Give a number from 0 to 9999; 0 means no limit.";
   guint64 number;
 
-  if (options->jobs == NULL && (!dkms_verb_builds (verb) || *settings->jobs == '\0'))
+  if (options->jobs == NULL && (!verb->builds || *settings->jobs == '\0'))
     return TRUE;
   if (!g_ascii_string_to_unsigned (options->jobs != NULL ? options->jobs : settings->jobs, 10, 0, MOST_JOBS, &number,
                                    NULL))
@@ -83,9 +70,9 @@ check_conf_file (const DkmsOptions *options, GError **error)
 }
 
 static gboolean
-check_kernel_files (const DkmsSettings *settings, const DkmsOptions *options, DkmsVerb verb, GError **error)
+check_kernel_files (const DkmsSettings *settings, const DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
 {
-  if (options->config != NULL && (dkms_verb_builds (verb) || verb == DKMS_VERB_ADD))
+  if (options->config != NULL && (verb->options & DKMS_TAKES (HEADERS)) != 0)
     {
       g_autofree char *named = dkms_root_tool_path (settings->root, options->config);
       g_autofree char *path = dkms_kernel_openable (settings->root, named);
@@ -97,7 +84,7 @@ check_kernel_files (const DkmsSettings *settings, const DkmsOptions *options, Dk
         return dkms_fail (error, DKMS_ERROR_USAGE, path, "Correct the path after --config.", "Cannot read %s: %s", path,
                           g_strerror (errno));
     }
-  if (options->kernelsourcedir != NULL && dkms_verb_builds (verb))
+  if (options->kernelsourcedir != NULL && verb->builds)
     {
       g_autofree char *named = dkms_root_tool_path (settings->root, options->kernelsourcedir);
       g_autofree char *path = dkms_kernel_openable (settings->root, named);
@@ -112,53 +99,35 @@ check_kernel_files (const DkmsSettings *settings, const DkmsOptions *options, Dk
 /* A tree that is named and does not exist is a mistake, unless a source is put into it: then it is made in a directory
  * that exists. */
 static gboolean
-check_tree (const DkmsSettings *settings, const DkmsOptions *options, DkmsVerb verb, DkmsUi *ui, GError **error)
+check_tree (const DkmsSettings *settings, const DkmsOptions *options, const DkmsVerbInfo *verb, DkmsUi *ui,
+            GError **error)
 {
   g_autofree char *shown = dkms_root_host_path (settings->root, settings->dkms_tree);
   g_autofree char *parent = g_path_get_dirname (settings->dkms_tree);
   struct stat st;
-  DkmsError code = DKMS_ERROR_USAGE;
 
   if (options->dkmstree == NULL || dkms_root_stat (settings->root, settings->dkms_tree, &st) == 0 || errno != ENOENT)
     return TRUE;
-  switch (verb)
-    {
-    case DKMS_VERB_GENERATE_MOK:
-      return TRUE;
-    case DKMS_VERB_STATUS:
-      dkms_ui_warn (ui, "There is no tree %s.", shown);
-      return TRUE;
-    case DKMS_VERB_ADD:
-    case DKMS_VERB_BUILD:
-    case DKMS_VERB_INSTALL:
-    case DKMS_VERB_LDTARBALL:
-      if ((options->source != NULL || options->archive != NULL) && dkms_root_is_dir (settings->root, parent))
-        return TRUE;
-      code = DKMS_ERROR_NO_PRIVILEGE;
-      break;
-    case DKMS_VERB_UNINSTALL:
-    case DKMS_VERB_UNBUILD:
-    case DKMS_VERB_REMOVE:
-    case DKMS_VERB_MKTARBALL:
-      code = DKMS_ERROR_NOT_ADDED;
-      break;
-    default:
-      break;
-    }
-  return dkms_fail (error, code, shown,
-                    adds (verb) ? "Correct the path after --dkmstree, or create that directory for a new tree."
-                                : "Correct the path after --dkmstree.",
+  if (verb->filters)
+    dkms_ui_warn (ui, "There is no tree %s.", shown);
+  if (verb->no_tree == 0
+      || (verb->adds && (options->source != NULL || options->archive != NULL)
+          && dkms_root_is_dir (settings->root, parent)))
+    return TRUE;
+  return dkms_fail (error, (int)verb->no_tree, shown,
+                    verb->adds ? "Correct the path after --dkmstree, or create that directory for a new tree."
+                               : "Correct the path after --dkmstree.",
                     "There is no tree %s", shown);
 }
 
 /* Where archives are unpacked. */
 static gboolean
-check_tmp_location (const DkmsSettings *settings, const DkmsOptions *options, DkmsVerb verb, GError **error)
+check_tmp_location (const DkmsSettings *settings, const DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
 {
   g_autofree char *shown = dkms_root_host_path (settings->root, settings->tmp_location);
   g_autofree char *place = NULL;
 
-  if (options->archive == NULL || !adds (verb) || dkms_root_is_dir (settings->root, settings->tmp_location)
+  if (options->archive == NULL || !verb->adds || dkms_root_is_dir (settings->root, settings->tmp_location)
       || strcmp (settings->tmp_location, "/tmp") == 0)
     return TRUE;
   place = dkms_settings_place (settings, "tmp_location");
@@ -186,15 +155,14 @@ dkms_settings_warn_once (const DkmsSettings *settings, DkmsUi *ui)
 }
 
 static void
-warn_of_settings (const DkmsSettings *settings, DkmsVerb verb, DkmsUi *ui)
+warn_of_settings (const DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsUi *ui)
 {
   g_autofree char *command = dkms_settings_bad_command (settings, "post_transaction", settings->post_transaction);
 
   dkms_settings_warn_once (settings, ui);
-  if (command != NULL && !adds (verb))
+  if (command != NULL && !verb->adds)
     dkms_ui_warn (ui, "%s", command);
-  if (dkms_verb_builds (verb) && *settings->build_environment == '/'
-      && strchr (settings->build_environment, '$') == NULL
+  if (verb->builds && *settings->build_environment == '/' && strchr (settings->build_environment, '$') == NULL
       && !dkms_root_is_file (settings->root, settings->build_environment))
     {
       g_autofree char *place = dkms_settings_place (settings, "build_environment");
@@ -218,17 +186,14 @@ warn_of_kernels (const DkmsSettings *settings, const DkmsOptions *options, DkmsU
 }
 
 gboolean
-dkms_options_check (const DkmsOptions *options, DkmsSettings *settings, DkmsVerb verb, DkmsUi *ui, GError **error)
+dkms_options_check (const DkmsOptions *options, DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsUi *ui,
+                    GError **error)
 {
-  const guint with_conf = 1u << DKMS_VERB_ADD | 1u << DKMS_VERB_BUILD | 1u << DKMS_VERB_INSTALL
-                          | 1u << DKMS_VERB_UNINSTALL | 1u << DKMS_VERB_UNBUILD | 1u << DKMS_VERB_REMOVE
-                          | 1u << DKMS_VERB_MKTARBALL;
-
   for (guint i = 0; i < settings->directives->len; i++)
     if (!check_directive (settings->directives->pdata[i], error))
       return FALSE;
   if (!check_jobs (settings, options, verb, error)
-      || (options->conf_file != NULL && (with_conf & 1u << verb) != 0 && !check_conf_file (options, error))
+      || (options->conf_file != NULL && (verb->options & DKMS_TAKES (CONF)) != 0 && !check_conf_file (options, error))
       || !check_kernel_files (settings, options, verb, error) || !check_tree (settings, options, verb, ui, error)
       || !check_tmp_location (settings, options, verb, error))
     return FALSE;
@@ -236,10 +201,10 @@ dkms_options_check (const DkmsOptions *options, DkmsSettings *settings, DkmsVerb
 }
 
 void
-dkms_options_warn (const DkmsOptions *options, const DkmsSettings *settings, DkmsVerb verb, DkmsUi *ui)
+dkms_options_warn (const DkmsOptions *options, const DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsUi *ui)
 {
-  if (verb != DKMS_VERB_STATUS)
+  if (!verb->filters)
     warn_of_settings (settings, verb, ui);
-  if (verb == DKMS_VERB_AUTOINSTALL)
+  if ((verb->options & DKMS_TAKES (ALL_KERNELS)) != 0)
     warn_of_kernels (settings, options, ui);
 }

@@ -11,9 +11,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
-#include "build/sign.h"
 #include "config.h"
-#include "inspect/status.h"
 #include "kernel/version.h"
 #include "plan/run.h"
 
@@ -49,12 +47,6 @@ root_argument (int argc, char **argv)
   return root;
 }
 
-static gboolean
-is_kernel_hook (DkmsVerb verb)
-{
-  return dkms_verb_clears_kernel (verb) || verb == DKMS_VERB_KERNEL_POSTINST;
-}
-
 /* Sanity checks of spec/cli.md §1, step 8, in its order; then what the verb itself allows. */
 static gboolean
 check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
@@ -72,19 +64,19 @@ check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError 
   if (options->all && !verb->takes_all)
     return dkms_fail (error, DKMS_ERROR_NO_ALL, NULL, "Name kernels with -k.", "dkms %s does not take --all",
                       verb->name);
-  if (options->all_kernels && verb->verb != DKMS_VERB_AUTOINSTALL)
+  if (options->all_kernels && (verb->options & DKMS_TAKES (ALL_KERNELS)) == 0)
     return dkms_fail (error, DKMS_ERROR_USAGE, NULL, "Name kernels with -k.", "dkms %s does not take --all-kernels",
                       verb->name);
   if (options->all_kernels && options->kernels->len > 0)
     return dkms_fail (error, DKMS_ERROR_KERNEL_WITH_ALL, NULL, "Use one of them.",
                       "-k and --all-kernels exclude each other");
-  if (is_kernel_hook (verb->verb) && options->kernels->len != 1)
+  if (verb->one_kernel && options->kernels->len != 1)
     return dkms_fail (error, DKMS_ERROR_MANY_KERNELS, NULL, "Give one -k.", "dkms %s takes exactly one kernel",
                       verb->name);
   if (options->kernels->len > 1 && !verb->many_kernels)
     return dkms_fail (error, DKMS_ERROR_MANY_KERNELS, NULL, "Run it once per kernel.",
                       "dkms %s takes one kernel at a time", verb->name);
-  if ((options->source != NULL || (options->archive != NULL && verb->verb != DKMS_VERB_MKTARBALL))
+  if ((options->source != NULL || (options->archive != NULL && !verb->writes_archive))
       && (options->module != NULL || options->version != NULL))
     return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, options->source,
                       "Give the directory or archive alone, or -m and -v alone.",
@@ -100,30 +92,22 @@ check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError 
     return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, options->bare_dir, "Name the directory that holds it.",
                       "The directory %s holds no dkms.conf", options->bare_dir);
   if (options->missing != NULL)
-    return dkms_fail (error, verb->verb == DKMS_VERB_LDTARBALL ? DKMS_ERROR_NO_SOURCE : DKMS_ERROR_NO_IDENTITY,
-                      options->missing, "Check the spelling.", "There is no file or directory %s", options->missing);
-  if (verb->verb == DKMS_VERB_MATCH && (options->templatekernel == NULL || *options->templatekernel == '\0'))
-    return dkms_fail (error, DKMS_ERROR_NO_TEMPLATE, NULL, "Name it with --templatekernel.",
-                      "dkms match needs a kernel to imitate");
-  if (verb->verb == DKMS_VERB_LDTARBALL && options->archive == NULL && options->source == NULL)
-    return options->module == NULL
-               ? dkms_fail (error, DKMS_ERROR_NO_SOURCE, NULL, "Name it, as in: dkms ldtarball ./my-driver.tar.gz",
-                            "No archive is named")
-               : dkms_fail (error, DKMS_ERROR_NO_SOURCE, options->module, "Check the spelling.",
-                            "There is no archive %s", options->module);
-  return TRUE;
+    return dkms_fail (error, (int)verb->no_file, options->missing, "Check the spelling.",
+                      "There is no file or directory %s", options->missing);
+  return verb->check_options == NULL || verb->check_options (options, error);
 }
 
 static gboolean
 check_privileges (const DkmsSettings *settings, const DkmsVerbInfo *verb, const DkmsOptions *options, GError **error)
 {
-  if (options->dry_run || verb->verb == DKMS_VERB_STATUS)
+  if (options->dry_run)
     return TRUE;
   /* In a root of his own a user needs no more than write permission, which each change shows. */
   if (verb->needs_root && geteuid () != 0 && dkms_root_is_host (settings->root))
     return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, NULL, "Run it with sudo.", "dkms %s needs root", verb->name);
-  if (verb->verb == DKMS_VERB_LDTARBALL && options->force && geteuid () != 0 && dkms_root_is_host (settings->root))
-    return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, NULL, "Run it with sudo.", "dkms ldtarball --force needs root");
+  if (verb->needs_root_to_force && options->force && geteuid () != 0 && dkms_root_is_host (settings->root))
+    return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, NULL, "Run it with sudo.", "dkms %s --force needs root",
+                      verb->name);
   return !verb->needs_writable_tree || dkms_tree_check_writable (settings, error);
 }
 
@@ -169,7 +153,7 @@ compare_releases (gconstpointer a, gconstpointer b)
 /* The system in --root is not the one that runs: its own kernel is meant, the newest, or all that have headers with
  * autoinstall. */
 static gboolean
-add_kernel_of_root (const DkmsSettings *settings, DkmsOptions *options, DkmsVerb verb, GError **error)
+add_kernel_of_root (const DkmsSettings *settings, DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
 {
   g_autofree char *running = g_build_filename (settings->install_tree, dkms_running_release (), NULL);
   g_autofree char *shown = dkms_root_host_path (settings->root, settings->install_tree);
@@ -177,7 +161,7 @@ add_kernel_of_root (const DkmsSettings *settings, DkmsOptions *options, DkmsVerb
 
   if (dkms_root_is_dir (settings->root, running))
     return TRUE;
-  if (verb == DKMS_VERB_AUTOINSTALL)
+  if ((verb->options & DKMS_TAKES (ALL_KERNELS)) != 0)
     return add_all_kernels (settings, options, error);
   names = dkms_kernel_list (settings->root, settings->install_tree, TRUE);
   if (names->len == 0)
@@ -188,35 +172,35 @@ add_kernel_of_root (const DkmsSettings *settings, DkmsOptions *options, DkmsVerb
   g_ptr_array_sort (names, compare_releases);
   if (names->len > 0)
     dkms_options_add_kernel (options, names->pdata[names->len - 1]);
-  return names->len > 0 || !dkms_verb_builds (verb)
+  return names->len > 0 || !verb->builds
          || dkms_fail (error, DKMS_ERROR_NO_HEADERS, shown, "Install one there, or name a kernel with -k.",
                        "There is no kernel in %s", shown);
 }
 
 /* Pairs kernels and arches (spec/cli.md §5; an arch given as k/a stays with its kernel). */
 static gboolean
-fill_targets (DkmsRequest *request, const DkmsSettings *settings, DkmsOptions *options, GError **error)
+fill_targets (DkmsRequest *request, const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOptions *options,
+              GError **error)
 {
-  gboolean status = request->verb == DKMS_VERB_STATUS;
   g_autofree char *usual = NULL; /* the arch of the first kernel serves all that come without one */
 
-  if (request->all && !status)
+  if (request->all)
     return TRUE; /* the engine knows what is built */
   if (options->all_kernels && !add_all_kernels (settings, options, error))
     return FALSE;
-  if (options->kernels->len == 0 && !status && !dkms_root_is_host (settings->root)
-      && !add_kernel_of_root (settings, options, request->verb, error))
+  if (options->kernels->len == 0 && !verb->filters && !dkms_root_is_host (settings->root)
+      && !add_kernel_of_root (settings, options, verb, error))
     return FALSE;
   for (guint i = 0; i < MAX (options->kernels->len, 1); i++)
     {
       const DkmsTarget *given = i < options->kernels->len ? options->kernels->pdata[i] : NULL;
-      const char *kernel = given != NULL ? given->kernel : status ? NULL : dkms_running_release ();
+      const char *kernel = given != NULL ? given->kernel : verb->filters ? NULL : dkms_running_release ();
       const char *arch = given != NULL && given->arch != NULL ? given->arch
                          : options->arches->len > 1           ? options->arches->pdata[i]
                          : options->arches->len == 1          ? options->arches->pdata[0]
                                                               : NULL;
 
-      if (!status && arch == NULL && usual == NULL)
+      if (!verb->filters && arch == NULL && usual == NULL)
         {
           const DkmsTarget *first = options->kernels->len > 0 ? options->kernels->pdata[0] : NULL;
           g_autofree char *dir = g_build_filename (settings->install_tree,
@@ -225,29 +209,26 @@ fill_targets (DkmsRequest *request, const DkmsSettings *settings, DkmsOptions *o
         }
       if (arch == NULL)
         arch = usual;
-      if (!status && !check_target (kernel, arch, error))
+      if (!verb->filters && !check_target (kernel, arch, error))
         return FALSE;
-      if (status || !dkms_request_has_target (request, kernel, arch))
+      if (verb->filters || !dkms_request_has_target (request, kernel, arch))
         dkms_request_add_target (request, kernel, arch);
     }
   return TRUE;
 }
 
 static gboolean
-check_names (const DkmsRequest *request, GError **error)
+check_names (const DkmsRequest *request, const DkmsVerbInfo *verb, GError **error)
 {
-  gboolean inward
-      = request->verb == DKMS_VERB_ADD || request->verb == DKMS_VERB_BUILD || request->verb == DKMS_VERB_INSTALL;
   gboolean module = request->module != NULL && *request->module != '\0',
            version = request->version != NULL && *request->version != '\0';
 
-  if (request->verb == DKMS_VERB_STATUS)
-    return TRUE; /* a filter may be anything */
-  if ((!module || dkms_tree_check_name ("module name", request->module, error))
-      && (!version || dkms_tree_check_name ("module version", request->version, error)))
+  if (verb->bad_name == 0
+      || ((!module || dkms_tree_check_name ("module name", request->module, error))
+          && (!version || dkms_tree_check_name ("module version", request->version, error))))
     return TRUE;
   /* What cannot be added has no source (2); what cannot have been added is not in the tree (3). */
-  dkms_error_set_code (error != NULL ? *error : NULL, inward ? DKMS_ERROR_NO_SOURCE : DKMS_ERROR_NOT_ADDED);
+  dkms_error_set_code (error != NULL ? *error : NULL, verb->bad_name);
   return FALSE;
 }
 
@@ -272,35 +253,27 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   request->source_only = options->source_only;
   request->binaries_only = options->binaries_only;
   request->rpm_safe_upgrade = options->rpm_safe_upgrade;
-  request->all = options->all && verb->verb != DKMS_VERB_LDTARBALL && verb->verb != DKMS_VERB_GENERATE_MOK;
+  request->all = options->all && (verb->options & DKMS_TAKES (ALL)) != 0;
   request->force = options->force;
   request->force_version_override = options->force_version_override;
   request->no_depmod = options->no_depmod;
   request->dry_run = options->dry_run;
-  return check_names (request, error) && fill_targets (request, settings, options, error) ? g_steal_pointer (&request)
-                                                                                          : NULL;
-}
-
-static gboolean
-generate_mok (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, GError **error)
-{
-  const DkmsTarget *target = request->targets->len > 0 ? request->targets->pdata[0] : NULL;
-  g_autoptr (DkmsWorld) world = dkms_world_new (settings, ui);
-  DkmsKernelFacts facts = dkms_world_kernel (world, target != NULL ? target->kernel : dkms_running_release (),
-                                             target != NULL ? target->arch : dkms_running_machine ());
-  return dkms_signer_generate (settings, ui, facts.kernel, facts.config, error);
+  if (!check_names (request, verb, error) || !fill_targets (request, verb, settings, options, error)
+      || (verb->check_request != NULL && !verb->check_request (request, error)))
+    return NULL;
+  return g_steal_pointer (&request);
 }
 
 /* An rpm package brings its own module: rpm installs it, autoinstall does the rest (spec/build-install.md §15). */
 static gboolean
-install_rpm (const DkmsSettings *settings, DkmsRequest *request, GError **error)
+install_rpm (const DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsRequest *request, GError **error)
 {
   g_autofree char *path = request->archive != NULL ? g_canonicalize_filename (request->archive, NULL) : NULL;
   const char *argv[] = { "rpm", "-Uvh", path, NULL };
   DkmsCommand command = { .argv = argv, .root = settings->root, .output_fd = -1, .null_stdin = TRUE };
   int status;
 
-  if (path == NULL || !g_str_has_suffix (path, ".rpm") || request->verb == DKMS_VERB_MKTARBALL)
+  if (path == NULL || !g_str_has_suffix (path, ".rpm") || verb->writes_archive)
     return TRUE;
   status = dkms_process_run (&command, error);
   if (status > 0)
@@ -326,28 +299,19 @@ dkms_verb_run (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, Dkm
 
   dkms_options_apply (options, verb, settings);
   ui->verbose = settings->verbose;
-  if (!check_combination (options, verb, &error) || !dkms_options_check (options, settings, verb->verb, ui, &error)
+  if (!check_combination (options, verb, &error) || !dkms_options_check (options, settings, verb, ui, &error)
       || (request = make_request (verb, settings, options, &error)) == NULL
       || !check_privileges (settings, verb, options, &error))
     return fail_with (ui, error);
-  dkms_options_warn (options, settings, verb->verb, ui);
-  if (verb->verb == DKMS_VERB_STATUS)
-    return dkms_status (settings, ui, request, &error) ? end_answer (ui, 0) : fail_with (ui, error);
-  if (verb->verb == DKMS_VERB_GENERATE_MOK)
-    return generate_mok (settings, ui, request, &error) ? 0 : fail_with (ui, error);
-  if (!request->dry_run && !install_rpm (settings, request, &error))
+  dkms_options_warn (options, settings, verb, ui);
+  if (verb->answer != NULL)
+    return verb->answer (settings, ui, request, &error) ? end_answer (ui, 0) : fail_with (ui, error);
+  if (!request->dry_run && !install_rpm (settings, verb, request, &error))
     return fail_with (ui, error);
   if (dkms_verb_is_autoinstall (request->verb) && dkms_root_is_file (settings->root, "/etc/dkms/no-autoinstall"))
     {
       dkms_ui_line (ui, "Automatic installation is switched off by /etc/dkms/no-autoinstall.");
       return 0;
-    }
-  if (verb->verb == DKMS_VERB_MATCH
-      && strcmp (request->template, ((DkmsTarget *)request->targets->pdata[0])->kernel) == 0)
-    {
-      dkms_fail (&error, DKMS_ERROR_SAME_TEMPLATE, NULL, "Name another kernel with --templatekernel or -k.",
-                 "Kernel %s cannot be matched with itself", request->template);
-      return fail_with (ui, error);
     }
   if (!dkms_run (settings, ui, request, dkms_exit_code, &status, &error))
     return fail_with (ui, error);

@@ -2,6 +2,7 @@
 /* The edge: argv in, exit status out. Alone here are usage text and exit codes. */
 #pragma once
 
+#include "base/error.h"
 #include "plan/plan.h"
 #include "ui/ui.h"
 
@@ -39,18 +40,65 @@ typedef enum {
   DKMS_WORD_SOURCE     /* a module of the tree or of the sources, a directory or an archive */
 } DkmsWordKind;
 
-typedef struct {
+/* Options that mean something to some verbs only. */
+typedef enum {
+  DKMS_OPTION_ALWAYS, /* what means something to every verb */
+  DKMS_OPTION_MODULE,
+  DKMS_OPTION_KERNEL,
+  DKMS_OPTION_ARCH,
+  DKMS_OPTION_ALL,
+  DKMS_OPTION_ALL_KERNELS,
+  DKMS_OPTION_FORCE,
+  DKMS_OPTION_FORCE_VERSION,
+  DKMS_OPTION_TEMPLATE,
+  DKMS_OPTION_ARCHIVE,
+  DKMS_OPTION_PACK,
+  DKMS_OPTION_CONF,
+  DKMS_OPTION_CHANGE,
+  DKMS_OPTION_HEADERS,
+  DKMS_OPTION_JOBS,
+  DKMS_OPTION_DEPMOD,
+  DKMS_OPTION_PLACE,
+  DKMS_OPTION_RPM
+} DkmsOptionId;
+
+#define DKMS_TAKES(id) (1u << DKMS_OPTION_##id)
+/* Sets of them that go together. */
+#define DKMS_TAKES_TARGET (DKMS_TAKES (ALWAYS) | DKMS_TAKES (KERNEL) | DKMS_TAKES (ARCH))
+#define DKMS_TAKES_MODULE (DKMS_TAKES_TARGET | DKMS_TAKES (MODULE))
+#define DKMS_TAKES_BUILD (DKMS_TAKES (CHANGE) | DKMS_TAKES (HEADERS) | DKMS_TAKES (JOBS))
+#define DKMS_TAKES_INSTALL (DKMS_TAKES_BUILD | DKMS_TAKES (DEPMOD) | DKMS_TAKES (PLACE))
+
+/* A verb: what it is called, what it takes and needs, and what is special about it. */
+typedef struct DkmsVerbInfo DkmsVerbInfo;
+struct DkmsVerbInfo {
   const char *name;
   const char *arguments; /* as help shows them */
   const char *summary;   /* a few words, without full stop */
   const char *details;   /* sentences */
-  DkmsVerb verb;
+  DkmsVerb verb;         /* of its request */
   DkmsWordKind positional;
+  guint options; /* DKMS_TAKES (...): those that mean something to it, and that its help shows */
   gboolean takes_all;
   gboolean many_kernels; /* more than one -k makes sense */
+  gboolean one_kernel;   /* it needs exactly one -k */
+  gboolean filters;      /* it shows something: -m, -v, -k and -a leave out lines */
+  gboolean adds;         /* it may put a source into the tree */
+  gboolean builds;
+  gboolean writes_archive; /* --archive is to be made */
   gboolean needs_root;
+  gboolean needs_root_to_force;
   gboolean needs_writable_tree;
-} DkmsVerbInfo;
+  DkmsError bad_name; /* for a name that cannot be a module's or version's; 0: any name will do */
+  DkmsError no_tree;  /* for a --dkmstree that does not exist; 0: it need not exist */
+  DkmsError no_file;  /* for a file or directory that does not exist */
+  /** (nullable): checks what only this verb demands of the options */
+  gboolean (*check_options) (const DkmsOptions *options, GError **error);
+  /** (nullable): the same for the finished request */
+  gboolean (*check_request) (const DkmsRequest *request, GError **error);
+  /** (nullable): answers the request; without it the engine does what the request asks for (plan/run.h) */
+  gboolean (*answer) (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, GError **error);
+};
 
 typedef struct DkmsOptionInfo DkmsOptionInfo;
 struct DkmsOptionInfo {
@@ -58,14 +106,22 @@ struct DkmsOptionInfo {
   const char *name;   /* (nullable): the long form */
   const char *value;  /* (nullable): what help calls its value; NULL for a flag */
   void (*take) (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsUi *ui);
-  gsize field;         /* offset in DkmsOptions of what @take sets, if that is one field */
-  DkmsWordKind kind;   /* of the value */
-  guint verbs;         /* bit (1 << verb) of each verb that it means something to; 0: accepted and not shown */
-  const char *summary; /* NULL where @verbs is 0 */
+  gsize field;       /* offset in DkmsOptions of what @take sets, if that is one field */
+  DkmsWordKind kind; /* of the value */
+  DkmsOptionId id;
+  const char *summary; /* NULL: accepted and not shown */
 };
 
-/** Returns: (transfer none): all verbs, ended by one without a name */
-const DkmsVerbInfo *dkms_verbs (void);
+/* One file for each family of verbs; words.c has them in the order of the help. */
+extern const DkmsVerbInfo dkms_verb_add, dkms_verb_build, dkms_verb_install, dkms_verb_uninstall, dkms_verb_unbuild,
+    dkms_verb_remove, dkms_verb_autoinstall, dkms_verb_status, dkms_verb_match, dkms_verb_mktarball,
+    dkms_verb_ldtarball, dkms_verb_generate_mok, dkms_verb_kernel_preinst, dkms_verb_kernel_postinst,
+    dkms_verb_kernel_prerm;
+
+/** Returns: (transfer none): all verbs, NULL-terminated */
+const DkmsVerbInfo *const *dkms_verbs (void);
+/** Returns: whether @option is shown as one of @verb's (nullable: of any verb) */
+gboolean dkms_option_serves (const DkmsOptionInfo *option, const DkmsVerbInfo *verb);
 /** Returns: (transfer none) (nullable): the verb of that name */
 const DkmsVerbInfo *dkms_verb_find (const char *name);
 /** Returns: (transfer none) (nullable): what to use in place of a verb of earlier versions; NULL for other words */
@@ -106,14 +162,12 @@ void dkms_options_add_kernel (DkmsOptions *self, const char *value);
  * as $action. */
 void dkms_options_apply (DkmsOptions *self, const DkmsVerbInfo *verb, DkmsSettings *settings);
 /** Checks the values that options and settings have for @verb, before any of them is used. */
-gboolean dkms_options_check (const DkmsOptions *options, DkmsSettings *settings, DkmsVerb verb, DkmsUi *ui,
+gboolean dkms_options_check (const DkmsOptions *options, DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsUi *ui,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Warns of settings and kernels that will have no effect on @verb. */
-void dkms_options_warn (const DkmsOptions *options, const DkmsSettings *settings, DkmsVerb verb, DkmsUi *ui);
+void dkms_options_warn (const DkmsOptions *options, const DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsUi *ui);
 /** Warns of variables in framework.conf that are no settings; programs that this one starts do not do so again. */
 void dkms_settings_warn_once (const DkmsSettings *settings, DkmsUi *ui);
-/** Returns: whether the verb may build */
-gboolean dkms_verb_builds (DkmsVerb verb);
 void dkms_options_free (DkmsOptions *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsOptions, dkms_options_free)
 

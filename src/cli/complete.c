@@ -128,15 +128,20 @@ offer_built_kernels (const Completion *self)
     }
 }
 
+/* Whether the verb, which may be NULL, is about builds that are there. */
+static gboolean
+takes_builds (const DkmsVerbInfo *verb)
+{
+  return verb != NULL && !verb->adds && !verb->builds
+         && (verb->one_kernel || (verb->options & DKMS_TAKES (MODULE)) != 0);
+}
+
 static void
 offer_kernels (const Completion *self)
 {
-  const guint built = 1u << DKMS_VERB_UNINSTALL | 1u << DKMS_VERB_UNBUILD | 1u << DKMS_VERB_REMOVE
-                      | 1u << DKMS_VERB_STATUS | 1u << DKMS_VERB_MKTARBALL | 1u << DKMS_VERB_KERNEL_PRERM
-                      | 1u << DKMS_VERB_KERNEL_PREINST;
   const DkmsSettings *s = self->settings;
 
-  if (self->verb != NULL && (built & 1u << self->verb->verb) != 0)
+  if (takes_builds (self->verb))
     {
       offer_built_kernels (self);
       return;
@@ -192,10 +197,8 @@ offer_kind (Completion *self, DkmsWordKind kind)
 static void
 offer_options (const Completion *self)
 {
-  guint verbs = self->verb != NULL ? 1u << self->verb->verb : ~0u;
-
   for (const DkmsOptionInfo *o = dkms_option_infos (); o->take != NULL; o++)
-    if ((o->verbs & verbs) != 0)
+    if (dkms_option_serves (o, self->verb))
       {
         if (o->name != NULL)
           offer (self, o->name, o->summary);
@@ -216,9 +219,9 @@ offer_words (Completion *self, const DkmsOptionInfo *awaiting)
   else if (self->verb == NULL)
     {
       /* Those that only hooks of kernel packages call are left out. */
-      for (const DkmsVerbInfo *v = dkms_verbs (); v->name != NULL; v++)
-        if (!g_str_has_prefix (v->name, "kernel_"))
-          offer (self, v->name, v->summary);
+      for (const DkmsVerbInfo *const *v = dkms_verbs (); *v != NULL; v++)
+        if (!(*v)->one_kernel)
+          offer (self, (*v)->name, (*v)->summary);
     }
   else if (o->module == NULL && o->source == NULL && o->archive == NULL)
     offer_kind (self, self->verb->positional);

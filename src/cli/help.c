@@ -46,13 +46,13 @@ print_option (const DkmsOptionInfo *option)
   print_wrapped (option->summary, OPTION_COLUMN, at >= OPTION_COLUMN ? OPTION_COLUMN + 1 : at);
 }
 
-/* Only those that mean something to @verbs. */
+/* Only those that mean something to @verb (nullable: any). */
 static void
-print_options (guint verbs)
+print_options (const DkmsVerbInfo *verb)
 {
   printf ("\nOptions:\n");
   for (const DkmsOptionInfo *o = dkms_option_infos (); o->take != NULL; o++)
-    if ((o->verbs & verbs) != 0)
+    if (dkms_option_serves (o, verb))
       print_option (o);
 }
 
@@ -77,15 +77,15 @@ dkms_help_print (const DkmsVerbInfo *only)
       dkms_help_usage (only);
       printf ("\n");
       print_wrapped (text, 0, 0);
-      print_options (1u << only->verb);
+      print_options (only);
     }
   else
     {
       dkms_help_usage (NULL);
       printf ("\nVerbs:\n");
-      for (const DkmsVerbInfo *v = dkms_verbs (); v->name != NULL; v++)
-        print_wrapped (v->summary, VERB_COLUMN, printf ("  %s", v->name));
-      print_options (~0u);
+      for (const DkmsVerbInfo *const *v = dkms_verbs (); *v != NULL; v++)
+        print_wrapped ((*v)->summary, VERB_COLUMN, printf ("  %s", (*v)->name));
+      print_options (NULL);
       printf ("\n'dkms <verb> --help' tells more. Manual pages: dkms(8), dkms.conf(5),\ndkms-framework.conf(5).\n");
     }
   fflush (stdout);

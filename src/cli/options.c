@@ -168,8 +168,8 @@ dkms_fail_verb (const DkmsOptions *self, GError **error)
   if (strchr (first, '/') != NULL || self->source != NULL || self->archive != NULL)
     return dkms_fail (error, DKMS_ERROR_USAGE, NULL, NULL, "No verb given. Say what to do, as in: dkms install %s",
                       first);
-  for (const DkmsVerbInfo *v = dkms_verbs (); v->name != NULL; v++)
-    g_ptr_array_add (names, (gpointer)v->name);
+  for (const DkmsVerbInfo *const *v = dkms_verbs (); *v != NULL; v++)
+    g_ptr_array_add (names, (gpointer)(*v)->name);
   g_ptr_array_add (names, NULL);
   near = dkms_nearest (first, (const char *const *)names->pdata);
   if (near != NULL)

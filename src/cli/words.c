@@ -1,156 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Every verb and every option, once. */
+/* Every option, and the verbs in the order of the help. */
 #include <stddef.h>
 #include <string.h>
 
 #include "cli/cli.h"
 
-#define BIT(verb) (1u << DKMS_VERB_##verb)
-#define INWARD (BIT (ADD) | BIT (BUILD) | BIT (INSTALL))
-#define OUTWARD (BIT (UNINSTALL) | BIT (UNBUILD) | BIT (REMOVE))
-#define KERNEL_HOOKS (BIT (KERNEL_PREINST) | BIT (KERNEL_POSTINST) | BIT (KERNEL_PRERM))
-#define BUILDING (BIT (BUILD) | BIT (INSTALL) | BIT (AUTOINSTALL) | BIT (MATCH) | BIT (KERNEL_POSTINST))
-#define CHANGING (INWARD | OUTWARD | BIT (AUTOINSTALL) | BIT (MATCH) | BIT (MKTARBALL) | BIT (LDTARBALL) | KERNEL_HOOKS)
-#define OF_A_MODULE (INWARD | OUTWARD | BIT (STATUS) | BIT (MATCH) | BIT (MKTARBALL))
-#define ALL (CHANGING | BIT (STATUS) | BIT (GENERATE_MOK))
-
-#define SOURCE_ARGUMENTS "<module>/<version> | <directory> | <dkms.conf> | <archive>"
-
-static const DkmsVerbInfo verbs[] = {
-  { .name = "add",
-    .verb = DKMS_VERB_ADD,
-    .arguments = SOURCE_ARGUMENTS,
-    .summary = "Register a module's source with the tree",
-    .details = "The source is <source tree>/<module>-<version> with its dkms.conf; a directory, a dkms.conf or an "
-               "archive elsewhere is copied there first. With --force it replaces another source that is registered. "
-               "Nothing is compiled yet.",
-    .positional = DKMS_WORD_SOURCE,
-    .many_kernels = TRUE,
-    .needs_writable_tree = TRUE },
-  { .name = "build",
-    .verb = DKMS_VERB_BUILD,
-    .arguments = SOURCE_ARGUMENTS,
-    .summary = "Compile a module for one or more kernels",
-    .details = "For the running kernel unless -k names others. A source that is not registered yet is added first. "
-               "With --force a present build is made anew, and stays in place until the new one is ready.",
-    .positional = DKMS_WORD_SOURCE,
-    .many_kernels = TRUE,
-    .needs_writable_tree = TRUE },
-  { .name = "install",
-    .verb = DKMS_VERB_INSTALL,
-    .arguments = SOURCE_ARGUMENTS,
-    .summary = "Put a module in place, building it first if need be",
-    .details = "A module of the same name that came with the kernel is kept aside and comes back on uninstall. An "
-               "older version than the kernel's own is refused, unless --force is given.",
-    .positional = DKMS_WORD_SOURCE,
-    .many_kernels = TRUE,
-    .needs_root = TRUE,
-    .needs_writable_tree = TRUE },
-  { .name = "uninstall",
-    .verb = DKMS_VERB_UNINSTALL,
-    .arguments = "<module>/<version>",
-    .summary = "Take an installed module away, restore what it replaced",
-    .details = "What was compiled stays in the tree, ready to be installed again.",
-    .positional = DKMS_WORD_MODULE,
-    .takes_all = TRUE,
-    .many_kernels = TRUE,
-    .needs_root = TRUE,
-    .needs_writable_tree = TRUE },
-  { .name = "unbuild",
-    .verb = DKMS_VERB_UNBUILD,
-    .arguments = "<module>/<version>",
-    .summary = "Uninstall, and delete what was compiled",
-    .details = "The module stays registered.",
-    .positional = DKMS_WORD_MODULE,
-    .takes_all = TRUE,
-    .many_kernels = TRUE,
-    .needs_writable_tree = TRUE },
-  { .name = "remove",
-    .verb = DKMS_VERB_REMOVE,
-    .arguments = "<module>/<version>",
-    .summary = "Unbuild, and unregister when nothing is left",
-    .details = "With --all for every kernel. The source in the source tree is never deleted.",
-    .positional = DKMS_WORD_MODULE,
-    .takes_all = TRUE,
-    .many_kernels = TRUE,
-    .needs_writable_tree = TRUE },
-  { .name = "autoinstall",
-    .verb = DKMS_VERB_AUTOINSTALL,
-    .arguments = "",
-    .summary = "Install the latest version of every module for a kernel",
-    .details = "Takes the modules whose dkms.conf says AUTOINSTALL=yes, in the order of their BUILD_DEPENDS, several "
-               "at a time. The file /etc/dkms/no-autoinstall switches it off.",
-    .many_kernels = TRUE,
-    .needs_root = TRUE,
-    .needs_writable_tree = TRUE },
-  { .name = "status",
-    .verb = DKMS_VERB_STATUS,
-    .arguments = "[<module>[/<version>]]",
-    .summary = "Show what is added, built and installed",
-    .details = "-k and -a leave out other kernels and architectures.",
-    .positional = DKMS_WORD_MODULE,
-    .takes_all = TRUE,
-    .many_kernels = TRUE },
-  { .name = "match",
-    .verb = DKMS_VERB_MATCH,
-    .arguments = "--templatekernel <kernel> [<module>]",
-    .summary = "Install for a kernel what is installed for another one",
-    .details = "The kernel is the running one, unless -k names another.",
-    .positional = DKMS_WORD_MODULE,
-    .needs_root = TRUE,
-    .needs_writable_tree = TRUE },
-  { .name = "mktarball",
-    .verb = DKMS_VERB_MKTARBALL,
-    .arguments = "<module>/<version>",
-    .summary = "Pack sources and builds into an archive",
-    .details = "For the running kernel, the kernels of -k, or with --all everything that is built. --archive names the "
-               "file; its suffix chooses the compression. Without it the archive goes to the module's directory in "
-               "the tree.",
-    .positional = DKMS_WORD_MODULE,
-    .takes_all = TRUE,
-    .many_kernels = TRUE },
-  { .name = "ldtarball",
-    .verb = DKMS_VERB_LDTARBALL,
-    .arguments = "<archive>",
-    .summary = "Load sources and builds from an archive",
-    .details = "Builds that are there already are kept, unless --force is given.",
-    .positional = DKMS_WORD_FILE,
-    .takes_all = TRUE,
-    .many_kernels = TRUE,
-    .needs_writable_tree = TRUE },
-  { .name = "generate_mok",
-    .verb = DKMS_VERB_GENERATE_MOK,
-    .arguments = "",
-    .summary = "Make the key pair that modules are signed with",
-    .details = "Builds do it by themselves when no key is there. A key that exists is never overwritten. Secure Boot "
-               "trusts the certificate after 'mokutil --import' and a reboot.",
-    .takes_all = TRUE,
-    .many_kernels = TRUE },
-  { .name = "kernel_preinst",
-    .verb = DKMS_VERB_KERNEL_PREINST,
-    .arguments = "-k <kernel>",
-    .summary = "Take builds away before a kernel is replaced",
-    .details = "For the hooks of kernel packages. Takes those that kernel_postinst makes again.",
-    .needs_root = TRUE,
-    .needs_writable_tree = TRUE },
-  { .name = "kernel_postinst",
-    .verb = DKMS_VERB_KERNEL_POSTINST,
-    .arguments = "-k <kernel>",
-    .summary = "Autoinstall for a kernel that was installed",
-    .details = "For the hooks of kernel packages.",
-    .needs_root = TRUE,
-    .needs_writable_tree = TRUE },
-  { .name = "kernel_prerm",
-    .verb = DKMS_VERB_KERNEL_PRERM,
-    .arguments = "-k <kernel>",
-    .summary = "Take all builds away before a kernel is removed",
-    .details = "For the hooks of kernel packages.",
-    .needs_root = TRUE,
-    .needs_writable_tree = TRUE },
-  { 0 },
+static const DkmsVerbInfo *const verbs[] = {
+  &dkms_verb_add,
+  &dkms_verb_build,
+  &dkms_verb_install,
+  &dkms_verb_uninstall,
+  &dkms_verb_unbuild,
+  &dkms_verb_remove,
+  &dkms_verb_autoinstall,
+  &dkms_verb_status,
+  &dkms_verb_match,
+  &dkms_verb_mktarball,
+  &dkms_verb_ldtarball,
+  &dkms_verb_generate_mok,
+  &dkms_verb_kernel_preinst,
+  &dkms_verb_kernel_postinst,
+  &dkms_verb_kernel_prerm,
+  NULL,
 };
 
-const DkmsVerbInfo *
+const DkmsVerbInfo *const *
 dkms_verbs (void)
 {
   return verbs;
@@ -159,9 +33,9 @@ dkms_verbs (void)
 const DkmsVerbInfo *
 dkms_verb_find (const char *name)
 {
-  for (const DkmsVerbInfo *v = verbs; v->name != NULL; v++)
-    if (strcmp (v->name, name) == 0)
-      return v;
+  for (gsize i = 0; verbs[i] != NULL; i++)
+    if (strcmp (verbs[i]->name, name) == 0)
+      return verbs[i];
   return NULL;
 }
 
@@ -248,65 +122,66 @@ take_obsolete (DkmsOptions *options, const DkmsOptionInfo *self, const char *val
 #define FIELD(name) offsetof (DkmsOptions, name)
 
 static const DkmsOptionInfo options[] = {
-  { "-m", "--module", "<module>[/<version>]", take_module, 0, DKMS_WORD_MODULE, OF_A_MODULE, "Module, and version" },
-  { "-v", "--module-version", "<version>", take_version, 0, DKMS_WORD_VERSION, OF_A_MODULE, "Version" },
-  { "-k", "--kernelver", "<kernel>[/<arch>]", take_kernel, 0, DKMS_WORD_KERNEL, ALL,
+  { "-m", "--module", "<module>[/<version>]", take_module, 0, DKMS_WORD_MODULE, DKMS_OPTION_MODULE,
+    "Module, and version" },
+  { "-v", "--module-version", "<version>", take_version, 0, DKMS_WORD_VERSION, DKMS_OPTION_MODULE, "Version" },
+  { "-k", "--kernelver", "<kernel>[/<arch>]", take_kernel, 0, DKMS_WORD_KERNEL, DKMS_OPTION_KERNEL,
     "Kernel release; several where the verb can take them" },
-  { "-a", "--arch", "<arch>", take_another, FIELD (arches), DKMS_WORD_ARCH, ALL & ~BIT (GENERATE_MOK), "Architecture" },
-  { NULL, "--all", NULL, take_flag, FIELD (all), DKMS_WORD_NONE, OUTWARD | BIT (MKTARBALL),
+  { "-a", "--arch", "<arch>", take_another, FIELD (arches), DKMS_WORD_ARCH, DKMS_OPTION_ARCH, "Architecture" },
+  { NULL, "--all", NULL, take_flag, FIELD (all), DKMS_WORD_NONE, DKMS_OPTION_ALL,
     "Every kernel that the module is built for" },
-  { NULL, "--all-kernels", NULL, take_flag, FIELD (all_kernels), DKMS_WORD_NONE, BIT (AUTOINSTALL),
+  { NULL, "--all-kernels", NULL, take_flag, FIELD (all_kernels), DKMS_WORD_NONE, DKMS_OPTION_ALL_KERNELS,
     "Every kernel that has headers" },
-  { NULL, "--force", NULL, take_flag, FIELD (force), DKMS_WORD_NONE,
-    BIT (ADD) | BIT (BUILD) | BIT (INSTALL) | BIT (LDTARBALL) | BIT (MATCH) | BIT (AUTOINSTALL),
+  { NULL, "--force", NULL, take_flag, FIELD (force), DKMS_WORD_NONE, DKMS_OPTION_FORCE,
     "Skip version checks and replace existing sources and builds" },
   { NULL, "--force-version-override", NULL, take_flag, FIELD (force_version_override), DKMS_WORD_NONE,
-    BIT (INSTALL) | BIT (AUTOINSTALL) | BIT (MATCH), "Install whatever version the kernel brings" },
-  { NULL, "--templatekernel", "<kernel>", take_text, FIELD (templatekernel), DKMS_WORD_KERNEL, BIT (MATCH),
+    DKMS_OPTION_FORCE_VERSION, "Install whatever version the kernel brings" },
+  { NULL, "--templatekernel", "<kernel>", take_text, FIELD (templatekernel), DKMS_WORD_KERNEL, DKMS_OPTION_TEMPLATE,
     "The kernel to imitate" },
-  { NULL, "--archive", "<file>", take_text, FIELD (archive), DKMS_WORD_FILE,
-    BIT (ADD) | BIT (MKTARBALL) | BIT (LDTARBALL), "Archive to load, or to make" },
-  { NULL, "--source-only", NULL, take_flag, FIELD (source_only), DKMS_WORD_NONE, BIT (MKTARBALL), "Pack no builds" },
-  { NULL, "--binaries-only", NULL, take_flag, FIELD (binaries_only), DKMS_WORD_NONE, BIT (MKTARBALL),
+  { NULL, "--archive", "<file>", take_text, FIELD (archive), DKMS_WORD_FILE, DKMS_OPTION_ARCHIVE,
+    "Archive to load, or to make" },
+  { NULL, "--source-only", NULL, take_flag, FIELD (source_only), DKMS_WORD_NONE, DKMS_OPTION_PACK, "Pack no builds" },
+  { NULL, "--binaries-only", NULL, take_flag, FIELD (binaries_only), DKMS_WORD_NONE, DKMS_OPTION_PACK,
     "Pack no sources" },
-  { "-c", NULL, "<file>", take_path, FIELD (conf_file), DKMS_WORD_FILE, INWARD | OUTWARD | BIT (MKTARBALL),
+  { "-c", NULL, "<file>", take_path, FIELD (conf_file), DKMS_WORD_FILE, DKMS_OPTION_CONF,
     "Use this dkms.conf in place of the module's own" },
-  { NULL, "--directive", "<NAME>=<value>", take_another, FIELD (directives), DKMS_WORD_TEXT, CHANGING,
+  { NULL, "--directive", "<NAME>=<value>", take_another, FIELD (directives), DKMS_WORD_TEXT, DKMS_OPTION_CHANGE,
     "Override a directive of dkms.conf; may be repeated" },
-  { NULL, "--config", "<file>", take_path, FIELD (config), DKMS_WORD_FILE, BUILDING | BIT (ADD),
+  { NULL, "--config", "<file>", take_path, FIELD (config), DKMS_WORD_FILE, DKMS_OPTION_HEADERS,
     "Kernel configuration to consult" },
   { NULL, "--kernelsourcedir", "<directory>", take_path, FIELD (kernelsourcedir), DKMS_WORD_DIRECTORY,
-    BUILDING | BIT (ADD), "Kernel build directory, for all kernels of this run" },
-  { "-j", NULL, "<n>", take_text, FIELD (jobs), DKMS_WORD_TEXT, BUILDING,
+    DKMS_OPTION_HEADERS, "Kernel build directory, for all kernels of this run" },
+  { "-j", NULL, "<n>", take_text, FIELD (jobs), DKMS_WORD_TEXT, DKMS_OPTION_JOBS,
     "Jobs at once, those of all builds together; 0: no limit" },
-  { NULL, "--no-depmod", NULL, take_flag, FIELD (no_depmod), DKMS_WORD_NONE,
-    BIT (INSTALL) | BIT (AUTOINSTALL) | BIT (MATCH) | OUTWARD | KERNEL_HOOKS, "Do not run depmod" },
-  { NULL, "--symlink-modules", NULL, take_flag, FIELD (symlink_modules), DKMS_WORD_NONE,
-    BIT (INSTALL) | BIT (AUTOINSTALL) | BIT (MATCH) | BIT (KERNEL_POSTINST), "Install links in place of copies" },
-  { NULL, "--modprobe-on-install", NULL, take_flag, FIELD (modprobe_on_install), DKMS_WORD_NONE,
-    BIT (INSTALL) | BIT (AUTOINSTALL) | BIT (MATCH) | BIT (KERNEL_POSTINST),
+  { NULL, "--no-depmod", NULL, take_flag, FIELD (no_depmod), DKMS_WORD_NONE, DKMS_OPTION_DEPMOD, "Do not run depmod" },
+  { NULL, "--symlink-modules", NULL, take_flag, FIELD (symlink_modules), DKMS_WORD_NONE, DKMS_OPTION_PLACE,
+    "Install links in place of copies" },
+  { NULL, "--modprobe-on-install", NULL, take_flag, FIELD (modprobe_on_install), DKMS_WORD_NONE, DKMS_OPTION_PLACE,
     "Load the modules for this machine's hardware afterwards" },
-  { NULL, "--rpm_safe_upgrade", NULL, take_flag, FIELD (rpm_safe_upgrade), DKMS_WORD_NONE,
-    BIT (ADD) | BIT (INSTALL) | BIT (REMOVE), "For scriptlets of rpm packages" },
-  { NULL, "--dkmstree", "<directory>", take_path, FIELD (dkmstree), DKMS_WORD_DIRECTORY, ALL,
+  { NULL, "--rpm_safe_upgrade", NULL, take_flag, FIELD (rpm_safe_upgrade), DKMS_WORD_NONE, DKMS_OPTION_RPM,
+    "For scriptlets of rpm packages" },
+  { NULL, "--dkmstree", "<directory>", take_path, FIELD (dkmstree), DKMS_WORD_DIRECTORY, DKMS_OPTION_ALWAYS,
     "The tree (/var/lib/dkms)" },
-  { NULL, "--sourcetree", "<directory>", take_path, FIELD (sourcetree), DKMS_WORD_DIRECTORY, ALL,
+  { NULL, "--sourcetree", "<directory>", take_path, FIELD (sourcetree), DKMS_WORD_DIRECTORY, DKMS_OPTION_ALWAYS,
     "Sources of modules (/usr/src)" },
-  { NULL, "--installtree", "<directory>", take_path, FIELD (installtree), DKMS_WORD_DIRECTORY, ALL,
+  { NULL, "--installtree", "<directory>", take_path, FIELD (installtree), DKMS_WORD_DIRECTORY, DKMS_OPTION_ALWAYS,
     "Modules of kernels (/lib/modules)" },
-  { NULL, "--root", "<directory>", take_text, FIELD (root), DKMS_WORD_DIRECTORY, ALL,
+  { NULL, "--root", "<directory>", take_text, FIELD (root), DKMS_WORD_DIRECTORY, DKMS_OPTION_ALWAYS,
     "Work on the system in that directory" },
-  { NULL, "--dry-run", NULL, take_flag, FIELD (dry_run), DKMS_WORD_NONE, CHANGING,
+  { NULL, "--dry-run", NULL, take_flag, FIELD (dry_run), DKMS_WORD_NONE, DKMS_OPTION_CHANGE,
     "Show what would be done, change nothing" },
-  { NULL, "--verbose", NULL, take_flag, FIELD (verbose), DKMS_WORD_NONE, CHANGING,
+  { NULL, "--verbose", NULL, take_flag, FIELD (verbose), DKMS_WORD_NONE, DKMS_OPTION_CHANGE,
     "Show command lines, and what they print" },
-  { "-q", "--quiet", NULL, take_flag, FIELD (quiet), DKMS_WORD_NONE, ALL, "No output at all, not even of errors" },
-  { NULL, "--debug", NULL, take_debug, 0, DKMS_WORD_NONE, ALL, "Tell what goes on inside" },
-  { "-V", "--version", NULL, take_flag, FIELD (version_asked), DKMS_WORD_NONE, ALL, "Print the version" },
-  { "-h", "--help", NULL, take_flag, FIELD (help), DKMS_WORD_NONE, ALL, "Print help, on a verb when one is given" },
-  { NULL, "--no-initrd", NULL, take_obsolete, 0, DKMS_WORD_NONE, 0, NULL },
-  { NULL, "--no-clean-kernel", NULL, take_obsolete, 0, DKMS_WORD_NONE, 0, NULL },
-  { NULL, "--no-prepare-kernel", NULL, take_obsolete, 0, DKMS_WORD_NONE, 0, NULL },
+  { "-q", "--quiet", NULL, take_flag, FIELD (quiet), DKMS_WORD_NONE, DKMS_OPTION_ALWAYS,
+    "No output at all, not even of errors" },
+  { NULL, "--debug", NULL, take_debug, 0, DKMS_WORD_NONE, DKMS_OPTION_ALWAYS, "Tell what goes on inside" },
+  { "-V", "--version", NULL, take_flag, FIELD (version_asked), DKMS_WORD_NONE, DKMS_OPTION_ALWAYS,
+    "Print the version" },
+  { "-h", "--help", NULL, take_flag, FIELD (help), DKMS_WORD_NONE, DKMS_OPTION_ALWAYS,
+    "Print help, on a verb when one is given" },
+  { NULL, "--no-initrd", NULL, take_obsolete, 0, DKMS_WORD_NONE, DKMS_OPTION_ALWAYS, NULL },
+  { NULL, "--no-clean-kernel", NULL, take_obsolete, 0, DKMS_WORD_NONE, DKMS_OPTION_ALWAYS, NULL },
+  { NULL, "--no-prepare-kernel", NULL, take_obsolete, 0, DKMS_WORD_NONE, DKMS_OPTION_ALWAYS, NULL },
   { 0 },
 };
 
@@ -323,4 +198,10 @@ dkms_option_find (const char *word)
     if (g_strcmp0 (word, o->letter) == 0 || g_strcmp0 (word, o->name) == 0)
       return o;
   return NULL;
+}
+
+gboolean
+dkms_option_serves (const DkmsOptionInfo *option, const DkmsVerbInfo *verb)
+{
+  return option->summary != NULL && (verb == NULL || (verb->options & 1u << option->id) != 0);
 }

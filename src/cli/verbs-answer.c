@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What changes no module: status, generate_mok. */
+#include "build/sign.h"
+#include "cli/cli.h"
+#include "inspect/status.h"
+#include "plan/run.h"
+
+static gboolean
+generate_mok (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, GError **error)
+{
+  const DkmsTarget *target = request->targets->len > 0 ? request->targets->pdata[0] : NULL;
+  g_autoptr (DkmsWorld) world = dkms_world_new (settings, ui);
+  DkmsKernelFacts facts = dkms_world_kernel (world, target != NULL ? target->kernel : dkms_running_release (),
+                                             target != NULL ? target->arch : dkms_running_machine ());
+  return dkms_signer_generate (settings, ui, facts.kernel, facts.config, error);
+}
+
+const DkmsVerbInfo dkms_verb_status = {
+  .name = "status",
+  .verb = DKMS_VERB_STATUS,
+  .arguments = "[<module>[/<version>]]",
+  .summary = "Show what is added, built and installed",
+  .details = "-k and -a leave out other kernels and architectures.",
+  .positional = DKMS_WORD_MODULE,
+  .options = DKMS_TAKES_MODULE,
+  .takes_all = TRUE,
+  .many_kernels = TRUE,
+  .filters = TRUE,
+  .no_file = DKMS_ERROR_NO_IDENTITY,
+  .answer = dkms_status,
+};
+
+const DkmsVerbInfo dkms_verb_generate_mok = {
+  .name = "generate_mok",
+  .verb = DKMS_VERB_GENERATE_MOK,
+  .arguments = "",
+  .summary = "Make the key pair that modules are signed with",
+  .details = "Builds do it by themselves when no key is there. A key that exists is never overwritten. Secure Boot "
+             "trusts the certificate after 'mokutil --import' and a reboot.",
+  .options = DKMS_TAKES (ALWAYS) | DKMS_TAKES (KERNEL),
+  .takes_all = TRUE,
+  .many_kernels = TRUE,
+  .bad_name = DKMS_ERROR_NOT_ADDED,
+  .no_file = DKMS_ERROR_NO_IDENTITY,
+  .answer = generate_mok,
+};

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is done for a kernel: autoinstall, match, and what the hooks of kernel packages call. */
+#include <string.h>
+
+#include "cli/cli.h"
+
+static gboolean
+has_template (const DkmsOptions *options, GError **error)
+{
+  return (options->templatekernel != NULL && *options->templatekernel != '\0')
+         || dkms_fail (error, DKMS_ERROR_NO_TEMPLATE, NULL, "Name it with --templatekernel.",
+                       "dkms match needs a kernel to imitate");
+}
+
+static gboolean
+has_two_kernels (const DkmsRequest *request, GError **error)
+{
+  const DkmsTarget *target = request->targets->pdata[0];
+
+  return strcmp (request->template, target->kernel) != 0
+         || dkms_fail (error, DKMS_ERROR_SAME_TEMPLATE, NULL, "Name another kernel with --templatekernel or -k.",
+                       "Kernel %s cannot be matched with itself", request->template);
+}
+
+const DkmsVerbInfo dkms_verb_autoinstall = {
+  .name = "autoinstall",
+  .verb = DKMS_VERB_AUTOINSTALL,
+  .arguments = "",
+  .summary = "Install the latest version of every module for a kernel",
+  .details = "Takes the modules whose dkms.conf says AUTOINSTALL=yes, in the order of their BUILD_DEPENDS, several "
+             "at a time. The file /etc/dkms/no-autoinstall switches it off.",
+  .options
+  = DKMS_TAKES_TARGET | DKMS_TAKES (ALL_KERNELS) | DKMS_TAKES (FORCE) | DKMS_TAKES (FORCE_VERSION) | DKMS_TAKES_INSTALL,
+  .many_kernels = TRUE,
+  .builds = TRUE,
+  .needs_root = TRUE,
+  .needs_writable_tree = TRUE,
+  .bad_name = DKMS_ERROR_NOT_ADDED,
+  .no_tree = DKMS_ERROR_USAGE,
+  .no_file = DKMS_ERROR_NO_IDENTITY,
+};
+
+const DkmsVerbInfo dkms_verb_match = {
+  .name = "match",
+  .verb = DKMS_VERB_MATCH,
+  .arguments = "--templatekernel <kernel> [<module>]",
+  .summary = "Install for a kernel what is installed for another one",
+  .details = "The kernel is the running one, unless -k names another.",
+  .positional = DKMS_WORD_MODULE,
+  .options
+  = DKMS_TAKES_MODULE | DKMS_TAKES (TEMPLATE) | DKMS_TAKES (FORCE) | DKMS_TAKES (FORCE_VERSION) | DKMS_TAKES_INSTALL,
+  .builds = TRUE,
+  .needs_root = TRUE,
+  .needs_writable_tree = TRUE,
+  .bad_name = DKMS_ERROR_NOT_ADDED,
+  .no_tree = DKMS_ERROR_USAGE,
+  .no_file = DKMS_ERROR_NO_IDENTITY,
+  .check_options = has_template,
+  .check_request = has_two_kernels,
+};
+
+const DkmsVerbInfo dkms_verb_kernel_preinst = {
+  .name = "kernel_preinst",
+  .verb = DKMS_VERB_KERNEL_PREINST,
+  .arguments = "-k <kernel>",
+  .summary = "Take builds away before a kernel is replaced",
+  .details = "For the hooks of kernel packages. Takes those that kernel_postinst makes again.",
+  .options = DKMS_TAKES_TARGET | DKMS_TAKES (CHANGE) | DKMS_TAKES (DEPMOD),
+  .one_kernel = TRUE,
+  .needs_root = TRUE,
+  .needs_writable_tree = TRUE,
+  .bad_name = DKMS_ERROR_NOT_ADDED,
+  .no_tree = DKMS_ERROR_USAGE,
+  .no_file = DKMS_ERROR_NO_IDENTITY,
+};
+
+const DkmsVerbInfo dkms_verb_kernel_postinst = {
+  .name = "kernel_postinst",
+  .verb = DKMS_VERB_KERNEL_POSTINST,
+  .arguments = "-k <kernel>",
+  .summary = "Autoinstall for a kernel that was installed",
+  .details = "For the hooks of kernel packages.",
+  .options = DKMS_TAKES_TARGET | DKMS_TAKES_INSTALL,
+  .one_kernel = TRUE,
+  .builds = TRUE,
+  .needs_root = TRUE,
+  .needs_writable_tree = TRUE,
+  .bad_name = DKMS_ERROR_NOT_ADDED,
+  .no_tree = DKMS_ERROR_USAGE,
+  .no_file = DKMS_ERROR_NO_IDENTITY,
+};
+
+const DkmsVerbInfo dkms_verb_kernel_prerm = {
+  .name = "kernel_prerm",
+  .verb = DKMS_VERB_KERNEL_PRERM,
+  .arguments = "-k <kernel>",
+  .summary = "Take all builds away before a kernel is removed",
+  .details = "For the hooks of kernel packages.",
+  .options = DKMS_TAKES_TARGET | DKMS_TAKES (CHANGE) | DKMS_TAKES (DEPMOD),
+  .one_kernel = TRUE,
+  .needs_root = TRUE,
+  .needs_writable_tree = TRUE,
+  .bad_name = DKMS_ERROR_NOT_ADDED,
+  .no_tree = DKMS_ERROR_USAGE,
+  .no_file = DKMS_ERROR_NO_IDENTITY,
+};
