@@ -113,14 +113,16 @@ readonly -f __dkms_tame __dkms_match __dkms_after_file __dkms_report __dkms_eval
 # Where modules go on this distribution, whatever a recipe says; else what it says.
 override_dest_module_location () { echo "${__dkms_destination:-$1}"; }
 
-set -m # every query gets a process group of its own, so that it can be ended with all its children
+# Every query gets a process group of its own, so that it can be ended with all its children. Not with parentheses: in
+# these, bash would run the last command of a file such as "A=1; true" in place of the shell, which then never answers.
+set -m
 while [[ $# -gt 0 ]]; do
   __dkms_id=$1 __dkms_dir=$2 __dkms_na=$3
   __dkms_assign=("${@:4:__dkms_na}")
   shift $((3 + __dkms_na))
   __dkms_files=("${@:2:$1}")
   shift $((1 + $1))
-  (
+  {
     set +m
     for ((__dkms_i = 0; __dkms_i < ${#__dkms_files[@]}; __dkms_i += 2)); do
       if [[ ! ${__dkms_files[__dkms_i + 1]} && ! -r ${__dkms_files[__dkms_i]} ]]; then
@@ -135,7 +137,7 @@ while [[ $# -gt 0 ]]; do
     __dkms_kernelver=$kernelver __dkms_arch=$arch
     cd -- "$__dkms_dir" 2>&0 || cd /
     __dkms_answer
-  ) <&0 >&0 &
+  } <&0 >&0 &
   __dkms_pid=$!
   wait "$__dkms_pid" 2>&0
   printf 'E\0%s\0%s\0' "$__dkms_id" "$?" >&$__dkms_fd

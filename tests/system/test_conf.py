@@ -226,6 +226,18 @@ def test_override_dest_module_location(root):
         root.ok("remove", "foo/1.0", "--all")
 
 
+@pytest.mark.parametrize("crlf", [False, True])
+@pytest.mark.parametrize("last", ["A=1; /bin/true", "A=1 && /bin/true", "/bin/false || /bin/true", "/bin/true", "(A=1; /bin/true)"])
+def test_last_command_of_a_file_is_a_program(root, last, crlf):
+    """Bash does not become that program."""
+    conf = root.source() / "dkms.conf"
+    text = conf.read_text() + last + "\n"
+    conf.write_text(text.replace("\n", "\r\n") if crlf else text, newline="")
+    (root.path / "etc/dkms/framework.conf").write_text(f"parallel_jobs=7\n{last}\n")
+    result = root.ok("install", "foo/1.0", "-k", K1)
+    assert "make -j7 " in log_of(root) and "Nothing was taken" not in result.err
+
+
 def test_byte_order_mark(root):
     conf = root.source() / "dkms.conf"
     conf.write_bytes(b"\xef\xbb\xbf" + conf.read_bytes().replace(b"\n", b"\r\n"))
