@@ -137,13 +137,20 @@ prepare_files (const DkmsSettings *settings, DkmsQuery *query, GError **error)
   return TRUE;
 }
 
-/* Bash could not read file @i of @query by its path: it belongs to somebody else, or lies where nothing is seen. */
+static gboolean
+is_answered (const DkmsQuery *query)
+{
+  return query->error != NULL || query->recipe != NULL;
+}
+
+/* Bash could not read file @i of @query by its path: it belongs to somebody else, or lies where nothing is seen. A
+ * query that has begun or has an answer is past that, whatever its recipe says. */
 static void
 take_unreadable (Session *session, DkmsQuery *query, guint64 i)
 {
   GString *text;
 
-  if (i >= query->files->len || (i < query->texts->len && query->texts->pdata[i] != NULL))
+  if (is_answered (query) || i >= query->files->len || (i < query->texts->len && query->texts->pdata[i] != NULL))
     return;
   text = read_file (session->settings, query, (guint)i, &query->error);
   if (text == NULL)
@@ -152,12 +159,6 @@ take_unreadable (Session *session, DkmsQuery *query, guint64 i)
   hand_over (query, (guint)i, text);
   g_string_free (text, TRUE);
   session->handed++;
-}
-
-static gboolean
-is_answered (const DkmsQuery *query)
-{
-  return query->error != NULL || query->recipe != NULL;
 }
 
 /* The first query that has no answer yet. */

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a recipe says on the descriptor on which bash answers. GLib's warnings end a test. */
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "conf/evaluate.h"
+
+typedef struct {
+  const char *name, *says; /* what the recipe does */
+  gboolean fails;
+} Case;
+
+/* Its file is gone, so that it cannot be read when bash is said to need its text. */
+#define GONE "PACKAGE_NAME=m; rm -f \"$BASH_SOURCE\"\n"
+
+static const Case cases[] = {
+  { "nothing", "", FALSE },
+  { "unreadable", "printf 'U\\0000\\0000\\0' >&$__dkms_fd\n", FALSE },
+  { "unreadable-twice", "printf 'U\\0000\\0000\\0U\\0000\\0000\\0' >&$__dkms_fd\n", FALSE },
+  { "unreadable-and-exit", "printf 'U\\0000\\0000\\0' >&$__dkms_fd; exit 3\n", TRUE },
+  { "unreadable-when-answered", "printf 'D\\0E\\0000\\0000\\0U\\0000\\0000\\0' >&$__dkms_fd\n", FALSE },
+  { "begins-again", "printf 'D\\0E\\0000\\0000\\0B\\0000\\0009\\0E\\0000\\0009\\0' >&$__dkms_fd\n", FALSE },
+};
+
+static void
+test_case (gconstpointer data)
+{
+  const Case *c = data;
+  g_autofree char *dir = g_dir_make_tmp ("dkms-test-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (dir, "dkms.conf", NULL);
+  g_autofree char *text = g_strconcat (GONE, c->says, NULL);
+  g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
+  DkmsQuery *query = dkms_query_new ();
+  DkmsSettings settings = { .recipe_timeout = 30, .sandbox = DKMS_SANDBOX_OFF };
+  g_auto (DkmsRemarks) remarks = { 0 };
+  g_autoptr (GError) error = NULL;
+
+  settings.root = dkms_root_open (NULL, &error);
+  g_assert_no_error (error);
+  g_assert_true (g_file_set_contents (path, text, -1, NULL));
+  g_ptr_array_add (queries, query);
+  g_ptr_array_add (query->files, g_strdup (path));
+  query->shown = g_strdup (path);
+  g_assert_true (dkms_evaluate (&settings, NULL, queries, "PACKAGE_NAME", "", &remarks, &error));
+  g_assert_no_error (error);
+  if (!c->fails)
+    g_assert_no_error (query->error);
+  g_assert_true ((query->error != NULL) == c->fails);
+  g_assert_true ((query->recipe != NULL) != c->fails);
+  dkms_root_free (settings.root);
+  g_assert_true (dkms_remove_tree_at (-100 /* AT_FDCWD */, dir, NULL));
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *path = g_strconcat ("/evaluate/", cases[i].name, NULL);
+      g_test_add_data_func (path, &cases[i], test_case);
+    }
+  return g_test_run ();
+}
