@@ -67,6 +67,8 @@ dkms_worker_start (const DkmsUi *ui, DkmsWorkFunc work, gpointer data, GError **
 static void
 take_result (DkmsWorker *self, const DkmsUiEvent *event)
 {
+  if (self->ended)
+    return;
   self->ended = TRUE;
   self->ok = event->text == NULL;
   if (!self->ok)

@@ -13,6 +13,8 @@
 
 /* ---- frames: a length, then numbers, then the texts, each with a mark of whether it is there and a NUL ---- */
 
+enum { MAX_FRAME = 64 << 20 };
+
 typedef struct {
   guint32 size; /* of what follows this field */
   gint32 voice, number, code;
@@ -50,31 +52,54 @@ send_frame (int fd, const DkmsUiEvent *event)
     }
 }
 
+/* Takes a text from @at, which ends before @end. Returns: FALSE when there is none */
+static gboolean
+take_text (const char **at, const char *end, const char **text)
+{
+  const char *nul = end - *at > 1 ? memchr (*at + 1, '\0', (gsize)(end - *at - 1)) : NULL;
+
+  if (nul == NULL)
+    return FALSE;
+  *text = **at == '+' ? *at + 1 : NULL;
+  *at = nul + 1;
+  return TRUE;
+}
+
+/* Whether the bytes from @at to @end are the texts of @event, with one where its voice needs one. */
+static gboolean
+take_texts (DkmsUiEvent *event, const char *at, const char *end)
+{
+  gboolean may_be_silent = event->voice == DKMS_VOICE_STEP_END || event->voice == DKMS_VOICE_RESULT;
+
+  return (guint)event->voice <= DKMS_VOICE_RESULT && take_text (&at, end, &event->text)
+         && take_text (&at, end, &event->more) && take_text (&at, end, &event->path) && at == end
+         && (event->text != NULL || may_be_silent);
+}
+
 gboolean
 dkms_ui_event_read (GByteArray *buffer, DkmsUiEvent *event, char **storage)
 {
   Header header;
-  const char **texts[] = { &event->text, &event->more, &event->path };
-  char *at;
 
   if (buffer->len < sizeof header)
     return FALSE;
   memcpy (&header, buffer->data, sizeof header);
   gsize whole = header.size + sizeof header.size;
-  if (buffer->len < whole)
+  gboolean sound = whole > sizeof header && whole <= MAX_FRAME;
+  if (sound && buffer->len < whole)
     return FALSE;
   *event = (DkmsUiEvent){
     .voice = (DkmsVoice)header.voice, .number = header.number, .code = header.code, .seconds = header.seconds
   };
-  *storage = g_memdup2 (buffer->data + sizeof header, whole - sizeof header);
-  at = *storage;
-  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
+  *storage = sound ? g_memdup2 (buffer->data + sizeof header, whole - sizeof header) : NULL;
+  if (sound && take_texts (event, *storage, *storage + whole - sizeof header))
     {
-      *texts[i] = *at == '+' ? at + 1 : NULL;
-      at += 1 + strlen (at + 1) + 1;
+      g_byte_array_remove_range (buffer, 0, (guint)whole);
+      return TRUE;
     }
-  g_byte_array_remove_range (buffer, 0, (guint)whole);
-  return TRUE;
+  g_clear_pointer (storage, g_free);
+  g_byte_array_set_size (buffer, 0);
+  return FALSE;
 }
 
 /* ---- printing ---- */

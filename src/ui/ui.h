@@ -95,6 +95,8 @@ gboolean dkms_ui_flush_answer (GError **error) G_GNUC_WARN_UNUSED_RESULT;
  * @event: (out): its texts are in @storage
  * @storage: (out) (transfer full): free it after use
  *
+ * Bytes that cannot be a frame are dropped with all that follow them: their sender is faulty.
+ *
  * Returns: whether @buffer held a whole frame
  */
 gboolean dkms_ui_event_read (GByteArray *buffer, DkmsUiEvent *event, char **storage);
