@@ -32,7 +32,9 @@ dkms_jobs_from_cpu_max (const char *text)
   char *end;
   gint64 quota = g_ascii_strtoll (text, &end, 10), period = g_ascii_strtoll (end, NULL, 10);
 
-  return quota > 0 && period > 0 ? (guint)((quota + period - 1) / period) : 0; /* "max 100000" has no number first */
+  if (quota <= 0 || period <= 0)
+    return 0; /* "max 100000" has no number first */
+  return (guint)MIN (quota / period + (quota % period != 0), G_MAXINT);
 }
 
 /* A small file of /proc or /sys, whose size nobody knows before it is read. */

@@ -45,6 +45,9 @@ test_cpu_max (void)
   g_assert_cmpuint (dkms_jobs_from_cpu_max ("200000 100000\n"), ==, 2);
   g_assert_cmpuint (dkms_jobs_from_cpu_max ("150000 100000\n"), ==, 2);
   g_assert_cmpuint (dkms_jobs_from_cpu_max ("5000 100000\n"), ==, 1);
+  g_assert_cmpuint (dkms_jobs_from_cpu_max ("9223372036854775807 9223372036854775807\n"), ==, 1);
+  g_assert_cmpuint (dkms_jobs_from_cpu_max ("9223372036854775807 1\n"), ==, G_MAXINT);
+  g_assert_cmpuint (dkms_jobs_from_cpu_max ("-1 -1\n"), ==, 0);
   g_assert_cmpuint (dkms_jobs_from_cpu_max ("nonsense\n"), ==, 0);
   g_assert_cmpuint (dkms_jobs_from_cpu_max (""), ==, 0);
 }
