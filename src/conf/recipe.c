@@ -446,10 +446,13 @@ dkms_recipe_placeholder (const DkmsRecipe *self)
 
 /* ---- the make command ---- */
 
+enum { MAX_NESTING = 64 };
+
 /* Returns: the end of the piece of shell text at @at that belongs together: a quoted string, $(...), ${...},
- * back-quotes, an escaped character, or one plain character */
+ * back-quotes, an escaped character, or one plain character. What is nested deeper than MAX_NESTING in it ends with the
+ * text: a recipe can nest as deep as the stack is large. */
 static const char *
-skip_piece (const char *at)
+skip_piece (const char *at, guint nesting)
 {
   char close = *at == '\'' || *at == '"' || *at == '`' ? *at : '\0';
   gboolean substitution = *at == '$' && (at[1] == '(' || at[1] == '{');
@@ -458,6 +461,8 @@ skip_piece (const char *at)
     return at + 2;
   if (close == '\0' && !substitution)
     return at + 1;
+  if (nesting == MAX_NESTING)
+    return at + strlen (at);
   if (substitution)
     close = *++at == '(' ? ')' : '}';
   for (at++; *at != '\0' && *at != close;)
@@ -466,7 +471,7 @@ skip_piece (const char *at)
     else if (close == '"' && *at == '\'')
       at++;
     else
-      at = skip_piece (at);
+      at = skip_piece (at, nesting + 1);
   return *at != '\0' ? at + 1 : at;
 }
 
@@ -494,7 +499,7 @@ next_word (const char *at, Word *word)
   if (*at == '#')
     return FALSE; /* the rest is a comment */
   while (*at != '\0' && strchr (" \t\n", *at) == NULL && operator_length (at) == 0)
-    at = (*at == '>' || *at == '<' || *at == '&') && at[1] != '\0' && at[1] != ' ' ? at + 2 : skip_piece (at);
+    at = (*at == '>' || *at == '<' || *at == '&') && at[1] != '\0' && at[1] != ' ' ? at + 2 : skip_piece (at, 0);
   word->end = at;
   return word->end > word->start;
 }

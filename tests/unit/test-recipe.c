@@ -205,6 +205,27 @@ test_llvm (void)
     }
 }
 
+/* Deeper than any stack. */
+static void
+test_nesting (void)
+{
+  static const char *const pieces[] = { "$(", "${", "\"`", "'$(", "\\$(" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (pieces); i++)
+    {
+      g_autoptr (DkmsRecipe) r = dkms_recipe_new ("x");
+      g_autoptr (GString) text = g_string_new ("make ");
+      g_autofree char *line = NULL;
+
+      while (text->len < 1 << 20)
+        g_string_append (text, pieces[i]);
+      dkms_recipe_set (r, "MAKE", 0, text->str);
+      g_string_append (text, " LLVM=1");
+      line = dkms_recipe_make (r, &kernel, "/b", TRUE);
+      g_assert_cmpuint (strlen (line), ==, text->len);
+    }
+}
+
 static void
 test_patches (void)
 {
@@ -327,6 +348,7 @@ main (int argc, char **argv)
   g_test_add_func ("/recipe/exclusive", test_exclusive);
   g_test_add_func ("/recipe/make", test_make);
   g_test_add_func ("/recipe/llvm", test_llvm);
+  g_test_add_func ("/recipe/nesting", test_nesting);
   g_test_add_func ("/recipe/patches", test_patches);
   g_test_add_func ("/recipe/outputs", test_outputs);
   g_test_add_func ("/recipe/placeholder", test_placeholder);
