@@ -3,8 +3,11 @@ BUILD ?= build
 DESTDIR ?=
 # Options of 'meson setup'. Warnings are errors in CI and for developers: MESON_FLAGS=-Dwerror=true.
 MESON_FLAGS ?=
+# How long each fuzz target runs, and which ones: FUZZ="record journal". All of them by default.
+FUZZ_SECONDS ?= 60
+FUZZ ?=
 
-.PHONY: all deps demo check boot packages distros zfs deb rpm arch pictures crash crash-all install bench bench-makespan bench-corpus parity parity-all corpus asan lint format
+.PHONY: all deps demo check fuzz boot packages distros zfs deb rpm arch pictures crash crash-all install bench bench-makespan bench-corpus parity parity-all corpus asan lint format
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) >$(BUILD)/ninja.log || { cat $(BUILD)/ninja.log; exit 1; }
@@ -102,10 +105,17 @@ asan:
 	@ninja -C build-asan --quiet
 	@tests/run --build build-asan unit system
 
+# What others write, to the parsers that read it, with changes that find new branches (libFuzzer, under the sanitizers).
+fuzz:
+	@scripts/install-deps build fuzz
+	@test -f build-fuzz/build.ninja || CC=clang meson setup build-fuzz -Dfuzz=true -Dwerror=true >/dev/null
+	@ninja -C build-fuzz --quiet
+	@tests/fuzz/run --build build-fuzz --seconds $(FUZZ_SECONDS) $(FUZZ)
+
 lint:
 	@scripts/install-deps build lint
 	@$(MAKE) --no-print-directory all
 	@scripts/lint $(BUILD)
 
 format:
-	@clang-format -i src/main.c src/*/*.[ch] tests/unit/*.c
+	@clang-format -i src/main.c src/*/*.[ch] tests/unit/*.c tests/fuzz/*.[ch]

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Input: an archive that somebody gives to `dkms ldtarball` or `dkms add`, compressed or plain. Checksums of headers of
+ * a plain one are made right, so that changes in them get as far as they would in a real archive. A finding: a crash;
+ * anything outside of the directory that changed; a device, a FIFO, a socket or a set-id file in it; more bytes than
+ * the limit. */
+#define _GNU_SOURCE
+#define main dkms_archive_main
+#include "../../src/helpers/dkms-archive.c"
+#undef main
+
+#include "base/file.h"
+#include "base/walk.h"
+#include "fuzz.h"
+
+enum { LIMIT = 1 << 20, BLOCK = 512, SUM_AT = 148, SUM_SIZE = 8, SIZE_AT = 124, SIZE_SIZE = 12, MAGIC_AT = 257 };
+
+/* The sum of a header's bytes, those of its checksum taken as blanks. */
+static void
+mend_header (uint8_t *header)
+{
+  unsigned sum = 0;
+
+  memset (header + SUM_AT, ' ', SUM_SIZE);
+  for (size_t i = 0; i < BLOCK; i++)
+    sum += header[i];
+  (void)snprintf ((char *)header + SUM_AT, SUM_SIZE, "%06o", sum);
+}
+
+static void
+mend (uint8_t *bytes, size_t size)
+{
+  for (size_t at = 0; at + BLOCK <= size;)
+    {
+      g_autofree char *digits = g_strndup ((char *)bytes + at + SIZE_AT, SIZE_SIZE);
+      guint64 content = g_ascii_strtoull (digits, NULL, 8);
+
+      if (memcmp (bytes + at + MAGIC_AT, "ustar", 5) == 0)
+        mend_header (bytes + at);
+      else
+        content = 0;
+      at += BLOCK;
+      if (content <= size - at)
+        at += (content + BLOCK - 1) / BLOCK * BLOCK;
+    }
+}
+
+static gboolean
+look_at (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path, gpointer data,
+         GError **error)
+{
+  long long *total = data;
+
+  if (st == NULL)
+    return TRUE;
+  if (!S_ISREG (st->st_mode) && !S_ISDIR (st->st_mode) && !S_ISLNK (st->st_mode))
+    g_error ("%s is of mode %o", path, st->st_mode);
+  if (S_ISREG (st->st_mode) && (st->st_mode & (S_ISUID | S_ISGID)) != 0)
+    g_error ("%s is of mode %o", path, st->st_mode);
+  if (S_ISREG (st->st_mode))
+    *total += st->st_size / (long long)st->st_nlink;
+  return TRUE;
+}
+
+int
+LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
+{
+  static char *archive, *dir;
+  static int cwd = -1;
+  g_autofree uint8_t *bytes = NULL;
+  long long total = 0;
+  int ok;
+
+  fuzz_begin ();
+  if (archive == NULL)
+    {
+      archive = g_build_filename (fuzz_place (), "archive", NULL);
+      dir = g_build_filename (fuzz_place (), "dir", NULL);
+      cwd = open (".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    }
+  fuzz_canary_make ();
+  bytes = g_memdup2 (data, size);
+  mend (bytes, size);
+  fuzz_write ("archive", bytes, size);
+  g_assert (mkdir (dir, 0755) == 0);
+  fuzz_canary_check ("dir");
+  ok = extract (archive, dir, LIMIT);
+  g_assert (fchdir (cwd) == 0);
+  if (dkms_walk_at (AT_FDCWD, dir, look_at, &total, NULL) && ok)
+    g_assert (total <= LIMIT);
+  fuzz_canary_check ("dir");
+  fuzz_delete ("dir");
+  return 0;
+}

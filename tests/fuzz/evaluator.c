@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Input: what a package's dkms.conf writes to the descriptor on which bash answers, in pieces as read(2) returns them:
+ * a recipe can open that descriptor, and say what it likes there. A finding: a crash; an answer for another package, or
+ * for a query that has one already; a query with values and an error at once; a signal to anything but the query's own
+ * process group. */
+#define _GNU_SOURCE
+#include <signal.h>
+
+/* Numbers of processes come from the input. */
+#define kill(pid, signal) fuzz_kill (pid, signal)
+static int fuzz_kill (pid_t pid, int signal);
+#include "../../src/conf/evaluate.c"
+#undef kill
+
+#include "fuzz.h"
+
+static int
+fuzz_kill (pid_t pid, int signal)
+{
+  g_assert (signal == SIGKILL && pid != 0 && pid != -1 && pid != 1);
+  return 0;
+}
+
+static DkmsQuery *
+add (GPtrArray *queries, const char *file)
+{
+  DkmsQuery *query = dkms_query_new ();
+
+  g_ptr_array_add (query->files, g_strdup (file));
+  g_ptr_array_add (query->files, g_strdup ("/etc/dkms/m.conf"));
+  query->shown = g_strdup (file);
+  query->texts = g_ptr_array_new_with_free_func (bytes_free);
+  g_ptr_array_add (queries, query);
+  return query;
+}
+
+int
+LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
+{
+  DkmsSettings settings = *fuzz_settings ();
+  g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
+  g_autoptr (GByteArray) buffer = g_byte_array_new ();
+  FuzzInput input = { data, size };
+  Session session = { .settings = &settings, .queries = queries, .pid = 4242, .printed = -1 };
+  gboolean more = TRUE;
+  const DkmsQuery *other;
+
+  fuzz_begin ();
+  settings.recipe_timeout = 1;
+  session.confined = fuzz_byte (&input) % 2;
+  (void)add (queries, "/m/dkms.conf");
+  (void)add (queries, "/m/dkms.conf");
+  other = add (queries, "/other/dkms.conf");
+  session.first = queries->pdata[0];
+  session.end = G_MAXINT64;
+  while (more && input.size > 0)
+    {
+      size_t n;
+      const uint8_t *piece = fuzz_piece (&input, &n);
+
+      if (n == 256) /* its time is over */
+        end_late (&session);
+      g_byte_array_append (buffer, piece, (guint)n);
+      more = take_messages (&settings, &session, buffer);
+      g_assert (other->recipe == NULL && other->error == NULL);
+    }
+  finish_query (&settings, &session, 1);
+  for (guint q = 0; q < queries->len; q++)
+    {
+      const DkmsQuery *query = queries->pdata[q];
+      g_assert (query->recipe == NULL || query->error == NULL);
+    }
+  return 0;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#define _GNU_SOURCE
+#include "fuzz.h"
+
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/walk.h"
+
+uint8_t
+fuzz_byte (FuzzInput *input)
+{
+  if (input->size == 0)
+    return 0;
+  input->size--;
+  return *input->data++;
+}
+
+const uint8_t *
+fuzz_piece (FuzzInput *input, size_t *size)
+{
+  size_t wanted = (size_t)fuzz_byte (input) + 1;
+  const uint8_t *piece = input->data;
+
+  *size = MIN (wanted, input->size);
+  input->data += *size;
+  input->size -= *size;
+  return piece;
+}
+
+char *
+fuzz_text (FuzzInput *input, char end)
+{
+  const uint8_t *stop = input->size > 0 ? memchr (input->data, end, input->size) : NULL;
+  size_t size = stop != NULL ? (size_t)(stop - input->data) : input->size;
+  char *text = g_malloc (size + 1);
+  size_t kept = 0;
+
+  for (size_t i = 0; i < size; i++)
+    if (input->data[i] != '\0')
+      text[kept++] = (char)input->data[i];
+  text[kept] = '\0';
+  size += stop != NULL;
+  input->data += size;
+  input->size -= size;
+  return text;
+}
+
+/* GLib would raise SIGTRAP, which libFuzzer does not catch, so that the input would be lost. */
+static void
+take_log (const char *domain, GLogLevelFlags level, const char *message, gpointer data)
+{
+  if ((level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING)) == 0)
+    return;
+  g_printerr ("%s\n", message);
+  abort ();
+}
+
+void
+fuzz_begin (void)
+{
+  static gboolean done;
+
+  if (done)
+    return;
+  done = TRUE;
+  (void)g_log_set_default_handler (take_log, NULL);
+  g_unsetenv ("DKMS_LOAN");
+}
+
+/* ---- the place ---- */
+
+static char *place;
+
+static void
+delete_place (void)
+{
+  dkms_discard_tree_at (AT_FDCWD, place);
+}
+
+const char *
+fuzz_place (void)
+{
+  if (place == NULL)
+    {
+      place = g_dir_make_tmp ("dkms-fuzz-XXXXXX", NULL);
+      g_assert (place != NULL);
+      (void)atexit (delete_place);
+    }
+  return place;
+}
+
+/* What a user may not enter he cannot delete. */
+static void
+open_up (int dir_fd, const char *name)
+{
+  int fd = -1;
+  g_autoptr (GPtrArray) names = NULL;
+
+  if (dkms_is_link_at (dir_fd, name) || !dkms_is_dir_at (dir_fd, name))
+    return;
+  if (fchmodat (dir_fd, name, 0700, 0) == 0)
+    fd = openat (dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  g_assert (fd >= 0);
+  names = dkms_list_dir_at (fd, ".", NULL);
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    open_up (fd, names->pdata[i]);
+  (void)close (fd);
+}
+
+void
+fuzz_delete (const char *name)
+{
+  g_autofree char *path = g_build_filename (fuzz_place (), name, NULL);
+  g_autoptr (GError) error = NULL;
+
+  if (dkms_remove_tree_at (AT_FDCWD, path, NULL))
+    return;
+  open_up (AT_FDCWD, path);
+  if (!dkms_remove_tree_at (AT_FDCWD, path, &error))
+    g_error ("%s", error->message);
+}
+
+void
+fuzz_write (const char *path, const void *data, size_t size)
+{
+  g_autofree char *full = g_build_filename (fuzz_place (), path, NULL);
+  g_autofree char *dir = g_path_get_dirname (full);
+  int fd;
+
+  g_assert (g_mkdir_with_parents (dir, 0755) == 0);
+  fd = open (full, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  g_assert (fd >= 0 && dkms_write_all (fd, data, size, full, NULL));
+  (void)close (fd);
+}
+
+/* ---- the canary ---- */
+
+static char *canary; /* what was there when it was made */
+
+static gboolean
+describe (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path, gpointer data,
+          GError **error)
+{
+  GString *text = data;
+
+  if (st != NULL)
+    {
+      g_autofree char *signature = dkms_stat_signature (st);
+      g_string_append_printf (text, "%s %o %s\n", path, st->st_mode, signature);
+    }
+  return TRUE;
+}
+
+static char *
+look (const char *except)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_autofree char *inside = g_build_filename (fuzz_place (), "canary", NULL);
+  g_autoptr (GPtrArray) names = dkms_list_dir_at (AT_FDCWD, fuzz_place (), NULL);
+
+  g_assert (names != NULL && dkms_walk_at (AT_FDCWD, inside, describe, text, NULL));
+  for (guint i = 0; i < names->len; i++)
+    if (g_strcmp0 (names->pdata[i], except) != 0)
+      g_string_append_printf (text, "%s\n", (char *)names->pdata[i]);
+  return g_string_free (g_steal_pointer (&text), FALSE);
+}
+
+void
+fuzz_canary_make (void)
+{
+  g_autofree char *link = g_build_filename (fuzz_place (), "canary", "link", NULL);
+  static gboolean made;
+
+  if (made)
+    return;
+  made = TRUE;
+  fuzz_write ("canary/file", "stays\n", 6);
+  fuzz_write ("canary/.dkms-00000001-0", "stays\n", 6);
+  fuzz_write ("canary/dir/file", "stays\n", 6);
+  g_assert (symlink ("file", link) == 0);
+}
+
+void
+fuzz_canary_check (const char *except)
+{
+  g_autofree char *now = look (except);
+
+  if (canary == NULL)
+    canary = g_steal_pointer (&now);
+  else if (strcmp (now, canary) != 0)
+    g_error ("The canary was touched. Before:\n%s\nNow:\n%s", canary, now);
+}
+
+/* ---- what the program needs ---- */
+
+DkmsSettings *
+fuzz_settings (void)
+{
+  static DkmsSettings *settings;
+  static const char release[] = "ID=debian\n";
+  g_autofree char *root = NULL;
+
+  if (settings != NULL)
+    return settings;
+  fuzz_write ("root/etc/os-release", release, sizeof release - 1);
+  root = g_build_filename (fuzz_place (), "root", NULL);
+  settings = dkms_settings_new (dkms_root_open (root, NULL), NULL);
+  g_assert (settings != NULL);
+  g_free (settings->dkms_tree);
+  settings->dkms_tree = g_strdup ("/tree");
+  return settings;
+}
+
+DkmsUi *
+fuzz_ui (void)
+{
+  static DkmsUi ui;
+
+  if (ui.frames == 0)
+    {
+      ui.frames = open ("/dev/null", O_WRONLY | O_CLOEXEC);
+      g_assert (ui.frames > 0);
+    }
+  return &ui;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Input: a file that a package's build made and named *.ko, plain or compressed, as dkms-modinfo --facts reads it; and,
+ * of the same bytes, what a dkms-modinfo that such a file had taken over might answer.
+ * libkmod is left out: that its assertions can end the process is expected and handled.
+ * A finding: a crash, or names and values that are not text. */
+#define main dkms_modinfo_main
+#include "../../src/helpers/dkms-modinfo.c"
+#undef main
+
+#include "build/loadable.h"
+#include "fuzz.h"
+
+static void
+take (ElfKind kind, const char *name, const char *value, void *user)
+{
+  GString *text = user;
+  const char *key = kind == ELF_MODINFO     ? "modinfo."
+                    : kind == ELF_UNDEFINED ? "undefined"
+                    : kind == ELF_EXPORT    ? "export"
+                                            : "version";
+
+  if (text->len > 1 << 16)
+    return;
+  g_string_append_len (text, key, (gssize)strlen (key) + 1);
+  if (kind == ELF_VERSION)
+    g_string_append_printf (text, "%s ", value);
+  g_string_append_len (text, name, (gssize)strlen (name) + 1);
+}
+
+static void
+read_facts (const uint8_t *bytes, size_t size)
+{
+  g_autoptr (GString) text = g_string_new (NULL);
+  g_autoptr (GPtrArray) all = NULL;
+  ElfFacts facts;
+
+  elf_read (bytes, size, &facts, take, text);
+  all = dkms_module_facts_parse (text->str, text->len, 2);
+  g_assert (all->len == 2);
+}
+
+static void
+unpack (const uint8_t *data, size_t size)
+{
+  int (*const unpackers[]) (const void *, size_t, Target *) = { unpack_gz, unpack_xz, unpack_zst };
+  int fd = memfd_create ("module", MFD_CLOEXEC);
+
+  g_assert (fd >= 0);
+  for (size_t i = 0; i < G_N_ELEMENTS (unpackers); i++)
+    {
+      /* A few bytes can become gigabytes, as in earnest; here their end is near. */
+      Target target = { fd, MOST_BYTES - (1 << 20) };
+
+      if (unpackers[i](data, size, &target) && target.size > MOST_BYTES)
+        g_error ("unpacked to %zu bytes", target.size);
+      g_assert (ftruncate (fd, 0) == 0 && lseek (fd, 0, SEEK_SET) == 0);
+    }
+  (void)close (fd);
+}
+
+int
+LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
+{
+  g_autofree char *text = NULL;
+  g_autofree uint8_t *exact = NULL;
+
+  fuzz_begin ();
+  exact = g_memdup2 (data, size); /* so that a byte too far is noticed */
+  if (size > 0)
+    read_facts (exact, size);
+  text = g_malloc (size + 1);
+  if (size > 0)
+    memcpy (text, data, size);
+  text[size] = '\0';
+  g_ptr_array_unref (dkms_module_facts_parse (text, size, 3));
+  if (size > 2 && (memcmp (data, "\x1f\x8b", 2) == 0 || data[0] == 0xfd || data[0] == 0x28))
+    unpack (exact, size);
+  return 0;
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Input: a letter that chooses a parser, and a text for it, as other programs write them:
+ *   o  os-release, of the distribution, or of a DIR given with --root
+ *   k  a kernel's configuration, from its headers
+ *   v  three versions, a line each, from recipes and names of directories
+ *   m  MAKEFLAGS, from a make that started dkms
+ *   c  cpu.max, from the kernel
+ *   l  make.log, from the build of a package
+ *   f  what the sandbox reports, beside which package code runs
+ *   s  Module.symvers, modules.symbols and utsrelease.h, from a package's build and a kernel's headers
+ *   n  framework.conf as the check for misspelled names reads it
+ *   d  values of framework.conf, a line each
+ * A finding: a crash; an order of versions that is none; text for a terminal with control characters in it. */
+#define _GNU_SOURCE
+#include <pwd.h>
+#include <sys/mman.h>
+
+/* The machine's users are none of the input's business. */
+#define getpwnam(name) NULL
+#include "../../src/conf/settings.c"
+#undef getpwnam
+
+#include "base/near.h"
+#include "build/build.h"
+#include "build/loadable.h"
+#include "conf/sandbox.h"
+#include "fuzz.h"
+#include "kernel/version.h"
+#include "plan/jobserver.h"
+
+static void
+os_release (FuzzInput *input)
+{
+  const DkmsSettings *settings = fuzz_settings ();
+  DkmsDistro *distro;
+
+  fuzz_write ("root/etc/os-release", input->data, input->size);
+  distro = dkms_distro_read (settings->root, NULL);
+  g_assert (distro != NULL && distro->family != NULL);
+  g_free (dkms_distro_headers_package (distro, "6.1.0"));
+  dkms_distro_free (distro);
+}
+
+static void
+kernel_config (FuzzInput *input)
+{
+  g_autofree char *config = fuzz_text (input, '\0');
+  static const char *const names[] = { "CONFIG_MODULES", "CONFIG_MODULE_SIG_HASH", "CONFIG_CC_VERSION_TEXT" };
+  DkmsKernel kernel = { .source_dir = (char *)"/nowhere", .dir = (char *)"/nowhere" };
+  g_auto (GStrv) env = g_new0 (char *, 1);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree char *value = dkms_kernel_config_value (config, names[i]);
+      g_assert (value == NULL || strchr (value, '\n') == NULL);
+      (void)dkms_kernel_config_has (config, names[i]);
+    }
+  env = dkms_kernel_compiler_env (&kernel, fuzz_settings ()->root, config, env);
+}
+
+static int
+sign_of (int order)
+{
+  return order > 0 ? 1 : order < 0 ? -1 : 0;
+}
+
+static void
+versions (FuzzInput *input)
+{
+  g_autofree char *a = fuzz_text (input, '\n');
+  g_autofree char *b = fuzz_text (input, '\n');
+  g_autofree char *c = fuzz_text (input, '\n');
+  int (*const orders[]) (const char *, const char *) = { dkms_version_compare, dkms_version_sort };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (orders); i++)
+    {
+      g_assert (orders[i](a, a) == 0);
+      g_assert (sign_of (orders[i](a, b)) == -sign_of (orders[i](b, a)));
+      if (orders[i](a, b) <= 0 && orders[i](b, c) <= 0)
+        g_assert (orders[i](a, c) <= 0);
+    }
+}
+
+static void
+makeflags (FuzzInput *input)
+{
+  g_autofree char *flags = fuzz_text (input, '\0');
+  g_autofree char *jobs = dkms_jobs_from_makeflags (flags);
+  g_autofree char *rest = dkms_makeflags_without_jobs (flags);
+
+  g_assert (jobs == NULL || strspn (jobs, "0123456789") == strlen (jobs));
+  g_assert (strlen (rest) <= strlen (flags));
+}
+
+static void
+cpu_max (FuzzInput *input)
+{
+  g_autofree char *text = fuzz_text (input, '\0');
+
+  (void)dkms_jobs_from_cpu_max (text);
+}
+
+static void
+assert_printable (const char *text)
+{
+  g_autofree char *shown = text != NULL ? dkms_ui_printable (text) : NULL;
+
+  for (const guchar *c = (const guchar *)shown; c != NULL && *c != '\0'; c++)
+    g_assert ((*c >= 0x20 || *c == '\n' || *c == '\t') && *c != 0x7f && (c[0] != 0xc2 || c[1] < 0x80 || c[1] > 0x9f));
+}
+
+static void
+make_log (FuzzInput *input)
+{
+  g_autofree char *log = fuzz_text (input, '\0');
+  g_autofree char *first = dkms_first_error (log);
+  g_autofree char *tail = dkms_log_tail (log);
+  g_auto (GStrv) lines = g_strsplit (log, "\n", 64);
+
+  assert_printable (log);
+  g_assert (tail == NULL || *tail != '\0');
+  for (const char *c = first; c != NULL && *c != '\0'; c++)
+    g_assert ((guchar)*c >= 0x20 || *c == '\t');
+  for (char **line = lines; *line != NULL; line++)
+    {
+      g_auto (GStrv) paths = dkms_line_paths (*line);
+      g_autofree char *command = dkms_line_command (*line);
+
+      g_assert (command == NULL || strlen (command) <= strlen (*line));
+      (void)dkms_cause_of (*line);
+      (void)dkms_downloader_in (*line);
+      for (char **path = paths; *path != NULL; path++)
+        g_assert (**path == '/');
+    }
+}
+
+static void
+findings (FuzzInput *input)
+{
+  static int report = -1;
+  g_auto (DkmsFindings) read = { 0 };
+
+  if (report < 0)
+    report = memfd_create ("findings", MFD_CLOEXEC);
+  g_assert (report >= 0 && ftruncate (report, 0) == 0);
+  g_assert (pwrite (report, input->data, input->size, 0) == (ssize_t)input->size);
+  dkms_findings_read (&read, report);
+  g_assert (!read.missing || read.failure != NULL);
+}
+
+static void
+symbols (FuzzInput *input)
+{
+  g_autofree char *text = fuzz_text (input, '\0');
+  g_autofree char *release = dkms_release_of_header (text);
+  g_autoptr (GHashTable) keys = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  g_autoptr (GHashTable) wanted = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GHashTable) differing = g_hash_table_new (g_str_hash, g_str_equal);
+  static const char *const names[] = { "a", "printk", "__this_module", "kmalloc" };
+  GHashTableIter iter;
+  gpointer key, value;
+
+  g_assert (release == NULL || strchr (release, '"') == NULL);
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    g_hash_table_insert (keys, g_strdup (names[i]), g_strdup ("0x12345678"));
+  for (int round = 0; round < 2; round++)
+    {
+      g_hash_table_iter_init (&iter, keys);
+      while (g_hash_table_iter_next (&iter, &key, &value))
+        g_hash_table_insert (wanted, key, value);
+      if (round == 0)
+        dkms_symvers_take (text, wanted, differing);
+      else
+        dkms_symbol_index_take (text, wanted);
+    }
+}
+
+static void
+names_of_settings (FuzzInput *input)
+{
+  const DkmsSettings *settings = fuzz_settings ();
+  g_autoptr (GPtrArray) unknown = NULL;
+
+  fuzz_write ("root/etc/dkms/framework.conf", input->data, input->size);
+  unknown = dkms_settings_unknown (settings);
+  g_free (dkms_settings_place (settings, "sandbox"));
+  (void)only_comments (settings->root, "/etc/dkms/framework.conf");
+  (void)is_about_confinement (settings, "/etc/dkms/framework.conf");
+}
+
+/* One line, name and value, of what bash made of framework.conf. */
+static void
+take_line (DkmsRecipe *values, const char *line)
+{
+  const char *equals = strchr (line, '=');
+  g_autofree char *name = equals != NULL ? g_strndup (line, (gsize)(equals - line)) : NULL;
+
+  if (equals != NULL)
+    dkms_recipe_set_folded (values, name, 0, equals + 1);
+}
+
+static void
+values_of_settings (FuzzInput *input)
+{
+  static DkmsSettings *settings;
+  g_autoptr (DkmsRecipe) values = dkms_recipe_new ("framework.conf");
+  g_autoptr (GError) error = NULL;
+
+  if (settings == NULL)
+    settings = dkms_settings_new (dkms_root_open (fuzz_settings ()->root->host_path, NULL), NULL);
+  g_assert (settings != NULL);
+  while (input->size > 0)
+    {
+      g_autofree char *line = fuzz_text (input, '\n');
+      take_line (values, line);
+    }
+  gboolean good = take_values (settings, values, &error) && take_confinement (settings, values, &error);
+  g_assert (good == (error == NULL));
+  g_assert (*settings->dkms_tree == '/' && *settings->source_tree == '/' && *settings->install_tree == '/');
+  g_assert (settings->recipe_timeout >= 1 && settings->tarball_limit_mib >= 1);
+  g_free (dkms_settings_destination (settings));
+  g_free (dkms_settings_bad_command (settings, "post_transaction", settings->post_transaction));
+}
+
+int
+LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
+{
+  static const struct {
+    char letter;
+    void (*parse) (FuzzInput *input);
+  } parsers[] = { { 'o', os_release },        { 'k', kernel_config },     { 'v', versions }, { 'm', makeflags },
+                  { 'c', cpu_max },           { 'l', make_log },          { 'f', findings }, { 's', symbols },
+                  { 'n', names_of_settings }, { 'd', values_of_settings } };
+  FuzzInput input = { data, size };
+  char letter = (char)fuzz_byte (&input);
+
+  fuzz_begin ();
+  for (gsize i = 0; i < G_N_ELEMENTS (parsers); i++)
+    if (parsers[i].letter == letter)
+      {
+        parsers[i].parse (&input);
+        return 0;
+      }
+  return -1; /* not worth keeping */
+}
