@@ -71,7 +71,7 @@ int dkms_script_run (const DkmsJob *job, const char *directive);
 
 /**
  * dkms_install:
- * Puts the built modules of @job in place (spec/build-install.md §6, steps 3 to 13), all in one
+ * Puts the built modules of @job in place (spec/build-install.md §6, steps 7 to 10), all in one
  * transaction. @previous is the version whose files are in the way, NULL if none is installed.
  */
 gboolean dkms_install (const DkmsJob *job, const char *previous, GError **error) G_GNUC_WARN_UNUSED_RESULT;
