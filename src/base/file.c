@@ -328,6 +328,25 @@ undo:
 }
 
 static gboolean
+set_times_at (int dir_fd, const char *name, const struct stat *st, GError **error)
+{
+  struct timespec times[2] = { st->st_atim, st->st_mtim };
+
+  return utimensat (dir_fd, name, times, AT_SYMLINK_NOFOLLOW) == 0 || dkms_fail_errno (error, "set the time of", name);
+}
+
+gboolean
+dkms_copy_alike_at (int from_dir, const char *from, int to_dir, const char *to, GError **error)
+{
+  struct stat st;
+
+  if (fstatat (from_dir, from, &st, 0) < 0)
+    return dkms_fail_errno (error, "read", from);
+  return dkms_copy_file_at (from_dir, from, to_dir, to, st.st_mode & 07777, TRUE, error)
+         && set_times_at (to_dir, to, &st, error);
+}
+
+static gboolean
 copy_link (int from_dir, int to_dir, const char *name, GError **error)
 {
   g_autofree char *text = dkms_read_link_at (from_dir, name);
@@ -368,13 +387,10 @@ copy_entry (int from_dir, int to_dir, const char *name, const DkmsOwner *owner, 
     return dkms_fail (error, DKMS_ERROR_IO, name, "Remove it from the source tree.",
                       "Cannot copy %s: it is a device, a socket or a FIFO", name);
 
-  struct timespec times[2] = { st.st_atim, st.st_mtim };
   DkmsOwner wanted = owner != NULL ? *owner : (DkmsOwner){ st.st_uid, st.st_gid };
   if (geteuid () == 0 && fchownat (to_dir, name, wanted.uid, wanted.gid, AT_SYMLINK_NOFOLLOW) < 0)
     return dkms_fail_errno (error, "set the owner of", name);
-  if (utimensat (to_dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
-    return dkms_fail_errno (error, "set the time of", name);
-  return TRUE;
+  return set_times_at (to_dir, name, &st, error);
 }
 
 gboolean

@@ -80,6 +80,10 @@ void dkms_discard_tree_at (int dir_fd, const char *name);
 gboolean dkms_copy_file_at (int from_dir, const char *from, int to_dir, const char *to, mode_t mode, gboolean flush,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** As dkms_copy_file_at() with @flush; the copy has the mode and the times of @from. */
+gboolean dkms_copy_alike_at (int from_dir, const char *from, int to_dir, const char *to,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /**
  * dkms_copy_tree_at:
  * Copies what is in the directory @from (a link to one is followed) into @to, which is created if

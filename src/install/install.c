@@ -170,7 +170,7 @@ archive_original (const DkmsJob *job, DkmsTransaction *tx, const DkmsOutput *out
   g_autofree char *text = g_strconcat (original, "\n", NULL);
 
   dkms_ui_line (job->ui, "Archiving the original module %s", original);
-  dkms_transaction_copy (tx, original, backup, st.st_mode & 07777);
+  dkms_transaction_preserve (tx, original, backup);
   dkms_transaction_write (tx, text, origin);
   if (strcmp (original, target) != 0)
     dkms_transaction_delete (tx, original);
@@ -371,7 +371,7 @@ restore_from (const DkmsJob *job, DkmsTransaction *tx, const char *dir, const ch
           continue;
         }
       dkms_ui_line (job->ui, "Restoring the original module %s", target);
-      dkms_transaction_copy (tx, backup, target, st.st_mode & 07777);
+      dkms_transaction_preserve (tx, backup, target);
       dkms_transaction_delete (tx, backup);
       dkms_transaction_delete (tx, origin);
       g_hash_table_add (restored, g_steal_pointer (&target));

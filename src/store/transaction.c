@@ -12,7 +12,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 
-typedef enum { STAGE_COPY, STAGE_LINK, STAGE_TEXT, STAGE_MOVE } StageKind;
+typedef enum { STAGE_COPY, STAGE_PRESERVE, STAGE_LINK, STAGE_TEXT, STAGE_MOVE } StageKind;
 
 enum { TRIES = 3 }; /* of changes that there is no way back from */
 
@@ -93,6 +93,12 @@ void
 dkms_transaction_copy (DkmsTransaction *self, const char *source, const char *target, mode_t mode)
 {
   (void)add_stage (self, STAGE_COPY, source, target, mode);
+}
+
+void
+dkms_transaction_preserve (DkmsTransaction *self, const char *source, const char *target)
+{
+  (void)add_stage (self, STAGE_PRESERVE, source, target, 0);
 }
 
 void
@@ -280,7 +286,8 @@ write_stage (const DkmsRoot *root, const Stage *stage, GError **error)
       if (from < 0)
         return dkms_fail_errno (error, "read", stage->from);
       g_snprintf (magic, sizeof magic, "/proc/self/fd/%d", from);
-      if (dkms_copy_file_at (AT_FDCWD, magic, dir, name, stage->mode, TRUE, error))
+      if (stage->kind == STAGE_PRESERVE ? dkms_copy_alike_at (AT_FDCWD, magic, dir, name, error)
+                                        : dkms_copy_file_at (AT_FDCWD, magic, dir, name, stage->mode, TRUE, error))
         return TRUE;
       g_prefix_error (error, "%s: ", stage->from);
       return FALSE;

@@ -22,6 +22,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsTransaction, dkms_transaction_free)
 
 /** @target becomes a copy of the file @source (both inside the root) with @mode. */
 void dkms_transaction_copy (DkmsTransaction *self, const char *source, const char *target, mode_t mode);
+/** @target becomes a copy of the file @source (both inside the root) with its mode and times. */
+void dkms_transaction_preserve (DkmsTransaction *self, const char *source, const char *target);
 /** @target becomes a symbolic link that says @text. */
 void dkms_transaction_link (DkmsTransaction *self, const char *text, const char *target);
 /** @target becomes a file that holds @text. */

@@ -1,8 +1,10 @@
 """The main job: add, build, install, show, take away."""
+import contextlib
 import os
 import subprocess
 
-from conftest import ARCH, K1, K2
+import pytest
+from conftest import ARCH, K1, K2, mounted
 
 
 def test_whole_life(root):
@@ -90,6 +92,24 @@ def test_original_is_archived_and_restored(root):
     root.ok("uninstall", "foo/1.0", "-k", K1)
     assert original.read_text() == "the distribution's own\n"
     assert not (root.tree / "foo/original_module").exists()
+
+
+@pytest.mark.parametrize("place", ["kernel/drivers/misc", "updates/dkms"])
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["same file system", "another file system"])
+def test_original_comes_back_with_mode_and_time(root, place, elsewhere):
+    root.source()
+    original = root.modules / K1 / place / "foo.ko"
+    original.parent.mkdir(parents=True)
+    original.write_text("the distribution's own\n")
+    original.chmod(0o600)
+    os.utime(original, ns=(1_000_000_000_000_000_001, 1_000_000_000_000_000_002))
+    before = original.stat()
+    with mounted(root.tree) if elsewhere else contextlib.nullcontext():
+        root.ok("install", "foo/1.0", "-k", K1, "--force")
+        assert (root.tree / f"foo/original_module/{K1}/{ARCH}/foo.ko").stat().st_mtime_ns == before.st_mtime_ns
+        root.ok("remove", "foo/1.0", "--all")
+    after = original.stat()
+    assert (after.st_mtime_ns, after.st_mode) == (before.st_mtime_ns, before.st_mode)
 
 
 def test_original_in_the_place_of_the_module(root):
