@@ -106,6 +106,8 @@ DkmsCause dkms_cause_of (const char *line);
 const char *dkms_downloader_in (const char *text);
 /** Returns: (transfer full): the absolute paths in @line, NULL-terminated */
 char **dkms_line_paths (const char *line);
+/** Returns: whether @line is about a file that could not be created */
+gboolean dkms_line_creates (const char *line);
 /** Returns: (transfer full) (nullable): the command or file that @line reports as absent */
 char *dkms_line_command (const char *line);
 

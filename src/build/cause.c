@@ -51,7 +51,7 @@ static const struct {
   { DKMS_CAUSE_ABSENT,
     { "No such file", "not found", "cannot open", "No rule to make target", "cannot find", "does not exist",
       "doesn't exist", "no such", "ENOENT", "[Errno 2]", "annot stat", "not a directory", "unable to open",
-      "required file not found", NULL } },
+      "required file not found", "irectory nonexistent", NULL } },
 };
 
 /* What fetches things from elsewhere, at times without a word when it cannot (wget -q): a command, and what must follow
@@ -128,6 +128,17 @@ dkms_line_paths (const char *line)
     }
   g_ptr_array_add (paths, NULL);
   return (char **)g_ptr_array_free (g_steal_pointer (&paths), FALSE);
+}
+
+gboolean
+dkms_line_creates (const char *line)
+{
+  static const char *const marks[] = { "annot create", "annot touch", "annot make", "annot mkdir", "ailed to create" };
+  gboolean creates = FALSE;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (marks); i++)
+    creates |= strstr (line, marks[i]) != NULL;
+  return creates;
 }
 
 char *

@@ -190,6 +190,23 @@ find_hidden (const DkmsWorkArea *area, const char *line, gboolean anywhere)
   return NULL;
 }
 
+/* Returns: (transfer full) (nullable): the directory in which @line could not create a file, if it is hidden */
+static char *
+find_hidden_parent (const DkmsWorkArea *area, const char *line)
+{
+  g_auto (GStrv) paths = dkms_line_creates (line) ? dkms_line_paths (line) : NULL;
+  guint n = paths != NULL ? g_strv_length (paths) : 0;
+  g_autofree char *parent = n > 0 ? g_path_get_dirname (paths[n - 1]) : NULL;
+  g_autofree char *slash = parent != NULL ? g_strconcat (parent, "/", NULL) : NULL;
+  g_autofree char *host = parent != NULL ? host_path (area, parent) : NULL;
+  struct stat st;
+
+  return host != NULL && !is_own (area, parent) && !is_visible_place (slash) && stat (host, &st) == 0
+                 && S_ISDIR (st.st_mode)
+             ? g_steal_pointer (&parent)
+             : NULL;
+}
+
 /* Returns: (transfer full) (nullable): where the command that @line misses is, in a directory that builds do not see */
 static char *
 find_command (const DkmsWorkArea *area, const char *line)
@@ -238,6 +255,8 @@ blame_line (const DkmsWorkArea *area, const char *line)
                  : NULL;
     case DKMS_CAUSE_ABSENT:
       path = find_hidden (area, line, FALSE);
+      if (path == NULL)
+        path = find_hidden_parent (area, line);
       if (path == NULL)
         path = find_command (area, line);
       return path != NULL

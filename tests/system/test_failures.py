@@ -143,12 +143,23 @@ def seen_outside():
         shutil.rmtree(directory)
 
 
-@pytest.mark.parametrize("parent", ["/root", "/home", "/var/tmp"])
+@pytest.mark.parametrize("parent", ["/root", "/home", "/tmp", "/var/tmp"])
 @pytest.mark.parametrize("command", ["cat {0}", "{0}", "cp {0} .", "make -f {0}", "sh -c {0}", ". {0}", "gcc -E -include {0} - </dev/null"])
 def test_hidden_files(root, seen_outside, parent, command):
     file = seen_outside(parent, mode=0o755)
     result = fail(root, f"{command.format(file)} || exit 1")
     assert f"{file} is there, but a build does not see it" in result.err and REMEDY in result.err, result
+
+
+@pytest.mark.parametrize("parent, command", [("/root", "touch {0}/new"), ("/home", "cp foo.c {0}/new"), ("/var/tmp", "mkdir {0}/new"),
+                                             ("/root", "dash -c 'echo x > {0}/new'")])
+def test_files_in_hidden_directories(root, seen_outside, parent, command):
+    """As in a ~/.cache that the build's own home does not have."""
+    if command.startswith("dash") and not shutil.which("dash"):
+        pytest.skip("there is no dash here")
+    directory = seen_outside(parent).parent
+    result = fail(root, f"{command.format(directory)} || exit 1")
+    assert f"{directory} is there, but a build does not see it" in result.err and REMEDY in result.err, result
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
@@ -158,21 +169,24 @@ def test_hidden_tools(root, seen_outside, shell):
     assert f"{file} is there, but a build does not see it" in result.err and REMEDY in result.err, result
 
 
-def test_private_files(root, seen_outside):
-    file = seen_outside("/opt", mode=0o600, owner=65534, directory_mode=0o700)
+@pytest.mark.parametrize("parent", ["/opt", "/usr/src"])
+def test_private_files(root, seen_outside, parent):
+    file = seen_outside(parent, mode=0o600, owner=65534, directory_mode=0o700)
     result = fail(root, f"cat {file} || exit 1")
     assert f"{file} is there, but a build reads only" in result.err and REMEDY in result.err, result
 
 
 @pytest.mark.parametrize("command,word", [
-    ("touch /usr/local/x", "its own directory only"), ("mkdir -p /root/.cache/x", "its own directory only"), ("mknod x c 1 3", "root's rights"),
+    ("touch /usr/local/x", "its own directory only"), ("mkdir /lib/firmware/x", "its own directory only"),
+    ("cp foo.c /var/cache/x", "its own directory only"), ("mkdir -p /root/.cache/x", "its own directory only"), ("mknod x c 1 3", "root's rights"),
     ("echo 'error: no address in /proc/kallsyms'; false", "kallsyms")])
 def test_other_limits(root, command, word):
     result = fail(root, f"{command} || exit 1", env={"HOME": "/home/somebody"})
     assert word in result.err and REMEDY in result.err, result
 
 
-@pytest.mark.parametrize("script", ["cat gone", "./foo.c", "make -f gone", "nosuchtool", "/usr/bin/nosuchtool", "cat /nosuch/file"])
+@pytest.mark.parametrize("script", ["cat gone", "./foo.c", "make -f gone", "nosuchtool", "/usr/bin/nosuchtool", "cat /nosuch/file",
+                                    "touch /nosuch/new", "touch /home/nosuch/new", "cp gone /root/new", "touch nosuch/new"])
 def test_no_false_blame(root, script):
     """What would fail without confinement, too."""
     assert "sandbox=off" not in fail(root, f"{script} || exit 1").err

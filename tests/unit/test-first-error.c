@@ -227,6 +227,21 @@ test_named (void)
 }
 
 static void
+test_creates (void)
+{
+  static const char *const creating[] = { "touch: cannot touch '/root/.cache/x': No such file or directory",
+                                          "cp: cannot create regular file '/root/.cache/x': No such file or directory",
+                                          "x.sh: 2: cannot create /root/.cache/x: Directory nonexistent" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (creating); i++)
+    {
+      g_assert_true (dkms_line_creates (creating[i]));
+      g_assert_cmpint (dkms_cause_of (creating[i]), ==, DKMS_CAUSE_ABSENT);
+    }
+  g_assert_false (dkms_line_creates ("cat: /root/.cache/x: No such file or directory"));
+}
+
+static void
 test_downloaders (void)
 {
   static const struct {
@@ -256,6 +271,7 @@ main (int argc, char **argv)
   g_test_add_func ("/build/log-tail", test_tail);
   g_test_add_func ("/build/cause", test_cause);
   g_test_add_func ("/build/cause/named", test_named);
+  g_test_add_func ("/build/cause/creates", test_creates);
   g_test_add_func ("/build/cause/downloaders", test_downloaders);
   return g_test_run ();
 }
