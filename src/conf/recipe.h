@@ -57,6 +57,15 @@ char **dkms_recipe_depends (const DkmsRecipe *self);
  */
 GPtrArray *dkms_recipe_check (const DkmsRecipe *self, gboolean strict);
 
+/**
+ * dkms_recipe_misspelt:
+ * @path: the dkms.conf, as it is shown
+ * @text: its content
+ *
+ * Returns: (transfer full) (element-type utf8): a sentence about each variable that @text sets, does not use, and that
+ *          looks like a directive with a typing error
+ */
+GPtrArray *dkms_recipe_misspelt (const char *path, const char *text);
 /** Returns: (transfer full) (nullable): a sentence and an advice about a name or version that was never filled in */
 char *dkms_recipe_placeholder (const DkmsRecipe *self);
 

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Finds what the files of framework.conf say that cannot be meant, and the file that says it. */
+/* Finds what the files of framework.conf, and names of variables in dkms.conf, say that cannot be meant. */
 #define _GNU_SOURCE
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/near.h"
+#include "conf/recipe.h"
 #include "conf/settings.h"
 
 /* ---- lines that assign ---- */
 
-/* Returns: how long the name is that @line assigns to, 0 if it assigns nothing; @name is where it begins */
+/* Returns: how long the name is that @line assigns to, as a whole or one element, 0 if it assigns nothing; @name is
+ * where it begins */
 static gsize
 assigned_name (const char *line, const char **name)
 {
@@ -23,7 +25,10 @@ assigned_name (const char *line, const char **name)
   if (g_ascii_isalpha (*line) || *line == '_')
     while (g_ascii_isalnum (line[n]) || line[n] == '_')
       n++;
-  return line[n] == '=' || (line[n] == '+' && line[n + 1] == '=') ? n : 0;
+  line += n;
+  if (n > 0 && *line == '[')
+    line += strcspn (line, "]\n") + (strchr (line, ']') != NULL);
+  return g_str_has_prefix (line, "=") || g_str_has_prefix (line, "+=") ? n : 0;
 }
 
 /* Returns: (transfer full): the names that @text assigns to, each once */
@@ -143,6 +148,31 @@ dkms_settings_unknown (const DkmsSettings *self)
           if (remark != NULL)
             g_ptr_array_add (remarks, remark);
         }
+    }
+  return remarks;
+}
+
+GPtrArray *
+dkms_recipe_misspelt (const char *path, const char *text)
+{
+  GPtrArray *remarks = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) names = assigned_names (text);
+  g_autofree char *all = g_strjoin (" ", dkms_recipe_names, dkms_recipe_deprecated_names, NULL);
+  g_auto (GStrv) known = g_strsplit (all, " ", -1);
+
+  for (guint i = 0; i < names->len; i++)
+    {
+      const char *name = names->pdata[i];
+      g_autofree char *upper = g_ascii_strup (name, -1);
+      const char *near;
+
+      /* Names in lower case are the author's own. */
+      if (strcmp (name, upper) != 0 || g_strv_contains ((const char *const *)known, name) || is_used (text, name))
+        continue;
+      near = dkms_nearest (name, (const char *const *)known);
+      if (near != NULL)
+        g_ptr_array_add (remarks,
+                         g_strdup_printf ("%s sets %s, which is not a directive. Did you mean %s?", path, name, near));
     }
   return remarks;
 }

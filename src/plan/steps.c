@@ -166,6 +166,19 @@ tell_stale (const DkmsRun *run, const DkmsStep *step)
     dkms_ui_line (run->ui, "Still built from the earlier source for:%s", kernels->str);
 }
 
+/* Only when a module is added, by whoever can still correct its dkms.conf. */
+static void
+tell_misspelt (const DkmsRun *run, const char *source)
+{
+  g_autofree char *path = g_strconcat (source, "/dkms.conf", NULL);
+  g_autofree char *shown = dkms_root_host_path (run->settings->root, path);
+  g_autofree char *text = dkms_root_read (run->settings->root, path, 1 << 20, NULL, NULL);
+  g_autoptr (GPtrArray) remarks = text != NULL ? dkms_recipe_misspelt (shown, text) : NULL;
+
+  for (guint i = 0; remarks != NULL && i < remarks->len; i++)
+    dkms_ui_warn (run->ui, "%s", (const char *)remarks->pdata[i]);
+}
+
 static gboolean
 do_add (DkmsRun *run, const DkmsStep *step, GError **error)
 {
@@ -192,6 +205,7 @@ do_add (DkmsRun *run, const DkmsStep *step, GError **error)
     dkms_ui_warn (run->ui, "%s says it is %s/%s; it is added as %s/%s.", recipe->path,
                   dkms_recipe_get (recipe, "PACKAGE_NAME", 0), dkms_recipe_get (recipe, "PACKAGE_VERSION", 0),
                   step->module, step->version);
+  tell_misspelt (run, source);
   if (!dkms_tree_register (s, run->ui, step->module, step->version, error))
     return FALSE;
   dkms_ui_line (run->ui, "%s %s/%s, source in %s", step->again ? "Replaced" : "Added", step->module, step->version,

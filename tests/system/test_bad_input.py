@@ -193,6 +193,20 @@ def test_unknown_settings(root, line, says):
     assert root.ok("status").err == ""
 
 
+@pytest.mark.parametrize("lines, meant", [
+    ("AUTOINSTAL=yes", "AUTOINSTALL"), ("DEST_MODULE_LOCTION[1]=/x", "DEST_MODULE_LOCATION"), ("BUILD_MODULE_NAME=foo", "BUILT_MODULE_NAME"),
+    ("if true; then\n  POST_INSTAL=x.sh\nfi", "POST_INSTALL"), ("REMAKE_INITRDS=no", "REMAKE_INITRD"), ("AUTOINSTALL=yes", None), ("MODULE_DIR=/x", None),
+    ("# AUTOINSTAL=yes", None), ("CLEANS='make clean'\nMAKE=\"$CLEANS; cp foo.c foo.ko\"", None), ("strip=no", None), ("export MAKES=1", None),
+    ("NO_WEAK_MODULES=yes\nCLEAN=true", None)])
+def test_misspelt_directives(root, lines, meant):
+    source = root.source(conf=ONE + lines + "\n")
+    result = root.ok("add", "foo/1.0")
+    name = lines.replace("if true; then\n  ", "").split("=")[0].split("[")[0]
+    expected = f"Warning: {source}/dkms.conf sets {name}, which is not a directive. Did you mean {meant}?\n" if meant else ""
+    assert result.err == expected, result
+    assert root.ok("autoinstall", "-k", K1).err == "", "the hooks of kernels do not repeat it"
+
+
 def test_every_shipped_setting_is_known(root):
     text = (pathlib.Path(__file__).resolve().parents[2] / "data/framework.conf").read_text()
     names = re.findall(r"^#([a-z_]+)=", text, re.M)

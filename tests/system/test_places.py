@@ -249,6 +249,10 @@ def test_kernel_compiled_there(machine, place, mode, files):
     assert not machine.at(f"{tree}/new").exists()
     assert machine.at(f"{tree}/include/config/auto.conf").stat().st_mode & 0o777 == files
     no_word_of_it(machine.ok("build", "foo/1.0", "-k", "6.3.0-other", "--kernelsourcedir", tree))
+    machine.ok("uninstall", "foo/1.0", "-k", K1)
+    machine.ok("unbuild", "foo/1.0", "-k", K1)
+    no_word_of_it(machine.ok("autoinstall", "-k", K1))
+    assert installed(machine)
 
 
 def test_kernel_compiled_outside_its_source(machine):
@@ -271,22 +275,38 @@ def test_scripts_of_headers_are_elsewhere(machine):
     no_word_of_it(machine.ok("install", "foo/1.0", "-k", K1))
 
 
-@pytest.mark.parametrize("root, owner", [("machine", False), ("machine", True), ("live", True)])
-def test_headers_of_somebody(request, root, owner):
+@pytest.mark.parametrize("root, owner, user", [("machine", OWNER.pw_uid, ""), ("live", OWNER.pw_uid, ""), ("machine", 0, OWNER.pw_name),
+                                               ("machine", 12345, OWNER.pw_name)])
+@pytest.mark.parametrize("whole", [True, False])
+def test_headers_of_somebody(request, root, owner, user, whole):
     """Nobody but their owner can read them. On an overlay, files have other device numbers than directories."""
     machine = request.getfixturevalue(root)
+    machine.framework(f"sandbox=strict\nbuild_user={user}\n")
     place = f"/lib/modules/{K1}/build"
     if root == "live":
         machine.move(place, "/opt/headers")
         place = "/opt/headers"
     confined(machine, look="cat /lib/modules/$kernelver/build/include/config/auto.conf || exit 8")
-    if owner:
-        machine.give(place, 0o700, 0o600)
-    else:
-        file = machine.at(f"{place}/include/config/auto.conf")
-        os.chown(file, OWNER.pw_uid, OWNER.pw_gid)
-        file.chmod(0o600)
+    headers = machine.at(place)
+    for path in [headers, *headers.rglob("*")] if whole else [headers / "include/config/auto.conf"]:
+        os.chown(path, owner, owner)
+        path.chmod(0o700 if path.is_dir() else 0o600)
     no_word_of_it(machine.ok("install", "foo/1.0", "-k", K1))
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="there is no git here")
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_git_in_the_checkout_of_a_user(machine, mode):
+    """It refuses repositories of others, and is not to take a confined root for somebody else."""
+    confined(machine, look="[ $(git -C ../source log -1 --format=%s) = hello ] || exit 8")
+    conf = machine.src / "foo-1.0/dkms.conf"
+    conf.write_text(conf.read_text() + "DEST_MODULE_NAME=$(git log -1 --format=%s)\n")
+    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "hello"]):
+        subprocess.run(["git", "-C", machine.src / "foo-1.0", *words], check=True)
+    machine.give("/usr/src/foo-1.0", mode, mode)
+    machine.move("/usr/src/foo-1.0", "/home/dev/git/foo")
+    no_word_of_it(machine.ok("install", "foo/1.0", "-k", K1))
+    assert machine.at(f"/lib/modules/{K1}/updates/dkms/hello.ko").exists()
 
 
 @pytest.mark.parametrize("place", ["/root", "/home/dev", "/tmp", "/var/tmp/a,b:c"])
