@@ -165,7 +165,7 @@ host_path (const DkmsWorkArea *area, const char *path)
 static gboolean
 is_visible_place (const char *path)
 {
-  static const char *const places[] = { "/usr/", "/bin/", "/sbin/", "/lib", "/proc/", "/sys/" };
+  static const char *const places[] = { "/usr/", "/opt/", "/bin/", "/sbin/", "/lib", "/proc/", "/sys/" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (places); i++)
     if (g_str_has_prefix (path, places[i]))
@@ -260,8 +260,8 @@ blame_line (const DkmsWorkArea *area, const char *line)
       if (path == NULL)
         path = find_command (area, line);
       return path != NULL
-                 ? g_strdup_printf ("%s is there, but a build does not see it: home directories, /tmp, /run and "
-                                    "most of /dev are hidden.",
+                 ? g_strdup_printf ("%s is there, but a build does not see it: of the file system, builds see programs "
+                                    "and headers (/usr, /opt), part of /etc, and their source.",
                                     path)
                  : NULL;
     default:

@@ -101,9 +101,15 @@ open_sandbox (DkmsWorkArea *area, GError **error)
   g_autofree char *version_dir = g_path_get_dirname (area->tool_dir);
   g_autofree char *scratch = dkms_root_host_path (root, area->dir);
   g_autofree char *view = area->view != NULL ? dkms_root_host_path (root, area->view) : NULL;
-  g_autofree char *key = job->signer != NULL && job->signer->key != NULL && *job->signer->key == '/'
-                             ? dkms_root_tool_path (root, job->signer->key)
-                             : NULL;
+  g_autoptr (GPtrArray) keys = g_ptr_array_new_with_free_func (g_free);
+  char *key = NULL;
+
+  /* Modules may stay unsigned: nobody may see the key all the same. */
+  if (!dkms_settings_signing_key (job->settings, job->kernel->release, &key, error))
+    return FALSE;
+  g_ptr_array_add (keys, key);
+  if (job->signer != NULL && job->signer->key != NULL)
+    g_ptr_array_add (keys, dkms_root_tool_path (root, job->signer->key));
   const DkmsConfinement confinement = { .settings = job->settings,
                                         .kernel_source_dir = job->kernel->source_dir,
                                         .version_dir = version_dir,
@@ -111,7 +117,7 @@ open_sandbox (DkmsWorkArea *area, GError **error)
                                         .result_dir = area->result_dir,
                                         .result = view,
                                         .make_flags = job->make_flags,
-                                        .key = key };
+                                        .keys = keys };
 
   area->sandbox = dkms_sandbox_open (&confinement, job->keep, error);
   return area->sandbox != NULL;

@@ -186,6 +186,21 @@ is_asked (const Session *session, const DkmsQuery *query)
   return query == session->first || trust_each_other (query, session->first);
 }
 
+/* The files of all that is asked, but for the recipe. Returns: (transfer container) */
+static GPtrArray *
+list_overrides (const Session *session)
+{
+  GPtrArray *files = g_ptr_array_new ();
+
+  for (guint q = 0; q < session->queries->len; q++)
+    {
+      const DkmsQuery *query = session->queries->pdata[q];
+      for (guint i = 1; is_asked (session, query) && i < query->files->len; i++)
+        g_ptr_array_add (files, query->files->pdata[i]);
+    }
+  return files;
+}
+
 /* The option for file @i: "" for its path, otherwise the number of a descriptor with its text, which goes to @given. */
 static char *
 descriptor_of (const DkmsQuery *query, guint i, GArray *given, GError **error)
@@ -493,7 +508,9 @@ ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *
     {
       g_autoptr (GPtrArray) plain = g_steal_pointer (&argv);
       DkmsConfinement own = *confinement; /* what another package is made of is none of its business */
+      g_autoptr (GPtrArray) overrides = list_overrides (session);
       own.recipe = session->first->files->len > 0 ? session->first->files->pdata[0] : NULL;
+      own.overrides = overrides;
       argv = dkms_sandbox_wrap (&own, (const char *const *)plain->pdata, "/", report);
       g_array_append_val (keep, report);
     }

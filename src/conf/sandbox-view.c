@@ -3,14 +3,19 @@
 #include "conf/sandbox-view.h"
 
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/walk.h"
 
 enum { MAX_LINKS = 40 }; /* as in the kernel */
+/* A directory with more entries than this is not searched for what others may not read, but stays hidden. */
+enum { MAX_SEARCHED = 20000 };
 
 /* One option of dkms-sandbox. */
 typedef struct {
@@ -19,12 +24,30 @@ typedef struct {
   char *text; /* (nullable): of a link */
 } Change;
 
+/* What a path is. */
+typedef struct {
+  gboolean there;
+  struct stat st;
+  char *text; /* (nullable): of a link */
+} Known;
+
 struct DkmsView {
   const DkmsSettings *settings;
+  GHashTable *known;   /* path -> Known, of all that was looked at */
   GPtrArray *changes;  /* element-type Change: hidden directories and what is shown in them; one per path */
   GPtrArray *writable; /* element-type utf8: directories, none of which lies in another one on the same mount */
   GPtrArray *claimed;  /* element-type utf8: directories in which the build user may read everything */
+  GPtrArray *secret;   /* element-type utf8: files and directories that stay hidden, in directories above, too */
 };
+
+static void
+known_free (gpointer data)
+{
+  Known *self = data;
+
+  g_free (self->text);
+  g_free (self);
+}
 
 static void
 change_free (gpointer data)
@@ -36,24 +59,14 @@ change_free (gpointer data)
   g_free (self);
 }
 
-DkmsView *
-dkms_view_new (const DkmsSettings *settings)
-{
-  DkmsView *self = g_new0 (DkmsView, 1);
-
-  self->settings = settings;
-  self->changes = g_ptr_array_new_with_free_func (change_free);
-  self->writable = g_ptr_array_new_with_free_func (g_free);
-  self->claimed = g_ptr_array_new_with_free_func (g_free);
-  return self;
-}
-
 void
 dkms_view_free (DkmsView *self)
 {
+  g_hash_table_unref (self->known);
   g_ptr_array_unref (self->changes);
   g_ptr_array_unref (self->writable);
   g_ptr_array_unref (self->claimed);
+  g_ptr_array_unref (self->secret);
   g_free (self);
 }
 
@@ -67,20 +80,42 @@ is_below (const char *path, const char *dir)
 
 /* ---- what there is ---- */
 
+/* Returns: a descriptor, or -1 with errno */
+static int
+open_path (const DkmsView *self, const char *path, int flags)
+{
+  const DkmsRoot *root = self->settings->root;
+
+  return root->has_shell ? dkms_root_openat (root, path, flags, 0) : open (path, flags | O_CLOEXEC);
+}
+
+static Known *
+learn (const DkmsView *self, const char *path)
+{
+  Known *known = g_new0 (Known, 1);
+  g_auto (DkmsFd) fd = open_path (self, path, O_PATH | O_NOFOLLOW);
+
+  known->there = fd >= 0 && fstat (fd, &known->st) == 0;
+  if (known->there && S_ISLNK (known->st.st_mode))
+    known->text = dkms_read_link_at (fd, "");
+  known->there &= known->text != NULL || !S_ISLNK (known->st.st_mode);
+  return known;
+}
+
 /* Looks at @path without following it; its parents contain no links. Returns: FALSE when it does not exist */
 static gboolean
 look (const DkmsView *self, const char *path, struct stat *st, char **text)
 {
-  const DkmsRoot *root = self->settings->root;
-  g_auto (DkmsFd) fd = root->has_shell ? dkms_root_openat (root, path, O_PATH | O_NOFOLLOW, 0)
-                                       : open (path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  Known *known = g_hash_table_lookup (self->known, path);
 
-  *text = NULL;
-  if (fd < 0 || fstat (fd, st) < 0)
-    return FALSE;
-  if (S_ISLNK (st->st_mode))
-    *text = dkms_read_link_at (fd, "");
-  return !S_ISLNK (st->st_mode) || *text != NULL;
+  if (known == NULL)
+    {
+      known = learn (self, path);
+      g_hash_table_insert (self->known, g_strdup (path), known);
+    }
+  *st = known->st;
+  *text = g_strdup (known->text);
+  return known->there;
 }
 
 /* Whether the build user may enter a directory. An ordinary user builds as himself, and has just entered it. */
@@ -147,6 +182,21 @@ add_change (DkmsView *self, const char *option, const char *path, const char *te
   change->path = g_strdup (path);
   change->text = g_strdup (text);
   g_ptr_array_add (self->changes, change);
+}
+
+DkmsView *
+dkms_view_new (const DkmsSettings *settings)
+{
+  DkmsView *self = g_new0 (DkmsView, 1);
+
+  self->settings = settings;
+  self->known = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, known_free);
+  self->changes = g_ptr_array_new_with_free_func (change_free);
+  self->writable = g_ptr_array_new_with_free_func (g_free);
+  self->claimed = g_ptr_array_new_with_free_func (g_free);
+  self->secret = g_ptr_array_new_with_free_func (g_free);
+  add_change (self, "--mask", "/", NULL);
+  return self;
 }
 
 /* Called for a directory or link on the way from "/" to a path. @last: nothing follows it */
@@ -221,12 +271,12 @@ make_way (DkmsView *self, const char *path, const struct stat *st, const char *t
 }
 
 void
-dkms_view_hide (DkmsView *self, const char *option, const char *path)
+dkms_view_show_empty (DkmsView *self, const char *path)
 {
-  g_autofree char *real = follow (self, path, NULL);
+  g_autofree char *real = follow (self, path, make_way);
 
-  if (real != NULL && strcmp (real, "/") != 0 && !dkms_view_hides (self, real))
-    add_change (self, option, real, NULL);
+  if (g_strcmp0 (real, "/") != 0)
+    add_change (self, "--fresh", real != NULL ? real : path, NULL);
 }
 
 char *
@@ -234,10 +284,119 @@ dkms_view_show (DkmsView *self, const char *path)
 {
   g_autofree char *real = path != NULL && *path == '/' ? follow (self, path, make_way) : NULL;
 
-  if (real != NULL && dkms_view_hides (self, real))
+  if (real != NULL && strcmp (real, "/") != 0 && dkms_view_hides (self, real))
     add_change (self, "--expose", real, NULL);
   return g_steal_pointer (&real);
 }
+
+/* ---- what every user may read ---- */
+
+static gboolean
+is_public (const struct stat *st)
+{
+  return S_ISDIR (st->st_mode) ? (st->st_mode & 05) == 05 : S_ISREG (st->st_mode) && (st->st_mode & 04) != 0;
+}
+
+typedef struct {
+  DkmsView *view;
+  const char *top;
+  guint left; /* entries that may still be looked at */
+} Search;
+
+/* Hides an entry of a directory that is shown, unless every user may read it. A file system that is mounted there is
+ * not searched, and stays hidden. */
+static gboolean
+hide_private_entry (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path,
+                    gpointer data, GError **error)
+{
+  Search *search = data;
+  g_autofree char *full = NULL;
+
+  (void)dir_fd;
+  (void)name;
+  if (event == DKMS_WALK_LEAVE || (event == DKMS_WALK_FILE && S_ISLNK (st->st_mode)))
+    return TRUE;
+  if (search->left-- == 0)
+    return dkms_fail (error, DKMS_ERROR_IO, search->top, NULL, "%s has more than %d entries", search->top,
+                      MAX_SEARCHED);
+  if (event != DKMS_WALK_MOUNT && is_public (st))
+    return TRUE;
+  full = g_build_filename (search->top, path + 1, NULL); /* path begins with "." */
+  if (!dkms_view_hides (search->view, full))
+    add_change (search->view, "--mask", full, NULL);
+  return TRUE;
+}
+
+/* Shows @path, which leads to @real, except what others may not read. */
+static void
+show_public (DkmsView *self, const char *path, const char *real)
+{
+  g_auto (DkmsFd) fd = open_path (self, real, O_RDONLY | O_DIRECTORY);
+  g_autofree char *shown = dkms_view_show (self, path);
+  g_autoptr (GError) error = NULL;
+  Search search = { self, real, MAX_SEARCHED };
+
+  if (shown == NULL || (fd < 0 && errno == ENOTDIR))
+    return;
+  if (fd >= 0 && dkms_walk_at (fd, ".", hide_private_entry, &search, &error))
+    return;
+  g_debug ("%s is not shown to builds: %s", real, error != NULL ? error->message : g_strerror (errno));
+  add_change (self, "--mask", real, NULL);
+}
+
+static gboolean
+matches (const char *name, const char *const *patterns)
+{
+  for (; *patterns != NULL; patterns++)
+    if (fnmatch (*patterns, name, FNM_PERIOD) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+void
+dkms_view_show_public (DkmsView *self, const char *dir, const char *const *patterns)
+{
+  g_auto (DkmsFd) fd = open_path (self, dir, O_RDONLY | O_DIRECTORY);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      g_autofree char *path = g_build_filename (dir, names->pdata[i], NULL);
+      g_autofree char *real = matches (names->pdata[i], patterns) ? follow (self, path, NULL) : NULL;
+      g_autofree char *text = NULL;
+      struct stat st;
+
+      if (real != NULL && look (self, real, &st, &text) && is_public (&st))
+        show_public (self, path, real);
+    }
+}
+
+/* ---- what nobody may read ---- */
+
+void
+dkms_view_hide (DkmsView *self, const char *path)
+{
+  g_autofree char *real = *path == '/' ? follow (self, path, NULL) : NULL;
+
+  if (real != NULL && strcmp (real, "/") != 0)
+    g_ptr_array_add (self->secret, g_steal_pointer (&real));
+}
+
+void
+dkms_view_hide_files (DkmsView *self, const char *dir, const char *const *patterns)
+{
+  g_auto (DkmsFd) fd = open_path (self, dir, O_RDONLY | O_DIRECTORY);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    if (matches (names->pdata[i], patterns) && !dkms_is_dir_at (fd, names->pdata[i]))
+      {
+        g_autofree char *path = g_build_filename (dir, names->pdata[i], NULL);
+        dkms_view_hide (self, path);
+      }
+}
+
+/* ---- what may be written to ---- */
 
 /* Whether both paths are on the same mount, so that an overlay of one covers the other. TRUE if the kernel cannot tell
  * (before Linux 5.8). */
@@ -245,9 +404,8 @@ static gboolean
 share_mount (const DkmsView *self, const char *a, const char *b)
 {
 #ifdef STATX_MNT_ID
-  const DkmsRoot *root = self->settings->root;
-  g_auto (DkmsFd) fd_a = root->has_shell ? dkms_root_openat (root, a, O_PATH, 0) : open (a, O_PATH | O_CLOEXEC);
-  g_auto (DkmsFd) fd_b = root->has_shell ? dkms_root_openat (root, b, O_PATH, 0) : open (b, O_PATH | O_CLOEXEC);
+  g_auto (DkmsFd) fd_a = open_path (self, a, O_PATH);
+  g_auto (DkmsFd) fd_b = open_path (self, b, O_PATH);
   struct statx x, y;
 
   if (fd_a >= 0 && fd_b >= 0 && statx (fd_a, "", AT_EMPTY_PATH, STATX_MNT_ID, &x) == 0
@@ -297,9 +455,7 @@ dkms_view_show_source (DkmsView *self, const char *path)
 void
 dkms_view_show_links (DkmsView *self, const char *path)
 {
-  const DkmsRoot *root = self->settings->root;
-  g_auto (DkmsFd) fd = root->has_shell ? dkms_root_openat (root, path, O_RDONLY | O_DIRECTORY, 0)
-                                       : open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  g_auto (DkmsFd) fd = open_path (self, path, O_RDONLY | O_DIRECTORY);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
 
   for (guint i = 0; names != NULL && i < names->len; i++)
@@ -310,9 +466,23 @@ dkms_view_show_links (DkmsView *self, const char *path)
       }
 }
 
+/* Whether every user may pass the directories on the way to @real. Home directories are closed to others as a rule, but
+ * are where people keep their sources. */
+static gboolean
+is_reachable (const DkmsView *self, const char *real)
+{
+  g_autofree char *dir = g_path_get_dirname (real);
+  g_autofree char *text = NULL;
+  struct stat st;
+
+  if (strcmp (dir, "/") == 0 || is_below (real, "/root") || is_below (real, "/home"))
+    return TRUE;
+  return look (self, dir, &st, &text) && (st.st_mode & 01) != 0 && is_reachable (self, dir);
+}
+
 /* A package could ship a link to any secret whose path it guesses. The target of a link is therefore shown only if its
- * mode lets everybody read it and no name in its path begins with a dot. Directories in /run are never shown: they
- * contain sockets. */
+ * mode lets everybody read it and no name in its path begins with a dot. Whole home directories and directories in "/"
+ * are never shown, nor are directories in /run, which contain sockets. */
 static gboolean
 is_harmless (const DkmsView *self, const char *real)
 {
@@ -320,14 +490,13 @@ is_harmless (const DkmsView *self, const char *real)
   g_autofree char *dir = g_path_get_dirname (real);
   struct stat st;
 
-  if (strstr (real, "/.") != NULL || g_str_has_suffix (dir, "/home") || !look (self, real, &st, &text))
+  if (strstr (real, "/.") != NULL || g_str_has_suffix (dir, "/home") || !look (self, real, &st, &text)
+      || !is_public (&st) || !is_reachable (self, real))
     return FALSE;
   for (guint i = 0; i < self->changes->len; i++)
     if (is_below (((const Change *)self->changes->pdata[i])->path, real))
-      return FALSE; /* it contains a hidden directory as a whole */
-  if (S_ISDIR (st.st_mode))
-    return (st.st_mode & 05) == 05 && !is_below (real, "/run");
-  return S_ISREG (st.st_mode) && (st.st_mode & 04) != 0;
+      return FALSE; /* it contains what is shown otherwise */
+  return !S_ISDIR (st.st_mode) || (!is_below (real, "/run") && strcmp (dir, "/") != 0);
 }
 
 void
@@ -336,12 +505,11 @@ dkms_view_show_linked (DkmsView *self, const char *from, const char *text)
   g_autofree char *dir = g_path_get_dirname (from);
   g_autofree char *path = g_canonicalize_filename (text, dir);
   g_autofree char *real = follow (self, path, NULL);
-  g_autofree char *shown = NULL;
 
   if (real == NULL || !dkms_view_hides (self, real))
     return;
   if (is_harmless (self, real))
-    shown = dkms_view_show (self, path);
+    show_public (self, path, real);
   else
     g_debug ("%s leads to %s, which is not shown to builds", from, real);
 }
@@ -384,4 +552,6 @@ dkms_view_add_options (const DkmsView *self, GPtrArray *argv)
     add_option (argv, "--overlay", self->writable->pdata[i]);
   for (guint i = 0; i < self->claimed->len; i++)
     add_option (argv, "--claim", self->claimed->pdata[i]);
+  for (guint i = 0; i < self->secret->len; i++)
+    add_option (argv, "--mask", self->secret->pdata[i]);
 }

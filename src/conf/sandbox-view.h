@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which parts of the file system a confined command sees: some directories are hidden, and what the command works with
- * is shown again in them. All paths are paths as tools name them. Private to conf/. */
+/* Which parts of the file system a confined command sees: nothing at first, then what is shown to it. All paths are
+ * paths as tools name them. Private to conf/. */
 #pragma once
 
 #include "conf/settings.h"
 
 typedef struct DkmsView DkmsView;
 
-/** Returns: (transfer full): a view that hides nothing. @settings: borrowed; names the build user */
+/** Returns: (transfer full): a view that hides everything. @settings: borrowed; names the build user */
 DkmsView *dkms_view_new (const DkmsSettings *settings);
 void dkms_view_free (DkmsView *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsView, dkms_view_free)
 
-/** Hides the directory that @path leads to, if it exists. @option: --mask or --fresh of dkms-sandbox */
-void dkms_view_hide (DkmsView *self, const char *option, const char *path);
+/** Hides the file or directory that @path leads to, if it exists, whatever else is shown. */
+void dkms_view_hide (DkmsView *self, const char *path);
+
+/** Hides the files (not the directories) in @dir whose names match one of @patterns, as dkms_view_hide(). */
+void dkms_view_hide_files (DkmsView *self, const char *dir, const char *const *patterns);
+
+/** Shows an empty directory, which everybody may write to, in the place that @path leads to. */
+void dkms_view_show_empty (DkmsView *self, const char *path);
 
 /**
  * dkms_view_show:
@@ -23,6 +29,16 @@ void dkms_view_hide (DkmsView *self, const char *option, const char *path);
  * build user may not enter. Returns: (transfer full) (nullable): @path without links; NULL when it does not exist
  */
 char *dkms_view_show (DkmsView *self, const char *path);
+
+/**
+ * dkms_view_show_public:
+ * @dir: a directory; absent is fine
+ * @patterns: (array zero-terminated=1): glob(7) patterns of names
+ *
+ * Shows the entries of @dir that match one of @patterns, as far as every user may read them: a file that others may not
+ * read stays hidden, and so does one in a directory that is shown.
+ */
+void dkms_view_show_public (DkmsView *self, const char *dir, const char *const *patterns);
 
 /**
  * dkms_view_show_writable:

@@ -13,22 +13,42 @@
 #include "base/file.h"
 #include "conf/sandbox-view.h"
 
-/* Directories replaced by an empty file system in memory. */
-static const char *const fresh[] = { "/tmp", "/var/tmp", "/run" };
-static const char *const homes[] = { "/root", "/home" };
+/* Where tools, libraries and headers are, and links to them. On some systems /usr/local is a link to elsewhere. */
+static const char *const systems[]
+    = { "/usr", "/usr/local",        "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix",
+        "/gnu", "/etc/alternatives", "/sys", NULL };
+/* Directories replaced by an empty file system in memory. /var/run and others like it are links. */
+static const char *const fresh[] = { "/tmp", "/var/tmp", "/run", "/var/run" };
+/* What distributions know about their packages, which recipes ask them for. */
+static const char *const databases[] = { "/var/lib/dpkg", "/var/lib/rpm", "/var/lib/pacman", "/var/db/pkg", NULL };
+/* What compilers, interpreters and scripts read in /etc: who is who, libraries, which of several tools is meant, what
+ * system it is, and what packages let their recipes be configured by. */
+static const char *const of_etc[]
+    = { "passwd",      "group",       "nsswitch.conf", "hosts",          "host.conf",       "hostname",
+        "protocols",   "services",    "ld.so.*",       "ld-musl-*.path", "env.d",           "os-release",
+        "*-release",   "*_release",   "*.release",     "*-version",      "*_version",       "issue",
+        "dpkg",        "rpm",         "apk",           "pacman.conf",    "default",         "sysconfig",
+        "conf.d",      "config.site", "modprobe.conf", "modprobe.d",     "modules",         "modules-load.d",
+        "depmod.conf", "depmod.d",    "localtime",     "timezone",       "locale*",         "inputrc",
+        "pam.*",       "security",    "login.defs",    "terminfo",       "magic*",          "mime.types",
+        "perl",        "python*",     "clang*",        "gcc*",           "crypto-policies", NULL };
+/* And a little of what else is in some of its directories. */
+static const char *const of_etc_too[][2]
+    = { { "/etc/ssl", "openssl.cnf" }, { "/etc/pki/tls", "openssl*" }, { "/etc/selinux", "config" } };
+/* Recipes ask how a kernel was configured. Images, which may hold keys, are not shown. */
+static const char *const of_boot[] = { "config-*", "System.map-*", "symvers-*", NULL };
+/* Only root may read anything in them. */
+static const char *const private_dirs[]
+    = { "/sys/kernel/debug", "/sys/kernel/tracing", "/sys/fs/pstore", "/usr/local/etc" };
 /* The home directory of a build whose caller has none, or one that is not hidden. */
 #define HOME_OF_BUILDS "/tmp/.dkms-home"
-/* What a build that runs as root could read otherwise. */
-static const char *const secrets[] = { "/etc/shadow",          "/etc/shadow-",
-                                       "/etc/gshadow",         "/etc/gshadow-",
-                                       "/etc/krb5.keytab",     "/etc/ssh",
-                                       "/etc/ssl/private",     "/etc/pki/tls/private",
-                                       "/etc/wpa_supplicant",  "/etc/NetworkManager/system-connections",
-                                       "/etc/wireguard",       "/var/lib/shim-signed/mok",
-                                       "/var/lib/dkms/mok.key" };
 
-/* The key that a kernel tree was given, or made for itself, to sign its modules with. */
-static const char *const keys_of_trees[] = { "certs/signing_key.pem", "signing_key.pem", "signing_key.priv" };
+/* Directories of a kernel tree in which there may be a key that it was given, or made for itself, to sign its modules
+ * with, and the names of such keys. */
+static const char *const places_of_keys[] = { "", "certs", "source", "source/certs" };
+static const char *const names_of_keys[] = { "*.pem", "*.priv", "*.key", "*.p12", NULL };
+/* The default key, and what is left of one that was not completed. */
+static const char *const keys_of_tree[] = { "*.key", ".*.key*", NULL };
 
 #define FILE_SIZE_LIMIT "8589934592"
 #define OUTPUT_LIMIT "1073741824"
@@ -137,25 +157,57 @@ show_home (const DkmsConfinement *self, DkmsView *view)
   const char *wanted = g_getenv ("HOME");
   g_autofree char *home = wanted != NULL && *wanted == '/' ? g_canonicalize_filename (wanted, "/") : NULL;
 
-  if (home != NULL && dkms_view_hides (view, home))
+  if (home != NULL && strcmp (home, "/") != 0 && dkms_view_hides (view, home))
     dkms_view_set_home (view, home);
   else if (self->version_dir != NULL)
     dkms_view_set_home (view, HOME_OF_BUILDS);
 }
 
-/* What must be visible although it lies in a home directory or in /tmp, and what may be written to. */
+/* What every command sees of the system at @root, which is "" or a directory that holds only data: then the tools are
+ * those of the machine, and both are shown. */
 static void
-show_all (const DkmsConfinement *self, DkmsView *view)
+show_system (DkmsView *view, const char *root)
+{
+  const char *const *const lists[] = { systems, databases };
+  g_autofree char *etc = g_strconcat (root, "/etc", NULL);
+  g_autofree char *boot = g_strconcat (root, "/boot", NULL);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (lists); i++)
+    for (const char *const *path = lists[i]; *path != NULL; path++)
+      {
+        g_autofree char *full = g_strconcat (root, *path, NULL);
+        g_free (dkms_view_show (view, full));
+      }
+  dkms_view_show_public (view, etc, of_etc);
+  for (gsize i = 0; i < G_N_ELEMENTS (of_etc_too); i++)
+    {
+      const char *const patterns[] = { of_etc_too[i][1], NULL };
+      g_autofree char *dir = g_strconcat (root, of_etc_too[i][0], NULL);
+      dkms_view_show_public (view, dir, patterns);
+    }
+  dkms_view_show_public (view, boot, of_boot);
+  for (gsize i = 0; i < G_N_ELEMENTS (private_dirs); i++)
+    {
+      g_autofree char *dir = g_strconcat (root, private_dirs[i], NULL);
+      dkms_view_hide (view, dir);
+    }
+}
+
+/* What the command works with, wherever it is, and what may be written to. */
+static void
+show_work (const DkmsConfinement *self, DkmsView *view)
 {
   const DkmsSettings *s = self->settings;
   g_autofree char *tree = dkms_root_tool_path (s->root, s->dkms_tree);
   g_autofree char *sources = dkms_root_tool_path (s->root, s->source_tree);
   g_autofree char *modules = dkms_root_tool_path (s->root, s->install_tree);
-  const char *const paths[]
-      = { s->root->has_shell ? NULL : s->root->host_path, tree, modules, s->conf_file, s->config };
+  g_autofree char *own = dkms_root_tool_path (s->root, "/etc/dkms");
+  const char *const paths[] = { tree, modules, s->conf_file, s->config };
+  const char *const all[] = { "*", NULL };
 
   for (gsize i = 0; i < G_N_ELEMENTS (paths); i++)
     g_free (dkms_view_show (view, paths[i]));
+  dkms_view_show_public (view, own, all); /* the administrator may run scripts there before and after builds */
   dkms_view_show_writable (view, sources, FALSE);
   if (self->kernel_source_dir != NULL)
     show_kernel (view, self->kernel_source_dir, TRUE);
@@ -163,9 +215,45 @@ show_all (const DkmsConfinement *self, DkmsView *view)
     show_kernel (view, self->kernels->pdata[i], FALSE);
   if (self->recipe != NULL)
     show_recipe (view, self->recipe);
+  for (guint i = 0; self->overrides != NULL && i < self->overrides->len; i++)
+    g_free (dkms_view_show (view, self->overrides->pdata[i]));
   if (self->version_dir != NULL)
     show_build (self, view);
   show_home (self, view);
+}
+
+static void
+hide_keys_of_kernel (DkmsView *view, const char *dir)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (places_of_keys); i++)
+    {
+      g_autofree char *place = g_build_filename (dir, places_of_keys[i], NULL);
+      dkms_view_hide_files (view, place, names_of_keys);
+    }
+}
+
+static void
+hide_keys (const DkmsConfinement *self, DkmsView *view)
+{
+  const DkmsSettings *s = self->settings;
+  g_autofree char *tree = dkms_root_tool_path (s->root, s->dkms_tree);
+
+  const char *gentoo = g_getenv ("MODULES_SIGN_KEY");
+
+  dkms_view_hide_files (view, tree, keys_of_tree);
+  if (*s->signing_key == '/')
+    {
+      g_autofree char *key = dkms_root_tool_path (s->root, s->signing_key);
+      dkms_view_hide (view, key);
+    }
+  if (gentoo != NULL)
+    dkms_view_hide (view, gentoo);
+  for (guint i = 0; self->keys != NULL && i < self->keys->len; i++)
+    dkms_view_hide (view, self->keys->pdata[i]);
+  if (self->kernel_source_dir != NULL)
+    hide_keys_of_kernel (view, self->kernel_source_dir);
+  for (guint i = 0; self->kernels != NULL && i < self->kernels->len; i++)
+    hide_keys_of_kernel (view, self->kernels->pdata[i]);
 }
 
 /* ---- limits ---- */
@@ -212,37 +300,6 @@ limit (const DkmsConfinement *self, GPtrArray *argv)
   reserve (self, argv);
 }
 
-static void
-mask_tree (GPtrArray *argv, const char *dir)
-{
-  for (gsize i = 0; i < G_N_ELEMENTS (keys_of_trees); i++)
-    {
-      g_autofree char *beside = g_build_filename (dir, keys_of_trees[i], NULL);
-      g_autofree char *source = g_build_filename (dir, "source", keys_of_trees[i], NULL);
-      add (argv, "--mask", beside);
-      add (argv, "--mask", source);
-    }
-}
-
-/* After all that shows something. */
-static void
-mask_secrets (const DkmsConfinement *self, GPtrArray *argv)
-{
-  const DkmsSettings *s = self->settings;
-  g_autofree char *own = dkms_root_host_path (s->root, "/var/lib/dkms/mok.key");
-
-  for (gsize i = 0; i < G_N_ELEMENTS (secrets); i++)
-    add (argv, "--mask", secrets[i]);
-  if (!s->root->has_shell)
-    add (argv, "--mask", own);
-  if (self->key != NULL && *self->key == '/')
-    add (argv, "--mask", self->key);
-  if (self->kernel_source_dir != NULL)
-    mask_tree (argv, self->kernel_source_dir);
-  for (guint i = 0; self->kernels != NULL && i < self->kernels->len; i++)
-    mask_tree (argv, self->kernels->pdata[i]);
-}
-
 GPtrArray *
 dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *command, const char *cwd, int report)
 {
@@ -260,10 +317,12 @@ dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *command, cons
     add (argv, "--chdir", cwd);
   limit (self, argv);
   for (gsize i = 0; i < G_N_ELEMENTS (fresh); i++)
-    dkms_view_hide (view, "--fresh", fresh[i]);
-  for (gsize i = 0; i < G_N_ELEMENTS (homes); i++)
-    dkms_view_hide (view, "--mask", homes[i]);
-  show_all (self, view);
+    dkms_view_show_empty (view, fresh[i]);
+  show_system (view, "");
+  if (!s->root->has_shell)
+    show_system (view, s->root->host_path);
+  show_work (self, view);
+  hide_keys (self, view);
   dkms_view_add_options (view, argv);
   if (self->version_dir != NULL)
     {
@@ -279,7 +338,6 @@ dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *command, cons
       add (argv, "--bind", self->result);
       g_ptr_array_add (argv, g_strdup (self->result_dir));
     }
-  mask_secrets (self, argv);
   if (s->build_uid != 0)
     {
       g_autofree char *uid = g_strdup_printf ("%u", s->build_uid);

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a package's own code, its recipe and its build, gets to see and may change: the policy. How it is done is in
- * helpers/dkms-sandbox.c. Everything is read-only; sources, kernel headers and /tmp can be written to, and forget it;
- * keys, home directories and sockets are out of sight, but for what the command works with (conf/sandbox-view.h); there
- * is no network. */
+ * helpers/dkms-sandbox.c.
+ *
+ * The file system is empty but for what is on a list: where programs, libraries and headers are (/usr, /opt and the
+ * like), the files of /etc that compilers and scripts read, configurations of kernels in /boot, databases of packages,
+ * /proc, /sys and harmless devices; and what the command works with, wherever it is: trees, kernels, its source,
+ * /etc/dkms. Of /etc and /boot nothing is shown that others may not read, whatever the list says: so a file that is
+ * made there tomorrow, or that a package puts into /etc/default with a password in it, is no exception. All of it is
+ * read-only; sources, kernel headers and /tmp can be written to, and changes are discarded. Signing keys are hidden
+ * wherever they are. There is no network. */
 #pragma once
 
 #include "base/process.h"
@@ -16,9 +22,10 @@ typedef struct {
   const char *scratch;           /* (nullable): a path of the machine: all that stays of what a build writes */
   const char *result_dir;        /* (nullable): <version_dir>/<k>/<a>; it is @result */
   const char *result;            /* (nullable): a path of the machine: what a build leaves beside its modules */
-  const char *key;               /* (nullable): the signing key, out of sight */
   const char *make_flags;        /* (nullable): MAKEFLAGS; the jobserver that is named there can be reached */
+  const GPtrArray *keys;         /* (nullable) (element-type utf8): signing keys, which are hidden */
   const char *recipe;            /* (nullable): the file of a recipe that is read; dkms_evaluate() sets it */
+  const GPtrArray *overrides;    /* (nullable) (element-type utf8): what is read with it; dkms_evaluate() sets it */
   const GPtrArray *kernels; /* (nullable) (element-type utf8): kernel_source_dir of the kernels they are read for */
 } DkmsConfinement;
 

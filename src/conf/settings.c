@@ -18,11 +18,11 @@ static const char names[]
       "compress_gzip_opts compress_xz_opts compress_zstd_opts recipe_timeout build_timeout tarball_limit_mib sandbox "
       "build_user strict_symbols "
       "ADDON_MODULES_DIR NO_WEAK_MODULES "
-      "modprobe_on_install post_transaction build_environment";
+      "modprobe_on_install post_transaction build_environment mok_signing_key";
 
-/* Those that are read when they are needed: for signing, and by common.postinst. */
+/* Those that are read when they are needed: for signing (with the key again), and by common.postinst. */
 static const char other_names[]
-    = "sign_file mok_signing_key mok_certificate try_sign_modules autoinstall_all_kernels continue_on_error";
+    = "sign_file mok_certificate try_sign_modules autoinstall_all_kernels continue_on_error";
 
 char **
 dkms_settings_known (void)
@@ -194,6 +194,7 @@ take_values (DkmsSettings *self, const DkmsRecipe *values, GError **error)
     { "ADDON_MODULES_DIR", &self->addon_modules_dir },
     { "post_transaction", &self->post_transaction },
     { "build_environment", &self->build_environment },
+    { "mok_signing_key", &self->signing_key },
   };
   const struct {
     const char *name;
@@ -313,6 +314,27 @@ dkms_settings_reread (const DkmsSettings *self, const char *wanted, const char *
   return read_files (self, wanted, kernel, values, NULL, error);
 }
 
+gboolean
+dkms_settings_signing_key (const DkmsSettings *self, const char *kernel, char **key, GError **error)
+{
+  g_autoptr (GPtrArray) files = dkms_settings_files (self);
+  g_autoptr (DkmsRecipe) values = NULL;
+  gboolean varies = FALSE;
+
+  for (guint i = 0; i < files->len && !varies; i++)
+    {
+      g_autofree char *text = dkms_root_read (self->root, files->pdata[i], 1 << 20, NULL, NULL);
+      varies = text == NULL || (strstr (text, "mok_signing_key") != NULL && strstr (text, "kernelver") != NULL);
+    }
+  if (varies && !dkms_settings_reread (self, "mok_signing_key", kernel, &values, error))
+    return FALSE;
+  const char *value = values != NULL ? dkms_recipe_get (values, "mok_signing_key", 0) : "";
+  if (*value == '\0')
+    value = self->signing_key;
+  *key = *value == '/' ? dkms_root_tool_path (self->root, value) : g_strdup (value);
+  return TRUE;
+}
+
 DkmsSettings *
 dkms_settings_new (DkmsRoot *root, GError **error)
 {
@@ -333,6 +355,7 @@ dkms_settings_new (DkmsRoot *root, GError **error)
   self->addon_modules_dir = from_environment ("ADDON_MODULES_DIR");
   self->post_transaction = from_environment ("post_transaction");
   self->build_environment = from_environment ("build_environment");
+  self->signing_key = from_environment ("mok_signing_key");
   env = g_getenv ("modprobe_on_install");
   self->modprobe_on_install = env != NULL && *env != '\0';
   env = g_getenv ("NO_WEAK_MODULES");
@@ -376,6 +399,7 @@ dkms_settings_free (DkmsSettings *self)
                     self->compress_zstd_opts,
                     self->post_transaction,
                     self->build_environment,
+                    self->signing_key,
                     self->ignored };
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_free (texts[i]);

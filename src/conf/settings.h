@@ -35,6 +35,7 @@ typedef struct {
   guint tarball_limit_mib; /* the most that an archive may unpack to */
   char *post_transaction;  /* "" or a command line to run after a successful run */
   char *build_environment; /* "" or a shell file whose exports builds get */
+  char *signing_key;       /* "", or what mok_signing_key says to files that see no $kernelver */
   char *ignored;           /* (nullable): a sentence about files of framework.conf of which nothing was taken */
   DkmsSandboxMode sandbox;
   uid_t build_uid; /* who builds run as in the sandbox; 0: root, without its rights */
@@ -69,6 +70,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsSettings, dkms_settings_free)
  */
 gboolean dkms_settings_reread (const DkmsSettings *self, const char *names, const char *kernel, DkmsRecipe **values,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * dkms_settings_signing_key:
+ * @key: (out): the key that mok_signing_key names for @kernel, as tools name it; it may be no path
+ *
+ * Costs a process only if framework.conf makes the key depend on the kernel.
+ */
+gboolean dkms_settings_signing_key (const DkmsSettings *self, const char *kernel, char **key,
+                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** Returns: (transfer full): the files of framework.conf that exist, paths inside the root in the order they are read
  */

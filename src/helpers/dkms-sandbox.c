@@ -17,8 +17,10 @@
  *   --output BYTES      and when it writes more than that
  *   --tmp-size BYTES    the most that --fresh and --overlay together may take, in memory
  * and, done in the order given, on top of a root that is read-only as a whole and has no devices:
- *   --fresh DIR         DIR is empty, anyone may write there, and what is written goes with the command
- *   --mask PATH         the directory PATH is empty, the file PATH cannot be read; absent is fine
+ *   --fresh DIR         DIR is empty, anyone may write there, and what is written goes with the command; its parents
+ *                       may be in a --mask
+ *   --mask PATH         the directory PATH is empty, the file PATH cannot be read; absent is fine. "/" is empty but for
+ *                       /dev and /proc
  *   --home DIR          DIR is empty, belongs to the command's user, and is $HOME; its parents may be in a --mask
  *   --link TEXT PATH    PATH, in a directory that is empty, is a link
  *   --expose PATH       what PATH was before any --fresh and --mask, at its place; absent is fine
@@ -405,8 +407,14 @@ be_first (Sandbox *self, const sigset_t *signals)
 int
 main (int argc, char **argv)
 {
-  Sandbox self
-      = { .root = "/", .report = -1, .serve = -1, .proc = -1, .symbols = -1, .uid = geteuid (), .gid = getegid () };
+  Sandbox self = { .root = "/",
+                   .report = -1,
+                   .serve = -1,
+                   .proc = -1,
+                   .symbols = -1,
+                   .outside = -1,
+                   .uid = geteuid (),
+                   .gid = getegid () };
   sigset_t child, signals;
   pid_t pid;
   int status;

@@ -70,16 +70,50 @@ new_file (Sandbox *self, const char *name, mode_t mode, char path[static SANDBOX
   return fd;
 }
 
+/* Creates the directory @path where that can be done, which is in masks. Returns: whether there is one */
+static int
+make_place (const Sandbox *self, const char *path)
+{
+  struct stat st;
+
+  if ((make_parents (path) < 0 || make_dir (path) < 0) && errno != EROFS && errno != EACCES && errno != ENOTDIR)
+    sandbox_die (self, "make", path);
+  return is_there (self, path, &st) && S_ISDIR (st.st_mode);
+}
+
 static void
 do_fresh (Sandbox *self, const char *path)
 {
   char fresh[SANDBOX_STORE_PATH];
-  struct stat st;
 
-  if (!is_there (self, path, &st) || !S_ISDIR (st.st_mode))
+  if (!make_place (self, path))
     return;
   sandbox_new_store (self, "fresh", 01777, fresh);
   bind_over (self, fresh, path);
+}
+
+/* An empty root takes the place of the one that is there, with the store at /dev again, and a place for /proc. */
+static void
+do_mask_root (Sandbox *self, SandboxChange *change)
+{
+  char empty[SANDBOX_STORE_PATH], path[SANDBOX_STORE_PATH + 8];
+  static const char *const places[] = { "dev", "proc" };
+  int store;
+
+  sandbox_new_store (self, "root", 0755, empty);
+  for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+    {
+      (void)snprintf (path, sizeof path, "%s/%s", empty, places[i]);
+      if (mkdir (path, 0755) < 0 || chmod (path, 0755) < 0)
+        sandbox_die (self, "make", path);
+    }
+  self->outside = open ("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  change->tree = self->outside >= 0 ? sandbox_clone_tree (empty) : -1;
+  store = sandbox_clone_tree ("/dev");
+  if (change->tree < 0 || store < 0 || sandbox_attach_tree (change->tree, "/") < 0 || fchdir (change->tree) < 0
+      || chroot (".") < 0 || sandbox_attach_tree (store, "/dev") < 0)
+    sandbox_die (self, "empty", "/");
+  (void)close (store);
 }
 
 /* The mask stays writable until sandbox_close_mask(), for the mount points in it. */
@@ -89,6 +123,11 @@ do_mask (Sandbox *self, SandboxChange *change)
   char empty[SANDBOX_STORE_PATH];
   struct stat st;
 
+  if (strcmp (change->path, "/") == 0)
+    {
+      do_mask_root (self, change);
+      return;
+    }
   if (!is_there (self, change->path, &st))
     return;
   if (S_ISDIR (st.st_mode))
@@ -96,6 +135,10 @@ do_mask (Sandbox *self, SandboxChange *change)
   else
     (void)close (new_file (self, "empty", 0, empty));
   bind_over (self, empty, change->path);
+  if (!S_ISDIR (st.st_mode) && sandbox_set_attributes_of (change->path, 0, MOUNT_ATTR_RDONLY) < 0)
+    sandbox_die (self, "close", change->path);
+  if (!S_ISDIR (st.st_mode))
+    return;
   change->tree = open (change->path, O_PATH | O_CLOEXEC);
   if (change->tree < 0)
     sandbox_die (self, "open", change->path);
@@ -105,11 +148,8 @@ static void
 do_home (Sandbox *self, const char *path)
 {
   char home[SANDBOX_STORE_PATH];
-  struct stat st;
 
-  if ((make_parents (path) < 0 || make_dir (path) < 0) && errno != EROFS && errno != EACCES && errno != ENOTDIR)
-    sandbox_die (self, "make", path);
-  if (!is_there (self, path, &st))
+  if (!make_place (self, path))
     return; /* a root without the directory that it should be in */
   sandbox_new_store (self, "home", 0700, home);
   if (geteuid () == 0 && chown (home, self->uid, self->gid) < 0)
@@ -220,11 +260,15 @@ static void
 do_attach (Sandbox *self, const SandboxChange *change)
 {
   struct stat st;
-  int fd;
+  int fd, tree = change->tree;
 
-  if (change->tree < 0)
+  if (change->kind == EXPOSE && self->outside >= 0)
+    tree = sandbox_clone_tree_at (self->outside, change->path + 1);
+  if (tree < 0 && self->outside >= 0 && errno != ENOENT && errno != ENOTDIR && errno != EACCES)
+    sandbox_die (self, "show", change->path);
+  if (tree < 0)
     return; /* it did not exist */
-  if (fstat (change->tree, &st) < 0)
+  if (fstat (tree, &st) < 0)
     sandbox_die (self, "show", change->path);
   if (make_parents (change->path) < 0 || (S_ISDIR (st.st_mode) && make_dir (change->path) < 0))
     sandbox_die (self, "make a place for", change->path);
@@ -233,9 +277,9 @@ do_attach (Sandbox *self, const SandboxChange *change)
     sandbox_die (self, "make a place for", change->path);
   if (fd >= 0)
     (void)close (fd);
-  if (sandbox_attach_tree (change->tree, change->path) < 0)
+  if (sandbox_attach_tree (tree, change->path) < 0)
     sandbox_die (self, "show", change->path);
-  (void)close (change->tree);
+  (void)close (tree);
   if (change->kind == EXPOSE && S_ISREG (st.st_mode) && geteuid () == 0 && !sandbox_may_read (self, &st))
     show_copy (self, change->path);
 }
@@ -256,7 +300,9 @@ sandbox_take (const Sandbox *self, SandboxChange *change)
 void
 sandbox_prepare (const Sandbox *self, SandboxChange *change, const char *mounts)
 {
-  if (change->kind == EXPOSE)
+  /* Nothing changes outside when "/" is masked: then it is taken when it gets its place, lest too many files are open.
+   */
+  if (change->kind == EXPOSE && strcmp (self->changes[0].path, "/") != 0)
     change->tree = sandbox_clone_tree (change->path);
   else if (change->kind == OVERLAY || change->kind == CLAIM)
     sandbox_survey (self, change, mounts);

@@ -34,9 +34,15 @@ enum { NODES = sizeof nodes / sizeof *nodes, MEM_MAJOR = 1 };
 /* ---- system calls without wrappers ---- */
 
 int
+sandbox_clone_tree_at (int dir, const char *path)
+{
+  return (int)syscall (SYS_open_tree, dir, path, OPEN_TREE_CLONE | O_CLOEXEC | AT_RECURSIVE | AT_NO_AUTOMOUNT);
+}
+
+int
 sandbox_clone_tree (const char *path)
 {
-  return (int)syscall (SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | O_CLOEXEC | AT_RECURSIVE | AT_NO_AUTOMOUNT);
+  return sandbox_clone_tree_at (AT_FDCWD, path);
 }
 
 int
@@ -227,6 +233,9 @@ sandbox_change_world (Sandbox *self)
   make_store (self, trees, dev);
   for (size_t i = 0; i < self->count; i++)
     sandbox_do (self, &self->changes[i]);
+  if (self->outside >= 0)
+    (void)close (self->outside);
+  self->outside = -1;
   for (size_t i = 0; i < self->count; i++)
     sandbox_close_mask (self, &self->changes[i]);
   if (mount (dev, "/dev", NULL, MS_BIND | MS_REC, NULL) < 0)

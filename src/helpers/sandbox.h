@@ -50,6 +50,7 @@ typedef struct {
   int nice;    /* niceness of commands */
   int proc;    /* the mount /proc, writable; -1: none */
   int symbols; /* what notices that addresses are looked for; -1: nothing to notice */
+  int outside; /* the root before "/" was masked, while the world is made; -1: "/" is not masked */
   int parent;  /* a pidfd of the process outside that process 1 must not outlive */
   int serve;   /* socket on which commands arrive; -1: none */
   int user;    /* whether uid and gid were given */
@@ -90,6 +91,8 @@ void sandbox_close_proc (Sandbox *self);
 
 /** Returns: a detached clone of all that is mounted at and below @path; -1 with errno */
 int sandbox_clone_tree (const char *path);
+/** The same for a @path that is relative to the directory @dir. */
+int sandbox_clone_tree_at (int dir, const char *path);
 /** Mounts the detached @tree at @path. Returns: 0, or -1 with errno */
 int sandbox_attach_tree (int tree, const char *path);
 

@@ -309,6 +309,25 @@ header_dirs (DkmsWorld *self)
   return dirs;
 }
 
+/* What recipes must not look into. Returns: (transfer full) (nullable) */
+static GPtrArray *
+signing_keys (DkmsWorld *self, GError **error)
+{
+  g_autoptr (GPtrArray) keys = g_ptr_array_new_with_free_func (g_free);
+  GHashTableIter iter;
+  gpointer known;
+
+  g_hash_table_iter_init (&iter, self->kernels);
+  while (g_hash_table_iter_next (&iter, NULL, &known))
+    {
+      char *key = NULL;
+      if (!dkms_settings_signing_key (self->settings, ((const Known *)known)->kernel->release, &key, error))
+        return NULL;
+      g_ptr_array_add (keys, key);
+    }
+  return g_steal_pointer (&keys);
+}
+
 gboolean
 dkms_world_load (DkmsWorld *self, GError **error)
 {
@@ -316,7 +335,10 @@ dkms_world_load (DkmsWorld *self, GError **error)
     return TRUE;
   g_auto (DkmsRemarks) remarks = { 0 };
   g_autoptr (GPtrArray) kernels = header_dirs (self);
-  const DkmsConfinement confinement = { .settings = self->settings, .kernels = kernels };
+  g_autoptr (GPtrArray) keys = signing_keys (self, error);
+  if (keys == NULL)
+    return FALSE;
+  const DkmsConfinement confinement = { .settings = self->settings, .keys = keys, .kernels = kernels };
   if (!dkms_evaluate (self->settings, &confinement, self->wanted, dkms_recipe_names, dkms_recipe_deprecated_names,
                       &remarks, error))
     return FALSE;
@@ -426,7 +448,10 @@ dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict, GEr
   if (target != NULL)
     add_variables (self, query, "", "", dkms_world_kernel (self, target->kernel, target->arch).kernel);
   g_autoptr (GPtrArray) kernels = header_dirs (self);
-  const DkmsConfinement confinement = { .settings = &here, .kernels = kernels };
+  g_autoptr (GPtrArray) keys = signing_keys (self, error);
+  if (keys == NULL)
+    return FALSE;
+  const DkmsConfinement confinement = { .settings = &here, .keys = keys, .kernels = kernels };
   if (!dkms_evaluate (&here, &confinement, queries, dkms_recipe_names, "", &remarks, error))
     return FALSE;
   print_remarks (self, &remarks);

@@ -118,7 +118,7 @@ def test_daemon_is_ended_and_told(root):
 
 def test_what_is_mounted_meanwhile_does_not_appear(root):
     """It would be writable: only what was there when the world was made is closed."""
-    shared, place = root.path / "srv", root.path / "srv/disk"
+    shared, place = root.modules / "srv", root.modules / "srv/disk"
     look = f"touch started; for i in $(seq 300); do [ ! -e {place}/seen ] || exit 1; [ ! -e {shared}/mounted ] || exit 0; sleep 0.02; done; exit 2"
     root.source(extra="PRE_BUILD=look.sh\n", files={"foo.c": "x", "look.sh": f"#!/bin/sh\n{look}\n"})
     with mounted(shared):
@@ -324,11 +324,11 @@ def test_root_of_a_user_namespace(root):
     if subprocess.run(["unshare", "-r", "true"], capture_output=True, check=False).returncode != 0:
         return
     root.framework("sandbox=strict\n")
-    root.source(extra="PRE_BUILD=x.sh\n", files={"foo.c": "x", "x.sh": f"#!/bin/sh\ntouch {root.src}/foo-1.0/new || exit 9; ! touch {root.path}/evil || exit 8\n"})
+    root.source(extra="PRE_BUILD=x.sh\n", files={"foo.c": "x", "x.sh": f"#!/bin/sh\ntouch {root.src}/foo-1.0/new || exit 9; ! touch {root.modules}/evil || exit 8; touch {root.path}/evil\n"})
     result = subprocess.run(["unshare", "-rm", DKMS, "--root", root.path, "build", "foo/1.0", "-k", K1], capture_output=True, text=True,
                             check=False, stdin=subprocess.DEVNULL)
     assert result.returncode == 0, result
-    assert not (root.path / "evil").exists() and not (root.src / "foo-1.0/new").exists()
+    assert not (root.path / "evil").exists() and not (root.modules / "evil").exists() and not (root.src / "foo-1.0/new").exists()
 
 
 def test_hanging_recipes_do_not_disturb_the_others(root):
