@@ -13,6 +13,8 @@
 #include "conf/evaluate.h"
 #include "config.h"
 
+#define BUILD_USER "_dkms"
+
 static const char names[]
     = "source_tree dkms_tree install_tree tmp_location verbose symlink_modules parallel_jobs "
       "compress_gzip_opts compress_xz_opts compress_zstd_opts recipe_timeout build_timeout tarball_limit_mib sandbox "
@@ -129,11 +131,25 @@ dkms_sandbox_mode_parse (const char *word, DkmsSandboxMode *mode)
   return FALSE;
 }
 
-/* What says how packages' code is confined must not be misread: a wrong word is an error. */
+/* The user that packages of dkms create for builds; "" where there is none. Most runs need to know no more than that:
+ * libc is asked only if there is one. */
+static const char *
+default_user (void)
+{
+  g_autofree char *text = geteuid () == 0 ? dkms_read_at (AT_FDCWD, "/etc/passwd", 1 << 22, NULL, NULL) : NULL;
+
+  return text != NULL && (g_str_has_prefix (text, BUILD_USER ":") || strstr (text, "\n" BUILD_USER ":") != NULL)
+             ? BUILD_USER
+             : "";
+}
+
+/* What says how packages' code is confined must not be misread: a wrong word is an error. @values: (nullable) */
 static gboolean
 take_confinement (DkmsSettings *self, const DkmsRecipe *values, GError **error)
 {
-  const char *mode = dkms_recipe_get (values, "sandbox", 0), *name = dkms_recipe_get (values, "build_user", 0);
+  const char *mode = values != NULL ? dkms_recipe_get (values, "sandbox", 0) : "";
+  const char *given = values != NULL ? dkms_recipe_get (values, "build_user", 0) : "";
+  const char *name = *given != '\0' ? given : default_user ();
   const struct passwd *user = *name != '\0' && geteuid () == 0 ? getpwnam (name) : NULL;
 
   if (*mode != '\0' && !dkms_sandbox_mode_parse (mode, &self->sandbox))
@@ -144,8 +160,8 @@ take_confinement (DkmsSettings *self, const DkmsRecipe *values, GError **error)
       self->build_uid = user->pw_uid;
       self->build_gid = user->pw_gid;
     }
-  return user != NULL || *name == '\0' || geteuid () != 0
-         || dkms_settings_fail (self, DKMS_ERROR_BAD_CONF, "build_user", name, "is not a user of this system",
+  return user != NULL || *given == '\0' || geteuid () != 0
+         || dkms_settings_fail (self, DKMS_ERROR_BAD_CONF, "build_user", given, "is not a user of this system",
                                 "Create it as a system user, or correct build_user.", error);
 }
 
@@ -366,7 +382,7 @@ dkms_settings_new (DkmsRoot *root, GError **error)
 
   if (!read_files (self, names, NULL, &values, &self->ignored, error))
     return NULL;
-  if (values != NULL && (!take_values (self, values, error) || !take_confinement (self, values, error)))
+  if ((values != NULL && !take_values (self, values, error)) || !take_confinement (self, values, error))
     return NULL;
   if (*self->jobs == '\0')
     {

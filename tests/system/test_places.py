@@ -411,6 +411,22 @@ def test_home_of_the_build_user(machine):
     machine.ok("install", "bar/1.0", "-k", K1, env={"HOME": "/nonexistent"})
 
 
+@pytest.mark.parametrize("user, wanted", [("", "12345"), ("build_user=root\n", "0"), (f"build_user={OWNER.pw_name}\n", str(OWNER.pw_uid))])
+def test_the_user_of_the_packages_is_the_default(machine, user, wanted):
+    """Packages of dkms create it."""
+    with open(machine.at("/etc/passwd"), "a", encoding="utf-8") as file:
+        file.write("_dkms:x:12345:12345:Kernel module builds:/:/usr/sbin/nologin\n")
+    machine.framework(f"sandbox=strict\n{user}")
+    recipe = 'PRE_BUILD="look.sh $(id -u)"\nPOST_BUILD=look.sh\n'
+    machine.source(extra=recipe, files={"foo.c": "x", "look.sh": '#!/bin/bash\necho "<$1 $(id -u)>"; touch foo.c new ../source/new\n'})
+    machine.ok("install", "foo/1.0", "-k", K1)
+    log = machine.at(f"/var/lib/dkms/foo/1.0/{K1}/{ARCH}/log/make.log").read_text()
+    assert f"\n<{wanted} {wanted}>\n" in log and f"\n< {wanted}>\n" in log, log
+    assert machine.at(f"/lib/modules/{K1}/updates/dkms/foo.ko").stat().st_uid == 0
+    tree = [p for p in (machine.tree / "foo").rglob("*") if p.lstat().st_uid != 0]
+    assert tree == []
+
+
 def umount(path):
     subprocess.run(["umount", path], check=True)
 
