@@ -147,7 +147,8 @@ class Lab(Root):
             if version is not None and not (installed.is_file() and digest(installed) == digest(self.kos / f"{name}-{version}/{name}.ko")):
                 wrong.append(f"{installed} is not {name} {version}")
         there = {str(p.relative_to(directory)) for p in directory.rglob("*.ko")}
-        listed = {line.split(":")[0] for line in (directory / "modules.dep").read_text().splitlines()}
+        index = directory / "modules.dep"
+        listed = {line.split(":")[0] for line in index.read_text().splitlines()} if index.exists() else {"nothing: it is gone"}
         if there != listed:
             wrong.append(f"modules.dep of {kernel} lists {sorted(listed)}, there is {sorted(there)}")
         return wrong

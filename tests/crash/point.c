@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* point: stops a program at one of the system calls with which it and its children change files.
+/* point: stops a program at one of the system calls with which it and its children change, or read, files.
  *
  * Usage: point count COMMAND...           prints how many such calls there are, to the descriptor 9
  *        point kill N COMMAND...          kills the command and all its children just before the call number N
- *        point fail N ERRNO COMMAND...    makes the call number N fail, once
+ *        point fail N ERRNO COMMAND...    makes the call number N fail, once; with 0 each of them
+ *
+ * With POINT_BELOW=DIR in the environment the calls are those that read what is DIR or below it: opening without
+ * writing, reading, listing, status and permissions of files, texts of links. Calls outside of DIR (the dynamic loader,
+ * locales, /proc, /sys, /dev, the host's tools) are left out, and so are programs other than dkms and its helpers
+ * (depmod, cp): what they cannot read is theirs to report.
  *
  * Counted over all processes in the order in which they happen, but not inside a sandbox (dkms-sandbox and what it
  * starts), whose calls change nothing that stays until the command that asked for them has seen its end. Exit status:
- * that of the command; 137 when it was killed. Sources: ptrace(2), seccomp(2). x86-64 and aarch64. */
+ * that of the command; 137 when it was killed. POINT_LIST=1 prints each call. Sources: ptrace(2), seccomp(2).
+ * x86-64 and aarch64. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -41,13 +47,23 @@ static const int changing[] = {
   SYS_sendfile,  SYS_fsync,     SYS_fdatasync, SYS_syncfs,   SYS_fsetxattr, SYS_setxattr,
 };
 
-static unsigned char ignored[MAX_PIDS]; /* 1: in a sandbox */
+static const int reading[] = {
+#ifdef SYS_open
+  SYS_open,   SYS_stat,       SYS_lstat, SYS_readlink,   SYS_access,
+#endif
+  SYS_openat, SYS_openat2,    SYS_read,  SYS_pread64,    SYS_readv,     SYS_getdents64,
+  SYS_fstat,  SYS_newfstatat, SYS_statx, SYS_readlinkat, SYS_faccessat, SYS_faccessat2,
+};
+
+static unsigned char ignored[MAX_PIDS]; /* 1: in a sandbox, or a program whose reading does not count */
 static unsigned char alive[MAX_PIDS];
 static unsigned char
     held[MAX_PIDS]; /* at its first stop, seen before that of the parent which says whose child it is */
 static char mode;
 static long wanted, seen;
-static int error_number, failing_pid;
+static int error_number;
+static unsigned char failing[MAX_PIDS]; /* in a call that is to fail */
+static const char *below;               /* (nullable): count reading in this directory */
 
 static void
 stop (const char *what)
@@ -59,16 +75,19 @@ stop (const char *what)
 static void
 filter_calls (void)
 {
-  enum { COUNT = sizeof changing / sizeof *changing };
-  struct sock_filter code[COUNT + 3];
-  struct sock_fprog program = { COUNT + 3, code };
+  enum { MOST = 64 };
+  _Static_assert(sizeof changing / sizeof *changing < MOST && sizeof reading / sizeof *reading < MOST, "room");
+  const int *calls = below != NULL ? reading : changing;
+  size_t count = below != NULL ? sizeof reading / sizeof *reading : sizeof changing / sizeof *changing;
+  struct sock_filter code[MOST + 3];
+  struct sock_fprog program = { (unsigned short)(count + 3), code };
 
   code[0] = (struct sock_filter)BPF_STMT (BPF_LD | BPF_W | BPF_ABS, offsetof (struct seccomp_data, nr));
-  for (size_t i = 0; i < COUNT; i++)
-    code[i + 1] = (struct sock_filter)BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, (unsigned)changing[i],
-                                                (unsigned char)(COUNT - i), 0);
-  code[COUNT + 1] = (struct sock_filter)BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-  code[COUNT + 2] = (struct sock_filter)BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_TRACE);
+  for (size_t i = 0; i < count; i++)
+    code[i + 1]
+        = (struct sock_filter)BPF_JUMP (BPF_JMP | BPF_JEQ | BPF_K, (unsigned)calls[i], (unsigned char)(count - i), 0);
+  code[count + 1] = (struct sock_filter)BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+  code[count + 2] = (struct sock_filter)BPF_STMT (BPF_RET | BPF_K, SECCOMP_RET_TRACE);
   if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
     stop ("seccomp");
 }
@@ -128,6 +147,100 @@ changes_file (pid_t pid, const struct __ptrace_syscall_info *info)
     }
 }
 
+/* The text of /proc/@pid/@what, a link, in @text: "" if there is none. */
+static void
+link_of_process (pid_t pid, const char *what, char *text, size_t size)
+{
+  char path[64];
+  ssize_t n;
+
+  (void)snprintf (path, sizeof path, "/proc/%d/%s", pid, what);
+  n = readlink (path, text, size - 1);
+  text[n > 0 ? n : 0] = '\0';
+}
+
+/* The file that a call is about, by descriptor @fd (AT_FDCWD included) and, unless @name is 0, the path at @name in the
+ * memory of @pid, in @text. @in_root: absolute paths begin at @fd. */
+static void
+name_file (pid_t pid, long fd, unsigned long long name, int in_root, char *text, size_t size)
+{
+  char link[32], memory[64], path[2048] = "";
+  size_t used;
+  int file;
+
+  if (name != 0)
+    {
+      (void)snprintf (memory, sizeof memory, "/proc/%d/mem", pid);
+      file = open (memory, O_RDONLY | O_CLOEXEC);
+      /* The path may end near the end of its page: a read that goes on behind it is a short one. */
+      if (file < 0 || pread (file, path, sizeof path - 1, (off_t)name) <= 0)
+        path[0] = '\0';
+      (void)close (file);
+    }
+  if (*path == '/' && !in_root)
+    {
+      (void)snprintf (text, size, "%s", path);
+      return;
+    }
+  (void)snprintf (link, sizeof link, "fd/%ld", fd);
+  link_of_process (pid, (int)fd == AT_FDCWD ? "cwd" : link, text, size);
+  used = strlen (text);
+  if (name != 0 && *path != '\0')
+    (void)snprintf (text + used, size - used, "%s%s", *path == '/' ? "" : "/", path);
+}
+
+static int
+opens_for_reading (unsigned long long flags)
+{
+  return (flags & (O_CREAT | O_TRUNC)) == 0 && ((flags & O_ACCMODE) != O_WRONLY || (flags & O_PATH) != 0);
+}
+
+/* Whether the call reads something in the directory @below. */
+static int
+reads_file (pid_t pid, const struct __ptrace_syscall_info *info, char *text, size_t size)
+{
+  const unsigned long long *arg = (const unsigned long long *)info->seccomp.args;
+  int by_descriptor = 0;
+  size_t n = strlen (below);
+
+  *text = '\0';
+  switch (info->seccomp.nr)
+    {
+    case SYS_openat:
+      if (opens_for_reading (arg[2]))
+        name_file (pid, (int)arg[0], arg[1], 0, text, size);
+      break;
+    case SYS_openat2:
+      if (opens_for_reading ((unsigned long long)ptrace (PTRACE_PEEKDATA, pid, (void *)arg[2], NULL)))
+        name_file (pid, (int)arg[0], arg[1], 1, text, size);
+      break;
+#ifdef SYS_open
+    case SYS_open:
+      if (opens_for_reading (arg[1]))
+        name_file (pid, AT_FDCWD, arg[0], 0, text, size);
+      break;
+    case SYS_stat:
+    case SYS_lstat:
+    case SYS_readlink:
+    case SYS_access:
+      name_file (pid, AT_FDCWD, arg[0], 0, text, size);
+      break;
+#endif
+    case SYS_newfstatat:
+    case SYS_statx:
+    case SYS_readlinkat:
+    case SYS_faccessat:
+    case SYS_faccessat2:
+      name_file (pid, (int)arg[0], arg[1], 0, text, size);
+      break;
+    default:
+      by_descriptor = 1;
+      name_file (pid, (int)arg[0], 0, 0, text, size);
+    }
+  return strncmp (text, below, n) == 0 && (text[n] == '/' || text[n] == '\0')
+         && (!by_descriptor || info->seccomp.nr == SYS_fstat || is_real_file (pid, arg[0]));
+}
+
 static void
 set_call (pid_t pid, long nr)
 {
@@ -180,21 +293,22 @@ static int
 at_call (pid_t pid)
 {
   struct __ptrace_syscall_info info;
+  char text[8192] = "";
 
   if (ignored[pid])
     return 0;
   if (ptrace (PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info) < 0 || info.op != PTRACE_SYSCALL_INFO_SECCOMP
-      || !changes_file (pid, &info))
+      || !(below != NULL ? reads_file (pid, &info, text, sizeof text) : changes_file (pid, &info)))
     return 0;
   seen++;
   if (getenv ("POINT_LIST") != NULL)
-    fprintf (stderr, "point %ld: pid %d call %llu\n", seen, pid, (unsigned long long)info.seccomp.nr);
-  if (seen != wanted)
+    fprintf (stderr, "point %ld: pid %d call %llu %s\n", seen, pid, (unsigned long long)info.seccomp.nr, text);
+  if (seen != wanted && (mode != 'f' || wanted != 0))
     return 0;
   if (mode == 'k')
     kill_all ();
   set_call (pid, -1);
-  failing_pid = pid;
+  failing[pid] = 1;
   return 1;
 }
 
@@ -209,6 +323,8 @@ at_exec (pid_t pid)
   text[n > 0 ? n : 0] = '\0';
   if (strstr (text, "/dkms-sandbox") != NULL)
     ignored[pid] = 1;
+  else if (below != NULL)
+    ignored[pid] = n <= 0 || strncmp (strrchr (text, '/'), "/dkms", 5) != 0;
 }
 
 static void
@@ -264,10 +380,10 @@ follow (pid_t command)
             }
           break;
         case SIGTRAP | 0x80:
-          if (pid == failing_pid)
+          if (failing[pid])
             {
               set_result (pid, -error_number);
-              failing_pid = 0;
+              failing[pid] = 0;
             }
           break;
         case SIGTRAP | (PTRACE_EVENT_STOP << 8):
@@ -292,6 +408,7 @@ main (int argc, char **argv)
   if (argc < 3)
     return fprintf (stderr, "usage: point count|kill N|fail N ERRNO COMMAND...\n"), 2;
   mode = argv[1][0];
+  below = getenv ("POINT_BELOW");
   if (mode != 'c' && argc > 4)
     wanted = strtol (*command++, NULL, 10);
   if (mode == 'f' && argc > 5)

@@ -38,6 +38,10 @@ SCENARIOS = {
     "mktarball": ([f"install foo/1.0 -k {K1}", "mktarball foo/1.0 --all --source-only --archive foo.tar.gz"],
                   "mktarball foo/1.0 --all --archive foo.tar.gz"),
 }
+# Those that change nothing.
+READERS = {
+    "status": ([f"install foo/1.0 -k {K1}", f"build foo/1.0 -k {K2}", f"install bar/1.0 -k {K1}", "add foo/2.0"], "status"),
+}
 # Any of them must clear up, also those that have nothing to do or fail.
 NEXT = [f"build bar/1.0 -k {K2} --force", f"autoinstall -k {K2}", "remove nothing/1.0 --all", f"uninstall bar/1.0 -k {K2}", "add nothing/1.0"]
 ERRORS = [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EINTR]
@@ -75,11 +79,12 @@ def set_stage(name, things):
         maker.ok("build", str(elsewhere / "foo-1.0"), "-k", K1)
         maker.ok("build", "foo/1.0", "-k", K2)
         maker.ok("mktarball", "foo/1.0", "--all", "--archive", elsewhere / "foo.tar.gz")
-    for line in SCENARIOS[name][0]:
+    preparation, command = {**SCENARIOS, **READERS}[name]
+    for line in preparation:
         template.ok(*line.split())
     before = template.facts()
     undisturbed = stage.copy_of(template, place / "undisturbed", modules)
-    undisturbed.ok(*words(undisturbed, SCENARIOS[name][1]))
+    undisturbed.ok(*words(undisturbed, command))
     after = undisturbed.facts()
     assert undisturbed.problems(before, after) == [], "the tests' own idea of a sound root"
     return template, before, after
