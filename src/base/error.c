@@ -109,6 +109,12 @@ advice_for_errno (int code)
       return "Raise the limit of open files (ulimit -n 1024) and run the command again.";
     case ENFILE:
       return "The machine has no file handles left: end programs that hold many, or raise fs.file-max.";
+    case ENOMEM:
+      return "Free some memory and run the command again.";
+    case EIO:
+      return "The file system or its disk is damaged: see 'dmesg', repair it, and run the command again.";
+    case ESTALE:
+      return "The server of that file system has lost the file: mount the file system again, then repeat the command.";
     default:
       return NULL;
     }
@@ -119,8 +125,9 @@ dkms_fail_errno (GError **error, const char *doing, const char *path)
 {
   int code = errno;
 
-  return dkms_fail (error, DKMS_ERROR_IO, path, advice_for_errno (code), "Cannot %s %s: %s", doing, path,
-                    g_strerror (code));
+  dkms_fail (error, DKMS_ERROR_IO, path, advice_for_errno (code), "Cannot %s %s: %s", doing, path, g_strerror (code));
+  errno = code;
+  return FALSE;
 }
 
 void

@@ -74,7 +74,8 @@ GQuark dkms_error_quark (void);
 gboolean dkms_fail (GError **error, DkmsError code, const char *path, const char *advice, const char *format, ...)
     G_GNUC_PRINTF (5, 6);
 
-/** As dkms_fail(), for a failed system call; the sentence is "cannot <doing> <path>: <errno in words>". */
+/** As dkms_fail(), for a failed system call; the sentence is "cannot <doing> <path>: <errno in words>". Leaves errno
+ * alone. */
 gboolean dkms_fail_errno (GError **error, const char *doing, const char *path);
 
 /** As dkms_fail() with DKMS_ERROR_SCRIPT; @status is the exit status that becomes ours. */

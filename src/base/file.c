@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/unread.h"
 #include "base/walk.h"
 
 enum { MAX_TRIES = 1000 };
@@ -59,7 +60,7 @@ dkms_read_at (int dir_fd, const char *name, gsize limit, gsize *size, GError **e
 {
   g_auto (DkmsFd) fd = openat (dir_fd, name, DKMS_READ_FLAGS);
 
-  return dkms_read_fd (fd, name, limit, size, error);
+  return fd >= 0 ? dkms_read_fd (fd, name, limit, size, error) : (dkms_fail_read (error, "read", dir_fd, name), NULL);
 }
 
 char *
@@ -70,7 +71,7 @@ dkms_read_fd (int fd, const char *name, gsize limit, gsize *size, GError **error
   gsize have = 0;
 
   if (fd < 0 || fstat (fd, &st) < 0)
-    return dkms_fail_errno (error, "read", name), NULL;
+    return dkms_fail_read (error, "read", fd, fd >= 0 ? "" : name), NULL;
   if (!S_ISREG (st.st_mode))
     return dkms_fail (error, DKMS_ERROR_IO, name, NULL, "Cannot read %s: it is not a regular file", name), NULL;
   if ((gsize)st.st_size > limit)
@@ -86,7 +87,7 @@ dkms_read_fd (int fd, const char *name, gsize limit, gsize *size, GError **error
       if (n < 0 && errno == EINTR)
         continue;
       if (n < 0)
-        return dkms_fail_errno (error, "read", name), NULL;
+        return dkms_fail_read (error, "read", fd, ""), NULL;
       if (n == 0)
         break;
       have += (gsize)n;
@@ -466,7 +467,7 @@ dkms_list_dir_at (int dir_fd, const char *name, GError **error)
   char buffer[8192] __attribute__ ((aligned (__alignof__(struct dirent64))));
   ssize_t have = -1;
 
-  if (fd < 0 && errno == ENOENT)
+  if (fd < 0 && dkms_is_absent (errno))
     return g_steal_pointer (&names);
   /* A stream would cost two more system calls per directory, and status reads hundreds. */
   while (fd >= 0 && (have = getdents64 (fd, buffer, sizeof buffer)) > 0)
@@ -477,7 +478,7 @@ dkms_list_dir_at (int dir_fd, const char *name, GError **error)
           g_ptr_array_add (names, g_strdup (entry));
       }
   if (fd < 0 || have < 0)
-    return dkms_fail_errno (error, "list the directory", name), NULL;
+    return dkms_fail_read (error, "list the directory", fd >= 0 ? fd : dir_fd, fd >= 0 ? "." : name), NULL;
   g_ptr_array_sort (names, dkms_compare_names);
   return g_steal_pointer (&names);
 }
@@ -487,7 +488,10 @@ type_of (int dir_fd, const char *name, int flags)
 {
   struct stat st;
 
-  return fstatat (dir_fd, name, &st, flags) == 0 ? st.st_mode & S_IFMT : 0;
+  if (fstatat (dir_fd, name, &st, flags) == 0)
+    return st.st_mode & S_IFMT;
+  dkms_unread_note (dir_fd, name, errno);
+  return 0;
 }
 
 gboolean
@@ -514,9 +518,12 @@ dkms_read_link_at (int dir_fd, const char *name)
   char text[PATH_MAX];
   ssize_t n = readlinkat (dir_fd, name, text, sizeof text);
 
+  if (n < 0 && errno != EINVAL)
+    dkms_unread_note (dir_fd, name, errno);
   return n >= 0 && (gsize)n < sizeof text ? g_strndup (text, (gsize)n) : NULL;
 }
 
+/* Returns: FALSE with errno */
 static gboolean
 read_full (int fd, char *buffer, gsize size, gsize *have)
 {
@@ -536,24 +543,48 @@ read_full (int fd, char *buffer, gsize size, gsize *have)
   return TRUE;
 }
 
+/* Opens a file that is to be compared; one that cannot be read is noted. Returns: -1: it cannot be read, or is absent
+ */
+static int
+open_to_compare (int dir_fd, const char *name, int flags, struct stat *st)
+{
+  g_auto (DkmsFd) fd = openat (dir_fd, name, flags | O_RDONLY | O_CLOEXEC);
+
+  if (fd >= 0 && fstat (fd, st) == 0)
+    return dkms_fd_steal (&fd);
+  dkms_unread_note (dir_fd, name, errno);
+  return -1;
+}
+
+static gboolean
+read_to_compare (int fd, char *buffer, gsize size, gsize *have)
+{
+  if (read_full (fd, buffer, size, have))
+    return TRUE;
+  if (errno != EISDIR) /* which are not compared as files */
+    dkms_unread_note (fd, "", errno);
+  return FALSE;
+}
+
 gboolean
 dkms_files_equal_at (int dir_a, const char *a, int dir_b, const char *b)
 {
-  g_auto (DkmsFd) fd_a = openat (dir_a, a, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  g_auto (DkmsFd) fd_b = openat (dir_b, b, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   struct stat st_a, st_b;
+  g_auto (DkmsFd) fd_a = open_to_compare (dir_a, a, O_NONBLOCK, &st_a);
+  g_auto (DkmsFd) fd_b = open_to_compare (dir_b, b, O_NONBLOCK, &st_b);
   char buffer_a[32768], buffer_b[32768];
   gsize have_a, have_b;
 
-  if (fd_a < 0 || fd_b < 0 || fstat (fd_a, &st_a) < 0 || fstat (fd_b, &st_b) < 0)
+  if (fd_a < 0 || fd_b < 0)
     return FALSE;
   if (st_a.st_dev == st_b.st_dev && st_a.st_ino == st_b.st_ino)
     return TRUE;
   if (st_a.st_size != st_b.st_size)
     return FALSE;
   do
-    if (!read_full (fd_a, buffer_a, sizeof buffer_a, &have_a) || !read_full (fd_b, buffer_b, sizeof buffer_b, &have_b)
-        || have_a != have_b || memcmp (buffer_a, buffer_b, have_a) != 0)
+    if (!read_to_compare (fd_a, buffer_a, sizeof buffer_a, &have_a)
+        || !read_to_compare (fd_b, buffer_b, sizeof buffer_b, &have_b) || have_a != have_b
+        || memcmp (buffer_a, buffer_b, have_a) != 0)
       return FALSE;
   while (have_a > 0);
   return TRUE;
@@ -580,8 +611,9 @@ entries_equal (int dir_a, int dir_b, const char *name)
 gboolean
 dkms_trees_equal_at (int dir_a, const char *a, int dir_b, const char *b)
 {
-  g_auto (DkmsFd) fd_a = openat (dir_a, a, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  g_auto (DkmsFd) fd_b = openat (dir_b, b, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  struct stat st_a, st_b;
+  g_auto (DkmsFd) fd_a = open_to_compare (dir_a, a, O_DIRECTORY, &st_a);
+  g_auto (DkmsFd) fd_b = open_to_compare (dir_b, b, O_DIRECTORY, &st_b);
   g_autoptr (GPtrArray) names_a = fd_a >= 0 ? dkms_list_dir_at (fd_a, ".", NULL) : NULL;
   g_autoptr (GPtrArray) names_b = fd_b >= 0 ? dkms_list_dir_at (fd_b, ".", NULL) : NULL;
 
@@ -610,11 +642,11 @@ dkms_sha256_at (int dir_fd, const char *name, GError **error)
   gsize have;
 
   if (fd < 0)
-    return dkms_fail_errno (error, "read", name), NULL;
+    return dkms_fail_read (error, "read", dir_fd, name), NULL;
   do
     {
       if (!read_full (fd, buffer, sizeof buffer, &have))
-        return dkms_fail_errno (error, "read", name), NULL;
+        return dkms_fail_read (error, "read", fd, ""), NULL;
       g_checksum_update (sum, (const guchar *)buffer, (gssize)have);
     }
   while (have > 0);

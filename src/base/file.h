@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Files and directories below a directory descriptor. Every function leaves nothing behind when it
  * fails, says which file it failed on, and follows no symbolic link in the last component unless
- * it says so. */
+ * it says so. Those that read note a failure for which they have no error to set (base/unread.h). */
 #pragma once
 
 #include <fcntl.h>
@@ -115,6 +115,8 @@ GPtrArray *dkms_list_dir_at (int dir_fd, const char *name, GError **error) G_GNU
 
 /** For g_ptr_array_sort() of strings: byte order. */
 int dkms_compare_names (gconstpointer a, gconstpointer b);
+
+/* The answers of the following are "no" for a file that cannot be read, too, which is noted (base/unread.h). */
 
 /** Returns: whether @name is a directory; symbolic links are followed */
 gboolean dkms_is_dir_at (int dir_fd, const char *name);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/unread.h"
 
 DkmsRoot *
 dkms_root_open (const char *path, GError **error)
@@ -44,12 +45,26 @@ dkms_root_is_host (const DkmsRoot *self)
   return *self->host_path == '\0';
 }
 
+/* With errno. */
+static void
+note (const DkmsRoot *self, const char *path)
+{
+  int code = errno;
+  g_autofree char *shown = dkms_root_host_path (self, path);
+
+  dkms_unread_note (AT_FDCWD, shown, code);
+  errno = code;
+}
+
 int
 dkms_root_openat (const DkmsRoot *self, const char *path, int flags, mode_t mode)
 {
-  if (dkms_root_is_host (self))
-    return open (path, flags | O_CLOEXEC, mode);
-  return dkms_openat2 (self->fd, path, flags, mode, RESOLVE_IN_ROOT);
+  int fd = dkms_root_is_host (self) ? open (path, flags | O_CLOEXEC, mode)
+                                    : dkms_openat2 (self->fd, path, flags, mode, RESOLVE_IN_ROOT);
+
+  if (fd < 0 && (flags & (O_CREAT | O_WRONLY)) == 0)
+    note (self, path);
+  return fd;
 }
 
 int
@@ -83,10 +98,16 @@ dkms_root_stat (const DkmsRoot *self, const char *path, struct stat *st)
 {
   g_auto (DkmsFd) fd = -1;
 
-  if (dkms_root_is_host (self))
-    return stat (path, st);
-  fd = dkms_root_openat (self, path, O_PATH, 0);
-  return fd >= 0 ? fstat (fd, st) : -1;
+  int result;
+
+  if (!dkms_root_is_host (self))
+    fd = dkms_root_openat (self, path, O_PATH, 0);
+  if (!dkms_root_is_host (self) && fd < 0)
+    return -1;
+  result = fd >= 0 ? fstat (fd, st) : stat (path, st);
+  if (result < 0)
+    note (self, path);
+  return result;
 }
 
 gboolean
@@ -111,7 +132,7 @@ dkms_root_read (const DkmsRoot *self, const char *path, gsize limit, gsize *size
   g_autofree char *shown = dkms_root_host_path (self, path);
   g_auto (DkmsFd) fd = dkms_root_openat (self, path, DKMS_READ_FLAGS, 0);
 
-  return dkms_read_fd (fd, shown, limit, size, error);
+  return fd >= 0 || error != NULL ? dkms_read_fd (fd, shown, limit, size, error) : NULL;
 }
 
 char *
@@ -146,6 +167,8 @@ dkms_root_canonical (const DkmsRoot *self, const char *path)
   if (dkms_root_is_host (self))
     {
       g_autofree char *real = realpath (path, NULL);
+      if (real == NULL)
+        note (self, path);
       return g_strdup (real);
     }
   fd = dkms_root_openat (self, path, O_PATH, 0);
@@ -153,6 +176,8 @@ dkms_root_canonical (const DkmsRoot *self, const char *path)
     return NULL;
   g_snprintf (magic, sizeof magic, "/proc/self/fd/%d", fd);
   link = dkms_read_link_at (AT_FDCWD, magic);
+  if (link == NULL)
+    note (self, path);
   if (link == NULL || strncmp (link, self->host_path, skip) != 0 || (link[skip] != '/' && link[skip] != '\0'))
     return NULL;
   return g_strdup (link[skip] != '\0' ? link + skip : "/");

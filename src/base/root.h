@@ -27,6 +27,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsRoot, dkms_root_free)
 /** Returns: whether this is the machine's own root */
 gboolean dkms_root_is_host (const DkmsRoot *self);
 
+/* What cannot be read is noted by each of the following (base/unread.h), whatever else it returns. */
+
 /** As open(2) inside the root. Returns: a descriptor that the caller owns, or -1 with errno set */
 int dkms_root_openat (const DkmsRoot *self, const char *path, int flags, mode_t mode) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -2,12 +2,14 @@
 #define _GNU_SOURCE
 #include "base/walk.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/unread.h"
 
 /* A directory on the way down from the start of the walk. */
 typedef struct {
@@ -119,7 +121,7 @@ visit_entry (Walk *self, int dir_fd, const char *name, const struct stat *parent
   if (fstatat (dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
     {
       g_autofree char *shown = g_build_filename (self->path->str, name, NULL);
-      return errno == ENOENT || dkms_fail_errno (error, "look at", shown);
+      return dkms_is_absent (errno) || dkms_fail_errno (error, "look at", shown);
     }
   if (S_ISDIR (st.st_mode) && parent != NULL && is_mount_root (dir_fd, name, &st, parent))
     event = DKMS_WALK_MOUNT;
@@ -157,4 +159,57 @@ dkms_walk_at (int dir_fd, const char *name, DkmsWalkFunc visit, gpointer data, G
   g_array_unref (self.levels);
   g_string_free (self.path, TRUE);
   return ok;
+}
+
+/* Closes @fd. Returns: whether to go on */
+static gboolean
+each_file (int fd, GString *path, DkmsFileFunc visit, gpointer data)
+{
+  DIR *dir = fdopendir (fd);
+  gsize length = path->len;
+  const struct dirent *entry;
+  gboolean more = TRUE;
+
+  if (dir == NULL)
+    {
+      dkms_unread_note (fd, "", errno);
+      (void)close (fd);
+      return TRUE;
+    }
+  while (more && (errno = 0, entry = readdir (dir)) != NULL)
+    {
+      if (strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0)
+        continue;
+      if (length > 0)
+        g_string_append_c (path, '/');
+      g_string_append (path, entry->d_name);
+      if (entry->d_type != DT_DIR)
+        more = visit (path->str, entry->d_name, entry->d_type, data);
+      else
+        {
+          int below = openat (fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+          if (below >= 0)
+            more = each_file (below, path, visit, data);
+          else
+            dkms_unread_note (fd, entry->d_name, errno);
+        }
+      g_string_truncate (path, length);
+    }
+  if (more && errno != 0)
+    dkms_unread_note (fd, "", errno);
+  (void)closedir (dir);
+  return more;
+}
+
+void
+dkms_each_file_at (int dir_fd, DkmsFileFunc visit, gpointer data)
+{
+  g_autoptr (GString) path = g_string_new (NULL);
+  int fd = openat (dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+  if (fd >= 0)
+    (void)each_file (fd, path, visit, data);
+  else
+    dkms_unread_note (dir_fd, ".", errno);
 }

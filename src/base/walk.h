@@ -36,3 +36,17 @@ typedef gboolean (*DkmsWalkFunc) (DkmsWalkEvent event, int dir_fd, const char *n
  */
 gboolean dkms_walk_at (int dir_fd, const char *name, DkmsWalkFunc visit, gpointer data,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * DkmsFileFunc:
+ * @path: of an entry that is not a directory, relative to the directory of the call
+ * @name: the last part of @path
+ * @type: as in struct dirent
+ *
+ * Returns: whether to go on
+ */
+typedef gboolean (*DkmsFileFunc) (const char *path, const char *name, unsigned char type, gpointer data);
+
+/** Visits what is below the directory @dir_fd without a look at each entry, in the order of the file system; links are
+ * not followed. A directory that cannot be read is noted (base/unread.h). */
+void dkms_each_file_at (int dir_fd, DkmsFileFunc visit, gpointer data);
