@@ -11,10 +11,14 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/unread.h"
 
 typedef enum { STAGE_COPY, STAGE_PRESERVE, STAGE_LINK, STAGE_TEXT, STAGE_MOVE } StageKind;
 
-enum { TRIES = 3 }; /* of changes that there is no way back from */
+enum { TRIES = 3 };  /* of changes that there is no way back from */
+enum { FORMAT = 1 }; /* of journals */
+
+static const char bad[] = "bad"; /* directory in the journal's for what is not one */
 
 typedef struct {
   StageKind kind;
@@ -226,18 +230,33 @@ remove_empty_at (int dir, const char *name)
   return FALSE;
 }
 
-static void
-undo_dirs (const DkmsRoot *root, json_t *dirs)
+/* As parent_of(). Returns: FALSE with an error unless *@fd is open, or -1 because there is no such directory */
+static gboolean
+find_parent (const DkmsRoot *root, const char *path, int *fd, char **name, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+
+  *fd = parent_of (root, path, FALSE, name, &local);
+  if (*fd >= 0 || dkms_is_absent (errno))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
+static gboolean
+undo_dirs (const DkmsRoot *root, json_t *dirs, GError **error)
 {
   for (size_t i = json_array_size (dirs); i > 0; i--)
     {
       g_autofree char *name = NULL;
-      const char *path = json_string_value (json_array_get (dirs, i - 1));
-      g_auto (DkmsFd) parent = path != NULL ? parent_of (root, path, FALSE, &name, NULL) : -1;
+      g_auto (DkmsFd) parent = -1;
 
+      if (!find_parent (root, json_string_value (json_array_get (dirs, i - 1)), &parent, &name, error))
+        return FALSE;
       if (parent >= 0)
         (void)remove_empty_at (parent, name);
     }
+  return TRUE;
 }
 
 /* Puts a copy of @from, a file, link or directory, flushed, on another file system. What is left of a copy that fails
@@ -249,6 +268,8 @@ copy_across (int from_dir, const char *from, int dir, const char *name, GError *
 
   if (text != NULL)
     return symlinkat (text, dir, name) == 0 || dkms_fail_errno (error, "create the link", name);
+  if (errno != EINVAL)
+    return dkms_fail_errno (error, "read the link", from);
   if (!dkms_is_dir_at (from_dir, from))
     return dkms_copy_file_at (from_dir, from, dir, name, 0644, TRUE, error);
   return dkms_copy_tree_at (from_dir, from, dir, name, error) && dkms_flush_tree_at (dir, name, error);
@@ -294,23 +315,26 @@ write_stage (const DkmsRoot *root, const Stage *stage, GError **error)
     }
 }
 
-static void
-prune (const DkmsRoot *root, const char *dir, const char *stop, GHashTable *touched)
+static gboolean
+prune (const DkmsRoot *root, const char *dir, const char *stop, GHashTable *touched, GError **error)
 {
   g_autofree char *at = g_strdup (dir);
 
   while (g_str_has_prefix (at, stop) && strlen (at) > strlen (stop) + 1)
     {
       g_autofree char *name = NULL;
-      g_auto (DkmsFd) parent = parent_of (root, at, FALSE, &name, NULL);
+      g_auto (DkmsFd) parent = -1;
       g_autofree char *up = g_path_get_dirname (at);
 
+      if (!find_parent (root, at, &parent, &name, error))
+        return FALSE;
       g_hash_table_add (touched, g_strdup (up));
       if (parent >= 0 && !remove_empty_at (parent, name))
-        return;
+        return TRUE;
       g_free (at);
       at = g_steal_pointer (&up);
     }
+  return TRUE;
 }
 
 /* The directory of @path; when it is gone, so is what was to be changed in it. */
@@ -321,7 +345,7 @@ dir_of_change (const DkmsRoot *root, const char *path, gboolean create, char **n
   g_autoptr (GError) local = NULL;
   g_auto (DkmsFd) dir = parent_of (root, path, create, name, &local);
 
-  *gone = dir < 0 && errno == ENOENT && !create;
+  *gone = dir < 0 && dkms_is_absent (errno) && !create;
   if (dir < 0 && !*gone)
     g_propagate_error (error, g_steal_pointer (&local));
   if (dir >= 0)
@@ -436,7 +460,7 @@ apply (const DkmsSettings *settings, DkmsUi *ui, json_t *op, GHashTable *touched
     words[i] = json_string_value (json_array_get (op, i));
   const char *what = words[0], *a = words[1], *b = words[2] != NULL ? words[2] : "";
   if (strcmp (what, "prune") == 0)
-    return prune (root, a, b, touched), TRUE;
+    return prune (root, a, b, touched, error);
   if (strcmp (what, "move") == 0)
     return apply_move (root, a, b, words[3] != NULL ? words[3] : "", touched, error);
 
@@ -462,7 +486,7 @@ flush_all (const DkmsRoot *root, GHashTable *touched, GError **error)
   while (g_hash_table_iter_next (&iter, &path, NULL))
     {
       g_auto (DkmsFd) fd = dkms_root_openat (root, path, O_RDONLY | O_DIRECTORY, 0);
-      if (fd < 0 && errno == ENOENT)
+      if (fd < 0 && dkms_is_absent (errno))
         continue;
       if (fd < 0 || fsync (fd) < 0)
         return dkms_fail_errno (error, "flush the directory", path);
@@ -488,13 +512,17 @@ static gboolean
 apply_all (const DkmsSettings *settings, DkmsUi *ui, json_t *ops, GError **error)
 {
   for (int tries = 1; tries < TRIES; tries++)
-    if (apply_once (settings, ui, ops, NULL))
-      return TRUE;
+    {
+      guint mark = dkms_unread_mark ();
+      if (apply_once (settings, ui, ops, NULL))
+        return TRUE;
+      dkms_unread_drop (mark);
+    }
   return apply_once (settings, ui, ops, error);
 }
 
-static void
-delete_temps (const DkmsRoot *root, json_t *temps)
+static gboolean
+delete_temps (const DkmsSettings *settings, DkmsUi *ui, json_t *temps, GError **error)
 {
   json_t *temp;
   size_t i;
@@ -503,11 +531,14 @@ delete_temps (const DkmsRoot *root, json_t *temps)
     {
       const char *path = json_string_value (temp);
       g_autofree char *name = NULL;
-      g_auto (DkmsFd) dir = path != NULL ? parent_of (root, path, FALSE, &name, NULL) : -1;
+      g_auto (DkmsFd) dir = -1;
 
-      if (dir >= 0 && g_str_has_prefix (name, ".dkms-"))
-        dkms_discard_tree_at (dir, name);
+      if (!find_parent (settings->root, path, &dir, &name, error))
+        return FALSE;
+      if (dir >= 0)
+        sweep (settings, ui, dir, name, path);
     }
+  return TRUE;
 }
 
 static int
@@ -537,31 +568,128 @@ drop_journal (int dir, const char *name, GError **error)
   return TRUE;
 }
 
-static void
-undo (const DkmsRoot *root, json_t *plan)
+static gboolean
+undo (const DkmsSettings *settings, DkmsUi *ui, json_t *plan, GError **error)
 {
-  delete_temps (root, json_object_get (plan, "temps"));
-  undo_dirs (root, json_object_get (plan, "dirs"));
+  return delete_temps (settings, ui, json_object_get (plan, "temps"), error)
+         && undo_dirs (settings->root, json_object_get (plan, "dirs"), error);
+}
+
+/* Whether @list (nullable) is a list of texts. */
+static gboolean
+is_list_of_texts (json_t *list)
+{
+  json_t *text;
+  size_t i;
+
+  json_array_foreach (list, i, text)
+    if (!json_is_string (text))
+      return FALSE;
+  return list == NULL || json_is_array (list);
+}
+
+static gboolean
+is_list_of_ops (json_t *ops)
+{
+  json_t *op;
+  size_t i;
+
+  json_array_foreach (ops, i, op)
+    if (!is_list_of_texts (op) || json_array_size (op) < 2)
+      return FALSE;
+  return json_is_array (ops);
+}
+
+typedef enum { JOURNAL_BAD, JOURNAL_NEWER, JOURNAL_CHANGES, JOURNAL_PLAN } JournalKind;
+
+static JournalKind
+kind_of_journal (json_t *object)
+{
+  static const char *const known[] = { "rename", "delete", "move", "discard", "prune", "sweep", NULL };
+  json_t *format = json_object_get (object, "format"), *ops = json_object_get (object, "ops");
+  json_t *temps = json_object_get (object, "temps"), *dirs = json_object_get (object, "dirs"), *op;
+  size_t i;
+
+  if (!json_is_object (object) || (format != NULL && (!json_is_integer (format) || json_integer_value (format) < 1)))
+    return JOURNAL_BAD;
+  if (json_integer_value (format) > FORMAT)
+    return JOURNAL_NEWER;
+  if (ops == NULL)
+    return (temps != NULL || dirs != NULL) && is_list_of_texts (temps) && is_list_of_texts (dirs) ? JOURNAL_PLAN
+                                                                                                  : JOURNAL_BAD;
+  if (!is_list_of_ops (ops))
+    return JOURNAL_BAD;
+  json_array_foreach (ops, i, op)
+    if (!g_strv_contains (known, json_string_value (json_array_get (op, 0))))
+      return JOURNAL_NEWER;
+  return JOURNAL_CHANGES;
+}
+
+/* @path: of the journal, as people know it */
+static gboolean
+set_aside (DkmsUi *ui, int journal, const char *name, const char *path, GError **error)
+{
+  g_autofree char *target = g_build_filename (bad, name, NULL);
+  g_autofree char *dir = g_path_get_dirname (path);
+
+  if (mkdirat (journal, bad, 0700) < 0 && errno != EEXIST)
+    return dkms_fail_errno (error, "create the directory for what is not a journal in", dir);
+  if (renameat (journal, name, journal, target) < 0 || fsync (journal) < 0)
+    return dkms_fail_errno (error, "move away", path);
+  dkms_ui_warn (ui,
+                "%s is not a journal of dkms; it was moved to %s/%s.\n"
+                "If a command was interrupted before, compare 'dkms status' with what you expect, and repeat it.",
+                path, dir, target);
+  return TRUE;
 }
 
 static gboolean
 recover_one (const DkmsSettings *settings, DkmsUi *ui, int journal, const char *name, GError **error)
 {
-  g_autofree char *text = dkms_read_at (journal, name, 16 << 20, NULL, NULL);
-  json_t *object = text != NULL && g_str_has_suffix (name, ".json") ? json_loads (text, 0, NULL) : NULL;
-  json_t *ops = json_object_get (object, "ops");
-  gboolean ok = TRUE;
+  g_autofree char *inside = dkms_tree_path (settings, ".dkms", "journal", name, NULL);
+  g_autofree char *path = dkms_root_host_path (settings->root, inside);
+  g_autoptr (GError) local = NULL;
+  g_autofree char *text = NULL;
+  struct stat st;
+  json_t *object;
+  gboolean ok;
 
-  if (ops != NULL)
+  if (strcmp (name, bad) == 0)
+    return TRUE;
+  if (*name == '.') /* a run died before it gave the journal its name */
+    return drop_journal (journal, name, error);
+  if (fstatat (journal, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    return dkms_fail_errno (error, "read the journal", path);
+  text = S_ISREG (st.st_mode) && g_str_has_suffix (name, ".json") ? dkms_read_at (journal, name, 16 << 20, NULL, &local)
+                                                                  : NULL;
+  if (local != NULL)
     {
-      ok = check_ops (ops, error) && apply_all (settings, ui, ops, error);
+      dkms_error_add_advice (local, "It describes a change that was interrupted, which the next dkms command that can "
+                                    "read it will finish or undo.");
+      return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
+    }
+  object = text != NULL ? json_loads (text, 0, NULL) : NULL;
+  switch (kind_of_journal (object))
+    {
+    case JOURNAL_BAD:
+      ok = set_aside (ui, journal, name, path, error);
+      break;
+    case JOURNAL_NEWER:
+      ok = dkms_fail (error, DKMS_ERROR_IO, path, "Run the command with the newer dkms, which can finish the change.",
+                      "The journal %s was written by a newer version of dkms", path);
+      break;
+    case JOURNAL_CHANGES:
+      ok = check_ops (json_object_get (object, "ops"), error)
+           && apply_all (settings, ui, json_object_get (object, "ops"), error);
       if (ok)
         dkms_ui_note (ui, "Finished a change that an earlier run was interrupted in");
+      ok = ok && drop_journal (journal, name, error);
+      break;
+    default:
+      ok = undo (settings, ui, object, error) && drop_journal (journal, name, error);
     }
-  else if (object != NULL)
-    undo (settings->root, object);
   json_decref (object);
-  return ok && drop_journal (journal, name, error);
+  return ok;
 }
 
 /* With the tree's lock held: what is in the journal is of dead runs. */
@@ -576,31 +704,48 @@ recover_all (const DkmsSettings *settings, DkmsUi *ui, int journal, GError **err
   return names != NULL;
 }
 
+/* After a failure in stage 1 or 2. What cannot be undone now is undone by the next run: then the journal stays. */
+static void
+back_out (DkmsTransaction *self, DkmsUi *ui, int journal, const char *name, json_t *plan)
+{
+  guint mark = dkms_unread_mark ();
+
+  if (undo (self->settings, ui, plan, NULL))
+    (void)drop_journal (journal, name, NULL);
+  dkms_unread_drop (mark);
+}
+
 /* Stages 1 and 2. On failure all is as it was. */
 static gboolean
-prepare (DkmsTransaction *self, int journal, const char *name, GError **error)
+prepare (DkmsTransaction *self, DkmsUi *ui, int journal, const char *name, GError **error)
 {
   const DkmsRoot *root = self->settings->root;
-  json_t *temps = json_array (), *plan = json_pack ("{s:o,s:o}", "temps", temps, "dirs", missing_dirs (self));
-  json_t *ops = json_pack ("{s:O}", "ops", self->ops);
+  json_t *temps = json_array (), *plan;
+  json_t *ops = json_pack ("{s:i,s:O}", "format", FORMAT, "ops", self->ops);
   gboolean ok;
 
+  plan = json_pack ("{s:i,s:o,s:o}", "format", FORMAT, "temps", temps, "dirs", missing_dirs (self));
   for (guint i = 0; i < self->stages->len; i++)
     json_array_append_new (temps, json_string (g_array_index (self->stages, Stage, i).temp));
+  /* What is to be changed was decided by what was read. */
+  ok = dkms_unread_check (error);
+  if (!ok)
+    {
+      json_decref (plan);
+      json_decref (ops);
+      return FALSE;
+    }
   ok = write_journal (journal, name, plan, error) && make_dirs (root, json_object_get (plan, "dirs"), error);
   for (guint i = 0; ok && i < self->stages->len; i++)
     ok = write_stage (root, &g_array_index (self->stages, Stage, i), error);
   if (!ok)
-    {
-      undo (root, plan);
-      (void)drop_journal (journal, name, NULL);
-    }
+    back_out (self, ui, journal, name, plan);
   else if (!write_journal (journal, name, ops, error))
     {
       /* Either journal may be there now. The one with the changes must go before their temporaries do. */
       ok = FALSE;
       if (drop_journal (journal, name, NULL))
-        undo (root, plan);
+        (void)undo (self->settings, ui, plan, NULL);
     }
   json_decref (plan);
   json_decref (ops);
@@ -615,18 +760,22 @@ dkms_transaction_commit (DkmsTransaction *self, DkmsUi *ui, GError **error)
   g_autofree char *name = g_strdup_printf ("%08x.json", self->id);
 
   if (journal < 0 || !check_ops (self->ops, error) || !recover_all (self->settings, ui, journal, error)
-      || !prepare (self, journal, name, error))
+      || !prepare (self, ui, journal, name, error))
     return FALSE;
   /* From here on there is no way back: after a failure the journal stays, and the next run finishes. */
   return apply_all (self->settings, ui, self->ops, error) && drop_journal (journal, name, error);
 }
 
+/* Returns: whether there are journals; FALSE with an error when nobody knows */
 static gboolean
-anything_in (int journal)
+anything_in (int journal, GError **error)
 {
-  g_autoptr (GPtrArray) names = journal >= 0 ? dkms_list_dir_at (journal, ".", NULL) : NULL;
+  g_autoptr (GPtrArray) names = journal >= 0 ? dkms_list_dir_at (journal, ".", error) : NULL;
 
-  return names != NULL && names->len > 0;
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    if (strcmp (names->pdata[i], bad) != 0)
+      return TRUE;
+  return FALSE;
 }
 
 gboolean
@@ -634,17 +783,24 @@ dkms_transaction_pending (const DkmsSettings *settings)
 {
   g_auto (DkmsFd) journal = open_journal (settings, FALSE, NULL);
 
-  return anything_in (journal);
+  return anything_in (journal, NULL);
 }
 
 gboolean
 dkms_transaction_recover (const DkmsSettings *settings, DkmsUi *ui, GError **error)
 {
-  g_auto (DkmsFd) journal = open_journal (settings, FALSE, NULL);
+  g_autoptr (GError) local = NULL;
+  g_auto (DkmsFd) journal = open_journal (settings, FALSE, &local);
   g_autoptr (DkmsLock) lock = NULL;
 
-  if (!anything_in (journal))
+  if (journal < 0 && dkms_is_absent (errno))
     return TRUE;
+  if (journal < 0 || !anything_in (journal, &local))
+    {
+      if (local != NULL)
+        g_propagate_error (error, g_steal_pointer (&local));
+      return journal >= 0 && local == NULL;
+    }
   lock = dkms_lock_take (settings, ui, "lock", TRUE, error);
   return lock != NULL && recover_all (settings, ui, journal, error);
 }

@@ -8,8 +8,13 @@
  * later means: delete the temporaries. One of stage 3 means: do the changes again, each of which can be repeated.
  * Whoever finds a journal while he holds the tree's lock knows that its run is dead, and finishes it first.
  *
- * Journal format: JSON, {"temps": [path...], "dirs": [path...]} or {"ops": [[op, path, path, path]...]}, all paths
- * inside the root; op is one of rename, delete, move, discard, prune, sweep. */
+ * Journal format: JSON, {"format": 1, "temps": [path...], "dirs": [path...]} or {"format": 1, "ops": [[op, path, path,
+ * path]...]}, all paths inside the root; op is one of rename, delete, move, discard, prune, sweep. Without "format" it
+ * is 1.
+ *
+ * A journal that cannot be read, or that a newer dkms wrote (a higher format, an operation that is not in the list),
+ * stays and stops the run: the change that it describes is half done, and only who understands it can finish it. What
+ * is not a journal at all (not JSON, or of another shape) is moved to journal/bad/, with a warning. */
 #pragma once
 
 #include "store/tree.h"
@@ -41,5 +46,6 @@ gboolean dkms_transaction_commit (DkmsTransaction *self, DkmsUi *ui, GError **er
 
 /** Finishes or undoes what an earlier run left in the journal. Call with the tree writable. */
 gboolean dkms_transaction_recover (const DkmsSettings *settings, DkmsUi *ui, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Returns: whether a dead run left a change that is still to be finished or undone; call it with the tree's lock. */
+/** Returns: whether a dead run left a change that is still to be finished or undone; call it with the tree's lock. A
+ * journal that cannot be read is noted (base/unread.h). */
 gboolean dkms_transaction_pending (const DkmsSettings *settings);

@@ -5,6 +5,7 @@ That is fast and shows every path but the compiler; tests marked with the `real`
 kernel headers.
 """
 import contextlib
+import errno
 import hashlib
 import os
 import pathlib
@@ -258,3 +259,23 @@ def chrooted(tmp_path):
     (lab.path / "dev").mkdir()
     os.mknod(lab.path / "dev/null", 0o666 | 0o020000, os.makedev(1, 3))
     return lab
+
+
+@pytest.fixture(scope="session")
+def point(tmp_path_factory):
+    """The program that makes system calls fail, as a broken disk does."""
+    program = tmp_path_factory.mktemp("point") / "point"
+    subprocess.run(["cc", "-O1", "-o", program, pathlib.Path(__file__).parents[1] / "crash/point.c"], check=True)
+    return program
+
+
+@pytest.fixture
+def broken(root, point):
+    """Runs dkms while nothing at or below a path can be read, or fails only that time."""
+
+    def run(path, *arguments, code=errno.EIO, number=0):
+        return Result(subprocess.run([point, "fail", str(number), str(code), DKMS, "--root", root.path, *arguments], capture_output=True, text=True,
+                                     check=False, timeout=120, stdin=subprocess.DEVNULL,
+                                     env=dict(os.environ, LC_ALL="C", POINT_BELOW=str(path), ASAN_OPTIONS="detect_leaks=0")))
+
+    return run

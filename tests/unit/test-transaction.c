@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Transactions in a directory of their own, and what recovery makes of a journal left behind. */
+#include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/unread.h"
 #include "store/transaction.h"
 
 typedef struct {
@@ -97,6 +99,23 @@ test_failure_changes_nothing (Fixture *f, gconstpointer data)
 }
 
 static void
+test_nothing_is_changed_on_what_could_not_be_read (Fixture *f, gconstpointer data)
+{
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&f->settings);
+  g_autoptr (GError) error = NULL;
+
+  put (f, "/lib/m.ko", "old");
+  dkms_transaction_write (tx, "new", "/lib/m.ko");
+  dkms_unread_note (-100, "/lib/other.ko", EIO);
+  g_assert_false (dkms_transaction_commit (tx, &f->ui, &error));
+  g_assert_nonnull (strstr (error->message, "/lib/other.ko"));
+  assert_text (f, "/lib/m.ko", "old");
+  g_clear_error (&error);
+  g_assert_true (dkms_transaction_commit (tx, &f->ui, &error)); /* the note was about the first try */
+  assert_text (f, "/lib/m.ko", "new");
+}
+
+static void
 test_recover_forward (Fixture *f, gconstpointer data)
 {
   put (f, "/lib/.dkms-1-0", "new");
@@ -129,6 +148,7 @@ main (int argc, char **argv)
 #define ADD(path, function) g_test_add ("/transaction/" path, Fixture, NULL, set_up, function, tear_down)
   ADD ("commit", test_commit);
   ADD ("failure-changes-nothing", test_failure_changes_nothing);
+  ADD ("nothing-is-changed-on-what-could-not-be-read", test_nothing_is_changed_on_what_could_not_be_read);
   ADD ("recover-forward", test_recover_forward);
   ADD ("recover-back", test_recover_back);
   return g_test_run ();
