@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/unread.h"
 #include "build/build.h"
 #include "build/loadable.h"
 #include "store/transaction.h"
@@ -242,7 +243,10 @@ take_file (Extras *extras, int from, int to, const char *name, gboolean module, 
   g_auto (DkmsFd) fd = openat (from, name, DKMS_READ_FLAGS | O_NOFOLLOW);
   struct stat st;
 
-  if (fd < 0 || fstat (fd, &st) < 0 || !S_ISREG (st.st_mode))
+  /* A link is ELOOP, a socket ENXIO. */
+  if (fd >= 0 ? fstat (fd, &st) < 0 : !dkms_is_absent (errno) && errno != ENXIO)
+    return dkms_fail_read (error, "read", from, name);
+  if (fd < 0 || !S_ISREG (st.st_mode))
     {
       dkms_ui_warn (ui, "POST_BUILD left %s, which is not a regular file and is not kept.", name);
       return TRUE;
@@ -273,8 +277,13 @@ take_files (Extras *extras, int view, const char *name, GError **error)
   if (names == NULL || (module && ours == NULL))
     return FALSE;
   for (guint i = 0; module && i < ours->len; i++)
-    if (faccessat (from, ours->pdata[i], F_OK, AT_SYMLINK_NOFOLLOW) < 0 && unlinkat (to, ours->pdata[i], 0) < 0)
-      return dkms_fail_errno (error, "delete", ours->pdata[i]);
+    if (faccessat (from, ours->pdata[i], F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+      {
+        if (!dkms_is_absent (errno))
+          return dkms_fail_read (error, "look at", from, ours->pdata[i]);
+        if (unlinkat (to, ours->pdata[i], 0) < 0)
+          return dkms_fail_errno (error, "delete", ours->pdata[i]);
+      }
   for (guint i = 0; i < names->len; i++)
     {
       const char *file = names->pdata[i];

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "base/unread.h"
 
 #define DEFAULT_CERTIFICATE "/var/lib/dkms/mok.pub"
 
@@ -289,7 +290,8 @@ provide_keys (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, 
     }
   if (!token && !dkms_root_is_file (root, self->key) && dkms_root_stat (root, self->certificate, &st) == 0)
     return fail_keyless (settings, self, error);
-  if (!complete && !token && !generate (settings, ui, self, error))
+  /* Nor is a pair replaced that may be there. */
+  if (!complete && !token && (!dkms_unread_check (error) || !generate (settings, ui, self, error)))
     return FALSE;
   if (!token && dkms_root_is_file (root, self->key) && !is_readable (root, self->key))
     return dkms_fail (error, DKMS_ERROR_IO, self->key, NULL, "Cannot read the signing key %s: %s", self->key,

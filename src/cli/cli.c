@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "base/unread.h"
 #include "config.h"
 #include "kernel/version.h"
 #include "plan/run.h"
@@ -19,6 +20,7 @@ static int
 fail_with (DkmsUi *ui, const GError *error)
 {
   dkms_ui_error (ui, error);
+  dkms_unread_drop (0); /* another verb may follow */
   return dkms_exit_code (error);
 }
 
@@ -297,6 +299,9 @@ dkms_verb_run (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, Dkm
   g_autoptr (DkmsRequest) request = NULL;
   int status = 0;
 
+  /* Settings that cannot be read may say how builds are confined, or that nothing is to be installed. */
+  if (!dkms_unread_check (&error))
+    return fail_with (ui, error);
   dkms_options_apply (options, verb, settings);
   ui->verbose = settings->verbose;
   if (!check_combination (options, verb, &error) || !dkms_options_check (options, settings, verb, ui, &error)
@@ -305,10 +310,15 @@ dkms_verb_run (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, Dkm
     return fail_with (ui, error);
   dkms_options_warn (options, settings, verb, ui);
   if (verb->answer != NULL)
-    return verb->answer (settings, ui, request, &error) ? end_answer (ui, 0) : fail_with (ui, error);
+    return verb->answer (settings, ui, request, &error) && dkms_unread_check (&error) ? end_answer (ui, 0)
+                                                                                      : fail_with (ui, error);
   if (!request->dry_run && !install_rpm (settings, verb, request, &error))
     return fail_with (ui, error);
-  if (dkms_verb_is_autoinstall (request->verb) && dkms_root_is_file (settings->root, "/etc/dkms/no-autoinstall"))
+  gboolean off
+      = dkms_verb_is_autoinstall (request->verb) && dkms_root_is_file (settings->root, "/etc/dkms/no-autoinstall");
+  if (!dkms_unread_check (&error))
+    return fail_with (ui, error);
+  if (off)
     {
       dkms_ui_line (ui, "Automatic installation is switched off by /etc/dkms/no-autoinstall.");
       return 0;
@@ -344,7 +354,9 @@ dkms_cli_main (int argc, char **argv)
   settings = root != NULL ? dkms_settings_new (root, &error) : NULL;
   if (settings == NULL)
     return fail_with (&ui, error);
+  guint mark = dkms_unread_mark ();
   options = dkms_options_parse (argc, argv, &ui, &error);
+  dkms_unread_drop (mark); /* a word that names no file that can be read is a name, or reported as unreadable */
   if (options == NULL)
     {
       int status = fail_with (&ui, error);

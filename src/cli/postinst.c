@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/proc.h"
 #include "base/process.h"
+#include "base/unread.h"
 #include "cli/cli.h"
 #include "config.h"
 #include "kernel/version.h"
@@ -51,12 +52,16 @@ load_archive (Postinst *p, const char *archive)
   return dkms_verb_run (p->settings, &p->ui, dkms_verb_find ("ldtarball"), options);
 }
 
+/* Of a module that cannot be read it may be: the verb that follows reports the reason. */
 static gboolean
-is_built (const Postinst *p, const char *kernel)
+may_be_built (const Postinst *p, const char *kernel)
 {
-  g_autoptr (DkmsState) state = dkms_state_read (p->settings, p->name, p->version, NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DkmsState) state = dkms_state_read (p->settings, p->name, p->version, &error);
   const DkmsVersion *version = state != NULL ? dkms_state_find (state, p->name, p->version) : NULL;
 
+  if (state == NULL)
+    return TRUE;
   for (guint i = 0; version != NULL && i < version->builds->len; i++)
     {
       const DkmsBuild *build = version->builds->pdata[i];
@@ -90,6 +95,8 @@ kernels_with_headers (const Postinst *p)
       struct stat st;
       if (fstatat (fd, build, &st, AT_SYMLINK_NOFOLLOW) == 0)
         g_ptr_array_add (found, g_strdup (names->pdata[i]));
+      else
+        dkms_unread_note (fd, build, errno);
     }
   g_ptr_array_sort (found, compare_releases);
   return found;
@@ -263,9 +270,9 @@ serve (Postinst *p, const char *kernel)
 
   if (strstr (kernel, "BOOT") != NULL)
     return printf ("Nothing is built for the installation kernel %s.\n", kernel), 0;
-  if (!is_built (p, kernel) && (fd < 0 || !dkms_is_link_at (fd, "source")))
+  if (!may_be_built (p, kernel) && (fd < 0 || !dkms_is_link_at (fd, "source")))
     return printf ("There are only ready-made modules, and none for kernel %s.\n", kernel), 0;
-  if (!is_built (p, kernel) && !dkms_root_is_dir (root, include))
+  if (!may_be_built (p, kernel) && !dkms_root_is_dir (root, include))
     return printf ("The headers of kernel %s are missing; nothing is built for it.\n", kernel), 0;
   status = run (p, "install", kernel);
   return status == 77 ? 0 : status;
@@ -337,7 +344,7 @@ dkms_postinst_main (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   g_autoptr (DkmsSettings) settings = NULL;
   DkmsRoot *root;
-  int first = 1;
+  int first = 1, status;
 
   (void)setvbuf (stdout, NULL, _IOLBF, 0); /* our lines stay in order with those of dkms */
   (void)g_setenv ("DKMS_PLAIN", "1", TRUE);
@@ -371,5 +378,9 @@ dkms_postinst_main (int argc, char **argv)
   dkms_settings_warn_once (settings, &p.ui);
   if (settings->ignored != NULL)
     dkms_ui_warn (&p.ui, "%s", settings->ignored);
-  return postinst (&p);
+  status = postinst (&p);
+  if (dkms_unread_check (&error))
+    return status;
+  dkms_ui_error (&p.ui, error);
+  return status != 0 ? status : dkms_exit_code (error);
 }

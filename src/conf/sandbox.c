@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/unread.h"
 #include "conf/sandbox-view.h"
 
 /* Where tools, libraries and headers are, and links to them. On some systems /usr/local is a link to elsewhere. */
@@ -316,12 +317,14 @@ dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *command, cons
   if (cwd != NULL)
     add (argv, "--chdir", cwd);
   limit (self, argv);
+  guint mark = dkms_unread_mark ();
   for (gsize i = 0; i < G_N_ELEMENTS (fresh); i++)
     dkms_view_show_empty (view, fresh[i]);
   show_system (view, "");
   if (!s->root->has_shell)
     show_system (view, s->root->host_path);
   show_work (self, view);
+  dkms_unread_drop (mark); /* what dkms cannot read the command cannot read either, and reports */
   hide_keys (self, view);
   dkms_view_add_options (view, argv);
   if (self->version_dir != NULL)

@@ -6,8 +6,10 @@
 #include <fnmatch.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/unread.h"
 #include "install/job.h"
 #include "store/transaction.h"
 
@@ -16,19 +18,20 @@ typedef struct {
   DkmsUi *ui;
   DkmsWorld *world;
   GHashTable *records; /* DkmsBuild -> DkmsRecord, for those that have one */
-  char **hidden;       /* (nullable): the first file that could not be looked at, and why */
+  char **hidden;       /* (nullable): the first file that the user may not look at, and why */
 } Status;
 
 typedef enum { FINDING_NONE, FINDING_MISSING, FINDING_DIFFERS } Finding;
 
-/* Whether a file may be there and cannot be looked at, for which @number, an errno, is the reason. Nothing is said
- * about such a file in its line; that it was not looked at is said once. */
+/* Whether a file may be there and cannot be looked at, for which @number, an errno, is the reason. Its line does not
+ * report any differences then. What a user may not look at is reported once; every other reason is an error, which was
+ * noted (base/unread.h). */
 static gboolean
 is_hidden (const Status *self, const char *path, int number)
 {
-  if (number == ENOENT || number == ENOTDIR || number == ELOOP)
+  if (dkms_is_absent (number))
     return FALSE;
-  if (*self->hidden == NULL)
+  if (*self->hidden == NULL && (number == EACCES || number == EPERM) && geteuid () != 0)
     *self->hidden = g_strdup_printf ("%s: %s", path, g_strerror (number));
   return TRUE;
 }
@@ -255,8 +258,8 @@ read_selected (const DkmsSettings *settings, const DkmsRequest *request, GError 
 
   /* Only a name that can be one is looked up; what can be none is compared with those that are there. */
   if (is_name (request->module) && (request->version == NULL || is_name (request->version)))
-    return dkms_state_read (settings, request->module, request->version, error);
-  state = dkms_state_read (settings, NULL, NULL, error);
+    return dkms_state_read_most (settings, request->module, request->version, error);
+  state = dkms_state_read_most (settings, NULL, NULL, error);
   for (guint i = state != NULL ? state->versions->len : 0; i-- > 0;)
     {
       const DkmsVersion *v = state->versions->pdata[i];
@@ -264,6 +267,24 @@ read_selected (const DkmsSettings *settings, const DkmsRequest *request, GError 
         g_ptr_array_remove_index (state->versions, i);
     }
   return state;
+}
+
+/* A line that is missing must not pass for a module that is. */
+static gboolean
+report_unread (DkmsUi *ui, const DkmsState *state, GError **error)
+{
+  g_autoptr (GError) other = NULL;
+  gboolean complete = state->unread->len == 0;
+
+  for (guint i = 0; i < state->unread->len; i++)
+    dkms_ui_error (ui, ((const DkmsUnread *)state->unread->pdata[i])->error);
+  if (!dkms_unread_check (&other) && complete)
+    return g_propagate_error (error, g_steal_pointer (&other)), FALSE;
+  if (other != NULL)
+    dkms_ui_error (ui, other);
+  return complete
+         || dkms_fail (error, DKMS_ERROR_IO, NULL, "Repair what the errors above name, and run it again.",
+                       "The status is incomplete: some modules could not be read");
 }
 
 gboolean
@@ -294,5 +315,5 @@ dkms_status (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *reques
   if (hidden != NULL)
     dkms_ui_warn (ui, "Cannot look at %s. Differences between built and installed modules are not shown.%s", hidden,
                   geteuid () != 0 ? "\nRun 'dkms status' as root to see them." : "");
-  return TRUE;
+  return report_unread (ui, state, error);
 }

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "base/unread.h"
 #include "install/job.h"
 
 char *
@@ -177,6 +178,8 @@ flush_indexes (const DkmsSettings *settings, DkmsUi *ui, const char *dir)
     {
       g_auto (DkmsFd) file
           = g_str_has_prefix (names->pdata[i], "modules.") ? openat (fd, names->pdata[i], DKMS_READ_FLAGS) : -1;
+      if (file < 0 && g_str_has_prefix (names->pdata[i], "modules."))
+        dkms_unread_note (fd, names->pdata[i], errno);
       ok &= file < 0 || fsync (file) == 0;
     }
   if (!ok || fsync (fd) < 0)
@@ -192,21 +195,45 @@ says_index (const DkmsSettings *settings, const char *note)
   return text != NULL && strcmp (text, DKMS_NOTE_INDEX) == 0;
 }
 
+/* Whether the kernel in @dir has an index, or had one when the note was written. */
+static gboolean
+has_index (const DkmsSettings *settings, const char *dir, const char *note)
+{
+  g_autofree char *dep = g_build_filename (dir, "modules.dep", NULL);
+
+  return dkms_root_is_dir (settings->root, dir)
+         && (dkms_root_is_file (settings->root, dep) || says_index (settings, note));
+}
+
 /* Returns: FALSE when it has to be tried again */
 static gboolean
 depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const char *note, gboolean disabled)
 {
   g_autofree char *dir = g_build_filename (settings->install_tree, release, NULL);
-  g_autofree char *dep = g_build_filename (dir, "modules.dep", NULL);
   g_autofree char *base = depmod_base (settings);
   g_autofree char *name = g_strconcat ("locks/depmod/", release, NULL);
   g_autoptr (DkmsLock) lock = NULL;
   g_autoptr (GError) error = NULL;
+  g_autoptr (GError) unread = NULL;
+  guint mark = dkms_unread_mark ();
   gboolean ok;
 
-  if (disabled || base == NULL || !dkms_root_is_dir (settings->root, dir)
-      || !(dkms_root_is_file (settings->root, dep) || says_index (settings, note)))
+  if (disabled || base == NULL)
     return TRUE;
+  gboolean wanted = has_index (settings, dir, note);
+  if (!wanted && dkms_unread_mark () > mark) /* what failed for a passing reason does not fail again */
+    {
+      dkms_unread_drop (mark);
+      wanted = has_index (settings, dir, note);
+    }
+  if (!wanted)
+    {
+      if (dkms_unread_since (mark, FALSE, &unread))
+        return TRUE;
+      dkms_ui_warn (ui, "%s; the modules are in place, the next dkms command runs depmod for %s.", unread->message,
+                    release);
+      return FALSE;
+    }
   /* One after the other: the last one to run must be the last one to write. */
   lock = dkms_lock_take (settings, ui, name, TRUE, &error);
   if (lock == NULL)
@@ -215,7 +242,10 @@ depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const cha
   clean_after_last (settings, dir);
   if (dkms_root_is_dir (settings->root, dir))
     flush_indexes (settings, ui, dir);
-  return ok;
+  if (dkms_unread_since (mark, FALSE, &unread))
+    return ok;
+  dkms_ui_warn (ui, "%s; the next dkms command runs depmod for %s again.", unread->message, release);
+  return FALSE;
 }
 
 static void
@@ -245,7 +275,11 @@ dkms_depmod_due (const DkmsSettings *settings, DkmsUi *ui, gboolean disabled)
   g_auto (DkmsFd) fd = dkms_root_openat (settings->root, path, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   g_autoptr (GHashTable) done = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr (GError) unread = NULL;
 
+  if (!dkms_unread_check (&unread))
+    dkms_ui_warn (ui, "%s; whether depmod is due is not known, and the next dkms command looks again.",
+                  unread->message);
   for (guint i = 0; names != NULL && i < names->len; i++)
     {
       const char *name = names->pdata[i], *dot = strchr (name, '.');

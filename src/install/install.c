@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/unread.h"
+#include "base/walk.h"
 #include "install/job.h"
 #include "kernel/version.h"
 #include "store/transaction.h"
@@ -15,32 +17,19 @@ static const char *const suffixes[] = { "", ".gz", ".xz", ".zst" };
 
 /* ---- finding what is there ---- */
 
-static void
-walk (int parent, const char *name, const char *path, const char *plain, const char *packed, GPtrArray *found)
-{
-  int fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
-  const struct dirent *entry;
+typedef struct {
+  const char *dir, *plain, *packed;
+  GPtrArray *found;
+} Search;
 
-  if (dir == NULL)
-    {
-      if (fd >= 0)
-        (void)close (fd);
-      return;
-    }
-  while ((entry = readdir (dir)) != NULL)
-    {
-      if (strcmp (entry->d_name, ".") == 0 || strcmp (entry->d_name, "..") == 0)
-        continue;
-      if (entry->d_type == DT_DIR)
-        {
-          g_autofree char *below = g_build_filename (path, entry->d_name, NULL);
-          walk (fd, entry->d_name, below, plain, packed, found);
-        }
-      else if (entry->d_type == DT_REG && (strcmp (entry->d_name, plain) == 0 || strcmp (entry->d_name, packed) == 0))
-        g_ptr_array_add (found, g_build_filename (path, entry->d_name, NULL));
-    }
-  (void)closedir (dir);
+static gboolean
+take_if_wanted (const char *path, const char *name, unsigned char type, gpointer data)
+{
+  const Search *self = data;
+
+  if (type == DT_REG && (strcmp (name, self->plain) == 0 || strcmp (name, self->packed) == 0))
+    g_ptr_array_add (self->found, g_build_filename (self->dir, path, NULL));
+  return TRUE;
 }
 
 static int
@@ -58,8 +47,10 @@ find_everywhere (const DkmsSettings *settings, const DkmsKernel *kernel, const c
   g_autofree char *plain = g_strconcat (name, ".ko", NULL);
   g_autofree char *packed = g_strconcat (plain, suffix, NULL);
 
+  Search search = { kernel->dir, plain, packed, found };
+
   if (fd >= 0)
-    walk (fd, ".", kernel->dir, plain, packed, found);
+    dkms_each_file_at (fd, take_if_wanted, &search);
   g_ptr_array_sort (found, compare_paths);
   return found;
 }
@@ -357,7 +348,9 @@ restore_from (const DkmsJob *job, DkmsTransaction *tx, const char *dir, const ch
       g_autofree char *target = NULL;
       struct stat st = { 0 };
 
-      if (fstatat (fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR (st.st_mode))
+      if (fstatat (fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        dkms_unread_note (fd, name, errno);
+      else if (S_ISDIR (st.st_mode))
         restore_from (job, tx, backup, dest_name, conf_location, restored);
       if (!g_str_has_prefix (name, prefix) || g_str_has_suffix (name, ".origin") || !S_ISREG (st.st_mode))
         continue;

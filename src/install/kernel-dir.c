@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/unread.h"
 #include "install/job.h"
 
 /* Returns: FALSE only when the directory could not be read */
@@ -14,8 +15,8 @@ clean_below (int parent, const char *name, GError **error)
   g_auto (DkmsFd) fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
 
-  if (fd < 0)
-    return TRUE; /* a file, a link, or gone */
+  if (fd < 0) /* a file, a link, or gone */
+    return dkms_is_absent (errno) || dkms_fail_read (error, "open the directory", parent, name);
   for (guint i = 0; names != NULL && i < names->len; i++)
     if (!clean_below (fd, names->pdata[i], error))
       return FALSE;

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include "kernel/kernel.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -11,6 +10,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "base/walk.h"
 #include "config.h"
 
 /* ---- the running kernel ---- */
@@ -258,33 +258,18 @@ dkms_kernel_config_value (const char *config, const char *name)
 
 enum { SEEN_GZ = 1, SEEN_XZ = 2, SEEN_ZST = 4 };
 
-static void
-look_for_suffixes (int dir_fd, const char *name, int *seen)
+static gboolean
+look_at_suffix (const char *path, const char *name, unsigned char type, gpointer data)
 {
-  int fd = openat (dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
-  const struct dirent *entry;
+  int *seen = data;
 
-  if (dir == NULL)
-    {
-      if (fd >= 0)
-        (void)close (fd);
-      return;
-    }
-  while ((*seen & SEEN_ZST) == 0 && (entry = readdir (dir)) != NULL)
-    {
-      const char *file = entry->d_name;
-
-      if (entry->d_type == DT_DIR && strcmp (file, ".") != 0 && strcmp (file, "..") != 0)
-        look_for_suffixes (fd, file, seen);
-      else if (g_str_has_suffix (file, ".ko.zst"))
-        *seen |= SEEN_ZST;
-      else if (g_str_has_suffix (file, ".ko.xz"))
-        *seen |= SEEN_XZ;
-      else if (g_str_has_suffix (file, ".ko.gz"))
-        *seen |= SEEN_GZ;
-    }
-  (void)closedir (dir);
+  if (g_str_has_suffix (name, ".ko.zst"))
+    *seen |= SEEN_ZST;
+  else if (g_str_has_suffix (name, ".ko.xz"))
+    *seen |= SEEN_XZ;
+  else if (g_str_has_suffix (name, ".ko.gz"))
+    *seen |= SEEN_GZ;
+  return (*seen & SEEN_ZST) == 0;
 }
 
 const char *
@@ -294,7 +279,7 @@ dkms_kernel_compression (const DkmsKernel *self, const DkmsRoot *root)
   int seen = 0;
 
   if (fd >= 0)
-    look_for_suffixes (fd, ".", &seen);
+    dkms_each_file_at (fd, look_at_suffix, &seen);
   return (seen & SEEN_ZST) ? ".zst" : (seen & SEEN_XZ) ? ".xz" : (seen & SEEN_GZ) ? ".gz" : "";
 }
 

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/proc.h"
 #include "base/process.h"
+#include "base/unread.h"
 #include "install/job.h"
 #include "kernel/version.h"
 #include "plan/plan-private.h"
@@ -189,8 +190,18 @@ is_candidate (const DkmsRun *run, const DkmsState *state, const DkmsVersion *v, 
          && !dkms_plan_is_sound (build);
 }
 
+/* Gives up the module of @v, of which something could not be read; the others go on. */
 static void
-find_weak (const DkmsRun *run, const DkmsState *state, const DkmsTarget *target)
+give_up_unread (DkmsState *state, const DkmsVersion *v)
+{
+  GError *error = NULL;
+
+  if (!dkms_unread_check (&error))
+    dkms_state_give_up (state, v->module, error);
+}
+
+static void
+find_weak (const DkmsRun *run, DkmsState *state, const DkmsTarget *target)
 {
   for (guint i = 0; i < state->versions->len; i++)
     {
@@ -199,6 +210,7 @@ find_weak (const DkmsRun *run, const DkmsState *state, const DkmsTarget *target)
       for (guint b = 0; b < v->builds->len && !wish->weak; b++)
         wish->weak = ((DkmsBuild *)v->builds->pdata[b])->active
                      && dkms_weak_serves (run->settings, v, v->builds->pdata[b], target->kernel);
+      give_up_unread (state, v);
     }
 }
 
@@ -227,8 +239,8 @@ lacks_output (const DkmsRun *run, const DkmsVersion *v, const DkmsBuild *build)
 }
 
 /* Looks at the builds for all targets: of every module, or of the one that the request names. */
-static void
-examine_builds (const DkmsRun *run, const DkmsState *state)
+static gboolean
+examine_builds (const DkmsRun *run, DkmsState *state, GError **error)
 {
   const DkmsRequest *request = run->request;
   gboolean many = is_about_many (request);
@@ -238,6 +250,8 @@ examine_builds (const DkmsRun *run, const DkmsState *state)
       const DkmsTarget *target = request->targets->pdata[t];
       g_autoptr (DkmsIndex) index = dkms_index_read (run->settings, target->kernel);
 
+      if (!dkms_unread_check (error))
+        return FALSE;
       for (guint i = 0; i < state->versions->len; i++)
         {
           const DkmsVersion *v = state->versions->pdata[i];
@@ -251,8 +265,10 @@ examine_builds (const DkmsRun *run, const DkmsState *state)
           if (!build->incomplete && !dkms_verb_is_autoinstall (request->verb)
               && (request->verb == DKMS_VERB_MATCH || dkms_build_needs_recipe (run->settings, v, build)))
             build->incomplete = lacks_output (run, v, build);
+          give_up_unread (state, v);
         }
     }
+  return TRUE;
 }
 
 static void
@@ -292,8 +308,9 @@ read_candidates (DkmsRun *run, DkmsState *state, GError **error)
               dkms_world_want (run->world, v->module, v->version, target->kernel, target->arch);
             else
               read_wish (run, v, target);
+            give_up_unread (state, v);
           }
-      if (!dkms_world_load (run->world, error))
+      if (!dkms_world_load (run->world, error) || !dkms_unread_check (error))
         return FALSE;
     }
   return TRUE;
@@ -420,6 +437,42 @@ print_plan (DkmsRun *run)
     dkms_ui_line (run->ui, "Nothing to do.");
 }
 
+/* Of an autoinstall, or a removal for a kernel, a module that cannot be read is one that failed. Every other run ends,
+ * unless the module is not its own. */
+static gboolean
+leave_out_unread (const DkmsRun *run, DkmsState *state, gboolean many, GError **error)
+{
+  for (guint i = 0; i < state->unread->len; i++)
+    {
+      DkmsUnread *unread = state->unread->pdata[i];
+
+      if (!many && (run->request->verb == DKMS_VERB_MATCH || g_strcmp0 (unread->module, run->request->module) == 0))
+        return g_propagate_error (error, g_steal_pointer (&unread->error)), FALSE;
+      if (!many)
+        dkms_ui_warn (run->ui, "%s. Whether %s has to be built again is not known.", unread->error->message,
+                      unread->module);
+    }
+  dkms_state_drop_unread (state);
+  return TRUE;
+}
+
+static void
+remark_unread (const DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state)
+{
+  for (guint t = 0; t < request->targets->len; t++)
+    for (guint i = 0; i < state->unread->len; i++)
+      {
+        const DkmsUnread *unread = state->unread->pdata[i];
+        gboolean repeated = FALSE;
+
+        for (guint b = 0; b < i; b++)
+          repeated |= strcmp (((const DkmsUnread *)state->unread->pdata[b])->module, unread->module) == 0;
+        if (!repeated)
+          dkms_plan_remark (plan->failed, ((const DkmsTarget *)request->targets->pdata[t])->kernel,
+                            g_strdup_printf ("%s: %s", unread->module, unread->error->message));
+      }
+}
+
 static gboolean
 make_plan (DkmsRun *run, DkmsRequest *request, DkmsPlan **plan, GError **error)
 {
@@ -431,7 +484,9 @@ make_plan (DkmsRun *run, DkmsRequest *request, DkmsPlan **plan, GError **error)
 
   if (request->verb == DKMS_VERB_MATCH)
     module = request->module;
-  state = dkms_state_read (run->settings, module, NULL, error);
+  state = (dependents || many) && request->verb != DKMS_VERB_MATCH
+              ? dkms_state_read_most (run->settings, module, NULL, error)
+              : dkms_state_read (run->settings, module, NULL, error);
   if (state == NULL)
     return FALSE;
   if (request->all)
@@ -443,14 +498,23 @@ make_plan (DkmsRun *run, DkmsRequest *request, DkmsPlan **plan, GError **error)
       const DkmsTarget *target = request->targets->pdata[i];
       dkms_state_read_seen (run->settings, state, target->kernel, target->arch);
     }
-  if (dkms_verb_is_autoinstall (request->verb) || request->verb == DKMS_VERB_MATCH || request->verb == DKMS_VERB_BUILD
-      || request->verb == DKMS_VERB_INSTALL)
-    examine_builds (run, state);
+  if (!dkms_unread_check (error))
+    return FALSE;
+  if ((dkms_verb_is_autoinstall (request->verb) || request->verb == DKMS_VERB_MATCH || request->verb == DKMS_VERB_BUILD
+       || request->verb == DKMS_VERB_INSTALL)
+      && !examine_builds (run, state, error))
+    return FALSE;
   if ((dkms_verb_is_autoinstall (request->verb) || request->verb == DKMS_VERB_KERNEL_PREINST)
       && !read_candidates (run, state, error))
     return FALSE;
+  if (!leave_out_unread (run, state, many && request->verb != DKMS_VERB_MATCH, error))
+    return FALSE;
   *plan = dkms_plan_make (request, state, error);
-  return *plan != NULL;
+  if (*plan == NULL || !dkms_unread_check (error))
+    return FALSE;
+  if (many)
+    remark_unread (*plan, request, state);
+  return TRUE;
 }
 
 static gboolean
@@ -704,11 +768,12 @@ dkms_run (const DkmsSettings *settings, DkmsUi *ui, DkmsRequest *request, int (*
 
   *status = 0;
   ok = (request->dry_run || dkms_proc_ensure (error)) && open_source (&run, request, error)
-       && (only_reads (&run) || (lock_module (&run, request, error) && clear_up (&run, error)))
+       && (only_reads (&run)
+           || (lock_module (&run, request, error) && dkms_unread_check (error) && clear_up (&run, error)))
        && run_locked (&run, request, status, error);
   dkms_jobserver_free (run.jobserver);
   dkms_work_free (run.work);
   dkms_tarball_close (run.tarball);
   g_free (run.sandbox_missing);
-  return ok;
+  return ok && dkms_unread_check (error);
 }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/unread.h"
 #include "base/walk.h"
 #include "build/build.h"
 #include "build/loadable.h"
@@ -150,7 +151,8 @@ import_source (const DkmsRun *run, const DkmsStep *step, const char *source, GEr
 static void
 tell_stale (const DkmsRun *run, const DkmsStep *step)
 {
-  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->module, step->version, NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->module, step->version, &error);
   const DkmsVersion *v = state != NULL ? dkms_state_find (state, step->module, step->version) : NULL;
   g_autoptr (GString) kernels = g_string_new (NULL);
 
@@ -162,6 +164,9 @@ tell_stale (const DkmsRun *run, const DkmsStep *step)
       if (build->stale && !follows)
         g_string_append_printf (kernels, " %s", build->kernel);
     }
+  if (error != NULL)
+    dkms_ui_warn (run->ui, "%s. There may be builds of %s/%s from the earlier source.", error->message, step->module,
+                  step->version);
   if (kernels->len > 0)
     dkms_ui_line (run->ui, "Still built from the earlier source for:%s", kernels->str);
 }
@@ -333,23 +338,28 @@ check_build (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, const
 }
 
 /* The versions of the modules that this one depends on, as installed now; only for those that want it. */
-static GHashTable *
-versions_seen (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe)
+static gboolean
+find_versions_seen (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GHashTable **result,
+                    GError **error)
 {
   g_auto (GStrv) names = dkms_recipe_depends (recipe);
-  GHashTable *seen;
+  g_autoptr (GHashTable) seen = NULL;
 
+  *result = NULL;
   if (!dkms_recipe_yes (recipe, "BUILD_DEPENDS_REBUILD"))
-    return NULL;
+    return TRUE;
   seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   for (char **name = names; *name != NULL; name++)
     {
-      g_autoptr (DkmsState) state = dkms_state_read (run->settings, *name, NULL, NULL);
-      const DkmsVersion *v = state != NULL ? dkms_state_installed (state, *name, step->kernel, step->arch) : NULL;
+      g_autoptr (DkmsState) state = dkms_state_read (run->settings, *name, NULL, error);
+      if (state == NULL)
+        return FALSE;
+      const DkmsVersion *v = dkms_state_installed (state, *name, step->kernel, step->arch);
       if (v != NULL)
         g_hash_table_insert (seen, g_strdup (*name), g_strdup (v->version));
     }
-  return seen;
+  *result = g_steal_pointer (&seen);
+  return TRUE;
 }
 
 /* ---- a build: prepared here, done in a worker ---- */
@@ -477,16 +487,30 @@ prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, gboolean ne
   work->job.replaced = work->replaced;
   work->job.signer = signer_for (run, step);
   work->job.symvers = dkms_world_symvers (run->world, step->kernel, step->arch);
-  work->job.seen = run->request->force ? NULL : versions_seen (run, step, recipe);
+  if (!run->request->force && !find_versions_seen (run, step, recipe, &work->job.seen, error))
+    return FALSE;
   give_jobs (run, work);
   *result = g_steal_pointer (&work);
   return TRUE;
 }
 
+/* The end of a step: it has not done its work if it could not read what it went by. */
+static gboolean
+settle (gboolean ok, GError **error)
+{
+  if (ok)
+    return dkms_unread_check (error);
+  dkms_unread_drop (0);
+  return FALSE;
+}
+
 gboolean
 dkms_step_prepare_build (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **work, GError **error)
 {
-  return prepare (run, step, work, FALSE, error);
+  if (settle (prepare (run, step, work, FALSE, error), error))
+    return TRUE;
+  g_clear_pointer (work, dkms_build_work_free);
+  return FALSE;
 }
 
 gboolean
@@ -496,7 +520,7 @@ dkms_build_work_do (gpointer data, DkmsUi *ui, GError **error)
 
   self->job.ui = ui;
   (void)setpriority (PRIO_PROCESS, 0, getpriority (PRIO_PROCESS, 0) + self->nice);
-  return dkms_build (&self->job, error);
+  return settle (dkms_build (&self->job, error), error);
 }
 
 void
@@ -527,6 +551,7 @@ double
 dkms_step_estimate (DkmsRun *run, const DkmsStep *step)
 {
   enum { BYTES_PER_SECOND = 60000, CONFIGURE_SECONDS = 60 };
+  guint mark = dkms_unread_mark ();
   g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->module, NULL, NULL);
   g_autofree char *source = dkms_tree_path (run->settings, step->module, step->version, "source", NULL);
   g_auto (DkmsFd) fd = -1;
@@ -544,14 +569,15 @@ dkms_step_estimate (DkmsRun *run, const DkmsStep *step)
           seconds = MAX (seconds, record != NULL ? record->seconds : 0);
         }
     }
-  if (seconds > 0)
-    return seconds;
-  fd = dkms_root_openat (run->settings->root, source, O_RDONLY | O_DIRECTORY, 0);
-  if (fd < 0 || !dkms_walk_at (fd, ".", add_size, &size, NULL))
-    return 1;
-  /* A configure script is a single long job. */
-  return (double)size / BYTES_PER_SECOND
-         + (dkms_is_file_at (fd, "configure") || dkms_is_file_at (fd, "configure.ac") ? CONFIGURE_SECONDS : 0);
+  fd = seconds > 0 ? -1 : dkms_root_openat (run->settings->root, source, O_RDONLY | O_DIRECTORY, 0);
+  if (fd >= 0 && dkms_walk_at (fd, ".", add_size, &size, NULL))
+    /* A configure script is a single long job. */
+    seconds = (double)size / BYTES_PER_SECOND
+              + (dkms_is_file_at (fd, "configure") || dkms_is_file_at (fd, "configure.ac") ? CONFIGURE_SECONDS : 0);
+  else if (seconds <= 0)
+    seconds = 1;
+  dkms_unread_drop (mark); /* it was a guess anyway */
+  return seconds;
 }
 
 /* ---- install, uninstall, and the rest ---- */
@@ -644,6 +670,16 @@ judge_build (DkmsRun *run, const DkmsStep *step, const DkmsJob *job, GError **er
   return !recorded || dkms_record_write (record, fd, run->work->fd, error);
 }
 
+/* After the change: what could not be read since does not make it undone, and depmod has to follow. */
+static void
+warn_unread (const DkmsRun *run, const char *what)
+{
+  g_autoptr (GError) unread = NULL;
+
+  if (!dkms_unread_check (&unread))
+    dkms_ui_warn (run->ui, "%s. %s", unread->message, what);
+}
+
 static gboolean
 do_install (DkmsRun *run, const DkmsStep *step, GError **error)
 {
@@ -686,6 +722,7 @@ do_install (DkmsRun *run, const DkmsStep *step, GError **error)
     return FALSE;
   dkms_weak_modules (&job, TRUE);
   (void)dkms_script_run (&job, "POST_INSTALL");
+  warn_unread (run, "The modules are installed all the same.");
   return TRUE;
 }
 
@@ -741,7 +778,12 @@ do_uninstall (DkmsRun *run, const DkmsStep *step, GError **error)
   job.lends_all = run->request->verb == DKMS_VERB_REMOVE; /* it holds the lock of the module alone */
   dkms_weak_modules (&job, FALSE);
   if (!step->stays)
-    return dkms_uninstall (&job, error);
+    {
+      if (!dkms_uninstall (&job, error))
+        return FALSE;
+      warn_unread (run, "The modules are uninstalled all the same.");
+      return TRUE;
+    }
   /* What will be replaced in one go stays until then: a kernel is not left without its module in between. */
   (void)dkms_script_run (&job, "POST_REMOVE");
   return TRUE;
@@ -824,8 +866,8 @@ do_pack (const DkmsRun *run, const DkmsStep *step, GError **error)
                             builds, error);
 }
 
-gboolean
-dkms_step_do (DkmsRun *run, const DkmsStep *step, GError **error)
+static gboolean
+do_step (DkmsRun *run, const DkmsStep *step, GError **error)
 {
   switch (step->kind)
     {
@@ -854,4 +896,10 @@ dkms_step_do (DkmsRun *run, const DkmsStep *step, GError **error)
                     step->text);
       return TRUE;
     }
+}
+
+gboolean
+dkms_step_do (DkmsRun *run, const DkmsStep *step, GError **error)
+{
+  return settle (do_step (run, step, error), error);
 }

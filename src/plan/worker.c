@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/process.h"
+#include "base/unread.h"
 
 /* The whole life of the child. */
 static void
@@ -25,6 +26,7 @@ work_and_exit (const DkmsUi *parent_ui, int frames, pid_t parent, DkmsWorkFunc w
     _exit (126);
   (void)sigemptyset (&none);
   (void)sigprocmask (SIG_SETMASK, &none, NULL);
+  dkms_unread_drop (0); /* the parent reports those that it made */
   gboolean ok = work (data, &ui, &error);
   if (ok)
     dkms_ui_tell (&ui, &(DkmsUiEvent){ .voice = DKMS_VOICE_RESULT });

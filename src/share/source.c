@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "base/unread.h"
 #include "base/walk.h"
 #include "store/tree.h"
 
@@ -40,7 +41,10 @@ is_same (const Comparison *self, int dir_fd, const char *name, const struct stat
   struct stat other;
 
   if (fstatat (self->other, path, &other, AT_SYMLINK_NOFOLLOW) < 0)
-    return FALSE;
+    {
+      dkms_unread_note (self->other, path, errno);
+      return FALSE;
+    }
   if (self->only_there)
     return TRUE;
   if ((st->st_mode & S_IFMT) != (other.st_mode & S_IFMT))

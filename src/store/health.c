@@ -2,12 +2,13 @@
 #define _GNU_SOURCE
 #include "store/health.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/unread.h"
+#include "base/walk.h"
 #include "store/record.h"
 
 static const char *const suffixes[] = { ".ko", ".ko.gz", ".ko.xz", ".ko.zst" };
@@ -67,32 +68,31 @@ look (const DkmsRoot *root, const char *path)
 
   if (dkms_root_stat (root, path, &st) == 0)
     return S_ISREG (st.st_mode) ? THERE : UNKNOWN;
-  return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? ABSENT : UNKNOWN;
+  return dkms_is_absent (errno) ? ABSENT : UNKNOWN;
 }
 
-/* Whether an entry of that name is somewhere below @name. */
-static gboolean
-is_below (int parent, const char *name, const char *file)
-{
-  int fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
-  const struct dirent *entry;
-  gboolean found = FALSE;
+typedef struct {
+  const char *name;
+  gboolean found;
+} Search;
 
-  if (dir == NULL)
-    {
-      if (fd >= 0)
-        (void)close (fd);
-      return FALSE;
-    }
-  while (!found && (entry = readdir (dir)) != NULL)
-    if (entry->d_type == DT_DIR)
-      found
-          = strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0 && is_below (fd, entry->d_name, file);
-    else
-      found = strcmp (entry->d_name, file) == 0;
-  (void)closedir (dir);
-  return found;
+static gboolean
+is_other (const char *path, const char *name, unsigned char type, gpointer data)
+{
+  Search *self = data;
+
+  self->found = strcmp (name, self->name) == 0;
+  return !self->found;
+}
+
+/* Whether a file of that name is somewhere below @dir. */
+static gboolean
+is_below (int dir, const char *name)
+{
+  Search search = { name, FALSE };
+
+  dkms_each_file_at (dir, is_other, &search);
+  return search.found;
 }
 
 static gboolean
@@ -128,7 +128,10 @@ is_whole (int dir, const char *name)
   struct stat st;
 
   if (fstatat (dir, name, &st, 0) < 0)
-    return errno != ENOENT && errno != ELOOP;
+    {
+      dkms_unread_note (dir, name, errno);
+      return !dkms_is_absent (errno);
+    }
   return S_ISREG (st.st_mode) && st.st_size > 0;
 }
 
@@ -150,7 +153,7 @@ examine_installed (const DkmsSettings *s, DkmsBuild *b, const char *location, co
     return;
   /* A module that was refused at install, because the kernel has a newer one, is there under the same name. */
   fd = ours ? -1 : dkms_root_openat (s->root, dir, O_RDONLY | O_DIRECTORY, 0);
-  b->gone |= ours || (fd >= 0 && !is_below (fd, ".", file));
+  b->gone |= ours || (fd >= 0 && !is_below (fd, file));
 }
 
 void

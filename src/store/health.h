@@ -18,8 +18,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsIndex, dkms_index_free)
  * @index: (nullable): of the kernel that @b is for
  *
  * Fills incomplete, gone and unindexed of @b by its record. A build of the reference has none: then the files in its
- * module/ say what is installed, and one that is there under any directory of the kernel counts. What cannot be looked
- * at counts as sound, and so does all that is installed for a kernel whose directory is gone.
+ * module/ say what is installed, and one that is there under any directory of the kernel counts. What cannot be read
+ * counts as sound and is noted (base/unread.h); all that is installed for a kernel whose directory is gone is sound.
  */
 void dkms_build_examine (const DkmsSettings *settings, const DkmsVersion *v, DkmsBuild *b, const DkmsIndex *index);
 

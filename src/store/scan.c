@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/unread.h"
 #include "store/tree.h"
 
 static void
@@ -43,12 +44,23 @@ version_free (gpointer data)
   g_free (self);
 }
 
+static void
+unread_free (gpointer data)
+{
+  DkmsUnread *self = data;
+
+  g_free (self->module);
+  g_clear_error (&self->error);
+  g_free (self);
+}
+
 DkmsState *
 dkms_state_new (void)
 {
   DkmsState *self = g_new0 (DkmsState, 1);
 
   self->versions = g_ptr_array_new_with_free_func (version_free);
+  self->unread = g_ptr_array_new_with_free_func (unread_free);
   return self;
 }
 
@@ -58,7 +70,29 @@ dkms_state_free (DkmsState *self)
   if (self == NULL)
     return;
   g_ptr_array_unref (self->versions);
+  g_ptr_array_unref (self->unread);
   g_free (self);
+}
+
+void
+dkms_state_give_up (DkmsState *self, const char *module, GError *error)
+{
+  DkmsUnread *unread = g_new0 (DkmsUnread, 1);
+
+  unread->module = g_strdup (module);
+  unread->error = error;
+  g_ptr_array_add (self->unread, unread);
+}
+
+void
+dkms_state_drop_unread (DkmsState *self)
+{
+  for (guint u = 0; u < self->unread->len; u++)
+    for (guint i = self->versions->len; i-- > 0;)
+      if (strcmp (((const DkmsVersion *)self->versions->pdata[i])->module,
+                  ((const DkmsUnread *)self->unread->pdata[u])->module)
+          == 0)
+        g_ptr_array_remove_index (self->versions, i);
 }
 
 DkmsVersion *
@@ -174,18 +208,24 @@ is_active (int module_fd, const DkmsVersion *v, const char *kernel, const char *
     return FALSE;
   if (strcmp (text, expected) == 0)
     return TRUE;
-  return *text != '/' && fstatat (module_fd, link, &a, 0) == 0 && fstatat (module_fd, expected, &b, 0) == 0
-         && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+  if (*text == '/')
+    return FALSE;
+  if (fstatat (module_fd, link, &a, 0) == 0 && fstatat (module_fd, expected, &b, 0) == 0)
+    return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+  dkms_unread_note (module_fd, link, errno);
+  return FALSE;
 }
 
 /* Opens a directory of the tree, which the admin may have moved elsewhere and linked; links are followed inside the
- * root. Returns: a descriptor that the caller owns, -1 when it is no directory */
+ * root. Returns: a descriptor that the caller owns, -1 when it is no directory, or cannot be read, which is noted */
 static int
 open_dir (const DkmsSettings *settings, int parent, const char *name, const char *path)
 {
   int fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-  if (fd < 0 && dkms_is_link_at (parent, name))
+  if (fd < 0 && !dkms_is_absent (errno))
+    dkms_unread_note (parent, name, errno);
+  else if (fd < 0 && dkms_is_link_at (parent, name))
     fd = dkms_root_openat (settings->root, path, O_RDONLY | O_DIRECTORY, 0);
   return fd;
 }
@@ -218,10 +258,10 @@ read_build (int module_fd, int kernel_fd, DkmsVersion *v, const char *kernel, co
   build->originals = dkms_is_dir_at (module_fd, backup);
 }
 
-static gboolean
-read_builds (const DkmsSettings *settings, int module_fd, int version_fd, DkmsVersion *v, GError **error)
+static void
+read_builds (const DkmsSettings *settings, int module_fd, int version_fd, DkmsVersion *v)
 {
-  g_autoptr (GPtrArray) kernels = dkms_list_dir_at (version_fd, ".", error);
+  g_autoptr (GPtrArray) kernels = dkms_list_dir_at (version_fd, ".", NULL);
 
   for (guint k = 0; kernels != NULL && k < kernels->len; k++)
     {
@@ -235,12 +275,10 @@ read_builds (const DkmsSettings *settings, int module_fd, int version_fd, DkmsVe
         if (*(const char *)arches->pdata[a] != '.')
           read_build (module_fd, fd, v, kernel, arches->pdata[a]);
     }
-  return kernels != NULL;
 }
 
-static gboolean
-read_version (const DkmsSettings *settings, DkmsState *state, int module_fd, const char *module, const char *version,
-              GError **error)
+static void
+read_version (const DkmsSettings *settings, DkmsState *state, int module_fd, const char *module, const char *version)
 {
   g_autofree char *path = dkms_tree_path (settings, module, version, NULL);
   g_auto (DkmsFd) fd = open_dir (settings, module_fd, version, path);
@@ -248,14 +286,28 @@ read_version (const DkmsSettings *settings, DkmsState *state, int module_fd, con
   DkmsVersion *v;
 
   if (fd < 0)
-    return TRUE; /* a file, or gone meanwhile */
+    return; /* a file, or gone meanwhile */
   v = dkms_state_add (state, module, version);
   if (dkms_is_link_at (fd, "source"))
     v->broken = dkms_root_is_host (settings->root) ? !dkms_is_dir_at (fd, "source")
                                                    : !dkms_root_is_dir (settings->root, source);
   else
     v->broken = !dkms_is_file_at (fd, "source/dkms.conf"); /* a stub with its own conf counts as added, Q-44 */
-  return read_builds (settings, module_fd, fd, v, error);
+  read_builds (settings, module_fd, fd, v);
+}
+
+/* Adds that version, unless some of it could not be read. */
+static void
+add_version (const DkmsSettings *settings, DkmsState *state, int module_fd, const char *module, const char *version)
+{
+  guint mark = dkms_unread_mark (), count = state->versions->len;
+  GError *error = NULL;
+
+  read_version (settings, state, module_fd, module, version);
+  if (dkms_unread_since (mark, TRUE, &error))
+    return;
+  g_ptr_array_set_size (state->versions, (int)count);
+  dkms_state_give_up (state, module, error);
 }
 
 /* kernel-<k>-<a>, the links beside the versions (spec/tree.md §5). */
@@ -279,25 +331,21 @@ read_dangling_link (DkmsState *state, int module_fd, const char *module, const c
     dkms_version_add_remains (v, parts[1], parts[2])->active = TRUE;
 }
 
-static gboolean
-read_module (const DkmsSettings *settings, DkmsState *state, int tree_fd, const char *module, const char *version,
-             GError **error)
+static void
+read_module (const DkmsSettings *settings, DkmsState *state, int tree_fd, const char *module, const char *version)
 {
   g_autofree char *path = dkms_tree_path (settings, module, NULL);
   g_auto (DkmsFd) fd = open_dir (settings, tree_fd, module, path);
-  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   guint first = state->versions->len, links = 0, active = 0;
 
-  if (fd < 0)
-    return TRUE;
   for (guint i = 0; names != NULL && i < names->len; i++)
     {
       const char *name = names->pdata[i];
       if (is_kernel_link_name (name))
         links++;
-      else if ((version != NULL ? strcmp (name, version) == 0 : *name != '.' && strcmp (name, "original_module") != 0)
-               && !read_version (settings, state, fd, module, name, error))
-        return FALSE;
+      else if (version != NULL ? strcmp (name, version) == 0 : *name != '.' && strcmp (name, "original_module") != 0)
+        add_version (settings, state, fd, module, name);
     }
   for (guint i = first; i < state->versions->len; i++)
     {
@@ -309,12 +357,35 @@ read_module (const DkmsSettings *settings, DkmsState *state, int tree_fd, const 
   for (guint i = 0; names != NULL && links > active && i < names->len; i++)
     if (is_kernel_link_name (names->pdata[i]))
       read_dangling_link (state, fd, module, names->pdata[i]);
-  return names != NULL;
+}
+
+static void
+add_module (const DkmsSettings *settings, DkmsState *state, int tree_fd, const char *module, const char *version)
+{
+  guint mark = dkms_unread_mark ();
+  GError *error = NULL;
+
+  read_module (settings, state, tree_fd, module, version);
+  if (!dkms_unread_since (mark, TRUE, &error))
+    dkms_state_give_up (state, module, error);
 }
 
 DkmsState *
 dkms_state_read (const DkmsSettings *settings, const char *module, const char *version, GError **error)
 {
+  g_autoptr (DkmsState) state = dkms_state_read_most (settings, module, version, error);
+
+  if (state == NULL || state->unread->len == 0)
+    return g_steal_pointer (&state);
+  DkmsUnread *first = state->unread->pdata[0];
+  g_propagate_error (error, g_steal_pointer (&first->error));
+  return NULL;
+}
+
+DkmsState *
+dkms_state_read_most (const DkmsSettings *settings, const char *module, const char *version, GError **error)
+{
+  guint mark = dkms_unread_mark ();
   g_autoptr (DkmsState) state = dkms_state_new ();
   g_auto (DkmsFd) fd = dkms_root_openat (settings->root, settings->dkms_tree, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) modules = NULL;
@@ -322,14 +393,18 @@ dkms_state_read (const DkmsSettings *settings, const char *module, const char *v
   if (fd < 0 && errno == ENOENT)
     return g_steal_pointer (&state);
   if (fd < 0)
-    return dkms_fail_errno (error, "read the tree", settings->dkms_tree), NULL;
+    {
+      if (error != NULL)
+        dkms_unread_drop (mark);
+      return dkms_fail_errno (error, "read the tree", settings->dkms_tree), NULL;
+    }
   if (module != NULL)
-    return read_module (settings, state, fd, module, version, error) ? g_steal_pointer (&state) : NULL;
+    return add_module (settings, state, fd, module, version), g_steal_pointer (&state);
 
   modules = dkms_list_dir_at (fd, ".", error);
   for (guint i = 0; modules != NULL && i < modules->len; i++)
-    if (*(const char *)modules->pdata[i] != '.' && !read_module (settings, state, fd, modules->pdata[i], NULL, error))
-      return NULL;
+    if (*(const char *)modules->pdata[i] != '.')
+      add_module (settings, state, fd, modules->pdata[i], NULL);
   return modules != NULL ? g_steal_pointer (&state) : NULL;
 }
 
@@ -338,11 +413,13 @@ dkms_state_read_seen (const DkmsSettings *settings, DkmsState *state, const char
 {
   for (guint i = 0; i < state->versions->len; i++)
     {
+      guint mark = dkms_unread_mark ();
       const DkmsVersion *v = state->versions->pdata[i];
       DkmsBuild *build = dkms_version_find (v, kernel, arch);
       g_autofree char *base = dkms_tree_path (settings, v->module, v->version, kernel, arch, NULL);
       g_auto (DkmsFd) fd = build != NULL ? dkms_root_openat (settings->root, base, O_RDONLY | O_DIRECTORY, 0) : -1;
       g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+      GError *error = NULL;
 
       for (guint n = 0; names != NULL && n < names->len; n++)
         {
@@ -354,5 +431,7 @@ dkms_state_read_seen (const DkmsSettings *settings, DkmsState *state, const char
             build->seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
           g_hash_table_insert (build->seen, g_strdup (name + strlen (".dep_")), g_strstrip (g_steal_pointer (&text)));
         }
+      if (!dkms_unread_since (mark, TRUE, &error))
+        dkms_state_give_up (state, v->module, error);
     }
 }

@@ -49,14 +49,30 @@ typedef struct {
   GHashTable *wishes; /* "kernel/arch" -> DkmsWish; see dkms_version_wish() */
 } DkmsVersion;
 
+/* Something of a module could not be read. */
+typedef struct {
+  char *module;
+  GError *error;
+} DkmsUnread;
+
 typedef struct {
   GPtrArray *versions; /* element-type DkmsVersion, by module then version, byte order */
+  GPtrArray *unread;   /* element-type DkmsUnread */
 } DkmsState;
 
-/** Returns: (transfer full) (nullable): every version, or those of @module, or that @version only */
+/** Returns: (transfer full) (nullable): every version, or those of @module, or that @version only; NULL with an error
+ * when anything of them cannot be read */
 DkmsState *dkms_state_read (const DkmsSettings *settings, const char *module, const char *version,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Fills `seen` of all builds for that kernel that recorded something (.dep_*, spec/dkms-conf.md §10). */
+/** As dkms_state_read(), but goes on: versions that cannot be read are left out, and listed in `unread`. */
+DkmsState *dkms_state_read_most (const DkmsSettings *settings, const char *module, const char *version,
+                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Adds to `unread` that @module cannot be worked on, because of @error (transfer full). */
+void dkms_state_give_up (DkmsState *self, const char *module, GError *error);
+/** Takes all versions of the modules in `unread` out of `versions`: a plan for a part of a module would be wrong. */
+void dkms_state_drop_unread (DkmsState *self);
+/** Fills `seen` of all builds for that kernel that recorded something (.dep_*, spec/dkms-conf.md §10), and gives up
+ * modules of which that cannot be read. */
 void dkms_state_read_seen (const DkmsSettings *settings, DkmsState *state, const char *kernel, const char *arch);
 DkmsState *dkms_state_new (void);
 void dkms_state_free (DkmsState *self);

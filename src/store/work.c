@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/unread.h"
 #include "store/tree.h"
 
 /* The directory of all scratch directories, locked: shared while one is made, exclusive while they are swept. */
@@ -48,7 +49,7 @@ drop_beside (const DkmsSettings *settings, const char *id)
     {
       g_auto (DkmsFd) fd
           = places[i] != NULL ? dkms_root_openat (settings->root, places[i], O_RDONLY | O_DIRECTORY, 0) : -1;
-      gone &= fd < 0 || dkms_remove_tree_at (fd, name, NULL);
+      gone &= fd < 0 ? places[i] == NULL || dkms_is_absent (errno) : dkms_remove_tree_at (fd, name, NULL);
     }
   return gone;
 }
@@ -87,6 +88,8 @@ dkms_work_new (const DkmsSettings *settings, GError **error)
 void
 dkms_work_free (DkmsWork *self)
 {
+  guint mark = dkms_unread_mark ();
+
   if (self == NULL)
     return;
   if (self->fd >= 0)
@@ -98,6 +101,7 @@ dkms_work_free (DkmsWork *self)
         dkms_discard_tree_at (all, self->id);
       (void)flock (self->fd, LOCK_UN);
       (void)close (self->fd);
+      dkms_unread_drop (mark); /* what is left is swept by the next run */
     }
   g_free (self->id);
   g_free (self->path);
@@ -109,7 +113,9 @@ is_free (int all, const char *id)
 {
   g_auto (DkmsFd) fd = openat (all, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 
-  return fd < 0 || flock (fd, LOCK_EX | LOCK_NB) == 0;
+  if (fd < 0)
+    dkms_unread_note (all, id, errno);
+  return fd >= 0 ? flock (fd, LOCK_EX | LOCK_NB) == 0 : dkms_is_absent (errno);
 }
 
 gboolean
@@ -123,6 +129,8 @@ dkms_work_alive (const DkmsSettings *settings, const char *id)
 void
 dkms_work_sweep (const DkmsSettings *settings, DkmsUi *ui)
 {
+  guint mark = dkms_unread_mark ();
+  g_autoptr (GError) unread = NULL;
   g_auto (DkmsFd) all = open_all (settings, FALSE, LOCK_EX, NULL);
   g_autoptr (GPtrArray) names = all >= 0 ? dkms_list_dir_at (all, ".", NULL) : NULL;
 
@@ -136,4 +144,6 @@ dkms_work_sweep (const DkmsSettings *settings, DkmsUi *ui)
           && !dkms_remove_tree_at (all, names->pdata[i], &error))
         dkms_ui_warn (ui, "%s. An earlier run left %s; delete it by hand.", error->message, host);
     }
+  if (!dkms_unread_since (mark, FALSE, &unread))
+    dkms_ui_warn (ui, "%s. Files that earlier runs may have left stay until the next command.", unread->message);
 }

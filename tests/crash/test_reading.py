@@ -1,0 +1,91 @@
+"""Every system call with which dkms and its helpers read the root fails once: what cannot be read is not absent.
+
+After each such failure nothing may be lost or half done, exit status 0 means that the command did its work, the same
+command again gets there, and status prints every line or says what it could not read. Calls outside of the root and
+those of other programs are left out (point.c says which). DKMS_CRASH=all takes every call with every error; otherwise
+it is a sample, spread evenly, with the errors in turn.
+"""
+import concurrent.futures
+import errno
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+
+import lab as stage
+from lab import DKMS
+from test_crash import ALL, READERS, SCENARIOS, set_stage, things, words  # noqa: F401
+
+ERRORS = [errno.EIO, errno.EMFILE, errno.ENOMEM, errno.ESTALE]
+# name: how many runs the sample has
+SAMPLES = {"install": 60, "upgrade": 60, "uninstall": 60, "remove": 60, "autoinstall": 60, "status": 160, "unbuild": 40, "rebuild": 40}
+
+
+def point(name, things, lab, *how):
+    """Runs the command of the scenario at @lab under point. Returns the process, with what point wrote to descriptor 9 as .count."""
+    read_end, write_end = os.pipe()
+    os.set_inheritable(write_end, True)
+    command = words(lab, {**SCENARIOS, **READERS}[name][1])
+    process = subprocess.run(["bash", "-c", 'exec "$@" 9>&$OUT', "-", things[1], *how, DKMS, "--root", lab.path, *command], text=True,
+                             capture_output=True, check=False, stdin=subprocess.DEVNULL, close_fds=False, timeout=120,
+                             env=dict(os.environ, LC_ALL="C", OUT=str(write_end), POINT_BELOW=str(lab.path.resolve()), ASAN_OPTIONS="detect_leaks=0"))
+    os.close(write_end)
+    with open(read_end) as counted:
+        process.count = counted.read()
+    return process
+
+
+def fail_one(name, things, template, before, after, expected, number, error):
+    """One run with one call that fails. Returns what was wrong."""
+    lab = stage.copy_of(template, things[0] / name / f"run-{os.getpid()}", things[2])
+    process = point(name, things, lab, "fail", str(number), str(error))
+    wrong = []
+    if process.returncode not in range(0, 126):
+        wrong.append(f"exit status {process.returncode}")
+    if process.returncode == 0 and after - lab.facts():
+        wrong.append(f"exit status 0, and not done: {sorted(after - lab.facts())}")
+    if process.returncode != 0 and not process.stderr.strip():
+        wrong.append(f"exit status {process.returncode} without a word")
+    if name in READERS:
+        missing = expected - set(process.stdout.splitlines())
+        if missing and process.returncode == 0:
+            wrong.append(f"left out without a word: {sorted(missing)}")
+    else:
+        if lab("status").rc != 0:
+            wrong.append("status fails afterwards")
+        wrong += [p for p in lab.problems(before, after) if not p.startswith("left over: ")]
+    again = lab(*words(lab, {**SCENARIOS, **READERS}[name][1]))
+    if again.rc not in (0, 3):
+        wrong.append(f"the same command again: {again}")
+    if lab.facts() != after:
+        wrong.append(f"the same command again does not get there: {sorted(after ^ lab.facts())}")
+    wrong += lab.problems(after, after) + lab.untruths()
+    return [f"{name} {number} {errno.errorcode[error]}: {w}\n{process.stdout[-300:]}{process.stderr[-300:]}" for w in wrong]
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_what_cannot_be_read_is_not_absent(things, name, capsys):  # noqa: F811
+    template, before, after = set_stage(name, things)
+    lab = stage.copy_of(template, things[0] / name / "count", things[2])
+    unhurt = point(name, things, lab, "count")
+    assert unhurt.returncode == 0, unhurt
+    total, expected = int(unhurt.count), set(unhurt.stdout.splitlines())
+    assert total > 40
+    if ALL:
+        cases = [(n, e) for n in range(1, total + 1) for e in ERRORS]
+    else:
+        step = max(total / SAMPLES[name], 1)
+        numbers = sorted({int(1 + i * step) for i in range(SAMPLES[name]) if 1 + i * step <= total})
+        cases = [(n, ERRORS[i % len(ERRORS)]) for i, n in enumerate(numbers)]
+    start = time.monotonic()
+    wrong = []
+    with concurrent.futures.ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
+        futures = [pool.submit(fail_one, name, things, template, before, after, expected, n, e) for n, e in cases]
+        for future in futures:
+            wrong += future.result()
+    with capsys.disabled():
+        print(f"\nread {name}: {total} calls, {len(cases)} runs, {len(wrong)} losses, {time.monotonic() - start:.0f} s", end="")
+    shutil.rmtree(things[0] / name)
+    assert wrong == [], "\n".join(wrong[:40])
