@@ -12,7 +12,8 @@
 #include "base/error.h"
 #include "base/fd.h"
 
-enum { RELAY_MS = 20 };
+/* How often the pipe is looked at: to hand on tokens of the outer make, and for tokens that a build made up. */
+enum { RELAY_MS = 20, SURPLUS_MS = 200 };
 
 struct DkmsJobserver {
   int read_end, write_end; /* of the pipe that builds share; -1: no limit, or none to share */
@@ -152,19 +153,45 @@ open_own (DkmsJobserver *self, GError **error)
   return self->own >= 0 || dkms_fail_errno (error, "open", "the jobserver's pipe");
 }
 
+/* Takes @count bytes out of the pipe. A process that keeps writing to it cannot keep us here. */
 static void
-drain (const DkmsJobserver *self)
+drain (const DkmsJobserver *self, int count)
 {
   char chunk[4096];
 
-  while (read (self->own, chunk, sizeof chunk) > 0)
-    ;
+  while (count > 0)
+    {
+      ssize_t n = read (self->own, chunk, MIN ((gsize)count, sizeof chunk));
+      if (n <= 0)
+        return;
+      count -= (int)n;
+    }
+}
+
+/* Tokens in the pipe, and whatever else was written to it. */
+static int
+count_idle (const DkmsJobserver *self)
+{
+  int idle = 0;
+
+  return ioctl (self->own, FIONREAD, &idle) == 0 ? idle : 0;
+}
+
+/* Builds that hold no slot and makes that hold no token have left as many tokens in the pipe at the most: what is more
+ * was put there by a build that wants more jobs than there are. */
+static void
+drop_surplus (const DkmsJobserver *self)
+{
+  int most = (int)self->limit - (int)self->running;
+
+  if (self->limit > 0 && count_idle (self) > most)
+    drain (self, count_idle (self) - MAX (most, 0));
 }
 
 static void
 fill (const DkmsJobserver *self)
 {
-  drain (self);
+  drain (self, count_idle (self));
   for (guint i = 0; i < self->limit; i++)
     put_token (self->own, '+');
 }
@@ -230,8 +257,11 @@ dkms_jobserver_take (DkmsJobserver *self)
 {
   char token;
 
+  if (self->limit > 0 && self->running >= self->limit)
+    return FALSE;
   if (self->read_end >= 0)
     {
+      drop_surplus (self);
       if (self->free_slot)
         self->free_slot = FALSE;
       else if (get_token (dkms_jobserver_fd (self), &token))
@@ -265,12 +295,14 @@ dkms_jobserver_give (DkmsJobserver *self)
 int
 dkms_jobserver_relay (DkmsJobserver *self)
 {
-  int idle = 0;
+  int idle;
   char token;
 
-  if (self->outer < 0 || self->running == 0 || ioctl (self->own, FIONREAD, &idle) < 0)
+  if (self->read_end < 0 || self->running == 0)
     return -1;
-  for (; idle > 1 && get_token (self->own, &token); idle--)
+  if (self->outer < 0)
+    return drop_surplus (self), SURPLUS_MS;
+  for (idle = count_idle (self); idle > 1 && get_token (self->own, &token); idle--)
     if (self->lent->len > 0)
       give_back (self, self->lent);
   if (idle == 0 && get_token (self->outer, &token))
@@ -284,7 +316,9 @@ dkms_jobserver_relay (DkmsJobserver *self)
 int
 dkms_jobserver_fd (const DkmsJobserver *self)
 {
-  return self->outer >= 0 ? self->outer : self->own;
+  return self->outer >= 0                                  ? self->outer
+         : self->limit > 0 && self->running >= self->limit ? -1 /* what may be in it is no slot */
+                                                           : self->own;
 }
 
 const char *

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One limit for the jobs of all builds together: dkms is the GNU make jobserver, and each build takes one slot for
  * itself. Below a make the slots are those of that make's jobserver. Protocol: "POSIX Jobserver Interaction" in the GNU
- * make manual. Private to plan/. */
+ * make manual. Private to plan/.
+ *
+ * Builds can write to the pipe and read from it what they want. Nothing here blocks: our descriptor of the pipe is open
+ * with O_NONBLOCK, and what does not fit is dropped. A build that takes all tokens slows down builds beside it until it
+ * ends. Tokens that a build adds are taken out again, and no more builds run at once than there are slots. */
 #pragma once
 
 #include <glib.h>
@@ -30,13 +34,13 @@ void dkms_jobserver_give (DkmsJobserver *self);
 /**
  * dkms_jobserver_relay:
  *
- * Moves tokens of the outer make's jobserver to the pipe of the builds, one at a time as builds take them, and returns
- * unused ones. Builds have no access to the outer make's pipe, so it may be hidden from them, and it gets all tokens
- * back whatever happens to a build.
- * Returns: milliseconds until it must be called again; -1: not before a build starts
+ * Takes tokens out that builds added. Below another make, moves tokens of the outer make's jobserver to the pipe of the
+ * builds, one at a time as builds take them, and returns unused ones. Builds have no access to the outer make's pipe,
+ * so it may be hidden from them, and it gets all tokens back whatever happens to a build. Returns: milliseconds until
+ * it must be called again; -1: not before a build starts
  */
 int dkms_jobserver_relay (DkmsJobserver *self);
-/** Returns: what becomes readable when a slot may be free; -1 when there is no limit */
+/** Returns: what becomes readable when a slot may be free; -1: wait for the end of a build, or there is no limit */
 int dkms_jobserver_fd (const DkmsJobserver *self);
 
 /** Returns: (transfer none): the words that MAKEFLAGS of a build begins with; "" when there is no limit to share */

@@ -71,9 +71,9 @@ test_slots (void)
   g_assert_nonnull (server);
   g_assert_true (g_str_has_prefix (dkms_jobserver_flags (server), "-j3 --jobserver-auth="));
   g_assert_cmpuint (take_all (server), ==, 3);
-  ready.fd = dkms_jobserver_fd (server);
-  g_assert_cmpint (poll (&ready, 1, 0), ==, 0);
+  g_assert_cmpint (dkms_jobserver_fd (server), ==, -1);
   dkms_jobserver_give (server);
+  ready.fd = dkms_jobserver_fd (server);
   g_assert_cmpint (poll (&ready, 1, 0), ==, 1);
   g_assert_true (dkms_jobserver_take (server));
   g_assert_false (dkms_jobserver_take (server));
@@ -93,6 +93,44 @@ test_lost_tokens (void)
   g_assert_false (dkms_jobserver_take (server));
   dkms_jobserver_give (server);
   g_assert_cmpuint (take_all (server), ==, 4);
+}
+
+/* A build that fills the pipe keeps nobody waiting, and gets no more builds started. */
+static void
+test_flood (void)
+{
+  g_autoptr (DkmsJobserver) server = dkms_jobserver_new ("3", NULL, NULL, "/nowhere", "/nowhere", NULL);
+  g_autofree char *path = NULL;
+  int r, w, flood, idle;
+
+  (void)alarm (60);
+  g_assert_cmpint (sscanf (dkms_jobserver_flags (server), "-j3 --jobserver-auth=%d,%d", &r, &w), ==, 2);
+  path = g_strdup_printf ("/proc/self/fd/%d", w);
+  flood = open (path, O_WRONLY | O_NONBLOCK);
+  g_assert_cmpint (flood, >=, 0);
+  g_assert_true (dkms_jobserver_take (server));
+  for (int round = 0; round < 2; round++)
+    {
+      while (write (flood, "++++++++", 8) == 8)
+        ;
+      (void)dkms_jobserver_relay (server);
+      g_assert_cmpint (ioctl (r, FIONREAD, &idle), ==, 0);
+      g_assert_cmpint (idle, ==, 2);
+    }
+  while (write (flood, "++++++++", 8) == 8)
+    ;
+  g_assert_cmpuint (take_all (server), ==, 2);
+  for (int i = 0; i < 3; i++)
+    {
+      while (write (flood, "++++++++", 8) == 8)
+        ;
+      dkms_jobserver_give (server);
+    }
+  g_assert_cmpint (ioctl (r, FIONREAD, &idle), ==, 0);
+  g_assert_cmpint (idle, ==, 3);
+  g_assert_cmpuint (take_all (server), ==, 3);
+  (void)close (flood);
+  (void)alarm (0);
 }
 
 static void
@@ -232,6 +270,7 @@ main (int argc, char **argv)
   g_test_add_func ("/jobserver/slots", test_slots);
   g_test_add_func ("/jobserver/lost-tokens", test_lost_tokens);
   g_test_add_func ("/jobserver/no-limit", test_no_limit);
+  g_test_add_func ("/jobserver/flood", test_flood);
   g_test_add_func ("/jobserver/named-pipe", test_named_pipe);
   g_test_add_func ("/jobserver/relay", test_relay);
   g_test_add_func ("/jobserver/full-pipe", test_full_pipe);
