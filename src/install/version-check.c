@@ -40,8 +40,7 @@ identify (const char *built, const char *found, Identity *b, Identity *f, GError
     {
       if (status != 0 || at >= size)
         return dkms_fail (error, DKMS_ERROR_IO, found, "Look at both files with modinfo.",
-                          "Cannot read the module information of %s or %s%s%s", built, found, status != 0 ? ": " : "",
-                          status != 0 ? g_strchomp (text) : "");
+                          "Cannot read the module information of %s or %s", built, found);
       fields[i] = text + at;
       at += strlen (fields[i]) + 1;
     }

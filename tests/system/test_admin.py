@@ -324,10 +324,10 @@ def test_failing_rebuild_ends_with_its_code(root):
     for version in ("1.0", "2.0"):
         root.source("bar", version)
     root.source("foo", extra='BUILD_DEPENDS="bar"\nBUILD_DEPENDS_REBUILD="yes"\nPRE_BUILD="pre.sh"\n',
-                files={"foo.c": "x", "pre.sh": f"#!/bin/sh\n[ ! -e {root.path}/fail ] || exit 42\n"})
+                files={"foo.c": "x", "pre.sh": f"#!/bin/sh\n[ ! -e {root.src}/fail ] || exit 42\n"})
     root.ok("install", "bar/1.0", "-k", K1)
     root.ok("install", "foo/1.0", "-k", K1)
-    (root.path / "fail").touch()
+    (root.src / "fail").touch()
     assert root("install", "bar/2.0", "-k", K1).rc == 42
     assert f"bar/2.0, {K1}, {ARCH}: installed" in root.status()
 
