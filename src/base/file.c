@@ -293,23 +293,15 @@ copy_data (int from, int to, const char *name, GError **error)
     }
 }
 
-gboolean
-dkms_copy_file_at (int from_dir, const char *from, int to_dir, const char *to, mode_t mode, gboolean flush,
-                   GError **error)
+/* Copies what the regular file @in holds to the new file @to of @to_dir; @from is for messages only. */
+static gboolean
+copy_opened (int in, const char *from, int to_dir, const char *to, mode_t mode, gboolean flush, GError **error)
 {
-  g_auto (DkmsFd) in = openat (from_dir, from, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-  g_auto (DkmsFd) out = -1;
-  struct stat st;
+  g_auto (DkmsFd) out = openat (to_dir, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
-  if (in < 0 || fstat (in, &st) < 0)
-    return dkms_fail_errno (error, "read", from);
-  if (!S_ISREG (st.st_mode))
-    return dkms_fail (error, DKMS_ERROR_IO, from, NULL, "Cannot copy %s: it is not a regular file", from);
-
-  out = openat (to_dir, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (out < 0)
     return dkms_fail_errno (error, "create", to);
-  if (!copy_data (in, out, to, error))
+  if (!copy_data (in, out, from, error))
     goto undo;
   if (fchmod (out, mode) < 0 || (flush && fsync (out) < 0))
     {
@@ -326,6 +318,20 @@ dkms_copy_file_at (int from_dir, const char *from, int to_dir, const char *to, m
 undo:
   (void)unlinkat (to_dir, to, 0);
   return FALSE;
+}
+
+gboolean
+dkms_copy_file_at (int from_dir, const char *from, int to_dir, const char *to, mode_t mode, gboolean flush,
+                   GError **error)
+{
+  g_auto (DkmsFd) in = openat (from_dir, from, DKMS_READ_FLAGS);
+  struct stat st;
+
+  if (in < 0 || fstat (in, &st) < 0)
+    return dkms_fail_errno (error, "read", from);
+  if (!S_ISREG (st.st_mode))
+    return dkms_fail (error, DKMS_ERROR_IO, from, NULL, "Cannot copy %s: it is not a regular file", from);
+  return copy_opened (in, from, to_dir, to, mode, flush, error);
 }
 
 static gboolean
@@ -361,6 +367,48 @@ copy_link (int from_dir, int to_dir, const char *name, GError **error)
   return TRUE;
 }
 
+static gboolean copy_dir (int from_dir, const char *from, int flags, int to_dir, const char *to, const DkmsOwner *owner,
+                          GError **error);
+
+static gboolean
+fail_replaced (const char *name, GError **error)
+{
+  return dkms_fail (error, DKMS_ERROR_IO, name, "Run the command again when nobody changes the directory.",
+                    "Cannot copy %s: it was replaced while it was copied", name);
+}
+
+/* Opens the entry @name, of which lstat() said @st, and reads @st again from what is open: the owner of the directory
+ * may have put a link or another file in its place meanwhile. */
+static int
+open_entry (int dir_fd, const char *name, struct stat *st, GError **error)
+{
+  g_auto (DkmsFd) fd = openat (dir_fd, name, DKMS_READ_FLAGS | O_NOFOLLOW);
+
+  if (fd < 0 || fstat (fd, st) < 0)
+    {
+      if (errno != ELOOP)
+        return dkms_fail_errno (error, "read", name), -1;
+      st->st_mode = S_IFLNK;
+    }
+  if (!S_ISREG (st->st_mode))
+    return fail_replaced (name, error), -1;
+  return dkms_fd_steal (&fd);
+}
+
+static gboolean
+copy_regular (int from_dir, int to_dir, const char *name, struct stat *st, const DkmsOwner *owner, GError **error)
+{
+  g_auto (DkmsFd) in = open_entry (from_dir, name, st, error);
+
+  if (in < 0)
+    return FALSE;
+  if (unlinkat (to_dir, name, 0) < 0 && errno != ENOENT)
+    return dkms_fail_errno (error, "replace", name);
+  /* Its new owner need not be somebody who may write to it all the same. */
+  mode_t mode = (st->st_mode & 07777) | (owner != NULL ? 0600 : 0);
+  return copy_opened (in, name, to_dir, name, mode, FALSE, error);
+}
+
 static gboolean
 copy_entry (int from_dir, int to_dir, const char *name, const DkmsOwner *owner, GError **error)
 {
@@ -369,7 +417,7 @@ copy_entry (int from_dir, int to_dir, const char *name, const DkmsOwner *owner, 
   if (fstatat (from_dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
     return dkms_fail_errno (error, "look at", name);
   if (S_ISDIR (st.st_mode))
-    return dkms_copy_tree_as_at (from_dir, name, to_dir, name, owner, error);
+    return copy_dir (from_dir, name, O_NOFOLLOW, to_dir, name, owner, error);
   if (S_ISLNK (st.st_mode))
     {
       if (!copy_link (from_dir, to_dir, name, error))
@@ -377,11 +425,7 @@ copy_entry (int from_dir, int to_dir, const char *name, const DkmsOwner *owner, 
     }
   else if (S_ISREG (st.st_mode))
     {
-      if (unlinkat (to_dir, name, 0) < 0 && errno != ENOENT)
-        return dkms_fail_errno (error, "replace", name);
-      /* Its new owner need not be somebody who may write to it all the same. */
-      mode_t mode = (st.st_mode & 07777) | (owner != NULL ? 0600 : 0);
-      if (!dkms_copy_file_at (from_dir, name, to_dir, name, mode, FALSE, error))
+      if (!copy_regular (from_dir, to_dir, name, &st, owner, error))
         return FALSE;
     }
   else
@@ -404,26 +448,54 @@ gboolean
 dkms_copy_tree_as_at (int from_dir, const char *from, int to_dir, const char *to, const DkmsOwner *owner,
                       GError **error)
 {
-  g_auto (DkmsFd) in = openat (from_dir, from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return copy_dir (from_dir, from, 0, to_dir, to, owner, error);
+}
+
+/* The directory @name, created if absent. A link in its place, which an earlier copy may have left there, is replaced.
+ */
+static int
+make_copy_dir (int dir_fd, const char *name, GError **error)
+{
+  int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, fd;
+
+  if (mkdirat (dir_fd, name, 0755) < 0 && errno != EEXIST)
+    return dkms_fail_errno (error, "create the directory", name), -1;
+  fd = openat (dir_fd, name, flags);
+  if (fd < 0 && errno == ENOTDIR && dkms_is_link_at (dir_fd, name))
+    {
+      if (unlinkat (dir_fd, name, 0) < 0 || mkdirat (dir_fd, name, 0755) < 0)
+        return dkms_fail_errno (error, "replace", name), -1;
+      fd = openat (dir_fd, name, flags);
+    }
+  if (fd < 0)
+    dkms_fail_errno (error, "open the directory", name);
+  return fd;
+}
+
+/* @flags: O_NOFOLLOW where @from must not be a link */
+static gboolean
+copy_dir (int from_dir, const char *from, int flags, int to_dir, const char *to, const DkmsOwner *owner, GError **error)
+{
+  g_auto (DkmsFd) in = openat (from_dir, from, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
   g_auto (DkmsFd) out = -1;
   g_autoptr (GPtrArray) names = NULL;
   struct stat st;
 
+  if (in < 0 && flags != 0 && errno == ENOTDIR)
+    return fail_replaced (from, error);
   if (in < 0 || fstat (in, &st) < 0)
     return dkms_fail_errno (error, "read the directory", from);
-  if (mkdirat (to_dir, to, 0755) < 0 && errno != EEXIST)
-    return dkms_fail_errno (error, "create the directory", to);
-  out = openat (to_dir, to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  out = make_copy_dir (to_dir, to, error);
   if (out < 0)
-    return dkms_fail_errno (error, "open the directory", to);
-
+    return FALSE;
   names = dkms_list_dir_at (in, ".", error);
   if (names == NULL)
     return FALSE;
   for (guint i = 0; i < names->len; i++)
     if (!copy_entry (in, out, names->pdata[i], owner, error))
       {
-        g_prefix_error (error, "%s: ", from);
+        if (strcmp (from, ".") != 0)
+          g_prefix_error (error, "%s: ", from);
         return FALSE;
       }
 

@@ -88,7 +88,9 @@ gboolean dkms_copy_alike_at (int from_dir, const char *from, int to_dir, const c
  * dkms_copy_tree_at:
  * Copies what is in the directory @from (a link to one is followed) into @to, which is created if
  * absent. Modes, times, symbolic links and, for root, owners are preserved; files in the way are
- * replaced, surplus ones stay. Devices and sockets are refused.
+ * replaced, surplus ones stay. Devices and sockets are refused. Whoever may write to @from and puts a link in the place
+ * of a file or directory meanwhile makes the copy fail: nothing below @from is followed, and modes and owners are those
+ * of what was read. Links in the copy are not followed, but replaced.
  */
 gboolean dkms_copy_tree_at (int from_dir, const char *from, int to_dir, const char *to,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -35,6 +35,7 @@ typedef struct {
   char *module;                        /* (nullable) */
   char *version;                       /* (nullable) */
   char *source;                        /* (nullable): add from this directory of the host */
+  struct stat source_seen;             /* @source when its recipe was read */
   char *archive;                       /* (nullable): tarball to load or to make, as given */
   char *template;                      /* (nullable): kernel that match imitates */
   gboolean template_exists;            /* that kernel is installed */

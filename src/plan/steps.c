@@ -144,7 +144,8 @@ import_source (const DkmsRun *run, const DkmsStep *step, const char *source, GEr
     return TRUE;
   return check_may_import (run, error)
          && (request->source_state != DKMS_SOURCE_OTHER || check_owner (run, step, source, error))
-         && dkms_tree_import (run->settings, run->ui, request->source, step->module, step->version, step->again, error);
+         && dkms_tree_import (run->settings, run->ui, request->source, &request->source_seen, step->module,
+                              step->version, step->again, error);
 }
 
 /* After a replacement, for those who have it installed elsewhere. */

@@ -441,6 +441,8 @@ dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict, GEr
   g_ptr_array_add (queries, query);
   if (host == NULL)
     return FALSE;
+  if (stat (request->source, &request->source_seen) < 0)
+    request->source_seen = (struct stat){ 0 }; /* there is no recipe either, which is the better message */
   here.root = host; /* what the user points at is a directory of this machine, whatever --root says */
   query->shown = g_strdup (path);
   query->dir = g_strdup (request->source);

@@ -193,7 +193,8 @@ load_sources (const Load *load, GError **error)
       return dkms_fail (error, DKMS_ERROR_ARCHIVE_ADDED, target, "Remove that directory, or use --force to replace it.",
                         "The sources in %s differ from those in the archive", target);
     }
-  return dkms_tree_stage_source (self->settings, load->tx, self->work, self->tree, load->module, load->version, error);
+  return dkms_tree_stage_source (self->settings, load->tx, self->work, self->tree, NULL, load->module, load->version,
+                                 error);
 }
 
 /* Without sources anywhere the version keeps its dkms.conf in a real directory in place of the link. */

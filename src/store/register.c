@@ -98,25 +98,32 @@ source_dir (const DkmsSettings *settings, const char *module, const char *versio
 
 gboolean
 dkms_tree_stage_source (const DkmsSettings *settings, DkmsTransaction *tx, const DkmsWork *work, const char *host_dir,
-                        const char *module, const char *version, GError **error)
+                        const struct stat *seen, const char *module, const char *version, GError **error)
 {
   g_autofree char *target = source_dir (settings, module, version);
   g_autofree char *name = g_path_get_basename (target);
   g_autofree char *staged = dkms_work_beside (work, settings->source_tree);
   g_autofree char *beside = g_path_get_basename (staged);
   g_auto (DkmsFd) parent = dkms_root_open_dir (settings->root, settings->source_tree, TRUE, error);
+  g_auto (DkmsFd) dir = open (host_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   struct stat from, to;
 
   if (parent < 0)
     return FALSE;
-  if (stat (host_dir, &from) < 0)
+  if (dir < 0 || fstat (dir, &from) < 0)
     return dkms_fail_errno (error, "read the directory", host_dir);
+  if (seen != NULL && (from.st_dev != seen->st_dev || from.st_ino != seen->st_ino))
+    return dkms_fail (error, DKMS_ERROR_IO, host_dir, "Run the command again when nobody changes it.",
+                      "Cannot copy %s: another directory was put in its place", host_dir);
   if (fstatat (parent, name, &to, 0) == 0 && to.st_dev == from.st_dev && to.st_ino == from.st_ino)
     return TRUE;
   /* Without force the copy goes over what is there, as specified: it begins with that. */
   if ((!settings->force && dkms_is_dir_at (parent, name) && !dkms_copy_tree_at (parent, name, parent, beside, error))
-      || !dkms_copy_tree_at (AT_FDCWD, host_dir, parent, beside, error))
-    return FALSE;
+      || !dkms_copy_tree_at (dir, ".", parent, beside, error))
+    {
+      g_prefix_error (error, "%s: ", host_dir);
+      return FALSE;
+    }
   if (syncfs (parent) < 0)
     return dkms_fail_errno (error, "flush", staged);
   dkms_transaction_move (tx, staged, target);
@@ -139,13 +146,13 @@ mark_builds (const DkmsSettings *settings, DkmsTransaction *tx, const char *modu
 }
 
 gboolean
-dkms_tree_import (const DkmsSettings *settings, DkmsUi *ui, const char *host_dir, const char *module,
-                  const char *version, gboolean replaces, GError **error)
+dkms_tree_import (const DkmsSettings *settings, DkmsUi *ui, const char *host_dir, const struct stat *seen,
+                  const char *module, const char *version, gboolean replaces, GError **error)
 {
   g_autoptr (DkmsWork) work = dkms_work_new (settings, error);
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (settings);
 
-  return work != NULL && dkms_tree_stage_source (settings, tx, work, host_dir, module, version, error)
+  return work != NULL && dkms_tree_stage_source (settings, tx, work, host_dir, seen, module, version, error)
          && (!replaces || mark_builds (settings, tx, module, version, error))
          && dkms_transaction_commit (tx, ui, error);
 }

@@ -113,12 +113,14 @@ gboolean dkms_tree_check_writable (const DkmsSettings *settings, GError **error)
 
 /**
  * dkms_tree_import:
+ * @seen: (nullable): @host_dir as it was when its recipe was read; another directory in its place is an error
  * @replaces: another source is registered under that name: its builds are marked as stale in the same transaction
  *
  * Copies a source tree of the host to <source_tree>/<m>-<v>, unless it is that already.
  */
-gboolean dkms_tree_import (const DkmsSettings *settings, DkmsUi *ui, const char *host_dir, const char *module,
-                           const char *version, gboolean replaces, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean dkms_tree_import (const DkmsSettings *settings, DkmsUi *ui, const char *host_dir, const struct stat *seen,
+                           const char *module, const char *version, gboolean replaces,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Makes <m>/<v> with its source link (spec/tree.md §7, add). */
 gboolean dkms_tree_register (const DkmsSettings *settings, DkmsUi *ui, const char *module, const char *version,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
