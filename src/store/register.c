@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -76,6 +77,52 @@ dkms_tree_check_new (const char *module, const char *version, GError **error)
                        "\"%s\" cannot be a module version: the tree uses that name itself", version);
 }
 
+static gboolean
+fail_trust (const DkmsSettings *settings, const char *path, const struct stat *st, GError **error)
+{
+  const struct passwd *user = getpwuid (st->st_uid);
+  gboolean foreign = st->st_uid != 0 && st->st_uid != geteuid ();
+  g_autofree char *tree = dkms_root_host_path (settings->root, settings->dkms_tree);
+  g_autofree char *shown = dkms_root_host_path (settings->root, path);
+  g_autofree char *owner = user != NULL ? g_strdup (user->pw_name) : g_strdup_printf ("uid %u", st->st_uid);
+  g_autofree char *advice = foreign ? g_strdup_printf ("Name a tree of your own with --dkmstree ('mktemp -d' makes a "
+                                                       "directory for it), or, if you trust all that is in this one, "
+                                                       "take it over: chown -R %u:%u %s",
+                                                       geteuid (), getegid (), tree)
+                                    : g_strdup_printf ("Nobody else may write to a tree: chmod -R go-w %s", tree);
+
+  return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, shown, advice,
+                    foreign ? "Cannot use the tree %s: %s belongs to %s, who could make dkms change any file"
+                            : "Cannot use the tree %s: %s, which belongs to %s, can be written to by others, who could "
+                              "make dkms change any file",
+                    tree, shown, owner);
+}
+
+gboolean
+dkms_tree_check_trusted (const DkmsSettings *settings, GError **error)
+{
+  static const char *const dirs[] = { "", ".dkms", ".dkms/journal", ".dkms/work", ".dkms/depmod", ".dkms/locks" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (dirs); i++)
+    {
+      g_autofree char *path
+          = *dirs[i] != '\0' ? dkms_tree_path (settings, dirs[i], NULL) : g_strdup (settings->dkms_tree);
+      g_autofree char *shown = dkms_root_host_path (settings->root, path);
+      struct stat st;
+
+      if (dkms_root_stat (settings->root, path, &st) < 0)
+        {
+          if (errno == ENOENT || errno == ENOTDIR)
+            continue;
+          return dkms_fail_errno (error, "look at", shown);
+        }
+      if ((st.st_uid != 0 && st.st_uid != geteuid ()) || (st.st_mode & 0002) != 0
+          || ((st.st_mode & 0020) != 0 && st.st_gid != 0 && st.st_gid != getegid ()))
+        return fail_trust (settings, path, &st, error);
+    }
+  return TRUE;
+}
+
 gboolean
 dkms_tree_check_writable (const DkmsSettings *settings, GError **error)
 {
@@ -84,7 +131,7 @@ dkms_tree_check_writable (const DkmsSettings *settings, GError **error)
   g_autofree char *shown = dkms_root_host_path (settings->root, settings->dkms_tree);
 
   if (fd >= 0 && faccessat (fd, ".", W_OK, AT_EACCESS) == 0)
-    return TRUE;
+    return dkms_tree_check_trusted (settings, error);
   return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, shown,
                     "Run it as root, or choose a tree that you may write with --dkmstree.",
                     "Cannot write to the tree %s: %s", shown, local != NULL ? local->message : g_strerror (errno));

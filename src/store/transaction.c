@@ -759,8 +759,8 @@ dkms_transaction_commit (DkmsTransaction *self, DkmsUi *ui, GError **error)
   g_auto (DkmsFd) journal = lock != NULL ? open_journal (self->settings, TRUE, error) : -1;
   g_autofree char *name = g_strdup_printf ("%08x.json", self->id);
 
-  if (journal < 0 || !check_ops (self->ops, error) || !recover_all (self->settings, ui, journal, error)
-      || !prepare (self, ui, journal, name, error))
+  if (journal < 0 || !dkms_tree_check_trusted (self->settings, error) || !check_ops (self->ops, error)
+      || !recover_all (self->settings, ui, journal, error) || !prepare (self, ui, journal, name, error))
     return FALSE;
   /* From here on there is no way back: after a failure the journal stays, and the next run finishes. */
   return apply_all (self->settings, ui, self->ops, error) && drop_journal (journal, name, error);
@@ -790,9 +790,12 @@ gboolean
 dkms_transaction_recover (const DkmsSettings *settings, DkmsUi *ui, GError **error)
 {
   g_autoptr (GError) local = NULL;
-  g_auto (DkmsFd) journal = open_journal (settings, FALSE, &local);
+  g_auto (DkmsFd) journal = -1;
   g_autoptr (DkmsLock) lock = NULL;
 
+  if (!dkms_tree_check_trusted (settings, error))
+    return FALSE;
+  journal = open_journal (settings, FALSE, &local);
   if (journal < 0 && dkms_is_absent (errno))
     return TRUE;
   if (journal < 0 || !anything_in (journal, &local))

@@ -110,6 +110,11 @@ gboolean dkms_tree_is_kernel_name (const char *name);
 gboolean dkms_tree_check_kernel (const char *kernel, GError **error);
 /** Fails with DKMS_ERROR_NO_PRIVILEGE if the tree cannot be written; creates it when absent. */
 gboolean dkms_tree_check_writable (const DkmsSettings *settings, GError **error);
+/**
+ * Fails with DKMS_ERROR_NO_PRIVILEGE if somebody else than the caller and root may write to the tree or to .dkms in it:
+ * what the journal there lists is done with the caller's rights.
+ */
+gboolean dkms_tree_check_trusted (const DkmsSettings *settings, GError **error);
 
 /**
  * dkms_tree_import:

@@ -31,7 +31,7 @@ all:
 def mounted(path, options="size=50%"):
     """A file system of its own at @path, in memory, as long as the block runs."""
     path.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"mode=0755,{options}", "tmpfs", path], check=True)
     try:
         yield
     finally:

@@ -342,16 +342,6 @@ def test_unprivileged_verbs_of_the_tree(root):
     assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
 
 
-def test_tree_of_another_user(root):
-    """Root's own run works in a tree that somebody else owns, and leaves his files his."""
-    root.source()
-    root.ok("add", "foo/1.0")
-    subprocess.run(["chown", "-R", "nobody", root.tree], check=True)
-    root.ok("install", "foo/1.0", "-k", K1)
-    assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
-    assert (root.tree / "foo/1.0").owner() == "nobody"
-
-
 # ---- quirks of several kernels, sources, conf files ----
 
 def test_first_failure_counts_and_all_kernels_are_done(root):

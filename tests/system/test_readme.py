@@ -48,7 +48,7 @@ def machine(tmp_path):
 
 INSTALL = ["sudo dkms install ./my-driver", "dkms status", "sudo dkms autoinstall --all-kernels", "sudo dkms install ./my-driver --force",
            "sudo dkms remove my-driver/1.0 --all"]
-PACKAGE = [f"sudo dkms build ./my-driver -k {A} -k {B}", "dkms build ./my-driver --dkmstree /tmp/t --sourcetree /tmp/s",
+PACKAGE = [f"sudo dkms build ./my-driver -k {A} -k {B}", "dkms build ./my-driver --dkmstree ./tree --sourcetree ./sources",
            f"sudo dkms match --templatekernel {A} -k {B}", f"dkms mktarball my-driver/1.0 -k {A} --archive ./my-driver.tar.gz"]
 IMAGE = ["sudo dkms add --root /mnt/image ./my-driver", f"sudo dkms autoinstall --root /mnt/image -k {B} -j 8",
          "sudo dkms ldtarball --root /mnt/image ./my-driver.tar.gz"]
@@ -122,7 +122,7 @@ def test_build_without_root(machine, tmp_path):
     own = tmp_path / "tmp"
     own.mkdir()
     own.chmod(0o1777)
-    words = [{"/tmp/t": own / "t", "/tmp/s": own / "s", "./my-driver": machine.home / "my-driver"}.get(word, word) for word in PACKAGE[1].split()[1:]]
+    words = [{"./tree": own / "t", "./sources": own / "s", "./my-driver": machine.home / "my-driver"}.get(word, word) for word in PACKAGE[1].split()[1:]]
     result = as_nobody(machine, *words, "--installtree", machine.modules, "-k", A, host=True)
     assert result.rc == 0, result
     assert (own / f"t/my-driver/1.0/{A}/{ARCH}/module/my-driver.ko").read_text() == "first\n"
