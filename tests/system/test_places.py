@@ -51,7 +51,7 @@ class Machine(Root):
     def __init__(self, path):
         for name in OWN:
             (path / name).mkdir(parents=True, exist_ok=True)
-            mount("-t", "tmpfs", "tmpfs", path / name)
+            mount("-t", "tmpfs", "-o", "mode=0755", "tmpfs", path / name)
         (path / "proc").mkdir(exist_ok=True)
         mount("-t", "proc", "proc", path / "proc")
         for name in ("tmp", "var/tmp"):
