@@ -8,7 +8,7 @@ for image in "$DEBS"/linux-image-*.deb; do
   [ ! -f "$image" ] || dpkg-deb --fsys-tarfile "$image" | tar -x --keep-directory-symlink -C /
 done
 mkdir -p /var/lib/dkms
-mount -t tmpfs -o size=6g tmpfs /var/lib/dkms
+mount -t tmpfs -o size=6g,mode=0755 tmpfs /var/lib/dkms
 for conf in /usr/src/*/dkms.conf; do
   name=$(bash -c ". $conf >/dev/null 2>&1; echo \$PACKAGE_NAME" 2>/dev/null)
   version=$(basename "$(dirname "$conf")")

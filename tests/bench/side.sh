@@ -5,7 +5,7 @@ running=$(uname -r)
 
 # An overlay reads directories slower than the file system of any machine does: the tree gets a plain one.
 mkdir -p /var/lib/dkms
-mount -t tmpfs tmpfs /var/lib/dkms
+mount -t tmpfs -o mode=0755 tmpfs /var/lib/dkms
 
 median () { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 time_of () { # COUNT COMMAND...: median of COUNT runs in seconds
