@@ -4,7 +4,7 @@
 
 #include <glib.h>
 
-/* What went wrong. cli/exit-code.c alone knows which exit status each kind has (spec/cli.md §9). */
+/* What went wrong. cli/exit-code.c alone knows which exit status each kind has (docs/interface/cli.md §9). */
 typedef enum {
   DKMS_ERROR_IO,                /* a system call failed */
   DKMS_ERROR_USAGE,             /* the command line makes no sense */

@@ -60,7 +60,7 @@ fill_area (DkmsWorkArea *area, GError **error)
   return patches_fd < 0 || dkms_copy_tree_as_at (patches_fd, ".", area->fd, "patches", owner, error);
 }
 
-/* What the admin's build_environment file exports, over @env (spec/framework-conf.md §2). */
+/* What the admin's build_environment file exports, over @env (docs/interface/framework-conf.md §2). */
 static char **
 add_build_environment (const DkmsJob *job, char **env)
 {

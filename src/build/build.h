@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One build: a copy of the source, patches, scripts, make, the result (spec/build-install.md §5). */
+/* One build: a copy of the source, patches, scripts, make, the result (docs/interface/build-install.md §5). */
 #pragma once
 
 #include "base/error.h"
@@ -52,7 +52,7 @@ typedef int (*DkmsRunFunc) (gpointer data, GError **error);
  * @log_fd: the log
  * @run: called with @data; what it runs writes to the log
  *
- * Makes @run one section of a log (spec/build-install.md §5) and a step of the ui.
+ * Makes @run one section of a log (docs/interface/build-install.md §5) and a step of the ui.
  * Returns: its exit status, -1 with an error
  */
 int dkms_log_section (DkmsUi *ui, int log_fd, const char *title, const char *command_line, DkmsRunFunc run,

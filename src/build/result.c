@@ -338,7 +338,7 @@ record_output (const DkmsWorkArea *area, const DkmsOutput *output, DkmsRecord *r
   return TRUE;
 }
 
-/* .dep_<name>, a line with the version (spec/dkms-conf.md §10). */
+/* .dep_<name>, a line with the version (docs/interface/dkms-conf.md §10). */
 static gboolean
 record_seen (const DkmsJob *job, int result, GError **error)
 {

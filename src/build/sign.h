@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whether and with what the modules for one kernel are signed (spec/build-install.md §4). */
+/* Whether and with what the modules for one kernel are signed (docs/interface/build-install.md §4). */
 #pragma once
 
 #include "conf/settings.h"

@@ -49,7 +49,7 @@ root_argument (int argc, char **argv)
   return root;
 }
 
-/* Sanity checks of spec/cli.md §1, step 8, in its order; then what the verb itself allows. */
+/* Sanity checks of docs/interface/cli.md §1, step 8, in its order; then what the verb itself allows. */
 static gboolean
 check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
 {
@@ -179,7 +179,7 @@ add_kernel_of_root (const DkmsSettings *settings, DkmsOptions *options, const Dk
                        "There is no kernel in %s", shown);
 }
 
-/* Pairs kernels and arches (spec/cli.md §5; an arch given as k/a stays with its kernel). */
+/* Pairs kernels and arches (docs/interface/cli.md §5; an arch given as k/a stays with its kernel). */
 static gboolean
 fill_targets (DkmsRequest *request, const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOptions *options,
               GError **error)
@@ -266,7 +266,8 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   return g_steal_pointer (&request);
 }
 
-/* An rpm package brings its own module: rpm installs it, autoinstall does the rest (spec/build-install.md §15). */
+/* An rpm package brings its own module: rpm installs it, autoinstall does the rest (docs/interface/build-install.md
+ * §15). */
 static gboolean
 install_rpm (const DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsRequest *request, GError **error)
 {

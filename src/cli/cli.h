@@ -179,9 +179,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsOptions, dkms_options_free)
  */
 int dkms_verb_run (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, DkmsOptions *options);
 
-/** Returns: the exit status of spec/cli.md §9 for an error */
+/** Returns: the exit status of docs/interface/cli.md §9 for an error */
 int dkms_exit_code (const GError *error);
 /** Runs the dkms command. Returns: its exit status */
 int dkms_cli_main (int argc, char **argv);
-/** Runs common.postinst (spec/integration.md §6). Returns: its exit status */
+/** Runs common.postinst (docs/interface/integration.md §6). Returns: its exit status */
 int dkms_postinst_main (int argc, char **argv);

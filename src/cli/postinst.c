@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The personality common.postinst: what packages with modules run after they are installed
- * (spec/integration.md §6). It decides what is to be done, and does it as the verbs do. */
+ * (docs/interface/integration.md §6). It decides what is to be done, and does it as the verbs do. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

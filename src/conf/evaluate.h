@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Asks one bash process for the values that configuration files assign (spec/dkms-conf.md §2). */
+/* Asks one bash process for the values that configuration files assign (docs/interface/dkms-conf.md §2). */
 #pragma once
 
 #include "conf/recipe.h"

@@ -14,7 +14,7 @@ typedef struct {
   GPtrArray *deprecated; /* one finished sentence each */
 } DkmsRecipe;
 
-/* One module file that a recipe makes (spec/dkms-conf.md §4). */
+/* One module file that a recipe makes (docs/interface/dkms-conf.md §4). */
 typedef struct {
   const char *built_name;
   char *built_location; /* below the build directory; "" or ends in a slash */
@@ -51,7 +51,7 @@ char **dkms_recipe_depends (const DkmsRecipe *self);
 
 /**
  * dkms_recipe_check:
- * @strict: with the checks for add, build and install (spec/dkms-conf.md §6)
+ * @strict: with the checks for add, build and install (docs/interface/dkms-conf.md §6)
  *
  * Returns: (transfer full): one sentence per problem, in the spec's order; empty when valid
  */
@@ -80,7 +80,7 @@ GPtrArray *dkms_recipe_outputs (const DkmsRecipe *self, const DkmsKernel *kernel
                                 const char *config);
 /** Returns: whether exclusivity rejects everything (77) */
 gboolean dkms_recipe_excluded (const DkmsRecipe *self, const DkmsKernel *kernel, const char *config);
-/** Returns: (transfer full): the make command line, without injected arguments (spec/dkms-conf.md §8) */
+/** Returns: (transfer full): the make command line, without injected arguments (docs/interface/dkms-conf.md §8) */
 char *dkms_recipe_make (const DkmsRecipe *self, const DkmsKernel *kernel, const char *build_dir, gboolean llvm);
 /** Returns: (transfer full): @make with -j@jobs (NULL: a jobserver gives the jobs, and -j would end that) and
  *  KERNELRELEASE injected where the rule says so */

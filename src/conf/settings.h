@@ -52,7 +52,7 @@ typedef struct {
  * @root: (transfer full): the root of this run
  *
  * Built-in defaults, then the environment, then framework.conf and framework.conf.d
- * (spec/framework-conf.md). A file of nothing but comments costs no process.
+ * (docs/interface/framework-conf.md). A file of nothing but comments costs no process.
  *
  * Returns: (transfer full) (nullable)
  */
@@ -88,7 +88,7 @@ char **dkms_settings_known (void);
 /** Returns: (transfer full) (nullable): the file that sets @name, the last of several; NULL if nothing sets it */
 char *dkms_settings_place (const DkmsSettings *self, const char *name);
 /** Returns: (transfer full) (nullable): where all modules go below a kernel's directory, whatever recipes say
- * (spec/dkms-conf.md §4), such as "/updates/dkms"; NULL where recipes decide */
+ * (docs/interface/dkms-conf.md §4), such as "/updates/dkms"; NULL where recipes decide */
 char *dkms_settings_destination (const DkmsSettings *self);
 /**
  * dkms_settings_fail:

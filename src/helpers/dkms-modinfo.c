@@ -4,7 +4,7 @@
  *
  * dkms-modinfo FILE...: for each file prints "version NUL srcversion NUL". Version is the first word of the module's
  * `version` field; srcversion its `srcversion` field, else the second word of `version`; absent ones are empty
- * (spec/build-install.md §7). Exit 1 with one line on stderr when a file is not a module.
+ * (docs/interface/build-install.md §7). Exit 1 with one line on stderr when a file is not a module.
  *
  * dkms-modinfo --facts FILE...: for each file, which may be compressed, prints pairs "key NUL value NUL":
  *   class, data, type, machine   decimal numbers of its ELF header

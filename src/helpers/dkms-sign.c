@@ -377,7 +377,7 @@ add_extension (X509 *certificate, int nid, const char *value)
   return ok;
 }
 
-/* A self-signed CA certificate for code signing that lasts for 100 years (spec/build-install.md §4). */
+/* A self-signed CA certificate for code signing that lasts for 100 years (docs/interface/build-install.md §4). */
 static X509 *
 make_certificate (EVP_PKEY *key)
 {

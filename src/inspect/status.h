@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* `dkms status`: the lines of spec/tree.md §6. */
+/* `dkms status`: the lines of docs/interface/tree.md §6. */
 #pragma once
 
 #include "plan/run.h"

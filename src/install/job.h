@@ -30,7 +30,7 @@ typedef struct {
   gboolean force_version_override;
 } DkmsJob;
 
-/** Returns: (transfer full): environment for scripts and make (spec/dkms-conf.md §11) */
+/** Returns: (transfer full): environment for scripts and make (docs/interface/dkms-conf.md §11) */
 char **dkms_job_env (const DkmsJob *job);
 /** Returns: (transfer full): a path below <m>/<v>/<k>/<a> */
 char *dkms_job_base (const DkmsJob *job, const char *below);
@@ -71,7 +71,7 @@ int dkms_script_run (const DkmsJob *job, const char *directive);
 
 /**
  * dkms_install:
- * Puts the built modules of @job in place (spec/build-install.md §6, steps 7 to 10), all in one
+ * Puts the built modules of @job in place (docs/interface/build-install.md §6, steps 7 to 10), all in one
  * transaction. @previous is the version whose files are in the way, NULL if none is installed.
  */
 gboolean dkms_install (const DkmsJob *job, const char *previous, GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -84,7 +84,7 @@ gboolean dkms_install (const DkmsJob *job, const char *previous, GError **error)
  */
 DkmsRecipe *dkms_recipe_of_files (const DkmsSettings *settings, const char *module, const char *version,
                                   const DkmsKernel *kernel);
-/** Takes the modules of @job away again and restores originals (spec/build-install.md §11). */
+/** Takes the modules of @job away again and restores originals (docs/interface/build-install.md §11). */
 gboolean dkms_uninstall (const DkmsJob *job, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** Turns on force for the modules that /usr/share/dkms/modules_to_force_install names. */
@@ -95,7 +95,7 @@ void dkms_weak_modules (const DkmsJob *job, gboolean add);
 gboolean dkms_kernel_dir_clean (const DkmsSettings *settings, const char *release,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** How a built file relates to one that is there already (spec/build-install.md §7). */
+/** How a built file relates to one that is there already (docs/interface/build-install.md §7). */
 typedef enum { DKMS_VERDICT_INSTALL, DKMS_VERDICT_OLDER, DKMS_VERDICT_SAME } DkmsVerdict;
 /** @built and @found are paths inside the root. */
 DkmsVerdict dkms_version_check (const DkmsJob *job, const char *built, const char *found, GError **error);
@@ -103,7 +103,8 @@ DkmsVerdict dkms_version_check (const DkmsJob *job, const char *built, const cha
 /** Returns: whether both files state the same module version (none counts as a version) */
 gboolean dkms_version_equal (const DkmsJob *job, const char *built, const char *found);
 
-/** Runs depmod for one kernel by the rules of spec/build-install.md §9, and drops the note; a failure is a warning. */
+/** Runs depmod for one kernel by the rules of docs/interface/build-install.md §9, and drops the note; a failure is a
+ * warning. */
 void dkms_depmod (const DkmsSettings *settings, DkmsUi *ui, const DkmsWork *work, const char *release,
                   gboolean disabled);
 /** Loads modules for all hardware of this machine, if the admin asked for it. Failures do not matter. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Modules that serve the compatible siblings of a kernel (spec/build-install.md §10). */
+/* Modules that serve the compatible siblings of a kernel (docs/interface/build-install.md §10). */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <string.h>

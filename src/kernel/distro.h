@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the distribution of a root decides: one table, one row per family (spec/cli.md §2). */
+/* What the distribution of a root decides: one table, one row per family (docs/interface/cli.md §2). */
 #pragma once
 
 #include "base/root.h"
 
-/* Who makes modules of one kernel serve its compatible siblings (spec/build-install.md §10). */
+/* Who makes modules of one kernel serve its compatible siblings (docs/interface/build-install.md §10). */
 typedef enum { DKMS_WEAK_NONE, DKMS_WEAK_RHEL, DKMS_WEAK_SUSE } DkmsWeak;
 
 typedef struct {
@@ -18,7 +18,7 @@ typedef struct {
 } DkmsFamily;
 
 typedef struct {
-  char *id; /* spec/cli.md §2: what recipes see as running_distribution */
+  char *id; /* docs/interface/cli.md §2: what recipes see as running_distribution */
   const DkmsFamily *family;
   DkmsWeak weak;
 } DkmsDistro;
@@ -36,7 +36,7 @@ char *dkms_distro_headers_package (const DkmsDistro *self, const char *release);
  * @kernel_dir: <install_tree>/<release>
  * @machine: as `uname -m` prints it
  *
- * The architecture of a kernel when none is given (spec/cli.md §5, rule 3): what rpm says of the
+ * The architecture of a kernel when none is given (docs/interface/cli.md §5, rule 3): what rpm says of the
  * package that owns its directory on rpm systems, else @machine.
  *
  * Returns: (transfer full)

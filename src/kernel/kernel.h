@@ -53,9 +53,9 @@ char *dkms_kernel_read_built (const DkmsKernel *self, const DkmsRoot *root, cons
 gboolean dkms_kernel_config_has (const char *config, const char *name);
 /** Returns: (transfer full) (nullable): the value of @name in @config (may be NULL), without quotes */
 char *dkms_kernel_config_value (const char *config, const char *name);
-/** Returns: "", ".gz", ".xz" or ".zst": what the kernel's own modules use (spec/build-install.md §1) */
+/** Returns: "", ".gz", ".xz" or ".zst": what the kernel's own modules use (docs/interface/build-install.md §1) */
 const char *dkms_kernel_compression (const DkmsKernel *self, const DkmsRoot *root);
-/** Returns: whether custom and default make commands get LLVM=1 (spec/dkms-conf.md §8) */
+/** Returns: whether custom and default make commands get LLVM=1 (docs/interface/dkms-conf.md §8) */
 gboolean dkms_kernel_is_llvm (const DkmsKernel *self, const DkmsRoot *root, const char *config);
-/** Returns: (transfer full): @env with CC, KERNEL_CC, LD, KERNEL_LD as spec/build-install.md §3 chooses */
+/** Returns: (transfer full): @env with CC, KERNEL_CC, LD, KERNEL_LD as docs/interface/build-install.md §3 chooses */
 char **dkms_kernel_compiler_env (const DkmsKernel *self, const DkmsRoot *root, const char *config, char **env);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The two version orders of dkms: VER (spec/dkms-conf.md §7) and GNU version sort. */
+/* The two version orders of dkms: VER (docs/interface/dkms-conf.md §7) and GNU version sort. */
 #pragma once
 
 #include <glib.h>

@@ -31,7 +31,8 @@ gboolean dkms_plan_match (DkmsPlan *plan, const DkmsRequest *request, const Dkms
 /** kernel_preinst (modules that come back by themselves), kernel_prerm (all): builds go, empty directories last. */
 void dkms_plan_clear (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state);
 void dkms_plan_clean (DkmsPlan *plan, const DkmsTarget *target);
-/** autoinstall: the latest version of every module that wants to be there, in rounds (spec/build-install.md §12). */
+/** autoinstall: the latest version of every module that wants to be there, in rounds (docs/interface/build-install.md
+ * §12). */
 void dkms_plan_autoinstall (DkmsPlan *plan, const DkmsTarget *target, const DkmsState *state);
 /** Rebuilds, once and in order, what saw other versions of its dependencies than will be installed. */
 void dkms_plan_dependents (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target);

@@ -95,7 +95,7 @@ typedef struct {
 
 /**
  * dkms_plan_make:
- * Turns @request and @state into steps. The verb's preconditions (spec/cli.md §7) that depend on the
+ * Turns @request and @state into steps. The verb's preconditions (docs/interface/cli.md §7) that depend on the
  * state only are checked here.
  *
  * Returns: (transfer full) (nullable)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* --rpm_safe_upgrade (spec/build-install.md §16): when rpm upgrades a package, the new one's `add` runs
+/* --rpm_safe_upgrade (docs/interface/build-install.md §16): when rpm upgrades a package, the new one's `add` runs
  * before the old one's `remove` of the same module and version, both below one rpm process. */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -316,7 +316,7 @@ read_candidates (DkmsRun *run, DkmsState *state, GError **error)
   return TRUE;
 }
 
-/* Built ones before installed ones, each in the order of `sort -V` (spec/cli.md §5). */
+/* Built ones before installed ones, each in the order of `sort -V` (docs/interface/cli.md §5). */
 static int
 compare_builds (gconstpointer a, gconstpointer b)
 {
@@ -390,7 +390,7 @@ changes_something (const DkmsRun *run)
   return installs (run, NULL);
 }
 
-/* What the admin wants done after the fact (spec/framework-conf.md §4, Q-69). */
+/* What the admin wants done after the fact (docs/interface/framework-conf.md §4, Q-69). */
 static void
 finish (const DkmsRun *run, gboolean ok)
 {

@@ -31,7 +31,7 @@ gboolean dkms_world_load (DkmsWorld *self, GError **error) G_GNUC_WARN_UNUSED_RE
  */
 const DkmsRecipe *dkms_world_recipe (DkmsWorld *self, const char *module, const char *version, const char *kernel,
                                      const char *arch, GError **error);
-/** As dkms_world_recipe(), after the checks of spec/dkms-conf.md §6, whose findings are told. */
+/** As dkms_world_recipe(), after the checks of docs/interface/dkms-conf.md §6, whose findings are told. */
 const DkmsRecipe *dkms_world_valid_recipe (DkmsWorld *self, const char *module, const char *version, const char *kernel,
                                            const char *arch, gboolean strict, GError **error);
 /**

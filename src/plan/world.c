@@ -101,7 +101,7 @@ dkms_world_symvers (DkmsWorld *self, const char *release, const char *arch)
   return known->symvers;
 }
 
-/* The variables a recipe can see (spec/dkms-conf.md §2), and the one of override_dest_module_location(). */
+/* The variables a recipe can see (docs/interface/dkms-conf.md §2), and the one of override_dest_module_location(). */
 static void
 add_variables (DkmsWorld *self, DkmsQuery *query, const char *module, const char *version, const DkmsKernel *kernel)
 {

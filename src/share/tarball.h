@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Tarballs of module sources and builds (spec/build-install.md §14, §15).
+/* Tarballs of module sources and builds (docs/interface/build-install.md §14, §15).
  *
  * An archive of ours, or of the reference, has a member ./dkms_main_tree/ with a build in each <k>/<a>
  * below it, and ./dkms_source_tree/ (sources) or ./dkms_binaries_only/ (dkms.conf alone). Any other

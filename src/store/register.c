@@ -48,7 +48,7 @@ dkms_tree_check_name (const char *what, const char *name, GError **error)
 gboolean
 dkms_tree_is_kernel_name (const char *name)
 {
-  /* What else a version directory holds (spec/tree.md §1): <v>/source leads to the user's own files. */
+  /* What else a version directory holds (docs/interface/tree.md §1): <v>/source leads to the user's own files. */
   static const char *const others[] = { "build", "source", "tarball", "driver_disk", "rpm", "deb", NULL };
 
   return *name != '.' && !g_strv_contains (others, name);

@@ -310,7 +310,7 @@ add_version (const DkmsSettings *settings, DkmsState *state, int module_fd, cons
   dkms_state_give_up (state, module, error);
 }
 
-/* kernel-<k>-<a>, the links beside the versions (spec/tree.md §5). */
+/* kernel-<k>-<a>, the links beside the versions (docs/interface/tree.md §5). */
 static gboolean
 is_kernel_link_name (const char *name)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The tree on disk as plain data (spec/tree.md §1, §4, §5), and the changes to it that are no build or install:
- * registering a source and deleting what is no longer wanted, each of them one transaction.
+/* The tree on disk as plain data (docs/interface/tree.md §1, §4, §5), and the changes to it that are no build or
+ * install: registering a source and deleting what is no longer wanted, each of them one transaction.
  *
  * What this program adds to the reference's layout lives in <dkms_tree>/.dkms:
  *   lock, locks/      see dkms_lock_take()
@@ -71,8 +71,8 @@ DkmsState *dkms_state_read_most (const DkmsSettings *settings, const char *modul
 void dkms_state_give_up (DkmsState *self, const char *module, GError *error);
 /** Takes all versions of the modules in `unread` out of `versions`: a plan for a part of a module would be wrong. */
 void dkms_state_drop_unread (DkmsState *self);
-/** Fills `seen` of all builds for that kernel that recorded something (.dep_*, spec/dkms-conf.md §10), and gives up
- * modules of which that cannot be read. */
+/** Fills `seen` of all builds for that kernel that recorded something (.dep_*, docs/interface/dkms-conf.md §10), and
+ * gives up modules of which that cannot be read. */
 void dkms_state_read_seen (const DkmsSettings *settings, DkmsState *state, const char *kernel, const char *arch);
 DkmsState *dkms_state_new (void);
 void dkms_state_free (DkmsState *self);
@@ -126,7 +126,7 @@ gboolean dkms_tree_check_trusted (const DkmsSettings *settings, GError **error);
 gboolean dkms_tree_import (const DkmsSettings *settings, DkmsUi *ui, const char *host_dir, const struct stat *seen,
                            const char *module, const char *version, gboolean replaces,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Makes <m>/<v> with its source link (spec/tree.md §7, add). */
+/** Makes <m>/<v> with its source link (docs/interface/tree.md §7, add). */
 gboolean dkms_tree_register (const DkmsSettings *settings, DkmsUi *ui, const char *module, const char *version,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Deletes <m>/<v> if nothing is left in it that counts, then <m> if empty. @gone tells. */

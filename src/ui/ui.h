@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the rooms below tell, and how a person reads it. Rooms hand events to a DkmsUi; only ui/
- * writes to stdout and stderr. Streams and shapes: spec/cli.md §8.
+ * writes to stdout and stderr. Streams and shapes: docs/interface/cli.md §8.
  *
  * Several builds tell at once. What a worker process tells travels as frames to its parent (dkms_ui_event_read()),
  * and the parent's board (ui/board.h) keeps what belongs together together. */

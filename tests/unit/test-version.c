@@ -4,7 +4,7 @@
 static const struct {
   const char *in, *out;
 } normal[] = {
-  /* the table of spec/dkms-conf.md §7 */
+  /* the table of docs/interface/dkms-conf.md §7 */
   { "2.6.9-1cvs200409091247", "002.006.009-001cvs200409091247" },
   { "6.12.117+deb12-amd64", "006.012.117+deb012-amd064" },
   { "5.10-rc1", "005.010-rc001" },
