@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One program with two names: dkms, and common.postinst. */
 #include <glib.h>
 #include <string.h>
 

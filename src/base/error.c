@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Errors with path and advice, made in one call. */
 #include "base/error.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files: opened beneath a directory, read, published by rename, copied, removed, flushed. */
 #define _GNU_SOURCE
 #include "base/file.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How many jobs may run at once, when nobody says. */
 #define _GNU_SOURCE
 #include "base/jobs.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The known word that a misspelt one may be meant for. */
 #include "base/near.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Machines without /proc or /dev/null: what dkms needs of them. */
 #define _GNU_SOURCE
 #include "base/proc.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Starting programs, waiting for them, reading what they print; what this process needs from the start. */
 #define _GNU_SOURCE
 #include "base/process.h"
 

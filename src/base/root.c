@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The root that all paths lie in, be it "/" or that of --root. */
 #define _GNU_SOURCE
 #include "base/root.h"
 

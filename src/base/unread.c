@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The notes of what could not be read. */
 #define _GNU_SOURCE
 #include "base/unread.h"
 

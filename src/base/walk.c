@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The one walker of directories: any depth with two descriptors. */
 #define _GNU_SOURCE
 #include "base/walk.h"
 

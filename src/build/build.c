@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One build, from the work area to the last script. */
 #define _GNU_SOURCE
 #include "build/build.h"
 

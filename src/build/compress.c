@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Compressing modules as the kernel's own are. */
 #include <string.h>
 
 #include "base/process.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Whether the kernel will load what was built: format, vermagic, symbols. */
 #define _GNU_SOURCE
 #include "build/loadable.h"
 

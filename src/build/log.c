@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* make.log, and running commands in the work area whose output goes there. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <langinfo.h>

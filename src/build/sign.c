@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which key and certificate modules are signed with, and signing. */
 #define _GNU_SOURCE
 #include "build/sign.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The dkms command: from its words to a request, and from what came of it to an exit status. */
 #define _GNU_SOURCE
 #include "cli/cli.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the shells' completions offer. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

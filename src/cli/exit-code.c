@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The exit status of each kind of error. */
 #include "base/error.h"
 #include "cli/cli.h"
 

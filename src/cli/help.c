@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Usage and help, wrapped to the width of a terminal. */
 #include <stdio.h>
 #include <string.h>
 

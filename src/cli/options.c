@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Parsing the command line. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Asking bash what recipes say: one bash, and where there is one a sandbox, for each package. */
 #define _GNU_SOURCE
 #include "conf/evaluate.h"
 

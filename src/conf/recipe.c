@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An evaluated dkms.conf: its directives, their checks, and what follows from them. */
 #include "conf/recipe.h"
 
 #include <regex.h>

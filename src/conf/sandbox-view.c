@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What of the file system a confined command sees, collected path by path. */
 #define _GNU_SOURCE
 #include "conf/sandbox-view.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What recipes and builds are shown, what they may write to, and the limits that they get. */
 #define _GNU_SOURCE
 #include "conf/sandbox.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The settings: framework.conf, its directory, and the environment. */
 #define _GNU_SOURCE
 #include "conf/settings.h"
 

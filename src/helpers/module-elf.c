@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A reader of ELF module files that trusts no number in them. */
 #include "helpers/module-elf.h"
 
 #include <elf.h>

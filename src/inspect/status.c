@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The verb status, which compares builds with what is installed. */
 #define _GNU_SOURCE
 #include "inspect/status.h"
 

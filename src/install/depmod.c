@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Running depmod, and noticing that it is due. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <string.h>

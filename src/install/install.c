@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Putting modules in place, keeping originals aside, and the way back. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>

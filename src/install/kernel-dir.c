@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Deleting what is empty in a kernel's module directory. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Loading new modules for hardware that is there. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Finding and running the scripts of packages and administrators. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <string.h>

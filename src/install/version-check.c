@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Whether a module is newer than the one that the kernel has. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <string.h>

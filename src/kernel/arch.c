@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Names of architectures, and how ELF files and configurations tell them. */
 #include "kernel/arch.h"
 
 #include <elf.h>

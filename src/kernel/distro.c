@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What differs between distributions: destinations, architectures, names of header packages. */
 #define _GNU_SOURCE
 #include "kernel/distro.h"
 

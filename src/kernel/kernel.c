@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One kernel: where its headers are, its configuration, compiler and compression. */
 #define _GNU_SOURCE
 #include "kernel/kernel.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Modules that must be built again because one that they depend on changed. */
 #include <string.h>
 
 #include "plan/plan-private.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Requests about one module, as steps. */
 #include "plan/plan-private.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The administrator's program that is called after changes. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A run from its request to its summary. */
 #define _GNU_SOURCE
 #include "plan/steps.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What each kind of step does. */
 #define _GNU_SOURCE
 #include "plan/steps.h"
 

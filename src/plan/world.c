@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a run knows about kernels and recipes. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A source that is given, compared with the registered one. */
 #define _GNU_SOURCE
 #include "share/source.h"
 

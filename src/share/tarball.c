@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Archives of sources and builds: making, checking and loading them. */
 #define _GNU_SOURCE
 #include "share/tarball.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is damaged: files of builds and modules that should be there. */
 #define _GNU_SOURCE
 #include "store/health.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Locks lent to the scripts that a run waits for. */
 #define _GNU_SOURCE
 #include "store/loan.h"
 

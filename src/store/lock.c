@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Locks on modules and builds. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

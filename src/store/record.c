@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The record that each build and installation leaves. */
 #include "store/record.h"
 
 #include <string.h>

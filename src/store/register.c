@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Names that may be in the tree; putting sources there and taking versions away. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pwd.h>

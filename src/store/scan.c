@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reading the tree. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>

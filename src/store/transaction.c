@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Changes that happen as a whole or not at all, and what is done after a crash. */
 #define _GNU_SOURCE
 #include "store/transaction.h"
 

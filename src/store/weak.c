@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Builds for one kernel that serve another one. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Scratch directories, and sweeping those that nobody uses any more. */
 #define _GNU_SOURCE
 #include "store/work.h"
 

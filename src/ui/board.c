@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Lines for what goes on at once: live on a terminal, else in blocks. */
 #define _GNU_SOURCE
 #include "ui/board.h"
 

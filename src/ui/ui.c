@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Printing, or sending to the parent, what the other rooms have to say. */
 #include "ui/ui.h"
 
 #include <errno.h>

@@ -24,6 +24,13 @@ def test_an_include_that_points_up_is_found(tmp_path, room, header, says):
     shutil.copytree(TOP / "src", tmp_path / "src")
     shutil.copytree(TOP / "docs", tmp_path / "docs")
     (tmp_path / "src" / room).mkdir(exist_ok=True)
-    (tmp_path / "src" / room / "new.c").write_text(f'#include "{header}"\n')
+    (tmp_path / "src" / room / "new.c").write_text(f'/* SPDX */\n/* New. */\n#include "{header}"\n')
     result = check(tmp_path)
     assert result.returncode == 1 and says in result.stderr
+
+
+def test_a_file_that_does_not_say_what_it_is_for_is_found(tmp_path):
+    shutil.copytree(TOP / "src", tmp_path / "src")
+    shutil.copytree(TOP / "docs", tmp_path / "docs")
+    (tmp_path / "src/base/new.c").write_text("/* SPDX */\n#define _GNU_SOURCE\n")
+    assert "second line of src/base/new.c" in check(tmp_path).stderr
