@@ -97,15 +97,13 @@ dkms_root_open_dir (const DkmsRoot *self, const char *path, gboolean create, GEr
 int
 dkms_root_stat (const DkmsRoot *self, const char *path, struct stat *st)
 {
-  g_auto (DkmsFd) fd = -1;
-
+  gboolean host = dkms_root_is_host (self);
+  g_auto (DkmsFd) fd = host ? -1 : dkms_root_openat (self, path, O_PATH, 0);
   int result;
 
-  if (!dkms_root_is_host (self))
-    fd = dkms_root_openat (self, path, O_PATH, 0);
-  if (!dkms_root_is_host (self) && fd < 0)
+  if (!host && fd < 0)
     return -1;
-  result = fd >= 0 ? fstat (fd, st) : stat (path, st);
+  result = host ? stat (path, st) : fstat (fd, st);
   if (result < 0)
     note (self, path);
   return result;

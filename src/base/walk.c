@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The one walker of directories: any depth with two descriptors. */
+/* Walking directories: with a look at each entry, at any depth with two descriptors; or by their lists alone. */
 #define _GNU_SOURCE
 #include "base/walk.h"
 

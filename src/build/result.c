@@ -107,7 +107,7 @@ collect_symvers (const DkmsWorkArea *area, GError **error)
   struct stat st;
 
   /* A link that leads out is no file of this build. */
-  if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EXDEV || errno == ELOOP))
+  if (fd < 0 && (dkms_is_absent (errno) || errno == EXDEV))
     return TRUE;
   if (fd < 0 || fstat (fd, &st) < 0)
     return dkms_fail_errno (error, "read", "Module.symvers");

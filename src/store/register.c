@@ -106,8 +106,7 @@ dkms_tree_check_trusted (const DkmsSettings *settings, GError **error)
 
   for (gsize i = 0; i < G_N_ELEMENTS (dirs); i++)
     {
-      g_autofree char *path
-          = *dirs[i] != '\0' ? dkms_tree_path (settings, dirs[i], NULL) : g_strdup (settings->dkms_tree);
+      g_autofree char *path = dkms_tree_path (settings, dirs[i], NULL);
       g_autofree char *shown = dkms_root_host_path (settings->root, path);
       struct stat st;
 

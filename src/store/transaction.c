@@ -721,22 +721,18 @@ static gboolean
 prepare (DkmsTransaction *self, DkmsUi *ui, int journal, const char *name, GError **error)
 {
   const DkmsRoot *root = self->settings->root;
-  json_t *temps = json_array (), *plan;
-  json_t *ops = json_pack ("{s:i,s:O}", "format", FORMAT, "ops", self->ops);
+  json_t *dirs = missing_dirs (self), *temps, *plan, *ops;
   gboolean ok;
 
-  plan = json_pack ("{s:i,s:o,s:o}", "format", FORMAT, "temps", temps, "dirs", missing_dirs (self));
+  /* What is to be changed was decided by what was read. */
+  if (!dkms_unread_check (error))
+    return json_decref (dirs), FALSE;
+  temps = json_array ();
   for (guint i = 0; i < self->stages->len; i++)
     json_array_append_new (temps, json_string (g_array_index (self->stages, Stage, i).temp));
-  /* What is to be changed was decided by what was read. */
-  ok = dkms_unread_check (error);
-  if (!ok)
-    {
-      json_decref (plan);
-      json_decref (ops);
-      return FALSE;
-    }
-  ok = write_journal (journal, name, plan, error) && make_dirs (root, json_object_get (plan, "dirs"), error);
+  plan = json_pack ("{s:i,s:o,s:o}", "format", FORMAT, "temps", temps, "dirs", dirs);
+  ops = json_pack ("{s:i,s:O}", "format", FORMAT, "ops", self->ops);
+  ok = write_journal (journal, name, plan, error) && make_dirs (root, dirs, error);
   for (guint i = 0; ok && i < self->stages->len; i++)
     ok = write_stage (root, &g_array_index (self->stages, Stage, i), error);
   if (!ok)
