@@ -114,7 +114,7 @@ check_tree (const DkmsSettings *settings, const DkmsOptions *options, const Dkms
       || (verb->adds && (options->source != NULL || options->archive != NULL)
           && dkms_root_is_dir (settings->root, parent)))
     return TRUE;
-  return dkms_fail (error, (int)verb->no_tree, shown,
+  return dkms_fail (error, verb->no_tree, shown,
                     verb->adds ? "Correct the path after --dkmstree, or create that directory for a new tree."
                                : "Correct the path after --dkmstree.",
                     "There is no tree %s", shown);

@@ -95,8 +95,8 @@ check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError 
     return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, options->bare_dir, "Name the directory that holds it.",
                       "The directory %s holds no dkms.conf", options->bare_dir);
   if (options->missing != NULL)
-    return dkms_fail (error, (int)verb->no_file, options->missing, "Check the spelling.",
-                      "There is no file or directory %s", options->missing);
+    return dkms_fail (error, verb->no_file, options->missing, "Check the spelling.", "There is no file or directory %s",
+                      options->missing);
   return verb->check_options == NULL || verb->check_options (options, error);
 }
 
@@ -147,12 +147,6 @@ add_all_kernels (const DkmsSettings *settings, DkmsOptions *options, GError **er
                        "No kernel in %s has headers", shown);
 }
 
-static int
-compare_releases (gconstpointer a, gconstpointer b)
-{
-  return dkms_version_sort (*(const char *const *)a, *(const char *const *)b);
-}
-
 /* The system in --root is not the one that runs: its own kernel is meant, the newest, or all that have headers with
  * autoinstall. */
 static gboolean
@@ -172,7 +166,7 @@ add_kernel_of_root (const DkmsSettings *settings, DkmsOptions *options, const Dk
       g_ptr_array_unref (names);
       names = dkms_kernel_list (settings->root, settings->install_tree, FALSE);
     }
-  g_ptr_array_sort (names, compare_releases);
+  g_ptr_array_sort (names, dkms_version_compare_names);
   if (names->len > 0)
     dkms_options_add_kernel (options, names->pdata[names->len - 1]);
   return names->len > 0 || !verb->builds

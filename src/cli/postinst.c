@@ -74,12 +74,6 @@ may_be_built (const Postinst *p, const char *kernel)
 
 /* ---- kernels ---- */
 
-static int
-compare_releases (gconstpointer a, gconstpointer b)
-{
-  return dkms_version_sort (*(const char *const *)a, *(const char *const *)b);
-}
-
 /* Every kernel with a build link, oldest first. */
 static GPtrArray *
 kernels_with_headers (const Postinst *p)
@@ -98,7 +92,7 @@ kernels_with_headers (const Postinst *p)
       else
         dkms_unread_note (fd, build, errno);
     }
-  g_ptr_array_sort (found, compare_releases);
+  g_ptr_array_sort (found, dkms_version_compare_names);
   return found;
 }
 
@@ -270,9 +264,10 @@ serve (Postinst *p, const char *kernel)
 
   if (strstr (kernel, "BOOT") != NULL)
     return printf ("Nothing is built for the installation kernel %s.\n", kernel), 0;
-  if (!may_be_built (p, kernel) && (fd < 0 || !dkms_is_link_at (fd, "source")))
+  gboolean built = may_be_built (p, kernel);
+  if (!built && (fd < 0 || !dkms_is_link_at (fd, "source")))
     return printf ("There are only ready-made modules, and none for kernel %s.\n", kernel), 0;
-  if (!may_be_built (p, kernel) && !dkms_root_is_dir (root, include))
+  if (!built && !dkms_root_is_dir (root, include))
     return printf ("The headers of kernel %s are missing; nothing is built for it.\n", kernel), 0;
   status = run (p, "install", kernel);
   return status == 77 ? 0 : status;

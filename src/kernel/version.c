@@ -68,3 +68,9 @@ dkms_version_sort (const char *a, const char *b)
     }
   return strcmp (a, b);
 }
+
+int
+dkms_version_compare_names (gconstpointer a, gconstpointer b)
+{
+  return dkms_version_sort (*(const char *const *)a, *(const char *const *)b);
+}

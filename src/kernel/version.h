@@ -10,3 +10,5 @@ char *dkms_version_normalize (const char *version);
 int dkms_version_compare (const char *a, const char *b);
 /** Order of `sort -V`: digit runs by value, letters before other characters, '~' before the end. */
 int dkms_version_sort (const char *a, const char *b);
+/** The same for g_ptr_array_sort() of names. */
+int dkms_version_compare_names (gconstpointer a, gconstpointer b);
