@@ -102,13 +102,14 @@ open_sandbox (DkmsWorkArea *area, GError **error)
   g_autofree char *version_dir = g_path_get_dirname (area->tool_dir);
   g_autofree char *scratch = dkms_root_host_path (root, area->dir);
   g_autofree char *view = area->view != NULL ? dkms_root_host_path (root, area->view) : NULL;
-  g_autoptr (GPtrArray) keys = g_ptr_array_new_with_free_func (g_free);
-  char *key = NULL;
+  g_autoptr (GPtrArray) releases = g_ptr_array_new ();
+  g_autoptr (GPtrArray) keys = NULL;
 
+  g_ptr_array_add (releases, job->kernel->release);
   /* Modules may stay unsigned: nobody may see the key all the same. */
-  if (!dkms_settings_signing_key (job->settings, job->kernel->release, &key, error))
+  keys = dkms_settings_key_files (job->settings, releases, error);
+  if (keys == NULL)
     return FALSE;
-  g_ptr_array_add (keys, key);
   if (job->signer != NULL && job->signer->key != NULL)
     g_ptr_array_add (keys, dkms_root_tool_path (root, job->signer->key));
   const DkmsConfinement confinement = { .settings = job->settings,

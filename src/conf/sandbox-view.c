@@ -379,7 +379,8 @@ dkms_view_hide (DkmsView *self, const char *path)
 {
   g_autofree char *real = *path == '/' ? follow (self, path, NULL) : NULL;
 
-  if (real != NULL && strcmp (real, "/") != 0)
+  if (real != NULL && strcmp (real, "/") != 0
+      && !g_ptr_array_find_with_equal_func (self->secret, real, g_str_equal, NULL))
     g_ptr_array_add (self->secret, g_steal_pointer (&real));
 }
 

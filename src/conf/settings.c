@@ -331,11 +331,11 @@ dkms_settings_reread (const DkmsSettings *self, const char *wanted, const char *
   return read_files (self, wanted, kernel, values, NULL, error);
 }
 
-gboolean
-dkms_settings_signing_key (const DkmsSettings *self, const char *kernel, char **key, GError **error)
+/* Whether the key may depend on the kernel. */
+static gboolean
+key_varies (const DkmsSettings *self)
 {
   g_autoptr (GPtrArray) files = dkms_settings_files (self);
-  g_autoptr (DkmsRecipe) values = NULL;
   gboolean varies = FALSE;
 
   for (guint i = 0; i < files->len && !varies; i++)
@@ -343,13 +343,29 @@ dkms_settings_signing_key (const DkmsSettings *self, const char *kernel, char **
       g_autofree char *text = dkms_root_read (self->root, files->pdata[i], 1 << 20, NULL, NULL);
       varies = text == NULL || (strstr (text, "mok_signing_key") != NULL && strstr (text, "kernelver") != NULL);
     }
-  if (varies && !dkms_settings_reread (self, "mok_signing_key", kernel, &values, error))
-    return FALSE;
-  const char *value = values != NULL ? dkms_recipe_get (values, "mok_signing_key", 0) : "";
-  if (*value == '\0')
-    value = self->signing_key;
-  *key = *value == '/' ? dkms_root_tool_path (self->root, value) : g_strdup (value);
-  return TRUE;
+  return varies;
+}
+
+GPtrArray *
+dkms_settings_key_files (const DkmsSettings *self, const GPtrArray *releases, GError **error)
+{
+  g_autoptr (GPtrArray) keys = g_ptr_array_new_with_free_func (g_free);
+
+  if (*self->signing_key == '/')
+    g_ptr_array_add (keys, dkms_root_tool_path (self->root, self->signing_key));
+  if (releases->len == 0 || !key_varies (self))
+    return g_steal_pointer (&keys);
+  for (guint i = 0; i < releases->len; i++)
+    {
+      g_autoptr (DkmsRecipe) values = NULL;
+
+      if (!dkms_settings_reread (self, "mok_signing_key", releases->pdata[i], &values, error))
+        return NULL;
+      const char *key = values != NULL ? dkms_recipe_get (values, "mok_signing_key", 0) : "";
+      if (*key == '/')
+        g_ptr_array_add (keys, dkms_root_tool_path (self->root, key));
+    }
+  return g_steal_pointer (&keys);
 }
 
 DkmsSettings *

@@ -72,13 +72,14 @@ gboolean dkms_settings_reread (const DkmsSettings *self, const char *names, cons
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
- * dkms_settings_signing_key:
- * @key: (out): the key that mok_signing_key names for @kernel, as tools name it; it may be no path
+ * dkms_settings_key_files:
+ * @releases: (element-type utf8): of kernels
  *
- * Costs a process only if framework.conf makes the key depend on the kernel.
+ * Returns: (transfer full) (nullable) (element-type utf8): the key files that mok_signing_key names, as tools name
+ * them: `signing_key`, and those for @releases if framework.conf makes the key depend on the kernel, which costs a
+ * process for each. NULL with an error
  */
-gboolean dkms_settings_signing_key (const DkmsSettings *self, const char *kernel, char **key,
-                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
+GPtrArray *dkms_settings_key_files (const DkmsSettings *self, const GPtrArray *releases, GError **error);
 
 /** Returns: (transfer full): the files of framework.conf that exist, paths inside the root in the order they are read
  */

@@ -314,19 +314,14 @@ header_dirs (DkmsWorld *self)
 static GPtrArray *
 signing_keys (DkmsWorld *self, GError **error)
 {
-  g_autoptr (GPtrArray) keys = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) releases = g_ptr_array_new ();
   GHashTableIter iter;
   gpointer known;
 
   g_hash_table_iter_init (&iter, self->kernels);
   while (g_hash_table_iter_next (&iter, NULL, &known))
-    {
-      char *key = NULL;
-      if (!dkms_settings_signing_key (self->settings, ((const Known *)known)->kernel->release, &key, error))
-        return NULL;
-      g_ptr_array_add (keys, key);
-    }
-  return g_steal_pointer (&keys);
+    g_ptr_array_add (releases, ((const Known *)known)->kernel->release);
+  return dkms_settings_key_files (self->settings, releases, error);
 }
 
 gboolean
