@@ -130,6 +130,19 @@ def count_points(name, things, template):
         return int(out.read())
 
 
+def run_all(one, common, cases, title, capsys):
+    """Calls @one with the arguments @common and those of each case, on all processors. Returns: all that was wrong"""
+    start = time.monotonic()
+    wrong = []
+    with concurrent.futures.ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
+        futures = [pool.submit(one, *common, *case) for case in cases]
+        for future in futures:
+            wrong += future.result()
+    with capsys.disabled():
+        print(f"\n{title}, {len(cases)} runs, {len(wrong)} losses, {time.monotonic() - start:.0f} s", end="")
+    return wrong
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize("how", ["kill", "fail"])
 def test_crash(things, name, how, capsys):
@@ -141,14 +154,7 @@ def test_crash(things, name, how, capsys):
         cases = [(n, 0) for n in points]
     else:
         cases = [(n, e) for n in points for e in ERRORS] if ALL else [(n, ERRORS[i % 4]) for i, n in enumerate(points)]
-    start = time.monotonic()
-    wrong = []
-    with concurrent.futures.ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
-        futures = [pool.submit(hurt, name, things, template, before, after, how, n, e) for n, e in cases]
-        for future in futures:
-            wrong += future.result()
-    with capsys.disabled():
-        print(f"\n{how} {name}: {total} calls, {len(cases)} runs, {len(wrong)} losses, {time.monotonic() - start:.0f} s", end="")
+    wrong = run_all(hurt, (name, things, template, before, after, how), cases, f"{how} {name}: {total} calls", capsys)
     shutil.rmtree(things[0] / name)
     assert wrong == [], "\n".join(wrong[:12])
 

@@ -5,18 +5,16 @@ command again gets there, and status prints every line or says what it could not
 those of other programs are left out (point.c says which). DKMS_CRASH=all takes every call with every error; otherwise
 it is a sample, spread evenly, with the errors in turn.
 """
-import concurrent.futures
 import errno
 import os
 import shutil
 import subprocess
-import time
 
 import pytest
 
 import lab as stage
 from lab import DKMS
-from test_crash import ALL, READERS, SCENARIOS, set_stage, things, words  # noqa: F401
+from test_crash import ALL, READERS, SCENARIOS, run_all, set_stage, things, words  # noqa: F401
 
 ERRORS = [errno.EIO, errno.EMFILE, errno.ENOMEM, errno.ESTALE]
 # name: how many runs the sample has
@@ -79,13 +77,6 @@ def test_what_cannot_be_read_is_not_absent(things, name, capsys):  # noqa: F811
         step = max(total / SAMPLES[name], 1)
         numbers = sorted({int(1 + i * step) for i in range(SAMPLES[name]) if 1 + i * step <= total})
         cases = [(n, ERRORS[i % len(ERRORS)]) for i, n in enumerate(numbers)]
-    start = time.monotonic()
-    wrong = []
-    with concurrent.futures.ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
-        futures = [pool.submit(fail_one, name, things, template, before, after, expected, n, e) for n, e in cases]
-        for future in futures:
-            wrong += future.result()
-    with capsys.disabled():
-        print(f"\nread {name}: {total} calls, {len(cases)} runs, {len(wrong)} losses, {time.monotonic() - start:.0f} s", end="")
+    wrong = run_all(fail_one, (name, things, template, before, after, expected), cases, f"read {name}: {total} calls", capsys)
     shutil.rmtree(things[0] / name)
     assert wrong == [], "\n".join(wrong[:40])
