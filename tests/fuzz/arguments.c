@@ -40,6 +40,7 @@ new_settings (void)
   settings->addon_modules_dir = g_strdup ("");
   settings->post_transaction = g_strdup ("");
   settings->build_environment = g_strdup ("");
+  settings->signing_key = g_strdup ("");
   settings->directives = g_ptr_array_new_with_free_func (g_free);
   settings->root = dkms_root_open (like->root->host_path, NULL);
   settings->distro = dkms_distro_read (settings->root, NULL);
