@@ -177,7 +177,7 @@ def test_private_files(root, seen_outside, parent):
 
 
 @pytest.mark.parametrize("command,word", [
-    ("touch /usr/local/x", "its own directory only"), ("mkdir /lib/firmware/x", "its own directory only"),
+    ("touch /usr/local/x", "its own directory only"), ("mkdir /usr/lib/x", "its own directory only"),
     ("cp foo.c /var/cache/x", "/var/cache is there, but a build does not see it"), ("mkdir -p /root/.cache/x", "its own directory only"), ("mknod x c 1 3", "root's rights"),
     ("echo 'error: no address in /proc/kallsyms'; false", "kallsyms")])
 def test_other_limits(root, command, word):
