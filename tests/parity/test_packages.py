@@ -1,7 +1,8 @@
 """The same real packages through the distribution's dkms and through ours, in twin roots.
 
 DKMS_PARITY=all takes every *-dkms package of the distribution, or it lists packages; otherwise eight
-are taken. DKMS_PARITY_KERNEL names the kernel release; otherwise the oldest with headers.
+are taken. DKMS_PARITY_KERNEL names the kernel release; otherwise the oldest with headers. Our builds run
+as the user _dkms, as on a machine with our package; with DKMS_PARITY_USER=root as root.
 """
 import os
 import pathlib
