@@ -38,6 +38,12 @@ def mounted(path, options="size=50%"):
         subprocess.run(["umount", "-R", path], check=True)
 
 
+def strace(*words, **keywords):
+    """Runs strace -f WORDS. No sanitizer looks for leaks there: it cannot under ptrace."""
+    return subprocess.run(["strace", "-f", *words], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                          env=dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=0"), **keywords)
+
+
 def eventually(condition):
     """Waits until @condition holds, which takes as long as the machine needs."""
     end = time.monotonic() + 60

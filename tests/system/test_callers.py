@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import ARCH, DKMS, K1
+from conftest import ARCH, DKMS, K1, strace
 
 INSTALLED = [f"foo/1.0, {K1}, {ARCH}: installed"]
 
@@ -223,10 +223,9 @@ def test_file_system_without_locks(root, verb):
     root.ok("add", "foo/1.0")
     root.source("bar")
     words = {"add": ["bar/1.0"], "install": ["foo/1.0", "-k", K1], "autoinstall": ["-k", K1], "remove": ["foo/1.0", "--all"]}[verb]
-    command = ["strace", "-f", "-o", "/dev/null", "-e", "inject=flock:error=ENOLCK", DKMS, "--root", root.path]
-    keywords = dict(capture_output=True, text=True, check=False, env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
-    result = subprocess.run([*command, verb, *words], **keywords)
+    command = ["-o", "/dev/null", "-e", "inject=flock:error=ENOLCK", DKMS, "--root", root.path]
+    result = strace(*command, verb, *words, check=False)
     assert result.returncode == 1, result
     assert "supports no locks" in result.stderr and f"{root.tree}/.dkms/" in result.stderr and "--dkmstree" in result.stderr, result
-    assert subprocess.run([*command, "status"], **keywords).stdout == "foo/1.0: added\n", "nobody changes what is read"
+    assert strace(*command, "status", check=False).stdout == "foo/1.0: added\n", "nobody changes what is read"
     assert root.status() == ["foo/1.0: added"]

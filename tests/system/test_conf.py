@@ -1,11 +1,10 @@
 """What recipes, overrides and framework.conf can say."""
 import os
 import pwd
-import subprocess
 
 import pytest
 
-from conftest import ARCH, DKMS, K1, K2
+from conftest import ARCH, DKMS, K1, K2, strace
 
 
 def log_of(root, kernel=K1):
@@ -315,9 +314,7 @@ def test_recipe_is_not_read_unconfined_in_silence(root, tmp_path, mode, rc):
     directory = tmp_path / "checkout"
     root.source(extra=f"touch {tmp_path}/mark\n").rename(directory)
     root.framework(f"sandbox={mode}\n")
-    command = ["strace", "-f", "-o", "/dev/null", "-e", "inject=unshare:error=EPERM", DKMS, "--root", root.path, "add", directory]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-                            env=dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=0"))
+    result = strace("-o", "/dev/null", "-e", "inject=unshare:error=EPERM", DKMS, "--root", root.path, "add", directory, check=False)
     assert result.returncode == rc and "namespaces: Operation not permitted" in result.stderr, result
     assert result.stderr.count("Recipes are read without a sandbox here") == (mode == "auto")
     assert (tmp_path / "mark").exists() == (mode == "auto")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ARCH, DKMS, K1, K2
+from conftest import ARCH, DKMS, K1, K2, strace
 
 DATA = pathlib.Path(__file__).resolve().parents[2] / "data"
 RUNNING = os.uname().release
@@ -152,7 +152,7 @@ def test_it_starts_no_second_dkms(root, tmp_path):
     link.symlink_to(DKMS)
     root.source()
     trace = tmp_path / "trace"
-    subprocess.run(["strace", "-f", "-e", "trace=execve", "-o", trace, link, "--root", root.path, "foo", "1.0"], check=True, capture_output=True)
+    strace("-e", "trace=execve", "-o", trace, link, "--root", root.path, "foo", "1.0", check=True)
     assert states(root) == [K1, K2]
     started = re.findall(r'execve\("([^"]*)"', trace.read_text())
     assert [path for path in started if path.endswith(("/dkms", "/common.postinst"))] == [str(link)]
@@ -301,8 +301,7 @@ def test_shipped_framework_conf_changes_nothing(root):
                      "build_environment post_transaction continue_on_error").split():
         assert f"\n#{variable}=" in text
     root.framework(text)
-    trace = subprocess.run(["strace", "-f", "-e", "trace=execve", DKMS, "--root", root.path, "status"], capture_output=True, text=True,
-                           check=True, env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+    trace = strace("-e", "trace=execve", DKMS, "--root", root.path, "status", check=True)
     assert trace.stderr.count("execve(") == 1, "a file of comments costs no shell"
     examples = "\n".join(line[1:] for line in text.splitlines() if line.startswith("#") and "=" in line and line[1].isalpha() and " " not in line.split("=")[0])
     subprocess.run(["sh", "-n"], input=examples, text=True, check=True)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import ARCH, DKMS, K1, K2, mounted
+from conftest import ARCH, DKMS, K1, K2, mounted, strace
 
 HELPER = pathlib.Path(DKMS).parent / "helpers/dkms-sandbox"
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="what the sandbox keeps from root is tested as root")
@@ -260,9 +260,7 @@ def test_a_package_cannot_open_its_own_cage(root):
 def no_namespaces(tmp_path):
     """A way to run dkms where the kernel refuses namespaces, as in many containers."""
     def run(root, *arguments):
-        command = ["strace", "-f", "-o", "/dev/null", "-e", "inject=unshare:error=EPERM", DKMS, "--root", root.path, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-                              env=dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=0"))
+        return strace("-o", "/dev/null", "-e", "inject=unshare:error=EPERM", DKMS, "--root", root.path, *arguments, check=False)
     return run
 
 

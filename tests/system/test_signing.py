@@ -9,7 +9,7 @@ import struct
 import subprocess
 
 import pytest
-from conftest import ARCH, DKMS, K1, K2, as_nobody, mounted
+from conftest import ARCH, DKMS, K1, K2, as_nobody, mounted, strace
 
 HELPER = pathlib.Path(DKMS).parent / "helpers/dkms-sign"
 MAGIC = b"~Module signature appended~\n"
@@ -235,8 +235,8 @@ def test_passphrase(signing, tmp_path):
 
 def test_the_key_gets_into_no_core_dump(signing, tmp_path):
     trace = tmp_path / "trace"
-    subprocess.run(["strace", "-f", "-e", "trace=execve,prlimit64,setrlimit,prctl,openat,open", "-o", trace, DKMS, "--root", signing.path,
-                    "install", "foo/1.0", "-k", K1], check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    strace("-e", "trace=execve,prlimit64,setrlimit,prctl,openat,open", "-o", trace, DKMS, "--root", signing.path,
+           "install", "foo/1.0", "-k", K1, check=True)
     lines = trace.read_text().splitlines()
     pid = next(line.split()[0] for line in lines if "dkms-sign" in line and ', "sign",' in line)
     own = [line for line in lines if line.startswith(f"{pid} ")]

@@ -8,7 +8,7 @@ import subprocess
 import tarfile
 
 import pytest
-from conftest import ARCH, DKMS, K1, K2, Root, as_nobody
+from conftest import ARCH, DKMS, K1, K2, Root, as_nobody, strace
 
 FORMS = {".tar.gz": b"\x1f\x8b", ".tar.xz": b"\xfd7zXZ", ".tar.zst": b"\x28\xb5\x2f\xfd", ".tar.bz2": b"BZh", ".tar": b"./"}
 
@@ -80,8 +80,7 @@ def test_loaded_builds_need_no_recipe_for_status(root, other, tmp_path):
     built(root)
     root.ok("mktarball", "foo/1.0", "-k", K1, "--archive", tmp_path / "x.tar")
     other.ok("ldtarball", tmp_path / "x.tar")
-    trace = subprocess.run(["strace", "-f", "-e", "trace=execve", DKMS, "--root", other.path, "status"], capture_output=True,
-                           text=True, check=True, env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+    trace = strace("-e", "trace=execve", DKMS, "--root", other.path, "status", check=True)
     assert trace.stderr.count("execve(") == 1 and "built" in trace.stdout
 
 

@@ -3,7 +3,7 @@ import json
 import os
 import subprocess
 
-from conftest import ARCH, DKMS, K1, K2, Crowd, eventually
+from conftest import ARCH, DKMS, K1, K2, Crowd, eventually, strace
 
 
 SLOW = {"foo.c": "x", "slow.sh": f"#!/bin/sh\nsleep {Crowd.SECONDS} || true\n"}
@@ -75,8 +75,7 @@ def test_status_spawns_nothing(root):
     for name in ("a", "b"):
         root.source(name)
         root.ok("install", f"{name}/1.0", "-k", K1, "-k", K2)
-    trace = subprocess.run(["strace", "-f", "-e", "trace=process", DKMS, "--root", root.path, "status"], capture_output=True,
-                           text=True, check=True, env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))  # no leak check under ptrace
+    trace = strace("-e", "trace=process", DKMS, "--root", root.path, "status", check=True)
     calls = [line for line in trace.stderr.splitlines() if "(" in line and not line.startswith(("execve(", "exit_group(", "+++"))]
     assert calls == [], calls
     assert len(trace.stdout.splitlines()) == 4
