@@ -15,7 +15,7 @@ version_in_the_end (const DkmsPlan *plan, const DkmsState *state, const char *mo
   for (guint i = plan->steps->len; i-- > 0;)
     {
       const DkmsStep *s = plan->steps->pdata[i];
-      if (s->kind == DKMS_STEP_INSTALL && strcmp (s->module, module) == 0 && strcmp (s->kernel, target->kernel) == 0
+      if (dkms_step_installs (s) && strcmp (s->module, module) == 0 && strcmp (s->kernel, target->kernel) == 0
           && strcmp (s->arch, target->arch) == 0)
         {
           *step = i;
@@ -43,7 +43,7 @@ is_planned (const DkmsPlan *plan, const char *module, const DkmsTarget *target)
   for (guint i = 0; i < plan->steps->len; i++)
     {
       const DkmsStep *s = plan->steps->pdata[i];
-      if ((s->kind == DKMS_STEP_INSTALL || s->kind == DKMS_STEP_BUILD) && strcmp (s->module, module) == 0
+      if ((dkms_step_installs (s) || s->kind == DKMS_STEP_BUILD) && strcmp (s->module, module) == 0
           && strcmp (s->kernel, target->kernel) == 0 && strcmp (s->arch, target->arch) == 0)
         return TRUE;
     }
@@ -99,34 +99,26 @@ waits_for_another (const Dependent *d, const GArray *outdated)
 static void
 push_dependent (DkmsPlan *plan, const DkmsState *state, const Dependent *d, const DkmsTarget *target)
 {
-  guint first = DKMS_NO_STEP, last;
+  guint build = dkms_plan_push (plan, DKMS_STEP_BUILD, d->version->module, d->version->version, target, DKMS_NO_STEP);
+  DkmsStep *step = plan->steps->pdata[build];
   GHashTableIter iter;
   gpointer name;
 
-  if (d->build->active)
-    {
-      first = dkms_plan_push (plan, DKMS_STEP_UNINSTALL, d->version->module, d->version->version, target, DKMS_NO_STEP);
-      ((DkmsStep *)plan->steps->pdata[first])->stays = TRUE;
-    }
-  last = dkms_plan_push (plan, DKMS_STEP_BUILD, d->version->module, d->version->version, target, first);
-  if (first == DKMS_NO_STEP)
-    first = last;
-  ((DkmsStep *)plan->steps->pdata[last])->again = TRUE;
-  ((DkmsStep *)plan->steps->pdata[last])->dependent = TRUE;
-  ((DkmsStep *)plan->steps->pdata[last])->text = g_strdup (d->why);
+  step->again = TRUE;
+  step->dependent = TRUE;
+  step->text = g_strdup (d->why);
   g_hash_table_iter_init (&iter, d->build->seen);
   while (g_hash_table_iter_next (&iter, &name, NULL))
     {
-      guint step;
-      (void)version_in_the_end (plan, state, name, target, &step);
-      if (step != DKMS_NO_STEP)
-        g_array_append_val (((DkmsStep *)plan->steps->pdata[first])->needs, step);
+      guint changed;
+      (void)version_in_the_end (plan, state, name, target, &changed);
+      if (changed != DKMS_NO_STEP)
+        g_array_append_val (step->needs, changed);
     }
   if (d->build->active)
     {
-      last = dkms_plan_push (plan, DKMS_STEP_INSTALL, d->version->module, d->version->version, target, last);
+      guint last = dkms_plan_push (plan, DKMS_STEP_REINSTALL, d->version->module, d->version->version, target, build);
       ((DkmsStep *)plan->steps->pdata[last])->dependent = TRUE;
-      ((DkmsStep *)plan->steps->pdata[last])->again = TRUE;
     }
 }
 

@@ -133,11 +133,17 @@ dkms_plan_count_builds (const DkmsPlan *self)
   return count;
 }
 
+gboolean
+dkms_step_installs (const DkmsStep *step)
+{
+  return step->kind == DKMS_STEP_INSTALL || step->kind == DKMS_STEP_REINSTALL;
+}
+
 char *
 dkms_step_describe (const DkmsStep *step)
 {
-  static const char *const words[]
-      = { "add", "build", "install", "uninstall", "unbuild", "unregister", "depmod", "load", "pack", "clean", "note" };
+  static const char *const words[] = { "add",        "build",  "install", "reinstall", "uninstall", "unbuild",
+                                       "unregister", "depmod", "load",    "pack",      "clean",     "note" };
   GString *line = g_string_new (step->again && step->kind == DKMS_STEP_BUILD ? "rebuild"
                                 : step->again && step->kind == DKMS_STEP_ADD ? "replace the source of"
                                                                              : words[step->kind]);
@@ -238,7 +244,7 @@ push_depmods (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state
     {
       const DkmsStep *step = plan->steps->pdata[i];
 
-      if (step->kind != DKMS_STEP_INSTALL && step->kind != DKMS_STEP_UNINSTALL)
+      if (!dkms_step_installs (step) && step->kind != DKMS_STEP_UNINSTALL)
         continue;
       g_array_append_val (depmod_for (plan, ids, step->kernel)->needs, i);
     }
@@ -393,19 +399,14 @@ plan_install (DkmsPlan *plan, const DkmsRequest *request, const DkmsTarget *targ
         g_array_append_val (((DkmsStep *)plan->steps->pdata[first])->needs, need);
       return;
     }
-  /* By force it is as if it were taken away first. A build that is not complete is an error of the install (6). */
+  /* A build that is not complete is an error of the install (6). */
   if (!built || replaced || build->stale)
     {
       need = dkms_plan_push (plan, DKMS_STEP_BUILD, request->module, request->version, target, need);
       ((DkmsStep *)plan->steps->pdata[need])->again = built;
     }
-  if (installed)
-    {
-      need = dkms_plan_push (plan, DKMS_STEP_UNINSTALL, request->module, request->version, target, need);
-      ((DkmsStep *)plan->steps->pdata[need])->stays = TRUE;
-    }
-  need = dkms_plan_push (plan, DKMS_STEP_INSTALL, request->module, request->version, target, need);
-  ((DkmsStep *)plan->steps->pdata[need])->again = installed;
+  dkms_plan_push (plan, installed ? DKMS_STEP_REINSTALL : DKMS_STEP_INSTALL, request->module, request->version, target,
+                  need);
 }
 
 /* A source is given, and another one is registered under its name. */

@@ -56,6 +56,7 @@ typedef enum {
   DKMS_STEP_ADD,
   DKMS_STEP_BUILD,
   DKMS_STEP_INSTALL,
+  DKMS_STEP_REINSTALL, /* over what is installed, which stays until then */
   DKMS_STEP_UNINSTALL,
   DKMS_STEP_UNBUILD,
   DKMS_STEP_UNREGISTER,
@@ -72,7 +73,6 @@ typedef struct {
   char *kernel, *arch;    /* NULL where the step is for no kernel */
   char *text;             /* of a notice */
   gboolean again;         /* add, build, install: though it is there; it stays until the new one replaces it */
-  gboolean stays;         /* uninstall: its files stay, because an install of the plan replaces them */
   gboolean dependent;     /* follows from the change of a module that this one depends on */
   gboolean due;           /* depmod: the index lacks modules that were installed before: to be made in any case */
   GArray *needs;          /* element-type guint: steps that must have succeeded; for depmod: any of them */
@@ -109,6 +109,9 @@ guint dkms_plan_count_builds (const DkmsPlan *self);
 
 /** Drops the first build and all that comes after it, but for the depmod of what comes before: nothing can be built. */
 void dkms_plan_cut_builds (DkmsPlan *self);
+
+/** Returns: whether @step puts modules in place */
+gboolean dkms_step_installs (const DkmsStep *step);
 
 /** Returns: (transfer full): one line that describes the step, for --dry-run and tests */
 char *dkms_step_describe (const DkmsStep *step);

@@ -82,7 +82,7 @@ summarise_kernel (const DkmsRun *run, const char *kernel)
   for (guint i = 0; i < plan->steps->len; i++)
     {
       const DkmsStep *step = plan->steps->pdata[i];
-      if (step->kind != DKMS_STEP_INSTALL || strcmp (step->kernel, kernel) != 0)
+      if (!dkms_step_installs (step) || strcmp (step->kernel, kernel) != 0)
         continue;
       if (run->outcomes[i] == OUTCOME_DONE && dkms_step_is_doubtful (run, step))
         g_string_append_printf (doubtful, " %s", step->module);
@@ -118,7 +118,7 @@ static gboolean
 plans_installs (const DkmsPlan *plan)
 {
   for (guint i = 0; i < plan->steps->len; i++)
-    if (((const DkmsStep *)plan->steps->pdata[i])->kind == DKMS_STEP_INSTALL)
+    if (dkms_step_installs (plan->steps->pdata[i]))
       return TRUE;
   return FALSE;
 }
@@ -372,7 +372,7 @@ installs (const DkmsRun *run, const char *kernel)
   for (guint i = 0; i < run->plan->steps->len; i++)
     {
       const DkmsStep *step = run->plan->steps->pdata[i];
-      if (step->kind == DKMS_STEP_INSTALL && run->outcomes[i] == OUTCOME_DONE
+      if (dkms_step_installs (step) && run->outcomes[i] == OUTCOME_DONE
           && (kernel == NULL || strcmp (step->kernel, kernel) == 0))
         return TRUE;
     }

@@ -73,7 +73,7 @@ chain_free (gpointer data)
 static gboolean
 needs_lock (const DkmsStep *step)
 {
-  return step->kind == DKMS_STEP_BUILD || step->kind == DKMS_STEP_INSTALL || step->kind == DKMS_STEP_UNINSTALL
+  return step->kind == DKMS_STEP_BUILD || dkms_step_installs (step) || step->kind == DKMS_STEP_UNINSTALL
          || step->kind == DKMS_STEP_UNBUILD;
 }
 
@@ -155,8 +155,8 @@ static char *
 result_of (const Schedule *self, const Chain *chain, gboolean *good)
 {
   static const char *const words[]
-      = { "added",  "built",  "installed", "uninstalled", "build deleted", "unregistered", "indexed",
-          "loaded", "packed", "cleaned",   NULL };
+      = { "added",        "built",   "installed", "reinstalled", "uninstalled", "build deleted",
+          "unregistered", "indexed", "loaded",    "packed",      "cleaned",     NULL };
   const DkmsPlan *plan = self->run->plan;
   const char *word = NULL;
   gboolean doubtful = FALSE;
@@ -445,7 +445,7 @@ start_step (Schedule *self, guint id)
     }
   if (step->kind == DKMS_STEP_BUILD)
     return start_build (self, id);
-  gboolean installs = step->kind == DKMS_STEP_INSTALL && self->parallel;
+  gboolean installs = dkms_step_installs (step) && self->parallel;
   if (installs && self->installing)
     return FALSE;
   if (!installs && step->kind != DKMS_STEP_DEPMOD)
@@ -477,7 +477,7 @@ end_worker (Schedule *self, guint id)
       if (self->run->jobserver != NULL)
         dkms_jobserver_give (self->run->jobserver);
     }
-  else if (((const DkmsStep *)self->run->plan->steps->pdata[id])->kind == DKMS_STEP_INSTALL)
+  else if (dkms_step_installs (self->run->plan->steps->pdata[id]))
     self->installing = FALSE;
   end_step (self, id, ok ? NULL : error);
 }

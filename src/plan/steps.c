@@ -51,7 +51,7 @@ dkms_step_want_recipes (DkmsRun *run)
   for (guint i = 0; i < run->plan->steps->len; i++)
     {
       const DkmsStep *step = g_ptr_array_index (run->plan->steps, i);
-      if (step->kind == DKMS_STEP_BUILD || step->kind == DKMS_STEP_INSTALL || step->kind == DKMS_STEP_UNINSTALL)
+      if (step->kind == DKMS_STEP_BUILD || dkms_step_installs (step) || step->kind == DKMS_STEP_UNINSTALL)
         dkms_world_want (run->world, step->module, step->version, step->kernel, step->arch);
     }
 }
@@ -692,7 +692,7 @@ do_install (DkmsRun *run, const DkmsStep *step, GError **error)
 
   if (!look_again (run, step, &now, error))
     return FALSE;
-  if (now.active && !step->again)
+  if (now.active && step->kind == DKMS_STEP_INSTALL && !step->again)
     return TRUE;
   if (!now.added)
     return skip_removed (step, error);
@@ -741,36 +741,43 @@ dkms_step_is_doubtful (const DkmsRun *run, const DkmsStep *step)
 {
   g_autoptr (DkmsRecord) record = NULL;
 
-  if (step->kind != DKMS_STEP_BUILD && step->kind != DKMS_STEP_INSTALL)
+  if (step->kind != DKMS_STEP_BUILD && !dkms_step_installs (step))
     return FALSE;
   record = dkms_record_read (run->settings, step->module, step->version, step->kernel, step->arch);
   return record != NULL && record->doubts->len > 0;
 }
 
+/* By what the modules of @step are taken away: what was installed is in the record; a build of the reference has none,
+ * then its recipe is asked. Nor may that be there: its files in the tree say what to look for.
+ *
+ * @recorded: (out) (transfer full) (nullable): owns what is returned, if it is not the run's */
+static const DkmsRecipe *
+recipe_to_remove (DkmsRun *run, const DkmsStep *step, gboolean broken, DkmsRecipe **recorded, GError **error)
+{
+  *recorded = dkms_record_recipe (run->settings, step->module, step->version, step->kernel, step->arch);
+  if (*recorded == NULL && !broken)
+    return recipe_for (run, step, FALSE, error);
+  if (*recorded == NULL)
+    *recorded = dkms_recipe_of_files (run->settings, step->module, step->version,
+                                      dkms_world_kernel (run->world, step->kernel, step->arch).kernel);
+  return *recorded;
+}
+
 static gboolean
 do_uninstall (DkmsRun *run, const DkmsStep *step, GError **error)
 {
-  g_autoptr (DkmsRecipe) recorded
-      = dkms_record_recipe (run->settings, step->module, step->version, step->kernel, step->arch);
+  g_autoptr (DkmsRecipe) recorded = NULL;
   g_autoptr (GPtrArray) outputs = NULL;
-  const DkmsRecipe *recipe = recorded;
+  const DkmsRecipe *recipe;
   g_auto (Meanwhile) now = { 0 };
 
   if (!look_again (run, step, &now, error))
     return FALSE;
   if (!now.active)
     return TRUE;
-  /* What was installed is in the record; a build of the reference has none, then its recipe is asked. */
-  if (recipe == NULL && !now.broken)
-    {
-      recipe = recipe_for (run, step, FALSE, error);
-      if (recipe == NULL)
-        return FALSE;
-    }
-  /* Nor is the recipe there: its files in the tree say what to look for. */
+  recipe = recipe_to_remove (run, step, now.broken, &recorded, error);
   if (recipe == NULL)
-    recipe = recorded = dkms_recipe_of_files (run->settings, step->module, step->version,
-                                              dkms_world_kernel (run->world, step->kernel, step->arch).kernel);
+    return FALSE;
   if (now.broken)
     tell_source_gone (run, step);
   if (!dkms_verb_clears_kernel (run->request->verb))
@@ -779,16 +786,35 @@ do_uninstall (DkmsRun *run, const DkmsStep *step, GError **error)
   job.no_scripts = now.broken;
   job.lends_all = run->request->verb == DKMS_VERB_REMOVE; /* it holds the lock of the module alone */
   dkms_weak_modules (&job, FALSE);
-  if (!step->stays)
-    {
-      if (!dkms_uninstall (&job, error))
-        return FALSE;
-      warn_unread (run, "The modules are uninstalled all the same.");
-      return TRUE;
-    }
-  /* What will be replaced in one go stays until then: a kernel is not left without its module in between. */
-  (void)dkms_script_run (&job, "POST_REMOVE");
+  if (!dkms_uninstall (&job, error))
+    return FALSE;
+  warn_unread (run, "The modules are uninstalled all the same.");
   return TRUE;
+}
+
+/* As if it were taken away first, but its files stay until they are replaced: a kernel is not left without its module
+ * in between. */
+static gboolean
+do_reinstall (DkmsRun *run, const DkmsStep *step, GError **error)
+{
+  g_autoptr (DkmsRecipe) recorded = NULL;
+  g_autoptr (GPtrArray) outputs = NULL;
+  const DkmsRecipe *recipe;
+  g_auto (Meanwhile) now = { 0 };
+
+  if (!look_again (run, step, &now, error))
+    return FALSE;
+  if (now.active)
+    {
+      recipe = recipe_to_remove (run, step, now.broken, &recorded, error);
+      if (recipe == NULL)
+        return FALSE;
+      DkmsJob job = job_for (run, step, recipe, &outputs);
+      job.no_scripts = now.broken;
+      dkms_weak_modules (&job, FALSE);
+      (void)dkms_script_run (&job, "POST_REMOVE");
+    }
+  return do_install (run, step, error);
 }
 
 static gboolean
@@ -880,6 +906,8 @@ do_step (DkmsRun *run, const DkmsStep *step, GError **error)
       return TRUE; /* workers do these: plan/schedule.c */
     case DKMS_STEP_INSTALL:
       return do_install (run, step, error);
+    case DKMS_STEP_REINSTALL:
+      return do_reinstall (run, step, error);
     case DKMS_STEP_UNINSTALL:
       return do_uninstall (run, step, error);
     case DKMS_STEP_UNBUILD:

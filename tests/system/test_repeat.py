@@ -253,7 +253,7 @@ def test_dry_run(root, plain):
     plain.write("hello.c", "second\n")
     before = root.snapshot()
     lines = root.ok("install", plain.word(), "-k", K1, "--force", "--dry-run").out.splitlines()
-    assert [line.split()[0] for line in lines] == ["replace", "rebuild", "uninstall", "install", "depmod"] and root.snapshot() == before
+    assert [line.split()[0] for line in lines] == ["replace", "rebuild", "reinstall", "depmod"] and root.snapshot() == before
 
 
 @pytest.mark.parametrize("where", ["registered", "removed"])

@@ -32,8 +32,7 @@ static const Case cases[] = {
     -1 },
   { "install-built", "foo/1 k1=built", "install", "foo/1", "k1", "", "install foo/1 k1 x|depmod k1", -1 },
   { "install-done", "foo/1 k1=installed", "install", "foo/1", "k1", "", "note foo/1 k1 x: already installed", -1 },
-  { "install-force", "foo/1 k1=installed", "install", "foo/1", "k1", "force",
-    "uninstall foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
+  { "install-force", "foo/1 k1=installed", "install", "foo/1", "k1", "force", "reinstall foo/1 k1 x|depmod k1", -1 },
   { "install-two-kernels-two-depmods", "foo/1 k1=built k2=built", "install", "foo/1", "k1 k2", "",
     "install foo/1 k1 x|install foo/1 k2 x|depmod k1|depmod k2", -1 },
   { "uninstall", "foo/1 k1=installed", "uninstall", "foo/1", "k1", "", "uninstall foo/1 k1 x|depmod k1", -1 },
@@ -66,7 +65,7 @@ static const Case cases[] = {
   { "install-unindexed", "foo/1 k1=installed!unindexed", "install", "foo/1", "k1", "",
     "note foo/1 k1 x: already installed|depmod k1", -1 },
   { "install-force-incomplete", "foo/1 k1=installed!incomplete", "install", "foo/1", "k1", "force",
-    "uninstall foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
+    "reinstall foo/1 k1 x|depmod k1", -1 },
   { "install-over-a-link", "foo/1 k1=link", "install", "foo/1", "k1", "",
     "build foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
   { "add-version-of-the-tree", "", "add", "foo/original_module", "k1", "", NULL, DKMS_ERROR_NO_SOURCE },
@@ -156,7 +155,7 @@ static const Case cases[] = {
   { "other-install", "foo/1 k1=built", "install", "foo/1", "k1", "other", NULL, DKMS_ERROR_ALREADY_ADDED },
   { "other-add-force", "foo/1", "add", "foo/1", "k1", "other force", "replace the source of foo/1", -1 },
   { "other-install-force", "foo/1 k1=installed k2=built", "install", "foo/1", "k1 k2", "other force",
-    "replace the source of foo/1|rebuild foo/1 k1 x|uninstall foo/1 k1 x|install foo/1 k1 x|rebuild foo/1 k2 x|"
+    "replace the source of foo/1|rebuild foo/1 k1 x|reinstall foo/1 k1 x|rebuild foo/1 k2 x|"
     "install foo/1 k2 x|depmod k1|depmod k2",
     -1 },
   { "stale-build", "foo/1 k1=built!stale", "build", "foo/1", "k1", "", "rebuild foo/1 k1 x", -1 },
@@ -165,7 +164,7 @@ static const Case cases[] = {
   { "stale-installed", "foo/1 k1=installed!stale", "install", "foo/1", "k1", "",
     "note foo/1 k1 x: already installed, from an earlier source; --force replaces it", -1 },
   { "stale-installed-force", "foo/1 k1=installed!stale", "install", "foo/1", "k1", "force",
-    "rebuild foo/1 k1 x|uninstall foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
+    "rebuild foo/1 k1 x|reinstall foo/1 k1 x|depmod k1", -1 },
   { "stale-autoinstall", "foo/1 auto k1=built!stale;bar/1 auto k1=installed!stale", "autoinstall", "", "k1", "",
     "rebuild foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
   { "load-same-and-install", "foo/1 k1=built", "install", "foo/1", "k1", "loads same",
@@ -177,9 +176,8 @@ static const Case cases[] = {
   { "load-and-install", "", "install", "foo/1", "k1", "loads",
     "load foo/1|add foo/1|build foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
   { "dependent", "bar/1 k1=installed;bar/2;foo/1 k1=installed@bar:1", "install", "bar/2", "k1", "",
-    "build bar/2 k1 x|install bar/2 k1 x|uninstall foo/1 k1 x|rebuild foo/1 k1 x: because bar changed from version 1 "
-    "to 2|"
-    "install foo/1 k1 x|depmod k1",
+    "build bar/2 k1 x|install bar/2 k1 x|rebuild foo/1 k1 x: because bar changed from version 1 to 2|"
+    "reinstall foo/1 k1 x|depmod k1",
     -1 },
   { "dependent-only-built", "bar/1 k1=installed;bar/2;foo/1 k1=built@bar:1", "install", "bar/2", "k1", "",
     "build bar/2 k1 x|install bar/2 k1 x|rebuild foo/1 k1 x: because bar changed from version 1 to 2|depmod k1", -1 },
