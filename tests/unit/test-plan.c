@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The planner as a table: state, request, expected steps or error.
+/* The planner as a table: state, request, expected steps with what each of them waits for, or error.
+ *
+ * Steps, joined by '|', are numbered from 1. "<1,2" after a step: it needs that steps 1 and 2 succeed; "~3": it comes
+ * after step 3, which may also be skipped. "(again)", where the words do not say so, and "(due)" are the fields of
+ * DkmsStep. So a step that forgets what it needs is a difference in this table.
  *
  * State, one version per entry, separated by ';':
  *   m/v [broken] [auto] [deps=a,b] [badconf] [K=built] [K=installed@dep:v,...] [K=remains] [K=link]    (arch is always
@@ -14,7 +18,7 @@
 
 typedef struct {
   const char *name, *state, *verb, *identity, *kernels, *flags;
-  const char *steps; /* described steps joined by '|', then "defer"/"fail" counts */
+  const char *steps; /* and counts of what failed, was deferred or goes in circles */
   int error;         /* DKMS_ERROR_*, or -1 */
 } Case;
 
@@ -23,29 +27,33 @@ static const Case cases[] = {
   { "add-twice", "foo/1", "add", "foo/1", "k1", "", NULL, DKMS_ERROR_ALREADY_ADDED },
   { "add-repairs-broken", "foo/1 broken", "add", "foo/1", "k1", "", "add foo/1", -1 },
   { "add-no-version", "", "add", "foo", "k1", "", NULL, DKMS_ERROR_NO_IDENTITY },
-  { "build-adds", "", "build", "foo/1", "k1", "", "add foo/1|build foo/1 k1 x", -1 },
+  { "build-adds", "", "build", "foo/1", "k1", "", "add foo/1|build foo/1 k1 x <1", -1 },
   { "build-two", "foo/1", "build", "foo/1", "k1 k2", "", "build foo/1 k1 x|build foo/1 k2 x", -1 },
   { "build-done", "foo/1 k1=built", "build", "foo/1", "k1", "", "note foo/1 k1 x: already built", -1 },
   { "build-force", "foo/1 k1=built", "build", "foo/1", "k1", "force", "rebuild foo/1 k1 x", -1 },
   { "build-broken", "foo/1 broken", "build", "foo/1", "k1", "", NULL, DKMS_ERROR_BROKEN },
-  { "install-all-steps", "", "install", "foo/1", "k1", "", "add foo/1|build foo/1 k1 x|install foo/1 k1 x|depmod k1",
-    -1 },
-  { "install-built", "foo/1 k1=built", "install", "foo/1", "k1", "", "install foo/1 k1 x|depmod k1", -1 },
+  { "install-all-steps", "", "install", "foo/1", "k1", "",
+    "add foo/1|build foo/1 k1 x <1|install foo/1 k1 x <2|depmod k1 <3", -1 },
+  { "install-built", "foo/1 k1=built", "install", "foo/1", "k1", "", "install foo/1 k1 x|depmod k1 <1", -1 },
   { "install-done", "foo/1 k1=installed", "install", "foo/1", "k1", "", "note foo/1 k1 x: already installed", -1 },
-  { "install-force", "foo/1 k1=installed", "install", "foo/1", "k1", "force", "reinstall foo/1 k1 x|depmod k1", -1 },
+  { "install-force", "foo/1 k1=installed", "install", "foo/1", "k1", "force", "reinstall foo/1 k1 x|depmod k1 <1", -1 },
   { "install-two-kernels-two-depmods", "foo/1 k1=built k2=built", "install", "foo/1", "k1 k2", "",
-    "install foo/1 k1 x|install foo/1 k2 x|depmod k1|depmod k2", -1 },
-  { "uninstall", "foo/1 k1=installed", "uninstall", "foo/1", "k1", "", "uninstall foo/1 k1 x|depmod k1", -1 },
+    "install foo/1 k1 x|install foo/1 k2 x|depmod k1 <1|depmod k2 <2", -1 },
+  { "uninstall", "foo/1 k1=installed", "uninstall", "foo/1", "k1", "", "uninstall foo/1 k1 x|depmod k1 <1", -1 },
   { "uninstall-nothing", "foo/1 k1=built", "uninstall", "foo/1", "k1", "", "note foo/1 k1 x: not installed", -1 },
   { "uninstall-unknown", "", "uninstall", "foo/1", "k1", "", NULL, DKMS_ERROR_NOT_ADDED },
-  { "unbuild", "foo/1 k1=installed", "unbuild", "foo/1", "k1", "", "uninstall foo/1 k1 x|unbuild foo/1 k1 x|depmod k1",
-    -1 },
+  { "unbuild", "foo/1 k1=installed", "unbuild", "foo/1", "k1", "",
+    "uninstall foo/1 k1 x|unbuild foo/1 k1 x <1|depmod k1 <1", -1 },
   { "remove-last", "foo/1 k1=built", "remove", "foo/1", "k1", "",
-    "note foo/1 k1 x: not installed|unbuild foo/1 k1 x|unregister foo/1", -1 },
+    "note foo/1 k1 x: not installed|unbuild foo/1 k1 x <1|unregister foo/1 <2", -1 },
   { "remove-one-of-two", "foo/1 k1=built k2=built", "remove", "foo/1", "k1", "",
-    "note foo/1 k1 x: not installed|unbuild foo/1 k1 x", -1 },
+    "note foo/1 k1 x: not installed|unbuild foo/1 k1 x <1", -1 },
+  { "remove-two-kernels", "foo/1 k1=installed k2=installed", "remove", "foo/1", "k1 k2", "",
+    "uninstall foo/1 k1 x|unbuild foo/1 k1 x <1|uninstall foo/1 k2 x <2|unbuild foo/1 k2 x <3|"
+    "unregister foo/1 <4|depmod k1 <1|depmod k2 <3",
+    -1 },
   { "remove-added", "foo/1", "remove", "foo/1", "k1", "",
-    "note foo/1 k1 x: not installed|note foo/1 k1 x: not built|unregister foo/1", -1 },
+    "note foo/1 k1 x: not installed|note foo/1 k1 x: not built <1|unregister foo/1 <2", -1 },
   { "build-incomplete", "foo/1 k1=built!incomplete", "build", "foo/1", "k1", "", "rebuild foo/1 k1 x", -1 },
   { "build-in-the-place-of-remains", "foo/1 k1=remains", "build", "foo/1", "k1", "", "build foo/1 k1 x", -1 },
   { "build-for-a-directory-of-the-tree", "foo/1", "build", "foo/1", "source", "force", NULL, DKMS_ERROR_BAD_NAME },
@@ -54,20 +62,21 @@ static const Case cases[] = {
   { "match-for-a-directory-of-the-tree", "foo/1 k1=installed", "match", "", "rpm", "template", NULL,
     DKMS_ERROR_BAD_NAME },
   { "unbuild-of-a-directory-of-the-tree", "foo/1", "unbuild", "foo/1", "source", "",
-    "note foo/1 source x: not installed|note foo/1 source x: not built", -1 },
-  { "install-incomplete", "foo/1 k1=built!incomplete", "install", "foo/1", "k1", "", "install foo/1 k1 x|depmod k1",
+    "note foo/1 source x: not installed|note foo/1 source x: not built <1", -1 },
+  { "install-incomplete", "foo/1 k1=built!incomplete", "install", "foo/1", "k1", "", "install foo/1 k1 x|depmod k1 <1",
     -1 },
-  { "install-gone", "foo/1 k1=installed!gone", "install", "foo/1", "k1", "", "install foo/1 k1 x|depmod k1", -1 },
+  { "install-gone", "foo/1 k1=installed!gone", "install", "foo/1", "k1", "", "install foo/1 k1 x (again)|depmod k1 <1",
+    -1 },
   { "install-gone-and-incomplete", "foo/1 k1=installed!gone!incomplete", "install", "foo/1", "k1", "",
-    "rebuild foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
+    "rebuild foo/1 k1 x|install foo/1 k1 x <1 (again)|depmod k1 <2", -1 },
   { "install-incomplete-but-there", "foo/1 k1=installed!incomplete", "install", "foo/1", "k1", "",
     "note foo/1 k1 x: already installed", -1 },
   { "install-unindexed", "foo/1 k1=installed!unindexed", "install", "foo/1", "k1", "",
-    "note foo/1 k1 x: already installed|depmod k1", -1 },
+    "note foo/1 k1 x: already installed|depmod k1 (due)", -1 },
   { "install-force-incomplete", "foo/1 k1=installed!incomplete", "install", "foo/1", "k1", "force",
-    "reinstall foo/1 k1 x|depmod k1", -1 },
+    "reinstall foo/1 k1 x|depmod k1 <1", -1 },
   { "install-over-a-link", "foo/1 k1=link", "install", "foo/1", "k1", "",
-    "build foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
+    "build foo/1 k1 x|install foo/1 k1 x <1 (again)|depmod k1 <2", -1 },
   { "add-version-of-the-tree", "", "add", "foo/original_module", "k1", "", NULL, DKMS_ERROR_NO_SOURCE },
   { "add-version-like-a-link", "", "install", "foo/kernel-6.1-x86_64", "k1", "", NULL, DKMS_ERROR_NO_SOURCE },
   { "add-version-source", "", "build", "foo/source", "k1", "", NULL, DKMS_ERROR_NO_SOURCE },
@@ -75,128 +84,148 @@ static const Case cases[] = {
   { "add-module-of-the-tree", "", "add", "mok.key/1", "k1", "", NULL, DKMS_ERROR_NO_SOURCE },
   { "load-version-of-the-tree", "", "ldtarball", "foo/source", "k1", "loads", NULL, DKMS_ERROR_BAD_CONF },
   { "version-of-the-tree-that-is-there", "foo/build", "build", "foo/build", "k1", "", "build foo/build k1 x", -1 },
-  { "uninstall-broken", "foo/1 broken k1=installed", "uninstall", "foo/1", "k1", "", "uninstall foo/1 k1 x|depmod k1",
-    -1 },
+  { "uninstall-broken", "foo/1 broken k1=installed", "uninstall", "foo/1", "k1", "",
+    "uninstall foo/1 k1 x|depmod k1 <1", -1 },
   { "unbuild-broken", "foo/1 broken k1=installed", "unbuild", "foo/1", "k1", "",
-    "uninstall foo/1 k1 x|unbuild foo/1 k1 x|depmod k1", -1 },
+    "uninstall foo/1 k1 x|unbuild foo/1 k1 x <1|depmod k1 <1", -1 },
   { "remove-broken", "foo/1 broken k1=installed", "remove", "foo/1", "k1", "",
-    "uninstall foo/1 k1 x|unbuild foo/1 k1 x|unregister foo/1|depmod k1", -1 },
+    "uninstall foo/1 k1 x|unbuild foo/1 k1 x <1|unregister foo/1 <2|depmod k1 <1", -1 },
   { "remove-broken-added", "foo/1 broken", "remove", "foo/1", "", "all", "unregister foo/1", -1 },
   { "remove-broken-not-built", "foo/1 broken", "remove", "foo/1", "k1", "", NULL, DKMS_ERROR_BROKEN },
   { "uninstall-broken-nothing", "foo/1 broken", "uninstall", "foo/1", "", "all", NULL, DKMS_ERROR_BROKEN },
   { "unbuild-broken-link", "foo/1 broken k1=link", "unbuild", "foo/1", "k1", "",
-    "uninstall foo/1 k1 x|unbuild foo/1 k1 x|depmod k1", -1 },
+    "uninstall foo/1 k1 x|unbuild foo/1 k1 x <1|depmod k1 <1", -1 },
   { "install-broken", "foo/1 broken k1=installed", "install", "foo/1", "k1", "", NULL, DKMS_ERROR_BROKEN },
   { "remove-remains", "foo/1 k1=remains", "remove", "foo/1", "k1", "",
-    "note foo/1 k1 x: not installed|unbuild foo/1 k1 x|unregister foo/1", -1 },
+    "note foo/1 k1 x: not installed|unbuild foo/1 k1 x <1|unregister foo/1 <2", -1 },
   { "remove-link", "foo/1 k1=link", "remove", "foo/1", "k1", "",
-    "uninstall foo/1 k1 x|unbuild foo/1 k1 x|unregister foo/1|depmod k1", -1 },
+    "uninstall foo/1 k1 x|unbuild foo/1 k1 x <1|unregister foo/1 <2|depmod k1 <1", -1 },
   { "remove-beside-a-link", "foo/1 k1=built k2=link", "remove", "foo/1", "k1", "",
-    "note foo/1 k1 x: not installed|unbuild foo/1 k1 x", -1 },
+    "note foo/1 k1 x: not installed|unbuild foo/1 k1 x <1", -1 },
   { "remove-beside-remains", "foo/1 k1=built k2=remains", "remove", "foo/1", "k1", "",
-    "note foo/1 k1 x: not installed|unbuild foo/1 k1 x|unregister foo/1", -1 },
+    "note foo/1 k1 x: not installed|unbuild foo/1 k1 x <1|unregister foo/1 <2", -1 },
   { "auto-incomplete", "foo/1 auto k1=built!incomplete", "autoinstall", "", "k1", "",
-    "rebuild foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
-  { "auto-gone", "foo/1 auto k1=installed!gone", "autoinstall", "", "k1", "", "install foo/1 k1 x|depmod k1", -1 },
+    "rebuild foo/1 k1 x|install foo/1 k1 x <1|depmod k1 <2", -1 },
+  { "auto-gone", "foo/1 auto k1=installed!gone", "autoinstall", "", "k1", "", "install foo/1 k1 x (again)|depmod k1 <1",
+    -1 },
   { "auto-gone-but-off", "foo/1 k1=installed!gone", "autoinstall", "", "k1", "", "", -1 },
-  { "auto-unindexed", "foo/1 auto k1=installed!unindexed", "autoinstall", "", "k1", "", "depmod k1", -1 },
-  { "auto-unindexed-but-off", "foo/1 k1=installed!unindexed", "autoinstall", "", "k1", "", "depmod k1", -1 },
+  { "auto-unindexed", "foo/1 auto k1=installed!unindexed", "autoinstall", "", "k1", "", "depmod k1 (due)", -1 },
+  { "auto-unindexed-but-off", "foo/1 k1=installed!unindexed", "autoinstall", "", "k1", "", "depmod k1 (due)", -1 },
   { "auto-unindexed-and-another", "foo/1 auto k1=installed!unindexed;bar/1 auto", "kernel_postinst", "", "k1", "",
-    "build bar/1 k1 x|install bar/1 k1 x|depmod k1", -1 },
+    "build bar/1 k1 x|install bar/1 k1 x <1|depmod k1 <2 (due)", -1 },
   { "auto-without-headers", "a/1 auto k1=built;b/1 auto;c/1 auto k1=built", "autoinstall", "", "k1", "no-headers",
-    "install a/1 k1 x|depmod k1", -1 },
+    "install a/1 k1 x|depmod k1 <1", -1 },
   { "auto-without-headers-at-once", "a/1 auto;c/1 auto k1=built", "autoinstall", "", "k1", "no-headers", "", -1 },
   { "auto-without-headers-depmod-is-due", "a/1 auto;c/1 auto k1=installed!unindexed", "autoinstall", "", "k1",
-    "no-headers", "depmod k1", -1 },
+    "no-headers", "depmod k1 (due)", -1 },
   { "match-mends", "foo/1 k1=installed k2=installed!gone", "match", "", "k2", "template",
-    "install foo/1 k2 x|depmod k2", -1 },
+    "install foo/1 k2 x (again)|depmod k2 <1", -1 },
   { "prerm-remains", "a/1 k1=link;b/1 k1=remains", "kernel_prerm", "", "k1", "",
-    "uninstall a/1 k1 x|unbuild a/1 k1 x|unbuild b/1 k1 x|depmod k1|clean k1", -1 },
+    "uninstall a/1 k1 x|unbuild a/1 k1 x <1|unbuild b/1 k1 x|depmod k1 <1|clean k1 <1,2,3,4", -1 },
   { "auto-nothing", "foo/1", "autoinstall", "", "k1", "", "", -1 },
   { "auto-latest", "foo/1 auto;foo/10 auto;foo/9 auto", "autoinstall", "", "k1", "",
-    "build foo/10 k1 x|install foo/10 k1 x|depmod k1", -1 },
-  { "auto-built", "foo/1 auto k1=built", "autoinstall", "", "k1", "", "install foo/1 k1 x|depmod k1", -1 },
+    "build foo/10 k1 x|install foo/10 k1 x <1|depmod k1 <2", -1 },
+  { "auto-built", "foo/1 auto k1=built", "autoinstall", "", "k1", "", "install foo/1 k1 x|depmod k1 <1", -1 },
   { "auto-done", "foo/1 auto k1=installed", "autoinstall", "", "k1", "", "", -1 },
   { "auto-dependents-in-a-later-round", "a/1 auto deps=b;b/1 auto;c/1 auto", "autoinstall", "", "k1", "",
-    "build b/1 k1 x|install b/1 k1 x|build c/1 k1 x|install c/1 k1 x|build a/1 k1 x|install a/1 k1 x|depmod k1", -1 },
+    "build b/1 k1 x|install b/1 k1 x <1|build c/1 k1 x|install c/1 k1 x <3|build a/1 k1 x ~2|"
+    "install a/1 k1 x <5|depmod k1 <2,4,6",
+    -1 },
+  { "auto-two-dependencies", "a/1 auto deps=b,c;b/1 auto;c/1 auto k1=built", "autoinstall", "", "k1", "",
+    "build b/1 k1 x|install b/1 k1 x <1|install c/1 k1 x|build a/1 k1 x ~2,3|install a/1 k1 x <4|"
+    "depmod k1 <2,3,5",
+    -1 },
+  { "auto-built-dependent", "a/1 auto k1=built deps=b;b/1 auto", "autoinstall", "", "k1", "",
+    "build b/1 k1 x|install b/1 k1 x <1|install a/1 k1 x ~2|depmod k1 <2,3", -1 },
   { "auto-unknown-dependency", "a/1 auto deps=zzz", "autoinstall", "", "k1", "", "deferred 1", -1 },
   { "auto-known-but-off", "a/1 auto deps=b;b/1", "autoinstall", "", "k1", "", "failed 1", -1 },
   { "auto-self", "a/1 auto deps=a", "autoinstall", "", "k1", "", "failed 1", -1 },
   { "auto-cycle", "a/1 auto deps=b;b/1 auto deps=a", "autoinstall", "", "k1", "", "failed 2", -1 },
   { "auto-bad-conf-fails-only-itself", "a/1 badconf;b/1 auto", "autoinstall", "", "k1", "",
-    "build b/1 k1 x|install b/1 k1 x|depmod k1|failed 1", -1 },
+    "build b/1 k1 x|install b/1 k1 x <1|depmod k1 <2|failed 1", -1 },
   { "auto-broken-skipped", "a/1 broken auto;b/1 auto", "autoinstall", "", "k1", "",
-    "build b/1 k1 x|install b/1 k1 x|depmod k1", -1 },
+    "build b/1 k1 x|install b/1 k1 x <1|depmod k1 <2", -1 },
   { "auto-two-kernels", "foo/1 auto;bar/1 auto k1=installed", "autoinstall", "", "k1 k2", "",
-    "build foo/1 k1 x|install foo/1 k1 x|build foo/1 k2 x|install foo/1 k2 x|build bar/1 k2 x|install bar/1 k2 x|"
-    "depmod k1|depmod k2",
+    "build foo/1 k1 x|install foo/1 k1 x <1|build foo/1 k2 x|install foo/1 k2 x <3|build bar/1 k2 x|"
+    "install bar/1 k2 x <5|depmod k1 <2|depmod k2 <4,6",
     -1 },
   { "match", "bar/1 k1=installed;bar/2;foo/1 k1=installed k2=built;off/1 k1=built", "match", "", "k2", "template",
-    "build bar/1 k2 x|install bar/1 k2 x|install foo/1 k2 x|depmod k2", -1 },
+    "build bar/1 k2 x|install bar/1 k2 x <1|install foo/1 k2 x|depmod k2 <2,3", -1 },
   { "match-done", "foo/1 k1=installed k2=installed", "match", "", "k2", "template",
     "note foo/1 k2 x: already installed", -1 },
   { "match-broken-skipped", "foo/1 broken k1=installed", "match", "", "k2", "template", "", -1 },
   { "match-unknown", "", "match", "foo", "k2", "template", NULL, DKMS_ERROR_NOT_ADDED },
   { "prerm", "a/1 k1=installed;b/1 auto k1=built;c/1 k2=installed", "kernel_prerm", "", "k1", "",
-    "uninstall a/1 k1 x|unbuild a/1 k1 x|unbuild b/1 k1 x|depmod k1|clean k1", -1 },
+    "uninstall a/1 k1 x|unbuild a/1 k1 x <1|unbuild b/1 k1 x|depmod k1 <1|clean k1 <1,2,3,4", -1 },
   { "preinst-only-what-comes-back", "a/1 k1=installed;b/1 auto k1=installed", "kernel_preinst", "", "k1", "",
-    "uninstall b/1 k1 x|unbuild b/1 k1 x|depmod k1|clean k1", -1 },
+    "uninstall b/1 k1 x|unbuild b/1 k1 x <1|depmod k1 <1|clean k1 <1,2,3", -1 },
   { "preinst-bad-conf", "a/1 badconf k1=installed", "kernel_preinst", "", "k1", "", "clean k1|failed 1", -1 },
-  { "postinst", "foo/1 auto", "kernel_postinst", "", "k1", "", "build foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
+  { "postinst", "foo/1 auto", "kernel_postinst", "", "k1", "", "build foo/1 k1 x|install foo/1 k1 x <1|depmod k1 <2",
+    -1 },
   { "pack", "foo/1 k1=built", "mktarball", "foo/1", "k1", "", "pack foo/1", -1 },
   { "pack-not-built", "foo/1", "mktarball", "foo/1", "k1", "", NULL, DKMS_ERROR_PACK_FAILED },
   { "pack-source-only", "foo/1", "mktarball", "foo/1", "k1", "source-only", "pack foo/1", -1 },
   { "match-unknown-template", "foo/1 k2=built", "match", "", "k2", "template", NULL, DKMS_ERROR_USAGE },
   { "same-add", "foo/1", "add", "foo/1", "k1", "same", NULL, DKMS_ERROR_ALREADY_ADDED },
   { "same-add-force", "foo/1", "add", "foo/1", "k1", "same force", "", -1 },
-  { "same-install", "foo/1", "install", "foo/1", "k1", "same", "build foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
-  { "same-mends-broken", "foo/1 broken", "build", "foo/1", "k1", "same", "add foo/1|build foo/1 k1 x", -1 },
+  { "same-install", "foo/1", "install", "foo/1", "k1", "same", "build foo/1 k1 x|install foo/1 k1 x <1|depmod k1 <2",
+    -1 },
+  { "same-mends-broken", "foo/1 broken", "build", "foo/1", "k1", "same", "add foo/1|build foo/1 k1 x <1", -1 },
   { "other-add", "foo/1", "add", "foo/1", "k1", "other", NULL, DKMS_ERROR_ALREADY_ADDED },
   { "other-install", "foo/1 k1=built", "install", "foo/1", "k1", "other", NULL, DKMS_ERROR_ALREADY_ADDED },
   { "other-add-force", "foo/1", "add", "foo/1", "k1", "other force", "replace the source of foo/1", -1 },
   { "other-install-force", "foo/1 k1=installed k2=built", "install", "foo/1", "k1 k2", "other force",
-    "replace the source of foo/1|rebuild foo/1 k1 x|reinstall foo/1 k1 x|rebuild foo/1 k2 x|"
-    "install foo/1 k2 x|depmod k1|depmod k2",
+    "replace the source of foo/1|rebuild foo/1 k1 x <1|reinstall foo/1 k1 x <2|rebuild foo/1 k2 x <1|"
+    "install foo/1 k2 x <4|depmod k1 <3|depmod k2 <5",
     -1 },
   { "stale-build", "foo/1 k1=built!stale", "build", "foo/1", "k1", "", "rebuild foo/1 k1 x", -1 },
   { "stale-install", "foo/1 k1=built!stale", "install", "foo/1", "k1", "",
-    "rebuild foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
+    "rebuild foo/1 k1 x|install foo/1 k1 x <1|depmod k1 <2", -1 },
   { "stale-installed", "foo/1 k1=installed!stale", "install", "foo/1", "k1", "",
     "note foo/1 k1 x: already installed, from an earlier source; --force replaces it", -1 },
   { "stale-installed-force", "foo/1 k1=installed!stale", "install", "foo/1", "k1", "force",
-    "rebuild foo/1 k1 x|reinstall foo/1 k1 x|depmod k1", -1 },
+    "rebuild foo/1 k1 x|reinstall foo/1 k1 x <1|depmod k1 <2", -1 },
   { "stale-autoinstall", "foo/1 auto k1=built!stale;bar/1 auto k1=installed!stale", "autoinstall", "", "k1", "",
-    "rebuild foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
+    "rebuild foo/1 k1 x|install foo/1 k1 x <1|depmod k1 <2", -1 },
   { "load-same-and-install", "foo/1 k1=built", "install", "foo/1", "k1", "loads same",
-    "load foo/1|install foo/1 k1 x|depmod k1", -1 },
+    "load foo/1|install foo/1 k1 x <1|depmod k1 <2", -1 },
   { "load-other-and-install", "foo/1", "install", "foo/1", "k1", "loads other", NULL, DKMS_ERROR_ARCHIVE_ADDED },
-  { "load", "", "ldtarball", "foo/1", "k1", "loads", "load foo/1|add foo/1", -1 },
+  { "load", "", "ldtarball", "foo/1", "k1", "loads", "load foo/1|add foo/1 <1", -1 },
   { "load-again", "foo/1", "ldtarball", "foo/1", "k1", "loads", NULL, DKMS_ERROR_ARCHIVE_ADDED },
   { "load-by-force", "foo/1", "ldtarball", "foo/1", "k1", "loads force", "load foo/1", -1 },
   { "load-and-install", "", "install", "foo/1", "k1", "loads",
-    "load foo/1|add foo/1|build foo/1 k1 x|install foo/1 k1 x|depmod k1", -1 },
+    "load foo/1|add foo/1 <1|build foo/1 k1 x <2|install foo/1 k1 x <3|depmod k1 <4", -1 },
   { "dependent", "bar/1 k1=installed;bar/2;foo/1 k1=installed@bar:1", "install", "bar/2", "k1", "",
-    "build bar/2 k1 x|install bar/2 k1 x|rebuild foo/1 k1 x: because bar changed from version 1 to 2|"
-    "reinstall foo/1 k1 x|depmod k1",
+    "build bar/2 k1 x|install bar/2 k1 x <1|"
+    "rebuild foo/1 k1 x: because bar changed from version 1 to 2 <2|reinstall foo/1 k1 x <3|"
+    "depmod k1 <2,4",
     -1 },
   { "dependent-only-built", "bar/1 k1=installed;bar/2;foo/1 k1=built@bar:1", "install", "bar/2", "k1", "",
-    "build bar/2 k1 x|install bar/2 k1 x|rebuild foo/1 k1 x: because bar changed from version 1 to 2|depmod k1", -1 },
-  { "dependent-other-kernel", "bar/1 k1=installed;bar/2;foo/1 k2=installed@bar:1", "install", "bar/2", "k1", "",
-    "build bar/2 k1 x|install bar/2 k1 x|depmod k1", -1 },
-  { "dependent-force", "bar/1 k1=built;foo/1 k1=installed@bar:0", "install", "bar/1", "k1", "force",
-    "install bar/1 k1 x|depmod k1", -1 },
-  { "dependent-missing-dependency", "bar/1;foo/1 k1=installed@gone:1", "install", "bar/1", "k1", "",
-    "build bar/1 k1 x|install bar/1 k1 x|depmod k1", -1 },
-  { "dependent-that-is-upgraded-itself", "bar/1 k1=installed;bar/2 auto;foo/1 k1=installed@bar:1;foo/2 auto",
-    "autoinstall", "", "k1", "", "build bar/2 k1 x|install bar/2 k1 x|build foo/2 k1 x|install foo/2 k1 x|depmod k1",
+    "build bar/2 k1 x|install bar/2 k1 x <1|"
+    "rebuild foo/1 k1 x: because bar changed from version 1 to 2 <2|depmod k1 <2",
     -1 },
+  { "dependent-other-kernel", "bar/1 k1=installed;bar/2;foo/1 k2=installed@bar:1", "install", "bar/2", "k1", "",
+    "build bar/2 k1 x|install bar/2 k1 x <1|depmod k1 <2", -1 },
+  { "dependent-force", "bar/1 k1=built;foo/1 k1=installed@bar:0", "install", "bar/1", "k1", "force",
+    "install bar/1 k1 x|depmod k1 <1", -1 },
+  { "dependent-missing-dependency", "bar/1;foo/1 k1=installed@gone:1", "install", "bar/1", "k1", "",
+    "build bar/1 k1 x|install bar/1 k1 x <1|depmod k1 <2", -1 },
+  { "dependent-that-is-upgraded-itself", "bar/1 k1=installed;bar/2 auto;foo/1 k1=installed@bar:1;foo/2 auto",
+    "autoinstall", "", "k1", "",
+    "build bar/2 k1 x|install bar/2 k1 x <1|build foo/2 k1 x|install foo/2 k1 x <3|depmod k1 <2,4", -1 },
   { "dependents-in-order", "bar/1 k1=built;one/1 k1=built@bar:0,two:1;two/1 k1=built@bar:0", "install", "bar/1", "k1",
     "",
-    "install bar/1 k1 x|rebuild two/1 k1 x: because bar changed from version 0 to 1|"
-    "rebuild one/1 k1 x: because bar changed from version 0 to 1|depmod k1",
+    "install bar/1 k1 x|rebuild two/1 k1 x: because bar changed from version 0 to 1 <1|"
+    "rebuild one/1 k1 x: because bar changed from version 0 to 1 <1|depmod k1 <1",
+    -1 },
+  { "dependents-installed-in-order", "bar/1 k1=built;one/1 k1=installed@bar:0,two:0;two/1 k1=installed@bar:0",
+    "install", "bar/1", "k1", "",
+    "install bar/1 k1 x|rebuild two/1 k1 x: because bar changed from version 0 to 1 <1|"
+    "reinstall two/1 k1 x <2|rebuild one/1 k1 x: because bar changed from version 0 to 1 <1,3|"
+    "reinstall one/1 k1 x <4|depmod k1 <1,3,5",
     -1 },
   { "dependents-in-a-circle", "bar/1 k1=built;one/1 k1=built@bar:0,two:1;two/1 k1=built@bar:0,one:1", "install",
-    "bar/1", "k1", "", "install bar/1 k1 x|depmod k1|cycles 2", -1 },
+    "bar/1", "k1", "", "install bar/1 k1 x|depmod k1 <1|cycles 2", -1 },
 };
 
 static DkmsVerb
@@ -287,6 +316,14 @@ parse_state (const char *text)
   return state;
 }
 
+/* Appends @mark and the numbers in @steps, if there are any. */
+static void
+append_edges (GString *text, const char *mark, const GArray *steps)
+{
+  for (guint i = 0; i < steps->len; i++)
+    g_string_append_printf (text, "%s%u", i == 0 ? mark : ",", g_array_index (steps, guint, i) + 1);
+}
+
 static char *
 describe (const DkmsPlan *plan)
 {
@@ -294,8 +331,14 @@ describe (const DkmsPlan *plan)
 
   for (guint i = 0; i < plan->steps->len; i++)
     {
-      g_autofree char *line = dkms_step_describe (plan->steps->pdata[i]);
+      const DkmsStep *step = plan->steps->pdata[i];
+      g_autofree char *line = dkms_step_describe (step);
+      gboolean says_again = step->kind == DKMS_STEP_BUILD || step->kind == DKMS_STEP_ADD;
+
       g_string_append_printf (all, "%s%s", all->len > 0 ? "|" : "", line);
+      append_edges (all, " <", step->needs);
+      append_edges (all, " ~", step->after);
+      g_string_append_printf (all, "%s%s", step->again && !says_again ? " (again)" : "", step->due ? " (due)" : "");
     }
   if (plan->failed->len > 0)
     g_string_append_printf (all, "%sfailed %u", all->len > 0 ? "|" : "", plan->failed->len);
