@@ -14,8 +14,8 @@
 #include "base/process.h"
 #include "base/unread.h"
 #include "config.h"
-#include "kernel/version.h"
-#include "plan/run.h"
+#include "model/version.h"
+#include "run/run.h"
 
 static int
 fail_with (DkmsUi *ui, const GError *error)
@@ -208,8 +208,8 @@ fill_targets (DkmsRequest *request, const DkmsVerbInfo *verb, const DkmsSettings
         arch = usual;
       if (!verb->filters && !check_target (kernel, arch, error))
         return FALSE;
-      if (verb->filters || !dkms_request_has_target (request, kernel, arch))
-        dkms_request_add_target (request, kernel, arch);
+      if (verb->filters || !dkms_targets_contain (request->targets, kernel, arch))
+        dkms_targets_add (request->targets, kernel, arch);
     }
   return TRUE;
 }
@@ -234,7 +234,8 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
 {
   g_autoptr (DkmsRequest) request = dkms_request_new ();
 
-  request->verb = verb->verb;
+  request->goal = verb->goal;
+  request->selection = verb->selection;
   request->module = g_steal_pointer (&options->module);
   request->version = g_steal_pointer (&options->version);
   request->source = g_steal_pointer (&options->source);
@@ -242,11 +243,6 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   request->template = g_steal_pointer (&options->templatekernel);
   if (request->template != NULL) /* k/a is accepted: the arch is the target's */
     request->template[strcspn (request->template, "/")] = '\0';
-  if (request->template != NULL)
-    {
-      g_autofree char *dir = g_build_filename (settings->install_tree, request->template, NULL);
-      request->template_exists = dkms_root_is_dir (settings->root, dir);
-    }
   request->source_only = options->source_only;
   request->binaries_only = options->binaries_only;
   request->rpm_safe_upgrade = options->rpm_safe_upgrade;
@@ -283,7 +279,8 @@ install_rpm (const DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsRequest
       return FALSE;
     }
   g_clear_pointer (&request->archive, g_free);
-  request->verb = DKMS_VERB_AUTOINSTALL;
+  request->goal = DKMS_GOAL_INSTALLED;
+  request->selection = DKMS_SELECT_LATEST;
   g_ptr_array_set_size (request->targets, 1);
   return TRUE;
 }
@@ -311,7 +308,7 @@ dkms_verb_run (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, Dkm
   if (!request->dry_run && !install_rpm (settings, verb, request, &error))
     return fail_with (ui, error);
   gboolean off
-      = dkms_verb_is_autoinstall (request->verb) && dkms_root_is_file (settings->root, "/etc/dkms/no-autoinstall");
+      = request->selection == DKMS_SELECT_LATEST && dkms_root_is_file (settings->root, "/etc/dkms/no-autoinstall");
   if (!dkms_unread_check (&error))
     return fail_with (ui, error);
   if (off)

@@ -3,7 +3,8 @@
 #pragma once
 
 #include "base/error.h"
-#include "plan/plan.h"
+#include "conf/settings.h"
+#include "model/request.h"
 #include "ui/ui.h"
 
 /* The command line, before defaults. */
@@ -76,7 +77,8 @@ struct DkmsVerbInfo {
   const char *arguments; /* as help shows them */
   const char *summary;   /* a few words, without full stop */
   const char *details;   /* sentences */
-  DkmsVerb verb;         /* of its request */
+  DkmsGoal goal;         /* of its request */
+  DkmsSelection selection;
   DkmsWordKind positional;
   guint options; /* DKMS_TAKES (...): those that mean something to it, and that its help shows */
   gboolean takes_all;
@@ -96,7 +98,7 @@ struct DkmsVerbInfo {
   gboolean (*check_options) (const DkmsOptions *options, GError **error);
   /** (nullable): the same for the finished request */
   gboolean (*check_request) (const DkmsRequest *request, GError **error);
-  /** (nullable): answers the request; without it the engine does what the request asks for (plan/run.h) */
+  /** (nullable): answers the request; without it the engine does what the request asks for (run/run.h) */
   gboolean (*answer) (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, GError **error);
 };
 

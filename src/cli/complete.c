@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "kernel/kernel.h"
+#include "store/tree.h"
 
 typedef struct {
   DkmsSettings *settings;
@@ -28,9 +29,15 @@ offer (const Completion *self, const char *word, const char *description)
 }
 
 static gboolean
-is_verb (const Completion *self, guint verb)
+has_goal (const Completion *self, DkmsGoal goal)
 {
-  return self->verb != NULL && self->verb->verb == verb;
+  return self->verb != NULL && self->verb->goal == goal;
+}
+
+static gboolean
+imitates (const Completion *self)
+{
+  return self->verb != NULL && self->verb->selection == DKMS_SELECT_TEMPLATE;
 }
 
 static guint
@@ -47,9 +54,9 @@ count_installed (const DkmsVersion *version)
 static gboolean
 serves_verb (const Completion *self, const DkmsVersion *version)
 {
-  if (is_verb (self, DKMS_VERB_UNINSTALL))
+  if (has_goal (self, DKMS_GOAL_NOT_INSTALLED))
     return count_installed (version) > 0;
-  return !is_verb (self, DKMS_VERB_UNBUILD) || version->builds->len > 0;
+  return !has_goal (self, DKMS_GOAL_NOT_BUILT) || version->builds->len > 0;
 }
 
 static void
@@ -97,12 +104,12 @@ offer_sources (const Completion *self, gboolean whole)
 static void
 offer_modules (const Completion *self, gboolean whole)
 {
-  for (guint i = 0; !is_verb (self, DKMS_VERB_ADD) && i < self->state->versions->len; i++)
+  for (guint i = 0; !has_goal (self, DKMS_GOAL_REGISTERED) && i < self->state->versions->len; i++)
     {
       const DkmsVersion *version = self->state->versions->pdata[i];
       if (!whole && g_strcmp0 (version->module, self->options->module) != 0)
         continue;
-      if (whole && is_verb (self, DKMS_VERB_MATCH))
+      if (whole && imitates (self))
         offer (self, version->module, "module");
       else if (serves_verb (self, version))
         offer_version (self, version, whole);
@@ -147,7 +154,7 @@ offer_kernels (const Completion *self)
       offer_built_kernels (self);
       return;
     }
-  g_autoptr (GPtrArray) names = dkms_kernel_list (s->root, s->install_tree, !is_verb (self, DKMS_VERB_MATCH));
+  g_autoptr (GPtrArray) names = dkms_kernel_list (s->root, s->install_tree, !imitates (self));
   for (guint i = 0; i < names->len; i++)
     offer (self, names->pdata[i], strcmp (dkms_running_release (), names->pdata[i]) == 0 ? "running" : "kernel");
 }

@@ -14,8 +14,8 @@
 #include "base/unread.h"
 #include "cli/cli.h"
 #include "config.h"
-#include "kernel/version.h"
-#include "plan/run.h"
+#include "model/version.h"
+#include "run/run.h"
 
 typedef struct {
   DkmsSettings *settings;

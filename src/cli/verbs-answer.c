@@ -3,7 +3,7 @@
 #include "build/sign.h"
 #include "cli/cli.h"
 #include "inspect/status.h"
-#include "plan/run.h"
+#include "run/run.h"
 
 static gboolean
 generate_mok (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, GError **error)
@@ -17,7 +17,7 @@ generate_mok (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *reque
 
 const DkmsVerbInfo dkms_verb_status = {
   .name = "status",
-  .verb = DKMS_VERB_STATUS,
+  .goal = DKMS_GOAL_REPORT,
   .arguments = "[<module>[/<version>]]",
   .summary = "Show what is added, built and installed",
   .details = "-k and -a leave out other kernels and architectures.",
@@ -32,7 +32,7 @@ const DkmsVerbInfo dkms_verb_status = {
 
 const DkmsVerbInfo dkms_verb_generate_mok = {
   .name = "generate_mok",
-  .verb = DKMS_VERB_GENERATE_MOK,
+  .goal = DKMS_GOAL_REPORT,
   .arguments = "",
   .summary = "Make the key pair that modules are signed with",
   .details = "Builds do it by themselves when no key is there. A key that exists is never overwritten. Secure Boot "

@@ -16,7 +16,7 @@ names_archive (const DkmsOptions *options, GError **error)
 
 const DkmsVerbInfo dkms_verb_mktarball = {
   .name = "mktarball",
-  .verb = DKMS_VERB_MKTARBALL,
+  .goal = DKMS_GOAL_PACKED,
   .arguments = "<module>/<version>",
   .summary = "Pack sources and builds into an archive",
   .details = "For the running kernel, the kernels of -k, or with --all everything that is built. --archive names the "
@@ -35,7 +35,7 @@ const DkmsVerbInfo dkms_verb_mktarball = {
 
 const DkmsVerbInfo dkms_verb_ldtarball = {
   .name = "ldtarball",
-  .verb = DKMS_VERB_LDTARBALL,
+  .goal = DKMS_GOAL_LOADED,
   .arguments = "<archive>",
   .summary = "Load sources and builds from an archive",
   .details = "Builds that are there already are kept, unless --force is given.",

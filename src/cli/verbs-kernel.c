@@ -24,7 +24,8 @@ has_two_kernels (const DkmsRequest *request, GError **error)
 
 const DkmsVerbInfo dkms_verb_autoinstall = {
   .name = "autoinstall",
-  .verb = DKMS_VERB_AUTOINSTALL,
+  .goal = DKMS_GOAL_INSTALLED,
+  .selection = DKMS_SELECT_LATEST,
   .arguments = "",
   .summary = "Install the latest version of every module for a kernel",
   .details = "Takes the modules whose dkms.conf says AUTOINSTALL=yes, in the order of their BUILD_DEPENDS, several "
@@ -42,7 +43,8 @@ const DkmsVerbInfo dkms_verb_autoinstall = {
 
 const DkmsVerbInfo dkms_verb_match = {
   .name = "match",
-  .verb = DKMS_VERB_MATCH,
+  .goal = DKMS_GOAL_INSTALLED,
+  .selection = DKMS_SELECT_TEMPLATE,
   .arguments = "--templatekernel <kernel> [<module>]",
   .summary = "Install for a kernel what is installed for another one",
   .details = "The kernel is the running one, unless -k names another.",
@@ -61,7 +63,8 @@ const DkmsVerbInfo dkms_verb_match = {
 
 const DkmsVerbInfo dkms_verb_kernel_preinst = {
   .name = "kernel_preinst",
-  .verb = DKMS_VERB_KERNEL_PREINST,
+  .goal = DKMS_GOAL_NOT_BUILT,
+  .selection = DKMS_SELECT_RETURNING,
   .arguments = "-k <kernel>",
   .summary = "Take builds away before a kernel is replaced",
   .details = "For the hooks of kernel packages. Takes those that kernel_postinst makes again.",
@@ -76,7 +79,8 @@ const DkmsVerbInfo dkms_verb_kernel_preinst = {
 
 const DkmsVerbInfo dkms_verb_kernel_postinst = {
   .name = "kernel_postinst",
-  .verb = DKMS_VERB_KERNEL_POSTINST,
+  .goal = DKMS_GOAL_INSTALLED,
+  .selection = DKMS_SELECT_LATEST,
   .arguments = "-k <kernel>",
   .summary = "Autoinstall for a kernel that was installed",
   .details = "For the hooks of kernel packages.",
@@ -92,7 +96,8 @@ const DkmsVerbInfo dkms_verb_kernel_postinst = {
 
 const DkmsVerbInfo dkms_verb_kernel_prerm = {
   .name = "kernel_prerm",
-  .verb = DKMS_VERB_KERNEL_PRERM,
+  .goal = DKMS_GOAL_NOT_BUILT,
+  .selection = DKMS_SELECT_BUILT,
   .arguments = "-k <kernel>",
   .summary = "Take all builds away before a kernel is removed",
   .details = "For the hooks of kernel packages.",

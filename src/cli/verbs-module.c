@@ -6,7 +6,7 @@
 
 const DkmsVerbInfo dkms_verb_add = {
   .name = "add",
-  .verb = DKMS_VERB_ADD,
+  .goal = DKMS_GOAL_REGISTERED,
   .arguments = SOURCE_ARGUMENTS,
   .summary = "Register a module's source with the tree",
   .details = "The source is <source tree>/<module>-<version> with its dkms.conf; a directory, a dkms.conf or an "
@@ -25,7 +25,7 @@ const DkmsVerbInfo dkms_verb_add = {
 
 const DkmsVerbInfo dkms_verb_build = {
   .name = "build",
-  .verb = DKMS_VERB_BUILD,
+  .goal = DKMS_GOAL_BUILT,
   .arguments = SOURCE_ARGUMENTS,
   .summary = "Compile a module for one or more kernels",
   .details = "For the running kernel unless -k names others. A source that is not registered yet is added first. "
@@ -43,7 +43,7 @@ const DkmsVerbInfo dkms_verb_build = {
 
 const DkmsVerbInfo dkms_verb_install = {
   .name = "install",
-  .verb = DKMS_VERB_INSTALL,
+  .goal = DKMS_GOAL_INSTALLED,
   .arguments = SOURCE_ARGUMENTS,
   .summary = "Put a module in place, building it first if need be",
   .details = "A module of the same name that came with the kernel is kept aside and comes back on uninstall. An "
@@ -63,7 +63,7 @@ const DkmsVerbInfo dkms_verb_install = {
 
 const DkmsVerbInfo dkms_verb_uninstall = {
   .name = "uninstall",
-  .verb = DKMS_VERB_UNINSTALL,
+  .goal = DKMS_GOAL_NOT_INSTALLED,
   .arguments = "<module>/<version>",
   .summary = "Take an installed module away, restore what it replaced",
   .details = "What was compiled stays in the tree, ready to be installed again.",
@@ -80,7 +80,7 @@ const DkmsVerbInfo dkms_verb_uninstall = {
 
 const DkmsVerbInfo dkms_verb_unbuild = {
   .name = "unbuild",
-  .verb = DKMS_VERB_UNBUILD,
+  .goal = DKMS_GOAL_NOT_BUILT,
   .arguments = "<module>/<version>",
   .summary = "Uninstall, and delete what was compiled",
   .details = "The module stays registered.",
@@ -96,7 +96,7 @@ const DkmsVerbInfo dkms_verb_unbuild = {
 
 const DkmsVerbInfo dkms_verb_remove = {
   .name = "remove",
-  .verb = DKMS_VERB_REMOVE,
+  .goal = DKMS_GOAL_GONE,
   .arguments = "<module>/<version>",
   .summary = "Unbuild, and unregister when nothing is left",
   .details = "With --all for every kernel. The source in the source tree is never deleted.",

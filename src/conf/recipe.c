@@ -5,7 +5,7 @@
 #include <regex.h>
 #include <string.h>
 
-#include "kernel/version.h"
+#include "model/version.h"
 
 #define RECORD_NAMES "BUILT_MODULE_NAME BUILT_MODULE_LOCATION DEST_MODULE_NAME DEST_MODULE_LOCATION"
 #define EXCLUSIVE_NAMES                                                                                                \

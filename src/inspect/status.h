@@ -2,7 +2,7 @@
 /* `dkms status`: the lines of docs/interface/tree.md §6. */
 #pragma once
 
-#include "plan/run.h"
+#include "run/run.h"
 
 /** Prints one listing per kernel filter; never fails because of a module. */
 gboolean dkms_status (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request,

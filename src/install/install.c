@@ -11,7 +11,7 @@
 #include "base/unread.h"
 #include "base/walk.h"
 #include "install/job.h"
-#include "kernel/version.h"
+#include "model/version.h"
 #include "store/transaction.h"
 
 static const char *const suffixes[] = { "", ".gz", ".xz", ".zst" };

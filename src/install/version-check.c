@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "install/job.h"
-#include "kernel/version.h"
+#include "model/version.h"
 
 typedef struct {
   char *version;

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "kernel/version.h"
+#include "model/version.h"
 #include "plan/plan-private.h"
 
 /* ---- many modules for one kernel ---- */
@@ -23,29 +23,29 @@ has_builds (const DkmsState *state, const char *kernel)
 
 /* For the target kernel what is installed for the template, in the same versions. */
 gboolean
-dkms_plan_match (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state, GError **error)
+dkms_plan_match (const DkmsPlanner *p, GError **error)
 {
-  const DkmsTarget *target = request->targets->pdata[0];
+  const DkmsTarget *target = p->facts->targets->pdata[0];
 
-  if (request->module != NULL && state->versions->len == 0)
+  if (p->facts->module != NULL && p->facts->state->versions->len == 0)
     return dkms_fail (error, DKMS_ERROR_NOT_ADDED, NULL, "'dkms status' lists what is.", "%s is not in the tree",
-                      request->module);
-  if (!request->template_exists && !has_builds (state, request->template))
+                      p->facts->module);
+  if (!p->facts->template_exists && !has_builds (p->facts->state, p->request->template))
     return dkms_fail (error, DKMS_ERROR_USAGE, NULL, "Run 'dkms status' for the kernels that modules are built for.",
-                      "Kernel %s is not installed, and nothing is built for it", request->template);
-  for (guint i = 0; i < state->versions->len; i++)
+                      "Kernel %s is not installed, and nothing is built for it", p->request->template);
+  for (guint i = 0; i < p->facts->state->versions->len; i++)
     {
-      const DkmsVersion *v = state->versions->pdata[i];
-      const DkmsBuild *model = dkms_version_find (v, request->template, target->arch);
+      const DkmsVersion *v = p->facts->state->versions->pdata[i];
+      const DkmsBuild *model = dkms_version_find (v, p->request->template, target->arch);
       const DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
       guint last;
 
       if (v->broken || model == NULL || !model->active)
         continue;
-      if (dkms_plan_is_sound (build))
-        dkms_plan_push_notice (plan, v->module, v->version, target, DKMS_NO_STEP, "already installed");
+      if (dkms_build_is_sound (build))
+        dkms_plan_push_notice (p->plan, v->module, v->version, target, DKMS_NO_STEP, "already installed");
       else
-        (void)dkms_plan_push_install (plan, v, target, &last);
+        (void)dkms_plan_push_install (p->plan, v, target, &last);
     }
   return TRUE;
 }
@@ -53,13 +53,14 @@ dkms_plan_match (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *st
 /* Before a kernel is replaced (those that come back by themselves) or removed (all): away with its builds, and with
  * what is left of them. */
 void
-dkms_plan_clear (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *state)
+dkms_plan_clear (const DkmsPlanner *p)
 {
-  const DkmsTarget *target = request->targets->pdata[0];
+  const DkmsTarget *target = p->facts->targets->pdata[0];
+  gboolean returning = p->request->selection == DKMS_SELECT_RETURNING;
 
-  for (guint i = 0; i < state->versions->len; i++)
+  for (guint i = 0; i < p->facts->state->versions->len; i++)
     {
-      const DkmsVersion *v = state->versions->pdata[i];
+      const DkmsVersion *v = p->facts->state->versions->pdata[i];
       const DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
       guint need = DKMS_NO_STEP;
 
@@ -68,14 +69,14 @@ dkms_plan_clear (DkmsPlan *plan, const DkmsRequest *request, const DkmsState *st
       if (build == NULL)
         continue;
       const DkmsWish *wish = dkms_version_wish (v, target->kernel, target->arch);
-      if (request->verb == DKMS_VERB_KERNEL_PREINST && wish->conf_error != NULL)
-        dkms_plan_remark (plan->failed, target->kernel,
+      if (returning && wish->conf_error != NULL)
+        dkms_plan_remark (p->plan->failed, target->kernel,
                           g_strdup_printf ("%s/%s: %s", v->module, v->version, wish->conf_error->message));
-      if (request->verb == DKMS_VERB_KERNEL_PREINST && !wish->autoinstall)
+      if (returning && !wish->autoinstall)
         continue;
       if (build->active)
-        need = dkms_plan_push (plan, DKMS_STEP_UNINSTALL, v->module, v->version, target, DKMS_NO_STEP);
-      dkms_plan_push (plan, DKMS_STEP_UNBUILD, v->module, v->version, target, need);
+        need = dkms_plan_push (p->plan, DKMS_STEP_UNINSTALL, v->module, v->version, target, DKMS_NO_STEP);
+      dkms_plan_push (p->plan, DKMS_STEP_UNBUILD, v->module, v->version, target, need);
     }
 }
 
@@ -93,37 +94,10 @@ dkms_plan_clean (DkmsPlan *plan, const DkmsTarget *target)
 
 /* ---- autoinstall ---- */
 
-gboolean
-dkms_verb_is_autoinstall (DkmsVerb verb)
-{
-  return verb == DKMS_VERB_AUTOINSTALL || verb == DKMS_VERB_KERNEL_POSTINST;
-}
-
-gboolean
-dkms_verb_clears_kernel (DkmsVerb verb)
-{
-  return verb == DKMS_VERB_KERNEL_PREINST || verb == DKMS_VERB_KERNEL_PRERM;
-}
-
 typedef struct {
   const DkmsVersion *version;
   guint step; /* its install step; DKMS_NO_STEP until planned */
 } Candidate;
-
-DkmsVersion *
-dkms_plan_latest (const DkmsState *state, const char *module)
-{
-  DkmsVersion *latest = NULL;
-
-  for (guint i = 0; i < state->versions->len; i++)
-    {
-      DkmsVersion *v = state->versions->pdata[i];
-      if (strcmp (v->module, module) == 0 && !v->broken
-          && (latest == NULL || dkms_version_compare (v->version, latest->version) > 0))
-        latest = v;
-    }
-  return latest;
-}
 
 static Candidate *
 find_candidate (GArray *queue, const char *module)
@@ -143,7 +117,7 @@ collect (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target, GArra
 
   for (guint i = 0; i < state->versions->len; i++)
     {
-      const DkmsVersion *v = dkms_plan_latest (state, ((DkmsVersion *)state->versions->pdata[i])->module);
+      const DkmsVersion *v = dkms_state_latest (state, ((DkmsVersion *)state->versions->pdata[i])->module);
       const DkmsBuild *build;
       Candidate candidate = { v, DKMS_NO_STEP };
 
@@ -152,7 +126,7 @@ collect (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target, GArra
       last = v->module;
       build = dkms_version_find (v, target->kernel, target->arch);
       const DkmsWish *wish = dkms_version_wish (v, target->kernel, target->arch);
-      if (wish->weak || dkms_plan_is_sound (build))
+      if (wish->weak || dkms_build_is_sound (build))
         {
           g_hash_table_add (there, v->module);
           dkms_plan_remark (plan->installed, target->kernel, g_strdup (v->module));
@@ -186,7 +160,7 @@ ready (GArray *queue, GHashTable *there, const Candidate *c, const DkmsTarget *t
           continue;
         }
       all = FALSE;
-      g_string_append_printf (dkms_plan_latest (state, *name) != NULL ? known : unknown, " %s", *name);
+      g_string_append_printf (dkms_state_latest (state, *name) != NULL ? known : unknown, " %s", *name);
     }
   return all;
 }

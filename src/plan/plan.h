@@ -1,56 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Request and state in, a graph of steps out. Pure: no disk, no clock, no output. */
+/* Request and facts in, a graph of steps out. Pure: no disk, no clock, no output. */
 #pragma once
 
-#include "share/source.h"
-#include "store/tree.h"
-
-typedef enum {
-  DKMS_VERB_NONE,
-  DKMS_VERB_ADD,
-  DKMS_VERB_BUILD,
-  DKMS_VERB_INSTALL,
-  DKMS_VERB_UNINSTALL,
-  DKMS_VERB_UNBUILD,
-  DKMS_VERB_REMOVE,
-  DKMS_VERB_AUTOINSTALL,
-  DKMS_VERB_STATUS,
-  DKMS_VERB_MATCH,
-  DKMS_VERB_MKTARBALL,
-  DKMS_VERB_LDTARBALL,
-  DKMS_VERB_GENERATE_MOK,
-  DKMS_VERB_KERNEL_PREINST,
-  DKMS_VERB_KERNEL_POSTINST,
-  DKMS_VERB_KERNEL_PRERM
-} DkmsVerb;
-
-typedef struct {
-  char *kernel;
-  char *arch;
-} DkmsTarget;
-
-/* What the user asked for, validated. */
-typedef struct {
-  DkmsVerb verb;
-  char *module;                        /* (nullable) */
-  char *version;                       /* (nullable) */
-  char *source;                        /* (nullable): add from this directory of the host */
-  struct stat source_seen;             /* @source when its recipe was read */
-  char *archive;                       /* (nullable): tarball to load or to make, as given */
-  char *template;                      /* (nullable): kernel that match imitates */
-  gboolean template_exists;            /* that kernel is installed */
-  GPtrArray *targets;                  /* element-type DkmsTarget; for status filters, either part may be NULL */
-  DkmsSourceState source_state;        /* @source, compared with what is in its place */
-  char *differs;                       /* (nullable): in which files */
-  gboolean loads;                      /* the archive holds builds, or a dkms.conf without sources */
-  gboolean source_only, binaries_only; /* mktarball */
-  gboolean rpm_safe_upgrade;
-  gboolean all;
-  gboolean force;
-  gboolean force_version_override;
-  gboolean no_depmod;
-  gboolean dry_run;
-} DkmsRequest;
+#include "world/facts.h"
 
 typedef enum {
   DKMS_STEP_ADD,
@@ -95,12 +47,12 @@ typedef struct {
 
 /**
  * dkms_plan_make:
- * Turns @request and @state into steps. The verb's preconditions (docs/interface/cli.md §7) that depend on the
- * state only are checked here.
+ * Turns @request and @facts into steps. Preconditions (docs/interface/cli.md §7) that depend on them only are checked
+ * here. Modules that could not be read are among the failed ones.
  *
  * Returns: (transfer full) (nullable)
  */
-DkmsPlan *dkms_plan_make (const DkmsRequest *request, const DkmsState *state, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+DkmsPlan *dkms_plan_make (const DkmsRequest *request, const DkmsFacts *facts, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 void dkms_plan_free (DkmsPlan *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsPlan, dkms_plan_free)
 
@@ -115,21 +67,3 @@ gboolean dkms_step_installs (const DkmsStep *step);
 
 /** Returns: (transfer full): one line that describes the step, for --dry-run and tests */
 char *dkms_step_describe (const DkmsStep *step);
-
-/** Frees a DkmsTarget. */
-void dkms_target_free (gpointer target);
-
-DkmsRequest *dkms_request_new (void);
-void dkms_request_free (DkmsRequest *self);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsRequest, dkms_request_free)
-void dkms_request_add_target (DkmsRequest *self, const char *kernel, const char *arch);
-/** Returns: whether that kernel and arch (not NULL) is among the targets */
-gboolean dkms_request_has_target (const DkmsRequest *self, const char *kernel, const char *arch);
-
-/** Returns: whether the verb installs the latest version of every module */
-gboolean dkms_verb_is_autoinstall (DkmsVerb verb);
-/** Returns: whether the verb takes builds of all modules away from a kernel */
-gboolean dkms_verb_clears_kernel (DkmsVerb verb);
-
-/** Returns: (transfer none) (nullable): the highest version of @module that is not broken */
-DkmsVersion *dkms_plan_latest (const DkmsState *state, const char *module);

@@ -13,52 +13,10 @@
 #pragma once
 
 #include "conf/settings.h"
+#include "model/state.h"
 #include "ui/ui.h"
 
 #define DKMS_STALE ".stale" /* a file in <k>/<a> */
-
-typedef struct {
-  char *kernel;
-  char *arch;
-  gboolean built;     /* module/ exists */
-  gboolean active;    /* kernel-<k>-<a> leads here */
-  gboolean stale;     /* .stale exists: the source was replaced since */
-  gboolean originals; /* original_module/<k>/<a> exists */
-  /* Filled by dkms_build_examine() (store/health.h), FALSE until then: */
-  gboolean incomplete; /* a module that it should hold is missing in module/ */
-  gboolean gone;       /* active, and a file that was installed is no longer there */
-  gboolean unindexed;  /* active, and the kernel's index does not list a file that is installed */
-  GHashTable *seen;    /* (nullable): BUILD_DEPENDS name -> its version at build time; see dkms_state_read_seen() */
-} DkmsBuild;
-
-/* What a version's recipe says for one kernel, as far as plans depend on it; filled by plan/run.c. */
-typedef struct {
-  gboolean weak;        /* another kernel's build serves this one */
-  gboolean autoinstall; /* it wants to be there */
-  char **depends;       /* (nullable): BUILD_DEPENDS */
-  GError *conf_error;   /* (nullable): why the recipe could not be read */
-} DkmsWish;
-
-typedef struct {
-  char *module;
-  char *version;
-  gboolean broken;
-  GPtrArray *builds;  /* element-type DkmsBuild, by kernel then arch */
-  GPtrArray *remains; /* element-type DkmsBuild: what is left of builds that have no module/ any more: a directory with
-                         a record or a log, or just a link kernel-<k>-<a> that says it was installed (active) */
-  GHashTable *wishes; /* "kernel/arch" -> DkmsWish; see dkms_version_wish() */
-} DkmsVersion;
-
-/* Something of a module could not be read. */
-typedef struct {
-  char *module;
-  GError *error;
-} DkmsUnread;
-
-typedef struct {
-  GPtrArray *versions; /* element-type DkmsVersion, by module then version, byte order */
-  GPtrArray *unread;   /* element-type DkmsUnread */
-} DkmsState;
 
 /** Returns: (transfer full) (nullable): every version, or those of @module, or that @version only; NULL with an error
  * when anything of them cannot be read */
@@ -67,30 +25,9 @@ DkmsState *dkms_state_read (const DkmsSettings *settings, const char *module, co
 /** As dkms_state_read(), but goes on: versions that cannot be read are left out, and listed in `unread`. */
 DkmsState *dkms_state_read_most (const DkmsSettings *settings, const char *module, const char *version,
                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Adds to `unread` that @module cannot be worked on, because of @error (transfer full). */
-void dkms_state_give_up (DkmsState *self, const char *module, GError *error);
-/** Takes all versions of the modules in `unread` out of `versions`: a plan for a part of a module would be wrong. */
-void dkms_state_drop_unread (DkmsState *self);
 /** Fills `seen` of all builds for that kernel that recorded something (.dep_*, docs/interface/dkms-conf.md §10), and
  * gives up modules of which that cannot be read. */
 void dkms_state_read_seen (const DkmsSettings *settings, DkmsState *state, const char *kernel, const char *arch);
-DkmsState *dkms_state_new (void);
-void dkms_state_free (DkmsState *self);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsState, dkms_state_free)
-/** Adds a version (for tests and for the reader). Returns: (transfer none) */
-DkmsVersion *dkms_state_add (DkmsState *self, const char *module, const char *version);
-DkmsBuild *dkms_version_add_build (DkmsVersion *self, const char *kernel, const char *arch);
-/** As dkms_version_add_build(), for what is left of a build. */
-DkmsBuild *dkms_version_add_remains (DkmsVersion *self, const char *kernel, const char *arch);
-/** Returns: (transfer none): the wish for that kernel, an empty one if there was none yet */
-DkmsWish *dkms_version_wish (const DkmsVersion *self, const char *kernel, const char *arch);
-DkmsVersion *dkms_state_find (const DkmsState *self, const char *module, const char *version);
-DkmsBuild *dkms_version_find (const DkmsVersion *self, const char *kernel, const char *arch);
-/** Returns: (transfer none) (nullable): what is left of the build for that kernel */
-DkmsBuild *dkms_version_find_remains (const DkmsVersion *self, const char *kernel, const char *arch);
-/** Returns: (transfer none) (nullable): the version of @module that is installed there */
-DkmsVersion *dkms_state_installed (const DkmsState *self, const char *module, const char *kernel, const char *arch);
-
 /** Returns: whether every module of that active build serves @kernel, too, through links in its weak-updates */
 gboolean dkms_weak_serves (const DkmsSettings *settings, const DkmsVersion *v, const DkmsBuild *build,
                            const char *kernel);

@@ -16,7 +16,7 @@ typedef enum {
   DKMS_VOICE_STEP_BEGIN, /* text: what; more: (nullable) the command */
   DKMS_VOICE_STEP_END,   /* number: exit status */
   DKMS_VOICE_FOLLOW,     /* text: path of a log that grows from now on */
-  DKMS_VOICE_RESULT      /* of a worker: text: (nullable) error message; see plan/worker.h */
+  DKMS_VOICE_RESULT      /* of a worker: text: (nullable) error message; see run/worker.h */
 } DkmsVoice;
 
 typedef struct {

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "plan/worker.h"
+#include "run/worker.h"
 #include "ui/board.h"
 
 int

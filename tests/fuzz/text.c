@@ -25,8 +25,8 @@
 #include "build/loadable.h"
 #include "conf/sandbox.h"
 #include "fuzz.h"
-#include "kernel/version.h"
-#include "plan/jobserver.h"
+#include "model/version.h"
+#include "run/jobserver.h"
 
 static void
 os_release (FuzzInput *input)

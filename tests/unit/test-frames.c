@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "plan/worker.h"
+#include "run/worker.h"
 
 static DkmsWorker *
 worker_with (const void *bytes, gsize size)

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/jobs.h"
-#include "plan/jobserver.h"
+#include "run/jobserver.h"
 
 static const struct {
   const char *flags, *jobs, *rest;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "cli/cli.h"
 #include "plan/plan.h"
 
 typedef struct {
@@ -228,29 +229,6 @@ static const Case cases[] = {
     "bar/1", "k1", "", "install bar/1 k1 x|depmod k1 <1|cycles 2", -1 },
 };
 
-static DkmsVerb
-verb_of (const char *name)
-{
-  static const char *const names[] = { [DKMS_VERB_ADD] = "add",
-                                       [DKMS_VERB_BUILD] = "build",
-                                       [DKMS_VERB_INSTALL] = "install",
-                                       [DKMS_VERB_UNINSTALL] = "uninstall",
-                                       [DKMS_VERB_UNBUILD] = "unbuild",
-                                       [DKMS_VERB_REMOVE] = "remove",
-                                       [DKMS_VERB_AUTOINSTALL] = "autoinstall",
-                                       [DKMS_VERB_MATCH] = "match",
-                                       [DKMS_VERB_MKTARBALL] = "mktarball",
-                                       [DKMS_VERB_LDTARBALL] = "ldtarball",
-                                       [DKMS_VERB_KERNEL_PREINST] = "kernel_preinst",
-                                       [DKMS_VERB_KERNEL_POSTINST] = "kernel_postinst",
-                                       [DKMS_VERB_KERNEL_PRERM] = "kernel_prerm" };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
-    if (g_strcmp0 (names[i], name) == 0)
-      return (DkmsVerb)i;
-  g_assert_not_reached ();
-}
-
 static void
 parse_seen (DkmsBuild *build, const char *text)
 {
@@ -353,30 +331,33 @@ static void
 test_case (gconstpointer data)
 {
   const Case *c = data;
-  g_autoptr (DkmsState) state = parse_state (c->state);
+  const DkmsVerbInfo *verb = dkms_verb_find (c->verb);
   g_autoptr (DkmsRequest) request = dkms_request_new ();
   g_auto (GStrv) id = g_strsplit (c->identity, "/", 2);
   g_auto (GStrv) kernels = g_strsplit (c->kernels, " ", -1);
   g_autoptr (GError) error = NULL;
 
-  request->verb = verb_of (c->verb);
+  g_assert_nonnull (verb);
+  request->goal = verb->goal;
+  request->selection = verb->selection;
   request->module = g_strdup (id[0]);
   request->version = id[0] != NULL ? g_strdup (id[1]) : NULL;
   request->all = strcmp (c->flags, "all") == 0;
   request->force = strstr (c->flags, "force") != NULL;
-  request->loads = strstr (c->flags, "loads") != NULL;
   request->source_only = strstr (c->flags, "source-only") != NULL;
   request->template = strstr (c->flags, "template") != NULL ? g_strdup ("k1") : NULL;
   if (strstr (c->flags, "same") != NULL || strstr (c->flags, "other") != NULL)
-    {
-      request->source = g_strdup ("/driver");
-      request->source_state = strstr (c->flags, "same") != NULL ? DKMS_SOURCE_SAME : DKMS_SOURCE_OTHER;
-    }
+    request->source = g_strdup ("/driver");
   for (char **k = kernels; *k != NULL; k++)
     if (**k != '\0')
-      dkms_request_add_target (request, *k, "x");
+      dkms_targets_add (request->targets, *k, "x");
 
-  g_autoptr (DkmsPlan) plan = dkms_plan_make (request, state, &error);
+  g_autoptr (DkmsFacts) facts = dkms_facts_new (request);
+  facts->state = parse_state (c->state);
+  facts->loads = strstr (c->flags, "loads") != NULL;
+  if (request->source != NULL)
+    facts->source_state = strstr (c->flags, "same") != NULL ? DKMS_SOURCE_SAME : DKMS_SOURCE_OTHER;
+  g_autoptr (DkmsPlan) plan = dkms_plan_make (request, facts, &error);
   if (c->error >= 0)
     {
       g_assert_null (plan);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "kernel/version.h"
+#include "model/version.h"
 
 static const struct {
   const char *in, *out;

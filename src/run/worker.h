@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A piece of work in a process of its own, forked from ours: it knows all we know, what it tells reaches us as frames,
- * and it dies with us. Private to plan/. */
+ * and it dies with us. Private to run/. */
 #pragma once
 
 #include "ui/ui.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What each kind of step does. */
 #define _GNU_SOURCE
-#include "plan/steps.h"
+#include "run/steps.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -127,11 +127,11 @@ check_owner (const DkmsRun *run, const DkmsStep *step, const char *source, GErro
   if (package != NULL && !run->request->force)
     return dkms_fail (error, DKMS_ERROR_ARCHIVE_ADDED, shown,
                       "Remove that package, give your source another version, or use --force to replace its files.",
-                      "%s belongs to the package %s: %s", shown, package, run->request->differs);
+                      "%s belongs to the package %s: %s", shown, package, run->facts->differs);
   if (package != NULL)
     dkms_ui_warn (run->ui, "%s belongs to the package %s; its files are replaced because of --force.", shown, package);
   else if (!step->again)
-    dkms_ui_warn (run->ui, "%s exists already: %s.", shown, run->request->differs);
+    dkms_ui_warn (run->ui, "%s exists already: %s.", shown, run->facts->differs);
   return TRUE;
 }
 
@@ -139,13 +139,11 @@ check_owner (const DkmsRun *run, const DkmsStep *step, const char *source, GErro
 static gboolean
 import_source (const DkmsRun *run, const DkmsStep *step, const char *source, GError **error)
 {
-  const DkmsRequest *request = run->request;
-
-  if (request->source_state == DKMS_SOURCE_SAME)
+  if (run->facts->source_state == DKMS_SOURCE_SAME)
     return TRUE;
   return check_may_import (run, error)
-         && (request->source_state != DKMS_SOURCE_OTHER || check_owner (run, step, source, error))
-         && dkms_tree_import (run->settings, run->ui, request->source, &request->source_seen, step->module,
+         && (run->facts->source_state != DKMS_SOURCE_OTHER || check_owner (run, step, source, error))
+         && dkms_tree_import (run->settings, run->ui, run->facts->source, &run->facts->source_seen, step->module,
                               step->version, step->again, error);
 }
 
@@ -161,8 +159,8 @@ tell_stale (const DkmsRun *run, const DkmsStep *step)
   for (guint i = 0; v != NULL && i < v->builds->len; i++)
     {
       const DkmsBuild *build = v->builds->pdata[i];
-      gboolean follows
-          = run->request->verb != DKMS_VERB_ADD && dkms_request_has_target (run->request, build->kernel, build->arch);
+      gboolean follows = run->request->goal != DKMS_GOAL_REGISTERED
+                         && dkms_targets_contain (run->facts->targets, build->kernel, build->arch);
       if (build->stale && !follows)
         g_string_append_printf (kernels, " %s", build->kernel);
     }
@@ -190,13 +188,13 @@ static gboolean
 do_add (DkmsRun *run, const DkmsStep *step, GError **error)
 {
   const DkmsSettings *s = run->settings;
-  const DkmsTarget *target = run->request->targets->pdata[0];
+  const DkmsTarget *target = run->facts->targets->pdata[0];
   g_autofree char *source = g_strdup_printf ("%s/%s-%s", s->source_tree, step->module, step->version);
   g_autofree char *shown = dkms_root_host_path (s->root, source);
   const DkmsRecipe *recipe;
   int status;
 
-  if (run->request->source != NULL && !run->request->loads && !import_source (run, step, source, error))
+  if (run->facts->source != NULL && !run->facts->loads && !import_source (run, step, source, error))
     return FALSE;
   g_autofree char *stub = dkms_tree_path (s, step->module, step->version, "source", "dkms.conf", NULL);
   if (!dkms_root_is_dir (s->root, source) && !dkms_root_is_file (s->root, stub))
@@ -229,7 +227,7 @@ do_add (DkmsRun *run, const DkmsStep *step, GError **error)
                   .lends_all = TRUE, /* all other steps of the plan come after this one */
                   .kernel = dkms_world_kernel (run->world, target->kernel, target->arch).kernel };
   status = dkms_script_run (&job, "POST_ADD");
-  if (status != 0 && run->request->verb == DKMS_VERB_ADD)
+  if (status != 0 && run->request->goal == DKMS_GOAL_REGISTERED)
     return dkms_fail_script (error, status, NULL, "The module stays added.",
                              "POST_ADD of %s/%s ended with exit status %d", step->module, step->version, status);
   return TRUE;
@@ -457,7 +455,7 @@ prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, gboolean ne
   if (!check_place (run, step, error))
     return FALSE;
   if (!now.built && dkms_root_is_dir (run->settings->root, base) && !run->request->force
-      && (run->request->verb == DKMS_VERB_BUILD || run->request->verb == DKMS_VERB_INSTALL))
+      && !dkms_request_is_about_many (run->request))
     return dkms_fail (error, DKMS_ERROR_STALE_BUILD_DIR, base, "To replace it, use 'dkms build --force'.",
                       "%s exists and is not a complete build", base);
   recipe = recipe_for (run, step, TRUE, error);
@@ -476,7 +474,7 @@ prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, gboolean ne
     dkms_ui_line (run->ui, "The build of %s/%s for %s (%s) is incomplete.", step->module, step->version, step->kernel,
                   step->arch);
   dkms_ui_line (run->ui, "Building %s/%s for %s (%s)", step->module, step->version, step->kernel, step->arch);
-  if (now.active && run->request->verb == DKMS_VERB_BUILD)
+  if (now.active && run->request->goal == DKMS_GOAL_BUILT)
     dkms_ui_line (run->ui, "The installed copy is left alone; 'dkms install --force' replaces it.");
   (void)dkms_kernel_compression (facts.kernel, run->settings->root); /* found out once, for all workers */
   work->job = job_for (run, step, recipe, &work->outputs);
@@ -703,7 +701,7 @@ do_install (DkmsRun *run, const DkmsStep *step, GError **error)
     return FALSE;
   DkmsJob job = job_for (run, step, recipe, &outputs);
   /* An upgrade by rpm installs with force; what it builds has to fit, as ever. */
-  job.force |= run->request->rpm_safe_upgrade && run->request->verb == DKMS_VERB_INSTALL;
+  job.force |= run->request->rpm_safe_upgrade && run->request->goal == DKMS_GOAL_INSTALLED;
   dkms_job_apply_force_list (&job);
   if (now.active) /* what it replaces is its own */
     job.force_version_override = TRUE;
@@ -780,11 +778,11 @@ do_uninstall (DkmsRun *run, const DkmsStep *step, GError **error)
     return FALSE;
   if (now.broken)
     tell_source_gone (run, step);
-  if (!dkms_verb_clears_kernel (run->request->verb))
+  if (!dkms_request_clears_kernel (run->request))
     dkms_ui_line (run->ui, "Uninstalling %s/%s from %s (%s)", step->module, step->version, step->kernel, step->arch);
   DkmsJob job = job_for (run, step, recipe, &outputs);
   job.no_scripts = now.broken;
-  job.lends_all = run->request->verb == DKMS_VERB_REMOVE; /* it holds the lock of the module alone */
+  job.lends_all = run->request->goal == DKMS_GOAL_GONE; /* it holds the lock of the module alone */
   dkms_weak_modules (&job, FALSE);
   if (!dkms_uninstall (&job, error))
     return FALSE;
@@ -830,7 +828,7 @@ do_unbuild (DkmsRun *run, const DkmsStep *step, GError **error)
                     step->kernel, step->arch);
       return TRUE;
     }
-  if (dkms_verb_clears_kernel (run->request->verb))
+  if (dkms_request_clears_kernel (run->request))
     dkms_ui_note (run->ui, "Removing %s/%s for %s (%s)", step->module, step->version, step->kernel, step->arch);
   else
     dkms_ui_line (run->ui, "Deleting the build of %s/%s for %s (%s)", step->module, step->version, step->kernel,
@@ -874,15 +872,15 @@ do_pack (const DkmsRun *run, const DkmsStep *step, GError **error)
 
   if (state == NULL)
     return FALSE;
-  if (dkms_world_valid_recipe (run->world, step->module, step->version,
-                               request->targets->len > 0 ? ((DkmsTarget *)request->targets->pdata[0])->kernel : "",
-                               request->targets->len > 0 ? ((DkmsTarget *)request->targets->pdata[0])->arch : "", FALSE,
-                               error)
+  if (dkms_world_valid_recipe (
+          run->world, step->module, step->version,
+          run->facts->targets->len > 0 ? ((DkmsTarget *)run->facts->targets->pdata[0])->kernel : "",
+          run->facts->targets->len > 0 ? ((DkmsTarget *)run->facts->targets->pdata[0])->arch : "", FALSE, error)
       == NULL)
     return FALSE;
-  for (guint i = 0; version != NULL && i < request->targets->len; i++)
+  for (guint i = 0; version != NULL && i < run->facts->targets->len; i++)
     {
-      const DkmsTarget *target = request->targets->pdata[i];
+      const DkmsTarget *target = run->facts->targets->pdata[i];
       DkmsBuild *build = dkms_version_find (version, target->kernel, target->arch);
       if (build != NULL)
         g_ptr_array_add (builds, build);
@@ -903,7 +901,7 @@ do_step (DkmsRun *run, const DkmsStep *step, GError **error)
       return do_add (run, step, error);
     case DKMS_STEP_BUILD:
     case DKMS_STEP_DEPMOD:
-      return TRUE; /* workers do these: plan/schedule.c */
+      return TRUE; /* workers do these: run/schedule.c */
     case DKMS_STEP_INSTALL:
       return do_install (run, step, error);
     case DKMS_STEP_REINSTALL:

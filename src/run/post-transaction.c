@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "build/build.h"
-#include "plan/steps.h"
+#include "run/steps.h"
 
 static int
 run (gpointer data, GError **error)

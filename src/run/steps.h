@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One run while it lasts, and what each kind of step does. Private to plan/. */
+/* One run while it lasts, and what each kind of step does. Private to run/. */
 #pragma once
 
 #include "build/sign.h"
 #include "install/job.h"
-#include "plan/jobserver.h"
-#include "plan/run.h"
+#include "run/jobserver.h"
+#include "run/run.h"
 #include "share/tarball.h"
 
 typedef enum {
@@ -22,6 +22,7 @@ typedef struct {
   DkmsUi *ui;
   const DkmsRequest *request;
   DkmsWorld *world;
+  DkmsFacts *facts; /* constant once the plan is made */
   const DkmsPlan *plan;
   DkmsTarball *tarball;     /* (nullable): the archive that the request names, unpacked */
   DkmsWork *work;           /* scratch, and the name under which this run leaves notes */
@@ -59,7 +60,7 @@ typedef struct {
  */
 gboolean dkms_step_prepare_build (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **work,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Builds: a DkmsWorkFunc for plan/worker.h. */
+/** Builds: a DkmsWorkFunc for run/worker.h. */
 gboolean dkms_build_work_do (gpointer data, DkmsUi *ui, GError **error);
 void dkms_build_work_free (DkmsBuildWork *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsBuildWork, dkms_build_work_free)
@@ -69,7 +70,7 @@ gboolean dkms_step_is_confined (DkmsRun *run, const DkmsStep *step, GError **err
 /** Returns: seconds that a build will take, from what earlier builds took, else guessed from the size of the source */
 double dkms_step_estimate (DkmsRun *run, const DkmsStep *step);
 
-/** Does all steps of the plan (plan/schedule.c). Returns: FALSE when a signal ended the run */
+/** Does all steps of the plan (run/schedule.c). Returns: FALSE when a signal ended the run */
 gboolean dkms_schedule (DkmsRun *run, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** Announces every recipe that the steps of the plan need, so that one bash reads them all. */

@@ -7,7 +7,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "conf/evaluate.h"
-#include "plan/run.h"
+#include "store/tree.h"
+#include "world/world.h"
 
 struct DkmsWorld {
   const DkmsSettings *settings;
@@ -395,8 +396,8 @@ dkms_world_tell_once (DkmsWorld *self, const char *name, const char *of)
   return g_hash_table_add (self->named, g_strjoin ("/", name, of, NULL));
 }
 
-static gboolean
-check (DkmsWorld *self, const DkmsRecipe *recipe, gboolean strict, GError **error)
+gboolean
+dkms_world_check (DkmsWorld *self, const DkmsRecipe *recipe, gboolean strict, GError **error)
 {
   g_autoptr (GPtrArray) problems = dkms_recipe_check (recipe, strict);
 
@@ -419,32 +420,29 @@ dkms_world_valid_recipe (DkmsWorld *self, const char *module, const char *versio
     return NULL;
   if (strict)
     tell_once (self, recipe);
-  return check (self, recipe, strict, error) ? recipe : NULL;
+  return dkms_world_check (self, recipe, strict, error) ? recipe : NULL;
 }
 
 gboolean
-dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict, GError **error)
+dkms_world_read_given (DkmsWorld *self, const char *dir, const DkmsKernel *kernel, DkmsRecipe **recipe, GError **error)
 {
   g_autoptr (DkmsRoot) host = dkms_root_open (NULL, error);
   g_auto (DkmsRemarks) remarks = { 0 };
   g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
-  const DkmsTarget *target = request->targets->len > 0 ? request->targets->pdata[0] : NULL;
   DkmsSettings here = *self->settings;
   DkmsQuery *query = dkms_query_new ();
-  g_autofree char *path = self->settings->conf_file != NULL ? g_strdup (self->settings->conf_file)
-                                                            : g_build_filename (request->source, "dkms.conf", NULL);
+  const char *conf = self->settings->conf_file;
+  g_autofree char *path = conf != NULL ? g_strdup (conf) : g_build_filename (dir, "dkms.conf", NULL);
 
   g_ptr_array_add (queries, query);
   if (host == NULL)
     return FALSE;
-  if (stat (request->source, &request->source_seen) < 0)
-    request->source_seen = (struct stat){ 0 }; /* there is no recipe either, which is the better message */
-  here.root = host; /* what the user points at is a directory of this machine, whatever --root says */
+  here.root = host;
   query->shown = g_strdup (path);
-  query->dir = g_strdup (request->source);
+  query->dir = g_strdup (dir);
   g_ptr_array_add (query->files, g_strdup (path));
-  if (target != NULL)
-    add_variables (self, query, "", "", dkms_world_kernel (self, target->kernel, target->arch).kernel);
+  if (kernel != NULL)
+    add_variables (self, query, "", "", kernel);
   g_autoptr (GPtrArray) kernels = header_dirs (self);
   g_autoptr (GPtrArray) keys = signing_keys (self, error);
   if (keys == NULL)
@@ -456,19 +454,18 @@ dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict, GEr
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
   apply_directives (self->settings, self->ui, query);
-  if (!check (self, query->recipe, strict, error))
-    return FALSE;
-  g_free (request->module);
-  g_free (request->version);
-  request->module = g_strdup (dkms_recipe_get (query->recipe, "PACKAGE_NAME", 0));
-  request->version = g_strdup (dkms_recipe_get (query->recipe, "PACKAGE_VERSION", 0));
-  if (!dkms_tree_check_name ("PACKAGE_NAME", request->module, error)
-      || !dkms_tree_check_name ("PACKAGE_VERSION", request->version, error))
-    {
-      dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_BAD_CONF);
-      return FALSE;
-    }
-  /* What may replace a registered source is checked as strictly as at its registration, before it does. */
-  g_autofree char *registered = dkms_tree_path (self->settings, request->module, request->version, NULL);
-  return strict || !dkms_root_is_dir (self->settings->root, registered) || check (self, query->recipe, TRUE, error);
+  *recipe = g_steal_pointer (&query->recipe);
+  return TRUE;
+}
+
+const DkmsSettings *
+dkms_world_settings (const DkmsWorld *self)
+{
+  return self->settings;
+}
+
+DkmsUi *
+dkms_world_ui (const DkmsWorld *self)
+{
+  return self->ui;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The job server that all makes of a run share, and those of callers. */
 #define _GNU_SOURCE
-#include "plan/jobserver.h"
+#include "run/jobserver.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One limit for the jobs of all builds together: dkms is the GNU make jobserver, and each build takes one slot for
  * itself. Below a make the slots are those of that make's jobserver. Protocol: "POSIX Jobserver Interaction" in the GNU
- * make manual. Private to plan/.
+ * make manual. Private to run/.
  *
  * Builds can write to the pipe and read from it what they want. Nothing here blocks: our descriptor of the pipe is open
  * with O_NONBLOCK, and what does not fit is dropped. A build that takes all tokens slows down builds beside it until it

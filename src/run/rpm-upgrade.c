@@ -11,7 +11,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
-#include "plan/steps.h"
+#include "run/steps.h"
 
 /* Field @number, counted from 1, of the stat file of a process (proc(5)). Returns: (transfer full) (nullable) */
 static char *
@@ -98,15 +98,15 @@ dkms_rpm_upgrade (DkmsRun *run, gboolean *cancelled, GError **error)
   const DkmsRequest *request = run->request;
   int pid = grandparent ();
   g_autofree char *start = start_time (pid);
-  g_autofree char *name = g_strdup_printf ("%s-%s", request->module, request->version);
+  g_autofree char *name = g_strdup_printf ("%s-%s", run->facts->module, run->facts->version);
 
   *cancelled = FALSE;
-  if (request->verb == DKMS_VERB_ADD)
+  if (request->goal == DKMS_GOAL_REGISTERED)
     return write_lock (run, name, start, pid, error);
-  if (request->verb == DKMS_VERB_REMOVE && take_lock (run, name, start, pid))
+  if (request->goal == DKMS_GOAL_GONE && take_lock (run, name, start, pid))
     {
       dkms_ui_warn (run->ui, "%s/%s stays: the package is being upgraded, and the new one has just added it.",
-                    request->module, request->version);
+                    run->facts->module, run->facts->version);
       *cancelled = TRUE;
     }
   return TRUE;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads what a request needs to know, plans it, and does it. */
+/* What a run knows about kernels and recipes, each found out once, when it is asked for first. */
 #pragma once
 
 #include "conf/recipe.h"
-#include "plan/plan.h"
+#include "kernel/kernel.h"
+#include "ui/ui.h"
 
-/* What a run knows about kernels and recipes; filled on demand, one bash process for all it asks. */
+/* One bash process reads all recipes that were announced. */
 typedef struct DkmsWorld DkmsWorld;
 
 DkmsWorld *dkms_world_new (const DkmsSettings *settings, DkmsUi *ui);
@@ -43,15 +44,22 @@ gboolean dkms_world_sandbox (DkmsWorld *self, const char *module, const char *ve
                              const char *arch, DkmsSandboxMode *mode, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Returns: whether it is the first call in this run for that module and version, or kernel and architecture */
 gboolean dkms_world_tell_once (DkmsWorld *self, const char *name, const char *of);
-/** Fills module and version of @request from the dkms.conf of request->source. */
-gboolean dkms_world_identify (DkmsWorld *self, DkmsRequest *request, gboolean strict,
-                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
- * dkms_run:
- * Does @request. Errors of steps are told as they happen; what is returned has not been told yet.
+ * dkms_world_read_given:
+ * Reads the recipe of a source that is given, which may lie anywhere on the machine, whatever --root says.
  *
- * @status: (out): exit status of a step, 0 if all went well; the first failure's in plan order
+ * @dir: its directory
+ * @kernel: (nullable): for which kernel
+ * @recipe: (out) (transfer full)
  */
-gboolean dkms_run (const DkmsSettings *settings, DkmsUi *ui, DkmsRequest *request, int (*exit_code) (const GError *),
-                   int *status, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean dkms_world_read_given (DkmsWorld *self, const char *dir, const DkmsKernel *kernel, DkmsRecipe **recipe,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Fails with DKMS_ERROR_BAD_CONF, after a line for each problem, if @recipe is not valid (docs/interface/dkms-conf.md
+ * §6). */
+gboolean dkms_world_check (DkmsWorld *self, const DkmsRecipe *recipe, gboolean strict,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Returns: (transfer none) */
+const DkmsSettings *dkms_world_settings (const DkmsWorld *self);
+/** Returns: (transfer none) */
+DkmsUi *dkms_world_ui (const DkmsWorld *self);

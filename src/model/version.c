@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Orders of versions, as dkms and sort -V have them. */
-#include "kernel/version.h"
+#include "model/version.h"
 
 #include <string.h>
 

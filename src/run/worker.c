@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A process that does one step, and tells its parent about it. */
 #define _GNU_SOURCE
-#include "plan/worker.h"
+#include "run/worker.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -18,8 +18,8 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/process.h"
-#include "plan/steps.h"
-#include "plan/worker.h"
+#include "run/steps.h"
+#include "run/worker.h"
 #include "store/transaction.h"
 #include "ui/board.h"
 

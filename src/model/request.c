@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A request as a value. */
+#include "model/request.h"
+
+#include <string.h>
+
+void
+dkms_target_free (gpointer data)
+{
+  DkmsTarget *self = data;
+
+  g_free (self->kernel);
+  g_free (self->arch);
+  g_free (self);
+}
+
+GPtrArray *
+dkms_targets_new (void)
+{
+  return g_ptr_array_new_with_free_func (dkms_target_free);
+}
+
+void
+dkms_targets_add (GPtrArray *targets, const char *kernel, const char *arch)
+{
+  DkmsTarget *target = g_new0 (DkmsTarget, 1);
+
+  target->kernel = g_strdup (kernel);
+  target->arch = g_strdup (arch);
+  g_ptr_array_add (targets, target);
+}
+
+gboolean
+dkms_targets_contain (const GPtrArray *targets, const char *kernel, const char *arch)
+{
+  for (guint i = 0; i < targets->len; i++)
+    {
+      const DkmsTarget *target = targets->pdata[i];
+      if (strcmp (target->kernel, kernel) == 0 && strcmp (target->arch, arch) == 0)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+DkmsRequest *
+dkms_request_new (void)
+{
+  DkmsRequest *self = g_new0 (DkmsRequest, 1);
+
+  self->targets = dkms_targets_new ();
+  return self;
+}
+
+void
+dkms_request_free (DkmsRequest *self)
+{
+  if (self == NULL)
+    return;
+  g_free (self->module);
+  g_free (self->version);
+  g_free (self->source);
+  g_free (self->archive);
+  g_free (self->template);
+  g_ptr_array_unref (self->targets);
+  g_free (self);
+}
+
+gboolean
+dkms_request_clears_kernel (const DkmsRequest *self)
+{
+  return self->selection == DKMS_SELECT_BUILT || self->selection == DKMS_SELECT_RETURNING;
+}
+
+gboolean
+dkms_request_is_about_many (const DkmsRequest *self)
+{
+  return self->selection != DKMS_SELECT_ONE;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What should be true, not which word was typed. A verb makes its request once from the command line (cli/); nothing
+ * changes it afterwards. What the disk answers is in world/facts.h. */
+#pragma once
+
+#include <glib.h>
+
+/* What becomes of the modules that are selected, for each kernel of the targets. */
+typedef enum {
+  DKMS_GOAL_REPORT,        /* nothing: the request asks a question */
+  DKMS_GOAL_REGISTERED,    /* their source is known to the tree */
+  DKMS_GOAL_LOADED,        /* sources and builds of an archive are in the tree */
+  DKMS_GOAL_BUILT,         /* there is a build */
+  DKMS_GOAL_INSTALLED,     /* the build is installed */
+  DKMS_GOAL_NOT_INSTALLED, /* the build, if there is one, is not installed */
+  DKMS_GOAL_NOT_BUILT,     /* there is no build */
+  DKMS_GOAL_GONE,          /* there is no build; nor is the source registered, if no other kernel has one */
+  DKMS_GOAL_PACKED         /* an archive holds them */
+} DkmsGoal;
+
+/* Which modules. */
+typedef enum {
+  DKMS_SELECT_ONE,      /* the version that is named, or that the source or archive holds */
+  DKMS_SELECT_LATEST,   /* the latest version of every module whose AUTOINSTALL says yes */
+  DKMS_SELECT_TEMPLATE, /* the versions that are installed for the template kernel */
+  DKMS_SELECT_BUILT,    /* every version that is built for the target kernel */
+  DKMS_SELECT_RETURNING /* of these, the ones that DKMS_SELECT_LATEST would bring back */
+} DkmsSelection;
+
+typedef struct {
+  char *kernel;
+  char *arch;
+} DkmsTarget;
+
+typedef struct {
+  DkmsGoal goal;
+  DkmsSelection selection;
+  char *module;                        /* (nullable): as it was named */
+  char *version;                       /* (nullable) */
+  char *source;                        /* (nullable): a source directory of the host, which is to be registered */
+  char *archive;                       /* (nullable): tarball to load or to make */
+  char *template;                      /* (nullable): kernel that DKMS_SELECT_TEMPLATE imitates */
+  GPtrArray *targets;                  /* element-type DkmsTarget; of a filter, either part may be NULL */
+  gboolean source_only, binaries_only; /* DKMS_GOAL_PACKED */
+  gboolean rpm_safe_upgrade;
+  gboolean all; /* every kernel and architecture that the version is built for */
+  gboolean force;
+  gboolean force_version_override;
+  gboolean no_depmod;
+  gboolean dry_run;
+} DkmsRequest;
+
+/** Returns: (transfer full): a request for nothing, without targets */
+DkmsRequest *dkms_request_new (void);
+void dkms_request_free (DkmsRequest *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsRequest, dkms_request_free)
+
+/** Returns: whether @self takes builds of all modules away from a kernel */
+gboolean dkms_request_clears_kernel (const DkmsRequest *self);
+/** Returns: whether @self is about whatever modules there are, and not about one that it names */
+gboolean dkms_request_is_about_many (const DkmsRequest *self);
+
+/** Appends a kernel and its architecture, which are copied, to a list of DkmsTarget. */
+void dkms_targets_add (GPtrArray *targets, const char *kernel, const char *arch);
+/** Returns: whether that kernel and architecture, neither of them NULL, is in a list of DkmsTarget */
+gboolean dkms_targets_contain (const GPtrArray *targets, const char *kernel, const char *arch);
+/** Returns: (transfer full): an empty list of DkmsTarget */
+GPtrArray *dkms_targets_new (void);
+/** Frees a DkmsTarget. */
+void dkms_target_free (gpointer target);

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Questions that the state of the tree answers by itself. */
+#include "model/state.h"
+
+#include <string.h>
+
+#include "model/version.h"
+
+static void
+build_free (gpointer data)
+{
+  DkmsBuild *self = data;
+
+  g_free (self->kernel);
+  g_free (self->arch);
+  g_clear_pointer (&self->seen, g_hash_table_unref);
+  g_free (self);
+}
+
+static void
+wish_free (gpointer data)
+{
+  DkmsWish *self = data;
+
+  g_strfreev (self->depends);
+  g_clear_error (&self->conf_error);
+  g_free (self);
+}
+
+static void
+version_free (gpointer data)
+{
+  DkmsVersion *self = data;
+
+  g_free (self->module);
+  g_free (self->version);
+  g_ptr_array_unref (self->builds);
+  g_ptr_array_unref (self->remains);
+  g_hash_table_unref (self->wishes);
+  g_free (self);
+}
+
+static void
+unread_free (gpointer data)
+{
+  DkmsUnread *self = data;
+
+  g_free (self->module);
+  g_clear_error (&self->error);
+  g_free (self);
+}
+
+DkmsState *
+dkms_state_new (void)
+{
+  DkmsState *self = g_new0 (DkmsState, 1);
+
+  self->versions = g_ptr_array_new_with_free_func (version_free);
+  self->unread = g_ptr_array_new_with_free_func (unread_free);
+  return self;
+}
+
+void
+dkms_state_free (DkmsState *self)
+{
+  if (self == NULL)
+    return;
+  g_ptr_array_unref (self->versions);
+  g_ptr_array_unref (self->unread);
+  g_free (self);
+}
+
+void
+dkms_state_give_up (DkmsState *self, const char *module, GError *error)
+{
+  DkmsUnread *unread = g_new0 (DkmsUnread, 1);
+
+  unread->module = g_strdup (module);
+  unread->error = error;
+  g_ptr_array_add (self->unread, unread);
+}
+
+void
+dkms_state_drop_unread (DkmsState *self)
+{
+  for (guint u = 0; u < self->unread->len; u++)
+    for (guint i = self->versions->len; i-- > 0;)
+      if (strcmp (((const DkmsVersion *)self->versions->pdata[i])->module,
+                  ((const DkmsUnread *)self->unread->pdata[u])->module)
+          == 0)
+        g_ptr_array_remove_index (self->versions, i);
+}
+
+DkmsVersion *
+dkms_state_add (DkmsState *self, const char *module, const char *version)
+{
+  DkmsVersion *added = g_new0 (DkmsVersion, 1);
+
+  added->module = g_strdup (module);
+  added->version = g_strdup (version);
+  added->builds = g_ptr_array_new_with_free_func (build_free);
+  added->remains = g_ptr_array_new_with_free_func (build_free);
+  added->wishes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, wish_free);
+  g_ptr_array_add (self->versions, added);
+  return added;
+}
+
+static DkmsBuild *
+add_to (GPtrArray *list, const char *kernel, const char *arch)
+{
+  DkmsBuild *build = g_new0 (DkmsBuild, 1);
+
+  build->kernel = g_strdup (kernel);
+  build->arch = g_strdup (arch);
+  g_ptr_array_add (list, build);
+  return build;
+}
+
+DkmsBuild *
+dkms_version_add_build (DkmsVersion *self, const char *kernel, const char *arch)
+{
+  return add_to (self->builds, kernel, arch);
+}
+
+DkmsBuild *
+dkms_version_add_remains (DkmsVersion *self, const char *kernel, const char *arch)
+{
+  return add_to (self->remains, kernel, arch);
+}
+
+DkmsWish *
+dkms_version_wish (const DkmsVersion *self, const char *kernel, const char *arch)
+{
+  g_autofree char *key = g_strconcat (kernel, "/", arch, NULL);
+  DkmsWish *wish = g_hash_table_lookup (self->wishes, key);
+
+  if (wish == NULL)
+    {
+      wish = g_new0 (DkmsWish, 1);
+      g_hash_table_insert (self->wishes, g_steal_pointer (&key), wish);
+    }
+  return wish;
+}
+
+DkmsVersion *
+dkms_state_find (const DkmsState *self, const char *module, const char *version)
+{
+  for (guint i = 0; i < self->versions->len; i++)
+    {
+      DkmsVersion *v = self->versions->pdata[i];
+      if (strcmp (v->module, module) == 0 && strcmp (v->version, version) == 0)
+        return v;
+    }
+  return NULL;
+}
+
+static DkmsBuild *
+find_in (const GPtrArray *list, const char *kernel, const char *arch)
+{
+  for (guint i = 0; i < list->len; i++)
+    {
+      DkmsBuild *b = list->pdata[i];
+      if (strcmp (b->kernel, kernel) == 0 && strcmp (b->arch, arch) == 0)
+        return b;
+    }
+  return NULL;
+}
+
+DkmsBuild *
+dkms_version_find (const DkmsVersion *self, const char *kernel, const char *arch)
+{
+  return find_in (self->builds, kernel, arch);
+}
+
+DkmsBuild *
+dkms_version_find_remains (const DkmsVersion *self, const char *kernel, const char *arch)
+{
+  return find_in (self->remains, kernel, arch);
+}
+
+DkmsVersion *
+dkms_state_installed (const DkmsState *self, const char *module, const char *kernel, const char *arch)
+{
+  for (guint i = 0; i < self->versions->len; i++)
+    {
+      DkmsVersion *v = self->versions->pdata[i];
+      const DkmsBuild *b = strcmp (v->module, module) == 0 ? dkms_version_find (v, kernel, arch) : NULL;
+      if (b != NULL && b->built && b->active)
+        return v;
+    }
+  return NULL;
+}
+
+DkmsVersion *
+dkms_state_latest (const DkmsState *self, const char *module)
+{
+  DkmsVersion *latest = NULL;
+
+  for (guint i = 0; i < self->versions->len; i++)
+    {
+      DkmsVersion *v = self->versions->pdata[i];
+      if (strcmp (v->module, module) == 0 && !v->broken
+          && (latest == NULL || dkms_version_compare (v->version, latest->version) > 0))
+        latest = v;
+    }
+  return latest;
+}
+
+gboolean
+dkms_build_is_usable (const DkmsBuild *self)
+{
+  return self != NULL && self->built && !self->incomplete && !self->stale;
+}
+
+gboolean
+dkms_build_is_sound (const DkmsBuild *self)
+{
+  return self != NULL && self->built && self->active && !self->gone;
+}

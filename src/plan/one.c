@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Plans that are about one version of a module. */
+#include <string.h>
+
+#include "base/error.h"
+#include "plan/plan-private.h"
+#include "store/tree.h"
+
+/* Whether nothing is wanted but a source in the tree. */
+static gboolean
+is_registration (const DkmsRequest *request)
+{
+  return request->goal == DKMS_GOAL_REGISTERED || request->goal == DKMS_GOAL_LOADED;
+}
+
+/* The versions of the module that the request names without one, or the way to write what it probably means. */
+static char *
+identity_advice (const DkmsPlanner *p)
+{
+  g_autoptr (GString) known = g_string_new (NULL);
+  const char *module = p->facts->module, *split = strpbrk (module, ",-");
+
+  for (guint i = 0; i < p->facts->state->versions->len; i++)
+    {
+      const DkmsVersion *v = p->facts->state->versions->pdata[i];
+      if (strcmp (v->module, module) == 0)
+        g_string_append_printf (known, "%s %s/%s", known->len > 0 ? " or" : "", v->module, v->version);
+    }
+  if (known->len > 0)
+    return g_strdup_printf ("Name the version:%s.", known->str);
+  while (split != NULL && !g_ascii_isdigit (split[1]))
+    split = strpbrk (split + 1, ",-");
+  if (split != NULL && split > module)
+    return g_strdup_printf ("Write it %.*s/%s.", (int)(split - module), module, split + 1);
+  return g_strdup_printf ("Name the version, as in: %s/1.2 (see 'dkms status').", module);
+}
+
+static gboolean
+check_identity (const DkmsPlanner *p, GError **error)
+{
+  gboolean module = p->facts->module != NULL && *p->facts->module != '\0',
+           version = p->facts->version != NULL && *p->facts->version != '\0';
+  g_autofree char *advice = module && !version ? identity_advice (p) : NULL;
+
+  if (module && version)
+    return TRUE;
+  if (module)
+    return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, NULL, advice, "No version of %s is named", p->facts->module);
+  return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, NULL, "Name both, as in: dkms install foo/1.2 (see 'dkms status').",
+                    "No module is named");
+}
+
+static gboolean
+check_sound (const DkmsPlanner *p, const DkmsVersion *version, GError **error)
+{
+  g_autofree char *advice = NULL;
+
+  if (version == NULL || !version->broken)
+    return TRUE;
+  advice = g_strdup_printf ("Put its source directory back (reinstall its package), or run: dkms remove %s/%s --all",
+                            p->facts->module, p->facts->version);
+  return dkms_fail (error, DKMS_ERROR_BROKEN, NULL, advice, "%s/%s is broken: its source is gone", p->facts->module,
+                    p->facts->version);
+}
+
+static gboolean
+check_added (const DkmsPlanner *p, const DkmsVersion *version, GError **error)
+{
+  if (version != NULL)
+    return TRUE;
+  return dkms_fail (error, DKMS_ERROR_NOT_ADDED, NULL, "'dkms status' lists what is.", "%s/%s is not in the tree",
+                    p->facts->module, p->facts->version);
+}
+
+/* A source with a bad PACKAGE_VERSION is a bad dkms.conf; a bad name on the command line names no source. */
+static gboolean
+check_new (const DkmsPlanner *p, GError **error)
+{
+  if (dkms_tree_check_new (p->facts->module, p->facts->version, error))
+    return TRUE;
+  dkms_error_set_code (error != NULL ? *error : NULL,
+                       p->facts->source != NULL || p->facts->loads ? DKMS_ERROR_BAD_CONF : DKMS_ERROR_NO_SOURCE);
+  return FALSE;
+}
+
+static guint
+plan_build (const DkmsPlanner *p, const DkmsTarget *target, const DkmsBuild *build, guint need)
+{
+  gboolean built = build != NULL && build->built;
+  guint id;
+
+  if (dkms_build_is_usable (build) && !p->request->force)
+    return dkms_plan_push_notice (p->plan, p->facts->module, p->facts->version, target, need, "already built");
+  id = dkms_plan_push (p->plan, DKMS_STEP_BUILD, p->facts->module, p->facts->version, target, need);
+  ((DkmsStep *)p->plan->steps->pdata[id])->again = built;
+  return id;
+}
+
+/* @version: (nullable): NULL: it is to be added first; @replaced: its source is another one when the steps run. */
+static void
+plan_install (const DkmsPlanner *p, const DkmsTarget *target, const DkmsVersion *version, gboolean replaced, guint need)
+{
+  const DkmsBuild *build = version != NULL ? dkms_version_find (version, target->kernel, target->arch) : NULL;
+  gboolean built = build != NULL && build->built, installed = built && build->active;
+  guint last;
+
+  if (build != NULL && dkms_build_is_sound (build) && !p->request->force)
+    {
+      dkms_plan_push_notice (p->plan, p->facts->module, p->facts->version, target, need,
+                             build->stale ? "already installed, from an earlier source; --force replaces it"
+                                          : "already installed");
+      return;
+    }
+  if (version != NULL && !replaced && (!built || (installed && !p->request->force)))
+    {
+      guint first = dkms_plan_push_install (p->plan, version, target, &last);
+      if (need != DKMS_NO_STEP)
+        g_array_append_val (((DkmsStep *)p->plan->steps->pdata[first])->needs, need);
+      return;
+    }
+  /* A build that is not complete is an error of the install (6). */
+  if (!built || replaced || build->stale)
+    {
+      need = dkms_plan_push (p->plan, DKMS_STEP_BUILD, p->facts->module, p->facts->version, target, need);
+      ((DkmsStep *)p->plan->steps->pdata[need])->again = built;
+    }
+  dkms_plan_push (p->plan, installed ? DKMS_STEP_REINSTALL : DKMS_STEP_INSTALL, p->facts->module, p->facts->version,
+                  target, need);
+}
+
+/* A source is given, and another one is registered under its name. */
+static gboolean
+fail_other_source (const DkmsPlanner *p, DkmsError code, GError **error)
+{
+  const char *given = p->request->archive != NULL ? p->request->archive : p->request->source;
+  g_autofree char *advice
+      = g_strdup_printf ("--force takes %s; without a directory or archive, the registered source is used.", given);
+
+  return dkms_fail (error, code, given, advice, "%s/%s is registered already, from other sources: %s", p->facts->module,
+                    p->facts->version, p->facts->differs != NULL ? p->facts->differs : "they differ");
+}
+
+/* What an archive of 'dkms mktarball' holds is loaded; what is there already stays, unless it is forced. */
+static gboolean
+plan_load (const DkmsPlanner *p, gboolean registered, guint *last, GError **error)
+{
+  gboolean only_load = is_registration (p->request);
+
+  if (registered && !p->request->force && only_load)
+    return dkms_fail (error, DKMS_ERROR_ARCHIVE_ADDED, p->request->archive,
+                      "Remove it first, or use --force to load over it.", "%s/%s is in the tree already",
+                      p->facts->module, p->facts->version);
+  if (registered && !p->request->force && p->facts->source_state == DKMS_SOURCE_OTHER)
+    return fail_other_source (p, DKMS_ERROR_ARCHIVE_ADDED, error);
+  *last = dkms_plan_push (p->plan, DKMS_STEP_LOAD, p->facts->module, p->facts->version, NULL, DKMS_NO_STEP);
+  if (!registered)
+    *last = dkms_plan_push (p->plan, DKMS_STEP_ADD, p->facts->module, p->facts->version, NULL, *last);
+  return TRUE;
+}
+
+/* Registers the source, if that is to be done: @last is the step that does so. */
+static gboolean
+plan_add (const DkmsPlanner *p, const DkmsVersion *version, guint *last, GError **error)
+{
+  gboolean registered = version != NULL && !version->broken;
+  gboolean only_add = is_registration (p->request);
+
+  if (!registered)
+    {
+      /* A source that is given mends a version whose source is gone. */
+      if (!only_add && p->facts->source == NULL && !check_sound (p, version, error))
+        return FALSE;
+      *last = dkms_plan_push (p->plan, DKMS_STEP_ADD, p->facts->module, p->facts->version, NULL, DKMS_NO_STEP);
+      return TRUE;
+    }
+  if (p->facts->source != NULL && p->facts->source_state == DKMS_SOURCE_OTHER)
+    {
+      if (!p->request->force)
+        return fail_other_source (p, DKMS_ERROR_ALREADY_ADDED, error);
+      *last = dkms_plan_push (p->plan, DKMS_STEP_ADD, p->facts->module, p->facts->version, NULL, DKMS_NO_STEP);
+      ((DkmsStep *)p->plan->steps->pdata[*last])->again = TRUE;
+      return TRUE;
+    }
+  if (!only_add || (p->request->force && p->facts->source != NULL))
+    return TRUE;
+  if (p->facts->source != NULL)
+    return dkms_fail (error, DKMS_ERROR_ALREADY_ADDED, NULL,
+                      "Build it with 'dkms build' or install it with 'dkms install'.",
+                      "%s/%s is registered already, from the same source", p->facts->module, p->facts->version);
+  return dkms_fail (error, DKMS_ERROR_ALREADY_ADDED, NULL, "Remove it first, or give the new source another version.",
+                    "%s/%s is in the tree already", p->facts->module, p->facts->version);
+}
+
+static gboolean
+plan_forward (const DkmsPlanner *p, GError **error)
+{
+  const DkmsVersion *version;
+  gboolean replaced;
+  guint added = DKMS_NO_STEP;
+
+  if (!check_identity (p, error))
+    return FALSE;
+  version = dkms_state_find (p->facts->state, p->facts->module, p->facts->version);
+  if (version == NULL && !check_new (p, error))
+    return FALSE;
+  if (!(p->facts->loads ? plan_load (p, version != NULL && !version->broken, &added, error)
+                        : plan_add (p, version, &added, error)))
+    return FALSE;
+  if (is_registration (p->request))
+    return TRUE;
+  replaced = added != DKMS_NO_STEP && ((const DkmsStep *)p->plan->steps->pdata[added])->again;
+  for (guint i = 0; i < p->facts->targets->len; i++)
+    {
+      const DkmsTarget *target = p->facts->targets->pdata[i];
+      const DkmsBuild *build = version != NULL ? dkms_version_find (version, target->kernel, target->arch) : NULL;
+
+      if (p->request->goal == DKMS_GOAL_BUILT)
+        plan_build (p, target, build, added);
+      else
+        plan_install (p, target, version, replaced, added);
+    }
+  return TRUE;
+}
+
+/* Whether any build would be left once the targets are gone. What is left of one counts if it was installed: its files
+ * would never be taken away once nothing tells of them. */
+static gboolean
+something_left (const DkmsPlanner *p, const DkmsVersion *version)
+{
+  for (guint b = 0; b < version->builds->len; b++)
+    {
+      const DkmsBuild *build = version->builds->pdata[b];
+      if (!dkms_targets_contain (p->facts->targets, build->kernel, build->arch))
+        return TRUE;
+    }
+  for (guint b = 0; b < version->remains->len; b++)
+    {
+      const DkmsBuild *build = version->remains->pdata[b];
+      if (build->active && !dkms_targets_contain (p->facts->targets, build->kernel, build->arch))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* A build that is half gone is taken away like a whole one. */
+static const DkmsBuild *
+build_or_remains (const DkmsVersion *version, const DkmsTarget *target)
+{
+  const DkmsBuild *build = dkms_version_find (version, target->kernel, target->arch);
+
+  return build != NULL ? build : dkms_version_find_remains (version, target->kernel, target->arch);
+}
+
+/* What is built or installed of a version without source is taken away by its record. Where nothing is, it is broken as
+ * for every other verb (4), but for the one command that takes it off the list. */
+static gboolean
+can_be_taken_away (const DkmsPlanner *p, const DkmsVersion *version)
+{
+  if (!version->broken || (p->request->goal == DKMS_GOAL_GONE && p->request->all))
+    return TRUE;
+  for (guint i = 0; i < p->facts->targets->len; i++)
+    if (build_or_remains (version, p->facts->targets->pdata[i]) != NULL)
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+plan_backward (const DkmsPlanner *p, GError **error)
+{
+  const DkmsVersion *version;
+  guint last = DKMS_NO_STEP;
+
+  if (!check_identity (p, error))
+    return FALSE;
+  version = dkms_state_find (p->facts->state, p->facts->module, p->facts->version);
+  if (!check_added (p, version, error) || (!can_be_taken_away (p, version) && !check_sound (p, version, error)))
+    return FALSE;
+  for (guint i = 0; i < p->facts->targets->len; i++)
+    {
+      const DkmsTarget *target = p->facts->targets->pdata[i];
+      const DkmsBuild *build = build_or_remains (version, target);
+      gboolean built = build != NULL, installed = built && build->active;
+
+      if (installed)
+        last = dkms_plan_push (p->plan, DKMS_STEP_UNINSTALL, p->facts->module, p->facts->version, target, last);
+      else
+        last = dkms_plan_push_notice (p->plan, p->facts->module, p->facts->version, target, last, "not installed");
+      if (p->request->goal == DKMS_GOAL_NOT_INSTALLED)
+        continue;
+      if (built)
+        last = dkms_plan_push (p->plan, DKMS_STEP_UNBUILD, p->facts->module, p->facts->version, target, last);
+      else
+        last = dkms_plan_push_notice (p->plan, p->facts->module, p->facts->version, target, last, "not built");
+    }
+  if (p->request->goal == DKMS_GOAL_GONE && !something_left (p, version))
+    dkms_plan_push (p->plan, DKMS_STEP_UNREGISTER, p->facts->module, p->facts->version, NULL, last);
+  return TRUE;
+}
+
+static gboolean
+plan_pack (const DkmsPlanner *p, GError **error)
+{
+  const DkmsVersion *version;
+
+  if (!check_identity (p, error))
+    return FALSE;
+  version = dkms_state_find (p->facts->state, p->facts->module, p->facts->version);
+  if (!check_sound (p, version, error) || !check_added (p, version, error))
+    return FALSE;
+  for (guint i = 0; !p->request->source_only && i < p->facts->targets->len; i++)
+    {
+      const DkmsTarget *target = p->facts->targets->pdata[i];
+      if (dkms_version_find (version, target->kernel, target->arch) == NULL)
+        return dkms_fail (error, DKMS_ERROR_PACK_FAILED, NULL,
+                          "Build it first, name other kernels with -k, or pack with --all or --source-only.",
+                          "%s/%s is not built for kernel %s (%s)", p->facts->module, p->facts->version, target->kernel,
+                          target->arch);
+    }
+  if (!p->request->source_only && p->facts->targets->len == 0)
+    return dkms_fail (error, DKMS_ERROR_PACK_FAILED, NULL, "Build it first, or pack with --source-only.",
+                      "%s/%s is built for no kernel", p->facts->module, p->facts->version);
+  dkms_plan_push (p->plan, DKMS_STEP_PACK, p->facts->module, p->facts->version, NULL, DKMS_NO_STEP);
+  return TRUE;
+}
+
+gboolean
+dkms_plan_one (const DkmsPlanner *p, GError **error)
+{
+  switch (p->request->goal)
+    {
+    case DKMS_GOAL_REGISTERED:
+    case DKMS_GOAL_LOADED:
+    case DKMS_GOAL_BUILT:
+    case DKMS_GOAL_INSTALLED:
+      return plan_forward (p, error);
+    case DKMS_GOAL_NOT_INSTALLED:
+    case DKMS_GOAL_NOT_BUILT:
+    case DKMS_GOAL_GONE:
+      return plan_backward (p, error);
+    case DKMS_GOAL_PACKED:
+      return plan_pack (p, error);
+    default:
+      return dkms_fail (error, DKMS_ERROR_USAGE, NULL, NULL, "A question has no plan");
+    }
+}

@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A run from its request to its summary. */
+#define _GNU_SOURCE
+#include "run/steps.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/proc.h"
+#include "base/process.h"
+#include "base/unread.h"
+#include "install/job.h"
+#include "store/transaction.h"
+
+/* ---- autoinstall's summary ---- */
+
+static void
+append_remarks (GString *line, const GPtrArray *remarks, const char *kernel)
+{
+  for (guint i = 0; i < remarks->len; i++)
+    {
+      const DkmsRemark *remark = remarks->pdata[i];
+      if (strcmp (remark->kernel, kernel) == 0)
+        g_string_append_printf (line, " %s", remark->text);
+    }
+}
+
+/* Returns: how many remarks about @kernel there were */
+static guint
+tell_remarks (const DkmsRun *run, const GPtrArray *remarks, const char *kernel, gboolean failed)
+{
+  guint count = 0;
+
+  for (guint i = 0; i < remarks->len; i++)
+    {
+      const DkmsRemark *remark = remarks->pdata[i];
+      if (strcmp (remark->kernel, kernel) != 0)
+        continue;
+      count++;
+      if (failed)
+        dkms_ui_note (run->ui, "%s", remark->text);
+      else
+        dkms_ui_line (run->ui, "Deferred: %s", remark->text);
+    }
+  return count;
+}
+
+/* The command that shows why the build failed, if this run left a log of it. */
+static void
+append_log (const DkmsRun *run, const DkmsStep *step, GString *why)
+{
+  g_autofree char *log = dkms_tree_path (run->settings, ".dkms", "logs", step->module, step->version, step->kernel,
+                                         step->arch, "make.log", NULL);
+  g_autofree char *shown = dkms_root_host_path (run->settings->root, log);
+
+  struct stat st;
+
+  /* The clock of a file system is coarser than ours. */
+  if (dkms_root_stat (run->settings->root, log, &st) == 0 && st.st_mtime >= run->start - 1)
+    g_string_append_printf (why, "\n  less %s", shown);
+}
+
+/* Returns: whether nothing failed for @kernel */
+static gboolean
+summarise_kernel (const DkmsRun *run, const char *kernel)
+{
+  g_autoptr (GString) installed = g_string_new (NULL);
+  g_autoptr (GString) skipped = g_string_new (NULL);
+  g_autoptr (GString) failed = g_string_new (NULL);
+  g_autoptr (GString) why = g_string_new (NULL);
+  g_autoptr (GString) doubtful = g_string_new (NULL);
+  const DkmsPlan *plan = run->plan;
+
+  append_remarks (installed, plan->installed, kernel);
+  for (guint i = 0; i < plan->steps->len; i++)
+    {
+      const DkmsStep *step = plan->steps->pdata[i];
+      if (!dkms_step_installs (step) || strcmp (step->kernel, kernel) != 0)
+        continue;
+      if (run->outcomes[i] == OUTCOME_DONE && dkms_step_is_doubtful (run, step))
+        g_string_append_printf (doubtful, " %s", step->module);
+      if (step->dependent && run->outcomes[i] == OUTCOME_DONE)
+        continue;
+      if (run->outcomes[i] == OUTCOME_DONE)
+        g_string_append_printf (installed, " %s", step->module);
+      else if (run->outcomes[i] == OUTCOME_SKIPPED)
+        g_string_append_printf (skipped, " %s", step->module);
+      else if (run->codes[i] != 0)
+        {
+          g_string_append_printf (failed, " %s(%d)", step->module, run->codes[i]);
+          append_log (run, step, why);
+        }
+      else
+        g_string_append_printf (failed, " %s(dependency)", step->module);
+    }
+  if (installed->len > 0)
+    dkms_ui_line (run->ui, "Autoinstall on %s succeeded for:%s", kernel, installed->str);
+  if (doubtful->len > 0)
+    dkms_ui_warn (run->ui, "Kernel %s may not load what was installed for:%s. See the warnings above.", kernel,
+                  doubtful->str);
+  if (skipped->len > 0)
+    dkms_ui_line (run->ui, "Autoinstall on %s was skipped for:%s", kernel, skipped->str);
+  if (failed->len > 0)
+    dkms_ui_line (run->ui, "Autoinstall on %s failed for:%s%s", kernel, failed->str, why->str);
+  guint hopeless = tell_remarks (run, plan->failed, kernel, TRUE);
+  (void)tell_remarks (run, plan->deferred, kernel, FALSE);
+  return failed->len == 0 && hopeless == 0;
+}
+
+static gboolean
+plans_installs (const DkmsPlan *plan)
+{
+  for (guint i = 0; i < plan->steps->len; i++)
+    if (dkms_step_installs (plan->steps->pdata[i]))
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+summarise (const DkmsRun *run, GError **error)
+{
+  g_autoptr (GString) bad = g_string_new (NULL);
+
+  if (!plans_installs (run->plan) && run->plan->failed->len == 0 && run->plan->deferred->len == 0)
+    return TRUE;
+  for (guint i = 0; i < run->facts->targets->len; i++)
+    {
+      const DkmsTarget *target = run->facts->targets->pdata[i];
+      if (!summarise_kernel (run, target->kernel))
+        g_string_append_printf (bad, "%s%s", bad->len > 0 ? ", " : "", target->kernel);
+    }
+  return bad->len == 0
+         || dkms_fail (error, DKMS_ERROR_AUTOINSTALL, NULL, "What was installed stays installed; see the errors above.",
+                       "One or more modules could not be installed for kernel %s", bad->str);
+}
+
+/* What kernel_preinst and kernel_prerm could not take away. */
+static gboolean
+summarise_clearing (const DkmsRun *run, GError **error)
+{
+  g_autoptr (GString) failed = g_string_new (NULL);
+  const char *kernel = ((DkmsTarget *)run->facts->targets->pdata[0])->kernel;
+
+  for (guint i = 0; i < run->plan->steps->len; i++)
+    {
+      const DkmsStep *step = run->plan->steps->pdata[i];
+      if (step->kind == DKMS_STEP_UNBUILD && run->outcomes[i] != OUTCOME_DONE)
+        g_string_append_printf (failed, " %s/%s(%d)", step->module, step->version, run->codes[i]);
+    }
+  for (guint i = 0; i < run->plan->failed->len; i++)
+    {
+      const DkmsRemark *remark = run->plan->failed->pdata[i];
+      dkms_ui_note (run->ui, "%s", remark->text);
+      g_string_append_printf (failed, " %s", remark->text);
+    }
+  return failed->len == 0
+         || dkms_fail (error, DKMS_ERROR_CLEARING, NULL, "See the errors above; 'dkms status' shows what is left.",
+                       "Some modules could not be taken away from kernel %s:%s", kernel, failed->str);
+}
+
+/* Whether the plan can build what it builds; of several kernels those without headers fail module by module, and the
+ * others get what they can. */
+static gboolean
+check_headers (DkmsRun *run, const DkmsPlan *plan, GError **error)
+{
+  for (guint i = 0; run->facts->targets->len == 1 && i < plan->steps->len; i++)
+    {
+      const DkmsStep *step = plan->steps->pdata[i];
+      if (step->kind == DKMS_STEP_BUILD)
+        return dkms_step_check_headers (run, dkms_world_kernel (run->world, step->kernel, step->arch).kernel, error);
+    }
+  return TRUE;
+}
+
+/* Kernels whose modules the plan installs. */
+static gboolean
+installs (const DkmsRun *run, const char *kernel)
+{
+  for (guint i = 0; i < run->plan->steps->len; i++)
+    {
+      const DkmsStep *step = run->plan->steps->pdata[i];
+      if (dkms_step_installs (step) && run->outcomes[i] == OUTCOME_DONE
+          && (kernel == NULL || strcmp (step->kernel, kernel) == 0))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static gboolean
+changes_something (const DkmsRun *run)
+{
+  for (guint i = 0; i < run->plan->steps->len; i++)
+    {
+      const DkmsStep *step = run->plan->steps->pdata[i];
+      if (run->outcomes[i] == OUTCOME_DONE && (step->kind == DKMS_STEP_UNINSTALL || step->kind == DKMS_STEP_UNBUILD))
+        return TRUE;
+    }
+  return installs (run, NULL);
+}
+
+/* What the admin wants done after the fact (docs/interface/framework-conf.md §4, Q-69). */
+static void
+finish (const DkmsRun *run, gboolean ok)
+{
+  const DkmsRequest *request = run->request;
+  const DkmsTarget *target = run->facts->targets->len > 0 ? run->facts->targets->pdata[0] : NULL;
+  struct utsname uts;
+
+  if (uname (&uts) == 0 && installs (run, uts.release))
+    dkms_modprobe (run->settings);
+  if (request->goal == DKMS_GOAL_REGISTERED || request->goal == DKMS_GOAL_LOADED || request->goal == DKMS_GOAL_BUILT
+      || request->goal == DKMS_GOAL_PACKED || request->selection == DKMS_SELECT_TEMPLATE)
+    return;
+  if (dkms_request_is_about_many (request) && !changes_something (run))
+    return;
+  if (ok)
+    dkms_post_transaction (run->settings, run->ui, target != NULL ? target->kernel : uts.release);
+}
+
+static void
+print_plan (DkmsRun *run)
+{
+  for (guint i = 0; i < run->plan->steps->len; i++)
+    {
+      g_autofree char *line = dkms_step_describe (run->plan->steps->pdata[i]);
+      dkms_ui_line (run->ui, "%s", line);
+    }
+  for (guint i = 0; i < run->plan->failed->len; i++)
+    dkms_ui_line (run->ui, "fail: %s", ((DkmsRemark *)run->plan->failed->pdata[i])->text);
+  for (guint i = 0; i < run->plan->deferred->len; i++)
+    dkms_ui_line (run->ui, "defer: %s", ((DkmsRemark *)run->plan->deferred->pdata[i])->text);
+  if (run->plan->steps->len == 0)
+    dkms_ui_line (run->ui, "Nothing to do.");
+}
+
+static gboolean
+take (const DkmsRun *run, char *name, gboolean exclusive, GError **error)
+{
+  DkmsLock *lock = dkms_lock_take (run->settings, run->ui, name, exclusive, error);
+
+  if (lock == NULL)
+    return g_free (name), FALSE;
+  g_hash_table_insert (run->locks, name, lock);
+  return TRUE;
+}
+
+/* The builds that the request is about, in an order that is the same in every run. */
+static gboolean
+lock_builds (const DkmsRun *run, GError **error)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+
+  for (guint i = 0; i < run->facts->targets->len; i++)
+    {
+      const DkmsTarget *target = run->facts->targets->pdata[i];
+      g_ptr_array_add (names, dkms_lock_name (run->facts->module, target->kernel, target->arch));
+    }
+  g_ptr_array_sort (names, dkms_compare_names);
+  for (guint i = 0; i < names->len; i++)
+    if (!g_hash_table_contains (run->locks, names->pdata[i]) && !take (run, g_strdup (names->pdata[i]), TRUE, error))
+      return FALSE;
+  return TRUE;
+}
+
+/* Whether the request may register or unregister the module, which nobody else may work on then. */
+static gboolean
+changes_module (const DkmsRun *run)
+{
+  const DkmsRequest *request = run->request;
+  const DkmsFacts *facts = run->facts;
+  g_autofree char *version = NULL;
+
+  if (request->goal == DKMS_GOAL_REGISTERED || request->goal == DKMS_GOAL_LOADED || request->goal == DKMS_GOAL_GONE
+      || facts->source != NULL)
+    return TRUE;
+  if (facts->version == NULL || (request->goal != DKMS_GOAL_BUILT && request->goal != DKMS_GOAL_INSTALLED))
+    return FALSE;
+  version = dkms_tree_path (run->settings, facts->module, facts->version, NULL);
+  return !dkms_root_is_dir (run->settings->root, version); /* it will be added */
+}
+
+/* What follows is planned from what others left, and nobody changes it while it is done. A run about many modules takes
+ * the lock of each when its turn comes (run/schedule.c). */
+static gboolean
+lock_module (const DkmsRun *run, GError **error)
+{
+  const char *module = run->facts->module;
+  gboolean exclusive;
+
+  if (dkms_request_is_about_many (run->request) || module == NULL || *module == '\0')
+    return TRUE;
+  for (;;)
+    {
+      exclusive = changes_module (run);
+      if (!take (run, dkms_lock_name (module, NULL, NULL), exclusive, error))
+        return FALSE;
+      if (exclusive || !changes_module (run))
+        break;
+      g_hash_table_remove_all (run->locks); /* it was removed while we waited: once more, now to add it */
+    }
+  return run->request->all || run->request->goal == DKMS_GOAL_PACKED || lock_builds (run, error);
+}
+
+/* The number of kernels is known only when the tree was read; that is done again once they are locked. */
+static gboolean
+read_locked (const DkmsRun *run, GError **error)
+{
+  if (!dkms_facts_read (run->facts, run->world, run->request, error))
+    return FALSE;
+  if (!run->request->all || run->request->dry_run || run->request->goal == DKMS_GOAL_PACKED)
+    return TRUE;
+  return lock_builds (run, error) && dkms_facts_read (run->facts, run->world, run->request, error);
+}
+
+/* One build alone gets its jobs from make itself, as ever; several share those of our jobserver. */
+static gboolean
+open_jobserver (DkmsRun *run, GError **error)
+{
+  const char *argv[] = { "make", "--version", NULL };
+  DkmsCommand command = { .argv = argv, .root = run->settings->root, .null_stdin = TRUE };
+  const char *outer = g_getenv ("MAKEFLAGS");
+  g_autofree char *dir = dkms_root_host_path (run->settings->root, run->work->path);
+  g_autofree char *tool_dir = dkms_root_tool_path (run->settings->root, run->work->path);
+  g_autofree char *version = NULL;
+  int status = 0;
+
+  if (dkms_plan_count_builds (run->plan) < 2 && (outer == NULL || strstr (outer, "--jobserver-auth=") == NULL))
+    return TRUE;
+  version = dkms_process_capture (&command, NULL, &status, NULL);
+  run->jobserver = dkms_jobserver_new (run->settings->jobs, outer, version, dir, tool_dir, error);
+  return run->jobserver != NULL;
+}
+
+static gboolean
+carry_out (DkmsRun *run, DkmsPlan *plan, int *status, GError **error)
+{
+  const DkmsRequest *request = run->request;
+  g_autoptr (GError) no_headers = NULL;
+  gboolean ok = TRUE, latest = request->selection == DKMS_SELECT_LATEST;
+
+  /* Recipes of a module that is yet to be added are announced by its add step. */
+  if (plan->steps->len > 0 && ((const DkmsStep *)plan->steps->pdata[0])->kind != DKMS_STEP_ADD
+      && ((const DkmsStep *)plan->steps->pdata[0])->kind != DKMS_STEP_LOAD)
+    dkms_step_want_recipes (run);
+  if (request->selection == DKMS_SELECT_TEMPLATE && !check_headers (run, plan, error))
+    return FALSE;
+  /* An autoinstall ends (21) when it comes to the first module that has to be built; those before it are installed. */
+  if (latest && !check_headers (run, plan, &no_headers))
+    dkms_plan_cut_builds (plan);
+  if (plan->steps->len > 0)
+    {
+      if (request->goal != DKMS_GOAL_PACKED
+          && ((run->work = dkms_work_new (run->settings, error)) == NULL || !open_jobserver (run, error)))
+        return FALSE;
+      if (!dkms_schedule (run, error))
+        return FALSE;
+    }
+  for (guint i = 0; i < plan->cycles->len; i++)
+    dkms_ui_warn (run->ui, "%s.", (char *)plan->cycles->pdata[i]);
+  for (guint i = 0; i < plan->steps->len && *status == 0; i++)
+    *status = run->codes[i];
+  if (no_headers != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&no_headers));
+      ok = FALSE;
+    }
+  else if (latest)
+    ok = summarise (run, error);
+  else if (dkms_request_clears_kernel (request))
+    ok = summarise_clearing (run, error);
+  if (latest && ok)
+    *status = 0; /* what was skipped is no failure */
+  finish (run, ok && *status == 0);
+  return ok;
+}
+
+/* What runs that are dead left: changes half done, files in the way, a depmod that is due. */
+static gboolean
+clear_up (const DkmsRun *run, GError **error)
+{
+  if (!dkms_transaction_recover (run->settings, run->ui, error))
+    return FALSE;
+  dkms_work_sweep (run->settings, run->ui);
+  dkms_depmod_due (run->settings, run->ui, run->request->no_depmod);
+  return TRUE;
+}
+
+static gboolean
+is_added_by (const DkmsPlan *plan)
+{
+  for (guint i = 0; i < plan->steps->len; i++)
+    if (((const DkmsStep *)plan->steps->pdata[i])->kind == DKMS_STEP_ADD)
+      return TRUE;
+  return FALSE;
+}
+
+static gboolean
+run_locked (DkmsRun *run, int *status, GError **error)
+{
+  const DkmsRequest *request = run->request;
+  DkmsFacts *facts = run->facts;
+  g_autoptr (DkmsPlan) plan = NULL;
+  g_autofree DkmsOutcome *outcomes = NULL;
+  g_autofree int *codes = NULL;
+  gboolean ok, cancelled = FALSE;
+
+  if (request->rpm_safe_upgrade && !request->dry_run && !dkms_rpm_upgrade (run, &cancelled, error))
+    return FALSE;
+  if (cancelled)
+    return TRUE;
+  if (run->tarball != NULL && run->tarball->stub)
+    facts->source_state = DKMS_SOURCE_SAME; /* it has no sources */
+  else
+    dkms_facts_compare_source (facts, run->settings);
+  if (!read_locked (run, error) || (plan = dkms_plan_make (request, facts, error)) == NULL
+      || !dkms_unread_check (error))
+    return FALSE;
+  run->plan = plan;
+  if (facts->source != NULL && !facts->loads && facts->source_state == DKMS_SOURCE_SAME && !is_added_by (plan))
+    dkms_ui_line (run->ui, "%s/%s is registered already, from the same source.", facts->module, facts->version);
+  if (request->dry_run)
+    return print_plan (run), TRUE;
+  run->outcomes = outcomes = g_new0 (DkmsOutcome, plan->steps->len + 1);
+  run->codes = codes = g_new0 (int, plan->steps->len + 1);
+  ok = carry_out (run, plan, status, error);
+  run->plan = NULL;
+  return ok;
+}
+
+/* Unpacks the archive that the request names, if it does, and finds out which module a source is. */
+static gboolean
+open_source (DkmsRun *run, GError **error)
+{
+  DkmsFacts *facts = run->facts;
+
+  if (run->request->archive != NULL && run->request->goal != DKMS_GOAL_PACKED)
+    {
+      run->tarball = dkms_tarball_open (run->settings, run->request->archive, error);
+      if (run->tarball == NULL)
+        return FALSE;
+      g_free (facts->source);
+      facts->source = g_strdup (run->tarball->tree);
+      facts->loads = run->tarball->ours;
+    }
+  return dkms_facts_identify (facts, run->world, facts->loads, error);
+}
+
+/* Packing changes nothing, and whoever may read the tree may pack: who cannot write in it packs without locks. Builds
+ * are replaced as a whole, so the worst is an archive that fails because a build went away. */
+static gboolean
+only_reads (const DkmsRun *run)
+{
+  g_auto (DkmsFd) fd = dkms_root_openat (run->settings->root, run->settings->dkms_tree, O_RDONLY | O_DIRECTORY, 0);
+
+  return run->request->dry_run
+         || (run->request->goal == DKMS_GOAL_PACKED && (fd < 0 || faccessat (fd, ".", W_OK, AT_EACCESS) < 0));
+}
+
+gboolean
+dkms_run (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, int (*exit_code) (const GError *),
+          int *status, GError **error)
+{
+  g_autoptr (DkmsWorld) world = dkms_world_new (settings, ui);
+  g_autoptr (DkmsFacts) facts = dkms_facts_new (request);
+  g_autoptr (GHashTable) signers
+      = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)dkms_signer_free);
+  g_autoptr (GHashTable) locks
+      = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)dkms_lock_release);
+  DkmsRun run = { .signers = signers,
+                  .locks = locks,
+                  .settings = settings,
+                  .ui = ui,
+                  .request = request,
+                  .world = world,
+                  .facts = facts,
+                  .exit_code = exit_code,
+                  .start = g_get_real_time () / G_USEC_PER_SEC };
+  gboolean ok;
+
+  *status = 0;
+  ok = (request->dry_run || dkms_proc_ensure (error)) && open_source (&run, error)
+       && (only_reads (&run) || (lock_module (&run, error) && dkms_unread_check (error) && clear_up (&run, error)))
+       && run_locked (&run, status, error);
+  dkms_jobserver_free (run.jobserver);
+  dkms_work_free (run.work);
+  dkms_tarball_close (run.tarball);
+  g_free (run.sandbox_missing);
+  return ok && dkms_unread_check (error);
+}

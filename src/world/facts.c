@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One trip to the disk for a request: the tree, what is damaged in it, and the recipes that its plan depends on. */
+#define _GNU_SOURCE
+#include "world/facts.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/unread.h"
+#include "model/version.h"
+#include "store/health.h"
+
+typedef struct {
+  DkmsFacts *facts;
+  DkmsWorld *world;
+  const DkmsRequest *request;
+  const DkmsSettings *settings;
+  DkmsUi *ui;
+} Gathering;
+
+DkmsFacts *
+dkms_facts_new (const DkmsRequest *request)
+{
+  DkmsFacts *self = g_new0 (DkmsFacts, 1);
+
+  self->module = g_strdup (request->module);
+  self->version = g_strdup (request->version);
+  self->source = g_strdup (request->source);
+  self->targets = dkms_targets_new ();
+  for (guint i = 0; i < request->targets->len; i++)
+    {
+      const DkmsTarget *target = request->targets->pdata[i];
+      dkms_targets_add (self->targets, target->kernel, target->arch);
+    }
+  return self;
+}
+
+void
+dkms_facts_free (DkmsFacts *self)
+{
+  if (self == NULL)
+    return;
+  g_free (self->module);
+  g_free (self->version);
+  g_free (self->source);
+  g_free (self->differs);
+  dkms_state_free (self->state);
+  g_ptr_array_unref (self->targets);
+  g_free (self);
+}
+
+/* ---- a source that is given ---- */
+
+gboolean
+dkms_facts_identify (DkmsFacts *self, DkmsWorld *world, gboolean strict, GError **error)
+{
+  const DkmsSettings *settings = dkms_world_settings (world);
+  const DkmsTarget *target = self->targets->len > 0 ? self->targets->pdata[0] : NULL;
+  g_autoptr (DkmsRecipe) recipe = NULL;
+
+  if (self->source == NULL)
+    return TRUE;
+  if (stat (self->source, &self->source_seen) < 0)
+    self->source_seen = (struct stat){ 0 }; /* there is no recipe either, which is the better message */
+  if (!dkms_world_read_given (world, self->source,
+                              target != NULL ? dkms_world_kernel (world, target->kernel, target->arch).kernel : NULL,
+                              &recipe, error)
+      || !dkms_world_check (world, recipe, strict, error))
+    return FALSE;
+  g_free (self->module);
+  g_free (self->version);
+  self->module = g_strdup (dkms_recipe_get (recipe, "PACKAGE_NAME", 0));
+  self->version = g_strdup (dkms_recipe_get (recipe, "PACKAGE_VERSION", 0));
+  if (!dkms_tree_check_name ("PACKAGE_NAME", self->module, error)
+      || !dkms_tree_check_name ("PACKAGE_VERSION", self->version, error))
+    {
+      dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_BAD_CONF);
+      return FALSE;
+    }
+  /* What may replace a registered source is checked as strictly as at its registration, before it does. */
+  g_autofree char *registered = dkms_tree_path (settings, self->module, self->version, NULL);
+  return strict || !dkms_root_is_dir (settings->root, registered) || dkms_world_check (world, recipe, TRUE, error);
+}
+
+void
+dkms_facts_compare_source (DkmsFacts *self, const DkmsSettings *settings)
+{
+  if (self->source != NULL)
+    self->source_state = dkms_source_compare (settings, self->source, self->module, self->version, &self->differs);
+}
+
+/* ---- what is damaged ---- */
+
+/* Gives up the module of @v, of which something could not be read; the others go on. */
+static void
+give_up_unread (const Gathering *g, const DkmsVersion *v)
+{
+  GError *error = NULL;
+
+  if (!dkms_unread_check (&error))
+    dkms_state_give_up (g->facts->state, v->module, error);
+}
+
+/* Whether modules that @v makes by its recipe, as it is now, are missing in @build. A recipe that cannot be read is an
+ * error of the step that needs it. */
+static gboolean
+lacks_output (const Gathering *g, const DkmsVersion *v, const DkmsBuild *build)
+{
+  const DkmsRecipe *recipe = dkms_world_recipe (g->world, v->module, v->version, build->kernel, build->arch, NULL);
+  DkmsKernelFacts kernel = dkms_world_kernel (g->world, build->kernel, build->arch);
+  g_autoptr (GPtrArray) outputs
+      = recipe != NULL ? dkms_recipe_outputs (recipe, kernel.kernel, NULL, kernel.config) : NULL;
+
+  return outputs != NULL
+         && dkms_build_lacks_output (g->settings, v, build, outputs,
+                                     dkms_kernel_compression (kernel.kernel, g->settings->root));
+}
+
+/* Looks at the builds for all targets: of every module, or of the one that the request names. */
+static gboolean
+examine_builds (const Gathering *g, GError **error)
+{
+  const DkmsFacts *facts = g->facts;
+  gboolean many = dkms_request_is_about_many (g->request) || facts->module == NULL || *facts->module == '\0';
+
+  for (guint t = 0; t < facts->targets->len; t++)
+    {
+      const DkmsTarget *target = facts->targets->pdata[t];
+      g_autoptr (DkmsIndex) index = dkms_index_read (g->settings, target->kernel);
+
+      if (!dkms_unread_check (error))
+        return FALSE;
+      for (guint i = 0; i < facts->state->versions->len; i++)
+        {
+          const DkmsVersion *v = facts->state->versions->pdata[i];
+          DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
+
+          if (build == NULL || v->broken
+              || (!many && (strcmp (v->module, facts->module) != 0 || g_strcmp0 (v->version, facts->version) != 0)))
+            continue;
+          dkms_build_examine (g->settings, v, build, index);
+          /* DKMS_SELECT_LATEST asks when it has read the recipes. */
+          if (!build->incomplete && g->request->selection != DKMS_SELECT_LATEST
+              && (g->request->selection == DKMS_SELECT_TEMPLATE || dkms_build_needs_recipe (g->settings, v, build)))
+            build->incomplete = lacks_output (g, v, build);
+          give_up_unread (g, v);
+        }
+    }
+  return TRUE;
+}
+
+/* ---- what recipes say ---- */
+
+static void
+find_weak (const Gathering *g, const DkmsTarget *target)
+{
+  for (guint i = 0; i < g->facts->state->versions->len; i++)
+    {
+      const DkmsVersion *v = g->facts->state->versions->pdata[i];
+      DkmsWish *wish = dkms_version_wish (v, target->kernel, target->arch);
+
+      for (guint b = 0; b < v->builds->len && !wish->weak; b++)
+        wish->weak = ((DkmsBuild *)v->builds->pdata[b])->active
+                     && dkms_weak_serves (g->settings, v, v->builds->pdata[b], target->kernel);
+      give_up_unread (g, v);
+    }
+}
+
+/* Whether the plan depends on what the recipe of @v says. */
+static gboolean
+is_candidate (const Gathering *g, const DkmsVersion *v, const DkmsTarget *target)
+{
+  const DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
+
+  if (g->request->selection == DKMS_SELECT_RETURNING)
+    return build != NULL || dkms_version_find_remains (v, target->kernel, target->arch) != NULL;
+  return dkms_state_latest (g->facts->state, v->module) == v
+         && !dkms_version_wish (v, target->kernel, target->arch)->weak && !dkms_build_is_sound (build);
+}
+
+static void
+read_wish (const Gathering *g, const DkmsVersion *v, const DkmsTarget *target)
+{
+  DkmsWish *wish = dkms_version_wish (v, target->kernel, target->arch);
+  const DkmsRecipe *recipe = dkms_world_valid_recipe (g->world, v->module, v->version, target->kernel, target->arch,
+                                                      FALSE, &wish->conf_error);
+  DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
+
+  wish->autoinstall = recipe != NULL && dkms_recipe_yes (recipe, "AUTOINSTALL");
+  wish->depends = recipe != NULL ? dkms_recipe_depends (recipe) : NULL;
+  if (build != NULL && recipe != NULL && !build->incomplete)
+    build->incomplete = lacks_output (g, v, build);
+}
+
+/* Reads the recipes that matter, for all kernels, in one go. */
+static gboolean
+read_candidates (const Gathering *g, GError **error)
+{
+  const DkmsFacts *facts = g->facts;
+
+  for (guint t = 0; g->request->selection == DKMS_SELECT_LATEST && t < facts->targets->len; t++)
+    find_weak (g, facts->targets->pdata[t]);
+  for (int pass = 0; pass < 2; pass++)
+    {
+      for (guint t = 0; t < facts->targets->len; t++)
+        for (guint i = 0; i < facts->state->versions->len; i++)
+          {
+            const DkmsTarget *target = facts->targets->pdata[t];
+            const DkmsVersion *v = facts->state->versions->pdata[i];
+
+            if (!is_candidate (g, v, target))
+              continue;
+            if (pass == 0)
+              dkms_world_want (g->world, v->module, v->version, target->kernel, target->arch);
+            else
+              read_wish (g, v, target);
+            give_up_unread (g, v);
+          }
+      if (!dkms_world_load (g->world, error) || !dkms_unread_check (error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* ---- the tree ---- */
+
+/* Built ones before installed ones, each in the order of `sort -V` (docs/interface/cli.md §5). */
+static int
+compare_builds (gconstpointer a, gconstpointer b)
+{
+  const DkmsBuild *x = *(const DkmsBuild *const *)a, *y = *(const DkmsBuild *const *)b;
+  int order = dkms_version_sort (x->kernel, y->kernel);
+
+  if (x->active != y->active)
+    return x->active - y->active;
+  return order != 0 ? order : dkms_version_sort (x->arch, y->arch);
+}
+
+/* --all: every kernel and arch that the version is built for. */
+static void
+find_targets (DkmsFacts *self)
+{
+  const DkmsVersion *version = self->module != NULL && self->version != NULL
+                                   ? dkms_state_find (self->state, self->module, self->version)
+                                   : NULL;
+  g_autoptr (GPtrArray) builds = g_ptr_array_new ();
+
+  g_ptr_array_set_size (self->targets, 0);
+  for (guint i = 0; version != NULL && i < version->builds->len; i++)
+    g_ptr_array_add (builds, version->builds->pdata[i]);
+  g_ptr_array_sort (builds, compare_builds);
+  for (guint i = 0; version != NULL && i < version->remains->len; i++)
+    g_ptr_array_add (builds, version->remains->pdata[i]);
+  for (guint i = 0; i < builds->len; i++)
+    {
+      const DkmsBuild *build = builds->pdata[i];
+      dkms_targets_add (self->targets, build->kernel, build->arch);
+    }
+}
+
+/* Requests about many modules go on without broken ones, but not without a word. */
+static void
+report_broken (const Gathering *g)
+{
+  for (guint i = 0; i < g->facts->state->versions->len; i++)
+    {
+      const DkmsVersion *v = g->facts->state->versions->pdata[i];
+      if (v->broken)
+        dkms_ui_note (g->ui, "\nError! %s/%s is broken: its source is gone; it is skipped.", v->module, v->version);
+    }
+}
+
+/* A module that cannot be read is left out by requests about all. Every other request ends, unless the module is not
+ * its own. */
+static gboolean
+leave_out_unread (const Gathering *g, gboolean about_all, GError **error)
+{
+  DkmsState *state = g->facts->state;
+
+  for (guint i = 0; i < state->unread->len; i++)
+    {
+      DkmsUnread *unread = state->unread->pdata[i];
+
+      if (about_all)
+        continue;
+      if (g->request->selection == DKMS_SELECT_TEMPLATE || g_strcmp0 (unread->module, g->facts->module) == 0)
+        return g_propagate_error (error, g_steal_pointer (&unread->error)), FALSE;
+      dkms_ui_warn (g->ui, "%s. Whether %s has to be built again is not known.", unread->error->message,
+                    unread->module);
+    }
+  dkms_state_drop_unread (state);
+  return TRUE;
+}
+
+/* Whether the plan may rebuild modules that depend on those that change. */
+static gboolean
+asks_for_dependents (const DkmsRequest *request)
+{
+  return request->goal == DKMS_GOAL_INSTALLED && !request->force;
+}
+
+gboolean
+dkms_facts_read (DkmsFacts *self, DkmsWorld *world, const DkmsRequest *request, GError **error)
+{
+  const Gathering g = { self, world, request, dkms_world_settings (world), dkms_world_ui (world) };
+  gboolean template = request->selection == DKMS_SELECT_TEMPLATE, latest = request->selection == DKMS_SELECT_LATEST;
+  gboolean about_all = dkms_request_is_about_many (request) && !template;
+  gboolean dependents = asks_for_dependents (request);
+  const char *module = about_all || (dependents && !template) ? NULL
+                       : template || self->module != NULL     ? self->module
+                                                              : "";
+
+  g_clear_pointer (&self->state, dkms_state_free);
+  self->state = (dependents || about_all) && !template ? dkms_state_read_most (g.settings, module, NULL, error)
+                                                       : dkms_state_read (g.settings, module, NULL, error);
+  if (self->state == NULL)
+    return FALSE;
+  if (request->template != NULL)
+    {
+      g_autofree char *dir = g_build_filename (g.settings->install_tree, request->template, NULL);
+      self->template_exists = dkms_root_is_dir (g.settings->root, dir);
+    }
+  if (request->all)
+    find_targets (self);
+  if (latest || template)
+    report_broken (&g);
+  for (guint i = 0; dependents && i < self->targets->len; i++)
+    {
+      const DkmsTarget *target = self->targets->pdata[i];
+      dkms_state_read_seen (g.settings, self->state, target->kernel, target->arch);
+    }
+  if (!dkms_unread_check (error))
+    return FALSE;
+  if ((request->goal == DKMS_GOAL_BUILT || request->goal == DKMS_GOAL_INSTALLED) && !examine_builds (&g, error))
+    return FALSE;
+  if ((latest || request->selection == DKMS_SELECT_RETURNING) && !read_candidates (&g, error))
+    return FALSE;
+  return leave_out_unread (&g, about_all, error);
+}
