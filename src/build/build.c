@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "conf/make-line.h"
 #include "conf/sandbox.h"
 #include "store/transaction.h"
 
@@ -168,16 +169,16 @@ script_failed (DkmsWorkArea *area, int status, const char *directive, const char
 }
 
 static gboolean
-run_script (DkmsWorkArea *area, const char *directive, const char *title, GError **error)
+run_script (DkmsWorkArea *area, DkmsScript script, const char *title, GError **error)
 {
   g_autofree char *cwd = NULL;
   const char *rest = NULL;
-  g_autofree char *program = dkms_script_find (area->job, directive, area->dir, area->place, &cwd, &rest);
+  g_autofree char *program = dkms_script_find (area->job, script, area->dir, area->place, &cwd, &rest);
   g_autofree char *line = program != NULL ? g_strdup_printf ("cd %s/ && %s%s", cwd, program, rest) : NULL;
   int status = program != NULL ? dkms_log_step (area, title, line, error) : 0;
 
   if (status > 0)
-    return script_failed (area, status, directive, program, error);
+    return script_failed (area, status, dkms_script_directive (script), program, error);
   return status == 0;
 }
 
@@ -187,7 +188,7 @@ run_make (DkmsWorkArea *area, GError **error)
   const DkmsJob *job = area->job;
   gboolean llvm = dkms_kernel_is_llvm (job->kernel, job->settings->root, job->config);
   g_autofree char *make = dkms_recipe_make (job->recipe, job->kernel, area->tool_dir, llvm);
-  g_autofree char *line = dkms_recipe_inject (make, job->make_jobs, job->kernel->release);
+  g_autofree char *line = dkms_make_line_inject (make, job->make_jobs, job->kernel->release);
   int status;
 
   if (*make == '\'') /* it quotes 'make' to be left alone: no jobs from us */
@@ -236,7 +237,7 @@ make_view (DkmsWorkArea *area, GError **error)
   g_autofree char *base = dkms_job_base (job, NULL);
   const DkmsSettings *settings = job->settings;
 
-  area->post_build = *dkms_recipe_get (job->recipe, "POST_BUILD", 0) != '\0';
+  area->post_build = *job->recipe->scripts[DKMS_SCRIPT_POST_BUILD] != '\0';
   if (!area->post_build || !job->confined)
     return TRUE;
   area->view = g_build_filename (job->work->path, "view", NULL);
@@ -286,7 +287,7 @@ run_post_build (DkmsWorkArea *area, GError **error)
     return TRUE;
   if (!dkms_result_show (area, error))
     return FALSE;
-  ok = run_script (area, "POST_BUILD", "Running the post_build script", error);
+  ok = run_script (area, DKMS_SCRIPT_POST_BUILD, "Running the post_build script", error);
   return dkms_result_take (area, ok ? error : NULL) && ok;
 }
 
@@ -296,8 +297,8 @@ dkms_build (const DkmsJob *job, GError **error)
   g_auto (DkmsWorkArea) area = { .job = job, .fd = -1, .log_fd = -1, .result_fd = -1 };
   gint64 start = g_get_monotonic_time ();
   gboolean ok = begin (&area, error) && apply_patches (&area, error)
-                && run_script (&area, "PRE_BUILD", "Running the pre_build script", error) && run_make (&area, error)
-                && check_complete (&area, error);
+                && run_script (&area, DKMS_SCRIPT_PRE_BUILD, "Running the pre_build script", error)
+                && run_make (&area, error) && check_complete (&area, error);
 
   if (ok)
     {

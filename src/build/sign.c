@@ -55,14 +55,14 @@ read_wishes (const DkmsSettings *settings, const char *release, Wishes *wishes, 
                  { "mok_signing_key", &wishes->key },
                  { "mok_certificate", &wishes->certificate },
                  { "try_sign_modules", &wishes->wish } };
-  g_autoptr (DkmsRecipe) values = NULL;
+  g_autoptr (DkmsVars) values = NULL;
 
   if (!dkms_settings_reread (settings, "sign_file mok_signing_key mok_certificate try_sign_modules", release, &values,
                              error))
     return FALSE;
   for (gsize i = 0; i < G_N_ELEMENTS (fields); i++)
     {
-      const char *value = values != NULL ? dkms_recipe_get (values, fields[i].name, 0) : "";
+      const char *value = values != NULL ? dkms_vars_get (values, fields[i].name, 0) : "";
       if (*value == '\0')
         value = g_getenv (fields[i].name);
       if (value != NULL && *value != '\0')

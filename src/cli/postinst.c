@@ -249,7 +249,7 @@ wants_autoinstall (Postinst *p)
   const DkmsRecipe *recipe
       = dkms_world_recipe (world, p->name, p->version, dkms_running_release (), dkms_running_machine (), NULL);
 
-  return recipe != NULL && dkms_recipe_yes (recipe, "AUTOINSTALL");
+  return recipe != NULL && recipe->autoinstall;
 }
 
 /* Builds and installs for one kernel. Returns: 0, or what failed */
@@ -299,7 +299,7 @@ static int
 postinst (Postinst *p)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (DkmsRecipe) values = NULL;
+  g_autoptr (DkmsVars) values = NULL;
   g_autoptr (GPtrArray) kernels = NULL;
   int status;
 
@@ -310,9 +310,9 @@ postinst (Postinst *p)
       dkms_ui_error (&p->ui, error);
       return dkms_exit_code (error);
     }
-  p->all_kernels = values != NULL && *dkms_recipe_get (values, "autoinstall_all_kernels", 0) != '\0';
-  if (values != NULL && dkms_recipe_count (values, "continue_on_error") > 0)
-    p->go_on = strcmp (dkms_recipe_get (values, "continue_on_error", 0), "true") == 0;
+  p->all_kernels = values != NULL && *dkms_vars_get (values, "autoinstall_all_kernels", 0) != '\0';
+  if (values != NULL && dkms_vars_count (values, "continue_on_error") > 0)
+    p->go_on = strcmp (dkms_vars_get (values, "continue_on_error", 0), "true") == 0;
 
   status = load (p);
   if (status != 0)

@@ -45,7 +45,7 @@ dkms_query_free (DkmsQuery *self)
   g_free (self->shown);
   if (self->texts != NULL)
     g_ptr_array_unref (self->texts);
-  dkms_recipe_free (self->recipe);
+  dkms_vars_free (self->vars);
   g_clear_error (&self->error);
   g_free (self);
 }
@@ -141,7 +141,7 @@ prepare_files (const DkmsSettings *settings, DkmsQuery *query, GError **error)
 static gboolean
 is_answered (const DkmsQuery *query)
 {
-  return query->error != NULL || query->recipe != NULL;
+  return query->error != NULL || query->vars != NULL;
 }
 
 /* Bash could not read file @i of @query by its path: it belongs to somebody else, or lies where nothing is seen. A
@@ -295,7 +295,7 @@ finish_query (const DkmsSettings *settings, Session *session, int status)
         "The file is sourced: it must assign its directives and return; 'exit' and 'exec' end it too early.",
         "%s ended its shell with status %d before its directives could be read", query->shown, status);
   if (query->error != NULL)
-    g_clear_pointer (&query->recipe, dkms_recipe_free);
+    g_clear_pointer (&query->vars, dkms_vars_free);
   session->current = NULL;
   session->deadline = 0;
 }
@@ -336,7 +336,7 @@ take_message (const DkmsSettings *settings, Session *session, char **at, guint h
       session->current = query_by_id (session, at[1]);
       if (session->current == NULL || is_answered (session->current))
         return session->current = NULL, -1;
-      session->current->recipe = dkms_recipe_new (session->current->shown);
+      session->current->vars = dkms_vars_new (session->current->shown);
       session->current_pid = MAX (atoi (at[2]), 2); /* process 1 is nobody's group */
       session->done = session->timed_out = FALSE;
       session->deadline = g_get_monotonic_time () + (gint64)settings->recipe_timeout * G_USEC_PER_SEC;
@@ -347,12 +347,12 @@ take_message (const DkmsSettings *settings, Session *session, char **at, guint h
       break;
     case 'O':
       if (session->current != NULL)
-        dkms_recipe_add_deprecated (session->current->recipe, at[1], at[2], at[3]);
+        dkms_vars_add_deprecated (session->current->vars, at[1], at[2], at[3]);
       break;
     case 'V':
       if (session->current != NULL && g_ascii_string_to_unsigned (at[2], 10, 0, LIMIT_INDEX, &number, NULL)
           && g_utf8_validate (at[3], -1, NULL))
-        dkms_recipe_set_folded (session->current->recipe, at[1], (guint)number, at[3]);
+        dkms_vars_set_folded (session->current->vars, at[1], (guint)number, at[3]);
       break;
     case 'D':
       session->done = TRUE;

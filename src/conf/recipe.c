@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* An evaluated dkms.conf: its directives, their checks, and what follows from them. */
+/* What the directives of a dkms.conf mean. */
 #include "conf/recipe.h"
 
-#include <regex.h>
 #include <string.h>
 
+#include "base/error.h"
+#include "conf/make-line.h"
 #include "model/version.h"
 
 #define RECORD_NAMES "BUILT_MODULE_NAME BUILT_MODULE_LOCATION DEST_MODULE_NAME DEST_MODULE_LOCATION"
@@ -19,214 +20,19 @@ const char dkms_recipe_names[] = "PACKAGE_NAME PACKAGE_VERSION " RECORD_NAMES
 const char dkms_recipe_deprecated_names[] = "CLEAN REMAKE_INITRD MODULES_CONF MODULES_CONF_OBSOLETES "
                                             "MODULES_CONF_ALIAS_TYPE MODULES_CONF_OBSOLETE_ONLY";
 
-DkmsRecipe *
-dkms_recipe_new (const char *path)
-{
-  DkmsRecipe *self = g_new0 (DkmsRecipe, 1);
-
-  self->path = g_strdup (path);
-  self->values = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
-  self->deprecated = g_ptr_array_new_with_free_func (g_free);
-  return self;
-}
-
-void
-dkms_recipe_free (DkmsRecipe *self)
-{
-  if (self == NULL)
-    return;
-  g_free (self->path);
-  g_hash_table_unref (self->values);
-  g_ptr_array_unref (self->deprecated);
-  g_free (self);
-}
-
-void
-dkms_recipe_set (DkmsRecipe *self, const char *name, guint index, const char *value)
-{
-  GPtrArray *elements = g_hash_table_lookup (self->values, name);
-
-  if (elements == NULL)
-    {
-      elements = g_ptr_array_new_with_free_func (g_free);
-      g_hash_table_insert (self->values, g_strdup (name), elements);
-    }
-  if (elements->len <= index)
-    g_ptr_array_set_size (elements, (gint)index + 1);
-  g_free (elements->pdata[index]);
-  elements->pdata[index] = g_strdup (value);
-}
-
-void
-dkms_recipe_set_folded (DkmsRecipe *self, const char *name, guint index, const char *value)
-{
-  g_autoptr (GString) folded = g_string_sized_new (strlen (value));
-
-  while (*value != '\0')
-    {
-      gsize blanks = strspn (value, " \t\n"), n = strcspn (value + blanks, " \t\n");
-
-      if (blanks > 0)
-        g_string_append_c (folded, ' ');
-      g_string_append_len (folded, value + blanks, (gssize)n);
-      value += blanks + n;
-    }
-  dkms_recipe_set (self, name, index, folded->str);
-}
-
-void
-dkms_recipe_add_deprecated (DkmsRecipe *self, const char *file, const char *name, const char *value)
-{
-  static const char *const harmless[] = { "true", "/bin/true", "/usr/bin/true", NULL };
-
-  if (strcmp (name, "CLEAN") == 0 && g_strv_contains (harmless, value))
-    return;
-  g_ptr_array_add (self->deprecated, g_strdup_printf ("%s is obsolete and has no effect (%s)", name, file));
-}
+static const char *const script_names[DKMS_SCRIPT_LAST] = {
+  [DKMS_SCRIPT_POST_ADD] = "POST_ADD",         [DKMS_SCRIPT_PRE_BUILD] = "PRE_BUILD",
+  [DKMS_SCRIPT_POST_BUILD] = "POST_BUILD",     [DKMS_SCRIPT_PRE_INSTALL] = "PRE_INSTALL",
+  [DKMS_SCRIPT_POST_INSTALL] = "POST_INSTALL", [DKMS_SCRIPT_POST_REMOVE] = "POST_REMOVE",
+};
 
 const char *
-dkms_recipe_get (const DkmsRecipe *self, const char *name, guint index)
+dkms_script_directive (DkmsScript script)
 {
-  const GPtrArray *elements = g_hash_table_lookup (self->values, name);
-
-  return elements != NULL && index < elements->len && elements->pdata[index] != NULL ? elements->pdata[index] : "";
+  return script_names[script];
 }
 
-guint
-dkms_recipe_count (const DkmsRecipe *self, const char *name)
-{
-  const GPtrArray *elements = g_hash_table_lookup (self->values, name);
-
-  return elements != NULL ? elements->len : 0;
-}
-
-gboolean
-dkms_recipe_yes (const DkmsRecipe *self, const char *name)
-{
-  return g_ascii_strcasecmp (dkms_recipe_get (self, name, 0), "yes") == 0;
-}
-
-char **
-dkms_recipe_depends (const DkmsRecipe *self)
-{
-  GPtrArray *names = g_ptr_array_new ();
-
-  for (guint i = 0; i < dkms_recipe_count (self, "BUILD_DEPENDS"); i++)
-    {
-      g_auto (GStrv) words = g_strsplit_set (dkms_recipe_get (self, "BUILD_DEPENDS", i), " \t\n", -1);
-      for (char **word = words; *word != NULL; word++)
-        if (**word != '\0')
-          g_ptr_array_add (names, g_strdup (*word));
-    }
-  g_ptr_array_add (names, NULL);
-  return (char **)g_ptr_array_free (names, FALSE);
-}
-
-static guint
-count_records (const DkmsRecipe *self)
-{
-  static const char *const family[]
-      = { "BUILT_MODULE_NAME", "BUILT_MODULE_LOCATION", "DEST_MODULE_NAME", "DEST_MODULE_LOCATION" };
-  guint count = 0;
-
-  for (gsize i = 0; i < G_N_ELEMENTS (family); i++)
-    count = MAX (count, dkms_recipe_count (self, family[i]));
-  return count;
-}
-
-/* Whether the regular expression in element @i of @name matches the kernel that the recipe was evaluated for: bash
- * tried it then (driver.bash). Recipes that were kept before it did so were kept because they fitted. */
-static gboolean
-matches (const DkmsRecipe *self, const char *name, guint i)
-{
-  g_autofree char *key = g_strconcat ("=", name, NULL);
-
-  return strcmp (dkms_recipe_get (self, key, i), "0") != 0;
-}
-
-void
-dkms_recipe_try_match (DkmsRecipe *self, const char *name, guint i, const char *kernel, const char *arch)
-{
-  static const char *const of_kernel[] = { "BUILD_EXCLUSIVE_KERNEL", "MAKE_MATCH", "PATCH_MATCH", NULL };
-  gboolean about_arch = strcmp (name, "BUILD_EXCLUSIVE_ARCH") == 0;
-  g_autofree char *key = g_strconcat ("=", name, NULL);
-  gboolean found = FALSE;
-  regex_t regex;
-
-  if (!about_arch && !g_strv_contains (of_kernel, name))
-    return;
-  if (regcomp (&regex, dkms_recipe_get (self, name, i), REG_EXTENDED | REG_NOSUB) == 0)
-    {
-      found = regexec (&regex, about_arch ? arch : kernel, 0, NULL, 0) == 0;
-      regfree (&regex);
-    }
-  dkms_recipe_set (self, key, i, found ? "1" : "0");
-}
-
-static gboolean
-config_rejects (const char *tokens, const char *config)
-{
-  g_auto (GStrv) words = g_strsplit_set (tokens, " \t\n", -1);
-
-  for (char **word = words; *word != NULL; word++)
-    {
-      gboolean not_wanted = **word == '!';
-      if (**word != '\0' && dkms_kernel_config_has (config, *word + not_wanted) == not_wanted)
-        return TRUE;
-    }
-  return FALSE;
-}
-
-static gboolean
-excluded_by (const DkmsRecipe *self, guint i, const DkmsKernel *kernel, const char *config)
-{
-  const char *regex = dkms_recipe_get (self, "BUILD_EXCLUSIVE_KERNEL", i);
-  const char *min = dkms_recipe_get (self, "BUILD_EXCLUSIVE_KERNEL_MIN", i);
-  const char *max = dkms_recipe_get (self, "BUILD_EXCLUSIVE_KERNEL_MAX", i);
-  const char *arch = dkms_recipe_get (self, "BUILD_EXCLUSIVE_ARCH", i);
-  const char *tokens = dkms_recipe_get (self, "BUILD_EXCLUSIVE_CONFIG", i);
-
-  if (i == 0 && dkms_recipe_count (self, "BUILD_EXCLUSIVE_KERNEL_MAX") == 0)
-    max = dkms_recipe_get (self, "OBSOLETE_BY", 0);
-  return (*regex != '\0' && !matches (self, "BUILD_EXCLUSIVE_KERNEL", i))
-         || (*min != '\0' && dkms_version_compare (kernel->release, min) < 0)
-         || (*max != '\0' && dkms_version_compare (kernel->release, max) > 0)
-         || (*arch != '\0' && !matches (self, "BUILD_EXCLUSIVE_ARCH", i))
-         || (*tokens != '\0' && config != NULL && config_rejects (tokens, config));
-}
-
-gboolean
-dkms_recipe_excluded (const DkmsRecipe *self, const DkmsKernel *kernel, const char *config)
-{
-  guint records = count_records (self);
-
-  if (excluded_by (self, 0, kernel, config))
-    return TRUE;
-  for (guint i = 0; i < records; i++)
-    if (!excluded_by (self, i, kernel, config))
-      return FALSE;
-  return records > 0;
-}
-
-static gboolean
-should_strip (const DkmsRecipe *self, guint i)
-{
-  const char *own = dkms_recipe_get (self, "STRIP", i);
-  const char *value = *own != '\0' ? own : dkms_recipe_get (self, "STRIP", 0);
-
-  return *value != 'n' && *value != 'N';
-}
-
-static void
-output_free (gpointer data)
-{
-  DkmsOutput *self = data;
-
-  g_free (self->built_location);
-  g_free (self->dest_location);
-  g_free (self->conf_location);
-  g_free (self);
-}
+/* ---- paths ---- */
 
 /* @path, which is taken from "/", without empty parts, "." and "..". @leaves: (out): whether it climbs out of "/",
  * where it is held then. */
@@ -278,138 +84,434 @@ below_build (const char *location)
   return path[strlen (build)] == '\0' ? g_strdup ("") : g_strconcat (path + strlen ("/build/"), "/", NULL);
 }
 
-static const char *
-built_name (const DkmsRecipe *self, guint i, guint records)
-{
-  const char *name = dkms_recipe_get (self, "BUILT_MODULE_NAME", i);
+/* ---- problems ---- */
 
-  return *name == '\0' && records == 1 ? dkms_recipe_get (self, "PACKAGE_NAME", 0) : name;
+static void
+problem_free (gpointer data)
+{
+  DkmsProblem *self = data;
+
+  g_free (self->value);
+  g_free (self);
+}
+
+static void
+add_problem (DkmsRecipe *self, DkmsProblemKind kind, const char *directive, guint index, const char *value)
+{
+  DkmsProblem *problem = g_new0 (DkmsProblem, 1);
+
+  problem->kind = kind;
+  problem->strict = kind == DKMS_PROBLEM_LISTED_TWICE || kind == DKMS_PROBLEM_SAME_NAME;
+  problem->directive = directive;
+  problem->index = index;
+  problem->value = g_strdup (value);
+  g_ptr_array_add (self->problems, problem);
+}
+
+char *
+dkms_problem_describe (const DkmsProblem *self)
+{
+  g_autofree char *shown = g_strescape (self->value, "\"\\");
+  const char *quoted = self->kind == DKMS_PROBLEM_CONTROL ? shown : self->value;
+
+  switch (self->kind)
+    {
+    case DKMS_PROBLEM_MISSING:
+      return g_strdup_printf ("%s is missing", self->directive);
+    case DKMS_PROBLEM_NO_BUILT_NAME:
+    case DKMS_PROBLEM_NO_LOCATION:
+      return g_strdup_printf ("record %u has no %s", self->index, self->directive);
+    case DKMS_PROBLEM_LISTED_TWICE:
+      return g_strdup_printf ("module %s is listed twice", self->value);
+    case DKMS_PROBLEM_SAME_NAME:
+      return g_strdup_printf ("two modules would be installed as %s", self->value);
+    case DKMS_PROBLEM_BOOLEAN:
+      return g_strdup_printf ("%s=\"%s\" must be yes or no", self->directive, self->value);
+    default:
+      break;
+    }
+  static const char *const says[] = {
+    [DKMS_PROBLEM_SUFFIX] = "must not end in .o or .ko",
+    [DKMS_PROBLEM_PREFIX] = "must start with /kernel, /updates or /extra",
+    [DKMS_PROBLEM_LEAVES_KERNEL] = "leads out of the kernel's module directory",
+    [DKMS_PROBLEM_CONTROL] = "contains a control character",
+    [DKMS_PROBLEM_SLASH] = "must not contain a slash",
+    [DKMS_PROBLEM_LEAVES_BUILD] = "leads out of the build directory",
+  };
+  return g_strdup_printf ("%s[%u]=\"%s\" %s", self->directive, self->index, quoted, says[self->kind]);
+}
+
+gboolean
+dkms_recipe_is_valid (const DkmsRecipe *self, gboolean strict)
+{
+  for (guint i = 0; i < self->problems->len; i++)
+    if (strict || !((const DkmsProblem *)self->problems->pdata[i])->strict)
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+has_suffix_of_modules (const char *name)
+{
+  return g_str_has_suffix (name, ".o") || g_str_has_suffix (name, ".ko");
+}
+
+static gboolean
+has_control_character (const char *text)
+{
+  for (; *text != '\0'; text++)
+    if (g_ascii_iscntrl (*text))
+      return TRUE;
+  return FALSE;
+}
+
+static void
+check_module (DkmsRecipe *self, guint i)
+{
+  const DkmsRecipeModule *m = self->modules->pdata[i];
+  g_autofree char *built_path = g_strconcat (m->built_location, "/", m->built_name, NULL);
+  g_autofree char *below = below_build (built_path);
+
+  if (*m->built_name == '\0')
+    add_problem (self, DKMS_PROBLEM_NO_BUILT_NAME, "BUILT_MODULE_NAME", i, "");
+  if (has_suffix_of_modules (m->built_name))
+    add_problem (self, DKMS_PROBLEM_SUFFIX, "BUILT_MODULE_NAME", i, m->built_name);
+  if (has_suffix_of_modules (m->dest_name))
+    add_problem (self, DKMS_PROBLEM_SUFFIX, "DEST_MODULE_NAME", i, m->dest_name);
+  if (*m->dest_location == '\0')
+    add_problem (self, DKMS_PROBLEM_NO_LOCATION, "DEST_MODULE_LOCATION", i, "");
+  else if (!g_str_has_prefix (m->dest_location, "/kernel") && !g_str_has_prefix (m->dest_location, "/updates")
+           && !g_str_has_prefix (m->dest_location, "/extra"))
+    add_problem (self, DKMS_PROBLEM_PREFIX, "DEST_MODULE_LOCATION", i, m->dest_location);
+  if (climbs_out (m->dest_location))
+    add_problem (self, DKMS_PROBLEM_LEAVES_KERNEL, "DEST_MODULE_LOCATION", i, m->dest_location);
+  if (has_control_character (m->dest_name))
+    add_problem (self, DKMS_PROBLEM_CONTROL, "DEST_MODULE_NAME", i, m->dest_name);
+  if (strchr (m->dest_name, '/') != NULL)
+    add_problem (self, DKMS_PROBLEM_SLASH, "DEST_MODULE_NAME", i, m->dest_name);
+  if (below == NULL)
+    add_problem (self, DKMS_PROBLEM_LEAVES_BUILD, "BUILT_MODULE_LOCATION", i, m->built_location);
+}
+
+static void
+check_duplicates (DkmsRecipe *self)
+{
+  g_autoptr (GHashTable) built = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr (GHashTable) dest = g_hash_table_new (g_str_hash, g_str_equal);
+
+  for (guint i = 0; i < self->modules->len; i++)
+    {
+      const DkmsRecipeModule *m = self->modules->pdata[i];
+      gboolean slash = *m->built_location == '\0' || g_str_has_suffix (m->built_location, "/");
+      g_autofree char *path = g_strconcat (m->built_location, slash ? "" : "/", m->built_name, NULL);
+
+      if (!g_hash_table_add (built, g_strdup (path)))
+        add_problem (self, DKMS_PROBLEM_LISTED_TWICE, "BUILT_MODULE_NAME", i, path);
+      if (!g_hash_table_add (dest, (gpointer)m->dest_name))
+        add_problem (self, DKMS_PROBLEM_SAME_NAME, "DEST_MODULE_NAME", i, m->dest_name);
+    }
+}
+
+static void
+check_booleans (DkmsRecipe *self)
+{
+  static const char *const names[] = { "AUTOINSTALL", "BUILD_DEPENDS_REBUILD", "NO_WEAK_MODULES" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      const char *value = dkms_vars_get (self->vars, names[i], 0);
+      if (*value != '\0' && g_ascii_strcasecmp (value, "yes") != 0 && g_ascii_strcasecmp (value, "no") != 0)
+        add_problem (self, DKMS_PROBLEM_BOOLEAN, names[i], 0, value);
+    }
+}
+
+static void
+find_problems (DkmsRecipe *self)
+{
+  if (*self->name == '\0')
+    add_problem (self, DKMS_PROBLEM_MISSING, "PACKAGE_NAME", 0, "");
+  if (*self->version == '\0')
+    add_problem (self, DKMS_PROBLEM_MISSING, "PACKAGE_VERSION", 0, "");
+  for (guint i = 0; i < self->modules->len; i++)
+    check_module (self, i);
+  check_duplicates (self);
+  check_booleans (self);
+}
+
+/* ---- from variables ---- */
+
+static gboolean
+says_yes (const DkmsVars *vars, const char *name)
+{
+  return g_ascii_strcasecmp (dkms_vars_get (vars, name, 0), "yes") == 0;
+}
+
+static char **
+split_depends (const DkmsVars *vars)
+{
+  GPtrArray *names = g_ptr_array_new ();
+
+  for (guint i = 0; i < dkms_vars_count (vars, "BUILD_DEPENDS"); i++)
+    {
+      g_auto (GStrv) words = g_strsplit_set (dkms_vars_get (vars, "BUILD_DEPENDS", i), " \t\n", -1);
+      for (char **word = words; *word != NULL; word++)
+        if (**word != '\0')
+          g_ptr_array_add (names, g_strdup (*word));
+    }
+  g_ptr_array_add (names, NULL);
+  return (char **)g_ptr_array_free (names, FALSE);
+}
+
+static guint
+count_most (const DkmsVars *vars, const char *names)
+{
+  g_auto (GStrv) family = g_strsplit (names, " ", -1);
+  guint count = 0;
+
+  for (char **name = family; *name != NULL; name++)
+    count = MAX (count, dkms_vars_count (vars, *name));
+  return count;
+}
+
+static gboolean
+should_strip (const DkmsVars *vars, guint i)
+{
+  const char *own = dkms_vars_get (vars, "STRIP", i);
+  const char *value = *own != '\0' ? own : dkms_vars_get (vars, "STRIP", 0);
+
+  return *value != 'n' && *value != 'N';
+}
+
+static void
+take_modules (DkmsRecipe *self)
+{
+  const DkmsVars *vars = self->vars;
+  guint records = count_most (vars, RECORD_NAMES);
+
+  for (guint i = 0; i < records; i++)
+    {
+      DkmsRecipeModule *m = g_new0 (DkmsRecipeModule, 1);
+      const char *dest = dkms_vars_get (vars, "DEST_MODULE_NAME", i);
+
+      m->built_name = dkms_vars_get (vars, "BUILT_MODULE_NAME", i);
+      if (*m->built_name == '\0' && records == 1)
+        m->built_name = self->name;
+      m->built_location = dkms_vars_get (vars, "BUILT_MODULE_LOCATION", i);
+      m->dest_name = *dest != '\0' ? dest : m->built_name;
+      m->dest_location = dkms_vars_get (vars, "DEST_MODULE_LOCATION", i);
+      m->strip = should_strip (vars, i);
+      g_ptr_array_add (self->modules, m);
+    }
+}
+
+static gboolean
+matches_if_set (const DkmsVars *vars, const char *name, guint i)
+{
+  return *dkms_vars_get (vars, name, i) == '\0' || dkms_vars_match (vars, name, i);
+}
+
+static void
+take_exclusive (DkmsRecipe *self)
+{
+  const DkmsVars *vars = self->vars;
+  guint count = MAX (MAX (count_most (vars, EXCLUSIVE_NAMES), self->modules->len), 1);
+
+  for (guint i = 0; i < count; i++)
+    {
+      DkmsExclusive *e = g_new0 (DkmsExclusive, 1);
+
+      e->min = dkms_vars_get (vars, "BUILD_EXCLUSIVE_KERNEL_MIN", i);
+      e->max = i == 0 && dkms_vars_count (vars, "BUILD_EXCLUSIVE_KERNEL_MAX") == 0
+                   ? self->obsoleted
+                   : dkms_vars_get (vars, "BUILD_EXCLUSIVE_KERNEL_MAX", i);
+      e->config = dkms_vars_get (vars, "BUILD_EXCLUSIVE_CONFIG", i);
+      e->kernel_matches = matches_if_set (vars, "BUILD_EXCLUSIVE_KERNEL", i);
+      e->arch_matches = matches_if_set (vars, "BUILD_EXCLUSIVE_ARCH", i);
+      g_ptr_array_add (self->exclusive, e);
+    }
+}
+
+static void
+take_choices (const DkmsVars *vars, const char *name, const char *condition, GPtrArray *choices)
+{
+  for (guint i = 0; i < dkms_vars_count (vars, name); i++)
+    {
+      DkmsRecipeChoice *c = g_new0 (DkmsRecipeChoice, 1);
+
+      c->text = dkms_vars_get (vars, name, i);
+      c->conditional = *dkms_vars_get (vars, condition, i) != '\0';
+      c->matches = c->conditional && dkms_vars_match (vars, condition, i);
+      g_ptr_array_add (choices, c);
+    }
+}
+
+DkmsRecipe *
+dkms_recipe_new (DkmsVars *vars)
+{
+  DkmsRecipe *self = g_new0 (DkmsRecipe, 1);
+
+  self->vars = vars;
+  self->path = vars->path;
+  self->name = dkms_vars_get (vars, "PACKAGE_NAME", 0);
+  self->version = dkms_vars_get (vars, "PACKAGE_VERSION", 0);
+  self->obsoleted = dkms_vars_get (vars, "OBSOLETE_BY", 0);
+  self->modules = g_ptr_array_new_with_free_func (g_free);
+  self->exclusive = g_ptr_array_new_with_free_func (g_free);
+  self->makes = g_ptr_array_new_with_free_func (g_free);
+  self->patches = g_ptr_array_new_with_free_func (g_free);
+  self->problems = g_ptr_array_new_with_free_func (problem_free);
+  take_modules (self);
+  take_exclusive (self);
+  take_choices (vars, "MAKE", "MAKE_MATCH", self->makes);
+  take_choices (vars, "PATCH", "PATCH_MATCH", self->patches);
+  self->depends = split_depends (vars);
+  for (guint i = 0; i < DKMS_SCRIPT_LAST; i++)
+    self->scripts[i] = dkms_vars_get (vars, script_names[i], 0);
+  self->autoinstall = says_yes (vars, "AUTOINSTALL");
+  self->rebuilds_with_depends = says_yes (vars, "BUILD_DEPENDS_REBUILD");
+  self->no_weak_modules = says_yes (vars, "NO_WEAK_MODULES");
+  find_problems (self);
+  return self;
+}
+
+void
+dkms_recipe_free (DkmsRecipe *self)
+{
+  if (self == NULL)
+    return;
+  g_ptr_array_unref (self->modules);
+  g_ptr_array_unref (self->exclusive);
+  g_ptr_array_unref (self->makes);
+  g_ptr_array_unref (self->patches);
+  g_ptr_array_unref (self->problems);
+  g_strfreev (self->depends);
+  dkms_vars_free (self->vars);
+  g_free (self);
+}
+
+DkmsRecipe *
+dkms_recipe_from_json (const char *path, json_t *json, GError **error)
+{
+  DkmsVars *vars = dkms_vars_from_json (path, json);
+  g_autoptr (DkmsRecipe) self = vars != NULL ? dkms_recipe_new (vars) : NULL;
+  g_autofree char *problem = NULL;
+
+  if (self != NULL && dkms_recipe_is_valid (self, FALSE))
+    return g_steal_pointer (&self);
+  for (guint i = 0; self != NULL && i < self->problems->len && problem == NULL; i++)
+    if (!((const DkmsProblem *)self->problems->pdata[i])->strict)
+      problem = dkms_problem_describe (self->problems->pdata[i]);
+  dkms_fail (error, DKMS_ERROR_BAD_CONF, path, NULL, "%s", problem != NULL ? problem : "it cannot be read");
+  return NULL;
+}
+
+/* ---- for one kernel ---- */
+
+static gboolean
+config_rejects (const char *tokens, const char *config)
+{
+  g_auto (GStrv) words = g_strsplit_set (tokens, " \t\n", -1);
+
+  for (char **word = words; *word != NULL; word++)
+    {
+      gboolean not_wanted = **word == '!';
+      if (**word != '\0' && dkms_kernel_config_has (config, *word + not_wanted) == not_wanted)
+        return TRUE;
+    }
+  return FALSE;
+}
+
+static gboolean
+excluded_by (const DkmsRecipe *self, guint i, const DkmsKernel *kernel, const char *config)
+{
+  const DkmsExclusive *e = self->exclusive->pdata[i];
+
+  return !e->kernel_matches || (*e->min != '\0' && dkms_version_compare (kernel->release, e->min) < 0)
+         || (*e->max != '\0' && dkms_version_compare (kernel->release, e->max) > 0) || !e->arch_matches
+         || (*e->config != '\0' && config != NULL && config_rejects (e->config, config));
+}
+
+gboolean
+dkms_recipe_excluded (const DkmsRecipe *self, const DkmsKernel *kernel, const char *config)
+{
+  if (excluded_by (self, 0, kernel, config))
+    return TRUE;
+  for (guint i = 0; i < self->modules->len; i++)
+    if (!excluded_by (self, i, kernel, config))
+      return FALSE;
+  return self->modules->len > 0;
+}
+
+static void
+output_free (gpointer data)
+{
+  DkmsOutput *self = data;
+
+  g_free (self->built_location);
+  g_free (self->dest_location);
+  g_free (self->conf_location);
+  g_free (self);
 }
 
 GPtrArray *
 dkms_recipe_outputs (const DkmsRecipe *self, const DkmsKernel *kernel, const char *destination, const char *config)
 {
   GPtrArray *outputs = g_ptr_array_new_with_free_func (output_free);
-  guint records = count_records (self);
   gboolean global = excluded_by (self, 0, kernel, config);
 
-  for (guint i = 0; i < records; i++)
+  for (guint i = 0; i < self->modules->len; i++)
     {
+      const DkmsRecipeModule *m = self->modules->pdata[i];
       DkmsOutput *output = g_new0 (DkmsOutput, 1);
-      const char *dest = dkms_recipe_get (self, "DEST_MODULE_NAME", i);
       gboolean leaves;
 
-      output->built_name = built_name (self, i, records);
-      output->built_location = below_build (dkms_recipe_get (self, "BUILT_MODULE_LOCATION", i));
+      output->built_name = m->built_name;
+      output->built_location = below_build (m->built_location);
       if (output->built_location == NULL)
-        output->built_location = g_strdup (""); /* of a recipe that dkms_recipe_check() refuses */
-      output->dest_name = *dest != '\0' ? dest : output->built_name;
-      output->conf_location = normalise (dkms_recipe_get (self, "DEST_MODULE_LOCATION", i), &leaves);
+        output->built_location = g_strdup (""); /* of a recipe that is not valid */
+      output->dest_name = m->dest_name;
+      output->conf_location = normalise (m->dest_location, &leaves);
       output->dest_location = g_strdup (destination != NULL ? destination : output->conf_location);
-      output->strip = should_strip (self, i);
+      output->strip = m->strip;
       output->excluded = global || excluded_by (self, i, kernel, config);
       g_ptr_array_add (outputs, output);
     }
   return outputs;
 }
 
-static void
-check_record (const DkmsRecipe *self, guint i, guint records, GPtrArray *problems)
+/* The last MAKE whose MAKE_MATCH fits; else the first one, if it has none; else what the reference runs by default. */
+char *
+dkms_recipe_make (const DkmsRecipe *self, const DkmsKernel *kernel, const char *build_dir, gboolean llvm)
 {
-  static const char *const prefixes[] = { "/kernel", "/updates", "/extra" };
-  const char *built = built_name (self, i, records);
-  const char *dest = dkms_recipe_get (self, "DEST_MODULE_NAME", i);
-  const char *location = dkms_recipe_get (self, "DEST_MODULE_LOCATION", i);
-  const char *built_location = dkms_recipe_get (self, "BUILT_MODULE_LOCATION", i);
-  g_autofree char *built_path = g_strconcat (built_location, "/", built, NULL);
-  g_autofree char *below = below_build (built_path);
-  gboolean allowed = FALSE;
+  const char *chosen = "";
+  g_autofree char *standard = g_strdup_printf ("make -C %s M=%s", kernel->source_dir, build_dir);
 
-  if (*dest == '\0')
-    dest = built;
-  if (*built == '\0')
-    g_ptr_array_add (problems, g_strdup_printf ("record %u has no BUILT_MODULE_NAME", i));
-  if (g_str_has_suffix (built, ".o") || g_str_has_suffix (built, ".ko"))
-    g_ptr_array_add (problems, g_strdup_printf ("BUILT_MODULE_NAME[%u]=\"%s\" must not end in .o or .ko", i, built));
-  if (g_str_has_suffix (dest, ".o") || g_str_has_suffix (dest, ".ko"))
-    g_ptr_array_add (problems, g_strdup_printf ("DEST_MODULE_NAME[%u]=\"%s\" must not end in .o or .ko", i, dest));
-  for (gsize p = 0; p < G_N_ELEMENTS (prefixes); p++)
-    allowed |= g_str_has_prefix (location, prefixes[p]);
-  if (*location == '\0')
-    g_ptr_array_add (problems, g_strdup_printf ("record %u has no DEST_MODULE_LOCATION", i));
-  else if (!allowed)
-    g_ptr_array_add (
-        problems,
-        g_strdup_printf ("DEST_MODULE_LOCATION[%u]=\"%s\" must start with /kernel, /updates or /extra", i, location));
-  if (climbs_out (location))
-    g_ptr_array_add (
-        problems,
-        g_strdup_printf ("DEST_MODULE_LOCATION[%u]=\"%s\" leads out of the kernel's module directory", i, location));
-  for (const char *c = dest; *c != '\0'; c++)
-    if (g_ascii_iscntrl (*c))
-      {
-        g_autofree char *shown = g_strescape (dest, NULL);
-        g_ptr_array_add (problems,
-                         g_strdup_printf ("DEST_MODULE_NAME[%u]=\"%s\" contains a control character", i, shown));
-        break;
-      }
-  if (strchr (dest, '/') != NULL)
-    g_ptr_array_add (problems, g_strdup_printf ("DEST_MODULE_NAME[%u]=\"%s\" must not contain a slash", i, dest));
-  if (below == NULL)
-    g_ptr_array_add (problems, g_strdup_printf ("BUILT_MODULE_LOCATION[%u]=\"%s\" leads out of the build directory", i,
-                                                built_location));
-}
-
-static void
-check_booleans (const DkmsRecipe *self, GPtrArray *problems)
-{
-  static const char *const names[] = { "AUTOINSTALL", "BUILD_DEPENDS_REBUILD", "NO_WEAK_MODULES" };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+  for (guint i = 0; i < self->makes->len; i++)
     {
-      const char *value = dkms_recipe_get (self, names[i], 0);
-      if (*value != '\0' && g_ascii_strcasecmp (value, "yes") != 0 && g_ascii_strcasecmp (value, "no") != 0)
-        g_ptr_array_add (problems, g_strdup_printf ("%s=\"%s\" must be yes or no", names[i], value));
+      const DkmsRecipeChoice *make = self->makes->pdata[i];
+      if ((i == 0 && !make->conditional) || (*make->text != '\0' && make->matches))
+        chosen = make->text;
     }
-}
-
-static void
-check_duplicates (const DkmsRecipe *self, guint records, GPtrArray *problems)
-{
-  g_autoptr (GHashTable) built = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  g_autoptr (GHashTable) dest = g_hash_table_new (g_str_hash, g_str_equal);
-
-  for (guint i = 0; i < records; i++)
-    {
-      const char *name = built_name (self, i, records);
-      const char *to = dkms_recipe_get (self, "DEST_MODULE_NAME", i);
-      const char *location = dkms_recipe_get (self, "BUILT_MODULE_LOCATION", i);
-      gboolean slash = *location == '\0' || g_str_has_suffix (location, "/");
-
-      if (!g_hash_table_add (built, g_strconcat (location, slash ? "" : "/", name, NULL)))
-        g_ptr_array_add (problems, g_strdup_printf ("module %s%s%s is listed twice", location, slash ? "" : "/", name));
-      if (!g_hash_table_add (dest, (gpointer)(*to != '\0' ? to : name)))
-        g_ptr_array_add (problems, g_strdup_printf ("two modules would be installed as %s", *to != '\0' ? to : name));
-    }
+  if (*chosen == '\0')
+    chosen = standard;
+  return llvm ? dkms_make_line_add_llvm (chosen) : g_strdup (chosen);
 }
 
 GPtrArray *
-dkms_recipe_check (const DkmsRecipe *self, gboolean strict)
+dkms_recipe_patches (const DkmsRecipe *self)
 {
-  GPtrArray *problems = g_ptr_array_new_with_free_func (g_free);
-  guint records = count_records (self);
+  GPtrArray *patches = g_ptr_array_new ();
 
-  if (*dkms_recipe_get (self, "PACKAGE_NAME", 0) == '\0')
-    g_ptr_array_add (problems, g_strdup ("PACKAGE_NAME is missing"));
-  if (*dkms_recipe_get (self, "PACKAGE_VERSION", 0) == '\0')
-    g_ptr_array_add (problems, g_strdup ("PACKAGE_VERSION is missing"));
-  for (guint i = 0; i < records; i++)
-    check_record (self, i, records, problems);
-  if (strict)
-    check_duplicates (self, records, problems);
-  check_booleans (self, problems);
-  return problems;
+  for (guint i = 0; i < self->patches->len; i++)
+    {
+      const DkmsRecipeChoice *patch = self->patches->pdata[i];
+      if (*patch->text != '\0' && (!patch->conditional || patch->matches))
+        g_ptr_array_add (patches, (gpointer)patch->text);
+    }
+  return patches;
 }
+
+/* ---- names that were never filled in ---- */
 
 /* Whether @text has a word between two characters @mark, as templates have. */
 static gboolean
@@ -428,232 +530,19 @@ has_marked_word (const char *text, char mark)
 char *
 dkms_recipe_placeholder (const DkmsRecipe *self)
 {
-  static const char *const names[] = { "PACKAGE_NAME", "PACKAGE_VERSION" };
+  const char *const names[][2] = { { "PACKAGE_NAME", self->name }, { "PACKAGE_VERSION", self->version } };
 
   for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
     {
-      const char *value = dkms_recipe_get (self, names[i], 0);
+      const char *value = names[i][1];
       gboolean hash = strchr (value, '#') != NULL;
 
       if (hash || has_marked_word (value, '@') || has_marked_word (value, '%'))
         return g_strdup_printf ("%s=\"%s\" in %s is a placeholder that was not filled in.%s\n"
                                 "Use a release of the source, or let its own build system make dkms.conf first.",
-                                names[i], value, self->path,
+                                names[i][0], value, self->path,
                                 hash ? " Most versions of make cannot build in a directory with a '#' in its name."
                                      : "");
     }
   return NULL;
-}
-
-/* ---- the make command ---- */
-
-enum { MAX_NESTING = 64 };
-
-/* Returns: the end of the piece of shell text at @at that belongs together: a quoted string, $(...), ${...},
- * back-quotes, an escaped character, or one plain character. What is nested deeper than MAX_NESTING in it ends with the
- * text: a recipe can nest as deep as the stack is large. */
-static const char *
-skip_piece (const char *at, guint nesting)
-{
-  char close = *at == '\'' || *at == '"' || *at == '`' ? *at : '\0';
-  gboolean substitution = *at == '$' && (at[1] == '(' || at[1] == '{');
-
-  if (*at == '\\' && at[1] != '\0')
-    return at + 2;
-  if (close == '\0' && !substitution)
-    return at + 1;
-  if (nesting == MAX_NESTING)
-    return at + strlen (at);
-  if (substitution)
-    close = *++at == '(' ? ')' : '}';
-  for (at++; *at != '\0' && *at != close;)
-    if (close == '\'')
-      at++;
-    else if (close == '"' && *at == '\'')
-      at++;
-    else
-      at = skip_piece (at, nesting + 1);
-  return *at != '\0' ? at + 1 : at;
-}
-
-/* Returns: the length of the operator at @at that ends a simple command, 0 if there is none */
-static gsize
-operator_length (const char *at)
-{
-  if ((*at == '>' || *at == '<') && (at[1] == '&' || at[1] == '|'))
-    return 0; /* of a redirection */
-  if (*at == '&' && at[1] == '>')
-    return 0;
-  return strspn (at, ";&|()") > 0 ? 1 : 0;
-}
-
-typedef struct {
-  const char *start, *end;
-} Word;
-
-/* The next word at @at, up to the end of its simple command. Returns: FALSE when there is none */
-static gboolean
-next_word (const char *at, Word *word)
-{
-  at += strspn (at, " \t\n");
-  word->start = word->end = at;
-  if (*at == '#')
-    return FALSE; /* the rest is a comment */
-  while (*at != '\0' && strchr (" \t\n", *at) == NULL && operator_length (at) == 0)
-    at = (*at == '>' || *at == '<' || *at == '&') && at[1] != '\0' && at[1] != ' ' ? at + 2 : skip_piece (at, 0);
-  word->end = at;
-  return word->end > word->start;
-}
-
-static gboolean
-is_make (const Word *word)
-{
-  g_autofree char *text = g_strndup (word->start, (gsize)(word->end - word->start));
-  g_autofree char *plain = g_shell_unquote (text, NULL);
-  g_autofree char *name = plain != NULL ? g_path_get_basename (plain) : NULL;
-
-  return name != NULL && (strcmp (name, "make") == 0 || strcmp (name, "gmake") == 0);
-}
-
-static gboolean
-is_one_of (const Word *word, const char *const *words)
-{
-  g_autofree char *text = g_strndup (word->start, (gsize)(word->end - word->start));
-
-  return g_strv_contains (words, text);
-}
-
-static gboolean
-is_assignment (const Word *word)
-{
-  gsize n = 0, length = (gsize)(word->end - word->start);
-
-  while (n < length && (g_ascii_isalnum (word->start[n]) || word->start[n] == '_'))
-    n++;
-  return n > 0 && n < length && word->start[n] == '=';
-}
-
-/* Whether the simple command that begins at @at is a make. @end: (out): where its words end; @next: (out): the
- * operator or comment behind it */
-static gboolean
-runs_make (const char *at, const char **end, const char **next)
-{
-  static const char *const keywords[] = { "!", "{", "if", "then", "elif", "else", "while", "until", "do", NULL };
-  static const char *const wrappers[] = { "env", "nice", "ionice", "nohup", "time", "exec", "command", NULL };
-  gboolean make = FALSE, command = TRUE, wrapped = FALSE;
-  Word word;
-
-  for (*end = at; next_word (at, &word); at = *end = word.end)
-    {
-      make |= command && is_make (&word);
-      wrapped |= command && is_one_of (&word, wrappers); /* with options, whose values look like commands */
-      command = command && !make && (wrapped || is_one_of (&word, keywords) || is_assignment (&word));
-    }
-  *next = word.start;
-  return make;
-}
-
-/* @line with LLVM=1 as the last argument of every make in it; without any make, as its last word, where the reference
- * has it always. */
-static char *
-add_llvm (const char *line)
-{
-  GString *result = g_string_new (NULL);
-  gboolean any = FALSE;
-  const char *copied = line, *end, *next;
-
-  for (const char *at = line; *at != '\0'; at = next + operator_length (next))
-    {
-      if (runs_make (at, &end, &next))
-        {
-          g_string_append_len (result, copied, end - copied);
-          g_string_append (result, " LLVM=1");
-          copied = end;
-          any = TRUE;
-        }
-      if (*next == '#')
-        break;
-    }
-  g_string_append (result, copied);
-  if (!any)
-    g_string_append (result, " LLVM=1");
-  return g_string_free (result, FALSE);
-}
-
-char *
-dkms_recipe_make (const DkmsRecipe *self, const DkmsKernel *kernel, const char *build_dir, gboolean llvm)
-{
-  const char *chosen = *dkms_recipe_get (self, "MAKE_MATCH", 0) == '\0' ? dkms_recipe_get (self, "MAKE", 0) : "";
-  g_autofree char *standard = g_strdup_printf ("make -C %s M=%s", kernel->source_dir, build_dir);
-
-  for (guint i = 0; i < dkms_recipe_count (self, "MAKE"); i++)
-    {
-      const char *make = dkms_recipe_get (self, "MAKE", i), *match = dkms_recipe_get (self, "MAKE_MATCH", i);
-      if (*make != '\0' && *match != '\0' && matches (self, "MAKE_MATCH", i))
-        chosen = make;
-    }
-  if (*chosen == '\0')
-    chosen = standard;
-  return llvm ? add_llvm (chosen) : g_strdup (chosen);
-}
-
-char *
-dkms_recipe_inject (const char *make, const char *jobs, const char *release)
-{
-  if (!g_str_has_prefix (make, "make") || (make[4] != '\0' && !g_ascii_isspace (make[4])))
-    return g_strdup (make);
-  if (jobs == NULL)
-    return g_strdup_printf ("make KERNELRELEASE=%s%s", release, make + 4);
-  return g_strdup_printf ("make -j%s KERNELRELEASE=%s%s", jobs, release, make + 4);
-}
-
-GPtrArray *
-dkms_recipe_patches (const DkmsRecipe *self)
-{
-  GPtrArray *patches = g_ptr_array_new ();
-
-  for (guint i = 0; i < dkms_recipe_count (self, "PATCH"); i++)
-    {
-      const char *patch = dkms_recipe_get (self, "PATCH", i), *match = dkms_recipe_get (self, "PATCH_MATCH", i);
-      if (*patch != '\0' && (*match == '\0' || matches (self, "PATCH_MATCH", i)))
-        g_ptr_array_add (patches, (gpointer)patch);
-    }
-  return patches;
-}
-
-json_t *
-dkms_recipe_to_json (const DkmsRecipe *self)
-{
-  json_t *object = json_object ();
-  GHashTableIter iter;
-  gpointer name, value;
-
-  g_hash_table_iter_init (&iter, self->values);
-  while (g_hash_table_iter_next (&iter, &name, &value))
-    {
-      const GPtrArray *elements = value;
-      json_t *array = json_array ();
-
-      for (guint i = 0; i < elements->len; i++)
-        json_array_append_new (array, elements->pdata[i] != NULL ? json_string (elements->pdata[i]) : json_null ());
-      json_object_set_new (object, name, array);
-    }
-  return object;
-}
-
-DkmsRecipe *
-dkms_recipe_from_json (const char *path, json_t *json)
-{
-  g_autoptr (DkmsRecipe) self = dkms_recipe_new (path);
-  const char *name;
-  json_t *array, *element;
-  size_t i;
-
-  if (!json_is_object (json))
-    return NULL;
-  json_object_foreach (json, name, array)
-    json_array_foreach (array, i, element)
-      if (json_is_string (element))
-        dkms_recipe_set (self, name, (guint)i, json_string_value (element));
-  return g_steal_pointer (&self);
 }

@@ -146,10 +146,10 @@ default_user (void)
 
 /* What says how packages' code is confined must not be misread: a wrong word is an error. @values: (nullable) */
 static gboolean
-take_confinement (DkmsSettings *self, const DkmsRecipe *values, GError **error)
+take_confinement (DkmsSettings *self, const DkmsVars *values, GError **error)
 {
-  const char *mode = values != NULL ? dkms_recipe_get (values, "sandbox", 0) : "";
-  const char *given = values != NULL ? dkms_recipe_get (values, "build_user", 0) : "";
+  const char *mode = values != NULL ? dkms_vars_get (values, "sandbox", 0) : "";
+  const char *given = values != NULL ? dkms_vars_get (values, "build_user", 0) : "";
   const char *name = *given != '\0' ? given : default_user ();
   const struct passwd *user = *name != '\0' && geteuid () == 0 ? getpwnam (name) : NULL;
 
@@ -167,10 +167,10 @@ take_confinement (DkmsSettings *self, const DkmsRecipe *values, GError **error)
 }
 
 static gboolean
-take_number (const DkmsSettings *self, const DkmsRecipe *values, const char *name, guint least, guint most,
-             guint *field, GError **error)
+take_number (const DkmsSettings *self, const DkmsVars *values, const char *name, guint least, guint most, guint *field,
+             GError **error)
 {
-  const char *text = dkms_recipe_get (values, name, 0);
+  const char *text = dkms_vars_get (values, name, 0);
   g_autofree char *problem = g_strdup_printf ("is not a number from %u to %u", least, most);
   guint64 number;
 
@@ -183,9 +183,9 @@ take_number (const DkmsSettings *self, const DkmsRecipe *values, const char *nam
 }
 
 static gboolean
-take_yes_or_no (const DkmsSettings *self, const DkmsRecipe *values, const char *name, gboolean *field, GError **error)
+take_yes_or_no (const DkmsSettings *self, const DkmsVars *values, const char *name, gboolean *field, GError **error)
 {
-  const char *text = dkms_recipe_get (values, name, 0);
+  const char *text = dkms_vars_get (values, name, 0);
   gboolean yes = g_ascii_strcasecmp (text, "yes") == 0;
 
   if (*text == '\0')
@@ -197,7 +197,7 @@ take_yes_or_no (const DkmsSettings *self, const DkmsRecipe *values, const char *
 }
 
 static gboolean
-take_values (DkmsSettings *self, const DkmsRecipe *values, GError **error)
+take_values (DkmsSettings *self, const DkmsVars *values, GError **error)
 {
   const struct {
     const char *name;
@@ -221,14 +221,14 @@ take_values (DkmsSettings *self, const DkmsRecipe *values, GError **error)
                 { "install_tree", &self->install_tree } };
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
-    replace (texts[i].field, dkms_recipe_get (values, texts[i].name, 0));
+    replace (texts[i].field, dkms_vars_get (values, texts[i].name, 0));
   for (gsize i = 0; i < G_N_ELEMENTS (paths); i++)
-    if (*dkms_recipe_get (values, paths[i].name, 0) != '\0')
-      dkms_settings_set_path (self, paths[i].field, dkms_recipe_get (values, paths[i].name, 0));
-  self->modprobe_on_install |= *dkms_recipe_get (values, "modprobe_on_install", 0) != '\0';
-  self->no_weak_modules |= *dkms_recipe_get (values, "NO_WEAK_MODULES", 0) != '\0';
-  self->verbose = *dkms_recipe_get (values, "verbose", 0) != '\0';
-  self->symlink_modules = *dkms_recipe_get (values, "symlink_modules", 0) != '\0';
+    if (*dkms_vars_get (values, paths[i].name, 0) != '\0')
+      dkms_settings_set_path (self, paths[i].field, dkms_vars_get (values, paths[i].name, 0));
+  self->modprobe_on_install |= *dkms_vars_get (values, "modprobe_on_install", 0) != '\0';
+  self->no_weak_modules |= *dkms_vars_get (values, "NO_WEAK_MODULES", 0) != '\0';
+  self->verbose = *dkms_vars_get (values, "verbose", 0) != '\0';
+  self->symlink_modules = *dkms_vars_get (values, "symlink_modules", 0) != '\0';
   return take_yes_or_no (self, values, "strict_symbols", &self->strict_symbols, error)
          && take_number (self, values, "recipe_timeout", 1, 3600, &self->recipe_timeout, error)
          && take_number (self, values, "build_timeout", 0, 1 << 20, &self->build_timeout, error)
@@ -258,21 +258,21 @@ is_about_confinement (const DkmsSettings *self, const char *tool_path)
 }
 
 static void
-give_values (DkmsQuery *query, const DkmsRecipe *values, const char *wanted)
+give_values (DkmsQuery *query, const DkmsVars *values, const char *wanted)
 {
   g_auto (GStrv) known = g_strsplit (wanted, " ", -1);
 
   for (char **name = known; *name != NULL; name++)
-    if (dkms_recipe_count (values, *name) > 0)
-      g_ptr_array_add (query->assign, g_strconcat (*name, "=", dkms_recipe_get (values, *name, 0), NULL));
+    if (dkms_vars_count (values, *name) > 0)
+      g_ptr_array_add (query->assign, g_strconcat (*name, "=", dkms_vars_get (values, *name, 0), NULL));
 }
 
 /* Evaluates the files of @all one by one and goes on after one that ends its shell, of which nothing is taken. */
 static gboolean
 read_one_by_one (const DkmsSettings *self, const DkmsQuery *all, const char *wanted, const char *kernel,
-                 DkmsRecipe **values, char **ignored, GError **error)
+                 DkmsVars **values, char **ignored, GError **error)
 {
-  g_autoptr (DkmsRecipe) sum = dkms_recipe_new (all->shown);
+  g_autoptr (DkmsVars) sum = dkms_vars_new (all->shown);
   g_autoptr (GString) ended = g_string_new (NULL);
 
   for (guint i = 0; i < all->files->len; i++)
@@ -292,8 +292,8 @@ read_one_by_one (const DkmsSettings *self, const DkmsQuery *all, const char *wan
         g_string_append_printf (ended, "%s%s", ended->len > 0 ? ", " : "", query->shown);
       else
         {
-          dkms_recipe_free (sum);
-          sum = g_steal_pointer (&query->recipe);
+          dkms_vars_free (sum);
+          sum = g_steal_pointer (&query->vars);
         }
     }
   *values = g_steal_pointer (&sum);
@@ -305,7 +305,7 @@ read_one_by_one (const DkmsSettings *self, const DkmsQuery *all, const char *wan
 }
 
 static gboolean
-read_files (const DkmsSettings *self, const char *wanted, const char *kernel, DkmsRecipe **values, char **ignored,
+read_files (const DkmsSettings *self, const char *wanted, const char *kernel, DkmsVars **values, char **ignored,
             GError **error)
 {
   g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
@@ -320,12 +320,12 @@ read_files (const DkmsSettings *self, const char *wanted, const char *kernel, Dk
     return read_one_by_one (self, query, wanted, kernel, values, ignored, error);
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
-  *values = g_steal_pointer (&query->recipe);
+  *values = g_steal_pointer (&query->vars);
   return TRUE;
 }
 
 gboolean
-dkms_settings_reread (const DkmsSettings *self, const char *wanted, const char *kernel, DkmsRecipe **values,
+dkms_settings_reread (const DkmsSettings *self, const char *wanted, const char *kernel, DkmsVars **values,
                       GError **error)
 {
   return read_files (self, wanted, kernel, values, NULL, error);
@@ -357,11 +357,11 @@ dkms_settings_key_files (const DkmsSettings *self, const GPtrArray *releases, GE
     return g_steal_pointer (&keys);
   for (guint i = 0; i < releases->len; i++)
     {
-      g_autoptr (DkmsRecipe) values = NULL;
+      g_autoptr (DkmsVars) values = NULL;
 
       if (!dkms_settings_reread (self, "mok_signing_key", releases->pdata[i], &values, error))
         return NULL;
-      const char *key = values != NULL ? dkms_recipe_get (values, "mok_signing_key", 0) : "";
+      const char *key = values != NULL ? dkms_vars_get (values, "mok_signing_key", 0) : "";
       if (*key == '/')
         g_ptr_array_add (keys, dkms_root_tool_path (self->root, key));
     }
@@ -372,7 +372,7 @@ DkmsSettings *
 dkms_settings_new (DkmsRoot *root, GError **error)
 {
   g_autoptr (DkmsSettings) self = g_new0 (DkmsSettings, 1);
-  g_autoptr (DkmsRecipe) values = NULL;
+  g_autoptr (DkmsVars) values = NULL;
   const char *env;
 
   self->root = root;

@@ -68,7 +68,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsSettings, dkms_settings_free)
  *
  * Evaluates framework.conf and framework.conf.d again, now that the kernel is known.
  */
-gboolean dkms_settings_reread (const DkmsSettings *self, const char *names, const char *kernel, DkmsRecipe **values,
+gboolean dkms_settings_reread (const DkmsSettings *self, const char *names, const char *kernel, DkmsVars **values,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**

@@ -77,7 +77,7 @@ preferred (const DkmsJob *job, const GPtrArray *found)
 static gboolean
 obsolete (const DkmsJob *job)
 {
-  const char *by = dkms_recipe_get (job->recipe, "OBSOLETE_BY", 0);
+  const char *by = job->recipe->obsoleted;
   g_autofree char *kernel = g_strdelimit (g_strdup (job->kernel->release), "-", ' ');
   g_autofree char *limit = g_strdelimit (g_strdup (by), "-", ' ');
 
@@ -94,7 +94,7 @@ refused (const DkmsJob *job, const DkmsOutput *output, const char *built, const 
   if (!job->force && obsolete (job))
     {
       dkms_ui_note (job->ui, "%s.ko is obsolete in kernel %s (OBSOLETE_BY=%s); --force installs it all the same.",
-                    output->dest_name, job->kernel->release, dkms_recipe_get (job->recipe, "OBSOLETE_BY", 0));
+                    output->dest_name, job->kernel->release, job->recipe->obsoleted);
       return TRUE;
     }
   if (job->force || job->force_version_override)
@@ -501,7 +501,7 @@ dkms_recipe_of_files (const DkmsSettings *settings, const char *module, const ch
   const char *const dirs[] = { dir, archive };
   const char *suffix = dkms_kernel_compression (kernel, settings->root);
   g_autoptr (GHashTable) names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  DkmsRecipe *recipe = dkms_recipe_new (dir);
+  DkmsVars *vars = dkms_vars_new (dir);
   guint count = 0;
 
   for (gsize d = 0; d < G_N_ELEMENTS (dirs); d++)
@@ -517,12 +517,12 @@ dkms_recipe_of_files (const DkmsSettings *settings, const char *module, const ch
           if (name == NULL || !g_hash_table_add (names, g_strdup (name)))
             continue;
           g_autofree char *place = d == 0 ? place_of_equal (settings, kernel, name, path, suffix) : NULL;
-          dkms_recipe_set (recipe, "BUILT_MODULE_NAME", count, name);
-          dkms_recipe_set (recipe, "DEST_MODULE_LOCATION", count, place != NULL ? place : "/updates");
+          dkms_vars_set (vars, "BUILT_MODULE_NAME", count, name);
+          dkms_vars_set (vars, "DEST_MODULE_LOCATION", count, place != NULL ? place : "/updates");
           count++;
         }
     }
-  return recipe;
+  return dkms_recipe_new (vars);
 }
 
 gboolean
@@ -548,6 +548,6 @@ dkms_uninstall (const DkmsJob *job, GError **error)
   dkms_transaction_write (tx, dkms_depmod_note_text (job->settings, job->kernel->release), note);
   if (!dkms_transaction_commit (tx, job->ui, error))
     return FALSE;
-  (void)dkms_script_run (job, "POST_REMOVE");
+  (void)dkms_script_run (job, DKMS_SCRIPT_POST_REMOVE);
   return TRUE;
 }

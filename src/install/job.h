@@ -50,7 +50,7 @@ double dkms_job_seconds (gint64 start);
  *
  * Returns: (transfer full) (nullable): path as tools name it; NULL after a warning when there is none
  */
-char *dkms_script_find (const DkmsJob *job, const char *directive, const char *base, const char *seen_as, char **cwd,
+char *dkms_script_find (const DkmsJob *job, DkmsScript script, const char *base, const char *seen_as, char **cwd,
                         const char **rest);
 
 /**
@@ -67,7 +67,7 @@ char *dkms_script_arguments (const char *text);
  *
  * Returns: its exit status; 0 when the directive is empty or names nothing that can be run
  */
-int dkms_script_run (const DkmsJob *job, const char *directive);
+int dkms_script_run (const DkmsJob *job, DkmsScript script);
 
 /**
  * dkms_install:

@@ -97,10 +97,10 @@ program_path (const DkmsRoot *root, const char *dir, const char *program, gboole
 }
 
 char *
-dkms_script_find (const DkmsJob *job, const char *directive, const char *base, const char *seen_as, char **cwd,
+dkms_script_find (const DkmsJob *job, DkmsScript script, const char *base, const char *seen_as, char **cwd,
                   const char **rest)
 {
-  const char *text = job->recipe != NULL ? dkms_recipe_get (job->recipe, directive, 0) : "";
+  const char *text = job->recipe != NULL ? job->recipe->scripts[script] : "";
   const char *as = seen_as != NULL ? seen_as : base;
   const DkmsRoot *root = job->settings->root;
   g_autofree char *admin_dir = g_build_filename ("/etc/dkms", job->module, NULL);
@@ -120,7 +120,7 @@ dkms_script_find (const DkmsJob *job, const char *directive, const char *base, c
       g_autofree char *shown = g_build_filename (as, program, NULL);
       dkms_ui_line (job->ui, "%s", "");
       dkms_ui_warn (job->ui, "%s names the script %s, which is missing or not executable; going on without it.",
-                    directive, shown);
+                    dkms_script_directive (script), shown);
       return NULL;
     }
   *cwd = dkms_root_tool_path (root, of_admin ? admin_dir : as);
@@ -188,12 +188,12 @@ is_noexec (const DkmsRoot *root, const char *program)
 }
 
 int
-dkms_script_run (const DkmsJob *job, const char *directive)
+dkms_script_run (const DkmsJob *job, DkmsScript script)
 {
   g_autofree char *base = dkms_tree_path (job->settings, job->module, job->version, "source", NULL);
   g_autofree char *cwd = NULL;
   const char *rest = NULL;
-  g_autofree char *program = job->no_scripts ? NULL : dkms_script_find (job, directive, base, NULL, &cwd, &rest);
+  g_autofree char *program = job->no_scripts ? NULL : dkms_script_find (job, script, base, NULL, &cwd, &rest);
   g_autofree char *arguments = program != NULL ? dkms_script_arguments (rest) : NULL;
   g_autofree char *line = g_strconcat ("exec \"$0\" ", arguments, NULL);
   g_auto (GStrv) env = dkms_job_env (job);
@@ -217,7 +217,7 @@ dkms_script_run (const DkmsJob *job, const char *directive)
                                      : NULL;
   env = g_environ_setenv (env, "DKMS_LOAN", loan != NULL ? dkms_loan_name (loan) : "none", TRUE);
   command.env = env;
-  dkms_ui_line (job->ui, "Running the %s script:", directive);
+  dkms_ui_line (job->ui, "Running the %s script:", dkms_script_directive (script));
   if (dkms_ui_give_way (job->ui))
     status = dkms_process_run (&command, &error);
   else

@@ -42,8 +42,7 @@ dkms_weak_modules (const DkmsJob *job, gboolean add)
                          add ? "--add-kernel-modules" : "--remove-kernel-modules", job->kernel->release, NULL };
   g_auto (DkmsFd) list = -1;
 
-  if (s->distro->weak == DKMS_WEAK_NONE || s->no_weak_modules
-      || (job->recipe != NULL && dkms_recipe_yes (job->recipe, "NO_WEAK_MODULES")))
+  if (s->distro->weak == DKMS_WEAK_NONE || s->no_weak_modules || (job->recipe != NULL && job->recipe->no_weak_modules))
     return;
   /* A root without a shell of its own has no tools of its own either, and the host's would work on the host. */
   if (!s->root->has_shell)

@@ -19,7 +19,7 @@ dkms_post_transaction (const DkmsSettings *settings, DkmsUi *ui, const char *ker
 {
   static const char title[] = "Executing post-transaction command";
   g_autoptr (GError) error = NULL;
-  g_autoptr (DkmsRecipe) values = NULL;
+  g_autoptr (DkmsVars) values = NULL;
   g_autofree char *path = dkms_tree_path (settings, "post_transaction.log", NULL);
   g_auto (DkmsFd) log = -1;
   const char *line;
@@ -32,7 +32,7 @@ dkms_post_transaction (const DkmsSettings *settings, DkmsUi *ui, const char *ker
       dkms_ui_warn (ui, "%s; the post-transaction command was not run.", error->message);
       return;
     }
-  line = values != NULL ? dkms_recipe_get (values, "post_transaction", 0) : "";
+  line = values != NULL ? dkms_vars_get (values, "post_transaction", 0) : "";
   if (*line == '\0')
     line = settings->post_transaction;
   log = dkms_root_openat (settings->root, path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);

@@ -205,10 +205,8 @@ do_add (DkmsRun *run, const DkmsStep *step, GError **error)
   recipe = dkms_world_valid_recipe (run->world, step->module, step->version, target->kernel, target->arch, TRUE, error);
   if (recipe == NULL)
     return FALSE;
-  if (g_strcmp0 (dkms_recipe_get (recipe, "PACKAGE_NAME", 0), step->module) != 0
-      || g_strcmp0 (dkms_recipe_get (recipe, "PACKAGE_VERSION", 0), step->version) != 0)
-    dkms_ui_warn (run->ui, "%s says it is %s/%s; it is added as %s/%s.", recipe->path,
-                  dkms_recipe_get (recipe, "PACKAGE_NAME", 0), dkms_recipe_get (recipe, "PACKAGE_VERSION", 0),
+  if (g_strcmp0 (recipe->name, step->module) != 0 || g_strcmp0 (recipe->version, step->version) != 0)
+    dkms_ui_warn (run->ui, "%s says it is %s/%s; it is added as %s/%s.", recipe->path, recipe->name, recipe->version,
                   step->module, step->version);
   tell_misspelt (run, source);
   if (!dkms_tree_register (s, run->ui, step->module, step->version, error))
@@ -226,7 +224,7 @@ do_add (DkmsRun *run, const DkmsStep *step, GError **error)
                   .work = run->work,
                   .lends_all = TRUE, /* all other steps of the plan come after this one */
                   .kernel = dkms_world_kernel (run->world, target->kernel, target->arch).kernel };
-  status = dkms_script_run (&job, "POST_ADD");
+  status = dkms_script_run (&job, DKMS_SCRIPT_POST_ADD);
   if (status != 0 && run->request->goal == DKMS_GOAL_REGISTERED)
     return dkms_fail_script (error, status, NULL, "The module stays added.",
                              "POST_ADD of %s/%s ended with exit status %d", step->module, step->version, status);
@@ -238,10 +236,10 @@ do_add (DkmsRun *run, const DkmsStep *step, GError **error)
 static gboolean
 check_depends (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GError **error)
 {
-  g_auto (GStrv) names = dkms_recipe_depends (recipe);
+  char *const *names = recipe->depends;
   g_autoptr (GString) missing = g_string_new (NULL);
 
-  for (char **name = names; *name != NULL; name++)
+  for (char *const *name = names; *name != NULL; name++)
     {
       g_autoptr (DkmsState) state = dkms_state_read (run->settings, *name, NULL, error);
       if (state == NULL)
@@ -342,14 +340,14 @@ static gboolean
 find_versions_seen (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GHashTable **result,
                     GError **error)
 {
-  g_auto (GStrv) names = dkms_recipe_depends (recipe);
+  char *const *names = recipe->depends;
   g_autoptr (GHashTable) seen = NULL;
 
   *result = NULL;
-  if (!dkms_recipe_yes (recipe, "BUILD_DEPENDS_REBUILD"))
+  if (!recipe->rebuilds_with_depends)
     return TRUE;
   seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-  for (char **name = names; *name != NULL; name++)
+  for (char *const *name = names; *name != NULL; name++)
     {
       g_autoptr (DkmsState) state = dkms_state_read (run->settings, *name, NULL, error);
       if (state == NULL)
@@ -712,16 +710,16 @@ do_install (DkmsRun *run, const DkmsStep *step, GError **error)
   job.symvers = dkms_world_symvers (run->world, step->kernel, step->arch);
   if (!judge_build (run, step, &job, error))
     return FALSE;
-  status = dkms_script_run (&job, "PRE_INSTALL");
+  status = dkms_script_run (&job, DKMS_SCRIPT_PRE_INSTALL);
   if (status != 0 && !job.force)
     return dkms_fail (error, DKMS_ERROR_PRE_INSTALL, NULL, "--force installs in spite of it.",
                       "PRE_INSTALL of %s/%s ended with exit status %d", step->module, step->version, status);
-  if (*dkms_recipe_get (recipe, "PRE_INSTALL", 0) != '\0' && !look_after_script (run, step, &now, error))
+  if (*recipe->scripts[DKMS_SCRIPT_PRE_INSTALL] != '\0' && !look_after_script (run, step, &now, error))
     return FALSE;
   if (!dkms_install (&job, now.installed, error))
     return FALSE;
   dkms_weak_modules (&job, TRUE);
-  (void)dkms_script_run (&job, "POST_INSTALL");
+  (void)dkms_script_run (&job, DKMS_SCRIPT_POST_INSTALL);
   warn_unread (run, "The modules are installed all the same.");
   return TRUE;
 }
@@ -810,7 +808,7 @@ do_reinstall (DkmsRun *run, const DkmsStep *step, GError **error)
       DkmsJob job = job_for (run, step, recipe, &outputs);
       job.no_scripts = now.broken;
       dkms_weak_modules (&job, FALSE);
-      (void)dkms_script_run (&job, "POST_REMOVE");
+      (void)dkms_script_run (&job, DKMS_SCRIPT_POST_REMOVE);
     }
   return do_install (run, step, error);
 }

@@ -242,15 +242,13 @@ check_recipe (int build_fd, const char *shown, GError **error)
                               ? dkms_read_at (build_fd, ".recipe.json", 1 << 20, &size, NULL)
                               : NULL;
   json_t *object = text != NULL ? json_loadb (text, size, 0, NULL) : NULL;
-  g_autoptr (DkmsRecipe) recipe = dkms_recipe_from_json (shown, object);
-  g_autoptr (GPtrArray) problems = recipe != NULL ? dkms_recipe_check (recipe, FALSE) : NULL;
+  g_autoptr (GError) problem = NULL;
+  g_autoptr (DkmsRecipe) recipe = dkms_recipe_from_json (shown, object, &problem);
 
   json_decref (object);
-  if (!dkms_is_file_at (build_fd, ".recipe.json") || (problems != NULL && problems->len == 0))
-    return TRUE;
-  return dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, shown, "Nothing of the archive was used.",
-                    "The archive holds an invalid recipe for %s: %s", shown,
-                    problems != NULL ? (char *)problems->pdata[0] : "it cannot be read");
+  return recipe != NULL || !dkms_is_file_at (build_fd, ".recipe.json")
+         || dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, shown, "Nothing of the archive was used.",
+                       "The archive holds an invalid recipe for %s: %s", shown, problem->message);
 }
 
 /* Another machine's record: what it says of files is checked, what it says of their stat is not ours. */

@@ -208,15 +208,14 @@ dkms_record_recipe (const DkmsSettings *settings, const char *m, const char *v, 
 {
   g_autofree char *path = dkms_tree_path (settings, m, v, k, a, ".recipe.json", NULL);
   json_t *object = read_json (settings, path);
-  g_autoptr (DkmsRecipe) recipe = dkms_recipe_from_json (path, object);
-  g_autoptr (GPtrArray) problems = recipe != NULL ? dkms_recipe_check (recipe, FALSE) : NULL;
+  DkmsRecipe *recipe = dkms_recipe_from_json (path, object, NULL);
 
   json_decref (object);
-  return problems != NULL && problems->len == 0 ? g_steal_pointer (&recipe) : NULL;
+  return recipe;
 }
 
 gboolean
 dkms_record_write_recipe (const DkmsRecipe *recipe, int build_dir_fd, GError **error)
 {
-  return write_json (dkms_recipe_to_json (recipe), build_dir_fd, -1, ".recipe.json", error);
+  return write_json (dkms_vars_to_json (recipe->vars), build_dir_fd, -1, ".recipe.json", error);
 }

@@ -48,7 +48,7 @@ gboolean dkms_record_write (const DkmsRecord *self, int build_dir_fd, int via_fd
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** Returns: (transfer full) (nullable): the recipe of that build, NULL when it has none on record, or one that
- * dkms_recipe_check() refuses */
+ * dkms_recipe_is_valid() refuses */
 DkmsRecipe *dkms_record_recipe (const DkmsSettings *settings, const char *m, const char *v, const char *k,
                                 const char *a);
 gboolean dkms_record_write_recipe (const DkmsRecipe *recipe, int build_dir_fd,

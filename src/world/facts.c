@@ -70,8 +70,8 @@ dkms_facts_identify (DkmsFacts *self, DkmsWorld *world, gboolean strict, GError 
     return FALSE;
   g_free (self->module);
   g_free (self->version);
-  self->module = g_strdup (dkms_recipe_get (recipe, "PACKAGE_NAME", 0));
-  self->version = g_strdup (dkms_recipe_get (recipe, "PACKAGE_VERSION", 0));
+  self->module = g_strdup (recipe->name);
+  self->version = g_strdup (recipe->version);
   if (!dkms_tree_check_name ("PACKAGE_NAME", self->module, error)
       || !dkms_tree_check_name ("PACKAGE_VERSION", self->version, error))
     {
@@ -187,8 +187,8 @@ read_wish (const Gathering *g, const DkmsVersion *v, const DkmsTarget *target)
                                                       FALSE, &wish->conf_error);
   DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
 
-  wish->autoinstall = recipe != NULL && dkms_recipe_yes (recipe, "AUTOINSTALL");
-  wish->depends = recipe != NULL ? dkms_recipe_depends (recipe) : NULL;
+  wish->autoinstall = recipe != NULL && recipe->autoinstall;
+  wish->depends = recipe != NULL ? g_strdupv (recipe->depends) : NULL;
   if (build != NULL && recipe != NULL && !build->incomplete)
     build->incomplete = lacks_output (g, v, build);
 }

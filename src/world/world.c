@@ -14,8 +14,8 @@ struct DkmsWorld {
   const DkmsSettings *settings;
   DkmsUi *ui;
   GHashTable *kernels; /* "release/arch" -> Known */
-  GHashTable *queries; /* "m/v/k/a" -> DkmsQuery */
-  GPtrArray *wanted;   /* element-type DkmsQuery (borrowed): not read yet */
+  GHashTable *recipes; /* "m/v/k/a" -> Reading */
+  GPtrArray *wanted;   /* element-type Reading (borrowed): not read yet */
   GHashTable *told;    /* recipes whose deprecations were told */
   gboolean warned;     /* that recipes are not confined here */
   GHashTable *named;   /* "m/v", "k/a": of which was said what is said once */
@@ -27,6 +27,22 @@ typedef struct {
   char *symvers;
   gboolean symvers_read;
 } Known;
+
+/* A recipe that was asked for. */
+typedef struct {
+  DkmsQuery *query;
+  DkmsRecipe *recipe; /* (nullable): until it is read, and if that failed: then the query has the error */
+} Reading;
+
+static void
+reading_free (gpointer data)
+{
+  Reading *self = data;
+
+  dkms_query_free (self->query);
+  dkms_recipe_free (self->recipe);
+  g_free (self);
+}
 
 static void
 known_free (gpointer data)
@@ -47,7 +63,7 @@ dkms_world_new (const DkmsSettings *settings, DkmsUi *ui)
   self->settings = settings;
   self->ui = ui;
   self->kernels = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, known_free);
-  self->queries = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)dkms_query_free);
+  self->recipes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, reading_free);
   self->wanted = g_ptr_array_new ();
   self->told = g_hash_table_new (g_direct_hash, g_direct_equal);
   self->named = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
@@ -60,7 +76,7 @@ dkms_world_free (DkmsWorld *self)
   if (self == NULL)
     return;
   g_hash_table_unref (self->kernels);
-  g_hash_table_unref (self->queries);
+  g_hash_table_unref (self->recipes);
   g_ptr_array_unref (self->wanted);
   g_hash_table_unref (self->told);
   g_hash_table_unref (self->named);
@@ -195,7 +211,7 @@ dkms_world_sandbox (DkmsWorld *self, const char *module, const char *version, co
     return FALSE;
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
-  word = dkms_recipe_get (query->recipe, "sandbox", 0);
+  word = dkms_vars_get (query->vars, "sandbox", 0);
   if (*word == '\0' || dkms_sandbox_mode_parse (word, mode))
     return TRUE;
   return dkms_fail (error, DKMS_ERROR_BAD_CONF, query->shown, "Say auto, strict or off.",
@@ -220,8 +236,9 @@ dkms_world_want (DkmsWorld *self, const char *module, const char *version, const
   g_autofree char *path = conf_path (s, module, version);
   g_autofree char *dir = g_path_get_dirname (path);
   DkmsQuery *query;
+  Reading *reading;
 
-  if (g_hash_table_contains (self->queries, key))
+  if (g_hash_table_contains (self->recipes, key))
     return;
   query = dkms_query_new ();
   query->dir = dkms_root_tool_path (s->root, dir);
@@ -237,8 +254,10 @@ dkms_world_want (DkmsWorld *self, const char *module, const char *version, const
     }
   add_variables (self, query, module, version, dkms_world_kernel (self, kernel, arch).kernel);
   add_overrides (self, query, module, version, kernel, arch);
-  g_ptr_array_add (self->wanted, query);
-  g_hash_table_insert (self->queries, g_steal_pointer (&key), query);
+  reading = g_new0 (Reading, 1);
+  reading->query = query;
+  g_ptr_array_add (self->wanted, reading);
+  g_hash_table_insert (self->recipes, g_steal_pointer (&key), reading);
 }
 
 /* Returns: (transfer none): the value of a variable that the files of @query see, "" if it is not set */
@@ -260,7 +279,7 @@ variable (const DkmsQuery *query, const char *name)
 static void
 apply_directives (const DkmsSettings *s, DkmsUi *ui, const DkmsQuery *query)
 {
-  DkmsRecipe *recipe = query->recipe;
+  DkmsVars *vars = query->vars;
   g_auto (GStrv) known = g_strsplit (dkms_recipe_names, " ", -1);
 
   for (guint i = 0; i < s->directives->len; i++)
@@ -281,9 +300,9 @@ apply_directives (const DkmsSettings *s, DkmsUi *ui, const DkmsQuery *query)
         }
       if (!g_strv_contains ((const char *const *)known, pair[0]))
         continue;
-      dkms_recipe_set (recipe, pair[0], (guint)element, pair[1]);
+      dkms_vars_set (vars, pair[0], (guint)element, pair[1]);
       /* Bash has not seen it. The expression is the caller's own, who may use up dkms. */
-      dkms_recipe_try_match (recipe, pair[0], (guint)element, variable (query, "kernelver"), variable (query, "arch"));
+      dkms_vars_try_match (vars, pair[0], (guint)element, variable (query, "kernelver"), variable (query, "arch"));
     }
 }
 
@@ -335,16 +354,22 @@ dkms_world_load (DkmsWorld *self, GError **error)
   g_autoptr (GPtrArray) keys = signing_keys (self, error);
   if (keys == NULL)
     return FALSE;
+  g_autoptr (GPtrArray) queries = g_ptr_array_new ();
+  for (guint i = 0; i < self->wanted->len; i++)
+    g_ptr_array_add (queries, ((const Reading *)self->wanted->pdata[i])->query);
   const DkmsConfinement confinement = { .settings = self->settings, .keys = keys, .kernels = kernels };
-  if (!dkms_evaluate (self->settings, &confinement, self->wanted, dkms_recipe_names, dkms_recipe_deprecated_names,
-                      &remarks, error))
+  if (!dkms_evaluate (self->settings, &confinement, queries, dkms_recipe_names, dkms_recipe_deprecated_names, &remarks,
+                      error))
     return FALSE;
   print_remarks (self, &remarks);
   for (guint i = 0; i < self->wanted->len; i++)
     {
-      DkmsQuery *query = self->wanted->pdata[i];
-      if (query->recipe != NULL)
-        apply_directives (self->settings, self->ui, query);
+      Reading *reading = self->wanted->pdata[i];
+
+      if (reading->query->vars == NULL)
+        continue;
+      apply_directives (self->settings, self->ui, reading->query);
+      reading->recipe = dkms_recipe_new (g_steal_pointer (&reading->query->vars));
     }
   g_ptr_array_set_size (self->wanted, 0);
   return TRUE;
@@ -355,19 +380,15 @@ dkms_world_recipe (DkmsWorld *self, const char *module, const char *version, con
                    GError **error)
 {
   g_autofree char *key = g_strjoin ("/", module, version, kernel, arch, NULL);
-  const DkmsQuery *query;
+  const Reading *reading;
 
   dkms_world_want (self, module, version, kernel, arch);
   if (!dkms_world_load (self, error))
     return NULL;
-  query = g_hash_table_lookup (self->queries, key);
-  if (query->recipe == NULL)
-    {
-      if (query->error != NULL)
-        g_propagate_error (error, g_error_copy (query->error));
-      return NULL;
-    }
-  return query->recipe;
+  reading = g_hash_table_lookup (self->recipes, key);
+  if (reading->recipe == NULL && reading->query->error != NULL)
+    g_propagate_error (error, g_error_copy (reading->query->error));
+  return reading->recipe;
 }
 
 static void
@@ -380,13 +401,11 @@ tell_once (DkmsWorld *self, const DkmsRecipe *recipe)
   placeholder = dkms_recipe_placeholder (recipe);
   if (placeholder != NULL)
     dkms_ui_warn (self->ui, "%s", placeholder);
-  for (guint i = 0; i < recipe->deprecated->len; i++)
-    dkms_ui_deprecated (self->ui, "%s.", (const char *)recipe->deprecated->pdata[i]);
-  if (*dkms_recipe_get (recipe, "OBSOLETE_BY", 0) != '\0')
+  for (guint i = 0; i < recipe->vars->deprecated->len; i++)
+    dkms_ui_deprecated (self->ui, "%s.", (const char *)recipe->vars->deprecated->pdata[i]);
+  if (*recipe->obsoleted != '\0')
     dkms_ui_deprecated (self->ui, "OBSOLETE_BY (%s); use BUILD_EXCLUSIVE_KERNEL_MAX.", recipe->path);
-  if (dkms_recipe_count (recipe, "BUILT_MODULE_NAME") + dkms_recipe_count (recipe, "BUILT_MODULE_LOCATION")
-          + dkms_recipe_count (recipe, "DEST_MODULE_NAME") + dkms_recipe_count (recipe, "DEST_MODULE_LOCATION")
-      == 0)
+  if (recipe->modules->len == 0)
     dkms_ui_warn (self->ui, "%s lists no module to build.", recipe->path);
 }
 
@@ -399,11 +418,15 @@ dkms_world_tell_once (DkmsWorld *self, const char *name, const char *of)
 gboolean
 dkms_world_check (DkmsWorld *self, const DkmsRecipe *recipe, gboolean strict, GError **error)
 {
-  g_autoptr (GPtrArray) problems = dkms_recipe_check (recipe, strict);
+  for (guint i = 0; i < recipe->problems->len; i++)
+    {
+      const DkmsProblem *problem = recipe->problems->pdata[i];
+      g_autofree char *text = !problem->strict || strict ? dkms_problem_describe (problem) : NULL;
 
-  for (guint i = 0; i < problems->len; i++)
-    dkms_ui_note (self->ui, "%s: %s", recipe->path, (const char *)problems->pdata[i]);
-  if (problems->len > 0)
+      if (text != NULL)
+        dkms_ui_note (self->ui, "%s: %s", recipe->path, text);
+    }
+  if (!dkms_recipe_is_valid (recipe, strict))
     return dkms_fail (error, DKMS_ERROR_BAD_CONF, recipe->path,
                       "Correct the lines above, or override them in /etc/dkms (see dkms.conf(5)).",
                       "%s is not a valid dkms.conf", recipe->path);
@@ -454,7 +477,7 @@ dkms_world_read_given (DkmsWorld *self, const char *dir, const DkmsKernel *kerne
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
   apply_directives (self->settings, self->ui, query);
-  *recipe = g_steal_pointer (&query->recipe);
+  *recipe = dkms_recipe_new (g_steal_pointer (&query->vars));
   return TRUE;
 }
 

@@ -56,13 +56,12 @@ assert_name (const char *name)
 static void
 make_plan (const DkmsSettings *settings, const DkmsRequest *request)
 {
-  static DkmsState *state;
+  g_autoptr (DkmsFacts) facts = dkms_facts_new (request);
   g_autoptr (GError) error = NULL;
   g_autoptr (DkmsPlan) plan = NULL;
 
-  if (state == NULL)
-    state = dkms_state_read (settings, NULL, NULL, NULL);
-  g_assert (state != NULL);
+  facts->state = dkms_state_read (settings, NULL, NULL, NULL);
+  g_assert (facts->state != NULL);
   assert_name (request->module);
   assert_name (request->version);
   for (guint i = 0; i < request->targets->len; i++)
@@ -71,7 +70,7 @@ make_plan (const DkmsSettings *settings, const DkmsRequest *request)
       assert_name (target->kernel);
       assert_name (target->arch);
     }
-  plan = dkms_plan_make (request, state, &error);
+  plan = dkms_plan_make (request, facts, &error);
   g_assert ((plan == NULL) == (error != NULL));
   for (guint i = 0; plan != NULL && i < plan->steps->len; i++)
     g_free (dkms_step_describe (plan->steps->pdata[i]));

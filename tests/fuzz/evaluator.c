@@ -62,13 +62,13 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         end_late (&session);
       g_byte_array_append (buffer, piece, (guint)n);
       more = take_messages (&settings, &session, buffer);
-      g_assert (other->recipe == NULL && other->error == NULL);
+      g_assert (other->vars == NULL && other->error == NULL);
     }
   finish_query (&settings, &session, 1);
   for (guint q = 0; q < queries->len; q++)
     {
       const DkmsQuery *query = queries->pdata[q];
-      g_assert (query->recipe == NULL || query->error == NULL);
+      g_assert (query->vars == NULL || query->error == NULL);
     }
   return 0;
 }

@@ -5,6 +5,8 @@
  * that is another one after it was written and read again. */
 #include <string.h>
 
+#include "conf/make-line.h"
+#include "conf/recipe.h"
 #include "fuzz.h"
 
 /* The name that a module file gets, and the directory, below that of the kernel. */
@@ -28,17 +30,20 @@ use (const DkmsRecipe *recipe, const DkmsKernel *kernel, gboolean good)
   static const char config[] = "CONFIG_X=y\nCONFIG_Y=m\n";
   g_autoptr (GPtrArray) outputs = dkms_recipe_outputs (recipe, kernel, NULL, config);
   g_autoptr (GPtrArray) moved = dkms_recipe_outputs (recipe, kernel, "/updates/dkms", NULL);
-  g_autoptr (GPtrArray) strict = dkms_recipe_check (recipe, TRUE);
   g_autoptr (GPtrArray) patches = dkms_recipe_patches (recipe);
-  g_auto (GStrv) depends = dkms_recipe_depends (recipe);
   g_autofree char *placeholder = dkms_recipe_placeholder (recipe);
   g_autofree char *make = dkms_recipe_make (recipe, kernel, "/build", FALSE);
   g_autofree char *llvm = dkms_recipe_make (recipe, kernel, "/build", TRUE);
-  g_autofree char *injected = dkms_recipe_inject (make, "4", "6.1.0");
+  g_autofree char *injected = dkms_make_line_inject (make, "4", "6.1.0");
 
   (void)dkms_recipe_excluded (recipe, kernel, config);
-  g_assert (strict->len >= (good ? 0 : 1) && patches->len <= dkms_recipe_count (recipe, "PATCH"));
-  g_assert (depends != NULL && g_str_has_prefix (injected, "make") == g_str_has_prefix (make, "make"));
+  for (guint i = 0; i < recipe->problems->len; i++)
+    {
+      g_autofree char *sentence = dkms_problem_describe (recipe->problems->pdata[i]);
+      g_assert (*sentence != '\0');
+    }
+  g_assert (good == dkms_recipe_is_valid (recipe, FALSE) && patches->len <= recipe->patches->len);
+  g_assert (recipe->depends != NULL && g_str_has_prefix (injected, "make") == g_str_has_prefix (make, "make"));
   g_assert (placeholder == NULL || *placeholder != '\0');
   for (guint i = 0; good && i < outputs->len; i++)
     {
@@ -56,23 +61,26 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
                                .dir = (char *)"/lib/modules/6.1.0-1-amd64",
                                .source_dir = (char *)"/usr/src/linux",
                                .config = (char *)"/usr/src/linux/.config" };
-  json_t *json = NULL, *again = NULL;
-  g_autoptr (DkmsRecipe) recipe = NULL;
-  g_autoptr (DkmsRecipe) second = NULL;
-  g_autoptr (GPtrArray) problems = NULL;
+  json_t *json = NULL, *again = NULL, *third = NULL;
+  g_autoptr (DkmsRecipe) kept = NULL;
+  DkmsVars *vars;
 
   fuzz_begin ();
   json = json_loadb ((const char *)data, size, 0, NULL);
-  recipe = dkms_recipe_from_json ("/tree/m/1/k/a/.recipe.json", json);
-  if (recipe != NULL)
+  kept = dkms_recipe_from_json ("/tree/m/1/k/a/.recipe.json", json, NULL);
+  vars = dkms_vars_from_json ("/tree/m/1/k/a/.recipe.json", json);
+  g_assert (kept == NULL || vars != NULL);
+  if (vars != NULL)
     {
-      problems = dkms_recipe_check (recipe, FALSE);
-      use (recipe, &kernel, problems->len == 0);
-      again = dkms_recipe_to_json (recipe);
-      second = dkms_recipe_from_json (recipe->path, again);
-      json_decref (json);
-      json = dkms_recipe_to_json (second);
-      g_assert (json_equal (json, again));
+      g_autoptr (DkmsRecipe) recipe = dkms_recipe_new (vars);
+      g_autoptr (DkmsVars) second = NULL;
+
+      use (recipe, &kernel, kept != NULL);
+      again = dkms_vars_to_json (recipe->vars);
+      second = dkms_vars_from_json (recipe->path, again);
+      third = dkms_vars_to_json (second);
+      g_assert (json_equal (third, again));
+      json_decref (third);
       json_decref (again);
     }
   json_decref (json);

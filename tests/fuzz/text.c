@@ -190,20 +190,20 @@ names_of_settings (FuzzInput *input)
 
 /* One line, name and value, of what bash made of framework.conf. */
 static void
-take_line (DkmsRecipe *values, const char *line)
+take_line (DkmsVars *values, const char *line)
 {
   const char *equals = strchr (line, '=');
   g_autofree char *name = equals != NULL ? g_strndup (line, (gsize)(equals - line)) : NULL;
 
   if (equals != NULL)
-    dkms_recipe_set_folded (values, name, 0, equals + 1);
+    dkms_vars_set_folded (values, name, 0, equals + 1);
 }
 
 static void
 values_of_settings (FuzzInput *input)
 {
   static DkmsSettings *settings;
-  g_autoptr (DkmsRecipe) values = dkms_recipe_new ("framework.conf");
+  g_autoptr (DkmsVars) values = dkms_vars_new ("framework.conf");
   g_autoptr (GError) error = NULL;
 
   if (settings == NULL)
@@ -217,7 +217,7 @@ values_of_settings (FuzzInput *input)
   gboolean good = take_values (settings, values, &error) && take_confinement (settings, values, &error);
   g_assert (good == (error == NULL));
   g_assert (*settings->dkms_tree == '/' && *settings->source_tree == '/' && *settings->install_tree == '/');
-  g_assert (settings->recipe_timeout >= 1 && settings->tarball_limit_mib >= 1);
+  g_assert (settings->vars_timeout >= 1 && settings->tarball_limit_mib >= 1);
   g_free (dkms_settings_destination (settings));
   g_free (dkms_settings_bad_command (settings, "post_transaction", settings->post_transaction));
 }

@@ -50,7 +50,7 @@ test_case (gconstpointer data)
   if (!c->fails)
     g_assert_no_error (query->error);
   g_assert_true ((query->error != NULL) == c->fails);
-  g_assert_true ((query->recipe != NULL) != c->fails);
+  g_assert_true ((query->vars != NULL) != c->fails);
   dkms_root_free (settings.root);
   g_assert_true (dkms_remove_tree_at (-100 /* AT_FDCWD */, dir, NULL));
 }

@@ -1,38 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <regex.h>
 #include <string.h>
 
+#include "base/error.h"
+#include "conf/make-line.h"
 #include "conf/recipe.h"
 
 static DkmsKernel kernel
     = { .release = (char *)"6.1.0-56-amd64", .arch = (char *)"x86_64", .source_dir = (char *)"/h" };
 
-/* What bash does when it evaluates a recipe. */
-static void
-try_expression (DkmsRecipe *self, const char *name, guint index, const char *expression)
-{
-  static const char *const names[]
-      = { "BUILD_EXCLUSIVE_KERNEL", "BUILD_EXCLUSIVE_ARCH", "MAKE_MATCH", "PATCH_MATCH", NULL };
-  g_autofree char *key = g_strconcat ("=", name, NULL);
-  const char *text = strcmp (name, "BUILD_EXCLUSIVE_ARCH") == 0 ? kernel.arch : kernel.release;
-  regex_t regex;
-  gboolean found = FALSE;
-
-  if (!g_strv_contains (names, name))
-    return;
-  if (regcomp (&regex, expression, REG_EXTENDED | REG_NOSUB) == 0)
-    {
-      found = regexec (&regex, text, 0, NULL, 0) == 0;
-      regfree (&regex);
-    }
-  dkms_recipe_set (self, key, index, found ? "1" : "0");
-}
-
 /* "NAME[i]=value" entries, separated by ';' */
 static DkmsRecipe *
 recipe (const char *text)
 {
-  DkmsRecipe *self = dkms_recipe_new ("dkms.conf");
+  DkmsVars *vars = dkms_vars_new ("dkms.conf");
   g_auto (GStrv) entries = g_strsplit (text, ";", -1);
 
   for (char **entry = entries; *entry != NULL && **entry != '\0'; entry++)
@@ -43,10 +23,10 @@ recipe (const char *text)
       *equals = '\0';
       if (index > 0 || (bracket != NULL && bracket < equals))
         *bracket = '\0';
-      dkms_recipe_set (self, *entry, index, equals + 1);
-      try_expression (self, *entry, index, equals + 1);
+      dkms_vars_set (vars, *entry, index, equals + 1);
+      dkms_vars_try_match (vars, *entry, index, kernel.release, kernel.arch); /* as bash does */
     }
-  return self;
+  return dkms_recipe_new (vars);
 }
 
 #define ID "PACKAGE_NAME=p;PACKAGE_VERSION=1;"
@@ -123,12 +103,15 @@ test_checks (void)
   for (gsize i = 0; i < G_N_ELEMENTS (checks); i++)
     {
       g_autoptr (DkmsRecipe) r = recipe (checks[i].text);
-      g_autoptr (GPtrArray) plain = dkms_recipe_check (r, FALSE);
-      g_autoptr (GPtrArray) strict = dkms_recipe_check (r, TRUE);
+      guint plain = 0;
 
       g_test_message ("%s", checks[i].name);
-      g_assert_cmpuint (plain->len, ==, checks[i].plain);
-      g_assert_cmpuint (strict->len, ==, checks[i].strict);
+      for (guint p = 0; p < r->problems->len; p++)
+        plain += !((const DkmsProblem *)r->problems->pdata[p])->strict;
+      g_assert_cmpuint (plain, ==, checks[i].plain);
+      g_assert_cmpuint (r->problems->len, ==, checks[i].strict);
+      g_assert_cmpint (dkms_recipe_is_valid (r, FALSE), ==, checks[i].plain == 0);
+      g_assert_cmpint (dkms_recipe_is_valid (r, TRUE), ==, checks[i].strict == 0);
     }
 }
 
@@ -151,78 +134,9 @@ test_make (void)
     {
       g_autoptr (DkmsRecipe) r = recipe (makes[i].text);
       g_autofree char *make = dkms_recipe_make (r, &kernel, "/b", FALSE);
-      g_autofree char *line = dkms_recipe_inject (make, "4", kernel.release);
+      g_autofree char *line = dkms_make_line_inject (make, "4", kernel.release);
 
       g_assert_cmpstr (line, ==, makes[i].line);
-    }
-}
-
-static const struct {
-  const char *make, *line;
-} llvms[] = {
-  { "", "make -C /h M=/b LLVM=1" },
-  { "make", "make LLVM=1" },
-  { "make -C x all", "make -C x all LLVM=1" },
-  { "'make' -j1", "'make' -j1 LLVM=1" },
-  { "make a; cd ..", "make a LLVM=1; cd .." },
-  { "make a;make b && make c || true", "make a LLVM=1;make b LLVM=1 && make c LLVM=1 || true" },
-  { "cd src && make -C /h", "cd src && make -C /h LLVM=1" },
-  { "(cd src; make all) | tee log", "(cd src; make all LLVM=1) | tee log" },
-  { "make all # quietly", "make all LLVM=1 # quietly" },
-  { "make a#b", "make a#b LLVM=1" },
-  { "make > log 2>&1; true", "make > log 2>&1 LLVM=1; true" },
-  { "make &>log && true", "make &>log LLVM=1 && true" },
-  { "make >|log; true", "make >|log LLVM=1; true" },
-  { "A=1 B='x y' make a; true", "A=1 B='x y' make a LLVM=1; true" },
-  { "env -u CC A=1 /usr/bin/make a; true", "env -u CC A=1 /usr/bin/make a LLVM=1; true" },
-  { "env A=1 /usr/bin/make a; true", "env A=1 /usr/bin/make a LLVM=1; true" },
-  { "nice make a; true", "nice make a LLVM=1; true" },
-  { "for d in a make; do make -C $d; done", "for d in a make; do make -C $d LLVM=1; done" },
-  { "if make a; then true; fi", "if make a LLVM=1; then true; fi" },
-  { "echo make; ./build.sh", "echo make; ./build.sh LLVM=1" }, /* as the reference: no make of ours */
-  { "./build.sh", "./build.sh LLVM=1" },
-  { "make CFLAGS='-a; -b' X=\"a;b\" Y=$(echo a; echo b) Z=`a;b`; true",
-    "make CFLAGS='-a; -b' X=\"a;b\" Y=$(echo a; echo b) Z=`a;b` LLVM=1; true" },
-  { "make X=\"$(make -s \"a;b\")\" \\;x ${A:-b;c} \"it's;\"; true",
-    "make X=\"$(make -s \"a;b\")\" \\;x ${A:-b;c} \"it's;\" LLVM=1; true" },
-  { "make 'open", "make 'open LLVM=1" },
-  { "make &", "make LLVM=1 &" },
-  { "make ; ", "make LLVM=1 ; " },
-  { " make", " make LLVM=1" },
-};
-
-static void
-test_llvm (void)
-{
-  for (gsize i = 0; i < G_N_ELEMENTS (llvms); i++)
-    {
-      g_autoptr (DkmsRecipe) r = dkms_recipe_new ("x");
-      g_autofree char *line = NULL;
-
-      dkms_recipe_set (r, "MAKE", 0, llvms[i].make);
-      line = dkms_recipe_make (r, &kernel, "/b", TRUE);
-      g_assert_cmpstr (line, ==, llvms[i].line);
-    }
-}
-
-/* Deeper than any stack. */
-static void
-test_nesting (void)
-{
-  static const char *const pieces[] = { "$(", "${", "\"`", "'$(", "\\$(" };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (pieces); i++)
-    {
-      g_autoptr (DkmsRecipe) r = dkms_recipe_new ("x");
-      g_autoptr (GString) text = g_string_new ("make ");
-      g_autofree char *line = NULL;
-
-      while (text->len < 1 << 20)
-        g_string_append (text, pieces[i]);
-      dkms_recipe_set (r, "MAKE", 0, text->str);
-      g_string_append (text, " LLVM=1");
-      line = dkms_recipe_make (r, &kernel, "/b", TRUE);
-      g_assert_cmpuint (strlen (line), ==, text->len);
     }
 }
 
@@ -262,38 +176,13 @@ test_placeholder (void)
 
   for (gsize i = 0; i < G_N_ELEMENTS (bad) + G_N_ELEMENTS (good); i++)
     {
-      g_autoptr (DkmsRecipe) r = dkms_recipe_new ("x");
       gboolean is_bad = i < G_N_ELEMENTS (bad);
-      g_autofree char *said = NULL;
+      g_autofree char *text = g_strconcat ("PACKAGE_VERSION=", is_bad ? bad[i] : good[i - G_N_ELEMENTS (bad)], NULL);
+      g_autoptr (DkmsRecipe) r = recipe (text);
+      g_autofree char *said = dkms_recipe_placeholder (r);
 
-      dkms_recipe_set (r, "PACKAGE_VERSION", 0, is_bad ? bad[i] : good[i - G_N_ELEMENTS (bad)]);
-      said = dkms_recipe_placeholder (r);
-      g_test_message ("%s", dkms_recipe_get (r, "PACKAGE_VERSION", 0));
+      g_test_message ("%s", r->version);
       g_assert_cmpint (said != NULL, ==, is_bad);
-    }
-}
-
-static const struct {
-  const char *value, *folded;
-} folds[] = {
-  { "", "" },
-  { "make", "make" },
-  { "make  \t a", "make a" },
-  { "\n  make\n    -C /h\n\n\tM=/b\n", " make -C /h M=/b " },
-  { "a 'b  c' \"d\n e\"", "a 'b c' \"d e\"" }, /* quotes do not matter */
-  { "a\rb\vc", "a\rb\vc" },
-  { " \n\t", " " },
-};
-
-static void
-test_folding (void)
-{
-  for (gsize i = 0; i < G_N_ELEMENTS (folds); i++)
-    {
-      g_autoptr (DkmsRecipe) r = dkms_recipe_new ("x");
-
-      dkms_recipe_set_folded (r, "MAKE", 0, folds[i].value);
-      g_assert_cmpstr (dkms_recipe_get (r, "MAKE", 0), ==, folds[i].folded);
     }
 }
 
@@ -327,16 +216,82 @@ test_locations (void)
     }
 }
 
+static const struct {
+  const char *text;
+  DkmsProblemKind kind;
+  const char *sentence;
+} problems[] = {
+  { "PACKAGE_VERSION=1", DKMS_PROBLEM_MISSING, "PACKAGE_NAME is missing" },
+  { ID "BUILT_MODULE_NAME[1]=a;DEST_MODULE_LOCATION=/extra;DEST_MODULE_LOCATION[1]=/extra", DKMS_PROBLEM_NO_BUILT_NAME,
+    "record 0 has no BUILT_MODULE_NAME" },
+  { ID "BUILT_MODULE_NAME=a.ko;DEST_MODULE_NAME=a;DEST_MODULE_LOCATION=/extra", DKMS_PROBLEM_SUFFIX,
+    "BUILT_MODULE_NAME[0]=\"a.ko\" must not end in .o or .ko" },
+  { ID "BUILT_MODULE_NAME=a", DKMS_PROBLEM_NO_LOCATION, "record 0 has no DEST_MODULE_LOCATION" },
+  { ID "BUILT_MODULE_NAME=a;DEST_MODULE_LOCATION=/usr", DKMS_PROBLEM_PREFIX,
+    "DEST_MODULE_LOCATION[0]=\"/usr\" must start with /kernel, /updates or /extra" },
+  { ID "BUILT_MODULE_NAME=a;DEST_MODULE_LOCATION=/extra/../..", DKMS_PROBLEM_LEAVES_KERNEL,
+    "DEST_MODULE_LOCATION[0]=\"/extra/../..\" leads out of the kernel's module directory" },
+  { ID "BUILT_MODULE_NAME=a;DEST_MODULE_NAME=b\033;DEST_MODULE_LOCATION=/extra", DKMS_PROBLEM_CONTROL,
+    "DEST_MODULE_NAME[0]=\"b\\033\" contains a control character" },
+  { ID "BUILT_MODULE_NAME=a;DEST_MODULE_NAME=b/c;DEST_MODULE_LOCATION=/extra", DKMS_PROBLEM_SLASH,
+    "DEST_MODULE_NAME[0]=\"b/c\" must not contain a slash" },
+  { ONE "BUILT_MODULE_LOCATION=../x", DKMS_PROBLEM_LEAVES_BUILD,
+    "BUILT_MODULE_LOCATION[0]=\"../x\" leads out of the build directory" },
+  { ONE "BUILT_MODULE_NAME[1]=a;DEST_MODULE_NAME[1]=b;DEST_MODULE_LOCATION[1]=/extra", DKMS_PROBLEM_LISTED_TWICE,
+    "module a is listed twice" },
+  { ONE "BUILT_MODULE_NAME[1]=b;DEST_MODULE_NAME[1]=a;DEST_MODULE_LOCATION[1]=/extra", DKMS_PROBLEM_SAME_NAME,
+    "two modules would be installed as a" },
+  { ONE "AUTOINSTALL=maybe", DKMS_PROBLEM_BOOLEAN, "AUTOINSTALL=\"maybe\" must be yes or no" },
+};
+
+static void
+test_problems (void)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (problems); i++)
+    {
+      g_autoptr (DkmsRecipe) r = recipe (problems[i].text);
+      g_autofree char *sentence = NULL;
+
+      g_test_message ("%s", problems[i].sentence);
+      g_assert_cmpuint (r->problems->len, ==, 1);
+      g_assert_cmpint (((const DkmsProblem *)r->problems->pdata[0])->kind, ==, problems[i].kind);
+      sentence = dkms_problem_describe (r->problems->pdata[0]);
+      g_assert_cmpstr (sentence, ==, problems[i].sentence);
+    }
+}
+
+static void
+test_values (void)
+{
+  g_autoptr (DkmsRecipe) r = recipe (ONE "AUTOINSTALL=YES;NO_WEAK_MODULES=no;BUILD_DEPENDS= b  c;BUILD_DEPENDS[2]=d;"
+                                         "POST_ADD=hello.sh -x;OBSOLETE_BY=6.5");
+
+  g_assert_cmpstr (r->name, ==, "p");
+  g_assert_cmpstr (r->version, ==, "1");
+  g_assert_true (r->autoinstall);
+  g_assert_false (r->no_weak_modules);
+  g_assert_false (r->rebuilds_with_depends);
+  g_assert_cmpuint (g_strv_length (r->depends), ==, 3);
+  g_assert_cmpstr (r->depends[2], ==, "d");
+  g_assert_cmpstr (r->scripts[DKMS_SCRIPT_POST_ADD], ==, "hello.sh -x");
+  g_assert_cmpstr (r->scripts[DKMS_SCRIPT_POST_REMOVE], ==, "");
+  g_assert_cmpstr (r->obsoleted, ==, "6.5");
+}
+
 static void
 test_json (void)
 {
-  g_autoptr (DkmsRecipe) r = recipe ("PATCH[0]=a;PATCH[2]=c");
-  json_t *json = dkms_recipe_to_json (r);
-  g_autoptr (DkmsRecipe) again = dkms_recipe_from_json ("x", json);
+  g_autoptr (DkmsRecipe) r = recipe (ONE);
+  g_autoptr (GError) error = NULL;
+  json_t *json = dkms_vars_to_json (r->vars);
+  g_autoptr (DkmsRecipe) again = dkms_recipe_from_json ("x", json, &error);
 
-  g_assert_cmpuint (dkms_recipe_count (again, "PATCH"), ==, 3);
-  g_assert_cmpstr (dkms_recipe_get (again, "PATCH", 1), ==, "");
-  g_assert_cmpstr (dkms_recipe_get (again, "PATCH", 2), ==, "c");
+  g_assert_no_error (error);
+  g_assert_cmpstr (again->name, ==, "p");
+  json_object_del (json, "PACKAGE_NAME");
+  g_assert_null (dkms_recipe_from_json ("x", json, &error));
+  g_assert_error (error, DKMS_ERROR, DKMS_ERROR_BAD_CONF);
+  g_assert_cmpstr (error->message, ==, "PACKAGE_NAME is missing");
   json_decref (json);
 }
 
@@ -347,13 +302,12 @@ main (int argc, char **argv)
   g_test_add_func ("/recipe/check", test_checks);
   g_test_add_func ("/recipe/exclusive", test_exclusive);
   g_test_add_func ("/recipe/make", test_make);
-  g_test_add_func ("/recipe/llvm", test_llvm);
-  g_test_add_func ("/recipe/nesting", test_nesting);
   g_test_add_func ("/recipe/patches", test_patches);
   g_test_add_func ("/recipe/outputs", test_outputs);
   g_test_add_func ("/recipe/placeholder", test_placeholder);
-  g_test_add_func ("/recipe/folding", test_folding);
   g_test_add_func ("/recipe/locations", test_locations);
+  g_test_add_func ("/recipe/problems", test_problems);
+  g_test_add_func ("/recipe/values", test_values);
   g_test_add_func ("/recipe/json", test_json);
   return g_test_run ();
 }
