@@ -217,7 +217,7 @@ values_of_settings (FuzzInput *input)
   gboolean good = take_values (settings, values, &error) && take_confinement (settings, values, &error);
   g_assert (good == (error == NULL));
   g_assert (*settings->dkms_tree == '/' && *settings->source_tree == '/' && *settings->install_tree == '/');
-  g_assert (settings->vars_timeout >= 1 && settings->tarball_limit_mib >= 1);
+  g_assert (settings->recipe_timeout >= 1 && settings->tarball_limit_mib >= 1);
   g_free (dkms_settings_destination (settings));
   g_free (dkms_settings_bad_command (settings, "post_transaction", settings->post_transaction));
 }
