@@ -187,6 +187,7 @@ dkms_process_start (const DkmsCommand *command, GPid *pid, GError **error)
   g_auto (DkmsFd) null_fd = dkms_null_open ();
   ChildSetup setup = { command, null_fd };
   g_autoptr (GError) local = NULL;
+  g_autofree char *line = NULL;
 
   if (null_fd < 0)
     return dkms_fail_errno (error, "open", "/dev/null");
@@ -196,6 +197,8 @@ dkms_process_start (const DkmsCommand *command, GPid *pid, GError **error)
                       &setup, pid, &local))
     return dkms_fail (error, DKMS_ERROR_IO, command->argv[0], "Install the program, or correct PATH.",
                       "Cannot run %s: %s", command->argv[0], local->message);
+  line = g_strjoinv (" ", (char **)command->argv);
+  g_debug ("process %d: %s", *pid, line);
   return TRUE;
 }
 

@@ -50,14 +50,14 @@ open_built (const DkmsWorkArea *area, const char *path, int flags, GError **erro
                       "make succeeded, but %s was not built", path),
            -1;
   if (fd < 0 && (errno == EXDEV || errno == ELOOP))
-    return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path, "Do not use this package.",
+    return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path, "Report this to the package's maintainer.",
                       "%s is a link that leads out of the build directory", shown),
            -1;
   if (fd < 0 || fstat (fd, &st) < 0)
     return dkms_fail_errno (error, "read", shown), -1;
   if (!S_ISREG (st.st_mode))
-    return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path, "Do not use this package.", "%s is %s, not a module", shown,
-                      S_ISDIR (st.st_mode) ? "a directory" : "no regular file"),
+    return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path, "Report this to the package's maintainer.",
+                      "%s is %s, not a module", shown, S_ISDIR (st.st_mode) ? "a directory" : "no regular file"),
            -1;
   return dkms_fd_steal (&fd);
 }

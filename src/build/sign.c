@@ -193,8 +193,8 @@ ask_mok_tool (const DkmsSettings *settings, const DkmsSigner *self, GError **err
   g_autofree char *aside = g_strconcat (certificate, ".old", NULL);
 
   if (found == NULL)
-    return dkms_fail (error, DKMS_ERROR_IO, self->key, NULL, "There is no key %s, and no %s here to make it", self->key,
-                      tool);
+    return dkms_fail (error, DKMS_ERROR_IO, self->key, NULL,
+                      "The signing key %s does not exist, and %s, which creates it, is not installed", self->key, tool);
   /* The tool makes nothing beside a certificate whose key is lost; somebody may still want that certificate. */
   if (rename (certificate, aside) < 0 && errno != ENOENT)
     return dkms_fail_errno (error, "move away", certificate);
@@ -335,12 +335,12 @@ prepare (DkmsSigner *self, const DkmsSettings *settings, DkmsUi *ui, const DkmsK
   if (!read_wishes (settings, kernel->release, &wishes, error))
     return FALSE;
   if (g_strcmp0 (wishes.wish, "false") == 0)
-    return dkms_fail (error, DKMS_ERROR_IO, NULL, NULL, "It is switched off by try_sign_modules");
+    return dkms_fail (error, DKMS_ERROR_IO, NULL, NULL, "try_sign_modules=false");
   if (g_strcmp0 (wishes.wish, "true") != 0 && in_chroot (settings->root))
     return dkms_fail (error, DKMS_ERROR_IO, NULL, NULL,
                       "This is a chroot or container (try_sign_modules=true signs all the same)");
   if (config == NULL)
-    return dkms_fail (error, DKMS_ERROR_IO, kernel->config, NULL, "There is no kernel configuration %s",
+    return dkms_fail (error, DKMS_ERROR_IO, kernel->config, NULL, "The kernel configuration %s does not exist",
                       kernel->config);
   self->hash = dkms_kernel_config_value (config, "CONFIG_MODULE_SIG_HASH");
   if (self->hash == NULL || *self->hash == '\0')

@@ -91,7 +91,7 @@ check_kernel_files (const DkmsSettings *settings, const DkmsOptions *options, co
 
       if (!dkms_is_dir_at (AT_FDCWD, path))
         return dkms_fail (error, DKMS_ERROR_NO_HEADERS, path, "Correct the path after --kernelsourcedir.",
-                          "There is no directory %s", path);
+                          "The directory %s does not exist", path);
     }
   return TRUE;
 }
@@ -109,7 +109,7 @@ check_tree (const DkmsSettings *settings, const DkmsOptions *options, const Dkms
   if (options->dkmstree == NULL || dkms_root_stat (settings->root, settings->dkms_tree, &st) == 0 || errno != ENOENT)
     return TRUE;
   if (verb->filters)
-    dkms_ui_warn (ui, "There is no tree %s.", shown);
+    dkms_ui_warn (ui, "The tree %s does not exist.", shown);
   if (verb->no_tree == 0
       || (verb->adds && (options->source != NULL || options->archive != NULL)
           && dkms_root_is_dir (settings->root, parent)))
@@ -117,7 +117,7 @@ check_tree (const DkmsSettings *settings, const DkmsOptions *options, const Dkms
   return dkms_fail (error, verb->no_tree, shown,
                     verb->adds ? "Correct the path after --dkmstree, or create that directory for a new tree."
                                : "Correct the path after --dkmstree.",
-                    "There is no tree %s", shown);
+                    "The tree %s does not exist", shown);
 }
 
 /* Where archives are unpacked. */
@@ -181,7 +181,7 @@ warn_of_kernels (const DkmsSettings *settings, const DkmsOptions *options, DkmsU
       g_autofree char *shown = dkms_root_host_path (settings->root, dir);
 
       if (!dkms_root_is_dir (settings->root, dir))
-        dkms_ui_warn (ui, "Kernel %s is not installed: there is no %s.", target->kernel, shown);
+        dkms_ui_warn (ui, "Kernel %s is not installed: %s does not exist.", target->kernel, shown);
     }
 }
 

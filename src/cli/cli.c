@@ -95,8 +95,8 @@ check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError 
     return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, options->bare_dir, "Name the directory that holds it.",
                       "The directory %s holds no dkms.conf", options->bare_dir);
   if (options->missing != NULL)
-    return dkms_fail (error, verb->no_file, options->missing, "Check the spelling.", "There is no file or directory %s",
-                      options->missing);
+    return dkms_fail (error, verb->no_file, options->missing, "Check the spelling.",
+                      "The file or directory %s does not exist", options->missing);
   return verb->check_options == NULL || verb->check_options (options, error);
 }
 
@@ -171,7 +171,7 @@ add_kernel_of_root (const DkmsSettings *settings, DkmsOptions *options, const Dk
     dkms_options_add_kernel (options, names->pdata[names->len - 1]);
   return names->len > 0 || !verb->builds
          || dkms_fail (error, DKMS_ERROR_NO_HEADERS, shown, "Install one there, or name a kernel with -k.",
-                       "There is no kernel in %s", shown);
+                       "No kernel is installed in %s", shown);
 }
 
 /* Pairs kernels and arches (docs/interface/cli.md §5; an arch given as k/a stays with its kernel). */

@@ -87,7 +87,8 @@ dkms_help_print (const DkmsVerbInfo *only)
       for (const DkmsVerbInfo *const *v = dkms_verbs (); *v != NULL; v++)
         print_wrapped ((*v)->summary, VERB_COLUMN, printf ("  %s", (*v)->name));
       print_options (NULL);
-      printf ("\n'dkms <verb> --help' tells more. Manual pages: dkms(8), dkms.conf(5),\ndkms-framework.conf(5).\n");
+      printf ("\n'dkms <verb> --help' describes a verb and lists its options.\nManual pages: dkms(8), dkms.conf(5), "
+              "dkms-framework.conf(5).\n");
     }
   fflush (stdout);
 }

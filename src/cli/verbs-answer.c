@@ -19,8 +19,8 @@ const DkmsVerbInfo dkms_verb_status = {
   .name = "status",
   .goal = DKMS_GOAL_REPORT,
   .arguments = "[<module>[/<version>]]",
-  .summary = "Show what is added, built and installed",
-  .details = "-k and -a leave out other kernels and architectures.",
+  .summary = "List modules that are added, built or installed",
+  .details = "With -k or -a, only these kernels or architectures are listed.",
   .positional = DKMS_WORD_MODULE,
   .options = DKMS_TAKES_MODULE,
   .takes_all = TRUE,
@@ -34,9 +34,10 @@ const DkmsVerbInfo dkms_verb_generate_mok = {
   .name = "generate_mok",
   .goal = DKMS_GOAL_REPORT,
   .arguments = "",
-  .summary = "Make the key pair that modules are signed with",
-  .details = "Builds do it by themselves when no key is there. A key that exists is never overwritten. Secure Boot "
-             "trusts the certificate after 'mokutil --import' and a reboot.",
+  .summary = "Create the key and the certificate for signing modules",
+  .details
+  = "Builds create missing keys by themselves. An existing key or certificate is never overwritten. For Secure "
+    "Boot, enrol the certificate: run 'mokutil --import <certificate>' and reboot.",
   .options = DKMS_TAKES (ALWAYS) | DKMS_TAKES (KERNEL),
   .takes_all = TRUE,
   .many_kernels = TRUE,

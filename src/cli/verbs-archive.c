@@ -10,18 +10,18 @@ names_archive (const DkmsOptions *options, GError **error)
   return options->module == NULL
              ? dkms_fail (error, DKMS_ERROR_NO_SOURCE, NULL, "Name it, as in: dkms ldtarball ./my-driver.tar.gz",
                           "No archive is named")
-             : dkms_fail (error, DKMS_ERROR_NO_SOURCE, options->module, "Check the spelling.", "There is no archive %s",
-                          options->module);
+             : dkms_fail (error, DKMS_ERROR_NO_SOURCE, options->module, "Check the spelling.",
+                          "The archive %s does not exist", options->module);
 }
 
 const DkmsVerbInfo dkms_verb_mktarball = {
   .name = "mktarball",
   .goal = DKMS_GOAL_PACKED,
   .arguments = "<module>/<version>",
-  .summary = "Pack sources and builds into an archive",
-  .details = "For the running kernel, the kernels of -k, or with --all everything that is built. --archive names the "
-             "file; its suffix chooses the compression. Without it the archive goes to the module's directory in "
-             "the tree.",
+  .summary = "Pack a module's source and builds into an archive",
+  .details = "Packs the builds for the running kernel, for each kernel given with -k, or for all kernels with --all. "
+             "--archive names the file; its suffix selects the compression. By default the archive is written to "
+             "<tree>/<module>/<version>/tarball.",
   .positional = DKMS_WORD_MODULE,
   .options = DKMS_TAKES_MODULE | DKMS_TAKES (ALL) | DKMS_TAKES (ARCHIVE) | DKMS_TAKES (PACK) | DKMS_TAKES (CONF)
              | DKMS_TAKES (CHANGE),
@@ -37,8 +37,8 @@ const DkmsVerbInfo dkms_verb_ldtarball = {
   .name = "ldtarball",
   .goal = DKMS_GOAL_LOADED,
   .arguments = "<archive>",
-  .summary = "Load sources and builds from an archive",
-  .details = "Builds that are there already are kept, unless --force is given.",
+  .summary = "Load a module's source and builds from an archive",
+  .details = "Fails if the module is registered already; --force replaces its source and builds. Nothing is installed.",
   .positional = DKMS_WORD_FILE,
   .options = DKMS_TAKES_TARGET | DKMS_TAKES (FORCE) | DKMS_TAKES (ARCHIVE) | DKMS_TAKES (CHANGE),
   .takes_all = TRUE,

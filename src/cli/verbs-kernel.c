@@ -28,8 +28,9 @@ const DkmsVerbInfo dkms_verb_autoinstall = {
   .selection = DKMS_SELECT_LATEST,
   .arguments = "",
   .summary = "Install the latest version of every module for a kernel",
-  .details = "Takes the modules whose dkms.conf says AUTOINSTALL=yes, in the order of their BUILD_DEPENDS, several "
-             "at a time. The file /etc/dkms/no-autoinstall switches it off.",
+  .details
+  = "Installs modules with AUTOINSTALL=yes in dkms.conf. Modules that BUILD_DEPENDS names are installed first. "
+    "Builds run in parallel. If /etc/dkms/no-autoinstall exists, nothing is installed.",
   .options
   = DKMS_TAKES_TARGET | DKMS_TAKES (ALL_KERNELS) | DKMS_TAKES (FORCE) | DKMS_TAKES (FORCE_VERSION) | DKMS_TAKES_INSTALL,
   .many_kernels = TRUE,
@@ -46,8 +47,9 @@ const DkmsVerbInfo dkms_verb_match = {
   .goal = DKMS_GOAL_INSTALLED,
   .selection = DKMS_SELECT_TEMPLATE,
   .arguments = "--templatekernel <kernel> [<module>]",
-  .summary = "Install for a kernel what is installed for another one",
-  .details = "The kernel is the running one, unless -k names another.",
+  .summary = "Install the modules of one kernel for another kernel",
+  .details = "Installs, in the same version, what is installed for the kernel given with --templatekernel. The modules "
+             "are installed for the running kernel, or for the kernel given with -k.",
   .positional = DKMS_WORD_MODULE,
   .options
   = DKMS_TAKES_MODULE | DKMS_TAKES (TEMPLATE) | DKMS_TAKES (FORCE) | DKMS_TAKES (FORCE_VERSION) | DKMS_TAKES_INSTALL,
@@ -66,8 +68,9 @@ const DkmsVerbInfo dkms_verb_kernel_preinst = {
   .goal = DKMS_GOAL_NOT_BUILT,
   .selection = DKMS_SELECT_RETURNING,
   .arguments = "-k <kernel>",
-  .summary = "Take builds away before a kernel is replaced",
-  .details = "For the hooks of kernel packages. Takes those that kernel_postinst makes again.",
+  .summary = "Remove builds before a kernel is replaced",
+  .details = "Called by the hooks of kernel packages. Removes only builds of modules with AUTOINSTALL=yes, which "
+             "kernel_postinst builds again.",
   .options = DKMS_TAKES_TARGET | DKMS_TAKES (CHANGE) | DKMS_TAKES (DEPMOD),
   .one_kernel = TRUE,
   .needs_root = TRUE,
@@ -82,8 +85,8 @@ const DkmsVerbInfo dkms_verb_kernel_postinst = {
   .goal = DKMS_GOAL_INSTALLED,
   .selection = DKMS_SELECT_LATEST,
   .arguments = "-k <kernel>",
-  .summary = "Autoinstall for a kernel that was installed",
-  .details = "For the hooks of kernel packages.",
+  .summary = "Run autoinstall after a kernel was installed",
+  .details = "Called by the hooks of kernel packages.",
   .options = DKMS_TAKES_TARGET | DKMS_TAKES_INSTALL,
   .one_kernel = TRUE,
   .builds = TRUE,
@@ -99,8 +102,8 @@ const DkmsVerbInfo dkms_verb_kernel_prerm = {
   .goal = DKMS_GOAL_NOT_BUILT,
   .selection = DKMS_SELECT_BUILT,
   .arguments = "-k <kernel>",
-  .summary = "Take all builds away before a kernel is removed",
-  .details = "For the hooks of kernel packages.",
+  .summary = "Remove all builds before a kernel is removed",
+  .details = "Called by the hooks of kernel packages.",
   .options = DKMS_TAKES_TARGET | DKMS_TAKES (CHANGE) | DKMS_TAKES (DEPMOD),
   .one_kernel = TRUE,
   .needs_root = TRUE,

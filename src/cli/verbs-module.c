@@ -8,10 +8,10 @@ const DkmsVerbInfo dkms_verb_add = {
   .name = "add",
   .goal = DKMS_GOAL_REGISTERED,
   .arguments = SOURCE_ARGUMENTS,
-  .summary = "Register a module's source with the tree",
-  .details = "The source is <source tree>/<module>-<version> with its dkms.conf; a directory, a dkms.conf or an "
-             "archive elsewhere is copied there first. With --force it replaces another source that is registered. "
-             "Nothing is compiled yet.",
+  .summary = "Register the source of a module",
+  .details = "The source is the directory <source tree>/<module>-<version>, which holds a dkms.conf. A directory, "
+             "dkms.conf or archive elsewhere is copied there first. If another source is registered as the same "
+             "version, --force replaces it. Nothing is built.",
   .positional = DKMS_WORD_SOURCE,
   .options = DKMS_TAKES_MODULE | DKMS_TAKES (FORCE) | DKMS_TAKES (ARCHIVE) | DKMS_TAKES (CONF) | DKMS_TAKES (CHANGE)
              | DKMS_TAKES (HEADERS) | DKMS_TAKES (RPM),
@@ -27,9 +27,10 @@ const DkmsVerbInfo dkms_verb_build = {
   .name = "build",
   .goal = DKMS_GOAL_BUILT,
   .arguments = SOURCE_ARGUMENTS,
-  .summary = "Compile a module for one or more kernels",
-  .details = "For the running kernel unless -k names others. A source that is not registered yet is added first. "
-             "With --force a present build is made anew, and stays in place until the new one is ready.",
+  .summary = "Build a module for one or more kernels",
+  .details
+  = "Builds for the running kernel, or for each kernel given with -k. A source that is not registered is added "
+    "first. With --force an existing build is replaced; it is kept until the new build is complete.",
   .positional = DKMS_WORD_SOURCE,
   .options = DKMS_TAKES_MODULE | DKMS_TAKES (FORCE) | DKMS_TAKES (CONF) | DKMS_TAKES_BUILD,
   .many_kernels = TRUE,
@@ -45,9 +46,10 @@ const DkmsVerbInfo dkms_verb_install = {
   .name = "install",
   .goal = DKMS_GOAL_INSTALLED,
   .arguments = SOURCE_ARGUMENTS,
-  .summary = "Put a module in place, building it first if need be",
-  .details = "A module of the same name that came with the kernel is kept aside and comes back on uninstall. An "
-             "older version than the kernel's own is refused, unless --force is given.",
+  .summary = "Install a module, building it first if necessary",
+  .details = "If the kernel has a module of the same name, that module is archived, and 'dkms uninstall' restores it. "
+             "If the kernel's module has the same or a newer version, it is kept, unless --force or "
+             "--force-version-override is given.",
   .positional = DKMS_WORD_SOURCE,
   .options = DKMS_TAKES_MODULE | DKMS_TAKES (FORCE) | DKMS_TAKES (FORCE_VERSION) | DKMS_TAKES (CONF)
              | DKMS_TAKES_INSTALL | DKMS_TAKES (RPM),
@@ -65,8 +67,8 @@ const DkmsVerbInfo dkms_verb_uninstall = {
   .name = "uninstall",
   .goal = DKMS_GOAL_NOT_INSTALLED,
   .arguments = "<module>/<version>",
-  .summary = "Take an installed module away, restore what it replaced",
-  .details = "What was compiled stays in the tree, ready to be installed again.",
+  .summary = "Uninstall a module and restore the module that it replaced",
+  .details = "The build is kept, and can be installed again.",
   .positional = DKMS_WORD_MODULE,
   .options = DKMS_TAKES_MODULE | DKMS_TAKES (ALL) | DKMS_TAKES (CONF) | DKMS_TAKES (CHANGE) | DKMS_TAKES (DEPMOD),
   .takes_all = TRUE,
@@ -82,7 +84,7 @@ const DkmsVerbInfo dkms_verb_unbuild = {
   .name = "unbuild",
   .goal = DKMS_GOAL_NOT_BUILT,
   .arguments = "<module>/<version>",
-  .summary = "Uninstall, and delete what was compiled",
+  .summary = "Uninstall a module and delete its build",
   .details = "The module stays registered.",
   .positional = DKMS_WORD_MODULE,
   .options = DKMS_TAKES_MODULE | DKMS_TAKES (ALL) | DKMS_TAKES (CONF) | DKMS_TAKES (CHANGE) | DKMS_TAKES (DEPMOD),
@@ -98,8 +100,9 @@ const DkmsVerbInfo dkms_verb_remove = {
   .name = "remove",
   .goal = DKMS_GOAL_GONE,
   .arguments = "<module>/<version>",
-  .summary = "Unbuild, and unregister when nothing is left",
-  .details = "With --all for every kernel. The source in the source tree is never deleted.",
+  .summary = "Uninstall, delete the build, and unregister",
+  .details = "Works on the running kernel, on each kernel given with -k, or on all kernels with --all. The module is "
+             "unregistered when no build of it is left. The source in the source tree is kept.",
   .positional = DKMS_WORD_MODULE,
   .options = DKMS_TAKES_MODULE | DKMS_TAKES (ALL) | DKMS_TAKES (CONF) | DKMS_TAKES (CHANGE) | DKMS_TAKES (DEPMOD)
              | DKMS_TAKES (RPM),

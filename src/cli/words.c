@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "config.h"
 
 static const DkmsVerbInfo *const verbs[] = {
   &dkms_verb_add,
@@ -44,8 +45,9 @@ dkms_verb_dropped (const char *name)
 {
   static const char debian[] = "To package a driver for Debian, use the debhelper add-on of the package dh-dkms.";
   static const char archive[]
-      = "To carry builds to other machines, use 'dkms mktarball --binaries-only' and 'dkms ldtarball'.";
-  static const char rpm[] = "To package a driver as rpm, let its spec file install the source and call 'dkms install'.";
+      = "To copy builds to other machines, use 'dkms mktarball --binaries-only' and 'dkms ldtarball'.";
+  static const char rpm[]
+      = "To package a driver as an rpm, install the source in its spec file and run 'dkms install' in %post.";
   static const char *const table[][2] = { { "mkdeb", debian }, { "mkdsc", debian }, { "mkbmdeb", archive },
                                           { "mkrpm", rpm },    { "mkkmp", rpm },    { "mkdriverdisk", archive } };
 
@@ -106,11 +108,12 @@ take_another (DkmsOptions *options, const DkmsOptionInfo *self, const char *valu
   g_ptr_array_add (G_STRUCT_MEMBER (GPtrArray *, options, self->field), g_strdup (value));
 }
 
-/* What g_debug() is told appears. */
+/* Prints the messages of g_debug(), on stderr like all diagnostics; without this GLib drops them. */
 static void
 take_debug (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsUi *ui)
 {
   (void)g_setenv ("G_MESSAGES_DEBUG", "all", TRUE);
+  g_log_writer_default_set_use_stderr (TRUE);
 }
 
 static void
@@ -123,62 +126,66 @@ take_obsolete (DkmsOptions *options, const DkmsOptionInfo *self, const char *val
 
 static const DkmsOptionInfo options[] = {
   { "-m", "--module", "<module>[/<version>]", take_module, 0, DKMS_WORD_MODULE, DKMS_OPTION_MODULE,
-    "Module, and version" },
-  { "-v", "--module-version", "<version>", take_version, 0, DKMS_WORD_VERSION, DKMS_OPTION_MODULE, "Version" },
+    "Name of the module, with or without its version" },
+  { "-v", "--module-version", "<version>", take_version, 0, DKMS_WORD_VERSION, DKMS_OPTION_MODULE,
+    "Version of the module" },
   { "-k", "--kernelver", "<kernel>[/<arch>]", take_kernel, 0, DKMS_WORD_KERNEL, DKMS_OPTION_KERNEL,
-    "Kernel release; several where the verb can take them" },
-  { "-a", "--arch", "<arch>", take_another, FIELD (arches), DKMS_WORD_ARCH, DKMS_OPTION_ARCH, "Architecture" },
+    "Kernel release; may be repeated if the verb works on several kernels" },
+  { "-a", "--arch", "<arch>", take_another, FIELD (arches), DKMS_WORD_ARCH, DKMS_OPTION_ARCH,
+    "Architecture, as 'uname -m' prints it" },
   { NULL, "--all", NULL, take_flag, FIELD (all), DKMS_WORD_NONE, DKMS_OPTION_ALL,
-    "Every kernel that the module is built for" },
+    "All kernels that the module is built for" },
   { NULL, "--all-kernels", NULL, take_flag, FIELD (all_kernels), DKMS_WORD_NONE, DKMS_OPTION_ALL_KERNELS,
-    "Every kernel that has headers" },
+    "All kernels that have headers" },
   { NULL, "--force", NULL, take_flag, FIELD (force), DKMS_WORD_NONE, DKMS_OPTION_FORCE,
-    "Skip version checks and replace existing sources and builds" },
+    "Replace existing files; ignore version checks and missing dependencies" },
   { NULL, "--force-version-override", NULL, take_flag, FIELD (force_version_override), DKMS_WORD_NONE,
-    DKMS_OPTION_FORCE_VERSION, "Install whatever version the kernel brings" },
+    DKMS_OPTION_FORCE_VERSION, "Install even if the kernel's own module has the same or a newer version" },
   { NULL, "--templatekernel", "<kernel>", take_text, FIELD (templatekernel), DKMS_WORD_KERNEL, DKMS_OPTION_TEMPLATE,
-    "The kernel to imitate" },
+    "Kernel whose installed modules are taken as the model" },
   { NULL, "--archive", "<file>", take_text, FIELD (archive), DKMS_WORD_FILE, DKMS_OPTION_ARCHIVE,
-    "Archive to load, or to make" },
-  { NULL, "--source-only", NULL, take_flag, FIELD (source_only), DKMS_WORD_NONE, DKMS_OPTION_PACK, "Pack no builds" },
+    "Archive to read or to write" },
+  { NULL, "--source-only", NULL, take_flag, FIELD (source_only), DKMS_WORD_NONE, DKMS_OPTION_PACK,
+    "Pack the source without builds" },
   { NULL, "--binaries-only", NULL, take_flag, FIELD (binaries_only), DKMS_WORD_NONE, DKMS_OPTION_PACK,
-    "Pack no sources" },
+    "Pack the builds without the source" },
   { "-c", NULL, "<file>", take_path, FIELD (conf_file), DKMS_WORD_FILE, DKMS_OPTION_CONF,
-    "Use this dkms.conf in place of the module's own" },
+    "Use this file instead of the module's own dkms.conf" },
   { NULL, "--directive", "<NAME>=<value>", take_another, FIELD (directives), DKMS_WORD_TEXT, DKMS_OPTION_CHANGE,
-    "Override a directive of dkms.conf; may be repeated" },
+    "Override one directive of dkms.conf; may be repeated" },
   { NULL, "--config", "<file>", take_path, FIELD (config), DKMS_WORD_FILE, DKMS_OPTION_HEADERS,
-    "Kernel configuration to consult" },
+    "Use this file instead of the kernel's own configuration" },
   { NULL, "--kernelsourcedir", "<directory>", take_path, FIELD (kernelsourcedir), DKMS_WORD_DIRECTORY,
-    DKMS_OPTION_HEADERS, "Kernel build directory, for all kernels of this run" },
+    DKMS_OPTION_HEADERS, "Use this directory instead of each kernel's own headers" },
   { "-j", NULL, "<n>", take_text, FIELD (jobs), DKMS_WORD_TEXT, DKMS_OPTION_JOBS,
-    "Jobs at once, those of all builds together; 0: no limit" },
+    "Maximum number of jobs of all builds together; 0: no limit" },
   { NULL, "--no-depmod", NULL, take_flag, FIELD (no_depmod), DKMS_WORD_NONE, DKMS_OPTION_DEPMOD, "Do not run depmod" },
   { NULL, "--symlink-modules", NULL, take_flag, FIELD (symlink_modules), DKMS_WORD_NONE, DKMS_OPTION_PLACE,
-    "Install links in place of copies" },
+    "Install symbolic links into the tree instead of copies" },
   { NULL, "--modprobe-on-install", NULL, take_flag, FIELD (modprobe_on_install), DKMS_WORD_NONE, DKMS_OPTION_PLACE,
-    "Load the modules for this machine's hardware afterwards" },
+    "Load modules for this machine's hardware after an installation for the running kernel" },
   { NULL, "--rpm_safe_upgrade", NULL, take_flag, FIELD (rpm_safe_upgrade), DKMS_WORD_NONE, DKMS_OPTION_RPM,
-    "For scriptlets of rpm packages" },
+    "For scriptlets of rpm packages: keep what the new package installed when the old one is removed" },
   { NULL, "--dkmstree", "<directory>", take_path, FIELD (dkmstree), DKMS_WORD_DIRECTORY, DKMS_OPTION_ALWAYS,
-    "The tree (/var/lib/dkms)" },
+    "Where registered and built modules are kept (default: /var/lib/dkms)" },
   { NULL, "--sourcetree", "<directory>", take_path, FIELD (sourcetree), DKMS_WORD_DIRECTORY, DKMS_OPTION_ALWAYS,
-    "Sources of modules (/usr/src)" },
+    "Where sources of modules are kept (default: /usr/src)" },
   { NULL, "--installtree", "<directory>", take_path, FIELD (installtree), DKMS_WORD_DIRECTORY, DKMS_OPTION_ALWAYS,
-    "Modules of kernels (/lib/modules)" },
+    "Where modules of kernels are installed (default: " DKMS_MODULE_DIR ")" },
   { NULL, "--root", "<directory>", take_text, FIELD (root), DKMS_WORD_DIRECTORY, DKMS_OPTION_ALWAYS,
-    "Work on the system in that directory" },
+    "Work on the system in this directory" },
   { NULL, "--dry-run", NULL, take_flag, FIELD (dry_run), DKMS_WORD_NONE, DKMS_OPTION_CHANGE,
-    "Show what would be done, change nothing" },
+    "Print the planned steps and change nothing" },
   { NULL, "--verbose", NULL, take_flag, FIELD (verbose), DKMS_WORD_NONE, DKMS_OPTION_CHANGE,
-    "Show command lines, and what they print" },
+    "Print the commands that are run, and their output" },
   { "-q", "--quiet", NULL, take_flag, FIELD (quiet), DKMS_WORD_NONE, DKMS_OPTION_ALWAYS,
-    "No output at all, not even of errors" },
-  { NULL, "--debug", NULL, take_debug, 0, DKMS_WORD_NONE, DKMS_OPTION_ALWAYS, "Tell what goes on inside" },
+    "Print nothing, not even errors" },
+  { NULL, "--debug", NULL, take_debug, 0, DKMS_WORD_NONE, DKMS_OPTION_ALWAYS,
+    "Print debugging messages on standard error" },
   { "-V", "--version", NULL, take_flag, FIELD (version_asked), DKMS_WORD_NONE, DKMS_OPTION_ALWAYS,
     "Print the version" },
   { "-h", "--help", NULL, take_flag, FIELD (help), DKMS_WORD_NONE, DKMS_OPTION_ALWAYS,
-    "Print help, on a verb when one is given" },
+    "Print help, or the help of a verb" },
   { NULL, "--no-initrd", NULL, take_obsolete, 0, DKMS_WORD_NONE, DKMS_OPTION_ALWAYS, NULL },
   { NULL, "--no-clean-kernel", NULL, take_obsolete, 0, DKMS_WORD_NONE, DKMS_OPTION_ALWAYS, NULL },
   { NULL, "--no-prepare-kernel", NULL, take_obsolete, 0, DKMS_WORD_NONE, DKMS_OPTION_ALWAYS, NULL },

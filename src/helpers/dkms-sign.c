@@ -202,7 +202,7 @@ load_key_by_provider (const char *uri)
       OSSL_STORE_INFO_free (info);
     }
   if (store != NULL && key == NULL)
-    refuse ("There is no private key behind %s", uri);
+    refuse ("%s does not name a private key", uri);
   if (store != NULL)
     OSSL_STORE_close (store);
   UI_destroy_method (method);
@@ -264,7 +264,7 @@ load_certificate (const char *path)
     }
   BIO_free (file);
   if (certificate == NULL)
-    refuse ("%s is no X.509 certificate", path);
+    refuse ("%s is not an X.509 certificate", path);
   return certificate;
 }
 

@@ -455,7 +455,7 @@ forget_originals (const DkmsJob *job, DkmsTransaction *tx)
   g_autofree char *kernel_dir = g_path_get_dirname (dir);
   g_autofree char *stop = dkms_tree_path (job->settings, job->module, NULL);
 
-  dkms_ui_line (job->ui, "There is no kernel directory %s any more; nothing to delete in it.", job->kernel->dir);
+  dkms_ui_line (job->ui, "The kernel directory %s no longer exists; nothing to delete in it.", job->kernel->dir);
   if (!dkms_root_is_dir (job->settings->root, dir))
     return;
   dkms_ui_line (job->ui, "Deleting the archived original modules of kernel %s", job->kernel->release);

@@ -200,7 +200,7 @@ do_add (DkmsRun *run, const DkmsStep *step, GError **error)
   if (!dkms_root_is_dir (s->root, source) && !dkms_root_is_file (s->root, stub))
     return dkms_fail (error, DKMS_ERROR_NO_SOURCE, shown,
                       "Unpack the source there, or name its directory: dkms add <directory>",
-                      "There is no source directory %s", shown);
+                      "The source directory %s does not exist", shown);
   dkms_step_want_recipes (run);
   recipe = dkms_world_valid_recipe (run->world, step->module, step->version, target->kernel, target->arch, TRUE, error);
   if (recipe == NULL)
@@ -269,7 +269,7 @@ fail_no_kernel (const DkmsRun *run, const DkmsKernel *kernel, const char *shown,
     g_string_append_printf (advice, "%s %s", i > 0 ? "," : "", (char *)names->pdata[i]);
   g_string_append (advice, names->len > 0 ? "." : " none.");
   return dkms_fail (error, DKMS_ERROR_NO_HEADERS, kernel->source_dir, advice->str,
-                    "Kernel %s is not installed: there is no %s", kernel->release, shown);
+                    "Kernel %s is not installed: %s does not exist", kernel->release, shown);
 }
 
 gboolean
@@ -287,7 +287,7 @@ dkms_step_check_headers (const DkmsRun *run, const DkmsKernel *kernel, GError **
   package = dkms_distro_headers_package (s->distro, kernel->release);
   advice = g_strdup_printf ("Install %s, or name the directory with --kernelsourcedir.", package);
   return dkms_fail (error, DKMS_ERROR_NO_HEADERS, kernel->source_dir, advice,
-                    "The headers of kernel %s are missing: there is no %s/include", kernel->release,
+                    "The headers of kernel %s are missing: %s/include does not exist", kernel->release,
                     kernel->source_dir);
 }
 
@@ -705,8 +705,8 @@ do_install (DkmsRun *run, const DkmsStep *step, GError **error)
     job.force_version_override = TRUE;
   if (!dkms_root_is_dir (run->settings->root, job.kernel->dir))
     return dkms_fail (error, DKMS_ERROR_NO_KERNEL, job.kernel->dir,
-                      "Check the release with 'ls' there, or install that kernel.", "There is no kernel directory %s",
-                      job.kernel->dir);
+                      "Check the release with 'ls' there, or install that kernel.",
+                      "The kernel directory %s does not exist", job.kernel->dir);
   job.symvers = dkms_world_symvers (run->world, step->kernel, step->arch);
   if (!judge_build (run, step, &job, error))
     return FALSE;

@@ -140,7 +140,8 @@ dkms_tarball_open (const DkmsSettings *settings, const char *path, GError **erro
   self->settings = settings;
   self->tree_fd = -1;
   if (!dkms_is_file_at (AT_FDCWD, full))
-    return dkms_fail (error, DKMS_ERROR_NO_SOURCE, path, "Check the spelling.", "There is no archive %s", path), NULL;
+    return dkms_fail (error, DKMS_ERROR_NO_SOURCE, path, "Check the spelling.", "The archive %s does not exist", path),
+           NULL;
   self->work = dkms_work_new (settings, error);
   if (self->work == NULL)
     return NULL;

@@ -214,8 +214,8 @@ dkms_world_sandbox (DkmsWorld *self, const char *module, const char *version, co
   word = dkms_vars_get (query->vars, "sandbox", 0);
   if (*word == '\0' || dkms_sandbox_mode_parse (word, mode))
     return TRUE;
-  return dkms_fail (error, DKMS_ERROR_BAD_CONF, query->shown, "Say auto, strict or off.",
-                    "sandbox=%s in %s is no mode of the sandbox", word, query->shown);
+  return dkms_fail (error, DKMS_ERROR_BAD_CONF, query->shown, "Use auto, strict or off.",
+                    "Invalid value \"%s\" for sandbox in %s", word, query->shown);
 }
 
 static char *

@@ -174,7 +174,7 @@ def test_unknown_option_shows_the_usage(root):
 
 def test_paths_that_lead_nowhere_are_named(root, tmp_path):
     (tmp_path / "bare").mkdir()
-    for word, says in (("./nope", "There is no file or directory ./nope"), ("./bare", "./bare holds no dkms.conf"),
+    for word, says in (("./nope", "The file or directory ./nope does not exist"), ("./bare", "./bare holds no dkms.conf"),
                        ("bare/", "bare/ holds no dkms.conf")):
         result = root("add", word, cwd=tmp_path)
         assert result.rc == 1 and says in result.err, result
@@ -207,10 +207,14 @@ def test_verbose_shows_command_lines(root):
     assert "make -j" in root.ok("build", "foo/1.0", "-k", K1, "--force").out
 
 
-def test_debug_tells_more(root, tmp_path):
+def test_debug_prints_commands_on_stderr(root):
+    """And nothing of it on stdout, which scripts read."""
     root.source()
-    env = tools(tmp_path, depmod="exit 1\n")
-    root.ok("install", "foo/1.0", "-k", K1, "--debug", env=env)
+    result = root.ok("install", "foo/1.0", "-k", K1, "--debug")
+    assert re.search(r"DEBUG: .*process \d+: \S", result.err), result
+    assert "DEBUG" not in result.out
+    assert root.ok("status", "--debug").out == root.ok("status").out
+    assert "DEBUG" not in root.ok("install", "foo/1.0", "-k", K1, "--force").err
 
 
 def test_steps_on_stdout_warnings_on_stderr(root):

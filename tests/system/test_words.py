@@ -147,7 +147,7 @@ def test_answers_for_shells(root, tmp_path):
         return {line.split("\t")[0]: line.split("\t")[-1]
                 for line in output(DKMS, "--complete", "--root", root.path, *words).splitlines()}
 
-    assert ask("inst") == {"install": "Put a module in place, building it first if need be"}
+    assert ask("inst") == {"install": "Install a module, building it first if necessary"}
     assert ask("uninstall", "") == {"foo/1.0": "installed for 1 kernel"}
     assert ask("add", "") == {"foo/2.0": "source, not added", "bar/1.0": "source, not added", ":files": ":files"}
     assert set(ask("build", "f")) == {"foo/1.0", "foo/2.0", ":files"}
@@ -163,7 +163,7 @@ def test_answers_for_shells(root, tmp_path):
     assert ask("autoinstall", "") == {} and ask("build", "foo/1.0", "") == {} and ask("build", "--no-such=") == {}
     assert set(ask("kernel_")) == set() and "autoinstall" in ask(""), "what only hooks call is not offered"
     # Words that would act when they are complete do nothing here.
-    assert ask("--quiet", "--version", "--help", "--debug", "unb") == {"unbuild": "Uninstall, and delete what was compiled"}
+    assert ask("--quiet", "--version", "--help", "--debug", "unb") == {"unbuild": "Uninstall a module and delete its build"}
     # A tree elsewhere, a root that is not there.
     assert ask("--dkmstree", str(tmp_path / "empty"), "remove", "") == {}
     assert output(DKMS, "--complete", "--root", tmp_path / "none", "inst") == ""
