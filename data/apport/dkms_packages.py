@@ -63,7 +63,7 @@ def main():
     build = TREE / asked.module / asked.version / "build"
     log = read_log(build / "make.log")
     if log is not None and "Segmentation fault" in log:
-        give_up(1, "the compiler crashed; that is no fault of the package")
+        give_up(1, "the compiler crashed; the package did not cause that")
 
     report = apport.Report("Package")
     report["Package"] = f"{package} {version or '(not installed)'}"
