@@ -44,25 +44,6 @@ char *dkms_read_at (int dir_fd, const char *name, gsize limit, gsize *size, GErr
 /** As dkms_read_at() from what open() with DKMS_READ_FLAGS returned, -1 included; the descriptor stays the caller's. */
 char *dkms_read_fd (int fd, const char *name, gsize limit, gsize *size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/**
- * dkms_publish_at:
- * Writes @data beside @name, flushes it and renames it over @name: readers see the old content or
- * the new. The directory is flushed too.
- */
-gboolean dkms_publish_at (int dir_fd, const char *name, const void *data, gsize size, mode_t mode,
-                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/** As dkms_publish_at(), but what a crash leaves lies in @via_dir, a directory of the same file system. */
-gboolean dkms_publish_via_at (int via_dir, int dir_fd, const char *name, const void *data, gsize size, mode_t mode,
-                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/** Creates the file @name, which must not exist, with @data in it, and flushes it; its directory is not flushed. */
-gboolean dkms_write_new_at (int dir_fd, const char *name, const void *data, gsize size, mode_t mode,
-                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/** Flushes every file and directory below the directory @name, itself included. */
-gboolean dkms_flush_tree_at (int dir_fd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
 /** Creates @path and its parents (mode 0755 less umask) below @dir_fd; existing ones are fine. */
 gboolean dkms_mkdirs_at (int dir_fd, const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -71,38 +52,6 @@ gboolean dkms_remove_tree_at (int dir_fd, const char *name, GError **error) G_GN
 
 /** As dkms_remove_tree_at() on the way out of a failure, whose own error is the one to report. */
 void dkms_discard_tree_at (int dir_fd, const char *name);
-
-/**
- * dkms_copy_file_at:
- * Copies the regular file @from (links followed) to the new file @to, which must not exist. Data is
- * shared where the file system can. @mode is set exactly; with @flush the copy is on disk on return.
- */
-gboolean dkms_copy_file_at (int from_dir, const char *from, int to_dir, const char *to, mode_t mode, gboolean flush,
-                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/** As dkms_copy_file_at() with @flush; the copy has the mode and the times of @from. */
-gboolean dkms_copy_alike_at (int from_dir, const char *from, int to_dir, const char *to,
-                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/**
- * dkms_copy_tree_at:
- * Copies what is in the directory @from (a link to one is followed) into @to, which is created if
- * absent. Modes, times, symbolic links and, for root, owners are preserved; files in the way are
- * replaced, surplus ones stay. Devices and sockets are refused. Whoever may write to @from and puts a link in the place
- * of a file or directory meanwhile makes the copy fail: nothing below @from is followed, and modes and owners are those
- * of what was read. Links in the copy are not followed, but replaced.
- */
-gboolean dkms_copy_tree_at (int from_dir, const char *from, int to_dir, const char *to,
-                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-typedef struct {
-  uid_t uid;
-  gid_t gid;
-} DkmsOwner;
-
-/** As dkms_copy_tree_at(); with @owner (nullable) all of the copy belongs to him, and he may read and write it. */
-gboolean dkms_copy_tree_as_at (int from_dir, const char *from, int to_dir, const char *to, const DkmsOwner *owner,
-                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** Takes set-user-id, set-group-id and the write permission of group and others off everything below the directory
  * @name, itself included, on this file system. On failure some may still have them. */

@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/copy.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/publish.h"
 #include "base/unread.h"
 #include "build/build.h"
 #include "build/loadable.h"

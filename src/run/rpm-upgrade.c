@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "base/publish.h"
 #include "run/steps.h"
 
 /* Field @number, counted from 1, of the stat file of a process (proc(5)). Returns: (transfer full) (nullable) */

@@ -7,10 +7,12 @@
 #include <linux/openat2.h>
 #include <string.h>
 
+#include "base/copy.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "base/publish.h"
 #include "base/walk.h"
 #include "store/record.h"
 #include "store/transaction.h"

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/publish.h"
 #include "store/tree.h"
 
 static const char every_build[] = "locks/build/*";

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/publish.h"
 
 static void
 module_free (gpointer data)

@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/copy.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/publish.h"
 #include "store/transaction.h"
 #include "store/work.h"
 

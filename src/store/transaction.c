@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/copy.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/publish.h"
 #include "base/unread.h"
 
 typedef enum { STAGE_COPY, STAGE_PRESERVE, STAGE_LINK, STAGE_TEXT, STAGE_MOVE } StageKind;

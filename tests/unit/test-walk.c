@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/publish.h"
 #include "base/walk.h"
 
 enum { DEPTH = 3000, FEW_DESCRIPTORS = 24 };

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Copying, by sharing the data where the file system can. */
+#define _GNU_SOURCE
+#include "base/copy.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+
+/* Shares the data where the file system can, copies in the kernel otherwise. */
+static gboolean
+copy_data (int from, int to, const char *name, GError **error)
+{
+  char buffer[65536];
+
+  if (ioctl (to, FICLONE, from) == 0)
+    return TRUE;
+  for (;;)
+    {
+      ssize_t n = copy_file_range (from, NULL, to, NULL, 1 << 30, 0);
+
+      if (n == 0)
+        return TRUE;
+      if (n < 0 && (errno == ENOSPC || errno == EIO || errno == EDQUOT))
+        return dkms_fail_errno (error, "copy", name);
+      if (n < 0)
+        break; /* not between these file systems, or not on this kernel */
+    }
+  for (;;)
+    {
+      ssize_t n = read (from, buffer, sizeof buffer);
+
+      if (n < 0 && errno == EINTR)
+        continue;
+      if (n < 0)
+        return dkms_fail_errno (error, "read", name);
+      if (n == 0)
+        return TRUE;
+      if (!dkms_write_all (to, buffer, (gsize)n, name, error))
+        return FALSE;
+    }
+}
+
+/* Copies what the regular file @in holds to the new file @to of @to_dir; @from is for messages only. */
+static gboolean
+copy_opened (int in, const char *from, int to_dir, const char *to, mode_t mode, gboolean flush, GError **error)
+{
+  g_auto (DkmsFd) out = openat (to_dir, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+  if (out < 0)
+    return dkms_fail_errno (error, "create", to);
+  if (!copy_data (in, out, from, error))
+    goto undo;
+  if (fchmod (out, mode) < 0 || (flush && fsync (out) < 0))
+    {
+      dkms_fail_errno (error, "flush", to);
+      goto undo;
+    }
+  if (close (dkms_fd_steal (&out)) < 0)
+    {
+      dkms_fail_errno (error, "close", to);
+      goto undo;
+    }
+  return TRUE;
+
+undo:
+  (void)unlinkat (to_dir, to, 0);
+  return FALSE;
+}
+
+gboolean
+dkms_copy_file_at (int from_dir, const char *from, int to_dir, const char *to, mode_t mode, gboolean flush,
+                   GError **error)
+{
+  g_auto (DkmsFd) in = openat (from_dir, from, DKMS_READ_FLAGS);
+  struct stat st;
+
+  if (in < 0 || fstat (in, &st) < 0)
+    return dkms_fail_errno (error, "read", from);
+  if (!S_ISREG (st.st_mode))
+    return dkms_fail (error, DKMS_ERROR_IO, from, NULL, "Cannot copy %s: it is not a regular file", from);
+  return copy_opened (in, from, to_dir, to, mode, flush, error);
+}
+
+static gboolean
+set_times_at (int dir_fd, const char *name, const struct stat *st, GError **error)
+{
+  struct timespec times[2] = { st->st_atim, st->st_mtim };
+
+  return utimensat (dir_fd, name, times, AT_SYMLINK_NOFOLLOW) == 0 || dkms_fail_errno (error, "set the time of", name);
+}
+
+gboolean
+dkms_copy_alike_at (int from_dir, const char *from, int to_dir, const char *to, GError **error)
+{
+  struct stat st;
+
+  if (fstatat (from_dir, from, &st, 0) < 0)
+    return dkms_fail_errno (error, "read", from);
+  return dkms_copy_file_at (from_dir, from, to_dir, to, st.st_mode & 07777, TRUE, error)
+         && set_times_at (to_dir, to, &st, error);
+}
+
+static gboolean
+copy_link (int from_dir, int to_dir, const char *name, GError **error)
+{
+  g_autofree char *text = dkms_read_link_at (from_dir, name);
+
+  if (text == NULL)
+    return dkms_fail_errno (error, "read the link", name);
+  if (unlinkat (to_dir, name, 0) < 0 && errno != ENOENT)
+    return dkms_fail_errno (error, "replace", name);
+  if (symlinkat (text, to_dir, name) < 0)
+    return dkms_fail_errno (error, "create the link", name);
+  return TRUE;
+}
+
+static gboolean copy_dir (int from_dir, const char *from, int flags, int to_dir, const char *to, const DkmsOwner *owner,
+                          GError **error);
+
+static gboolean
+fail_replaced (const char *name, GError **error)
+{
+  return dkms_fail (error, DKMS_ERROR_IO, name, "Run the command again when nobody changes the directory.",
+                    "Cannot copy %s: it was replaced while it was copied", name);
+}
+
+/* Opens the entry @name, of which lstat() said @st, and reads @st again from what is open: the owner of the directory
+ * may have put a link or another file in its place meanwhile. */
+static int
+open_entry (int dir_fd, const char *name, struct stat *st, GError **error)
+{
+  g_auto (DkmsFd) fd = openat (dir_fd, name, DKMS_READ_FLAGS | O_NOFOLLOW);
+
+  if (fd < 0 || fstat (fd, st) < 0)
+    {
+      if (errno != ELOOP)
+        return dkms_fail_errno (error, "read", name), -1;
+      st->st_mode = S_IFLNK;
+    }
+  if (!S_ISREG (st->st_mode))
+    return fail_replaced (name, error), -1;
+  return dkms_fd_steal (&fd);
+}
+
+static gboolean
+copy_regular (int from_dir, int to_dir, const char *name, struct stat *st, const DkmsOwner *owner, GError **error)
+{
+  g_auto (DkmsFd) in = open_entry (from_dir, name, st, error);
+
+  if (in < 0)
+    return FALSE;
+  if (unlinkat (to_dir, name, 0) < 0 && errno != ENOENT)
+    return dkms_fail_errno (error, "replace", name);
+  /* Its new owner need not be somebody who may write to it all the same. */
+  mode_t mode = (st->st_mode & 07777) | (owner != NULL ? 0600 : 0);
+  return copy_opened (in, name, to_dir, name, mode, FALSE, error);
+}
+
+static gboolean
+copy_entry (int from_dir, int to_dir, const char *name, const DkmsOwner *owner, GError **error)
+{
+  struct stat st;
+
+  if (fstatat (from_dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    return dkms_fail_errno (error, "look at", name);
+  if (S_ISDIR (st.st_mode))
+    return copy_dir (from_dir, name, O_NOFOLLOW, to_dir, name, owner, error);
+  if (S_ISLNK (st.st_mode))
+    {
+      if (!copy_link (from_dir, to_dir, name, error))
+        return FALSE;
+    }
+  else if (S_ISREG (st.st_mode))
+    {
+      if (!copy_regular (from_dir, to_dir, name, &st, owner, error))
+        return FALSE;
+    }
+  else
+    return dkms_fail (error, DKMS_ERROR_IO, name, "Remove it from the source tree.",
+                      "Cannot copy %s: it is a device, a socket or a FIFO", name);
+
+  DkmsOwner wanted = owner != NULL ? *owner : (DkmsOwner){ st.st_uid, st.st_gid };
+  if (geteuid () == 0 && fchownat (to_dir, name, wanted.uid, wanted.gid, AT_SYMLINK_NOFOLLOW) < 0)
+    return dkms_fail_errno (error, "set the owner of", name);
+  return set_times_at (to_dir, name, &st, error);
+}
+
+gboolean
+dkms_copy_tree_at (int from_dir, const char *from, int to_dir, const char *to, GError **error)
+{
+  return dkms_copy_tree_as_at (from_dir, from, to_dir, to, NULL, error);
+}
+
+gboolean
+dkms_copy_tree_as_at (int from_dir, const char *from, int to_dir, const char *to, const DkmsOwner *owner,
+                      GError **error)
+{
+  return copy_dir (from_dir, from, 0, to_dir, to, owner, error);
+}
+
+/* The directory @name, created if absent. A link in its place, which an earlier copy may have left there, is replaced.
+ */
+static int
+make_copy_dir (int dir_fd, const char *name, GError **error)
+{
+  int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, fd;
+
+  if (mkdirat (dir_fd, name, 0755) < 0 && errno != EEXIST)
+    return dkms_fail_errno (error, "create the directory", name), -1;
+  fd = openat (dir_fd, name, flags);
+  if (fd < 0 && errno == ENOTDIR && dkms_is_link_at (dir_fd, name))
+    {
+      if (unlinkat (dir_fd, name, 0) < 0 || mkdirat (dir_fd, name, 0755) < 0)
+        return dkms_fail_errno (error, "replace", name), -1;
+      fd = openat (dir_fd, name, flags);
+    }
+  if (fd < 0)
+    dkms_fail_errno (error, "open the directory", name);
+  return fd;
+}
+
+/* @flags: O_NOFOLLOW where @from must not be a link */
+static gboolean
+copy_dir (int from_dir, const char *from, int flags, int to_dir, const char *to, const DkmsOwner *owner, GError **error)
+{
+  g_auto (DkmsFd) in = openat (from_dir, from, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
+  g_auto (DkmsFd) out = -1;
+  g_autoptr (GPtrArray) names = NULL;
+  struct stat st;
+
+  if (in < 0 && flags != 0 && errno == ENOTDIR)
+    return fail_replaced (from, error);
+  if (in < 0 || fstat (in, &st) < 0)
+    return dkms_fail_errno (error, "read the directory", from);
+  out = make_copy_dir (to_dir, to, error);
+  if (out < 0)
+    return FALSE;
+  names = dkms_list_dir_at (in, ".", error);
+  if (names == NULL)
+    return FALSE;
+  for (guint i = 0; i < names->len; i++)
+    if (!copy_entry (in, out, names->pdata[i], owner, error))
+      {
+        if (strcmp (from, ".") != 0)
+          g_prefix_error (error, "%s: ", from);
+        return FALSE;
+      }
+
+  struct timespec times[2] = { st.st_atim, st.st_mtim };
+  DkmsOwner wanted = owner != NULL ? *owner : (DkmsOwner){ st.st_uid, st.st_gid };
+  if (geteuid () == 0 && fchown (out, wanted.uid, wanted.gid) < 0)
+    return dkms_fail_errno (error, "set the owner of", to);
+  /* Whoever copies must be able to work in the copy, whatever the original says. */
+  if (fchmod (out, (st.st_mode & 07777) | 0700) < 0 || futimens (out, times) < 0)
+    return dkms_fail_errno (error, "set the mode of", to);
+  return TRUE;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Writing beside, flushing, renaming. */
+#define _GNU_SOURCE
+#include "base/publish.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/walk.h"
+
+/* A name beside @name that nobody has yet, so that a rename() stays on one file system. */
+static char *
+name_beside (const char *name)
+{
+  const char *slash = strrchr (name, '/');
+  int dir = slash != NULL ? (int)(slash + 1 - name) : 0;
+
+  return g_strdup_printf ("%.*s.%s.%08x", dir, name, name + dir, g_random_int ());
+}
+
+static int
+open_parent (int dir_fd, const char *name)
+{
+  g_autofree char *dir = g_path_get_dirname (name);
+
+  return openat (dir_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+gboolean
+dkms_write_new_at (int dir_fd, const char *name, const void *data, gsize size, mode_t mode, GError **error)
+{
+  g_auto (DkmsFd) fd = openat (dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+
+  if (fd < 0)
+    return dkms_fail_errno (error, "create", name);
+  if (!dkms_write_all (fd, data, size, name, error))
+    goto undo;
+  if (fchmod (fd, mode) < 0 || fsync (fd) < 0)
+    {
+      dkms_fail_errno (error, "flush", name);
+      goto undo;
+    }
+  if (close (dkms_fd_steal (&fd)) < 0)
+    {
+      dkms_fail_errno (error, "close", name);
+      goto undo;
+    }
+  return TRUE;
+
+undo:
+  (void)unlinkat (dir_fd, name, 0);
+  return FALSE;
+}
+
+/* Gives @beside of @from_dir the name @name in @dir_fd, for good. */
+static gboolean
+put_in_place (int from_dir, const char *beside, int dir_fd, const char *name, GError **error)
+{
+  g_auto (DkmsFd) parent = -1;
+
+  if (renameat (from_dir, beside, dir_fd, name) < 0)
+    {
+      dkms_fail_errno (error, "put in place", name);
+      (void)unlinkat (from_dir, beside, 0);
+      return FALSE;
+    }
+  parent = open_parent (dir_fd, name);
+  if (parent < 0 || fsync (parent) < 0)
+    return dkms_fail_errno (error, "flush the directory of", name);
+  return TRUE;
+}
+
+gboolean
+dkms_publish_at (int dir_fd, const char *name, const void *data, gsize size, mode_t mode, GError **error)
+{
+  g_autofree char *beside = name_beside (name);
+
+  return dkms_write_new_at (dir_fd, beside, data, size, mode, error)
+         && put_in_place (dir_fd, beside, dir_fd, name, error);
+}
+
+gboolean
+dkms_publish_via_at (int via_dir, int dir_fd, const char *name, const void *data, gsize size, mode_t mode,
+                     GError **error)
+{
+  g_autofree char *base = g_path_get_basename (name);
+  g_autofree char *beside = name_beside (base);
+
+  return dkms_write_new_at (via_dir, beside, data, size, mode, error)
+         && put_in_place (via_dir, beside, dir_fd, name, error);
+}
+
+static gboolean
+flush_entry (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path, gpointer data,
+             GError **error)
+{
+  g_auto (DkmsFd) fd = -1;
+
+  if (event == DKMS_WALK_LEAVE || (event == DKMS_WALK_FILE && !S_ISREG (st->st_mode)))
+    return TRUE; /* a link is flushed with its directory */
+  fd = openat (dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  return (fd >= 0 && fsync (fd) == 0) || dkms_fail_errno (error, "flush", path);
+}
+
+gboolean
+dkms_flush_tree_at (int dir_fd, const char *name, GError **error)
+{
+  return dkms_walk_at (dir_fd, name, flush_entry, NULL, error);
+}
