@@ -202,13 +202,24 @@ dkms_process_start (const DkmsCommand *command, GPid *pid, GError **error)
   return TRUE;
 }
 
+int
+dkms_process_interrupted_by (void)
+{
+  static const int ends[] = { SIGINT, SIGTERM, SIGHUP };
+  sigset_t mask, pending;
+
+  if (sigprocmask (SIG_BLOCK, NULL, &mask) < 0 || sigpending (&pending) < 0)
+    return 0;
+  for (gsize i = 0; i < G_N_ELEMENTS (ends); i++)
+    if (sigismember (&mask, ends[i]) == 1 && sigismember (&pending, ends[i]) == 1)
+      return ends[i];
+  return 0;
+}
+
 gboolean
 dkms_process_is_interrupted (void)
 {
-  sigset_t mask, pending;
-
-  return sigprocmask (SIG_BLOCK, NULL, &mask) == 0 && sigismember (&mask, SIGTERM) == 1 && sigpending (&pending) == 0
-         && (sigismember (&pending, SIGINT) == 1 || sigismember (&pending, SIGTERM) == 1);
+  return dkms_process_interrupted_by () != 0;
 }
 
 /* A run that blocks SIGINT and SIGTERM passes them on to what it waits for. */

@@ -53,7 +53,15 @@ char **dkms_process_speak_english (char **env);
  */
 gboolean dkms_process_start (const DkmsCommand *command, GPid *pid, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** Returns: whether SIGINT or SIGTERM waits while both are blocked, because a run wants to end in good order */
+/**
+ * dkms_process_interrupted_by:
+ *
+ * A run blocks SIGINT, SIGTERM and SIGHUP to end in good order. Whatever waits without end must ask this now and then.
+ *
+ * Returns: the number of one of these signals that is blocked and pending; 0: none
+ */
+int dkms_process_interrupted_by (void);
+/** Returns: whether there is such a signal */
 gboolean dkms_process_is_interrupted (void);
 
 /** Waits for @pid. Returns: its exit status; 128 + signal number if a signal ended it */

@@ -14,6 +14,9 @@
 #include "install/job.h"
 #include "store/transaction.h"
 
+/* The whole tree is read so many times before its modules are read one by one. */
+enum { WHOLE_TRIES = 3 };
+
 typedef struct {
   const DkmsSettings *settings;
   DkmsUi *ui;
@@ -252,15 +255,16 @@ is_name (const char *word)
   return word != NULL && *word != '\0' && strpbrk (word, "*?[\\") == NULL && dkms_tree_check_name ("", word, NULL);
 }
 
+/* One module, or all that the request selects. @only: (nullable): the one */
 static DkmsState *
-read_selected (const DkmsSettings *settings, const DkmsRequest *request, GError **error)
+read_selected (const DkmsSettings *settings, const DkmsRequest *request, const char *only, GError **error)
 {
   DkmsState *state;
 
   /* Only a name that can be one is looked up; what can be none is compared with those that are there. */
   if (is_name (request->module) && (request->version == NULL || is_name (request->version)))
     return dkms_state_read_most (settings, request->module, request->version, error);
-  state = dkms_state_read_most (settings, NULL, NULL, error);
+  state = dkms_state_read_most (settings, only, NULL, error);
   for (guint i = state != NULL ? state->versions->len : 0; i-- > 0;)
     {
       const DkmsVersion *v = state->versions->pdata[i];
@@ -270,51 +274,184 @@ read_selected (const DkmsSettings *settings, const DkmsRequest *request, GError 
   return state;
 }
 
-/* A line that is missing must not pass for a module that is. */
+/* A line that is missing must not pass for a module that is. @state: (nullable) */
 static gboolean
 report_unread (DkmsUi *ui, const DkmsState *state, GError **error)
 {
   g_autoptr (GError) other = NULL;
-  gboolean complete = state->unread->len == 0;
+  guint count = state != NULL ? state->unread->len : 0;
 
-  for (guint i = 0; i < state->unread->len; i++)
+  for (guint i = 0; i < count; i++)
     dkms_ui_error (ui, ((const DkmsUnread *)state->unread->pdata[i])->error);
-  if (!dkms_unread_check (&other) && complete)
+  if (!dkms_unread_check (&other) && count == 0)
     return g_propagate_error (error, g_steal_pointer (&other)), FALSE;
   if (other != NULL)
     dkms_ui_error (ui, other);
-  return complete
+  return count == 0
          || dkms_fail (error, DKMS_ERROR_IO, NULL, "Repair what the errors above name, and run it again.",
                        "The status is incomplete: some modules could not be read");
+}
+
+/* What is to be printed: for each target of the request the lines of versions, then those of kernels that are served by
+ * another one's build; see place_of(). What the recipes were read with is told before. */
+typedef struct {
+  GArray *first;    /* kept notes */
+  GPtrArray *lists; /* of kept lines */
+  char *hidden;
+  gboolean pending;
+  /* What it was made of; freed after it is printed, which is cheaper. (nullable) */
+  DkmsState *state; /* its `unread` is reported in the end */
+  DkmsWorld *world;
+  GHashTable *records;
+} Answer;
+
+static void
+answer_init (Answer *self, const DkmsRequest *request)
+{
+  self->first = dkms_ui_kept_new ();
+  self->lists = g_ptr_array_new_with_free_func ((GDestroyNotify)g_array_unref);
+  for (guint t = 0; t < MAX (request->targets->len, 1); t++)
+    for (int i = 0; i < 2; i++)
+      g_ptr_array_add (self->lists, dkms_ui_kept_new ());
+}
+
+static void
+answer_clear (Answer *self)
+{
+  g_array_unref (self->first);
+  g_ptr_array_unref (self->lists);
+  g_free (self->hidden);
+  g_clear_pointer (&self->records, g_hash_table_unref);
+  g_clear_pointer (&self->world, dkms_world_free);
+  g_clear_pointer (&self->state, dkms_state_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Answer, answer_clear)
+
+static GArray *
+place_of (const Answer *self, guint target, gboolean weak)
+{
+  return self->lists->pdata[2 * target + (weak ? 1 : 0)];
+}
+
+/* Reads @only, or all, and adds what there is to say about it. A commit may happen meanwhile. */
+static gboolean
+read_once (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, const char *only, Answer *answer,
+           GError **error)
+{
+  DkmsState *state = answer->state = read_selected (settings, request, only, error);
+  const DkmsTarget everything = { NULL, NULL };
+
+  answer->world = dkms_world_new (settings, ui);
+  answer->records = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify)dkms_record_free);
+  Status self = { settings, ui, answer->world, answer->records, &answer->hidden };
+  if (state == NULL)
+    return FALSE;
+  ui->kept = answer->first;
+  read_records (&self, state, request);
+  for (guint t = 0; t < MAX (request->targets->len, 1); t++)
+    {
+      const DkmsTarget *filter = request->targets->len > 0 ? request->targets->pdata[t] : &everything;
+      ui->kept = place_of (answer, t, FALSE);
+      for (guint i = 0; i < state->versions->len; i++)
+        print_version (&self, state->versions->pdata[i], filter);
+      ui->kept = place_of (answer, t, TRUE);
+      print_weak (&self, state, filter);
+    }
+  ui->kept = NULL;
+  return TRUE;
+}
+
+static void
+append_kept (GArray *to, const GArray *from)
+{
+  for (guint i = 0; i < from->len; i++)
+    {
+      const DkmsUiKept *each = &g_array_index (from, DkmsUiKept, i);
+      DkmsUiKept copy = { each->voice, g_strdup (each->text) };
+      g_array_append_val (to, copy);
+    }
+}
+
+/* Reads until no commit came in between, at most @tries times (0: without limit), and adds what it read to @whole.
+ * Returns: 1 done, 0 not done, -1 with an error */
+static int
+read_steadily (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, const char *only, guint tries,
+               Answer *whole, GError **error)
+{
+  for (guint i = 0; tries == 0 || i < tries; i++)
+    {
+      g_auto (Answer) answer = { 0 };
+      g_autoptr (GError) local = NULL;
+      guint mark = dkms_unread_mark ();
+      DkmsReading reading;
+
+      answer_init (&answer, request);
+      dkms_reading_begin (&reading, settings, ui);
+      gboolean ok = read_once (settings, ui, request, only, &answer, &local);
+      if (!dkms_reading_end (&reading))
+        {
+          dkms_unread_drop (mark);
+          continue;
+        }
+      if (!ok)
+        return g_propagate_error (error, g_steal_pointer (&local)), -1;
+      answer.pending = reading.pending;
+      if (only == NULL)
+        {
+          Answer empty = *whole;
+          *whole = answer;
+          answer = empty;
+          return 1;
+        }
+      whole->pending |= answer.pending;
+      if (whole->hidden == NULL)
+        whole->hidden = g_steal_pointer (&answer.hidden);
+      append_kept (whole->first, answer.first);
+      for (guint l = 0; l < answer.lists->len; l++)
+        append_kept (whole->lists->pdata[l], answer.lists->pdata[l]);
+      if (whole->state == NULL)
+        whole->state = g_steal_pointer (&answer.state);
+      else
+        g_ptr_array_extend_and_steal (whole->state->unread, g_ptr_array_ref (answer.state->unread));
+      return 1;
+    }
+  return 0;
+}
+
+/* Where one commit follows the other, each module is read by itself: its lines are true, though for another moment
+ * than those of its neighbours. */
+static gboolean
+read_by_module (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, Answer *whole, GError **error)
+{
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, settings->dkms_tree, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    if (*(const char *)names->pdata[i] != '.' && matches (request->module, names->pdata[i])
+        && read_steadily (settings, ui, request, names->pdata[i], 0, whole, error) < 0)
+      return FALSE;
+  return names != NULL || (fd < 0 && dkms_fail_errno (error, "read the tree", settings->dkms_tree));
 }
 
 gboolean
 dkms_status (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, GError **error)
 {
-  g_autoptr (DkmsLock) lock = dkms_lock_take (settings, ui, "lock", FALSE, error);
-  g_autoptr (DkmsState) state = lock != NULL ? read_selected (settings, request, error) : NULL;
-  g_autoptr (DkmsWorld) world = dkms_world_new (settings, ui);
-  g_autoptr (GHashTable) records = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify)dkms_record_free);
-  g_autofree char *hidden = NULL;
-  Status self = { settings, ui, world, records, &hidden };
-  const DkmsTarget everything = { NULL, NULL };
+  gboolean one = is_name (request->module) && (request->version == NULL || is_name (request->version));
+  g_auto (Answer) answer = { 0 };
 
-  if (state == NULL)
+  answer_init (&answer, request);
+  int done = read_steadily (settings, ui, request, NULL, one ? 0 : WHOLE_TRIES, &answer, error);
+  if (done < 0 || (done == 0 && !read_by_module (settings, ui, request, &answer, error)))
     return FALSE;
-  if (dkms_transaction_pending (settings))
+  if (answer.pending)
     dkms_ui_note (ui,
                   "A change was interrupted and is half done; the next dkms command that changes something finishes "
                   "or undoes it.");
-  read_records (&self, state, request);
-  for (guint t = 0; t < MAX (request->targets->len, 1); t++)
-    {
-      const DkmsTarget *filter = request->targets->len > 0 ? request->targets->pdata[t] : &everything;
-      for (guint i = 0; i < state->versions->len; i++)
-        print_version (&self, state->versions->pdata[i], filter);
-      print_weak (&self, state, filter);
-    }
-  if (hidden != NULL)
-    dkms_ui_warn (ui, "Cannot look at %s. Differences between built and installed modules are not shown.%s", hidden,
-                  geteuid () != 0 ? "\nRun 'dkms status' as root to see them." : "");
-  return report_unread (ui, state, error);
+  dkms_ui_tell_kept (ui, answer.first);
+  for (guint i = 0; i < answer.lists->len; i++)
+    dkms_ui_tell_kept (ui, answer.lists->pdata[i]);
+  if (answer.hidden != NULL)
+    dkms_ui_warn (ui, "Cannot look at %s. Differences between built and installed modules are not shown.%s",
+                  answer.hidden, geteuid () != 0 ? "\nRun 'dkms status' as root to see them." : "");
+  return report_unread (ui, answer.state, error);
 }

@@ -55,6 +55,15 @@ typedef struct {
   int caught;  /* the signal that ends the run; 0: none */
 } Schedule;
 
+static void
+take_signal (Schedule *self)
+{
+  struct signalfd_siginfo info;
+
+  if (read (self->signals, &info, sizeof info) == (ssize_t)sizeof info)
+    self->caught = (int)info.ssi_signo;
+}
+
 /* ---- chains ---- */
 
 static void
@@ -311,6 +320,13 @@ end_step (Schedule *self, guint id, GError *error)
       decide (self, id, OUTCOME_DONE);
       return;
     }
+  if (error->domain == DKMS_ERROR && error->code == DKMS_ERROR_INTERRUPTED)
+    {
+      take_signal (self); /* that the run was interrupted is reported once, in the end */
+      run->codes[id] = run->exit_code (error);
+      decide (self, id, OUTCOME_BLOCKED);
+      return;
+    }
   speak_for (self, id);
   run->codes[id] = run->exit_code (error);
   tell_failure (run->ui, error);
@@ -512,15 +528,6 @@ all_decided (const Schedule *self)
   return TRUE;
 }
 
-static void
-take_signal (Schedule *self)
-{
-  struct signalfd_siginfo info;
-
-  if (read (self->signals, &info, sizeof info) == (ssize_t)sizeof info)
-    self->caught = (int)info.ssi_signo;
-}
-
 /* Waits until something happens, and takes note of it. */
 static void
 wait_for_events (Schedule *self)
@@ -581,7 +588,8 @@ stop_all (Schedule *self, GError **error)
       if (self->run->outcomes[i] <= OUTCOME_RUNNING)
         self->run->outcomes[i] = OUTCOME_BLOCKED;
     }
-  if (!dkms_transaction_recover (self->run->settings, self->run->ui, &local))
+  /* While another run holds the tree's lock, that run recovers: nobody who wants to end waits for it. */
+  if (!dkms_transaction_try_recover (self->run->settings, self->run->ui, &local))
     dkms_ui_warn (self->run->ui, "%s.", local->message);
   /* Without it what was installed would not be found at the next start. */
   for (guint i = 0; i < count; i++)
@@ -637,6 +645,7 @@ dkms_schedule (DkmsRun *run, GError **error)
   sigset_t ends, before;
   gboolean ok = TRUE;
 
+  (void)fflush (stdout); /* while a signal can still end us if nobody reads */
   (void)sigemptyset (&ends);
   add_unless_ignored (&ends, SIGINT);
   add_unless_ignored (&ends, SIGTERM);
@@ -655,6 +664,7 @@ dkms_schedule (DkmsRun *run, GError **error)
   measure_ways (&self);
   g_qsort_with_data (by_way, (int)count, sizeof *by_way, compare_ways, way);
   self.board = dkms_board_new (run->ui, count_pieces (&self));
+  run->ui->guarded = TRUE;
 
   for (;;)
     {
@@ -672,6 +682,7 @@ dkms_schedule (DkmsRun *run, GError **error)
     take_signal (&self);
   if (self.caught != 0)
     ok = stop_all (&self, error);
+  run->ui->guarded = FALSE;
   (void)sigprocmask (SIG_SETMASK, &before, NULL);
   return ok;
 }

@@ -4,13 +4,13 @@
 #include "store/loan.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "base/publish.h"
 #include "store/tree.h"
 
@@ -54,17 +54,6 @@ dkms_loan_name (const DkmsLoan *self)
   return self->name;
 }
 
-/* The signals that end a run are blocked in it; those who borrowed had them, too. */
-static gboolean
-is_interrupted (void)
-{
-  sigset_t pending;
-
-  return sigpending (&pending) == 0
-         && (sigismember (&pending, SIGINT) == 1 || sigismember (&pending, SIGTERM) == 1
-             || sigismember (&pending, SIGHUP) == 1);
-}
-
 void
 dkms_loan_close (DkmsLoan *self)
 {
@@ -72,7 +61,7 @@ dkms_loan_close (DkmsLoan *self)
     return;
   if (self->fd >= 0)
     {
-      while (flock (self->fd, LOCK_EX | LOCK_NB) < 0 && !is_interrupted ())
+      while (flock (self->fd, LOCK_EX | LOCK_NB) < 0 && !dkms_process_is_interrupted ())
         g_usleep (20000);
       (void)unlinkat (self->work->fd, self->file, 0);
       (void)close (self->fd);

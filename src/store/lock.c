@@ -5,21 +5,27 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/process.h"
+#include "base/unread.h"
 #include "store/loan.h"
 #include "store/tree.h"
 
-enum { COMMIT_PATIENCE_MS = 2000, NESTED_PATIENCE_S = 30, MOST_ANCESTORS = 256 };
+enum { COMMIT_PATIENCE_S = 2, NESTED_PATIENCE_S = 30, MOST_ANCESTORS = 256 };
+/* How often a lock that is held is tried again. Commits are short. */
+enum { COMMIT_RETRY_MS = 5, RETRY_MS = 20 };
 
 /* A run about many modules holds many at once: each keeps one descriptor. */
 struct DkmsLock {
-  int fd;               /* -1: there is nothing to lock yet */
+  int fd;               /* -1: it is borrowed */
   const DkmsRoot *root; /* outlives the lock */
   char *path;           /* of the lock file, inside the root */
   gboolean goes;        /* the file is deleted in the end */
+  gboolean was_public;  /* other users could open the file until now */
   int loan;             /* -1: not borrowed (store/loan.h); then fd is -1, too */
   DkmsLock *turn;       /* (nullable): among those who borrow it exclusively */
 };
@@ -96,25 +102,25 @@ is_nested (void)
   return known;
 }
 
-/* Who holds a lock on @fd, as the kernel lists it (proc_locks(5)): one that waits for us if there is one. 0: unknown */
+/* Who holds a lock on the file @st, as the kernel lists it (proc_locks(5)): one that waits for us if there is one. 0:
+ * unknown, or nobody */
 static pid_t
-holder_of (int fd, gboolean *waits_for_us)
+find_holder (const struct stat *st, gboolean *waits_for_us)
 {
   g_autoptr (GString) text = g_string_new (NULL);
   g_auto (DkmsFd) list = open ("/proc/locks", O_RDONLY | O_CLOEXEC);
   char chunk[4096];
-  struct stat st;
   ssize_t n;
   pid_t holder = 0;
 
   *waits_for_us = FALSE;
-  if (list < 0 || fstat (fd, &st) < 0)
+  if (list < 0)
     return 0;
   while ((n = read (list, chunk, sizeof chunk)) > 0)
     g_string_append_len (text, chunk, n);
   g_auto (GStrv) lines = g_strsplit (text->str, "\n", -1);
   /* The device may be another one than stat(2) tells (btrfs, overlays). */
-  g_autofree char *inode = g_strdup_printf (":%" G_GUINT64_FORMAT, (guint64)st.st_ino);
+  g_autofree char *inode = g_strdup_printf (":%" G_GUINT64_FORMAT, (guint64)st->st_ino);
   for (char **line = lines; *line != NULL && !*waits_for_us; line++)
     {
       char kind[16], where[64];
@@ -129,6 +135,15 @@ holder_of (int fd, gboolean *waits_for_us)
   return holder;
 }
 
+static pid_t
+holder_of (int fd, gboolean *waits_for_us)
+{
+  struct stat st;
+
+  *waits_for_us = FALSE;
+  return fstat (fd, &st) == 0 ? find_holder (&st, waits_for_us) : 0;
+}
+
 static const char *
 subject_of (const char *name)
 {
@@ -138,10 +153,8 @@ subject_of (const char *name)
 }
 
 static void
-say_whom (int fd, DkmsUi *ui, const char *name)
+say_whom (pid_t pid, DkmsUi *ui, const char *name)
 {
-  gboolean waits_for_us;
-  pid_t pid = holder_of (fd, &waits_for_us);
   g_autofree char *holder = pid > 0 ? describe (pid) : g_strdup ("unknown");
 
   dkms_ui_note (ui, "Waiting for another run that works on %s (process %s)", subject_of (name), holder);
@@ -160,20 +173,34 @@ lock_free (DkmsLock *self)
   g_free (self);
 }
 
-/* Opens the lock file @path. Returns: FALSE with an error; *fd is -1 when a reader finds none */
+/* Takes the permissions of other users off a file or directory. Returns: whether there were any. A file that is not
+ * ours keeps them: whoever owns the tree can do with it what he wants anyway. */
 static gboolean
-open_lock (const DkmsSettings *settings, const char *path, gboolean create, int *fd, GError **error)
+make_private (int fd)
 {
-  g_autofree char *shown = dkms_root_host_path (settings->root, path);
-  g_autofree char *dir = g_path_get_dirname (path);
-  g_autofree char *name = g_path_get_basename (path);
-  g_auto (DkmsFd) dir_fd = create ? dkms_root_open_dir (settings->root, dir, TRUE, error) : -1;
+  struct stat st;
 
-  if (create && dir_fd < 0)
+  return fstat (fd, &st) == 0 && (st.st_mode & 077) != 0 && fchmod (fd, st.st_mode & 0700) == 0;
+}
+
+/* Opens the lock file of @self, and creates it if it is absent. */
+static gboolean
+open_lock (DkmsLock *self, gboolean of_module, GError **error)
+{
+  g_autofree char *shown = dkms_root_host_path (self->root, self->path);
+  g_autofree char *dir = g_path_get_dirname (self->path);
+  g_autofree char *name = g_path_get_basename (self->path);
+  g_auto (DkmsFd) dir_fd = dkms_root_open_dir (self->root, dir, TRUE, error);
+
+  if (dir_fd < 0)
     return FALSE;
-  *fd = create ? openat (dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644)
-               : dkms_root_openat (settings->root, path, O_RDONLY, 0);
-  return *fd >= 0 || !create || dkms_fail_errno (error, "open the lock", shown);
+  if (of_module)
+    (void)make_private (dir_fd);
+  self->fd = openat (dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (self->fd < 0)
+    return dkms_fail_errno (error, "open the lock", shown);
+  self->was_public = make_private (self->fd);
+  return TRUE;
 }
 
 static gboolean
@@ -188,6 +215,7 @@ dkms_fail_lock (const DkmsRoot *root, const char *path, GError **error)
   int code = errno;
   g_autofree char *shown = dkms_root_host_path (root, path);
 
+  errno = code;
   if (!has_no_locks (code))
     return dkms_fail_errno (error, "lock", shown);
   return dkms_fail (error, DKMS_ERROR_IO, shown,
@@ -218,22 +246,44 @@ check_circle (const DkmsLock *self, const char *name, gint64 since, GError **err
                     subject_of (name), holder, NESTED_PATIENCE_S);
 }
 
-/* Returns: 1 taken, -1 with an error */
-static int
-wait_for (const DkmsLock *self, const char *name, int how, GError **error)
+static gboolean
+fail_interrupted (const DkmsLock *self, int number, GError **error)
 {
+  g_autofree char *shown = dkms_root_host_path (self->root, self->path);
+  g_autofree char *message = g_strdup_printf ("Interrupted while waiting for the lock %s", shown);
+
+  return dkms_fail_full (error, DKMS_ERROR_INTERRUPTED, 128 + number, self->path, NULL, message);
+}
+
+/* Tries again and again, because a signal that is blocked would not end a flock(2) that waits. Returns: 1 taken, -1
+ * with an error */
+static int
+wait_for (const DkmsLock *self, DkmsUi *ui, const char *name, int how, GError **error)
+{
+  gboolean of_module = strchr (name, '/') != NULL, told = ui == NULL, waits_for_us;
   gint64 since = g_get_monotonic_time ();
 
-  while (flock (self->fd, is_nested () ? how | LOCK_NB : how) < 0)
+  for (;;)
     {
-      if (errno == EWOULDBLOCK && strchr (name, '/') != NULL && !check_circle (self, name, since, error))
-        return -1;
-      if (errno == EWOULDBLOCK)
-        g_usleep (20000);
-      else if (errno != EINTR)
+      gint64 now = g_get_monotonic_time ();
+      int number = dkms_process_interrupted_by ();
+
+      if (number != 0)
+        return fail_interrupted (self, number, error), -1;
+      /* Commits are short: only one that is not is worth a word. */
+      if (!told && (of_module || now - since > (gint64)COMMIT_PATIENCE_S * G_USEC_PER_SEC))
+        {
+          say_whom (holder_of (self->fd, &waits_for_us), ui, name);
+          told = TRUE;
+        }
+      g_usleep ((of_module || told ? RETRY_MS : COMMIT_RETRY_MS) * 1000);
+      if (flock (self->fd, how | LOCK_NB) == 0)
+        return 1;
+      if (errno != EWOULDBLOCK && errno != EINTR)
         return dkms_fail_lock (self->root, self->path, error), -1;
+      if (of_module && is_nested () && !check_circle (self, name, since, error))
+        return -1;
     }
-  return 1;
 }
 
 /* Takes the lock. Returns: 1 taken or borrowed, 0 busy, -1 with an error */
@@ -242,12 +292,10 @@ take (DkmsLock *self, const DkmsSettings *settings, DkmsUi *ui, const char *name
       GError **error)
 {
   static gint64 busy_since; /* for those who try again and again; 0: they had what they wanted last */
-  gboolean of_module = strchr (name, '/') != NULL;
+  gboolean of_module = strchr (name, '/') != NULL, waits_for_us;
 
   if (flock (self->fd, how | LOCK_NB) == 0)
     return busy_since = 0, 1;
-  if (how == LOCK_SH && !of_module && has_no_locks (errno))
-    return 1; /* where nobody can lock, nobody changes what we read */
   if (errno != EWOULDBLOCK)
     return dkms_fail_lock (self->root, self->path, error), -1;
   if (of_module && (self->loan = dkms_loan_borrow (settings, name)) >= 0)
@@ -256,16 +304,22 @@ take (DkmsLock *self, const DkmsSettings *settings, DkmsUi *ui, const char *name
     busy_since = g_get_monotonic_time ();
   if (of_module && !check_circle (self, name, wait ? g_get_monotonic_time () : busy_since, error))
     return -1;
-  /* Commits are short: only one that is not is worth a word. */
-  for (int tries = 0; wait && !of_module && tries < COMMIT_PATIENCE_MS / 5; tries++)
-    {
-      g_usleep (5000);
-      if (flock (self->fd, how | LOCK_NB) == 0)
-        return 1;
-    }
+  if (wait)
+    return wait_for (self, ui, name, how, error);
   if (ui != NULL)
-    say_whom (self->fd, ui, name);
-  return wait ? wait_for (self, name, how, error) : 0;
+    say_whom (holder_of (self->fd, &waits_for_us), ui, name);
+  return 0;
+}
+
+/* Only with the lock held exclusively. Returns: whether the file has no name any more */
+static gboolean
+delete_lock (const DkmsLock *self)
+{
+  g_autofree char *dir = g_path_get_dirname (self->path);
+  g_autofree char *name = g_path_get_basename (self->path);
+  g_auto (DkmsFd) dir_fd = dkms_root_openat (self->root, dir, O_RDONLY | O_DIRECTORY, 0);
+
+  return dir_fd >= 0 && unlinkat (dir_fd, name, 0) == 0;
 }
 
 static DkmsLock *lock_take (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean exclusive,
@@ -288,7 +342,7 @@ static DkmsLock *
 lock_take (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean exclusive, gboolean wait,
            GError **error)
 {
-  gboolean of_module = strchr (name, '/') != NULL, create = exclusive || of_module;
+  gboolean of_module = strchr (name, '/') != NULL;
   DkmsLock *self = g_new0 (DkmsLock, 1);
   int taken;
   struct stat st;
@@ -299,10 +353,8 @@ lock_take (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean 
   self->goes = exclusive && of_module;
   for (;;)
     {
-      if (!open_lock (settings, self->path, create, &self->fd, error))
+      if (!open_lock (self, of_module, error))
         break;
-      if (self->fd < 0)
-        return self; /* a reader of a tree that nobody has written yet */
       taken = take (self, settings, ui, name, exclusive ? LOCK_EX : LOCK_SH, wait, error);
       if (taken <= 0)
         break;
@@ -312,9 +364,17 @@ lock_take (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean 
             return self;
           break;
         }
-      if (fstat (self->fd, &st) == 0 && st.st_nlink > 0)
+      if (fstat (self->fd, &st) < 0)
+        {
+          int code = errno;
+          g_autofree char *shown = dkms_root_host_path (self->root, self->path);
+          errno = code;
+          dkms_fail_errno (error, "look at the lock", shown);
+          break;
+        }
+      if (st.st_nlink > 0 && !(exclusive && self->was_public && delete_lock (self)))
         return self;
-      /* Its holder deleted the file while we waited: what we hold is nobody's lock any more. */
+      /* We or its last holder deleted the file: what we hold is nobody's lock any more. */
       (void)close (dkms_fd_steal (&self->fd));
     }
   lock_free (self);
@@ -333,15 +393,36 @@ dkms_lock_try (const DkmsSettings *settings, DkmsUi *ui, const char *name, gbool
   return lock_take (settings, ui, name, exclusive, FALSE, error);
 }
 
-static void
-delete_lock (const DkmsLock *self)
+/* For those who cannot open the lock. */
+static pid_t
+find_holder_by_name (const DkmsSettings *settings, const char *name)
 {
-  g_autofree char *dir = g_path_get_dirname (self->path);
-  g_autofree char *name = g_path_get_basename (self->path);
-  g_auto (DkmsFd) dir_fd = dkms_root_openat (self->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_autofree char *path = dkms_tree_path (settings, ".dkms", name, NULL);
+  gboolean waits_for_us;
+  struct stat st;
 
-  if (dir_fd >= 0)
-    (void)unlinkat (dir_fd, name, 0);
+  return dkms_root_stat (settings->root, path, &st) == 0 ? find_holder (&st, &waits_for_us) : 0;
+}
+
+gboolean
+dkms_lock_is_held (const DkmsSettings *settings, const char *name)
+{
+  g_autofree char *path = dkms_tree_path (settings, ".dkms", name, NULL);
+  guint mark = dkms_unread_mark ();
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, path, DKMS_READ_FLAGS | O_NOFOLLOW, 0);
+
+  if (fd >= 0)
+    return flock (fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+  if (errno != EACCES)
+    return FALSE;
+  dkms_unread_drop (mark); /* nothing is to be read in it */
+  return find_holder_by_name (settings, name) > 0;
+}
+
+void
+dkms_lock_say_holder (const DkmsSettings *settings, DkmsUi *ui, const char *name)
+{
+  say_whom (find_holder_by_name (settings, name), ui, name);
 }
 
 void
@@ -356,7 +437,7 @@ dkms_lock_release (DkmsLock *self)
     {
       /* Locks of modules come and go with them; who waits for this one sees that it is gone and makes a new one. */
       if (self->goes)
-        delete_lock (self);
+        (void)delete_lock (self);
       (void)flock (self->fd, LOCK_UN); /* closing is not enough: forked workers share the lock */
     }
   lock_free (self);

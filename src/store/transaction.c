@@ -497,6 +497,48 @@ flush_all (const DkmsRoot *root, GHashTable *touched, GError **error)
   return TRUE;
 }
 
+/* ---- the sequence number, by which readers see that something changed ---- */
+
+/* With the tree's lock held, after the journal that lists the changes was written and before the first of them. */
+static gboolean
+raise_sequence (int fd, GError **error)
+{
+  char text[24] = "";
+  ssize_t n = pread (fd, text, sizeof text - 1, 0);
+
+  if (n < 0)
+    return dkms_fail_errno (error, "read", "the tree's sequence number");
+  g_snprintf (text, sizeof text, "%020" G_GUINT64_FORMAT "\n", g_ascii_strtoull (text, NULL, 10) + 1);
+  n = pwrite (fd, text, strlen (text), 0);
+  if (n >= 0 && n < (ssize_t)strlen (text))
+    errno = ENOSPC;
+  return n == (ssize_t)strlen (text) || dkms_fail_errno (error, "write", "the tree's sequence number");
+}
+
+/* Opens the number, and creates it if it is absent. */
+static int
+open_sequence (const DkmsSettings *settings, GError **error)
+{
+  g_autofree char *path = dkms_tree_path (settings, ".dkms", NULL);
+  g_autofree char *shown_dir = dkms_root_host_path (settings->root, path);
+  g_autofree char *shown = g_build_filename (shown_dir, "sequence", NULL);
+  g_auto (DkmsFd) dir = dkms_root_open_dir (settings->root, path, TRUE, error);
+  g_auto (DkmsFd) fd = -1;
+  struct stat st;
+
+  if (dir < 0)
+    return -1;
+  fd = openat (dir, "sequence", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
+  if (fd < 0)
+    return dkms_fail_errno (error, "open", shown), -1;
+  /* Where the disk is full, that must be found out before the journal lists changes. */
+  if (fstat (fd, &st) < 0)
+    return dkms_fail_errno (error, "look at", shown), -1;
+  if (st.st_size == 0 && !raise_sequence (fd, error))
+    return -1;
+  return dkms_fd_steal (&fd);
+}
+
 static gboolean
 apply_once (const DkmsSettings *settings, DkmsUi *ui, json_t *ops, GError **error)
 {
@@ -510,18 +552,19 @@ apply_once (const DkmsSettings *settings, DkmsUi *ui, json_t *ops, GError **erro
   return flush_all (settings->root, touched, error);
 }
 
-/* Each change can be repeated, and what failed for a passing reason does not fail again. */
+/* Each change can be repeated, and what failed for a passing reason does not fail again. @sequence: see
+ * raise_sequence() */
 static gboolean
-apply_all (const DkmsSettings *settings, DkmsUi *ui, json_t *ops, GError **error)
+apply_all (const DkmsSettings *settings, DkmsUi *ui, json_t *ops, int sequence, GError **error)
 {
   for (int tries = 1; tries < TRIES; tries++)
     {
       guint mark = dkms_unread_mark ();
-      if (apply_once (settings, ui, ops, NULL))
+      if (raise_sequence (sequence, NULL) && apply_once (settings, ui, ops, NULL))
         return TRUE;
       dkms_unread_drop (mark);
     }
-  return apply_once (settings, ui, ops, error);
+  return raise_sequence (sequence, error) && apply_once (settings, ui, ops, error);
 }
 
 static gboolean
@@ -556,7 +599,7 @@ static gboolean
 write_journal (int dir, const char *name, json_t *object, GError **error)
 {
   char *text = json_dumps (object, JSON_INDENT (1));
-  gboolean ok = dkms_publish_at (dir, name, text, strlen (text), 0600, error);
+  gboolean ok = dkms_publish_at (dir, name, text, strlen (text), 0644, error);
 
   free (text);
   return ok;
@@ -647,7 +690,7 @@ set_aside (DkmsUi *ui, int journal, const char *name, const char *path, GError *
 }
 
 static gboolean
-recover_one (const DkmsSettings *settings, DkmsUi *ui, int journal, const char *name, GError **error)
+recover_one (const DkmsSettings *settings, DkmsUi *ui, int journal, const char *name, int sequence, GError **error)
 {
   g_autofree char *inside = dkms_tree_path (settings, ".dkms", "journal", name, NULL);
   g_autofree char *path = dkms_root_host_path (settings->root, inside);
@@ -683,7 +726,7 @@ recover_one (const DkmsSettings *settings, DkmsUi *ui, int journal, const char *
       break;
     case JOURNAL_CHANGES:
       ok = check_ops (json_object_get (object, "ops"), error)
-           && apply_all (settings, ui, json_object_get (object, "ops"), error);
+           && apply_all (settings, ui, json_object_get (object, "ops"), sequence, error);
       if (ok)
         dkms_ui_note (ui, "Finished a change that an earlier run was interrupted in");
       ok = ok && drop_journal (journal, name, error);
@@ -697,12 +740,12 @@ recover_one (const DkmsSettings *settings, DkmsUi *ui, int journal, const char *
 
 /* With the tree's lock held: what is in the journal is of dead runs. */
 static gboolean
-recover_all (const DkmsSettings *settings, DkmsUi *ui, int journal, GError **error)
+recover_all (const DkmsSettings *settings, DkmsUi *ui, int journal, int sequence, GError **error)
 {
   g_autoptr (GPtrArray) names = dkms_list_dir_at (journal, ".", error);
 
   for (guint i = 0; names != NULL && i < names->len; i++)
-    if (!recover_one (settings, ui, journal, names->pdata[i], error))
+    if (!recover_one (settings, ui, journal, names->pdata[i], sequence, error))
       return FALSE;
   return names != NULL;
 }
@@ -756,13 +799,14 @@ dkms_transaction_commit (DkmsTransaction *self, DkmsUi *ui, GError **error)
 {
   g_autoptr (DkmsLock) lock = dkms_lock_take (self->settings, ui, "lock", TRUE, error);
   g_auto (DkmsFd) journal = lock != NULL ? open_journal (self->settings, TRUE, error) : -1;
+  g_auto (DkmsFd) sequence = journal >= 0 ? open_sequence (self->settings, error) : -1;
   g_autofree char *name = g_strdup_printf ("%08x.json", self->id);
 
-  if (journal < 0 || !dkms_tree_check_trusted (self->settings, error) || !check_ops (self->ops, error)
-      || !recover_all (self->settings, ui, journal, error) || !prepare (self, ui, journal, name, error))
+  if (sequence < 0 || !dkms_tree_check_trusted (self->settings, error) || !check_ops (self->ops, error)
+      || !recover_all (self->settings, ui, journal, sequence, error) || !prepare (self, ui, journal, name, error))
     return FALSE;
   /* From here on there is no way back: after a failure the journal stays, and the next run finishes. */
-  return apply_all (self->settings, ui, self->ops, error) && drop_journal (journal, name, error);
+  return apply_all (self->settings, ui, self->ops, sequence, error) && drop_journal (journal, name, error);
 }
 
 /* Returns: whether there are journals; FALSE with an error when nobody knows */
@@ -777,19 +821,12 @@ anything_in (int journal, GError **error)
   return FALSE;
 }
 
-gboolean
-dkms_transaction_pending (const DkmsSettings *settings)
-{
-  g_auto (DkmsFd) journal = open_journal (settings, FALSE, NULL);
-
-  return anything_in (journal, NULL);
-}
-
-gboolean
-dkms_transaction_recover (const DkmsSettings *settings, DkmsUi *ui, GError **error)
+static gboolean
+recover (const DkmsSettings *settings, DkmsUi *ui, gboolean wait, GError **error)
 {
   g_autoptr (GError) local = NULL;
   g_auto (DkmsFd) journal = -1;
+  g_auto (DkmsFd) sequence = -1;
   g_autoptr (DkmsLock) lock = NULL;
 
   if (!dkms_tree_check_trusted (settings, error))
@@ -797,12 +834,117 @@ dkms_transaction_recover (const DkmsSettings *settings, DkmsUi *ui, GError **err
   journal = open_journal (settings, FALSE, &local);
   if (journal < 0 && dkms_is_absent (errno))
     return TRUE;
-  if (journal < 0 || !anything_in (journal, &local))
+  if (journal >= 0 && !anything_in (journal, &local) && local == NULL)
+    return TRUE;
+  if (local == NULL)
+    lock = wait ? dkms_lock_take (settings, ui, "lock", TRUE, &local)
+                : dkms_lock_try (settings, NULL, "lock", TRUE, &local);
+  if (local != NULL)
+    return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
+  if (lock == NULL)
+    return TRUE; /* its holder does it */
+  sequence = open_sequence (settings, error);
+  return sequence >= 0 && recover_all (settings, ui, journal, sequence, error);
+}
+
+gboolean
+dkms_transaction_recover (const DkmsSettings *settings, DkmsUi *ui, GError **error)
+{
+  return recover (settings, ui, TRUE, error);
+}
+
+gboolean
+dkms_transaction_try_recover (const DkmsSettings *settings, DkmsUi *ui, GError **error)
+{
+  return recover (settings, ui, FALSE, error);
+}
+
+/* ---- reading without a lock ---- */
+
+enum { READING_RETRY_US = 2000, READING_PATIENCE_S = 2 };
+
+/* The file is opened once: it is written in place. */
+static void
+read_sequence (DkmsReading *self, char *number, gsize size)
+{
+  g_autofree char *path = self->sequence < 0 ? dkms_tree_path (self->settings, ".dkms", "sequence", NULL) : NULL;
+  ssize_t n;
+
+  if (path != NULL)
+    self->sequence = dkms_root_openat (self->settings->root, path, DKMS_READ_FLAGS, 0);
+  n = self->sequence >= 0 ? pread (self->sequence, number, size - 1, 0) : 0;
+  if (n < 0)
+    dkms_unread_note (self->sequence, "", errno);
+  number[MAX (n, 0)] = '\0';
+}
+
+/* Whether the journal @name may list changes; one that cannot be read may. */
+static gboolean
+lists_changes (int journal, const char *name)
+{
+  g_autofree char *text = g_str_has_suffix (name, ".json") ? dkms_read_at (journal, name, 16 << 20, NULL, NULL) : NULL;
+  json_t *object = text != NULL ? json_loads (text, 0, NULL) : NULL;
+  gboolean lists = text == NULL ? g_str_has_suffix (name, ".json") : json_object_get (object, "ops") != NULL;
+
+  json_decref (object);
+  return lists;
+}
+
+/* Whether a live run is making changes. @pending: (out): a dead one left some: its journal was there before and after
+ * nobody held the lock */
+static gboolean
+is_changing (const DkmsSettings *settings, gboolean *pending)
+{
+  g_auto (DkmsFd) journal = open_journal (settings, FALSE, NULL);
+  g_autoptr (GPtrArray) names = journal >= 0 ? dkms_list_dir_at (journal, ".", NULL) : NULL;
+  gboolean changes = FALSE;
+
+  *pending = FALSE;
+  for (guint i = names != NULL ? names->len : 0; i-- > 0;)
+    if (strcmp (names->pdata[i], bad) == 0)
+      g_ptr_array_remove_index (names, i);
+  if (names == NULL || names->len == 0)
+    return FALSE;
+  for (guint i = 0; i < names->len; i++)
+    changes |= lists_changes (journal, names->pdata[i]);
+  if (dkms_lock_is_held (settings, "lock"))
+    return changes;
+  for (guint i = 0; i < names->len; i++)
+    *pending |= dkms_is_file_at (journal, names->pdata[i]);
+  return FALSE;
+}
+
+void
+dkms_reading_begin (DkmsReading *self, const DkmsSettings *settings, DkmsUi *ui)
+{
+  guint mark = dkms_unread_mark ();
+  gint64 since = g_get_monotonic_time ();
+  gboolean told = FALSE;
+
+  self->settings = settings;
+  self->sequence = -1;
+  for (;;)
     {
-      if (local != NULL)
-        g_propagate_error (error, g_steal_pointer (&local));
-      return journal >= 0 && local == NULL;
+      read_sequence (self, self->number, sizeof self->number);
+      if (!is_changing (settings, &self->pending))
+        return;
+      dkms_unread_drop (mark); /* what matters of it is read again */
+      if (!told && g_get_monotonic_time () - since > (gint64)READING_PATIENCE_S * G_USEC_PER_SEC)
+        {
+          dkms_lock_say_holder (settings, ui, "lock");
+          told = TRUE;
+        }
+      g_usleep (READING_RETRY_US);
     }
-  lock = dkms_lock_take (settings, ui, "lock", TRUE, error);
-  return lock != NULL && recover_all (settings, ui, journal, error);
+}
+
+gboolean
+dkms_reading_end (DkmsReading *self)
+{
+  char number[sizeof self->number];
+
+  read_sequence (self, number, sizeof number);
+  if (self->sequence >= 0)
+    (void)close (self->sequence);
+  return strcmp (number, self->number) == 0;
 }

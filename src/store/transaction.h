@@ -14,7 +14,13 @@
  *
  * A journal that cannot be read, or that a newer dkms wrote (a higher format, an operation that is not in the list),
  * stays and stops the run: the change that it describes is half done, and only who understands it can finish it. What
- * is not a journal at all (not JSON, or of another shape) is moved to journal/bad/, with a warning. */
+ * is not a journal at all (not JSON, or of another shape) is moved to journal/bad/, with a warning.
+ *
+ * Reading needs no lock, so that readers keep no writer waiting and users can read without access to the lock. Between
+ * (3) and (4) a commit raises the number in <dkms_tree>/.dkms/sequence. A reader notes the number first, then looks for
+ * a journal of stage 3, reads, and looks at the number again. If there was no such journal and the number is still the
+ * same, then no change was made while it read; otherwise it reads again. The number counts within one boot, so it is
+ * never flushed: a journal found after a crash is that of a dead run whatever the number says. */
 #pragma once
 
 #include "store/tree.h"
@@ -46,6 +52,25 @@ gboolean dkms_transaction_commit (DkmsTransaction *self, DkmsUi *ui, GError **er
 
 /** Finishes or undoes what an earlier run left in the journal. Call with the tree writable. */
 gboolean dkms_transaction_recover (const DkmsSettings *settings, DkmsUi *ui, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Returns: whether a dead run left a change that is still to be finished or undone; call it with the tree's lock. A
- * journal that cannot be read is noted (base/unread.h). */
-gboolean dkms_transaction_pending (const DkmsSettings *settings);
+/** As dkms_transaction_recover(), but while another process holds the tree's lock it does nothing: that one does it. */
+gboolean dkms_transaction_try_recover (const DkmsSettings *settings, DkmsUi *ui,
+                                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/* ---- reading without a lock ---- */
+
+typedef struct {
+  const DkmsSettings *settings;
+  int sequence; /* -1: there is none yet */
+  char number[24];
+  gboolean pending; /* a dead run left a change that is still to be finished or undone */
+} DkmsReading;
+
+/**
+ * dkms_reading_begin:
+ * @ui: told whom we wait for, if that takes long
+ *
+ * Waits until no change is being made, and begins to read. End it with dkms_reading_end().
+ */
+void dkms_reading_begin (DkmsReading *self, const DkmsSettings *settings, DkmsUi *ui);
+/** Returns: whether what was read since then is a state of the tree that existed; otherwise it must be read again */
+gboolean dkms_reading_end (DkmsReading *self);

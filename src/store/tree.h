@@ -3,7 +3,8 @@
  * install: registering a source and deleting what is no longer wanted, each of them one transaction.
  *
  * What this program adds to the reference's layout lives in <dkms_tree>/.dkms:
- *   lock, locks/      see dkms_lock_take()
+ *   lock, locks/      see dkms_lock_take(); only root can open them, so nobody else can keep a run waiting
+ *   sequence          a number that each change of the tree raises (store/transaction.h)
  *   work/<id>/        scratch of a run, locked by it; deleted by whoever finds it unlocked; loan-* in it: store/loan.h
  *   journal/<id>.json a change under way (store/transaction.h)
  *   depmod/<id>.<k>   the run with work/<id> installed something for kernel <k>: depmod is due
@@ -81,20 +82,25 @@ gboolean dkms_tree_drop_build (const DkmsSettings *settings, DkmsUi *ui, const c
  *                               it holds another one's, except for commits:
  *   3. locks/area/<m>/<v>       exclusive while a build that is not confined uses <m>/<v>/build
  *   4. locks/depmod/<k>         exclusive while depmod runs
- *   5. lock                     exclusive while a transaction is committed, shared to read a consistent state
+ *   5. lock                     exclusive while a transaction is committed
  * Beside that order, locks/loan/<m>: exclusive by a run that borrowed the lock of the module, which waits for nothing
- * else (store/loan.h). All are flock(2) locks and vanish with their process. */
+ * else (store/loan.h). All are flock(2) locks and vanish with their process.
+ *
+ * Lock files have mode 0600: whoever can open a file can lock it, too. Earlier versions created them with mode 0644. A
+ * run that opens such a file takes the permissions away, and deletes the file as soon as it holds the lock exclusively,
+ * because another user may have opened it before. Every version checks after it acquired a lock that the file still has
+ * its name. Commands that only read take no lock (dkms_reading_begin() in store/transaction.h). */
 typedef struct DkmsLock DkmsLock;
 /**
  * dkms_lock_take:
  * @ui: (nullable): told whom we wait for
  * @name: as listed above
- * @exclusive: to change; otherwise to read
+ * @exclusive: whether nobody else may hold it, not even shared
  *
- * Waits without limit. The kernel drops the lock when the process, and every worker forked by it, ends.
+ * Waits without limit, but not longer than until a signal that the run blocks is pending: that is
+ * DKMS_ERROR_INTERRUPTED. The kernel drops the lock when the process, and every worker forked by it, ends.
  *
- * Returns: (transfer full) (nullable): NULL with an error; for readers of a tree that has no lock yet, or in which they
- *   may make none, an empty lock
+ * Returns: (transfer full) (nullable): NULL with an error
  */
 DkmsLock *dkms_lock_take (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean exclusive,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -102,6 +108,10 @@ DkmsLock *dkms_lock_take (const DkmsSettings *settings, DkmsUi *ui, const char *
  */
 DkmsLock *dkms_lock_try (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean exclusive,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Returns: whether a process holds the lock @name; a user who cannot open it asks the kernel's list of locks */
+gboolean dkms_lock_is_held (const DkmsSettings *settings, const char *name);
+/** Says which process holds the lock @name, for which somebody waits who cannot take it. */
+void dkms_lock_say_holder (const DkmsSettings *settings, DkmsUi *ui, const char *name);
 /** Fails with errno, which a lock on @path (inside @root) met; a file system without locks is named as such. */
 gboolean dkms_fail_lock (const DkmsRoot *root, const char *path, GError **error);
 /** Returns: (transfer full): name of the lock of @module, or, with @kernel and @arch, of its build for them */

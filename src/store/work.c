@@ -13,23 +13,16 @@
 #include "base/unread.h"
 #include "store/tree.h"
 
-/* The directory of all scratch directories, locked: shared while one is made, exclusive while they are swept. */
+enum { TRIES = 10 };
+
+/* The directory of all scratch directories. It has no lock, because every user can open it. */
 static int
-open_all (const DkmsSettings *settings, gboolean create, int how, GError **error)
+open_all (const DkmsSettings *settings, gboolean create, GError **error)
 {
   g_autofree char *path = dkms_tree_path (settings, ".dkms", "work", NULL);
-  g_auto (DkmsFd) fd = -1;
 
-  if (create)
-    fd = dkms_root_open_dir (settings->root, path, TRUE, error);
-  else
-    fd = dkms_root_openat (settings->root, path, O_RDONLY | O_DIRECTORY, 0);
-  if (fd < 0)
-    return -1;
-  while (flock (fd, how) < 0)
-    if (errno != EINTR)
-      return dkms_fail_lock (settings->root, path, error), -1;
-  return dkms_fd_steal (&fd);
+  return create ? dkms_root_open_dir (settings->root, path, TRUE, error)
+                : dkms_root_openat (settings->root, path, O_RDONLY | O_DIRECTORY, 0);
 }
 
 char *
@@ -55,35 +48,53 @@ drop_beside (const DkmsSettings *settings, const char *id)
   return gone;
 }
 
+/* Whether the directory @fd is still the one of the name @id. Returns: FALSE with errno */
+static gboolean
+is_named (int all, const char *id, int fd)
+{
+  struct stat by_name, by_fd;
+
+  if (fstat (fd, &by_fd) < 0 || fstatat (all, id, &by_name, AT_SYMLINK_NOFOLLOW) < 0)
+    return FALSE;
+  errno = ENOENT;
+  return by_name.st_dev == by_fd.st_dev && by_name.st_ino == by_fd.st_ino;
+}
+
 DkmsWork *
 dkms_work_new (const DkmsSettings *settings, GError **error)
 {
-  g_auto (DkmsFd) all = open_all (settings, TRUE, LOCK_SH, error);
+  g_auto (DkmsFd) all = open_all (settings, TRUE, error);
   g_autoptr (DkmsWork) self = g_new0 (DkmsWork, 1);
 
   self->settings = settings;
   self->fd = -1;
   if (all < 0)
     return NULL;
-  int made;
-  do
+  for (int tries = 0;; tries++)
     {
       g_free (self->id);
+      g_free (self->path);
       self->id = g_strdup_printf ("%08x", g_random_int ());
-      made = mkdirat (all, self->id, 0700);
+      self->path = dkms_tree_path (settings, ".dkms", "work", self->id, NULL);
+      g_autofree char *shown = dkms_root_host_path (settings->root, self->path);
+
+      if (mkdirat (all, self->id, 0700) < 0)
+        {
+          if (errno == EEXIST)
+            continue;
+          return dkms_fail_errno (error, "create the scratch directory", shown), NULL;
+        }
+      self->fd = openat (all, self->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+      if (self->fd >= 0 && flock (self->fd, LOCK_EX | LOCK_NB) == 0 && is_named (all, self->id, self->fd))
+        return g_steal_pointer (&self);
+      /* Another run may have taken it for one that a dead run left, and deletes it. */
+      if (self->fd >= 0 && (tries == TRIES || (errno != ENOENT && errno != EWOULDBLOCK)))
+        return dkms_fail_lock (settings->root, self->path, error), NULL;
+      if (self->fd < 0 && (tries == TRIES || errno != ENOENT))
+        return dkms_fail_errno (error, "create the scratch directory", shown), NULL;
+      if (self->fd >= 0)
+        (void)close (dkms_fd_steal (&self->fd));
     }
-  while (made < 0 && errno == EEXIST);
-  if (made == 0)
-    self->fd = openat (all, self->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-  int code = errno;
-  self->path = dkms_tree_path (settings, ".dkms", "work", self->id, NULL);
-  g_autofree char *shown = dkms_root_host_path (settings->root, self->path);
-  errno = code;
-  if (self->fd < 0)
-    return dkms_fail_errno (error, "create the scratch directory", shown), NULL;
-  if (flock (self->fd, LOCK_EX | LOCK_NB) < 0)
-    return dkms_fail_lock (settings->root, self->path, error), NULL;
-  return g_steal_pointer (&self);
 }
 
 void
@@ -109,22 +120,24 @@ dkms_work_free (DkmsWork *self)
   g_free (self);
 }
 
+/* Whether no run holds the scratch directory @id. @how: a shared lock meets those of others who only ask. @fd: (out):
+ * it, locked until it is closed; -1: it is none */
 static gboolean
-is_free (int all, const char *id)
+is_free (int all, const char *id, int how, int *fd)
 {
-  g_auto (DkmsFd) fd = openat (all, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-
-  if (fd < 0)
+  *fd = openat (all, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  if (*fd < 0)
     dkms_unread_note (all, id, errno);
-  return fd >= 0 ? flock (fd, LOCK_EX | LOCK_NB) == 0 : dkms_is_absent (errno);
+  return *fd >= 0 ? flock (*fd, how | LOCK_NB) == 0 : dkms_is_absent (errno); /* what cannot be opened may be in use */
 }
 
 gboolean
 dkms_work_alive (const DkmsSettings *settings, const char *id)
 {
-  g_auto (DkmsFd) all = open_all (settings, FALSE, LOCK_SH, NULL);
+  g_auto (DkmsFd) all = open_all (settings, FALSE, NULL);
+  g_auto (DkmsFd) fd = -1;
 
-  return all >= 0 && dkms_is_dir_at (all, id) && !is_free (all, id);
+  return all >= 0 && dkms_is_dir_at (all, id) && !is_free (all, id, LOCK_SH, &fd);
 }
 
 void
@@ -132,7 +145,7 @@ dkms_work_sweep (const DkmsSettings *settings, DkmsUi *ui)
 {
   guint mark = dkms_unread_mark ();
   g_autoptr (GError) unread = NULL;
-  g_auto (DkmsFd) all = open_all (settings, FALSE, LOCK_EX, NULL);
+  g_auto (DkmsFd) all = open_all (settings, FALSE, NULL);
   g_autoptr (GPtrArray) names = all >= 0 ? dkms_list_dir_at (all, ".", NULL) : NULL;
 
   for (guint i = 0; names != NULL && i < names->len; i++)
@@ -140,8 +153,9 @@ dkms_work_sweep (const DkmsSettings *settings, DkmsUi *ui)
       g_autoptr (GError) error = NULL;
       g_autofree char *path = dkms_tree_path (settings, ".dkms", "work", names->pdata[i], NULL);
       g_autofree char *host = dkms_root_host_path (settings->root, path);
+      g_auto (DkmsFd) fd = -1; /* locked until it is deleted, so that its maker sees that */
 
-      if (is_free (all, names->pdata[i]) && drop_beside (settings, names->pdata[i])
+      if (is_free (all, names->pdata[i], LOCK_EX, &fd) && drop_beside (settings, names->pdata[i])
           && !dkms_remove_tree_at (all, names->pdata[i], &error))
         dkms_ui_warn (ui, "%s. An earlier run left %s; delete it by hand.", error->message, host);
     }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -105,6 +106,54 @@ dkms_ui_event_read (GByteArray *buffer, DkmsUiEvent *event, char **storage)
 
 /* ---- printing ---- */
 
+/* A pipe that polls as writable takes PIPE_BUF bytes at once. */
+enum { CHUNK = 2048, ROOM_POLL_MS = 100 };
+
+/* The reader of one of our streams did not read when a signal came: nobody waits for him any more. */
+static gboolean gave_up;
+
+/* Waits until @stream can be written to. Returns: FALSE when the run was interrupted first, whose text is dropped
+ */
+static gboolean
+wait_for_room (FILE *stream)
+{
+  struct pollfd out = { .fd = fileno (stream), .events = POLLOUT };
+
+  while (poll (&out, 1, gave_up ? 0 : ROOM_POLL_MS) == 0)
+    if (gave_up || dkms_process_is_interrupted ())
+      {
+        gave_up = TRUE;
+        __fpurge (stream);
+        return FALSE;
+      }
+  return TRUE;
+}
+
+static void
+emit (const DkmsUi *self, FILE *stream, const char *text)
+{
+  if (!self->guarded && !gave_up)
+    {
+      (void)fputs (text, stream);
+      return;
+    }
+  for (gsize left = strlen (text); left > 0 && wait_for_room (stream);)
+    {
+      gsize size = MIN (left, CHUNK);
+      (void)fwrite (text, 1, size, stream);
+      (void)fflush (stream);
+      text += size;
+      left -= size;
+    }
+}
+
+static void
+flush_stdout (const DkmsUi *self)
+{
+  if ((!self->guarded && !gave_up) || wait_for_room (stdout))
+    (void)fflush (stdout);
+}
+
 /* A step line that is still open is closed before anything else is written. */
 static void
 finish_open_line (DkmsUi *self)
@@ -112,7 +161,7 @@ finish_open_line (DkmsUi *self)
   if (!self->in_step)
     return;
   self->in_step = FALSE;
-  fputc ('\n', stdout);
+  emit (self, stdout, "\n");
 }
 
 static void
@@ -120,8 +169,11 @@ put (DkmsUi *self, FILE *stream, const char *marker, const char *text)
 {
   finish_open_line (self);
   if (stream != stdout)
-    fflush (stdout); /* keeps the two streams in order when both go to one file */
-  fprintf (stream, "%s%s\n", marker, text);
+    flush_stdout (self); /* keeps the two streams in order when both go to one file */
+  if (*marker != '\0')
+    emit (self, stream, marker);
+  emit (self, stream, text);
+  emit (self, stream, "\n");
 }
 
 static void
@@ -129,13 +181,17 @@ print_step_begin (DkmsUi *self, const DkmsUiEvent *event)
 {
   finish_open_line (self);
   if (self->verbose && event->more != NULL)
-    printf ("%s\n", event->more);
+    {
+      emit (self, stdout, event->more);
+      emit (self, stdout, "\n");
+    }
   else
     {
-      printf ("%s...", event->text);
+      emit (self, stdout, event->text);
+      emit (self, stdout, "...");
       self->in_step = TRUE;
     }
-  fflush (stdout);
+  flush_stdout (self);
 }
 
 static void
@@ -143,13 +199,16 @@ print_step_end (DkmsUi *self, const DkmsUiEvent *event)
 {
   g_autofree char *took = event->seconds >= 0.05 ? g_strdup_printf (" (%.1f s)", event->seconds) : g_strdup ("");
   gboolean open = self->in_step;
+  g_autofree char *text = NULL;
 
   self->in_step = FALSE;
   if (event->number != 0)
-    printf ("%sfailed with exit status %d%s.\n", open ? " " : "", event->number, took);
+    text = g_strdup_printf ("%sfailed with exit status %d%s.\n", open ? " " : "", event->number, took);
   else if (open)
-    printf (" done%s.\n", took);
-  fflush (stdout);
+    text = g_strdup_printf (" done%s.\n", took);
+  if (text != NULL)
+    emit (self, stdout, text);
+  flush_stdout (self);
 }
 
 char *
@@ -224,8 +283,41 @@ dkms_ui_give_way (DkmsUi *self)
     return FALSE;
   dkms_board_make_way (self->board);
   finish_open_line (self);
-  fflush (stdout);
+  flush_stdout (self);
   return TRUE;
+}
+
+static void
+kept_clear (gpointer data)
+{
+  g_free (((DkmsUiKept *)data)->text);
+}
+
+GArray *
+dkms_ui_kept_new (void)
+{
+  GArray *kept = g_array_new (FALSE, FALSE, sizeof (DkmsUiKept));
+
+  g_array_set_clear_func (kept, kept_clear);
+  return kept;
+}
+
+static void
+keep (DkmsUi *self, DkmsVoice voice, char *text)
+{
+  DkmsUiKept kept = { voice, text };
+
+  g_array_append_val (self->kept, kept);
+}
+
+void
+dkms_ui_tell_kept (DkmsUi *self, const GArray *kept)
+{
+  for (guint i = 0; i < kept->len; i++)
+    {
+      const DkmsUiKept *each = &g_array_index (kept, DkmsUiKept, i);
+      dkms_ui_tell (self, &(DkmsUiEvent){ .voice = each->voice, .text = each->text });
+    }
 }
 
 #define DKMS_UI_VOICE(name, kind)                                                                                      \
@@ -235,7 +327,10 @@ dkms_ui_give_way (DkmsUi *self)
     va_start (args, format);                                                                                           \
     g_autofree char *text = g_strdup_vprintf (format, args);                                                           \
     va_end (args);                                                                                                     \
-    dkms_ui_tell (self, &(DkmsUiEvent){ .voice = (kind), .text = text });                                              \
+    if (self->kept != NULL)                                                                                            \
+      keep (self, (kind), g_steal_pointer (&text));                                                                    \
+    else                                                                                                               \
+      dkms_ui_tell (self, &(DkmsUiEvent){ .voice = (kind), .text = text });                                            \
   }
 
 DKMS_UI_VOICE (dkms_ui_line, DKMS_VOICE_LINE)

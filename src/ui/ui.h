@@ -38,7 +38,19 @@ typedef struct {
   int frames;              /* > 0: in a worker: events go there as frames */
   DkmsChannel *channel;    /* (nullable): what is told belongs to this channel */
   struct DkmsBoard *board; /* (nullable): what shows live lines, which make way for what is printed */
+  gboolean guarded;        /* signals that end a run are blocked: printing must not wait for a reader without end */
+  GArray *kept;            /* (nullable) (element-type DkmsUiKept): what is told is kept there */
 } DkmsUi;
+
+/* A line, warning or note that is not printed yet. */
+typedef struct {
+  DkmsVoice voice;
+  char *text;
+} DkmsUiKept;
+/** Returns: (transfer full): for DkmsUi.kept; its texts are freed with it */
+GArray *dkms_ui_kept_new (void);
+/** Tells what was kept in @kept, while nothing is kept. */
+void dkms_ui_tell_kept (DkmsUi *self, const GArray *kept);
 
 /** One line on stdout. */
 void dkms_ui_line (DkmsUi *self, const char *format, ...) G_GNUC_PRINTF (2, 3);
