@@ -258,6 +258,21 @@ hide_keys (const DkmsConfinement *self, DkmsView *view)
     hide_keys_of_kernel (view, self->kernels->pdata[i]);
 }
 
+/* A command that runs as root owns the tree's locks, and could keep other runs waiting. Only what exists can be hidden:
+ * see dkms_lock_prepare(). */
+static void
+hide_locks (const DkmsConfinement *self, DkmsView *view)
+{
+  static const char *const names[] = { ".dkms/lock", ".dkms/locks" };
+  g_autofree char *tree = dkms_root_tool_path (self->settings->root, self->settings->dkms_tree);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree char *path = g_build_filename (tree, names[i], NULL);
+      dkms_view_hide (view, path);
+    }
+}
+
 /* ---- limits ---- */
 
 /* So much of the disk stays free: a hundredth, but neither nothing nor a lot. */
@@ -327,6 +342,7 @@ dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *command, cons
   show_work (self, view);
   dkms_unread_drop (mark); /* what dkms cannot read the command cannot read either, and reports */
   hide_keys (self, view);
+  hide_locks (self, view);
   dkms_view_add_options (view, argv);
   if (self->version_dir != NULL)
     {

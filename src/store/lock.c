@@ -393,6 +393,22 @@ dkms_lock_try (const DkmsSettings *settings, DkmsUi *ui, const char *name, gbool
   return lock_take (settings, ui, name, exclusive, FALSE, error);
 }
 
+gboolean
+dkms_lock_prepare (const DkmsSettings *settings, GError **error)
+{
+  g_autofree char *path = dkms_tree_path (settings, ".dkms", "locks", NULL);
+  g_auto (DkmsFd) dir = dkms_root_open_dir (settings->root, path, TRUE, error);
+  g_autoptr (GError) local = NULL;
+
+  if (dir < 0)
+    return FALSE;
+  /* A file that an earlier version left is replaced, so that nobody replaces it while it is hidden. */
+  dkms_lock_release (dkms_lock_try (settings, NULL, "lock", TRUE, &local));
+  if (local != NULL)
+    g_propagate_error (error, g_steal_pointer (&local));
+  return local == NULL;
+}
+
 /* For those who cannot open the lock. */
 static pid_t
 find_holder_by_name (const DkmsSettings *settings, const char *name)

@@ -108,6 +108,8 @@ DkmsLock *dkms_lock_take (const DkmsSettings *settings, DkmsUi *ui, const char *
  */
 DkmsLock *dkms_lock_try (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean exclusive,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Creates what dkms_sandbox_wrap() hides from builds and recipes: only what exists can be hidden. */
+gboolean dkms_lock_prepare (const DkmsSettings *settings, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Returns: whether a process holds the lock @name; a user who cannot open it asks the kernel's list of locks */
 gboolean dkms_lock_is_held (const DkmsSettings *settings, const char *name);
 /** Says which process holds the lock @name, for which somebody waits who cannot take it. */

@@ -5,13 +5,14 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from conftest import ARCH, DKMS, K1, K2, as_nobody, eventually, family
+from conftest import ARCH, DKMS, K1, K2, Crowd, as_nobody, eventually, family
 
 INSTALLED = [f"foo/1.0, {K1}, {ARCH}: installed"]
 WRITE, POLL = {"x86_64": (1, 7), "aarch64": (64, 73)}.get(os.uname().machine, (-1, -1)) # numbers of system calls
@@ -153,6 +154,32 @@ def test_an_older_dkms_that_runs_is_waited_for(root):
         assert run.poll() is None and not (root.tree / f"foo/kernel-{K1}-{ARCH}").is_symlink()
     assert run.communicate(timeout=60) and run.returncode == 0
     assert root.status() == INSTALLED
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_a_build_cannot_stall_other_runs(root, new):
+    """A confined build runs as root, but sees no locks; nor those that are made later, in the tree of a dkms that had none."""
+    grab = f"""#!/bin/bash
+for file in $(find {root.tree}/.dkms -name lock -o -path '*/.dkms/locks/*' -type f); do
+    exec {{fd}}<$file && flock -n $fd && echo $file
+done
+(until exec 9<{root.tree}/.dkms/lock; do sleep 0.01; done 2>/dev/null; flock 9; sleep 1000) &
+sleep {Crowd.SECONDS} || true
+"""
+    root.source("bar")
+    root.ok("add", "bar/1.0")
+    root.source(extra="PRE_BUILD=grab.sh\n", files={"foo.c": "x", "grab.sh": grab})
+    root.ok("add", "foo/1.0")
+    if new:
+        shutil.rmtree(root.tree / ".dkms")
+    run = start(root, "build", "foo/1.0", "-k", K1)
+    try:
+        Crowd().wait(1, run)
+        root.ok("install", "bar/1.0", "-k", K1, timeout=60)
+        root.ok("remove", "bar/1.0", "--all", timeout=60)
+    finally:
+        Crowd().release()
+        assert run.wait(timeout=60) == 0
 
 
 # ---- signals ----
