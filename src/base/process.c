@@ -24,6 +24,7 @@
 #include "base/proc.h"
 #include "config.h"
 
+enum { WALL_FAILED = 125 }; /* exit status of a dkms-sandbox that started nothing */
 /* More than enough for us; programs that close every possible descriptor one by one take long with higher limits. */
 enum { MOST_DESCRIPTORS = 65536, PLENTY_OF_DESCRIPTORS = 16384, USUAL_DESCRIPTORS = 1024 };
 
@@ -143,9 +144,60 @@ dkms_process_speak_english (char **env)
   return g_environ_setenv (env, "LC_MESSAGES", "C", TRUE);
 }
 
+/* Whether a variable of that name holds a secret, as those of CI jobs and the passphrase of the signing key do. */
+static gboolean
+is_secret (const char *name)
+{
+  static const char *const words[]
+      = { "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY" };
+  g_autofree char *upper = g_ascii_strup (name, -1);
+  gboolean found = strcmp (upper, "KBUILD_SIGN_PIN") == 0;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (words); i++)
+    found |= strstr (upper, words[i]) != NULL;
+  return found;
+}
+
+char **
+dkms_process_forget_secrets (char **env)
+{
+  g_auto (GStrv) given = g_strdupv (env);
+
+  for (char **variable = given; *variable != NULL; variable++)
+    {
+      g_autofree char *name = g_strndup (*variable, strcspn (*variable, "="));
+      if (is_secret (name))
+        env = g_environ_unsetenv (env, name);
+    }
+  return env;
+}
+
+static gboolean
+has_wall (const DkmsCommand *command)
+{
+  return command->root != NULL && command->root->wall != NULL;
+}
+
+/* Whether it is code of another root behind a wall, and not a program of the machine. */
+static gboolean
+is_walled_in (const DkmsCommand *command)
+{
+  return has_wall (command) && !command->of_machine;
+}
+
+/* A terminal, a file or a directory of the machine would be a way out for what is walled in: it gets pipes only. */
+static gboolean
+may_have_stdin (const DkmsCommand *command)
+{
+  struct stat st;
+
+  return !command->null_stdin && (!is_walled_in (command) || (fstat (STDIN_FILENO, &st) == 0 && S_ISFIFO (st.st_mode)));
+}
+
 typedef struct {
   const DkmsCommand *command;
   int null_fd;
+  int report; /* of dkms-sandbox; -1: none */
 } ChildSetup;
 
 /* Runs in the child between fork and exec: system calls only. A failure shows as status 126. */
@@ -155,6 +207,7 @@ child_setup (gpointer data)
   const ChildSetup *setup = data;
   const DkmsCommand *command = setup->command;
   int out = command->output_fd == -2 ? setup->null_fd : command->output_fd;
+  gboolean walled = has_wall (command);
 
   sigset_t none;
 
@@ -164,15 +217,18 @@ child_setup (gpointer data)
     _exit (126);
   if (limit_of_children.rlim_max > 0)
     (void)setrlimit (RLIMIT_NOFILE, &limit_of_children);
-  if (command->root != NULL && command->root->has_shell && !dkms_root_is_host (command->root))
+  if (!walled && command->root != NULL && command->root->has_shell && !command->of_machine
+      && !dkms_root_is_host (command->root))
     if (fchdir (command->root->fd) < 0 || chroot (".") < 0 || chdir ("/") < 0)
       _exit (126);
-  if (command->cwd != NULL && chdir (command->cwd) < 0)
+  if (!walled && command->cwd != NULL && chdir (command->cwd) < 0)
     _exit (126);
-  if ((command->input_fd > 0 || command->null_stdin)
+  if ((command->input_fd > 0 || !may_have_stdin (command))
       && dup2 (command->input_fd > 0 ? command->input_fd : setup->null_fd, 0) < 0)
     _exit (126);
   if (out >= 0 && (dup2 (out, 1) < 0 || dup2 (command->discard_errors ? setup->null_fd : out, 2) < 0))
+    _exit (126);
+  if (setup->report >= 0 && fcntl (setup->report, F_SETFD, 0) < 0)
     _exit (126);
   if (command->pass_fd > 0 && fcntl (command->pass_fd, F_SETFD, 0) < 0)
     _exit (126);
@@ -181,18 +237,52 @@ child_setup (gpointer data)
       _exit (126);
 }
 
-gboolean
-dkms_process_start (const DkmsCommand *command, GPid *pid, GError **error)
+/* Returns: (transfer full) (element-type utf8): @command behind its wall */
+static GPtrArray *
+add_wall (const DkmsCommand *command, int report)
+{
+  GPtrArray *argv = command->root->wall (command->root, command->of_machine);
+
+  g_ptr_array_add (argv, g_strdup ("--report"));
+  g_ptr_array_add (argv, g_strdup_printf ("%d", report));
+  if (command->cwd != NULL)
+    {
+      g_ptr_array_add (argv, g_strdup ("--chdir"));
+      g_ptr_array_add (argv, g_strdup (command->cwd));
+    }
+  g_ptr_array_add (argv, g_strdup ("--"));
+  for (const char *const *word = command->argv; *word != NULL; word++)
+    g_ptr_array_add (argv, g_strdup (*word));
+  g_ptr_array_add (argv, NULL);
+  return argv;
+}
+
+/* The environment of a command behind a wall. */
+static char **
+wall_env (const DkmsCommand *command)
+{
+  char **env = g_strdupv (command->env != NULL ? (char **)command->env : environ);
+
+  env = g_environ_setenv (env, DKMS_WALL_VARIABLE, command->root->host_path, TRUE); /* for a dkms that it calls */
+  return command->of_machine ? env : dkms_process_forget_secrets (env);
+}
+
+/* @report: where dkms-sandbox reports to, if the command has a wall */
+static gboolean
+start (const DkmsCommand *command, int report, GPid *pid, GError **error)
 {
   g_auto (DkmsFd) null_fd = dkms_null_open ();
-  ChildSetup setup = { command, null_fd };
+  g_autoptr (GPtrArray) argv = has_wall (command) ? add_wall (command, report) : NULL;
+  g_auto (GStrv) env = has_wall (command) ? wall_env (command) : NULL;
+  ChildSetup setup = { command, null_fd, report };
   g_autoptr (GError) local = NULL;
   g_autofree char *line = NULL;
 
   if (null_fd < 0)
     return dkms_fail_errno (error, "open", "/dev/null");
   (void)fflush (stdout); /* what we said comes before what the child says */
-  if (!g_spawn_async (NULL, (char **)command->argv, (char **)command->env,
+  if (!g_spawn_async (NULL, argv != NULL ? (char **)argv->pdata : (char **)command->argv,
+                      env != NULL ? env : (char **)command->env,
                       G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CHILD_INHERITS_STDIN, child_setup,
                       &setup, pid, &local))
     return dkms_fail (error, DKMS_ERROR_IO, command->argv[0], "Install the program, or correct PATH.",
@@ -214,6 +304,12 @@ dkms_process_interrupted_by (void)
     if (sigismember (&mask, ends[i]) == 1 && sigismember (&pending, ends[i]) == 1)
       return ends[i];
   return 0;
+}
+
+gboolean
+dkms_process_start (const DkmsCommand *command, GPid *pid, GError **error)
+{
+  return start (command, -1, pid, error);
 }
 
 gboolean
@@ -252,11 +348,62 @@ dkms_process_wait (GPid pid)
   return WIFEXITED (status) ? WEXITSTATUS (status) : 128 + WTERMSIG (status);
 }
 
+/* Returns: FALSE with an error when the command did not run, because its wall could not be built */
+static gboolean
+check_wall (const DkmsCommand *command, int report, GError **error)
+{
+  g_autofree char *text
+      = report >= 0 && lseek (report, 0, SEEK_SET) == 0 ? dkms_read_fd (report, "report", 1 << 16, NULL, NULL) : NULL;
+  const char *why = text != NULL && g_str_has_prefix (text, "setup ")     ? text + strlen ("setup ")
+                    : text != NULL && g_str_has_prefix (text, "missing ") ? text + strlen ("missing ")
+                                                                          : NULL;
+
+  if (why == NULL)
+    return TRUE;
+  return dkms_fail (error, DKMS_ERROR_SANDBOX, command->root->host_path,
+                    "sandbox=off in /etc/dkms/framework.conf of this machine runs it unconfined: only if you trust "
+                    "whoever made that system.",
+                    "Cannot confine %s to %s: %.*s", command->argv[0], command->root->host_path,
+                    (int)strcspn (why, "\n"), why);
+}
+
+static int
+run_walled (const DkmsCommand *command, GError **error)
+{
+  g_auto (DkmsFd) report = memfd_create ("findings", MFD_CLOEXEC);
+  GPid pid = 0;
+
+  if (report < 0)
+    return dkms_fail_errno (error, "create", "a memory file"), -1;
+  if (!start (command, report, &pid, error))
+    return -1;
+  int status = dkms_process_wait (pid);
+  return status == WALL_FAILED && !check_wall (command, report, error) ? -1 : status;
+}
+
+/* A terminal would obey what code of another root writes to it. */
+static int
+run_and_print (const DkmsCommand *command, GError **error)
+{
+  int status = -1;
+  g_autofree char *text = dkms_process_transcript (command, &status, error);
+  g_autofree char *shown = text != NULL ? dkms_process_printable (text) : NULL;
+
+  if (shown != NULL)
+    (void)fputs (shown, stdout);
+  (void)fflush (stdout);
+  return shown != NULL ? status : -1;
+}
+
 int
 dkms_process_run (const DkmsCommand *command, GError **error)
 {
   GPid pid = 0;
 
+  if (is_walled_in (command) && command->output_fd == -1)
+    return run_and_print (command, error);
+  if (has_wall (command))
+    return run_walled (command, error);
   return dkms_process_start (command, &pid, error) ? dkms_process_wait (pid) : -1;
 }
 
@@ -268,6 +415,21 @@ dkms_process_try (const DkmsCommand *command)
 
   if (status != 0)
     g_debug ("%s: %s (%d)", command->argv[0], error != NULL ? error->message : "failed", status);
+}
+
+char *
+dkms_process_printable (const char *text)
+{
+  GString *result = g_string_new (NULL);
+
+  for (const guchar *c = (const guchar *)text; *c != '\0'; c++)
+    if (c[0] == 0xC2 && c[1] >= 0x80 && c[1] <= 0x9F)
+      g_string_append_printf (result, "\\x%02x", *++c);
+    else if ((*c < 0x20 && *c != '\n' && *c != '\t') || *c == 0x7F)
+      g_string_append_printf (result, "\\x%02x", *c);
+    else
+      g_string_append_c (result, (char)*c);
+  return g_string_free (result, FALSE);
 }
 
 static char *

@@ -7,10 +7,16 @@
 
 #include "base/root.h"
 
+/* Set for a command that is confined to a root, to the path of that root outside. */
+#define DKMS_WALL_VARIABLE "DKMS_CONFINED_TO"
+
 typedef struct {
   const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
   char *const *env;        /* (nullable): the whole environment; NULL inherits ours */
-  const DkmsRoot *root;    /* (nullable): chroot there first if it has a shell of its own */
+  const DkmsRoot *root;    /* (nullable): chroot there first if it has a shell of its own; it is confined to this root
+                              if that has a wall */
+  gboolean of_machine;     /* argv is a program of the machine that works on @root: no chroot, and cwd is one of the
+                              machine */
   const char *cwd;         /* (nullable): as the tool sees it, that is after the chroot */
   int output_fd;           /* stdout and stderr go there; -1: inherited; -2: /dev/null */
   gboolean discard_errors; /* if output_fd is given, stderr goes nowhere all the same */
@@ -46,6 +52,22 @@ guint dkms_process_free_descriptors (void);
  * Returns: (transfer full): @env with the language English and without any other locale
  */
 char **dkms_process_speak_english (char **env);
+
+/**
+ * dkms_process_printable:
+ * Returns: (transfer full): @text with what a terminal would obey, instead of showing it, written as \xNN: control
+ *   characters other than tab and line end, those of C1 in UTF-8 included
+ */
+char *dkms_process_printable (const char *text);
+
+/**
+ * dkms_process_forget_secrets:
+ * @env: (transfer full): an environment
+ *
+ * Returns: (transfer full): @env without the variables that by their names hold secrets (KBUILD_SIGN_PIN, GITHUB_TOKEN,
+ *   DB_PASSWORD)
+ */
+char **dkms_process_forget_secrets (char **env);
 
 /**
  * dkms_process_start:

@@ -145,6 +145,14 @@ dkms_root_resolved (const DkmsRoot *self, const char *path)
 {
   g_autofree char *inside = dkms_root_canonical (self, path);
 
+  if (inside == NULL && strcmp (path, "/") != 0)
+    {
+      /* It does not exist yet: then its directory must not be a link that leads out. */
+      g_autofree char *dir = g_path_get_dirname (path);
+      g_autofree char *name = g_path_get_basename (path);
+      g_autofree char *parent = dkms_root_resolved (self, dir);
+      return g_build_filename (parent, name, NULL);
+    }
   return dkms_root_host_path (self, inside != NULL ? inside : path);
 }
 

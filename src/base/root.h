@@ -8,11 +8,24 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-typedef struct {
-  int fd;             /* O_PATH on the directory */
-  char *host_path;    /* "" for the machine's own root, else absolute without trailing slash */
-  gboolean has_shell; /* the root has a bash of its own: recipes and builds run chrooted in it */
-} DkmsRoot;
+typedef struct DkmsRoot DkmsRoot;
+
+/**
+ * DkmsWallFunc:
+ * @of_machine: whether the command is a program of the machine that works on @root, and not code of @root
+ *
+ * Returns: (transfer full) (element-type utf8): the words before a command that may change nothing outside of @root
+ */
+typedef GPtrArray *(*DkmsWallFunc) (const DkmsRoot *root, gboolean of_machine);
+
+struct DkmsRoot {
+  int fd;                  /* O_PATH on the directory */
+  char *host_path;         /* "" for the machine's own root, else absolute without trailing slash */
+  gboolean has_shell;      /* the root has a bash of its own: recipes and builds run chrooted in it */
+  DkmsWallFunc wall;       /* (nullable): puts what base/process.c starts with this root behind a wall;
+                              dkms_sandbox_close_root() sets it */
+  gconstpointer wall_data; /* for that function */
+};
 
 /**
  * dkms_root_open:
@@ -53,7 +66,7 @@ char *dkms_root_read (const DkmsRoot *self, const char *path, gsize limit, gsize
 /** Returns: (transfer full): the path as programs outside the root name it (and as people see it) */
 char *dkms_root_host_path (const DkmsRoot *self, const char *path);
 
-/** As dkms_root_host_path(), with every link on the way resolved inside the root. */
+/** As dkms_root_host_path(), with every link on the way, as far as it exists, resolved inside the root. */
 char *dkms_root_resolved (const DkmsRoot *self, const char *path);
 
 /**

@@ -107,7 +107,7 @@ build_env (const DkmsJob *job)
     env = g_environ_unsetenv (env, of_other_makes[i]);
   if (job->make_flags != NULL && *job->make_flags != '\0')
     env = g_environ_setenv (env, "MAKEFLAGS", job->make_flags, TRUE);
-  return job->confined ? dkms_sandbox_env (env) : env;
+  return job->confined ? dkms_sandbox_env (job->settings->root, env) : env;
 }
 
 gboolean

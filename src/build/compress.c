@@ -20,7 +20,11 @@ run_tool (const DkmsJob *job, const char *tool, const char *options, const char 
   g_ptr_array_add (argv, (gpointer)path);
   g_ptr_array_add (argv, NULL);
 
-  DkmsCommand command = { .argv = (const char *const *)argv->pdata, .output_fd = -1, .null_stdin = TRUE };
+  DkmsCommand command = { .argv = (const char *const *)argv->pdata,
+                          .root = job->settings->root,
+                          .of_machine = TRUE,
+                          .output_fd = -1,
+                          .null_stdin = TRUE };
   return dkms_process_run (&command, error);
 }
 

@@ -228,7 +228,7 @@ generate (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, GErr
   g_autofree char *key = host_path_of (settings->root, self->key);
   g_autofree char *certificate = host_path_of (settings->root, self->certificate);
   const char *argv[] = { helper, "generate", key, certificate, NULL };
-  DkmsCommand command = { .argv = argv, .null_stdin = TRUE };
+  DkmsCommand command = { .argv = argv, .root = settings->root, .of_machine = TRUE, .null_stdin = TRUE };
   g_autofree char *said = NULL;
   int status = 0;
 
@@ -271,6 +271,16 @@ fail_keyless (const DkmsSettings *settings, const DkmsSigner *self, GError **err
                     self->certificate);
 }
 
+/* A token is the machine's: another system must neither sign with it nor name the library that reaches it, unless the
+ * caller names the same token. */
+static gboolean
+may_use_token (const DkmsSettings *settings, const char *key, GError **error)
+{
+  return settings->root->wall == NULL || g_strcmp0 (g_getenv ("mok_signing_key"), key) == 0
+         || dkms_fail (error, DKMS_ERROR_IO, key, "Set mok_signing_key in the environment to the same URI to use it.",
+                       "The token %s is not used because %s names it", key, settings->root->host_path);
+}
+
 /* Both files are there afterwards, or signing is off. */
 static gboolean
 provide_keys (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, GError **error)
@@ -300,9 +310,10 @@ provide_keys (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, 
   if (!token && !dkms_root_is_file (root, self->key))
     return dkms_fail (error, DKMS_ERROR_IO, self->key, "Set mok_signing_key in framework.conf.",
                       "The signing key %s is missing", self->key);
-  return dkms_root_is_file (root, self->certificate)
-         || dkms_fail (error, DKMS_ERROR_IO, self->certificate, "Set mok_certificate in framework.conf.",
-                       "The certificate %s is missing", self->certificate);
+  if (!dkms_root_is_file (root, self->certificate))
+    return dkms_fail (error, DKMS_ERROR_IO, self->certificate, "Set mok_certificate in framework.conf.",
+                      "The certificate %s is missing", self->certificate);
+  return !token || may_use_token (settings, self->key, error);
 }
 
 /* ---- the decision ---- */
@@ -394,7 +405,8 @@ dkms_signer_sign (const DkmsSigner *self, const DkmsSettings *settings, DkmsUi *
   const char *ours[] = { helper, "sign", self->hash, key, certificate, file, NULL };
   const char *theirs[] = { self->tool, self->hash, key, certificate, file, NULL };
   DkmsCommand command = { .argv = self->tool != NULL ? theirs : ours,
-                          .root = self->tool != NULL ? settings->root : NULL,
+                          .root = self->tool != NULL || !is_token (self->key) ? settings->root : NULL,
+                          .of_machine = self->tool == NULL,
                           .null_stdin = TRUE };
   g_autoptr (GError) error = NULL;
   int status = 0;

@@ -488,7 +488,7 @@ ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *
   g_auto (DkmsFd) kept = -1;
   g_auto (DkmsFd) report = confinement != NULL ? memfd_create ("findings", MFD_CLOEXEC) : -1;
   g_autofree char *number = NULL;
-  g_auto (GStrv) env = confinement != NULL ? dkms_sandbox_env (g_get_environ ()) : NULL;
+  g_auto (GStrv) env = confinement != NULL ? dkms_sandbox_env (settings->root, g_get_environ ()) : NULL;
   gboolean started;
   int ends[2];
 
@@ -600,6 +600,9 @@ dkms_evaluate (const DkmsSettings *settings, const DkmsConfinement *confinement,
   Session session = { .settings = settings, .queries = queries, .printed = printed };
   gboolean ok = remarks == NULL || printed >= 0;
 
+  const DkmsConfinement of_root = { .settings = settings };
+  if (confinement == NULL && !dkms_root_is_host (settings->root))
+    confinement = &of_root; /* who made that system need not be trusted here */
   if (settings->sandbox == DKMS_SANDBOX_OFF)
     confinement = NULL;
   for (guint q = 0; q < queries->len; q++)

@@ -32,7 +32,7 @@ void dkms_query_free (DkmsQuery *self);
 /**
  * dkms_evaluate:
  * @confinement: (nullable): how the files are confined, as far as settings->sandbox wants it; NULL for those of the
- *   admin, which are trusted
+ *   admin, which are trusted if the root is this machine's own
  * @queries: (element-type DkmsQuery): answered in place
  * @names: blank separated variables to take over
  * @deprecated: blank separated variables to notice

@@ -37,6 +37,7 @@ struct DkmsView {
   GHashTable *known;   /* path -> Known, of all that was looked at */
   GPtrArray *changes;  /* element-type Change: hidden directories and what is shown in them; one per path */
   GPtrArray *writable; /* element-type utf8: directories, none of which lies in another one on the same mount */
+  GPtrArray *open;     /* the same of what changes outside, too */
   GPtrArray *claimed;  /* element-type utf8: directories in which the build user may read everything */
   GPtrArray *secret;   /* element-type utf8: files and directories that stay hidden, in directories above, too */
 };
@@ -66,6 +67,7 @@ dkms_view_free (DkmsView *self)
   g_hash_table_unref (self->known);
   g_ptr_array_unref (self->changes);
   g_ptr_array_unref (self->writable);
+  g_ptr_array_unref (self->open);
   g_ptr_array_unref (self->claimed);
   g_ptr_array_unref (self->secret);
   g_free (self);
@@ -194,10 +196,17 @@ dkms_view_new (const DkmsSettings *settings)
   self->known = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, known_free);
   self->changes = g_ptr_array_new_with_free_func (change_free);
   self->writable = g_ptr_array_new_with_free_func (g_free);
+  self->open = g_ptr_array_new_with_free_func (g_free);
   self->claimed = g_ptr_array_new_with_free_func (g_free);
   self->secret = g_ptr_array_new_with_free_func (g_free);
   add_change (self, "--mask", "/", NULL);
   return self;
+}
+
+void
+dkms_view_show_root (DkmsView *self)
+{
+  g_ptr_array_set_size (self->changes, 0);
 }
 
 /* Called for a directory or link on the way from "/" to a path. @last: nothing follows it */
@@ -417,16 +426,17 @@ share_mount (const DkmsView *self, const char *a, const char *b)
   return TRUE;
 }
 
+/* Adds a directory to @dirs, none of which lies in another one on the same mount. */
 static void
-add_writable (DkmsView *self, const char *real)
+add_dir (const DkmsView *self, GPtrArray *dirs, const char *real)
 {
-  for (guint i = 0; i < self->writable->len; i++)
-    if (is_below (real, self->writable->pdata[i]) && share_mount (self, real, self->writable->pdata[i]))
+  for (guint i = 0; i < dirs->len; i++)
+    if (is_below (real, dirs->pdata[i]) && share_mount (self, real, dirs->pdata[i]))
       return;
-  for (guint i = self->writable->len; i-- > 0;)
-    if (is_below (self->writable->pdata[i], real) && share_mount (self, real, self->writable->pdata[i]))
-      g_ptr_array_remove_index (self->writable, i);
-  g_ptr_array_add (self->writable, g_strdup (real));
+  for (guint i = dirs->len; i-- > 0;)
+    if (is_below (dirs->pdata[i], real) && share_mount (self, real, dirs->pdata[i]))
+      g_ptr_array_remove_index (dirs, i);
+  g_ptr_array_add (dirs, g_strdup (real));
 }
 
 void
@@ -438,9 +448,20 @@ dkms_view_show_writable (DkmsView *self, const char *path, gboolean thorough)
 
   if (real == NULL || strcmp (real, "/") == 0 || !look (self, real, &st, &text) || !S_ISDIR (st.st_mode))
     return;
-  add_writable (self, real);
+  add_dir (self, self->writable, real);
   if ((thorough || st.st_uid != self->settings->build_uid || !may_enter (self, &st)) && !is_in (self->claimed, real))
     g_ptr_array_add (self->claimed, g_strdup (real));
+}
+
+void
+dkms_view_show_open (DkmsView *self, const char *path)
+{
+  g_autofree char *real = dkms_view_show (self, path);
+  g_autofree char *text = NULL;
+  struct stat st;
+
+  if (real != NULL && (strcmp (real, "/") == 0 || (look (self, real, &st, &text) && S_ISDIR (st.st_mode))))
+    add_dir (self, self->open, real);
 }
 
 void
@@ -554,6 +575,8 @@ dkms_view_add_options (const DkmsView *self, GPtrArray *argv)
     add_option (argv, "--overlay", self->writable->pdata[i]);
   for (guint i = 0; i < self->claimed->len; i++)
     add_option (argv, "--claim", self->claimed->pdata[i]);
+  for (guint i = 0; i < self->open->len; i++)
+    add_option (argv, "--write", self->open->pdata[i]);
   for (guint i = 0; i < self->secret->len; i++)
     add_option (argv, "--mask", self->secret->pdata[i]);
 }

@@ -18,6 +18,9 @@ void dkms_view_hide (DkmsView *self, const char *path);
 /** Hides the files (not the directories) in @dir whose names match one of @patterns, as dkms_view_hide(). */
 void dkms_view_hide_files (DkmsView *self, const char *dir, const char *const *patterns);
 
+/** Shows all of the root; what is hidden from then on stays hidden. */
+void dkms_view_show_root (DkmsView *self);
+
 /** Shows an empty directory, which everybody may write to, in the place that @path leads to. */
 void dkms_view_show_empty (DkmsView *self, const char *path);
 
@@ -48,6 +51,10 @@ void dkms_view_show_public (DkmsView *self, const char *dir, const char *const *
  * Shows the directory. The command may read and change everything in it; the changes are discarded.
  */
 void dkms_view_show_writable (DkmsView *self, const char *path, gboolean thorough);
+
+/** Shows the directory @path; the command can change it as far as that is possible outside, but no file system that is
+ * mounted below it. Absent is fine. */
+void dkms_view_show_open (DkmsView *self, const char *path);
 
 /** Shows the directory @path (nullable). If the build user may not enter it, he gets read access to all its files. */
 void dkms_view_show_source (DkmsView *self, const char *path);

@@ -21,6 +21,7 @@ static const char *const systems[]
         "/gnu", "/etc/alternatives", "/sys", NULL };
 /* Directories replaced by an empty file system in memory. /var/run and others like it are links. */
 static const char *const fresh[] = { "/tmp", "/var/tmp", "/run", "/var/run" };
+static const char *const homes[] = { "/root", "/home" };
 /* What distributions know about their packages, which recipes ask them for. */
 static const char *const databases[] = { "/var/lib/dpkg", "/var/lib/rpm", "/var/lib/pacman", "/var/db/pkg", NULL };
 /* What compilers, interpreters and scripts read in /etc: who is who, libraries, which of several tools is meant, what
@@ -374,36 +375,8 @@ dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *command, cons
   return argv;
 }
 
-/* Whether a variable of that name holds a secret, as those of CI jobs and the passphrase of the signing key do. */
-static gboolean
-is_secret (const char *name)
-{
-  static const char *const words[]
-      = { "TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "API_KEY", "ACCESS_KEY", "PRIVATE_KEY" };
-  g_autofree char *upper = g_ascii_strup (name, -1);
-  gboolean found = strcmp (upper, "KBUILD_SIGN_PIN") == 0;
-
-  for (gsize i = 0; i < G_N_ELEMENTS (words); i++)
-    found |= strstr (upper, words[i]) != NULL;
-  return found;
-}
-
-static char **
-forget_secrets (char **env)
-{
-  g_auto (GStrv) given = g_strdupv (env);
-
-  for (char **variable = given; *variable != NULL; variable++)
-    {
-      g_autofree char *name = g_strndup (*variable, strcspn (*variable, "="));
-      if (is_secret (name))
-        env = g_environ_unsetenv (env, name);
-    }
-  return env;
-}
-
 char **
-dkms_sandbox_env (char **env)
+dkms_sandbox_env (const DkmsRoot *root, char **env)
 {
   /* Directories for temporary files, caches and sockets: they are hidden or read-only, and the defaults do. */
   static const char *const elsewhere[] = { "TMPDIR",          "TMP",           "TEMP",           "XDG_CACHE_HOME",
@@ -417,7 +390,75 @@ dkms_sandbox_env (char **env)
     env = g_environ_unsetenv (env, elsewhere[i]);
   for (gsize i = 0; i < G_N_ELEMENTS (local); i++)
     env = g_environ_setenv (env, local[i][0], local[i][1], TRUE);
-  return forget_secrets (env);
+  if (!dkms_root_is_host (root))
+    env = g_environ_setenv (env, DKMS_WALL_VARIABLE, root->host_path, TRUE);
+  return dkms_process_forget_secrets (env);
+}
+
+/* ---- the wall around a root ---- */
+
+/* Where programs are: those of PATH, dkms and its helpers. */
+static void
+show_programs (DkmsView *view, const char *helper)
+{
+  g_auto (GStrv) dirs = g_strsplit (g_getenv ("PATH") != NULL ? g_getenv ("PATH") : "", ":", -1);
+  g_autofree char *helpers = g_path_get_dirname (helper);
+  g_autofree char *above = g_path_get_dirname (helpers);
+
+  for (char **dir = dirs; *dir != NULL; dir++)
+    g_free (dkms_view_show (view, *dir));
+  g_free (dkms_view_show (view, above));
+}
+
+/* A command of the root is chrooted there if the root has a shell; what the root contains is its own. Otherwise it sees
+ * of the machine what every confined command sees, and all of the root. */
+static GPtrArray *
+build_wall (const DkmsRoot *given, gboolean of_machine)
+{
+  DkmsRoot root = *given;
+  DkmsSettings s = *(const DkmsSettings *)given->wall_data;
+  const DkmsConfinement about = { .settings = &s };
+  const char *const writable[] = { "/", s.dkms_tree, s.source_tree, s.install_tree, "/boot" };
+  g_autoptr (DkmsView) view = dkms_view_new (&s);
+  GPtrArray *argv = g_ptr_array_new_with_free_func (g_free);
+  guint mark = dkms_unread_mark ();
+
+  root.has_shell = given->has_shell && !of_machine;
+  s.root = &root;
+  s.build_uid = s.build_gid = 0; /* it runs as whoever calls dkms */
+  g_ptr_array_add (argv, dkms_process_helper ("dkms-sandbox"));
+  limit (&about, argv);
+  if (root.has_shell)
+    {
+      add (argv, "--root", root.host_path);
+      dkms_view_show_root (view);
+      for (gsize i = 0; i < G_N_ELEMENTS (homes); i++) /* they may be those of the machine */
+        dkms_view_show_empty (view, homes[i]);
+    }
+  for (gsize i = 0; i < G_N_ELEMENTS (fresh); i++)
+    dkms_view_show_empty (view, fresh[i]);
+  if (!root.has_shell)
+    {
+      show_system (view, "");
+      show_programs (view, argv->pdata[0]);
+    }
+  for (gsize i = 0; i < G_N_ELEMENTS (writable); i++)
+    {
+      g_autofree char *path = dkms_root_tool_path (&root, writable[i]);
+      dkms_view_show_open (view, path);
+    }
+  dkms_unread_drop (mark);
+  dkms_view_add_options (view, argv);
+  return argv;
+}
+
+void
+dkms_sandbox_close_root (const DkmsSettings *settings)
+{
+  DkmsRoot *root = settings->root;
+
+  root->wall = !dkms_root_is_host (root) && settings->sandbox == DKMS_SANDBOX_STRICT ? build_wall : NULL;
+  root->wall_data = settings;
 }
 
 /* ---- what comes of it ---- */

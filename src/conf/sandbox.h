@@ -42,12 +42,20 @@ GPtrArray *dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *ar
 
 /**
  * dkms_sandbox_env:
+ * @root: where it works; a dkms that it calls there is told that it is confined
  * @env: (transfer full): the environment of a command that will be confined
  *
  * Returns: (transfer full): the same without what points to places that the command will not see or may not write to,
  *   and without variables that by their names hold secrets (KBUILD_SIGN_PIN, GITHUB_TOKEN, DB_PASSWORD)
  */
-char **dkms_sandbox_env (char **env);
+char **dkms_sandbox_env (const DkmsRoot *root, char **env);
+
+/**
+ * dkms_sandbox_close_root:
+ * Sets the wall of settings->root (base/root.h), or removes it: code of another root must not get out of it, unless
+ * sandbox=off, or this dkms runs behind that wall already. @settings must live as long as the root.
+ */
+void dkms_sandbox_close_root (const DkmsSettings *settings);
 
 /* What came of a confined command, besides its exit status. */
 typedef struct {

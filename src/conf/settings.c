@@ -11,7 +11,9 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/jobs.h"
+#include "base/process.h"
 #include "conf/evaluate.h"
+#include "conf/sandbox.h"
 #include "config.h"
 
 #define BUILD_USER "_dkms"
@@ -130,6 +132,14 @@ dkms_sandbox_mode_parse (const char *word, DkmsSandboxMode *mode)
         return TRUE;
       }
   return FALSE;
+}
+
+DkmsSandboxMode
+dkms_sandbox_mode_stricter (DkmsSandboxMode a, DkmsSandboxMode b)
+{
+  if (a == DKMS_SANDBOX_STRICT || b == DKMS_SANDBOX_STRICT)
+    return DKMS_SANDBOX_STRICT;
+  return a == DKMS_SANDBOX_OFF ? b : a;
 }
 
 /* The user that packages of dkms create for builds; "" where there is none. Most runs need to know no more than that:
@@ -368,6 +378,48 @@ dkms_settings_key_files (const DkmsSettings *self, const GPtrArray *releases, GE
   return g_steal_pointer (&keys);
 }
 
+/* How code of another system is confined is for this machine to say: its framework.conf counts. That code has no rights
+ * here otherwise, so it does not run where it cannot be confined. */
+static gboolean
+take_confinement_of_machine (DkmsSettings *self, GError **error)
+{
+  g_autoptr (DkmsRoot) machine = dkms_root_open (NULL, error);
+  g_autoptr (DkmsVars) values = NULL;
+  DkmsSettings here = *self;
+
+  if (machine == NULL)
+    return FALSE;
+  here.root = machine;
+  if (!read_files (&here, "sandbox build_user", NULL, &values, NULL, error) || !take_confinement (&here, values, error))
+    return FALSE;
+  self->build_uid = here.build_uid;
+  self->build_gid = here.build_gid;
+  self->sandbox = here.sandbox;
+  if (self->sandbox == DKMS_SANDBOX_AUTO && g_strcmp0 (g_getenv (DKMS_WALL_VARIABLE), self->root->host_path) != 0)
+    self->sandbox = DKMS_SANDBOX_STRICT;
+  return TRUE;
+}
+
+/* The files of another system can only make it stricter. @values: (nullable) */
+static gboolean
+take_confinement_of_root (DkmsSettings *self, const DkmsVars *values, GError **error)
+{
+  const char *mode = values != NULL ? dkms_vars_get (values, "sandbox", 0) : "";
+  const char *user = values != NULL ? dkms_vars_get (values, "build_user", 0) : "";
+  DkmsSandboxMode asked = self->sandbox;
+  gboolean loose;
+
+  if (dkms_root_is_host (self->root) || (*mode != '\0' && !dkms_sandbox_mode_parse (mode, &asked)))
+    return take_confinement (self, values, error);
+  self->sandbox = dkms_sandbox_mode_stricter (self->sandbox, asked);
+  loose = asked == DKMS_SANDBOX_OFF && self->sandbox != DKMS_SANDBOX_OFF;
+  if ((loose || *user != '\0') && self->ignored == NULL)
+    self->ignored = g_strdup_printf ("%s in %s has no effect: what that system may do here is set in "
+                                     "/etc/dkms/framework.conf of this machine.",
+                                     loose ? "sandbox=off" : "build_user", self->root->host_path);
+  return TRUE;
+}
+
 DkmsSettings *
 dkms_settings_new (DkmsRoot *root, GError **error)
 {
@@ -397,9 +449,11 @@ dkms_settings_new (DkmsRoot *root, GError **error)
   if (self->distro == NULL)
     return NULL;
 
+  if (!dkms_root_is_host (root) && !take_confinement_of_machine (self, error))
+    return NULL;
   if (!read_files (self, names, NULL, &values, &self->ignored, error))
     return NULL;
-  if ((values != NULL && !take_values (self, values, error)) || !take_confinement (self, values, error))
+  if ((values != NULL && !take_values (self, values, error)) || !take_confinement_of_root (self, values, error))
     return NULL;
   if (*self->jobs == '\0')
     {
@@ -409,6 +463,7 @@ dkms_settings_new (DkmsRoot *root, GError **error)
   else if (strcmp (self->jobs, "0") == 0)
     *self->jobs = '\0';
   dkms_settings_set_path (self, &self->dkms_tree, self->dkms_tree);
+  dkms_sandbox_close_root (self);
   return g_steal_pointer (&self);
 }
 

@@ -37,8 +37,9 @@ typedef struct {
   char *build_environment; /* "" or a shell file whose exports builds get */
   char *signing_key;       /* "", or what mok_signing_key says to files that see no $kernelver */
   char *ignored;           /* (nullable): a sentence about files of framework.conf of which nothing was taken */
-  DkmsSandboxMode sandbox;
-  uid_t build_uid; /* who builds run as in the sandbox; 0: root, without its rights */
+  DkmsSandboxMode sandbox; /* of the machine; in another root what that says can only make it stricter, and AUTO is
+                              STRICT */
+  uid_t build_uid;         /* who builds run as in the sandbox; 0: root, without its rights */
   gid_t build_gid;
   gboolean modprobe_on_install;
   gboolean no_weak_modules;
@@ -104,6 +105,9 @@ gboolean dkms_settings_fail (const DkmsSettings *self, int code, const char *nam
 GPtrArray *dkms_settings_unknown (const DkmsSettings *self);
 /** Returns: (transfer full) (nullable): a sentence if the command line of setting @name names no program; else NULL */
 char *dkms_settings_bad_command (const DkmsSettings *self, const char *name, const char *command);
+
+/** Returns: the one of both that allows less */
+DkmsSandboxMode dkms_sandbox_mode_stricter (DkmsSandboxMode a, DkmsSandboxMode b);
 
 /** Reads "auto", "strict" or "off". Returns: FALSE with @mode untouched for any other word */
 gboolean dkms_sandbox_mode_parse (const char *word, DkmsSandboxMode *mode);

@@ -24,6 +24,7 @@
  *   --home DIR          DIR is empty, belongs to the command's user, and is $HOME; its parents may be in a --mask
  *   --link TEXT PATH    PATH, in a directory that is empty, is a link
  *   --expose PATH       what PATH was before any --fresh and --mask, at its place; absent is fine
+ *   --write DIR         DIR, a path without links, can be written as outside, but no mount below it; "/" is the root
  *   --overlay DIR       DIR may be written to; what is written goes with the command. Where the kernel cannot do that,
  *                       DIR stays read-only
  *   --claim DIR         what the command's user could not read in DIR, which lies in an --overlay, is his
@@ -137,9 +138,9 @@ parse (Sandbox *self, int argc, char **argv)
   static const struct {
     const char *word;
     SandboxKind kind;
-  } changes[] = { { "--fresh", FRESH }, { "--mask", MASK },     { "--home", HOME },
-                  { "--link", LINK },   { "--expose", EXPOSE }, { "--overlay", OVERLAY },
-                  { "--claim", CLAIM }, { "--cover", COVER },   { "--bind", BIND } };
+  } changes[] = { { "--fresh", FRESH },   { "--mask", MASK },   { "--home", HOME },       { "--link", LINK },
+                  { "--expose", EXPOSE }, { "--write", WRITE }, { "--overlay", OVERLAY }, { "--claim", CLAIM },
+                  { "--cover", COVER },   { "--bind", BIND } };
 
   for (int i = 1; i < argc; i++)
     {

@@ -5,11 +5,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "sandbox.h"
@@ -298,12 +301,58 @@ sandbox_take (const Sandbox *self, SandboxChange *change)
 }
 
 void
+sandbox_note_writable (const Sandbox *self, SandboxChange *change)
+{
+  /* Whoever owns what is in a root could put a link in the way at the last moment. */
+  struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+  struct statvfs st;
+
+  if (change->kind != WRITE)
+    return;
+  change->tree = (int)syscall (SYS_openat2, AT_FDCWD, change->path, &how, sizeof how);
+  if (change->tree < 0 || fstatvfs (change->tree, &st) < 0)
+    sandbox_die (self, "open", change->path);
+  if ((st.f_flag & ST_RDONLY) == 0)
+    return;
+  (void)close (change->tree);
+  change->tree = -1;
+}
+
+/* What is mounted below stays read-only: an image's /sys is the machine's. */
+static void
+prepare_write (const Sandbox *self, SandboxChange *change)
+{
+  int fd = change->tree;
+
+  if (fd < 0 || strcmp (change->path, "/") == 0)
+    return;
+  change->tree = sandbox_clone_tree_at (fd, "");
+  if (change->tree < 0 || sandbox_set_attributes (change->tree, 0, 0, MOUNT_ATTR_RDONLY) < 0)
+    sandbox_die (self, "open for writing", change->path);
+  (void)close (fd);
+}
+
+/* Not before all places for mounts have been looked for: none is created in "/". */
+static void
+do_write (Sandbox *self, SandboxChange *change)
+{
+  if (change->tree < 0)
+    return;
+  if (strcmp (change->path, "/") != 0)
+    do_attach (self, change);
+  else if (sandbox_set_attributes (change->tree, 0, 0, MOUNT_ATTR_RDONLY) < 0 || close (change->tree) < 0)
+    sandbox_die (self, "open for writing", change->path);
+}
+
+void
 sandbox_prepare (const Sandbox *self, SandboxChange *change, const char *mounts)
 {
   /* Nothing changes outside when "/" is masked: then it is taken when it gets its place, lest too many files are open.
    */
-  if (change->kind == EXPOSE && strcmp (self->changes[0].path, "/") != 0)
+  if (change->kind == EXPOSE && (self->changes[0].kind != MASK || strcmp (self->changes[0].path, "/") != 0))
     change->tree = sandbox_clone_tree (change->path);
+  else if (change->kind == WRITE)
+    prepare_write (self, change);
   else if (change->kind == OVERLAY || change->kind == CLAIM)
     sandbox_survey (self, change, mounts);
 }
@@ -333,6 +382,9 @@ sandbox_do (Sandbox *self, SandboxChange *change)
       break;
     case COVER:
       do_cover (self, change->path);
+      break;
+    case WRITE:
+      do_write (self, change);
       break;
     case EXPOSE:
     case BIND:

@@ -36,7 +36,8 @@ enum { NODES = sizeof nodes / sizeof *nodes, MEM_MAJOR = 1 };
 int
 sandbox_clone_tree_at (int dir, const char *path)
 {
-  return (int)syscall (SYS_open_tree, dir, path, OPEN_TREE_CLONE | O_CLOEXEC | AT_RECURSIVE | AT_NO_AUTOMOUNT);
+  return (int)syscall (SYS_open_tree, dir, path,
+                       OPEN_TREE_CLONE | O_CLOEXEC | AT_RECURSIVE | AT_NO_AUTOMOUNT | AT_EMPTY_PATH);
 }
 
 int
@@ -224,6 +225,8 @@ sandbox_change_world (Sandbox *self)
     sandbox_take (self, &self->changes[i]);
 
   enter (self);
+  for (size_t i = 0; i < self->count; i++)
+    sandbox_note_writable (self, &self->changes[i]);
   /* A device or a set-user-id file is as good in one place as in another: think of the /dev of an image. */
   if (sandbox_set_attributes_of ("/", AT_RECURSIVE, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID) < 0)
     sandbox_lack (self, "close", "/");

@@ -23,7 +23,7 @@ struct mount_attr {
 enum { SANDBOX_SPARE_PROCESSES = 512 };
 enum { SANDBOX_STORE_PATH = 48 };
 
-typedef enum { FRESH, HOME, MASK, LINK, EXPOSE, OVERLAY, CLAIM, COVER, BIND } SandboxKind;
+typedef enum { FRESH, HOME, MASK, LINK, EXPOSE, WRITE, OVERLAY, CLAIM, COVER, BIND } SandboxKind;
 
 typedef struct {
   char *path;
@@ -39,7 +39,8 @@ typedef struct {
   SandboxKind kind;
   const char *path;
   const char *from;   /* BIND: the directory; LINK: the text */
-  int tree;           /* EXPOSE, BIND: a detached clone of what is to appear; MASK: the mount; -1: none */
+  int tree;           /* EXPOSE, WRITE, BIND: a detached clone of what is to appear; WRITE of "/", MASK: the mount;
+                         -1: none */
   SandboxPaths paths; /* OVERLAY: mounts below @path, CLAIM: relative paths below @path */
 } SandboxChange;
 
@@ -91,7 +92,7 @@ void sandbox_close_proc (Sandbox *self);
 
 /** Returns: a detached clone of all that is mounted at and below @path; -1 with errno */
 int sandbox_clone_tree (const char *path);
-/** The same for a @path that is relative to the directory @dir. */
+/** The same for a @path that is relative to the directory @dir; "" is the directory. */
 int sandbox_clone_tree_at (int dir, const char *path);
 /** Mounts the detached @tree at @path. Returns: 0, or -1 with errno */
 int sandbox_attach_tree (int tree, const char *path);
@@ -113,6 +114,8 @@ void sandbox_new_store (Sandbox *self, const char *name, mode_t mode, char path[
 
 /** Takes what comes from outside the root. */
 void sandbox_take (const Sandbox *self, SandboxChange *change);
+/** Takes what can be written to and shall be, before the root is made read-only. */
+void sandbox_note_writable (const Sandbox *self, SandboxChange *change);
 /** Takes what will be hidden. @mounts (nullable): the table of mounts */
 void sandbox_prepare (const Sandbox *self, SandboxChange *change, const char *mounts);
 void sandbox_do (Sandbox *self, SandboxChange *change);

@@ -155,7 +155,11 @@ run_depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const
 
   g_autofree char *line = g_strjoinv (" ", (char **)argv);
   g_autofree char *what = g_strdup_printf ("Running depmod for %s", release);
-  DkmsCommand command = { .argv = argv, .output_fd = settings->verbose ? -1 : -2, .null_stdin = TRUE };
+  DkmsCommand command = { .argv = argv,
+                          .root = settings->root,
+                          .of_machine = TRUE,
+                          .output_fd = settings->verbose ? -1 : -2,
+                          .null_stdin = TRUE };
   dkms_ui_step_begin (ui, what, line);
   int status = run_and_look (settings, dir, &command, &error);
   if (status > 0) /* what failed for a passing reason does not fail again */

@@ -380,9 +380,14 @@ dkms_step_is_confined (DkmsRun *run, const DkmsStep *step, GError **error)
         dkms_ui_warn (run->ui, "Builds run without a sandbox here (%s).", run->sandbox_missing);
     }
   if (run->sandbox_missing != NULL && mode == DKMS_SANDBOX_STRICT)
-    return dkms_fail (error, DKMS_ERROR_SANDBOX, NULL, "sandbox=auto builds without it where it cannot be had.",
-                      "sandbox=strict, and %s/%s cannot be confined here (%s)", step->module, step->version,
-                      run->sandbox_missing);
+    return dkms_root_is_host (run->settings->root)
+               ? dkms_fail (error, DKMS_ERROR_SANDBOX, NULL, "sandbox=auto builds without it where it cannot be had.",
+                            "sandbox=strict, and %s/%s cannot be confined here (%s)", step->module, step->version,
+                            run->sandbox_missing)
+               : dkms_fail (error, DKMS_ERROR_SANDBOX, NULL,
+                            "If you trust that system, write sandbox=off to /etc/dkms/framework.conf of this machine.",
+                            "%s/%s of %s cannot be confined here (%s)", step->module, step->version,
+                            run->settings->root->host_path, run->sandbox_missing);
   return run->sandbox_missing == NULL;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "base/process.h"
 
 enum { LIVE_MS = 125, STREAM_MS = 200, TAIL = 512 };
 
@@ -162,7 +163,7 @@ last_line (const DkmsChannel *self)
   text[n] = '\0';
   g_strchomp (text);
   const char *newline = strrchr (text, '\n');
-  return dkms_ui_printable (newline != NULL ? newline + 1 : text);
+  return dkms_process_printable (newline != NULL ? newline + 1 : text);
 }
 
 static void
@@ -389,7 +390,7 @@ dkms_channel_close (DkmsChannel *self, const char *result, gboolean good)
   if (board->live && result != NULL)
     {
       const char *on = !board->colour ? "" : good ? "\033[32m" : "\033[31m", *off = board->colour ? "\033[0m" : "";
-      g_autofree char *shown = dkms_ui_printable (result);
+      g_autofree char *shown = dkms_process_printable (result);
       g_autofree char *line = g_strdup_printf ("%s: %s%s%s (%.1f s)", self->title, on, shown, off,
                                                (double)(g_get_monotonic_time () - self->start) / G_USEC_PER_SEC);
       dkms_ui_print (board->ui, &(DkmsUiEvent){ .voice = DKMS_VOICE_LINE, .text = line, .coloured = TRUE });

@@ -211,26 +211,11 @@ print_step_end (DkmsUi *self, const DkmsUiEvent *event)
   flush_stdout (self);
 }
 
-char *
-dkms_ui_printable (const char *text)
-{
-  GString *result = g_string_new (NULL);
-
-  for (const guchar *c = (const guchar *)text; *c != '\0'; c++)
-    if (c[0] == 0xC2 && c[1] >= 0x80 && c[1] <= 0x9F)
-      g_string_append_printf (result, "\\x%02x", *++c);
-    else if ((*c < 0x20 && *c != '\n' && *c != '\t') || *c == 0x7F)
-      g_string_append_printf (result, "\\x%02x", *c);
-    else
-      g_string_append_c (result, (char)*c);
-  return g_string_free (result, FALSE);
-}
-
 void
 dkms_ui_print (DkmsUi *self, const DkmsUiEvent *given)
 {
-  g_autofree char *text = given->text != NULL && !given->coloured ? dkms_ui_printable (given->text) : NULL;
-  g_autofree char *more = given->more != NULL ? dkms_ui_printable (given->more) : NULL;
+  g_autofree char *text = given->text != NULL && !given->coloured ? dkms_process_printable (given->text) : NULL;
+  g_autofree char *more = given->more != NULL ? dkms_process_printable (given->more) : NULL;
   DkmsUiEvent copy = *given;
   const DkmsUiEvent *event = &copy;
 

@@ -82,13 +82,6 @@ void dkms_ui_follow (DkmsUi *self, const char *log);
  */
 gboolean dkms_ui_give_way (DkmsUi *self);
 
-/**
- * dkms_ui_printable:
- * Returns: (transfer full): @text with what a terminal would obey, instead of showing it, written as \xNN: control
- *   characters other than tab and line end, those of C1 in UTF-8 included
- */
-char *dkms_ui_printable (const char *text);
-
 /** Tells an event: to the parent, to the channel, or at once to the terminal. */
 void dkms_ui_tell (DkmsUi *self, const DkmsUiEvent *event);
 /** Writes an event to stdout or stderr, whoever it belongs to. */

@@ -158,7 +158,8 @@ add_variables (DkmsWorld *self, DkmsQuery *query, const char *module, const char
 }
 
 static void
-add_overrides (DkmsWorld *self, DkmsQuery *query, const char *m, const char *v, const char *k, const char *a)
+add_overrides (const DkmsSettings *settings, DkmsQuery *query, const char *m, const char *v, const char *k,
+               const char *a)
 {
   char *const names[] = {
     g_strdup_printf ("/etc/dkms/%s.conf", m),
@@ -171,8 +172,8 @@ add_overrides (DkmsWorld *self, DkmsQuery *query, const char *m, const char *v, 
 
   for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
     {
-      if (dkms_root_is_file (self->settings->root, names[i]))
-        g_ptr_array_add (query->files, dkms_root_tool_path (self->settings->root, names[i]));
+      if (dkms_root_is_file (settings->root, names[i]))
+        g_ptr_array_add (query->files, dkms_root_tool_path (settings->root, names[i]));
       g_free (names[i]);
     }
 }
@@ -192,22 +193,22 @@ any_mentions (const DkmsSettings *s, const GPtrArray *files, const char *word)
   return FALSE;
 }
 
-gboolean
-dkms_world_sandbox (DkmsWorld *self, const char *module, const char *version, const char *kernel, const char *arch,
-                    DkmsSandboxMode *mode, GError **error)
+/* What the files about the module in the root of @settings say; @mode keeps its value if they say nothing. */
+static gboolean
+read_mode (DkmsWorld *self, const DkmsSettings *settings, const char *module, const char *version, const char *kernel,
+           const char *arch, DkmsSandboxMode *mode, GError **error)
 {
   g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
   DkmsQuery *query = dkms_query_new ();
   const char *word;
 
-  *mode = self->settings->sandbox;
   g_ptr_array_add (queries, query);
-  add_overrides (self, query, module, version, kernel, arch);
-  if (query->files->len == 0 || !any_mentions (self->settings, query->files, "sandbox"))
+  add_overrides (settings, query, module, version, kernel, arch);
+  if (query->files->len == 0 || !any_mentions (settings, query->files, "sandbox"))
     return TRUE;
   query->shown = g_strdup (query->files->pdata[0]);
   add_variables (self, query, module, version, dkms_world_kernel (self, kernel, arch).kernel);
-  if (!dkms_evaluate (self->settings, NULL, queries, "sandbox", "", NULL, error))
+  if (!dkms_evaluate (settings, NULL, queries, "sandbox", "", NULL, error))
     return FALSE;
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
@@ -216,6 +217,32 @@ dkms_world_sandbox (DkmsWorld *self, const char *module, const char *version, co
     return TRUE;
   return dkms_fail (error, DKMS_ERROR_BAD_CONF, query->shown, "Use auto, strict or off.",
                     "Invalid value \"%s\" for sandbox in %s", word, query->shown);
+}
+
+gboolean
+dkms_world_sandbox (DkmsWorld *self, const char *module, const char *version, const char *kernel, const char *arch,
+                    DkmsSandboxMode *mode, GError **error)
+{
+  const DkmsSettings *s = self->settings;
+  g_autoptr (DkmsRoot) machine = NULL;
+  DkmsSettings here = *s;
+  DkmsSandboxMode of_root = DKMS_SANDBOX_OFF;
+
+  *mode = s->sandbox;
+  if (dkms_root_is_host (s->root))
+    return read_mode (self, s, module, version, kernel, arch, mode, error);
+  /* As with framework.conf, the machine decides, and the files in the root can only make it stricter. */
+  machine = dkms_root_open (NULL, error);
+  if (machine == NULL)
+    return FALSE;
+  here.root = machine;
+  if (!read_mode (self, &here, module, version, kernel, arch, mode, error)
+      || !read_mode (self, s, module, version, kernel, arch, &of_root, error))
+    return FALSE;
+  if (*mode == DKMS_SANDBOX_AUTO && s->sandbox != DKMS_SANDBOX_AUTO)
+    *mode = DKMS_SANDBOX_STRICT; /* see settings.h */
+  *mode = dkms_sandbox_mode_stricter (*mode, of_root);
+  return TRUE;
 }
 
 static char *
@@ -253,7 +280,7 @@ dkms_world_want (DkmsWorld *self, const char *module, const char *version, const
       g_ptr_array_add (query->files, dkms_root_tool_path (s->root, path));
     }
   add_variables (self, query, module, version, dkms_world_kernel (self, kernel, arch).kernel);
-  add_overrides (self, query, module, version, kernel, arch);
+  add_overrides (s, query, module, version, kernel, arch);
   reading = g_new0 (Reading, 1);
   reading->query = query;
   g_ptr_array_add (self->wanted, reading);

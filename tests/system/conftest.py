@@ -38,10 +38,10 @@ def mounted(path, options="size=50%"):
         subprocess.run(["umount", "-R", path], check=True)
 
 
-def strace(*words, **keywords):
+def strace(*words, env=None, **keywords):
     """Runs strace -f WORDS. No sanitizer looks for leaks there: it cannot under ptrace."""
     return subprocess.run(["strace", "-f", *words], capture_output=True, text=True, stdin=subprocess.DEVNULL,
-                          env=dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=0"), **keywords)
+                          env=dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=0", **(env or {})), **keywords)
 
 
 def eventually(condition):
@@ -135,7 +135,29 @@ class Root:
         (self.path / "etc/os-release").write_text(text)
 
     def framework(self, text):
-        (self.path / "etc/dkms/framework.conf").write_text(text)
+        """Settings for this root; those that only the machine may make are made there."""
+        lines = text.splitlines(keepends=True)
+        of_machine = [line for line in lines if line.startswith(("sandbox=", "build_user="))]
+        if of_machine or "framework.conf" in self.of_machine():
+            self.machine("framework.conf", "".join(of_machine))
+        (self.path / "etc/dkms/framework.conf").write_text("".join(line for line in lines if line not in of_machine))
+
+    def of_machine(self):
+        directory = self.path.parent / "machine/dkms"
+        return os.listdir(directory) if directory.exists() else []
+
+    def machine(self, name, text):
+        """What /etc/dkms/@name of the machine that runs dkms says, for all commands on this root."""
+        file = self.path.parent / "machine/dkms" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    def command(self):
+        """The words before the arguments of dkms."""
+        if not self.of_machine():
+            return [DKMS, "--root", str(self.path)]
+        return ["unshare", "-m", "sh", "-c", 'mount -t overlay -o "lowerdir=$0:/etc" overlay /etc && exec "$@"',
+                str(self.path.parent / "machine"), DKMS, "--root", str(self.path)]
 
     def kernel(self, release, headers=True, config="CONFIG_MODULES=y\n"):
         directory = self.modules / release
@@ -165,7 +187,7 @@ class Root:
 
     def __call__(self, *arguments, env=None, timeout=120, cwd=None):
         environment = {**os.environ, "LC_ALL": "C", **(env or {})}
-        return Result(subprocess.run([DKMS, "--root", str(self.path), *map(str, arguments)], capture_output=True, text=True,
+        return Result(subprocess.run([*self.command(), *map(str, arguments)], capture_output=True, text=True,
                                      env=environment, timeout=timeout, check=False, stdin=subprocess.DEVNULL, cwd=cwd))
 
     def ok(self, *arguments, **keywords):

@@ -406,11 +406,11 @@ def test_framework_switches(root):
 
 @pytest.mark.parametrize("variable, suffix, tool", [("compress_gzip_opts", "gz", "gzip"), ("compress_xz_opts", "xz", "xz"), ("compress_zstd_opts", "zst", "zstd")])
 def test_compression_options(root, tmp_path, variable, suffix, tool):
-    env = with_tool(tmp_path, tool, f'echo "$@" > {tmp_path}/called\nfor f; do :; done\nmv "$f" "$f.{suffix}"\n')
+    env = with_tool(tmp_path, tool, f'echo "$@" > {root.path}/called\nfor f; do :; done\nmv "$f" "$f.{suffix}"\n')
     (root.modules / K1 / "kernel").mkdir()
     (root.modules / K1 / f"kernel/x.ko.{suffix}").touch()
     root.framework(f'{variable}="-9  --mine"\n')
     root.source()
     root.ok("install", "foo/1.0", "-k", K1, env=env)
-    assert (tmp_path / "called").read_text().split()[:3] == ["-9", "--mine", "-f"]
+    assert (root.path / "called").read_text().split()[:3] == ["-9", "--mine", "-f"]
     assert (root.modules / K1 / f"updates/dkms/foo.ko.{suffix}").read_text() == "foo 1.0\n"

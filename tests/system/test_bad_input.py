@@ -226,12 +226,19 @@ def test_unknown_setting_is_told_once_per_package(root):
 
 @pytest.mark.parametrize("setting, code, says", [
     ("recipe_timeout=soon", 2, "is not a number"), ("recipe_timeout=0", 2, "is not a number"), ("tarball_limit_mib=-1", 2, "is not a number"),
-    ("sandbox=of", 8, "is not a mode"), ("build_user=nobody-at-all", 8, "is not a user")])
+    ("sandbox=of", 8, "is not a mode")])
 def test_bad_settings_name_their_place(root, setting, code, says):
     (root.path / "etc/dkms/framework.conf.d").mkdir()
     (root.path / "etc/dkms/framework.conf.d/x.conf").write_text(setting + "\n")
     result = root("status")
     assert result.rc == code and f"{setting} in {root.path}/etc/dkms/framework.conf.d/x.conf {says}" in result.err
+
+
+def test_a_build_user_who_does_not_exist(root):
+    """The machine names him, not the root."""
+    root.framework("build_user=nobody-at-all\n")
+    result = root("status")
+    assert result.rc == 8 and "build_user=nobody-at-all in /etc/dkms/framework.conf is not a user" in result.err
 
 
 def test_tmp_location_that_is_not_there(root, tmp_path):

@@ -16,7 +16,7 @@ INSTALLED = [f"foo/1.0, {K1}, {ARCH}: installed"]
 
 def start(root, *arguments, before=None, **keywords):
     keywords.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.run([DKMS, "--root", root.path, *map(str, arguments)], preexec_fn=before, text=True, check=False, timeout=120,
+    return subprocess.run([*root.command(), *map(str, arguments)], preexec_fn=before, text=True, check=False, timeout=120,
                           **{"capture_output": True, **keywords})
 
 
@@ -35,7 +35,7 @@ def test_blocked_signals(root):
     mark = root.path / "begun"
     root.framework("sandbox=off\n")
     root.source(extra="PRE_BUILD=slow.sh\n", files={"foo.c": "x", "slow.sh": f"#!/bin/sh\ntouch {mark}\nsleep 30\n"})
-    process = subprocess.Popen([DKMS, "--root", root.path, "install", "foo/1.0", "-k", K1], stdin=subprocess.DEVNULL,
+    process = subprocess.Popen([*root.command(), "install", "foo/1.0", "-k", K1], stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                                preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()))
     while not mark.exists():
@@ -51,7 +51,7 @@ def test_nohup(root):
     root.framework("sandbox=off\n")
     root.source(extra="PRE_BUILD=slow.sh\n",
                 files={"foo.c": "x", "slow.sh": f"#!/bin/sh\ntouch {mark}\nwhile [ ! -e {go} ]; do sleep 0.05; done\n"})
-    process = subprocess.Popen(["nohup", DKMS, "--root", root.path, "install", "foo/1.0", "-k", K1], stdin=subprocess.DEVNULL,
+    process = subprocess.Popen(["nohup", *root.command(), "install", "foo/1.0", "-k", K1], stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not mark.exists():
         time.sleep(0.02)

@@ -164,7 +164,7 @@ def test_framework_conf_that_ends_its_shell(root, end, jobs):
 
 @pytest.mark.parametrize("line", ["sandbox=strict", "build_user=root"])
 def test_framework_conf_about_confinement_must_be_whole(root, line):
-    root.framework(f"{line}\nexit 0\n")
+    (root.path / "etc/dkms/framework.conf").write_text(f"{line}\nexit 0\n")
     root.source()
     result = root("add", "foo/1.0")
     assert result.rc == 8 and "ended its shell" in result.err
@@ -313,8 +313,9 @@ def test_more_recipes_than_descriptors(root):
 def test_recipe_is_not_read_unconfined_in_silence(root, tmp_path, mode, rc):
     directory = tmp_path / "checkout"
     root.source(extra=f"touch {tmp_path}/mark\n").rename(directory)
-    root.framework(f"sandbox={mode}\n")
-    result = strace("-o", "/dev/null", "-e", "inject=unshare:error=EPERM", DKMS, "--root", root.path, "add", directory, check=False)
+    (root.path / "etc/dkms/framework.conf").write_text(f"sandbox={mode}\n")
+    result = strace("-o", "/dev/null", "-e", "inject=unshare:error=EPERM", DKMS, "--root", root.path, "add", directory, check=False,
+                    env={"DKMS_CONFINED_TO": str(root.path)})
     assert result.returncode == rc and "namespaces: Operation not permitted" in result.stderr, result
     assert result.stderr.count("Recipes are read without a sandbox here") == (mode == "auto")
     assert (tmp_path / "mark").exists() == (mode == "auto")

@@ -3,7 +3,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import ARCH, DKMS, K1, K2
+from conftest import ARCH, K1, K2
 
 ID = "PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\n"
 ONE = ID + "BUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/extra\nSTRIP=no\n"
@@ -237,7 +237,7 @@ def test_scripts_have_the_callers_stdin(root):
     root.source(conf=ONE + "".join(f"{n}=read.sh\n" for n in names), files={"foo.c": "x", "read.sh": "#!/bin/sh\nread line; echo \"got $line\"\n"})
     out = ""
     for verb in (["add"], ["install"], ["uninstall"]):
-        out += subprocess.run([DKMS, "--root", root.path, *verb, "foo/1.0", "-k", K1], input="one\ntwo\n", capture_output=True, text=True, check=True).stdout
+        out += subprocess.run([*root.command(), *verb, "foo/1.0", "-k", K1], input="one\ntwo\n", capture_output=True, text=True, check=True).stdout
     assert re.findall("got (.*)", out) == ["one", "one", "two", "one"]
 
 

@@ -32,13 +32,13 @@ def index(root, tmp_path, kernel=K1, listed=("kernel/other.ko",)):
     bin_dir = tmp_path / "bin"
     bin_dir.mkdir(exist_ok=True)
     (bin_dir / "depmod").write_text(f'#!/bin/sh\nfor k; do :; done\ncd {root.modules}/$k && find . -name "*.ko*" | '
-                                    f"sed 's,^./,,; s/$/:/' >new; rm -f modules.*; mv new modules.dep; echo $k >>{tmp_path}/depmods\n")
+                                    f"sed 's,^./,,; s/$/:/' >new; rm -f modules.*; mv new modules.dep; echo $k >>{root.path}/depmods\n")
     (bin_dir / "depmod").chmod(0o755)
     return {"PATH": f"{bin_dir}:{os.environ['PATH']}"}
 
 
 def calls(tmp_path):
-    path = tmp_path / "depmods"
+    path = tmp_path / "root/depmods"
     return path.read_text().split() if path.exists() else []
 
 
@@ -191,7 +191,7 @@ def test_index_that_lacks_a_module_is_made_anew(root, tmp_path, arguments, recor
     if not record:
         forget_record(root)
     index(root, tmp_path, listed=("kernel/other.ko", "kernel/updates/dkms/foo.ko"))
-    (tmp_path / "depmods").unlink(missing_ok=True)
+    (root.path / "depmods").unlink(missing_ok=True)
     result = root.ok(*arguments, "-k", K1, env=env)
     assert calls(tmp_path) == [K1] and "updates/dkms/foo.ko:" in (root.modules / K1 / "modules.dep").read_text()
     assert "Autoinstall" not in result.out
@@ -202,7 +202,7 @@ def test_index_of_a_module_that_is_off(root, tmp_path):
     env = index(root, tmp_path)
     install(root, conf="PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/extra\nSTRIP=no\n")
     index(root, tmp_path)
-    (tmp_path / "depmods").unlink(missing_ok=True)
+    (root.path / "depmods").unlink(missing_ok=True)
     root.ok("autoinstall", "-k", K1, env=env)
     assert calls(tmp_path) == [K1]
 

@@ -295,27 +295,27 @@ def test_directive_of_one_element(root):
 
 
 def test_no_depmod(root, tmp_path):
-    env = tools(tmp_path, depmod=f"touch {tmp_path}/called\n")
+    env = tools(tmp_path, depmod=f"touch {root.path}/called\n")
     (root.modules / K1 / "modules.dep").write_text("x\n")
     root.source()
     root.ok("install", "foo/1.0", "-k", K1, "--no-depmod", env=env)
-    assert not (tmp_path / "called").exists()
+    assert not (root.path / "called").exists()
     root.ok("uninstall", "foo/1.0", "-k", K1, env=env)
-    assert (tmp_path / "called").exists()
+    assert (root.path / "called").exists()
 
 
 @pytest.mark.parametrize("dep, called", [(None, False), ("x\n", True)])
 def test_depmod_needs_modules_dep(root, tmp_path, dep, called):
-    env = tools(tmp_path, depmod=f'echo "$@" > {tmp_path}/called\n')
+    env = tools(tmp_path, depmod=f'echo "$@" > {root.path}/called\n')
     if dep is not None:
         (root.modules / K1 / "modules.dep").write_text(dep)
     (root.path / "boot").mkdir()
     (root.path / f"boot/System.map-{K1}").touch()
     root.source()
     root.ok("install", "foo/1.0", "-k", K1, env=env)
-    assert (tmp_path / "called").exists() == called
+    assert (root.path / "called").exists() == called
     if called:
-        words = (tmp_path / "called").read_text().split()
+        words = (root.path / "called").read_text().split()
         assert words == ["-b", str(root.path), "-a", K1, "-F", f"{root.path}/boot/System.map-{K1}"]  # Q-65
 
 
@@ -334,8 +334,8 @@ def test_depmod_failure_is_a_warning(root, tmp_path):
     root.source()
     result = root.ok("install", "foo/1.0", "-k", K1, env=tools(tmp_path, depmod="exit 3\n"))  # Q-64
     assert "depmod" in result.err and "the next dkms command tries again" in result.err
-    result = root.ok("build", "foo/1.0", "-k", K2, env=tools(tmp_path, depmod=f"echo again >> {tmp_path}/again\n"))
-    assert (tmp_path / "again").read_text() == "again\n"
+    result = root.ok("build", "foo/1.0", "-k", K2, env=tools(tmp_path, depmod=f"echo again >> {root.path}/again\n"))
+    assert (root.path / "again").read_text() == "again\n"
 
 
 def test_unprivileged_verbs_of_the_tree(root):

@@ -143,17 +143,17 @@ def test_prerm_restores_originals_and_runs_depmod_once(root, tmp_path):
     (root.modules / K1 / "modules.dep").write_text("x\n")
     fake = tmp_path / "bin"
     fake.mkdir()
-    (fake / "depmod").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/depmods\n')
+    (fake / "depmod").write_text(f'#!/bin/sh\necho "$@" >> {root.path}/depmods\n')
     (fake / "depmod").chmod(0o755)
     env = {"PATH": f"{fake}:{os.environ['PATH']}"}
     for name in ("foo", "bar"):
         root.source(name)
         root.ok("install", f"{name}/1.0", "-k", K1, env=env)
     assert not original.exists()
-    (tmp_path / "depmods").unlink()
+    (root.path / "depmods").unlink()
     root.ok("kernel_prerm", "-k", K1, env=env)
     assert original.read_text() == "original\n"
-    assert len((tmp_path / "depmods").read_text().splitlines()) == 1 and K1 in (tmp_path / "depmods").read_text()
+    assert len((root.path / "depmods").read_text().splitlines()) == 1 and K1 in (root.path / "depmods").read_text()
 
 
 def test_dry_run_of_all_of_them(root):

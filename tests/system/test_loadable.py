@@ -304,7 +304,7 @@ def test_doubt_is_in_the_result_line(root):
     source(root, good(needs=["nosuch"]))
     program = "import pty,sys; pty.spawn(sys.argv[1:])"
     environment = dict(os.environ, TERM="xterm", LC_ALL="C", DEBIAN_FRONTEND="dialog")
-    shown = subprocess.run(["/usr/bin/python3", "-c", program, DKMS, "--root", root.path, "install", "foo/1.0", "-k", K1], capture_output=True,
+    shown = subprocess.run(["/usr/bin/python3", "-c", program, *root.command(), "install", "foo/1.0", "-k", K1], capture_output=True,
                            text=True, check=True, stdin=subprocess.DEVNULL, env=environment).stdout
     assert "installed, but may not load" in shown
 

@@ -142,18 +142,18 @@ def test_a_script_that_does_not_wait(root, nested):
     assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"], result
 
 
-def test_a_loan_ends(root, nested, tmp_path):
+def test_a_loan_ends(root, nested):
     """Its name alone opens nothing afterwards, nor does one that somebody made up."""
-    nested("foo", "1.0", POST_INSTALL=f'!echo "$DKMS_LOAN" >{tmp_path}/loan')
+    nested("foo", "1.0", POST_INSTALL=f'!echo "$DKMS_LOAN" >{root.path}/loan')
     root.ok("install", "foo/1.0", "-k", K1)
-    loan = (tmp_path / "loan").read_text().strip()
+    loan = (root.path / "loan").read_text().strip()
     root.source("slow", extra="PRE_BUILD=slow.sh\n", files={"slow.c": "x", "slow.sh": "#!/bin/sh\nsleep 4\n"})
-    build = subprocess.Popen([DKMS, "--root", root.path, "build", "slow/1.0", "-k", K1], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    build = subprocess.Popen([*root.command(), "build", "slow/1.0", "-k", K1], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(1)
     for value in (loan, "none", "../../../etc/passwd", "00000000/loan-1-1", ""):
         result = root("build", "slow/1.0", "-k", K1, "--dry-run", env={"DKMS_LOAN": value})
         assert result.rc == 0
-        waits = subprocess.Popen([DKMS, "--root", root.path, "remove", "slow/1.0", "--all"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        waits = subprocess.Popen([*root.command(), "remove", "slow/1.0", "--all"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                  text=True, env=dict(os.environ, DKMS_LOAN=value))
         assert "Waiting for another run that works on slow" in waits.stderr.readline()
         waits.kill()
@@ -164,7 +164,7 @@ def test_a_loan_ends(root, nested, tmp_path):
 
 def test_a_lender_that_is_killed(root, nested):
     nested("foo", "1.0", POST_ADD=[f"!touch {root.path}/in; while [ ! -e {root.path}/go ]; do sleep 0.05; done"])
-    adds = subprocess.Popen([DKMS, "--root", root.path, "add", "foo/1.0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    adds = subprocess.Popen([*root.command(), "add", "foo/1.0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not (root.path / "in").exists():
         time.sleep(0.02)
     adds.send_signal(signal.SIGKILL)

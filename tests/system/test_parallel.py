@@ -30,7 +30,7 @@ def most_at_once(spans):
 
 def in_crowd(root, total, at_once, *arguments, **options):
     """Runs dkms, whose builds have 'sleep' of the Crowd's in @total places; holds @at_once of them at a time."""
-    process = subprocess.Popen([DKMS, "--root", root.path, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    process = subprocess.Popen([*root.command(), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                text=True, stdin=subprocess.DEVNULL, env=dict(os.environ, LC_ALL="C"), **options)
     Crowd().hold(process, total, at_once)
     out, _ = process.communicate(timeout=120)
@@ -295,7 +295,7 @@ def test_signals_end_builds_in_good_order(root, number, code, sandbox):
     for name in ("a", "b"):
         root.source(name, extra="PRE_BUILD=work.sh\n", files={f"{name}.c": name, "work.sh": f"#!/bin/bash\nsleep {Crowd.SECONDS} & sleep {Crowd.SECONDS}\n"})
         root.ok("add", f"{name}/1.0")
-    process = subprocess.Popen([DKMS, "--root", root.path, "autoinstall", "-k", K1, "-j2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    process = subprocess.Popen([*root.command(), "autoinstall", "-k", K1, "-j2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                text=True, stdin=subprocess.DEVNULL)
     Crowd().wait(4, process)
     process.send_signal(number)
@@ -312,7 +312,7 @@ def test_signals_end_builds_in_good_order(root, number, code, sandbox):
 
 def test_signal_during_a_script(root):
     root.source(extra="PRE_INSTALL=slow.sh\n", files={"foo.c": "x", "slow.sh": f"#!/bin/sh\nexec sleep {Crowd.SECONDS}\n"})
-    process = subprocess.Popen([DKMS, "--root", root.path, "install", "foo/1.0", "-k", K1], stdout=subprocess.DEVNULL,
+    process = subprocess.Popen([*root.command(), "install", "foo/1.0", "-k", K1], stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     Crowd().wait(1, process)
     process.terminate()
@@ -324,7 +324,7 @@ def test_signal_during_a_script_beside_builds(root):
     sleeper(root, "bar", Crowd.SECONDS)
     root.source(extra="PRE_INSTALL=slow.sh\n", files={"foo.c": "x", "slow.sh": f"#!/bin/sh\nexec sleep {Crowd.SECONDS}\n"})
     root.ok("add", "foo/1.0")
-    process = subprocess.Popen([DKMS, "--root", root.path, "autoinstall", "-k", K1, "-j2"], stdout=subprocess.DEVNULL,
+    process = subprocess.Popen([*root.command(), "autoinstall", "-k", K1, "-j2"], stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
     Crowd().wait(2, process)
     process.terminate()

@@ -66,6 +66,10 @@ class Machine(Root):
         self.path, self.tree, self.src, self.modules = path, path / "var/lib/dkms", path / "usr/src", path / "lib/modules"
         self.kernel(K1)
 
+    def framework(self, text):
+        """This root is the machine that runs dkms."""
+        self.file("/etc/dkms/framework.conf", text)
+
     def __call__(self, *arguments, env=None, timeout=120, cwd="/", before=()):
         environment = dict(os.environ, **{"LC_ALL": "C", "HOME": "/root", **(env or {})})
         command = ["chroot", self.path, "env", "-C", cwd, *before, "/mnt/program/dkms", *map(str, arguments)]
@@ -102,7 +106,7 @@ class Machine(Root):
 def made_machine(overlay):
     base = pathlib.Path(tempfile.mkdtemp(prefix="dkms-machine-", dir="/var/tmp"))
     try:
-        mount("-t", "tmpfs", "tmpfs", base)
+        mount("-t", "tmpfs", "-o", "mode=0755", "tmpfs", base)
         mount("--make-private", base)
         for name in ("root", "upper", "work"):
             (base / name).mkdir()

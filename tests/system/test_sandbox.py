@@ -124,7 +124,7 @@ def test_what_is_mounted_meanwhile_does_not_appear(root):
     with mounted(shared):
         subprocess.run(["mount", "--make-shared", shared], check=True)
         place.mkdir()
-        build = subprocess.Popen([DKMS, "--root", root.path, "build", "foo/1.0", "-k", K1], stdout=subprocess.PIPE,
+        build = subprocess.Popen([*root.command(), "build", "foo/1.0", "-k", K1], stdout=subprocess.PIPE,
                                  stderr=subprocess.STDOUT, text=True)
         while not list((root.tree / ".dkms/work").rglob("started")):
             assert build.poll() is None, build.communicate()
@@ -233,7 +233,7 @@ def test_modes(root):
         assert (marks / K1).exists() == made
     (marks / K1).unlink()
     root.framework("")
-    (root.path / "etc/dkms/foo.conf").write_text("sandbox=off\n")
+    root.machine("foo.conf", "sandbox=off\n")
     root.ok("build", "foo/1.0", "-k", K1, "--force")
     assert (marks / K1).exists()
 
@@ -258,9 +258,11 @@ def test_a_package_cannot_open_its_own_cage(root):
 
 @pytest.fixture
 def no_namespaces(tmp_path):
-    """A way to run dkms where the kernel refuses namespaces, as in many containers."""
+    """A way to run dkms where the kernel refuses namespaces, as in many containers. It works on the root as a dkms does that
+    is confined to the root already; any other dkms would refuse to (test_wall.py)."""
     def run(root, *arguments):
-        return strace("-o", "/dev/null", "-e", "inject=unshare:error=EPERM", DKMS, "--root", root.path, *arguments, check=False)
+        return strace("-o", "/dev/null", "-e", "inject=unshare:error=EPERM", DKMS, "--root", root.path, *arguments, check=False,
+                      env={"DKMS_CONFINED_TO": str(root.path)})
     return run
 
 
@@ -276,7 +278,7 @@ def test_auto_goes_without_where_it_must(root, no_namespaces):
 def test_strict_does_not(root, no_namespaces):
     root.source()
     root.ok("add", "foo/1.0")
-    root.framework("sandbox=strict\n")
+    (root.path / "etc/dkms/framework.conf").write_text("sandbox=strict\n")
     result = no_namespaces(root, "install", "foo/1.0", "-k", K1)
     assert result.returncode == 1 and "namespaces: Operation not permitted" in result.stderr
     assert root.status() == ["foo/1.0: added"]
@@ -323,7 +325,7 @@ def test_root_of_a_user_namespace(root):
         return
     root.framework("sandbox=strict\n")
     root.source(extra="PRE_BUILD=x.sh\n", files={"foo.c": "x", "x.sh": f"#!/bin/sh\ntouch {root.src}/foo-1.0/new || exit 9; ! touch {root.modules}/evil || exit 8; touch {root.path}/evil\n"})
-    result = subprocess.run(["unshare", "-rm", DKMS, "--root", root.path, "build", "foo/1.0", "-k", K1], capture_output=True, text=True,
+    result = subprocess.run(["unshare", "-rm", *root.command(), "build", "foo/1.0", "-k", K1], capture_output=True, text=True,
                             check=False, stdin=subprocess.DEVNULL)
     assert result.returncode == 0, result
     assert not (root.path / "evil").exists() and not (root.modules / "evil").exists() and not (root.src / "foo-1.0/new").exists()
@@ -344,7 +346,7 @@ def test_hanging_recipes_do_not_disturb_the_others(root):
 
 # ---- when it cannot be had, and when nobody knows ----
 
-def hurt(root, tmp_path, name, how):
+def hurt(root, tmp_path, name, how, **env):
     """dkms beside a dkms-sandbox that behaves as @how, a shell script, says."""
     import shutil
     copy = tmp_path / name
@@ -355,7 +357,8 @@ def hurt(root, tmp_path, name, how):
     helper.chmod(0o755)
     marker = root.path / "ran"
     root.source(extra=f'PRE_BUILD=pre.sh\n: "$(touch {root.path}/recipe 2>/dev/null)"\n', files={"foo.c": "x", "pre.sh": f"#!/bin/sh\ntouch {marker}\nexit 0\n"})
-    return subprocess.run([copy / "dkms", "--root", root.path, "install", "foo/1.0", "-k", K1], capture_output=True, text=True, check=False)
+    return subprocess.run([copy / "dkms", "--root", root.path, "install", "foo/1.0", "-k", K1], capture_output=True, text=True, check=False,
+                          env={**os.environ, **env})
 
 
 REPORT = 'for ((i=1; i<$#; i++)); do [[ ${!i} == --report ]] && { j=$((i+1)); printf "%s\\n" "WORDS" >&${!j}; }; done; exit 125'
@@ -372,6 +375,7 @@ def test_what_fails_for_another_reason_is_an_error_and_nothing_runs(root, tmp_pa
 
 
 def test_missing_permission_is_one_warning(root, tmp_path):
-    result = hurt(root, tmp_path, "bin", REPORT.replace("WORDS", "missing namespaces: Operation not permitted"))
+    result = hurt(root, tmp_path, "bin", REPORT.replace("WORDS", "missing namespaces: Operation not permitted"),
+                  DKMS_CONFINED_TO=str(root.path))  # as in no_namespaces
     assert result.returncode == 0 and (root.path / "ran").exists(), result
     assert result.stderr.count("without a sandbox here (namespaces: Operation not permitted)") in (1, 2), result

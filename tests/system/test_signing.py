@@ -302,11 +302,11 @@ def test_ubuntus_tool_makes_its_key(signing, tmp_path):
     fake.mkdir()
     mok = signing.path / "var/lib/shim-signed/mok"
     tool = fake / "update-secureboot-policy"
-    tool.write_text(f'#!/bin/sh\necho "$1 $SHIM_NOTRIGGER" >> {tmp_path}/calls\nmkdir -p {mok}\n'
+    tool.write_text(f'#!/bin/sh\necho "$1 $SHIM_NOTRIGGER" >> {signing.path}/calls\nmkdir -p {mok}\n'
                     f'[ "$1" = --enroll-key ] || {HELPER} generate {mok}/MOK.priv {mok}/MOK.der\n')
     tool.chmod(0o755)
     signing.ok("install", "foo/1.0", "-k", K1, env={"PATH": f"{fake}:{os.environ['PATH']}"})
-    assert (tmp_path / "calls").read_text() == "--new-key y\n--enroll-key \n"
+    assert (signing.path / "calls").read_text() == "--new-key y\n--enroll-key \n"
     assert verifies(tmp_path, *split(module(signing)), mok / "MOK.der")
 
 
@@ -366,9 +366,12 @@ def test_key_on_a_token(signing, tmp_path):
     for arguments in (["--init-token", "--free", "--label", "t", "--pin", "1234", "--so-pin", "1234"],
                       ["--import", str(tmp_path / "p8"), "--token", "t", "--label", "sig", "--id", "A1", "--pin", "1234"]):
         subprocess.run(["softhsm2-util", *arguments], env={**os.environ, **env}, check=True, capture_output=True)
-    signing.framework('try_sign_modules=true\nmok_signing_key="pkcs11:token=t;object=sig;type=private"\n'
-                      "mok_certificate=/var/lib/dkms/mok.pub\n")
+    uri = "pkcs11:token=t;object=sig;type=private"
+    signing.framework(f'try_sign_modules=true\nmok_signing_key="{uri}"\nmok_certificate=/var/lib/dkms/mok.pub\n')
     signing.key.unlink()
+    assert f"The token {uri} is not used because {signing.path} names it" in signing.ok("build", "foo/1.0", "-k", K1, env=env).out
+    signing.ok("unbuild", "foo/1.0", "-k", K1)
+    env["mok_signing_key"] = uri
     signing.ok("install", "foo/1.0", "-k", K1, env=env)
     assert verifies(tmp_path, *split(module(signing)), signing.cert)
     result = signing("build", "foo/1.0", "-k", K1, "--force", env={**env, "KBUILD_SIGN_PIN": "0000"})

@@ -303,13 +303,13 @@ def test_rpm_argument(root, tmp_path, works):
     """rpm installs the package, autoinstall does the rest."""
     fake = tmp_path / "bin"
     fake.mkdir()
-    (fake / "rpm").write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/called\nexit {0 if works else 1}\n')
+    (fake / "rpm").write_text(f'#!/bin/sh\necho "$@" > {root.path}/called\nexit {0 if works else 1}\n')
     (fake / "rpm").chmod(0o755)
     (tmp_path / "foo.rpm").write_text("")
     root.source()
     root.ok("add", "foo/1.0")
     result = root("ldtarball", tmp_path / "foo.rpm", "-k", K1, env={"PATH": f"{fake}:{os.environ['PATH']}"})
-    assert (tmp_path / "called").read_text().split() == ["-Uvh", str(tmp_path / "foo.rpm")]
+    assert (root.path / "called").read_text().split() == ["-Uvh", str(tmp_path / "foo.rpm")]
     assert result.rc == (0 if works else 9)
     assert root.status() == ([f"foo/1.0, {K1}, {ARCH}: installed"] if works else ["foo/1.0: added"])
 

@@ -24,7 +24,7 @@ def on_terminal(root, *arguments, typed=b"", env=None):
     attributes[1] &= ~termios.OPOST
     termios.tcsetattr(theirs, termios.TCSANOW, attributes)
     before = termios.tcgetattr(theirs)
-    process = subprocess.Popen([DKMS, "--root", root.path, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+    process = subprocess.Popen([*root.command(), *arguments], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
                                preexec_fn=lambda: __import__("fcntl").ioctl(0, termios.TIOCSCTTY, 0),
                                env=dict(os.environ, TERM="xterm", LC_ALL="C.UTF-8", **(env or {})))
     os.write(ours, typed)

@@ -10,7 +10,7 @@ SLOW = {"foo.c": "x", "slow.sh": f"#!/bin/sh\nsleep {Crowd.SECONDS} || true\n"}
 
 
 def start(root, *arguments, **options):
-    return subprocess.Popen([DKMS, "--root", root.path, *arguments], stdin=subprocess.DEVNULL, env=dict(os.environ, LC_ALL="C"),
+    return subprocess.Popen([*root.command(), *arguments], stdin=subprocess.DEVNULL, env=dict(os.environ, LC_ALL="C"),
                             **{"stdout": subprocess.DEVNULL, **options})
 
 
