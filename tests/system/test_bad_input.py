@@ -91,7 +91,7 @@ def untouched(root, before):
 
 
 @pytest.mark.parametrize("verb", [["build", "foo/1.0"], ["install", "foo/1.0"], ["autoinstall"], ["add", "foo/1.0"]])
-@pytest.mark.parametrize("jobs", [["-j", "abc"], ["-j", "-1"], ["-j", "1.5"], ["-j", ""], ["-j4x"], ["-j", "99999999999"]])
+@pytest.mark.parametrize("jobs", [["-j", "abc"], ["-j", "-1"], ["-j", "1.5"], ["-j", ""], ["-j4x"], ["-j", "10000"], ["-j", "99999999999"]])
 def test_bad_job_numbers(root, verb, jobs):
     root.source()
     before = root.snapshot()
@@ -137,7 +137,7 @@ def test_bad_kernel_names(root, verb, name, code):
 @pytest.mark.parametrize("arguments, code, says", [
     (["-c", "/nope.conf"], 4, "/nope.conf"), (["-c", "/"], 4, "regular file"), (["--config", "/nope"], 2, "/nope"), (["--config", "/etc"], 2, "directory"),
     (["--kernelsourcedir", "/nope"], 21, "/nope"), (["--kernelsourcedir", "/etc/os-release"], 21, "/etc/os-release"),
-    (["--directive", "FOO"], 2, "--directive FOO"), (["--directive", "=x"], 2, "--directive"), (["--directive", "A B=x"], 2, "A B=x"),
+    (["--directive", "FOO"], 2, "--directive FOO"), (["--directive", "=x"], 2, "--directive"), (["--directive", "A B=x"], 2, "A B=x"), (["--directive", "1A=x"], 2, "1A=x"),
     (["--directive", "STRIP[x]=no"], 2, "STRIP[x]"), (["--directive", "STRIP[=no"], 2, "STRIP["), (["--directive", ""], 2, "--directive"),
     (["--dkmstree", "/nope"], 1, "/nope"), (["--dkmstree", "/no/such"], 1, "/no/such")])
 @pytest.mark.parametrize("verb", ["build", "install"])
@@ -312,6 +312,15 @@ def test_scripts_that_fail(root):
     assert root("add", "d/1.0").rc == 45
     assert root.status() == ["a/1.0: added", "b/1.0: added", f"c/1.0, {K1}, {ARCH}: built", "d/1.0: added"]
     root.ok("install", "c/1.0", "-k", K1, "--force")
+
+
+def test_a_build_that_fails_is_not_installed_and_made_once(root):
+    """Guards that a step is not attempted when one that it needs has failed: an install would make the build again."""
+    count = root.path / "count"
+    root.framework("sandbox=off\n")
+    root.source(extra="PRE_BUILD=s.sh\n", files={"foo.c": "x", "s.sh": f"#!/bin/sh\necho once >>{count}\nexit 42\n"})
+    result = root("install", "foo/1.0", "-k", K1)
+    assert result.rc == 42 and count.read_text() == "once\n" and result.err.count("Error!") == 1, result
 
 
 def test_make_that_does_not_build_the_module(root):

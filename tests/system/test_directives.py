@@ -110,6 +110,17 @@ def test_exclusivity(root, line, on_k1, on_k2):
         assert root("build", "foo/1.0", "-k", kernel).rc == (0 if allowed else 77)
 
 
+def test_obsolete_by(root):
+    """Guards the kernel that OBSOLETE_BY names: it brings the module itself, so that ours is built and not installed."""
+    root.source(conf=ONE + f"OBSOLETE_BY={K1}\n")
+    root.ok("build", "foo/1.0", "-k", K1)
+    result = root("install", "foo/1.0", "-k", K1)
+    assert result.rc == 6 and "is obsolete in kernel" in result.err and not (root.modules / K1 / "updates").exists()
+    root.ok("install", "foo/1.0", "-k", K1, "--force")
+    assert files(root) == ["foo.ko"]
+    assert root("build", "foo/1.0", "-k", K2).rc == 77
+
+
 def test_exclusivity_of_one_module(root):
     root.source(conf=ID + "BUILT_MODULE_NAME[0]=foo\nBUILT_MODULE_NAME[1]=bar\nDEST_MODULE_LOCATION[0]=/extra\nDEST_MODULE_LOCATION[1]=/extra\nSTRIP=no\n"
                           "BUILD_EXCLUSIVE_KERNEL_MIN[1]=6.2\n", files={"foo.c": "f", "bar.c": "b"})

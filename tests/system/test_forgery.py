@@ -70,6 +70,14 @@ def test_time_and_room_are_limited_whatever_a_recipe_says(root, kind):
     assert f"other/1.0, {K1}, {ARCH}: installed" in root.status("other/1.0"), result
 
 
+def test_answers_have_a_limit(root):
+    """Guards the memory of dkms where time is no limit: a recipe may answer for as long as the administrator lets it."""
+    root.framework("recipe_timeout=600\n")
+    root.source(extra="head -c 20000000 /dev/zero | tr '\\0' x >&$__dkms_fd\n")
+    result = root("add", "foo/1.0")
+    assert result.rc == 8 and "more than 16 MiB of values" in result.err, result.err[:2000]
+
+
 BOMBS = {"parentheses": "(" * 30000, "repetitions": "((((x{1,200}){1,200}){1,200}){1,200})", "long": "a?" * 200000}
 
 

@@ -174,6 +174,10 @@ def test_status_suffixes(root):
     root.ok("install", "foo/1.0", "-k", K1)
     (root.modules / K1 / "updates/dkms/foo.ko").write_text("tampered\n")
     assert root.status()[0].endswith(": installed (Differences between built and installed modules)")
+    root.ok("install", "foo/1.0", "-k", K1, "--force")
+    assert root.status()[0].endswith(": installed")
+    (root.tree / f"foo/1.0/{K1}/{ARCH}/module/foo.ko").write_text("tampered\n")
+    assert root.status()[0].endswith(": installed (Differences between built and installed modules)")
     (root.tree / f"foo/1.0/{K1}/{ARCH}/module/foo.ko").unlink()
     assert root.status()[0].endswith(": installed (Built modules are missing in the kernel modules folder)")
 

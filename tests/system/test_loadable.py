@@ -376,6 +376,19 @@ def test_build_of_the_reference(root, content, code):
     assert ("nosuch" in result.err) == (b"nosuch" in content)
 
 
+def test_a_built_module_that_was_changed_is_judged_again(root):
+    """Guards the kept judgement: it is about the file that was built, and about no other one in its place."""
+    kernel(root)
+    source(root, good())
+    root.ok("build", "foo/1.0", "-k", K1)
+    built = root.tree / f"foo/1.0/{K1}/{ARCH}/module/foo.ko"
+    built.write_bytes(b"no module any more\n")
+    assert root("install", "foo/1.0", "-k", K1).rc == 6
+    assert not (root.modules / K1 / "updates/dkms/foo.ko").exists()
+    built.write_bytes(good(needs=["printk", "nosuch"]))
+    assert "nosuch" in root.ok("install", "foo/1.0", "-k", K1).err
+
+
 def test_build_from_an_archive(root, tmp_path):
     kernel(root, versions=False)
     source(root, good())

@@ -116,6 +116,22 @@ def test_daemon_is_ended_and_told(root):
     assert subprocess.run(["pgrep", "-x", name], check=False).returncode == 1
 
 
+def test_mounts(root):
+    """Guards what holds beside the other means: no device but the harmless ones and no set-user-id file works on any file
+    system that a build sees, and it can write only where its files are."""
+    root.source(extra="PRE_BUILD=look.sh\n", files={"foo.c": "x", "look.sh": "#!/bin/sh\nsed 's/^/mount: /' /proc/self/mountinfo\n"})
+    root.ok("build", "foo/1.0", "-k", K1)
+    log = (root.tree / f"foo/1.0/{K1}/{ARCH}/log/make.log").read_text()
+    mounts = {line.split()[5]: set(line.split()[6].split(",")) for line in log.splitlines() if line.startswith("mount: ")}
+    nodes = {path for path in mounts if path.startswith("/dev/")}
+    assert {os.path.basename(path) for path in nodes} <= {"null", "zero", "full", "random", "urandom"}
+    assert {path for path in mounts if not mounts[path] >= {"nosuid", "nodev"}} == nodes
+    version, temporary = root.tree / "foo/1.0", {"/dev", "/run", "/var/run", "/tmp", "/var/tmp", os.environ.get("HOME", ""), "/tmp/.dkms-home"}
+    writable = {path for path in mounts if "rw" in mounts[path]} - nodes - temporary
+    assert writable <= {str(path) for path in (version, version / "build", root.src, root.modules / K1 / "build")}
+    assert str(version / "build") in writable and "ro" in mounts["/"] and "ro" in mounts["/usr"] and "ro" in mounts["/proc"]
+
+
 def test_what_is_mounted_meanwhile_does_not_appear(root):
     """It would be writable: only what was there when the world was made is closed."""
     shared, place = root.modules / "srv", root.modules / "srv/disk"
@@ -282,6 +298,17 @@ def test_strict_does_not(root, no_namespaces):
     result = no_namespaces(root, "install", "foo/1.0", "-k", K1)
     assert result.returncode == 1 and "namespaces: Operation not permitted" in result.stderr
     assert root.status() == ["foo/1.0: added"]
+
+
+def test_strict_for_one_module_does_not(root, no_namespaces):
+    """Guards what the administrator says about one module where all others may be built without confinement."""
+    for name in ("foo", "bar"):
+        root.source(name)
+    (root.path / "etc/dkms/foo.conf").write_text("sandbox=strict\n")
+    result = no_namespaces(root, "install", "foo/1.0", "-k", K1)
+    assert result.returncode == 1 and "cannot be confined here" in result.stderr, result.stderr
+    assert root.status() == ["foo/1.0: added"]
+    assert no_namespaces(root, "install", "bar/1.0", "-k", K1).returncode == 0
 
 
 def test_build_user(root):

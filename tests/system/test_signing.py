@@ -177,7 +177,7 @@ def test_hash_comes_from_the_config_option(signing, tmp_path):
 @pytest.mark.parametrize("framework, config, why", [
     ("", 'CONFIG_MODULE_SIG_HASH="sha256"\n', "chroot"),
     ("try_sign_modules=not_in_chroot\n", 'CONFIG_MODULE_SIG_HASH="sha256"\n', "chroot"),
-    ("try_sign_modules=false\n", 'CONFIG_MODULE_SIG_HASH="sha256"\n', "try_sign_modules"),
+    ("try_sign_modules=false\n", 'CONFIG_MODULE_SIG_HASH="sha256"\n', "signed: try_sign_modules=false"),
     ("try_sign_modules=true\n", "CONFIG_MODULES=y\n", "CONFIG_MODULE_SIG_HASH"),
     ("try_sign_modules=true\nsign_file=/no/such\n", 'CONFIG_MODULE_SIG_HASH="sha256"\n', "/no/such"),
     ("try_sign_modules=true\nmok_signing_key=pkcs11:x\nmok_certificate=/no/cert\n", 'CONFIG_MODULE_SIG_HASH="sha256"\n', "/no/cert"),

@@ -236,6 +236,36 @@ def test_evil_archives_leave_nothing(root, tmp_path, kind, verb):
     assert not list((root.path / "tmp").iterdir()) and not (tmp_path / "evil").exists()
 
 
+LEADS_OUT = {
+    "hard link up": (special("d/h", tarfile.LNKTYPE, "../victim"), "a hard link that leads out of the archive"),
+    "hard link by its whole path": (special("h", tarfile.LNKTYPE, "{top}/victim"), "a hard link that leads out of the archive"),
+    "hard link that climbs in the middle": (special("h", tarfile.LNKTYPE, "d/../../victim"), "a hard link that leads out of the archive"),
+    "link up": (special("d/l", tarfile.SYMTYPE, "../../victim"), "a symbolic link that leads out of the archive"),
+    "link by its whole path": (special("l", tarfile.SYMTYPE, "{top}/victim"), "a symbolic link that leads out of the archive"),
+    "link down and up": (special("l", tarfile.SYMTYPE, "d/../../victim"), "a symbolic link that leads out of the archive"),
+    "whole path": (("{top}/evil", "x"), "an absolute path"),
+    "path that climbs": (("d/../../evil", "x"), "a path with .."),
+}
+
+
+@pytest.mark.parametrize("kind", LEADS_OUT)
+def test_the_helper_refuses_members_that_lead_out(tmp_path, kind):
+    """Guards the checks of dkms-archive by themselves: what they would let through exists, so that nothing else can fail."""
+    (member, text), reason = LEADS_OUT[kind]
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "inside").mkdir()
+    if isinstance(member, str):
+        member = member.format(top=tmp_path)
+    else:
+        member.linkname = member.linkname.format(top=tmp_path)
+    evil = archive(tmp_path / "evil.tar", special("d", tarfile.DIRTYPE, mode=0o755), (member, text))
+    result = subprocess.run([pathlib.Path(DKMS).parent / "helpers/dkms-archive", "extract", evil, tmp_path / "inside", "1000000"],
+                            capture_output=True, text=True, check=False)
+    assert result.returncode == 1 and reason in result.stderr, result
+    assert (tmp_path / "victim").stat().st_nlink == 1 and not (tmp_path / "evil").exists()
+    assert not any(path.is_symlink() for path in (tmp_path / "inside").rglob("*"))
+
+
 def test_link_through_a_link(root, tmp_path):
     evil = archive(tmp_path / "evil.tar", special("foo-1.0/a", tarfile.SYMTYPE, "."), special("foo-1.0/a/b", tarfile.SYMTYPE, "../.."),
                    ("foo-1.0/a/b/evil", "x"))

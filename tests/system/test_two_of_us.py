@@ -1,9 +1,12 @@
 """Several runs at once, and runs that were cut off."""
 import json
 import os
+import pathlib
 import subprocess
 
-from conftest import ARCH, DKMS, K1, K2, Crowd, eventually, strace
+import pytest
+
+from conftest import ARCH, DKMS, K1, K2, Crowd, eventually, family, strace
 
 
 SLOW = {"foo.c": "x", "slow.sh": f"#!/bin/sh\nsleep {Crowd.SECONDS} || true\n"}
@@ -12,6 +15,14 @@ SLOW = {"foo.c": "x", "slow.sh": f"#!/bin/sh\nsleep {Crowd.SECONDS} || true\n"}
 def start(root, *arguments, **options):
     return subprocess.Popen([*root.command(), *arguments], stdin=subprocess.DEVNULL, env=dict(os.environ, LC_ALL="C"),
                             **{"stdout": subprocess.DEVNULL, **options})
+
+
+def runs(pid, *programs):
+    """Whether process @pid runs one of these, named by path or by the end of it."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe").endswith(programs)
+    except OSError:
+        return False # it has ended
 
 
 def test_same_install_at_once(root, tmp_path):
@@ -25,6 +36,23 @@ def test_same_install_at_once(root, tmp_path):
     eventually(lambda: any("Waiting for another run that works on foo (process " in output.read_text() for output in outputs))
     Crowd().release()
     assert [run.wait(timeout=60) for run in runs] == [0, 0, 0, 0], [output.read_text() for output in outputs]
+    assert sum("Building foo/1.0" in output.read_text() for output in outputs) == 1, "only one of them builds"
+    assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
+
+
+def test_same_autoinstall_at_once(root, tmp_path):
+    """Guards that a run about many modules looks again when it got the lock of one: somebody else may have built it."""
+    root.source(extra='PRE_BUILD="slow.sh"\n', files=SLOW)
+    root.ok("add", "foo/1.0")
+    outputs = [tmp_path / f"output{n}" for n in range(2)]
+    runs = []
+    for output in outputs:
+        with open(output, "w", encoding="utf-8") as f:
+            runs.append(start(root, "autoinstall", "-k", K1, stdout=f, stderr=subprocess.STDOUT))
+    Crowd().wait(1)
+    eventually(lambda: any("Waiting for another run that works on foo (process " in output.read_text() for output in outputs))
+    Crowd().release()
+    assert [run.wait(timeout=60) for run in runs] == [0, 0], [output.read_text() for output in outputs]
     assert sum("Building foo/1.0" in output.read_text() for output in outputs) == 1, "only one of them builds"
     assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
 
@@ -50,6 +78,54 @@ def test_kill_during_a_build_leaves_a_usable_tree(root):
     (root.src / "foo-1.0/slow.sh").write_text("#!/bin/sh\n")
     root.ok("install", "foo/1.0", "-k", K1)
     assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
+
+
+@pytest.mark.parametrize("sandbox", ["auto", "off"])
+def test_no_process_of_a_build_outlives_its_dkms(root, sandbox):
+    """Guards that workers, sandboxes and commands die with the process that started them, however it ends."""
+    root.framework(f"sandbox={sandbox}\n")
+    root.source(extra='PRE_BUILD="slow.sh"\n', files=SLOW)
+    build = start(root, "build", "foo/1.0", "-k", K1)
+    Crowd().wait(1, build)
+    members = set(family(build.pid))
+    assert len(members) > 2, "a worker, and what it runs"
+    build.kill()
+    build.wait()
+    helpers = {pid for pid in members if runs(pid, DKMS, "dkms-sandbox")}
+    eventually(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in helpers))
+    if sandbox == "auto": # what a command starts is ended by the end of its sandbox
+        eventually(lambda: not Crowd().members())
+    Crowd().release()
+
+
+def test_a_script_ends_with_its_dkms(root):
+    """Guards that the kernel ends a script, which is not confined, when the dkms that waits for it is killed."""
+    root.source(extra='POST_INSTALL="slow.sh"\n', files={"foo.c": "x", "slow.sh": f"#!/bin/sh\nexec sleep {Crowd.SECONDS}\n"})
+    install = start(root, "install", "foo/1.0", "-k", K1)
+    Crowd().wait(1, install)
+    install.kill()
+    install.wait()
+    try:
+        eventually(lambda: not Crowd().members())
+    finally:
+        Crowd().release()
+
+
+def test_scratch_of_another_run_is_left_alone(root):
+    """Guards that a run clears up after dead runs only: a build works in its scratch directory."""
+    root.source(extra='PRE_BUILD="slow.sh"\n', files=SLOW)
+    root.source("bar")
+    build = start(root, "build", "foo/1.0", "-k", K1)
+    Crowd().wait(1, build)
+    work = root.tree / ".dkms/work"
+    before = {path.name for path in work.iterdir()}
+    assert before
+    (work / "0dead000").mkdir()
+    root.ok("install", "bar/1.0", "-k", K1)
+    assert {path.name for path in work.iterdir()} == before
+    Crowd().release()
+    assert build.wait(timeout=60) == 0
+    assert list(work.iterdir()) == []
 
 
 def test_journal_of_a_dead_run_is_finished(root):

@@ -119,6 +119,24 @@ test_short (void)
   dkms_worker_free (worker);
 }
 
+/* Nobody waits for, or makes room for, what no worker sends. */
+static void
+test_too_long (void)
+{
+  static const guint32 sizes[] = { 65 << 20, G_MAXUINT32 };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (sizes); i++)
+    {
+      g_autoptr (GByteArray) bytes = frame_of (&(DkmsUiEvent){ .voice = DKMS_VOICE_LINE, .text = "ab" });
+      g_autofree char *storage = NULL;
+      DkmsUiEvent event;
+
+      memcpy (bytes->data, &sizes[i], sizeof sizes[i]);
+      g_assert_false (dkms_ui_event_read (bytes, &event, &storage));
+      g_assert_cmpuint (bytes->len, ==, 0); /* it is thrown away, with all that follows */
+    }
+}
+
 /* The first result counts. */
 static void
 test_two_results (void)
@@ -145,6 +163,7 @@ main (int argc, char **argv)
   g_test_add_func ("/frames/parts", test_parts);
   g_test_add_func ("/frames/faults", test_faults);
   g_test_add_func ("/frames/short", test_short);
+  g_test_add_func ("/frames/too-long", test_too_long);
   g_test_add_func ("/frames/two-results", test_two_results);
   return g_test_run ();
 }

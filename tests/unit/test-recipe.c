@@ -49,6 +49,7 @@ static const struct {
   { "stays-inside", ID "BUILT_MODULE_NAME=a;DEST_MODULE_LOCATION=/kernel/../x/", 0, 0 },
   { "dots-of-a-name", ID "BUILT_MODULE_NAME=a;DEST_MODULE_LOCATION=/extra/..x/...", 0, 0 },
   { "slash-in-the-name", ID "BUILT_MODULE_NAME=d/a;DEST_MODULE_LOCATION=/extra", 1, 1 },
+  { "control-character", ID "BUILT_MODULE_NAME=a;DEST_MODULE_NAME=b\x1b[2J;DEST_MODULE_LOCATION=/extra", 1, 1 },
   { "slash-in-the-built-name", ID "BUILT_MODULE_NAME=d/a;DEST_MODULE_NAME=a;DEST_MODULE_LOCATION=/extra", 0, 0 },
   { "built-outside", ONE "BUILT_MODULE_LOCATION=../other/x", 1, 1 },
   { "built-outside-by-name", ID "BUILT_MODULE_NAME=../a;DEST_MODULE_NAME=a;DEST_MODULE_LOCATION=/extra", 1, 1 },
@@ -60,6 +61,10 @@ static const struct {
   { "duplicates",
     ID "BUILT_MODULE_NAME[0]=a;DEST_MODULE_LOCATION[0]=/extra;BUILT_MODULE_NAME[1]=a;DEST_MODULE_LOCATION[1]=/extra", 0,
     2 },
+  { "one-name-for-two",
+    ID "BUILT_MODULE_NAME[0]=a;DEST_MODULE_LOCATION[0]=/extra;BUILT_MODULE_NAME[1]=b;DEST_MODULE_NAME[1]=a;"
+       "DEST_MODULE_LOCATION[1]=/extra",
+    0, 1 },
   { "booleans", ONE "AUTOINSTALL=maybe;NO_WEAK_MODULES=YES;BUILD_DEPENDS_REBUILD=1", 2, 2 },
 };
 
@@ -72,7 +77,14 @@ static const struct {
   { "regex-hit", ONE "BUILD_EXCLUSIVE_KERNEL=^6\\.1", NULL, FALSE },
   { "bad-regex", ONE "BUILD_EXCLUSIVE_KERNEL=(", NULL, TRUE },
   { "min", ONE "BUILD_EXCLUSIVE_KERNEL_MIN=6.2", NULL, TRUE },
+  { "min-itself", ONE "BUILD_EXCLUSIVE_KERNEL_MIN=6.1.0-56-amd64", NULL, FALSE },
+  { "min-next", ONE "BUILD_EXCLUSIVE_KERNEL_MIN=6.1.0-57-amd64", NULL, TRUE },
   { "max", ONE "BUILD_EXCLUSIVE_KERNEL_MAX=5.19", NULL, TRUE },
+  { "max-itself", ONE "BUILD_EXCLUSIVE_KERNEL_MAX=6.1.0-56-amd64", NULL, FALSE },
+  { "max-before", ONE "BUILD_EXCLUSIVE_KERNEL_MAX=6.1.0-55-amd64", NULL, TRUE },
+  { "obsolete", ONE "OBSOLETE_BY=6.0", NULL, TRUE },
+  { "obsolete-later", ONE "OBSOLETE_BY=6.2", NULL, FALSE },
+  { "obsolete-beside-a-max", ONE "OBSOLETE_BY=6.0;BUILD_EXCLUSIVE_KERNEL_MAX=6.2", NULL, FALSE },
   { "arch", ONE "BUILD_EXCLUSIVE_ARCH=arm", NULL, TRUE },
   { "config-missing", ONE "BUILD_EXCLUSIVE_CONFIG=CONFIG_A !CONFIG_B", "CONFIG_B=y\n", TRUE },
   { "config-fits", ONE "BUILD_EXCLUSIVE_CONFIG=CONFIG_A !CONFIG_B", "CONFIG_A=m\n", FALSE },
@@ -165,6 +177,22 @@ test_outputs (void)
   g_assert_cmpstr (b->dest_location, ==, "/kernel/x");
   g_assert_false (b->strip); /* as record 0 says */
   g_assert_cmpstr (((DkmsOutput *)debian->pdata[1])->dest_location, ==, "/updates/dkms");
+  g_assert_false (a->excluded || b->excluded);
+}
+
+/* A module that is excluded for the kernel is not expected from its build. */
+static void
+test_excluded_outputs (void)
+{
+  g_autoptr (DkmsRecipe) one = recipe (ONE "BUILT_MODULE_NAME[1]=b;BUILD_EXCLUSIVE_KERNEL_MIN[1]=7");
+  g_autoptr (DkmsRecipe) all = recipe (ONE "BUILT_MODULE_NAME[1]=b;BUILD_EXCLUSIVE_KERNEL_MIN=7");
+  g_autoptr (GPtrArray) of_one = dkms_recipe_outputs (one, &kernel, NULL, NULL);
+  g_autoptr (GPtrArray) of_all = dkms_recipe_outputs (all, &kernel, NULL, NULL);
+
+  g_assert_false (((DkmsOutput *)of_one->pdata[0])->excluded);
+  g_assert_true (((DkmsOutput *)of_one->pdata[1])->excluded);
+  g_assert_true (((DkmsOutput *)of_all->pdata[0])->excluded);
+  g_assert_true (((DkmsOutput *)of_all->pdata[1])->excluded);
 }
 
 static void
@@ -304,6 +332,7 @@ main (int argc, char **argv)
   g_test_add_func ("/recipe/make", test_make);
   g_test_add_func ("/recipe/patches", test_patches);
   g_test_add_func ("/recipe/outputs", test_outputs);
+  g_test_add_func ("/recipe/excluded-outputs", test_excluded_outputs);
   g_test_add_func ("/recipe/placeholder", test_placeholder);
   g_test_add_func ("/recipe/locations", test_locations);
   g_test_add_func ("/recipe/problems", test_problems);

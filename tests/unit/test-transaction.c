@@ -81,6 +81,25 @@ test_commit (Fixture *f, gconstpointer data)
 }
 
 static void
+test_prune_stops (Fixture *f, gconstpointer data)
+{
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&f->settings);
+  g_autoptr (GError) error = NULL;
+
+  put (f, "/lib/only/a/b/gone.ko", "x");
+  put (f, "/lib/other/gone.ko", "x");
+  dkms_transaction_delete (tx, "/lib/only/a/b/gone.ko");
+  dkms_transaction_prune (tx, "/lib/only/a/b", "/lib/only");
+  dkms_transaction_delete (tx, "/lib/other/gone.ko");
+  dkms_transaction_prune (tx, "/lib/other", "/lib/other");
+  g_assert_true (dkms_transaction_commit (tx, &f->ui, &error));
+  g_assert_no_error (error);
+  g_assert_false (dkms_root_is_dir (f->settings.root, "/lib/only/a"));
+  g_assert_true (dkms_root_is_dir (f->settings.root, "/lib/only")); /* empty, and where the pruning stops */
+  g_assert_true (dkms_root_is_dir (f->settings.root, "/lib/other"));
+}
+
+static void
 test_failure_changes_nothing (Fixture *f, gconstpointer data)
 {
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&f->settings);
@@ -141,15 +160,40 @@ test_recover_back (Fixture *f, gconstpointer data)
   assert_text (f, "/lib/precious", "x"); /* no temporary of ours by its name */
 }
 
+/* A journal is believed as far as it names what this program writes. */
+static void
+test_paths_that_climb (Fixture *f, gconstpointer data)
+{
+  static const char *const ops[]
+      = { "[\"delete\", \"/lib/../etc/precious\", \"\"]", "[\"delete\", \"/lib/./../etc/precious\", \"\"]",
+          "[\"delete\", \"etc/precious\", \"\"]", "[\"rename\", \"/lib/x\", \"/etc/../etc/precious\"]" };
+
+  put (f, "/etc/precious", "x");
+  put (f, "/lib/x", "y");
+  for (gsize i = 0; i < G_N_ELEMENTS (ops); i++)
+    {
+      g_autofree char *text = g_strdup_printf ("{\"ops\": [%s]}", ops[i]);
+      g_autoptr (GError) error = NULL;
+
+      g_test_message ("%s", text);
+      put (f, "/tree/.dkms/journal/1.json", text);
+      g_assert_false (dkms_transaction_recover (&f->settings, &f->ui, &error));
+      g_assert_nonnull (error);
+      assert_text (f, "/etc/precious", "x");
+    }
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
 #define ADD(path, function) g_test_add ("/transaction/" path, Fixture, NULL, set_up, function, tear_down)
   ADD ("commit", test_commit);
+  ADD ("prune-stops", test_prune_stops);
   ADD ("failure-changes-nothing", test_failure_changes_nothing);
   ADD ("nothing-is-changed-on-what-could-not-be-read", test_nothing_is_changed_on_what_could_not_be_read);
   ADD ("recover-forward", test_recover_forward);
   ADD ("recover-back", test_recover_back);
+  ADD ("paths-that-climb", test_paths_that_climb);
   return g_test_run ();
 }

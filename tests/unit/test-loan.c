@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Locks that a run lends to its scripts: to whom, which ones, and for how long. */
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "store/loan.h"
+#include "store/tree.h"
+
+typedef struct {
+  char *dir;
+  DkmsSettings settings;
+  DkmsWork *work;
+} Fixture;
+
+static void
+set_up (Fixture *f, gconstpointer data)
+{
+  f->dir = g_dir_make_tmp ("dkms-test-XXXXXX", NULL);
+  f->settings.root = dkms_root_open (f->dir, NULL);
+  f->settings.dkms_tree = (char *)"/tree";
+  f->work = dkms_work_new (&f->settings, NULL);
+  g_assert_nonnull (f->work);
+}
+
+static void
+tear_down (Fixture *f, gconstpointer data)
+{
+  g_unsetenv ("DKMS_LOAN");
+  dkms_work_free (f->work);
+  g_assert_true (dkms_remove_tree_at (AT_FDCWD, f->dir, NULL));
+  dkms_root_free (f->settings.root);
+  g_free (f->dir);
+}
+
+static DkmsLoan *
+lend (const Fixture *f, gboolean all)
+{
+  DkmsLoan *loan = dkms_loan_open (f->work, "foo", "k1", "x", all);
+
+  g_assert_nonnull (loan);
+  g_assert_true (g_setenv ("DKMS_LOAN", dkms_loan_name (loan), TRUE));
+  return loan;
+}
+
+static gboolean
+borrows (const Fixture *f, const char *name)
+{
+  int fd = dkms_loan_borrow (&f->settings, name);
+
+  return fd >= 0 && close (fd) == 0;
+}
+
+static void
+test_only_what_is_lent (Fixture *f, gconstpointer data)
+{
+  DkmsLoan *loan = lend (f, FALSE);
+
+  g_assert_true (borrows (f, "locks/module/foo"));
+  g_assert_true (borrows (f, "locks/build/k1/x/foo"));
+  g_assert_false (borrows (f, "locks/build/k2/x/foo"));
+  g_assert_false (borrows (f, "locks/build/k1/x/bar"));
+  g_assert_false (borrows (f, "locks/module/bar"));
+  g_assert_false (borrows (f, "lock"));
+  dkms_loan_close (loan);
+  loan = lend (f, TRUE); /* every build, but of that module only */
+  g_assert_true (borrows (f, "locks/build/k2/x/foo"));
+  g_assert_false (borrows (f, "locks/build/k2/x/bar"));
+  dkms_loan_close (loan);
+}
+
+static gpointer
+take_back (gpointer data)
+{
+  dkms_loan_close (data);
+  return NULL;
+}
+
+/* The borrower may outlive the script that started it: the run must not go on meanwhile. */
+static void
+test_waits_for_borrowers (Fixture *f, gconstpointer data)
+{
+  DkmsLoan *loan = lend (f, FALSE);
+  g_autofree char *path = g_build_filename (f->dir, "tree/.dkms/work", dkms_loan_name (loan), NULL);
+  int fd = dkms_loan_borrow (&f->settings, "locks/module/foo");
+  GThread *thread;
+
+  g_assert_cmpint (fd, >=, 0);
+  thread = g_thread_new ("takes back", take_back, loan);
+  g_usleep (200000);
+  g_assert_true (g_file_test (path, G_FILE_TEST_EXISTS));
+  g_assert_cmpint (close (fd), ==, 0);
+  g_thread_join (thread);
+  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+  g_assert_false (borrows (f, "locks/module/foo"));
+}
+
+/* Nobody holds the locks that a run lent which is dead by now: another one may have them. */
+static void
+test_of_the_dead (Fixture *f, gconstpointer data)
+{
+  g_autofree char *dir = g_build_filename (f->dir, "tree/.dkms/work/0000dead", NULL);
+  g_autofree char *file = g_build_filename (dir, "loan-1-1", NULL);
+
+  g_assert_cmpint (g_mkdir (dir, 0700), ==, 0);
+  g_assert_true (g_file_set_contents (file, "locks/module/foo\n", -1, NULL));
+  g_assert_true (g_setenv ("DKMS_LOAN", "0000dead/loan-1-1", TRUE));
+  g_assert_false (borrows (f, "locks/module/foo"));
+}
+
+/* The name comes from the environment. */
+static void
+test_other_files_are_no_loans (Fixture *f, gconstpointer data)
+{
+  static const char *const names[]
+      = { "none", "", "../../lent", "0000000g/loan-1-1", "00000000/loan-1-1/../x", "/lent" };
+  g_autofree char *lent = g_build_filename (f->dir, "tree/lent", NULL);
+
+  g_assert_true (g_file_set_contents (lent, "locks/module/foo\n", -1, NULL));
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_test_message ("%s", names[i]);
+      g_assert_true (g_setenv ("DKMS_LOAN", names[i], TRUE));
+      g_assert_false (borrows (f, "locks/module/foo"));
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+#define ADD(path, function) g_test_add ("/loan/" path, Fixture, NULL, set_up, function, tear_down)
+  ADD ("only-what-is-lent", test_only_what_is_lent);
+  ADD ("waits-for-borrowers", test_waits_for_borrowers);
+  ADD ("of-the-dead", test_of_the_dead);
+  ADD ("other-files-are-no-loans", test_other_files_are_no_loans);
+  return g_test_run ();
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Locks whose files come and go with them. */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "store/tree.h"
+
+static const char lock_name[] = "locks/module/foo";
+
+typedef struct {
+  char *dir;
+  DkmsSettings settings;
+  int frames[2]; /* what a thread that waits says arrives here */
+} Fixture;
+
+static void
+set_up (Fixture *f, gconstpointer data)
+{
+  f->dir = g_dir_make_tmp ("dkms-test-XXXXXX", NULL);
+  f->settings.root = dkms_root_open (f->dir, NULL);
+  f->settings.dkms_tree = (char *)"/tree";
+  g_assert_cmpint (pipe (f->frames), ==, 0);
+}
+
+static void
+tear_down (Fixture *f, gconstpointer data)
+{
+  (void)close (f->frames[0]);
+  (void)close (f->frames[1]);
+  g_assert_true (dkms_remove_tree_at (AT_FDCWD, f->dir, NULL));
+  dkms_root_free (f->settings.root);
+  g_free (f->dir);
+}
+
+/* Returns: (nullable): the lock if nobody has it */
+static DkmsLock *
+try_it (const Fixture *f)
+{
+  g_autoptr (GError) error = NULL;
+  DkmsLock *lock = dkms_lock_try (&f->settings, NULL, lock_name, TRUE, &error);
+
+  g_assert_no_error (error);
+  return lock;
+}
+
+static gpointer
+wait_for_it (gpointer data)
+{
+  const Fixture *f = data;
+  DkmsUi ui = { .frames = f->frames[1] };
+  g_autoptr (GError) error = NULL;
+  DkmsLock *lock = dkms_lock_take (&f->settings, &ui, lock_name, TRUE, &error);
+
+  g_assert_no_error (error);
+  return lock;
+}
+
+static void
+test_one_at_a_time (Fixture *f, gconstpointer data)
+{
+  DkmsLock *first = try_it (f);
+
+  g_assert_nonnull (first);
+  g_assert_null (try_it (f));
+  dkms_lock_release (first);
+  first = try_it (f);
+  g_assert_nonnull (first);
+  dkms_lock_release (first);
+}
+
+/* The holder deletes the file. Whoever waited for it holds a file without a name then, which excludes nobody. */
+static void
+test_deleted_file (Fixture *f, gconstpointer data)
+{
+  DkmsLock *first = try_it (f), *second;
+  GThread *thread;
+  char byte;
+
+  g_assert_nonnull (first);
+  thread = g_thread_new ("waits", wait_for_it, f);
+  g_assert_cmpint (read (f->frames[0], &byte, 1), ==, 1); /* it has the file open, and says whom it waits for */
+  dkms_lock_release (first);
+  second = g_thread_join (thread);
+  g_assert_nonnull (second);
+  g_assert_null (try_it (f));
+  dkms_lock_release (second);
+}
+
+static void
+test_nothing_is_left (Fixture *f, gconstpointer data)
+{
+  g_autofree char *path = g_build_filename (f->dir, "tree/.dkms", lock_name, NULL);
+  DkmsLock *lock = try_it (f);
+
+  g_assert_true (g_file_test (path, G_FILE_TEST_EXISTS));
+  dkms_lock_release (lock);
+  g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+#define ADD(path, function) g_test_add ("/lock/" path, Fixture, NULL, set_up, function, tear_down)
+  ADD ("one-at-a-time", test_one_at_a_time);
+  ADD ("deleted-file", test_deleted_file);
+  ADD ("nothing-is-left", test_nothing_is_left);
+  return g_test_run ();
+}
