@@ -3,11 +3,13 @@ BUILD ?= build
 DESTDIR ?=
 # Options of 'meson setup'. Warnings are errors in CI and for developers: MESON_FLAGS=-Dwerror=true.
 MESON_FLAGS ?=
+# Names of mutations, as in MUTATE="store-* conf-kernel-min". All of them by default.
+MUTATE ?=
 # How long each fuzz target runs, and which ones: FUZZ="record journal". All of them by default.
 FUZZ_SECONDS ?= 60
 FUZZ ?=
 
-.PHONY: all deps demo check fuzz boot packages distros zfs deb rpm arch pictures crash crash-all install bench bench-makespan bench-corpus parity parity-all corpus asan lint format
+.PHONY: all deps demo check fuzz mutate boot packages distros zfs deb rpm arch pictures crash crash-all install bench bench-makespan bench-corpus parity parity-all corpus asan lint format
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) >$(BUILD)/ninja.log || { cat $(BUILD)/ninja.log; exit 1; }
@@ -111,6 +113,11 @@ fuzz:
 	@test -f build-fuzz/build.ninja || CC=clang meson setup build-fuzz -Dfuzz=true -Dwerror=true >/dev/null
 	@ninja -C build-fuzz --quiet
 	@tests/fuzz/run --build build-fuzz --seconds $(FUZZ_SECONDS) $(FUZZ)
+
+# Small changes of the program, one at a time, each of which a test must notice.
+mutate:
+	@scripts/install-deps build demo check
+	@tests/mutate/run $(MUTATE)
 
 lint:
 	@scripts/install-deps build lint
