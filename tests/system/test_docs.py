@@ -1,4 +1,6 @@
-"""What comments, tests and pages cite is there: sections and marks of docs/interface, and the targets of links."""
+"""What comments, tests and pages cite is there: sections and marks of docs/interface, and the targets of links. And pages and
+messages use the plain words of the field."""
+import functools
 import pathlib
 import re
 
@@ -136,7 +138,34 @@ def wrong_links(files):
             yield f"no page links to {page}"
 
 
-CHECKS = [wrong_sections, wrong_marks, wrong_places, wrong_links]
+WORDS = r"is no |\b(?:tells?|told|said)\b"
+PROSE = r"[A-Z]+\.md|docs/.*\.md|man/.*\.in|data/.*|debian/.*|packaging/.*"
+
+
+def messages(source):
+    """String literals of a C source. Literals that follow each other are one message."""
+    source = re.sub(r"/\*.*?\*/|//[^\n]*", "", source, flags=re.S)
+    source = re.sub(r'"\s*"', "", re.sub(r"^#include.*$|'(?:[^'\\\n]|\\.)+'", "", source, flags=re.M))
+    return re.findall(r'"((?:[^"\\\n]|\\.)*)"', source)
+
+
+@functools.cache
+def lines_with_words(path, text):
+    if re.fullmatch(PROSE, path):
+        found = [re.sub(r"^```.*?^```|`[^`\n]*`|\"[^\"\n]*\"", "", text, flags=re.M | re.S)]
+    else:
+        found = messages(text) if path.startswith("src/") and path.endswith((".c", ".h")) else []
+    return [line.strip() for each in found for line in each.splitlines() if re.search(WORDS, line)]
+
+
+def wrong_words(files):
+    """Words for which the field has a better one, in messages and in what users and packagers read; not in quotations."""
+    for path, text in files.items():
+        for line in lines_with_words(path, text):
+            yield f"{path} has a word of the list in test_docs.py: {line}"
+
+
+CHECKS = [wrong_sections, wrong_marks, wrong_places, wrong_links, wrong_words]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -176,6 +205,11 @@ MUTATIONS = [
     (OUTSIDE, " | [cli.md §", " | [", "does not say where"),
     ("README.md", "](docs/architecture.md)", "](docs/" + "architektur.md)", "which does not exist"),
     ("README.md", "](docs/architecture.md)", "](docs/architecture.md#cellar)", "no such heading"),
+    ("man/dkms.8.in", "compiled again.", "compiled again, which it te" + "lls.", "which it te" + "lls"),
+    ("NEWS.md", "# News", "# News\n\nThis is n" + "o page.", "This is n" + "o page."),
+    ("README.md", "# dkms", "# dkms\n\nA user to" + "ld us.", "to" + "ld us"),
+    ("src/new.c", None, 'f ("%s is n" "o file", x); /* this comment is n' + "o message */", "%s is n" + "o file"),
+    ("src/new.c", None, "if (c == '\"') g (\"It sa" + 'id so")', "It sa" + "id so"),
     ("docs/" + "lonely.md", None, "# Lonely", "no page links to docs/" + "lonely.md"),
 ]
 
