@@ -46,8 +46,8 @@ fill_area (DkmsWorkArea *area, GError **error)
   const DkmsJob *job = area->job;
   const DkmsRoot *root = job->settings->root;
   g_autofree char *parent = g_path_get_dirname (area->dir);
-  g_autofree char *source = dkms_tree_path (job->settings, job->module, job->version, "source", NULL);
-  g_autofree char *patches = g_build_filename ("/etc/dkms", job->module, "patches", NULL);
+  g_autofree char *source = dkms_layout_source (job->settings, &job->id, NULL);
+  g_autofree char *patches = g_build_filename ("/etc/dkms", job->id.module, "patches", NULL);
   const DkmsOwner builder = { job->settings->build_uid, job->settings->build_gid };
   const DkmsOwner *owner = job->confined ? &builder : NULL;
   g_auto (DkmsFd) parent_fd = dkms_root_open_dir (root, parent, FALSE, error);
@@ -227,7 +227,7 @@ strip (DkmsWorkArea *area)
   status = dkms_area_exec (area, (const char *const *)argv->pdata, -2, NULL, NULL, &error);
   if (status != 0)
     dkms_ui_warn (area->job->ui, "Could not strip all modules of %s/%s (%s); they keep their debugging data.",
-                  area->job->module, area->job->version, error != NULL ? error->message : "strip failed");
+                  area->job->id.module, area->job->id.version, error != NULL ? error->message : "strip failed");
 }
 
 /* Where POST_BUILD of a confined build sees the result: whatever it does there is looked at before it is taken. */
@@ -254,14 +254,14 @@ begin (DkmsWorkArea *area, GError **error)
 {
   const DkmsJob *job = area->job;
 
-  area->place = dkms_tree_path (job->settings, job->module, job->version, "build", NULL);
+  area->place = dkms_layout_version (job->settings, &job->id, "build");
   area->dir = job->confined ? g_build_filename (job->work->path, "build", NULL) : g_strdup (area->place);
   area->tool_dir = dkms_root_tool_path (job->settings->root, area->place);
   area->env = build_env (job);
   area->suffix = dkms_kernel_compression (job->kernel, job->settings->root);
   if (!job->confined)
     {
-      g_autofree char *name = g_strdup_printf ("locks/area/%s/%s", job->module, job->version);
+      g_autofree char *name = g_strdup_printf ("locks/area/%s/%s", job->id.module, job->id.version);
       area->lock = dkms_lock_take (job->settings, job->ui, name, TRUE, error);
       if (area->lock == NULL)
         return FALSE;

@@ -22,8 +22,7 @@ static void
 keep_log (DkmsWorkArea *area)
 {
   const DkmsJob *job = area->job;
-  g_autofree char *dir = dkms_tree_path (job->settings, ".dkms", "logs", job->module, job->version,
-                                         job->kernel->release, job->kernel->arch, NULL);
+  g_autofree char *dir = dkms_layout_logs (job->settings, &job->id);
   g_autoptr (GError) error = NULL;
   g_auto (DkmsFd) fd = dkms_root_open_dir (job->settings->root, dir, TRUE, &error);
 
@@ -41,8 +40,8 @@ tell_apport (const DkmsJob *job)
 {
   static const char reporter[] = "/usr/share/apport/apport";
   const char *argv[] = { "python3", "/usr/share/apport/package-hooks/dkms_packages.py",
-                         "-m",      job->module,
-                         "-v",      job->version,
+                         "-m",      job->id.module,
+                         "-v",      job->id.version,
                          "-k",      job->kernel->release,
                          NULL };
   DkmsCommand command = { .argv = argv, .root = job->settings->root, .output_fd = -1, .null_stdin = TRUE };
@@ -89,8 +88,7 @@ dkms_failure_end (DkmsWorkArea *area, GError *error)
 {
   const DkmsJob *job = area->job;
   const DkmsRoot *root = job->settings->root;
-  g_autofree char *copy = dkms_tree_path (job->settings, ".dkms", "logs", job->module, job->version,
-                                          job->kernel->release, job->kernel->arch, "make.log", NULL);
+  g_autofree char *copy = dkms_layout_failed_log (job->settings, &job->id);
   g_autofree char *placed = g_build_filename (area->place, "make.log", NULL);
   const char *log = copy;
 
@@ -303,7 +301,7 @@ blame_confinement (const DkmsWorkArea *area, const char *log, const char *cause,
   if (why == NULL && (cause == NULL || dkms_cause_of (cause) == DKMS_CAUSE_ABSENT))
     why = blame_downloader (area, log, script);
   return why != NULL ? g_strdup_printf ("%s To build %s without confinement, write sandbox=off to /etc/dkms/%s.conf.",
-                                        why, job->module, job->module)
+                                        why, job->id.module, job->id.module)
                      : NULL;
 }
 
@@ -351,7 +349,7 @@ blame_version (const DkmsWorkArea *area, DkmsError code)
     return NULL;
   return g_strdup_printf ("The build directory %s contains the character %c, which make may not understand. If the "
                           "version %s is a placeholder, correct PACKAGE_VERSION in dkms.conf.",
-                          area->tool_dir, *at, area->job->version);
+                          area->tool_dir, *at, area->job->id.version);
 }
 
 static void
@@ -388,7 +386,7 @@ dkms_step_failed (DkmsWorkArea *area, DkmsError code, int status, const char *wh
   g_autofree char *version = blame_version (area, code);
   g_autoptr (GString) advice = g_string_new (NULL);
   g_autofree char *message = g_strdup_printf ("%s %s/%s for kernel %s failed: %s exited with status %d", what,
-                                              job->module, job->version, job->kernel->release, who, status);
+                                              job->id.module, job->id.version, job->kernel->release, who, status);
 
   if (cause != NULL)
     add_line (advice, "First error: ", cause);

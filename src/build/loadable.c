@@ -199,7 +199,8 @@ take_exports (const DkmsModuleFacts *facts, GHashTable *wanted)
 static void
 take_build (const DkmsSettings *s, const DkmsVersion *v, const DkmsBuild *b, GHashTable *wanted, GPtrArray *paths)
 {
-  g_autofree char *dir = dkms_tree_path (s, v->module, v->version, b->kernel, b->arch, "module", NULL);
+  const DkmsId id = dkms_build_id (v, b);
+  g_autofree char *dir = dkms_layout_build (s, &id, "module");
   g_auto (DkmsFd) fd = dkms_root_openat (s->root, dir, O_RDONLY | O_DIRECTORY, 0);
   g_autofree char *text = fd >= 0 ? dkms_read_at (fd, "Module.symvers", MOST_TEXT, NULL, NULL) : NULL;
   g_autoptr (GPtrArray) names = fd >= 0 && text == NULL ? dkms_list_dir_at (fd, ".", NULL) : NULL;
@@ -228,7 +229,7 @@ take_registered (const DkmsJob *job, GHashTable *wanted)
       const DkmsVersion *v = state->versions->pdata[i];
       const DkmsBuild *build = dkms_version_find (v, job->kernel->release, job->kernel->arch);
 
-      if (strcmp (v->module, job->module) == 0)
+      if (strcmp (v->module, job->id.module) == 0)
         continue; /* what is built replaces it */
       if (build == NULL && v->builds->len > 0)
         build = v->builds->pdata[0];
@@ -307,7 +308,7 @@ refuse (const Judgement *self, guint file, const char *advice, const char *why, 
 
   return dkms_fail (error, DKMS_ERROR_INCOMPLETE, self->files->pdata[file], advice,
                     "Kernel %s would not load %s of %s/%s: %s", job->kernel->release,
-                    (const char *)self->files->pdata[file], job->module, job->version, why);
+                    (const char *)self->files->pdata[file], job->id.module, job->id.version, why);
 }
 
 static gboolean
@@ -512,7 +513,7 @@ allow (const DkmsJob *job, const GPtrArray *doubts, GError **error)
   advice = g_strdup_printf ("%s\nWith strict_symbols=no in framework.conf this is a warning.",
                             lines[1] != NULL ? lines[1] : "");
   return dkms_fail (error, DKMS_ERROR_INCOMPLETE, NULL, advice, "%s/%s would probably not load in kernel %s: %s",
-                    job->module, job->version, job->kernel->release, lines[0]);
+                    job->id.module, job->id.version, job->kernel->release, lines[0]);
 }
 
 gboolean
@@ -550,7 +551,7 @@ dkms_loadable_recall (const DkmsJob *job, const DkmsRecord *record, GError **err
   if (!allow (job, record->doubts, error))
     return FALSE;
   for (guint i = 0; i < record->doubts->len; i++)
-    dkms_ui_warn (job->ui, "%s/%s may not load in kernel %s: %s", job->module, job->version, job->kernel->release,
+    dkms_ui_warn (job->ui, "%s/%s may not load in kernel %s: %s", job->id.module, job->id.version, job->kernel->release,
                   (const char *)record->doubts->pdata[i]);
   return TRUE;
 }

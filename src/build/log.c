@@ -66,7 +66,7 @@ dkms_log_begin (DkmsWorkArea *area, GError **error)
     return dkms_fail_errno (error, "create", shown);
   dkms_ui_follow (job->ui, shown);
   return append (area->log_fd, error, "DKMS (%s) make.log for %s/%s for kernel %s (%s)\n%s\n", DKMS_VERSION,
-                 job->module, job->version, job->kernel->release, job->kernel->arch, date);
+                 job->id.module, job->id.version, job->kernel->release, job->kernel->arch, date);
 }
 
 int
@@ -140,11 +140,11 @@ run_confined (DkmsWorkArea *area, const DkmsCommand *command, const char *what, 
   g_free (area->ended);
   area->ended = g_steal_pointer (&findings.ended);
   if (findings.left != NULL)
-    dkms_ui_warn (job->ui, "%s of %s/%s left %s running; that was ended.", what, job->module, job->version,
+    dkms_ui_warn (job->ui, "%s of %s/%s left %s running; that was ended.", what, job->id.module, job->id.version,
                   findings.left);
   if (findings.failure != NULL)
     return dkms_fail (error, DKMS_ERROR_SANDBOX, NULL, "sandbox=off in /etc/dkms/framework.conf builds without it.",
-                      "Cannot confine the build of %s/%s: %s", job->module, job->version, findings.failure),
+                      "Cannot confine the build of %s/%s: %s", job->id.module, job->id.version, findings.failure),
            -1;
   return status;
 }

@@ -327,7 +327,7 @@ record_output (const DkmsWorkArea *area, const DkmsOutput *output, DkmsRecord *r
 
   if (!dkms_is_file_at (area->result_fd, file))
     return dkms_fail (error, DKMS_ERROR_INCOMPLETE, plain, "Let POST_BUILD leave the modules where they are.",
-                      "POST_BUILD of %s/%s deleted %s", job->module, job->version, plain);
+                      "POST_BUILD of %s/%s deleted %s", job->id.module, job->id.version, plain);
   DkmsRecordModule *module
       = dkms_record_add (record, output->dest_name, output->dest_location, file + strlen ("module/"));
   module->sha256 = dkms_sha256_at (area->result_fd, file, error);
@@ -404,11 +404,11 @@ dkms_result_publish (DkmsWorkArea *area, gint64 start, GError **error)
       || !dkms_flush_tree_at (job->work->fd, "result", error))
     return FALSE;
   /* A script of the package may have removed it meanwhile (store/loan.h). */
-  g_autofree char *source = dkms_tree_path (job->settings, job->module, job->version, "source", NULL);
+  g_autofree char *source = dkms_layout_source (job->settings, &job->id, NULL);
   struct stat st;
   if (dkms_root_stat (job->settings->root, source, &st) < 0 && errno == ENOENT)
-    return dkms_fail (error, DKMS_ERROR_EXCLUDED, NULL, NULL, "%s/%s was removed by another run meanwhile", job->module,
-                      job->version);
+    return dkms_fail (error, DKMS_ERROR_EXCLUDED, NULL, NULL, "%s/%s was removed by another run meanwhile",
+                      job->id.module, job->id.version);
   dkms_transaction_move (tx, made, base);
   if (dkms_root_is_dir (job->settings->root, area->place))
     dkms_transaction_discard (tx, area->place);

@@ -90,7 +90,7 @@ offer_sources (const Completion *self, gboolean whole)
       if (dash == NULL || !dkms_is_file_at (fd, conf))
         continue;
       *dash = '\0';
-      if (dkms_state_find (self->state, name, dash + 1) != NULL)
+      if (dkms_state_find (self->state, &(DkmsId){ name, dash + 1, NULL, NULL }) != NULL)
         continue;
       g_autofree char *both = g_strdup_printf ("%s/%s", name, dash + 1);
       if (whole)

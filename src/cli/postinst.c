@@ -58,7 +58,8 @@ may_be_built (const Postinst *p, const char *kernel)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (DkmsState) state = dkms_state_read (p->settings, p->name, p->version, &error);
-  const DkmsVersion *version = state != NULL ? dkms_state_find (state, p->name, p->version) : NULL;
+  const DkmsVersion *version
+      = state != NULL ? dkms_state_find (state, &(DkmsId){ p->name, p->version, NULL, NULL }) : NULL;
 
   if (state == NULL)
     return TRUE;
@@ -211,7 +212,7 @@ static int
 load (Postinst *p)
 {
   const DkmsSettings *s = p->settings;
-  g_autofree char *version_dir = dkms_tree_path (s, p->name, p->version, NULL);
+  g_autofree char *version_dir = dkms_layout_version (s, &(DkmsId){ p->name, p->version, NULL, NULL }, NULL);
   g_autofree char *source_name = g_strdup_printf ("%s-%s", p->name, p->version);
   g_autofree char *source = g_build_filename (s->source_tree, source_name, NULL);
   g_autofree char *tarball = g_strdup_printf ("%s/%s.dkms.tar.gz", p->tarballs, source_name);
@@ -246,8 +247,8 @@ static gboolean
 wants_autoinstall (Postinst *p)
 {
   g_autoptr (DkmsWorld) world = dkms_world_new (p->settings, &p->ui);
-  const DkmsRecipe *recipe
-      = dkms_world_recipe (world, p->name, p->version, dkms_running_release (), dkms_running_machine (), NULL);
+  const DkmsRecipe *recipe = dkms_world_recipe (
+      world, &(DkmsId){ p->name, p->version, dkms_running_release (), dkms_running_machine () }, NULL);
 
   return recipe != NULL && recipe->autoinstall;
 }
@@ -257,7 +258,7 @@ static int
 serve (Postinst *p, const char *kernel)
 {
   const DkmsRoot *root = p->settings->root;
-  g_autofree char *version_dir = dkms_tree_path (p->settings, p->name, p->version, NULL);
+  g_autofree char *version_dir = dkms_layout_version (p->settings, &(DkmsId){ p->name, p->version, NULL, NULL }, NULL);
   g_autofree char *include = g_build_filename (DKMS_MODULE_DIR, kernel, "build/include", NULL);
   g_auto (DkmsFd) fd = dkms_root_openat (root, version_dir, O_RDONLY | O_DIRECTORY, 0);
   int status;

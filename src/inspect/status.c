@@ -64,7 +64,9 @@ static Finding
 examine_recorded (const Status *self, const DkmsVersion *v, const DkmsBuild *b, const DkmsRecordModule *module)
 {
   const DkmsSettings *s = self->settings;
-  g_autofree char *built = dkms_tree_path (s, v->module, v->version, b->kernel, b->arch, "module", module->file, NULL);
+  const DkmsId id = dkms_build_id (v, b);
+  g_autofree char *below = g_build_filename ("module", module->file, NULL);
+  g_autofree char *built = dkms_layout_build (s, &id, below);
   g_autofree char *installed
       = g_strconcat (s->install_tree, "/", b->kernel, module->dest_location, "/", module->file, NULL);
   struct stat built_st, installed_st;
@@ -94,7 +96,8 @@ examine_output (const Status *self, const DkmsVersion *v, const DkmsBuild *b, co
 {
   const DkmsSettings *s = self->settings;
   const char *places[] = { output->dest_location, output->conf_location };
-  g_autofree char *dir = dkms_tree_path (s, v->module, v->version, b->kernel, b->arch, "module", NULL);
+  const DkmsId id = dkms_build_id (v, b);
+  g_autofree char *dir = dkms_layout_build (s, &id, "module");
   g_autofree char *file = dkms_job_find (s->root, dir, output->dest_name, suffix);
   g_autofree char *built = file != NULL ? g_build_filename (dir, file, NULL) : NULL;
 
@@ -124,7 +127,8 @@ examine (const Status *self, const DkmsVersion *v, const DkmsBuild *b)
         finding = examine_recorded (self, v, b, record->modules->pdata[i]);
       return finding;
     }
-  const DkmsRecipe *recipe = dkms_world_recipe (self->world, v->module, v->version, b->kernel, b->arch, &error);
+  const DkmsId id = dkms_build_id (v, b);
+  const DkmsRecipe *recipe = dkms_world_recipe (self->world, &id, &error);
   if (recipe == NULL)
     {
       dkms_ui_note (self->ui, "%s/%s: %s", v->module, v->version, error->message);
@@ -204,11 +208,12 @@ read_records (const Status *self, const DkmsState *state, const DkmsRequest *req
           DkmsBuild *b = v->builds->pdata[k];
           if (!is_asked_for (request, b))
             continue;
-          DkmsRecord *record = dkms_record_read (self->settings, v->module, v->version, b->kernel, b->arch);
+          const DkmsId id = dkms_build_id (v, b);
+          DkmsRecord *record = dkms_record_read (self->settings, &id);
           if (record != NULL)
             g_hash_table_insert (self->records, b, record);
           else
-            dkms_world_want (self->world, v->module, v->version, b->kernel, b->arch);
+            dkms_world_want (self->world, &id);
         }
     }
 }

@@ -15,7 +15,7 @@ dkms_depmod_note (const DkmsSettings *settings, const DkmsWork *work, const char
 {
   g_autofree char *name = g_strconcat (work->id, ".", release, NULL);
 
-  return dkms_tree_path (settings, ".dkms", "depmod", name, NULL);
+  return dkms_layout_own (settings, "depmod", name);
 }
 
 const char *
@@ -276,7 +276,7 @@ dkms_depmod (const DkmsSettings *settings, DkmsUi *ui, const DkmsWork *work, con
 void
 dkms_depmod_due (const DkmsSettings *settings, DkmsUi *ui, gboolean disabled)
 {
-  g_autofree char *path = dkms_tree_path (settings, ".dkms", "depmod", NULL);
+  g_autofree char *path = dkms_layout_own (settings, "depmod", NULL);
   g_auto (DkmsFd) fd = dkms_root_openat (settings->root, path, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   g_autoptr (GHashTable) done = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);

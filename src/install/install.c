@@ -106,13 +106,14 @@ refused (const DkmsJob *job, const DkmsOutput *output, const char *built, const 
   switch (dkms_version_check (job, built, there, &error))
     {
     case DKMS_VERDICT_OLDER:
-      dkms_ui_note (
-          job->ui, "\nError! %s is newer than %s of %s/%s and stays.\nTo replace it: dkms install --force %s/%s -k %s",
-          there, output->dest_name, job->module, job->version, job->module, job->version, job->kernel->release);
+      dkms_ui_note (job->ui,
+                    "\nError! %s is newer than %s of %s/%s and stays.\nTo replace it: dkms install --force %s/%s -k %s",
+                    there, output->dest_name, job->id.module, job->id.version, job->id.module, job->id.version,
+                    job->kernel->release);
       return TRUE;
     case DKMS_VERDICT_SAME:
       dkms_ui_note (job->ui, "%s is the same version as the one of %s/%s and stays; --force replaces it.", there,
-                    job->module, job->version);
+                    job->id.module, job->id.version);
       return TRUE;
     default:
       if (error != NULL)
@@ -126,7 +127,7 @@ refused (const DkmsJob *job, const DkmsOutput *output, const char *built, const 
 static char *
 backup_dir (const DkmsJob *job)
 {
-  return dkms_tree_path (job->settings, job->module, "original_module", job->kernel->release, job->kernel->arch, NULL);
+  return dkms_layout_originals (job->settings, &job->id);
 }
 
 static char *
@@ -192,8 +193,8 @@ place (const DkmsJob *job, DkmsTransaction *tx, const char *built, const char *d
 static void
 drop_previous (const DkmsJob *job, DkmsTransaction *tx, const char *previous)
 {
-  g_autoptr (DkmsRecord) record
-      = dkms_record_read (job->settings, job->module, previous, job->kernel->release, job->kernel->arch);
+  const DkmsId id = { job->id.module, previous, job->id.kernel, job->id.arch };
+  g_autoptr (DkmsRecord) record = dkms_record_read (job->settings, &id);
 
   for (guint i = 0; record != NULL && i < record->modules->len; i++)
     {
@@ -225,8 +226,7 @@ exists (const DkmsRoot *root, const char *path)
 static void
 note_installed (const DkmsJob *job)
 {
-  g_autoptr (DkmsRecord) record
-      = dkms_record_read (job->settings, job->module, job->version, job->kernel->release, job->kernel->arch);
+  g_autoptr (DkmsRecord) record = dkms_record_read (job->settings, &job->id);
   g_autofree char *base = dkms_job_base (job, NULL);
   g_auto (DkmsFd) fd = dkms_root_openat (job->settings->root, base, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GError) error = NULL;
@@ -255,9 +255,8 @@ dkms_install (const DkmsJob *job, const char *previous, GError **error)
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (job->settings);
   const char *suffix = dkms_kernel_compression (job->kernel, job->settings->root);
   g_autofree char *module_dir = dkms_job_base (job, "module");
-  g_autofree char *link_name = g_strdup_printf ("kernel-%s-%s", job->kernel->release, job->kernel->arch);
-  g_autofree char *link = dkms_tree_path (job->settings, job->module, link_name, NULL);
-  g_autofree char *text = g_build_filename (job->version, job->kernel->release, job->kernel->arch, NULL);
+  g_autofree char *link = dkms_layout_link (job->settings, &job->id);
+  g_autofree char *text = g_build_filename (job->id.version, job->kernel->release, job->kernel->arch, NULL);
   g_autofree char *note = dkms_depmod_note (job->settings, job->work, job->kernel->release);
   /* A link to a build that is gone counts, too: what is in the way is then an old module of ours, and no original. */
   gboolean ours = previous != NULL || exists (job->settings->root, link);
@@ -273,8 +272,8 @@ dkms_install (const DkmsJob *job, const char *previous, GError **error)
       wanted++;
       if (file == NULL)
         {
-          g_autofree char *advice = g_strdup_printf ("Build it again: dkms build --force %s/%s -k %s", job->module,
-                                                     job->version, job->kernel->release);
+          g_autofree char *advice = g_strdup_printf ("Build it again: dkms build --force %s/%s -k %s", job->id.module,
+                                                     job->id.version, job->kernel->release);
           return dkms_fail (error, DKMS_ERROR_BUILT_MISSING, module_dir, advice,
                             "The built module %s.ko is missing in %s", output->dest_name, module_dir);
         }
@@ -292,7 +291,7 @@ dkms_install (const DkmsJob *job, const char *previous, GError **error)
   if (wanted > 0 && placed == 0)
     return dkms_fail (
         error, DKMS_ERROR_NOTHING_INSTALLED, job->kernel->dir, "--force installs in spite of the versions found.",
-        "No module of %s/%s was installed for kernel %s", job->module, job->version, job->kernel->release);
+        "No module of %s/%s was installed for kernel %s", job->id.module, job->id.version, job->kernel->release);
   if (previous != NULL)
     drop_previous (job, tx, previous);
   dkms_transaction_link (tx, text, link);
@@ -312,8 +311,7 @@ dkms_install (const DkmsJob *job, const char *previous, GError **error)
 static gboolean
 is_ours (const DkmsJob *job, const char *dest_name, const char *built, const char *there)
 {
-  g_autoptr (DkmsRecord) record
-      = dkms_record_read (job->settings, job->module, job->version, job->kernel->release, job->kernel->arch);
+  g_autoptr (DkmsRecord) record = dkms_record_read (job->settings, &job->id);
   const DkmsRecordModule *module = dkms_record_find (record, dest_name);
   g_autofree char *a = dkms_root_resolved (job->settings->root, built);
   g_autofree char *b = dkms_root_resolved (job->settings->root, there);
@@ -335,7 +333,7 @@ restore_from (const DkmsJob *job, DkmsTransaction *tx, const char *dir, const ch
 {
   g_autofree char *prefix = g_strconcat (dest_name, ".ko", NULL);
   g_autofree char *below = g_strconcat (job->kernel->dir, "/", NULL);
-  g_autofree char *stop = dkms_tree_path (job->settings, job->module, NULL);
+  g_autofree char *stop = dkms_layout_module (job->settings, &job->id);
   g_auto (DkmsFd) fd = dkms_root_openat (job->settings->root, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
 
@@ -453,7 +451,7 @@ forget_originals (const DkmsJob *job, DkmsTransaction *tx)
 {
   g_autofree char *dir = backup_dir (job);
   g_autofree char *kernel_dir = g_path_get_dirname (dir);
-  g_autofree char *stop = dkms_tree_path (job->settings, job->module, NULL);
+  g_autofree char *stop = dkms_layout_module (job->settings, &job->id);
 
   dkms_ui_line (job->ui, "The kernel directory %s no longer exists; nothing to delete in it.", job->kernel->dir);
   if (!dkms_root_is_dir (job->settings->root, dir))
@@ -494,10 +492,10 @@ place_of_equal (const DkmsSettings *settings, const DkmsKernel *kernel, const ch
 }
 
 DkmsRecipe *
-dkms_recipe_of_files (const DkmsSettings *settings, const char *module, const char *version, const DkmsKernel *kernel)
+dkms_recipe_of_files (const DkmsSettings *settings, const DkmsId *id, const DkmsKernel *kernel)
 {
-  g_autofree char *dir = dkms_tree_path (settings, module, version, kernel->release, kernel->arch, "module", NULL);
-  g_autofree char *archive = dkms_tree_path (settings, module, "original_module", kernel->release, kernel->arch, NULL);
+  g_autofree char *dir = dkms_layout_build (settings, id, "module");
+  g_autofree char *archive = dkms_layout_originals (settings, id);
   const char *const dirs[] = { dir, archive };
   const char *suffix = dkms_kernel_compression (kernel, settings->root);
   g_autoptr (GHashTable) names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
@@ -530,8 +528,7 @@ dkms_uninstall (const DkmsJob *job, GError **error)
 {
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (job->settings);
   const char *suffix = dkms_kernel_compression (job->kernel, job->settings->root);
-  g_autofree char *link_name = g_strdup_printf ("kernel-%s-%s", job->kernel->release, job->kernel->arch);
-  g_autofree char *link = dkms_tree_path (job->settings, job->module, link_name, NULL);
+  g_autofree char *link = dkms_layout_link (job->settings, &job->id);
   g_autofree char *note = dkms_depmod_note (job->settings, job->work, job->kernel->release);
 
   gboolean gone = kernel_is_gone (job);

@@ -9,8 +9,7 @@
 typedef struct {
   const DkmsSettings *settings;
   DkmsUi *ui;
-  const char *module;
-  const char *version;
+  DkmsId id; /* of the build */
   const DkmsKernel *kernel;
   const DkmsRecipe *recipe;        /* (nullable): a removal may have to do without */
   const char *config;              /* (nullable): text of the kernel configuration */
@@ -82,8 +81,7 @@ gboolean dkms_install (const DkmsJob *job, const char *previous, GError **error)
  *
  * Returns: (transfer full)
  */
-DkmsRecipe *dkms_recipe_of_files (const DkmsSettings *settings, const char *module, const char *version,
-                                  const DkmsKernel *kernel);
+DkmsRecipe *dkms_recipe_of_files (const DkmsSettings *settings, const DkmsId *id, const DkmsKernel *kernel);
 /** Takes the modules of @job away again and restores originals (docs/interface/build-install.md §11). */
 gboolean dkms_uninstall (const DkmsJob *job, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

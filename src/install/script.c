@@ -26,8 +26,8 @@ dkms_job_env (const DkmsJob *job)
       if (pair[0] != NULL && pair[1] != NULL && *pair[0] != '\0')
         env = g_environ_setenv (env, pair[0], pair[1], TRUE);
     }
-  env = g_environ_setenv (env, "module", job->module, TRUE);
-  env = g_environ_setenv (env, "module_version", job->version, TRUE);
+  env = g_environ_setenv (env, "module", job->id.module, TRUE);
+  env = g_environ_setenv (env, "module_version", job->id.version, TRUE);
   if (job->kernel != NULL)
     {
       env = g_environ_setenv (env, "kernelver", job->kernel->release, TRUE);
@@ -39,8 +39,7 @@ dkms_job_env (const DkmsJob *job)
 char *
 dkms_job_base (const DkmsJob *job, const char *below)
 {
-  return dkms_tree_path (job->settings, job->module, job->version, job->kernel->release, job->kernel->arch, below,
-                         NULL);
+  return dkms_layout_build (job->settings, &job->id, below);
 }
 
 char *
@@ -103,7 +102,7 @@ dkms_script_find (const DkmsJob *job, DkmsScript script, const char *base, const
   const char *text = job->recipe != NULL ? job->recipe->scripts[script] : "";
   const char *as = seen_as != NULL ? seen_as : base;
   const DkmsRoot *root = job->settings->root;
-  g_autofree char *admin_dir = g_build_filename ("/etc/dkms", job->module, NULL);
+  g_autofree char *admin_dir = g_build_filename ("/etc/dkms", job->id.module, NULL);
 
   text += strspn (text, " \t\n/"); /* a slash would not make it absolute: it is a name below the directory */
   gsize n = strcspn (text, " \t\n");
@@ -190,7 +189,7 @@ is_noexec (const DkmsRoot *root, const char *program)
 int
 dkms_script_run (const DkmsJob *job, DkmsScript script)
 {
-  g_autofree char *base = dkms_tree_path (job->settings, job->module, job->version, "source", NULL);
+  g_autofree char *base = dkms_layout_source (job->settings, &job->id, NULL);
   g_autofree char *cwd = NULL;
   const char *rest = NULL;
   g_autofree char *program = job->no_scripts ? NULL : dkms_script_find (job, script, base, NULL, &cwd, &rest);
@@ -212,8 +211,8 @@ dkms_script_run (const DkmsJob *job, DkmsScript script)
 
   /* The link <m>/<v>/source stays part of the name of the directory, so that ".." is <m>/<v>. */
   env = g_environ_setenv (env, "PWD", cwd, TRUE);
-  DkmsLoan *loan = job->work != NULL ? dkms_loan_open (job->work, job->module, job->kernel->release, job->kernel->arch,
-                                                       job->lends_all)
+  DkmsLoan *loan = job->work != NULL ? dkms_loan_open (job->work, job->id.module, job->kernel->release,
+                                                       job->kernel->arch, job->lends_all)
                                      : NULL;
   env = g_environ_setenv (env, "DKMS_LOAN", loan != NULL ? dkms_loan_name (loan) : "none", TRUE);
   command.env = env;
@@ -240,23 +239,23 @@ dkms_job_apply_force_list (DkmsJob *job)
   static const char path[] = "/usr/share/dkms/modules_to_force_install";
   g_auto (DkmsFd) fd = dkms_root_openat (job->settings->root, path, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
-  g_autofree char *override = g_strconcat (job->module, "_version-override", NULL);
+  g_autofree char *override = g_strconcat (job->id.module, "_version-override", NULL);
 
   for (guint i = 0; names != NULL && i < names->len; i++)
     {
       g_autofree char *text = dkms_read_at (fd, names->pdata[i], 1 << 20, NULL, NULL);
       g_auto (GStrv) words = g_strsplit_set (text != NULL ? text : "", " \t\r\n", -1);
 
-      if (g_strv_contains ((const char *const *)words, job->module) && !job->force)
+      if (g_strv_contains ((const char *const *)words, job->id.module) && !job->force)
         {
           job->force = TRUE;
-          dkms_ui_line (job->ui, "%s is installed with force, as %s/%s asks.", job->module, path,
+          dkms_ui_line (job->ui, "%s is installed with force, as %s/%s asks.", job->id.module, path,
                         (const char *)names->pdata[i]);
         }
       if (g_strv_contains ((const char *const *)words, override) && !job->force_version_override)
         {
           job->force_version_override = TRUE;
-          dkms_ui_line (job->ui, "%s is installed whatever its version, as %s/%s asks.", job->module, path,
+          dkms_ui_line (job->ui, "%s is installed whatever its version, as %s/%s asks.", job->id.module, path,
                         (const char *)names->pdata[i]);
         }
     }

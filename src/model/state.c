@@ -143,15 +143,27 @@ dkms_version_wish (const DkmsVersion *self, const char *kernel, const char *arch
 }
 
 DkmsVersion *
-dkms_state_find (const DkmsState *self, const char *module, const char *version)
+dkms_state_find (const DkmsState *self, const DkmsId *id)
 {
   for (guint i = 0; i < self->versions->len; i++)
     {
       DkmsVersion *v = self->versions->pdata[i];
-      if (strcmp (v->module, module) == 0 && strcmp (v->version, version) == 0)
+      if (g_strcmp0 (v->module, id->module) == 0 && g_strcmp0 (v->version, id->version) == 0)
         return v;
     }
   return NULL;
+}
+
+DkmsId
+dkms_version_id (const DkmsVersion *self, const char *kernel, const char *arch)
+{
+  return (DkmsId){ self->module, self->version, kernel, arch };
+}
+
+DkmsId
+dkms_build_id (const DkmsVersion *self, const DkmsBuild *build)
+{
+  return (DkmsId){ self->module, self->version, build->kernel, build->arch };
 }
 
 static DkmsBuild *
@@ -179,12 +191,12 @@ dkms_version_find_remains (const DkmsVersion *self, const char *kernel, const ch
 }
 
 DkmsVersion *
-dkms_state_installed (const DkmsState *self, const char *module, const char *kernel, const char *arch)
+dkms_state_installed (const DkmsState *self, const DkmsId *id)
 {
   for (guint i = 0; i < self->versions->len; i++)
     {
       DkmsVersion *v = self->versions->pdata[i];
-      const DkmsBuild *b = strcmp (v->module, module) == 0 ? dkms_version_find (v, kernel, arch) : NULL;
+      const DkmsBuild *b = strcmp (v->module, id->module) == 0 ? dkms_version_find (v, id->kernel, id->arch) : NULL;
       if (b != NULL && b->built && b->active)
         return v;
     }

@@ -2,7 +2,7 @@
 /* The tree as plain data (docs/interface/tree.md §1, §4, §5): store/scan.c reads it. */
 #pragma once
 
-#include <glib.h>
+#include "model/id.h"
 
 typedef struct {
   char *kernel;
@@ -61,12 +61,16 @@ DkmsBuild *dkms_version_add_build (DkmsVersion *self, const char *kernel, const 
 DkmsBuild *dkms_version_add_remains (DkmsVersion *self, const char *kernel, const char *arch);
 /** Returns: (transfer none): the wish for that kernel, an empty one if there was none yet */
 DkmsWish *dkms_version_wish (const DkmsVersion *self, const char *kernel, const char *arch);
-DkmsVersion *dkms_state_find (const DkmsState *self, const char *module, const char *version);
+DkmsVersion *dkms_state_find (const DkmsState *self, const DkmsId *id);
+/** Returns: the name of the build of @self for that kernel; it lives as long as @self, @kernel and @arch */
+DkmsId dkms_version_id (const DkmsVersion *self, const char *kernel, const char *arch);
+/** Returns: the name of @build of @self; it lives as long as they do */
+DkmsId dkms_build_id (const DkmsVersion *self, const DkmsBuild *build);
 DkmsBuild *dkms_version_find (const DkmsVersion *self, const char *kernel, const char *arch);
 /** Returns: (transfer none) (nullable): what is left of the build for that kernel */
 DkmsBuild *dkms_version_find_remains (const DkmsVersion *self, const char *kernel, const char *arch);
-/** Returns: (transfer none) (nullable): the version of @module that is installed there */
-DkmsVersion *dkms_state_installed (const DkmsState *self, const char *module, const char *kernel, const char *arch);
+/** Returns: (transfer none) (nullable): the version of the module of @id that is installed for its kernel */
+DkmsVersion *dkms_state_installed (const DkmsState *self, const DkmsId *id);
 
 /** Returns: (transfer none) (nullable): the highest version of @module that is not broken */
 DkmsVersion *dkms_state_latest (const DkmsState *self, const char *module);

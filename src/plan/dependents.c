@@ -9,17 +9,17 @@ static const char *
 version_in_the_end (const DkmsPlan *plan, const DkmsState *state, const char *module, const DkmsTarget *target,
                     guint *step)
 {
-  const DkmsVersion *now = dkms_state_installed (state, module, target->kernel, target->arch);
+  const DkmsVersion *now = dkms_state_installed (state, &(DkmsId){ module, NULL, target->kernel, target->arch });
 
   *step = DKMS_NO_STEP;
   for (guint i = plan->steps->len; i-- > 0;)
     {
       const DkmsStep *s = plan->steps->pdata[i];
-      if (dkms_step_installs (s) && strcmp (s->module, module) == 0 && strcmp (s->kernel, target->kernel) == 0
-          && strcmp (s->arch, target->arch) == 0)
+      if (dkms_step_installs (s) && strcmp (s->id->module, module) == 0 && strcmp (s->id->kernel, target->kernel) == 0
+          && strcmp (s->id->arch, target->arch) == 0)
         {
           *step = i;
-          return s->version;
+          return s->id->version;
         }
     }
   return now != NULL ? now->version : NULL;
@@ -43,8 +43,8 @@ is_planned (const DkmsPlan *plan, const char *module, const DkmsTarget *target)
   for (guint i = 0; i < plan->steps->len; i++)
     {
       const DkmsStep *s = plan->steps->pdata[i];
-      if ((dkms_step_installs (s) || s->kind == DKMS_STEP_BUILD) && strcmp (s->module, module) == 0
-          && strcmp (s->kernel, target->kernel) == 0 && strcmp (s->arch, target->arch) == 0)
+      if ((dkms_step_installs (s) || s->kind == DKMS_STEP_BUILD) && strcmp (s->id->module, module) == 0
+          && strcmp (s->id->kernel, target->kernel) == 0 && strcmp (s->id->arch, target->arch) == 0)
         return TRUE;
     }
   return FALSE;
@@ -99,7 +99,9 @@ waits_for_another (const Dependent *d, const GArray *outdated)
 static void
 push_dependent (DkmsPlan *plan, const DkmsState *state, const Dependent *d, const DkmsTarget *target)
 {
-  guint build = dkms_plan_push (plan, DKMS_STEP_BUILD, d->version->module, d->version->version, target, DKMS_NO_STEP);
+  guint build = dkms_plan_push (plan, DKMS_STEP_BUILD,
+                                &(DkmsId){ d->version->module, d->version->version, target->kernel, target->arch },
+                                DKMS_NO_STEP);
   DkmsStep *step = plan->steps->pdata[build];
   GHashTableIter iter;
   gpointer name;
@@ -117,7 +119,9 @@ push_dependent (DkmsPlan *plan, const DkmsState *state, const Dependent *d, cons
     }
   if (d->build->active)
     {
-      guint last = dkms_plan_push (plan, DKMS_STEP_REINSTALL, d->version->module, d->version->version, target, build);
+      guint last
+          = dkms_plan_push (plan, DKMS_STEP_REINSTALL,
+                            &(DkmsId){ d->version->module, d->version->version, target->kernel, target->arch }, build);
       ((DkmsStep *)plan->steps->pdata[last])->dependent = TRUE;
     }
 }

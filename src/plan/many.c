@@ -43,7 +43,8 @@ dkms_plan_match (const DkmsPlanner *p, GError **error)
       if (v->broken || model == NULL || !model->active)
         continue;
       if (dkms_build_is_sound (build))
-        dkms_plan_push_notice (p->plan, v->module, v->version, target, DKMS_NO_STEP, "already installed");
+        dkms_plan_push_notice (p->plan, &(DkmsId){ v->module, v->version, target->kernel, target->arch }, DKMS_NO_STEP,
+                               "already installed");
       else
         (void)dkms_plan_push_install (p->plan, v, target, &last);
     }
@@ -75,8 +76,10 @@ dkms_plan_clear (const DkmsPlanner *p)
       if (returning && !wish->autoinstall)
         continue;
       if (build->active)
-        need = dkms_plan_push (p->plan, DKMS_STEP_UNINSTALL, v->module, v->version, target, DKMS_NO_STEP);
-      dkms_plan_push (p->plan, DKMS_STEP_UNBUILD, v->module, v->version, target, need);
+        need = dkms_plan_push (p->plan, DKMS_STEP_UNINSTALL,
+                               &(DkmsId){ v->module, v->version, target->kernel, target->arch }, DKMS_NO_STEP);
+      dkms_plan_push (p->plan, DKMS_STEP_UNBUILD, &(DkmsId){ v->module, v->version, target->kernel, target->arch },
+                      need);
     }
 }
 
@@ -85,7 +88,7 @@ dkms_plan_clean (DkmsPlan *plan, const DkmsTarget *target)
 {
   guint count = plan->steps->len;
   DkmsTarget kernel = { target->kernel, NULL };
-  guint id = dkms_plan_push (plan, DKMS_STEP_CLEAN, NULL, NULL, &kernel, DKMS_NO_STEP);
+  guint id = dkms_plan_push (plan, DKMS_STEP_CLEAN, &(DkmsId){ NULL, NULL, kernel.kernel, kernel.arch }, DKMS_NO_STEP);
   DkmsStep *step = plan->steps->pdata[id];
 
   for (guint i = 0; i < count; i++)

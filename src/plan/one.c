@@ -90,8 +90,10 @@ plan_build (const DkmsPlanner *p, const DkmsTarget *target, const DkmsBuild *bui
   guint id;
 
   if (dkms_build_is_usable (build) && !p->request->force)
-    return dkms_plan_push_notice (p->plan, p->facts->module, p->facts->version, target, need, "already built");
-  id = dkms_plan_push (p->plan, DKMS_STEP_BUILD, p->facts->module, p->facts->version, target, need);
+    return dkms_plan_push_notice (
+        p->plan, &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch }, need, "already built");
+  id = dkms_plan_push (p->plan, DKMS_STEP_BUILD,
+                       &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch }, need);
   ((DkmsStep *)p->plan->steps->pdata[id])->again = built;
   return id;
 }
@@ -106,9 +108,9 @@ plan_install (const DkmsPlanner *p, const DkmsTarget *target, const DkmsVersion 
 
   if (build != NULL && dkms_build_is_sound (build) && !p->request->force)
     {
-      dkms_plan_push_notice (p->plan, p->facts->module, p->facts->version, target, need,
-                             build->stale ? "already installed, from an earlier source; --force replaces it"
-                                          : "already installed");
+      dkms_plan_push_notice (
+          p->plan, &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch }, need,
+          build->stale ? "already installed, from an earlier source; --force replaces it" : "already installed");
       return;
     }
   if (version != NULL && !replaced && (!built || (installed && !p->request->force)))
@@ -121,11 +123,12 @@ plan_install (const DkmsPlanner *p, const DkmsTarget *target, const DkmsVersion 
   /* A build that is not complete is an error of the install (6). */
   if (!built || replaced || build->stale)
     {
-      need = dkms_plan_push (p->plan, DKMS_STEP_BUILD, p->facts->module, p->facts->version, target, need);
+      need = dkms_plan_push (p->plan, DKMS_STEP_BUILD,
+                             &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch }, need);
       ((DkmsStep *)p->plan->steps->pdata[need])->again = built;
     }
-  dkms_plan_push (p->plan, installed ? DKMS_STEP_REINSTALL : DKMS_STEP_INSTALL, p->facts->module, p->facts->version,
-                  target, need);
+  dkms_plan_push (p->plan, installed ? DKMS_STEP_REINSTALL : DKMS_STEP_INSTALL,
+                  &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch }, need);
 }
 
 /* A source is given, and another one is registered under its name. */
@@ -152,9 +155,11 @@ plan_load (const DkmsPlanner *p, gboolean registered, guint *last, GError **erro
                       p->facts->module, p->facts->version);
   if (registered && !p->request->force && p->facts->source_state == DKMS_SOURCE_OTHER)
     return fail_other_source (p, DKMS_ERROR_ARCHIVE_ADDED, error);
-  *last = dkms_plan_push (p->plan, DKMS_STEP_LOAD, p->facts->module, p->facts->version, NULL, DKMS_NO_STEP);
+  *last = dkms_plan_push (p->plan, DKMS_STEP_LOAD, &(DkmsId){ p->facts->module, p->facts->version, NULL, NULL },
+                          DKMS_NO_STEP);
   if (!registered)
-    *last = dkms_plan_push (p->plan, DKMS_STEP_ADD, p->facts->module, p->facts->version, NULL, *last);
+    *last
+        = dkms_plan_push (p->plan, DKMS_STEP_ADD, &(DkmsId){ p->facts->module, p->facts->version, NULL, NULL }, *last);
   return TRUE;
 }
 
@@ -170,14 +175,16 @@ plan_add (const DkmsPlanner *p, const DkmsVersion *version, guint *last, GError 
       /* A source that is given mends a version whose source is gone. */
       if (!only_add && p->facts->source == NULL && !check_sound (p, version, error))
         return FALSE;
-      *last = dkms_plan_push (p->plan, DKMS_STEP_ADD, p->facts->module, p->facts->version, NULL, DKMS_NO_STEP);
+      *last = dkms_plan_push (p->plan, DKMS_STEP_ADD, &(DkmsId){ p->facts->module, p->facts->version, NULL, NULL },
+                              DKMS_NO_STEP);
       return TRUE;
     }
   if (p->facts->source != NULL && p->facts->source_state == DKMS_SOURCE_OTHER)
     {
       if (!p->request->force)
         return fail_other_source (p, DKMS_ERROR_ALREADY_ADDED, error);
-      *last = dkms_plan_push (p->plan, DKMS_STEP_ADD, p->facts->module, p->facts->version, NULL, DKMS_NO_STEP);
+      *last = dkms_plan_push (p->plan, DKMS_STEP_ADD, &(DkmsId){ p->facts->module, p->facts->version, NULL, NULL },
+                              DKMS_NO_STEP);
       ((DkmsStep *)p->plan->steps->pdata[*last])->again = TRUE;
       return TRUE;
     }
@@ -200,7 +207,7 @@ plan_forward (const DkmsPlanner *p, GError **error)
 
   if (!check_identity (p, error))
     return FALSE;
-  version = dkms_state_find (p->facts->state, p->facts->module, p->facts->version);
+  version = dkms_state_find (p->facts->state, &(DkmsId){ p->facts->module, p->facts->version, NULL, NULL });
   if (version == NULL && !check_new (p, error))
     return FALSE;
   if (!(p->facts->loads ? plan_load (p, version != NULL && !version->broken, &added, error)
@@ -272,7 +279,7 @@ plan_backward (const DkmsPlanner *p, GError **error)
 
   if (!check_identity (p, error))
     return FALSE;
-  version = dkms_state_find (p->facts->state, p->facts->module, p->facts->version);
+  version = dkms_state_find (p->facts->state, &(DkmsId){ p->facts->module, p->facts->version, NULL, NULL });
   if (!check_added (p, version, error) || (!can_be_taken_away (p, version) && !check_sound (p, version, error)))
     return FALSE;
   for (guint i = 0; i < p->facts->targets->len; i++)
@@ -282,18 +289,23 @@ plan_backward (const DkmsPlanner *p, GError **error)
       gboolean built = build != NULL, installed = built && build->active;
 
       if (installed)
-        last = dkms_plan_push (p->plan, DKMS_STEP_UNINSTALL, p->facts->module, p->facts->version, target, last);
+        last = dkms_plan_push (p->plan, DKMS_STEP_UNINSTALL,
+                               &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch }, last);
       else
-        last = dkms_plan_push_notice (p->plan, p->facts->module, p->facts->version, target, last, "not installed");
+        last = dkms_plan_push_notice (p->plan,
+                                      &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch },
+                                      last, "not installed");
       if (p->request->goal == DKMS_GOAL_NOT_INSTALLED)
         continue;
       if (built)
-        last = dkms_plan_push (p->plan, DKMS_STEP_UNBUILD, p->facts->module, p->facts->version, target, last);
+        last = dkms_plan_push (p->plan, DKMS_STEP_UNBUILD,
+                               &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch }, last);
       else
-        last = dkms_plan_push_notice (p->plan, p->facts->module, p->facts->version, target, last, "not built");
+        last = dkms_plan_push_notice (
+            p->plan, &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch }, last, "not built");
     }
   if (p->request->goal == DKMS_GOAL_GONE && !something_left (p, version))
-    dkms_plan_push (p->plan, DKMS_STEP_UNREGISTER, p->facts->module, p->facts->version, NULL, last);
+    dkms_plan_push (p->plan, DKMS_STEP_UNREGISTER, &(DkmsId){ p->facts->module, p->facts->version, NULL, NULL }, last);
   return TRUE;
 }
 
@@ -304,7 +316,7 @@ plan_pack (const DkmsPlanner *p, GError **error)
 
   if (!check_identity (p, error))
     return FALSE;
-  version = dkms_state_find (p->facts->state, p->facts->module, p->facts->version);
+  version = dkms_state_find (p->facts->state, &(DkmsId){ p->facts->module, p->facts->version, NULL, NULL });
   if (!check_sound (p, version, error) || !check_added (p, version, error))
     return FALSE;
   for (guint i = 0; !p->request->source_only && i < p->facts->targets->len; i++)
@@ -319,7 +331,7 @@ plan_pack (const DkmsPlanner *p, GError **error)
   if (!p->request->source_only && p->facts->targets->len == 0)
     return dkms_fail (error, DKMS_ERROR_PACK_FAILED, NULL, "Build it first, or pack with --source-only.",
                       "%s/%s is built for no kernel", p->facts->module, p->facts->version);
-  dkms_plan_push (p->plan, DKMS_STEP_PACK, p->facts->module, p->facts->version, NULL, DKMS_NO_STEP);
+  dkms_plan_push (p->plan, DKMS_STEP_PACK, &(DkmsId){ p->facts->module, p->facts->version, NULL, NULL }, DKMS_NO_STEP);
   return TRUE;
 }
 

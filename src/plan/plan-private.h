@@ -14,11 +14,9 @@ typedef struct {
 } DkmsPlanner;
 
 /** Appends a step that needs step @need (DKMS_NO_STEP: nothing). Returns: its number */
-guint dkms_plan_push (DkmsPlan *plan, DkmsStepKind kind, const char *module, const char *version,
-                      const DkmsTarget *target, guint need);
+guint dkms_plan_push (DkmsPlan *plan, DkmsStepKind kind, const DkmsId *id, guint need);
 /** Appends the remark that there is nothing to do. */
-guint dkms_plan_push_notice (DkmsPlan *plan, const char *module, const char *version, const DkmsTarget *target,
-                             guint need, const char *text);
+guint dkms_plan_push_notice (DkmsPlan *plan, const DkmsId *id, guint need, const char *text);
 
 /**
  * Appends the build of @v, if there is none that can be installed, and its install. What is there stays until it is

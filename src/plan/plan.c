@@ -11,10 +11,7 @@ step_free (gpointer data)
 {
   DkmsStep *self = data;
 
-  g_free (self->module);
-  g_free (self->version);
-  g_free (self->kernel);
-  g_free (self->arch);
+  dkms_id_free (self->id);
   g_free (self->text);
   g_array_unref (self->needs);
   g_array_unref (self->after);
@@ -92,28 +89,24 @@ dkms_step_describe (const DkmsStep *step)
                                 : step->again && step->kind == DKMS_STEP_ADD ? "replace the source of"
                                                                              : words[step->kind]);
 
-  if (step->module != NULL)
-    g_string_append_printf (line, " %s/%s", step->module, step->version);
-  if (step->kernel != NULL)
-    g_string_append_printf (line, " %s", step->kernel);
-  if (step->kernel != NULL && step->arch != NULL)
-    g_string_append_printf (line, " %s", step->arch);
+  if (step->id->module != NULL)
+    g_string_append_printf (line, " %s/%s", step->id->module, step->id->version);
+  if (step->id->kernel != NULL)
+    g_string_append_printf (line, " %s", step->id->kernel);
+  if (step->id->kernel != NULL && step->id->arch != NULL)
+    g_string_append_printf (line, " %s", step->id->arch);
   if (step->text != NULL)
     g_string_append_printf (line, ": %s", step->text);
   return g_string_free (line, FALSE);
 }
 
 guint
-dkms_plan_push (DkmsPlan *plan, DkmsStepKind kind, const char *module, const char *version, const DkmsTarget *target,
-                guint need)
+dkms_plan_push (DkmsPlan *plan, DkmsStepKind kind, const DkmsId *id, guint need)
 {
   DkmsStep *step = g_new0 (DkmsStep, 1);
 
   step->kind = kind;
-  step->module = g_strdup (module);
-  step->version = g_strdup (version);
-  step->kernel = target != NULL ? g_strdup (target->kernel) : NULL;
-  step->arch = target != NULL ? g_strdup (target->arch) : NULL;
+  step->id = dkms_id_copy (id);
   step->needs = g_array_new (FALSE, FALSE, sizeof (guint));
   step->after = g_array_new (FALSE, FALSE, sizeof (guint));
   if (need != DKMS_NO_STEP)
@@ -123,13 +116,12 @@ dkms_plan_push (DkmsPlan *plan, DkmsStepKind kind, const char *module, const cha
 }
 
 guint
-dkms_plan_push_notice (DkmsPlan *plan, const char *module, const char *version, const DkmsTarget *target, guint need,
-                       const char *text)
+dkms_plan_push_notice (DkmsPlan *plan, const DkmsId *id, guint need, const char *text)
 {
-  guint id = dkms_plan_push (plan, DKMS_STEP_NOTICE, module, version, target, need);
+  guint number = dkms_plan_push (plan, DKMS_STEP_NOTICE, id, need);
 
-  ((DkmsStep *)plan->steps->pdata[id])->text = g_strdup (text);
-  return id;
+  ((DkmsStep *)plan->steps->pdata[number])->text = g_strdup (text);
+  return number;
 }
 
 guint
@@ -141,10 +133,12 @@ dkms_plan_push_install (DkmsPlan *plan, const DkmsVersion *v, const DkmsTarget *
 
   if (!dkms_build_is_usable (build))
     {
-      first = dkms_plan_push (plan, DKMS_STEP_BUILD, v->module, v->version, target, DKMS_NO_STEP);
+      first = dkms_plan_push (plan, DKMS_STEP_BUILD, &(DkmsId){ v->module, v->version, target->kernel, target->arch },
+                              DKMS_NO_STEP);
       ((DkmsStep *)plan->steps->pdata[first])->again = build != NULL && build->built;
     }
-  *last = dkms_plan_push (plan, DKMS_STEP_INSTALL, v->module, v->version, target, first);
+  *last = dkms_plan_push (plan, DKMS_STEP_INSTALL, &(DkmsId){ v->module, v->version, target->kernel, target->arch },
+                          first);
   /* A link that is left makes a build look installed as soon as it is there. */
   ((DkmsStep *)plan->steps->pdata[*last])->again
       = (build != NULL && build->active) || (remains != NULL && remains->active);
@@ -160,7 +154,7 @@ depmod_for (DkmsPlan *plan, GHashTable *ids, const char *kernel)
 
   if (id > 0)
     return plan->steps->pdata[id - 1];
-  id = dkms_plan_push (plan, DKMS_STEP_DEPMOD, NULL, NULL, &target, DKMS_NO_STEP);
+  id = dkms_plan_push (plan, DKMS_STEP_DEPMOD, &(DkmsId){ NULL, NULL, target.kernel, target.arch }, DKMS_NO_STEP);
   g_hash_table_insert (ids, g_strdup (kernel), GUINT_TO_POINTER (id + 1));
   return plan->steps->pdata[id];
 }
@@ -178,7 +172,7 @@ push_depmods (DkmsPlan *plan, const DkmsFacts *facts)
 
       if (!dkms_step_installs (step) && step->kind != DKMS_STEP_UNINSTALL)
         continue;
-      g_array_append_val (depmod_for (plan, ids, step->kernel)->needs, i);
+      g_array_append_val (depmod_for (plan, ids, step->id->kernel)->needs, i);
     }
   for (guint t = 0; t < facts->targets->len; t++)
     for (guint i = 0; i < facts->state->versions->len; i++)

@@ -2,6 +2,7 @@
 /* Request and facts in, a graph of steps out. Pure: no disk, no clock, no output. */
 #pragma once
 
+#include "model/id.h"
 #include "world/facts.h"
 
 typedef enum {
@@ -21,14 +22,13 @@ typedef enum {
 
 typedef struct {
   DkmsStepKind kind;
-  char *module, *version; /* NULL for depmod */
-  char *kernel, *arch;    /* NULL where the step is for no kernel */
-  char *text;             /* of a notice */
-  gboolean again;         /* add, build, install: though it is there; it stays until the new one replaces it */
-  gboolean dependent;     /* follows from the change of a module that this one depends on */
-  gboolean due;           /* depmod: the index lacks modules that were installed before: to be made in any case */
-  GArray *needs;          /* element-type guint: steps that must have succeeded; for depmod: any of them */
-  GArray *after;          /* element-type guint: steps that must have succeeded or been skipped (77) */
+  DkmsId *id;         /* of depmod and clean: a kernel alone */
+  char *text;         /* of a notice */
+  gboolean again;     /* add, build, install: though it is there; it stays until the new one replaces it */
+  gboolean dependent; /* follows from the change of a module that this one depends on */
+  gboolean due;       /* depmod: the index lacks modules that were installed before: to be made in any case */
+  GArray *needs;      /* element-type guint: steps that must have succeeded; for depmod: any of them */
+  GArray *after;      /* element-type guint: steps that must have succeeded or been skipped (77) */
 } DkmsStep;
 
 /* Something to say about one kernel. */

@@ -20,7 +20,7 @@ dkms_post_transaction (const DkmsSettings *settings, DkmsUi *ui, const char *ker
   static const char title[] = "Executing post-transaction command";
   g_autoptr (GError) error = NULL;
   g_autoptr (DkmsVars) values = NULL;
-  g_autofree char *path = dkms_tree_path (settings, "post_transaction.log", NULL);
+  g_autofree char *path = dkms_layout_post_log (settings);
   g_auto (DkmsFd) log = -1;
   const char *line;
 

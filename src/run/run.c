@@ -53,8 +53,7 @@ tell_remarks (const DkmsRun *run, const GPtrArray *remarks, const char *kernel, 
 static void
 append_log (const DkmsRun *run, const DkmsStep *step, GString *why)
 {
-  g_autofree char *log = dkms_tree_path (run->settings, ".dkms", "logs", step->module, step->version, step->kernel,
-                                         step->arch, "make.log", NULL);
+  g_autofree char *log = dkms_layout_failed_log (run->settings, step->id);
   g_autofree char *shown = dkms_root_host_path (run->settings->root, log);
 
   struct stat st;
@@ -79,23 +78,23 @@ summarise_kernel (const DkmsRun *run, const char *kernel)
   for (guint i = 0; i < plan->steps->len; i++)
     {
       const DkmsStep *step = plan->steps->pdata[i];
-      if (!dkms_step_installs (step) || strcmp (step->kernel, kernel) != 0)
+      if (!dkms_step_installs (step) || strcmp (step->id->kernel, kernel) != 0)
         continue;
       if (run->outcomes[i] == OUTCOME_DONE && dkms_step_is_doubtful (run, step))
-        g_string_append_printf (doubtful, " %s", step->module);
+        g_string_append_printf (doubtful, " %s", step->id->module);
       if (step->dependent && run->outcomes[i] == OUTCOME_DONE)
         continue;
       if (run->outcomes[i] == OUTCOME_DONE)
-        g_string_append_printf (installed, " %s", step->module);
+        g_string_append_printf (installed, " %s", step->id->module);
       else if (run->outcomes[i] == OUTCOME_SKIPPED)
-        g_string_append_printf (skipped, " %s", step->module);
+        g_string_append_printf (skipped, " %s", step->id->module);
       else if (run->codes[i] != 0)
         {
-          g_string_append_printf (failed, " %s(%d)", step->module, run->codes[i]);
+          g_string_append_printf (failed, " %s(%d)", step->id->module, run->codes[i]);
           append_log (run, step, why);
         }
       else
-        g_string_append_printf (failed, " %s(dependency)", step->module);
+        g_string_append_printf (failed, " %s(dependency)", step->id->module);
     }
   if (installed->len > 0)
     dkms_ui_line (run->ui, "Autoinstall on %s succeeded for:%s", kernel, installed->str);
@@ -149,7 +148,7 @@ summarise_clearing (const DkmsRun *run, GError **error)
     {
       const DkmsStep *step = run->plan->steps->pdata[i];
       if (step->kind == DKMS_STEP_UNBUILD && run->outcomes[i] != OUTCOME_DONE)
-        g_string_append_printf (failed, " %s/%s(%d)", step->module, step->version, run->codes[i]);
+        g_string_append_printf (failed, " %s/%s(%d)", step->id->module, step->id->version, run->codes[i]);
     }
   for (guint i = 0; i < run->plan->failed->len; i++)
     {
@@ -171,7 +170,8 @@ check_headers (DkmsRun *run, const DkmsPlan *plan, GError **error)
     {
       const DkmsStep *step = plan->steps->pdata[i];
       if (step->kind == DKMS_STEP_BUILD)
-        return dkms_step_check_headers (run, dkms_world_kernel (run->world, step->kernel, step->arch).kernel, error);
+        return dkms_step_check_headers (run, dkms_world_kernel (run->world, step->id->kernel, step->id->arch).kernel,
+                                        error);
     }
   return TRUE;
 }
@@ -184,7 +184,7 @@ installs (const DkmsRun *run, const char *kernel)
     {
       const DkmsStep *step = run->plan->steps->pdata[i];
       if (dkms_step_installs (step) && run->outcomes[i] == OUTCOME_DONE
-          && (kernel == NULL || strcmp (step->kernel, kernel) == 0))
+          && (kernel == NULL || strcmp (step->id->kernel, kernel) == 0))
         return TRUE;
     }
   return FALSE;
@@ -279,7 +279,7 @@ changes_module (const DkmsRun *run)
     return TRUE;
   if (facts->version == NULL || (request->goal != DKMS_GOAL_BUILT && request->goal != DKMS_GOAL_INSTALLED))
     return FALSE;
-  version = dkms_tree_path (run->settings, facts->module, facts->version, NULL);
+  version = dkms_layout_version (run->settings, &(DkmsId){ facts->module, facts->version, NULL, NULL }, NULL);
   return !dkms_root_is_dir (run->settings->root, version); /* it will be added */
 }
 

@@ -89,27 +89,22 @@ needs_lock (const DkmsStep *step)
 static Chain *
 chain_for (Schedule *self, const DkmsStep *step)
 {
-  g_autofree char *name = step->module == NULL ? g_strdup_printf ("%d %s", (int)step->kind, step->kernel)
-                          : step->kernel != NULL
-                              ? g_strjoin ("/", step->module, step->version, step->kernel, step->arch, NULL)
-                              : g_strjoin ("/", step->module, step->version, NULL);
+  g_autofree char *title = dkms_id_format (step->id);
+  /* Of steps about a kernel alone each kind is a chain of its own. */
+  g_autofree char *name
+      = step->id->module != NULL ? g_strdup (title) : g_strdup_printf ("%d %s", (int)step->kind, title);
   Chain *chain = g_hash_table_lookup (self->chains, name);
 
   if (chain == NULL)
     {
       chain = g_new0 (Chain, 1);
-      if (step->module == NULL)
-        chain->title = g_strdup_printf ("%s", step->kernel);
-      else if (step->kernel != NULL)
-        chain->title = g_strdup_printf ("%s/%s, %s, %s", step->module, step->version, step->kernel, step->arch);
-      else
-        chain->title = g_strdup_printf ("%s/%s", step->module, step->version);
+      chain->title = g_steal_pointer (&title);
       g_hash_table_insert (self->chains, g_steal_pointer (&name), chain);
     }
   if (needs_lock (step) && chain->build_lock_name == NULL)
     {
-      chain->build_lock_name = dkms_lock_name (step->module, step->kernel, step->arch);
-      chain->module_lock_name = dkms_lock_name (step->module, NULL, NULL);
+      chain->build_lock_name = dkms_lock_name (step->id->module, step->id->kernel, step->id->arch);
+      chain->module_lock_name = dkms_lock_name (step->id->module, NULL, NULL);
     }
   return chain;
 }
@@ -345,7 +340,7 @@ run_depmod (gpointer data, DkmsUi *ui, GError **error)
 {
   const Piece *self = data;
 
-  dkms_depmod (self->run->settings, ui, self->run->work, self->step->kernel, self->run->request->no_depmod);
+  dkms_depmod (self->run->settings, ui, self->run->work, self->step->id->kernel, self->run->request->no_depmod);
   return TRUE;
 }
 
@@ -368,8 +363,8 @@ area_is_taken (const Schedule *self, const DkmsStep *step)
 {
   for (guint i = 0; i < self->run->plan->steps->len; i++)
     if (self->build[i] != NULL && !self->build[i]->job.confined
-        && strcmp (self->build[i]->job.module, step->module) == 0
-        && strcmp (self->build[i]->job.version, step->version) == 0)
+        && strcmp (self->build[i]->job.id.module, step->id->module) == 0
+        && strcmp (self->build[i]->job.id.version, step->id->version) == 0)
       return TRUE;
   return FALSE;
 }
@@ -596,10 +591,11 @@ stop_all (Schedule *self, GError **error)
     {
       const DkmsStep *step = self->run->plan->steps->pdata[i];
       g_autofree char *note = step->kind == DKMS_STEP_DEPMOD
-                                  ? dkms_depmod_note (self->run->settings, self->run->work, step->kernel)
+                                  ? dkms_depmod_note (self->run->settings, self->run->work, step->id->kernel)
                                   : NULL;
       if (note != NULL && dkms_root_is_file (self->run->settings->root, note))
-        dkms_depmod (self->run->settings, self->run->ui, self->run->work, step->kernel, self->run->request->no_depmod);
+        dkms_depmod (self->run->settings, self->run->ui, self->run->work, step->id->kernel,
+                     self->run->request->no_depmod);
     }
   return dkms_fail_full (error, DKMS_ERROR_INTERRUPTED, 128 + self->caught, NULL,
                          "What was installed stays installed; nothing was left half-done.", "Interrupted");

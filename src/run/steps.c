@@ -22,14 +22,13 @@
 static DkmsJob
 job_for (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GPtrArray **outputs)
 {
-  DkmsKernelFacts facts = dkms_world_kernel (run->world, step->kernel, step->arch);
+  DkmsKernelFacts facts = dkms_world_kernel (run->world, step->id->kernel, step->id->arch);
   g_autofree char *place = dkms_settings_destination (run->settings);
 
   *outputs = recipe != NULL ? dkms_recipe_outputs (recipe, facts.kernel, place, facts.config) : NULL;
   return (DkmsJob){ .settings = run->settings,
                     .ui = run->ui,
-                    .module = step->module,
-                    .version = step->version,
+                    .id = *step->id,
                     .kernel = facts.kernel,
                     .config = facts.config,
                     .recipe = recipe,
@@ -42,7 +41,7 @@ job_for (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GPtrArray
 static const DkmsRecipe *
 recipe_for (DkmsRun *run, const DkmsStep *step, gboolean strict, GError **error)
 {
-  return dkms_world_valid_recipe (run->world, step->module, step->version, step->kernel, step->arch, strict, error);
+  return dkms_world_valid_recipe (run->world, step->id, strict, error);
 }
 
 void
@@ -52,7 +51,7 @@ dkms_step_want_recipes (DkmsRun *run)
     {
       const DkmsStep *step = g_ptr_array_index (run->plan->steps, i);
       if (step->kind == DKMS_STEP_BUILD || dkms_step_installs (step) || step->kind == DKMS_STEP_UNINSTALL)
-        dkms_world_want (run->world, step->module, step->version, step->kernel, step->arch);
+        dkms_world_want (run->world, step->id);
     }
 }
 
@@ -74,12 +73,12 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Meanwhile, meanwhile_clear)
 static gboolean
 look_again (const DkmsRun *run, const DkmsStep *step, Meanwhile *now, GError **error)
 {
-  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->module, NULL, error);
-  const DkmsVersion *version = state != NULL ? dkms_state_find (state, step->module, step->version) : NULL;
-  const DkmsBuild *build = version != NULL ? dkms_version_find (version, step->kernel, step->arch) : NULL;
-  const DkmsBuild *remains = version != NULL ? dkms_version_find_remains (version, step->kernel, step->arch) : NULL;
-  const DkmsVersion *other
-      = state != NULL ? dkms_state_installed (state, step->module, step->kernel, step->arch) : NULL;
+  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->id->module, NULL, error);
+  const DkmsVersion *version = state != NULL ? dkms_state_find (state, step->id) : NULL;
+  const DkmsBuild *build = version != NULL ? dkms_version_find (version, step->id->kernel, step->id->arch) : NULL;
+  const DkmsBuild *remains
+      = version != NULL ? dkms_version_find_remains (version, step->id->kernel, step->id->arch) : NULL;
+  const DkmsVersion *other = state != NULL ? dkms_state_installed (state, step->id) : NULL;
 
   now->added = version != NULL;
   now->broken = version != NULL && version->broken;
@@ -93,8 +92,8 @@ look_again (const DkmsRun *run, const DkmsStep *step, Meanwhile *now, GError **e
 static gboolean
 skip_removed (const DkmsStep *step, GError **error)
 {
-  return dkms_fail (error, DKMS_ERROR_EXCLUDED, NULL, NULL, "%s/%s was removed by another run meanwhile", step->module,
-                    step->version);
+  return dkms_fail (error, DKMS_ERROR_EXCLUDED, NULL, NULL, "%s/%s was removed by another run meanwhile",
+                    step->id->module, step->id->version);
 }
 
 /* ---- add ---- */
@@ -143,8 +142,8 @@ import_source (const DkmsRun *run, const DkmsStep *step, const char *source, GEr
     return TRUE;
   return check_may_import (run, error)
          && (run->facts->source_state != DKMS_SOURCE_OTHER || check_owner (run, step, source, error))
-         && dkms_tree_import (run->settings, run->ui, run->facts->source, &run->facts->source_seen, step->module,
-                              step->version, step->again, error);
+         && dkms_tree_import (run->settings, run->ui, run->facts->source, &run->facts->source_seen, step->id,
+                              step->again, error);
 }
 
 /* After a replacement, for those who have it installed elsewhere. */
@@ -152,8 +151,8 @@ static void
 tell_stale (const DkmsRun *run, const DkmsStep *step)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->module, step->version, &error);
-  const DkmsVersion *v = state != NULL ? dkms_state_find (state, step->module, step->version) : NULL;
+  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->id->module, step->id->version, &error);
+  const DkmsVersion *v = state != NULL ? dkms_state_find (state, step->id) : NULL;
   g_autoptr (GString) kernels = g_string_new (NULL);
 
   for (guint i = 0; v != NULL && i < v->builds->len; i++)
@@ -165,8 +164,8 @@ tell_stale (const DkmsRun *run, const DkmsStep *step)
         g_string_append_printf (kernels, " %s", build->kernel);
     }
   if (error != NULL)
-    dkms_ui_warn (run->ui, "%s. There may be builds of %s/%s from the earlier source.", error->message, step->module,
-                  step->version);
+    dkms_ui_warn (run->ui, "%s. There may be builds of %s/%s from the earlier source.", error->message,
+                  step->id->module, step->id->version);
   if (kernels->len > 0)
     dkms_ui_line (run->ui, "Still built from the earlier source for:%s", kernels->str);
 }
@@ -189,37 +188,37 @@ do_add (DkmsRun *run, const DkmsStep *step, GError **error)
 {
   const DkmsSettings *s = run->settings;
   const DkmsTarget *target = run->facts->targets->pdata[0];
-  g_autofree char *source = g_strdup_printf ("%s/%s-%s", s->source_tree, step->module, step->version);
+  g_autofree char *source = g_strdup_printf ("%s/%s-%s", s->source_tree, step->id->module, step->id->version);
   g_autofree char *shown = dkms_root_host_path (s->root, source);
   const DkmsRecipe *recipe;
   int status;
 
   if (run->facts->source != NULL && !run->facts->loads && !import_source (run, step, source, error))
     return FALSE;
-  g_autofree char *stub = dkms_tree_path (s, step->module, step->version, "source", "dkms.conf", NULL);
+  g_autofree char *stub = dkms_layout_source (s, step->id, "dkms.conf");
   if (!dkms_root_is_dir (s->root, source) && !dkms_root_is_file (s->root, stub))
     return dkms_fail (error, DKMS_ERROR_NO_SOURCE, shown,
                       "Unpack the source there, or name its directory: dkms add <directory>",
                       "The source directory %s does not exist", shown);
   dkms_step_want_recipes (run);
-  recipe = dkms_world_valid_recipe (run->world, step->module, step->version, target->kernel, target->arch, TRUE, error);
+  const DkmsId id = { step->id->module, step->id->version, target->kernel, target->arch };
+  recipe = dkms_world_valid_recipe (run->world, &id, TRUE, error);
   if (recipe == NULL)
     return FALSE;
-  if (g_strcmp0 (recipe->name, step->module) != 0 || g_strcmp0 (recipe->version, step->version) != 0)
+  if (g_strcmp0 (recipe->name, step->id->module) != 0 || g_strcmp0 (recipe->version, step->id->version) != 0)
     dkms_ui_warn (run->ui, "%s says it is %s/%s; it is added as %s/%s.", recipe->path, recipe->name, recipe->version,
-                  step->module, step->version);
+                  step->id->module, step->id->version);
   tell_misspelt (run, source);
-  if (!dkms_tree_register (s, run->ui, step->module, step->version, error))
+  if (!dkms_tree_register (s, run->ui, step->id, error))
     return FALSE;
-  dkms_ui_line (run->ui, "%s %s/%s, source in %s", step->again ? "Replaced" : "Added", step->module, step->version,
-                source);
+  dkms_ui_line (run->ui, "%s %s/%s, source in %s", step->again ? "Replaced" : "Added", step->id->module,
+                step->id->version, source);
   if (step->again)
     tell_stale (run, step);
 
   DkmsJob job = { .settings = s,
                   .ui = run->ui,
-                  .module = step->module,
-                  .version = step->version,
+                  .id = *step->id,
                   .recipe = recipe,
                   .work = run->work,
                   .lends_all = TRUE, /* all other steps of the plan come after this one */
@@ -227,7 +226,8 @@ do_add (DkmsRun *run, const DkmsStep *step, GError **error)
   status = dkms_script_run (&job, DKMS_SCRIPT_POST_ADD);
   if (status != 0 && run->request->goal == DKMS_GOAL_REGISTERED)
     return dkms_fail_script (error, status, NULL, "The module stays added.",
-                             "POST_ADD of %s/%s ended with exit status %d", step->module, step->version, status);
+                             "POST_ADD of %s/%s ended with exit status %d", step->id->module, step->id->version,
+                             status);
   return TRUE;
 }
 
@@ -244,17 +244,17 @@ check_depends (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recip
       g_autoptr (DkmsState) state = dkms_state_read (run->settings, *name, NULL, error);
       if (state == NULL)
         return FALSE;
-      if (dkms_state_installed (state, *name, step->kernel, step->arch) == NULL)
+      if (dkms_state_installed (state, &(DkmsId){ *name, NULL, step->id->kernel, step->id->arch }) == NULL)
         g_string_append_printf (missing, " %s", *name);
     }
   if (missing->len == 0)
     return TRUE;
   if (!run->request->force)
     return dkms_fail (error, DKMS_ERROR_DEPENDS, recipe->path, "Install them for that kernel first, or use --force.",
-                      "%s/%s needs modules that are not installed for kernel %s:%s", step->module, step->version,
-                      step->kernel, missing->str);
-  dkms_ui_warn (run->ui, "%s/%s needs modules that are not installed:%s; going on because of --force.", step->module,
-                step->version, missing->str);
+                      "%s/%s needs modules that are not installed for kernel %s:%s", step->id->module,
+                      step->id->version, step->id->kernel, missing->str);
+  dkms_ui_warn (run->ui, "%s/%s needs modules that are not installed:%s; going on because of --force.",
+                step->id->module, step->id->version, missing->str);
   return TRUE;
 }
 
@@ -295,12 +295,12 @@ dkms_step_check_headers (const DkmsRun *run, const DkmsKernel *kernel, GError **
 static const DkmsSigner *
 signer_for (DkmsRun *run, const DkmsStep *step)
 {
-  g_autofree char *key = g_strconcat (step->kernel, "/", step->arch, NULL);
+  g_autofree char *key = g_strconcat (step->id->kernel, "/", step->id->arch, NULL);
   DkmsSigner *signer = g_hash_table_lookup (run->signers, key);
 
   if (signer == NULL)
     {
-      DkmsKernelFacts facts = dkms_world_kernel (run->world, step->kernel, step->arch);
+      DkmsKernelFacts facts = dkms_world_kernel (run->world, step->id->kernel, step->id->arch);
       signer = dkms_signer_new (run->settings, run->ui, facts.kernel, facts.config);
       dkms_ui_line (run->ui, "%s", "");
       g_hash_table_insert (run->signers, g_steal_pointer (&key), signer);
@@ -311,15 +311,15 @@ signer_for (DkmsRun *run, const DkmsStep *step)
 static gboolean
 check_build (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, const DkmsKernelFacts *facts, GError **error)
 {
-  g_autofree char *source = dkms_tree_path (run->settings, step->module, step->version, "source", NULL);
+  g_autofree char *source = dkms_layout_source (run->settings, step->id, NULL);
   g_auto (DkmsFd) fd = -1;
   g_autoptr (GPtrArray) names = NULL;
   guint visible = 0;
 
   if (dkms_recipe_excluded (recipe, facts->kernel, facts->config))
     return dkms_fail (error, DKMS_ERROR_EXCLUDED, recipe->path, NULL,
-                      "%s/%s is not for kernel %s (%s): BUILD_EXCLUSIVE_* in %s excludes it", step->module,
-                      step->version, step->kernel, step->arch, recipe->path);
+                      "%s/%s is not for kernel %s (%s): BUILD_EXCLUSIVE_* in %s excludes it", step->id->module,
+                      step->id->version, step->id->kernel, step->id->arch, recipe->path);
   fd = dkms_root_open_dir (run->settings->root, source, FALSE, error);
   names = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
   if (names == NULL)
@@ -328,7 +328,7 @@ check_build (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, const
     visible += *(const char *)names->pdata[i] != '.';
   if (visible < 2)
     return dkms_fail (error, DKMS_ERROR_EMPTY_SOURCE, source, "Unpack the source beside its dkms.conf.",
-                      "The source directory of %s/%s holds no source", step->module, step->version);
+                      "The source directory of %s/%s holds no source", step->id->module, step->id->version);
   if (!dkms_step_check_headers (run, facts->kernel, error))
     return FALSE;
   (void)signer_for (run, step); /* says what it found before anything else is looked at */
@@ -352,7 +352,7 @@ find_versions_seen (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *
       g_autoptr (DkmsState) state = dkms_state_read (run->settings, *name, NULL, error);
       if (state == NULL)
         return FALSE;
-      const DkmsVersion *v = dkms_state_installed (state, *name, step->kernel, step->arch);
+      const DkmsVersion *v = dkms_state_installed (state, &(DkmsId){ *name, NULL, step->id->kernel, step->id->arch });
       if (v != NULL)
         g_hash_table_insert (seen, g_strdup (*name), g_strdup (v->version));
     }
@@ -368,8 +368,7 @@ dkms_step_is_confined (DkmsRun *run, const DkmsStep *step, GError **error)
   const DkmsConfinement confinement = { .settings = run->settings };
   DkmsSandboxMode mode;
 
-  if (!dkms_world_sandbox (run->world, step->module, step->version, step->kernel, step->arch, &mode, error)
-      || mode == DKMS_SANDBOX_OFF)
+  if (!dkms_world_sandbox (run->world, step->id, &mode, error) || mode == DKMS_SANDBOX_OFF)
     return FALSE;
   if (!run->sandbox_asked)
     {
@@ -382,11 +381,11 @@ dkms_step_is_confined (DkmsRun *run, const DkmsStep *step, GError **error)
   if (run->sandbox_missing != NULL && mode == DKMS_SANDBOX_STRICT)
     return dkms_root_is_host (run->settings->root)
                ? dkms_fail (error, DKMS_ERROR_SANDBOX, NULL, "sandbox=auto builds without it where it cannot be had.",
-                            "sandbox=strict, and %s/%s cannot be confined here (%s)", step->module, step->version,
-                            run->sandbox_missing)
+                            "sandbox=strict, and %s/%s cannot be confined here (%s)", step->id->module,
+                            step->id->version, run->sandbox_missing)
                : dkms_fail (error, DKMS_ERROR_SANDBOX, NULL,
                             "If you trust that system, write sandbox=off to /etc/dkms/framework.conf of this machine.",
-                            "%s/%s of %s cannot be confined here (%s)", step->module, step->version,
+                            "%s/%s of %s cannot be confined here (%s)", step->id->module, step->id->version,
                             run->settings->root->host_path, run->sandbox_missing);
   return run->sandbox_missing == NULL;
 }
@@ -411,16 +410,16 @@ give_jobs (const DkmsRun *run, DkmsBuildWork *work)
 static void
 warn_of_arch (const DkmsRun *run, const DkmsStep *step, const char *config)
 {
-  const char *name = dkms_arch_of_alias (step->arch);
+  const char *name = dkms_arch_of_alias (step->id->arch);
   DkmsArch arch;
 
   if (dkms_arch_of_config (config, &arch))
-    name = dkms_arch_is_named (&arch, step->arch) ? NULL : arch.name;
-  if (name != NULL && dkms_world_tell_once (run->world, step->kernel, step->arch))
+    name = dkms_arch_is_named (&arch, step->id->arch) ? NULL : arch.name;
+  if (name != NULL && dkms_world_tell_once (run->world, step->id->kernel, step->id->arch))
     dkms_ui_warn (run->ui,
                   "The architecture of kernel %s is called %s; what is built for \"%s\" is kept apart from it.\n"
                   "Use -a %s, or leave out -a.",
-                  step->kernel, name, step->arch, name);
+                  step->id->kernel, name, step->id->arch, name);
 }
 
 /* What is built replaces all that is in its place, which therefore must be a directory of the tree and nothing that a
@@ -428,11 +427,11 @@ warn_of_arch (const DkmsRun *run, const DkmsStep *step, const char *config)
 static gboolean
 check_place (const DkmsRun *run, const DkmsStep *step, GError **error)
 {
-  g_autofree char *dir = dkms_tree_path (run->settings, step->module, step->version, NULL);
-  g_autofree char *place = g_build_filename (dir, step->kernel, NULL);
+  g_autofree char *dir = dkms_layout_version (run->settings, step->id, NULL);
+  g_autofree char *place = g_build_filename (dir, step->id->kernel, NULL);
   g_auto (DkmsFd) fd = dkms_root_openat (run->settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
 
-  return fd < 0 || !dkms_is_link_at (fd, step->kernel)
+  return fd < 0 || !dkms_is_link_at (fd, step->id->kernel)
          || dkms_fail (error, DKMS_ERROR_STALE_BUILD_DIR, place, "Delete the link, then try again.",
                        "%s is a symbolic link, and nothing is built into what it leads to", place);
 }
@@ -441,7 +440,7 @@ static gboolean
 prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, gboolean needed, GError **error)
 {
   g_autoptr (DkmsBuildWork) work = g_new0 (DkmsBuildWork, 1);
-  g_autofree char *base = dkms_tree_path (run->settings, step->module, step->version, step->kernel, step->arch, NULL);
+  g_autofree char *base = dkms_layout_build (run->settings, step->id, NULL);
   g_autoptr (GError) local = NULL;
   g_auto (Meanwhile) now = { 0 };
   const DkmsRecipe *recipe;
@@ -464,7 +463,7 @@ prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, gboolean ne
   recipe = recipe_for (run, step, TRUE, error);
   if (recipe == NULL)
     return FALSE;
-  facts = dkms_world_kernel (run->world, step->kernel, step->arch);
+  facts = dkms_world_kernel (run->world, step->id->kernel, step->id->arch);
   if (!check_build (run, step, recipe, &facts, error))
     return FALSE;
   warn_of_arch (run, step, facts.config);
@@ -472,11 +471,12 @@ prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, gboolean ne
   if (local != NULL)
     return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
   if (step->dependent && step->text != NULL)
-    dkms_ui_line (run->ui, "Rebuilding %s/%s %s", step->module, step->version, step->text);
+    dkms_ui_line (run->ui, "Rebuilding %s/%s %s", step->id->module, step->id->version, step->text);
   else if (!run->request->force && dkms_root_is_dir (run->settings->root, base))
-    dkms_ui_line (run->ui, "The build of %s/%s for %s (%s) is incomplete.", step->module, step->version, step->kernel,
-                  step->arch);
-  dkms_ui_line (run->ui, "Building %s/%s for %s (%s)", step->module, step->version, step->kernel, step->arch);
+    dkms_ui_line (run->ui, "The build of %s/%s for %s (%s) is incomplete.", step->id->module, step->id->version,
+                  step->id->kernel, step->id->arch);
+  dkms_ui_line (run->ui, "Building %s/%s for %s (%s)", step->id->module, step->id->version, step->id->kernel,
+                step->id->arch);
   if (now.active && run->request->goal == DKMS_GOAL_BUILT)
     dkms_ui_line (run->ui, "The installed copy is left alone; 'dkms install --force' replaces it.");
   (void)dkms_kernel_compression (facts.kernel, run->settings->root); /* found out once, for all workers */
@@ -484,12 +484,12 @@ prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, gboolean ne
   work->work = dkms_work_new (run->settings, error);
   if (work->work == NULL)
     return FALSE;
-  work->replaced = dkms_record_read (run->settings, step->module, step->version, step->kernel, step->arch);
+  work->replaced = dkms_record_read (run->settings, step->id);
   work->job.work = work->work;
   work->job.confined = confined;
   work->job.replaced = work->replaced;
   work->job.signer = signer_for (run, step);
-  work->job.symvers = dkms_world_symvers (run->world, step->kernel, step->arch);
+  work->job.symvers = dkms_world_symvers (run->world, step->id->kernel, step->id->arch);
   if (!run->request->force && !find_versions_seen (run, step, recipe, &work->job.seen, error))
     return FALSE;
   give_jobs (run, work);
@@ -555,8 +555,8 @@ dkms_step_estimate (DkmsRun *run, const DkmsStep *step)
 {
   enum { BYTES_PER_SECOND = 60000, CONFIGURE_SECONDS = 60 };
   guint mark = dkms_unread_mark ();
-  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->module, NULL, NULL);
-  g_autofree char *source = dkms_tree_path (run->settings, step->module, step->version, "source", NULL);
+  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->id->module, NULL, NULL);
+  g_autofree char *source = dkms_layout_source (run->settings, step->id, NULL);
   g_auto (DkmsFd) fd = -1;
   goffset size = 0;
   double seconds = 0;
@@ -567,8 +567,8 @@ dkms_step_estimate (DkmsRun *run, const DkmsStep *step)
       for (guint b = 0; b < v->builds->len; b++)
         {
           const DkmsBuild *build = v->builds->pdata[b];
-          g_autoptr (DkmsRecord) record
-              = dkms_record_read (run->settings, v->module, v->version, build->kernel, build->arch);
+          const DkmsId id = dkms_build_id (v, build);
+          g_autoptr (DkmsRecord) record = dkms_record_read (run->settings, &id);
           seconds = MAX (seconds, record != NULL ? record->seconds : 0);
         }
     }
@@ -603,7 +603,8 @@ look_after_script (const DkmsRun *run, const DkmsStep *step, Meanwhile *now, GEr
     return FALSE;
   return (now->added && now->built)
          || dkms_fail (error, DKMS_ERROR_BUILT_MISSING, NULL, "Correct that script.",
-                       "PRE_INSTALL of %s/%s deleted the build that was to be installed", step->module, step->version);
+                       "PRE_INSTALL of %s/%s deleted the build that was to be installed", step->id->module,
+                       step->id->version);
 }
 
 /* Whether this run made the build: then it was judged a moment ago. */
@@ -613,9 +614,7 @@ was_built_now (const DkmsRun *run, const DkmsStep *step)
   for (guint i = 0; i < run->plan->steps->len; i++)
     {
       const DkmsStep *other = run->plan->steps->pdata[i];
-      if (other->kind == DKMS_STEP_BUILD && run->outcomes[i] == OUTCOME_DONE
-          && strcmp (other->module, step->module) == 0 && strcmp (other->version, step->version) == 0
-          && strcmp (other->kernel, step->kernel) == 0 && strcmp (other->arch, step->arch) == 0)
+      if (other->kind == DKMS_STEP_BUILD && run->outcomes[i] == OUTCOME_DONE && dkms_id_equal (other->id, step->id))
         return TRUE;
     }
   return FALSE;
@@ -647,8 +646,7 @@ judge_build (DkmsRun *run, const DkmsStep *step, const DkmsJob *job, GError **er
   g_autofree char *dir = g_build_filename (base, "module", NULL);
   g_auto (DkmsFd) fd = dkms_root_openat (run->settings->root, base, O_RDONLY | O_DIRECTORY, 0);
   g_auto (DkmsFd) module_dir = dkms_root_openat (run->settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
-  g_autoptr (DkmsRecord) record
-      = dkms_record_read (run->settings, step->module, step->version, step->kernel, step->arch);
+  g_autoptr (DkmsRecord) record = dkms_record_read (run->settings, step->id);
   g_autoptr (DkmsRecord) files = dkms_record_new ();
   const char *suffix = dkms_kernel_compression (job->kernel, run->settings->root);
   gboolean recorded = record != NULL && module_dir >= 0 && is_as_recorded (module_dir, record);
@@ -712,13 +710,13 @@ do_install (DkmsRun *run, const DkmsStep *step, GError **error)
     return dkms_fail (error, DKMS_ERROR_NO_KERNEL, job.kernel->dir,
                       "Check the release with 'ls' there, or install that kernel.",
                       "The kernel directory %s does not exist", job.kernel->dir);
-  job.symvers = dkms_world_symvers (run->world, step->kernel, step->arch);
+  job.symvers = dkms_world_symvers (run->world, step->id->kernel, step->id->arch);
   if (!judge_build (run, step, &job, error))
     return FALSE;
   status = dkms_script_run (&job, DKMS_SCRIPT_PRE_INSTALL);
   if (status != 0 && !job.force)
     return dkms_fail (error, DKMS_ERROR_PRE_INSTALL, NULL, "--force installs in spite of it.",
-                      "PRE_INSTALL of %s/%s ended with exit status %d", step->module, step->version, status);
+                      "PRE_INSTALL of %s/%s ended with exit status %d", step->id->module, step->id->version, status);
   if (*recipe->scripts[DKMS_SCRIPT_PRE_INSTALL] != '\0' && !look_after_script (run, step, &now, error))
     return FALSE;
   if (!dkms_install (&job, now.installed, error))
@@ -733,8 +731,9 @@ do_install (DkmsRun *run, const DkmsStep *step, GError **error)
 static void
 tell_source_gone (DkmsRun *run, const DkmsStep *step)
 {
-  if (dkms_world_tell_once (run->world, step->module, step->version))
-    dkms_ui_warn (run->ui, "The source of %s/%s is gone; its scripts are not run.", step->module, step->version);
+  if (dkms_world_tell_once (run->world, step->id->module, step->id->version))
+    dkms_ui_warn (run->ui, "The source of %s/%s is gone; its scripts are not run.", step->id->module,
+                  step->id->version);
 }
 
 gboolean
@@ -744,7 +743,7 @@ dkms_step_is_doubtful (const DkmsRun *run, const DkmsStep *step)
 
   if (step->kind != DKMS_STEP_BUILD && !dkms_step_installs (step))
     return FALSE;
-  record = dkms_record_read (run->settings, step->module, step->version, step->kernel, step->arch);
+  record = dkms_record_read (run->settings, step->id);
   return record != NULL && record->doubts->len > 0;
 }
 
@@ -755,12 +754,12 @@ dkms_step_is_doubtful (const DkmsRun *run, const DkmsStep *step)
 static const DkmsRecipe *
 recipe_to_remove (DkmsRun *run, const DkmsStep *step, gboolean broken, DkmsRecipe **recorded, GError **error)
 {
-  *recorded = dkms_record_recipe (run->settings, step->module, step->version, step->kernel, step->arch);
+  *recorded = dkms_record_recipe (run->settings, step->id);
   if (*recorded == NULL && !broken)
     return recipe_for (run, step, FALSE, error);
   if (*recorded == NULL)
-    *recorded = dkms_recipe_of_files (run->settings, step->module, step->version,
-                                      dkms_world_kernel (run->world, step->kernel, step->arch).kernel);
+    *recorded = dkms_recipe_of_files (run->settings, step->id,
+                                      dkms_world_kernel (run->world, step->id->kernel, step->id->arch).kernel);
   return *recorded;
 }
 
@@ -782,7 +781,8 @@ do_uninstall (DkmsRun *run, const DkmsStep *step, GError **error)
   if (now.broken)
     tell_source_gone (run, step);
   if (!dkms_request_clears_kernel (run->request))
-    dkms_ui_line (run->ui, "Uninstalling %s/%s from %s (%s)", step->module, step->version, step->kernel, step->arch);
+    dkms_ui_line (run->ui, "Uninstalling %s/%s from %s (%s)", step->id->module, step->id->version, step->id->kernel,
+                  step->id->arch);
   DkmsJob job = job_for (run, step, recipe, &outputs);
   job.no_scripts = now.broken;
   job.lends_all = run->request->goal == DKMS_GOAL_GONE; /* it holds the lock of the module alone */
@@ -827,26 +827,28 @@ do_unbuild (DkmsRun *run, const DkmsStep *step, GError **error)
     return FALSE;
   if (now.built && now.active)
     {
-      dkms_ui_warn (run->ui, "A script of %s/%s installed it again for %s (%s); it stays.", step->module, step->version,
-                    step->kernel, step->arch);
+      dkms_ui_warn (run->ui, "A script of %s/%s installed it again for %s (%s); it stays.", step->id->module,
+                    step->id->version, step->id->kernel, step->id->arch);
       return TRUE;
     }
   if (dkms_request_clears_kernel (run->request))
-    dkms_ui_note (run->ui, "Removing %s/%s for %s (%s)", step->module, step->version, step->kernel, step->arch);
+    dkms_ui_note (run->ui, "Removing %s/%s for %s (%s)", step->id->module, step->id->version, step->id->kernel,
+                  step->id->arch);
   else
-    dkms_ui_line (run->ui, "Deleting the build of %s/%s for %s (%s)", step->module, step->version, step->kernel,
-                  step->arch);
-  return dkms_tree_drop_build (run->settings, run->ui, step->module, step->version, step->kernel, step->arch, error);
+    dkms_ui_line (run->ui, "Deleting the build of %s/%s for %s (%s)", step->id->module, step->id->version,
+                  step->id->kernel, step->id->arch);
+  return dkms_tree_drop_build (run->settings, run->ui, step->id, error);
 }
 
 static gboolean
 do_unregister (DkmsRun *run, const DkmsStep *step, GError **error)
 {
-  g_autofree char *source = g_strdup_printf ("%s/%s-%s", run->settings->source_tree, step->module, step->version);
+  g_autofree char *source
+      = g_strdup_printf ("%s/%s-%s", run->settings->source_tree, step->id->module, step->id->version);
   gboolean gone;
 
-  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->module, step->version, error);
-  const DkmsVersion *v = state != NULL ? dkms_state_find (state, step->module, step->version) : NULL;
+  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->id->module, step->id->version, error);
+  const DkmsVersion *v = state != NULL ? dkms_state_find (state, step->id) : NULL;
 
   if (state == NULL)
     return FALSE;
@@ -854,12 +856,13 @@ do_unregister (DkmsRun *run, const DkmsStep *step, GError **error)
     return TRUE; /* a script of it did that */
   if (v->broken)
     tell_source_gone (run, step);
-  if (!dkms_tree_unregister (run->settings, run->ui, step->module, step->version, &gone, error))
+  if (!dkms_tree_unregister (run->settings, run->ui, step->id, &gone, error))
     return FALSE;
   if (gone && dkms_root_is_dir (run->settings->root, source))
-    dkms_ui_line (run->ui, "Removed %s/%s from the tree; its source stays in %s", step->module, step->version, source);
+    dkms_ui_line (run->ui, "Removed %s/%s from the tree; its source stays in %s", step->id->module, step->id->version,
+                  source);
   else if (gone)
-    dkms_ui_line (run->ui, "Removed %s/%s from the tree.", step->module, step->version);
+    dkms_ui_line (run->ui, "Removed %s/%s from the tree.", step->id->module, step->id->version);
   return TRUE;
 }
 
@@ -868,18 +871,21 @@ do_unregister (DkmsRun *run, const DkmsStep *step, GError **error)
 static gboolean
 do_pack (const DkmsRun *run, const DkmsStep *step, GError **error)
 {
+  DkmsId id = { step->id->module, step->id->version, "", "" };
   const DkmsRequest *request = run->request;
   g_autoptr (GPtrArray) builds = g_ptr_array_new ();
-  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->module, step->version, error);
-  const DkmsVersion *version = state != NULL ? dkms_state_find (state, step->module, step->version) : NULL;
+  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->id->module, step->id->version, error);
+  const DkmsVersion *version = state != NULL ? dkms_state_find (state, step->id) : NULL;
 
   if (state == NULL)
     return FALSE;
-  if (dkms_world_valid_recipe (
-          run->world, step->module, step->version,
-          run->facts->targets->len > 0 ? ((DkmsTarget *)run->facts->targets->pdata[0])->kernel : "",
-          run->facts->targets->len > 0 ? ((DkmsTarget *)run->facts->targets->pdata[0])->arch : "", FALSE, error)
-      == NULL)
+  if (run->facts->targets->len > 0)
+    {
+      const DkmsTarget *target = run->facts->targets->pdata[0];
+      id.kernel = target->kernel;
+      id.arch = target->arch;
+    }
+  if (dkms_world_valid_recipe (run->world, &id, FALSE, error) == NULL)
     return FALSE;
   for (guint i = 0; version != NULL && i < run->facts->targets->len; i++)
     {
@@ -888,7 +894,7 @@ do_pack (const DkmsRun *run, const DkmsStep *step, GError **error)
       if (build != NULL)
         g_ptr_array_add (builds, build);
     }
-  return dkms_tarball_make (run->settings, run->ui, step->module, step->version, request->archive,
+  return dkms_tarball_make (run->settings, run->ui, step->id, request->archive,
                             request->source_only     ? DKMS_TARBALL_SOURCE_ONLY
                             : request->binaries_only ? DKMS_TARBALL_BINARIES_ONLY
                                                      : DKMS_TARBALL_ALL,
@@ -917,14 +923,14 @@ do_step (DkmsRun *run, const DkmsStep *step, GError **error)
       return do_unregister (run, step, error);
     case DKMS_STEP_LOAD:
       return (run->tarball->stub || check_may_import (run, error))
-             && dkms_tarball_load (run->tarball, run->ui, step->module, step->version, error);
+             && dkms_tarball_load (run->tarball, run->ui, step->id, error);
     case DKMS_STEP_PACK:
       return do_pack (run, step, error);
     case DKMS_STEP_CLEAN:
-      return dkms_kernel_dir_clean (run->settings, step->kernel, error);
+      return dkms_kernel_dir_clean (run->settings, step->id->kernel, error);
     default:
-      dkms_ui_line (run->ui, "%s/%s for %s (%s): %s", step->module, step->version, step->kernel, step->arch,
-                    step->text);
+      dkms_ui_line (run->ui, "%s/%s for %s (%s): %s", step->id->module, step->id->version, step->id->kernel,
+                    step->id->arch, step->text);
       return TRUE;
     }
 }

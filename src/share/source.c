@@ -92,21 +92,20 @@ describe (GPtrArray *names)
 
 /* The registered source, or the place where it would go. */
 static int
-open_present (const DkmsSettings *settings, const char *module, const char *version)
+open_present (const DkmsSettings *settings, const DkmsId *id)
 {
-  g_autofree char *registered = dkms_tree_path (settings, module, version, "source", NULL);
-  g_autofree char *place = g_strdup_printf ("%s/%s-%s", settings->source_tree, module, version);
+  g_autofree char *registered = dkms_layout_source (settings, id, NULL);
+  g_autofree char *place = g_strdup_printf ("%s/%s-%s", settings->source_tree, id->module, id->version);
   int fd = dkms_root_openat (settings->root, registered, O_RDONLY | O_DIRECTORY, 0);
 
   return fd >= 0 ? fd : dkms_root_openat (settings->root, place, O_RDONLY | O_DIRECTORY, 0);
 }
 
 DkmsSourceState
-dkms_source_compare (const DkmsSettings *settings, const char *given, const char *module, const char *version,
-                     char **differs)
+dkms_source_compare (const DkmsSettings *settings, const char *given, const DkmsId *id, char **differs)
 {
   g_auto (DkmsFd) ours = open (given, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  g_auto (DkmsFd) theirs = open_present (settings, module, version);
+  g_auto (DkmsFd) theirs = open_present (settings, id);
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GError) error = NULL;
   Comparison forth = { theirs, FALSE, names }, back = { ours, TRUE, names };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "conf/settings.h"
+#include "model/id.h"
 
 typedef enum {
   DKMS_SOURCE_NONE, /* nothing is in its place */
@@ -18,5 +19,4 @@ typedef enum {
  * Compares it with what is registered as @module/@version or, if that is not, with what lies in the source tree under
  * that name. Files of version control count for nothing.
  */
-DkmsSourceState dkms_source_compare (const DkmsSettings *settings, const char *given, const char *module,
-                                     const char *version, char **differs);
+DkmsSourceState dkms_source_compare (const DkmsSettings *settings, const char *given, const DkmsId *id, char **differs);

@@ -177,7 +177,7 @@ dkms_tarball_close (DkmsTarball *self)
 typedef struct {
   const DkmsTarball *tarball;
   DkmsUi *ui;
-  const char *module, *version;
+  const DkmsId *id;
   DkmsTransaction *tx;
   gboolean there; /* the version is in the tree; otherwise it is staged as a whole, in "version" */
 } Load;
@@ -187,7 +187,8 @@ static gboolean
 load_sources (const Load *load, GError **error)
 {
   const DkmsTarball *self = load->tarball;
-  g_autofree char *target = g_strdup_printf ("%s/%s-%s", self->settings->source_tree, load->module, load->version);
+  g_autofree char *target
+      = g_strdup_printf ("%s/%s-%s", self->settings->source_tree, load->id->module, load->id->version);
   g_autofree char *host = dkms_root_resolved (self->settings->root, target);
 
   if (dkms_root_is_dir (self->settings->root, target) && !self->settings->force)
@@ -197,8 +198,7 @@ load_sources (const Load *load, GError **error)
       return dkms_fail (error, DKMS_ERROR_ARCHIVE_ADDED, target, "Remove that directory, or use --force to replace it.",
                         "The sources in %s differ from those in the archive", target);
     }
-  return dkms_tree_stage_source (self->settings, load->tx, self->work, self->tree, NULL, load->module, load->version,
-                                 error);
+  return dkms_tree_stage_source (self->settings, load->tx, self->work, self->tree, NULL, load->id, error);
 }
 
 /* Without sources anywhere the version keeps its dkms.conf in a real directory in place of the link. */
@@ -206,8 +206,9 @@ static gboolean
 load_stub (const Load *load, GError **error)
 {
   const DkmsTarball *self = load->tarball;
-  g_autofree char *sources = g_strdup_printf ("%s/%s-%s", self->settings->source_tree, load->module, load->version);
-  g_autofree char *target = dkms_tree_path (self->settings, load->module, load->version, "source", NULL);
+  g_autofree char *sources
+      = g_strdup_printf ("%s/%s-%s", self->settings->source_tree, load->id->module, load->id->version);
+  g_autofree char *target = dkms_layout_source (self->settings, load->id, NULL);
   g_autofree char *staged = g_build_filename (self->work->path, "version/source", NULL);
   g_autofree char *conf = g_build_filename (self->tree, "dkms.conf", NULL);
   g_autofree char *text = NULL;
@@ -295,7 +296,8 @@ static gboolean
 load_build (const Load *load, int main_fd, const char *kernel, const char *arch, GError **error)
 {
   const DkmsTarball *self = load->tarball;
-  g_autofree char *target = dkms_tree_path (self->settings, load->module, load->version, kernel, arch, NULL);
+  g_autofree char *target
+      = dkms_layout_build (self->settings, &(DkmsId){ load->id->module, load->id->version, kernel, arch }, NULL);
   g_autofree char *from = g_build_filename (kernel, arch, NULL);
   g_autofree char *to = g_build_filename (load->there ? "builds" : "version", kernel, arch, NULL);
   g_autofree char *parent = g_path_get_dirname (to);
@@ -304,8 +306,8 @@ load_build (const Load *load, int main_fd, const char *kernel, const char *arch,
 
   if (dkms_root_is_dir (self->settings->root, target) && !self->settings->force)
     {
-      dkms_ui_warn (load->ui, "%s/%s for kernel %s (%s) is built already and stays; --force replaces it.", load->module,
-                    load->version, kernel, arch);
+      dkms_ui_warn (load->ui, "%s/%s for kernel %s (%s) is built already and stays; --force replaces it.",
+                    load->id->module, load->id->version, kernel, arch);
       return TRUE;
     }
   if (!dkms_mkdirs_at (self->work->fd, parent, error) || !dkms_copy_tree_at (main_fd, from, self->work->fd, to, error))
@@ -318,7 +320,7 @@ load_build (const Load *load, int main_fd, const char *kernel, const char *arch,
     return FALSE;
   if (load->there)
     dkms_transaction_move (load->tx, staged, target);
-  dkms_ui_line (load->ui, "Loaded the build of %s/%s for %s (%s)", load->module, load->version, kernel, arch);
+  dkms_ui_line (load->ui, "Loaded the build of %s/%s for %s (%s)", load->id->module, load->id->version, kernel, arch);
   return TRUE;
 }
 
@@ -349,21 +351,21 @@ load_builds (const Load *load, GError **error)
 }
 
 gboolean
-dkms_tarball_load (const DkmsTarball *self, DkmsUi *ui, const char *module, const char *version, GError **error)
+dkms_tarball_load (const DkmsTarball *self, DkmsUi *ui, const DkmsId *id, GError **error)
 {
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (self->settings);
-  g_autofree char *dir = dkms_tree_path (self->settings, module, version, NULL);
-  const Load load = { self, ui, module, version, tx, dkms_root_is_dir (self->settings->root, dir) };
+  g_autofree char *dir = dkms_layout_version (self->settings, id, NULL);
+  const Load load = { self, ui, id, tx, dkms_root_is_dir (self->settings->root, dir) };
 
   return (self->stub ? load_stub (&load, error) : load_sources (&load, error)) && load_builds (&load, error)
-         && dkms_tree_stage_version (self->settings, tx, self->work, module, version, self->stub, error)
+         && dkms_tree_stage_version (self->settings, tx, self->work, id, self->stub, error)
          && dkms_transaction_commit (tx, ui, error);
 }
 
 /* ---- make ---- */
 
 static char *
-default_name (const char *module, const char *version, DkmsTarballKind kind, const GPtrArray *builds)
+default_name (const DkmsId *id, DkmsTarballKind kind, const GPtrArray *builds)
 {
   g_autoptr (GString) list = g_string_new (NULL);
 
@@ -376,7 +378,7 @@ default_name (const char *module, const char *version, DkmsTarballKind kind, con
     g_string_assign (list, "manykernels");
   if (kind == DKMS_TARBALL_SOURCE_ONLY)
     g_string_assign (list, "source-only");
-  return g_strdup_printf ("%s-%s-%s.dkms.tar.gz", module, version, list->str);
+  return g_strdup_printf ("%s-%s-%s.dkms.tar.gz", id->module, id->version, list->str);
 }
 
 static gboolean
@@ -387,8 +389,7 @@ goes_into_tree (const char *archive)
 
 /* Where the archive goes, as a path of the machine, its directory made. */
 static char *
-place_of (const DkmsSettings *settings, const char *module, const char *version, const char *archive, const char *name,
-          GError **error)
+place_of (const DkmsSettings *settings, const DkmsId *id, const char *archive, const char *name, GError **error)
 {
   g_autoptr (GError) local = NULL;
   g_autofree char *dir = NULL;
@@ -404,7 +405,7 @@ place_of (const DkmsSettings *settings, const char *module, const char *version,
     }
   else
     {
-      dir = dkms_tree_path (settings, module, version, "tarball", NULL);
+      dir = dkms_layout_version (settings, id, "tarball");
       g_auto (DkmsFd) fd = dkms_root_open_dir (settings->root, dir, TRUE, &local);
       if (fd >= 0 && faccessat (fd, ".", W_OK, AT_EACCESS) == 0)
         {
@@ -451,26 +452,26 @@ pack_builds (const DkmsSettings *settings, GPtrArray *pairs, const char *dir, co
 }
 
 static void
-pack_stub (const DkmsSettings *settings, GPtrArray *pairs, const char *module, const char *version, const char *source)
+pack_stub (const DkmsSettings *settings, GPtrArray *pairs, const DkmsId *id, const char *source)
 {
   g_autofree char *own = g_build_filename (source, "dkms.conf", NULL);
 
   pack_dir (pairs, "./dkms_binaries_only");
-  pack (pairs, g_strdup ("./dkms_binaries_only/PACKAGE_NAME"), g_strdup_printf ("=%s\n", module));
-  pack (pairs, g_strdup ("./dkms_binaries_only/PACKAGE_VERSION"), g_strdup_printf ("=%s\n", version));
+  pack (pairs, g_strdup ("./dkms_binaries_only/PACKAGE_NAME"), g_strdup_printf ("=%s\n", id->module));
+  pack (pairs, g_strdup ("./dkms_binaries_only/PACKAGE_VERSION"), g_strdup_printf ("=%s\n", id->version));
   pack (pairs, g_strdup ("./dkms_binaries_only/dkms.conf"),
         settings->conf_file != NULL ? g_canonicalize_filename (settings->conf_file, NULL)
                                     : dkms_root_resolved (settings->root, own));
 }
 
 gboolean
-dkms_tarball_make (const DkmsSettings *settings, DkmsUi *ui, const char *module, const char *version,
-                   const char *archive, DkmsTarballKind kind, const GPtrArray *builds, GError **error)
+dkms_tarball_make (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id, const char *archive,
+                   DkmsTarballKind kind, const GPtrArray *builds, GError **error)
 {
   g_autofree char *given = archive != NULL ? g_path_get_basename (archive) : NULL;
-  g_autofree char *name = given != NULL ? g_steal_pointer (&given) : default_name (module, version, kind, builds);
-  g_autofree char *path = place_of (settings, module, version, archive, name, error);
-  g_autofree char *dir = dkms_tree_path (settings, module, version, NULL);
+  g_autofree char *name = given != NULL ? g_steal_pointer (&given) : default_name (id, kind, builds);
+  g_autofree char *path = place_of (settings, id, archive, name, error);
+  g_autofree char *dir = dkms_layout_version (settings, id, NULL);
   g_autofree char *source = g_build_filename (dir, "source", NULL);
   g_autoptr (GPtrArray) words = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (DkmsWork) work = NULL;
@@ -494,11 +495,11 @@ dkms_tarball_make (const DkmsSettings *settings, DkmsUi *ui, const char *module,
   if (kind != DKMS_TARBALL_SOURCE_ONLY)
     pack_builds (settings, words, dir, builds);
   if (kind == DKMS_TARBALL_BINARIES_ONLY)
-    pack_stub (settings, words, module, version, source);
+    pack_stub (settings, words, id, source);
   else
     pack (words, g_strdup ("./dkms_source_tree"), dkms_root_resolved (settings->root, source));
   g_ptr_array_add (words, NULL);
-  dkms_ui_line (ui, "Packing %s/%s into %s", module, version, path);
+  dkms_ui_line (ui, "Packing %s/%s into %s", id->module, id->version, path);
   return run_helper ((const char *const *)words->pdata, path, DKMS_ERROR_PACK_FAILED,
                      "Free some space, or name another place with --archive.", error);
 }

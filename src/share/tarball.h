@@ -37,7 +37,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsTarball, dkms_tarball_close)
  * Puts the sources (or the stub) and every build of an archive of ours in place and registers them, in one
  * transaction; what is there already stays, with a warning, unless settings->force.
  */
-gboolean dkms_tarball_load (const DkmsTarball *self, DkmsUi *ui, const char *module, const char *version,
+gboolean dkms_tarball_load (const DkmsTarball *self, DkmsUi *ui, const DkmsId *id,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 typedef enum { DKMS_TARBALL_ALL, DKMS_TARBALL_SOURCE_ONLY, DKMS_TARBALL_BINARIES_ONLY } DkmsTarballKind;
@@ -47,6 +47,5 @@ typedef enum { DKMS_TARBALL_ALL, DKMS_TARBALL_SOURCE_ONLY, DKMS_TARBALL_BINARIES
  * @archive: (nullable): value of --archive, a path of the machine; NULL or a bare name: <m>/<v>/tarball/
  * @builds: (element-type DkmsBuild): those to pack
  */
-gboolean dkms_tarball_make (const DkmsSettings *settings, DkmsUi *ui, const char *module, const char *version,
-                            const char *archive, DkmsTarballKind kind, const GPtrArray *builds,
-                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean dkms_tarball_make (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id, const char *archive,
+                            DkmsTarballKind kind, const GPtrArray *builds, GError **error) G_GNUC_WARN_UNUSED_RESULT;

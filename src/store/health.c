@@ -109,7 +109,8 @@ is_module_name (const char *name)
 static GPtrArray *
 list_modules (const DkmsSettings *s, const DkmsVersion *v, const DkmsBuild *b, int *dir)
 {
-  g_autofree char *path = dkms_tree_path (s, v->module, v->version, b->kernel, b->arch, "module", NULL);
+  const DkmsId id = dkms_build_id (v, b);
+  g_autofree char *path = dkms_layout_build (s, &id, "module");
   g_autoptr (GPtrArray) names = NULL;
 
   *dir = dkms_root_openat (s->root, path, O_RDONLY | O_DIRECTORY, 0);
@@ -160,7 +161,8 @@ examine_installed (const DkmsSettings *s, DkmsBuild *b, const char *location, co
 void
 dkms_build_examine (const DkmsSettings *s, const DkmsVersion *v, DkmsBuild *b, const DkmsIndex *index)
 {
-  g_autoptr (DkmsRecord) record = dkms_record_read (s, v->module, v->version, b->kernel, b->arch);
+  const DkmsId id = dkms_build_id (v, b);
+  g_autoptr (DkmsRecord) record = dkms_record_read (s, &id);
   g_autofree char *kernel_dir = g_build_filename (s->install_tree, b->kernel, NULL);
   gboolean installed = b->active && dkms_root_is_dir (s->root, kernel_dir);
   g_autofree char *place = dkms_settings_destination (s);
@@ -190,7 +192,8 @@ gboolean
 dkms_build_lacks_output (const DkmsSettings *s, const DkmsVersion *v, const DkmsBuild *b, const GPtrArray *outputs,
                          const char *suffix)
 {
-  g_autofree char *path = dkms_tree_path (s, v->module, v->version, b->kernel, b->arch, "module", NULL);
+  const DkmsId id = dkms_build_id (v, b);
+  g_autofree char *path = dkms_layout_build (s, &id, "module");
   g_auto (DkmsFd) dir = dkms_root_openat (s->root, path, O_RDONLY | O_DIRECTORY, 0);
 
   for (guint i = 0; dir >= 0 && i < outputs->len; i++)
@@ -208,7 +211,8 @@ dkms_build_lacks_output (const DkmsSettings *s, const DkmsVersion *v, const Dkms
 gboolean
 dkms_build_needs_recipe (const DkmsSettings *s, const DkmsVersion *v, const DkmsBuild *b)
 {
-  g_autoptr (DkmsRecord) record = dkms_record_read (s, v->module, v->version, b->kernel, b->arch);
+  const DkmsId id = dkms_build_id (v, b);
+  g_autoptr (DkmsRecord) record = dkms_record_read (s, &id);
   g_auto (DkmsFd) dir = -1;
   g_autoptr (GPtrArray) names = record == NULL ? list_modules (s, v, b, &dir) : NULL;
 

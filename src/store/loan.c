@@ -106,7 +106,7 @@ dkms_loan_borrow (const DkmsSettings *settings, const char *name)
   if (loan == NULL || !is_loan_name (loan))
     return -1;
   id = g_strndup (loan, 8);
-  path = dkms_tree_path (settings, ".dkms", "work", loan, NULL);
+  path = dkms_layout_own (settings, "work", loan);
   fd = dkms_root_openat (settings->root, path, O_RDONLY | O_NOFOLLOW, 0);
   text = fd >= 0 ? dkms_read_fd (fd, path, 1 << 16, NULL, NULL) : NULL;
   if (text == NULL || !lists (text, name) || !dkms_work_alive (settings, id))

@@ -349,7 +349,7 @@ lock_take (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean 
 
   self->fd = self->loan = -1;
   self->root = settings->root;
-  self->path = dkms_tree_path (settings, ".dkms", name, NULL);
+  self->path = dkms_layout_own (settings, name, NULL);
   self->goes = exclusive && of_module;
   for (;;)
     {
@@ -396,7 +396,7 @@ dkms_lock_try (const DkmsSettings *settings, DkmsUi *ui, const char *name, gbool
 gboolean
 dkms_lock_prepare (const DkmsSettings *settings, GError **error)
 {
-  g_autofree char *path = dkms_tree_path (settings, ".dkms", "locks", NULL);
+  g_autofree char *path = dkms_layout_own (settings, "locks", NULL);
   g_auto (DkmsFd) dir = dkms_root_open_dir (settings->root, path, TRUE, error);
   g_autoptr (GError) local = NULL;
 
@@ -413,7 +413,7 @@ dkms_lock_prepare (const DkmsSettings *settings, GError **error)
 static pid_t
 find_holder_by_name (const DkmsSettings *settings, const char *name)
 {
-  g_autofree char *path = dkms_tree_path (settings, ".dkms", name, NULL);
+  g_autofree char *path = dkms_layout_own (settings, name, NULL);
   gboolean waits_for_us;
   struct stat st;
 
@@ -423,7 +423,7 @@ find_holder_by_name (const DkmsSettings *settings, const char *name)
 gboolean
 dkms_lock_is_held (const DkmsSettings *settings, const char *name)
 {
-  g_autofree char *path = dkms_tree_path (settings, ".dkms", name, NULL);
+  g_autofree char *path = dkms_layout_own (settings, name, NULL);
   guint mark = dkms_unread_mark ();
   g_auto (DkmsFd) fd = dkms_root_openat (settings->root, path, DKMS_READ_FLAGS | O_NOFOLLOW, 0);
 

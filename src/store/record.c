@@ -156,9 +156,9 @@ record_from_json (json_t *object)
 }
 
 DkmsRecord *
-dkms_record_read (const DkmsSettings *settings, const char *m, const char *v, const char *k, const char *a)
+dkms_record_read (const DkmsSettings *settings, const DkmsId *id)
 {
-  g_autofree char *path = dkms_tree_path (settings, m, v, k, a, ".record.json", NULL);
+  g_autofree char *path = dkms_layout_build (settings, id, ".record.json");
 
   return record_from_json (read_json (settings, path));
 }
@@ -205,9 +205,9 @@ dkms_record_write (const DkmsRecord *self, int build_dir_fd, int via_fd, GError 
 }
 
 DkmsRecipe *
-dkms_record_recipe (const DkmsSettings *settings, const char *m, const char *v, const char *k, const char *a)
+dkms_record_recipe (const DkmsSettings *settings, const DkmsId *id)
 {
-  g_autofree char *path = dkms_tree_path (settings, m, v, k, a, ".recipe.json", NULL);
+  g_autofree char *path = dkms_layout_build (settings, id, ".recipe.json");
   json_t *object = read_json (settings, path);
   DkmsRecipe *recipe = dkms_recipe_from_json (path, object, NULL);
 

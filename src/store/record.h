@@ -36,7 +36,7 @@ DkmsRecordModule *dkms_record_add (DkmsRecord *self, const char *dest_name, cons
 DkmsRecordModule *dkms_record_find (const DkmsRecord *self, const char *dest_name);
 /** Returns: (transfer full) (nullable): NULL when the build has none, as those of the reference, or one that names
  * files outside of the directories for modules */
-DkmsRecord *dkms_record_read (const DkmsSettings *settings, const char *m, const char *v, const char *k, const char *a);
+DkmsRecord *dkms_record_read (const DkmsSettings *settings, const DkmsId *id);
 /** As dkms_record_read(), of the build in the directory @build_dir_fd. */
 DkmsRecord *dkms_record_read_at (int build_dir_fd);
 /**
@@ -49,7 +49,6 @@ gboolean dkms_record_write (const DkmsRecord *self, int build_dir_fd, int via_fd
 
 /** Returns: (transfer full) (nullable): the recipe of that build, NULL when it has none on record, or one that
  * dkms_recipe_is_valid() refuses */
-DkmsRecipe *dkms_record_recipe (const DkmsSettings *settings, const char *m, const char *v, const char *k,
-                                const char *a);
+DkmsRecipe *dkms_record_recipe (const DkmsSettings *settings, const DkmsId *id);
 gboolean dkms_record_write_recipe (const DkmsRecipe *recipe, int build_dir_fd,
                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;

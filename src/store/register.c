@@ -14,25 +14,6 @@
 #include "store/transaction.h"
 #include "store/work.h"
 
-char *
-dkms_tree_path (const DkmsSettings *settings, const char *first, ...)
-{
-  GPtrArray *parts = g_ptr_array_new ();
-  va_list args;
-  char *path;
-
-  g_ptr_array_add (parts, settings->dkms_tree);
-  va_start (args, first);
-  for (const char *part = first; part != NULL;
-       part = va_arg (args, const char *)) // NOLINT(clang-analyzer-valist.Uninitialized): started above
-    g_ptr_array_add (parts, (gpointer)part);
-  va_end (args);
-  g_ptr_array_add (parts, NULL);
-  path = g_build_filenamev ((char **)parts->pdata);
-  g_ptr_array_unref (parts);
-  return path;
-}
-
 gboolean
 dkms_tree_check_name (const char *what, const char *name, GError **error)
 {
@@ -108,7 +89,7 @@ dkms_tree_check_trusted (const DkmsSettings *settings, GError **error)
 
   for (gsize i = 0; i < G_N_ELEMENTS (dirs); i++)
     {
-      g_autofree char *path = dkms_tree_path (settings, dirs[i], NULL);
+      g_autofree char *path = g_build_filename (settings->dkms_tree, dirs[i], NULL);
       g_autofree char *shown = dkms_root_host_path (settings->root, path);
       struct stat st;
 
@@ -140,16 +121,16 @@ dkms_tree_check_writable (const DkmsSettings *settings, GError **error)
 }
 
 static char *
-source_dir (const DkmsSettings *settings, const char *module, const char *version)
+source_dir (const DkmsSettings *settings, const DkmsId *id)
 {
-  return g_strdup_printf ("%s/%s-%s", settings->source_tree, module, version);
+  return g_strdup_printf ("%s/%s-%s", settings->source_tree, id->module, id->version);
 }
 
 gboolean
 dkms_tree_stage_source (const DkmsSettings *settings, DkmsTransaction *tx, const DkmsWork *work, const char *host_dir,
-                        const struct stat *seen, const char *module, const char *version, GError **error)
+                        const struct stat *seen, const DkmsId *id, GError **error)
 {
-  g_autofree char *target = source_dir (settings, module, version);
+  g_autofree char *target = source_dir (settings, id);
   g_autofree char *name = g_path_get_basename (target);
   g_autofree char *staged = dkms_work_beside (work, settings->source_tree);
   g_autofree char *beside = g_path_get_basename (staged);
@@ -180,15 +161,16 @@ dkms_tree_stage_source (const DkmsSettings *settings, DkmsTransaction *tx, const
 }
 
 static gboolean
-mark_builds (const DkmsSettings *settings, DkmsTransaction *tx, const char *module, const char *version, GError **error)
+mark_builds (const DkmsSettings *settings, DkmsTransaction *tx, const DkmsId *id, GError **error)
 {
-  g_autoptr (DkmsState) state = dkms_state_read (settings, module, version, error);
-  const DkmsVersion *v = state != NULL ? dkms_state_find (state, module, version) : NULL;
+  g_autoptr (DkmsState) state = dkms_state_read (settings, id->module, id->version, error);
+  const DkmsVersion *v = state != NULL ? dkms_state_find (state, id) : NULL;
 
   for (guint i = 0; v != NULL && i < v->builds->len; i++)
     {
       const DkmsBuild *build = v->builds->pdata[i];
-      g_autofree char *mark = dkms_tree_path (settings, module, version, build->kernel, build->arch, DKMS_STALE, NULL);
+      const DkmsId of_build = dkms_build_id (v, build);
+      g_autofree char *mark = dkms_layout_build (settings, &of_build, DKMS_STALE);
       dkms_transaction_write (tx, "The source was replaced after this build.\n", mark);
     }
   return state != NULL;
@@ -196,22 +178,21 @@ mark_builds (const DkmsSettings *settings, DkmsTransaction *tx, const char *modu
 
 gboolean
 dkms_tree_import (const DkmsSettings *settings, DkmsUi *ui, const char *host_dir, const struct stat *seen,
-                  const char *module, const char *version, gboolean replaces, GError **error)
+                  const DkmsId *id, gboolean replaces, GError **error)
 {
   g_autoptr (DkmsWork) work = dkms_work_new (settings, error);
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (settings);
 
-  return work != NULL && dkms_tree_stage_source (settings, tx, work, host_dir, seen, module, version, error)
-         && (!replaces || mark_builds (settings, tx, module, version, error))
-         && dkms_transaction_commit (tx, ui, error);
+  return work != NULL && dkms_tree_stage_source (settings, tx, work, host_dir, seen, id, error)
+         && (!replaces || mark_builds (settings, tx, id, error)) && dkms_transaction_commit (tx, ui, error);
 }
 
 gboolean
-dkms_tree_stage_version (const DkmsSettings *settings, DkmsTransaction *tx, const DkmsWork *work, const char *module,
-                         const char *version, gboolean stub, GError **error)
+dkms_tree_stage_version (const DkmsSettings *settings, DkmsTransaction *tx, const DkmsWork *work, const DkmsId *id,
+                         gboolean stub, GError **error)
 {
-  g_autofree char *dir = dkms_tree_path (settings, module, version, NULL);
-  g_autofree char *target = source_dir (settings, module, version);
+  g_autofree char *dir = dkms_layout_version (settings, id, NULL);
+  g_autofree char *target = source_dir (settings, id);
   g_autofree char *made = g_build_filename (work->path, "version", NULL);
   g_autofree char *made_build = g_build_filename (made, "build", NULL);
   g_autofree char *made_link = g_build_filename (made, "source", NULL);
@@ -238,16 +219,16 @@ dkms_tree_stage_version (const DkmsSettings *settings, DkmsTransaction *tx, cons
 }
 
 gboolean
-dkms_tree_register (const DkmsSettings *settings, DkmsUi *ui, const char *module, const char *version, GError **error)
+dkms_tree_register (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id, GError **error)
 {
-  g_autofree char *target = source_dir (settings, module, version);
-  g_autofree char *conf = dkms_tree_path (settings, module, version, "source", "dkms.conf", NULL);
+  g_autofree char *target = source_dir (settings, id);
+  g_autofree char *conf = dkms_layout_source (settings, id, "dkms.conf");
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (settings);
   g_autoptr (DkmsWork) work = dkms_work_new (settings, error);
   /* Builds without sources keep their dkms.conf in the place of the link. */
   gboolean stub = !dkms_root_is_dir (settings->root, target) && dkms_root_is_file (settings->root, conf);
 
-  return work != NULL && dkms_tree_stage_version (settings, tx, work, module, version, stub, error)
+  return work != NULL && dkms_tree_stage_version (settings, tx, work, id, stub, error)
          && dkms_transaction_commit (tx, ui, error);
 }
 
@@ -292,12 +273,11 @@ drop_links (const DkmsSettings *settings, DkmsTransaction *tx, const char *modul
 }
 
 gboolean
-dkms_tree_unregister (const DkmsSettings *settings, DkmsUi *ui, const char *module, const char *version, gboolean *gone,
-                      GError **error)
+dkms_tree_unregister (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id, gboolean *gone, GError **error)
 {
   static const char *const surplus[] = { "build", "tarball", "driver_disk", "rpm", "deb", "source", NULL };
-  g_autofree char *dir = dkms_tree_path (settings, module, version, NULL);
-  g_autofree char *logs = dkms_tree_path (settings, ".dkms/logs", module, version, NULL);
+  g_autofree char *dir = dkms_layout_version (settings, id, NULL);
+  g_autofree char *logs = dkms_layout_logs (settings, id);
   g_autofree char *logs_dir = g_path_get_dirname (logs);
   g_autofree char *logs_stop = g_path_get_dirname (logs_dir);
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (settings);
@@ -321,7 +301,7 @@ dkms_tree_unregister (const DkmsSettings *settings, DkmsUi *ui, const char *modu
   if (!built)
     {
       g_autofree char *module_dir = g_path_get_dirname (dir);
-      drop_links (settings, tx, module_dir, version);
+      drop_links (settings, tx, module_dir, id->version);
       dkms_transaction_discard (tx, dir);
       if (dkms_root_is_dir (settings->root, logs))
         dkms_transaction_discard (tx, logs);
@@ -335,17 +315,16 @@ dkms_tree_unregister (const DkmsSettings *settings, DkmsUi *ui, const char *modu
 }
 
 gboolean
-dkms_tree_drop_build (const DkmsSettings *settings, DkmsUi *ui, const char *module, const char *version,
-                      const char *kernel, const char *arch, GError **error)
+dkms_tree_drop_build (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id, GError **error)
 {
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (settings);
-  g_autofree char *dir = dkms_tree_path (settings, module, version, NULL);
-  g_autofree char *kernel_dir = g_build_filename (dir, kernel, NULL);
-  g_autofree char *base = g_build_filename (kernel_dir, arch, NULL);
+  g_autofree char *dir = dkms_layout_version (settings, id, NULL);
+  g_autofree char *kernel_dir = g_build_filename (dir, id->kernel, NULL);
+  g_autofree char *base = g_build_filename (kernel_dir, id->arch, NULL);
   g_auto (DkmsFd) fd = dkms_root_openat (settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
 
   /* Of a kernel's directory that is a link only the link is ours. */
-  if (fd >= 0 && dkms_is_link_at (fd, kernel))
+  if (fd >= 0 && dkms_is_link_at (fd, id->kernel))
     dkms_transaction_delete (tx, kernel_dir);
   else
     {

@@ -82,7 +82,7 @@ read_builds (const DkmsSettings *settings, int module_fd, int version_fd, DkmsVe
   for (guint k = 0; kernels != NULL && k < kernels->len; k++)
     {
       const char *kernel = kernels->pdata[k];
-      g_autofree char *path = dkms_tree_path (settings, v->module, v->version, kernel, NULL);
+      g_autofree char *path = dkms_layout_version (settings, &(DkmsId){ v->module, v->version, NULL, NULL }, kernel);
       g_auto (DkmsFd) fd = dkms_tree_is_kernel_name (kernel) ? open_dir (settings, version_fd, kernel, path)
                                                              : -1; /* -1: a file, say */
       g_autoptr (GPtrArray) arches = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
@@ -96,7 +96,7 @@ read_builds (const DkmsSettings *settings, int module_fd, int version_fd, DkmsVe
 static void
 read_version (const DkmsSettings *settings, DkmsState *state, int module_fd, const char *module, const char *version)
 {
-  g_autofree char *path = dkms_tree_path (settings, module, version, NULL);
+  g_autofree char *path = dkms_layout_version (settings, &(DkmsId){ module, version, NULL, NULL }, NULL);
   g_auto (DkmsFd) fd = open_dir (settings, module_fd, version, path);
   g_autofree char *source = g_build_filename (path, "source", NULL);
   DkmsVersion *v;
@@ -139,7 +139,8 @@ read_dangling_link (DkmsState *state, int module_fd, const char *module, const c
 {
   g_autofree char *text = dkms_read_link_at (module_fd, name);
   g_auto (GStrv) parts = g_strsplit (text != NULL ? text : "", "/", -1);
-  DkmsVersion *v = g_strv_length (parts) == 3 ? dkms_state_find (state, module, parts[0]) : NULL;
+  DkmsVersion *v
+      = g_strv_length (parts) == 3 ? dkms_state_find (state, &(DkmsId){ module, parts[0], NULL, NULL }) : NULL;
   g_autofree char *expected = v != NULL ? g_strdup_printf ("kernel-%s-%s", parts[1], parts[2]) : NULL;
 
   if (v != NULL && strcmp (name, expected) == 0 && dkms_tree_is_kernel_name (parts[1])
@@ -150,7 +151,7 @@ read_dangling_link (DkmsState *state, int module_fd, const char *module, const c
 static void
 read_module (const DkmsSettings *settings, DkmsState *state, int tree_fd, const char *module, const char *version)
 {
-  g_autofree char *path = dkms_tree_path (settings, module, NULL);
+  g_autofree char *path = dkms_layout_module (settings, &(DkmsId){ module, NULL, NULL, NULL });
   g_auto (DkmsFd) fd = open_dir (settings, tree_fd, module, path);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   guint first = state->versions->len, links = 0, active = 0;
@@ -232,7 +233,7 @@ dkms_state_read_seen (const DkmsSettings *settings, DkmsState *state, const char
       guint mark = dkms_unread_mark ();
       const DkmsVersion *v = state->versions->pdata[i];
       DkmsBuild *build = dkms_version_find (v, kernel, arch);
-      g_autofree char *base = dkms_tree_path (settings, v->module, v->version, kernel, arch, NULL);
+      g_autofree char *base = dkms_layout_build (settings, &(DkmsId){ v->module, v->version, kernel, arch }, NULL);
       g_auto (DkmsFd) fd = build != NULL ? dkms_root_openat (settings->root, base, O_RDONLY | O_DIRECTORY, 0) : -1;
       g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
       GError *error = NULL;

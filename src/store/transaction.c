@@ -425,7 +425,7 @@ check_ops (json_t *ops, GError **error)
 static void
 sweep (const DkmsSettings *settings, DkmsUi *ui, int dir, const char *name, const char *path)
 {
-  g_autofree char *work_path = dkms_tree_path (settings, ".dkms", "work", NULL);
+  g_autofree char *work_path = dkms_layout_own (settings, "work", NULL);
   g_autofree char *host = dkms_root_host_path (settings->root, path);
   g_auto (DkmsFd) work = -1;
   g_autoptr (GError) error = NULL;
@@ -519,7 +519,7 @@ raise_sequence (int fd, GError **error)
 static int
 open_sequence (const DkmsSettings *settings, GError **error)
 {
-  g_autofree char *path = dkms_tree_path (settings, ".dkms", NULL);
+  g_autofree char *path = dkms_layout_own (settings, NULL, NULL);
   g_autofree char *shown_dir = dkms_root_host_path (settings->root, path);
   g_autofree char *shown = g_build_filename (shown_dir, "sequence", NULL);
   g_auto (DkmsFd) dir = dkms_root_open_dir (settings->root, path, TRUE, error);
@@ -590,7 +590,7 @@ delete_temps (const DkmsSettings *settings, DkmsUi *ui, json_t *temps, GError **
 static int
 open_journal (const DkmsSettings *settings, gboolean create, GError **error)
 {
-  g_autofree char *path = dkms_tree_path (settings, ".dkms", "journal", NULL);
+  g_autofree char *path = dkms_layout_own (settings, "journal", NULL);
 
   return dkms_root_open_dir (settings->root, path, create, error);
 }
@@ -692,7 +692,7 @@ set_aside (DkmsUi *ui, int journal, const char *name, const char *path, GError *
 static gboolean
 recover_one (const DkmsSettings *settings, DkmsUi *ui, int journal, const char *name, int sequence, GError **error)
 {
-  g_autofree char *inside = dkms_tree_path (settings, ".dkms", "journal", name, NULL);
+  g_autofree char *inside = dkms_layout_own (settings, "journal", name);
   g_autofree char *path = dkms_root_host_path (settings->root, inside);
   g_autoptr (GError) local = NULL;
   g_autofree char *text = NULL;
@@ -867,7 +867,7 @@ enum { READING_RETRY_US = 2000, READING_PATIENCE_S = 2 };
 static void
 read_sequence (DkmsReading *self, char *number, gsize size)
 {
-  g_autofree char *path = self->sequence < 0 ? dkms_tree_path (self->settings, ".dkms", "sequence", NULL) : NULL;
+  g_autofree char *path = self->sequence < 0 ? dkms_layout_own (self->settings, "sequence", NULL) : NULL;
   ssize_t n;
 
   if (path != NULL)

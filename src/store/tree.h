@@ -2,19 +2,13 @@
 /* The tree on disk as plain data (docs/interface/tree.md §1, §4, §5), and the changes to it that are no build or
  * install: registering a source and deleting what is no longer wanted, each of them one transaction.
  *
- * What this program adds to the reference's layout lives in <dkms_tree>/.dkms:
- *   lock, locks/      see dkms_lock_take(); only root can open them, so nobody else can keep a run waiting
- *   sequence          a number that each change of the tree raises (store/transaction.h)
- *   work/<id>/        scratch of a run, locked by it; deleted by whoever finds it unlocked; loan-* in it: store/loan.h
- *   journal/<id>.json a change under way (store/transaction.h)
- *   depmod/<id>.<k>   the run with work/<id> installed something for kernel <k>: depmod is due
- *   logs/<m>/<v>/<k>/<a>/make.log   log of the last build that failed
  * A file <m>/<v>/<k>/<a>/.stale says that the source was replaced after that build.
  */
 #pragma once
 
 #include "conf/settings.h"
 #include "model/state.h"
+#include "store/layout.h"
 #include "ui/ui.h"
 
 #define DKMS_STALE ".stale" /* a file in <k>/<a> */
@@ -33,8 +27,6 @@ void dkms_state_read_seen (const DkmsSettings *settings, DkmsState *state, const
 gboolean dkms_weak_serves (const DkmsSettings *settings, const DkmsVersion *v, const DkmsBuild *build,
                            const char *kernel);
 
-/** Returns: (transfer full): <dkms_tree>/<m>/<v>/..., a path inside the root; the varargs end with NULL */
-char *dkms_tree_path (const DkmsSettings *settings, const char *first, ...) G_GNUC_NULL_TERMINATED;
 /** Fails with DKMS_ERROR_BAD_NAME if @name cannot be one path component that people can type. */
 gboolean dkms_tree_check_name (const char *what, const char *name, GError **error);
 /**
@@ -62,17 +54,16 @@ gboolean dkms_tree_check_trusted (const DkmsSettings *settings, GError **error);
  * Copies a source tree of the host to <source_tree>/<m>-<v>, unless it is that already.
  */
 gboolean dkms_tree_import (const DkmsSettings *settings, DkmsUi *ui, const char *host_dir, const struct stat *seen,
-                           const char *module, const char *version, gboolean replaces,
-                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                           const DkmsId *id, gboolean replaces, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Makes <m>/<v> with its source link (docs/interface/tree.md §7, add). */
-gboolean dkms_tree_register (const DkmsSettings *settings, DkmsUi *ui, const char *module, const char *version,
+gboolean dkms_tree_register (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Deletes <m>/<v> if nothing is left in it that counts, then <m> if empty. @gone tells. */
-gboolean dkms_tree_unregister (const DkmsSettings *settings, DkmsUi *ui, const char *module, const char *version,
-                               gboolean *gone, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean dkms_tree_unregister (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id, gboolean *gone,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Deletes a build: <m>/<v>/<k>/<a>, and <k> when that was its last. */
-gboolean dkms_tree_drop_build (const DkmsSettings *settings, DkmsUi *ui, const char *module, const char *version,
-                               const char *kernel, const char *arch, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean dkms_tree_drop_build (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* ---- locks ---- */
 /* Who holds what, and in which order it is taken, so that no two runs wait for each other:

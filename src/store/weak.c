@@ -47,7 +47,8 @@ dkms_weak_serves (const DkmsSettings *settings, const DkmsVersion *v, const Dkms
   weak = g_build_filename (settings->install_tree, kernel, "weak-updates", NULL);
   if (!dkms_root_is_dir (settings->root, weak))
     return FALSE;
-  dir = dkms_tree_path (settings, v->module, v->version, build->kernel, build->arch, "module", NULL);
+  const DkmsId id = dkms_build_id (v, build);
+  dir = dkms_layout_build (settings, &id, "module");
   fd = dkms_root_openat (settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
   files = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   for (guint i = 0; files != NULL && i < files->len; i++)

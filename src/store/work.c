@@ -19,7 +19,7 @@ enum { TRIES = 10 };
 static int
 open_all (const DkmsSettings *settings, gboolean create, GError **error)
 {
-  g_autofree char *path = dkms_tree_path (settings, ".dkms", "work", NULL);
+  g_autofree char *path = dkms_layout_own (settings, "work", NULL);
 
   return create ? dkms_root_open_dir (settings->root, path, TRUE, error)
                 : dkms_root_openat (settings->root, path, O_RDONLY | O_DIRECTORY, 0);
@@ -75,7 +75,7 @@ dkms_work_new (const DkmsSettings *settings, GError **error)
       g_free (self->id);
       g_free (self->path);
       self->id = g_strdup_printf ("%08x", g_random_int ());
-      self->path = dkms_tree_path (settings, ".dkms", "work", self->id, NULL);
+      self->path = dkms_layout_own (settings, "work", self->id);
       g_autofree char *shown = dkms_root_host_path (settings->root, self->path);
 
       if (mkdirat (all, self->id, 0700) < 0)
@@ -151,7 +151,7 @@ dkms_work_sweep (const DkmsSettings *settings, DkmsUi *ui)
   for (guint i = 0; names != NULL && i < names->len; i++)
     {
       g_autoptr (GError) error = NULL;
-      g_autofree char *path = dkms_tree_path (settings, ".dkms", "work", names->pdata[i], NULL);
+      g_autofree char *path = dkms_layout_own (settings, "work", names->pdata[i]);
       g_autofree char *host = dkms_root_host_path (settings->root, path);
       g_auto (DkmsFd) fd = -1; /* locked until it is deleted, so that its maker sees that */
 

@@ -79,7 +79,8 @@ dkms_facts_identify (DkmsFacts *self, DkmsWorld *world, gboolean strict, GError 
       return FALSE;
     }
   /* What may replace a registered source is checked as strictly as at its registration, before it does. */
-  g_autofree char *registered = dkms_tree_path (settings, self->module, self->version, NULL);
+  g_autofree char *registered
+      = dkms_layout_version (settings, &(DkmsId){ self->module, self->version, NULL, NULL }, NULL);
   return strict || !dkms_root_is_dir (settings->root, registered) || dkms_world_check (world, recipe, TRUE, error);
 }
 
@@ -87,7 +88,8 @@ void
 dkms_facts_compare_source (DkmsFacts *self, const DkmsSettings *settings)
 {
   if (self->source != NULL)
-    self->source_state = dkms_source_compare (settings, self->source, self->module, self->version, &self->differs);
+    self->source_state = dkms_source_compare (settings, self->source,
+                                              &(DkmsId){ self->module, self->version, NULL, NULL }, &self->differs);
 }
 
 /* ---- what is damaged ---- */
@@ -107,7 +109,8 @@ give_up_unread (const Gathering *g, const DkmsVersion *v)
 static gboolean
 lacks_output (const Gathering *g, const DkmsVersion *v, const DkmsBuild *build)
 {
-  const DkmsRecipe *recipe = dkms_world_recipe (g->world, v->module, v->version, build->kernel, build->arch, NULL);
+  const DkmsId id = dkms_build_id (v, build);
+  const DkmsRecipe *recipe = dkms_world_recipe (g->world, &id, NULL);
   DkmsKernelFacts kernel = dkms_world_kernel (g->world, build->kernel, build->arch);
   g_autoptr (GPtrArray) outputs
       = recipe != NULL ? dkms_recipe_outputs (recipe, kernel.kernel, NULL, kernel.config) : NULL;
@@ -183,8 +186,8 @@ static void
 read_wish (const Gathering *g, const DkmsVersion *v, const DkmsTarget *target)
 {
   DkmsWish *wish = dkms_version_wish (v, target->kernel, target->arch);
-  const DkmsRecipe *recipe = dkms_world_valid_recipe (g->world, v->module, v->version, target->kernel, target->arch,
-                                                      FALSE, &wish->conf_error);
+  const DkmsId id = dkms_version_id (v, target->kernel, target->arch);
+  const DkmsRecipe *recipe = dkms_world_valid_recipe (g->world, &id, FALSE, &wish->conf_error);
   DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
 
   wish->autoinstall = recipe != NULL && recipe->autoinstall;
@@ -208,11 +211,12 @@ read_candidates (const Gathering *g, GError **error)
           {
             const DkmsTarget *target = facts->targets->pdata[t];
             const DkmsVersion *v = facts->state->versions->pdata[i];
+            const DkmsId id = dkms_version_id (v, target->kernel, target->arch);
 
             if (!is_candidate (g, v, target))
               continue;
             if (pass == 0)
-              dkms_world_want (g->world, v->module, v->version, target->kernel, target->arch);
+              dkms_world_want (g->world, &id);
             else
               read_wish (g, v, target);
             give_up_unread (g, v);
@@ -242,7 +246,7 @@ static void
 find_targets (DkmsFacts *self)
 {
   const DkmsVersion *version = self->module != NULL && self->version != NULL
-                                   ? dkms_state_find (self->state, self->module, self->version)
+                                   ? dkms_state_find (self->state, &(DkmsId){ self->module, self->version, NULL, NULL })
                                    : NULL;
   g_autoptr (GPtrArray) builds = g_ptr_array_new ();
 

@@ -14,7 +14,7 @@ struct DkmsWorld {
   const DkmsSettings *settings;
   DkmsUi *ui;
   GHashTable *kernels; /* "release/arch" -> Known */
-  GHashTable *recipes; /* "m/v/k/a" -> Reading */
+  GHashTable *recipes; /* DkmsId -> Reading */
   GPtrArray *wanted;   /* element-type Reading (borrowed): not read yet */
   GHashTable *told;    /* recipes whose deprecations were told */
   gboolean warned;     /* that recipes are not confined here */
@@ -63,7 +63,7 @@ dkms_world_new (const DkmsSettings *settings, DkmsUi *ui)
   self->settings = settings;
   self->ui = ui;
   self->kernels = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, known_free);
-  self->recipes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, reading_free);
+  self->recipes = g_hash_table_new_full (dkms_id_hash, dkms_id_equal, (GDestroyNotify)dkms_id_free, reading_free);
   self->wanted = g_ptr_array_new ();
   self->told = g_hash_table_new (g_direct_hash, g_direct_equal);
   self->named = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
@@ -121,7 +121,7 @@ dkms_world_symvers (DkmsWorld *self, const char *release, const char *arch)
 
 /* The variables a recipe can see (docs/interface/dkms-conf.md §2), and the one of override_dest_module_location(). */
 static void
-add_variables (DkmsWorld *self, DkmsQuery *query, const char *module, const char *version, const DkmsKernel *kernel)
+add_variables (DkmsWorld *self, DkmsQuery *query, const DkmsId *id, const DkmsKernel *kernel)
 {
   const DkmsSettings *s = self->settings;
   const char *const table[][2] = {
@@ -129,8 +129,8 @@ add_variables (DkmsWorld *self, DkmsQuery *query, const char *module, const char
     { "arch", kernel->arch },
     { "kernel_source_dir", kernel->source_dir },
     { "kernel_config", kernel->config },
-    { "module", module },
-    { "module_version", version },
+    { "module", id->module },
+    { "module_version", id->version },
     { "tmp_location", s->tmp_location },
     { "running_distribution", s->distro->id },
     { "parallel_jobs", s->jobs },
@@ -158,9 +158,9 @@ add_variables (DkmsWorld *self, DkmsQuery *query, const char *module, const char
 }
 
 static void
-add_overrides (const DkmsSettings *settings, DkmsQuery *query, const char *m, const char *v, const char *k,
-               const char *a)
+add_overrides (const DkmsSettings *settings, DkmsQuery *query, const DkmsId *id)
 {
+  const char *m = id->module, *v = id->version, *k = id->kernel, *a = id->arch;
   char *const names[] = {
     g_strdup_printf ("/etc/dkms/%s.conf", m),
     g_strdup_printf ("/etc/dkms/%s-%s.conf", m, v),
@@ -195,19 +195,18 @@ any_mentions (const DkmsSettings *s, const GPtrArray *files, const char *word)
 
 /* What the files about the module in the root of @settings say; @mode keeps its value if they say nothing. */
 static gboolean
-read_mode (DkmsWorld *self, const DkmsSettings *settings, const char *module, const char *version, const char *kernel,
-           const char *arch, DkmsSandboxMode *mode, GError **error)
+read_mode (DkmsWorld *self, const DkmsSettings *settings, const DkmsId *id, DkmsSandboxMode *mode, GError **error)
 {
   g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
   DkmsQuery *query = dkms_query_new ();
   const char *word;
 
   g_ptr_array_add (queries, query);
-  add_overrides (settings, query, module, version, kernel, arch);
+  add_overrides (settings, query, id);
   if (query->files->len == 0 || !any_mentions (settings, query->files, "sandbox"))
     return TRUE;
   query->shown = g_strdup (query->files->pdata[0]);
-  add_variables (self, query, module, version, dkms_world_kernel (self, kernel, arch).kernel);
+  add_variables (self, query, id, dkms_world_kernel (self, id->kernel, id->arch).kernel);
   if (!dkms_evaluate (settings, NULL, queries, "sandbox", "", NULL, error))
     return FALSE;
   if (query->error != NULL)
@@ -220,8 +219,7 @@ read_mode (DkmsWorld *self, const DkmsSettings *settings, const char *module, co
 }
 
 gboolean
-dkms_world_sandbox (DkmsWorld *self, const char *module, const char *version, const char *kernel, const char *arch,
-                    DkmsSandboxMode *mode, GError **error)
+dkms_world_sandbox (DkmsWorld *self, const DkmsId *id, DkmsSandboxMode *mode, GError **error)
 {
   const DkmsSettings *s = self->settings;
   g_autoptr (DkmsRoot) machine = NULL;
@@ -230,14 +228,13 @@ dkms_world_sandbox (DkmsWorld *self, const char *module, const char *version, co
 
   *mode = s->sandbox;
   if (dkms_root_is_host (s->root))
-    return read_mode (self, s, module, version, kernel, arch, mode, error);
+    return read_mode (self, s, id, mode, error);
   /* As with framework.conf, the machine decides, and the files in the root can only make it stricter. */
   machine = dkms_root_open (NULL, error);
   if (machine == NULL)
     return FALSE;
   here.root = machine;
-  if (!read_mode (self, &here, module, version, kernel, arch, mode, error)
-      || !read_mode (self, s, module, version, kernel, arch, &of_root, error))
+  if (!read_mode (self, &here, id, mode, error) || !read_mode (self, s, id, &of_root, error))
     return FALSE;
   if (*mode == DKMS_SANDBOX_AUTO && s->sandbox != DKMS_SANDBOX_AUTO)
     *mode = DKMS_SANDBOX_STRICT; /* see settings.h */
@@ -246,26 +243,25 @@ dkms_world_sandbox (DkmsWorld *self, const char *module, const char *version, co
 }
 
 static char *
-conf_path (const DkmsSettings *s, const char *module, const char *version)
+conf_path (const DkmsSettings *s, const DkmsId *id)
 {
-  g_autofree char *link = dkms_tree_path (s, module, version, "source", NULL);
+  g_autofree char *link = dkms_layout_source (s, id, NULL);
 
   if (dkms_root_is_dir (s->root, link))
     return g_build_filename (link, "dkms.conf", NULL);
-  return g_strdup_printf ("%s/%s-%s/dkms.conf", s->source_tree, module, version);
+  return g_strdup_printf ("%s/%s-%s/dkms.conf", s->source_tree, id->module, id->version);
 }
 
 void
-dkms_world_want (DkmsWorld *self, const char *module, const char *version, const char *kernel, const char *arch)
+dkms_world_want (DkmsWorld *self, const DkmsId *id)
 {
   const DkmsSettings *s = self->settings;
-  g_autofree char *key = g_strjoin ("/", module, version, kernel, arch, NULL);
-  g_autofree char *path = conf_path (s, module, version);
+  g_autofree char *path = conf_path (s, id);
   g_autofree char *dir = g_path_get_dirname (path);
   DkmsQuery *query;
   Reading *reading;
 
-  if (g_hash_table_contains (self->recipes, key))
+  if (g_hash_table_contains (self->recipes, id))
     return;
   query = dkms_query_new ();
   query->dir = dkms_root_tool_path (s->root, dir);
@@ -279,12 +275,12 @@ dkms_world_want (DkmsWorld *self, const char *module, const char *version, const
       query->shown = dkms_root_host_path (s->root, path);
       g_ptr_array_add (query->files, dkms_root_tool_path (s->root, path));
     }
-  add_variables (self, query, module, version, dkms_world_kernel (self, kernel, arch).kernel);
-  add_overrides (s, query, module, version, kernel, arch);
+  add_variables (self, query, id, dkms_world_kernel (self, id->kernel, id->arch).kernel);
+  add_overrides (s, query, id);
   reading = g_new0 (Reading, 1);
   reading->query = query;
   g_ptr_array_add (self->wanted, reading);
-  g_hash_table_insert (self->recipes, g_steal_pointer (&key), reading);
+  g_hash_table_insert (self->recipes, dkms_id_copy (id), reading);
 }
 
 /* Returns: (transfer none): the value of a variable that the files of @query see, "" if it is not set */
@@ -403,16 +399,14 @@ dkms_world_load (DkmsWorld *self, GError **error)
 }
 
 const DkmsRecipe *
-dkms_world_recipe (DkmsWorld *self, const char *module, const char *version, const char *kernel, const char *arch,
-                   GError **error)
+dkms_world_recipe (DkmsWorld *self, const DkmsId *id, GError **error)
 {
-  g_autofree char *key = g_strjoin ("/", module, version, kernel, arch, NULL);
   const Reading *reading;
 
-  dkms_world_want (self, module, version, kernel, arch);
+  dkms_world_want (self, id);
   if (!dkms_world_load (self, error))
     return NULL;
-  reading = g_hash_table_lookup (self->recipes, key);
+  reading = g_hash_table_lookup (self->recipes, id);
   if (reading->recipe == NULL && reading->query->error != NULL)
     g_propagate_error (error, g_error_copy (reading->query->error));
   return reading->recipe;
@@ -461,10 +455,9 @@ dkms_world_check (DkmsWorld *self, const DkmsRecipe *recipe, gboolean strict, GE
 }
 
 const DkmsRecipe *
-dkms_world_valid_recipe (DkmsWorld *self, const char *module, const char *version, const char *kernel, const char *arch,
-                         gboolean strict, GError **error)
+dkms_world_valid_recipe (DkmsWorld *self, const DkmsId *id, gboolean strict, GError **error)
 {
-  const DkmsRecipe *recipe = dkms_world_recipe (self, module, version, kernel, arch, error);
+  const DkmsRecipe *recipe = dkms_world_recipe (self, id, error);
 
   if (recipe == NULL)
     return NULL;
@@ -492,7 +485,7 @@ dkms_world_read_given (DkmsWorld *self, const char *dir, const DkmsKernel *kerne
   query->dir = g_strdup (dir);
   g_ptr_array_add (query->files, g_strdup (path));
   if (kernel != NULL)
-    add_variables (self, query, "", "", kernel);
+    add_variables (self, query, &(DkmsId){ "", "", NULL, NULL }, kernel);
   g_autoptr (GPtrArray) kernels = header_dirs (self);
   g_autoptr (GPtrArray) keys = signing_keys (self, error);
   if (keys == NULL)

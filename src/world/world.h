@@ -4,6 +4,7 @@
 
 #include "conf/recipe.h"
 #include "kernel/kernel.h"
+#include "model/id.h"
 #include "ui/ui.h"
 
 /* One bash process reads all recipes that were announced. */
@@ -23,25 +24,23 @@ DkmsKernelFacts dkms_world_kernel (DkmsWorld *self, const char *release, const c
 /** Returns: (nullable): text of the Module.symvers of that kernel, read when it is asked for first */
 const char *dkms_world_symvers (DkmsWorld *self, const char *release, const char *arch);
 /** Announces that this recipe will be asked for, so that it is read with the others. */
-void dkms_world_want (DkmsWorld *self, const char *module, const char *version, const char *kernel, const char *arch);
+void dkms_world_want (DkmsWorld *self, const DkmsId *id);
 /** Reads all announced recipes in one go. */
 gboolean dkms_world_load (DkmsWorld *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /**
  * dkms_world_recipe:
  * Returns: (transfer none) (nullable): the evaluated recipe, unchecked; NULL with its own error
  */
-const DkmsRecipe *dkms_world_recipe (DkmsWorld *self, const char *module, const char *version, const char *kernel,
-                                     const char *arch, GError **error);
+const DkmsRecipe *dkms_world_recipe (DkmsWorld *self, const DkmsId *id, GError **error);
 /** As dkms_world_recipe(), after the checks of docs/interface/dkms-conf.md §6, whose findings are told. */
-const DkmsRecipe *dkms_world_valid_recipe (DkmsWorld *self, const char *module, const char *version, const char *kernel,
-                                           const char *arch, gboolean strict, GError **error);
+const DkmsRecipe *dkms_world_valid_recipe (DkmsWorld *self, const DkmsId *id, gboolean strict, GError **error);
 /**
  * dkms_world_sandbox:
  * Whether builds of the module are confined: as framework.conf says, unless a file of the admin's about this module
  * (/etc/dkms/<m>.conf and its kin) says otherwise with sandbox=. The module's own dkms.conf is not asked.
  */
-gboolean dkms_world_sandbox (DkmsWorld *self, const char *module, const char *version, const char *kernel,
-                             const char *arch, DkmsSandboxMode *mode, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean dkms_world_sandbox (DkmsWorld *self, const DkmsId *id, DkmsSandboxMode *mode,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Returns: whether it is the first call in this run for that module and version, or kernel and architecture */
 gboolean dkms_world_tell_once (DkmsWorld *self, const char *name, const char *of);
 

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -225,8 +226,10 @@ def test_waiting_for_a_reader_can_be_interrupted(root, both, number):
 
 
 def state(pid):
-    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
-        return f.read().rsplit(")", 1)[1].split()[0]
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return "X" # it has ended meanwhile
 
 
 def waits_for_pipe(pid, pipe):

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Names as values. */
+#include "model/id.h"
+
+DkmsId *
+dkms_id_copy (const DkmsId *self)
+{
+  DkmsId *copy = g_new0 (DkmsId, 1);
+
+  copy->module = g_strdup (self->module);
+  copy->version = g_strdup (self->version);
+  copy->kernel = g_strdup (self->kernel);
+  copy->arch = g_strdup (self->arch);
+  return copy;
+}
+
+void
+dkms_id_free (DkmsId *self)
+{
+  if (self == NULL)
+    return;
+  g_free ((char *)self->module);
+  g_free ((char *)self->version);
+  g_free ((char *)self->kernel);
+  g_free ((char *)self->arch);
+  g_free (self);
+}
+
+guint
+dkms_id_hash (gconstpointer data)
+{
+  const DkmsId *self = data;
+  const char *const parts[] = { self->module, self->version, self->kernel, self->arch };
+  guint hash = 0;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (parts); i++)
+    hash = hash * 31 + (parts[i] != NULL ? g_str_hash (parts[i]) : 0);
+  return hash;
+}
+
+gboolean
+dkms_id_equal (gconstpointer a, gconstpointer b)
+{
+  const DkmsId *x = a, *y = b;
+
+  return g_strcmp0 (x->module, y->module) == 0 && g_strcmp0 (x->version, y->version) == 0
+         && g_strcmp0 (x->kernel, y->kernel) == 0 && g_strcmp0 (x->arch, y->arch) == 0;
+}
+
+char *
+dkms_id_format (const DkmsId *self)
+{
+  if (self->module == NULL || self->version == NULL)
+    return g_strdup (self->module != NULL ? self->module : self->kernel);
+  if (self->kernel == NULL)
+    return g_strdup_printf ("%s/%s", self->module, self->version);
+  return g_strdup_printf ("%s/%s, %s, %s", self->module, self->version, self->kernel, self->arch);
+}

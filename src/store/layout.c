@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Paths of the tree. */
+#include "store/layout.h"
+
+char *
+dkms_layout_module (const DkmsSettings *settings, const DkmsId *id)
+{
+  return g_build_filename (settings->dkms_tree, id->module, NULL);
+}
+
+char *
+dkms_layout_version (const DkmsSettings *settings, const DkmsId *id, const char *name)
+{
+  return g_build_filename (settings->dkms_tree, id->module, id->version, name, NULL);
+}
+
+char *
+dkms_layout_source (const DkmsSettings *settings, const DkmsId *id, const char *name)
+{
+  return g_build_filename (settings->dkms_tree, id->module, id->version, "source", name, NULL);
+}
+
+char *
+dkms_layout_build (const DkmsSettings *settings, const DkmsId *id, const char *name)
+{
+  return g_build_filename (settings->dkms_tree, id->module, id->version, id->kernel, id->arch, name, NULL);
+}
+
+char *
+dkms_layout_link (const DkmsSettings *settings, const DkmsId *id)
+{
+  g_autofree char *name = g_strdup_printf ("kernel-%s-%s", id->kernel, id->arch);
+
+  return g_build_filename (settings->dkms_tree, id->module, name, NULL);
+}
+
+char *
+dkms_layout_originals (const DkmsSettings *settings, const DkmsId *id)
+{
+  return g_build_filename (settings->dkms_tree, id->module, "original_module", id->kernel, id->arch, NULL);
+}
+
+char *
+dkms_layout_logs (const DkmsSettings *settings, const DkmsId *id)
+{
+  return g_build_filename (settings->dkms_tree, ".dkms", "logs", id->module, id->version, id->kernel, id->arch, NULL);
+}
+
+char *
+dkms_layout_failed_log (const DkmsSettings *settings, const DkmsId *id)
+{
+  g_autofree char *dir = dkms_layout_logs (settings, id);
+
+  return g_build_filename (dir, "make.log", NULL);
+}
+
+char *
+dkms_layout_own (const DkmsSettings *settings, const char *name, const char *in)
+{
+  return g_build_filename (settings->dkms_tree, ".dkms", name, in, NULL);
+}
+
+char *
+dkms_layout_post_log (const DkmsSettings *settings)
+{
+  return g_build_filename (settings->dkms_tree, "post_transaction.log", NULL);
+}

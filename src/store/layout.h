@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where everything lies in the tree (docs/interface/tree.md §1); no other file puts such a path together. All paths are
+ * inside the root, and absolute.
+ *
+ *   <m>/<v>/source, build/             link to the source; place of an unconfined build
+ *   <m>/<v>/<k>/<a>/module/, log/      a build; .record.json and .recipe.json in it (store/record.h)
+ *   <m>/kernel-<k>-<a>                 link to the build that is installed
+ *   <m>/original_module/<k>/<a>/       modules of the kernel that a build replaced
+ *
+ * What this program adds to the reference's layout lies in .dkms:
+ *   lock, locks/                       see dkms_lock_take(); only root can open them, so nobody else can keep a run
+ * waiting sequence                           a number that each change of the tree raises (store/transaction.h)
+ *   work/<id>/                         scratch of a run, locked by it; deleted by whoever finds it unlocked; loan-* in
+ * it: store/loan.h journal/<id>.json                  a change under way (store/transaction.h) depmod/<id>.<k> the run
+ * with work/<id> installed something for kernel <k>: depmod is due logs/<m>/<v>/<k>/<a>/make.log      log of the last
+ * build that failed */
+#pragma once
+
+#include "conf/settings.h"
+#include "model/id.h"
+
+/** Returns: (transfer full): <m> */
+char *dkms_layout_module (const DkmsSettings *settings, const DkmsId *id);
+/** Returns: (transfer full): <m>/<v>, or @name (nullable) in it */
+char *dkms_layout_version (const DkmsSettings *settings, const DkmsId *id, const char *name);
+/** Returns: (transfer full): <m>/<v>/source, or @name (nullable) in it */
+char *dkms_layout_source (const DkmsSettings *settings, const DkmsId *id, const char *name);
+/** Returns: (transfer full): <m>/<v>/<k>/<a>, or @name (nullable) in it, such as "log/make.log" */
+char *dkms_layout_build (const DkmsSettings *settings, const DkmsId *id, const char *name);
+/** Returns: (transfer full): the link to the build that is installed */
+char *dkms_layout_link (const DkmsSettings *settings, const DkmsId *id);
+/** Returns: (transfer full): the directory of the kernel's modules that a build replaced */
+char *dkms_layout_originals (const DkmsSettings *settings, const DkmsId *id);
+/** Returns: (transfer full): where logs of failed builds are kept: of the build that @id names, or all of a version */
+char *dkms_layout_logs (const DkmsSettings *settings, const DkmsId *id);
+/** Returns: (transfer full): the log of the build that failed last */
+char *dkms_layout_failed_log (const DkmsSettings *settings, const DkmsId *id);
+/** Returns: (transfer full): @name in the tree's own directory .dkms, such as "journal"; @in: (nullable): a file in it
+ */
+char *dkms_layout_own (const DkmsSettings *settings, const char *name, const char *in);
+/** Returns: (transfer full): the file that logs what post_transaction commands print */
+char *dkms_layout_post_log (const DkmsSettings *settings);
