@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Registering a source. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "run/step-private.h"
+
+/* The source tree is root's, unless it was made or named by somebody who may write it. */
+gboolean
+dkms_step_check_may_import (const DkmsRun *run, GError **error)
+{
+  const DkmsSettings *s = run->settings;
+  g_autofree char *shown = dkms_root_host_path (s->root, s->source_tree);
+  g_autofree char *parent = g_path_get_dirname (shown);
+  const char *place = dkms_is_dir_at (AT_FDCWD, shown) ? shown : parent;
+
+  if (geteuid () == 0 || !dkms_root_is_host (s->root) || faccessat (AT_FDCWD, place, W_OK, AT_EACCESS) == 0)
+    return TRUE;
+  return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, shown,
+                    "Run it with sudo, or name trees of your own with --dkmstree and --sourcetree.",
+                    "Cannot copy the source to %s: %s", shown, g_strerror (errno));
+}
+
+/* A package's files are not overwritten unless that is asked for, and never silently. */
+static gboolean
+check_owner (const DkmsRun *run, const DkmsStep *step, const char *source, GError **error)
+{
+  const DkmsSettings *s = run->settings;
+  g_autofree char *conf = g_build_filename (source, "dkms.conf", NULL);
+  g_autofree char *shown = dkms_root_host_path (s->root, source);
+  g_autofree char *package = dkms_distro_package (s->distro, s->root, conf);
+
+  if (package != NULL && !run->request->force)
+    return dkms_fail (error, DKMS_ERROR_ARCHIVE_ADDED, shown,
+                      "Remove that package, give your source another version, or use --force to replace its files.",
+                      "%s belongs to the package %s: %s", shown, package, run->facts->differs);
+  if (package != NULL)
+    dkms_ui_warn (run->ui, "%s belongs to the package %s; its files are replaced because of --force.", shown, package);
+  else if (!step->again)
+    dkms_ui_warn (run->ui, "%s exists already: %s.", shown, run->facts->differs);
+  return TRUE;
+}
+
+/* Copies the source that is given to its place, unless the same one is there. */
+static gboolean
+import_source (const DkmsRun *run, const DkmsStep *step, const char *source, GError **error)
+{
+  if (run->facts->source_state == DKMS_SOURCE_SAME)
+    return TRUE;
+  return dkms_step_check_may_import (run, error)
+         && (run->facts->source_state != DKMS_SOURCE_OTHER || check_owner (run, step, source, error))
+         && dkms_tree_import (run->settings, run->ui, run->facts->source, &run->facts->source_seen, step->id,
+                              step->again, error);
+}
+
+/* After a replacement, for those who have it installed elsewhere. */
+static void
+tell_stale (const DkmsRun *run, const DkmsStep *step)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->id->module, step->id->version, &error);
+  const DkmsVersion *v = state != NULL ? dkms_state_find (state, step->id) : NULL;
+  g_autoptr (GString) kernels = g_string_new (NULL);
+
+  for (guint i = 0; v != NULL && i < v->builds->len; i++)
+    {
+      const DkmsBuild *build = v->builds->pdata[i];
+      gboolean follows = run->request->goal != DKMS_GOAL_REGISTERED
+                         && dkms_targets_contain (run->facts->targets, build->kernel, build->arch);
+      if (build->stale && !follows)
+        g_string_append_printf (kernels, " %s", build->kernel);
+    }
+  if (error != NULL)
+    dkms_ui_warn (run->ui, "%s. There may be builds of %s/%s from the earlier source.", error->message,
+                  step->id->module, step->id->version);
+  if (kernels->len > 0)
+    dkms_ui_line (run->ui, "Still built from the earlier source for:%s", kernels->str);
+}
+
+/* Only when a module is added, by whoever can still correct its dkms.conf. */
+static void
+tell_misspelt (const DkmsRun *run, const char *source)
+{
+  g_autofree char *path = g_strconcat (source, "/dkms.conf", NULL);
+  g_autofree char *shown = dkms_root_host_path (run->settings->root, path);
+  g_autofree char *text = dkms_root_read (run->settings->root, path, 1 << 20, NULL, NULL);
+  g_autoptr (GPtrArray) remarks = text != NULL ? dkms_recipe_misspelt (shown, text) : NULL;
+
+  for (guint i = 0; remarks != NULL && i < remarks->len; i++)
+    dkms_ui_warn (run->ui, "%s", (const char *)remarks->pdata[i]);
+}
+
+gboolean
+dkms_step_add (DkmsRun *run, const DkmsStep *step, GError **error)
+{
+  const DkmsSettings *s = run->settings;
+  const DkmsTarget *target = run->facts->targets->pdata[0];
+  g_autofree char *source = g_strdup_printf ("%s/%s-%s", s->source_tree, step->id->module, step->id->version);
+  g_autofree char *shown = dkms_root_host_path (s->root, source);
+  const DkmsRecipe *recipe;
+  int status;
+
+  if (run->facts->source != NULL && !run->facts->loads && !import_source (run, step, source, error))
+    return FALSE;
+  g_autofree char *stub = dkms_layout_source (s, step->id, "dkms.conf");
+  if (!dkms_root_is_dir (s->root, source) && !dkms_root_is_file (s->root, stub))
+    return dkms_fail (error, DKMS_ERROR_NO_SOURCE, shown,
+                      "Unpack the source there, or name its directory: dkms add <directory>",
+                      "The source directory %s does not exist", shown);
+  dkms_step_want_recipes (run);
+  const DkmsId id = { step->id->module, step->id->version, target->kernel, target->arch };
+  recipe = dkms_world_valid_recipe (run->world, &id, TRUE, error);
+  if (recipe == NULL)
+    return FALSE;
+  if (g_strcmp0 (recipe->name, step->id->module) != 0 || g_strcmp0 (recipe->version, step->id->version) != 0)
+    dkms_ui_warn (run->ui, "%s says it is %s/%s; it is added as %s/%s.", recipe->path, recipe->name, recipe->version,
+                  step->id->module, step->id->version);
+  tell_misspelt (run, source);
+  if (!dkms_tree_register (s, run->ui, step->id, error))
+    return FALSE;
+  dkms_ui_line (run->ui, "%s %s/%s, source in %s", step->again ? "Replaced" : "Added", step->id->module,
+                step->id->version, source);
+  if (step->again)
+    tell_stale (run, step);
+
+  DkmsJob job = { .settings = s,
+                  .ui = run->ui,
+                  .id = *step->id,
+                  .recipe = recipe,
+                  .work = run->work,
+                  .lends_all = TRUE, /* all other steps of the plan come after this one */
+                  .kernel = dkms_world_kernel (run->world, target->kernel, target->arch).kernel };
+  status = dkms_script_run (&job, DKMS_SCRIPT_POST_ADD);
+  if (status != 0 && run->request->goal == DKMS_GOAL_REGISTERED)
+    return dkms_fail_script (error, status, NULL, "The module stays added.",
+                             "POST_ADD of %s/%s ended with exit status %d", step->id->module, step->id->version,
+                             status);
+  return TRUE;
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A build: what is checked before it, here; the build itself, in a worker. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/unread.h"
+#include "base/walk.h"
+#include "build/build.h"
+#include "conf/sandbox.h"
+#include "kernel/arch.h"
+#include "run/step-private.h"
+
+static gboolean
+check_depends (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GError **error)
+{
+  char *const *names = recipe->depends;
+  g_autoptr (GString) missing = g_string_new (NULL);
+
+  for (char *const *name = names; *name != NULL; name++)
+    {
+      g_autoptr (DkmsState) state = dkms_state_read (run->settings, *name, NULL, error);
+      if (state == NULL)
+        return FALSE;
+      if (dkms_state_installed (state, &(DkmsId){ *name, NULL, step->id->kernel, step->id->arch }) == NULL)
+        g_string_append_printf (missing, " %s", *name);
+    }
+  if (missing->len == 0)
+    return TRUE;
+  if (!run->request->force)
+    return dkms_fail (error, DKMS_ERROR_DEPENDS, recipe->path, "Install them for that kernel first, or use --force.",
+                      "%s/%s needs modules that are not installed for kernel %s:%s", step->id->module,
+                      step->id->version, step->id->kernel, missing->str);
+  dkms_ui_warn (run->ui, "%s/%s needs modules that are not installed:%s; going on because of --force.",
+                step->id->module, step->id->version, missing->str);
+  return TRUE;
+}
+
+/* The kernel is misspelt, or not there: @shown is where it would be. */
+static gboolean
+fail_no_kernel (const DkmsRun *run, const DkmsKernel *kernel, const char *shown, GError **error)
+{
+  g_autoptr (GPtrArray) names = dkms_kernel_list (run->settings->root, run->settings->install_tree, TRUE);
+  g_autoptr (GString) advice = g_string_new ("Kernels with headers:");
+
+  for (guint i = 0; i < names->len; i++)
+    g_string_append_printf (advice, "%s %s", i > 0 ? "," : "", (char *)names->pdata[i]);
+  g_string_append (advice, names->len > 0 ? "." : " none.");
+  return dkms_fail (error, DKMS_ERROR_NO_HEADERS, kernel->source_dir, advice->str,
+                    "Kernel %s is not installed: %s does not exist", kernel->release, shown);
+}
+
+gboolean
+dkms_step_check_headers (const DkmsRun *run, const DkmsKernel *kernel, GError **error)
+{
+  const DkmsSettings *s = run->settings;
+  g_autofree char *shown = dkms_root_host_path (s->root, kernel->dir);
+  g_autofree char *package = NULL;
+  g_autofree char *advice = NULL;
+
+  if (dkms_kernel_has_headers (kernel, s->root))
+    return TRUE;
+  if (s->kernelsourcedir == NULL && !dkms_root_is_dir (s->root, kernel->dir))
+    return fail_no_kernel (run, kernel, shown, error);
+  package = dkms_distro_headers_package (s->distro, kernel->release);
+  advice = g_strdup_printf ("Install %s, or name the directory with --kernelsourcedir.", package);
+  return dkms_fail (error, DKMS_ERROR_NO_HEADERS, kernel->source_dir, advice,
+                    "The headers of kernel %s are missing: %s/include does not exist", kernel->release,
+                    kernel->source_dir);
+}
+
+/* Decided once per kernel; in an autoinstall the first build does it for all. */
+static const DkmsSigner *
+signer_for (DkmsRun *run, const DkmsStep *step)
+{
+  g_autofree char *key = g_strconcat (step->id->kernel, "/", step->id->arch, NULL);
+  DkmsSigner *signer = g_hash_table_lookup (run->signers, key);
+
+  if (signer == NULL)
+    {
+      DkmsKernelFacts facts = dkms_world_kernel (run->world, step->id->kernel, step->id->arch);
+      signer = dkms_signer_new (run->settings, run->ui, facts.kernel, facts.config);
+      dkms_ui_line (run->ui, "%s", "");
+      g_hash_table_insert (run->signers, g_steal_pointer (&key), signer);
+    }
+  return signer;
+}
+
+static gboolean
+check_build (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, const DkmsKernelFacts *facts, GError **error)
+{
+  g_autofree char *source = dkms_layout_source (run->settings, step->id, NULL);
+  g_auto (DkmsFd) fd = -1;
+  g_autoptr (GPtrArray) names = NULL;
+  guint visible = 0;
+
+  if (dkms_recipe_excluded (recipe, facts->kernel, facts->config))
+    return dkms_fail (error, DKMS_ERROR_EXCLUDED, recipe->path, NULL,
+                      "%s/%s is not for kernel %s (%s): BUILD_EXCLUSIVE_* in %s excludes it", step->id->module,
+                      step->id->version, step->id->kernel, step->id->arch, recipe->path);
+  fd = dkms_root_open_dir (run->settings->root, source, FALSE, error);
+  names = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
+  if (names == NULL)
+    return FALSE;
+  for (guint i = 0; i < names->len; i++)
+    visible += *(const char *)names->pdata[i] != '.';
+  if (visible < 2)
+    return dkms_fail (error, DKMS_ERROR_EMPTY_SOURCE, source, "Unpack the source beside its dkms.conf.",
+                      "The source directory of %s/%s holds no source", step->id->module, step->id->version);
+  if (!dkms_step_check_headers (run, facts->kernel, error))
+    return FALSE;
+  (void)signer_for (run, step); /* says what it found before anything else is looked at */
+  return check_depends (run, step, recipe, error);
+}
+
+/* The versions of the modules that this one depends on, as installed now; only for those that want it. */
+static gboolean
+find_versions_seen (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GHashTable **result,
+                    GError **error)
+{
+  char *const *names = recipe->depends;
+  g_autoptr (GHashTable) seen = NULL;
+
+  *result = NULL;
+  if (!recipe->rebuilds_with_depends)
+    return TRUE;
+  seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  for (char *const *name = names; *name != NULL; name++)
+    {
+      g_autoptr (DkmsState) state = dkms_state_read (run->settings, *name, NULL, error);
+      if (state == NULL)
+        return FALSE;
+      const DkmsVersion *v = dkms_state_installed (state, &(DkmsId){ *name, NULL, step->id->kernel, step->id->arch });
+      if (v != NULL)
+        g_hash_table_insert (seen, g_strdup (*name), g_strdup (v->version));
+    }
+  *result = g_steal_pointer (&seen);
+  return TRUE;
+}
+
+/* ---- a build: prepared here, done in a worker ---- */
+
+gboolean
+dkms_step_is_confined (DkmsRun *run, const DkmsStep *step, GError **error)
+{
+  const DkmsConfinement confinement = { .settings = run->settings };
+  DkmsSandboxMode mode;
+
+  if (!dkms_world_sandbox (run->world, step->id, &mode, error) || mode == DKMS_SANDBOX_OFF)
+    return FALSE;
+  if (!run->sandbox_asked)
+    {
+      if (!dkms_sandbox_missing (&confinement, &run->sandbox_missing, error))
+        return FALSE;
+      run->sandbox_asked = TRUE;
+      if (run->sandbox_missing != NULL && mode == DKMS_SANDBOX_AUTO)
+        dkms_ui_warn (run->ui, "Builds run without a sandbox here (%s).", run->sandbox_missing);
+    }
+  if (run->sandbox_missing != NULL && mode == DKMS_SANDBOX_STRICT)
+    return dkms_root_is_host (run->settings->root)
+               ? dkms_fail (error, DKMS_ERROR_SANDBOX, NULL, "sandbox=auto builds without it where it cannot be had.",
+                            "sandbox=strict, and %s/%s cannot be confined here (%s)", step->id->module,
+                            step->id->version, run->sandbox_missing)
+               : dkms_fail (error, DKMS_ERROR_SANDBOX, NULL,
+                            "If you trust that system, write sandbox=off to /etc/dkms/framework.conf of this machine.",
+                            "%s/%s of %s cannot be confined here (%s)", step->id->module, step->id->version,
+                            run->settings->root->host_path, run->sandbox_missing);
+  return run->sandbox_missing == NULL;
+}
+
+/* How the build gets its jobs: its own number when it is alone, else from the slots that all builds share. */
+static void
+give_jobs (const DkmsRun *run, DkmsBuildWork *work)
+{
+  g_autofree char *others = dkms_makeflags_without_jobs (g_getenv ("MAKEFLAGS"));
+  const char *shared = run->jobserver != NULL ? dkms_jobserver_flags (run->jobserver) : "";
+
+  work->keep = g_array_new (FALSE, FALSE, sizeof (int));
+  if (*shared != '\0')
+    dkms_jobserver_keep (run->jobserver, work->keep);
+  work->make_flags = g_strconcat (others, *others != '\0' && *shared != '\0' ? " " : "", shared, NULL);
+  work->job.make_flags = work->make_flags;
+  work->job.make_jobs = *shared != '\0' ? NULL : run->settings->jobs;
+  work->job.keep = work->keep;
+}
+
+/* A build for a name that no `uname -m` prints is one that no kernel will find in the tree. */
+static void
+warn_of_arch (const DkmsRun *run, const DkmsStep *step, const char *config)
+{
+  const char *name = dkms_arch_of_alias (step->id->arch);
+  DkmsArch arch;
+
+  if (dkms_arch_of_config (config, &arch))
+    name = dkms_arch_is_named (&arch, step->id->arch) ? NULL : arch.name;
+  if (name != NULL && dkms_world_tell_once (run->world, step->id->kernel, step->id->arch))
+    dkms_ui_warn (run->ui,
+                  "The architecture of kernel %s is called %s; what is built for \"%s\" is kept apart from it.\n"
+                  "Use -a %s, or leave out -a.",
+                  step->id->kernel, name, step->id->arch, name);
+}
+
+/* What is built replaces all that is in its place, which therefore must be a directory of the tree and nothing that a
+ * link leads to. */
+static gboolean
+check_place (const DkmsRun *run, const DkmsStep *step, GError **error)
+{
+  g_autofree char *dir = dkms_layout_version (run->settings, step->id, NULL);
+  g_autofree char *place = g_build_filename (dir, step->id->kernel, NULL);
+  g_auto (DkmsFd) fd = dkms_root_openat (run->settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+
+  return fd < 0 || !dkms_is_link_at (fd, step->id->kernel)
+         || dkms_fail (error, DKMS_ERROR_STALE_BUILD_DIR, place, "Delete the link, then try again.",
+                       "%s is a symbolic link, and nothing is built into what it leads to", place);
+}
+
+gboolean
+dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, gboolean needed, GError **error)
+{
+  g_autoptr (DkmsBuildWork) work = g_new0 (DkmsBuildWork, 1);
+  g_autofree char *base = dkms_layout_build (run->settings, step->id, NULL);
+  g_autoptr (GError) local = NULL;
+  g_auto (DkmsMeanwhile) now = { 0 };
+  const DkmsRecipe *recipe;
+  DkmsKernelFacts facts;
+  gboolean confined;
+
+  *result = NULL;
+  if (!dkms_step_look_again (run, step, &now, error))
+    return FALSE;
+  if (!now.added)
+    return dkms_step_skip_removed (step, error);
+  if (now.built && !step->again && !needed)
+    return TRUE; /* somebody else did it while we waited */
+  if (!check_place (run, step, error))
+    return FALSE;
+  if (!now.built && dkms_root_is_dir (run->settings->root, base) && !run->request->force
+      && !dkms_request_is_about_many (run->request))
+    return dkms_fail (error, DKMS_ERROR_STALE_BUILD_DIR, base, "To replace it, use 'dkms build --force'.",
+                      "%s exists and is not a complete build", base);
+  recipe = dkms_step_recipe (run, step, TRUE, error);
+  if (recipe == NULL)
+    return FALSE;
+  facts = dkms_world_kernel (run->world, step->id->kernel, step->id->arch);
+  if (!check_build (run, step, recipe, &facts, error))
+    return FALSE;
+  warn_of_arch (run, step, facts.config);
+  confined = dkms_step_is_confined (run, step, &local);
+  if (local != NULL)
+    return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
+  if (step->dependent && step->text != NULL)
+    dkms_ui_line (run->ui, "Rebuilding %s/%s %s", step->id->module, step->id->version, step->text);
+  else if (!run->request->force && dkms_root_is_dir (run->settings->root, base))
+    dkms_ui_line (run->ui, "The build of %s/%s for %s (%s) is incomplete.", step->id->module, step->id->version,
+                  step->id->kernel, step->id->arch);
+  dkms_ui_line (run->ui, "Building %s/%s for %s (%s)", step->id->module, step->id->version, step->id->kernel,
+                step->id->arch);
+  if (now.active && run->request->goal == DKMS_GOAL_BUILT)
+    dkms_ui_line (run->ui, "The installed copy is left alone; 'dkms install --force' replaces it.");
+  (void)dkms_kernel_compression (facts.kernel, run->settings->root); /* found out once, for all workers */
+  work->job = dkms_step_job (run, step, recipe, &work->outputs);
+  work->work = dkms_work_new (run->settings, error);
+  if (work->work == NULL)
+    return FALSE;
+  work->replaced = dkms_record_read (run->settings, step->id);
+  work->job.work = work->work;
+  work->job.confined = confined;
+  work->job.replaced = work->replaced;
+  work->job.signer = signer_for (run, step);
+  work->job.symvers = dkms_world_symvers (run->world, step->id->kernel, step->id->arch);
+  if (!run->request->force && !find_versions_seen (run, step, recipe, &work->job.seen, error))
+    return FALSE;
+  give_jobs (run, work);
+  *result = g_steal_pointer (&work);
+  return TRUE;
+}
+
+gboolean
+dkms_step_prepare_build (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **work, GError **error)
+{
+  if (dkms_step_settle (dkms_step_prepare (run, step, work, FALSE, error), error))
+    return TRUE;
+  g_clear_pointer (work, dkms_build_work_free);
+  return FALSE;
+}
+
+gboolean
+dkms_build_work_do (gpointer data, DkmsUi *ui, GError **error)
+{
+  DkmsBuildWork *self = data;
+
+  self->job.ui = ui;
+  (void)setpriority (PRIO_PROCESS, 0, getpriority (PRIO_PROCESS, 0) + self->nice);
+  return dkms_step_settle (dkms_build (&self->job, error), error);
+}
+
+void
+dkms_build_work_free (DkmsBuildWork *self)
+{
+  if (self == NULL)
+    return;
+  g_clear_pointer (&self->outputs, g_ptr_array_unref);
+  dkms_record_free (self->replaced);
+  dkms_work_free (self->work);
+  g_clear_pointer (&self->job.seen, g_hash_table_unref);
+  g_free (self->make_flags);
+  if (self->keep != NULL)
+    g_array_unref (self->keep);
+  g_free (self);
+}
+
+static gboolean
+add_size (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path, gpointer data,
+          GError **error)
+{
+  if (event == DKMS_WALK_FILE && S_ISREG (st->st_mode) && g_str_has_suffix (name, ".c"))
+    *(goffset *)data += st->st_size;
+  return TRUE;
+}
+
+double
+dkms_step_estimate (DkmsRun *run, const DkmsStep *step)
+{
+  enum { BYTES_PER_SECOND = 60000, CONFIGURE_SECONDS = 60 };
+  guint mark = dkms_unread_mark ();
+  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->id->module, NULL, NULL);
+  g_autofree char *source = dkms_layout_source (run->settings, step->id, NULL);
+  g_auto (DkmsFd) fd = -1;
+  goffset size = 0;
+  double seconds = 0;
+
+  for (guint i = 0; state != NULL && i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      for (guint b = 0; b < v->builds->len; b++)
+        {
+          const DkmsBuild *build = v->builds->pdata[b];
+          const DkmsId id = dkms_build_id (v, build);
+          g_autoptr (DkmsRecord) record = dkms_record_read (run->settings, &id);
+          seconds = MAX (seconds, record != NULL ? record->seconds : 0);
+        }
+    }
+  fd = seconds > 0 ? -1 : dkms_root_openat (run->settings->root, source, O_RDONLY | O_DIRECTORY, 0);
+  if (fd >= 0 && dkms_walk_at (fd, ".", add_size, &size, NULL))
+    /* A configure script is a single long job. */
+    seconds = (double)size / BYTES_PER_SECOND
+              + (dkms_is_file_at (fd, "configure") || dkms_is_file_at (fd, "configure.ac") ? CONFIGURE_SECONDS : 0);
+  else if (seconds <= 0)
+    seconds = 1;
+  dkms_unread_drop (mark); /* it was a guess anyway */
+  return seconds;
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Installing a build, and taking installed modules, builds and registered sources away. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/unread.h"
+#include "build/loadable.h"
+#include "run/step-private.h"
+
+/* The build that was to be installed was taken away by another run while we waited for it. */
+static gboolean
+build_again (DkmsRun *run, const DkmsStep *step, GError **error)
+{
+  g_autoptr (DkmsBuildWork) work = NULL;
+
+  return dkms_step_prepare (run, step, &work, TRUE, error)
+         && (work == NULL || dkms_build_work_do (work, run->ui, error));
+}
+
+/* The script may have called dkms. */
+static gboolean
+look_after_script (const DkmsRun *run, const DkmsStep *step, DkmsMeanwhile *now, GError **error)
+{
+  dkms_meanwhile_clear (now);
+  if (!dkms_step_look_again (run, step, now, error))
+    return FALSE;
+  return (now->added && now->built)
+         || dkms_fail (error, DKMS_ERROR_BUILT_MISSING, NULL, "Correct that script.",
+                       "PRE_INSTALL of %s/%s deleted the build that was to be installed", step->id->module,
+                       step->id->version);
+}
+
+/* Whether this run made the build: then it was judged a moment ago. */
+static gboolean
+was_built_now (const DkmsRun *run, const DkmsStep *step)
+{
+  for (guint i = 0; i < run->plan->steps->len; i++)
+    {
+      const DkmsStep *other = run->plan->steps->pdata[i];
+      if (other->kind == DKMS_STEP_BUILD && run->outcomes[i] == OUTCOME_DONE && dkms_id_equal (other->id, step->id))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* Whether the modules are those that the record was made for. */
+static gboolean
+is_as_recorded (int module_dir, const DkmsRecord *record)
+{
+  for (guint i = 0; i < record->modules->len; i++)
+    {
+      const DkmsRecordModule *module = record->modules->pdata[i];
+      struct stat st;
+
+      if (module->file == NULL || fstatat (module_dir, module->file, &st, 0) < 0)
+        return FALSE;
+      g_autofree char *now = dkms_stat_signature (&st);
+      if (g_strcmp0 (now, module->built_sig) != 0)
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* A build of the reference, or from an archive, is judged before it is installed; of others the judgement is kept. */
+static gboolean
+judge_build (DkmsRun *run, const DkmsStep *step, const DkmsJob *job, GError **error)
+{
+  g_autofree char *base = dkms_job_base (job, NULL);
+  g_autofree char *dir = g_build_filename (base, "module", NULL);
+  g_auto (DkmsFd) fd = dkms_root_openat (run->settings->root, base, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) module_dir = dkms_root_openat (run->settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (DkmsRecord) record = dkms_record_read (run->settings, step->id);
+  g_autoptr (DkmsRecord) files = dkms_record_new ();
+  const char *suffix = dkms_kernel_compression (job->kernel, run->settings->root);
+  gboolean recorded = record != NULL && module_dir >= 0 && is_as_recorded (module_dir, record);
+
+  if (was_built_now (run, step))
+    return TRUE;
+  if (recorded && record->checked)
+    return dkms_loadable_recall (job, record, error);
+  for (guint i = 0; i < job->outputs->len; i++)
+    {
+      const DkmsOutput *output = job->outputs->pdata[i];
+      g_autofree char *file
+          = output->excluded ? NULL : dkms_job_find (run->settings->root, dir, output->dest_name, suffix);
+      if (file != NULL)
+        (void)dkms_record_add (files, output->dest_name, output->dest_location, file);
+    }
+  if (!dkms_loadable_judge_record (job, dir, recorded ? record : files, error))
+    {
+      dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_NOTHING_INSTALLED);
+      return FALSE;
+    }
+  return !recorded || dkms_record_write (record, fd, run->work->fd, error);
+}
+
+/* After the change: what could not be read since does not make it undone, and depmod has to follow. */
+static void
+warn_unread (const DkmsRun *run, const char *what)
+{
+  g_autoptr (GError) unread = NULL;
+
+  if (!dkms_unread_check (&unread))
+    dkms_ui_warn (run->ui, "%s. %s", unread->message, what);
+}
+
+gboolean
+dkms_step_install (DkmsRun *run, const DkmsStep *step, GError **error)
+{
+  g_autoptr (GPtrArray) outputs = NULL;
+  g_auto (DkmsMeanwhile) now = { 0 };
+  const DkmsRecipe *recipe;
+  int status;
+
+  if (!dkms_step_look_again (run, step, &now, error))
+    return FALSE;
+  if (now.active && step->kind == DKMS_STEP_INSTALL && !step->again)
+    return TRUE;
+  if (!now.added)
+    return dkms_step_skip_removed (step, error);
+  if (!now.built && !build_again (run, step, error))
+    return FALSE;
+  recipe = dkms_step_recipe (run, step, TRUE, error);
+  if (recipe == NULL)
+    return FALSE;
+  DkmsJob job = dkms_step_job (run, step, recipe, &outputs);
+  /* An upgrade by rpm installs with force; what it builds has to fit, as ever. */
+  job.force |= run->request->rpm_safe_upgrade && run->request->goal == DKMS_GOAL_INSTALLED;
+  dkms_job_apply_force_list (&job);
+  if (now.active) /* what it replaces is its own */
+    job.force_version_override = TRUE;
+  if (!dkms_root_is_dir (run->settings->root, job.kernel->dir))
+    return dkms_fail (error, DKMS_ERROR_NO_KERNEL, job.kernel->dir,
+                      "Check the release with 'ls' there, or install that kernel.",
+                      "The kernel directory %s does not exist", job.kernel->dir);
+  job.symvers = dkms_world_symvers (run->world, step->id->kernel, step->id->arch);
+  if (!judge_build (run, step, &job, error))
+    return FALSE;
+  status = dkms_script_run (&job, DKMS_SCRIPT_PRE_INSTALL);
+  if (status != 0 && !job.force)
+    return dkms_fail (error, DKMS_ERROR_PRE_INSTALL, NULL, "--force installs in spite of it.",
+                      "PRE_INSTALL of %s/%s ended with exit status %d", step->id->module, step->id->version, status);
+  if (*recipe->scripts[DKMS_SCRIPT_PRE_INSTALL] != '\0' && !look_after_script (run, step, &now, error))
+    return FALSE;
+  if (!dkms_install (&job, now.installed, error))
+    return FALSE;
+  dkms_weak_modules (&job, TRUE);
+  (void)dkms_script_run (&job, DKMS_SCRIPT_POST_INSTALL);
+  warn_unread (run, "The modules are installed all the same.");
+  return TRUE;
+}
+
+/* Once per version. */
+static void
+tell_source_gone (DkmsRun *run, const DkmsStep *step)
+{
+  if (dkms_world_tell_once (run->world, step->id->module, step->id->version))
+    dkms_ui_warn (run->ui, "The source of %s/%s is gone; its scripts are not run.", step->id->module,
+                  step->id->version);
+}
+
+gboolean
+dkms_step_is_doubtful (const DkmsRun *run, const DkmsStep *step)
+{
+  g_autoptr (DkmsRecord) record = NULL;
+
+  if (step->kind != DKMS_STEP_BUILD && !dkms_step_installs (step))
+    return FALSE;
+  record = dkms_record_read (run->settings, step->id);
+  return record != NULL && record->doubts->len > 0;
+}
+
+/* By what the modules of @step are taken away: what was installed is in the record; a build of the reference has none,
+ * then its recipe is asked. Nor may that be there: its files in the tree say what to look for.
+ *
+ * @recorded: (out) (transfer full) (nullable): owns what is returned, if it is not the run's */
+static const DkmsRecipe *
+recipe_to_remove (DkmsRun *run, const DkmsStep *step, gboolean broken, DkmsRecipe **recorded, GError **error)
+{
+  *recorded = dkms_record_recipe (run->settings, step->id);
+  if (*recorded == NULL && !broken)
+    return dkms_step_recipe (run, step, FALSE, error);
+  if (*recorded == NULL)
+    *recorded = dkms_recipe_of_files (run->settings, step->id,
+                                      dkms_world_kernel (run->world, step->id->kernel, step->id->arch).kernel);
+  return *recorded;
+}
+
+gboolean
+dkms_step_uninstall (DkmsRun *run, const DkmsStep *step, GError **error)
+{
+  g_autoptr (DkmsRecipe) recorded = NULL;
+  g_autoptr (GPtrArray) outputs = NULL;
+  const DkmsRecipe *recipe;
+  g_auto (DkmsMeanwhile) now = { 0 };
+
+  if (!dkms_step_look_again (run, step, &now, error))
+    return FALSE;
+  if (!now.active)
+    return TRUE;
+  recipe = recipe_to_remove (run, step, now.broken, &recorded, error);
+  if (recipe == NULL)
+    return FALSE;
+  if (now.broken)
+    tell_source_gone (run, step);
+  if (!dkms_request_clears_kernel (run->request))
+    dkms_ui_line (run->ui, "Uninstalling %s/%s from %s (%s)", step->id->module, step->id->version, step->id->kernel,
+                  step->id->arch);
+  DkmsJob job = dkms_step_job (run, step, recipe, &outputs);
+  job.no_scripts = now.broken;
+  job.lends_all = run->request->goal == DKMS_GOAL_GONE; /* it holds the lock of the module alone */
+  dkms_weak_modules (&job, FALSE);
+  if (!dkms_uninstall (&job, error))
+    return FALSE;
+  warn_unread (run, "The modules are uninstalled all the same.");
+  return TRUE;
+}
+
+/* As if it were taken away first, but its files stay until they are replaced: a kernel is not left without its module
+ * in between. */
+gboolean
+dkms_step_reinstall (DkmsRun *run, const DkmsStep *step, GError **error)
+{
+  g_autoptr (DkmsRecipe) recorded = NULL;
+  g_autoptr (GPtrArray) outputs = NULL;
+  const DkmsRecipe *recipe;
+  g_auto (DkmsMeanwhile) now = { 0 };
+
+  if (!dkms_step_look_again (run, step, &now, error))
+    return FALSE;
+  if (now.active)
+    {
+      recipe = recipe_to_remove (run, step, now.broken, &recorded, error);
+      if (recipe == NULL)
+        return FALSE;
+      DkmsJob job = dkms_step_job (run, step, recipe, &outputs);
+      job.no_scripts = now.broken;
+      dkms_weak_modules (&job, FALSE);
+      (void)dkms_script_run (&job, DKMS_SCRIPT_POST_REMOVE);
+    }
+  return dkms_step_install (run, step, error);
+}
+
+gboolean
+dkms_step_unbuild (DkmsRun *run, const DkmsStep *step, GError **error)
+{
+  g_auto (DkmsMeanwhile) now = { 0 };
+
+  if (!dkms_step_look_again (run, step, &now, error))
+    return FALSE;
+  if (now.built && now.active)
+    {
+      dkms_ui_warn (run->ui, "A script of %s/%s installed it again for %s (%s); it stays.", step->id->module,
+                    step->id->version, step->id->kernel, step->id->arch);
+      return TRUE;
+    }
+  if (dkms_request_clears_kernel (run->request))
+    dkms_ui_note (run->ui, "Removing %s/%s for %s (%s)", step->id->module, step->id->version, step->id->kernel,
+                  step->id->arch);
+  else
+    dkms_ui_line (run->ui, "Deleting the build of %s/%s for %s (%s)", step->id->module, step->id->version,
+                  step->id->kernel, step->id->arch);
+  return dkms_tree_drop_build (run->settings, run->ui, step->id, error);
+}
+
+gboolean
+dkms_step_unregister (DkmsRun *run, const DkmsStep *step, GError **error)
+{
+  g_autofree char *source
+      = g_strdup_printf ("%s/%s-%s", run->settings->source_tree, step->id->module, step->id->version);
+  gboolean gone;
+
+  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->id->module, step->id->version, error);
+  const DkmsVersion *v = state != NULL ? dkms_state_find (state, step->id) : NULL;
+
+  if (state == NULL)
+    return FALSE;
+  if (v == NULL)
+    return TRUE; /* a script of it did that */
+  if (v->broken)
+    tell_source_gone (run, step);
+  if (!dkms_tree_unregister (run->settings, run->ui, step->id, &gone, error))
+    return FALSE;
+  if (gone && dkms_root_is_dir (run->settings->root, source))
+    dkms_ui_line (run->ui, "Removed %s/%s from the tree; its source stays in %s", step->id->module, step->id->version,
+                  source);
+  else if (gone)
+    dkms_ui_line (run->ui, "Removed %s/%s from the tree.", step->id->module, step->id->version);
+  return TRUE;
+}
