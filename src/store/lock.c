@@ -16,6 +16,8 @@
 #include "store/tree.h"
 
 enum { COMMIT_PATIENCE_S = 2, NESTED_PATIENCE_S = 30, MOST_ANCESTORS = 256 };
+/* For a lock whose holder cannot be seen from behind the wall of --root: it may be the run that waits for us. */
+enum { BLIND_PATIENCE_S = 2 };
 /* How often a lock that is held is tried again. Commits are short. */
 enum { COMMIT_RETRY_MS = 5, RETRY_MS = 20 };
 
@@ -234,16 +236,17 @@ check_circle (const DkmsLock *self, const char *name, gint64 since, GError **err
   gboolean waits_for_us;
   pid_t pid = holder_of (self->fd, &waits_for_us);
   g_autofree char *holder = pid > 0 ? describe (pid) : g_strdup ("unknown");
+  int patience = pid == 0 && g_getenv (DKMS_WALL_VARIABLE) != NULL ? BLIND_PATIENCE_S : NESTED_PATIENCE_S;
 
   if (waits_for_us)
     return dkms_fail (error, DKMS_ERROR_IO, self->path, advice,
                       "%s is in use by the dkms that waits for this command (process %s)", subject_of (name), holder);
-  if (!is_nested () || g_get_monotonic_time () - since < (gint64)NESTED_PATIENCE_S * G_USEC_PER_SEC)
+  if (!is_nested () || g_get_monotonic_time () - since < (gint64)patience * G_USEC_PER_SEC)
     return TRUE;
   return dkms_fail (error, DKMS_ERROR_IO, self->path, advice,
                     "%s is in use by another dkms (process %s), for which a command that a script calls does not wait "
                     "longer than %d s",
-                    subject_of (name), holder, NESTED_PATIENCE_S);
+                    subject_of (name), holder, patience);
 }
 
 static gboolean

@@ -13,7 +13,7 @@ import sys
 
 import pytest
 
-from conftest import ARCH, DKMS, K1, K2, Crowd, as_nobody, eventually, family
+from conftest import ARCH, DKMS, K1, K2, Crowd, as_nobody, eventually, family, strace
 
 INSTALLED = [f"foo/1.0, {K1}, {ARCH}: installed"]
 WRITE, POLL = {"x86_64": (1, 7), "aarch64": (64, 73)}.get(os.uname().machine, (-1, -1)) # numbers of system calls
@@ -106,8 +106,7 @@ def test_other_users_can_open_nothing_that_is_locked(root, tmp_path):
                       ["autoinstall", "-k", K1], ["mktarball", "foo/1.0", "-k", K1], ["status"], ["unbuild", "foo/1.0", "-k", K1],
                       ["remove", "foo/1.0", "--all"], ["kernel_prerm", "-k", K1]):
         trace = tmp_path / "trace"
-        subprocess.run(["strace", "-f", "-y", "-o", trace, "-e", "trace=flock,fcntl,mkdirat,fchmod,openat", DKMS, "--root", root.path, *arguments],
-                       capture_output=True, check=True, env=dict(os.environ, LC_ALL="C"))
+        strace("-y", "-o", trace, "-e", "trace=flock,fcntl,mkdirat,fchmod,openat", DKMS, "--root", root.path, *arguments, check=True)
         text = trace.read_text()
         assert not re.search(r"F_(OFD_)?SETLK", text)
         seen |= set(re.findall(r"flock\(\d+<([^>]*)>, ([A-Z_|]*)", text))
@@ -305,7 +304,8 @@ def test_status_reads_again_what_changed_meanwhile(root, tmp_path, who):
     identity = {} if who == "root" else {"user": 65534, "group": 65534, "extra_groups": []}
     command = ["strace", "-o", trace, "-P", root.tree / "z", "-e", "trace=getdents64", "-e", "inject=getdents64:signal=SIGSTOP:when=1", program, "--root",
                root.path, "status"]
-    with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True, cwd="/", **identity) as process:
+    environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")
+    with subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True, cwd="/", env=environment, **identity) as process:
         try:
             eventually(lambda: stopped(process.pid))
             root.ok("add", "a/1.0", timeout=60)
