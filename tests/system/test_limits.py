@@ -79,7 +79,7 @@ def test_inodes(tmp_path):
 def test_output(root, tmp_path):
     log = tmp_path / "log"
     request = tmp_path / "request"
-    request.write_bytes(b"\0".join([b"/", b"3", b"/bin/sh", b"-c", b"yes", b"PATH=/bin:/usr/bin"]) + b"\0")
+    request.write_bytes(b"\0".join([b"/", b"3", b"/bin/sh", b"-c", b"head -c 20000000 /dev/zero; sleep 30", b"PATH=/bin:/usr/bin"]) + b"\0")
     import socket
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     report = tmp_path / "report"
