@@ -21,6 +21,7 @@
 #undef getpwnam
 
 #include "base/near.h"
+#include "base/process.h"
 #include "build/build.h"
 #include "build/loadable.h"
 #include "conf/sandbox.h"
@@ -103,7 +104,7 @@ cpu_max (FuzzInput *input)
 static void
 assert_printable (const char *text)
 {
-  g_autofree char *shown = text != NULL ? dkms_ui_printable (text) : NULL;
+  g_autofree char *shown = text != NULL ? dkms_process_printable (text) : NULL;
 
   for (const guchar *c = (const guchar *)shown; c != NULL && *c != '\0'; c++)
     g_assert ((*c >= 0x20 || *c == '\n' || *c == '\t') && *c != 0x7f && (c[0] != 0xc2 || c[1] < 0x80 || c[1] > 0x9f));
