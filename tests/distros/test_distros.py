@@ -117,7 +117,8 @@ def states(root):
 
 
 def kernels(root):
-    return sorted(path.parent.name for path in (root.path / "lib/modules").glob("*/build"))
+    """The kernels with headers. Their `build` may be an absolute link, which means something inside the root only."""
+    return sorted(path.name for path in (root.path / "lib/modules").iterdir() if (path / "build").is_symlink() or (path / "build").exists())
 
 
 def other_kernel(root):
