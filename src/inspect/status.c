@@ -260,14 +260,20 @@ is_name (const char *word)
   return word != NULL && *word != '\0' && strpbrk (word, "*?[\\") == NULL && dkms_tree_check_name ("", word, NULL);
 }
 
+/* Only a name that can be one is looked up; what can be none is compared with those that are there. */
+static gboolean
+names_one (const DkmsRequest *request)
+{
+  return is_name (request->module) && (request->version == NULL || is_name (request->version));
+}
+
 /* One module, or all that the request selects. @only: (nullable): the one */
 static DkmsState *
 read_selected (const DkmsSettings *settings, const DkmsRequest *request, const char *only, GError **error)
 {
   DkmsState *state;
 
-  /* Only a name that can be one is looked up; what can be none is compared with those that are there. */
-  if (is_name (request->module) && (request->version == NULL || is_name (request->version)))
+  if (names_one (request))
     return dkms_state_read_most (settings, request->module, request->version, error);
   state = dkms_state_read_most (settings, only, NULL, error);
   for (guint i = state != NULL ? state->versions->len : 0; i-- > 0;)
@@ -441,11 +447,10 @@ read_by_module (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *req
 gboolean
 dkms_status (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, GError **error)
 {
-  gboolean one = is_name (request->module) && (request->version == NULL || is_name (request->version));
   g_auto (Answer) answer = { 0 };
 
   answer_init (&answer, request);
-  int done = read_steadily (settings, ui, request, NULL, one ? 0 : WHOLE_TRIES, &answer, error);
+  int done = read_steadily (settings, ui, request, NULL, names_one (request) ? 0 : WHOLE_TRIES, &answer, error);
   if (done < 0 || (done == 0 && !read_by_module (settings, ui, request, &answer, error)))
     return FALSE;
   if (answer.pending)

@@ -291,7 +291,7 @@ lock_module (const DkmsRun *run, GError **error)
   const char *module = run->facts->module;
   gboolean exclusive;
 
-  if (dkms_request_is_about_many (run->request) || module == NULL || *module == '\0')
+  if (!dkms_facts_name_one (run->facts, run->request))
     return TRUE;
   for (;;)
     {

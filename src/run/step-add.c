@@ -98,7 +98,7 @@ dkms_step_add (DkmsRun *run, const DkmsStep *step, GError **error)
 {
   const DkmsSettings *s = run->settings;
   const DkmsTarget *target = run->facts->targets->pdata[0];
-  g_autofree char *source = g_strdup_printf ("%s/%s-%s", s->source_tree, step->id->module, step->id->version);
+  g_autofree char *source = dkms_layout_unpacked (s, step->id);
   g_autofree char *shown = dkms_root_host_path (s->root, source);
   const DkmsRecipe *recipe;
   int status;

@@ -242,7 +242,7 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
       && !dkms_request_is_about_many (run->request))
     return dkms_fail (error, DKMS_ERROR_STALE_BUILD_DIR, base, "To replace it, use 'dkms build --force'.",
                       "%s exists and is not a complete build", base);
-  recipe = dkms_step_recipe (run, step, TRUE, error);
+  recipe = dkms_world_valid_recipe (run->world, step->id, TRUE, error);
   if (recipe == NULL)
     return FALSE;
   facts = dkms_world_kernel (run->world, step->id->kernel, step->id->arch);

@@ -124,7 +124,7 @@ dkms_step_install (DkmsRun *run, const DkmsStep *step, GError **error)
     return dkms_step_skip_removed (step, error);
   if (!now.built && !build_again (run, step, error))
     return FALSE;
-  recipe = dkms_step_recipe (run, step, TRUE, error);
+  recipe = dkms_world_valid_recipe (run->world, step->id, TRUE, error);
   if (recipe == NULL)
     return FALSE;
   DkmsJob job = dkms_step_job (run, step, recipe, &outputs);
@@ -183,15 +183,16 @@ recipe_to_remove (DkmsRun *run, const DkmsStep *step, gboolean broken, DkmsRecip
 {
   *recorded = dkms_record_recipe (run->settings, step->id);
   if (*recorded == NULL && !broken)
-    return dkms_step_recipe (run, step, FALSE, error);
+    return dkms_world_valid_recipe (run->world, step->id, FALSE, error);
   if (*recorded == NULL)
     *recorded = dkms_recipe_of_files (run->settings, step->id,
                                       dkms_world_kernel (run->world, step->id->kernel, step->id->arch).kernel);
   return *recorded;
 }
 
-gboolean
-dkms_step_uninstall (DkmsRun *run, const DkmsStep *step, GError **error)
+/* @stays: the files stay until an install replaces them: a kernel is not left without its module in between */
+static gboolean
+take_away (DkmsRun *run, const DkmsStep *step, gboolean stays, GError **error)
 {
   g_autoptr (DkmsRecipe) recorded = NULL;
   g_autoptr (GPtrArray) outputs = NULL;
@@ -207,42 +208,34 @@ dkms_step_uninstall (DkmsRun *run, const DkmsStep *step, GError **error)
     return FALSE;
   if (now.broken)
     tell_source_gone (run, step);
-  if (!dkms_request_clears_kernel (run->request))
+  if (!stays && !dkms_request_clears_kernel (run->request))
     dkms_ui_line (run->ui, "Uninstalling %s/%s from %s (%s)", step->id->module, step->id->version, step->id->kernel,
                   step->id->arch);
   DkmsJob job = dkms_step_job (run, step, recipe, &outputs);
   job.no_scripts = now.broken;
   job.lends_all = run->request->goal == DKMS_GOAL_GONE; /* it holds the lock of the module alone */
   dkms_weak_modules (&job, FALSE);
+  if (stays)
+    {
+      (void)dkms_script_run (&job, DKMS_SCRIPT_POST_REMOVE);
+      return TRUE;
+    }
   if (!dkms_uninstall (&job, error))
     return FALSE;
   warn_unread (run, "The modules are uninstalled all the same.");
   return TRUE;
 }
 
-/* As if it were taken away first, but its files stay until they are replaced: a kernel is not left without its module
- * in between. */
+gboolean
+dkms_step_uninstall (DkmsRun *run, const DkmsStep *step, GError **error)
+{
+  return take_away (run, step, FALSE, error);
+}
+
 gboolean
 dkms_step_reinstall (DkmsRun *run, const DkmsStep *step, GError **error)
 {
-  g_autoptr (DkmsRecipe) recorded = NULL;
-  g_autoptr (GPtrArray) outputs = NULL;
-  const DkmsRecipe *recipe;
-  g_auto (DkmsMeanwhile) now = { 0 };
-
-  if (!dkms_step_look_again (run, step, &now, error))
-    return FALSE;
-  if (now.active)
-    {
-      recipe = recipe_to_remove (run, step, now.broken, &recorded, error);
-      if (recipe == NULL)
-        return FALSE;
-      DkmsJob job = dkms_step_job (run, step, recipe, &outputs);
-      job.no_scripts = now.broken;
-      dkms_weak_modules (&job, FALSE);
-      (void)dkms_script_run (&job, DKMS_SCRIPT_POST_REMOVE);
-    }
-  return dkms_step_install (run, step, error);
+  return take_away (run, step, TRUE, error) && dkms_step_install (run, step, error);
 }
 
 gboolean
@@ -270,8 +263,7 @@ dkms_step_unbuild (DkmsRun *run, const DkmsStep *step, GError **error)
 gboolean
 dkms_step_unregister (DkmsRun *run, const DkmsStep *step, GError **error)
 {
-  g_autofree char *source
-      = g_strdup_printf ("%s/%s-%s", run->settings->source_tree, step->id->module, step->id->version);
+  g_autofree char *source = dkms_layout_unpacked (run->settings, step->id);
   gboolean gone;
 
   g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->id->module, step->id->version, error);

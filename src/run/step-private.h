@@ -21,8 +21,6 @@ gboolean dkms_step_look_again (const DkmsRun *run, const DkmsStep *step, DkmsMea
 gboolean dkms_step_skip_removed (const DkmsStep *step, GError **error);
 /** Returns: what build/ and install/ work on; @outputs: (out) (transfer full) (nullable): what it makes */
 DkmsJob dkms_step_job (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GPtrArray **outputs);
-/** As dkms_world_valid_recipe(), for the build that @step is about. */
-const DkmsRecipe *dkms_step_recipe (DkmsRun *run, const DkmsStep *step, gboolean strict, GError **error);
 /** Returns: @ok; FALSE with an error if what the step went by could not be read (base/unread.h) */
 gboolean dkms_step_settle (gboolean ok, GError **error);
 

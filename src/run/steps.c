@@ -25,12 +25,6 @@ dkms_step_job (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GPt
                     .force_version_override = run->request->force_version_override };
 }
 
-const DkmsRecipe *
-dkms_step_recipe (DkmsRun *run, const DkmsStep *step, gboolean strict, GError **error)
-{
-  return dkms_world_valid_recipe (run->world, step->id, strict, error);
-}
-
 void
 dkms_step_want_recipes (DkmsRun *run)
 {

@@ -16,7 +16,7 @@ typedef enum {
  * @given: a source directory of the host
  * @differs: (out) (nullable): "a.c differs", "a.c, b.c and 7 more differ"; NULL unless the state is DKMS_SOURCE_OTHER
  *
- * Compares it with what is registered as @module/@version or, if that is not, with what lies in the source tree under
+ * Compares it with what is registered as @id or, if that is not, with what lies in the source tree under
  * that name. Files of version control count for nothing.
  */
 DkmsSourceState dkms_source_compare (const DkmsSettings *settings, const char *given, const DkmsId *id, char **differs);

@@ -187,8 +187,7 @@ static gboolean
 load_sources (const Load *load, GError **error)
 {
   const DkmsTarball *self = load->tarball;
-  g_autofree char *target
-      = g_strdup_printf ("%s/%s-%s", self->settings->source_tree, load->id->module, load->id->version);
+  g_autofree char *target = dkms_layout_unpacked (self->settings, load->id);
   g_autofree char *host = dkms_root_resolved (self->settings->root, target);
 
   if (dkms_root_is_dir (self->settings->root, target) && !self->settings->force)
@@ -206,8 +205,7 @@ static gboolean
 load_stub (const Load *load, GError **error)
 {
   const DkmsTarball *self = load->tarball;
-  g_autofree char *sources
-      = g_strdup_printf ("%s/%s-%s", self->settings->source_tree, load->id->module, load->id->version);
+  g_autofree char *sources = dkms_layout_unpacked (self->settings, load->id);
   g_autofree char *target = dkms_layout_source (self->settings, load->id, NULL);
   g_autofree char *staged = g_build_filename (self->work->path, "version/source", NULL);
   g_autofree char *conf = g_build_filename (self->tree, "dkms.conf", NULL);

@@ -21,6 +21,12 @@ dkms_layout_source (const DkmsSettings *settings, const DkmsId *id, const char *
 }
 
 char *
+dkms_layout_unpacked (const DkmsSettings *settings, const DkmsId *id)
+{
+  return g_strdup_printf ("%s/%s-%s", settings->source_tree, id->module, id->version);
+}
+
+char *
 dkms_layout_build (const DkmsSettings *settings, const DkmsId *id, const char *name)
 {
   return g_build_filename (settings->dkms_tree, id->module, id->version, id->kernel, id->arch, name, NULL);

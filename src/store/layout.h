@@ -25,6 +25,8 @@ char *dkms_layout_module (const DkmsSettings *settings, const DkmsId *id);
 char *dkms_layout_version (const DkmsSettings *settings, const DkmsId *id, const char *name);
 /** Returns: (transfer full): <m>/<v>/source, or @name (nullable) in it */
 char *dkms_layout_source (const DkmsSettings *settings, const DkmsId *id, const char *name);
+/** Returns: (transfer full): <source_tree>/<m>-<v>, where the source of a version lies, or is to lie */
+char *dkms_layout_unpacked (const DkmsSettings *settings, const DkmsId *id);
 /** Returns: (transfer full): <m>/<v>/<k>/<a>, or @name (nullable) in it, such as "log/make.log" */
 char *dkms_layout_build (const DkmsSettings *settings, const DkmsId *id, const char *name);
 /** Returns: (transfer full): the link to the build that is installed */

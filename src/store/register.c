@@ -120,17 +120,11 @@ dkms_tree_check_writable (const DkmsSettings *settings, GError **error)
                     "Cannot write to the tree %s: %s", shown, local != NULL ? local->message : g_strerror (errno));
 }
 
-static char *
-source_dir (const DkmsSettings *settings, const DkmsId *id)
-{
-  return g_strdup_printf ("%s/%s-%s", settings->source_tree, id->module, id->version);
-}
-
 gboolean
 dkms_tree_stage_source (const DkmsSettings *settings, DkmsTransaction *tx, const DkmsWork *work, const char *host_dir,
                         const struct stat *seen, const DkmsId *id, GError **error)
 {
-  g_autofree char *target = source_dir (settings, id);
+  g_autofree char *target = dkms_layout_unpacked (settings, id);
   g_autofree char *name = g_path_get_basename (target);
   g_autofree char *staged = dkms_work_beside (work, settings->source_tree);
   g_autofree char *beside = g_path_get_basename (staged);
@@ -192,7 +186,7 @@ dkms_tree_stage_version (const DkmsSettings *settings, DkmsTransaction *tx, cons
                          gboolean stub, GError **error)
 {
   g_autofree char *dir = dkms_layout_version (settings, id, NULL);
-  g_autofree char *target = source_dir (settings, id);
+  g_autofree char *target = dkms_layout_unpacked (settings, id);
   g_autofree char *made = g_build_filename (work->path, "version", NULL);
   g_autofree char *made_build = g_build_filename (made, "build", NULL);
   g_autofree char *made_link = g_build_filename (made, "source", NULL);
@@ -221,7 +215,7 @@ dkms_tree_stage_version (const DkmsSettings *settings, DkmsTransaction *tx, cons
 gboolean
 dkms_tree_register (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id, GError **error)
 {
-  g_autofree char *target = source_dir (settings, id);
+  g_autofree char *target = dkms_layout_unpacked (settings, id);
   g_autofree char *conf = dkms_layout_source (settings, id, "dkms.conf");
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (settings);
   g_autoptr (DkmsWork) work = dkms_work_new (settings, error);

@@ -50,6 +50,12 @@ dkms_facts_free (DkmsFacts *self)
   g_free (self);
 }
 
+gboolean
+dkms_facts_name_one (const DkmsFacts *self, const DkmsRequest *request)
+{
+  return !dkms_request_is_about_many (request) && self->module != NULL && *self->module != '\0';
+}
+
 /* ---- a source that is given ---- */
 
 gboolean
@@ -125,7 +131,7 @@ static gboolean
 examine_builds (const Gathering *g, GError **error)
 {
   const DkmsFacts *facts = g->facts;
-  gboolean many = dkms_request_is_about_many (g->request) || facts->module == NULL || *facts->module == '\0';
+  gboolean one = dkms_facts_name_one (facts, g->request);
 
   for (guint t = 0; t < facts->targets->len; t++)
     {
@@ -140,7 +146,7 @@ examine_builds (const Gathering *g, GError **error)
           DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
 
           if (build == NULL || v->broken
-              || (!many && (strcmp (v->module, facts->module) != 0 || g_strcmp0 (v->version, facts->version) != 0)))
+              || (one && (strcmp (v->module, facts->module) != 0 || g_strcmp0 (v->version, facts->version) != 0)))
             continue;
           dkms_build_examine (g->settings, v, build, index);
           /* DKMS_SELECT_LATEST asks when it has read the recipes. */

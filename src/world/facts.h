@@ -29,6 +29,8 @@ DkmsFacts *dkms_facts_new (const DkmsRequest *request);
 void dkms_facts_free (DkmsFacts *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsFacts, dkms_facts_free)
 
+/** Returns: whether @self is about one module that is named; otherwise it is about whatever modules there are */
+gboolean dkms_facts_name_one (const DkmsFacts *self, const DkmsRequest *request);
 /** Fills module and version from the dkms.conf in source, if a source is given. @strict: as dkms_world_valid_recipe()
  */
 gboolean dkms_facts_identify (DkmsFacts *self, DkmsWorld *world, gboolean strict,

@@ -242,22 +242,21 @@ dkms_world_sandbox (DkmsWorld *self, const DkmsId *id, DkmsSandboxMode *mode, GE
   return TRUE;
 }
 
+/* Where the dkms.conf is: in the registered source, or where that would be registered from. */
 static char *
-conf_path (const DkmsSettings *s, const DkmsId *id)
+conf_dir (const DkmsSettings *s, const DkmsId *id)
 {
   g_autofree char *link = dkms_layout_source (s, id, NULL);
 
-  if (dkms_root_is_dir (s->root, link))
-    return g_build_filename (link, "dkms.conf", NULL);
-  return g_strdup_printf ("%s/%s-%s/dkms.conf", s->source_tree, id->module, id->version);
+  return dkms_root_is_dir (s->root, link) ? g_steal_pointer (&link) : dkms_layout_unpacked (s, id);
 }
 
 void
 dkms_world_want (DkmsWorld *self, const DkmsId *id)
 {
   const DkmsSettings *s = self->settings;
-  g_autofree char *path = conf_path (s, id);
-  g_autofree char *dir = g_path_get_dirname (path);
+  g_autofree char *dir = conf_dir (s, id);
+  g_autofree char *path = g_build_filename (dir, "dkms.conf", NULL);
   DkmsQuery *query;
   Reading *reading;
 

@@ -49,7 +49,7 @@ assert_path (char *path, const char *expected)
 static void
 test_layout (void)
 {
-  const DkmsSettings settings = { .dkms_tree = (char *)"/tree" };
+  const DkmsSettings settings = { .dkms_tree = (char *)"/tree", .source_tree = (char *)"/src" };
   const DkmsSettings *s = &settings;
 
   assert_path (dkms_layout_module (s, &build), "/tree/m");
@@ -59,6 +59,7 @@ test_layout (void)
   assert_path (dkms_layout_source (s, &version, "dkms.conf"), "/tree/m/1/source/dkms.conf");
   assert_path (dkms_layout_build (s, &build, NULL), "/tree/m/1/k/a");
   assert_path (dkms_layout_build (s, &build, "log/make.log"), "/tree/m/1/k/a/log/make.log");
+  assert_path (dkms_layout_unpacked (s, &build), "/src/m-1");
   assert_path (dkms_layout_link (s, &build), "/tree/m/kernel-k-a");
   assert_path (dkms_layout_originals (s, &build), "/tree/m/original_module/k/a");
   assert_path (dkms_layout_logs (s, &build), "/tree/.dkms/logs/m/1/k/a");
