@@ -76,41 +76,6 @@ int dkms_area_exec (DkmsWorkArea *area, const char *const *argv, int output_fd, 
 int dkms_log_step (DkmsWorkArea *area, const char *title, const char *command_line,
                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/**
- * dkms_first_error:
- * @log: text of a make.log
- *
- * Returns: (transfer full) (nullable): the line of its last section that says why the build failed: the first message
- *   of a compiler, linker, modpost, make or another tool that is no mere consequence. Nothing in it controls a terminal
- */
-char *dkms_first_error (const char *log);
-/** Returns: (transfer full) (nullable): up to five of the last lines of the last section, for when there is no first
- * error; NULL when it printed nothing */
-char *dkms_log_tail (const char *log);
-
-/* What a line of a log is about, where confinement may be the reason. */
-typedef enum {
-  DKMS_CAUSE_NONE,
-  DKMS_CAUSE_NETWORK,
-  DKMS_CAUSE_READ_ONLY,
-  DKMS_CAUSE_OWNER,     /* changing the owner of a file */
-  DKMS_CAUSE_ADDRESSES, /* of the kernel's symbols */
-  DKMS_CAUSE_RIGHTS,    /* of root */
-  DKMS_CAUSE_DENIED,    /* access to a file */
-  DKMS_CAUSE_ABSENT     /* a file or a command */
-} DkmsCause;
-
-/** Returns: what @line is about */
-DkmsCause dkms_cause_of (const char *line);
-/** Returns: (transfer none) (nullable): the first command in @text that fetches something over the network */
-const char *dkms_downloader_in (const char *text);
-/** Returns: (transfer full): the absolute paths in @line, NULL-terminated */
-char **dkms_line_paths (const char *line);
-/** Returns: whether @line is about a file that could not be created */
-gboolean dkms_line_creates (const char *line);
-/** Returns: (transfer full) (nullable): the command or file that @line reports as absent */
-char *dkms_line_command (const char *line);
-
 /* ---- failure.c ---- */
 
 /**
@@ -120,7 +85,7 @@ char *dkms_line_command (const char *line);
  * @who: the program that exited with @status
  * @script: (nullable): its path as tools name it, if it is a script of the package's or administrator's
  *
- * Fails with the first error of the log and, where confinement is the reason, with that and the remedy.
+ * Fails with the first error of the log, its cause, and what to do about it.
  * Always returns FALSE.
  */
 gboolean dkms_step_failed (DkmsWorkArea *area, DkmsError code, int status, const char *what, const char *who,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What remains of a build that failed, and what is said of it: the first error, the cause where it is the confinement
- * or the place, the remedy, and the log. */
+/* What remains of a build that failed, and what is reported about it: the first error, the cause, the remedy, and the
+ * log. What the confinement or the place of the build has to do with it is found out here, by a look at the machine;
+ * all else is read from the log (check/log-scan.h). */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <string.h>
@@ -11,9 +12,11 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "build/build.h"
+#include "check/explain.h"
+#include "check/line.h"
 #include "store/transaction.h"
 
-enum { MOST_LOG = 16 << 20, MOST_SCRIPT = 1 << 16 };
+enum { PIECE = 1 << 17, MOST_SCRIPT = 1 << 16 };
 
 /* ---- what is kept ---- */
 
@@ -106,33 +109,25 @@ dkms_failure_end (DkmsWorkArea *area, GError *error)
 
 /* ---- what is said ---- */
 
-static char *
-read_log (const DkmsWorkArea *area)
+/* Reads the log in pieces. What cannot be read of it is not diagnosed. */
+static DkmsDiagnosis *
+diagnose (const DkmsWorkArea *area)
 {
-  struct stat st;
-  gsize have = 0, size;
-  off_t from;
-  g_autofree char *text = NULL;
+  DkmsLogScan *scan = dkms_log_scan_new (area->job->kernel->release);
+  g_autofree char *piece = g_malloc (PIECE);
+  off_t at = 0;
 
-  if (fstat (area->log_fd, &st) < 0)
-    return g_strdup ("");
-  size = (gsize)MIN (st.st_size, MOST_LOG);
-  from = st.st_size - (off_t)size;
-  text = g_malloc (size + 1);
-  while (have < size)
+  for (;;)
     {
-      ssize_t n = pread (area->log_fd, text + have, size - have, from + (off_t)have);
+      ssize_t n = pread (area->log_fd, piece, PIECE, at);
       if (n < 0 && errno == EINTR)
         continue;
       if (n <= 0)
         break;
-      have += (gsize)n;
+      dkms_log_scan_feed (scan, piece, (gsize)n);
+      at += n;
     }
-  text[have] = '\0';
-  for (gsize i = 0; i < have; i++)
-    if (text[i] == '\0')
-      text[i] = ' ';
-  return g_steal_pointer (&text);
+  return dkms_log_scan_end (scan);
 }
 
 /* Whether @path, as tools name it, is of this build: then no confinement hides it. */
@@ -234,24 +229,24 @@ blame_line (const DkmsWorkArea *area, const char *line)
 {
   g_autofree char *path = NULL;
 
-  switch (dkms_cause_of (line))
+  switch (dkms_line_topic (line))
     {
-    case DKMS_CAUSE_NETWORK:
+    case DKMS_TOPIC_NETWORK:
       return g_strdup ("A build has no network.");
-    case DKMS_CAUSE_READ_ONLY:
+    case DKMS_TOPIC_READ_ONLY:
       return g_strdup ("A build may change its own directory only.");
-    case DKMS_CAUSE_OWNER:
+    case DKMS_TOPIC_OWNER:
       return g_strdup ("A build cannot give files to other users: it has none of root's rights.");
-    case DKMS_CAUSE_ADDRESSES:
+    case DKMS_TOPIC_ADDRESSES:
       return g_strdup ("A build sees no addresses in /proc/kallsyms.");
-    case DKMS_CAUSE_RIGHTS:
+    case DKMS_TOPIC_RIGHTS:
       return g_strdup ("A build has none of root's rights.");
-    case DKMS_CAUSE_DENIED:
+    case DKMS_TOPIC_DENIED:
       path = find_hidden (area, line, TRUE);
       return path != NULL
                  ? g_strdup_printf ("%s is there, but a build reads only what every user may read, and no keys.", path)
                  : NULL;
-    case DKMS_CAUSE_ABSENT:
+    case DKMS_TOPIC_ABSENT:
       path = find_hidden (area, line, FALSE);
       if (path == NULL)
         path = find_hidden_parent (area, line);
@@ -269,7 +264,7 @@ blame_line (const DkmsWorkArea *area, const char *line)
 
 /* Tools that fetch things may fail without a word, or earlier than what failed for want of what they did not get. */
 static char *
-blame_downloader (const DkmsWorkArea *area, const char *log, const char *script)
+blame_downloader (const DkmsWorkArea *area, const DkmsDiagnosis *diagnosis, const char *script)
 {
   g_autofree char *text = NULL;
   const char *tool;
@@ -283,23 +278,23 @@ blame_downloader (const DkmsWorkArea *area, const char *log, const char *script)
     text = dkms_root_read (area->job->settings->root, script, MOST_SCRIPT, NULL, NULL);
   tool = text != NULL ? dkms_downloader_in (text) : NULL;
   if (tool == NULL)
-    tool = dkms_downloader_in (log);
+    tool = diagnosis->downloader;
   return tool != NULL ? g_strdup_printf ("It runs %s, and a build has no network.", tool) : NULL;
 }
 
 static char *
-blame_confinement (const DkmsWorkArea *area, const char *log, const char *cause, const char *script)
+blame_confinement (const DkmsWorkArea *area, const DkmsDiagnosis *diagnosis, const char *cause, const char *script)
 {
   const DkmsJob *job = area->job;
   g_autofree char *why = NULL;
 
   /* Limits hold without confinement, too. */
-  if (!job->confined || (area->ended != NULL && dkms_cause_of (area->ended) != DKMS_CAUSE_ADDRESSES))
+  if (!job->confined || (area->ended != NULL && dkms_line_topic (area->ended) != DKMS_TOPIC_ADDRESSES))
     return NULL;
   if (cause != NULL)
     why = blame_line (area, cause);
-  if (why == NULL && (cause == NULL || dkms_cause_of (cause) == DKMS_CAUSE_ABSENT))
-    why = blame_downloader (area, log, script);
+  if (why == NULL && (cause == NULL || dkms_line_topic (cause) == DKMS_TOPIC_ABSENT))
+    why = blame_downloader (area, diagnosis, script);
   return why != NULL ? g_strdup_printf ("%s To build %s without confinement, write sandbox=off to /etc/dkms/%s.conf.",
                                         why, job->id.module, job->id.module)
                      : NULL;
@@ -321,7 +316,7 @@ blame_noexec (const DkmsWorkArea *area, const char *cause)
   g_auto (GStrv) paths = dkms_line_paths (cause != NULL ? cause : "");
   g_autofree char *found = NULL;
 
-  if (cause == NULL || dkms_cause_of (cause) != DKMS_CAUSE_DENIED)
+  if (cause == NULL || dkms_line_topic (cause) != DKMS_TOPIC_DENIED)
     return NULL;
   for (char **path = paths; *path != NULL && found == NULL; path++)
     {
@@ -360,9 +355,9 @@ add_line (GString *text, const char *label, const char *line)
 }
 
 static void
-add_tail (GString *text, const char *log, const char *who)
+add_tail (GString *text, const DkmsDiagnosis *diagnosis, const char *who)
 {
-  g_autofree char *tail = dkms_log_tail (log);
+  const char *tail = diagnosis->tail;
   g_auto (GStrv) lines = g_strsplit (tail != NULL ? tail : "", "\n", -1);
   g_autofree char *shown = g_strjoinv ("\n  ", lines);
 
@@ -372,17 +367,44 @@ add_tail (GString *text, const char *log, const char *who)
     add_line (text, "The log ends with:\n  ", shown);
 }
 
+static char *
+name_package (gpointer data, DkmsPackage package, const char *what)
+{
+  const DkmsJob *job = data;
+
+  return dkms_distro_package_with (job->settings->distro, package, what);
+}
+
+/* The sentence of the cause, and what to do. An unknown cause is not worth a line. */
+static void
+add_cause (GString *text, const DkmsJob *job, const DkmsDiagnosis *diagnosis)
+{
+  const DkmsCause *cause = dkms_diagnosis_cause (diagnosis);
+  const DkmsCauseFacts facts = { .module = job->id.module,
+                                 .version = job->id.version,
+                                 .kernel = job->kernel->release,
+                                 .package = name_package,
+                                 .data = (gpointer)job };
+  g_autoptr (DkmsExplanation) explanation = NULL;
+
+  if (cause == NULL || strcmp (cause->info->id, "unknown") == 0)
+    return;
+  explanation = dkms_cause_explain (cause, diagnosis, &facts);
+  add_line (text, "", explanation->sentence);
+  add_line (text, "", explanation->next);
+}
+
 gboolean
 dkms_step_failed (DkmsWorkArea *area, DkmsError code, int status, const char *what, const char *who, const char *script,
                   GError **error)
 {
   const DkmsJob *job = area->job;
-  g_autofree char *log = read_log (area);
-  g_autofree char *cause = area->ended != NULL ? g_strdup (area->ended) : dkms_first_error (log);
+  g_autoptr (DkmsDiagnosis) diagnosis = diagnose (area);
+  const char *cause = area->ended != NULL ? area->ended : diagnosis->first_error;
   g_autofree char *path = g_build_filename (area->place, "make.log", NULL);
   g_autofree char *shown = dkms_root_host_path (job->settings->root, path);
   g_autofree char *noexec = blame_noexec (area, cause);
-  g_autofree char *confinement = noexec == NULL ? blame_confinement (area, log, cause, script) : NULL;
+  g_autofree char *confinement = noexec == NULL ? blame_confinement (area, diagnosis, cause, script) : NULL;
   g_autofree char *version = blame_version (area, code);
   g_autoptr (GString) advice = g_string_new (NULL);
   g_autofree char *message = g_strdup_printf ("%s %s/%s for kernel %s failed: %s exited with status %d", what,
@@ -391,10 +413,12 @@ dkms_step_failed (DkmsWorkArea *area, DkmsError code, int status, const char *wh
   if (cause != NULL)
     add_line (advice, "First error: ", cause);
   else
-    add_tail (advice, log, who);
+    add_tail (advice, diagnosis, who);
   add_line (advice, "", noexec);
   add_line (advice, "", confinement);
   add_line (advice, "", version);
+  if (noexec == NULL && confinement == NULL && version == NULL)
+    add_cause (advice, job, diagnosis);
   keep_log (area);
   if (code != DKMS_ERROR_SCRIPT)
     tell_apport (job);

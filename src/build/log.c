@@ -125,6 +125,16 @@ open_sandbox (DkmsWorkArea *area, GError **error)
   return area->sandbox != NULL;
 }
 
+/* The log of a command that the sandbox ended says so: nothing that the command printed does. */
+static void
+note_end (const DkmsWorkArea *area)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!append (area->log_fd, &error, "\ndkms-sandbox: %s\n", area->ended))
+    g_debug ("%s", error->message); /* the error of the build says it, too */
+}
+
 static int
 run_confined (DkmsWorkArea *area, const DkmsCommand *command, const char *what, GError **error)
 {
@@ -139,6 +149,8 @@ run_confined (DkmsWorkArea *area, const DkmsCommand *command, const char *what, 
     return -1;
   g_free (area->ended);
   area->ended = g_steal_pointer (&findings.ended);
+  if (area->ended != NULL && command->output_fd == area->log_fd)
+    note_end (area);
   if (findings.left != NULL)
     dkms_ui_warn (job->ui, "%s of %s/%s left %s running; that was ended.", what, job->id.module, job->id.version,
                   findings.left);

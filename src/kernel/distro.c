@@ -16,21 +16,24 @@
 #define SHIM_KEY "/var/lib/shim-signed/mok/MOK.priv"
 #define SHIM_CERT "/var/lib/shim-signed/mok/MOK.der"
 
+/* How families name packages. */
+enum { OTHER, DEBIAN, UBUNTU, FEDORA, SUSE, ARCH, ALPINE, VOID, COLUMNS };
+
 /* The first row whose prefix fits decides; the last one fits all. */
 static const DkmsFamily families[] = {
-  { "debian", "/updates/dkms", "linux-headers-%s", FALSE, MOK_KEY, MOK_CERT, NULL },
-  { "ubuntu", "/updates/dkms", "linux-headers-%s", FALSE, SHIM_KEY, SHIM_CERT, "update-secureboot-policy" },
-  { "arch", "/updates/dkms", "linux-headers", FALSE, MOK_KEY, MOK_CERT, NULL },
-  { "gentoo", NULL, "sys-kernel/linux-headers or the sources of that kernel", FALSE, NULL, NULL, NULL },
-  { "fedora", "/extra", "kernel-devel-%s", TRUE, MOK_KEY, MOK_CERT, NULL },
-  { "centos", "/extra", "kernel-devel-%s", TRUE, MOK_KEY, MOK_CERT, NULL },
-  { "rhel", "/extra", "kernel-devel-%s", TRUE, MOK_KEY, MOK_CERT, NULL },
-  { "sles", "/updates", "kernel-default-devel", TRUE, MOK_KEY, MOK_CERT, NULL },
-  { "suse", "/updates", "kernel-default-devel", TRUE, MOK_KEY, MOK_CERT, NULL },
-  { "opensuse", "/updates", "kernel-default-devel", TRUE, MOK_KEY, MOK_CERT, NULL },
-  { "alpine", NULL, "linux-lts-dev (or the -dev package of that kernel)", TRUE, MOK_KEY, MOK_CERT, NULL },
-  { "void", NULL, "linux-headers", TRUE, MOK_KEY, MOK_CERT, NULL },
-  { "", NULL, "the header package of that kernel", TRUE, MOK_KEY, MOK_CERT, NULL },
+  { "debian", DEBIAN, "/updates/dkms", "linux-headers-%s", FALSE, MOK_KEY, MOK_CERT, NULL },
+  { "ubuntu", UBUNTU, "/updates/dkms", "linux-headers-%s", FALSE, SHIM_KEY, SHIM_CERT, "update-secureboot-policy" },
+  { "arch", ARCH, "/updates/dkms", "linux-headers", FALSE, MOK_KEY, MOK_CERT, NULL },
+  { "gentoo", OTHER, NULL, "sys-kernel/linux-headers or the sources of that kernel", FALSE, NULL, NULL, NULL },
+  { "fedora", FEDORA, "/extra", "kernel-devel-%s", TRUE, MOK_KEY, MOK_CERT, NULL },
+  { "centos", FEDORA, "/extra", "kernel-devel-%s", TRUE, MOK_KEY, MOK_CERT, NULL },
+  { "rhel", FEDORA, "/extra", "kernel-devel-%s", TRUE, MOK_KEY, MOK_CERT, NULL },
+  { "sles", SUSE, "/updates", "kernel-default-devel", TRUE, MOK_KEY, MOK_CERT, NULL },
+  { "suse", SUSE, "/updates", "kernel-default-devel", TRUE, MOK_KEY, MOK_CERT, NULL },
+  { "opensuse", SUSE, "/updates", "kernel-default-devel", TRUE, MOK_KEY, MOK_CERT, NULL },
+  { "alpine", ALPINE, NULL, "linux-lts-dev (or the -dev package of that kernel)", TRUE, MOK_KEY, MOK_CERT, NULL },
+  { "void", VOID, NULL, "linux-headers", TRUE, MOK_KEY, MOK_CERT, NULL },
+  { "", OTHER, NULL, "the header package of that kernel", TRUE, MOK_KEY, MOK_CERT, NULL },
 };
 
 /* One value of os-release: shell syntax, of which the format allows only quoting (os-release(5)). */
@@ -108,6 +111,151 @@ dkms_distro_headers_package (const DkmsDistro *self, const char *release)
 
   return g_strjoinv (release, parts);
 }
+
+/* ---- packages for builds ---- */
+
+#define SAME(name)                                                                                                     \
+  {                                                                                                                    \
+    NULL, name, name, name, name, name, name, name                                                                     \
+  }
+
+/* What packages contain, and their names in each column; %s stands for what was asked for. A row without such a word is
+ * for all. */
+static const struct {
+  DkmsPackage package;
+  const char *what; /* (nullable): words */
+  const char *names[COLUMNS];
+} packages[] = {
+  { DKMS_PACKAGE_KBUILD, NULL, { [DEBIAN] = "linux-headers-%s and the linux-kbuild package that it needs" } },
+  { DKMS_PACKAGE_PAHOLE, NULL, { NULL, "pahole", "pahole", "dwarves", "dwarves", "pahole", "pahole", "pahole" } },
+  { DKMS_PACKAGE_LIBELF,
+    NULL,
+    { NULL, "libelf-dev", "libelf-dev", "elfutils-libelf-devel", "libelf-devel", "libelf", "elfutils-dev",
+      "elfutils-devel" } },
+  { DKMS_PACKAGE_CLANG, NULL, SAME ("clang, lld and llvm") },
+  { DKMS_PACKAGE_COMPILER, NULL, { NULL, "%s", "%s", "gcc", "%s", "gcc", "gcc", "gcc" } },
+  { DKMS_PACKAGE_HEADER,
+    "gelf.h libelf.h",
+    { NULL, "libelf-dev", "libelf-dev", "elfutils-libelf-devel", "libelf-devel", "libelf", "elfutils-dev",
+      "elfutils-devel" } },
+  { DKMS_PACKAGE_HEADER,
+    "openssl",
+    { NULL, "libssl-dev", "libssl-dev", "openssl-devel", "libopenssl-devel", "openssl", "openssl-dev",
+      "openssl-devel" } },
+  { DKMS_PACKAGE_HEADER,
+    "zlib.h",
+    { NULL, "zlib1g-dev", "zlib1g-dev", "zlib-devel", "zlib-devel", "zlib", "zlib-dev", "zlib-devel" } },
+  { DKMS_PACKAGE_HEADER,
+    "dwarf.h libdw.h elfutils",
+    { NULL, "libdw-dev", "libdw-dev", "elfutils-devel", "libdw-devel", "elfutils", "elfutils-dev", "elfutils-devel" } },
+  { DKMS_PACKAGE_HEADER,
+    "ncurses.h curses.h",
+    { NULL, "libncurses-dev", "libncurses-dev", "ncurses-devel", "ncurses-devel", "ncurses", "ncurses-dev",
+      "ncurses-devel" } },
+  { DKMS_PACKAGE_HEADER,
+    "stdio.h stdlib.h string.h unistd.h stdint.h sys bits",
+    { NULL, "libc6-dev", "libc6-dev", "glibc-devel", "glibc-devel", "glibc", "musl-dev", "glibc-devel" } },
+  { DKMS_PACKAGE_LIBRARY,
+    "elf libelf.so.1",
+    { NULL, "libelf-dev", "libelf-dev", "elfutils-libelf-devel", "libelf-devel", "libelf", "elfutils-dev",
+      "elfutils-devel" } },
+  { DKMS_PACKAGE_LIBRARY,
+    "ssl crypto",
+    { NULL, "libssl-dev", "libssl-dev", "openssl-devel", "libopenssl-devel", "openssl", "openssl-dev",
+      "openssl-devel" } },
+  { DKMS_PACKAGE_TOOL,
+    "bc bison flex make patch perl rsync cpio gawk git cmake autoconf automake libtool file zstd "
+    "lz4 bzip2 gzip tar sed openssl kmod m4 curl wget which",
+    SAME ("%s") },
+  { DKMS_PACKAGE_TOOL, "awk", SAME ("gawk") },
+  { DKMS_PACKAGE_TOOL, "autoreconf autoheader", SAME ("autoconf") },
+  { DKMS_PACKAGE_TOOL, "aclocal", SAME ("automake") },
+  { DKMS_PACKAGE_TOOL, "libtoolize", SAME ("libtool") },
+  { DKMS_PACKAGE_TOOL, "ld as ar nm objcopy objdump readelf strip", SAME ("binutils") },
+  { DKMS_PACKAGE_TOOL, "depmod modinfo modprobe", SAME ("kmod") },
+  { DKMS_PACKAGE_TOOL,
+    "python3 python",
+    { NULL, "python3", "python3", "python3", "python3", "python", "python3", "python3" } },
+  { DKMS_PACKAGE_TOOL, "xz", { NULL, "xz-utils", "xz-utils", "xz", "xz", "xz", "xz", "xz" } },
+  { DKMS_PACKAGE_TOOL,
+    "pkg-config",
+    { NULL, "pkg-config", "pkg-config", "pkgconf-pkg-config", "pkg-config", "pkgconf", "pkgconf", "pkg-config" } },
+  { DKMS_PACKAGE_TOOL,
+    "dtc",
+    { NULL, "device-tree-compiler", "device-tree-compiler", "dtc", "dtc", "dtc", "dtc", "dtc" } },
+};
+
+/* Whether @what (nullable), or the directory that it begins with, is one of @words (nullable: any will do). */
+static gboolean
+is_one_of (const char *what, const char *words)
+{
+  g_auto (GStrv) all = words != NULL ? g_strsplit (words, " ", -1) : NULL;
+  g_autofree char *first = what != NULL ? g_strndup (what, strcspn (what, "/")) : NULL;
+
+  return words == NULL
+         || (what != NULL
+             && (g_strv_contains ((const char *const *)all, what)
+                 || g_strv_contains ((const char *const *)all, first)));
+}
+
+/* gcc-12 for x86_64-linux-gnu-gcc-12; gcc12 where packages are called that. */
+static char *
+compiler_package (const DkmsDistro *self, const char *what)
+{
+  const char *name = strstr (what, "-linux-");
+
+  name = name != NULL ? strstr (name, "gcc") : NULL;
+  name = name != NULL ? name : what;
+  if (self->family->packages != SUSE || !g_str_has_prefix (name, "gcc-"))
+    return g_strdup (name);
+  g_auto (GStrv) parts = g_strsplit (name, "-", 2);
+  return g_strjoinv ("", parts);
+}
+
+static char *
+fill_name (const char *pattern, const char *what)
+{
+  g_auto (GStrv) parts = g_strsplit (pattern, "%s", 2);
+
+  return g_strjoinv (what != NULL ? what : "", parts);
+}
+
+/* For where the name of the package is not known. */
+static char *
+describe_package (DkmsPackage package, const char *what)
+{
+  const char *content = package == DKMS_PACKAGE_PAHOLE   ? "pahole"
+                        : package == DKMS_PACKAGE_LIBELF ? "libelf and its C headers"
+                        : package == DKMS_PACKAGE_CLANG  ? "clang, lld and llvm"
+                        : what != NULL                   ? what
+                                                         : "it";
+
+  return g_strdup_printf ("the package of your distribution with %s", content);
+}
+
+char *
+dkms_distro_package_with (const DkmsDistro *self, DkmsPackage package, const char *what)
+{
+  guint column = self->family->packages;
+
+  if (package == DKMS_PACKAGE_COMPILER && what != NULL && strstr (what, "clang") != NULL && column != DEBIAN
+      && column != UBUNTU)
+    package = DKMS_PACKAGE_CLANG;
+  for (gsize i = 0; i < G_N_ELEMENTS (packages); i++)
+    {
+      const char *name = packages[i].names[column];
+      if (packages[i].package != package || name == NULL || !is_one_of (what, packages[i].what))
+        continue;
+      g_autofree char *compiler
+          = package == DKMS_PACKAGE_COMPILER && what != NULL ? compiler_package (self, what) : NULL;
+      return fill_name (name, compiler != NULL ? compiler : what);
+    }
+  if ((package == DKMS_PACKAGE_HEADERS || package == DKMS_PACKAGE_KBUILD) && what != NULL)
+    return dkms_distro_headers_package (self, what);
+  return describe_package (package, what);
+}
+
+/* ---- what package managers know ---- */
 
 /* Returns: (transfer full) (nullable): what rpm says of the owners of @path, a line each */
 static char *

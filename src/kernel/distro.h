@@ -3,12 +3,14 @@
 #pragma once
 
 #include "base/root.h"
+#include "check/causes.h"
 
 /* Who makes modules of one kernel serve its compatible siblings (docs/interface/build-install.md §10). */
 typedef enum { DKMS_WEAK_NONE, DKMS_WEAK_RHEL, DKMS_WEAK_SUSE } DkmsWeak;
 
 typedef struct {
   const char *prefix;      /* of the distribution id */
+  guint packages;          /* how it names packages: a column of the table in distro.c */
   const char *destination; /* where every module goes; NULL: where its recipe says */
   const char *headers;     /* package with a kernel's headers; %s stands for the release */
   gboolean rpm;            /* rpm knows the architecture and the owners of files */
@@ -30,6 +32,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsDistro, dkms_distro_free)
 
 /** Returns: (transfer full): name of the header package to install for @release, for messages */
 char *dkms_distro_headers_package (const DkmsDistro *self, const char *release);
+
+/**
+ * dkms_distro_package_with:
+ * @what: (nullable): what the package is to contain: a kernel release for DKMS_PACKAGE_HEADERS and _KBUILD, else the
+ *   name of a compiler, command, C header or library
+ *
+ * Returns: (transfer full): its name or names, for messages; where they are not known "the package of your distribution
+ *   with ..."
+ */
+char *dkms_distro_package_with (const DkmsDistro *self, DkmsPackage package, const char *what);
 
 /**
  * dkms_distro_arch:

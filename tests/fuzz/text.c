@@ -22,8 +22,9 @@
 
 #include "base/near.h"
 #include "base/process.h"
-#include "build/build.h"
 #include "build/loadable.h"
+#include "check/explain.h"
+#include "check/line.h"
 #include "conf/sandbox.h"
 #include "fuzz.h"
 #include "model/version.h"
@@ -110,16 +111,47 @@ assert_printable (const char *text)
     g_assert ((*c >= 0x20 || *c == '\n' || *c == '\t') && *c != 0x7f && (c[0] != 0xc2 || c[1] < 0x80 || c[1] > 0x9f));
 }
 
+/* No value that a log lacks shows in a sentence, and nothing that would control a terminal. */
+static void
+assert_explained (const DkmsDiagnosis *diagnosis)
+{
+  static const DkmsCauseFacts facts = { .module = "m", .version = "1", .kernel = "6.1.0-1-test" };
+
+  for (guint i = 0; i < diagnosis->causes->len; i++)
+    {
+      g_autoptr (DkmsExplanation) shown = dkms_cause_explain (diagnosis->causes->pdata[i], diagnosis, &facts);
+      for (const char *c = shown->sentence; *c != '\0'; c++)
+        g_assert ((guchar)*c >= 0x20 && *c != 0x7f);
+      g_assert (g_utf8_validate (shown->sentence, -1, NULL) && g_utf8_validate (shown->next, -1, NULL));
+    }
+}
+
+static void
+assert_same_in_pieces (const char *log, const DkmsDiagnosis *whole)
+{
+  DkmsLogScan *scan = dkms_log_scan_new ("6.1.0-1-test");
+  g_autoptr (DkmsDiagnosis) pieces = NULL;
+
+  for (gsize at = 0, size = strlen (log); at < size; at += 7)
+    dkms_log_scan_feed (scan, log + at, MIN (7, size - at));
+  pieces = dkms_log_scan_end (scan);
+  g_assert (g_strcmp0 (pieces->first_error, whole->first_error) == 0 && g_strcmp0 (pieces->tail, whole->tail) == 0
+            && pieces->causes->len == whole->causes->len);
+}
+
 static void
 make_log (FuzzInput *input)
 {
   g_autofree char *log = fuzz_text (input, '\0');
-  g_autofree char *first = dkms_first_error (log);
-  g_autofree char *tail = dkms_log_tail (log);
+  g_autoptr (DkmsDiagnosis) diagnosis = dkms_log_diagnose (log, "6.1.0-1-test");
+  const char *first = diagnosis->first_error, *tail = diagnosis->tail;
   g_auto (GStrv) lines = g_strsplit (log, "\n", 64);
 
   assert_printable (log);
   g_assert (tail == NULL || *tail != '\0');
+  g_assert ((diagnosis->causes->len == 0) == (diagnosis->status == 0));
+  assert_explained (diagnosis);
+  assert_same_in_pieces (log, diagnosis);
   for (const char *c = first; c != NULL && *c != '\0'; c++)
     g_assert ((guchar)*c >= 0x20 || *c == '\t');
   for (char **line = lines; *line != NULL; line++)
@@ -128,7 +160,7 @@ make_log (FuzzInput *input)
       g_autofree char *command = dkms_line_command (*line);
 
       g_assert (command == NULL || strlen (command) <= strlen (*line));
-      (void)dkms_cause_of (*line);
+      (void)dkms_line_topic (*line);
       (void)dkms_downloader_in (*line);
       for (char **path = paths; *path != NULL; path++)
         g_assert (**path == '/');

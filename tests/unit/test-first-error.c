@@ -2,7 +2,8 @@
 /* Output of real tools, as they print it with LANG=C.UTF-8 and LC_MESSAGES=C. */
 #include <string.h>
 
-#include "build/build.h"
+#include "check/line.h"
+#include "check/log-scan.h"
 
 static const struct {
   const char *log, *line;
@@ -114,8 +115,8 @@ test_first_error (void)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      g_autofree char *line = dkms_first_error (cases[i].log);
-      g_assert_cmpstr (line, ==, cases[i].line);
+      g_autoptr (DkmsDiagnosis) diagnosis = dkms_log_diagnose (cases[i].log, NULL);
+      g_assert_cmpstr (diagnosis->first_error, ==, cases[i].line);
     }
 }
 
@@ -124,7 +125,8 @@ test_long_lines (void)
 {
   g_autofree char *filler = g_strnfill (100000, 'x');
   g_autofree char *log = g_strdup_printf ("a.c:1: error: %s\n\xff\xfe error\n", filler);
-  g_autofree char *line = dkms_first_error (log);
+  g_autoptr (DkmsDiagnosis) diagnosis = dkms_log_diagnose (log, NULL);
+  const char *line = diagnosis->first_error;
 
   g_assert_cmpuint (strlen (line), ==, 403);
   g_assert_true (g_str_has_suffix (line, "x..."));
@@ -146,55 +148,55 @@ test_tail (void)
 
   for (gsize i = 0; i < G_N_ELEMENTS (tails); i++)
     {
-      g_autofree char *tail = dkms_log_tail (tails[i].log);
-      g_assert_cmpstr (tail, ==, tails[i].tail);
+      g_autoptr (DkmsDiagnosis) diagnosis = dkms_log_diagnose (tails[i].log, NULL);
+      g_assert_cmpstr (diagnosis->tail, ==, tails[i].tail);
     }
 }
 
 static void
-test_cause (void)
+test_topic (void)
 {
   static const struct {
     const char *line;
-    DkmsCause cause;
+    DkmsTopic topic;
   } lines[] = {
-    { "curl: (6) Could not resolve host: git.kernel.org", DKMS_CAUSE_NETWORK },
-    { "curl: (7) Failed to connect to 10.1.2.3 port 443 after 0 ms: Couldn't connect to server", DKMS_CAUSE_NETWORK },
-    { "wget: unable to resolve host address ‘git.kernel.org’", DKMS_CAUSE_NETWORK },
-    { "Connecting to 10.1.2.3:80... failed: Network is unreachable.", DKMS_CAUSE_NETWORK },
-    { "wget: bad address 'example.com'", DKMS_CAUSE_NETWORK }, /* busybox */
-    { "fatal: unable to access 'https://example.com/x.git/': Could not resolve host: example.com", DKMS_CAUSE_NETWORK },
-    { "fatal: unable to look up example.com (port 9418) (Temporary failure in name resolution)", DKMS_CAUSE_NETWORK },
-    { "ssh: Could not resolve hostname example.com: Temporary failure in name resolution", DKMS_CAUSE_NETWORK },
+    { "curl: (6) Could not resolve host: git.kernel.org", DKMS_TOPIC_NETWORK },
+    { "curl: (7) Failed to connect to 10.1.2.3 port 443 after 0 ms: Couldn't connect to server", DKMS_TOPIC_NETWORK },
+    { "wget: unable to resolve host address ‘git.kernel.org’", DKMS_TOPIC_NETWORK },
+    { "Connecting to 10.1.2.3:80... failed: Network is unreachable.", DKMS_TOPIC_NETWORK },
+    { "wget: bad address 'example.com'", DKMS_TOPIC_NETWORK }, /* busybox */
+    { "fatal: unable to access 'https://example.com/x.git/': Could not resolve host: example.com", DKMS_TOPIC_NETWORK },
+    { "fatal: unable to look up example.com (port 9418) (Temporary failure in name resolution)", DKMS_TOPIC_NETWORK },
+    { "ssh: Could not resolve hostname example.com: Temporary failure in name resolution", DKMS_TOPIC_NETWORK },
     { "E: Failed to fetch http://deb.debian.org/debian/pool/x.deb  Temporary failure resolving 'deb.debian.org'",
-      DKMS_CAUSE_NETWORK },
-    { "urllib.error.URLError: <urlopen error [Errno -3] Temporary failure in name resolution>", DKMS_CAUSE_NETWORK },
-    { "Caused by: [6] Could not resolve hostname (Could not resolve host: index.crates.io)", DKMS_CAUSE_NETWORK },
-    { "bash: connect: Network is unreachable", DKMS_CAUSE_NETWORK },
-    { "ping: connect: Network is unreachable", DKMS_CAUSE_NETWORK },
-    { "ping: example.com: Name or service not known", DKMS_CAUSE_NETWORK },
-    { "cannot connect: IO::Socket::INET: Bad hostname 'example.com:80' at -e line 1.", DKMS_CAUSE_NETWORK },
-    { "go: dial tcp: lookup example.com: no such host", DKMS_CAUSE_NETWORK },
-    { "npm ERR! network request failed, reason: getaddrinfo EAI_AGAIN registry.npmjs.org", DKMS_CAUSE_NETWORK },
-    { "touch: cannot touch '/usr/local/x': Read-only file system", DKMS_CAUSE_READ_ONLY },
-    { "OSError: [Errno 30] Read-only file system: '/etc/x'", DKMS_CAUSE_READ_ONLY },
-    { "error: could not lock config file /root/.gitconfig: Read-only file system", DKMS_CAUSE_READ_ONLY },
-    { "chown: changing ownership of 'p.sh': Operation not permitted", DKMS_CAUSE_OWNER },
-    { "install: cannot change ownership of 'q.sh': Operation not permitted", DKMS_CAUSE_OWNER },
-    { "tar: x: Cannot change ownership to uid 1000, gid 1000: Operation not permitted", DKMS_CAUSE_OWNER },
-    { "cp: failed to preserve ownership for 'x': Invalid argument", DKMS_CAUSE_OWNER },
-    { "mknod: x: Operation not permitted", DKMS_CAUSE_RIGHTS },
-    { "mount: /mnt: permission denied.", DKMS_CAUSE_RIGHTS },
-    { "hostname: you must be root to change the host name", DKMS_CAUSE_RIGHTS },
-    { "error: no usable address in /proc/kallsyms", DKMS_CAUSE_ADDRESSES },
-    { "cat: /opt/priv/z: Permission denied", DKMS_CAUSE_DENIED },
-    { "bash: line 1: mytool: command not found", DKMS_CAUSE_ABSENT },
-    { "sh: 1: .: cannot open /nosuch: No such file", DKMS_CAUSE_ABSENT },
-    { "x.c:1:1: error: expected ';'", DKMS_CAUSE_NONE },
+      DKMS_TOPIC_NETWORK },
+    { "urllib.error.URLError: <urlopen error [Errno -3] Temporary failure in name resolution>", DKMS_TOPIC_NETWORK },
+    { "Caused by: [6] Could not resolve hostname (Could not resolve host: index.crates.io)", DKMS_TOPIC_NETWORK },
+    { "bash: connect: Network is unreachable", DKMS_TOPIC_NETWORK },
+    { "ping: connect: Network is unreachable", DKMS_TOPIC_NETWORK },
+    { "ping: example.com: Name or service not known", DKMS_TOPIC_NETWORK },
+    { "cannot connect: IO::Socket::INET: Bad hostname 'example.com:80' at -e line 1.", DKMS_TOPIC_NETWORK },
+    { "go: dial tcp: lookup example.com: no such host", DKMS_TOPIC_NETWORK },
+    { "npm ERR! network request failed, reason: getaddrinfo EAI_AGAIN registry.npmjs.org", DKMS_TOPIC_NETWORK },
+    { "touch: cannot touch '/usr/local/x': Read-only file system", DKMS_TOPIC_READ_ONLY },
+    { "OSError: [Errno 30] Read-only file system: '/etc/x'", DKMS_TOPIC_READ_ONLY },
+    { "error: could not lock config file /root/.gitconfig: Read-only file system", DKMS_TOPIC_READ_ONLY },
+    { "chown: changing ownership of 'p.sh': Operation not permitted", DKMS_TOPIC_OWNER },
+    { "install: cannot change ownership of 'q.sh': Operation not permitted", DKMS_TOPIC_OWNER },
+    { "tar: x: Cannot change ownership to uid 1000, gid 1000: Operation not permitted", DKMS_TOPIC_OWNER },
+    { "cp: failed to preserve ownership for 'x': Invalid argument", DKMS_TOPIC_OWNER },
+    { "mknod: x: Operation not permitted", DKMS_TOPIC_RIGHTS },
+    { "mount: /mnt: permission denied.", DKMS_TOPIC_RIGHTS },
+    { "hostname: you must be root to change the host name", DKMS_TOPIC_RIGHTS },
+    { "error: no usable address in /proc/kallsyms", DKMS_TOPIC_ADDRESSES },
+    { "cat: /opt/priv/z: Permission denied", DKMS_TOPIC_DENIED },
+    { "bash: line 1: mytool: command not found", DKMS_TOPIC_ABSENT },
+    { "sh: 1: .: cannot open /nosuch: No such file", DKMS_TOPIC_ABSENT },
+    { "x.c:1:1: error: expected ';'", DKMS_TOPIC_NONE },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (lines); i++)
-    g_assert_cmpint (dkms_cause_of (lines[i].line), ==, lines[i].cause);
+    g_assert_cmpint (dkms_line_topic (lines[i].line), ==, lines[i].topic);
 }
 
 static void
@@ -236,7 +238,7 @@ test_creates (void)
   for (gsize i = 0; i < G_N_ELEMENTS (creating); i++)
     {
       g_assert_true (dkms_line_creates (creating[i]));
-      g_assert_cmpint (dkms_cause_of (creating[i]), ==, DKMS_CAUSE_ABSENT);
+      g_assert_cmpint (dkms_line_topic (creating[i]), ==, DKMS_TOPIC_ABSENT);
     }
   g_assert_false (dkms_line_creates ("cat: /root/.cache/x: No such file or directory"));
 }
@@ -266,12 +268,12 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/build/first-error", test_first_error);
-  g_test_add_func ("/build/first-error/long-lines", test_long_lines);
-  g_test_add_func ("/build/log-tail", test_tail);
-  g_test_add_func ("/build/cause", test_cause);
-  g_test_add_func ("/build/cause/named", test_named);
-  g_test_add_func ("/build/cause/creates", test_creates);
-  g_test_add_func ("/build/cause/downloaders", test_downloaders);
+  g_test_add_func ("/check/first-error", test_first_error);
+  g_test_add_func ("/check/first-error/long-lines", test_long_lines);
+  g_test_add_func ("/check/log-tail", test_tail);
+  g_test_add_func ("/check/line/topic", test_topic);
+  g_test_add_func ("/check/line/named", test_named);
+  g_test_add_func ("/check/line/creates", test_creates);
+  g_test_add_func ("/check/line/downloaders", test_downloaders);
   return g_test_run ();
 }

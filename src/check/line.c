@@ -1,58 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a line of a make.log is about, as far as confinement may be the reason: a table of marks, for the wordings of
- * many tools, and the objects that a line names. A new wording is a line here and one in tests/unit/test-first-error.c.
- */
+/* What a line names, read from its text alone. */
+#include "check/line.h"
+
 #include <string.h>
 
-#include "build/build.h"
-
-/* The first mark found counts. */
-static const struct {
-  DkmsCause cause;
-  const char *marks[32];
-} causes[] = {
-  { DKMS_CAUSE_NETWORK,
-    { "Could not resolve host",
-      "Couldn't resolve host",
-      "Could not resolve proxy",
-      "unable to resolve host",
-      "name resolution",
-      "Temporary failure resolving",
-      "Could not resolve '",
-      "Name or service not known",
-      "nodename nor servname",
-      "No address associated with hostname",
-      "etwork is unreachable",
-      "No route to host",
-      "nknown host",
-      "no such host",
-      "bad address '",
-      "ailed to connect to",
-      "Could not connect to",
-      "Couldn't connect to",
-      "EAI_AGAIN",
-      "ENETUNREACH",
-      "ENOTFOUND",
-      "NameResolutionError",
-      "Bad hostname",
-      "unable to look up",
-      "Failed to establish a new connection",
-      "Address family not supported",
-      NULL } },
-  { DKMS_CAUSE_READ_ONLY, { "ead-only file system", "EROFS", "[Errno 30]", NULL } },
-  { DKMS_CAUSE_OWNER,
-    { "changing ownership of", "cannot change ownership", "annot change owner", "preserve ownership", "chown",
-      "changing group of", "preserving times", NULL } },
-  { DKMS_CAUSE_ADDRESSES, { "kallsyms", NULL } },
-  { DKMS_CAUSE_RIGHTS,
-    { "Operation not permitted", "EPERM", "[Errno 1]", "you must be root", "must be run as root", "must be superuser",
-      "need to be root", "Authentication failure", ": permission denied.", "permission denied on key", NULL } },
-  { DKMS_CAUSE_DENIED, { "ermission denied", "EACCES", "[Errno 13]", NULL } },
-  { DKMS_CAUSE_ABSENT,
-    { "No such file", "not found", "cannot open", "No rule to make target", "cannot find", "does not exist",
-      "doesn't exist", "no such", "ENOENT", "[Errno 2]", "annot stat", "not a directory", "unable to open",
-      "required file not found", "irectory nonexistent", NULL } },
-};
+enum { LONGEST_LINE = 400 };
 
 /* What fetches things from elsewhere, at times without a word when it cannot (wget -q): a command, and what must follow
  * it on the line. */
@@ -67,16 +19,6 @@ static gboolean
 is_word_end (char c)
 {
   return c == '\0' || strchr (" \t\n;&|()`'\"", c) != NULL;
-}
-
-DkmsCause
-dkms_cause_of (const char *line)
-{
-  for (gsize i = 0; i < G_N_ELEMENTS (causes); i++)
-    for (const char *const *mark = causes[i].marks; *mark != NULL; mark++)
-      if (strstr (line, *mark) != NULL)
-        return causes[i].cause;
-  return DKMS_CAUSE_NONE;
 }
 
 const char *
@@ -160,4 +102,68 @@ dkms_line_command (const char *line)
         return g_strndup (start, (gsize)(end - start));
     }
   return NULL;
+}
+
+/* ---- its plain text ---- */
+
+gsize
+dkms_line_drop_colours (const char *line, gsize size, char *plain)
+{
+  const char *at = line, *end = line + size;
+  gsize length = 0;
+
+  while (at < end)
+    {
+      const char *escape = memchr (at, '\033', (gsize)(end - at));
+      gsize part = (gsize)((escape != NULL ? escape : end) - at);
+      memcpy (plain + length, at, part);
+      length += part;
+      at += part;
+      if (at == end)
+        break;
+      at++;
+      if (at < end && *at == '[') /* up to its final byte (ECMA-48) */
+        for (at++; at < end;)
+          if ((guchar)*at++ >= 0x40)
+            break;
+    }
+  return length;
+}
+
+char *
+dkms_line_clean (const char *line, gsize size)
+{
+  gsize most = MIN (size, 16 * LONGEST_LINE);
+  g_autofree char *plain = g_malloc (most + 1);
+  gsize length = dkms_line_drop_colours (line, most, plain), kept = 0;
+
+  for (gsize i = 0; i < length && kept < 4 * LONGEST_LINE + 4; i++)
+    if (plain[i] == '\t')
+      plain[kept++] = ' ';
+    else if ((guchar)plain[i] >= ' ' && plain[i] != 0x7f)
+      plain[kept++] = plain[i];
+  g_autofree char *valid = g_utf8_make_valid (plain, (gssize)kept);
+  g_strstrip (valid);
+  if (g_utf8_strlen (valid, -1) <= LONGEST_LINE)
+    return g_steal_pointer (&valid);
+  g_autofree char *beginning = g_utf8_substring (valid, 0, LONGEST_LINE);
+  return g_strconcat (beginning, "...", NULL);
+}
+
+char *
+dkms_line_plain_quotes (const char *line)
+{
+  static const char *const marks[] = { "\xe2\x80\x98", "\xe2\x80\x99", "\xc2\xb4", "`" };
+  GString *text = g_string_sized_new (strlen (line) + 1);
+
+  for (const char *at = line; *at != '\0'; at++)
+    {
+      gsize size = 0;
+
+      for (gsize i = 0; i < G_N_ELEMENTS (marks) && size == 0; i++)
+        size = g_str_has_prefix (at, marks[i]) ? strlen (marks[i]) : 0;
+      g_string_append_c (text, size > 0 ? '\'' : *at);
+      at += size > 0 ? size - 1 : 0;
+    }
+  return g_string_free (text, FALSE);
 }
