@@ -95,6 +95,15 @@ dkms_root_open_dir (const DkmsRoot *self, const char *path, gboolean create, GEr
 }
 
 int
+dkms_root_open_parent (const DkmsRoot *self, const char *path, gboolean create, char **name, GError **error)
+{
+  g_autofree char *dir = g_path_get_dirname (path);
+
+  *name = g_path_get_basename (path);
+  return dkms_root_open_dir (self, dir, create, error);
+}
+
+int
 dkms_root_stat (const DkmsRoot *self, const char *path, struct stat *st)
 {
   gboolean host = dkms_root_is_host (self);

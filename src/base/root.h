@@ -54,6 +54,18 @@ int dkms_root_openat (const DkmsRoot *self, const char *path, int flags, mode_t 
 int dkms_root_open_dir (const DkmsRoot *self, const char *path, gboolean create,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/**
+ * dkms_root_open_parent:
+ * @create: create it and its parents when absent
+ * @name: (out) (transfer full): the last part of @path, also when it fails
+ *
+ * Opens the directory that holds @path.
+ *
+ * Returns: a descriptor that the caller owns, or -1 with @error set
+ */
+int dkms_root_open_parent (const DkmsRoot *self, const char *path, gboolean create, char **name,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /** As stat(2) inside the root, links followed. Returns: 0, or -1 with errno set */
 int dkms_root_stat (const DkmsRoot *self, const char *path, struct stat *st);
 gboolean dkms_root_is_dir (const DkmsRoot *self, const char *path);

@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/unread.h"
 #include "install/job.h"
-#include "store/transaction.h"
+#include "store/reading.h"
 
 /* The whole tree is read so many times before its modules are read one by one. */
 enum { WHOLE_TRIES = 3 };

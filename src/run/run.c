@@ -14,7 +14,7 @@
 #include "base/process.h"
 #include "base/unread.h"
 #include "install/job.h"
-#include "store/transaction.h"
+#include "store/recovery.h"
 
 /* ---- autoinstall's summary ---- */
 
@@ -382,7 +382,7 @@ carry_out (DkmsRun *run, DkmsPlan *plan, int *status, GError **error)
 static gboolean
 clear_up (const DkmsRun *run, GError **error)
 {
-  if (!dkms_transaction_recover (run->settings, run->ui, error) || !dkms_lock_prepare (run->settings, error))
+  if (!dkms_journal_recover (run->settings, run->ui, error) || !dkms_lock_prepare (run->settings, error))
     return FALSE;
   dkms_work_sweep (run->settings, run->ui);
   dkms_depmod_due (run->settings, run->ui, run->request->no_depmod);

@@ -20,7 +20,7 @@
 #include "base/process.h"
 #include "run/steps.h"
 #include "run/worker.h"
-#include "store/transaction.h"
+#include "store/recovery.h"
 #include "ui/board.h"
 
 enum { LOCK_RETRY_MS = 50, TERM_GRACE_MS = 200, MAX_NICE = 19 };
@@ -151,7 +151,7 @@ lock_chain (Schedule *self, Chain *chain, GError **error)
   chain->locked = TRUE;
   self->locked++;
   /* Who held it before us may have died in the middle of a change. */
-  return dkms_transaction_recover (self->run->settings, self->run->ui, error);
+  return dkms_journal_recover (self->run->settings, self->run->ui, error);
 }
 
 /* Returns: (transfer full) (nullable): what came of the chain, in a word or two */
@@ -584,7 +584,7 @@ stop_all (Schedule *self, GError **error)
         self->run->outcomes[i] = OUTCOME_BLOCKED;
     }
   /* While another run holds the tree's lock, that run recovers: nobody who wants to end waits for it. */
-  if (!dkms_transaction_try_recover (self->run->settings, self->run->ui, &local))
+  if (!dkms_journal_try_recover (self->run->settings, self->run->ui, &local))
     dkms_ui_warn (self->run->ui, "%s.", local->message);
   /* Without it what was installed would not be found at the next start. */
   for (guint i = 0; i < count; i++)

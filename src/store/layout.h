@@ -9,7 +9,7 @@
  *
  * What this program adds to the reference's layout lies in .dkms:
  *   lock, locks/                       see dkms_lock_take(); only root can open them, so nobody else can keep a run
- * waiting sequence                           a number that each change of the tree raises (store/transaction.h)
+ * waiting sequence                           a number that each change of the tree raises (store/reading.h)
  *   work/<id>/                         scratch of a run, locked by it; deleted by whoever finds it unlocked; loan-* in
  * it: store/loan.h journal/<id>.json                  a change under way (store/transaction.h) depmod/<id>.<k> the run
  * with work/<id> installed something for kernel <k>: depmod is due logs/<m>/<v>/<k>/<a>/make.log      log of the last

@@ -80,7 +80,7 @@ gboolean dkms_tree_drop_build (const DkmsSettings *settings, DkmsUi *ui, const D
  * Lock files have mode 0600: whoever can open a file can lock it, too. Earlier versions created them with mode 0644. A
  * run that opens such a file takes the permissions away, and deletes the file as soon as it holds the lock exclusively,
  * because another user may have opened it before. Every version checks after it acquired a lock that the file still has
- * its name. Commands that only read take no lock (dkms_reading_begin() in store/transaction.h). */
+ * its name. Commands that only read take no lock (dkms_reading_begin() in store/reading.h). */
 typedef struct DkmsLock DkmsLock;
 /**
  * dkms_lock_take:

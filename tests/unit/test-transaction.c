@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/unread.h"
+#include "store/recovery.h"
 #include "store/transaction.h"
 
 typedef struct {
@@ -143,7 +144,7 @@ test_recover_forward (Fixture *f, gconstpointer data)
   put (f, "/tree/.dkms/journal/1.json",
        "{\"ops\": [[\"rename\", \"/lib/.dkms-1-0\", \"/lib/m.ko\"], [\"rename\", \"/lib/.dkms-1-1\", \"/lib/done.ko\"],"
        " [\"delete\", \"/lib/gone\", \"\"]]}");
-  g_assert_true (dkms_transaction_recover (&f->settings, &f->ui, NULL));
+  g_assert_true (dkms_journal_recover (&f->settings, &f->ui, NULL));
   assert_text (f, "/lib/m.ko", "new");
   assert_text (f, "/lib/gone", NULL);
   assert_text (f, "/tree/.dkms/journal/1.json", NULL);
@@ -155,7 +156,7 @@ test_recover_back (Fixture *f, gconstpointer data)
   put (f, "/lib/.dkms-1-0", "half");
   put (f, "/lib/precious", "x");
   put (f, "/tree/.dkms/journal/1.json", "{\"temps\": [\"/lib/.dkms-1-0\", \"/lib/.dkms-1-1\", \"/lib/precious\"]}");
-  g_assert_true (dkms_transaction_recover (&f->settings, &f->ui, NULL));
+  g_assert_true (dkms_journal_recover (&f->settings, &f->ui, NULL));
   assert_text (f, "/lib/.dkms-1-0", NULL);
   assert_text (f, "/lib/precious", "x"); /* no temporary of ours by its name */
 }
@@ -177,7 +178,7 @@ test_paths_that_climb (Fixture *f, gconstpointer data)
 
       g_test_message ("%s", text);
       put (f, "/tree/.dkms/journal/1.json", text);
-      g_assert_false (dkms_transaction_recover (&f->settings, &f->ui, &error));
+      g_assert_false (dkms_journal_recover (&f->settings, &f->ui, &error));
       g_assert_nonnull (error);
       assert_text (f, "/etc/precious", "x");
     }

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Renames and deletions of a transaction, done or undone. */
+#define _GNU_SOURCE
+#include "store/changes.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/unread.h"
+#include "store/reading.h"
+
+enum { TRIES = 3 }; /* of changes that there is no way back from */
+
+/* Whether the paths of @op are what this program writes: absolute, with nothing in them that climbs. */
+static gboolean
+makes_sense (json_t *op)
+{
+  gsize count = json_array_size (op);
+
+  if (count < 2 || json_string_value (json_array_get (op, 0)) == NULL)
+    return FALSE;
+  for (gsize i = 1; i < count; i++)
+    {
+      const char *path = json_string_value (json_array_get (op, i));
+      g_auto (GStrv) words = g_strsplit (path != NULL ? path : "", "/", -1);
+
+      if (path == NULL || (*path != '/' && (*path != '\0' || i == 1)))
+        return FALSE;
+      if (g_strv_contains ((const char *const *)words, "..") || g_strv_contains ((const char *const *)words, "."))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+gboolean
+dkms_changes_check (json_t *ops, GError **error)
+{
+  json_t *op;
+  size_t i;
+
+  json_array_foreach (ops, i, op)
+    if (!makes_sense (op))
+      {
+        char *text = json_dumps (op, JSON_COMPACT);
+        dkms_fail (error, DKMS_ERROR_IO, NULL, NULL, "Refusing a change of files that leads out of its directory: %s",
+                   text != NULL ? text : "not a list");
+        free (text);
+        return FALSE;
+      }
+  return TRUE;
+}
+
+/* Returns: whether @name is gone; what is not empty stays, and a failure for a passing reason does not come again. */
+static gboolean
+remove_empty_at (int dir, const char *name)
+{
+  for (int tries = 0; tries < TRIES; tries++)
+    if (unlinkat (dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+      return TRUE;
+    else if (errno == ENOTEMPTY || errno == EEXIST)
+      break;
+  return FALSE;
+}
+
+/* As dkms_root_open_parent(). Returns: FALSE with an error unless *@fd is open, or -1 because there is no such
+ * directory */
+static gboolean
+find_parent (const DkmsRoot *root, const char *path, int *fd, char **name, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+
+  *fd = dkms_root_open_parent (root, path, FALSE, name, &local);
+  if (*fd >= 0 || dkms_is_absent (errno))
+    return TRUE;
+  g_propagate_error (error, g_steal_pointer (&local));
+  return FALSE;
+}
+
+static gboolean
+undo_dirs (const DkmsRoot *root, json_t *dirs, GError **error)
+{
+  for (size_t i = json_array_size (dirs); i > 0; i--)
+    {
+      g_autofree char *name = NULL;
+      g_auto (DkmsFd) parent = -1;
+
+      if (!find_parent (root, json_string_value (json_array_get (dirs, i - 1)), &parent, &name, error))
+        return FALSE;
+      if (parent >= 0)
+        (void)remove_empty_at (parent, name);
+    }
+  return TRUE;
+}
+
+static gboolean
+prune (const DkmsRoot *root, const char *dir, const char *stop, GHashTable *touched, GError **error)
+{
+  g_autofree char *at = g_strdup (dir);
+
+  while (g_str_has_prefix (at, stop) && strlen (at) > strlen (stop) + 1)
+    {
+      g_autofree char *name = NULL;
+      g_auto (DkmsFd) parent = -1;
+      g_autofree char *up = g_path_get_dirname (at);
+
+      if (!find_parent (root, at, &parent, &name, error))
+        return FALSE;
+      g_hash_table_add (touched, g_strdup (up));
+      if (parent >= 0 && !remove_empty_at (parent, name))
+        return TRUE;
+      g_free (at);
+      at = g_steal_pointer (&up);
+    }
+  return TRUE;
+}
+
+/* The directory of @path; when it is gone, so is what was to be changed in it. */
+static int
+dir_of_change (const DkmsRoot *root, const char *path, gboolean create, char **name, GHashTable *touched,
+               gboolean *gone, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  g_auto (DkmsFd) dir = dkms_root_open_parent (root, path, create, name, &local);
+
+  *gone = dir < 0 && dkms_is_absent (errno) && !create;
+  if (dir < 0 && !*gone)
+    g_propagate_error (error, g_steal_pointer (&local));
+  if (dir >= 0)
+    g_hash_table_add (touched, g_path_get_dirname (path));
+  return dkms_fd_steal (&dir);
+}
+
+/* @from takes the place of @to. Whoever finds no @from knows that it was done. */
+static gboolean
+apply_move (const DkmsRoot *root, const char *from, const char *to, const char *trash, GHashTable *touched,
+            GError **error)
+{
+  g_autofree char *from_name = NULL;
+  g_autofree char *to_name = NULL;
+  g_autofree char *trash_name = g_path_get_basename (trash);
+  gboolean gone;
+  g_auto (DkmsFd) from_dir = dir_of_change (root, from, FALSE, &from_name, touched, &gone, error);
+  g_auto (DkmsFd) to_dir = -1;
+  struct stat st;
+
+  if (from_dir < 0)
+    return gone;
+  if (fstatat (from_dir, from_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    return errno == ENOENT || dkms_fail_errno (error, "look at", from);
+  to_dir = dir_of_change (root, to, TRUE, &to_name, touched, &gone, error);
+  if (to_dir < 0)
+    return FALSE;
+  if (renameat (to_dir, to_name, to_dir, trash_name) < 0 && errno != ENOENT)
+    return dkms_fail_errno (error, "move away", to);
+  return renameat (from_dir, from_name, to_dir, to_name) == 0 || dkms_fail_errno (error, "put in place", to);
+}
+
+/* Deletes what a change has taken out of its place, which is no part of the change: what cannot be deleted goes where
+ * every run tries again, and stops nobody. */
+static void
+sweep (const DkmsSettings *settings, DkmsUi *ui, int dir, const char *name, const char *path)
+{
+  g_autofree char *work_path = dkms_layout_own (settings, "work", NULL);
+  g_autofree char *host = dkms_root_host_path (settings->root, path);
+  g_auto (DkmsFd) work = -1;
+  g_autoptr (GError) error = NULL;
+
+  if (!g_str_has_prefix (name, ".dkms-"))
+    return;
+  for (int tries = 0; tries < TRIES; tries++)
+    {
+      g_clear_error (&error);
+      if (dkms_remove_tree_at (dir, name, &error))
+        return;
+    }
+  work = dkms_root_openat (settings->root, work_path, O_RDONLY | O_DIRECTORY, 0);
+  if (work >= 0 && renameat (dir, name, work, name) == 0)
+    {
+      g_free (host);
+      g_autofree char *moved = g_build_filename (work_path, name, NULL);
+      host = dkms_root_host_path (settings->root, moved);
+    }
+  dkms_ui_warn (ui, "%s. What is left of the replaced files is in %s; delete it by hand.", error->message, host);
+}
+
+/* Does one change; doing it again is harmless. Adds the directories that are to be flushed to @touched. */
+static gboolean
+apply (const DkmsSettings *settings, DkmsUi *ui, json_t *op, GHashTable *touched, GError **error)
+{
+  const DkmsRoot *root = settings->root;
+  const char *words[4] = { NULL };
+  g_autofree char *name = NULL;
+  g_autofree char *target = NULL;
+  g_auto (DkmsFd) dir = -1;
+  gboolean gone;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (words); i++)
+    words[i] = json_string_value (json_array_get (op, i));
+  const char *what = words[0], *a = words[1], *b = words[2] != NULL ? words[2] : "";
+  if (strcmp (what, "prune") == 0)
+    return prune (root, a, b, touched, error);
+  if (strcmp (what, "move") == 0)
+    return apply_move (root, a, b, words[3] != NULL ? words[3] : "", touched, error);
+
+  dir = dir_of_change (root, a, FALSE, &name, touched, &gone, error);
+  if (dir < 0)
+    return gone;
+  if (strcmp (what, "delete") == 0)
+    return unlinkat (dir, name, 0) == 0 || errno == ENOENT || dkms_fail_errno (error, "delete", a);
+  if (strcmp (what, "sweep") == 0)
+    return sweep (settings, ui, dir, name, a), TRUE;
+  target = g_path_get_basename (b); /* of rename and discard: in the same directory by construction */
+  return renameat (dir, name, dir, target) == 0 || errno == ENOENT || dkms_fail_errno (error, "rename", a);
+}
+
+/* Flushes what was renamed and deleted in the directories of @touched; those that are gone need it no more. */
+static gboolean
+flush_all (const DkmsRoot *root, GHashTable *touched, GError **error)
+{
+  GHashTableIter iter;
+  gpointer path;
+
+  g_hash_table_iter_init (&iter, touched);
+  while (g_hash_table_iter_next (&iter, &path, NULL))
+    {
+      g_auto (DkmsFd) fd = dkms_root_openat (root, path, O_RDONLY | O_DIRECTORY, 0);
+      if (fd < 0 && dkms_is_absent (errno))
+        continue;
+      if (fd < 0 || fsync (fd) < 0)
+        return dkms_fail_errno (error, "flush the directory", path);
+    }
+  return TRUE;
+}
+
+static gboolean
+apply_once (const DkmsSettings *settings, DkmsUi *ui, json_t *ops, GError **error)
+{
+  g_autoptr (GHashTable) touched = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  json_t *op;
+  size_t i;
+
+  json_array_foreach (ops, i, op)
+    if (!apply (settings, ui, op, touched, error))
+      return FALSE;
+  return flush_all (settings->root, touched, error);
+}
+
+gboolean
+dkms_changes_apply (const DkmsSettings *settings, DkmsUi *ui, json_t *ops, int sequence, GError **error)
+{
+  for (int tries = 1; tries < TRIES; tries++)
+    {
+      guint mark = dkms_unread_mark ();
+      if (dkms_sequence_raise (sequence, NULL) && apply_once (settings, ui, ops, NULL))
+        return TRUE;
+      dkms_unread_drop (mark);
+    }
+  return dkms_sequence_raise (sequence, error) && apply_once (settings, ui, ops, error);
+}
+
+static gboolean
+delete_temps (const DkmsSettings *settings, DkmsUi *ui, json_t *temps, GError **error)
+{
+  json_t *temp;
+  size_t i;
+
+  json_array_foreach (temps, i, temp)
+    {
+      const char *path = json_string_value (temp);
+      g_autofree char *name = NULL;
+      g_auto (DkmsFd) dir = -1;
+
+      if (!find_parent (settings->root, path, &dir, &name, error))
+        return FALSE;
+      if (dir >= 0)
+        sweep (settings, ui, dir, name, path);
+    }
+  return TRUE;
+}
+
+gboolean
+dkms_changes_undo (const DkmsSettings *settings, DkmsUi *ui, json_t *plan, GError **error)
+{
+  return delete_temps (settings, ui, json_object_get (plan, "temps"), error)
+         && undo_dirs (settings->root, json_object_get (plan, "dirs"), error);
+}

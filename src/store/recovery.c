@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a run that died in the middle of a change left. */
+#define _GNU_SOURCE
+#include "store/recovery.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/unread.h"
+#include "store/changes.h"
+#include "store/journal.h"
+#include "store/layout.h"
+#include "store/reading.h"
+
+static gboolean
+recover_one (const DkmsSettings *settings, DkmsUi *ui, int journal, const char *name, int sequence, GError **error)
+{
+  g_autofree char *inside = dkms_layout_own (settings, "journal", name);
+  g_autofree char *path = dkms_root_host_path (settings->root, inside);
+  g_autoptr (GError) local = NULL;
+  g_autofree char *text = NULL;
+  struct stat st;
+  json_t *object;
+  gboolean ok;
+
+  if (*name == '.') /* a run died before it gave the journal its name */
+    return dkms_journal_drop (journal, name, error);
+  if (fstatat (journal, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    return dkms_fail_errno (error, "read the journal", path);
+  text = S_ISREG (st.st_mode) && g_str_has_suffix (name, ".json") ? dkms_journal_read (journal, name, &local) : NULL;
+  if (local != NULL)
+    {
+      dkms_error_add_advice (local, "It describes a change that was interrupted, which the next dkms command that can "
+                                    "read it will finish or undo.");
+      return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
+    }
+  object = text != NULL ? json_loads (text, 0, NULL) : NULL;
+  switch (dkms_journal_kind (object))
+    {
+    case DKMS_JOURNAL_BAD:
+      ok = dkms_journal_set_aside (ui, journal, name, path, error);
+      break;
+    case DKMS_JOURNAL_NEWER:
+      ok = dkms_fail (error, DKMS_ERROR_IO, path, "Run the command with the newer dkms, which can finish the change.",
+                      "The journal %s was written by a newer version of dkms", path);
+      break;
+    case DKMS_JOURNAL_CHANGES:
+      ok = dkms_changes_check (json_object_get (object, "ops"), error)
+           && dkms_changes_apply (settings, ui, json_object_get (object, "ops"), sequence, error);
+      if (ok)
+        dkms_ui_note (ui, "Finished a change that an earlier run was interrupted in");
+      ok = ok && dkms_journal_drop (journal, name, error);
+      break;
+    default:
+      ok = dkms_changes_undo (settings, ui, object, error) && dkms_journal_drop (journal, name, error);
+    }
+  json_decref (object);
+  return ok;
+}
+
+gboolean
+dkms_journal_recover_locked (const DkmsSettings *settings, DkmsUi *ui, int journal, int sequence, GError **error)
+{
+  g_autoptr (GPtrArray) names = dkms_journal_list (journal, error);
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    if (!recover_one (settings, ui, journal, names->pdata[i], sequence, error))
+      return FALSE;
+  return names != NULL;
+}
+
+static gboolean
+recover (const DkmsSettings *settings, DkmsUi *ui, gboolean wait, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  g_auto (DkmsFd) journal = -1;
+  g_auto (DkmsFd) sequence = -1;
+  g_autoptr (GPtrArray) names = NULL;
+  g_autoptr (DkmsLock) lock = NULL;
+
+  if (!dkms_tree_check_trusted (settings, error))
+    return FALSE;
+  journal = dkms_journal_open (settings, FALSE, &local);
+  if (journal < 0 && dkms_is_absent (errno))
+    return TRUE;
+  names = journal >= 0 ? dkms_journal_list (journal, &local) : NULL;
+  if (names != NULL && names->len == 0)
+    return TRUE;
+  if (local == NULL)
+    lock = wait ? dkms_lock_take (settings, ui, "lock", TRUE, &local)
+                : dkms_lock_try (settings, NULL, "lock", TRUE, &local);
+  if (local != NULL)
+    return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
+  if (lock == NULL)
+    return TRUE; /* its holder does it */
+  sequence = dkms_sequence_open (settings, error);
+  return sequence >= 0 && dkms_journal_recover_locked (settings, ui, journal, sequence, error);
+}
+
+gboolean
+dkms_journal_recover (const DkmsSettings *settings, DkmsUi *ui, GError **error)
+{
+  return recover (settings, ui, TRUE, error);
+}
+
+gboolean
+dkms_journal_try_recover (const DkmsSettings *settings, DkmsUi *ui, GError **error)
+{
+  return recover (settings, ui, FALSE, error);
+}
