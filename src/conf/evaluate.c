@@ -18,37 +18,12 @@
 #include "driver.bash.h"
 #include "kernel/kernel.h"
 
-#define LIMIT_FILE ((gsize)1 << 20)
 #define LIMIT_INDEX 4096
 /* What one bash is asked at most: bytes of arguments (the kernel's limit is 2 MiB with the environment), descriptors.
  */
 enum { LIMIT_ARGUMENTS = 1 << 20, LIMIT_DESCRIPTORS = 32 };
 /* What one bash may answer, in bytes, and how long it may take to go when it has answered. */
 enum { LIMIT_ANSWER = 16 << 20, LIMIT_PRINTED = 64 << 10, GRACE_SECONDS = 2 };
-
-DkmsQuery *
-dkms_query_new (void)
-{
-  DkmsQuery *self = g_new0 (DkmsQuery, 1);
-
-  self->assign = g_ptr_array_new_with_free_func (g_free);
-  self->files = g_ptr_array_new_with_free_func (g_free);
-  return self;
-}
-
-void
-dkms_query_free (DkmsQuery *self)
-{
-  g_ptr_array_unref (self->assign);
-  g_ptr_array_unref (self->files);
-  g_free (self->dir);
-  g_free (self->shown);
-  if (self->texts != NULL)
-    g_ptr_array_unref (self->texts);
-  dkms_vars_free (self->vars);
-  g_clear_error (&self->error);
-  g_free (self);
-}
 
 typedef struct {
   const DkmsSettings *settings;
@@ -67,124 +42,21 @@ typedef struct {
   gint64 end;      /* of this bash as a whole */
 } Session;
 
-static void
-bytes_free (gpointer data)
-{
-  if (data != NULL)
-    g_bytes_unref (data);
-}
-
-/* What bash would stumble over: a byte order mark, and CR before LF. Returns: whether anything was changed */
-static gboolean
-mend (GString *text)
-{
-  static const char mark[] = "\xef\xbb\xbf";
-  gsize before = text->len, out = 0;
-
-  if (g_str_has_prefix (text->str, mark))
-    g_string_erase (text, 0, (gssize)strlen (mark));
-  for (gsize in = 0; in < text->len; in++)
-    if (text->str[in] != '\r' || (in + 1 < text->len && text->str[in + 1] != '\n'))
-      text->str[out++] = text->str[in];
-  g_string_truncate (text, out);
-  return text->len != before;
-}
-
-/* Bash is to be given the text of file @i, not its path. The text finds the path in another variable then. */
-static void
-hand_over (DkmsQuery *query, guint i, GString *text)
-{
-  if (query->texts->len <= i)
-    g_ptr_array_set_size (query->texts, (gint)i + 1);
-  g_string_replace (text, "BASH_SOURCE", "__dkms_source", 0);
-  query->texts->pdata[i] = g_bytes_new (text->str, text->len);
-}
-
-/* Reads file @i and refuses what is not text. */
-static GString *
-read_file (const DkmsSettings *settings, const DkmsQuery *query, guint i, GError **error)
-{
-  const char *path = query->files->pdata[i], *shown = i == 0 && query->shown != NULL ? query->shown : path;
-  g_autoptr (GError) local = NULL;
-  gsize size = 0;
-  g_autofree char *text = settings->root->has_shell ? dkms_root_read (settings->root, path, LIMIT_FILE, &size, &local)
-                                                    : dkms_read_at (AT_FDCWD, path, LIMIT_FILE, &size, &local);
-
-  if (text == NULL)
-    return dkms_fail (error, DKMS_ERROR_NO_CONF, shown, "Put the file there, or name another one with -c.",
-                      "Cannot read the configuration %s (%s)", shown, local->message),
-           NULL;
-  if (memchr (text, '\0', size) != NULL)
-    return dkms_fail (error, DKMS_ERROR_BAD_CONF, shown, "Restore the file from its package.",
-                      "%s is not a text file: it contains NUL bytes", shown),
-           NULL;
-  return g_string_new_len (text, (gssize)size);
-}
-
-static gboolean
-prepare_files (const DkmsSettings *settings, DkmsQuery *query, GError **error)
-{
-  query->texts = g_ptr_array_new_with_free_func (bytes_free);
-  for (guint i = 0; i < query->files->len; i++)
-    {
-      GString *text = read_file (settings, query, i, error);
-
-      if (text == NULL)
-        return FALSE;
-      if (mend (text))
-        hand_over (query, i, text);
-      g_string_free (text, TRUE);
-    }
-  return TRUE;
-}
-
-static gboolean
-is_answered (const DkmsQuery *query)
-{
-  return query->error != NULL || query->vars != NULL;
-}
-
-/* Bash could not read file @i of @query by its path: it belongs to somebody else, or lies where nothing is seen. A
- * query that has begun or has an answer is past that, whatever its recipe says. */
-static void
-take_unreadable (Session *session, DkmsQuery *query, guint64 i)
-{
-  GString *text;
-
-  if (is_answered (query) || i >= query->files->len || (i < query->texts->len && query->texts->pdata[i] != NULL))
-    return;
-  text = read_file (session->settings, query, (guint)i, &query->error);
-  if (text == NULL)
-    return;
-  (void)mend (text);
-  hand_over (query, (guint)i, text);
-  g_string_free (text, TRUE);
-  session->handed++;
-}
-
 /* The first query that has no answer yet. */
 static const DkmsQuery *
 next_query (const Session *session)
 {
   for (guint q = 0; q < session->queries->len; q++)
-    if (!is_answered (session->queries->pdata[q]))
+    if (!dkms_query_is_answered (session->queries->pdata[q]))
       return session->queries->pdata[q];
   return NULL;
-}
-
-/* Whether both are about the same package, whose code may answer for it, but for nobody else: others are asked in a
- * bash and a sandbox of their own. */
-static gboolean
-trust_each_other (const DkmsQuery *a, const DkmsQuery *b)
-{
-  return a->files->len > 0 && b->files->len > 0 && strcmp (a->files->pdata[0], b->files->pdata[0]) == 0;
 }
 
 /* Whether the bash that runs is asked @query. */
 static gboolean
 is_asked (const Session *session, const DkmsQuery *query)
 {
-  return query == session->first || trust_each_other (query, session->first);
+  return query == session->first || dkms_query_same_package (query, session->first);
 }
 
 /* The files of all that is asked, but for the recipe. Returns: (transfer container) */
@@ -200,47 +72,6 @@ list_overrides (const Session *session)
         g_ptr_array_add (files, query->files->pdata[i]);
     }
   return files;
-}
-
-/* The option for file @i: "" for its path, otherwise the number of a descriptor with its text, which goes to @given. */
-static char *
-descriptor_of (const DkmsQuery *query, guint i, GArray *given, GError **error)
-{
-  GBytes *bytes = i < query->texts->len ? query->texts->pdata[i] : NULL;
-  gsize size = 0;
-  const char *text = bytes != NULL ? g_bytes_get_data (bytes, &size) : NULL;
-  int fd;
-
-  if (bytes == NULL)
-    return g_strdup ("");
-  fd = memfd_create ("dkms.conf", MFD_CLOEXEC);
-  if (fd < 0)
-    return dkms_fail_errno (error, "create", "a memory file"), NULL;
-  g_array_append_val (given, fd);
-  if (!dkms_write_all (fd, text, size, "a memory file", error))
-    return NULL;
-  if (lseek (fd, 0, SEEK_SET) < 0)
-    return dkms_fail_errno (error, "read", "a memory file"), NULL;
-  return g_strdup_printf ("%d", fd);
-}
-
-static gboolean
-add_query (GPtrArray *argv, guint id, const DkmsQuery *query, GArray *given, GError **error)
-{
-  g_ptr_array_add (argv, g_strdup_printf ("%u", id));
-  g_ptr_array_add (argv, g_strdup (query->dir != NULL ? query->dir : "/"));
-  g_ptr_array_add (argv, g_strdup_printf ("%u", query->assign->len));
-  for (guint i = 0; i < query->assign->len; i++)
-    g_ptr_array_add (argv, g_strdup (query->assign->pdata[i]));
-  g_ptr_array_add (argv, g_strdup_printf ("%u", query->files->len * 2));
-  for (guint i = 0; i < query->files->len; i++)
-    {
-      g_ptr_array_add (argv, g_strdup (query->files->pdata[i]));
-      g_ptr_array_add (argv, descriptor_of (query, i, given, error));
-      if (argv->pdata[argv->len - 1] == NULL)
-        return FALSE;
-    }
-  return TRUE;
 }
 
 /* The command that puts the next queries that have no answer yet; more than one bash may be needed. @given: (out):
@@ -261,10 +92,10 @@ build_argv (Session *session, const char *fd, const char *names, const char *dep
       guint before = argv->len;
 
       const DkmsQuery *query = session->queries->pdata[q];
-      if (is_answered (query) || !is_asked (session, query))
+      if (dkms_query_is_answered (query) || !is_asked (session, query))
         continue;
       count++;
-      if (!add_query (argv, q, query, given, error))
+      if (!dkms_query_add_words (query, q, argv, given, error))
         return NULL;
       for (guint i = before; i < argv->len; i++)
         bytes += strlen (argv->pdata[i]) + 1 + sizeof (char *);
@@ -334,7 +165,7 @@ take_message (const DkmsSettings *settings, Session *session, char **at, guint h
     {
     case 'B':
       session->current = query_by_id (session, at[1]);
-      if (session->current == NULL || is_answered (session->current))
+      if (session->current == NULL || dkms_query_is_answered (session->current))
         return session->current = NULL, -1;
       session->current->vars = dkms_vars_new (session->current->shown);
       session->current_pid = MAX (atoi (at[2]), 2); /* process 1 is nobody's group */
@@ -343,7 +174,7 @@ take_message (const DkmsSettings *settings, Session *session, char **at, guint h
       break;
     case 'U':
       if (query_by_id (session, at[1]) != NULL && g_ascii_string_to_unsigned (at[2], 10, 0, LIMIT_INDEX, &number, NULL))
-        take_unreadable (session, query_by_id (session, at[1]), number);
+        session->handed += dkms_query_give_text (query_by_id (session, at[1]), session->settings->root, number);
       break;
     case 'O':
       if (session->current != NULL)
@@ -546,7 +377,7 @@ count_answers (const GPtrArray *queries)
   guint count = 0;
 
   for (guint q = 0; q < queries->len; q++)
-    count += is_answered (queries->pdata[q]);
+    count += dkms_query_is_answered (queries->pdata[q]);
   return count;
 }
 
@@ -557,7 +388,7 @@ give_up (const Session *session, DkmsError code, const char *why)
   for (guint q = 0; q < session->queries->len; q++)
     {
       DkmsQuery *query = session->queries->pdata[q];
-      if (!is_answered (query) && is_asked (session, query))
+      if (!dkms_query_is_answered (query) && is_asked (session, query))
         dkms_fail (&query->error, code, query->shown,
                    why != NULL ? "See sandbox in /etc/dkms/framework.conf (dkms-framework.conf(5))." : NULL,
                    "%s could not be evaluated%s%s", query->shown, why != NULL ? ": " : "", why != NULL ? why : "");
@@ -608,7 +439,7 @@ dkms_evaluate (const DkmsSettings *settings, const DkmsConfinement *confinement,
   for (guint q = 0; q < queries->len; q++)
     {
       DkmsQuery *query = queries->pdata[q];
-      (void)prepare_files (settings, query, &query->error);
+      dkms_query_read_files (query, settings->root);
     }
   while (ok && count_answers (queries) < queries->len)
     {

@@ -2,19 +2,8 @@
 /* Asks one bash process for the values that configuration files assign (docs/interface/dkms-conf.md §2). */
 #pragma once
 
+#include "conf/query.h"
 #include "conf/sandbox.h"
-#include "conf/vars.h"
-
-typedef struct {
-  GPtrArray *assign; /* "name=value": variables the files can see */
-  GPtrArray *files;  /* paths as tools name them, in order; the first one is required */
-  char *dir;         /* (nullable): where evaluation starts, as tools name it; otherwise "/" */
-  char *shown;       /* the first file as people name it */
-  GPtrArray *texts;  /* (nullable GBytes) per file: what bash is given instead of the path; owned by evaluate.c */
-  DkmsVars *vars;    /* (out): the values; NULL when evaluation failed */
-  GError *error;     /* (out): why it failed */
-  gboolean ended;    /* (out): it failed because a file ended its shell, by exit or exec */
-} DkmsQuery;
 
 /* What an evaluation has to say besides its values. */
 typedef struct {
@@ -25,9 +14,6 @@ typedef struct {
 
 void dkms_remarks_clear (DkmsRemarks *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DkmsRemarks, dkms_remarks_clear)
-
-DkmsQuery *dkms_query_new (void);
-void dkms_query_free (DkmsQuery *self);
 
 /**
  * dkms_evaluate:

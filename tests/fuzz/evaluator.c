@@ -29,7 +29,7 @@ add (GPtrArray *queries, const char *file)
   g_ptr_array_add (query->files, g_strdup (file));
   g_ptr_array_add (query->files, g_strdup ("/etc/dkms/m.conf"));
   query->shown = g_strdup (file);
-  query->texts = g_ptr_array_new_with_free_func (bytes_free);
+  query->texts = g_ptr_array_new_with_free_func ((GDestroyNotify)g_bytes_unref);
   g_ptr_array_add (queries, query);
   return query;
 }
