@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which system calls the command of a sandbox may make: make-filter.c has the lists. Source: seccomp(2). */
+/* Which system calls the command of a sandbox may make: filter-calls.c has the lists. Source: seccomp(2). */
 #define _GNU_SOURCE
 #include <linux/filter.h>
 #include <linux/seccomp.h>
