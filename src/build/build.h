@@ -7,6 +7,8 @@
 #include "build/sign.h"
 #include "conf/sandbox.h"
 #include "install/job.h"
+#include "store/lock.h"
+#include "ui/ui.h"
 
 /**
  * dkms_build:

@@ -14,6 +14,7 @@
 #include "build/build.h"
 #include "check/explain.h"
 #include "check/line.h"
+#include "store/layout.h"
 #include "store/transaction.h"
 
 enum { PIECE = 1 << 17, MOST_SCRIPT = 1 << 16 };

@@ -12,6 +12,8 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "kernel/arch.h"
+#include "store/layout.h"
+#include "store/scan.h"
 
 enum { NAMES_SHOWN = 3, MOST_TEXT = 64 << 20 };
 

@@ -16,6 +16,7 @@
 #include "config.h"
 #include "model/version.h"
 #include "run/run.h"
+#include "store/register.h"
 
 static int
 fail_with (DkmsUi *ui, const GError *error)

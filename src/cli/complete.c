@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "kernel/kernel.h"
-#include "store/tree.h"
+#include "store/scan.h"
 
 typedef struct {
   DkmsSettings *settings;

@@ -16,6 +16,8 @@
 #include "config.h"
 #include "model/version.h"
 #include "run/run.h"
+#include "store/layout.h"
+#include "store/scan.h"
 
 typedef struct {
   DkmsSettings *settings;

@@ -4,6 +4,7 @@
 
 #include "conf/query.h"
 #include "conf/sandbox.h"
+#include "conf/settings.h"
 
 /* What an evaluation has to say besides its values. */
 typedef struct {

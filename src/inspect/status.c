@@ -12,7 +12,11 @@
 #include "base/file.h"
 #include "base/unread.h"
 #include "install/job.h"
+#include "store/layout.h"
 #include "store/reading.h"
+#include "store/register.h"
+#include "store/scan.h"
+#include "store/weak.h"
 
 /* The whole tree is read so many times before its modules are read one by one. */
 enum { WHOLE_TRIES = 3 };

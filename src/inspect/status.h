@@ -2,7 +2,9 @@
 /* `dkms status`: the lines of docs/interface/tree.md §6. */
 #pragma once
 
+#include "conf/settings.h"
 #include "run/run.h"
+#include "ui/ui.h"
 
 /** Prints one listing per kernel filter; never fails because of a module. */
 gboolean dkms_status (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request,

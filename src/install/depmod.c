@@ -9,6 +9,8 @@
 #include "base/process.h"
 #include "base/unread.h"
 #include "install/job.h"
+#include "store/layout.h"
+#include "store/lock.h"
 
 char *
 dkms_depmod_note (const DkmsSettings *settings, const DkmsWork *work, const char *release)

@@ -12,6 +12,7 @@
 #include "base/walk.h"
 #include "install/job.h"
 #include "model/version.h"
+#include "store/layout.h"
 #include "store/transaction.h"
 
 static const char *const suffixes[] = { "", ".gz", ".xz", ".zst" };

@@ -3,8 +3,11 @@
 #pragma once
 
 #include "conf/recipe.h"
+#include "conf/settings.h"
+#include "model/id.h"
 #include "store/record.h"
 #include "store/work.h"
+#include "ui/ui.h"
 
 typedef struct {
   const DkmsSettings *settings;

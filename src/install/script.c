@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "install/job.h"
+#include "store/layout.h"
 #include "store/loan.h"
 
 enum { CANNOT_EXECUTE = 126 }; /* how shells report it */

@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "plan/plan-private.h"
-#include "store/tree.h"
+#include "store/register.h"
 
 /* Whether nothing is wanted but a source in the tree. */
 static gboolean

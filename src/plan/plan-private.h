@@ -2,6 +2,8 @@
 /* How plans are put together. Private to plan/. */
 #pragma once
 
+#include "model/id.h"
+#include "model/state.h"
 #include "plan/plan.h"
 
 #define DKMS_NO_STEP G_MAXUINT

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "store/register.h"
 
 static void
 step_free (gpointer data)

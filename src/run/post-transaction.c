@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "build/build.h"
 #include "run/steps.h"
+#include "store/layout.h"
 
 static int
 run (gpointer data, GError **error)

@@ -14,6 +14,8 @@
 #include "base/process.h"
 #include "base/unread.h"
 #include "install/job.h"
+#include "store/layout.h"
+#include "store/lock.h"
 #include "store/recovery.h"
 
 /* ---- autoinstall's summary ---- */

@@ -2,7 +2,9 @@
 /* Finds out what a request needs to know, plans it, and does it. */
 #pragma once
 
+#include "conf/settings.h"
 #include "plan/plan.h"
+#include "ui/ui.h"
 
 /**
  * dkms_run:

@@ -20,6 +20,7 @@
 #include "base/process.h"
 #include "run/steps.h"
 #include "run/worker.h"
+#include "store/lock.h"
 #include "store/recovery.h"
 #include "ui/board.h"
 

@@ -7,6 +7,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "run/step-private.h"
+#include "store/layout.h"
+#include "store/register.h"
+#include "store/scan.h"
 
 /* The source tree is root's, unless it was made or named by somebody who may write it. */
 gboolean

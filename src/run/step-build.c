@@ -14,6 +14,8 @@
 #include "conf/sandbox.h"
 #include "kernel/arch.h"
 #include "run/step-private.h"
+#include "store/layout.h"
+#include "store/scan.h"
 
 static gboolean
 check_depends (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GError **error)

@@ -10,6 +10,9 @@
 #include "base/unread.h"
 #include "build/loadable.h"
 #include "run/step-private.h"
+#include "store/layout.h"
+#include "store/register.h"
+#include "store/scan.h"
 
 /* The build that was to be installed was taken away by another run while we waited for it. */
 static gboolean

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/unread.h"
 #include "run/step-private.h"
+#include "store/scan.h"
 
 DkmsJob
 dkms_step_job (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GPtrArray **outputs)

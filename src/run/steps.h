@@ -3,10 +3,12 @@
 #pragma once
 
 #include "build/sign.h"
+#include "conf/settings.h"
 #include "install/job.h"
 #include "run/jobserver.h"
 #include "run/run.h"
 #include "share/tarball.h"
+#include "ui/ui.h"
 
 typedef enum {
   OUTCOME_WAITING,

@@ -11,7 +11,7 @@
 #include "base/process.h"
 #include "base/unread.h"
 #include "base/walk.h"
-#include "store/tree.h"
+#include "store/layout.h"
 
 /* ---- comparing ---- */
 

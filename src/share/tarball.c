@@ -14,7 +14,10 @@
 #include "base/process.h"
 #include "base/publish.h"
 #include "base/walk.h"
+#include "model/state.h"
+#include "store/layout.h"
 #include "store/record.h"
+#include "store/register.h"
 #include "store/transaction.h"
 
 enum { LIST_LIMIT = 200 }; /* a longer list of kernels is not put into the name */

@@ -6,7 +6,10 @@
  * archive with a dkms.conf in it is taken for sources. The work is done by the helper dkms-archive. */
 #pragma once
 
+#include "conf/settings.h"
+#include "model/id.h"
 #include "store/work.h"
+#include "ui/ui.h"
 
 typedef struct {
   const DkmsSettings *settings;

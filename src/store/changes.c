@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/unread.h"
+#include "store/layout.h"
 #include "store/reading.h"
 
 enum { TRIES = 3 }; /* of changes that there is no way back from */

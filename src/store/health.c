@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/unread.h"
 #include "base/walk.h"
+#include "store/layout.h"
 #include "store/record.h"
 
 static const char *const suffixes[] = { ".ko", ".ko.gz", ".ko.xz", ".ko.zst" };

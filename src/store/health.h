@@ -2,7 +2,8 @@
 /* Whether what was built and installed is still all there: what autoinstall and install have to mend. */
 #pragma once
 
-#include "store/tree.h"
+#include "conf/settings.h"
+#include "model/state.h"
 
 /* What the kernel's index of modules (modules.dep) lists. */
 typedef struct DkmsIndex DkmsIndex;

@@ -12,7 +12,8 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/publish.h"
-#include "store/tree.h"
+#include "store/layout.h"
+#include "store/lock.h"
 
 static const char every_build[] = "locks/build/*";
 

@@ -15,6 +15,7 @@
  *   run that is called by a script waits for nobody for long. */
 #pragma once
 
+#include "conf/settings.h"
 #include "store/work.h"
 
 typedef struct DkmsLoan DkmsLoan;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Locks on modules and builds. */
 #define _GNU_SOURCE
+#include "store/lock.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,8 +14,8 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/unread.h"
+#include "store/layout.h"
 #include "store/loan.h"
-#include "store/tree.h"
 
 enum { COMMIT_PATIENCE_S = 2, NESTED_PATIENCE_S = 30, MOST_ANCESTORS = 256 };
 /* For a lock whose holder cannot be seen from behind the wall of --root: it may be the run that waits for us. */

@@ -12,6 +12,8 @@
 #include "base/file.h"
 #include "base/unread.h"
 #include "store/journal.h"
+#include "store/layout.h"
+#include "store/lock.h"
 
 enum { READING_RETRY_US = 2000, READING_PATIENCE_S = 2 };
 

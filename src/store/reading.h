@@ -9,7 +9,8 @@
  * after a crash is that of a dead run whatever the number says. */
 #pragma once
 
-#include "store/tree.h"
+#include "conf/settings.h"
+#include "ui/ui.h"
 
 /* ---- those who change the tree, with its lock held ---- */
 

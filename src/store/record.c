@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/publish.h"
+#include "store/layout.h"
 
 static void
 module_free (gpointer data)

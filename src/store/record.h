@@ -8,7 +8,8 @@
 #pragma once
 
 #include "conf/recipe.h"
-#include "store/tree.h"
+#include "conf/settings.h"
+#include "model/id.h"
 
 typedef struct {
   char *dest_name;     /* without suffix */

@@ -12,7 +12,9 @@
 #include "store/changes.h"
 #include "store/journal.h"
 #include "store/layout.h"
+#include "store/lock.h"
 #include "store/reading.h"
+#include "store/register.h"
 
 static gboolean
 recover_one (const DkmsSettings *settings, DkmsUi *ui, int journal, const char *name, int sequence, GError **error)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Names that may be in the tree; putting sources there and taking versions away. */
 #define _GNU_SOURCE
+#include "store/register.h"
+
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -11,6 +13,8 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/publish.h"
+#include "store/layout.h"
+#include "store/scan.h"
 #include "store/transaction.h"
 #include "store/work.h"
 

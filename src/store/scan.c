@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reading the tree. */
 #define _GNU_SOURCE
+#include "store/scan.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
@@ -9,7 +11,8 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/unread.h"
-#include "store/tree.h"
+#include "store/layout.h"
+#include "store/register.h"
 
 /* Whether kernel-<k>-<a> leads to this build: our own and the reference's links say it literally. */
 static gboolean

@@ -12,8 +12,10 @@
 #include "base/unread.h"
 #include "store/changes.h"
 #include "store/journal.h"
+#include "store/lock.h"
 #include "store/reading.h"
 #include "store/recovery.h"
+#include "store/register.h"
 #include "store/stage.h"
 
 struct DkmsTransaction {

@@ -8,7 +8,8 @@
  * becomes of the journal of a dead run, store/reading.h how others read meanwhile. */
 #pragma once
 
-#include "store/tree.h"
+#include "conf/settings.h"
+#include "ui/ui.h"
 
 typedef struct DkmsTransaction DkmsTransaction;
 

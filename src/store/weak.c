@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Builds for one kernel that serve another one. */
 #define _GNU_SOURCE
+#include "store/weak.h"
+
 #include <fcntl.h>
 #include <string.h>
 
 #include "base/fd.h"
 #include "base/file.h"
-#include "store/tree.h"
+#include "store/layout.h"
 
 /* The link of that name somewhere below @dir (inside the root). Returns: (transfer full) (nullable): its path */
 static char *

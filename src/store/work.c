@@ -11,7 +11,8 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/unread.h"
-#include "store/tree.h"
+#include "store/layout.h"
+#include "store/lock.h"
 
 enum { TRIES = 10 };
 

@@ -3,7 +3,9 @@
  * Each is locked as long as its run lives; one that nobody holds is what a dead run left. */
 #pragma once
 
+#include "conf/settings.h"
 #include "store/transaction.h"
+#include "ui/ui.h"
 
 typedef struct {
   const DkmsSettings *settings;
@@ -17,24 +19,9 @@ DkmsWork *dkms_work_new (const DkmsSettings *settings, GError **error) G_GNUC_WA
 /** Deletes the directory with all in it. */
 void dkms_work_free (DkmsWork *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsWork, dkms_work_free)
-
 /** Returns: (transfer full): a name in the directory @dir (source_tree or tmp_location) that is swept with this one */
 char *dkms_work_beside (const DkmsWork *self, const char *dir);
-
 /** Returns: whether the run that made work/@id still lives */
 gboolean dkms_work_alive (const DkmsSettings *settings, const char *id);
 /** Deletes what dead runs left. What cannot be deleted is reported, and left for the next run. */
 void dkms_work_sweep (const DkmsSettings *settings, DkmsUi *ui);
-
-/* ---- the parts of dkms_tree_import() and dkms_tree_register(), for transactions that do more ---- */
-
-/** Copies a source tree of the host beside its place; the transaction puts it there. @seen: as for dkms_tree_import()
- */
-gboolean dkms_tree_stage_source (const DkmsSettings *settings, DkmsTransaction *tx, const DkmsWork *work,
-                                 const char *host_dir, const struct stat *seen, const DkmsId *id,
-                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Makes what registers <m>/<v> in the directory "version" of @work; if the version is not there yet, that directory as
- * a whole becomes it, with what the caller has put there. @stub: it keeps its own dkms.conf in the place of the link.
- */
-gboolean dkms_tree_stage_version (const DkmsSettings *settings, DkmsTransaction *tx, const DkmsWork *work,
-                                  const DkmsId *id, gboolean stub, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -10,6 +10,10 @@
 #include "base/unread.h"
 #include "model/version.h"
 #include "store/health.h"
+#include "store/layout.h"
+#include "store/register.h"
+#include "store/scan.h"
+#include "store/weak.h"
 
 typedef struct {
   DkmsFacts *facts;

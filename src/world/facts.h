@@ -6,9 +6,10 @@
  * dkms_facts_read(). Nothing changes them afterwards. */
 #pragma once
 
+#include "conf/settings.h"
 #include "model/request.h"
+#include "model/state.h"
 #include "share/source.h"
-#include "store/tree.h"
 #include "world/world.h"
 
 typedef struct {

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "conf/evaluate.h"
-#include "store/tree.h"
+#include "store/layout.h"
 #include "world/world.h"
 
 struct DkmsWorld {

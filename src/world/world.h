@@ -3,6 +3,7 @@
 #pragma once
 
 #include "conf/recipe.h"
+#include "conf/settings.h"
 #include "kernel/kernel.h"
 #include "model/id.h"
 #include "ui/ui.h"

@@ -5,6 +5,7 @@
 #include "../../src/cli/cli.c"
 
 #include "fuzz.h"
+#include "store/scan.h"
 
 enum { MOST_WORDS = 32 };
 

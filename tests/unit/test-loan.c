@@ -6,7 +6,6 @@
 
 #include "base/file.h"
 #include "store/loan.h"
-#include "store/tree.h"
 
 typedef struct {
   char *dir;

@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "store/tree.h"
+#include "store/lock.h"
 
 static const char lock_name[] = "locks/module/foo";
 

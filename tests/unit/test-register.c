@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "store/tree.h"
+#include "store/register.h"
 
 static const struct {
   const char *name;

@@ -12,7 +12,7 @@
 #include "base/root.h"
 #include "base/unread.h"
 #include "base/walk.h"
-#include "store/tree.h"
+#include "store/scan.h"
 
 typedef struct {
   char *dir;
