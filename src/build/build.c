@@ -14,6 +14,8 @@
 #include "base/process.h"
 #include "conf/make-line.h"
 #include "conf/sandbox.h"
+#include "install/job.h"
+#include "install/script.h"
 #include "store/layout.h"
 #include "store/lock.h"
 #include "store/transaction.h"

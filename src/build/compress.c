@@ -4,6 +4,7 @@
 
 #include "base/process.h"
 #include "build/build.h"
+#include "install/job.h"
 
 /* The admin's own options run the named tool; it gets -f last, as specified. */
 static int

@@ -14,6 +14,7 @@
 #include "build/build.h"
 #include "check/explain.h"
 #include "check/line.h"
+#include "install/job.h"
 #include "store/layout.h"
 #include "store/transaction.h"
 

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "install/job.h"
 #include "kernel/arch.h"
 #include "store/layout.h"
 #include "store/scan.h"

@@ -14,6 +14,7 @@
 #include "build/build.h"
 #include "conf/sandbox.h"
 #include "config.h"
+#include "install/job.h"
 
 /* What date(1) prints in the caller's locale. */
 static char *

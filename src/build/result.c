@@ -15,6 +15,7 @@
 #include "base/unread.h"
 #include "build/build.h"
 #include "build/loadable.h"
+#include "install/job.h"
 #include "store/layout.h"
 #include "store/transaction.h"
 

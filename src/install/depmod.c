@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Running depmod, and noticing that it is due. */
 #define _GNU_SOURCE
+#include "install/depmod.h"
+
 #include <fcntl.h>
 #include <string.h>
 

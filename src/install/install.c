@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Putting modules in place, keeping originals aside, and the way back. */
 #define _GNU_SOURCE
+#include "install/install.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
@@ -10,7 +12,10 @@
 #include "base/file.h"
 #include "base/unread.h"
 #include "base/walk.h"
+#include "install/depmod.h"
 #include "install/job.h"
+#include "install/script.h"
+#include "install/version-check.h"
 #include "model/version.h"
 #include "store/layout.h"
 #include "store/transaction.h"

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Deleting what is empty in a kernel's module directory. */
 #define _GNU_SOURCE
+#include "install/kernel-dir.h"
+
 #include <fcntl.h>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/unread.h"
-#include "install/job.h"
 
 /* Returns: FALSE only when the directory could not be read */
 static gboolean

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Loading new modules for hardware that is there. */
 #define _GNU_SOURCE
+#include "install/modprobe.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
@@ -10,7 +12,6 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
-#include "install/job.h"
 
 /* The content of every `modalias` file below an open directory of /sys. */
 static void

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Finding and running the scripts of packages and administrators. */
 #define _GNU_SOURCE
+#include "install/script.h"
+
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,54 +17,6 @@
 #include "store/loan.h"
 
 enum { CANNOT_EXECUTE = 126 }; /* how shells report it */
-
-char **
-dkms_job_env (const DkmsJob *job)
-{
-  char **env = g_get_environ ();
-
-  for (guint i = 0; i < job->settings->directives->len; i++)
-    {
-      g_auto (GStrv) pair = g_strsplit (job->settings->directives->pdata[i], "=", 2);
-      if (pair[0] != NULL && pair[1] != NULL && *pair[0] != '\0')
-        env = g_environ_setenv (env, pair[0], pair[1], TRUE);
-    }
-  env = g_environ_setenv (env, "module", job->id.module, TRUE);
-  env = g_environ_setenv (env, "module_version", job->id.version, TRUE);
-  if (job->kernel != NULL)
-    {
-      env = g_environ_setenv (env, "kernelver", job->kernel->release, TRUE);
-      env = g_environ_setenv (env, "arch", job->kernel->arch, TRUE);
-    }
-  return env;
-}
-
-char *
-dkms_job_base (const DkmsJob *job, const char *below)
-{
-  return dkms_layout_build (job->settings, &job->id, below);
-}
-
-char *
-dkms_job_find (const DkmsRoot *root, const char *dir, const char *name, const char *suffix)
-{
-  const char *kinds[] = { "", suffix };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
-    {
-      g_autofree char *file = g_strconcat (name, ".ko", kinds[i], NULL);
-      g_autofree char *path = g_build_filename (dir, file, NULL);
-      if (dkms_root_is_file (root, path))
-        return g_steal_pointer (&file);
-    }
-  return NULL;
-}
-
-double
-dkms_job_seconds (gint64 start)
-{
-  return (double)(g_get_monotonic_time () - start) / G_USEC_PER_SEC;
-}
 
 /* As -x of a shell: a directory passes, and running it fails. */
 static gboolean
@@ -232,32 +186,4 @@ dkms_script_run (const DkmsJob *job, DkmsScript script)
   if (error != NULL)
     dkms_ui_warn (job->ui, "%s", error->message);
   return status;
-}
-
-void
-dkms_job_apply_force_list (DkmsJob *job)
-{
-  static const char path[] = "/usr/share/dkms/modules_to_force_install";
-  g_auto (DkmsFd) fd = dkms_root_openat (job->settings->root, path, O_RDONLY | O_DIRECTORY, 0);
-  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
-  g_autofree char *override = g_strconcat (job->id.module, "_version-override", NULL);
-
-  for (guint i = 0; names != NULL && i < names->len; i++)
-    {
-      g_autofree char *text = dkms_read_at (fd, names->pdata[i], 1 << 20, NULL, NULL);
-      g_auto (GStrv) words = g_strsplit_set (text != NULL ? text : "", " \t\r\n", -1);
-
-      if (g_strv_contains ((const char *const *)words, job->id.module) && !job->force)
-        {
-          job->force = TRUE;
-          dkms_ui_line (job->ui, "%s is installed with force, as %s/%s asks.", job->id.module, path,
-                        (const char *)names->pdata[i]);
-        }
-      if (g_strv_contains ((const char *const *)words, override) && !job->force_version_override)
-        {
-          job->force_version_override = TRUE;
-          dkms_ui_line (job->ui, "%s is installed whatever its version, as %s/%s asks.", job->id.module, path,
-                        (const char *)names->pdata[i]);
-        }
-    }
 }

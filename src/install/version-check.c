@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Whether a module is newer than the one that the kernel has. */
 #define _GNU_SOURCE
+#include "install/version-check.h"
+
 #include <fcntl.h>
 #include <string.h>
 

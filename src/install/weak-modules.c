@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Modules that serve the compatible siblings of a kernel (docs/interface/build-install.md §10). */
 #define _GNU_SOURCE
+#include "install/weak-modules.h"
+
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>

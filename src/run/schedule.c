@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/process.h"
+#include "install/depmod.h"
 #include "run/steps.h"
 #include "run/worker.h"
 #include "store/lock.h"

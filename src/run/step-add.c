@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "install/job.h"
+#include "install/script.h"
 #include "run/step-private.h"
 #include "store/layout.h"
 #include "store/register.h"

@@ -2,6 +2,7 @@
 /* What the kinds of steps share, and each of them. Private to run/. A step that returns FALSE has an error. */
 #pragma once
 
+#include "install/job.h"
 #include "run/steps.h"
 
 /* What another run, or a script, did before or while the lock was ours: the state of one build. */

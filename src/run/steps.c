@@ -4,6 +4,8 @@
 
 #include "base/error.h"
 #include "base/unread.h"
+#include "install/job.h"
+#include "install/kernel-dir.h"
 #include "run/step-private.h"
 #include "store/scan.h"
 

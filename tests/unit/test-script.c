@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "install/job.h"
+#include "install/script.h"
 
 static const struct {
   const char *text, *words[5];

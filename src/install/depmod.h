@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Running depmod, and noticing that it is due. */
+#pragma once
+
+#include "store/work.h"
+#include "ui/ui.h"
+
+/** Runs depmod for one kernel by the rules of docs/interface/build-install.md §9, and drops the note; a failure is a
+ * warning. */
+void dkms_depmod (const DkmsSettings *settings, DkmsUi *ui, const DkmsWork *work, const char *release,
+                  gboolean disabled);
+/** Returns: (transfer full): path of the note of the run with @work that depmod is due for @release */
+char *dkms_depmod_note (const DkmsSettings *settings, const DkmsWork *work, const char *release);
+/** Text of a note about a kernel that has an index (modules.dep); any other text: it had none, so none is made. */
+#define DKMS_NOTE_INDEX "index\n"
+/** Returns: (transfer none): what a note about @release is to say */
+const char *dkms_depmod_note_text (const DkmsSettings *settings, const char *release);
+/** Runs depmod for the kernels for which runs that are dead left a note. */
+void dkms_depmod_due (const DkmsSettings *settings, DkmsUi *ui, gboolean disabled);
