@@ -12,6 +12,10 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "build/area.h"
+#include "build/failure.h"
+#include "build/log.h"
+#include "build/result.h"
 #include "conf/make-line.h"
 #include "conf/sandbox.h"
 #include "install/job.h"
@@ -114,14 +118,6 @@ build_env (const DkmsJob *job)
   return job->confined ? dkms_sandbox_env (job->settings->root, env) : env;
 }
 
-gboolean
-dkms_log_copy (const DkmsWorkArea *area, int dir, const char *name, GError **error)
-{
-  g_autofree char *magic = g_strdup_printf ("/proc/self/fd/%d", area->log_fd);
-
-  return dkms_copy_file_at (AT_FDCWD, magic, dir, name, 0644, FALSE, error);
-}
-
 /* ---- the steps ---- */
 
 static gboolean
@@ -155,7 +151,7 @@ apply_patches (DkmsWorkArea *area, GError **error)
                           area->place, path);
       quoted = strpbrk (path, " '\"$`\\&;()<>|*?[]#~\n") != NULL ? g_shell_quote (path) : g_strdup (path);
       line = g_strdup_printf ("patch -p1 < ./%s", quoted);
-      status = dkms_log_step (area, title, line, error);
+      status = dkms_area_step (area, title, line, error);
       if (status < 0)
         return FALSE;
       if (status != 0)
@@ -180,7 +176,7 @@ run_script (DkmsWorkArea *area, DkmsScript script, const char *title, GError **e
   const char *rest = NULL;
   g_autofree char *program = dkms_script_find (area->job, script, area->dir, area->place, &cwd, &rest);
   g_autofree char *line = program != NULL ? g_strdup_printf ("cd %s/ && %s%s", cwd, program, rest) : NULL;
-  int status = program != NULL ? dkms_log_step (area, title, line, error) : 0;
+  int status = program != NULL ? dkms_area_step (area, title, line, error) : 0;
 
   if (status > 0)
     return script_failed (area, status, dkms_script_directive (script), program, error);
@@ -198,7 +194,7 @@ run_make (DkmsWorkArea *area, GError **error)
 
   if (*make == '\'') /* it quotes 'make' to be left alone: no jobs from us */
     area->env = g_environ_unsetenv (area->env, "MAKEFLAGS");
-  status = dkms_log_step (area, "Building module(s)", line, error);
+  status = dkms_area_step (area, "Building module(s)", line, error);
   if (status > 0)
     return dkms_step_failed (area, DKMS_ERROR_MAKE_FAILED, status, "Building",
                              g_strstr_len (make, 5, "make") != NULL ? "make" : "the build command", NULL, error);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Compressing modules as the kernel's own are. */
+#include "build/compress.h"
+
 #include <string.h>
 
 #include "base/process.h"
-#include "build/build.h"
 #include "install/job.h"
 
 /* The admin's own options run the named tool; it gets -f last, as specified. */

@@ -3,6 +3,8 @@
  * log. What the confinement or the place of the build has to do with it is found out here, by a look at the machine;
  * all else is read from the log (check/log-scan.h). */
 #define _GNU_SOURCE
+#include "build/failure.h"
+
 #include <fcntl.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -11,7 +13,8 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
-#include "build/build.h"
+#include "build/area.h"
+#include "build/log.h"
 #include "check/explain.h"
 #include "check/line.h"
 #include "install/job.h"

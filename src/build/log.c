@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* make.log, and running commands in the work area whose output goes there. */
+/* The sections of make.log. */
 #define _GNU_SOURCE
+#include "build/log.h"
+
 #include <fcntl.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/copy.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
-#include "build/build.h"
+#include "build/area.h"
 #include "conf/sandbox.h"
 #include "config.h"
 #include "install/job.h"
@@ -70,6 +73,14 @@ dkms_log_begin (DkmsWorkArea *area, GError **error)
                  job->id.module, job->id.version, job->kernel->release, job->kernel->arch, date);
 }
 
+gboolean
+dkms_log_copy (const DkmsWorkArea *area, int dir, const char *name, GError **error)
+{
+  g_autofree char *magic = g_strdup_printf ("/proc/self/fd/%d", area->log_fd);
+
+  return dkms_copy_file_at (AT_FDCWD, magic, dir, name, 0644, FALSE, error);
+}
+
 int
 dkms_log_section (DkmsUi *ui, int log_fd, const char *title, const char *command_line, DkmsRunFunc run, gpointer data,
                   GError **error)
@@ -93,111 +104,11 @@ dkms_log_section (DkmsUi *ui, int log_fd, const char *title, const char *command
   return status;
 }
 
-/* ---- commands in the work area ---- */
-
-static gboolean
-open_sandbox (DkmsWorkArea *area, GError **error)
-{
-  const DkmsJob *job = area->job;
-  const DkmsRoot *root = job->settings->root;
-  g_autofree char *version_dir = g_path_get_dirname (area->tool_dir);
-  g_autofree char *scratch = dkms_root_host_path (root, area->dir);
-  g_autofree char *view = area->view != NULL ? dkms_root_host_path (root, area->view) : NULL;
-  g_autoptr (GPtrArray) releases = g_ptr_array_new ();
-  g_autoptr (GPtrArray) keys = NULL;
-
-  g_ptr_array_add (releases, job->kernel->release);
-  /* Modules may stay unsigned: nobody may see the key all the same. */
-  keys = dkms_settings_key_files (job->settings, releases, error);
-  if (keys == NULL)
-    return FALSE;
-  if (job->signer != NULL && job->signer->key != NULL)
-    g_ptr_array_add (keys, dkms_root_tool_path (root, job->signer->key));
-  const DkmsConfinement confinement = { .settings = job->settings,
-                                        .kernel_source_dir = job->kernel->source_dir,
-                                        .version_dir = version_dir,
-                                        .scratch = scratch,
-                                        .result_dir = area->result_dir,
-                                        .result = view,
-                                        .make_flags = job->make_flags,
-                                        .keys = keys };
-
-  area->sandbox = dkms_sandbox_open (&confinement, job->keep, error);
-  return area->sandbox != NULL;
-}
-
-/* The log of a command that the sandbox ended says so: nothing that the command printed does. */
-static void
-note_end (const DkmsWorkArea *area)
+void
+dkms_log_note_end (const DkmsWorkArea *area)
 {
   g_autoptr (GError) error = NULL;
 
   if (!append (area->log_fd, &error, "\ndkms-sandbox: %s\n", area->ended))
     g_debug ("%s", error->message); /* the error of the build says it, too */
-}
-
-static int
-run_confined (DkmsWorkArea *area, const DkmsCommand *command, const char *what, GError **error)
-{
-  const DkmsJob *job = area->job;
-  g_auto (DkmsFindings) findings = { 0 };
-  int status;
-
-  if (area->sandbox == NULL && !open_sandbox (area, error))
-    return -1;
-  status = dkms_sandbox_run (area->sandbox, command, &findings, error);
-  if (status < 0)
-    return -1;
-  g_free (area->ended);
-  area->ended = g_steal_pointer (&findings.ended);
-  if (area->ended != NULL && command->output_fd == area->log_fd)
-    note_end (area);
-  if (findings.left != NULL)
-    dkms_ui_warn (job->ui, "%s of %s/%s left %s running; that was ended.", what, job->id.module, job->id.version,
-                  findings.left);
-  if (findings.failure != NULL)
-    return dkms_fail (error, DKMS_ERROR_SANDBOX, NULL, "sandbox=off in /etc/dkms/framework.conf builds without it.",
-                      "Cannot confine the build of %s/%s: %s", job->id.module, job->id.version, findings.failure),
-           -1;
-  return status;
-}
-
-typedef struct {
-  DkmsWorkArea *area;
-  const DkmsCommand *command;
-  const char *what;
-} AreaRun;
-
-static int
-run_in_area (gpointer data, GError **error)
-{
-  const AreaRun *run = data;
-
-  return run->area->job->confined ? run_confined (run->area, run->command, run->what, error)
-                                  : dkms_process_run (run->command, error);
-}
-
-int
-dkms_area_exec (DkmsWorkArea *area, const char *const *argv, int output_fd, const char *section, const char *line,
-                GError **error)
-{
-  const DkmsCommand command = { .argv = argv,
-                                .env = area->env,
-                                .root = area->job->settings->root,
-                                .cwd = area->tool_dir,
-                                .output_fd = output_fd,
-                                .keep = area->job->keep,
-                                .null_stdin = TRUE };
-  AreaRun run = { area, &command, section != NULL ? section : argv[0] };
-
-  return section != NULL ? dkms_log_section (area->job->ui, output_fd, section, line, run_in_area, &run, error)
-                         : run_in_area (&run, error);
-}
-
-int
-dkms_log_step (DkmsWorkArea *area, const char *title, const char *command_line, GError **error)
-{
-  const char *argv[] = { "/bin/bash", "-p", "-c", command_line, NULL };
-
-  return dkms_area_exec (area, argv, area->log_fd, title, command_line, error);
 }

@@ -2,6 +2,8 @@
 /* What a build makes: from files in the work area, which package code may have made to anything, to a directory that
  * dkms made itself, with signed and compressed modules, the files that POST_BUILD adds, and a record of it all. */
 #define _GNU_SOURCE
+#include "build/result.h"
+
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
@@ -13,8 +15,12 @@
 #include "base/file.h"
 #include "base/publish.h"
 #include "base/unread.h"
-#include "build/build.h"
+#include "build/area.h"
+#include "build/compress.h"
+#include "build/failure.h"
 #include "build/loadable.h"
+#include "build/log.h"
+#include "build/sign.h"
 #include "install/job.h"
 #include "store/layout.h"
 #include "store/transaction.h"

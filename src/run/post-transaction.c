@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "build/build.h"
+#include "build/log.h"
 #include "run/steps.h"
 #include "store/layout.h"
 

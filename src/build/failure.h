@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What remains of a build that failed, and what is said of it. */
+#pragma once
+
+#include "base/error.h"
+#include "build/area.h"
+
+/**
+ * dkms_step_failed:
+ * @code: DKMS_ERROR_SCRIPT for a script, whose @status becomes that of dkms
+ * @what: what failed, such as "PRE_BUILD of"
+ * @who: the program that exited with @status
+ * @script: (nullable): its path as tools name it, if it is a script of the package's or administrator's
+ *
+ * Fails with the first error of the log, its cause, and what to do about it.
+ * Always returns FALSE.
+ */
+gboolean dkms_step_failed (DkmsWorkArea *area, DkmsError code, int status, const char *what, const char *who,
+                           const char *script, GError **error);
+
+/** A build failed after its steps, so nobody has kept its log yet: keeps a copy per kernel, tells the crash reporter.
+ */
+void dkms_failure_keep_log (DkmsWorkArea *area);
+/** The end of every build that failed with @error: what is left becomes <m>/<v>/build, where people look for it, and
+ * @error names the log, if it could be kept. */
+void dkms_failure_end (DkmsWorkArea *area, GError *error);

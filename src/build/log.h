@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* make.log, and what is run as a section of it. */
+#pragma once
+
+#include "build/area.h"
+
+/** Copies what dkms wrote to the log, which need not be what has its name by now. */
+gboolean dkms_log_copy (const DkmsWorkArea *area, int dir, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Begins make.log with its two header lines. */
+gboolean dkms_log_begin (DkmsWorkArea *area, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** The log of a command that the sandbox ended says so: nothing that the command printed does. */
+void dkms_log_note_end (const DkmsWorkArea *area);
+/** Runs something and returns its exit status, or -1 with an error. */
+typedef int (*DkmsRunFunc) (gpointer data, GError **error);
+
+/**
+ * dkms_log_section:
+ * @log_fd: the log
+ * @run: called with @data; what it runs writes to the log
+ *
+ * Makes @run one section of a log (docs/interface/build-install.md §5) and a step of the ui.
+ * Returns: its exit status, -1 with an error
+ */
+int dkms_log_section (DkmsUi *ui, int log_fd, const char *title, const char *command_line, DkmsRunFunc run,
+                      gpointer data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
