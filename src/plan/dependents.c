@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Modules that must be built again because one that they depend on changed. */
+#include "plan/dependents.h"
+
 #include <string.h>
 
-#include "plan/plan-private.h"
+#include "plan/planner.h"
 
 /* The version of @module that is installed for @target when the plan is through; @step is what installs it. */
 static const char *

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Plans that are about all modules for one kernel. */
+#include "plan/many.h"
+
 #include <string.h>
 
 #include "base/error.h"
 #include "model/version.h"
-#include "plan/plan-private.h"
+#include "plan/planner.h"
 
 /* ---- many modules for one kernel ---- */
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Plans that are about one version of a module. */
+#include "plan/one.h"
+
 #include <string.h>
 
 #include "base/error.h"
-#include "plan/plan-private.h"
+#include "plan/planner.h"
 #include "store/register.h"
 
 /* Whether nothing is wanted but a source in the tree. */

@@ -28,16 +28,3 @@ guint dkms_plan_push_install (DkmsPlan *plan, const DkmsVersion *v, const DkmsTa
 
 /** Adds a remark about @kernel to @list; takes @text. */
 void dkms_plan_remark (GPtrArray *list, const char *kernel, char *text);
-
-/** Everything about the version that the request names. */
-gboolean dkms_plan_one (const DkmsPlanner *p, GError **error);
-/** match: for the target kernel what is installed for the template, in the same versions. */
-gboolean dkms_plan_match (const DkmsPlanner *p, GError **error);
-/** kernel_preinst (modules that come back by themselves), kernel_prerm (all): builds go, empty directories last. */
-void dkms_plan_clear (const DkmsPlanner *p);
-void dkms_plan_clean (DkmsPlan *plan, const DkmsTarget *target);
-/** autoinstall: the latest version of every module that wants to be there, in rounds (docs/interface/build-install.md
- * §12). */
-void dkms_plan_autoinstall (DkmsPlan *plan, const DkmsTarget *target, const DkmsState *state);
-/** Rebuilds, once and in order, what saw other versions of its dependencies than will be installed. */
-void dkms_plan_dependents (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target);

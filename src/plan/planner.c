@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Appending steps and remarks to a plan. */
+#include "plan/planner.h"
+
+void
+dkms_plan_remark (GPtrArray *list, const char *kernel, char *text)
+{
+  DkmsRemark *self = g_new0 (DkmsRemark, 1);
+
+  self->kernel = g_strdup (kernel);
+  self->text = text;
+  g_ptr_array_add (list, self);
+}
+
+guint
+dkms_plan_push (DkmsPlan *plan, DkmsStepKind kind, const DkmsId *id, guint need)
+{
+  DkmsStep *step = g_new0 (DkmsStep, 1);
+
+  step->kind = kind;
+  step->id = dkms_id_copy (id);
+  step->needs = g_array_new (FALSE, FALSE, sizeof (guint));
+  step->after = g_array_new (FALSE, FALSE, sizeof (guint));
+  if (need != DKMS_NO_STEP)
+    g_array_append_val (step->needs, need);
+  g_ptr_array_add (plan->steps, step);
+  return plan->steps->len - 1;
+}
+
+guint
+dkms_plan_push_notice (DkmsPlan *plan, const DkmsId *id, guint need, const char *text)
+{
+  guint number = dkms_plan_push (plan, DKMS_STEP_NOTICE, id, need);
+
+  ((DkmsStep *)plan->steps->pdata[number])->text = g_strdup (text);
+  return number;
+}
+
+guint
+dkms_plan_push_install (DkmsPlan *plan, const DkmsVersion *v, const DkmsTarget *target, guint *last)
+{
+  const DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
+  const DkmsBuild *remains = dkms_version_find_remains (v, target->kernel, target->arch);
+  guint first = DKMS_NO_STEP;
+
+  if (!dkms_build_is_usable (build))
+    {
+      first = dkms_plan_push (plan, DKMS_STEP_BUILD, &(DkmsId){ v->module, v->version, target->kernel, target->arch },
+                              DKMS_NO_STEP);
+      ((DkmsStep *)plan->steps->pdata[first])->again = build != NULL && build->built;
+    }
+  *last = dkms_plan_push (plan, DKMS_STEP_INSTALL, &(DkmsId){ v->module, v->version, target->kernel, target->arch },
+                          first);
+  /* A link that is left makes a build look installed as soon as it is there. */
+  ((DkmsStep *)plan->steps->pdata[*last])->again
+      = (build != NULL && build->active) || (remains != NULL && remains->active);
+  return first != DKMS_NO_STEP ? first : *last;
+}
