@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The administrator's program that is called after changes. */
 #define _GNU_SOURCE
+#include "run/post-transaction.h"
+
 #include <fcntl.h>
 
 #include "base/error.h"

@@ -2,6 +2,8 @@
 /* --rpm_safe_upgrade (docs/interface/build-install.md §16): when rpm upgrades a package, the new one's `add` runs
  * before the old one's `remove` of the same module and version, both below one rpm process. */
 #define _GNU_SOURCE
+#include "run/rpm-upgrade.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

@@ -9,6 +9,8 @@
  * lock is taken when its first step starts and released after its last one; while another run holds it, other chains go
  * on. */
 #define _GNU_SOURCE
+#include "run/schedule.h"
+
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +21,8 @@
 #include "base/fd.h"
 #include "base/process.h"
 #include "install/depmod.h"
+#include "run/step-build.h"
+#include "run/step-install.h"
 #include "run/steps.h"
 #include "run/worker.h"
 #include "store/lock.h"

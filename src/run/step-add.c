@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Registering a source. */
 #define _GNU_SOURCE
+#include "run/step-add.h"
+
 #include <fcntl.h>
 #include <string.h>
 
@@ -8,7 +10,7 @@
 #include "base/file.h"
 #include "install/job.h"
 #include "install/script.h"
-#include "run/step-private.h"
+#include "run/steps.h"
 #include "store/layout.h"
 #include "store/register.h"
 #include "store/scan.h"

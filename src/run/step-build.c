@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A build: what is checked before it, here; the build itself, in a worker. */
 #define _GNU_SOURCE
+#include "run/step-build.h"
+
 #include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -13,7 +15,7 @@
 #include "build/build.h"
 #include "conf/sandbox.h"
 #include "kernel/arch.h"
-#include "run/step-private.h"
+#include "run/steps.h"
 #include "store/layout.h"
 #include "store/scan.h"
 

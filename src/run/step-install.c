@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Installing a build, and taking installed modules, builds and registered sources away. */
 #define _GNU_SOURCE
+#include "run/step-install.h"
+
 #include <fcntl.h>
 #include <string.h>
 
@@ -13,7 +15,8 @@
 #include "install/job.h"
 #include "install/script.h"
 #include "install/weak-modules.h"
-#include "run/step-private.h"
+#include "run/step-build.h"
+#include "run/steps.h"
 #include "store/layout.h"
 #include "store/register.h"
 #include "store/scan.h"

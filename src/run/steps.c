@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the kinds of steps share; which function does which kind. */
+#include "run/steps.h"
+
 #include <string.h>
 
 #include "base/error.h"
 #include "base/unread.h"
 #include "install/job.h"
 #include "install/kernel-dir.h"
-#include "run/step-private.h"
+#include "run/step-add.h"
+#include "run/step-install.h"
 #include "store/scan.h"
 
 DkmsJob

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One run while it lasts, and what each kind of step does. Private to run/. */
+/* One run while it lasts, and what the kinds of steps share. Private to run/. A step that returns FALSE has an error. */
 #pragma once
 
 #include "build/sign.h"
@@ -41,47 +41,24 @@ typedef struct {
 
 /** Does one step of another kind than build; the locks of its chain are held. */
 gboolean dkms_step_do (DkmsRun *run, const DkmsStep *step, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
-/* A build that is ready to start. */
-typedef struct {
-  DkmsJob job;
-  GPtrArray *outputs;
-  DkmsRecord *replaced;
-  DkmsWork *work;
-  char *make_flags;
-  GArray *keep;
-  int nice; /* added to its niceness */
-} DkmsBuildWork;
-
-/**
- * dkms_step_prepare_build:
- * Checks everything that can be checked before a build, here and not in a worker, so that what it finds out (recipes,
- * keys, headers) is found out once.
- *
- * @work: (out) (transfer full) (nullable): what to build; NULL when nothing is to be done any more
- */
-gboolean dkms_step_prepare_build (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **work,
-                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Builds: a DkmsWorkFunc for run/worker.h. */
-gboolean dkms_build_work_do (gpointer data, DkmsUi *ui, GError **error);
-void dkms_build_work_free (DkmsBuildWork *self);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsBuildWork, dkms_build_work_free)
-
-/** Returns: whether the build of @step will be confined; unconfined builds of one version must not run at once */
-gboolean dkms_step_is_confined (DkmsRun *run, const DkmsStep *step, GError **error);
-/** Returns: seconds that a build will take, from what earlier builds took, else guessed from the size of the source */
-double dkms_step_estimate (DkmsRun *run, const DkmsStep *step);
-
-/** Does all steps of the plan (run/schedule.c). Returns: FALSE when a signal ended the run */
-gboolean dkms_schedule (DkmsRun *run, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-
 /** Announces every recipe that the steps of the plan need, so that one bash reads them all. */
 void dkms_step_want_recipes (DkmsRun *run);
-/** Returns: whether there are doubts that what @step built or installed will load (build/loadable.h) */
-gboolean dkms_step_is_doubtful (const DkmsRun *run, const DkmsStep *step);
-/** Runs the admin's command after a successful run, logged in <dkms_tree>/post_transaction.log; a failure is told. */
-void dkms_post_transaction (const DkmsSettings *settings, DkmsUi *ui, const char *kernel);
-/** Writes (add) or honours (remove) the lock of an rpm upgrade. @cancelled: (out): nothing is to be removed */
-gboolean dkms_rpm_upgrade (DkmsRun *run, gboolean *cancelled, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Fails with DKMS_ERROR_NO_HEADERS, naming the package to install. */
-gboolean dkms_step_check_headers (const DkmsRun *run, const DkmsKernel *kernel, GError **error);
+
+/* What another run, or a script, did before or while the lock was ours: the state of one build. */
+typedef struct {
+  gboolean added, broken;
+  gboolean built;  /* there is a build, complete or not */
+  gboolean active; /* the build, or what is left of it, is installed */
+  char *installed; /* (nullable): the version that is */
+} DkmsMeanwhile;
+
+void dkms_meanwhile_clear (DkmsMeanwhile *self);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DkmsMeanwhile, dkms_meanwhile_clear)
+/** Reads the state of the build that @step is about. @now: (out caller-allocates): all zero */
+gboolean dkms_step_look_again (const DkmsRun *run, const DkmsStep *step, DkmsMeanwhile *now, GError **error);
+/** Fails with DKMS_ERROR_EXCLUDED: a run about many modules meets one that another run removed. */
+gboolean dkms_step_skip_removed (const DkmsStep *step, GError **error);
+/** Returns: what build/ and install/ work on; @outputs: (out) (transfer full) (nullable): what it makes */
+DkmsJob dkms_step_job (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GPtrArray **outputs);
+/** Returns: @ok; FALSE with an error if what the step went by could not be read (base/unread.h) */
+gboolean dkms_step_settle (gboolean ok, GError **error);
