@@ -7,6 +7,8 @@
 #include "base/proc.h"
 #include "base/process.h"
 #include "cli/cli.h"
+#include "cli/exit-code.h"
+#include "cli/postinst.h"
 
 /* With fewer free descriptors not even one build gets to its end. */
 enum { LEAST_DESCRIPTORS = 20 };

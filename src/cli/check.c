@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Checks the values of options and settings before any work is done. */
 #define _GNU_SOURCE
+#include "cli/check.h"
+
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -8,7 +10,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "cli/cli.h"
+#include "cli/options.h"
+#include "cli/verbs.h"
 #include "kernel/kernel.h"
 
 enum { MOST_JOBS = 9999 };

@@ -13,6 +13,13 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/unread.h"
+#include "cli/check.h"
+#include "cli/complete.h"
+#include "cli/exit-code.h"
+#include "cli/help.h"
+#include "cli/options.h"
+#include "cli/verbs.h"
+#include "cli/words.h"
 #include "config.h"
 #include "model/version.h"
 #include "run/run.h"
@@ -296,7 +303,7 @@ dkms_verb_run (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, Dkm
   /* Settings that cannot be read may say how builds are confined, or that nothing is to be installed. */
   if (!dkms_unread_check (&error))
     return fail_with (ui, error);
-  dkms_options_apply (options, verb, settings);
+  dkms_options_apply (options, verb->name, settings);
   ui->verbose = settings->verbose;
   if (!check_combination (options, verb, &error) || !dkms_options_check (options, settings, verb, ui, &error)
       || (request = make_request (verb, settings, options, &error)) == NULL

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the shells' completions offer. */
 #define _GNU_SOURCE
+#include "cli/complete.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/fd.h"
 #include "base/file.h"
-#include "cli/cli.h"
+#include "cli/options.h"
+#include "cli/verbs.h"
+#include "cli/words.h"
 #include "kernel/kernel.h"
 #include "store/scan.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The exit status of each kind of error. */
+#include "cli/exit-code.h"
+
 #include "base/error.h"
-#include "cli/cli.h"
 
 static const int codes[DKMS_ERROR_LAST] = {
   [DKMS_ERROR_IO] = 1,

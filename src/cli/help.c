@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Usage and help, wrapped to the width of a terminal. */
+#include "cli/help.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/verbs.h"
+#include "cli/words.h"
 
 enum { WIDTH = 79, VERB_COLUMN = 18, OPTION_COLUMN = 33 };
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Parsing the command line. */
 #define _GNU_SOURCE
+#include "cli/options.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -10,7 +12,7 @@
 #include "base/file.h"
 #include "base/near.h"
 #include "base/proc.h"
-#include "cli/cli.h"
+#include "cli/words.h"
 
 void
 dkms_options_free (DkmsOptions *self)
@@ -247,7 +249,7 @@ dkms_options_parse (int argc, char **argv, DkmsUi *ui, GError **error)
 }
 
 void
-dkms_options_apply (DkmsOptions *self, const DkmsVerbInfo *verb, DkmsSettings *settings)
+dkms_options_apply (DkmsOptions *self, const char *action, DkmsSettings *settings)
 {
   if (self->dkmstree != NULL)
     dkms_settings_set_path (settings, &settings->dkms_tree, self->dkmstree);
@@ -258,7 +260,7 @@ dkms_options_apply (DkmsOptions *self, const DkmsVerbInfo *verb, DkmsSettings *s
   set_text (&settings->kernelsourcedir, self->kernelsourcedir);
   set_text (&settings->config, self->config);
   set_text (&settings->conf_file, self->conf_file);
-  set_text (&settings->action, verb != NULL ? verb->name : NULL);
+  set_text (&settings->action, action);
   settings->verbose |= self->verbose;
   settings->modprobe_on_install |= self->modprobe_on_install;
   settings->symlink_modules |= self->symlink_modules;

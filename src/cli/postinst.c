@@ -2,6 +2,8 @@
 /* The personality common.postinst: what packages with modules run after they are installed
  * (docs/interface/integration.md §6). It decides what is to be done, and does it as the verbs do. */
 #define _GNU_SOURCE
+#include "cli/postinst.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +14,11 @@
 #include "base/proc.h"
 #include "base/process.h"
 #include "base/unread.h"
+#include "cli/check.h"
 #include "cli/cli.h"
+#include "cli/exit-code.h"
+#include "cli/options.h"
+#include "cli/words.h"
 #include "config.h"
 #include "model/version.h"
 #include "run/run.h"

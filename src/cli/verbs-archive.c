@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Archives: mktarball, ldtarball. */
-#include "cli/cli.h"
+#include "cli/options.h"
+#include "cli/verbs.h"
 
 static gboolean
 names_archive (const DkmsOptions *options, GError **error)

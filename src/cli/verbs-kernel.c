@@ -2,7 +2,8 @@
 /* What is done for a kernel: autoinstall, match, and what the hooks of kernel packages call. */
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/options.h"
+#include "cli/verbs.h"
 
 static gboolean
 has_template (const DkmsOptions *options, GError **error)

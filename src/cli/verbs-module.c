@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is done to one module: add, build, install, and back. */
-#include "cli/cli.h"
+#include "cli/verbs.h"
 
 #define SOURCE_ARGUMENTS "<module>/<version> | <directory> | <dkms.conf> | <archive>"
 

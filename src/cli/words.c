@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Every option, and the verbs in the order of the help. */
+#include "cli/words.h"
+
 #include <stddef.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/options.h"
+#include "cli/verbs.h"
 #include "config.h"
 
 static const DkmsVerbInfo *const verbs[] = {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One run while it lasts, and what the kinds of steps share. Private to run/. A step that returns FALSE has an error. */
+/* One run while it lasts, and what the kinds of steps share. Private to run/. A step that returns FALSE has an
+ * error. */
 #pragma once
 
 #include "build/sign.h"

@@ -4,6 +4,11 @@
  * A finding: a crash; a command line that is refused without an error; a name that leads out of the tree. */
 #include "../../src/cli/cli.c"
 
+#include "cli/check.h"
+#include "cli/exit-code.h"
+#include "cli/options.h"
+#include "cli/verbs.h"
+#include "cli/words.h"
 #include "fuzz.h"
 #include "store/scan.h"
 
@@ -109,7 +114,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
       return 0;
     }
   settings = new_settings ();
-  dkms_options_apply (options, verb, settings);
+  dkms_options_apply (options, verb->name, settings);
   if (check_combination (options, verb, &error) && dkms_options_check (options, settings, verb, fuzz_ui (), &error)
       && (request = make_request (verb, settings, options, &error)) != NULL)
     {

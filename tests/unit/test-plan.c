@@ -14,7 +14,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "cli/cli.h"
+#include "cli/verbs.h"
+#include "cli/words.h"
 #include "plan/plan.h"
 
 typedef struct {

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Parsing the command line: what it says, before defaults. */
+#pragma once
+
+#include "conf/settings.h"
+#include "model/request.h"
+#include "ui/ui.h"
+
+/* The command line, before defaults. */
+typedef struct {
+  GPtrArray *kernels; /* element-type DkmsTarget; arch NULL unless given as k/a */
+  GPtrArray *arches;  /* from -a */
+  char *verb;         /* (nullable) */
+  char *module, *version, *source;
+  char *archive;
+  char *missing;    /* (nullable): a path that does not exist */
+  char *unreadable; /* (nullable): a path that we may not look into */
+  int unreadable_errno;
+  char *bare_dir; /* (nullable): a directory without dkms.conf */
+  char *root, *dkmstree, *sourcetree, *installtree, *config, *kernelsourcedir, *conf_file, *jobs, *templatekernel;
+  GPtrArray *directives;
+  GPtrArray *words;   /* all that is no option, in order */
+  GPtrArray *ignored; /* those of them that mean nothing */
+  gboolean all, all_kernels, force, force_version_override, no_depmod, dry_run, verbose, quiet, symlink_modules,
+      binaries_only, source_only, rpm_safe_upgrade, modprobe_on_install, help, version_asked;
+} DkmsOptions;
+
+/** Returns: (transfer full): a command line without options and words */
+DkmsOptions *dkms_options_new (void);
+void dkms_options_free (DkmsOptions *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsOptions, dkms_options_free)
+DkmsOptions *dkms_options_parse (int argc, char **argv, DkmsUi *ui, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Fails because the words hold no verb: with the verb that may have been meant, or with what became of a dropped one.
+ */
+gboolean dkms_fail_verb (const DkmsOptions *self, GError **error);
+/** Takes <m> or <m>/<v>, split at the first slash. */
+void dkms_options_set_module (DkmsOptions *self, const char *value);
+/** Takes a version; slashes at its end are dropped. */
+void dkms_options_set_version (DkmsOptions *self, const char *value);
+/** Adds a value of -k. */
+void dkms_options_add_kernel (DkmsOptions *self, const char *value);
+/** Lets the options override @settings, which takes the directives over. @action: (nullable): name of the verb, which
+ * recipes see as $action */
+void dkms_options_apply (DkmsOptions *self, const char *action, DkmsSettings *settings);
