@@ -7,6 +7,7 @@
 #include "base/process.h"
 #include "build/log.h"
 #include "build/sign.h"
+#include "conf/sandbox-session.h"
 #include "conf/sandbox.h"
 
 static gboolean

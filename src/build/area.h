@@ -2,6 +2,7 @@
 /* The place where one build works, and running commands in it. */
 #pragma once
 
+#include "conf/sandbox-session.h"
 #include "conf/sandbox.h"
 #include "install/job.h"
 #include "store/lock.h"

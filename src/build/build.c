@@ -17,6 +17,7 @@
 #include "build/log.h"
 #include "build/result.h"
 #include "conf/make-line.h"
+#include "conf/sandbox-session.h"
 #include "conf/sandbox.h"
 #include "install/job.h"
 #include "install/script.h"

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/unread.h"
+#include "conf/settings-check.h"
 
 #define DEFAULT_CERTIFICATE "/var/lib/dkms/mok.pub"
 

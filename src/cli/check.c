@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
+#include "conf/settings-check.h"
 #include "kernel/kernel.h"
 
 enum { MOST_JOBS = 9999 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* One dkms-sandbox that lives as long as a build. The protocol is in helpers/dkms-sandbox.c. */
 #define _GNU_SOURCE
+#include "conf/sandbox-session.h"
+
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Finds what the files of framework.conf, and names of variables in dkms.conf, say that cannot be meant. */
 #define _GNU_SOURCE
+#include "conf/settings-check.h"
+
 #include <string.h>
 #include <sys/stat.h>
 

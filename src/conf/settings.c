@@ -14,6 +14,7 @@
 #include "base/process.h"
 #include "conf/evaluate.h"
 #include "conf/sandbox.h"
+#include "conf/settings-check.h"
 #include "config.h"
 
 #define BUILD_USER "_dkms"

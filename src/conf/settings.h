@@ -58,6 +58,7 @@ typedef struct {
  * Returns: (transfer full) (nullable)
  */
 DkmsSettings *dkms_settings_new (DkmsRoot *root, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 void dkms_settings_free (DkmsSettings *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsSettings, dkms_settings_free)
 
@@ -87,30 +88,12 @@ GPtrArray *dkms_settings_key_files (const DkmsSettings *self, const GPtrArray *r
 GPtrArray *dkms_settings_files (const DkmsSettings *self);
 /** Returns: (transfer full): the names of all settings */
 char **dkms_settings_known (void);
-/** Returns: (transfer full) (nullable): the file that sets @name, the last of several; NULL if nothing sets it */
-char *dkms_settings_place (const DkmsSettings *self, const char *name);
 /** Returns: (transfer full) (nullable): where all modules go below a kernel's directory, whatever recipes say
  * (docs/interface/dkms-conf.md §4), such as "/updates/dkms"; NULL where recipes decide */
 char *dkms_settings_destination (const DkmsSettings *self);
-/**
- * dkms_settings_fail:
- * @code: a DkmsError
- * @problem: what is wrong with @value, as in "is not a number"
- *
- * Fails with "NAME=VALUE in FILE PROBLEM". Returns: FALSE
- */
-gboolean dkms_settings_fail (const DkmsSettings *self, int code, const char *name, const char *value,
-                             const char *problem, const char *advice, GError **error);
-/** Returns: (transfer full) (element-type utf8): a sentence about each variable of framework.conf that has no effect */
-GPtrArray *dkms_settings_unknown (const DkmsSettings *self);
-/** Returns: (transfer full) (nullable): a sentence if the command line of setting @name names no program; else NULL */
-char *dkms_settings_bad_command (const DkmsSettings *self, const char *name, const char *command);
-
 /** Returns: the one of both that allows less */
 DkmsSandboxMode dkms_sandbox_mode_stricter (DkmsSandboxMode a, DkmsSandboxMode b);
-
 /** Reads "auto", "strict" or "off". Returns: FALSE with @mode untouched for any other word */
 gboolean dkms_sandbox_mode_parse (const char *word, DkmsSandboxMode *mode);
-
 /** Replaces @field by an absolute, canonical path inside the root (of @path, taken from the caller's directory). */
 void dkms_settings_set_path (DkmsSettings *self, char **field, const char *path);

@@ -26,6 +26,7 @@
 #include "check/explain.h"
 #include "check/line.h"
 #include "conf/sandbox.h"
+#include "conf/settings-check.h"
 #include "fuzz.h"
 #include "model/version.h"
 #include "run/jobserver.h"

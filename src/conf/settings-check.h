@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Finds what the files of framework.conf, and names of variables in dkms.conf, say that cannot be meant. */
+#pragma once
+
+#include "conf/settings.h"
+
+/** Returns: (transfer full) (nullable): the file that sets @name, the last of several; NULL if nothing sets it */
+char *dkms_settings_place (const DkmsSettings *self, const char *name);
+
+/**
+ * dkms_settings_fail:
+ * @code: a DkmsError
+ * @problem: what is wrong with @value, as in "is not a number"
+ *
+ * Fails with "NAME=VALUE in FILE PROBLEM". Returns: FALSE
+ */
+gboolean dkms_settings_fail (const DkmsSettings *self, int code, const char *name, const char *value,
+                             const char *problem, const char *advice, GError **error);
+
+/** Returns: (transfer full) (element-type utf8): a sentence about each variable of framework.conf that has no effect */
+GPtrArray *dkms_settings_unknown (const DkmsSettings *self);
+/** Returns: (transfer full) (nullable): a sentence if the command line of setting @name names no program; else NULL */
+char *dkms_settings_bad_command (const DkmsSettings *self, const char *name, const char *command);
