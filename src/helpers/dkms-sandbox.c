@@ -69,6 +69,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "sandbox-filter.h"
+#include "sandbox-rights.h"
+#include "sandbox-symbols.h"
+#include "sandbox-watch.h"
+#include "sandbox-world.h"
 #include "sandbox.h"
 
 enum { SETUP_FAILED = 125 };

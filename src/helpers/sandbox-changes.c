@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The changes that a sandbox makes to its root, one function for each kind; overlays are in sandbox-overlay.c. */
 #define _GNU_SOURCE
+#include "sandbox-changes.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +17,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "sandbox.h"
+#include "sandbox-overlay.h"
+#include "sandbox-world.h"
 
 /* Creates the directory @path. Returns: 0, also where it is already there, or -1 with errno */
 static int

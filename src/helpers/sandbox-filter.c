@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which system calls the command of a sandbox may make: filter-calls.c has the lists. Source: seccomp(2). */
 #define _GNU_SOURCE
+#include "sandbox-filter.h"
+
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 
-#include "sandbox-filter.h"
-#include "sandbox.h"
+#include "filter-code.h"
 
 static void
 load (const Sandbox *self, struct sock_filter *code, size_t count)

@@ -3,6 +3,8 @@
  * without capabilities can use them. Sources: the kernel's Documentation/filesystems/overlayfs.rst,
  * proc_pid_mountinfo(5). */
 #define _GNU_SOURCE
+#include "sandbox-overlay.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sandbox.h"
+#include "sandbox-world.h"
 
 /* How many entries of a tree that belongs to the user are looked at. Trees of others are searched completely. */
 enum { MAX_LOOKED_AT = 20000, MAX_DEPTH = 64 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the command of a sandbox may do. Sources: capabilities(7), setrlimit(2), seccomp(2). */
 #define _GNU_SOURCE
+#include "sandbox-rights.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -11,8 +13,6 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include "sandbox.h"
 
 static void
 limit (const Sandbox *self, int what, rlim_t value)

@@ -3,14 +3,14 @@
  * and a script that looks for addresses would compile another module than as root, without an error. Nothing is watched
  * if the kernel shows the same to root and to the command. Sources: proc_kallsyms(5), inotify(7). */
 #define _GNU_SOURCE
+#include "sandbox-symbols.h"
+
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include "sandbox.h"
 
 static const char file[] = "/proc/kallsyms";
 

@@ -3,6 +3,8 @@
  * all processes together, and ends what the command leaves. Limits are looked at five times a second, which is often
  * enough for a disk and a terminal; the kernel's own limits stop what is faster. Source: proc(5). */
 #define _GNU_SOURCE
+#include "sandbox-watch.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sandbox.h"
+#include "sandbox-symbols.h"
 
 enum { TICK_MS = 200, GRACE_MS = 150 };
 

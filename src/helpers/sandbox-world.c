@@ -2,6 +2,8 @@
 /* The namespaces and mounts of a sandbox. Sources: mount_setattr(2), open_tree(2), pid_namespaces(7),
  * user_namespaces(7). */
 #define _GNU_SOURCE
+#include "sandbox-world.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -15,7 +17,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "sandbox.h"
+#include "sandbox-changes.h"
+#include "sandbox-overlay.h"
 
 /* Not in every libc yet. */
 #ifndef OPEN_TREE_CLONE
