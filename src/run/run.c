@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A run from its request to its summary. */
 #define _GNU_SOURCE
-#include "run/steps.h"
+#include "run/run.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -20,6 +20,7 @@
 #include "run/schedule.h"
 #include "run/step-build.h"
 #include "run/step-install.h"
+#include "run/steps.h"
 #include "store/layout.h"
 #include "store/lock.h"
 #include "store/recovery.h"

@@ -21,6 +21,8 @@
 #include "base/fd.h"
 #include "base/process.h"
 #include "install/depmod.h"
+#include "run/chain.h"
+#include "run/order.h"
 #include "run/step-build.h"
 #include "run/step-install.h"
 #include "run/steps.h"
@@ -35,20 +37,11 @@ enum { LOCK_RETRY_MS = 50, TERM_GRACE_MS = 200, MAX_NICE = 19 };
 enum { CHAIN_DESCRIPTORS = 2, WORKER_DESCRIPTORS = 4, SPARE_DESCRIPTORS = 32 };
 
 typedef struct {
-  char *build_lock_name, *module_lock_name; /* (nullable): needs none */
-  DkmsLock *build_lock, *module_lock;
-  DkmsChannel *channel; /* (nullable): until its first step starts */
-  char *title;
-  guint left; /* steps that are not decided */
-  gboolean locked, waits, worked, failed;
-} Chain;
-
-typedef struct {
   DkmsRun *run;
   DkmsBoard *board;
-  GHashTable *chains;  /* name -> Chain */
-  Chain **chain_of;    /* by step */
-  DkmsWorker **worker; /* by step; NULL: none */
+  GHashTable *chains;   /* name -> DkmsChain */
+  DkmsChain **chain_of; /* by step */
+  DkmsWorker **worker;  /* by step; NULL: none */
   DkmsBuildWork **build;
   double *way;                   /* by step: seconds from its start to the end of what needs it */
   guint *by_way;                 /* steps, those with the longest way first */
@@ -72,59 +65,6 @@ take_signal (Schedule *self)
 
 /* ---- chains ---- */
 
-static void
-chain_free (gpointer data)
-{
-  Chain *self = data;
-
-  dkms_lock_release (self->build_lock);
-  dkms_lock_release (self->module_lock);
-  g_free (self->build_lock_name);
-  g_free (self->module_lock_name);
-  g_free (self->title);
-  g_free (self);
-}
-
-static gboolean
-needs_lock (const DkmsStep *step)
-{
-  return step->kind == DKMS_STEP_BUILD || dkms_step_installs (step) || step->kind == DKMS_STEP_UNINSTALL
-         || step->kind == DKMS_STEP_UNBUILD;
-}
-
-static Chain *
-chain_for (Schedule *self, const DkmsStep *step)
-{
-  g_autofree char *title = dkms_id_format (step->id);
-  /* Of steps about a kernel alone each kind is a chain of its own. */
-  g_autofree char *name
-      = step->id->module != NULL ? g_strdup (title) : g_strdup_printf ("%d %s", (int)step->kind, title);
-  Chain *chain = g_hash_table_lookup (self->chains, name);
-
-  if (chain == NULL)
-    {
-      chain = g_new0 (Chain, 1);
-      chain->title = g_steal_pointer (&title);
-      g_hash_table_insert (self->chains, g_steal_pointer (&name), chain);
-    }
-  if (needs_lock (step) && chain->build_lock_name == NULL)
-    {
-      chain->build_lock_name = dkms_lock_name (step->id->module, step->id->kernel, step->id->arch);
-      chain->module_lock_name = dkms_lock_name (step->id->module, NULL, NULL);
-    }
-  return chain;
-}
-
-static gboolean
-try_lock (Schedule *self, Chain *chain, const char *name, gboolean exclusive, DkmsLock **lock, GError **error)
-{
-  if (*lock != NULL || g_hash_table_contains (self->run->locks, name))
-    return TRUE;
-  /* Whom we wait for is said once. */
-  *lock = dkms_lock_try (self->run->settings, chain->waits ? NULL : self->run->ui, name, exclusive, error);
-  return *lock != NULL;
-}
-
 /* Whether there are descriptors for one more chain at work. While nothing is under way that would give some back, we
  * try all the same. */
 static gboolean
@@ -138,62 +78,26 @@ has_room (const Schedule *self)
 
 /* Returns: FALSE when another run works on it, when it has to wait for descriptors, or with an error */
 static gboolean
-lock_chain (Schedule *self, Chain *chain, GError **error)
+lock_chain (Schedule *self, DkmsChain *chain, GError **error)
 {
-  g_autoptr (GError) local = NULL;
-
   if (chain->locked || chain->build_lock_name == NULL)
     return TRUE;
   if (!has_room (self))
     return FALSE;
-  if (!try_lock (self, chain, chain->module_lock_name, FALSE, &chain->module_lock, &local)
-      || !try_lock (self, chain, chain->build_lock_name, TRUE, &chain->build_lock, &local))
+  if (!dkms_chain_lock (chain, self->run, error))
     {
-      chain->waits = self->lock_busy = local == NULL;
-      if (local != NULL)
-        g_propagate_error (error, g_steal_pointer (&local));
+      self->lock_busy |= chain->waits;
       return FALSE;
     }
-  chain->locked = TRUE;
   self->locked++;
   /* Who held it before us may have died in the middle of a change. */
   return dkms_journal_recover (self->run->settings, self->run->ui, error);
 }
 
-/* Returns: (transfer full) (nullable): what came of the chain, in a word or two */
-static char *
-result_of (const Schedule *self, const Chain *chain, gboolean *good)
-{
-  static const char *const words[]
-      = { "added",        "built",   "installed", "reinstalled", "uninstalled", "build deleted",
-          "unregistered", "indexed", "loaded",    "packed",      "cleaned",     NULL };
-  const DkmsPlan *plan = self->run->plan;
-  const char *word = NULL;
-  gboolean doubtful = FALSE;
-
-  *good = TRUE;
-  for (guint i = 0; i < plan->steps->len; i++)
-    {
-      const DkmsStep *step = plan->steps->pdata[i];
-      if (self->chain_of[i] != chain)
-        continue;
-      if (self->run->outcomes[i] == OUTCOME_DONE)
-        {
-          word = words[MIN ((gsize)step->kind, G_N_ELEMENTS (words) - 1)];
-          doubtful = dkms_step_is_doubtful (self->run, step);
-        }
-      else if (self->run->outcomes[i] == OUTCOME_SKIPPED)
-        return g_strdup ("skipped");
-      else
-        return *good = FALSE, g_strdup (chain->failed ? "failed" : "not attempted");
-    }
-  return doubtful ? g_strconcat (word, ", but may not load", NULL) : g_strdup (word);
-}
-
 static void
 decide (Schedule *self, guint id, DkmsOutcome outcome)
 {
-  Chain *chain = self->chain_of[id];
+  DkmsChain *chain = self->chain_of[id];
   gboolean good;
 
   self->run->outcomes[id] = outcome;
@@ -202,7 +106,7 @@ decide (Schedule *self, guint id, DkmsOutcome outcome)
     return;
   if (chain->channel != NULL && chain->worked)
     {
-      g_autofree char *result = result_of (self, chain, &good);
+      g_autofree char *result = dkms_chain_result (chain, self->run, self->chain_of, &good);
       dkms_channel_close (chain->channel, result, good);
     }
   else if (chain->channel != NULL)
@@ -213,80 +117,6 @@ decide (Schedule *self, guint id, DkmsOutcome outcome)
     g_hash_table_remove (self->run->locks, chain->build_lock_name);
   g_clear_pointer (&chain->build_lock, dkms_lock_release);
   g_clear_pointer (&chain->module_lock, dkms_lock_release);
-}
-
-/* ---- the graph ---- */
-
-/* What becomes of a step, by those it refers to: OUTCOME_WAITING when they are not decided yet, OUTCOME_RUNNING when it
- * may run. */
-static DkmsOutcome
-verdict_of_needs (const DkmsRun *run, const DkmsStep *step)
-{
-  gboolean any = FALSE, in_any_case = step->kind == DKMS_STEP_DEPMOD || step->kind == DKMS_STEP_CLEAN;
-
-  for (guint i = 0; i < step->needs->len; i++)
-    {
-      DkmsOutcome outcome = run->outcomes[g_array_index (step->needs, guint, i)];
-      if (outcome <= OUTCOME_RUNNING)
-        return OUTCOME_WAITING;
-      any |= outcome == OUTCOME_DONE;
-      if (outcome != OUTCOME_DONE && !in_any_case)
-        return outcome == OUTCOME_SKIPPED ? OUTCOME_SKIPPED : OUTCOME_BLOCKED;
-    }
-  for (guint i = 0; i < step->after->len; i++)
-    {
-      DkmsOutcome outcome = run->outcomes[g_array_index (step->after, guint, i)];
-      if (outcome <= OUTCOME_RUNNING)
-        return OUTCOME_WAITING;
-      if (outcome != OUTCOME_DONE && outcome != OUTCOME_SKIPPED)
-        return OUTCOME_BLOCKED;
-    }
-  return step->kind == DKMS_STEP_DEPMOD && !any && !step->due ? OUTCOME_BLOCKED : OUTCOME_RUNNING;
-}
-
-/* A blocked step carries the code of what blocks it. */
-static void
-take_code_of_needs (DkmsRun *run, guint id)
-{
-  const DkmsStep *step = run->plan->steps->pdata[id];
-
-  for (guint i = 0; i < step->needs->len; i++)
-    run->codes[id] = run->codes[g_array_index (step->needs, guint, i)];
-}
-
-/* Seconds to the end of the plan, through the longest chain of steps that wait for each other. */
-static void
-measure_ways (Schedule *self)
-{
-  DkmsRun *run = self->run;
-  guint count = run->plan->steps->len, builds = dkms_plan_count_builds (run->plan);
-
-  for (guint i = count; i-- > 0;) /* a step only refers to earlier ones */
-    {
-      const DkmsStep *step = run->plan->steps->pdata[i];
-      const GArray *lists[] = { step->needs, step->after };
-
-      if (builds > 1 && step->kind == DKMS_STEP_BUILD)
-        self->way[i] += dkms_step_estimate (run, step);
-      for (gsize l = 0; l < G_N_ELEMENTS (lists); l++)
-        for (guint n = 0; n < lists[l]->len; n++)
-          {
-            guint need = g_array_index (lists[l], guint, n);
-            self->way[need] = MAX (self->way[need], self->way[i]);
-          }
-      self->by_way[i] = i;
-    }
-}
-
-static int
-compare_ways (gconstpointer a, gconstpointer b, gpointer data)
-{
-  const double *way = data;
-  guint x = *(const guint *)a, y = *(const guint *)b;
-
-  if (way[x] != way[y])
-    return way[x] > way[y] ? -1 : 1;
-  return x < y ? -1 : x > y;
 }
 
 /* ---- starting and ending steps ---- */
@@ -304,7 +134,7 @@ tell_failure (DkmsUi *ui, const GError *error)
 static void
 speak_for (Schedule *self, guint id)
 {
-  Chain *chain = self->chain_of[id];
+  DkmsChain *chain = self->chain_of[id];
 
   if (chain->channel == NULL)
     chain->channel = dkms_board_open (self->board, chain->title);
@@ -442,14 +272,14 @@ start_step (Schedule *self, guint id)
 {
   DkmsRun *run = self->run;
   const DkmsStep *step = run->plan->steps->pdata[id];
-  DkmsOutcome verdict = run->outcomes[id] == OUTCOME_WAITING ? verdict_of_needs (run, step) : OUTCOME_WAITING;
+  DkmsOutcome verdict = run->outcomes[id] == OUTCOME_WAITING ? dkms_order_verdict (run, step) : OUTCOME_WAITING;
   g_autoptr (GError) error = NULL;
 
   if (verdict == OUTCOME_WAITING)
     return FALSE;
   if (verdict != OUTCOME_RUNNING)
     {
-      take_code_of_needs (run, id);
+      dkms_order_take_code (run, id);
       decide (self, id, verdict);
       return TRUE;
     }
@@ -616,7 +446,7 @@ count_pieces (const Schedule *self)
 
   g_hash_table_iter_init (&iter, self->chains);
   while (g_hash_table_iter_next (&iter, NULL, &chain))
-    count += ((Chain *)chain)->build_lock_name != NULL;
+    count += ((DkmsChain *)chain)->build_lock_name != NULL;
   return count;
 }
 
@@ -634,8 +464,8 @@ gboolean
 dkms_schedule (DkmsRun *run, GError **error)
 {
   guint count = run->plan->steps->len;
-  g_autoptr (GHashTable) chains = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, chain_free);
-  g_autofree Chain **chain_of = g_new0 (Chain *, count + 1);
+  g_autoptr (GHashTable) chains = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, dkms_chain_free);
+  g_autofree DkmsChain **chain_of = g_new0 (DkmsChain *, count + 1);
   g_autofree DkmsWorker **workers = g_new0 (DkmsWorker *, count + 1);
   g_autofree DkmsBuildWork **builds = g_new0 (DkmsBuildWork *, count + 1);
   g_autofree double *way = g_new0 (double, count + 1);
@@ -657,14 +487,13 @@ dkms_schedule (DkmsRun *run, GError **error)
   self.signals = signals;
   for (guint i = 0; i < count; i++)
     {
-      chain_of[i] = chain_for (&self, run->plan->steps->pdata[i]);
+      chain_of[i] = dkms_chain_for (chains, run->plan->steps->pdata[i]);
       chain_of[i]->left++;
     }
   guint descriptors = dkms_process_free_descriptors ();
   self.descriptors = descriptors > SPARE_DESCRIPTORS ? descriptors - SPARE_DESCRIPTORS : 0;
   self.parallel = dkms_plan_count_builds (run->plan) > 1;
-  measure_ways (&self);
-  g_qsort_with_data (by_way, (int)count, sizeof *by_way, compare_ways, way);
+  dkms_order_measure (run, way, by_way);
   self.board = dkms_board_new (run->ui, count_pieces (&self));
   run->ui->guarded = TRUE;
 

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Chains of steps: their locks, and what came of them. */
+#include "run/chain.h"
+
+#include <string.h>
+
+#include "run/step-install.h"
+
+void
+dkms_chain_free (gpointer data)
+{
+  DkmsChain *self = data;
+
+  dkms_lock_release (self->build_lock);
+  dkms_lock_release (self->module_lock);
+  g_free (self->build_lock_name);
+  g_free (self->module_lock_name);
+  g_free (self->title);
+  g_free (self);
+}
+
+static gboolean
+needs_lock (const DkmsStep *step)
+{
+  return step->kind == DKMS_STEP_BUILD || dkms_step_installs (step) || step->kind == DKMS_STEP_UNINSTALL
+         || step->kind == DKMS_STEP_UNBUILD;
+}
+
+DkmsChain *
+dkms_chain_for (GHashTable *chains, const DkmsStep *step)
+{
+  g_autofree char *title = dkms_id_format (step->id);
+  /* Of steps about a kernel alone each kind is a chain of its own. */
+  g_autofree char *name
+      = step->id->module != NULL ? g_strdup (title) : g_strdup_printf ("%d %s", (int)step->kind, title);
+  DkmsChain *chain = g_hash_table_lookup (chains, name);
+
+  if (chain == NULL)
+    {
+      chain = g_new0 (DkmsChain, 1);
+      chain->title = g_steal_pointer (&title);
+      g_hash_table_insert (chains, g_steal_pointer (&name), chain);
+    }
+  if (needs_lock (step) && chain->build_lock_name == NULL)
+    {
+      chain->build_lock_name = dkms_lock_name (step->id->module, step->id->kernel, step->id->arch);
+      chain->module_lock_name = dkms_lock_name (step->id->module, NULL, NULL);
+    }
+  return chain;
+}
+
+static gboolean
+try_lock (const DkmsRun *run, const DkmsChain *chain, const char *name, gboolean exclusive, DkmsLock **lock,
+          GError **error)
+{
+  if (*lock != NULL || g_hash_table_contains (run->locks, name))
+    return TRUE;
+  /* Whom we wait for is said once. */
+  *lock = dkms_lock_try (run->settings, chain->waits ? NULL : run->ui, name, exclusive, error);
+  return *lock != NULL;
+}
+
+gboolean
+dkms_chain_lock (DkmsChain *self, DkmsRun *run, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+
+  if (!try_lock (run, self, self->module_lock_name, FALSE, &self->module_lock, &local)
+      || !try_lock (run, self, self->build_lock_name, TRUE, &self->build_lock, &local))
+    {
+      self->waits = local == NULL;
+      if (local != NULL)
+        g_propagate_error (error, g_steal_pointer (&local));
+      return FALSE;
+    }
+  self->locked = TRUE;
+  return TRUE;
+}
+
+char *
+dkms_chain_result (const DkmsChain *self, const DkmsRun *run, DkmsChain *const *chain_of, gboolean *good)
+{
+  static const char *const words[]
+      = { "added",        "built",   "installed", "reinstalled", "uninstalled", "build deleted",
+          "unregistered", "indexed", "loaded",    "packed",      "cleaned",     NULL };
+  const DkmsPlan *plan = run->plan;
+  const char *word = NULL;
+  gboolean doubtful = FALSE;
+
+  *good = TRUE;
+  for (guint i = 0; i < plan->steps->len; i++)
+    {
+      const DkmsStep *step = plan->steps->pdata[i];
+      if (chain_of[i] != self)
+        continue;
+      if (run->outcomes[i] == OUTCOME_DONE)
+        {
+          word = words[MIN ((gsize)step->kind, G_N_ELEMENTS (words) - 1)];
+          doubtful = dkms_step_is_doubtful (run, step);
+        }
+      else if (run->outcomes[i] == OUTCOME_SKIPPED)
+        return g_strdup ("skipped");
+      else
+        return *good = FALSE, g_strdup (self->failed ? "failed" : "not attempted");
+    }
+  return doubtful ? g_strconcat (word, ", but may not load", NULL) : g_strdup (word);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The order of the steps of a plan, which is a graph: when a step may start, and which one first. */
+#pragma once
+
+#include "run/steps.h"
+
+/** Returns: what becomes of @step, by those it refers to: OUTCOME_WAITING when they are not decided yet,
+ * OUTCOME_RUNNING when it may run */
+DkmsOutcome dkms_order_verdict (const DkmsRun *run, const DkmsStep *step);
+/** Gives step @id, which is blocked, the exit status of what blocks it. */
+void dkms_order_take_code (DkmsRun *run, guint id);
+/**
+ * dkms_order_measure:
+ * @way: by step, zero before: gets the seconds from its start to the end of the plan, through the longest chain of
+ * steps that wait for each other
+ * @by_way: gets the numbers of the steps, those with the longest way first
+ */
+void dkms_order_measure (DkmsRun *run, double *way, guint *by_way);
