@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What changes no module: status, generate_mok. */
-#include "build/sign.h"
 #include "cli/verbs.h"
+
+#include "build/sign.h"
 #include "inspect/status.h"
 #include "run/run.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Archives: mktarball, ldtarball. */
-#include "cli/options.h"
 #include "cli/verbs.h"
+
+#include "cli/options.h"
 
 static gboolean
 names_archive (const DkmsOptions *options, GError **error)

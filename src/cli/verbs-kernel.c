@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is done for a kernel: autoinstall, match, and what the hooks of kernel packages call. */
+#include "cli/verbs.h"
+
 #include <string.h>
 
 #include "cli/options.h"
-#include "cli/verbs.h"
 
 static gboolean
 has_template (const DkmsOptions *options, GError **error)

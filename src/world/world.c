@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What a run knows about kernels and recipes. */
 #define _GNU_SOURCE
+#include "world/world.h"
+
 #include <fcntl.h>
 #include <string.h>
 
@@ -8,7 +10,6 @@
 #include "base/file.h"
 #include "conf/evaluate.h"
 #include "store/layout.h"
-#include "world/world.h"
 
 struct DkmsWorld {
   const DkmsSettings *settings;

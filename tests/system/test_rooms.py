@@ -29,6 +29,19 @@ def test_an_include_that_points_up_is_found(tmp_path, room, header, says):
     assert result.returncode == 1 and says in result.stderr
 
 
+@pytest.mark.parametrize("name, text, says", [
+    ("base/new.c", "#include <stdio.h>\n", "src/base/new.c has no header src/base/new.h"),
+    ("base/walk.c", '#include <stdio.h>\n#include "base/walk.h"\n', "src/base/walk.c does not include base/walk.h first"),
+    ("cli/verbs-new.c", '#include "cli/words.h"\n', "src/cli/verbs-new.c does not include cli/verbs.h first"),
+    ("base/walk.h", "\n" * 600, "src/base/walk.h has more than 600 lines")])
+def test_a_file_without_its_header_and_a_long_one_are_found(tmp_path, name, text, says):
+    shutil.copytree(TOP / "src", tmp_path / "src")
+    shutil.copytree(TOP / "docs", tmp_path / "docs")
+    (tmp_path / "src" / name).write_text(f"/* SPDX */\n/* New. */\n{text}")
+    result = check(tmp_path)
+    assert result.returncode == 1 and says in result.stderr
+
+
 def test_a_file_that_does_not_say_what_it_is_for_is_found(tmp_path):
     shutil.copytree(TOP / "src", tmp_path / "src")
     shutil.copytree(TOP / "docs", tmp_path / "docs")
