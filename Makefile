@@ -125,4 +125,4 @@ lint:
 	@scripts/lint $(BUILD)
 
 format:
-	@clang-format -i src/main.c src/*/*.[ch] tests/unit/*.c tests/fuzz/*.[ch]
+	@clang-format -i src/main.c src/*/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch]

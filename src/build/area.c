@@ -14,7 +14,7 @@ static gboolean
 open_sandbox (DkmsWorkArea *area, GError **error)
 {
   const DkmsJob *job = area->job;
-  const DkmsRoot *root = job->settings->root;
+  const DkmsRoot *root = job->settings->places.root;
   g_autofree char *version_dir = g_path_get_dirname (area->tool_dir);
   g_autofree char *scratch = dkms_root_host_path (root, area->dir);
   g_autofree char *view = area->view != NULL ? dkms_root_host_path (root, area->view) : NULL;
@@ -88,7 +88,7 @@ dkms_area_exec (DkmsWorkArea *area, const char *const *argv, int output_fd, cons
 {
   const DkmsCommand command = { .argv = argv,
                                 .env = area->env,
-                                .root = area->job->settings->root,
+                                .root = area->job->settings->places.root,
                                 .cwd = area->tool_dir,
                                 .output_fd = output_fd,
                                 .keep = area->job->keep,

@@ -53,9 +53,9 @@ static gboolean
 fill_area (DkmsWorkArea *area, GError **error)
 {
   const DkmsJob *job = area->job;
-  const DkmsRoot *root = job->settings->root;
+  const DkmsRoot *root = job->settings->places.root;
   g_autofree char *parent = g_path_get_dirname (area->dir);
-  g_autofree char *source = dkms_layout_source (job->settings, &job->id, NULL);
+  g_autofree char *source = dkms_layout_source (&job->settings->places, &job->id, NULL);
   g_autofree char *patches = g_build_filename ("/etc/dkms", job->id.module, "patches", NULL);
   const DkmsOwner builder = { job->settings->build_uid, job->settings->build_gid };
   const DkmsOwner *owner = job->confined ? &builder : NULL;
@@ -76,7 +76,7 @@ fill_area (DkmsWorkArea *area, GError **error)
 static char **
 add_build_environment (const DkmsJob *job, char **env)
 {
-  const DkmsRoot *root = job->settings->root;
+  const DkmsRoot *root = job->settings->places.root;
   g_autofree char *path = g_strdup (job->settings->build_environment);
   const char *argv[] = { "/bin/bash", "-p", "-c", "exec 3>&1 >&0 2>&0; . \"$1\"; exec env -0 >&3", "dkms", NULL, NULL };
   DkmsCommand command = { .argv = argv, .root = root, .null_stdin = TRUE };
@@ -109,14 +109,14 @@ build_env (const DkmsJob *job)
   static const char *const of_other_makes[] = { "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKE_TERMOUT", "MAKE_TERMERR" };
   char **env = dkms_process_speak_english (dkms_job_env (job));
 
-  env = dkms_kernel_compiler_env (job->kernel, job->settings->root, job->config, env);
+  env = dkms_kernel_compiler_env (job->kernel, job->settings->places.root, job->config, env);
   env = add_build_environment (job, env);
 
   for (gsize i = 0; i < G_N_ELEMENTS (of_other_makes); i++)
     env = g_environ_unsetenv (env, of_other_makes[i]);
   if (job->make_flags != NULL && *job->make_flags != '\0')
     env = g_environ_setenv (env, "MAKEFLAGS", job->make_flags, TRUE);
-  return job->confined ? dkms_sandbox_env (job->settings->root, env) : env;
+  return job->confined ? dkms_sandbox_env (job->settings->places.root, env) : env;
 }
 
 /* ---- the steps ---- */
@@ -188,7 +188,7 @@ static gboolean
 run_make (DkmsWorkArea *area, GError **error)
 {
   const DkmsJob *job = area->job;
-  gboolean llvm = dkms_kernel_is_llvm (job->kernel, job->settings->root, job->config);
+  gboolean llvm = dkms_kernel_is_llvm (job->kernel, job->settings->places.root, job->config);
   g_autofree char *make = dkms_recipe_make (job->recipe, job->kernel, area->tool_dir, llvm);
   g_autofree char *line = dkms_make_line_inject (make, job->make_jobs, job->kernel->release);
   int status;
@@ -243,7 +243,7 @@ make_view (DkmsWorkArea *area, GError **error)
   if (!area->post_build || !job->confined)
     return TRUE;
   area->view = g_build_filename (job->work->path, "view", NULL);
-  area->result_dir = dkms_root_tool_path (settings->root, base);
+  area->result_dir = dkms_root_tool_path (settings->places.root, base);
   if (mkdirat (job->work->fd, "view", 0755) < 0 || fchmodat (job->work->fd, "view", 0755, 0) < 0
       || (geteuid () == 0 && fchownat (job->work->fd, "view", settings->build_uid, settings->build_gid, 0) < 0))
     return dkms_fail_errno (error, "create", area->view);
@@ -255,15 +255,15 @@ begin (DkmsWorkArea *area, GError **error)
 {
   const DkmsJob *job = area->job;
 
-  area->place = dkms_layout_version (job->settings, &job->id, "build");
+  area->place = dkms_layout_version (&job->settings->places, &job->id, "build");
   area->dir = job->confined ? g_build_filename (job->work->path, "build", NULL) : g_strdup (area->place);
-  area->tool_dir = dkms_root_tool_path (job->settings->root, area->place);
+  area->tool_dir = dkms_root_tool_path (job->settings->places.root, area->place);
   area->env = build_env (job);
-  area->suffix = dkms_kernel_compression (job->kernel, job->settings->root);
+  area->suffix = dkms_kernel_compression (job->kernel, job->settings->places.root);
   if (!job->confined)
     {
       g_autofree char *name = g_strdup_printf ("locks/area/%s/%s", job->id.module, job->id.version);
-      area->lock = dkms_lock_take (job->settings, job->ui, name, TRUE, error);
+      area->lock = dkms_lock_take (&job->settings->places, job->ui, name, TRUE, error);
       if (area->lock == NULL)
         return FALSE;
     }

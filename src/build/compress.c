@@ -23,7 +23,7 @@ run_tool (const DkmsJob *job, const char *tool, const char *options, const char 
   g_ptr_array_add (argv, NULL);
 
   DkmsCommand command = { .argv = (const char *const *)argv->pdata,
-                          .root = job->settings->root,
+                          .root = job->settings->places.root,
                           .of_machine = TRUE,
                           .output_fd = -1,
                           .null_stdin = TRUE };
@@ -38,7 +38,7 @@ dkms_compress (const DkmsJob *job, const char *path, const char *suffix)
   } kinds[] = { { ".gz", "gzip", job->settings->compress_gzip_opts },
                 { ".xz", "xz", job->settings->compress_xz_opts },
                 { ".zst", "zstd", job->settings->compress_zstd_opts } };
-  g_autofree char *host = dkms_root_host_path (job->settings->root, path);
+  g_autofree char *host = dkms_root_host_path (job->settings->places.root, path);
   g_autofree char *helper = dkms_process_helper ("dkms-compress");
   const char *argv[] = { helper, suffix + 1, host, NULL };
   DkmsCommand command = { .argv = argv, .output_fd = -1, .null_stdin = TRUE };

@@ -30,9 +30,9 @@ static void
 keep_log (DkmsWorkArea *area)
 {
   const DkmsJob *job = area->job;
-  g_autofree char *dir = dkms_layout_logs (job->settings, &job->id);
+  g_autofree char *dir = dkms_layout_logs (&job->settings->places, &job->id);
   g_autoptr (GError) error = NULL;
-  g_auto (DkmsFd) fd = dkms_root_open_dir (job->settings->root, dir, TRUE, &error);
+  g_auto (DkmsFd) fd = dkms_root_open_dir (job->settings->places.root, dir, TRUE, &error);
 
   area->log_matters = TRUE;
   if (fd >= 0)
@@ -52,11 +52,11 @@ tell_apport (const DkmsJob *job)
                          "-v",      job->id.version,
                          "-k",      job->kernel->release,
                          NULL };
-  DkmsCommand command = { .argv = argv, .root = job->settings->root, .output_fd = -1, .null_stdin = TRUE };
+  DkmsCommand command = { .argv = argv, .root = job->settings->places.root, .output_fd = -1, .null_stdin = TRUE };
   struct stat st;
 
   /* The one of the host has no business with a root that only holds data. */
-  if (job->settings->root->has_shell && dkms_root_stat (job->settings->root, reporter, &st) == 0
+  if (job->settings->places.root->has_shell && dkms_root_stat (job->settings->places.root, reporter, &st) == 0
       && (st.st_mode & 0111) != 0)
     dkms_process_try (&command);
 }
@@ -71,7 +71,7 @@ dkms_failure_keep_log (DkmsWorkArea *area)
 static void
 keep_area (DkmsWorkArea *area)
 {
-  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (area->job->settings);
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&area->job->settings->places);
   g_autoptr (GError) error = NULL;
 
   if (strcmp (area->dir, area->place) == 0 || area->fd < 0 || area->log_fd < 0)
@@ -95,8 +95,8 @@ void
 dkms_failure_end (DkmsWorkArea *area, GError *error)
 {
   const DkmsJob *job = area->job;
-  const DkmsRoot *root = job->settings->root;
-  g_autofree char *copy = dkms_layout_failed_log (job->settings, &job->id);
+  const DkmsRoot *root = job->settings->places.root;
+  g_autofree char *copy = dkms_layout_failed_log (&job->settings->places, &job->id);
   g_autofree char *placed = g_build_filename (area->place, "make.log", NULL);
   const char *log = copy;
 
@@ -149,7 +149,7 @@ is_own (const DkmsWorkArea *area, const char *path)
 static char *
 host_path (const DkmsWorkArea *area, const char *path)
 {
-  const DkmsRoot *root = area->job->settings->root;
+  const DkmsRoot *root = area->job->settings->places.root;
 
   if (is_own (area, path) && g_str_has_prefix (path, area->tool_dir))
     {
@@ -280,7 +280,7 @@ blame_downloader (const DkmsWorkArea *area, const DkmsDiagnosis *diagnosis, cons
       text = dkms_read_at (area->fd, name + strspn (name, "/"), MOST_SCRIPT, NULL, NULL);
     }
   else if (script != NULL)
-    text = dkms_root_read (area->job->settings->root, script, MOST_SCRIPT, NULL, NULL);
+    text = dkms_root_read (area->job->settings->places.root, script, MOST_SCRIPT, NULL, NULL);
   tool = text != NULL ? dkms_downloader_in (text) : NULL;
   if (tool == NULL)
     tool = diagnosis->downloader;
@@ -317,7 +317,7 @@ is_noexec (const char *host)
 static char *
 blame_noexec (const DkmsWorkArea *area, const char *cause)
 {
-  g_autofree char *own = dkms_root_host_path (area->job->settings->root, area->dir);
+  g_autofree char *own = dkms_root_host_path (area->job->settings->places.root, area->dir);
   g_auto (GStrv) paths = dkms_line_paths (cause != NULL ? cause : "");
   g_autofree char *found = NULL;
 
@@ -407,7 +407,7 @@ dkms_step_failed (DkmsWorkArea *area, DkmsError code, int status, const char *wh
   g_autoptr (DkmsDiagnosis) diagnosis = diagnose (area);
   const char *cause = area->ended != NULL ? area->ended : diagnosis->first_error;
   g_autofree char *path = g_build_filename (area->place, "make.log", NULL);
-  g_autofree char *shown = dkms_root_host_path (job->settings->root, path);
+  g_autofree char *shown = dkms_root_host_path (job->settings->places.root, path);
   g_autofree char *noexec = blame_noexec (area, cause);
   g_autofree char *confinement = noexec == NULL ? blame_confinement (area, diagnosis, cause, script) : NULL;
   g_autofree char *version = blame_version (area, code);

@@ -203,8 +203,8 @@ static void
 take_build (const DkmsSettings *s, const DkmsVersion *v, const DkmsBuild *b, GHashTable *wanted, GPtrArray *paths)
 {
   const DkmsId id = dkms_build_id (v, b);
-  g_autofree char *dir = dkms_layout_build (s, &id, "module");
-  g_auto (DkmsFd) fd = dkms_root_openat (s->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_autofree char *dir = dkms_layout_build (&s->places, &id, "module");
+  g_auto (DkmsFd) fd = dkms_root_openat (s->places.root, dir, O_RDONLY | O_DIRECTORY, 0);
   g_autofree char *text = fd >= 0 ? dkms_read_at (fd, "Module.symvers", MOST_TEXT, NULL, NULL) : NULL;
   g_autoptr (GPtrArray) names = fd >= 0 && text == NULL ? dkms_list_dir_at (fd, ".", NULL) : NULL;
 
@@ -214,7 +214,7 @@ take_build (const DkmsSettings *s, const DkmsVersion *v, const DkmsBuild *b, GHa
     if (strstr (names->pdata[i], ".ko") != NULL)
       {
         g_autofree char *path = g_build_filename (dir, names->pdata[i], NULL);
-        g_ptr_array_add (paths, dkms_root_resolved (s->root, path));
+        g_ptr_array_add (paths, dkms_root_resolved (s->places.root, path));
       }
 }
 
@@ -223,7 +223,7 @@ static void
 take_registered (const DkmsJob *job, GHashTable *wanted)
 {
   /* A module that cannot be read exports nothing; then a doubt is reported that is none. */
-  g_autoptr (DkmsState) state = dkms_state_read_most (job->settings, NULL, NULL, NULL);
+  g_autoptr (DkmsState) state = dkms_state_read_most (&job->settings->places, NULL, NULL, NULL);
   g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
   int status = 0;
 
@@ -251,7 +251,7 @@ static void
 take_installed (const DkmsJob *job, GHashTable *wanted)
 {
   g_autofree char *path = g_build_filename (job->kernel->dir, "modules.symbols", NULL);
-  g_autofree char *text = dkms_root_read (job->settings->root, path, MOST_TEXT, NULL, NULL);
+  g_autofree char *text = dkms_root_read (job->settings->places.root, path, MOST_TEXT, NULL, NULL);
 
   if (text != NULL)
     dkms_symbol_index_take (text, wanted);
@@ -276,7 +276,7 @@ dkms_release_of_header (const char *text)
 static char *
 headers_release (const DkmsJob *job)
 {
-  const DkmsRoot *root = job->settings->root;
+  const DkmsRoot *root = job->settings->places.root;
   g_autofree char *header = dkms_kernel_read_built (job->kernel, root, "include/generated/utsrelease.h");
   char *release = header != NULL ? dkms_release_of_header (header) : NULL;
 
@@ -473,7 +473,7 @@ doubt_symbols (const Judgement *self, const char *dir)
 {
   const DkmsJob *job = self->job;
   g_autofree char *own_path = g_build_filename (dir, "Module.symvers", NULL);
-  g_autofree char *own = dkms_root_read (job->settings->root, own_path, MOST_TEXT, NULL, NULL);
+  g_autofree char *own = dkms_root_read (job->settings->places.root, own_path, MOST_TEXT, NULL, NULL);
 
   for (guint i = 0; i < self->facts->len; i++)
     {
@@ -532,7 +532,7 @@ dkms_loadable_judge (const DkmsJob *job, const char *dir, const GPtrArray *files
   for (guint i = 0; i < files->len; i++)
     {
       g_autofree char *path = g_build_filename (dir, files->pdata[i], NULL);
-      g_ptr_array_add (paths, dkms_root_resolved (job->settings->root, path));
+      g_ptr_array_add (paths, dkms_root_resolved (job->settings->places.root, path));
     }
   self.facts = ask_helper (paths, &status, error);
   if (self.facts == NULL)

@@ -61,7 +61,7 @@ dkms_log_begin (DkmsWorkArea *area, GError **error)
   g_autofree char *date = now_in_words ();
 
   g_autofree char *path = g_build_filename (area->dir, "make.log", NULL);
-  g_autofree char *shown = dkms_root_host_path (job->settings->root, path);
+  g_autofree char *shown = dkms_root_host_path (job->settings->places.root, path);
 
   if (!dkms_remove_tree_at (area->fd, "make.log", error)) /* one that came with the source */
     return FALSE;

@@ -200,7 +200,7 @@ exchange (DkmsWorkArea *area, GError **error)
   const DkmsJob *job = area->job;
   g_autofree char *base = dkms_job_base (job, NULL);
   g_autofree char *parent = g_path_get_dirname (base);
-  g_auto (DkmsFd) dir = dkms_root_open_dir (job->settings->root, parent, TRUE, error);
+  g_auto (DkmsFd) dir = dkms_root_open_dir (job->settings->places.root, parent, TRUE, error);
   const char *name = job->kernel->arch;
   int rc;
 
@@ -219,7 +219,7 @@ exchange (DkmsWorkArea *area, GError **error)
     {
       g_autofree char *above = g_path_get_dirname (parent);
       g_autofree char *kernel = g_path_get_basename (parent);
-      g_auto (DkmsFd) version = dkms_root_openat (job->settings->root, above, O_RDONLY | O_DIRECTORY, 0);
+      g_auto (DkmsFd) version = dkms_root_openat (job->settings->places.root, above, O_RDONLY | O_DIRECTORY, 0);
       (void)unlinkat (version, kernel, AT_REMOVEDIR); /* if it was made for this */
     }
   return TRUE;
@@ -405,20 +405,20 @@ dkms_result_publish (DkmsWorkArea *area, gint64 start, GError **error)
   const DkmsJob *job = area->job;
   g_autofree char *base = dkms_job_base (job, NULL);
   g_autofree char *made = g_build_filename (job->work->path, "result", NULL);
-  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (job->settings);
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&job->settings->places);
 
   dkms_discard_tree_at (area->result_fd, "log/make.log"); /* one that POST_BUILD put there */
   if (!write_records (area, start, error) || !dkms_log_copy (area, area->result_fd, "log/make.log", error)
       || !dkms_flush_tree_at (job->work->fd, "result", error))
     return FALSE;
   /* A script of the package may have removed it meanwhile (store/loan.h). */
-  g_autofree char *source = dkms_layout_source (job->settings, &job->id, NULL);
+  g_autofree char *source = dkms_layout_source (&job->settings->places, &job->id, NULL);
   struct stat st;
-  if (dkms_root_stat (job->settings->root, source, &st) < 0 && errno == ENOENT)
+  if (dkms_root_stat (job->settings->places.root, source, &st) < 0 && errno == ENOENT)
     return dkms_fail (error, DKMS_ERROR_EXCLUDED, NULL, NULL, "%s/%s was removed by another run meanwhile",
                       job->id.module, job->id.version);
   dkms_transaction_move (tx, made, base);
-  if (dkms_root_is_dir (job->settings->root, area->place))
+  if (dkms_root_is_dir (job->settings->places.root, area->place))
     dkms_transaction_discard (tx, area->place);
   if (dkms_transaction_commit (tx, job->ui, error))
     return TRUE;

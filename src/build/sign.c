@@ -162,8 +162,8 @@ choose_keys (DkmsSigner *self, const DkmsSettings *settings, const DkmsKernel *k
     }
   if (family->key == NULL)
     {
-      self->key = gentoo_value (settings->root, "MODULES_SIGN_KEY");
-      self->certificate = gentoo_value (settings->root, "MODULES_SIGN_CERT");
+      self->key = gentoo_value (settings->places.root, "MODULES_SIGN_KEY");
+      self->certificate = gentoo_value (settings->places.root, "MODULES_SIGN_CERT");
       if (self->key == NULL)
         {
           self->key = kernels_own_key (kernel, config);
@@ -190,7 +190,7 @@ ask_mok_tool (const DkmsSettings *settings, const DkmsSigner *self, GError **err
   const char *argv[][3] = { { tool, "--new-key", NULL }, { tool, "--enroll-key", NULL } };
   g_autofree char *found = g_find_program_in_path (tool);
   g_auto (GStrv) quiet = g_environ_setenv (g_get_environ (), "SHIM_NOTRIGGER", "y", TRUE);
-  g_autofree char *certificate = dkms_root_resolved (settings->root, self->certificate);
+  g_autofree char *certificate = dkms_root_resolved (settings->places.root, self->certificate);
   g_autofree char *aside = g_strconcat (certificate, ".old", NULL);
 
   if (found == NULL)
@@ -203,7 +203,7 @@ ask_mok_tool (const DkmsSettings *settings, const DkmsSigner *self, GError **err
     {
       DkmsCommand command = { .argv = argv[i],
                               .env = i == 0 ? quiet : NULL,
-                              .root = settings->root,
+                              .root = settings->places.root,
                               .output_fd = i == 0 ? -2 : -1,
                               .null_stdin = i == 0 };
       if (dkms_process_run (&command, error) < 0)
@@ -224,20 +224,20 @@ generate (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, GErr
   g_autofree char *helper = dkms_process_helper ("dkms-sign");
   g_autofree char *key_dir = g_path_get_dirname (self->key);
   g_autofree char *certificate_dir = g_path_get_dirname (self->certificate);
-  g_auto (DkmsFd) a = dkms_root_open_dir (settings->root, key_dir, TRUE, error);
-  g_auto (DkmsFd) b = a >= 0 ? dkms_root_open_dir (settings->root, certificate_dir, TRUE, error) : -1;
-  g_autofree char *key = host_path_of (settings->root, self->key);
-  g_autofree char *certificate = host_path_of (settings->root, self->certificate);
+  g_auto (DkmsFd) a = dkms_root_open_dir (settings->places.root, key_dir, TRUE, error);
+  g_auto (DkmsFd) b = a >= 0 ? dkms_root_open_dir (settings->places.root, certificate_dir, TRUE, error) : -1;
+  g_autofree char *key = host_path_of (settings->places.root, self->key);
+  g_autofree char *certificate = host_path_of (settings->places.root, self->certificate);
   const char *argv[] = { helper, "generate", key, certificate, NULL };
-  DkmsCommand command = { .argv = argv, .root = settings->root, .of_machine = TRUE, .null_stdin = TRUE };
+  DkmsCommand command = { .argv = argv, .root = settings->places.root, .of_machine = TRUE, .null_stdin = TRUE };
   g_autofree char *said = NULL;
   int status = 0;
 
   if (b < 0)
     return FALSE;
   dkms_ui_line (ui, "Generating %s.",
-                dkms_root_is_file (settings->root, self->key) ? "a certificate for the present key"
-                                                              : "a new signing key and its certificate");
+                dkms_root_is_file (settings->places.root, self->key) ? "a certificate for the present key"
+                                                                     : "a new signing key and its certificate");
   said = dkms_process_transcript (&command, &status, error);
   if (said == NULL)
     return FALSE;
@@ -277,16 +277,16 @@ fail_keyless (const DkmsSettings *settings, const DkmsSigner *self, GError **err
 static gboolean
 may_use_token (const DkmsSettings *settings, const char *key, GError **error)
 {
-  return settings->root->wall == NULL || g_strcmp0 (g_getenv ("mok_signing_key"), key) == 0
+  return settings->places.root->wall == NULL || g_strcmp0 (g_getenv ("mok_signing_key"), key) == 0
          || dkms_fail (error, DKMS_ERROR_IO, key, "Set mok_signing_key in the environment to the same URI to use it.",
-                       "The token %s is not used because %s names it", key, settings->root->host_path);
+                       "The token %s is not used because %s names it", key, settings->places.root->host_path);
 }
 
 /* Both files are there afterwards, or signing is off. */
 static gboolean
 provide_keys (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, GError **error)
 {
-  const DkmsRoot *root = settings->root;
+  const DkmsRoot *root = settings->places.root;
   gboolean token = is_token (self->key);
   gboolean complete = (token || dkms_root_is_file (root, self->key)) && dkms_root_is_file (root, self->certificate);
   const DkmsFamily *family = settings->distro->family;
@@ -327,14 +327,14 @@ choose_tool (DkmsSigner *self, const DkmsSettings *settings, DkmsUi *ui, const c
   if (configured == NULL)
     return TRUE;
   dkms_ui_line (ui, "Signing tool: %s", configured);
-  if (dkms_root_stat (settings->root, configured, &st) < 0 || !S_ISREG (st.st_mode) || (st.st_mode & 0111) == 0)
+  if (dkms_root_stat (settings->places.root, configured, &st) < 0 || !S_ISREG (st.st_mode) || (st.st_mode & 0111) == 0)
     {
       g_autofree char *place = dkms_settings_place (settings, "sign_file");
       return dkms_fail (error, DKMS_ERROR_IO, configured, NULL,
                         "The signing tool %s (sign_file in %s) is not an executable file", configured,
                         place != NULL ? place : "framework.conf");
     }
-  self->tool = dkms_root_tool_path (settings->root, configured);
+  self->tool = dkms_root_tool_path (settings->places.root, configured);
   return TRUE;
 }
 
@@ -348,7 +348,7 @@ prepare (DkmsSigner *self, const DkmsSettings *settings, DkmsUi *ui, const DkmsK
     return FALSE;
   if (g_strcmp0 (wishes.wish, "false") == 0)
     return dkms_fail (error, DKMS_ERROR_IO, NULL, NULL, "try_sign_modules=false");
-  if (g_strcmp0 (wishes.wish, "true") != 0 && in_chroot (settings->root))
+  if (g_strcmp0 (wishes.wish, "true") != 0 && in_chroot (settings->places.root))
     return dkms_fail (error, DKMS_ERROR_IO, NULL, NULL,
                       "This is a chroot or container (try_sign_modules=true signs all the same)");
   if (config == NULL)
@@ -397,16 +397,17 @@ void
 dkms_signer_sign (const DkmsSigner *self, const DkmsSettings *settings, DkmsUi *ui, const char *path, const char *shown)
 {
   g_autofree char *helper = dkms_process_helper ("dkms-sign");
-  g_autofree char *key = self->tool != NULL && !is_token (self->key) ? dkms_root_tool_path (settings->root, self->key)
-                                                                     : host_path_of (settings->root, self->key);
-  g_autofree char *certificate = self->tool != NULL ? dkms_root_tool_path (settings->root, self->certificate)
-                                                    : dkms_root_resolved (settings->root, self->certificate);
-  g_autofree char *file
-      = self->tool != NULL ? dkms_root_tool_path (settings->root, path) : dkms_root_resolved (settings->root, path);
+  g_autofree char *key = self->tool != NULL && !is_token (self->key)
+                             ? dkms_root_tool_path (settings->places.root, self->key)
+                             : host_path_of (settings->places.root, self->key);
+  g_autofree char *certificate = self->tool != NULL ? dkms_root_tool_path (settings->places.root, self->certificate)
+                                                    : dkms_root_resolved (settings->places.root, self->certificate);
+  g_autofree char *file = self->tool != NULL ? dkms_root_tool_path (settings->places.root, path)
+                                             : dkms_root_resolved (settings->places.root, path);
   const char *ours[] = { helper, "sign", self->hash, key, certificate, file, NULL };
   const char *theirs[] = { self->tool, self->hash, key, certificate, file, NULL };
   DkmsCommand command = { .argv = self->tool != NULL ? theirs : ours,
-                          .root = self->tool != NULL || !is_token (self->key) ? settings->root : NULL,
+                          .root = self->tool != NULL || !is_token (self->key) ? settings->places.root : NULL,
                           .of_machine = self->tool == NULL,
                           .null_stdin = TRUE };
   g_autoptr (GError) error = NULL;

@@ -78,8 +78,8 @@ check_kernel_files (const DkmsSettings *settings, const DkmsOptions *options, co
 {
   if (options->config != NULL && (verb->options & DKMS_TAKES (HEADERS)) != 0)
     {
-      g_autofree char *named = dkms_root_tool_path (settings->root, options->config);
-      g_autofree char *path = dkms_kernel_openable (settings->root, named);
+      g_autofree char *named = dkms_root_tool_path (settings->places.root, options->config);
+      g_autofree char *path = dkms_kernel_openable (settings->places.root, named);
 
       if (dkms_is_dir_at (AT_FDCWD, path))
         return dkms_fail (error, DKMS_ERROR_USAGE, path, "Name a kernel configuration, such as /boot/config-<kernel>.",
@@ -90,8 +90,8 @@ check_kernel_files (const DkmsSettings *settings, const DkmsOptions *options, co
     }
   if (options->kernelsourcedir != NULL && verb->builds)
     {
-      g_autofree char *named = dkms_root_tool_path (settings->root, options->kernelsourcedir);
-      g_autofree char *path = dkms_kernel_openable (settings->root, named);
+      g_autofree char *named = dkms_root_tool_path (settings->places.root, options->kernelsourcedir);
+      g_autofree char *path = dkms_kernel_openable (settings->places.root, named);
 
       if (!dkms_is_dir_at (AT_FDCWD, path))
         return dkms_fail (error, DKMS_ERROR_NO_HEADERS, path, "Correct the path after --kernelsourcedir.",
@@ -106,17 +106,18 @@ static gboolean
 check_tree (const DkmsSettings *settings, const DkmsOptions *options, const DkmsVerbInfo *verb, DkmsUi *ui,
             GError **error)
 {
-  g_autofree char *shown = dkms_root_host_path (settings->root, settings->dkms_tree);
-  g_autofree char *parent = g_path_get_dirname (settings->dkms_tree);
+  g_autofree char *shown = dkms_root_host_path (settings->places.root, settings->places.dkms_tree);
+  g_autofree char *parent = g_path_get_dirname (settings->places.dkms_tree);
   struct stat st;
 
-  if (options->dkmstree == NULL || dkms_root_stat (settings->root, settings->dkms_tree, &st) == 0 || errno != ENOENT)
+  if (options->dkmstree == NULL || dkms_root_stat (settings->places.root, settings->places.dkms_tree, &st) == 0
+      || errno != ENOENT)
     return TRUE;
   if (verb->filters)
     dkms_ui_warn (ui, "The tree %s does not exist.", shown);
   if (verb->no_tree == 0
       || (verb->adds && (options->source != NULL || options->archive != NULL)
-          && dkms_root_is_dir (settings->root, parent)))
+          && dkms_root_is_dir (settings->places.root, parent)))
     return TRUE;
   return dkms_fail (error, verb->no_tree, shown,
                     verb->adds ? "Correct the path after --dkmstree, or create that directory for a new tree."
@@ -128,16 +129,16 @@ check_tree (const DkmsSettings *settings, const DkmsOptions *options, const Dkms
 static gboolean
 check_tmp_location (const DkmsSettings *settings, const DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
 {
-  g_autofree char *shown = dkms_root_host_path (settings->root, settings->tmp_location);
+  g_autofree char *shown = dkms_root_host_path (settings->places.root, settings->places.tmp_location);
   g_autofree char *place = NULL;
 
-  if (options->archive == NULL || !verb->adds || dkms_root_is_dir (settings->root, settings->tmp_location)
-      || strcmp (settings->tmp_location, "/tmp") == 0)
+  if (options->archive == NULL || !verb->adds || dkms_root_is_dir (settings->places.root, settings->places.tmp_location)
+      || strcmp (settings->places.tmp_location, "/tmp") == 0)
     return TRUE;
   place = dkms_settings_place (settings, "tmp_location");
   if (place != NULL)
-    return dkms_settings_fail (settings, DKMS_ERROR_USAGE, "tmp_location", settings->tmp_location, "is not a directory",
-                               "Correct it, or create that directory.", error);
+    return dkms_settings_fail (settings, DKMS_ERROR_USAGE, "tmp_location", settings->places.tmp_location,
+                               "is not a directory", "Correct it, or create that directory.", error);
   return dkms_fail (error, DKMS_ERROR_USAGE, shown, "Correct it, or create that directory.",
                     "TMPDIR=%s in the environment is not a directory", shown);
 }
@@ -167,7 +168,7 @@ warn_of_settings (const DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsUi
   if (command != NULL && !verb->adds)
     dkms_ui_warn (ui, "%s", command);
   if (verb->builds && *settings->build_environment == '/' && strchr (settings->build_environment, '$') == NULL
-      && !dkms_root_is_file (settings->root, settings->build_environment))
+      && !dkms_root_is_file (settings->places.root, settings->build_environment))
     {
       g_autofree char *place = dkms_settings_place (settings, "build_environment");
       dkms_ui_warn (ui, "build_environment in %s names %s, which is not a file; builds go without it.",
@@ -181,10 +182,10 @@ warn_of_kernels (const DkmsSettings *settings, const DkmsOptions *options, DkmsU
   for (guint i = 0; i < options->kernels->len; i++)
     {
       const DkmsTarget *target = options->kernels->pdata[i];
-      g_autofree char *dir = g_build_filename (settings->install_tree, target->kernel, NULL);
-      g_autofree char *shown = dkms_root_host_path (settings->root, dir);
+      g_autofree char *dir = g_build_filename (settings->places.install_tree, target->kernel, NULL);
+      g_autofree char *shown = dkms_root_host_path (settings->places.root, dir);
 
-      if (!dkms_root_is_dir (settings->root, dir))
+      if (!dkms_root_is_dir (settings->places.root, dir))
         dkms_ui_warn (ui, "Kernel %s is not installed: %s does not exist.", target->kernel, shown);
     }
 }

@@ -114,12 +114,12 @@ check_privileges (const DkmsSettings *settings, const DkmsVerbInfo *verb, const 
   if (options->dry_run)
     return TRUE;
   /* In a root of his own a user needs no more than write permission, which each change shows. */
-  if (verb->needs_root && geteuid () != 0 && dkms_root_is_host (settings->root))
+  if (verb->needs_root && geteuid () != 0 && dkms_root_is_host (settings->places.root))
     return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, NULL, "Run it with sudo.", "dkms %s needs root", verb->name);
-  if (verb->needs_root_to_force && options->force && geteuid () != 0 && dkms_root_is_host (settings->root))
+  if (verb->needs_root_to_force && options->force && geteuid () != 0 && dkms_root_is_host (settings->places.root))
     return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, NULL, "Run it with sudo.", "dkms %s --force needs root",
                       verb->name);
-  return !verb->needs_writable_tree || dkms_tree_check_writable (settings, error);
+  return !verb->needs_writable_tree || dkms_tree_check_writable (&settings->places, error);
 }
 
 /* ---- targets ---- */
@@ -145,8 +145,8 @@ check_target (const char *kernel, const char *arch, GError **error)
 static gboolean
 add_all_kernels (const DkmsSettings *settings, DkmsOptions *options, GError **error)
 {
-  g_autoptr (GPtrArray) names = dkms_kernel_list (settings->root, settings->install_tree, TRUE);
-  g_autofree char *shown = dkms_root_host_path (settings->root, settings->install_tree);
+  g_autoptr (GPtrArray) names = dkms_kernel_list (settings->places.root, settings->places.install_tree, TRUE);
+  g_autofree char *shown = dkms_root_host_path (settings->places.root, settings->places.install_tree);
 
   for (guint i = 0; i < names->len; i++)
     dkms_options_add_kernel (options, names->pdata[i]);
@@ -160,19 +160,19 @@ add_all_kernels (const DkmsSettings *settings, DkmsOptions *options, GError **er
 static gboolean
 add_kernel_of_root (const DkmsSettings *settings, DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
 {
-  g_autofree char *running = g_build_filename (settings->install_tree, dkms_running_release (), NULL);
-  g_autofree char *shown = dkms_root_host_path (settings->root, settings->install_tree);
+  g_autofree char *running = g_build_filename (settings->places.install_tree, dkms_running_release (), NULL);
+  g_autofree char *shown = dkms_root_host_path (settings->places.root, settings->places.install_tree);
   g_autoptr (GPtrArray) names = NULL;
 
-  if (dkms_root_is_dir (settings->root, running))
+  if (dkms_root_is_dir (settings->places.root, running))
     return TRUE;
   if ((verb->options & DKMS_TAKES (ALL_KERNELS)) != 0)
     return add_all_kernels (settings, options, error);
-  names = dkms_kernel_list (settings->root, settings->install_tree, TRUE);
+  names = dkms_kernel_list (settings->places.root, settings->places.install_tree, TRUE);
   if (names->len == 0)
     {
       g_ptr_array_unref (names);
-      names = dkms_kernel_list (settings->root, settings->install_tree, FALSE);
+      names = dkms_kernel_list (settings->places.root, settings->places.install_tree, FALSE);
     }
   g_ptr_array_sort (names, dkms_version_compare_names);
   if (names->len > 0)
@@ -193,7 +193,7 @@ fill_targets (DkmsRequest *request, const DkmsVerbInfo *verb, const DkmsSettings
     return TRUE; /* the engine knows what is built */
   if (options->all_kernels && !add_all_kernels (settings, options, error))
     return FALSE;
-  if (options->kernels->len == 0 && !verb->filters && !dkms_root_is_host (settings->root)
+  if (options->kernels->len == 0 && !verb->filters && !dkms_root_is_host (settings->places.root)
       && !add_kernel_of_root (settings, options, verb, error))
     return FALSE;
   for (guint i = 0; i < MAX (options->kernels->len, 1); i++)
@@ -208,9 +208,9 @@ fill_targets (DkmsRequest *request, const DkmsVerbInfo *verb, const DkmsSettings
       if (!verb->filters && arch == NULL && usual == NULL)
         {
           const DkmsTarget *first = options->kernels->len > 0 ? options->kernels->pdata[0] : NULL;
-          g_autofree char *dir = g_build_filename (settings->install_tree,
+          g_autofree char *dir = g_build_filename (settings->places.install_tree,
                                                    first != NULL ? first->kernel : dkms_running_release (), NULL);
-          usual = dkms_distro_arch (settings->distro, settings->root, dir, dkms_running_machine ());
+          usual = dkms_distro_arch (settings->distro, settings->places.root, dir, dkms_running_machine ());
         }
       if (arch == NULL)
         arch = usual;
@@ -272,7 +272,7 @@ install_rpm (const DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsRequest
 {
   g_autofree char *path = request->archive != NULL ? g_canonicalize_filename (request->archive, NULL) : NULL;
   const char *argv[] = { "rpm", "-Uvh", path, NULL };
-  DkmsCommand command = { .argv = argv, .root = settings->root, .output_fd = -1, .null_stdin = TRUE };
+  DkmsCommand command = { .argv = argv, .root = settings->places.root, .output_fd = -1, .null_stdin = TRUE };
   int status;
 
   if (path == NULL || !g_str_has_suffix (path, ".rpm") || verb->writes_archive)
@@ -315,8 +315,8 @@ dkms_verb_run (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, Dkm
                                                                                       : fail_with (ui, error);
   if (!request->dry_run && !install_rpm (settings, verb, request, &error))
     return fail_with (ui, error);
-  gboolean off
-      = request->selection == DKMS_SELECT_LATEST && dkms_root_is_file (settings->root, "/etc/dkms/no-autoinstall");
+  gboolean off = request->selection == DKMS_SELECT_LATEST
+                 && dkms_root_is_file (settings->places.root, "/etc/dkms/no-autoinstall");
   if (!dkms_unread_check (&error))
     return fail_with (ui, error);
   if (off)

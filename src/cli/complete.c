@@ -82,7 +82,7 @@ static void
 offer_sources (const Completion *self, gboolean whole)
 {
   const DkmsSettings *s = self->settings;
-  g_auto (DkmsFd) fd = dkms_root_openat (s->root, s->source_tree, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (s->places.root, s->places.source_tree, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
 
   for (guint i = 0; names != NULL && i < names->len; i++)
@@ -158,7 +158,7 @@ offer_kernels (const Completion *self)
       offer_built_kernels (self);
       return;
     }
-  g_autoptr (GPtrArray) names = dkms_kernel_list (s->root, s->install_tree, !imitates (self));
+  g_autoptr (GPtrArray) names = dkms_kernel_list (s->places.root, s->places.install_tree, !imitates (self));
   for (guint i = 0; i < names->len; i++)
     offer (self, names->pdata[i], strcmp (dkms_running_release (), names->pdata[i]) == 0 ? "running" : "kernel");
 }
@@ -170,7 +170,7 @@ offer_kind (Completion *self, DkmsWordKind kind)
   const guint of_the_tree
       = 1u << DKMS_WORD_SOURCE | 1u << DKMS_WORD_MODULE | 1u << DKMS_WORD_VERSION | 1u << DKMS_WORD_KERNEL;
   g_autoptr (DkmsState) state
-      = (of_the_tree & 1u << kind) != 0 ? dkms_state_read_most (self->settings, NULL, NULL, NULL) : NULL;
+      = (of_the_tree & 1u << kind) != 0 ? dkms_state_read_most (&self->settings->places, NULL, NULL, NULL) : NULL;
 
   if (state == NULL)
     state = dkms_state_new ();

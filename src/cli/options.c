@@ -252,11 +252,11 @@ void
 dkms_options_apply (DkmsOptions *self, const char *action, DkmsSettings *settings)
 {
   if (self->dkmstree != NULL)
-    dkms_settings_set_path (settings, &settings->dkms_tree, self->dkmstree);
+    dkms_places_set (&settings->places, &settings->places.dkms_tree, self->dkmstree);
   if (self->sourcetree != NULL)
-    dkms_settings_set_path (settings, &settings->source_tree, self->sourcetree);
+    dkms_places_set (&settings->places, &settings->places.source_tree, self->sourcetree);
   if (self->installtree != NULL)
-    dkms_settings_set_path (settings, &settings->install_tree, self->installtree);
+    dkms_places_set (&settings->places, &settings->places.install_tree, self->installtree);
   set_text (&settings->kernelsourcedir, self->kernelsourcedir);
   set_text (&settings->config, self->config);
   set_text (&settings->conf_file, self->conf_file);

@@ -65,7 +65,7 @@ static gboolean
 may_be_built (const Postinst *p, const char *kernel)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (DkmsState) state = dkms_state_read (p->settings, p->name, p->version, &error);
+  g_autoptr (DkmsState) state = dkms_state_read (&p->settings->places, p->name, p->version, &error);
   const DkmsVersion *version
       = state != NULL ? dkms_state_find (state, &(DkmsId){ p->name, p->version, NULL, NULL }) : NULL;
 
@@ -88,7 +88,7 @@ static GPtrArray *
 kernels_with_headers (const Postinst *p)
 {
   const DkmsSettings *s = p->settings;
-  g_auto (DkmsFd) fd = dkms_root_openat (s->root, DKMS_MODULE_DIR, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (s->places.root, DKMS_MODULE_DIR, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   GPtrArray *found = g_ptr_array_new_with_free_func (g_free);
 
@@ -119,7 +119,7 @@ version_and_abi (const char *release)
 static char *
 newest_by_boot (const Postinst *p, const char *running)
 {
-  const DkmsRoot *root = p->settings->root;
+  const DkmsRoot *root = p->settings->places.root;
   g_auto (DkmsFd) fd = dkms_root_openat (root, "/boot", O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   g_autofree char *best = version_and_abi (running);
@@ -147,7 +147,7 @@ static char *
 newest_by_rpm (const Postinst *p)
 {
   const char *argv[] = { "rpm", "-q", "--qf", "%{VERSION}-%{RELEASE}.%{ARCH}\\n", "--whatprovides", "kernel", NULL };
-  DkmsCommand command = { .argv = argv, .root = p->settings->root, .null_stdin = TRUE };
+  DkmsCommand command = { .argv = argv, .root = p->settings->places.root, .null_stdin = TRUE };
   int status = 0;
   g_autofree char *text = dkms_process_capture (&command, NULL, &status, NULL);
   const char *last = text != NULL && status == 0 ? strrchr (g_strchomp (text), '\n') : NULL;
@@ -161,7 +161,7 @@ newest_by_rpm (const Postinst *p)
 static char *
 newest_kernel (const Postinst *p, const char *running)
 {
-  const DkmsRoot *root = p->settings->root;
+  const DkmsRoot *root = p->settings->places.root;
   g_autofree char *newest = dkms_root_is_file (root, "/usr/bin/dpkg") ? newest_by_boot (p, running) : newest_by_rpm (p);
   g_autofree char *dir = g_build_filename (DKMS_MODULE_DIR, newest != NULL ? newest : "", NULL);
 
@@ -182,7 +182,7 @@ choose_kernels (const Postinst *p)
   newest = newest_kernel (p, running);
   running_dir = g_build_filename (DKMS_MODULE_DIR, running, NULL);
   chosen = g_ptr_array_new_with_free_func (g_free);
-  if (dkms_root_is_dir (p->settings->root, running_dir))
+  if (dkms_root_is_dir (p->settings->places.root, running_dir))
     {
       g_ptr_array_add (chosen, g_strdup (running));
       if (newest != NULL && strcmp (newest, running) != 0)
@@ -220,28 +220,28 @@ static int
 load (Postinst *p)
 {
   const DkmsSettings *s = p->settings;
-  g_autofree char *version_dir = dkms_layout_version (s, &(DkmsId){ p->name, p->version, NULL, NULL }, NULL);
+  g_autofree char *version_dir = dkms_layout_version (&s->places, &(DkmsId){ p->name, p->version, NULL, NULL }, NULL);
   g_autofree char *source_name = g_strdup_printf ("%s-%s", p->name, p->version);
-  g_autofree char *source = g_build_filename (s->source_tree, source_name, NULL);
+  g_autofree char *source = g_build_filename (s->places.source_tree, source_name, NULL);
   g_autofree char *tarball = g_strdup_printf ("%s/%s.dkms.tar.gz", p->tarballs, source_name);
   int status;
 
-  if (dkms_root_is_dir (s->root, version_dir))
+  if (dkms_root_is_dir (s->places.root, version_dir))
     {
       printf ("Removing the old registration of %s/%s\n", p->name, p->version);
       status = run (p, "remove", NULL);
       if (status != 0)
         return status;
     }
-  if (*p->tarballs != '\0' && dkms_root_is_file (s->root, tarball))
+  if (*p->tarballs != '\0' && dkms_root_is_file (s->places.root, tarball))
     {
-      g_autofree char *host = dkms_root_resolved (s->root, tarball);
+      g_autofree char *host = dkms_root_resolved (s->places.root, tarball);
       if (load_archive (p, host) == 0)
         return 0;
       fprintf (stderr, "\nError! %s could not be loaded.\nReinstall the package that it belongs to.\n", tarball);
       return 2;
     }
-  if (!dkms_root_is_dir (s->root, source))
+  if (!dkms_root_is_dir (s->places.root, source))
     return 0;
   printf ("Registering %s/%s\n", p->name, p->version);
   p->ui.errors_only = TRUE; /* its builds will say the rest */
@@ -265,8 +265,9 @@ wants_autoinstall (Postinst *p)
 static int
 serve (Postinst *p, const char *kernel)
 {
-  const DkmsRoot *root = p->settings->root;
-  g_autofree char *version_dir = dkms_layout_version (p->settings, &(DkmsId){ p->name, p->version, NULL, NULL }, NULL);
+  const DkmsRoot *root = p->settings->places.root;
+  g_autofree char *version_dir
+      = dkms_layout_version (&p->settings->places, &(DkmsId){ p->name, p->version, NULL, NULL }, NULL);
   g_autofree char *include = g_build_filename (DKMS_MODULE_DIR, kernel, "build/include", NULL);
   g_auto (DkmsFd) fd = dkms_root_openat (root, version_dir, O_RDONLY | O_DIRECTORY, 0);
   int status;
@@ -312,7 +313,7 @@ postinst (Postinst *p)
   g_autoptr (GPtrArray) kernels = NULL;
   int status;
 
-  if (dkms_root_is_file (p->settings->root, "/etc/dkms/no-autoinstall"))
+  if (dkms_root_is_file (p->settings->places.root, "/etc/dkms/no-autoinstall"))
     return printf ("Automatic installation is switched off by /etc/dkms/no-autoinstall.\n"), 0;
   if (!dkms_settings_reread (p->settings, "autoinstall_all_kernels continue_on_error", NULL, &values, &error))
     {

@@ -174,7 +174,7 @@ take_message (const DkmsSettings *settings, Session *session, char **at, guint h
       break;
     case 'U':
       if (query_by_id (session, at[1]) != NULL && g_ascii_string_to_unsigned (at[2], 10, 0, LIMIT_INDEX, &number, NULL))
-        session->handed += dkms_query_give_text (query_by_id (session, at[1]), session->settings->root, number);
+        session->handed += dkms_query_give_text (query_by_id (session, at[1]), session->settings->places.root, number);
       break;
     case 'O':
       if (session->current != NULL)
@@ -319,7 +319,7 @@ ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *
   g_auto (DkmsFd) kept = -1;
   g_auto (DkmsFd) report = confinement != NULL ? memfd_create ("findings", MFD_CLOEXEC) : -1;
   g_autofree char *number = NULL;
-  g_auto (GStrv) env = confinement != NULL ? dkms_sandbox_env (settings->root, g_get_environ ()) : NULL;
+  g_auto (GStrv) env = confinement != NULL ? dkms_sandbox_env (settings->places.root, g_get_environ ()) : NULL;
   gboolean started;
   int ends[2];
 
@@ -350,7 +350,7 @@ ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *
 
   DkmsCommand command = { .argv = (const char *const *)argv->pdata,
                           .env = env,
-                          .root = session->confined ? NULL : settings->root,
+                          .root = session->confined ? NULL : settings->places.root,
                           .output_fd = session->printed,
                           .pass_fd = kept,
                           .keep = keep,
@@ -432,14 +432,14 @@ dkms_evaluate (const DkmsSettings *settings, const DkmsConfinement *confinement,
   gboolean ok = remarks == NULL || printed >= 0;
 
   const DkmsConfinement of_root = { .settings = settings };
-  if (confinement == NULL && !dkms_root_is_host (settings->root))
+  if (confinement == NULL && !dkms_root_is_host (settings->places.root))
     confinement = &of_root; /* who made that system need not be trusted here */
   if (settings->sandbox == DKMS_SANDBOX_OFF)
     confinement = NULL;
   for (guint q = 0; q < queries->len; q++)
     {
       DkmsQuery *query = queries->pdata[q];
-      dkms_query_read_files (query, settings->root);
+      dkms_query_read_files (query, settings->places.root);
     }
   while (ok && count_answers (queries) < queries->len)
     {

@@ -87,7 +87,7 @@ is_below (const char *path, const char *dir)
 static int
 open_path (const DkmsView *self, const char *path, int flags)
 {
-  const DkmsRoot *root = self->settings->root;
+  const DkmsRoot *root = self->settings->places.root;
 
   return root->has_shell ? dkms_root_openat (root, path, flags, 0) : open (path, flags | O_CLOEXEC);
 }

@@ -133,7 +133,7 @@ show_linked (DkmsView *view, int fd, const char *dir)
 static char *
 source_of (const DkmsConfinement *self)
 {
-  const DkmsRoot *root = self->settings->root;
+  const DkmsRoot *root = self->settings->places.root;
   g_autofree char *link = g_build_filename (self->version_dir, "source", NULL);
   g_autofree char *text = root->has_shell ? NULL : dkms_read_link_at (AT_FDCWD, link);
 
@@ -201,10 +201,10 @@ static void
 show_work (const DkmsConfinement *self, DkmsView *view)
 {
   const DkmsSettings *s = self->settings;
-  g_autofree char *tree = dkms_root_tool_path (s->root, s->dkms_tree);
-  g_autofree char *sources = dkms_root_tool_path (s->root, s->source_tree);
-  g_autofree char *modules = dkms_root_tool_path (s->root, s->install_tree);
-  g_autofree char *own = dkms_root_tool_path (s->root, "/etc/dkms");
+  g_autofree char *tree = dkms_root_tool_path (s->places.root, s->places.dkms_tree);
+  g_autofree char *sources = dkms_root_tool_path (s->places.root, s->places.source_tree);
+  g_autofree char *modules = dkms_root_tool_path (s->places.root, s->places.install_tree);
+  g_autofree char *own = dkms_root_tool_path (s->places.root, "/etc/dkms");
   const char *const paths[] = { tree, modules, s->conf_file, s->config };
   const char *const all[] = { "*", NULL };
 
@@ -239,14 +239,14 @@ static void
 hide_keys (const DkmsConfinement *self, DkmsView *view)
 {
   const DkmsSettings *s = self->settings;
-  g_autofree char *tree = dkms_root_tool_path (s->root, s->dkms_tree);
+  g_autofree char *tree = dkms_root_tool_path (s->places.root, s->places.dkms_tree);
 
   const char *gentoo = g_getenv ("MODULES_SIGN_KEY");
 
   dkms_view_hide_files (view, tree, keys_of_tree);
   if (*s->signing_key == '/')
     {
-      g_autofree char *key = dkms_root_tool_path (s->root, s->signing_key);
+      g_autofree char *key = dkms_root_tool_path (s->places.root, s->signing_key);
       dkms_view_hide (view, key);
     }
   if (gentoo != NULL)
@@ -265,7 +265,7 @@ static void
 hide_locks (const DkmsConfinement *self, DkmsView *view)
 {
   static const char *const names[] = { ".dkms/lock", ".dkms/locks" };
-  g_autofree char *tree = dkms_root_tool_path (self->settings->root, self->settings->dkms_tree);
+  g_autofree char *tree = dkms_root_tool_path (self->settings->places.root, self->settings->places.dkms_tree);
 
   for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
     {
@@ -281,7 +281,7 @@ static void
 reserve (const DkmsConfinement *self, GPtrArray *argv)
 {
   const DkmsSettings *s = self->settings;
-  g_autofree char *host = dkms_root_host_path (s->root, s->dkms_tree);
+  g_autofree char *host = dkms_root_host_path (s->places.root, s->places.dkms_tree);
   struct statvfs st;
 
   if (statvfs (host, &st) < 0)
@@ -289,7 +289,7 @@ reserve (const DkmsConfinement *self, GPtrArray *argv)
   guint64 bytes = CLAMP ((guint64)st.f_blocks * st.f_frsize / 100, (guint64)1 << 20, (guint64)512 << 20);
   g_autofree char *number = g_strdup_printf ("%" G_GUINT64_FORMAT, bytes);
   g_autofree char *place = self->version_dir != NULL ? g_build_filename (self->version_dir, "build", NULL)
-                                                     : dkms_root_tool_path (s->root, s->dkms_tree);
+                                                     : dkms_root_tool_path (s->places.root, s->places.dkms_tree);
   add (argv, "--reserve", place);
   g_ptr_array_add (argv, g_steal_pointer (&number));
 }
@@ -329,8 +329,8 @@ dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *command, cons
   g_ptr_array_add (argv, dkms_process_helper ("dkms-sandbox"));
   if (report >= 0)
     add (argv, "--report", number);
-  if (s->root->has_shell && !dkms_root_is_host (s->root))
-    add (argv, "--root", s->root->host_path);
+  if (s->places.root->has_shell && !dkms_root_is_host (s->places.root))
+    add (argv, "--root", s->places.root->host_path);
   if (cwd != NULL)
     add (argv, "--chdir", cwd);
   limit (self, argv);
@@ -338,8 +338,8 @@ dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *command, cons
   for (gsize i = 0; i < G_N_ELEMENTS (fresh); i++)
     dkms_view_show_empty (view, fresh[i]);
   show_system (view, "");
-  if (!s->root->has_shell)
-    show_system (view, s->root->host_path);
+  if (!s->places.root->has_shell)
+    show_system (view, s->places.root->host_path);
   show_work (self, view);
   dkms_unread_drop (mark); /* what dkms cannot read the command cannot read either, and reports */
   hide_keys (self, view);
@@ -418,13 +418,13 @@ build_wall (const DkmsRoot *given, gboolean of_machine)
   DkmsRoot root = *given;
   DkmsSettings s = *(const DkmsSettings *)given->wall_data;
   const DkmsConfinement about = { .settings = &s };
-  const char *const writable[] = { "/", s.dkms_tree, s.source_tree, s.install_tree, "/boot" };
+  const char *const writable[] = { "/", s.places.dkms_tree, s.places.source_tree, s.places.install_tree, "/boot" };
   g_autoptr (DkmsView) view = dkms_view_new (&s);
   GPtrArray *argv = g_ptr_array_new_with_free_func (g_free);
   guint mark = dkms_unread_mark ();
 
   root.has_shell = given->has_shell && !of_machine;
-  s.root = &root;
+  s.places.root = &root;
   s.build_uid = s.build_gid = 0; /* it runs as whoever calls dkms */
   g_ptr_array_add (argv, dkms_process_helper ("dkms-sandbox"));
   limit (&about, argv);
@@ -455,7 +455,7 @@ build_wall (const DkmsRoot *given, gboolean of_machine)
 void
 dkms_sandbox_close_root (const DkmsSettings *settings)
 {
-  DkmsRoot *root = settings->root;
+  DkmsRoot *root = settings->places.root;
 
   root->wall = !dkms_root_is_host (root) && settings->sandbox == DKMS_SANDBOX_STRICT ? build_wall : NULL;
   root->wall_data = settings;

@@ -56,7 +56,7 @@ assigned_names (const char *text)
 static char *
 read_text (const DkmsSettings *self, const char *path)
 {
-  char *text = dkms_root_read (self->root, path, 1 << 20, NULL, NULL);
+  char *text = dkms_root_read (self->places.root, path, 1 << 20, NULL, NULL);
 
   return text != NULL ? text : g_strdup ("");
 }
@@ -71,7 +71,7 @@ dkms_settings_place (const DkmsSettings *self, const char *name)
       g_autofree char *text = read_text (self, files->pdata[i]);
       g_autoptr (GPtrArray) names = assigned_names (text);
       if (g_ptr_array_find_with_equal_func (names, name, g_str_equal, NULL))
-        return dkms_root_host_path (self->root, files->pdata[i]);
+        return dkms_root_host_path (self->places.root, files->pdata[i]);
     }
   return g_getenv (name) != NULL ? g_strdup ("the environment") : NULL;
 }
@@ -140,7 +140,7 @@ dkms_settings_unknown (const DkmsSettings *self)
   for (guint i = 0; i < files->len; i++)
     {
       g_autofree char *text = read_text (self, files->pdata[i]);
-      g_autofree char *shown = dkms_root_host_path (self->root, files->pdata[i]);
+      g_autofree char *shown = dkms_root_host_path (self->places.root, files->pdata[i]);
       g_autoptr (GPtrArray) names = assigned_names (text);
 
       for (guint n = 0; n < names->len; n++)
@@ -217,7 +217,7 @@ dkms_settings_bad_command (const DkmsSettings *self, const char *name, const cha
 
   if (*program != '/' || strpbrk (program, "$`'\"\\*?[;|&<>(){}") != NULL || is_computed (self, name))
     return NULL; /* the shell makes of it what only the shell knows */
-  there = dkms_root_stat (self->root, program, &st) == 0;
+  there = dkms_root_stat (self->places.root, program, &st) == 0;
   if (there && S_ISREG (st.st_mode) && (st.st_mode & 0111) != 0)
     return NULL;
   place = dkms_settings_place (self, name);

@@ -76,27 +76,27 @@ only_comments (const DkmsRoot *root, const char *path)
 static void
 add_file (const DkmsSettings *self, DkmsQuery *query, const char *path)
 {
-  if (!dkms_root_is_file (self->root, path) || only_comments (self->root, path))
+  if (!dkms_root_is_file (self->places.root, path) || only_comments (self->places.root, path))
     return;
   if (query->shown == NULL)
-    query->shown = dkms_root_host_path (self->root, path);
-  g_ptr_array_add (query->files, dkms_root_tool_path (self->root, path));
+    query->shown = dkms_root_host_path (self->places.root, path);
+  g_ptr_array_add (query->files, dkms_root_tool_path (self->places.root, path));
 }
 
 GPtrArray *
 dkms_settings_files (const DkmsSettings *self)
 {
-  g_auto (DkmsFd) dir = dkms_root_openat (self->root, "/etc/dkms/framework.conf.d", O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) dir = dkms_root_openat (self->places.root, "/etc/dkms/framework.conf.d", O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) entries = dir >= 0 ? dkms_list_dir_at (dir, ".", NULL) : NULL;
   GPtrArray *files = g_ptr_array_new_with_free_func (g_free);
 
-  if (dkms_root_is_file (self->root, "/etc/dkms/framework.conf"))
+  if (dkms_root_is_file (self->places.root, "/etc/dkms/framework.conf"))
     g_ptr_array_add (files, g_strdup ("/etc/dkms/framework.conf"));
   for (guint i = 0; entries != NULL && i < entries->len; i++)
     {
       g_autofree char *path = g_build_filename ("/etc/dkms/framework.conf.d", entries->pdata[i], NULL);
       if (*(const char *)entries->pdata[i] != '.' && g_str_has_suffix (path, ".conf")
-          && dkms_root_is_file (self->root, path))
+          && dkms_root_is_file (self->places.root, path))
         g_ptr_array_add (files, g_steal_pointer (&path));
     }
   return files;
@@ -214,28 +214,24 @@ take_values (DkmsSettings *self, const DkmsVars *values, GError **error)
     const char *name;
     char **field;
   } texts[] = {
-    { "tmp_location", &self->tmp_location },
-    { "parallel_jobs", &self->jobs },
-    { "compress_gzip_opts", &self->compress_gzip_opts },
-    { "compress_xz_opts", &self->compress_xz_opts },
-    { "compress_zstd_opts", &self->compress_zstd_opts },
-    { "ADDON_MODULES_DIR", &self->addon_modules_dir },
-    { "post_transaction", &self->post_transaction },
-    { "build_environment", &self->build_environment },
+    { "tmp_location", &self->places.tmp_location },      { "parallel_jobs", &self->jobs },
+    { "compress_gzip_opts", &self->compress_gzip_opts }, { "compress_xz_opts", &self->compress_xz_opts },
+    { "compress_zstd_opts", &self->compress_zstd_opts }, { "ADDON_MODULES_DIR", &self->addon_modules_dir },
+    { "post_transaction", &self->post_transaction },     { "build_environment", &self->build_environment },
     { "mok_signing_key", &self->signing_key },
   };
   const struct {
     const char *name;
     char **field;
-  } paths[] = { { "dkms_tree", &self->dkms_tree },
-                { "source_tree", &self->source_tree },
-                { "install_tree", &self->install_tree } };
+  } paths[] = { { "dkms_tree", &self->places.dkms_tree },
+                { "source_tree", &self->places.source_tree },
+                { "install_tree", &self->places.install_tree } };
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     replace (texts[i].field, dkms_vars_get (values, texts[i].name, 0));
   for (gsize i = 0; i < G_N_ELEMENTS (paths); i++)
     if (*dkms_vars_get (values, paths[i].name, 0) != '\0')
-      dkms_settings_set_path (self, paths[i].field, dkms_vars_get (values, paths[i].name, 0));
+      dkms_places_set (&self->places, paths[i].field, dkms_vars_get (values, paths[i].name, 0));
   self->modprobe_on_install |= *dkms_vars_get (values, "modprobe_on_install", 0) != '\0';
   self->no_weak_modules |= *dkms_vars_get (values, "NO_WEAK_MODULES", 0) != '\0';
   self->verbose = *dkms_vars_get (values, "verbose", 0) != '\0';
@@ -262,7 +258,7 @@ new_query (GPtrArray *queries, const char *kernel)
 static gboolean
 is_about_confinement (const DkmsSettings *self, const char *tool_path)
 {
-  g_autofree char *path = dkms_kernel_openable (self->root, tool_path);
+  g_autofree char *path = dkms_kernel_openable (self->places.root, tool_path);
   g_autofree char *text = dkms_read_at (AT_FDCWD, path, 1 << 20, NULL, NULL);
 
   return text == NULL || strstr (text, "sandbox") != NULL || strstr (text, "build_user") != NULL;
@@ -293,7 +289,7 @@ read_one_by_one (const DkmsSettings *self, const DkmsQuery *all, const char *wan
       const char *file = all->files->pdata[i];
 
       g_ptr_array_add (query->files, g_strdup (file));
-      query->shown = dkms_kernel_openable (self->root, file);
+      query->shown = dkms_kernel_openable (self->places.root, file);
       give_values (query, sum, wanted);
       if (!dkms_evaluate (self, NULL, queries, wanted, "", NULL, error))
         return FALSE;
@@ -351,7 +347,7 @@ key_varies (const DkmsSettings *self)
 
   for (guint i = 0; i < files->len && !varies; i++)
     {
-      g_autofree char *text = dkms_root_read (self->root, files->pdata[i], 1 << 20, NULL, NULL);
+      g_autofree char *text = dkms_root_read (self->places.root, files->pdata[i], 1 << 20, NULL, NULL);
       varies = text == NULL || (strstr (text, "mok_signing_key") != NULL && strstr (text, "kernelver") != NULL);
     }
   return varies;
@@ -363,7 +359,7 @@ dkms_settings_key_files (const DkmsSettings *self, const GPtrArray *releases, GE
   g_autoptr (GPtrArray) keys = g_ptr_array_new_with_free_func (g_free);
 
   if (*self->signing_key == '/')
-    g_ptr_array_add (keys, dkms_root_tool_path (self->root, self->signing_key));
+    g_ptr_array_add (keys, dkms_root_tool_path (self->places.root, self->signing_key));
   if (releases->len == 0 || !key_varies (self))
     return g_steal_pointer (&keys);
   for (guint i = 0; i < releases->len; i++)
@@ -374,7 +370,7 @@ dkms_settings_key_files (const DkmsSettings *self, const GPtrArray *releases, GE
         return NULL;
       const char *key = values != NULL ? dkms_vars_get (values, "mok_signing_key", 0) : "";
       if (*key == '/')
-        g_ptr_array_add (keys, dkms_root_tool_path (self->root, key));
+        g_ptr_array_add (keys, dkms_root_tool_path (self->places.root, key));
     }
   return g_steal_pointer (&keys);
 }
@@ -390,13 +386,14 @@ take_confinement_of_machine (DkmsSettings *self, GError **error)
 
   if (machine == NULL)
     return FALSE;
-  here.root = machine;
+  here.places.root = machine;
   if (!read_files (&here, "sandbox build_user", NULL, &values, NULL, error) || !take_confinement (&here, values, error))
     return FALSE;
   self->build_uid = here.build_uid;
   self->build_gid = here.build_gid;
   self->sandbox = here.sandbox;
-  if (self->sandbox == DKMS_SANDBOX_AUTO && g_strcmp0 (g_getenv (DKMS_WALL_VARIABLE), self->root->host_path) != 0)
+  if (self->sandbox == DKMS_SANDBOX_AUTO
+      && g_strcmp0 (g_getenv (DKMS_WALL_VARIABLE), self->places.root->host_path) != 0)
     self->sandbox = DKMS_SANDBOX_STRICT;
   return TRUE;
 }
@@ -410,14 +407,14 @@ take_confinement_of_root (DkmsSettings *self, const DkmsVars *values, GError **e
   DkmsSandboxMode asked = self->sandbox;
   gboolean loose;
 
-  if (dkms_root_is_host (self->root) || (*mode != '\0' && !dkms_sandbox_mode_parse (mode, &asked)))
+  if (dkms_root_is_host (self->places.root) || (*mode != '\0' && !dkms_sandbox_mode_parse (mode, &asked)))
     return take_confinement (self, values, error);
   self->sandbox = dkms_sandbox_mode_stricter (self->sandbox, asked);
   loose = asked == DKMS_SANDBOX_OFF && self->sandbox != DKMS_SANDBOX_OFF;
   if ((loose || *user != '\0') && self->ignored == NULL)
     self->ignored = g_strdup_printf ("%s in %s has no effect: what that system may do here is set in "
                                      "/etc/dkms/framework.conf of this machine.",
-                                     loose ? "sandbox=off" : "build_user", self->root->host_path);
+                                     loose ? "sandbox=off" : "build_user", self->places.root->host_path);
   return TRUE;
 }
 
@@ -428,15 +425,15 @@ dkms_settings_new (DkmsRoot *root, GError **error)
   g_autoptr (DkmsVars) values = NULL;
   const char *env;
 
-  self->root = root;
+  self->places.root = root;
   self->recipe_timeout = 30;
   self->build_timeout = 1800;
   self->tarball_limit_mib = 4096;
   self->directives = g_ptr_array_new_with_free_func (g_free);
-  self->source_tree = g_strdup ("/usr/src");
-  self->dkms_tree = g_strdup ("/var/lib/dkms");
-  self->install_tree = g_strdup (DKMS_MODULE_DIR);
-  self->tmp_location = g_strdup (g_getenv ("TMPDIR") != NULL ? g_getenv ("TMPDIR") : "/tmp");
+  self->places.source_tree = g_strdup ("/usr/src");
+  self->places.dkms_tree = g_strdup ("/var/lib/dkms");
+  self->places.install_tree = g_strdup (DKMS_MODULE_DIR);
+  self->places.tmp_location = g_strdup (g_getenv ("TMPDIR") != NULL ? g_getenv ("TMPDIR") : "/tmp");
   self->jobs = from_environment ("parallel_jobs");
   self->addon_modules_dir = from_environment ("ADDON_MODULES_DIR");
   self->post_transaction = from_environment ("post_transaction");
@@ -463,7 +460,7 @@ dkms_settings_new (DkmsRoot *root, GError **error)
     }
   else if (strcmp (self->jobs, "0") == 0)
     *self->jobs = '\0';
-  dkms_settings_set_path (self, &self->dkms_tree, self->dkms_tree);
+  dkms_places_set (&self->places, &self->places.dkms_tree, self->places.dkms_tree);
   dkms_sandbox_close_root (self);
   return g_steal_pointer (&self);
 }
@@ -473,11 +470,7 @@ dkms_settings_free (DkmsSettings *self)
 {
   if (self == NULL)
     return;
-  char *texts[] = { self->dkms_tree,
-                    self->source_tree,
-                    self->install_tree,
-                    self->tmp_location,
-                    self->jobs,
+  char *texts[] = { self->jobs,
                     self->action,
                     self->addon_modules_dir,
                     self->kernelsourcedir,
@@ -494,16 +487,6 @@ dkms_settings_free (DkmsSettings *self)
     g_free (texts[i]);
   g_ptr_array_unref (self->directives);
   dkms_distro_free (self->distro);
-  dkms_root_free (self->root);
+  dkms_places_clear (&self->places);
   g_free (self);
-}
-
-void
-dkms_settings_set_path (DkmsSettings *self, char **field, const char *path)
-{
-  g_autofree char *full = g_canonicalize_filename (path, NULL);
-  char *canonical = dkms_root_canonical (self->root, full);
-
-  g_free (*field);
-  *field = canonical != NULL ? canonical : g_steal_pointer (&full);
 }

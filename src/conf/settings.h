@@ -2,6 +2,7 @@
 /* What holds for a whole run: the root, the trees, framework.conf and the options that override it. */
 #pragma once
 
+#include "conf/places.h"
 #include "conf/recipe.h"
 #include "kernel/distro.h"
 
@@ -13,12 +14,8 @@ typedef enum {
 } DkmsSandboxMode;
 
 typedef struct {
-  DkmsRoot *root;
+  DkmsPlaces places;
   DkmsDistro *distro;
-  char *dkms_tree; /* paths inside the root, canonical where they exist */
-  char *source_tree;
-  char *install_tree;
-  char *tmp_location;
   char *jobs;               /* the most jobs at once, of all builds together; "" means no limit */
   char *action;             /* the verb's name, for recipes */
   char *addon_modules_dir;  /* "" or a destination for every module */
@@ -95,5 +92,3 @@ char *dkms_settings_destination (const DkmsSettings *self);
 DkmsSandboxMode dkms_sandbox_mode_stricter (DkmsSandboxMode a, DkmsSandboxMode b);
 /** Reads "auto", "strict" or "off". Returns: FALSE with @mode untouched for any other word */
 gboolean dkms_sandbox_mode_parse (const char *word, DkmsSandboxMode *mode);
-/** Replaces @field by an absolute, canonical path inside the root (of @path, taken from the caller's directory). */
-void dkms_settings_set_path (DkmsSettings *self, char **field, const char *path);

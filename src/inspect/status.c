@@ -47,7 +47,7 @@ is_hidden (const Status *self, const char *path, int number)
 static gboolean
 is_unreadable (const Status *self, const char *path)
 {
-  g_auto (DkmsFd) fd = dkms_root_openat (self->settings->root, path, DKMS_READ_FLAGS, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (self->settings->places.root, path, DKMS_READ_FLAGS, 0);
 
   return fd < 0 && is_hidden (self, path, errno);
 }
@@ -55,8 +55,8 @@ is_unreadable (const Status *self, const char *path)
 static Finding
 compare_content (const Status *self, const char *built, const char *installed)
 {
-  g_autofree char *x = dkms_root_resolved (self->settings->root, built);
-  g_autofree char *y = dkms_root_resolved (self->settings->root, installed);
+  g_autofree char *x = dkms_root_resolved (self->settings->places.root, built);
+  g_autofree char *y = dkms_root_resolved (self->settings->places.root, installed);
 
   if (dkms_files_equal_at (AT_FDCWD, x, AT_FDCWD, y) || is_unreadable (self, built) || is_unreadable (self, installed))
     return FINDING_NONE;
@@ -70,18 +70,18 @@ examine_recorded (const Status *self, const DkmsVersion *v, const DkmsBuild *b, 
   const DkmsSettings *s = self->settings;
   const DkmsId id = dkms_build_id (v, b);
   g_autofree char *below = g_build_filename ("module", module->file, NULL);
-  g_autofree char *built = dkms_layout_build (s, &id, below);
+  g_autofree char *built = dkms_layout_build (&s->places, &id, below);
   g_autofree char *installed
-      = g_strconcat (s->install_tree, "/", b->kernel, module->dest_location, "/", module->file, NULL);
+      = g_strconcat (s->places.install_tree, "/", b->kernel, module->dest_location, "/", module->file, NULL);
   struct stat built_st, installed_st;
 
   if (module->file == NULL)
     return FINDING_MISSING;
-  if (dkms_root_stat (s->root, built, &built_st) < 0)
+  if (dkms_root_stat (s->places.root, built, &built_st) < 0)
     return is_hidden (self, built, errno) ? FINDING_NONE : FINDING_MISSING;
   if (!b->active)
     return FINDING_NONE;
-  if (dkms_root_stat (s->root, installed, &installed_st) < 0)
+  if (dkms_root_stat (s->places.root, installed, &installed_st) < 0)
     return is_hidden (self, installed, errno) ? FINDING_NONE : FINDING_DIFFERS;
   if (module->installed_sig != NULL)
     {
@@ -101,16 +101,16 @@ examine_output (const Status *self, const DkmsVersion *v, const DkmsBuild *b, co
   const DkmsSettings *s = self->settings;
   const char *places[] = { output->dest_location, output->conf_location };
   const DkmsId id = dkms_build_id (v, b);
-  g_autofree char *dir = dkms_layout_build (s, &id, "module");
-  g_autofree char *file = dkms_job_find (s->root, dir, output->dest_name, suffix);
+  g_autofree char *dir = dkms_layout_build (&s->places, &id, "module");
+  g_autofree char *file = dkms_job_find (s->places.root, dir, output->dest_name, suffix);
   g_autofree char *built = file != NULL ? g_build_filename (dir, file, NULL) : NULL;
 
   if (built == NULL)
     return is_unreadable (self, dir) ? FINDING_NONE : FINDING_MISSING;
   for (gsize i = 0; b->active && i < G_N_ELEMENTS (places); i++)
     {
-      g_autofree char *place = g_strconcat (s->install_tree, "/", b->kernel, places[i], NULL);
-      g_autofree char *found = dkms_job_find (s->root, place, output->dest_name, suffix);
+      g_autofree char *place = g_strconcat (s->places.install_tree, "/", b->kernel, places[i], NULL);
+      g_autofree char *found = dkms_job_find (s->places.root, place, output->dest_name, suffix);
       g_autofree char *path = found != NULL ? g_build_filename (place, found, NULL) : NULL;
       if (path != NULL ? compare_content (self, built, path) == FINDING_NONE : is_unreadable (self, place))
         return FINDING_NONE;
@@ -139,7 +139,7 @@ examine (const Status *self, const DkmsVersion *v, const DkmsBuild *b)
       return FINDING_NONE;
     }
   DkmsKernelFacts facts = dkms_world_kernel (self->world, b->kernel, b->arch);
-  const char *suffix = dkms_kernel_compression (facts.kernel, self->settings->root);
+  const char *suffix = dkms_kernel_compression (facts.kernel, self->settings->places.root);
   g_autofree char *place = dkms_settings_destination (self->settings);
   g_autoptr (GPtrArray) outputs = dkms_recipe_outputs (recipe, facts.kernel, place, facts.config);
   for (guint i = 0; finding == FINDING_NONE && i < outputs->len; i++)
@@ -171,7 +171,8 @@ print_version (const Status *self, const DkmsVersion *v, const DkmsTarget *filte
       dkms_ui_note (self->ui,
                     "\nError! The source of %s/%s is gone: %s/%s/%s/source leads nowhere.\n"
                     "Put the source directory back (reinstall its package), or run: dkms remove %s/%s --all",
-                    v->module, v->version, self->settings->dkms_tree, v->module, v->version, v->module, v->version);
+                    v->module, v->version, self->settings->places.dkms_tree, v->module, v->version, v->module,
+                    v->version);
       return;
     }
   for (guint i = 0; i < v->builds->len; i++)
@@ -213,7 +214,7 @@ read_records (const Status *self, const DkmsState *state, const DkmsRequest *req
           if (!is_asked_for (request, b))
             continue;
           const DkmsId id = dkms_build_id (v, b);
-          DkmsRecord *record = dkms_record_read (self->settings, &id);
+          DkmsRecord *record = dkms_record_read (&self->settings->places, &id);
           if (record != NULL)
             g_hash_table_insert (self->records, b, record);
           else
@@ -232,7 +233,7 @@ print_weak (const Status *self, const DkmsState *state, const DkmsTarget *filter
 
   if (s->distro->weak == DKMS_WEAK_NONE || s->no_weak_modules)
     return;
-  fd = dkms_root_openat (s->root, s->install_tree, O_RDONLY | O_DIRECTORY, 0);
+  fd = dkms_root_openat (s->places.root, s->places.install_tree, O_RDONLY | O_DIRECTORY, 0);
   kernels = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   for (guint i = 0; i < state->versions->len; i++)
     {
@@ -278,8 +279,8 @@ read_selected (const DkmsSettings *settings, const DkmsRequest *request, const c
   DkmsState *state;
 
   if (names_one (request))
-    return dkms_state_read_most (settings, request->module, request->version, error);
-  state = dkms_state_read_most (settings, only, NULL, error);
+    return dkms_state_read_most (&settings->places, request->module, request->version, error);
+  state = dkms_state_read_most (&settings->places, only, NULL, error);
   for (guint i = state != NULL ? state->versions->len : 0; i-- > 0;)
     {
       const DkmsVersion *v = state->versions->pdata[i];
@@ -401,7 +402,7 @@ read_steadily (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *requ
       DkmsReading reading;
 
       answer_init (&answer, request);
-      dkms_reading_begin (&reading, settings, ui);
+      dkms_reading_begin (&reading, &settings->places, ui);
       gboolean ok = read_once (settings, ui, request, only, &answer, &local);
       if (!dkms_reading_end (&reading))
         {
@@ -438,14 +439,14 @@ read_steadily (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *requ
 static gboolean
 read_by_module (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, Answer *whole, GError **error)
 {
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, settings->dkms_tree, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->places.root, settings->places.dkms_tree, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
 
   for (guint i = 0; names != NULL && i < names->len; i++)
     if (*(const char *)names->pdata[i] != '.' && matches (request->module, names->pdata[i])
         && read_steadily (settings, ui, request, names->pdata[i], 0, whole, error) < 0)
       return FALSE;
-  return names != NULL || (fd < 0 && dkms_fail_errno (error, "read the tree", settings->dkms_tree));
+  return names != NULL || (fd < 0 && dkms_fail_errno (error, "read the tree", settings->places.dkms_tree));
 }
 
 gboolean

@@ -19,15 +19,15 @@ dkms_depmod_note (const DkmsSettings *settings, const DkmsWork *work, const char
 {
   g_autofree char *name = g_strconcat (work->id, ".", release, NULL);
 
-  return dkms_layout_own (settings, "depmod", name);
+  return dkms_layout_own (&settings->places, "depmod", name);
 }
 
 const char *
 dkms_depmod_note_text (const DkmsSettings *settings, const char *release)
 {
-  g_autofree char *dep = g_build_filename (settings->install_tree, release, "modules.dep", NULL);
+  g_autofree char *dep = g_build_filename (settings->places.install_tree, release, "modules.dep", NULL);
 
-  return dkms_root_is_file (settings->root, dep) ? DKMS_NOTE_INDEX : "";
+  return dkms_root_is_file (settings->places.root, dep) ? DKMS_NOTE_INDEX : "";
 }
 
 /* The last module of a removed kernel is gone: so are depmod's files and the directory. */
@@ -35,9 +35,10 @@ static void
 clean_after_last (const DkmsSettings *settings, const char *dir)
 {
   static const char *const files[] = { "alias", "dep", "devname", "softdep", "symbols", "weakdep" };
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->places.root, dir, O_RDONLY | O_DIRECTORY, 0);
   g_autofree char *name = g_path_get_basename (dir);
-  g_auto (DkmsFd) parent = dkms_root_openat (settings->root, settings->install_tree, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) parent
+      = dkms_root_openat (settings->places.root, settings->places.install_tree, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = NULL;
   struct stat st;
 
@@ -60,7 +61,7 @@ clean_after_last (const DkmsSettings *settings, const char *dir)
 static char *
 depmod_base (const DkmsSettings *settings)
 {
-  g_autofree char *shown = dkms_root_host_path (settings->root, settings->install_tree);
+  g_autofree char *shown = dkms_root_host_path (settings->places.root, settings->places.install_tree);
 
   if (g_str_has_suffix (shown, "/usr/lib/modules"))
     return g_strndup (shown, strlen (shown) - strlen ("/lib/modules"));
@@ -74,7 +75,7 @@ depmod_base (const DkmsSettings *settings)
 static guint
 drop_left_overs (const DkmsSettings *settings, const char *dir)
 {
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->places.root, dir, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   guint count = 0;
 
@@ -101,7 +102,7 @@ static const char *const indexes[] = { "modules.dep",     "modules.dep.bin",    
 static void
 look_at_indexes (const DkmsSettings *settings, const char *dir, ino_t inodes[static G_N_ELEMENTS (indexes)])
 {
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->places.root, dir, O_RDONLY | O_DIRECTORY, 0);
   struct stat st;
 
   for (gsize i = 0; i < G_N_ELEMENTS (indexes); i++)
@@ -135,7 +136,7 @@ static gboolean
 run_depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const char *dir, const char *base)
 {
   g_autofree char *map_name = g_strconcat ("/boot/System.map-", release, NULL);
-  g_autofree char *map = dkms_root_host_path (settings->root, map_name);
+  g_autofree char *map = dkms_root_host_path (settings->places.root, map_name);
   gboolean other = *base != '\0' && strcmp (base, "/usr") != 0;
   const char *argv[10];
   guint n = 0;
@@ -150,7 +151,7 @@ run_depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const
     }
   argv[n++] = "-a";
   argv[n++] = release;
-  if (dkms_root_is_file (settings->root, map_name))
+  if (dkms_root_is_file (settings->places.root, map_name))
     {
       argv[n++] = "-F";
       argv[n++] = map;
@@ -160,7 +161,7 @@ run_depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const
   g_autofree char *line = g_strjoinv (" ", (char **)argv);
   g_autofree char *what = g_strdup_printf ("Running depmod for %s", release);
   DkmsCommand command = { .argv = argv,
-                          .root = settings->root,
+                          .root = settings->places.root,
                           .of_machine = TRUE,
                           .output_fd = settings->verbose ? -1 : -2,
                           .null_stdin = TRUE };
@@ -179,7 +180,7 @@ run_depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const
 static void
 flush_indexes (const DkmsSettings *settings, DkmsUi *ui, const char *dir)
 {
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->places.root, dir, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   gboolean ok = names != NULL;
 
@@ -199,7 +200,7 @@ flush_indexes (const DkmsSettings *settings, DkmsUi *ui, const char *dir)
 static gboolean
 says_index (const DkmsSettings *settings, const char *note)
 {
-  g_autofree char *text = dkms_root_read (settings->root, note, 64, NULL, NULL);
+  g_autofree char *text = dkms_root_read (settings->places.root, note, 64, NULL, NULL);
 
   return text != NULL && strcmp (text, DKMS_NOTE_INDEX) == 0;
 }
@@ -210,15 +211,15 @@ has_index (const DkmsSettings *settings, const char *dir, const char *note)
 {
   g_autofree char *dep = g_build_filename (dir, "modules.dep", NULL);
 
-  return dkms_root_is_dir (settings->root, dir)
-         && (dkms_root_is_file (settings->root, dep) || says_index (settings, note));
+  return dkms_root_is_dir (settings->places.root, dir)
+         && (dkms_root_is_file (settings->places.root, dep) || says_index (settings, note));
 }
 
 /* Returns: FALSE when it has to be tried again */
 static gboolean
 depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const char *note, gboolean disabled)
 {
-  g_autofree char *dir = g_build_filename (settings->install_tree, release, NULL);
+  g_autofree char *dir = g_build_filename (settings->places.install_tree, release, NULL);
   g_autofree char *base = depmod_base (settings);
   g_autofree char *name = g_strconcat ("locks/depmod/", release, NULL);
   g_autoptr (DkmsLock) lock = NULL;
@@ -244,12 +245,12 @@ depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const cha
       return FALSE;
     }
   /* One after the other: the last one to run must be the last one to write. */
-  lock = dkms_lock_take (settings, ui, name, TRUE, &error);
+  lock = dkms_lock_take (&settings->places, ui, name, TRUE, &error);
   if (lock == NULL)
     dkms_ui_warn (ui, "%s; running depmod all the same.", error->message);
   ok = run_depmod (settings, ui, release, dir, base);
   clean_after_last (settings, dir);
-  if (dkms_root_is_dir (settings->root, dir))
+  if (dkms_root_is_dir (settings->places.root, dir))
     flush_indexes (settings, ui, dir);
   if (dkms_unread_since (mark, FALSE, &unread))
     return ok;
@@ -262,7 +263,7 @@ drop_note (const DkmsSettings *settings, const char *note)
 {
   g_autofree char *dir = g_path_get_dirname (note);
   g_autofree char *name = g_path_get_basename (note);
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->places.root, dir, O_RDONLY | O_DIRECTORY, 0);
 
   if (fd >= 0)
     (void)unlinkat (fd, name, 0);
@@ -280,8 +281,8 @@ dkms_depmod (const DkmsSettings *settings, DkmsUi *ui, const DkmsWork *work, con
 void
 dkms_depmod_due (const DkmsSettings *settings, DkmsUi *ui, gboolean disabled)
 {
-  g_autofree char *path = dkms_layout_own (settings, "depmod", NULL);
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, path, O_RDONLY | O_DIRECTORY, 0);
+  g_autofree char *path = dkms_layout_own (&settings->places, "depmod", NULL);
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->places.root, path, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   g_autoptr (GHashTable) done = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_autoptr (GError) unread = NULL;
@@ -295,7 +296,7 @@ dkms_depmod_due (const DkmsSettings *settings, DkmsUi *ui, gboolean disabled)
       g_autofree char *id = dot != NULL && dot != name ? g_strndup (name, (gsize)(dot - name)) : NULL;
       g_autofree char *note = g_build_filename (path, name, NULL);
 
-      if (id == NULL || dkms_work_alive (settings, id))
+      if (id == NULL || dkms_work_alive (&settings->places, id))
         continue; /* its run does it */
       if (g_hash_table_contains (done, dot + 1) || depmod (settings, ui, dot + 1, note, disabled))
         {

@@ -2,6 +2,7 @@
 /* Running depmod, and noticing that it is due. */
 #pragma once
 
+#include "conf/settings.h"
 #include "store/work.h"
 #include "ui/ui.h"
 

@@ -50,7 +50,7 @@ static GPtrArray *
 find_everywhere (const DkmsSettings *settings, const DkmsKernel *kernel, const char *name, const char *suffix)
 {
   GPtrArray *found = g_ptr_array_new_with_free_func (g_free);
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, kernel->dir, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (settings->places.root, kernel->dir, O_RDONLY | O_DIRECTORY, 0);
   g_autofree char *plain = g_strconcat (name, ".ko", NULL);
   g_autofree char *packed = g_strconcat (plain, suffix, NULL);
 
@@ -133,7 +133,7 @@ refused (const DkmsJob *job, const DkmsOutput *output, const char *built, const 
 static char *
 backup_dir (const DkmsJob *job)
 {
-  return dkms_layout_originals (job->settings, &job->id);
+  return dkms_layout_originals (&job->settings->places, &job->id);
 }
 
 static char *
@@ -145,7 +145,7 @@ find_original (const DkmsJob *job, const DkmsOutput *output, const char *suffix)
   for (gsize i = 0; i < G_N_ELEMENTS (places); i++)
     {
       g_autofree char *dir = g_strconcat (job->kernel->dir, places[i], NULL);
-      g_autofree char *file = dkms_job_find (job->settings->root, dir, output->dest_name, suffix);
+      g_autofree char *file = dkms_job_find (job->settings->places.root, dir, output->dest_name, suffix);
       if (file != NULL)
         return g_build_filename (dir, file, NULL);
     }
@@ -161,7 +161,7 @@ archive_original (const DkmsJob *job, DkmsTransaction *tx, const DkmsOutput *out
   g_autofree char *dir = backup_dir (job);
   struct stat st;
 
-  if (original == NULL || dkms_root_stat (job->settings->root, original, &st) < 0)
+  if (original == NULL || dkms_root_stat (job->settings->places.root, original, &st) < 0)
     return;
   g_autofree char *file = g_path_get_basename (original);
   g_autofree char *backup = g_build_filename (dir, file, NULL);
@@ -190,7 +190,7 @@ place (const DkmsJob *job, DkmsTransaction *tx, const char *built, const char *d
   for (gsize i = 0; i < G_N_ELEMENTS (suffixes); i++)
     {
       g_autofree char *other = g_strconcat (dir, "/", name, ".ko", suffixes[i], NULL);
-      if (strcmp (other, target) != 0 && dkms_root_is_file (job->settings->root, other))
+      if (strcmp (other, target) != 0 && dkms_root_is_file (job->settings->places.root, other))
         dkms_transaction_delete (tx, other);
     }
 }
@@ -200,7 +200,7 @@ static void
 drop_previous (const DkmsJob *job, DkmsTransaction *tx, const char *previous)
 {
   const DkmsId id = { job->id.module, previous, job->id.kernel, job->id.arch };
-  g_autoptr (DkmsRecord) record = dkms_record_read (job->settings, &id);
+  g_autoptr (DkmsRecord) record = dkms_record_read (&job->settings->places, &id);
 
   for (guint i = 0; record != NULL && i < record->modules->len; i++)
     {
@@ -232,9 +232,9 @@ exists (const DkmsRoot *root, const char *path)
 static void
 note_installed (const DkmsJob *job)
 {
-  g_autoptr (DkmsRecord) record = dkms_record_read (job->settings, &job->id);
+  g_autoptr (DkmsRecord) record = dkms_record_read (&job->settings->places, &job->id);
   g_autofree char *base = dkms_job_base (job, NULL);
-  g_auto (DkmsFd) fd = dkms_root_openat (job->settings->root, base, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (job->settings->places.root, base, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GError) error = NULL;
   struct stat st;
 
@@ -246,7 +246,7 @@ note_installed (const DkmsJob *job)
       g_autofree char *path = g_strconcat (job->kernel->dir, module->dest_location, "/", module->file, NULL);
 
       g_clear_pointer (&module->installed_sig, g_free);
-      if (module->file != NULL && dkms_root_stat (job->settings->root, path, &st) == 0)
+      if (module->file != NULL && dkms_root_stat (job->settings->places.root, path, &st) == 0)
         module->installed_sig = dkms_stat_signature (&st);
       g_free (module->owned_sig);
       module->owned_sig = g_strdup (module->installed_sig);
@@ -258,20 +258,20 @@ note_installed (const DkmsJob *job)
 gboolean
 dkms_install (const DkmsJob *job, const char *previous, GError **error)
 {
-  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (job->settings);
-  const char *suffix = dkms_kernel_compression (job->kernel, job->settings->root);
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&job->settings->places);
+  const char *suffix = dkms_kernel_compression (job->kernel, job->settings->places.root);
   g_autofree char *module_dir = dkms_job_base (job, "module");
-  g_autofree char *link = dkms_layout_link (job->settings, &job->id);
+  g_autofree char *link = dkms_layout_link (&job->settings->places, &job->id);
   g_autofree char *text = g_build_filename (job->id.version, job->kernel->release, job->kernel->arch, NULL);
   g_autofree char *note = dkms_depmod_note (job->settings, job->work, job->kernel->release);
   /* A link to a build that is gone counts, too: what is in the way is then an old module of ours, and no original. */
-  gboolean ours = previous != NULL || exists (job->settings->root, link);
+  gboolean ours = previous != NULL || exists (job->settings->places.root, link);
   guint wanted = 0, placed = 0;
 
   for (guint i = 0; i < job->outputs->len; i++)
     {
       const DkmsOutput *output = job->outputs->pdata[i];
-      g_autofree char *file = dkms_job_find (job->settings->root, module_dir, output->dest_name, suffix);
+      g_autofree char *file = dkms_job_find (job->settings->places.root, module_dir, output->dest_name, suffix);
 
       if (output->excluded)
         continue;
@@ -317,13 +317,13 @@ dkms_install (const DkmsJob *job, const char *previous, GError **error)
 static gboolean
 is_ours (const DkmsJob *job, const char *dest_name, const char *built, const char *there)
 {
-  g_autoptr (DkmsRecord) record = dkms_record_read (job->settings, &job->id);
+  g_autoptr (DkmsRecord) record = dkms_record_read (&job->settings->places, &job->id);
   const DkmsRecordModule *module = dkms_record_find (record, dest_name);
-  g_autofree char *a = dkms_root_resolved (job->settings->root, built);
-  g_autofree char *b = dkms_root_resolved (job->settings->root, there);
+  g_autofree char *a = dkms_root_resolved (job->settings->places.root, built);
+  g_autofree char *b = dkms_root_resolved (job->settings->places.root, there);
   struct stat st;
 
-  if (module != NULL && module->owned_sig != NULL && dkms_root_stat (job->settings->root, there, &st) == 0)
+  if (module != NULL && module->owned_sig != NULL && dkms_root_stat (job->settings->places.root, there, &st) == 0)
     {
       g_autofree char *now = dkms_stat_signature (&st);
       if (strcmp (now, module->owned_sig) == 0)
@@ -339,8 +339,8 @@ restore_from (const DkmsJob *job, DkmsTransaction *tx, const char *dir, const ch
 {
   g_autofree char *prefix = g_strconcat (dest_name, ".ko", NULL);
   g_autofree char *below = g_strconcat (job->kernel->dir, "/", NULL);
-  g_autofree char *stop = dkms_layout_module (job->settings, &job->id);
-  g_auto (DkmsFd) fd = dkms_root_openat (job->settings->root, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+  g_autofree char *stop = dkms_layout_module (&job->settings->places, &job->id);
+  g_auto (DkmsFd) fd = dkms_root_openat (job->settings->places.root, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
 
   for (guint i = 0; names != NULL && i < names->len; i++)
@@ -394,7 +394,7 @@ prune_unowned (const DkmsJob *job, DkmsTransaction *tx, const char *dir)
   g_autofree char *stop = g_strdup (dir);
 
   while (strlen (stop) > strlen (job->kernel->dir)
-         && !dkms_distro_owns (job->settings->distro, job->settings->root, stop))
+         && !dkms_distro_owns (job->settings->distro, job->settings->places.root, stop))
     {
       char *slash = strrchr (stop, '/');
       *slash = '\0';
@@ -408,7 +408,7 @@ take_away (const DkmsJob *job, DkmsTransaction *tx, const char *dest_name, const
            const char *suffix)
 {
   g_autofree char *module_dir = dkms_job_base (job, "module");
-  g_autofree char *built_file = dkms_job_find (job->settings->root, module_dir, dest_name, suffix);
+  g_autofree char *built_file = dkms_job_find (job->settings->places.root, module_dir, dest_name, suffix);
   g_autofree char *built = g_build_filename (module_dir, built_file != NULL ? built_file : "missing", NULL);
   g_autoptr (GHashTable) restored = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_autofree char *there = NULL;
@@ -416,7 +416,7 @@ take_away (const DkmsJob *job, DkmsTransaction *tx, const char *dest_name, const
   for (gsize i = 0; there == NULL && i < 2; i++)
     {
       g_autofree char *dir = g_strconcat (job->kernel->dir, places[i], NULL);
-      g_autofree char *file = dkms_job_find (job->settings->root, dir, dest_name, suffix);
+      g_autofree char *file = dkms_job_find (job->settings->places.root, dir, dest_name, suffix);
       g_autofree char *path = file != NULL ? g_build_filename (dir, file, NULL) : NULL;
       if (path != NULL && is_ours (job, dest_name, built, path))
         there = g_steal_pointer (&path);
@@ -433,7 +433,7 @@ take_away (const DkmsJob *job, DkmsTransaction *tx, const char *dest_name, const
   for (gsize i = 0; i < G_N_ELEMENTS (suffixes); i++)
     {
       g_autofree char *path = g_strconcat (dir, "/", dest_name, ".ko", suffixes[i], NULL);
-      if (dkms_root_is_file (job->settings->root, path) && !g_hash_table_contains (restored, path))
+      if (dkms_root_is_file (job->settings->places.root, path) && !g_hash_table_contains (restored, path))
         dkms_transaction_delete (tx, path);
     }
   prune_unowned (job, tx, dir);
@@ -445,9 +445,9 @@ kernel_is_gone (const DkmsJob *job)
 {
   g_autoptr (GPtrArray) others = NULL;
 
-  if (dkms_root_is_dir (job->settings->root, job->kernel->dir))
+  if (dkms_root_is_dir (job->settings->places.root, job->kernel->dir))
     return FALSE;
-  others = dkms_kernel_list (job->settings->root, job->settings->install_tree, FALSE);
+  others = dkms_kernel_list (job->settings->places.root, job->settings->places.install_tree, FALSE);
   return others->len > 0;
 }
 
@@ -457,10 +457,10 @@ forget_originals (const DkmsJob *job, DkmsTransaction *tx)
 {
   g_autofree char *dir = backup_dir (job);
   g_autofree char *kernel_dir = g_path_get_dirname (dir);
-  g_autofree char *stop = dkms_layout_module (job->settings, &job->id);
+  g_autofree char *stop = dkms_layout_module (&job->settings->places, &job->id);
 
   dkms_ui_line (job->ui, "The kernel directory %s no longer exists; nothing to delete in it.", job->kernel->dir);
-  if (!dkms_root_is_dir (job->settings->root, dir))
+  if (!dkms_root_is_dir (job->settings->places.root, dir))
     return;
   dkms_ui_line (job->ui, "Deleting the archived original modules of kernel %s", job->kernel->release);
   dkms_transaction_discard (tx, dir);
@@ -486,11 +486,11 @@ place_of_equal (const DkmsSettings *settings, const DkmsKernel *kernel, const ch
                 const char *suffix)
 {
   g_autoptr (GPtrArray) found = find_everywhere (settings, kernel, name, suffix);
-  g_autofree char *ours = dkms_root_resolved (settings->root, built);
+  g_autofree char *ours = dkms_root_resolved (settings->places.root, built);
 
   for (guint i = 0; i < found->len; i++)
     {
-      g_autofree char *there = dkms_root_resolved (settings->root, found->pdata[i]);
+      g_autofree char *there = dkms_root_resolved (settings->places.root, found->pdata[i]);
       if (dkms_files_equal_at (AT_FDCWD, ours, AT_FDCWD, there))
         return g_path_get_dirname ((const char *)found->pdata[i] + strlen (kernel->dir));
     }
@@ -500,17 +500,17 @@ place_of_equal (const DkmsSettings *settings, const DkmsKernel *kernel, const ch
 DkmsRecipe *
 dkms_recipe_of_files (const DkmsSettings *settings, const DkmsId *id, const DkmsKernel *kernel)
 {
-  g_autofree char *dir = dkms_layout_build (settings, id, "module");
-  g_autofree char *archive = dkms_layout_originals (settings, id);
+  g_autofree char *dir = dkms_layout_build (&settings->places, id, "module");
+  g_autofree char *archive = dkms_layout_originals (&settings->places, id);
   const char *const dirs[] = { dir, archive };
-  const char *suffix = dkms_kernel_compression (kernel, settings->root);
+  const char *suffix = dkms_kernel_compression (kernel, settings->places.root);
   g_autoptr (GHashTable) names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   DkmsVars *vars = dkms_vars_new (dir);
   guint count = 0;
 
   for (gsize d = 0; d < G_N_ELEMENTS (dirs); d++)
     {
-      g_auto (DkmsFd) fd = dkms_root_openat (settings->root, dirs[d], O_RDONLY | O_DIRECTORY, 0);
+      g_auto (DkmsFd) fd = dkms_root_openat (settings->places.root, dirs[d], O_RDONLY | O_DIRECTORY, 0);
       g_autoptr (GPtrArray) files = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
 
       for (guint i = 0; files != NULL && i < files->len; i++)
@@ -532,9 +532,9 @@ dkms_recipe_of_files (const DkmsSettings *settings, const DkmsId *id, const Dkms
 gboolean
 dkms_uninstall (const DkmsJob *job, GError **error)
 {
-  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (job->settings);
-  const char *suffix = dkms_kernel_compression (job->kernel, job->settings->root);
-  g_autofree char *link = dkms_layout_link (job->settings, &job->id);
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&job->settings->places);
+  const char *suffix = dkms_kernel_compression (job->kernel, job->settings->places.root);
+  g_autofree char *link = dkms_layout_link (&job->settings->places, &job->id);
   g_autofree char *note = dkms_depmod_note (job->settings, job->work, job->kernel->release);
 
   gboolean gone = kernel_is_gone (job);

@@ -33,7 +33,7 @@ dkms_job_env (const DkmsJob *job)
 char *
 dkms_job_base (const DkmsJob *job, const char *below)
 {
-  return dkms_layout_build (job->settings, &job->id, below);
+  return dkms_layout_build (&job->settings->places, &job->id, below);
 }
 
 char *
@@ -61,7 +61,7 @@ void
 dkms_job_apply_force_list (DkmsJob *job)
 {
   static const char path[] = "/usr/share/dkms/modules_to_force_install";
-  g_auto (DkmsFd) fd = dkms_root_openat (job->settings->root, path, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (job->settings->places.root, path, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   g_autofree char *override = g_strconcat (job->id.module, "_version-override", NULL);
 

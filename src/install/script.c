@@ -56,7 +56,7 @@ dkms_script_find (const DkmsJob *job, DkmsScript script, const char *base, const
 {
   const char *text = job->recipe != NULL ? job->recipe->scripts[script] : "";
   const char *as = seen_as != NULL ? seen_as : base;
-  const DkmsRoot *root = job->settings->root;
+  const DkmsRoot *root = job->settings->places.root;
   g_autofree char *admin_dir = g_build_filename ("/etc/dkms", job->id.module, NULL);
 
   text += strspn (text, " \t\n/"); /* a slash would not make it absolute: it is a name below the directory */
@@ -144,7 +144,7 @@ is_noexec (const DkmsRoot *root, const char *program)
 int
 dkms_script_run (const DkmsJob *job, DkmsScript script)
 {
-  g_autofree char *base = dkms_layout_source (job->settings, &job->id, NULL);
+  g_autofree char *base = dkms_layout_source (&job->settings->places, &job->id, NULL);
   g_autofree char *cwd = NULL;
   const char *rest = NULL;
   g_autofree char *program = job->no_scripts ? NULL : dkms_script_find (job, script, base, NULL, &cwd, &rest);
@@ -162,7 +162,7 @@ dkms_script_run (const DkmsJob *job, DkmsScript script)
    * terminal: the terminal would stop whatever reads from it. */
   gboolean no_stdin = g_strcmp0 (job->settings->action, "match") == 0 || (job->ui->frames > 0 && isatty (STDIN_FILENO));
   DkmsCommand command
-      = { .argv = argv, .root = job->settings->root, .cwd = cwd, .output_fd = -1, .null_stdin = no_stdin };
+      = { .argv = argv, .root = job->settings->places.root, .cwd = cwd, .output_fd = -1, .null_stdin = no_stdin };
 
   /* The link <m>/<v>/source stays part of the name of the directory, so that ".." is <m>/<v>. */
   env = g_environ_setenv (env, "PWD", cwd, TRUE);
@@ -181,7 +181,7 @@ dkms_script_run (const DkmsJob *job, DkmsScript script)
         dkms_ui_line (job->ui, "%s", g_strchomp (said));
     }
   dkms_loan_close (loan);
-  if (status == CANNOT_EXECUTE && is_noexec (job->settings->root, program))
+  if (status == CANNOT_EXECUTE && is_noexec (job->settings->places.root, program))
     dkms_ui_warn (job->ui, "%s cannot be run, because its file system is mounted noexec.", program);
   if (error != NULL)
     dkms_ui_warn (job->ui, "%s", error->message);

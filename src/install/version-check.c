@@ -57,7 +57,7 @@ identify (const char *built, const char *found, Identity *b, Identity *f, GError
 DkmsVerdict
 dkms_version_check (const DkmsJob *job, const char *built, const char *found, GError **error)
 {
-  const DkmsRoot *root = job->settings->root;
+  const DkmsRoot *root = job->settings->places.root;
   g_autofree char *built_host = dkms_root_resolved (root, built);
   g_autofree char *found_host = dkms_root_resolved (root, found);
   g_auto (Identity) b = { 0 };
@@ -77,8 +77,8 @@ dkms_version_check (const DkmsJob *job, const char *built, const char *found, GE
 gboolean
 dkms_version_equal (const DkmsJob *job, const char *built, const char *found)
 {
-  g_autofree char *built_host = dkms_root_resolved (job->settings->root, built);
-  g_autofree char *found_host = dkms_root_resolved (job->settings->root, found);
+  g_autofree char *built_host = dkms_root_resolved (job->settings->places.root, built);
+  g_autofree char *found_host = dkms_root_resolved (job->settings->places.root, found);
   g_auto (Identity) b = { 0 };
   g_auto (Identity) f = { 0 };
 

@@ -17,7 +17,7 @@
 static int
 list_files (const DkmsJob *job)
 {
-  const char *suffix = dkms_kernel_compression (job->kernel, job->settings->root);
+  const char *suffix = dkms_kernel_compression (job->kernel, job->settings->places.root);
   g_autoptr (GString) list = g_string_new (NULL);
   g_auto (DkmsFd) fd = memfd_create ("modules", MFD_CLOEXEC);
 
@@ -25,7 +25,7 @@ list_files (const DkmsJob *job)
     {
       const DkmsOutput *output = job->outputs->pdata[i];
       g_autofree char *dir = g_strconcat (job->kernel->dir, output->dest_location, NULL);
-      g_autofree char *file = dkms_job_find (job->settings->root, dir, output->dest_name, suffix);
+      g_autofree char *file = dkms_job_find (job->settings->places.root, dir, output->dest_name, suffix);
       if (file != NULL)
         g_string_append_printf (list, "%s/%s\n", dir, file);
     }
@@ -47,13 +47,14 @@ dkms_weak_modules (const DkmsJob *job, gboolean add)
   if (s->distro->weak == DKMS_WEAK_NONE || s->no_weak_modules || (job->recipe != NULL && job->recipe->no_weak_modules))
     return;
   /* A root without a shell of its own has no tools of its own either, and the host's would work on the host. */
-  if (!s->root->has_shell)
+  if (!s->places.root->has_shell)
     return;
   list = list_files (job);
   if (list < 0)
     return;
-  DkmsCommand command
-      = { .argv = s->distro->weak == DKMS_WEAK_RHEL ? rhel : suse, .root = s->root, .output_fd = -1, .input_fd = list };
-  if (dkms_root_is_file (s->root, command.argv[0]))
+  DkmsCommand command = {
+    .argv = s->distro->weak == DKMS_WEAK_RHEL ? rhel : suse, .root = s->places.root, .output_fd = -1, .input_fd = list
+  };
+  if (dkms_root_is_file (s->places.root, command.argv[0]))
     dkms_process_try (&command);
 }

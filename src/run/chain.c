@@ -56,7 +56,7 @@ try_lock (const DkmsRun *run, const DkmsChain *chain, const char *name, gboolean
   if (*lock != NULL || g_hash_table_contains (run->locks, name))
     return TRUE;
   /* Whom we wait for is said once. */
-  *lock = dkms_lock_try (run->settings, chain->waits ? NULL : run->ui, name, exclusive, error);
+  *lock = dkms_lock_try (&run->settings->places, chain->waits ? NULL : run->ui, name, exclusive, error);
   return *lock != NULL;
 }
 

@@ -23,7 +23,7 @@ dkms_post_transaction (const DkmsSettings *settings, DkmsUi *ui, const char *ker
   static const char title[] = "Executing post-transaction command";
   g_autoptr (GError) error = NULL;
   g_autoptr (DkmsVars) values = NULL;
-  g_autofree char *path = dkms_layout_post_log (settings);
+  g_autofree char *path = dkms_layout_post_log (&settings->places);
   g_auto (DkmsFd) log = -1;
   const char *line;
 
@@ -38,7 +38,7 @@ dkms_post_transaction (const DkmsSettings *settings, DkmsUi *ui, const char *ker
   line = values != NULL ? dkms_vars_get (values, "post_transaction", 0) : "";
   if (*line == '\0')
     line = settings->post_transaction;
-  log = dkms_root_openat (settings->root, path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
+  log = dkms_root_openat (settings->places.root, path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
   if (log < 0)
     {
       dkms_ui_warn (ui, "Cannot write %s: %s; the post-transaction command was not run.", path, g_strerror (errno));
@@ -46,7 +46,7 @@ dkms_post_transaction (const DkmsSettings *settings, DkmsUi *ui, const char *ker
     }
 
   const char *argv[] = { "/bin/bash", "-p", "-c", line, NULL };
-  DkmsCommand command = { .argv = argv, .root = settings->root, .output_fd = log, .null_stdin = TRUE };
+  DkmsCommand command = { .argv = argv, .root = settings->places.root, .output_fd = log, .null_stdin = TRUE };
   if (dkms_log_section (ui, log, title, line, run, &command, &error) < 0)
     dkms_ui_warn (ui, "%s.", error->message);
 }

@@ -63,7 +63,8 @@ write_lock (const DkmsRun *run, const char *name, const char *start, int pid, GE
 {
   g_autofree char *text = g_strconcat (name, "\n", start, "\n", NULL);
   g_autofree char *file = g_strdup_printf ("dkms_rpm_safe_upgrade_lock.%d.%06x", pid, g_random_int () & 0xffffff);
-  g_auto (DkmsFd) dir = dkms_root_open_dir (run->settings->root, run->settings->tmp_location, TRUE, error);
+  g_auto (DkmsFd) dir
+      = dkms_root_open_dir (run->settings->places.root, run->settings->places.tmp_location, TRUE, error);
 
   return dir >= 0 && dkms_publish_at (dir, file, text, strlen (text), 0600, error);
 }
@@ -73,7 +74,8 @@ static gboolean
 take_lock (const DkmsRun *run, const char *name, const char *start, int pid)
 {
   g_autofree char *prefix = g_strdup_printf ("dkms_rpm_safe_upgrade_lock.%d.", pid);
-  g_auto (DkmsFd) dir = dkms_root_openat (run->settings->root, run->settings->tmp_location, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) dir
+      = dkms_root_openat (run->settings->places.root, run->settings->places.tmp_location, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = dir >= 0 ? dkms_list_dir_at (dir, ".", NULL) : NULL;
 
   for (guint i = 0; names != NULL && i < names->len; i++)

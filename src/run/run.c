@@ -62,13 +62,13 @@ tell_remarks (const DkmsRun *run, const GPtrArray *remarks, const char *kernel, 
 static void
 append_log (const DkmsRun *run, const DkmsStep *step, GString *why)
 {
-  g_autofree char *log = dkms_layout_failed_log (run->settings, step->id);
-  g_autofree char *shown = dkms_root_host_path (run->settings->root, log);
+  g_autofree char *log = dkms_layout_failed_log (&run->settings->places, step->id);
+  g_autofree char *shown = dkms_root_host_path (run->settings->places.root, log);
 
   struct stat st;
 
   /* The clock of a file system is coarser than ours. */
-  if (dkms_root_stat (run->settings->root, log, &st) == 0 && st.st_mtime >= run->start - 1)
+  if (dkms_root_stat (run->settings->places.root, log, &st) == 0 && st.st_mtime >= run->start - 1)
     g_string_append_printf (why, "\n  less %s", shown);
 }
 
@@ -249,7 +249,7 @@ print_plan (DkmsRun *run)
 static gboolean
 take (const DkmsRun *run, char *name, gboolean exclusive, GError **error)
 {
-  DkmsLock *lock = dkms_lock_take (run->settings, run->ui, name, exclusive, error);
+  DkmsLock *lock = dkms_lock_take (&run->settings->places, run->ui, name, exclusive, error);
 
   if (lock == NULL)
     return g_free (name), FALSE;
@@ -288,8 +288,8 @@ changes_module (const DkmsRun *run)
     return TRUE;
   if (facts->version == NULL || (request->goal != DKMS_GOAL_BUILT && request->goal != DKMS_GOAL_INSTALLED))
     return FALSE;
-  version = dkms_layout_version (run->settings, &(DkmsId){ facts->module, facts->version, NULL, NULL }, NULL);
-  return !dkms_root_is_dir (run->settings->root, version); /* it will be added */
+  version = dkms_layout_version (&run->settings->places, &(DkmsId){ facts->module, facts->version, NULL, NULL }, NULL);
+  return !dkms_root_is_dir (run->settings->places.root, version); /* it will be added */
 }
 
 /* What follows is planned from what others left, and nobody changes it while it is done. A run about many modules takes
@@ -330,10 +330,10 @@ static gboolean
 open_jobserver (DkmsRun *run, GError **error)
 {
   const char *argv[] = { "make", "--version", NULL };
-  DkmsCommand command = { .argv = argv, .root = run->settings->root, .null_stdin = TRUE };
+  DkmsCommand command = { .argv = argv, .root = run->settings->places.root, .null_stdin = TRUE };
   const char *outer = g_getenv ("MAKEFLAGS");
-  g_autofree char *dir = dkms_root_host_path (run->settings->root, run->work->path);
-  g_autofree char *tool_dir = dkms_root_tool_path (run->settings->root, run->work->path);
+  g_autofree char *dir = dkms_root_host_path (run->settings->places.root, run->work->path);
+  g_autofree char *tool_dir = dkms_root_tool_path (run->settings->places.root, run->work->path);
   g_autofree char *version = NULL;
   int status = 0;
 
@@ -363,7 +363,7 @@ carry_out (DkmsRun *run, DkmsPlan *plan, int *status, GError **error)
   if (plan->steps->len > 0)
     {
       if (request->goal != DKMS_GOAL_PACKED
-          && ((run->work = dkms_work_new (run->settings, error)) == NULL || !open_jobserver (run, error)))
+          && ((run->work = dkms_work_new (&run->settings->places, error)) == NULL || !open_jobserver (run, error)))
         return FALSE;
       if (!dkms_schedule (run, error))
         return FALSE;
@@ -391,9 +391,10 @@ carry_out (DkmsRun *run, DkmsPlan *plan, int *status, GError **error)
 static gboolean
 clear_up (const DkmsRun *run, GError **error)
 {
-  if (!dkms_journal_recover (run->settings, run->ui, error) || !dkms_lock_prepare (run->settings, error))
+  if (!dkms_journal_recover (&run->settings->places, run->ui, error)
+      || !dkms_lock_prepare (&run->settings->places, error))
     return FALSE;
-  dkms_work_sweep (run->settings, run->ui);
+  dkms_work_sweep (&run->settings->places, run->ui);
   dkms_depmod_due (run->settings, run->ui, run->request->no_depmod);
   return TRUE;
 }
@@ -463,7 +464,8 @@ open_source (DkmsRun *run, GError **error)
 static gboolean
 only_reads (const DkmsRun *run)
 {
-  g_auto (DkmsFd) fd = dkms_root_openat (run->settings->root, run->settings->dkms_tree, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd
+      = dkms_root_openat (run->settings->places.root, run->settings->places.dkms_tree, O_RDONLY | O_DIRECTORY, 0);
 
   return run->request->dry_run
          || (run->request->goal == DKMS_GOAL_PACKED && (fd < 0 || faccessat (fd, ".", W_OK, AT_EACCESS) < 0));

@@ -91,7 +91,7 @@ lock_chain (Schedule *self, DkmsChain *chain, GError **error)
     }
   self->locked++;
   /* Who held it before us may have died in the middle of a change. */
-  return dkms_journal_recover (self->run->settings, self->run->ui, error);
+  return dkms_journal_recover (&self->run->settings->places, self->run->ui, error);
 }
 
 static void
@@ -420,7 +420,7 @@ stop_all (Schedule *self, GError **error)
         self->run->outcomes[i] = OUTCOME_BLOCKED;
     }
   /* While another run holds the tree's lock, that run recovers: nobody who wants to end waits for it. */
-  if (!dkms_journal_try_recover (self->run->settings, self->run->ui, &local))
+  if (!dkms_journal_try_recover (&self->run->settings->places, self->run->ui, &local))
     dkms_ui_warn (self->run->ui, "%s.", local->message);
   /* Without it what was installed would not be found at the next start. */
   for (guint i = 0; i < count; i++)
@@ -429,7 +429,7 @@ stop_all (Schedule *self, GError **error)
       g_autofree char *note = step->kind == DKMS_STEP_DEPMOD
                                   ? dkms_depmod_note (self->run->settings, self->run->work, step->id->kernel)
                                   : NULL;
-      if (note != NULL && dkms_root_is_file (self->run->settings->root, note))
+      if (note != NULL && dkms_root_is_file (self->run->settings->places.root, note))
         dkms_depmod (self->run->settings, self->run->ui, self->run->work, step->id->kernel,
                      self->run->request->no_depmod);
     }

@@ -20,11 +20,11 @@ gboolean
 dkms_step_check_may_import (const DkmsRun *run, GError **error)
 {
   const DkmsSettings *s = run->settings;
-  g_autofree char *shown = dkms_root_host_path (s->root, s->source_tree);
+  g_autofree char *shown = dkms_root_host_path (s->places.root, s->places.source_tree);
   g_autofree char *parent = g_path_get_dirname (shown);
   const char *place = dkms_is_dir_at (AT_FDCWD, shown) ? shown : parent;
 
-  if (geteuid () == 0 || !dkms_root_is_host (s->root) || faccessat (AT_FDCWD, place, W_OK, AT_EACCESS) == 0)
+  if (geteuid () == 0 || !dkms_root_is_host (s->places.root) || faccessat (AT_FDCWD, place, W_OK, AT_EACCESS) == 0)
     return TRUE;
   return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, shown,
                     "Run it with sudo, or name trees of your own with --dkmstree and --sourcetree.",
@@ -37,8 +37,8 @@ check_owner (const DkmsRun *run, const DkmsStep *step, const char *source, GErro
 {
   const DkmsSettings *s = run->settings;
   g_autofree char *conf = g_build_filename (source, "dkms.conf", NULL);
-  g_autofree char *shown = dkms_root_host_path (s->root, source);
-  g_autofree char *package = dkms_distro_package (s->distro, s->root, conf);
+  g_autofree char *shown = dkms_root_host_path (s->places.root, source);
+  g_autofree char *package = dkms_distro_package (s->distro, s->places.root, conf);
 
   if (package != NULL && !run->request->force)
     return dkms_fail (error, DKMS_ERROR_ARCHIVE_ADDED, shown,
@@ -55,12 +55,13 @@ check_owner (const DkmsRun *run, const DkmsStep *step, const char *source, GErro
 static gboolean
 import_source (const DkmsRun *run, const DkmsStep *step, const char *source, GError **error)
 {
+  const DkmsImport import = { run->facts->source, &run->facts->source_seen, run->settings->force };
+
   if (run->facts->source_state == DKMS_SOURCE_SAME)
     return TRUE;
   return dkms_step_check_may_import (run, error)
          && (run->facts->source_state != DKMS_SOURCE_OTHER || check_owner (run, step, source, error))
-         && dkms_tree_import (run->settings, run->ui, run->facts->source, &run->facts->source_seen, step->id,
-                              step->again, error);
+         && dkms_tree_import (&run->settings->places, run->ui, &import, step->id, step->again, error);
 }
 
 /* After a replacement, for those who have it installed elsewhere. */
@@ -68,7 +69,7 @@ static void
 tell_stale (const DkmsRun *run, const DkmsStep *step)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->id->module, step->id->version, &error);
+  g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, step->id->module, step->id->version, &error);
   const DkmsVersion *v = state != NULL ? dkms_state_find (state, step->id) : NULL;
   g_autoptr (GString) kernels = g_string_new (NULL);
 
@@ -92,8 +93,8 @@ static void
 tell_misspelt (const DkmsRun *run, const char *source)
 {
   g_autofree char *path = g_strconcat (source, "/dkms.conf", NULL);
-  g_autofree char *shown = dkms_root_host_path (run->settings->root, path);
-  g_autofree char *text = dkms_root_read (run->settings->root, path, 1 << 20, NULL, NULL);
+  g_autofree char *shown = dkms_root_host_path (run->settings->places.root, path);
+  g_autofree char *text = dkms_root_read (run->settings->places.root, path, 1 << 20, NULL, NULL);
   g_autoptr (GPtrArray) remarks = text != NULL ? dkms_recipe_misspelt (shown, text) : NULL;
 
   for (guint i = 0; remarks != NULL && i < remarks->len; i++)
@@ -105,15 +106,15 @@ dkms_step_add (DkmsRun *run, const DkmsStep *step, GError **error)
 {
   const DkmsSettings *s = run->settings;
   const DkmsTarget *target = run->facts->targets->pdata[0];
-  g_autofree char *source = dkms_layout_unpacked (s, step->id);
-  g_autofree char *shown = dkms_root_host_path (s->root, source);
+  g_autofree char *source = dkms_layout_unpacked (&s->places, step->id);
+  g_autofree char *shown = dkms_root_host_path (s->places.root, source);
   const DkmsRecipe *recipe;
   int status;
 
   if (run->facts->source != NULL && !run->facts->loads && !import_source (run, step, source, error))
     return FALSE;
-  g_autofree char *stub = dkms_layout_source (s, step->id, "dkms.conf");
-  if (!dkms_root_is_dir (s->root, source) && !dkms_root_is_file (s->root, stub))
+  g_autofree char *stub = dkms_layout_source (&s->places, step->id, "dkms.conf");
+  if (!dkms_root_is_dir (s->places.root, source) && !dkms_root_is_file (s->places.root, stub))
     return dkms_fail (error, DKMS_ERROR_NO_SOURCE, shown,
                       "Unpack the source there, or name its directory: dkms add <directory>",
                       "The source directory %s does not exist", shown);
@@ -126,7 +127,7 @@ dkms_step_add (DkmsRun *run, const DkmsStep *step, GError **error)
     dkms_ui_warn (run->ui, "%s says it is %s/%s; it is added as %s/%s.", recipe->path, recipe->name, recipe->version,
                   step->id->module, step->id->version);
   tell_misspelt (run, source);
-  if (!dkms_tree_register (s, run->ui, step->id, error))
+  if (!dkms_tree_register (&s->places, run->ui, step->id, error))
     return FALSE;
   dkms_ui_line (run->ui, "%s %s/%s, source in %s", step->again ? "Replaced" : "Added", step->id->module,
                 step->id->version, source);

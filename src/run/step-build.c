@@ -27,7 +27,7 @@ check_depends (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recip
 
   for (char *const *name = names; *name != NULL; name++)
     {
-      g_autoptr (DkmsState) state = dkms_state_read (run->settings, *name, NULL, error);
+      g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, *name, NULL, error);
       if (state == NULL)
         return FALSE;
       if (dkms_state_installed (state, &(DkmsId){ *name, NULL, step->id->kernel, step->id->arch }) == NULL)
@@ -48,7 +48,7 @@ check_depends (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recip
 static gboolean
 fail_no_kernel (const DkmsRun *run, const DkmsKernel *kernel, const char *shown, GError **error)
 {
-  g_autoptr (GPtrArray) names = dkms_kernel_list (run->settings->root, run->settings->install_tree, TRUE);
+  g_autoptr (GPtrArray) names = dkms_kernel_list (run->settings->places.root, run->settings->places.install_tree, TRUE);
   g_autoptr (GString) advice = g_string_new ("Kernels with headers:");
 
   for (guint i = 0; i < names->len; i++)
@@ -62,13 +62,13 @@ gboolean
 dkms_step_check_headers (const DkmsRun *run, const DkmsKernel *kernel, GError **error)
 {
   const DkmsSettings *s = run->settings;
-  g_autofree char *shown = dkms_root_host_path (s->root, kernel->dir);
+  g_autofree char *shown = dkms_root_host_path (s->places.root, kernel->dir);
   g_autofree char *package = NULL;
   g_autofree char *advice = NULL;
 
-  if (dkms_kernel_has_headers (kernel, s->root))
+  if (dkms_kernel_has_headers (kernel, s->places.root))
     return TRUE;
-  if (s->kernelsourcedir == NULL && !dkms_root_is_dir (s->root, kernel->dir))
+  if (s->kernelsourcedir == NULL && !dkms_root_is_dir (s->places.root, kernel->dir))
     return fail_no_kernel (run, kernel, shown, error);
   package = dkms_distro_headers_package (s->distro, kernel->release);
   advice = g_strdup_printf ("Install %s, or name the directory with --kernelsourcedir.", package);
@@ -97,7 +97,7 @@ signer_for (DkmsRun *run, const DkmsStep *step)
 static gboolean
 check_build (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, const DkmsKernelFacts *facts, GError **error)
 {
-  g_autofree char *source = dkms_layout_source (run->settings, step->id, NULL);
+  g_autofree char *source = dkms_layout_source (&run->settings->places, step->id, NULL);
   g_auto (DkmsFd) fd = -1;
   g_autoptr (GPtrArray) names = NULL;
   guint visible = 0;
@@ -106,7 +106,7 @@ check_build (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, const
     return dkms_fail (error, DKMS_ERROR_EXCLUDED, recipe->path, NULL,
                       "%s/%s is not for kernel %s (%s): BUILD_EXCLUSIVE_* in %s excludes it", step->id->module,
                       step->id->version, step->id->kernel, step->id->arch, recipe->path);
-  fd = dkms_root_open_dir (run->settings->root, source, FALSE, error);
+  fd = dkms_root_open_dir (run->settings->places.root, source, FALSE, error);
   names = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
   if (names == NULL)
     return FALSE;
@@ -135,7 +135,7 @@ find_versions_seen (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *
   seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   for (char *const *name = names; *name != NULL; name++)
     {
-      g_autoptr (DkmsState) state = dkms_state_read (run->settings, *name, NULL, error);
+      g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, *name, NULL, error);
       if (state == NULL)
         return FALSE;
       const DkmsVersion *v = dkms_state_installed (state, &(DkmsId){ *name, NULL, step->id->kernel, step->id->arch });
@@ -165,14 +165,14 @@ dkms_step_is_confined (DkmsRun *run, const DkmsStep *step, GError **error)
         dkms_ui_warn (run->ui, "Builds run without a sandbox here (%s).", run->sandbox_missing);
     }
   if (run->sandbox_missing != NULL && mode == DKMS_SANDBOX_STRICT)
-    return dkms_root_is_host (run->settings->root)
+    return dkms_root_is_host (run->settings->places.root)
                ? dkms_fail (error, DKMS_ERROR_SANDBOX, NULL, "sandbox=auto builds without it where it cannot be had.",
                             "sandbox=strict, and %s/%s cannot be confined here (%s)", step->id->module,
                             step->id->version, run->sandbox_missing)
                : dkms_fail (error, DKMS_ERROR_SANDBOX, NULL,
                             "If you trust that system, write sandbox=off to /etc/dkms/framework.conf of this machine.",
                             "%s/%s of %s cannot be confined here (%s)", step->id->module, step->id->version,
-                            run->settings->root->host_path, run->sandbox_missing);
+                            run->settings->places.root->host_path, run->sandbox_missing);
   return run->sandbox_missing == NULL;
 }
 
@@ -213,9 +213,9 @@ warn_of_arch (const DkmsRun *run, const DkmsStep *step, const char *config)
 static gboolean
 check_place (const DkmsRun *run, const DkmsStep *step, GError **error)
 {
-  g_autofree char *dir = dkms_layout_version (run->settings, step->id, NULL);
+  g_autofree char *dir = dkms_layout_version (&run->settings->places, step->id, NULL);
   g_autofree char *place = g_build_filename (dir, step->id->kernel, NULL);
-  g_auto (DkmsFd) fd = dkms_root_openat (run->settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (run->settings->places.root, dir, O_RDONLY | O_DIRECTORY, 0);
 
   return fd < 0 || !dkms_is_link_at (fd, step->id->kernel)
          || dkms_fail (error, DKMS_ERROR_STALE_BUILD_DIR, place, "Delete the link, then try again.",
@@ -226,7 +226,7 @@ gboolean
 dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, gboolean needed, GError **error)
 {
   g_autoptr (DkmsBuildWork) work = g_new0 (DkmsBuildWork, 1);
-  g_autofree char *base = dkms_layout_build (run->settings, step->id, NULL);
+  g_autofree char *base = dkms_layout_build (&run->settings->places, step->id, NULL);
   g_autoptr (GError) local = NULL;
   g_auto (DkmsMeanwhile) now = { 0 };
   const DkmsRecipe *recipe;
@@ -242,7 +242,7 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
     return TRUE; /* somebody else did it while we waited */
   if (!check_place (run, step, error))
     return FALSE;
-  if (!now.built && dkms_root_is_dir (run->settings->root, base) && !run->request->force
+  if (!now.built && dkms_root_is_dir (run->settings->places.root, base) && !run->request->force
       && !dkms_request_is_about_many (run->request))
     return dkms_fail (error, DKMS_ERROR_STALE_BUILD_DIR, base, "To replace it, use 'dkms build --force'.",
                       "%s exists and is not a complete build", base);
@@ -258,19 +258,19 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
     return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
   if (step->dependent && step->text != NULL)
     dkms_ui_line (run->ui, "Rebuilding %s/%s %s", step->id->module, step->id->version, step->text);
-  else if (!run->request->force && dkms_root_is_dir (run->settings->root, base))
+  else if (!run->request->force && dkms_root_is_dir (run->settings->places.root, base))
     dkms_ui_line (run->ui, "The build of %s/%s for %s (%s) is incomplete.", step->id->module, step->id->version,
                   step->id->kernel, step->id->arch);
   dkms_ui_line (run->ui, "Building %s/%s for %s (%s)", step->id->module, step->id->version, step->id->kernel,
                 step->id->arch);
   if (now.active && run->request->goal == DKMS_GOAL_BUILT)
     dkms_ui_line (run->ui, "The installed copy is left alone; 'dkms install --force' replaces it.");
-  (void)dkms_kernel_compression (facts.kernel, run->settings->root); /* found out once, for all workers */
+  (void)dkms_kernel_compression (facts.kernel, run->settings->places.root); /* found out once, for all workers */
   work->job = dkms_step_job (run, step, recipe, &work->outputs);
-  work->work = dkms_work_new (run->settings, error);
+  work->work = dkms_work_new (&run->settings->places, error);
   if (work->work == NULL)
     return FALSE;
-  work->replaced = dkms_record_read (run->settings, step->id);
+  work->replaced = dkms_record_read (&run->settings->places, step->id);
   work->job.work = work->work;
   work->job.confined = confined;
   work->job.replaced = work->replaced;
@@ -331,8 +331,8 @@ dkms_step_estimate (DkmsRun *run, const DkmsStep *step)
 {
   enum { BYTES_PER_SECOND = 60000, CONFIGURE_SECONDS = 60 };
   guint mark = dkms_unread_mark ();
-  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->id->module, NULL, NULL);
-  g_autofree char *source = dkms_layout_source (run->settings, step->id, NULL);
+  g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, step->id->module, NULL, NULL);
+  g_autofree char *source = dkms_layout_source (&run->settings->places, step->id, NULL);
   g_auto (DkmsFd) fd = -1;
   goffset size = 0;
   double seconds = 0;
@@ -344,11 +344,11 @@ dkms_step_estimate (DkmsRun *run, const DkmsStep *step)
         {
           const DkmsBuild *build = v->builds->pdata[b];
           const DkmsId id = dkms_build_id (v, build);
-          g_autoptr (DkmsRecord) record = dkms_record_read (run->settings, &id);
+          g_autoptr (DkmsRecord) record = dkms_record_read (&run->settings->places, &id);
           seconds = MAX (seconds, record != NULL ? record->seconds : 0);
         }
     }
-  fd = seconds > 0 ? -1 : dkms_root_openat (run->settings->root, source, O_RDONLY | O_DIRECTORY, 0);
+  fd = seconds > 0 ? -1 : dkms_root_openat (run->settings->places.root, source, O_RDONLY | O_DIRECTORY, 0);
   if (fd >= 0 && dkms_walk_at (fd, ".", add_size, &size, NULL))
     /* A configure script is a single long job. */
     seconds = (double)size / BYTES_PER_SECOND

@@ -81,11 +81,11 @@ judge_build (DkmsRun *run, const DkmsStep *step, const DkmsJob *job, GError **er
 {
   g_autofree char *base = dkms_job_base (job, NULL);
   g_autofree char *dir = g_build_filename (base, "module", NULL);
-  g_auto (DkmsFd) fd = dkms_root_openat (run->settings->root, base, O_RDONLY | O_DIRECTORY, 0);
-  g_auto (DkmsFd) module_dir = dkms_root_openat (run->settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
-  g_autoptr (DkmsRecord) record = dkms_record_read (run->settings, step->id);
+  g_auto (DkmsFd) fd = dkms_root_openat (run->settings->places.root, base, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) module_dir = dkms_root_openat (run->settings->places.root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (DkmsRecord) record = dkms_record_read (&run->settings->places, step->id);
   g_autoptr (DkmsRecord) files = dkms_record_new ();
-  const char *suffix = dkms_kernel_compression (job->kernel, run->settings->root);
+  const char *suffix = dkms_kernel_compression (job->kernel, run->settings->places.root);
   gboolean recorded = record != NULL && module_dir >= 0 && is_as_recorded (module_dir, record);
 
   if (was_built_now (run, step))
@@ -96,7 +96,7 @@ judge_build (DkmsRun *run, const DkmsStep *step, const DkmsJob *job, GError **er
     {
       const DkmsOutput *output = job->outputs->pdata[i];
       g_autofree char *file
-          = output->excluded ? NULL : dkms_job_find (run->settings->root, dir, output->dest_name, suffix);
+          = output->excluded ? NULL : dkms_job_find (run->settings->places.root, dir, output->dest_name, suffix);
       if (file != NULL)
         (void)dkms_record_add (files, output->dest_name, output->dest_location, file);
     }
@@ -143,7 +143,7 @@ dkms_step_install (DkmsRun *run, const DkmsStep *step, GError **error)
   dkms_job_apply_force_list (&job);
   if (now.active) /* what it replaces is its own */
     job.force_version_override = TRUE;
-  if (!dkms_root_is_dir (run->settings->root, job.kernel->dir))
+  if (!dkms_root_is_dir (run->settings->places.root, job.kernel->dir))
     return dkms_fail (error, DKMS_ERROR_NO_KERNEL, job.kernel->dir,
                       "Check the release with 'ls' there, or install that kernel.",
                       "The kernel directory %s does not exist", job.kernel->dir);
@@ -180,7 +180,7 @@ dkms_step_is_doubtful (const DkmsRun *run, const DkmsStep *step)
 
   if (step->kind != DKMS_STEP_BUILD && !dkms_step_installs (step))
     return FALSE;
-  record = dkms_record_read (run->settings, step->id);
+  record = dkms_record_read (&run->settings->places, step->id);
   return record != NULL && record->doubts->len > 0;
 }
 
@@ -191,7 +191,7 @@ dkms_step_is_doubtful (const DkmsRun *run, const DkmsStep *step)
 static const DkmsRecipe *
 recipe_to_remove (DkmsRun *run, const DkmsStep *step, gboolean broken, DkmsRecipe **recorded, GError **error)
 {
-  *recorded = dkms_record_recipe (run->settings, step->id);
+  *recorded = dkms_record_recipe (&run->settings->places, step->id);
   if (*recorded == NULL && !broken)
     return dkms_world_valid_recipe (run->world, step->id, FALSE, error);
   if (*recorded == NULL)
@@ -267,16 +267,16 @@ dkms_step_unbuild (DkmsRun *run, const DkmsStep *step, GError **error)
   else
     dkms_ui_line (run->ui, "Deleting the build of %s/%s for %s (%s)", step->id->module, step->id->version,
                   step->id->kernel, step->id->arch);
-  return dkms_tree_drop_build (run->settings, run->ui, step->id, error);
+  return dkms_tree_drop_build (&run->settings->places, run->ui, step->id, error);
 }
 
 gboolean
 dkms_step_unregister (DkmsRun *run, const DkmsStep *step, GError **error)
 {
-  g_autofree char *source = dkms_layout_unpacked (run->settings, step->id);
+  g_autofree char *source = dkms_layout_unpacked (&run->settings->places, step->id);
   gboolean gone;
 
-  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->id->module, step->id->version, error);
+  g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, step->id->module, step->id->version, error);
   const DkmsVersion *v = state != NULL ? dkms_state_find (state, step->id) : NULL;
 
   if (state == NULL)
@@ -285,9 +285,9 @@ dkms_step_unregister (DkmsRun *run, const DkmsStep *step, GError **error)
     return TRUE; /* a script of it did that */
   if (v->broken)
     tell_source_gone (run, step);
-  if (!dkms_tree_unregister (run->settings, run->ui, step->id, &gone, error))
+  if (!dkms_tree_unregister (&run->settings->places, run->ui, step->id, &gone, error))
     return FALSE;
-  if (gone && dkms_root_is_dir (run->settings->root, source))
+  if (gone && dkms_root_is_dir (run->settings->places.root, source))
     dkms_ui_line (run->ui, "Removed %s/%s from the tree; its source stays in %s", step->id->module, step->id->version,
                   source);
   else if (gone)

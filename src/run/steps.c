@@ -52,7 +52,7 @@ dkms_meanwhile_clear (DkmsMeanwhile *self)
 gboolean
 dkms_step_look_again (const DkmsRun *run, const DkmsStep *step, DkmsMeanwhile *now, GError **error)
 {
-  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->id->module, NULL, error);
+  g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, step->id->module, NULL, error);
   const DkmsVersion *version = state != NULL ? dkms_state_find (state, step->id) : NULL;
   const DkmsBuild *build = version != NULL ? dkms_version_find (version, step->id->kernel, step->id->arch) : NULL;
   const DkmsBuild *remains
@@ -91,7 +91,7 @@ do_pack (const DkmsRun *run, const DkmsStep *step, GError **error)
   DkmsId id = { step->id->module, step->id->version, "", "" };
   const DkmsRequest *request = run->request;
   g_autoptr (GPtrArray) builds = g_ptr_array_new ();
-  g_autoptr (DkmsState) state = dkms_state_read (run->settings, step->id->module, step->id->version, error);
+  g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, step->id->module, step->id->version, error);
   const DkmsVersion *version = state != NULL ? dkms_state_find (state, step->id) : NULL;
 
   if (state == NULL)

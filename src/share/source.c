@@ -94,11 +94,11 @@ describe (GPtrArray *names)
 static int
 open_present (const DkmsSettings *settings, const DkmsId *id)
 {
-  g_autofree char *registered = dkms_layout_source (settings, id, NULL);
-  g_autofree char *place = dkms_layout_unpacked (settings, id);
-  int fd = dkms_root_openat (settings->root, registered, O_RDONLY | O_DIRECTORY, 0);
+  g_autofree char *registered = dkms_layout_source (&settings->places, id, NULL);
+  g_autofree char *place = dkms_layout_unpacked (&settings->places, id);
+  int fd = dkms_root_openat (settings->places.root, registered, O_RDONLY | O_DIRECTORY, 0);
 
-  return fd >= 0 ? fd : dkms_root_openat (settings->root, place, O_RDONLY | O_DIRECTORY, 0);
+  return fd >= 0 ? fd : dkms_root_openat (settings->places.root, place, O_RDONLY | O_DIRECTORY, 0);
 }
 
 DkmsSourceState

@@ -48,7 +48,7 @@ make_dir (const DkmsSettings *settings, const char *path, GError **error)
 {
   g_autofree char *dir = g_path_get_dirname (path);
   g_autofree char *name = g_path_get_basename (path);
-  g_auto (DkmsFd) fd = dkms_root_open_dir (settings->root, dir, TRUE, error);
+  g_auto (DkmsFd) fd = dkms_root_open_dir (settings->places.root, dir, TRUE, error);
 
   return fd >= 0 && (mkdirat (fd, name, 0700) == 0 || dkms_fail_errno (error, "create the directory", path));
 }
@@ -147,13 +147,13 @@ dkms_tarball_open (const DkmsSettings *settings, const char *path, GError **erro
   if (!dkms_is_file_at (AT_FDCWD, full))
     return dkms_fail (error, DKMS_ERROR_NO_SOURCE, path, "Check the spelling.", "The archive %s does not exist", path),
            NULL;
-  self->work = dkms_work_new (settings, error);
+  self->work = dkms_work_new (&settings->places, error);
   if (self->work == NULL)
     return NULL;
-  self->staging = dkms_work_beside (self->work, settings->tmp_location);
+  self->staging = dkms_work_beside (self->work, settings->places.tmp_location);
   if (!make_dir (settings, self->staging, error))
     return NULL;
-  dir = dkms_root_resolved (settings->root, self->staging);
+  dir = dkms_root_resolved (settings->places.root, self->staging);
   const char *argv[] = { "extract", full, dir, limit, NULL };
   if (!run_helper (argv, path, DKMS_ERROR_BAD_ARCHIVE, "Nothing of it was used.", error)
       || !recognise (self, dir, path, error) || !check_links (self, error))
@@ -190,17 +190,18 @@ static gboolean
 load_sources (const Load *load, GError **error)
 {
   const DkmsTarball *self = load->tarball;
-  g_autofree char *target = dkms_layout_unpacked (self->settings, load->id);
-  g_autofree char *host = dkms_root_resolved (self->settings->root, target);
+  g_autofree char *target = dkms_layout_unpacked (&self->settings->places, load->id);
+  g_autofree char *host = dkms_root_resolved (self->settings->places.root, target);
 
-  if (dkms_root_is_dir (self->settings->root, target) && !self->settings->force)
+  if (dkms_root_is_dir (self->settings->places.root, target) && !self->settings->force)
     {
       if (dkms_trees_equal_at (AT_FDCWD, self->tree, AT_FDCWD, host))
         return TRUE;
       return dkms_fail (error, DKMS_ERROR_ARCHIVE_ADDED, target, "Remove that directory, or use --force to replace it.",
                         "The sources in %s differ from those in the archive", target);
     }
-  return dkms_tree_stage_source (self->settings, load->tx, self->work, self->tree, NULL, load->id, error);
+  const DkmsImport source = { .dir = self->tree, .overwrite = self->settings->force };
+  return dkms_tree_stage_source (&self->settings->places, load->tx, self->work, &source, load->id, error);
 }
 
 /* Without sources anywhere the version keeps its dkms.conf in a real directory in place of the link. */
@@ -208,14 +209,14 @@ static gboolean
 load_stub (const Load *load, GError **error)
 {
   const DkmsTarball *self = load->tarball;
-  g_autofree char *sources = dkms_layout_unpacked (self->settings, load->id);
-  g_autofree char *target = dkms_layout_source (self->settings, load->id, NULL);
+  g_autofree char *sources = dkms_layout_unpacked (&self->settings->places, load->id);
+  g_autofree char *target = dkms_layout_source (&self->settings->places, load->id, NULL);
   g_autofree char *staged = g_build_filename (self->work->path, "version/source", NULL);
   g_autofree char *conf = g_build_filename (self->tree, "dkms.conf", NULL);
   g_autofree char *text = NULL;
   gsize size = 0;
 
-  if (dkms_root_is_dir (self->settings->root, sources))
+  if (dkms_root_is_dir (self->settings->places.root, sources))
     return TRUE;
   text = dkms_read_at (AT_FDCWD, conf, 1 << 20, &size, error);
   if (text == NULL)
@@ -297,15 +298,15 @@ static gboolean
 load_build (const Load *load, int main_fd, const char *kernel, const char *arch, GError **error)
 {
   const DkmsTarball *self = load->tarball;
-  g_autofree char *target
-      = dkms_layout_build (self->settings, &(DkmsId){ load->id->module, load->id->version, kernel, arch }, NULL);
+  g_autofree char *target = dkms_layout_build (&self->settings->places,
+                                               &(DkmsId){ load->id->module, load->id->version, kernel, arch }, NULL);
   g_autofree char *from = g_build_filename (kernel, arch, NULL);
   g_autofree char *to = g_build_filename (load->there ? "builds" : "version", kernel, arch, NULL);
   g_autofree char *parent = g_path_get_dirname (to);
   g_autofree char *staged = g_build_filename (self->work->path, to, NULL);
   g_auto (DkmsFd) fd = -1;
 
-  if (dkms_root_is_dir (self->settings->root, target) && !self->settings->force)
+  if (dkms_root_is_dir (self->settings->places.root, target) && !self->settings->force)
     {
       dkms_ui_warn (load->ui, "%s/%s for kernel %s (%s) is built already and stays; --force replaces it.",
                     load->id->module, load->id->version, kernel, arch);
@@ -329,7 +330,7 @@ static gboolean
 load_builds (const Load *load, GError **error)
 {
   g_autofree char *path = g_build_filename (load->tarball->staging, "dkms_main_tree", NULL);
-  g_auto (DkmsFd) fd = dkms_root_open_dir (load->tarball->settings->root, path, FALSE, error);
+  g_auto (DkmsFd) fd = dkms_root_open_dir (load->tarball->settings->places.root, path, FALSE, error);
   g_autoptr (GPtrArray) kernels = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
 
   for (guint k = 0; kernels != NULL && k < kernels->len; k++)
@@ -354,12 +355,12 @@ load_builds (const Load *load, GError **error)
 gboolean
 dkms_tarball_load (const DkmsTarball *self, DkmsUi *ui, const DkmsId *id, GError **error)
 {
-  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (self->settings);
-  g_autofree char *dir = dkms_layout_version (self->settings, id, NULL);
-  const Load load = { self, ui, id, tx, dkms_root_is_dir (self->settings->root, dir) };
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&self->settings->places);
+  g_autofree char *dir = dkms_layout_version (&self->settings->places, id, NULL);
+  const Load load = { self, ui, id, tx, dkms_root_is_dir (self->settings->places.root, dir) };
 
   return (self->stub ? load_stub (&load, error) : load_sources (&load, error)) && load_builds (&load, error)
-         && dkms_tree_stage_version (self->settings, tx, self->work, id, self->stub, error)
+         && dkms_tree_stage_version (&self->settings->places, tx, self->work, id, self->stub, error)
          && dkms_transaction_commit (tx, ui, error);
 }
 
@@ -406,11 +407,11 @@ place_of (const DkmsSettings *settings, const DkmsId *id, const char *archive, c
     }
   else
     {
-      dir = dkms_layout_version (settings, id, "tarball");
-      g_auto (DkmsFd) fd = dkms_root_open_dir (settings->root, dir, TRUE, &local);
+      dir = dkms_layout_version (&settings->places, id, "tarball");
+      g_auto (DkmsFd) fd = dkms_root_open_dir (settings->places.root, dir, TRUE, &local);
       if (fd >= 0 && faccessat (fd, ".", W_OK, AT_EACCESS) == 0)
         {
-          g_autofree char *host_dir = dkms_root_resolved (settings->root, dir);
+          g_autofree char *host_dir = dkms_root_resolved (settings->places.root, dir);
           return g_build_filename (host_dir, name, NULL);
         }
     }
@@ -448,7 +449,7 @@ pack_builds (const DkmsSettings *settings, GPtrArray *pairs, const char *dir, co
       if (g_hash_table_add (kernels, build->kernel))
         pack (pairs, g_strconcat ("./dkms_main_tree/", build->kernel, NULL), g_strdup ("+"));
       pack (pairs, g_strjoin ("/", "./dkms_main_tree", build->kernel, build->arch, NULL),
-            dkms_root_resolved (settings->root, path));
+            dkms_root_resolved (settings->places.root, path));
     }
 }
 
@@ -462,7 +463,7 @@ pack_stub (const DkmsSettings *settings, GPtrArray *pairs, const DkmsId *id, con
   pack (pairs, g_strdup ("./dkms_binaries_only/PACKAGE_VERSION"), g_strdup_printf ("=%s\n", id->version));
   pack (pairs, g_strdup ("./dkms_binaries_only/dkms.conf"),
         settings->conf_file != NULL ? g_canonicalize_filename (settings->conf_file, NULL)
-                                    : dkms_root_resolved (settings->root, own));
+                                    : dkms_root_resolved (settings->places.root, own));
 }
 
 gboolean
@@ -472,7 +473,7 @@ dkms_tarball_make (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id, c
   g_autofree char *given = archive != NULL ? g_path_get_basename (archive) : NULL;
   g_autofree char *name = given != NULL ? g_steal_pointer (&given) : default_name (id, kind, builds);
   g_autofree char *path = place_of (settings, id, archive, name, error);
-  g_autofree char *dir = dkms_layout_version (settings, id, NULL);
+  g_autofree char *dir = dkms_layout_version (&settings->places, id, NULL);
   g_autofree char *source = g_build_filename (dir, "source", NULL);
   g_autoptr (GPtrArray) words = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (DkmsWork) work = NULL;
@@ -482,10 +483,10 @@ dkms_tarball_make (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id, c
     return FALSE;
   if (goes_into_tree (archive))
     {
-      work = dkms_work_new (settings, error);
+      work = dkms_work_new (&settings->places, error);
       if (work == NULL)
         return FALSE;
-      scratch = dkms_root_resolved (settings->root, work->path);
+      scratch = dkms_root_resolved (settings->places.root, work->path);
     }
   g_ptr_array_add (words, g_strdup ("create"));
   g_ptr_array_add (words, g_strdup (path));
@@ -498,7 +499,7 @@ dkms_tarball_make (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id, c
   if (kind == DKMS_TARBALL_BINARIES_ONLY)
     pack_stub (settings, words, id, source);
   else
-    pack (words, g_strdup ("./dkms_source_tree"), dkms_root_resolved (settings->root, source));
+    pack (words, g_strdup ("./dkms_source_tree"), dkms_root_resolved (settings->places.root, source));
   g_ptr_array_add (words, NULL);
   dkms_ui_line (ui, "Packing %s/%s into %s", id->module, id->version, path);
   return run_helper ((const char *const *)words->pdata, path, DKMS_ERROR_PACK_FAILED,

@@ -23,10 +23,10 @@ struct DkmsIndex {
 };
 
 DkmsIndex *
-dkms_index_read (const DkmsSettings *settings, const char *kernel)
+dkms_index_read (const DkmsPlaces *places, const char *kernel)
 {
-  g_autofree char *path = g_build_filename (settings->install_tree, kernel, "modules.dep", NULL);
-  g_autofree char *text = dkms_root_read (settings->root, path, 64 << 20, NULL, NULL);
+  g_autofree char *path = g_build_filename (places->install_tree, kernel, "modules.dep", NULL);
+  g_autofree char *text = dkms_root_read (places->root, path, 64 << 20, NULL, NULL);
   DkmsIndex *self;
 
   if (text == NULL)
@@ -108,7 +108,7 @@ is_module_name (const char *name)
 
 /* Names of the module files of a build; an empty array when there are none. */
 static GPtrArray *
-list_modules (const DkmsSettings *s, const DkmsVersion *v, const DkmsBuild *b, int *dir)
+list_modules (const DkmsPlaces *s, const DkmsVersion *v, const DkmsBuild *b, int *dir)
 {
   const DkmsId id = dkms_build_id (v, b);
   g_autofree char *path = dkms_layout_build (s, &id, "module");
@@ -142,7 +142,7 @@ is_whole (int dir, const char *name)
 
 /* @location: (nullable): such as "/updates/dkms"; @ours: whether we put the file there */
 static void
-examine_installed (const DkmsSettings *s, DkmsBuild *b, const char *location, const char *file, gboolean ours,
+examine_installed (const DkmsPlaces *s, DkmsBuild *b, const char *location, const char *file, gboolean ours,
                    const DkmsIndex *index)
 {
   g_autofree char *dir = g_build_filename (s->install_tree, b->kernel, "/", NULL);
@@ -160,13 +160,12 @@ examine_installed (const DkmsSettings *s, DkmsBuild *b, const char *location, co
 }
 
 void
-dkms_build_examine (const DkmsSettings *s, const DkmsVersion *v, DkmsBuild *b, const DkmsIndex *index)
+dkms_build_examine (const DkmsPlaces *s, const char *place, const DkmsVersion *v, DkmsBuild *b, const DkmsIndex *index)
 {
   const DkmsId id = dkms_build_id (v, b);
   g_autoptr (DkmsRecord) record = dkms_record_read (s, &id);
   g_autofree char *kernel_dir = g_build_filename (s->install_tree, b->kernel, NULL);
   gboolean installed = b->active && dkms_root_is_dir (s->root, kernel_dir);
-  g_autofree char *place = dkms_settings_destination (s);
   g_auto (DkmsFd) dir = -1;
   g_autoptr (GPtrArray) names = list_modules (s, v, b, &dir);
 
@@ -190,7 +189,7 @@ dkms_build_examine (const DkmsSettings *s, const DkmsVersion *v, DkmsBuild *b, c
 }
 
 gboolean
-dkms_build_lacks_output (const DkmsSettings *s, const DkmsVersion *v, const DkmsBuild *b, const GPtrArray *outputs,
+dkms_build_lacks_output (const DkmsPlaces *s, const DkmsVersion *v, const DkmsBuild *b, const GPtrArray *outputs,
                          const char *suffix)
 {
   const DkmsId id = dkms_build_id (v, b);
@@ -210,7 +209,7 @@ dkms_build_lacks_output (const DkmsSettings *s, const DkmsVersion *v, const Dkms
 }
 
 gboolean
-dkms_build_needs_recipe (const DkmsSettings *s, const DkmsVersion *v, const DkmsBuild *b)
+dkms_build_needs_recipe (const DkmsPlaces *s, const DkmsVersion *v, const DkmsBuild *b)
 {
   const DkmsId id = dkms_build_id (v, b);
   g_autoptr (DkmsRecord) record = dkms_record_read (s, &id);

@@ -18,11 +18,11 @@ static const char bad[] = "bad"; /* directory in the journal's for what is not o
 enum { LIMIT = 16 << 20 }; /* bytes of a journal */
 
 int
-dkms_journal_open (const DkmsSettings *settings, gboolean create, GError **error)
+dkms_journal_open (const DkmsPlaces *places, gboolean create, GError **error)
 {
-  g_autofree char *path = dkms_layout_own (settings, "journal", NULL);
+  g_autofree char *path = dkms_layout_own (places, "journal", NULL);
 
-  return dkms_root_open_dir (settings->root, path, create, error);
+  return dkms_root_open_dir (places->root, path, create, error);
 }
 
 gboolean

@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-#include "conf/settings.h"
+#include "conf/places.h"
 #include "ui/ui.h"
 
 enum { DKMS_JOURNAL_FORMAT = 1 };
@@ -22,7 +22,7 @@ typedef enum {
 } DkmsJournalKind;
 
 /** Returns: a descriptor of the directory, which the caller owns; -1 with errno and an error. @create: it if absent */
-int dkms_journal_open (const DkmsSettings *settings, gboolean create, GError **error);
+int dkms_journal_open (const DkmsPlaces *places, gboolean create, GError **error);
 /** Returns: (transfer full) (nullable): the names of all journals, those of dead runs included; NULL with an error */
 GPtrArray *dkms_journal_list (int journal, GError **error);
 /** Returns: (transfer full) (nullable): the text of a journal */

@@ -3,71 +3,71 @@
 #include "store/layout.h"
 
 char *
-dkms_layout_module (const DkmsSettings *settings, const DkmsId *id)
+dkms_layout_module (const DkmsPlaces *places, const DkmsId *id)
 {
-  return g_build_filename (settings->dkms_tree, id->module, NULL);
+  return g_build_filename (places->dkms_tree, id->module, NULL);
 }
 
 char *
-dkms_layout_version (const DkmsSettings *settings, const DkmsId *id, const char *name)
+dkms_layout_version (const DkmsPlaces *places, const DkmsId *id, const char *name)
 {
-  return g_build_filename (settings->dkms_tree, id->module, id->version, name, NULL);
+  return g_build_filename (places->dkms_tree, id->module, id->version, name, NULL);
 }
 
 char *
-dkms_layout_source (const DkmsSettings *settings, const DkmsId *id, const char *name)
+dkms_layout_source (const DkmsPlaces *places, const DkmsId *id, const char *name)
 {
-  return g_build_filename (settings->dkms_tree, id->module, id->version, "source", name, NULL);
+  return g_build_filename (places->dkms_tree, id->module, id->version, "source", name, NULL);
 }
 
 char *
-dkms_layout_unpacked (const DkmsSettings *settings, const DkmsId *id)
+dkms_layout_unpacked (const DkmsPlaces *places, const DkmsId *id)
 {
-  return g_strdup_printf ("%s/%s-%s", settings->source_tree, id->module, id->version);
+  return g_strdup_printf ("%s/%s-%s", places->source_tree, id->module, id->version);
 }
 
 char *
-dkms_layout_build (const DkmsSettings *settings, const DkmsId *id, const char *name)
+dkms_layout_build (const DkmsPlaces *places, const DkmsId *id, const char *name)
 {
-  return g_build_filename (settings->dkms_tree, id->module, id->version, id->kernel, id->arch, name, NULL);
+  return g_build_filename (places->dkms_tree, id->module, id->version, id->kernel, id->arch, name, NULL);
 }
 
 char *
-dkms_layout_link (const DkmsSettings *settings, const DkmsId *id)
+dkms_layout_link (const DkmsPlaces *places, const DkmsId *id)
 {
   g_autofree char *name = g_strdup_printf ("kernel-%s-%s", id->kernel, id->arch);
 
-  return g_build_filename (settings->dkms_tree, id->module, name, NULL);
+  return g_build_filename (places->dkms_tree, id->module, name, NULL);
 }
 
 char *
-dkms_layout_originals (const DkmsSettings *settings, const DkmsId *id)
+dkms_layout_originals (const DkmsPlaces *places, const DkmsId *id)
 {
-  return g_build_filename (settings->dkms_tree, id->module, "original_module", id->kernel, id->arch, NULL);
+  return g_build_filename (places->dkms_tree, id->module, "original_module", id->kernel, id->arch, NULL);
 }
 
 char *
-dkms_layout_logs (const DkmsSettings *settings, const DkmsId *id)
+dkms_layout_logs (const DkmsPlaces *places, const DkmsId *id)
 {
-  return g_build_filename (settings->dkms_tree, ".dkms", "logs", id->module, id->version, id->kernel, id->arch, NULL);
+  return g_build_filename (places->dkms_tree, ".dkms", "logs", id->module, id->version, id->kernel, id->arch, NULL);
 }
 
 char *
-dkms_layout_failed_log (const DkmsSettings *settings, const DkmsId *id)
+dkms_layout_failed_log (const DkmsPlaces *places, const DkmsId *id)
 {
-  g_autofree char *dir = dkms_layout_logs (settings, id);
+  g_autofree char *dir = dkms_layout_logs (places, id);
 
   return g_build_filename (dir, "make.log", NULL);
 }
 
 char *
-dkms_layout_own (const DkmsSettings *settings, const char *name, const char *in)
+dkms_layout_own (const DkmsPlaces *places, const char *name, const char *in)
 {
-  return g_build_filename (settings->dkms_tree, ".dkms", name, in, NULL);
+  return g_build_filename (places->dkms_tree, ".dkms", name, in, NULL);
 }
 
 char *
-dkms_layout_post_log (const DkmsSettings *settings)
+dkms_layout_post_log (const DkmsPlaces *places)
 {
-  return g_build_filename (settings->dkms_tree, "post_transaction.log", NULL);
+  return g_build_filename (places->dkms_tree, "post_transaction.log", NULL);
 }

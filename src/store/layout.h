@@ -16,29 +16,29 @@
  * build that failed */
 #pragma once
 
-#include "conf/settings.h"
+#include "conf/places.h"
 #include "model/id.h"
 
 /** Returns: (transfer full): <m> */
-char *dkms_layout_module (const DkmsSettings *settings, const DkmsId *id);
+char *dkms_layout_module (const DkmsPlaces *places, const DkmsId *id);
 /** Returns: (transfer full): <m>/<v>, or @name (nullable) in it */
-char *dkms_layout_version (const DkmsSettings *settings, const DkmsId *id, const char *name);
+char *dkms_layout_version (const DkmsPlaces *places, const DkmsId *id, const char *name);
 /** Returns: (transfer full): <m>/<v>/source, or @name (nullable) in it */
-char *dkms_layout_source (const DkmsSettings *settings, const DkmsId *id, const char *name);
+char *dkms_layout_source (const DkmsPlaces *places, const DkmsId *id, const char *name);
 /** Returns: (transfer full): <source_tree>/<m>-<v>, where the source of a version lies, or is to lie */
-char *dkms_layout_unpacked (const DkmsSettings *settings, const DkmsId *id);
+char *dkms_layout_unpacked (const DkmsPlaces *places, const DkmsId *id);
 /** Returns: (transfer full): <m>/<v>/<k>/<a>, or @name (nullable) in it, such as "log/make.log" */
-char *dkms_layout_build (const DkmsSettings *settings, const DkmsId *id, const char *name);
+char *dkms_layout_build (const DkmsPlaces *places, const DkmsId *id, const char *name);
 /** Returns: (transfer full): the link to the build that is installed */
-char *dkms_layout_link (const DkmsSettings *settings, const DkmsId *id);
+char *dkms_layout_link (const DkmsPlaces *places, const DkmsId *id);
 /** Returns: (transfer full): the directory of the kernel's modules that a build replaced */
-char *dkms_layout_originals (const DkmsSettings *settings, const DkmsId *id);
+char *dkms_layout_originals (const DkmsPlaces *places, const DkmsId *id);
 /** Returns: (transfer full): where logs of failed builds are kept: of the build that @id names, or all of a version */
-char *dkms_layout_logs (const DkmsSettings *settings, const DkmsId *id);
+char *dkms_layout_logs (const DkmsPlaces *places, const DkmsId *id);
 /** Returns: (transfer full): the log of the build that failed last */
-char *dkms_layout_failed_log (const DkmsSettings *settings, const DkmsId *id);
+char *dkms_layout_failed_log (const DkmsPlaces *places, const DkmsId *id);
 /** Returns: (transfer full): @name in the tree's own directory .dkms, such as "journal"; @in: (nullable): a file in it
  */
-char *dkms_layout_own (const DkmsSettings *settings, const char *name, const char *in);
+char *dkms_layout_own (const DkmsPlaces *places, const char *name, const char *in);
 /** Returns: (transfer full): the file that logs what post_transaction commands print */
-char *dkms_layout_post_log (const DkmsSettings *settings);
+char *dkms_layout_post_log (const DkmsPlaces *places);

@@ -95,7 +95,7 @@ lists (const char *text, const char *name)
 }
 
 int
-dkms_loan_borrow (const DkmsSettings *settings, const char *name)
+dkms_loan_borrow (const DkmsPlaces *places, const char *name)
 {
   const char *loan = g_getenv ("DKMS_LOAN");
   g_autofree char *id = NULL;
@@ -107,10 +107,10 @@ dkms_loan_borrow (const DkmsSettings *settings, const char *name)
   if (loan == NULL || !is_loan_name (loan))
     return -1;
   id = g_strndup (loan, 8);
-  path = dkms_layout_own (settings, "work", loan);
-  fd = dkms_root_openat (settings->root, path, O_RDONLY | O_NOFOLLOW, 0);
+  path = dkms_layout_own (places, "work", loan);
+  fd = dkms_root_openat (places->root, path, O_RDONLY | O_NOFOLLOW, 0);
   text = fd >= 0 ? dkms_read_fd (fd, path, 1 << 16, NULL, NULL) : NULL;
-  if (text == NULL || !lists (text, name) || !dkms_work_alive (settings, id))
+  if (text == NULL || !lists (text, name) || !dkms_work_alive (places, id))
     return -1;
   /* The lender may be about to take it back, or have done so. */
   if (flock (fd, LOCK_SH | LOCK_NB) < 0 || fstat (fd, &st) < 0 || st.st_nlink == 0)

@@ -15,7 +15,7 @@
  *   run that is called by a script waits for nobody for long. */
 #pragma once
 
-#include "conf/settings.h"
+#include "conf/places.h"
 #include "store/work.h"
 
 typedef struct DkmsLoan DkmsLoan;
@@ -34,4 +34,4 @@ const char *dkms_loan_name (const DkmsLoan *self);
 void dkms_loan_close (DkmsLoan *self);
 
 /** Returns: a descriptor that is to be unlocked and closed when the lock @name is not needed any more; -1: not lent */
-int dkms_loan_borrow (const DkmsSettings *settings, const char *name);
+int dkms_loan_borrow (const DkmsPlaces *places, const char *name);

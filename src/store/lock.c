@@ -293,8 +293,7 @@ wait_for (const DkmsLock *self, DkmsUi *ui, const char *name, int how, GError **
 
 /* Takes the lock. Returns: 1 taken or borrowed, 0 busy, -1 with an error */
 static int
-take (DkmsLock *self, const DkmsSettings *settings, DkmsUi *ui, const char *name, int how, gboolean wait,
-      GError **error)
+take (DkmsLock *self, const DkmsPlaces *places, DkmsUi *ui, const char *name, int how, gboolean wait, GError **error)
 {
   static gint64 busy_since; /* for those who try again and again; 0: they had what they wanted last */
   gboolean of_module = strchr (name, '/') != NULL, waits_for_us;
@@ -303,7 +302,7 @@ take (DkmsLock *self, const DkmsSettings *settings, DkmsUi *ui, const char *name
     return busy_since = 0, 1;
   if (errno != EWOULDBLOCK)
     return dkms_fail_lock (self->root, self->path, error), -1;
-  if (of_module && (self->loan = dkms_loan_borrow (settings, name)) >= 0)
+  if (of_module && (self->loan = dkms_loan_borrow (places, name)) >= 0)
     return 1;
   if (busy_since == 0)
     busy_since = g_get_monotonic_time ();
@@ -327,25 +326,24 @@ delete_lock (const DkmsLock *self)
   return dir_fd >= 0 && unlinkat (dir_fd, name, 0) == 0;
 }
 
-static DkmsLock *lock_take (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean exclusive,
-                            gboolean wait, GError **error);
+static DkmsLock *lock_take (const DkmsPlaces *places, DkmsUi *ui, const char *name, gboolean exclusive, gboolean wait,
+                            GError **error);
 
 /* The lock was borrowed. Returns: FALSE when it is another borrower's turn, or with an error */
 static gboolean
-take_turn (DkmsLock *self, const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean exclusive,
-           gboolean wait, GError **error)
+take_turn (DkmsLock *self, const DkmsPlaces *places, DkmsUi *ui, const char *name, gboolean exclusive, gboolean wait,
+           GError **error)
 {
   (void)close (dkms_fd_steal (&self->fd));
   if (!exclusive || !g_str_has_prefix (name, "locks/module/"))
     return TRUE;
   g_autofree char *turn = g_strconcat ("locks/loan/", subject_of (name), NULL);
-  self->turn = lock_take (settings, ui, turn, TRUE, wait, error);
+  self->turn = lock_take (places, ui, turn, TRUE, wait, error);
   return self->turn != NULL;
 }
 
 static DkmsLock *
-lock_take (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean exclusive, gboolean wait,
-           GError **error)
+lock_take (const DkmsPlaces *places, DkmsUi *ui, const char *name, gboolean exclusive, gboolean wait, GError **error)
 {
   gboolean of_module = strchr (name, '/') != NULL;
   DkmsLock *self = g_new0 (DkmsLock, 1);
@@ -353,19 +351,19 @@ lock_take (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean 
   struct stat st;
 
   self->fd = self->loan = -1;
-  self->root = settings->root;
-  self->path = dkms_layout_own (settings, name, NULL);
+  self->root = places->root;
+  self->path = dkms_layout_own (places, name, NULL);
   self->goes = exclusive && of_module;
   for (;;)
     {
       if (!open_lock (self, of_module, error))
         break;
-      taken = take (self, settings, ui, name, exclusive ? LOCK_EX : LOCK_SH, wait, error);
+      taken = take (self, places, ui, name, exclusive ? LOCK_EX : LOCK_SH, wait, error);
       if (taken <= 0)
         break;
       if (self->loan >= 0)
         {
-          if (take_turn (self, settings, ui, name, exclusive, wait, error))
+          if (take_turn (self, places, ui, name, exclusive, wait, error))
             return self;
           break;
         }
@@ -387,28 +385,28 @@ lock_take (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean 
 }
 
 DkmsLock *
-dkms_lock_take (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean exclusive, GError **error)
+dkms_lock_take (const DkmsPlaces *places, DkmsUi *ui, const char *name, gboolean exclusive, GError **error)
 {
-  return lock_take (settings, ui, name, exclusive, TRUE, error);
+  return lock_take (places, ui, name, exclusive, TRUE, error);
 }
 
 DkmsLock *
-dkms_lock_try (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean exclusive, GError **error)
+dkms_lock_try (const DkmsPlaces *places, DkmsUi *ui, const char *name, gboolean exclusive, GError **error)
 {
-  return lock_take (settings, ui, name, exclusive, FALSE, error);
+  return lock_take (places, ui, name, exclusive, FALSE, error);
 }
 
 gboolean
-dkms_lock_prepare (const DkmsSettings *settings, GError **error)
+dkms_lock_prepare (const DkmsPlaces *places, GError **error)
 {
-  g_autofree char *path = dkms_layout_own (settings, "locks", NULL);
-  g_auto (DkmsFd) dir = dkms_root_open_dir (settings->root, path, TRUE, error);
+  g_autofree char *path = dkms_layout_own (places, "locks", NULL);
+  g_auto (DkmsFd) dir = dkms_root_open_dir (places->root, path, TRUE, error);
   g_autoptr (GError) local = NULL;
 
   if (dir < 0)
     return FALSE;
   /* A file that an earlier version left is replaced, so that nobody replaces it while it is hidden. */
-  dkms_lock_release (dkms_lock_try (settings, NULL, "lock", TRUE, &local));
+  dkms_lock_release (dkms_lock_try (places, NULL, "lock", TRUE, &local));
   if (local != NULL)
     g_propagate_error (error, g_steal_pointer (&local));
   return local == NULL;
@@ -416,34 +414,34 @@ dkms_lock_prepare (const DkmsSettings *settings, GError **error)
 
 /* For those who cannot open the lock. */
 static pid_t
-find_holder_by_name (const DkmsSettings *settings, const char *name)
+find_holder_by_name (const DkmsPlaces *places, const char *name)
 {
-  g_autofree char *path = dkms_layout_own (settings, name, NULL);
+  g_autofree char *path = dkms_layout_own (places, name, NULL);
   gboolean waits_for_us;
   struct stat st;
 
-  return dkms_root_stat (settings->root, path, &st) == 0 ? find_holder (&st, &waits_for_us) : 0;
+  return dkms_root_stat (places->root, path, &st) == 0 ? find_holder (&st, &waits_for_us) : 0;
 }
 
 gboolean
-dkms_lock_is_held (const DkmsSettings *settings, const char *name)
+dkms_lock_is_held (const DkmsPlaces *places, const char *name)
 {
-  g_autofree char *path = dkms_layout_own (settings, name, NULL);
+  g_autofree char *path = dkms_layout_own (places, name, NULL);
   guint mark = dkms_unread_mark ();
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, path, DKMS_READ_FLAGS | O_NOFOLLOW, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (places->root, path, DKMS_READ_FLAGS | O_NOFOLLOW, 0);
 
   if (fd >= 0)
     return flock (fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
   if (errno != EACCES)
     return FALSE;
   dkms_unread_drop (mark); /* nothing is to be read in it */
-  return find_holder_by_name (settings, name) > 0;
+  return find_holder_by_name (places, name) > 0;
 }
 
 void
-dkms_lock_say_holder (const DkmsSettings *settings, DkmsUi *ui, const char *name)
+dkms_lock_say_holder (const DkmsPlaces *places, DkmsUi *ui, const char *name)
 {
-  say_whom (find_holder_by_name (settings, name), ui, name);
+  say_whom (find_holder_by_name (places, name), ui, name);
 }
 
 void

@@ -18,7 +18,7 @@
  * its name. Commands that only read take no lock (dkms_reading_begin() in store/reading.h). */
 #pragma once
 
-#include "conf/settings.h"
+#include "conf/places.h"
 #include "ui/ui.h"
 
 typedef struct DkmsLock DkmsLock;
@@ -34,19 +34,19 @@ typedef struct DkmsLock DkmsLock;
  *
  * Returns: (transfer full) (nullable): NULL with an error
  */
-DkmsLock *dkms_lock_take (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean exclusive,
+DkmsLock *dkms_lock_take (const DkmsPlaces *places, DkmsUi *ui, const char *name, gboolean exclusive,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** As dkms_lock_take(), but does not wait. Returns: (transfer full) (nullable): NULL without an error when it is held
  */
-DkmsLock *dkms_lock_try (const DkmsSettings *settings, DkmsUi *ui, const char *name, gboolean exclusive,
+DkmsLock *dkms_lock_try (const DkmsPlaces *places, DkmsUi *ui, const char *name, gboolean exclusive,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Creates what dkms_sandbox_wrap() hides from builds and recipes: only what exists can be hidden. */
-gboolean dkms_lock_prepare (const DkmsSettings *settings, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean dkms_lock_prepare (const DkmsPlaces *places, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Returns: whether a process holds the lock @name; a user who cannot open it asks the kernel's list of locks */
-gboolean dkms_lock_is_held (const DkmsSettings *settings, const char *name);
+gboolean dkms_lock_is_held (const DkmsPlaces *places, const char *name);
 /** Says which process holds the lock @name, for which somebody waits who cannot take it. */
-void dkms_lock_say_holder (const DkmsSettings *settings, DkmsUi *ui, const char *name);
+void dkms_lock_say_holder (const DkmsPlaces *places, DkmsUi *ui, const char *name);
 /** Fails with errno, which a lock on @path (inside @root) met; a file system without locks is named as such. */
 gboolean dkms_fail_lock (const DkmsRoot *root, const char *path, GError **error);
 /** Returns: (transfer full): name of the lock of @module, or, with @kernel and @arch, of its build for them */

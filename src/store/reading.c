@@ -33,12 +33,12 @@ dkms_sequence_raise (int fd, GError **error)
 }
 
 int
-dkms_sequence_open (const DkmsSettings *settings, GError **error)
+dkms_sequence_open (const DkmsPlaces *places, GError **error)
 {
-  g_autofree char *path = dkms_layout_own (settings, NULL, NULL);
-  g_autofree char *shown_dir = dkms_root_host_path (settings->root, path);
+  g_autofree char *path = dkms_layout_own (places, NULL, NULL);
+  g_autofree char *shown_dir = dkms_root_host_path (places->root, path);
   g_autofree char *shown = g_build_filename (shown_dir, "sequence", NULL);
-  g_auto (DkmsFd) dir = dkms_root_open_dir (settings->root, path, TRUE, error);
+  g_auto (DkmsFd) dir = dkms_root_open_dir (places->root, path, TRUE, error);
   g_auto (DkmsFd) fd = -1;
   struct stat st;
 
@@ -59,11 +59,11 @@ dkms_sequence_open (const DkmsSettings *settings, GError **error)
 static void
 read_sequence (DkmsReading *self, char *number, gsize size)
 {
-  g_autofree char *path = self->sequence < 0 ? dkms_layout_own (self->settings, "sequence", NULL) : NULL;
+  g_autofree char *path = self->sequence < 0 ? dkms_layout_own (self->places, "sequence", NULL) : NULL;
   ssize_t n;
 
   if (path != NULL)
-    self->sequence = dkms_root_openat (self->settings->root, path, DKMS_READ_FLAGS, 0);
+    self->sequence = dkms_root_openat (self->places->root, path, DKMS_READ_FLAGS, 0);
   n = self->sequence >= 0 ? pread (self->sequence, number, size - 1, 0) : 0;
   if (n < 0)
     dkms_unread_note (self->sequence, "", errno);
@@ -73,9 +73,9 @@ read_sequence (DkmsReading *self, char *number, gsize size)
 /* Whether a live run is making changes. @pending: (out): a dead one left some: its journal was there before and after
  * nobody held the lock */
 static gboolean
-is_changing (const DkmsSettings *settings, gboolean *pending)
+is_changing (const DkmsPlaces *places, gboolean *pending)
 {
-  g_auto (DkmsFd) journal = dkms_journal_open (settings, FALSE, NULL);
+  g_auto (DkmsFd) journal = dkms_journal_open (places, FALSE, NULL);
   g_autoptr (GPtrArray) names = journal >= 0 ? dkms_journal_list (journal, NULL) : NULL;
   gboolean changes = FALSE;
 
@@ -84,7 +84,7 @@ is_changing (const DkmsSettings *settings, gboolean *pending)
     return FALSE;
   for (guint i = 0; i < names->len; i++)
     changes |= dkms_journal_may_list_changes (journal, names->pdata[i]);
-  if (dkms_lock_is_held (settings, "lock"))
+  if (dkms_lock_is_held (places, "lock"))
     return changes;
   for (guint i = 0; i < names->len; i++)
     *pending |= dkms_is_file_at (journal, names->pdata[i]);
@@ -92,23 +92,23 @@ is_changing (const DkmsSettings *settings, gboolean *pending)
 }
 
 void
-dkms_reading_begin (DkmsReading *self, const DkmsSettings *settings, DkmsUi *ui)
+dkms_reading_begin (DkmsReading *self, const DkmsPlaces *places, DkmsUi *ui)
 {
   guint mark = dkms_unread_mark ();
   gint64 since = g_get_monotonic_time ();
   gboolean told = FALSE;
 
-  self->settings = settings;
+  self->places = places;
   self->sequence = -1;
   for (;;)
     {
       read_sequence (self, self->number, sizeof self->number);
-      if (!is_changing (settings, &self->pending))
+      if (!is_changing (places, &self->pending))
         return;
       dkms_unread_drop (mark); /* what matters of it is read again */
       if (!told && g_get_monotonic_time () - since > (gint64)READING_PATIENCE_S * G_USEC_PER_SEC)
         {
-          dkms_lock_say_holder (settings, ui, "lock");
+          dkms_lock_say_holder (places, ui, "lock");
           told = TRUE;
         }
       g_usleep (READING_RETRY_US);

@@ -9,13 +9,13 @@
  * after a crash is that of a dead run whatever the number says. */
 #pragma once
 
-#include "conf/settings.h"
+#include "conf/places.h"
 #include "ui/ui.h"
 
 /* ---- those who change the tree, with its lock held ---- */
 
 /** Opens the number, and creates it if it is absent. Returns: a descriptor that the caller owns, or -1 with an error */
-int dkms_sequence_open (const DkmsSettings *settings, GError **error);
+int dkms_sequence_open (const DkmsPlaces *places, GError **error);
 /** Raises the number. To be called after the journal that lists the changes was written and before the first of them.
  */
 gboolean dkms_sequence_raise (int fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -23,7 +23,7 @@ gboolean dkms_sequence_raise (int fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /* ---- those who read ---- */
 
 typedef struct {
-  const DkmsSettings *settings;
+  const DkmsPlaces *places;
   int sequence; /* -1: there is none yet */
   char number[24];
   gboolean pending; /* a dead run left a change that is still to be finished or undone */
@@ -35,6 +35,6 @@ typedef struct {
  *
  * Waits until no change is being made, and begins to read. End it with dkms_reading_end().
  */
-void dkms_reading_begin (DkmsReading *self, const DkmsSettings *settings, DkmsUi *ui);
+void dkms_reading_begin (DkmsReading *self, const DkmsPlaces *places, DkmsUi *ui);
 /** Returns: whether what was read since then is a state of the tree that existed; otherwise it must be read again */
 gboolean dkms_reading_end (DkmsReading *self);

@@ -69,10 +69,10 @@ dkms_record_add (DkmsRecord *self, const char *dest_name, const char *dest_locat
 
 /* Returns: (transfer full) (nullable) */
 static json_t *
-read_json (const DkmsSettings *settings, const char *path)
+read_json (const DkmsPlaces *places, const char *path)
 {
   gsize size = 0;
-  g_autofree char *text = dkms_root_read (settings->root, path, 1 << 20, &size, NULL);
+  g_autofree char *text = dkms_root_read (places->root, path, 1 << 20, &size, NULL);
 
   return text != NULL ? json_loadb (text, size, 0, NULL) : NULL;
 }
@@ -157,11 +157,11 @@ record_from_json (json_t *object)
 }
 
 DkmsRecord *
-dkms_record_read (const DkmsSettings *settings, const DkmsId *id)
+dkms_record_read (const DkmsPlaces *places, const DkmsId *id)
 {
-  g_autofree char *path = dkms_layout_build (settings, id, ".record.json");
+  g_autofree char *path = dkms_layout_build (places, id, ".record.json");
 
-  return record_from_json (read_json (settings, path));
+  return record_from_json (read_json (places, path));
 }
 
 DkmsRecord *
@@ -206,10 +206,10 @@ dkms_record_write (const DkmsRecord *self, int build_dir_fd, int via_fd, GError 
 }
 
 DkmsRecipe *
-dkms_record_recipe (const DkmsSettings *settings, const DkmsId *id)
+dkms_record_recipe (const DkmsPlaces *places, const DkmsId *id)
 {
-  g_autofree char *path = dkms_layout_build (settings, id, ".recipe.json");
-  json_t *object = read_json (settings, path);
+  g_autofree char *path = dkms_layout_build (places, id, ".recipe.json");
+  json_t *object = read_json (places, path);
   DkmsRecipe *recipe = dkms_recipe_from_json (path, object, NULL);
 
   json_decref (object);

@@ -7,8 +7,8 @@
  *   .recipe.json   the recipe it was built with, directive -> array, so that it can be taken away without its source */
 #pragma once
 
+#include "conf/places.h"
 #include "conf/recipe.h"
-#include "conf/settings.h"
 #include "model/id.h"
 
 typedef struct {
@@ -37,7 +37,7 @@ DkmsRecordModule *dkms_record_add (DkmsRecord *self, const char *dest_name, cons
 DkmsRecordModule *dkms_record_find (const DkmsRecord *self, const char *dest_name);
 /** Returns: (transfer full) (nullable): NULL when the build has none, as those of the reference, or one that names
  * files outside of the directories for modules */
-DkmsRecord *dkms_record_read (const DkmsSettings *settings, const DkmsId *id);
+DkmsRecord *dkms_record_read (const DkmsPlaces *places, const DkmsId *id);
 /** As dkms_record_read(), of the build in the directory @build_dir_fd. */
 DkmsRecord *dkms_record_read_at (int build_dir_fd);
 /**
@@ -50,6 +50,6 @@ gboolean dkms_record_write (const DkmsRecord *self, int build_dir_fd, int via_fd
 
 /** Returns: (transfer full) (nullable): the recipe of that build, NULL when it has none on record, or one that
  * dkms_recipe_is_valid() refuses */
-DkmsRecipe *dkms_record_recipe (const DkmsSettings *settings, const DkmsId *id);
+DkmsRecipe *dkms_record_recipe (const DkmsPlaces *places, const DkmsId *id);
 gboolean dkms_record_write_recipe (const DkmsRecipe *recipe, int build_dir_fd,
                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;

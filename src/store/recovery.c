@@ -17,10 +17,10 @@
 #include "store/register.h"
 
 static gboolean
-recover_one (const DkmsSettings *settings, DkmsUi *ui, int journal, const char *name, int sequence, GError **error)
+recover_one (const DkmsPlaces *places, DkmsUi *ui, int journal, const char *name, int sequence, GError **error)
 {
-  g_autofree char *inside = dkms_layout_own (settings, "journal", name);
-  g_autofree char *path = dkms_root_host_path (settings->root, inside);
+  g_autofree char *inside = dkms_layout_own (places, "journal", name);
+  g_autofree char *path = dkms_root_host_path (places->root, inside);
   g_autoptr (GError) local = NULL;
   g_autofree char *text = NULL;
   struct stat st;
@@ -50,31 +50,31 @@ recover_one (const DkmsSettings *settings, DkmsUi *ui, int journal, const char *
       break;
     case DKMS_JOURNAL_CHANGES:
       ok = dkms_changes_check (json_object_get (object, "ops"), error)
-           && dkms_changes_apply (settings, ui, json_object_get (object, "ops"), sequence, error);
+           && dkms_changes_apply (places, ui, json_object_get (object, "ops"), sequence, error);
       if (ok)
         dkms_ui_note (ui, "Finished a change that an earlier run was interrupted in");
       ok = ok && dkms_journal_drop (journal, name, error);
       break;
     default:
-      ok = dkms_changes_undo (settings, ui, object, error) && dkms_journal_drop (journal, name, error);
+      ok = dkms_changes_undo (places, ui, object, error) && dkms_journal_drop (journal, name, error);
     }
   json_decref (object);
   return ok;
 }
 
 gboolean
-dkms_journal_recover_locked (const DkmsSettings *settings, DkmsUi *ui, int journal, int sequence, GError **error)
+dkms_journal_recover_locked (const DkmsPlaces *places, DkmsUi *ui, int journal, int sequence, GError **error)
 {
   g_autoptr (GPtrArray) names = dkms_journal_list (journal, error);
 
   for (guint i = 0; names != NULL && i < names->len; i++)
-    if (!recover_one (settings, ui, journal, names->pdata[i], sequence, error))
+    if (!recover_one (places, ui, journal, names->pdata[i], sequence, error))
       return FALSE;
   return names != NULL;
 }
 
 static gboolean
-recover (const DkmsSettings *settings, DkmsUi *ui, gboolean wait, GError **error)
+recover (const DkmsPlaces *places, DkmsUi *ui, gboolean wait, GError **error)
 {
   g_autoptr (GError) local = NULL;
   g_auto (DkmsFd) journal = -1;
@@ -82,33 +82,33 @@ recover (const DkmsSettings *settings, DkmsUi *ui, gboolean wait, GError **error
   g_autoptr (GPtrArray) names = NULL;
   g_autoptr (DkmsLock) lock = NULL;
 
-  if (!dkms_tree_check_trusted (settings, error))
+  if (!dkms_tree_check_trusted (places, error))
     return FALSE;
-  journal = dkms_journal_open (settings, FALSE, &local);
+  journal = dkms_journal_open (places, FALSE, &local);
   if (journal < 0 && dkms_is_absent (errno))
     return TRUE;
   names = journal >= 0 ? dkms_journal_list (journal, &local) : NULL;
   if (names != NULL && names->len == 0)
     return TRUE;
   if (local == NULL)
-    lock = wait ? dkms_lock_take (settings, ui, "lock", TRUE, &local)
-                : dkms_lock_try (settings, NULL, "lock", TRUE, &local);
+    lock
+        = wait ? dkms_lock_take (places, ui, "lock", TRUE, &local) : dkms_lock_try (places, NULL, "lock", TRUE, &local);
   if (local != NULL)
     return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
   if (lock == NULL)
     return TRUE; /* its holder does it */
-  sequence = dkms_sequence_open (settings, error);
-  return sequence >= 0 && dkms_journal_recover_locked (settings, ui, journal, sequence, error);
+  sequence = dkms_sequence_open (places, error);
+  return sequence >= 0 && dkms_journal_recover_locked (places, ui, journal, sequence, error);
 }
 
 gboolean
-dkms_journal_recover (const DkmsSettings *settings, DkmsUi *ui, GError **error)
+dkms_journal_recover (const DkmsPlaces *places, DkmsUi *ui, GError **error)
 {
-  return recover (settings, ui, TRUE, error);
+  return recover (places, ui, TRUE, error);
 }
 
 gboolean
-dkms_journal_try_recover (const DkmsSettings *settings, DkmsUi *ui, GError **error)
+dkms_journal_try_recover (const DkmsPlaces *places, DkmsUi *ui, GError **error)
 {
-  return recover (settings, ui, FALSE, error);
+  return recover (places, ui, FALSE, error);
 }

@@ -66,12 +66,12 @@ dkms_tree_check_new (const char *module, const char *version, GError **error)
 }
 
 static gboolean
-fail_trust (const DkmsSettings *settings, const char *path, const struct stat *st, GError **error)
+fail_trust (const DkmsPlaces *places, const char *path, const struct stat *st, GError **error)
 {
   const struct passwd *user = getpwuid (st->st_uid);
   gboolean foreign = st->st_uid != 0 && st->st_uid != geteuid ();
-  g_autofree char *tree = dkms_root_host_path (settings->root, settings->dkms_tree);
-  g_autofree char *shown = dkms_root_host_path (settings->root, path);
+  g_autofree char *tree = dkms_root_host_path (places->root, places->dkms_tree);
+  g_autofree char *shown = dkms_root_host_path (places->root, path);
   g_autofree char *owner = user != NULL ? g_strdup (user->pw_name) : g_strdup_printf ("uid %u", st->st_uid);
   g_autofree char *advice = foreign ? g_strdup_printf ("Name a tree of your own with --dkmstree ('mktemp -d' makes a "
                                                        "directory for it), or, if you trust all that is in this one, "
@@ -87,17 +87,17 @@ fail_trust (const DkmsSettings *settings, const char *path, const struct stat *s
 }
 
 gboolean
-dkms_tree_check_trusted (const DkmsSettings *settings, GError **error)
+dkms_tree_check_trusted (const DkmsPlaces *places, GError **error)
 {
   static const char *const dirs[] = { "", ".dkms", ".dkms/journal", ".dkms/work", ".dkms/depmod", ".dkms/locks" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (dirs); i++)
     {
-      g_autofree char *path = g_build_filename (settings->dkms_tree, dirs[i], NULL);
-      g_autofree char *shown = dkms_root_host_path (settings->root, path);
+      g_autofree char *path = g_build_filename (places->dkms_tree, dirs[i], NULL);
+      g_autofree char *shown = dkms_root_host_path (places->root, path);
       struct stat st;
 
-      if (dkms_root_stat (settings->root, path, &st) < 0)
+      if (dkms_root_stat (places->root, path, &st) < 0)
         {
           if (errno == ENOENT || errno == ENOTDIR)
             continue;
@@ -105,51 +105,51 @@ dkms_tree_check_trusted (const DkmsSettings *settings, GError **error)
         }
       if ((st.st_uid != 0 && st.st_uid != geteuid ()) || (st.st_mode & 0002) != 0
           || ((st.st_mode & 0020) != 0 && st.st_gid != 0 && st.st_gid != getegid ()))
-        return fail_trust (settings, path, &st, error);
+        return fail_trust (places, path, &st, error);
     }
   return TRUE;
 }
 
 gboolean
-dkms_tree_check_writable (const DkmsSettings *settings, GError **error)
+dkms_tree_check_writable (const DkmsPlaces *places, GError **error)
 {
   g_autoptr (GError) local = NULL;
-  g_auto (DkmsFd) fd = dkms_root_open_dir (settings->root, settings->dkms_tree, TRUE, &local);
-  g_autofree char *shown = dkms_root_host_path (settings->root, settings->dkms_tree);
+  g_auto (DkmsFd) fd = dkms_root_open_dir (places->root, places->dkms_tree, TRUE, &local);
+  g_autofree char *shown = dkms_root_host_path (places->root, places->dkms_tree);
 
   if (fd >= 0 && faccessat (fd, ".", W_OK, AT_EACCESS) == 0)
-    return dkms_tree_check_trusted (settings, error);
+    return dkms_tree_check_trusted (places, error);
   return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, shown,
                     "Run it as root, or choose a tree that you may write with --dkmstree.",
                     "Cannot write to the tree %s: %s", shown, local != NULL ? local->message : g_strerror (errno));
 }
 
 gboolean
-dkms_tree_stage_source (const DkmsSettings *settings, DkmsTransaction *tx, const DkmsWork *work, const char *host_dir,
-                        const struct stat *seen, const DkmsId *id, GError **error)
+dkms_tree_stage_source (const DkmsPlaces *places, DkmsTransaction *tx, const DkmsWork *work, const DkmsImport *source,
+                        const DkmsId *id, GError **error)
 {
-  g_autofree char *target = dkms_layout_unpacked (settings, id);
+  g_autofree char *target = dkms_layout_unpacked (places, id);
   g_autofree char *name = g_path_get_basename (target);
-  g_autofree char *staged = dkms_work_beside (work, settings->source_tree);
+  g_autofree char *staged = dkms_work_beside (work, places->source_tree);
   g_autofree char *beside = g_path_get_basename (staged);
-  g_auto (DkmsFd) parent = dkms_root_open_dir (settings->root, settings->source_tree, TRUE, error);
-  g_auto (DkmsFd) dir = open (host_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  g_auto (DkmsFd) parent = dkms_root_open_dir (places->root, places->source_tree, TRUE, error);
+  g_auto (DkmsFd) dir = open (source->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   struct stat from, to;
 
   if (parent < 0)
     return FALSE;
   if (dir < 0 || fstat (dir, &from) < 0)
-    return dkms_fail_errno (error, "read the directory", host_dir);
-  if (seen != NULL && (from.st_dev != seen->st_dev || from.st_ino != seen->st_ino))
-    return dkms_fail (error, DKMS_ERROR_IO, host_dir, "Run the command again when nobody changes it.",
-                      "Cannot copy %s: another directory was put in its place", host_dir);
+    return dkms_fail_errno (error, "read the directory", source->dir);
+  if (source->seen != NULL && (from.st_dev != source->seen->st_dev || from.st_ino != source->seen->st_ino))
+    return dkms_fail (error, DKMS_ERROR_IO, source->dir, "Run the command again when nobody changes it.",
+                      "Cannot copy %s: another directory was put in its place", source->dir);
   if (fstatat (parent, name, &to, 0) == 0 && to.st_dev == from.st_dev && to.st_ino == from.st_ino)
     return TRUE;
   /* Without force the copy goes over what is there, as specified: it begins with that. */
-  if ((!settings->force && dkms_is_dir_at (parent, name) && !dkms_copy_tree_at (parent, name, parent, beside, error))
+  if ((!source->overwrite && dkms_is_dir_at (parent, name) && !dkms_copy_tree_at (parent, name, parent, beside, error))
       || !dkms_copy_tree_at (dir, ".", parent, beside, error))
     {
-      g_prefix_error (error, "%s: ", host_dir);
+      g_prefix_error (error, "%s: ", source->dir);
       return FALSE;
     }
   if (syncfs (parent) < 0)
@@ -159,44 +159,44 @@ dkms_tree_stage_source (const DkmsSettings *settings, DkmsTransaction *tx, const
 }
 
 static gboolean
-mark_builds (const DkmsSettings *settings, DkmsTransaction *tx, const DkmsId *id, GError **error)
+mark_builds (const DkmsPlaces *places, DkmsTransaction *tx, const DkmsId *id, GError **error)
 {
-  g_autoptr (DkmsState) state = dkms_state_read (settings, id->module, id->version, error);
+  g_autoptr (DkmsState) state = dkms_state_read (places, id->module, id->version, error);
   const DkmsVersion *v = state != NULL ? dkms_state_find (state, id) : NULL;
 
   for (guint i = 0; v != NULL && i < v->builds->len; i++)
     {
       const DkmsBuild *build = v->builds->pdata[i];
       const DkmsId of_build = dkms_build_id (v, build);
-      g_autofree char *mark = dkms_layout_build (settings, &of_build, DKMS_STALE);
+      g_autofree char *mark = dkms_layout_build (places, &of_build, DKMS_STALE);
       dkms_transaction_write (tx, "The source was replaced after this build.\n", mark);
     }
   return state != NULL;
 }
 
 gboolean
-dkms_tree_import (const DkmsSettings *settings, DkmsUi *ui, const char *host_dir, const struct stat *seen,
-                  const DkmsId *id, gboolean replaces, GError **error)
+dkms_tree_import (const DkmsPlaces *places, DkmsUi *ui, const DkmsImport *source, const DkmsId *id, gboolean replaces,
+                  GError **error)
 {
-  g_autoptr (DkmsWork) work = dkms_work_new (settings, error);
-  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (settings);
+  g_autoptr (DkmsWork) work = dkms_work_new (places, error);
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (places);
 
-  return work != NULL && dkms_tree_stage_source (settings, tx, work, host_dir, seen, id, error)
-         && (!replaces || mark_builds (settings, tx, id, error)) && dkms_transaction_commit (tx, ui, error);
+  return work != NULL && dkms_tree_stage_source (places, tx, work, source, id, error)
+         && (!replaces || mark_builds (places, tx, id, error)) && dkms_transaction_commit (tx, ui, error);
 }
 
 gboolean
-dkms_tree_stage_version (const DkmsSettings *settings, DkmsTransaction *tx, const DkmsWork *work, const DkmsId *id,
+dkms_tree_stage_version (const DkmsPlaces *places, DkmsTransaction *tx, const DkmsWork *work, const DkmsId *id,
                          gboolean stub, GError **error)
 {
-  g_autofree char *dir = dkms_layout_version (settings, id, NULL);
-  g_autofree char *target = dkms_layout_unpacked (settings, id);
+  g_autofree char *dir = dkms_layout_version (places, id, NULL);
+  g_autofree char *target = dkms_layout_unpacked (places, id);
   g_autofree char *made = g_build_filename (work->path, "version", NULL);
   g_autofree char *made_build = g_build_filename (made, "build", NULL);
   g_autofree char *made_link = g_build_filename (made, "source", NULL);
   g_autofree char *build = g_build_filename (dir, "build", NULL);
   g_autofree char *link = g_build_filename (dir, "source", NULL);
-  gboolean there = dkms_root_is_dir (settings->root, dir);
+  gboolean there = dkms_root_is_dir (places->root, dir);
 
   if (!dkms_mkdirs_at (work->fd, "version/build", error))
     return FALSE;
@@ -209,7 +209,7 @@ dkms_tree_stage_version (const DkmsSettings *settings, DkmsTransaction *tx, cons
       dkms_transaction_move (tx, made, dir);
       return TRUE;
     }
-  if (!dkms_root_is_dir (settings->root, build))
+  if (!dkms_root_is_dir (places->root, build))
     dkms_transaction_move (tx, made_build, build);
   if (!stub)
     dkms_transaction_move (tx, made_link, link);
@@ -217,24 +217,24 @@ dkms_tree_stage_version (const DkmsSettings *settings, DkmsTransaction *tx, cons
 }
 
 gboolean
-dkms_tree_register (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id, GError **error)
+dkms_tree_register (const DkmsPlaces *places, DkmsUi *ui, const DkmsId *id, GError **error)
 {
-  g_autofree char *target = dkms_layout_unpacked (settings, id);
-  g_autofree char *conf = dkms_layout_source (settings, id, "dkms.conf");
-  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (settings);
-  g_autoptr (DkmsWork) work = dkms_work_new (settings, error);
+  g_autofree char *target = dkms_layout_unpacked (places, id);
+  g_autofree char *conf = dkms_layout_source (places, id, "dkms.conf");
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (places);
+  g_autoptr (DkmsWork) work = dkms_work_new (places, error);
   /* Builds without sources keep their dkms.conf in the place of the link. */
-  gboolean stub = !dkms_root_is_dir (settings->root, target) && dkms_root_is_file (settings->root, conf);
+  gboolean stub = !dkms_root_is_dir (places->root, target) && dkms_root_is_file (places->root, conf);
 
-  return work != NULL && dkms_tree_stage_version (settings, tx, work, id, stub, error)
+  return work != NULL && dkms_tree_stage_version (places, tx, work, id, stub, error)
          && dkms_transaction_commit (tx, ui, error);
 }
 
 /* Adds what an interrupted build left in <v>/<k>, all that has no module directory, to what goes. */
 static gboolean
-clear_kernel_dir (const DkmsSettings *settings, DkmsTransaction *tx, const char *dir, gboolean *built, GError **error)
+clear_kernel_dir (const DkmsPlaces *places, DkmsTransaction *tx, const char *dir, gboolean *built, GError **error)
 {
-  g_auto (DkmsFd) fd = dkms_root_open_dir (settings->root, dir, FALSE, error);
+  g_auto (DkmsFd) fd = dkms_root_open_dir (places->root, dir, FALSE, error);
   g_autoptr (GPtrArray) arches = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
 
   for (guint i = 0; arches != NULL && i < arches->len; i++)
@@ -253,9 +253,9 @@ clear_kernel_dir (const DkmsSettings *settings, DkmsTransaction *tx, const char 
 
 /* Adds the links kernel-<k>-<a> into that version to what goes: its builds are gone. */
 static void
-drop_links (const DkmsSettings *settings, DkmsTransaction *tx, const char *module_dir, const char *version)
+drop_links (const DkmsPlaces *places, DkmsTransaction *tx, const char *module_dir, const char *version)
 {
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, module_dir, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (places->root, module_dir, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   g_autofree char *prefix = g_strconcat (version, "/", NULL);
 
@@ -271,15 +271,15 @@ drop_links (const DkmsSettings *settings, DkmsTransaction *tx, const char *modul
 }
 
 gboolean
-dkms_tree_unregister (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id, gboolean *gone, GError **error)
+dkms_tree_unregister (const DkmsPlaces *places, DkmsUi *ui, const DkmsId *id, gboolean *gone, GError **error)
 {
   static const char *const surplus[] = { "build", "tarball", "driver_disk", "rpm", "deb", "source", NULL };
-  g_autofree char *dir = dkms_layout_version (settings, id, NULL);
-  g_autofree char *logs = dkms_layout_logs (settings, id);
+  g_autofree char *dir = dkms_layout_version (places, id, NULL);
+  g_autofree char *logs = dkms_layout_logs (places, id);
   g_autofree char *logs_dir = g_path_get_dirname (logs);
   g_autofree char *logs_stop = g_path_get_dirname (logs_dir);
-  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (settings);
-  g_auto (DkmsFd) fd = dkms_root_open_dir (settings->root, dir, FALSE, error);
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (places);
+  g_auto (DkmsFd) fd = dkms_root_open_dir (places->root, dir, FALSE, error);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
   gboolean built = FALSE;
 
@@ -292,18 +292,18 @@ dkms_tree_unregister (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id
 
       if (g_strv_contains (surplus, names->pdata[i]) || !dkms_is_dir_at (fd, names->pdata[i]))
         continue;
-      if (!clear_kernel_dir (settings, tx, path, &built, error))
+      if (!clear_kernel_dir (places, tx, path, &built, error))
         return FALSE;
       dkms_transaction_prune (tx, path, dir);
     }
   if (!built)
     {
       g_autofree char *module_dir = g_path_get_dirname (dir);
-      drop_links (settings, tx, module_dir, id->version);
+      drop_links (places, tx, module_dir, id->version);
       dkms_transaction_discard (tx, dir);
-      if (dkms_root_is_dir (settings->root, logs))
+      if (dkms_root_is_dir (places->root, logs))
         dkms_transaction_discard (tx, logs);
-      dkms_transaction_prune (tx, module_dir, settings->dkms_tree);
+      dkms_transaction_prune (tx, module_dir, places->dkms_tree);
       dkms_transaction_prune (tx, logs_dir, logs_stop);
     }
   if (!dkms_transaction_commit (tx, ui, error))
@@ -313,13 +313,13 @@ dkms_tree_unregister (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id
 }
 
 gboolean
-dkms_tree_drop_build (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id, GError **error)
+dkms_tree_drop_build (const DkmsPlaces *places, DkmsUi *ui, const DkmsId *id, GError **error)
 {
-  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (settings);
-  g_autofree char *dir = dkms_layout_version (settings, id, NULL);
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (places);
+  g_autofree char *dir = dkms_layout_version (places, id, NULL);
   g_autofree char *kernel_dir = g_build_filename (dir, id->kernel, NULL);
   g_autofree char *base = g_build_filename (kernel_dir, id->arch, NULL);
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (places->root, dir, O_RDONLY | O_DIRECTORY, 0);
 
   /* Of a kernel's directory that is a link only the link is ours. */
   if (fd >= 0 && dkms_is_link_at (fd, id->kernel))

@@ -3,7 +3,7 @@
  * deleting what is no longer wanted, each of them one transaction. */
 #pragma once
 
-#include "conf/settings.h"
+#include "conf/places.h"
 #include "model/id.h"
 #include "store/transaction.h"
 #include "store/work.h"
@@ -23,43 +23,48 @@ gboolean dkms_tree_is_kernel_name (const char *name);
 /** Fails with DKMS_ERROR_BAD_NAME if nothing can be built for a kernel of that name. */
 gboolean dkms_tree_check_kernel (const char *kernel, GError **error);
 /** Fails with DKMS_ERROR_NO_PRIVILEGE if the tree cannot be written; creates it when absent. */
-gboolean dkms_tree_check_writable (const DkmsSettings *settings, GError **error);
+gboolean dkms_tree_check_writable (const DkmsPlaces *places, GError **error);
 
 /**
  * Fails with DKMS_ERROR_NO_PRIVILEGE if somebody else than the caller and root may write to the tree or to .dkms in it:
  * what the journal there lists is done with the caller's rights.
  */
-gboolean dkms_tree_check_trusted (const DkmsSettings *settings, GError **error);
+gboolean dkms_tree_check_trusted (const DkmsPlaces *places, GError **error);
+
+/* A source that is to be copied to <source_tree>/<m>-<v>, unless it is that already. */
+typedef struct {
+  const char *dir;         /* a directory of the host */
+  const struct stat *seen; /* (nullable): as it was when its recipe was read; another directory in its place is an error
+                            */
+  gboolean overwrite;      /* what is there goes; otherwise the copy goes over it, as specified */
+} DkmsImport;
 
 /**
  * dkms_tree_import:
- * @seen: (nullable): @host_dir as it was when its recipe was read; another directory in its place is an error
  * @replaces: another source is registered under that name: its builds are marked as stale in the same transaction
  *
- * Copies a source tree of the host to <source_tree>/<m>-<v>, unless it is that already.
+ * Copies @source into the source tree.
  */
-gboolean dkms_tree_import (const DkmsSettings *settings, DkmsUi *ui, const char *host_dir, const struct stat *seen,
-                           const DkmsId *id, gboolean replaces, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean dkms_tree_import (const DkmsPlaces *places, DkmsUi *ui, const DkmsImport *source, const DkmsId *id,
+                           gboolean replaces, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** Makes <m>/<v> with its source link (docs/interface/tree.md §7, add). */
-gboolean dkms_tree_register (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id,
+gboolean dkms_tree_register (const DkmsPlaces *places, DkmsUi *ui, const DkmsId *id,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Deletes <m>/<v> if nothing is left in it that counts, then <m> if empty. @gone tells. */
-gboolean dkms_tree_unregister (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id, gboolean *gone,
+gboolean dkms_tree_unregister (const DkmsPlaces *places, DkmsUi *ui, const DkmsId *id, gboolean *gone,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Deletes a build: <m>/<v>/<k>/<a>, and <k> when that was its last. */
-gboolean dkms_tree_drop_build (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id,
+gboolean dkms_tree_drop_build (const DkmsPlaces *places, DkmsUi *ui, const DkmsId *id,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* ---- the parts of dkms_tree_import() and dkms_tree_register(), for transactions that do more ---- */
 
-/** Copies a source tree of the host beside its place; the transaction puts it there. @seen: as for dkms_tree_import()
- */
-gboolean dkms_tree_stage_source (const DkmsSettings *settings, DkmsTransaction *tx, const DkmsWork *work,
-                                 const char *host_dir, const struct stat *seen, const DkmsId *id,
-                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Copies @source beside its place; the transaction puts it there. */
+gboolean dkms_tree_stage_source (const DkmsPlaces *places, DkmsTransaction *tx, const DkmsWork *work,
+                                 const DkmsImport *source, const DkmsId *id, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Makes what registers <m>/<v> in the directory "version" of @work; if the version is not there yet, that directory as
  * a whole becomes it, with what the caller has put there. @stub: it keeps its own dkms.conf in the place of the link.
  */
-gboolean dkms_tree_stage_version (const DkmsSettings *settings, DkmsTransaction *tx, const DkmsWork *work,
-                                  const DkmsId *id, gboolean stub, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean dkms_tree_stage_version (const DkmsPlaces *places, DkmsTransaction *tx, const DkmsWork *work, const DkmsId *id,
+                                  gboolean stub, GError **error) G_GNUC_WARN_UNUSED_RESULT;

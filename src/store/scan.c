@@ -38,14 +38,14 @@ is_active (int module_fd, const DkmsVersion *v, const char *kernel, const char *
 /* Opens a directory of the tree, which the admin may have moved elsewhere and linked; links are followed inside the
  * root. Returns: a descriptor that the caller owns, -1 when it is no directory, or cannot be read, which is noted */
 static int
-open_dir (const DkmsSettings *settings, int parent, const char *name, const char *path)
+open_dir (const DkmsPlaces *places, int parent, const char *name, const char *path)
 {
   int fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
   if (fd < 0 && !dkms_is_absent (errno))
     dkms_unread_note (parent, name, errno);
   else if (fd < 0 && dkms_is_link_at (parent, name))
-    fd = dkms_root_openat (settings->root, path, O_RDONLY | O_DIRECTORY, 0);
+    fd = dkms_root_openat (places->root, path, O_RDONLY | O_DIRECTORY, 0);
   return fd;
 }
 
@@ -78,16 +78,16 @@ read_build (int module_fd, int kernel_fd, DkmsVersion *v, const char *kernel, co
 }
 
 static void
-read_builds (const DkmsSettings *settings, int module_fd, int version_fd, DkmsVersion *v)
+read_builds (const DkmsPlaces *places, int module_fd, int version_fd, DkmsVersion *v)
 {
   g_autoptr (GPtrArray) kernels = dkms_list_dir_at (version_fd, ".", NULL);
 
   for (guint k = 0; kernels != NULL && k < kernels->len; k++)
     {
       const char *kernel = kernels->pdata[k];
-      g_autofree char *path = dkms_layout_version (settings, &(DkmsId){ v->module, v->version, NULL, NULL }, kernel);
-      g_auto (DkmsFd) fd = dkms_tree_is_kernel_name (kernel) ? open_dir (settings, version_fd, kernel, path)
-                                                             : -1; /* -1: a file, say */
+      g_autofree char *path = dkms_layout_version (places, &(DkmsId){ v->module, v->version, NULL, NULL }, kernel);
+      g_auto (DkmsFd) fd
+          = dkms_tree_is_kernel_name (kernel) ? open_dir (places, version_fd, kernel, path) : -1; /* -1: a file, say */
       g_autoptr (GPtrArray) arches = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
 
       for (guint a = 0; arches != NULL && a < arches->len; a++)
@@ -97,10 +97,10 @@ read_builds (const DkmsSettings *settings, int module_fd, int version_fd, DkmsVe
 }
 
 static void
-read_version (const DkmsSettings *settings, DkmsState *state, int module_fd, const char *module, const char *version)
+read_version (const DkmsPlaces *places, DkmsState *state, int module_fd, const char *module, const char *version)
 {
-  g_autofree char *path = dkms_layout_version (settings, &(DkmsId){ module, version, NULL, NULL }, NULL);
-  g_auto (DkmsFd) fd = open_dir (settings, module_fd, version, path);
+  g_autofree char *path = dkms_layout_version (places, &(DkmsId){ module, version, NULL, NULL }, NULL);
+  g_auto (DkmsFd) fd = open_dir (places, module_fd, version, path);
   g_autofree char *source = g_build_filename (path, "source", NULL);
   DkmsVersion *v;
 
@@ -108,21 +108,21 @@ read_version (const DkmsSettings *settings, DkmsState *state, int module_fd, con
     return; /* a file, or gone meanwhile */
   v = dkms_state_add (state, module, version);
   if (dkms_is_link_at (fd, "source"))
-    v->broken = dkms_root_is_host (settings->root) ? !dkms_is_dir_at (fd, "source")
-                                                   : !dkms_root_is_dir (settings->root, source);
+    v->broken
+        = dkms_root_is_host (places->root) ? !dkms_is_dir_at (fd, "source") : !dkms_root_is_dir (places->root, source);
   else
     v->broken = !dkms_is_file_at (fd, "source/dkms.conf"); /* a stub with its own conf counts as added, Q-44 */
-  read_builds (settings, module_fd, fd, v);
+  read_builds (places, module_fd, fd, v);
 }
 
 /* Adds that version, unless some of it could not be read. */
 static void
-add_version (const DkmsSettings *settings, DkmsState *state, int module_fd, const char *module, const char *version)
+add_version (const DkmsPlaces *places, DkmsState *state, int module_fd, const char *module, const char *version)
 {
   guint mark = dkms_unread_mark (), count = state->versions->len;
   GError *error = NULL;
 
-  read_version (settings, state, module_fd, module, version);
+  read_version (places, state, module_fd, module, version);
   if (dkms_unread_since (mark, TRUE, &error))
     return;
   g_ptr_array_set_size (state->versions, (int)count);
@@ -152,10 +152,10 @@ read_dangling_link (DkmsState *state, int module_fd, const char *module, const c
 }
 
 static void
-read_module (const DkmsSettings *settings, DkmsState *state, int tree_fd, const char *module, const char *version)
+read_module (const DkmsPlaces *places, DkmsState *state, int tree_fd, const char *module, const char *version)
 {
-  g_autofree char *path = dkms_layout_module (settings, &(DkmsId){ module, NULL, NULL, NULL });
-  g_auto (DkmsFd) fd = open_dir (settings, tree_fd, module, path);
+  g_autofree char *path = dkms_layout_module (places, &(DkmsId){ module, NULL, NULL, NULL });
+  g_auto (DkmsFd) fd = open_dir (places, tree_fd, module, path);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   guint first = state->versions->len, links = 0, active = 0;
 
@@ -165,7 +165,7 @@ read_module (const DkmsSettings *settings, DkmsState *state, int tree_fd, const 
       if (is_kernel_link_name (name))
         links++;
       else if (version != NULL ? strcmp (name, version) == 0 : *name != '.' && strcmp (name, "original_module") != 0)
-        add_version (settings, state, fd, module, name);
+        add_version (places, state, fd, module, name);
     }
   for (guint i = first; i < state->versions->len; i++)
     {
@@ -180,20 +180,20 @@ read_module (const DkmsSettings *settings, DkmsState *state, int tree_fd, const 
 }
 
 static void
-add_module (const DkmsSettings *settings, DkmsState *state, int tree_fd, const char *module, const char *version)
+add_module (const DkmsPlaces *places, DkmsState *state, int tree_fd, const char *module, const char *version)
 {
   guint mark = dkms_unread_mark ();
   GError *error = NULL;
 
-  read_module (settings, state, tree_fd, module, version);
+  read_module (places, state, tree_fd, module, version);
   if (!dkms_unread_since (mark, TRUE, &error))
     dkms_state_give_up (state, module, error);
 }
 
 DkmsState *
-dkms_state_read (const DkmsSettings *settings, const char *module, const char *version, GError **error)
+dkms_state_read (const DkmsPlaces *places, const char *module, const char *version, GError **error)
 {
-  g_autoptr (DkmsState) state = dkms_state_read_most (settings, module, version, error);
+  g_autoptr (DkmsState) state = dkms_state_read_most (places, module, version, error);
 
   if (state == NULL || state->unread->len == 0)
     return g_steal_pointer (&state);
@@ -203,11 +203,11 @@ dkms_state_read (const DkmsSettings *settings, const char *module, const char *v
 }
 
 DkmsState *
-dkms_state_read_most (const DkmsSettings *settings, const char *module, const char *version, GError **error)
+dkms_state_read_most (const DkmsPlaces *places, const char *module, const char *version, GError **error)
 {
   guint mark = dkms_unread_mark ();
   g_autoptr (DkmsState) state = dkms_state_new ();
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->root, settings->dkms_tree, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (places->root, places->dkms_tree, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) modules = NULL;
 
   if (fd < 0 && errno == ENOENT)
@@ -216,28 +216,28 @@ dkms_state_read_most (const DkmsSettings *settings, const char *module, const ch
     {
       if (error != NULL)
         dkms_unread_drop (mark);
-      return dkms_fail_errno (error, "read the tree", settings->dkms_tree), NULL;
+      return dkms_fail_errno (error, "read the tree", places->dkms_tree), NULL;
     }
   if (module != NULL)
-    return add_module (settings, state, fd, module, version), g_steal_pointer (&state);
+    return add_module (places, state, fd, module, version), g_steal_pointer (&state);
 
   modules = dkms_list_dir_at (fd, ".", error);
   for (guint i = 0; modules != NULL && i < modules->len; i++)
     if (*(const char *)modules->pdata[i] != '.')
-      add_module (settings, state, fd, modules->pdata[i], NULL);
+      add_module (places, state, fd, modules->pdata[i], NULL);
   return modules != NULL ? g_steal_pointer (&state) : NULL;
 }
 
 void
-dkms_state_read_seen (const DkmsSettings *settings, DkmsState *state, const char *kernel, const char *arch)
+dkms_state_read_seen (const DkmsPlaces *places, DkmsState *state, const char *kernel, const char *arch)
 {
   for (guint i = 0; i < state->versions->len; i++)
     {
       guint mark = dkms_unread_mark ();
       const DkmsVersion *v = state->versions->pdata[i];
       DkmsBuild *build = dkms_version_find (v, kernel, arch);
-      g_autofree char *base = dkms_layout_build (settings, &(DkmsId){ v->module, v->version, kernel, arch }, NULL);
-      g_auto (DkmsFd) fd = build != NULL ? dkms_root_openat (settings->root, base, O_RDONLY | O_DIRECTORY, 0) : -1;
+      g_autofree char *base = dkms_layout_build (places, &(DkmsId){ v->module, v->version, kernel, arch }, NULL);
+      g_auto (DkmsFd) fd = build != NULL ? dkms_root_openat (places->root, base, O_RDONLY | O_DIRECTORY, 0) : -1;
       g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
       GError *error = NULL;
 

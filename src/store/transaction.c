@@ -19,18 +19,18 @@
 #include "store/stage.h"
 
 struct DkmsTransaction {
-  const DkmsSettings *settings;
+  const DkmsPlaces *places;
   guint32 id;
   GArray *stages; /* element-type DkmsStage */
   json_t *ops;
 };
 
 DkmsTransaction *
-dkms_transaction_new (const DkmsSettings *settings)
+dkms_transaction_new (const DkmsPlaces *places)
 {
   DkmsTransaction *self = g_new0 (DkmsTransaction, 1);
 
-  self->settings = settings;
+  self->places = places;
   self->id = g_random_int ();
   self->stages = g_array_new (FALSE, FALSE, sizeof (DkmsStage));
   g_array_set_clear_func (self->stages, dkms_stage_clear);
@@ -136,7 +136,7 @@ back_out (DkmsTransaction *self, DkmsUi *ui, int journal, const char *name, json
 {
   guint mark = dkms_unread_mark ();
 
-  if (dkms_changes_undo (self->settings, ui, plan, NULL))
+  if (dkms_changes_undo (self->places, ui, plan, NULL))
     (void)dkms_journal_drop (journal, name, NULL);
   dkms_unread_drop (mark);
 }
@@ -145,7 +145,7 @@ back_out (DkmsTransaction *self, DkmsUi *ui, int journal, const char *name, json
 static gboolean
 prepare (DkmsTransaction *self, DkmsUi *ui, int journal, const char *name, GError **error)
 {
-  const DkmsRoot *root = self->settings->root;
+  const DkmsRoot *root = self->places->root;
   json_t *dirs = dkms_stage_missing_dirs (root, self->ops), *temps, *plan, *ops;
   gboolean ok;
 
@@ -167,7 +167,7 @@ prepare (DkmsTransaction *self, DkmsUi *ui, int journal, const char *name, GErro
       /* Either journal may be there now. The one with the changes must go before their temporaries do. */
       ok = FALSE;
       if (dkms_journal_drop (journal, name, NULL))
-        (void)dkms_changes_undo (self->settings, ui, plan, NULL);
+        (void)dkms_changes_undo (self->places, ui, plan, NULL);
     }
   json_decref (plan);
   json_decref (ops);
@@ -177,16 +177,15 @@ prepare (DkmsTransaction *self, DkmsUi *ui, int journal, const char *name, GErro
 gboolean
 dkms_transaction_commit (DkmsTransaction *self, DkmsUi *ui, GError **error)
 {
-  g_autoptr (DkmsLock) lock = dkms_lock_take (self->settings, ui, "lock", TRUE, error);
-  g_auto (DkmsFd) journal = lock != NULL ? dkms_journal_open (self->settings, TRUE, error) : -1;
-  g_auto (DkmsFd) sequence = journal >= 0 ? dkms_sequence_open (self->settings, error) : -1;
+  g_autoptr (DkmsLock) lock = dkms_lock_take (self->places, ui, "lock", TRUE, error);
+  g_auto (DkmsFd) journal = lock != NULL ? dkms_journal_open (self->places, TRUE, error) : -1;
+  g_auto (DkmsFd) sequence = journal >= 0 ? dkms_sequence_open (self->places, error) : -1;
   g_autofree char *name = g_strdup_printf ("%08x.json", self->id);
 
-  if (sequence < 0 || !dkms_tree_check_trusted (self->settings, error) || !dkms_changes_check (self->ops, error)
-      || !dkms_journal_recover_locked (self->settings, ui, journal, sequence, error)
+  if (sequence < 0 || !dkms_tree_check_trusted (self->places, error) || !dkms_changes_check (self->ops, error)
+      || !dkms_journal_recover_locked (self->places, ui, journal, sequence, error)
       || !prepare (self, ui, journal, name, error))
     return FALSE;
   /* From here on there is no way back: after a failure the journal stays, and the next run finishes. */
-  return dkms_changes_apply (self->settings, ui, self->ops, sequence, error)
-         && dkms_journal_drop (journal, name, error);
+  return dkms_changes_apply (self->places, ui, self->ops, sequence, error) && dkms_journal_drop (journal, name, error);
 }

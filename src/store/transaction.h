@@ -8,12 +8,12 @@
  * becomes of the journal of a dead run, store/reading.h how others read meanwhile. */
 #pragma once
 
-#include "conf/settings.h"
+#include "conf/places.h"
 #include "ui/ui.h"
 
 typedef struct DkmsTransaction DkmsTransaction;
 
-DkmsTransaction *dkms_transaction_new (const DkmsSettings *settings);
+DkmsTransaction *dkms_transaction_new (const DkmsPlaces *places);
 void dkms_transaction_free (DkmsTransaction *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsTransaction, dkms_transaction_free)
 

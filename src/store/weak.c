@@ -46,12 +46,12 @@ dkms_weak_serves (const DkmsSettings *settings, const DkmsVersion *v, const Dkms
 
   if (settings->distro->weak == DKMS_WEAK_NONE || settings->no_weak_modules || strcmp (kernel, build->kernel) == 0)
     return FALSE;
-  weak = g_build_filename (settings->install_tree, kernel, "weak-updates", NULL);
-  if (!dkms_root_is_dir (settings->root, weak))
+  weak = g_build_filename (settings->places.install_tree, kernel, "weak-updates", NULL);
+  if (!dkms_root_is_dir (settings->places.root, weak))
     return FALSE;
   const DkmsId id = dkms_build_id (v, build);
-  dir = dkms_layout_build (settings, &id, "module");
-  fd = dkms_root_openat (settings->root, dir, O_RDONLY | O_DIRECTORY, 0);
+  dir = dkms_layout_build (&settings->places, &id, "module");
+  fd = dkms_root_openat (settings->places.root, dir, O_RDONLY | O_DIRECTORY, 0);
   files = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   for (guint i = 0; files != NULL && i < files->len; i++)
     {
@@ -60,8 +60,8 @@ dkms_weak_serves (const DkmsSettings *settings, const DkmsVersion *v, const Dkms
 
       if (strstr (files->pdata[i], ".ko") == NULL)
         continue;
-      link = find_link (settings->root, weak, files->pdata[i]);
-      there = link != NULL ? dkms_root_resolved (settings->root, link) : NULL;
+      link = find_link (settings->places.root, weak, files->pdata[i]);
+      there = link != NULL ? dkms_root_resolved (settings->places.root, link) : NULL;
       if (there == NULL || !dkms_files_equal_at (fd, files->pdata[i], AT_FDCWD, there))
         return FALSE;
       served++;

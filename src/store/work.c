@@ -18,12 +18,12 @@ enum { TRIES = 10 };
 
 /* The directory of all scratch directories. It has no lock, because every user can open it. */
 static int
-open_all (const DkmsSettings *settings, gboolean create, GError **error)
+open_all (const DkmsPlaces *places, gboolean create, GError **error)
 {
-  g_autofree char *path = dkms_layout_own (settings, "work", NULL);
+  g_autofree char *path = dkms_layout_own (places, "work", NULL);
 
-  return create ? dkms_root_open_dir (settings->root, path, TRUE, error)
-                : dkms_root_openat (settings->root, path, O_RDONLY | O_DIRECTORY, 0);
+  return create ? dkms_root_open_dir (places->root, path, TRUE, error)
+                : dkms_root_openat (places->root, path, O_RDONLY | O_DIRECTORY, 0);
 }
 
 char *
@@ -34,17 +34,16 @@ dkms_work_beside (const DkmsWork *self, const char *dir)
 
 /* What belongs to a scratch directory and lies elsewhere, because it is renamed there or the admin wants it there. */
 static gboolean
-drop_beside (const DkmsSettings *settings, const char *id)
+drop_beside (const DkmsPlaces *places, const char *id)
 {
-  const char *const places[] = { settings->source_tree, settings->tmp_location };
+  const char *const dirs[] = { places->source_tree, places->tmp_location };
   g_autofree char *name = g_strconcat (".dkms-", id, NULL);
   gboolean gone = TRUE;
 
-  for (gsize i = 0; i < G_N_ELEMENTS (places); i++)
+  for (gsize i = 0; i < G_N_ELEMENTS (dirs); i++)
     {
-      g_auto (DkmsFd) fd
-          = places[i] != NULL ? dkms_root_openat (settings->root, places[i], O_RDONLY | O_DIRECTORY, 0) : -1;
-      gone &= fd < 0 ? places[i] == NULL || dkms_is_absent (errno) : dkms_remove_tree_at (fd, name, NULL);
+      g_auto (DkmsFd) fd = dirs[i] != NULL ? dkms_root_openat (places->root, dirs[i], O_RDONLY | O_DIRECTORY, 0) : -1;
+      gone &= fd < 0 ? dirs[i] == NULL || dkms_is_absent (errno) : dkms_remove_tree_at (fd, name, NULL);
     }
   return gone;
 }
@@ -62,12 +61,12 @@ is_named (int all, const char *id, int fd)
 }
 
 DkmsWork *
-dkms_work_new (const DkmsSettings *settings, GError **error)
+dkms_work_new (const DkmsPlaces *places, GError **error)
 {
-  g_auto (DkmsFd) all = open_all (settings, TRUE, error);
+  g_auto (DkmsFd) all = open_all (places, TRUE, error);
   g_autoptr (DkmsWork) self = g_new0 (DkmsWork, 1);
 
-  self->settings = settings;
+  self->places = places;
   self->fd = -1;
   if (all < 0)
     return NULL;
@@ -76,8 +75,8 @@ dkms_work_new (const DkmsSettings *settings, GError **error)
       g_free (self->id);
       g_free (self->path);
       self->id = g_strdup_printf ("%08x", g_random_int ());
-      self->path = dkms_layout_own (settings, "work", self->id);
-      g_autofree char *shown = dkms_root_host_path (settings->root, self->path);
+      self->path = dkms_layout_own (places, "work", self->id);
+      g_autofree char *shown = dkms_root_host_path (places->root, self->path);
 
       if (mkdirat (all, self->id, 0700) < 0)
         {
@@ -90,7 +89,7 @@ dkms_work_new (const DkmsSettings *settings, GError **error)
         return g_steal_pointer (&self);
       /* Another run may have taken it for one that a dead run left, and deletes it. */
       if (self->fd >= 0 && (tries == TRIES || (errno != ENOENT && errno != EWOULDBLOCK)))
-        return dkms_fail_lock (settings->root, self->path, error), NULL;
+        return dkms_fail_lock (places->root, self->path, error), NULL;
       if (self->fd < 0 && (tries == TRIES || errno != ENOENT))
         return dkms_fail_errno (error, "create the scratch directory", shown), NULL;
       if (self->fd >= 0)
@@ -108,9 +107,9 @@ dkms_work_free (DkmsWork *self)
   if (self->fd >= 0)
     {
       g_autofree char *all_path = self->path != NULL ? g_path_get_dirname (self->path) : NULL;
-      g_auto (DkmsFd) all = dkms_root_openat (self->settings->root, all_path, O_RDONLY | O_DIRECTORY, 0);
+      g_auto (DkmsFd) all = dkms_root_openat (self->places->root, all_path, O_RDONLY | O_DIRECTORY, 0);
       /* The directory goes last: as long as it is there, somebody will look for the rest. */
-      if (drop_beside (self->settings, self->id) && all >= 0)
+      if (drop_beside (self->places, self->id) && all >= 0)
         dkms_discard_tree_at (all, self->id);
       (void)flock (self->fd, LOCK_UN);
       (void)close (self->fd);
@@ -133,30 +132,30 @@ is_free (int all, const char *id, int how, int *fd)
 }
 
 gboolean
-dkms_work_alive (const DkmsSettings *settings, const char *id)
+dkms_work_alive (const DkmsPlaces *places, const char *id)
 {
-  g_auto (DkmsFd) all = open_all (settings, FALSE, NULL);
+  g_auto (DkmsFd) all = open_all (places, FALSE, NULL);
   g_auto (DkmsFd) fd = -1;
 
   return all >= 0 && dkms_is_dir_at (all, id) && !is_free (all, id, LOCK_SH, &fd);
 }
 
 void
-dkms_work_sweep (const DkmsSettings *settings, DkmsUi *ui)
+dkms_work_sweep (const DkmsPlaces *places, DkmsUi *ui)
 {
   guint mark = dkms_unread_mark ();
   g_autoptr (GError) unread = NULL;
-  g_auto (DkmsFd) all = open_all (settings, FALSE, NULL);
+  g_auto (DkmsFd) all = open_all (places, FALSE, NULL);
   g_autoptr (GPtrArray) names = all >= 0 ? dkms_list_dir_at (all, ".", NULL) : NULL;
 
   for (guint i = 0; names != NULL && i < names->len; i++)
     {
       g_autoptr (GError) error = NULL;
-      g_autofree char *path = dkms_layout_own (settings, "work", names->pdata[i]);
-      g_autofree char *host = dkms_root_host_path (settings->root, path);
+      g_autofree char *path = dkms_layout_own (places, "work", names->pdata[i]);
+      g_autofree char *host = dkms_root_host_path (places->root, path);
       g_auto (DkmsFd) fd = -1; /* locked until it is deleted, so that its maker sees that */
 
-      if (is_free (all, names->pdata[i], LOCK_EX, &fd) && drop_beside (settings, names->pdata[i])
+      if (is_free (all, names->pdata[i], LOCK_EX, &fd) && drop_beside (places, names->pdata[i])
           && !dkms_remove_tree_at (all, names->pdata[i], &error))
         dkms_ui_warn (ui, "%s. An earlier run left %s; delete it by hand.", error->message, host);
     }

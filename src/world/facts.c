@@ -90,8 +90,9 @@ dkms_facts_identify (DkmsFacts *self, DkmsWorld *world, gboolean strict, GError 
     }
   /* What may replace a registered source is checked as strictly as at its registration, before it does. */
   g_autofree char *registered
-      = dkms_layout_version (settings, &(DkmsId){ self->module, self->version, NULL, NULL }, NULL);
-  return strict || !dkms_root_is_dir (settings->root, registered) || dkms_world_check (world, recipe, TRUE, error);
+      = dkms_layout_version (&settings->places, &(DkmsId){ self->module, self->version, NULL, NULL }, NULL);
+  return strict || !dkms_root_is_dir (settings->places.root, registered)
+         || dkms_world_check (world, recipe, TRUE, error);
 }
 
 void
@@ -126,8 +127,8 @@ lacks_output (const Gathering *g, const DkmsVersion *v, const DkmsBuild *build)
       = recipe != NULL ? dkms_recipe_outputs (recipe, kernel.kernel, NULL, kernel.config) : NULL;
 
   return outputs != NULL
-         && dkms_build_lacks_output (g->settings, v, build, outputs,
-                                     dkms_kernel_compression (kernel.kernel, g->settings->root));
+         && dkms_build_lacks_output (&g->settings->places, v, build, outputs,
+                                     dkms_kernel_compression (kernel.kernel, g->settings->places.root));
 }
 
 /* Looks at the builds for all targets: of every module, or of the one that the request names. */
@@ -136,11 +137,12 @@ examine_builds (const Gathering *g, GError **error)
 {
   const DkmsFacts *facts = g->facts;
   gboolean one = dkms_facts_name_one (facts, g->request);
+  g_autofree char *place = dkms_settings_destination (g->settings);
 
   for (guint t = 0; t < facts->targets->len; t++)
     {
       const DkmsTarget *target = facts->targets->pdata[t];
-      g_autoptr (DkmsIndex) index = dkms_index_read (g->settings, target->kernel);
+      g_autoptr (DkmsIndex) index = dkms_index_read (&g->settings->places, target->kernel);
 
       if (!dkms_unread_check (error))
         return FALSE;
@@ -152,10 +154,11 @@ examine_builds (const Gathering *g, GError **error)
           if (build == NULL || v->broken
               || (one && (strcmp (v->module, facts->module) != 0 || g_strcmp0 (v->version, facts->version) != 0)))
             continue;
-          dkms_build_examine (g->settings, v, build, index);
+          dkms_build_examine (&g->settings->places, place, v, build, index);
           /* DKMS_SELECT_LATEST asks when it has read the recipes. */
           if (!build->incomplete && g->request->selection != DKMS_SELECT_LATEST
-              && (g->request->selection == DKMS_SELECT_TEMPLATE || dkms_build_needs_recipe (g->settings, v, build)))
+              && (g->request->selection == DKMS_SELECT_TEMPLATE
+                  || dkms_build_needs_recipe (&g->settings->places, v, build)))
             build->incomplete = lacks_output (g, v, build);
           give_up_unread (g, v);
         }
@@ -326,14 +329,14 @@ dkms_facts_read (DkmsFacts *self, DkmsWorld *world, const DkmsRequest *request, 
                                                               : "";
 
   g_clear_pointer (&self->state, dkms_state_free);
-  self->state = (dependents || about_all) && !template ? dkms_state_read_most (g.settings, module, NULL, error)
-                                                       : dkms_state_read (g.settings, module, NULL, error);
+  self->state = (dependents || about_all) && !template ? dkms_state_read_most (&g.settings->places, module, NULL, error)
+                                                       : dkms_state_read (&g.settings->places, module, NULL, error);
   if (self->state == NULL)
     return FALSE;
   if (request->template != NULL)
     {
-      g_autofree char *dir = g_build_filename (g.settings->install_tree, request->template, NULL);
-      self->template_exists = dkms_root_is_dir (g.settings->root, dir);
+      g_autofree char *dir = g_build_filename (g.settings->places.install_tree, request->template, NULL);
+      self->template_exists = dkms_root_is_dir (g.settings->places.root, dir);
     }
   if (request->all)
     find_targets (self);
@@ -342,7 +345,7 @@ dkms_facts_read (DkmsFacts *self, DkmsWorld *world, const DkmsRequest *request, 
   for (guint i = 0; dependents && i < self->targets->len; i++)
     {
       const DkmsTarget *target = self->targets->pdata[i];
-      dkms_state_read_seen (g.settings, self->state, target->kernel, target->arch);
+      dkms_state_read_seen (&g.settings->places, self->state, target->kernel, target->arch);
     }
   if (!dkms_unread_check (error))
     return FALSE;

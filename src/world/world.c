@@ -94,8 +94,9 @@ know (DkmsWorld *self, const char *release, const char *arch)
   if (known == NULL)
     {
       known = g_new0 (Known, 1);
-      known->kernel = dkms_kernel_new (s->root, s->install_tree, release, arch, s->kernelsourcedir, s->config);
-      known->config = dkms_kernel_read_config (known->kernel, s->root);
+      known->kernel
+          = dkms_kernel_new (s->places.root, s->places.install_tree, release, arch, s->kernelsourcedir, s->config);
+      known->config = dkms_kernel_read_config (known->kernel, s->places.root);
       g_hash_table_insert (self->kernels, g_steal_pointer (&key), known);
     }
   return known;
@@ -115,7 +116,7 @@ dkms_world_symvers (DkmsWorld *self, const char *release, const char *arch)
   Known *known = know (self, release, arch);
 
   if (!known->symvers_read)
-    known->symvers = dkms_kernel_read_built (known->kernel, self->settings->root, "Module.symvers");
+    known->symvers = dkms_kernel_read_built (known->kernel, self->settings->places.root, "Module.symvers");
   known->symvers_read = TRUE;
   return known->symvers;
 }
@@ -132,7 +133,7 @@ add_variables (DkmsWorld *self, DkmsQuery *query, const DkmsId *id, const DkmsKe
     { "kernel_config", kernel->config },
     { "module", id->module },
     { "module_version", id->version },
-    { "tmp_location", s->tmp_location },
+    { "tmp_location", s->places.tmp_location },
     { "running_distribution", s->distro->id },
     { "parallel_jobs", s->jobs },
     { "verbose", s->verbose ? "1" : "" },
@@ -141,8 +142,9 @@ add_variables (DkmsWorld *self, DkmsQuery *query, const DkmsId *id, const DkmsKe
     { "symlink_modules", s->symlink_modules ? "1" : "" },
     { "addon_modules_dir", s->addon_modules_dir },
   };
-  const char *const trees[][2]
-      = { { "dkms_tree", s->dkms_tree }, { "source_tree", s->source_tree }, { "install_tree", s->install_tree } };
+  const char *const trees[][2] = { { "dkms_tree", s->places.dkms_tree },
+                                   { "source_tree", s->places.source_tree },
+                                   { "install_tree", s->places.install_tree } };
 
   g_autofree char *place = dkms_settings_destination (s);
 
@@ -151,7 +153,7 @@ add_variables (DkmsWorld *self, DkmsQuery *query, const DkmsId *id, const DkmsKe
     g_ptr_array_add (query->assign, g_strconcat (table[i][0], "=", table[i][1], NULL));
   for (gsize i = 0; i < G_N_ELEMENTS (trees); i++)
     {
-      g_autofree char *path = dkms_root_tool_path (s->root, trees[i][1]);
+      g_autofree char *path = dkms_root_tool_path (s->places.root, trees[i][1]);
       g_ptr_array_add (query->assign, g_strconcat (trees[i][0], "=", path, NULL));
     }
   g_ptr_array_add (query->assign, g_strconcat ("current_kernel=", dkms_running_release (), NULL));
@@ -173,8 +175,8 @@ add_overrides (const DkmsSettings *settings, DkmsQuery *query, const DkmsId *id)
 
   for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
     {
-      if (dkms_root_is_file (settings->root, names[i]))
-        g_ptr_array_add (query->files, dkms_root_tool_path (settings->root, names[i]));
+      if (dkms_root_is_file (settings->places.root, names[i]))
+        g_ptr_array_add (query->files, dkms_root_tool_path (settings->places.root, names[i]));
       g_free (names[i]);
     }
 }
@@ -186,8 +188,9 @@ any_mentions (const DkmsSettings *s, const GPtrArray *files, const char *word)
 {
   for (guint i = 0; i < files->len; i++)
     {
-      g_autofree char *text = s->root->has_shell ? dkms_root_read (s->root, files->pdata[i], 1 << 20, NULL, NULL)
-                                                 : dkms_read_at (AT_FDCWD, files->pdata[i], 1 << 20, NULL, NULL);
+      g_autofree char *text = s->places.root->has_shell
+                                  ? dkms_root_read (s->places.root, files->pdata[i], 1 << 20, NULL, NULL)
+                                  : dkms_read_at (AT_FDCWD, files->pdata[i], 1 << 20, NULL, NULL);
       if (text != NULL && strstr (text, word) != NULL)
         return TRUE;
     }
@@ -228,13 +231,13 @@ dkms_world_sandbox (DkmsWorld *self, const DkmsId *id, DkmsSandboxMode *mode, GE
   DkmsSandboxMode of_root = DKMS_SANDBOX_OFF;
 
   *mode = s->sandbox;
-  if (dkms_root_is_host (s->root))
+  if (dkms_root_is_host (s->places.root))
     return read_mode (self, s, id, mode, error);
   /* As with framework.conf, the machine decides, and the files in the root can only make it stricter. */
   machine = dkms_root_open (NULL, error);
   if (machine == NULL)
     return FALSE;
-  here.root = machine;
+  here.places.root = machine;
   if (!read_mode (self, &here, id, mode, error) || !read_mode (self, s, id, &of_root, error))
     return FALSE;
   if (*mode == DKMS_SANDBOX_AUTO && s->sandbox != DKMS_SANDBOX_AUTO)
@@ -247,9 +250,9 @@ dkms_world_sandbox (DkmsWorld *self, const DkmsId *id, DkmsSandboxMode *mode, GE
 static char *
 conf_dir (const DkmsSettings *s, const DkmsId *id)
 {
-  g_autofree char *link = dkms_layout_source (s, id, NULL);
+  g_autofree char *link = dkms_layout_source (&s->places, id, NULL);
 
-  return dkms_root_is_dir (s->root, link) ? g_steal_pointer (&link) : dkms_layout_unpacked (s, id);
+  return dkms_root_is_dir (s->places.root, link) ? g_steal_pointer (&link) : dkms_layout_unpacked (&s->places, id);
 }
 
 void
@@ -264,7 +267,7 @@ dkms_world_want (DkmsWorld *self, const DkmsId *id)
   if (g_hash_table_contains (self->recipes, id))
     return;
   query = dkms_query_new ();
-  query->dir = dkms_root_tool_path (s->root, dir);
+  query->dir = dkms_root_tool_path (s->places.root, dir);
   if (s->conf_file != NULL)
     {
       query->shown = g_strdup (s->conf_file);
@@ -272,8 +275,8 @@ dkms_world_want (DkmsWorld *self, const DkmsId *id)
     }
   else
     {
-      query->shown = dkms_root_host_path (s->root, path);
-      g_ptr_array_add (query->files, dkms_root_tool_path (s->root, path));
+      query->shown = dkms_root_host_path (s->places.root, path);
+      g_ptr_array_add (query->files, dkms_root_tool_path (s->places.root, path));
     }
   add_variables (self, query, id, dkms_world_kernel (self, id->kernel, id->arch).kernel);
   add_overrides (s, query, id);
@@ -480,7 +483,7 @@ dkms_world_read_given (DkmsWorld *self, const char *dir, const DkmsKernel *kerne
   g_ptr_array_add (queries, query);
   if (host == NULL)
     return FALSE;
-  here.root = host;
+  here.places.root = host;
   query->shown = g_strdup (path);
   query->dir = g_strdup (dir);
   g_ptr_array_add (query->files, g_strdup (path));

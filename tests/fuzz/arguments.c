@@ -38,18 +38,18 @@ new_settings (void)
   const DkmsSettings *like = fuzz_settings ();
 
   *settings = *like;
-  settings->source_tree = g_strdup ("/usr/src");
-  settings->dkms_tree = g_strdup ("/tree");
-  settings->install_tree = g_strdup ("/lib/modules");
-  settings->tmp_location = g_strdup ("/tmp");
+  settings->places.source_tree = g_strdup ("/usr/src");
+  settings->places.dkms_tree = g_strdup ("/tree");
+  settings->places.install_tree = g_strdup ("/lib/modules");
+  settings->places.tmp_location = g_strdup ("/tmp");
   settings->jobs = g_strdup ("2");
   settings->addon_modules_dir = g_strdup ("");
   settings->post_transaction = g_strdup ("");
   settings->build_environment = g_strdup ("");
   settings->signing_key = g_strdup ("");
   settings->directives = g_ptr_array_new_with_free_func (g_free);
-  settings->root = dkms_root_open (like->root->host_path, NULL);
-  settings->distro = dkms_distro_read (settings->root, NULL);
+  settings->places.root = dkms_root_open (like->places.root->host_path, NULL);
+  settings->distro = dkms_distro_read (settings->places.root, NULL);
   return settings;
 }
 
@@ -66,7 +66,7 @@ make_plan (const DkmsSettings *settings, const DkmsRequest *request)
   g_autoptr (GError) error = NULL;
   g_autoptr (DkmsPlan) plan = NULL;
 
-  facts->state = dkms_state_read (settings, NULL, NULL, NULL);
+  facts->state = dkms_state_read (&settings->places, NULL, NULL, NULL);
   g_assert (facts->state != NULL);
   assert_name (request->module);
   assert_name (request->version);

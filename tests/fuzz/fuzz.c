@@ -212,8 +212,8 @@ fuzz_settings (void)
   root = g_build_filename (fuzz_place (), "root", NULL);
   settings = dkms_settings_new (dkms_root_open (root, NULL), NULL);
   g_assert (settings != NULL);
-  g_free (settings->dkms_tree);
-  settings->dkms_tree = g_strdup ("/tree");
+  g_free (settings->places.dkms_tree);
+  settings->places.dkms_tree = g_strdup ("/tree");
   return settings;
 }
 

@@ -38,7 +38,7 @@ os_release (FuzzInput *input)
   DkmsDistro *distro;
 
   fuzz_write ("root/etc/os-release", input->data, input->size);
-  distro = dkms_distro_read (settings->root, NULL);
+  distro = dkms_distro_read (settings->places.root, NULL);
   g_assert (distro != NULL && distro->family != NULL);
   g_free (dkms_distro_headers_package (distro, "6.1.0"));
   dkms_distro_free (distro);
@@ -58,7 +58,7 @@ kernel_config (FuzzInput *input)
       g_assert (value == NULL || strchr (value, '\n') == NULL);
       (void)dkms_kernel_config_has (config, names[i]);
     }
-  env = dkms_kernel_compiler_env (&kernel, fuzz_settings ()->root, config, env);
+  env = dkms_kernel_compiler_env (&kernel, fuzz_settings ()->places.root, config, env);
 }
 
 static int
@@ -218,7 +218,7 @@ names_of_settings (FuzzInput *input)
   fuzz_write ("root/etc/dkms/framework.conf", input->data, input->size);
   unknown = dkms_settings_unknown (settings);
   g_free (dkms_settings_place (settings, "sandbox"));
-  (void)only_comments (settings->root, "/etc/dkms/framework.conf");
+  (void)only_comments (settings->places.root, "/etc/dkms/framework.conf");
   (void)is_about_confinement (settings, "/etc/dkms/framework.conf");
 }
 
@@ -241,7 +241,7 @@ values_of_settings (FuzzInput *input)
   g_autoptr (GError) error = NULL;
 
   if (settings == NULL)
-    settings = dkms_settings_new (dkms_root_open (fuzz_settings ()->root->host_path, NULL), NULL);
+    settings = dkms_settings_new (dkms_root_open (fuzz_settings ()->places.root->host_path, NULL), NULL);
   g_assert (settings != NULL);
   while (input->size > 0)
     {
@@ -250,7 +250,7 @@ values_of_settings (FuzzInput *input)
     }
   gboolean good = take_values (settings, values, &error) && take_confinement (settings, values, &error);
   g_assert (good == (error == NULL));
-  g_assert (*settings->dkms_tree == '/' && *settings->source_tree == '/' && *settings->install_tree == '/');
+  g_assert (*settings->places.dkms_tree == '/' && *settings->places.source_tree == '/' && *settings->places.install_tree == '/');
   g_assert (settings->recipe_timeout >= 1 && settings->tarball_limit_mib >= 1);
   g_free (dkms_settings_destination (settings));
   g_free (dkms_settings_bad_command (settings, "post_transaction", settings->post_transaction));

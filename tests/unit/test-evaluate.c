@@ -39,7 +39,7 @@ test_case (gconstpointer data)
   g_auto (DkmsRemarks) remarks = { 0 };
   g_autoptr (GError) error = NULL;
 
-  settings.root = dkms_root_open (NULL, &error);
+  settings.places.root = dkms_root_open (NULL, &error);
   g_assert_no_error (error);
   g_assert_true (g_file_set_contents (path, text, -1, NULL));
   g_ptr_array_add (queries, query);
@@ -51,7 +51,7 @@ test_case (gconstpointer data)
     g_assert_no_error (query->error);
   g_assert_true ((query->error != NULL) == c->fails);
   g_assert_true ((query->vars != NULL) != c->fails);
-  dkms_root_free (settings.root);
+  dkms_root_free (settings.places.root);
   g_assert_true (dkms_remove_tree_at (-100 /* AT_FDCWD */, dir, NULL));
 }
 

@@ -49,8 +49,8 @@ assert_path (char *path, const char *expected)
 static void
 test_layout (void)
 {
-  const DkmsSettings settings = { .dkms_tree = (char *)"/tree", .source_tree = (char *)"/src" };
-  const DkmsSettings *s = &settings;
+  const DkmsPlaces places = { .dkms_tree = (char *)"/tree", .source_tree = (char *)"/src" };
+  const DkmsPlaces *s = &places;
 
   assert_path (dkms_layout_module (s, &build), "/tree/m");
   assert_path (dkms_layout_version (s, &build, NULL), "/tree/m/1");

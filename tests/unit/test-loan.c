@@ -1,40 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Locks that a run lends to its scripts: to whom, which ones, and for how long. */
-#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "fixture.h"
 #include "store/loan.h"
 
 typedef struct {
-  char *dir;
-  DkmsSettings settings;
+  Fixture base;
   DkmsWork *work;
-} Fixture;
+} Lender;
 
 static void
-set_up (Fixture *f, gconstpointer data)
+set_up (Lender *f, gconstpointer data)
 {
-  f->dir = g_dir_make_tmp ("dkms-test-XXXXXX", NULL);
-  f->settings.root = dkms_root_open (f->dir, NULL);
-  f->settings.dkms_tree = (char *)"/tree";
-  f->work = dkms_work_new (&f->settings, NULL);
+  fixture_set_up (&f->base, data);
+  f->work = dkms_work_new (&f->base.places, NULL);
   g_assert_nonnull (f->work);
 }
 
 static void
-tear_down (Fixture *f, gconstpointer data)
+tear_down (Lender *f, gconstpointer data)
 {
   g_unsetenv ("DKMS_LOAN");
   dkms_work_free (f->work);
-  g_assert_true (dkms_remove_tree_at (AT_FDCWD, f->dir, NULL));
-  dkms_root_free (f->settings.root);
-  g_free (f->dir);
+  fixture_tear_down (&f->base, data);
 }
 
 static DkmsLoan *
-lend (const Fixture *f, gboolean all)
+lend (const Lender *f, gboolean all)
 {
   DkmsLoan *loan = dkms_loan_open (f->work, "foo", "k1", "x", all);
 
@@ -44,15 +38,15 @@ lend (const Fixture *f, gboolean all)
 }
 
 static gboolean
-borrows (const Fixture *f, const char *name)
+borrows (const Lender *f, const char *name)
 {
-  int fd = dkms_loan_borrow (&f->settings, name);
+  int fd = dkms_loan_borrow (&f->base.places, name);
 
   return fd >= 0 && close (fd) == 0;
 }
 
 static void
-test_only_what_is_lent (Fixture *f, gconstpointer data)
+test_only_what_is_lent (Lender *f, gconstpointer data)
 {
   DkmsLoan *loan = lend (f, FALSE);
 
@@ -78,11 +72,11 @@ take_back (gpointer data)
 
 /* The borrower may outlive the script that started it: the run must not go on meanwhile. */
 static void
-test_waits_for_borrowers (Fixture *f, gconstpointer data)
+test_waits_for_borrowers (Lender *f, gconstpointer data)
 {
   DkmsLoan *loan = lend (f, FALSE);
-  g_autofree char *path = g_build_filename (f->dir, "tree/.dkms/work", dkms_loan_name (loan), NULL);
-  int fd = dkms_loan_borrow (&f->settings, "locks/module/foo");
+  g_autofree char *path = g_build_filename (f->base.dir, "tree/.dkms/work", dkms_loan_name (loan), NULL);
+  int fd = dkms_loan_borrow (&f->base.places, "locks/module/foo");
   GThread *thread;
 
   g_assert_cmpint (fd, >=, 0);
@@ -97,9 +91,9 @@ test_waits_for_borrowers (Fixture *f, gconstpointer data)
 
 /* Nobody holds the locks that a run lent which is dead by now: another one may have them. */
 static void
-test_of_the_dead (Fixture *f, gconstpointer data)
+test_of_the_dead (Lender *f, gconstpointer data)
 {
-  g_autofree char *dir = g_build_filename (f->dir, "tree/.dkms/work/0000dead", NULL);
+  g_autofree char *dir = g_build_filename (f->base.dir, "tree/.dkms/work/0000dead", NULL);
   g_autofree char *file = g_build_filename (dir, "loan-1-1", NULL);
 
   g_assert_cmpint (g_mkdir (dir, 0700), ==, 0);
@@ -110,11 +104,11 @@ test_of_the_dead (Fixture *f, gconstpointer data)
 
 /* The name comes from the environment. */
 static void
-test_other_files_are_no_loans (Fixture *f, gconstpointer data)
+test_other_files_are_no_loans (Lender *f, gconstpointer data)
 {
   static const char *const names[]
       = { "none", "", "../../lent", "0000000g/loan-1-1", "00000000/loan-1-1/../x", "/lent" };
-  g_autofree char *lent = g_build_filename (f->dir, "tree/lent", NULL);
+  g_autofree char *lent = g_build_filename (f->base.dir, "tree/lent", NULL);
 
   g_assert_true (g_file_set_contents (lent, "locks/module/foo\n", -1, NULL));
   for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
@@ -129,7 +123,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-#define ADD(path, function) g_test_add ("/loan/" path, Fixture, NULL, set_up, function, tear_down)
+#define ADD(path, function) g_test_add ("/loan/" path, Lender, NULL, set_up, function, tear_down)
   ADD ("only-what-is-lent", test_only_what_is_lent);
   ADD ("waits-for-borrowers", test_waits_for_borrowers);
   ADD ("of-the-dead", test_of_the_dead);

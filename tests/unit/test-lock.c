@@ -1,44 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Locks whose files come and go with them. */
-#include <fcntl.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "fixture.h"
 #include "store/lock.h"
 
 static const char lock_name[] = "locks/module/foo";
 
 typedef struct {
-  char *dir;
-  DkmsSettings settings;
+  Fixture base;
   int frames[2]; /* what a thread that waits says arrives here */
-} Fixture;
+} Locks;
 
 static void
-set_up (Fixture *f, gconstpointer data)
+set_up (Locks *f, gconstpointer data)
 {
-  f->dir = g_dir_make_tmp ("dkms-test-XXXXXX", NULL);
-  f->settings.root = dkms_root_open (f->dir, NULL);
-  f->settings.dkms_tree = (char *)"/tree";
+  fixture_set_up (&f->base, data);
   g_assert_cmpint (pipe (f->frames), ==, 0);
 }
 
 static void
-tear_down (Fixture *f, gconstpointer data)
+tear_down (Locks *f, gconstpointer data)
 {
   (void)close (f->frames[0]);
   (void)close (f->frames[1]);
-  g_assert_true (dkms_remove_tree_at (AT_FDCWD, f->dir, NULL));
-  dkms_root_free (f->settings.root);
-  g_free (f->dir);
+  fixture_tear_down (&f->base, data);
 }
 
 /* Returns: (nullable): the lock if nobody has it */
 static DkmsLock *
-try_it (const Fixture *f)
+try_it (const Locks *f)
 {
   g_autoptr (GError) error = NULL;
-  DkmsLock *lock = dkms_lock_try (&f->settings, NULL, lock_name, TRUE, &error);
+  DkmsLock *lock = dkms_lock_try (&f->base.places, NULL, lock_name, TRUE, &error);
 
   g_assert_no_error (error);
   return lock;
@@ -47,17 +41,17 @@ try_it (const Fixture *f)
 static gpointer
 wait_for_it (gpointer data)
 {
-  const Fixture *f = data;
+  const Locks *f = data;
   DkmsUi ui = { .frames = f->frames[1] };
   g_autoptr (GError) error = NULL;
-  DkmsLock *lock = dkms_lock_take (&f->settings, &ui, lock_name, TRUE, &error);
+  DkmsLock *lock = dkms_lock_take (&f->base.places, &ui, lock_name, TRUE, &error);
 
   g_assert_no_error (error);
   return lock;
 }
 
 static void
-test_one_at_a_time (Fixture *f, gconstpointer data)
+test_one_at_a_time (Locks *f, gconstpointer data)
 {
   DkmsLock *first = try_it (f);
 
@@ -71,7 +65,7 @@ test_one_at_a_time (Fixture *f, gconstpointer data)
 
 /* The holder deletes the file. Whoever waited for it holds a file without a name then, which excludes nobody. */
 static void
-test_deleted_file (Fixture *f, gconstpointer data)
+test_deleted_file (Locks *f, gconstpointer data)
 {
   DkmsLock *first = try_it (f), *second;
   GThread *thread;
@@ -88,9 +82,9 @@ test_deleted_file (Fixture *f, gconstpointer data)
 }
 
 static void
-test_nothing_is_left (Fixture *f, gconstpointer data)
+test_nothing_is_left (Locks *f, gconstpointer data)
 {
-  g_autofree char *path = g_build_filename (f->dir, "tree/.dkms", lock_name, NULL);
+  g_autofree char *path = g_build_filename (f->base.dir, "tree/.dkms", lock_name, NULL);
   DkmsLock *lock = try_it (f);
 
   g_assert_true (g_file_test (path, G_FILE_TEST_EXISTS));
@@ -102,7 +96,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-#define ADD(path, function) g_test_add ("/lock/" path, Fixture, NULL, set_up, function, tear_down)
+#define ADD(path, function) g_test_add ("/lock/" path, Locks, NULL, set_up, function, tear_down)
   ADD ("one-at-a-time", test_one_at_a_time);
   ADD ("deleted-file", test_deleted_file);
   ADD ("nothing-is-left", test_nothing_is_left);

@@ -6,114 +6,68 @@
 
 #include "base/file.h"
 #include "base/unread.h"
+#include "fixture.h"
 #include "store/recovery.h"
 #include "store/transaction.h"
 
-typedef struct {
-  char *dir;
-  DkmsSettings settings;
-  DkmsUi ui;
-} Fixture;
-
-static void
-put (const Fixture *f, const char *path, const char *text)
-{
-  g_autofree char *full = g_strconcat (f->dir, path, NULL);
-  g_autofree char *dir = g_path_get_dirname (full);
-
-  g_assert_cmpint (g_mkdir_with_parents (dir, 0755), ==, 0);
-  g_assert_true (g_file_set_contents (full, text, -1, NULL));
-}
-
-static char *
-get (const Fixture *f, const char *path)
-{
-  g_autofree char *full = g_strconcat (f->dir, path, NULL);
-  char *text = NULL;
-
-  return g_file_get_contents (full, &text, NULL, NULL) ? text : NULL;
-}
-
-static void
-set_up (Fixture *f, gconstpointer data)
-{
-  f->dir = g_dir_make_tmp ("dkms-test-XXXXXX", NULL);
-  f->settings.root = dkms_root_open (f->dir, NULL);
-  f->settings.dkms_tree = (char *)"/tree";
-  put (f, "/tree/x", "");
-}
-
-static void
-tear_down (Fixture *f, gconstpointer data)
-{
-  g_assert_true (dkms_remove_tree_at (-100 /* AT_FDCWD */, f->dir, NULL));
-  dkms_root_free (f->settings.root);
-  g_free (f->dir);
-}
-
-static void
-assert_text (const Fixture *f, const char *path, const char *expected)
-{
-  g_autofree char *text = get (f, path);
-  g_assert_cmpstr (text, ==, expected);
-}
+static DkmsUi ui;
 
 static void
 test_commit (Fixture *f, gconstpointer data)
 {
-  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&f->settings);
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&f->places);
   g_autoptr (GError) error = NULL;
 
-  put (f, "/new", "new");
-  put (f, "/lib/m.ko", "old");
-  put (f, "/lib/a/b/gone.ko", "x");
+  fixture_put (f, "/new", "new");
+  fixture_put (f, "/lib/m.ko", "old");
+  fixture_put (f, "/lib/a/b/gone.ko", "x");
   dkms_transaction_copy (tx, "/new", "/lib/m.ko", 0644);
   dkms_transaction_write (tx, "text", "/made/deep/file");
   dkms_transaction_link (tx, "new", "/lib/link");
   dkms_transaction_delete (tx, "/lib/a/b/gone.ko");
   dkms_transaction_prune (tx, "/lib/a/b", "/lib");
-  g_assert_true (dkms_transaction_commit (tx, &f->ui, &error));
+  g_assert_true (dkms_transaction_commit (tx, &ui, &error));
   g_assert_no_error (error);
-  assert_text (f, "/lib/m.ko", "new");
-  assert_text (f, "/made/deep/file", "text");
-  assert_text (f, "/lib/a/b/gone.ko", NULL);
-  g_assert_false (dkms_root_is_dir (f->settings.root, "/lib/a"));
-  g_assert_true (dkms_root_is_dir (f->settings.root, "/lib"));
+  fixture_assert_text (f, "/lib/m.ko", "new");
+  fixture_assert_text (f, "/made/deep/file", "text");
+  fixture_assert_text (f, "/lib/a/b/gone.ko", NULL);
+  g_assert_false (dkms_root_is_dir (f->places.root, "/lib/a"));
+  g_assert_true (dkms_root_is_dir (f->places.root, "/lib"));
 }
 
 static void
 test_prune_stops (Fixture *f, gconstpointer data)
 {
-  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&f->settings);
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&f->places);
   g_autoptr (GError) error = NULL;
 
-  put (f, "/lib/only/a/b/gone.ko", "x");
-  put (f, "/lib/other/gone.ko", "x");
+  fixture_put (f, "/lib/only/a/b/gone.ko", "x");
+  fixture_put (f, "/lib/other/gone.ko", "x");
   dkms_transaction_delete (tx, "/lib/only/a/b/gone.ko");
   dkms_transaction_prune (tx, "/lib/only/a/b", "/lib/only");
   dkms_transaction_delete (tx, "/lib/other/gone.ko");
   dkms_transaction_prune (tx, "/lib/other", "/lib/other");
-  g_assert_true (dkms_transaction_commit (tx, &f->ui, &error));
+  g_assert_true (dkms_transaction_commit (tx, &ui, &error));
   g_assert_no_error (error);
-  g_assert_false (dkms_root_is_dir (f->settings.root, "/lib/only/a"));
-  g_assert_true (dkms_root_is_dir (f->settings.root, "/lib/only")); /* empty, and where the pruning stops */
-  g_assert_true (dkms_root_is_dir (f->settings.root, "/lib/other"));
+  g_assert_false (dkms_root_is_dir (f->places.root, "/lib/only/a"));
+  g_assert_true (dkms_root_is_dir (f->places.root, "/lib/only")); /* empty, and where the pruning stops */
+  g_assert_true (dkms_root_is_dir (f->places.root, "/lib/other"));
 }
 
 static void
 test_failure_changes_nothing (Fixture *f, gconstpointer data)
 {
-  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&f->settings);
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&f->places);
   g_autoptr (GError) error = NULL;
   g_autoptr (GPtrArray) left = NULL;
   g_autofree char *lib = g_strconcat (f->dir, "/lib", NULL);
 
-  put (f, "/lib/m.ko", "old");
+  fixture_put (f, "/lib/m.ko", "old");
   dkms_transaction_write (tx, "new", "/lib/m.ko");
   dkms_transaction_copy (tx, "/absent", "/lib/n.ko", 0644);
-  g_assert_false (dkms_transaction_commit (tx, &f->ui, &error));
+  g_assert_false (dkms_transaction_commit (tx, &ui, &error));
   g_assert_nonnull (error);
-  assert_text (f, "/lib/m.ko", "old");
+  fixture_assert_text (f, "/lib/m.ko", "old");
   left = dkms_list_dir_at (-100, lib, NULL);
   g_assert_cmpuint (left->len, ==, 1);
 }
@@ -121,44 +75,46 @@ test_failure_changes_nothing (Fixture *f, gconstpointer data)
 static void
 test_nothing_is_changed_on_what_could_not_be_read (Fixture *f, gconstpointer data)
 {
-  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&f->settings);
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&f->places);
   g_autoptr (GError) error = NULL;
 
-  put (f, "/lib/m.ko", "old");
+  fixture_put (f, "/lib/m.ko", "old");
   dkms_transaction_write (tx, "new", "/lib/m.ko");
   dkms_unread_note (-100, "/lib/other.ko", EIO);
-  g_assert_false (dkms_transaction_commit (tx, &f->ui, &error));
+  g_assert_false (dkms_transaction_commit (tx, &ui, &error));
   g_assert_nonnull (strstr (error->message, "/lib/other.ko"));
-  assert_text (f, "/lib/m.ko", "old");
+  fixture_assert_text (f, "/lib/m.ko", "old");
   g_clear_error (&error);
-  g_assert_true (dkms_transaction_commit (tx, &f->ui, &error)); /* the note was about the first try */
-  assert_text (f, "/lib/m.ko", "new");
+  g_assert_true (dkms_transaction_commit (tx, &ui, &error)); /* the note was about the first try */
+  fixture_assert_text (f, "/lib/m.ko", "new");
 }
 
 static void
 test_recover_forward (Fixture *f, gconstpointer data)
 {
-  put (f, "/lib/.dkms-1-0", "new");
-  put (f, "/lib/m.ko", "old");
-  put (f, "/lib/gone", "x");
-  put (f, "/tree/.dkms/journal/1.json",
-       "{\"ops\": [[\"rename\", \"/lib/.dkms-1-0\", \"/lib/m.ko\"], [\"rename\", \"/lib/.dkms-1-1\", \"/lib/done.ko\"],"
-       " [\"delete\", \"/lib/gone\", \"\"]]}");
-  g_assert_true (dkms_journal_recover (&f->settings, &f->ui, NULL));
-  assert_text (f, "/lib/m.ko", "new");
-  assert_text (f, "/lib/gone", NULL);
-  assert_text (f, "/tree/.dkms/journal/1.json", NULL);
+  fixture_put (f, "/lib/.dkms-1-0", "new");
+  fixture_put (f, "/lib/m.ko", "old");
+  fixture_put (f, "/lib/gone", "x");
+  fixture_put (
+      f, "/tree/.dkms/journal/1.json",
+      "{\"ops\": [[\"rename\", \"/lib/.dkms-1-0\", \"/lib/m.ko\"], [\"rename\", \"/lib/.dkms-1-1\", \"/lib/done.ko\"],"
+      " [\"delete\", \"/lib/gone\", \"\"]]}");
+  g_assert_true (dkms_journal_recover (&f->places, &ui, NULL));
+  fixture_assert_text (f, "/lib/m.ko", "new");
+  fixture_assert_text (f, "/lib/gone", NULL);
+  fixture_assert_text (f, "/tree/.dkms/journal/1.json", NULL);
 }
 
 static void
 test_recover_back (Fixture *f, gconstpointer data)
 {
-  put (f, "/lib/.dkms-1-0", "half");
-  put (f, "/lib/precious", "x");
-  put (f, "/tree/.dkms/journal/1.json", "{\"temps\": [\"/lib/.dkms-1-0\", \"/lib/.dkms-1-1\", \"/lib/precious\"]}");
-  g_assert_true (dkms_journal_recover (&f->settings, &f->ui, NULL));
-  assert_text (f, "/lib/.dkms-1-0", NULL);
-  assert_text (f, "/lib/precious", "x"); /* no temporary of ours by its name */
+  fixture_put (f, "/lib/.dkms-1-0", "half");
+  fixture_put (f, "/lib/precious", "x");
+  fixture_put (f, "/tree/.dkms/journal/1.json",
+               "{\"temps\": [\"/lib/.dkms-1-0\", \"/lib/.dkms-1-1\", \"/lib/precious\"]}");
+  g_assert_true (dkms_journal_recover (&f->places, &ui, NULL));
+  fixture_assert_text (f, "/lib/.dkms-1-0", NULL);
+  fixture_assert_text (f, "/lib/precious", "x"); /* no temporary of ours by its name */
 }
 
 /* A journal is believed as far as it names what this program writes. */
@@ -169,18 +125,18 @@ test_paths_that_climb (Fixture *f, gconstpointer data)
       = { "[\"delete\", \"/lib/../etc/precious\", \"\"]", "[\"delete\", \"/lib/./../etc/precious\", \"\"]",
           "[\"delete\", \"etc/precious\", \"\"]", "[\"rename\", \"/lib/x\", \"/etc/../etc/precious\"]" };
 
-  put (f, "/etc/precious", "x");
-  put (f, "/lib/x", "y");
+  fixture_put (f, "/etc/precious", "x");
+  fixture_put (f, "/lib/x", "y");
   for (gsize i = 0; i < G_N_ELEMENTS (ops); i++)
     {
       g_autofree char *text = g_strdup_printf ("{\"ops\": [%s]}", ops[i]);
       g_autoptr (GError) error = NULL;
 
       g_test_message ("%s", text);
-      put (f, "/tree/.dkms/journal/1.json", text);
-      g_assert_false (dkms_journal_recover (&f->settings, &f->ui, &error));
+      fixture_put (f, "/tree/.dkms/journal/1.json", text);
+      g_assert_false (dkms_journal_recover (&f->places, &ui, &error));
       g_assert_nonnull (error);
-      assert_text (f, "/etc/precious", "x");
+      fixture_assert_text (f, "/etc/precious", "x");
     }
 }
 
@@ -188,7 +144,8 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-#define ADD(path, function) g_test_add ("/transaction/" path, Fixture, NULL, set_up, function, tear_down)
+#define ADD(path, function)                                                                                            \
+  g_test_add ("/transaction/" path, Fixture, NULL, fixture_set_up, function, fixture_tear_down)
   ADD ("commit", test_commit);
   ADD ("prune-stops", test_prune_stops);
   ADD ("failure-changes-nothing", test_failure_changes_nothing);

@@ -12,38 +12,29 @@
 #include "base/root.h"
 #include "base/unread.h"
 #include "base/walk.h"
+#include "fixture.h"
 #include "store/scan.h"
 
 typedef struct {
-  char *dir;
-  DkmsRoot *root;
-  int fd;
-  DkmsSettings settings;
+  Fixture base;
+  int fd; /* the directory of the root */
   struct rlimit limit;
-} Fixture;
+} Readable;
 
 static void
-set_up (Fixture *f, gconstpointer data)
+set_up (Readable *f, gconstpointer data)
 {
-  g_autofree char *file = NULL;
-  g_autofree char *tree = NULL;
-
-  f->dir = g_dir_make_tmp ("dkms-test-XXXXXX", NULL);
-  file = g_build_filename (f->dir, "file", NULL);
-  tree = g_build_filename (f->dir, "tree/foo/1.0", NULL);
-  g_assert_true (g_file_set_contents (file, "x", -1, NULL));
-  g_assert_cmpint (g_mkdir_with_parents (tree, 0755), ==, 0);
-  f->root = dkms_root_open (f->dir, NULL);
-  f->fd = open (f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  f->settings.root = f->root;
-  f->settings.dkms_tree = (char *)"/tree";
+  fixture_set_up (&f->base, data);
+  fixture_put (&f->base, "/file", "x");
+  fixture_put (&f->base, "/tree/foo/1.0/x", "x");
+  f->fd = open (f->base.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &f->limit), ==, 0);
   dkms_unread_drop (0);
 }
 
 /* After this no file can be opened. */
 static void
-exhaust (Fixture *f)
+exhaust (Readable *f)
 {
   struct rlimit none = { 0, f->limit.rlim_max };
 
@@ -51,20 +42,18 @@ exhaust (Fixture *f)
 }
 
 static void
-restore (Fixture *f)
+restore (Readable *f)
 {
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &f->limit), ==, 0);
 }
 
 static void
-tear_down (Fixture *f, gconstpointer data)
+tear_down (Readable *f, gconstpointer data)
 {
   restore (f);
   dkms_unread_drop (0);
   (void)close (f->fd);
-  dkms_root_free (f->root);
-  g_assert_true (dkms_remove_tree_at (AT_FDCWD, f->dir, NULL));
-  g_free (f->dir);
+  fixture_tear_down (&f->base, data);
 }
 
 static gboolean
@@ -73,10 +62,10 @@ visit (const char *path, const char *name, unsigned char type, gpointer data)
   return TRUE;
 }
 
-typedef void (*Reader) (Fixture *f, const char *name);
+typedef void (*Reader) (Readable *f, const char *name);
 
 static void
-read_list (Fixture *f, const char *name)
+read_list (Readable *f, const char *name)
 {
   GPtrArray *names = dkms_list_dir_at (f->fd, name, NULL);
 
@@ -84,74 +73,74 @@ read_list (Fixture *f, const char *name)
 }
 
 static void
-read_file (Fixture *f, const char *name)
+read_file (Readable *f, const char *name)
 {
   g_free (dkms_read_at (f->fd, name, 100, NULL, NULL));
 }
 
 static void
-read_root (Fixture *f, const char *name)
+read_root (Readable *f, const char *name)
 {
   g_autofree char *path = g_strconcat ("/", name, NULL);
 
-  g_free (dkms_root_read (f->root, path, 100, NULL, NULL));
+  g_free (dkms_root_read (f->base.places.root, path, 100, NULL, NULL));
 }
 
 static void
-read_sum (Fixture *f, const char *name)
+read_sum (Readable *f, const char *name)
 {
   g_free (dkms_sha256_at (f->fd, name, NULL));
 }
 
 static void
-read_equal (Fixture *f, const char *name)
+read_equal (Readable *f, const char *name)
 {
   (void)dkms_files_equal_at (f->fd, name, f->fd, name);
 }
 
 static void
-read_trees (Fixture *f, const char *name)
+read_trees (Readable *f, const char *name)
 {
   (void)dkms_trees_equal_at (f->fd, name, f->fd, name);
 }
 
 static void
-read_is_file (Fixture *f, const char *name)
+read_is_file (Readable *f, const char *name)
 {
   g_autofree char *path = g_strconcat ("/", name, NULL);
 
-  (void)dkms_root_is_file (f->root, path);
+  (void)dkms_root_is_file (f->base.places.root, path);
 }
 
 static void
-read_is_dir (Fixture *f, const char *name)
+read_is_dir (Readable *f, const char *name)
 {
   g_autofree char *path = g_strconcat ("/", name, NULL);
 
-  (void)dkms_root_is_dir (f->root, path);
+  (void)dkms_root_is_dir (f->base.places.root, path);
 }
 
 static void
-read_canonical (Fixture *f, const char *name)
+read_canonical (Readable *f, const char *name)
 {
   g_autofree char *path = g_strconcat ("/", name, NULL);
 
-  g_free (dkms_root_canonical (f->root, path));
+  g_free (dkms_root_canonical (f->base.places.root, path));
 }
 
 static void
-read_resolved (Fixture *f, const char *name)
+read_resolved (Readable *f, const char *name)
 {
   g_autofree char *path = g_strconcat ("/", name, NULL);
 
-  g_free (dkms_root_resolved (f->root, path));
+  g_free (dkms_root_resolved (f->base.places.root, path));
 }
 
 static const Reader readers[] = { read_list,  read_file,    read_root,   read_sum,       read_equal,
                                   read_trees, read_is_file, read_is_dir, read_canonical, read_resolved };
 
 static void
-test_every_reader_notes (Fixture *f, gconstpointer data)
+test_every_reader_notes (Readable *f, gconstpointer data)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (readers); i++)
     {
@@ -164,7 +153,7 @@ test_every_reader_notes (Fixture *f, gconstpointer data)
       readers[i](f, "file");
       restore (f);
       g_assert_false (dkms_unread_check (&error));
-      g_assert_nonnull (strstr (error->message, f->dir));
+      g_assert_nonnull (strstr (error->message, f->base.dir));
       g_assert_true (dkms_unread_check (NULL)); /* that was the end of it */
     }
   exhaust (f);
@@ -174,7 +163,7 @@ test_every_reader_notes (Fixture *f, gconstpointer data)
 }
 
 static void
-test_names_that_are_too_long_are_noted (Fixture *f, gconstpointer data)
+test_names_that_are_too_long_are_noted (Readable *f, gconstpointer data)
 {
   g_autofree char *name = g_strnfill (300, 'x');
 
@@ -189,7 +178,7 @@ test_names_that_are_too_long_are_noted (Fixture *f, gconstpointer data)
 }
 
 static void
-test_what_is_something_else_is_not_noted (Fixture *f, gconstpointer data)
+test_what_is_something_else_is_not_noted (Readable *f, gconstpointer data)
 {
   g_assert_null (dkms_read_link_at (f->fd, "file"));
   g_assert_false (dkms_is_dir_at (f->fd, "file"));
@@ -200,7 +189,7 @@ test_what_is_something_else_is_not_noted (Fixture *f, gconstpointer data)
 }
 
 static void
-test_marks (Fixture *f, gconstpointer data)
+test_marks (Readable *f, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
   guint mark;
@@ -222,14 +211,14 @@ test_marks (Fixture *f, gconstpointer data)
 }
 
 static void
-test_errors_are_not_noted_twice (Fixture *f, gconstpointer data)
+test_errors_are_not_noted_twice (Readable *f, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
 
   exhaust (f);
   g_assert_null (dkms_list_dir_at (f->fd, "tree", &error));
   restore (f);
-  g_assert_nonnull (strstr (error->message, f->dir));
+  g_assert_nonnull (strstr (error->message, f->base.dir));
   g_assert_true (dkms_unread_check (NULL));
 }
 
@@ -247,10 +236,10 @@ test_absent (void)
 }
 
 static void
-test_state (Fixture *f, gconstpointer data)
+test_state (Readable *f, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (DkmsState) state = dkms_state_read (&f->settings, NULL, NULL, &error);
+  g_autoptr (DkmsState) state = dkms_state_read (&f->base.places, NULL, NULL, &error);
 
   g_assert_no_error (error);
   g_assert_cmpuint (state->versions->len, ==, 1);
@@ -258,7 +247,7 @@ test_state (Fixture *f, gconstpointer data)
   dkms_state_drop_unread (state);
   g_assert_cmpuint (state->versions->len, ==, 0);
   exhaust (f);
-  g_assert_null (dkms_state_read (&f->settings, NULL, NULL, &error));
+  g_assert_null (dkms_state_read (&f->base.places, NULL, NULL, &error));
   restore (f);
   g_assert_nonnull (error);
   g_assert_true (dkms_unread_check (NULL));
@@ -268,7 +257,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-#define ADD(path, function) g_test_add ("/unread/" path, Fixture, NULL, set_up, function, tear_down)
+#define ADD(path, function) g_test_add ("/unread/" path, Readable, NULL, set_up, function, tear_down)
   g_test_add_func ("/unread/absent", test_absent);
   ADD ("every-reader-notes", test_every_reader_notes);
   ADD ("names-that-are-too-long-are-noted", test_names_that_are_too_long_are_noted);
