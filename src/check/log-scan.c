@@ -468,36 +468,6 @@ counts (const DkmsLogScan *self, guint number)
          && (rule->needs == 0 || (rule->needs & self->saw) != 0);
 }
 
-static void
-cause_free (gpointer data)
-{
-  DkmsCause *self = data;
-
-  g_free (self->line);
-  g_free (self->name);
-  g_free (self->file);
-  g_free (self);
-}
-
-/* @line, @name: (nullable) */
-static DkmsCause *
-cause_new (const char *id, const char *line, const char *name)
-{
-  DkmsCause *self = g_new0 (DkmsCause, 1);
-  g_auto (GStrv) parts = line != NULL ? g_strsplit (line, ":", 3) : NULL;
-
-  self->info = dkms_cause_find (id);
-  self->line = g_strdup (line);
-  self->name = g_strdup (name);
-  if (parts != NULL && g_strv_length (parts) == 3 && strpbrk (parts[0], " '\"") == NULL && g_ascii_isdigit (*parts[1])
-      && strspn (parts[1], "0123456789") == strlen (parts[1]))
-    {
-      self->file = g_strdup (parts[0]);
-      self->line_number = (guint)g_ascii_strtoull (parts[1], NULL, 10);
-    }
-  return self;
-}
-
 static gboolean
 is_listed (const GPtrArray *causes, const char *id, const char *line)
 {
@@ -547,15 +517,15 @@ choose_causes (const DkmsLogScan *self, DkmsDiagnosis *to)
         {
           rule = find_cause_of_line (self, i, &at);
           if (rule == NULL)
-            g_ptr_array_add (to->causes, cause_new ("unknown", self->hits[i].line, NULL));
+            g_ptr_array_add (to->causes, dkms_cause_new ("unknown", self->hits[i].line, NULL));
         }
       else if (to->causes->len > 0 && (rule->flags & DKMS_RULE_WEAK) != 0)
         continue;
       if (rule != NULL && rule->cause != NULL && !is_listed (to->causes, rule->cause, self->hits[at].line))
-        g_ptr_array_add (to->causes, cause_new (rule->cause, self->hits[at].line, self->hits[at].name));
+        g_ptr_array_add (to->causes, dkms_cause_new (rule->cause, self->hits[at].line, self->hits[at].name));
     }
   if (to->causes->len == 0)
-    g_ptr_array_add (to->causes, cause_new ("unknown", NULL, NULL));
+    g_ptr_array_add (to->causes, dkms_cause_new ("unknown", NULL, NULL));
 }
 
 /* The sections of patches and scripts say what failed even if no line does. */
@@ -570,23 +540,22 @@ choose_by_section (DkmsDiagnosis *to)
   if (g_str_has_prefix (title, patch))
     {
       g_ptr_array_remove_index (to->causes, 0);
-      g_ptr_array_insert (to->causes, 0, cause_new ("patch", to->first_error, title + strlen (patch)));
+      g_ptr_array_insert (to->causes, 0, dkms_cause_new ("patch", to->first_error, title + strlen (patch)));
     }
   else if (unknown && g_str_has_prefix (title, script))
     {
       g_ptr_array_remove_index (to->causes, 0);
-      g_ptr_array_insert (to->causes, 0, cause_new ("script", to->first_error, NULL));
+      g_ptr_array_insert (to->causes, 0, dkms_cause_new ("script", to->first_error, NULL));
     }
 }
 
 DkmsDiagnosis *
 dkms_log_scan_end (DkmsLogScan *self)
 {
-  DkmsDiagnosis *result = g_new0 (DkmsDiagnosis, 1);
+  DkmsDiagnosis *result = dkms_diagnosis_new ();
 
   if (self->begun->len > 0)
     take_line (self, (const char *)self->begun->data, self->begun->len);
-  result->causes = g_ptr_array_new_with_free_func (cause_free);
   result->status = self->status;
   result->downloader = self->downloader;
   result->tail = make_tail (self);
@@ -613,33 +582,4 @@ dkms_log_diagnose (const char *log, const char *kernel)
 
   dkms_log_scan_feed (scan, log, strlen (log));
   return dkms_log_scan_end (scan);
-}
-
-void
-dkms_diagnosis_free (DkmsDiagnosis *self)
-{
-  if (self == NULL)
-    return;
-  g_ptr_array_unref (self->causes);
-  g_free (self->first_error);
-  g_free (self->tail);
-  g_free (self->section);
-  g_free (self->kernel_compiler);
-  g_free (self);
-}
-
-void
-dkms_diagnosis_add (DkmsDiagnosis *self, const char *id, const char *name)
-{
-  const DkmsCause *best = dkms_diagnosis_cause (self);
-
-  if (best != NULL && strcmp (best->info->id, "unknown") == 0)
-    g_ptr_array_remove_index (self->causes, 0);
-  g_ptr_array_insert (self->causes, 0, cause_new (id, NULL, name));
-}
-
-const DkmsCause *
-dkms_diagnosis_cause (const DkmsDiagnosis *self)
-{
-  return self->causes->len > 0 ? self->causes->pdata[0] : NULL;
 }

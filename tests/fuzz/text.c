@@ -250,7 +250,8 @@ values_of_settings (FuzzInput *input)
     }
   gboolean good = take_values (settings, values, &error) && take_confinement (settings, values, &error);
   g_assert (good == (error == NULL));
-  g_assert (*settings->places.dkms_tree == '/' && *settings->places.source_tree == '/' && *settings->places.install_tree == '/');
+  g_assert (*settings->places.dkms_tree == '/' && *settings->places.source_tree == '/'
+            && *settings->places.install_tree == '/');
   g_assert (settings->recipe_timeout >= 1 && settings->tarball_limit_mib >= 1);
   g_free (dkms_settings_destination (settings));
   g_free (dkms_settings_bad_command (settings, "post_transaction", settings->post_transaction));
