@@ -65,6 +65,16 @@ take_signal (Schedule *self)
 
 /* ---- chains ---- */
 
+/* The chain of step @id; every step has one. */
+static DkmsChain *
+chain_at (const Schedule *self, guint id)
+{
+  DkmsChain *chain = self->chain_of[id];
+
+  g_assert (chain != NULL);
+  return chain;
+}
+
 /* Whether there are descriptors for one more chain at work. While nothing is under way that would give some back, we
  * try all the same. */
 static gboolean
@@ -97,7 +107,7 @@ lock_chain (Schedule *self, DkmsChain *chain, GError **error)
 static void
 decide (Schedule *self, guint id, DkmsOutcome outcome)
 {
-  DkmsChain *chain = self->chain_of[id];
+  DkmsChain *chain = chain_at (self, id);
   gboolean good;
 
   self->run->outcomes[id] = outcome;
@@ -134,7 +144,7 @@ tell_failure (DkmsUi *ui, const GError *error)
 static void
 speak_for (Schedule *self, guint id)
 {
-  DkmsChain *chain = self->chain_of[id];
+  DkmsChain *chain = chain_at (self, id);
 
   if (chain->channel == NULL)
     chain->channel = dkms_board_open (self->board, chain->title);
@@ -188,7 +198,7 @@ start_worker (Schedule *self, guint id, DkmsWorkFunc work, gpointer data)
   self->run->outcomes[id] = OUTCOME_RUNNING;
   self->worker[id] = dkms_worker_start (self->run->ui, work, data, &error);
   if (self->worker[id] != NULL)
-    dkms_channel_set_busy (self->chain_of[id]->channel, TRUE);
+    dkms_channel_set_busy (chain_at (self, id)->channel, TRUE);
   else
     end_step (self, id, error);
 }
@@ -221,7 +231,7 @@ start_build (Schedule *self, guint id)
       return FALSE;
     }
   speak_for (self, id);
-  self->chain_of[id]->worked = TRUE;
+  chain_at (self, id)->worked = TRUE;
   gboolean ok = dkms_step_prepare_build (run, step, &self->build[id], &error);
   if (ok && self->build[id] != NULL)
     {
@@ -251,7 +261,7 @@ do_here (Schedule *self, guint id)
   /* A remark is not worth a line of its own on a terminal: it is one already. */
   if (step->kind != DKMS_STEP_NOTICE || !dkms_board_is_live (self->board))
     speak_for (self, id);
-  self->chain_of[id]->worked |= step->kind != DKMS_STEP_NOTICE;
+  chain_at (self, id)->worked |= step->kind != DKMS_STEP_NOTICE;
   gboolean ok = dkms_step_do (self->run, step, &error);
   self->run->ui->channel = NULL;
   end_step (self, id, ok ? NULL : error);
@@ -283,7 +293,7 @@ start_step (Schedule *self, guint id)
       decide (self, id, verdict);
       return TRUE;
     }
-  if (!lock_chain (self, self->chain_of[id], &error))
+  if (!lock_chain (self, chain_at (self, id), &error))
     {
       if (error == NULL)
         return FALSE;
@@ -302,7 +312,7 @@ start_step (Schedule *self, guint id)
     }
   Piece piece = { run, step };
   speak_for (self, id);
-  self->chain_of[id]->worked |= installs;
+  chain_at (self, id)->worked |= installs;
   start_worker (self, id, installs ? run_install : run_depmod, &piece);
   self->installing |= installs && self->worker[id] != NULL;
   run->ui->channel = NULL;
@@ -316,7 +326,7 @@ end_worker (Schedule *self, guint id)
   g_autoptr (GError) error = NULL;
   gboolean ok = dkms_worker_finish (worker, &error);
 
-  dkms_channel_set_busy (self->chain_of[id]->channel, FALSE);
+  dkms_channel_set_busy (chain_at (self, id)->channel, FALSE);
   if (self->build[id] != NULL)
     {
       g_clear_pointer (&self->build[id], dkms_build_work_free);
