@@ -200,11 +200,11 @@ take_exports (const DkmsModuleFacts *facts, GHashTable *wanted)
 /* Takes what the modules of one build export. Those of which Module.symvers says nothing are left to the helper, to
  * which their paths go. */
 static void
-take_build (const DkmsSettings *s, const DkmsVersion *v, const DkmsBuild *b, GHashTable *wanted, GPtrArray *paths)
+take_build (const DkmsPlaces *places, const DkmsVersion *v, const DkmsBuild *b, GHashTable *wanted, GPtrArray *paths)
 {
   const DkmsId id = dkms_build_id (v, b);
-  g_autofree char *dir = dkms_layout_build (&s->places, &id, "module");
-  g_auto (DkmsFd) fd = dkms_root_openat (s->places.root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_autofree char *dir = dkms_layout_build (places, &id, "module");
+  g_auto (DkmsFd) fd = dkms_root_openat (places->root, dir, O_RDONLY | O_DIRECTORY, 0);
   g_autofree char *text = fd >= 0 ? dkms_read_at (fd, "Module.symvers", MOST_TEXT, NULL, NULL) : NULL;
   g_autoptr (GPtrArray) names = fd >= 0 && text == NULL ? dkms_list_dir_at (fd, ".", NULL) : NULL;
 
@@ -214,7 +214,7 @@ take_build (const DkmsSettings *s, const DkmsVersion *v, const DkmsBuild *b, GHa
     if (strstr (names->pdata[i], ".ko") != NULL)
       {
         g_autofree char *path = g_build_filename (dir, names->pdata[i], NULL);
-        g_ptr_array_add (paths, dkms_root_resolved (s->places.root, path));
+        g_ptr_array_add (paths, dkms_root_resolved (places->root, path));
       }
 }
 
@@ -237,7 +237,7 @@ take_registered (const DkmsJob *job, GHashTable *wanted)
       if (build == NULL && v->builds->len > 0)
         build = v->builds->pdata[0];
       if (build != NULL)
-        take_build (job->settings, v, build, wanted, paths);
+        take_build (&job->settings->places, v, build, wanted, paths);
     }
   if (paths->len == 0 || g_hash_table_size (wanted) == 0)
     return;

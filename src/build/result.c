@@ -157,7 +157,7 @@ collect (const DkmsWorkArea *area, const DkmsOutput *output, GError **error)
   if (job->signer != NULL && job->signer->ready)
     {
       g_autofree char *shown = g_build_filename (area->place, path, NULL);
-      dkms_signer_sign (job->signer, job->settings, job->ui, full, shown);
+      dkms_signer_sign (job->signer, &job->settings->places, job->ui, full, shown);
       if (area->post_build && !put_signed_back (area, path, plain, error))
         return FALSE;
     }

@@ -219,25 +219,25 @@ host_path_of (const DkmsRoot *root, const char *path)
 }
 
 static gboolean
-generate (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, GError **error)
+generate (const DkmsPlaces *places, DkmsUi *ui, const DkmsSigner *self, GError **error)
 {
   g_autofree char *helper = dkms_process_helper ("dkms-sign");
   g_autofree char *key_dir = g_path_get_dirname (self->key);
   g_autofree char *certificate_dir = g_path_get_dirname (self->certificate);
-  g_auto (DkmsFd) a = dkms_root_open_dir (settings->places.root, key_dir, TRUE, error);
-  g_auto (DkmsFd) b = a >= 0 ? dkms_root_open_dir (settings->places.root, certificate_dir, TRUE, error) : -1;
-  g_autofree char *key = host_path_of (settings->places.root, self->key);
-  g_autofree char *certificate = host_path_of (settings->places.root, self->certificate);
+  g_auto (DkmsFd) a = dkms_root_open_dir (places->root, key_dir, TRUE, error);
+  g_auto (DkmsFd) b = a >= 0 ? dkms_root_open_dir (places->root, certificate_dir, TRUE, error) : -1;
+  g_autofree char *key = host_path_of (places->root, self->key);
+  g_autofree char *certificate = host_path_of (places->root, self->certificate);
   const char *argv[] = { helper, "generate", key, certificate, NULL };
-  DkmsCommand command = { .argv = argv, .root = settings->places.root, .of_machine = TRUE, .null_stdin = TRUE };
+  DkmsCommand command = { .argv = argv, .root = places->root, .of_machine = TRUE, .null_stdin = TRUE };
   g_autofree char *said = NULL;
   int status = 0;
 
   if (b < 0)
     return FALSE;
   dkms_ui_line (ui, "Generating %s.",
-                dkms_root_is_file (settings->places.root, self->key) ? "a certificate for the present key"
-                                                                     : "a new signing key and its certificate");
+                dkms_root_is_file (places->root, self->key) ? "a certificate for the present key"
+                                                            : "a new signing key and its certificate");
   said = dkms_process_transcript (&command, &status, error);
   if (said == NULL)
     return FALSE;
@@ -259,9 +259,9 @@ is_readable (const DkmsRoot *root, const char *path)
 
 /* A certificate may be enrolled in the firmware: a pair made anew in its place would sign what no kernel trusts. */
 static gboolean
-fail_keyless (const DkmsSettings *settings, const DkmsSigner *self, GError **error)
+fail_keyless (const DkmsPlaces *places, const DkmsSigner *self, GError **error)
 {
-  g_autofree char *place = dkms_settings_place (settings, "mok_signing_key");
+  g_autofree char *place = dkms_settings_place (places, "mok_signing_key");
   g_autofree char *advice
       = place != NULL
             ? g_strdup_printf ("Correct mok_signing_key in %s, or move the certificate away to get a new pair.", place)
@@ -275,11 +275,11 @@ fail_keyless (const DkmsSettings *settings, const DkmsSigner *self, GError **err
 /* A token is the machine's: another system must neither sign with it nor name the library that reaches it, unless the
  * caller names the same token. */
 static gboolean
-may_use_token (const DkmsSettings *settings, const char *key, GError **error)
+may_use_token (const DkmsPlaces *places, const char *key, GError **error)
 {
-  return settings->places.root->wall == NULL || g_strcmp0 (g_getenv ("mok_signing_key"), key) == 0
+  return places->root->wall == NULL || g_strcmp0 (g_getenv ("mok_signing_key"), key) == 0
          || dkms_fail (error, DKMS_ERROR_IO, key, "Set mok_signing_key in the environment to the same URI to use it.",
-                       "The token %s is not used because %s names it", key, settings->places.root->host_path);
+                       "The token %s is not used because %s names it", key, places->root->host_path);
 }
 
 /* Both files are there afterwards, or signing is off. */
@@ -301,9 +301,9 @@ provide_keys (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, 
       complete = dkms_root_is_file (root, self->key) && dkms_root_is_file (root, self->certificate);
     }
   if (!token && !dkms_root_is_file (root, self->key) && dkms_root_stat (root, self->certificate, &st) == 0)
-    return fail_keyless (settings, self, error);
+    return fail_keyless (&settings->places, self, error);
   /* Nor is a pair replaced that may be there. */
-  if (!complete && !token && (!dkms_unread_check (error) || !generate (settings, ui, self, error)))
+  if (!complete && !token && (!dkms_unread_check (error) || !generate (&settings->places, ui, self, error)))
     return FALSE;
   if (!token && dkms_root_is_file (root, self->key) && !is_readable (root, self->key))
     return dkms_fail (error, DKMS_ERROR_IO, self->key, NULL, "Cannot read the signing key %s: %s", self->key,
@@ -314,27 +314,27 @@ provide_keys (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, 
   if (!dkms_root_is_file (root, self->certificate))
     return dkms_fail (error, DKMS_ERROR_IO, self->certificate, "Set mok_certificate in framework.conf.",
                       "The certificate %s is missing", self->certificate);
-  return !token || may_use_token (settings, self->key, error);
+  return !token || may_use_token (&settings->places, self->key, error);
 }
 
 /* ---- the decision ---- */
 
 static gboolean
-choose_tool (DkmsSigner *self, const DkmsSettings *settings, DkmsUi *ui, const char *configured, GError **error)
+choose_tool (DkmsSigner *self, const DkmsPlaces *places, DkmsUi *ui, const char *configured, GError **error)
 {
   struct stat st;
 
   if (configured == NULL)
     return TRUE;
   dkms_ui_line (ui, "Signing tool: %s", configured);
-  if (dkms_root_stat (settings->places.root, configured, &st) < 0 || !S_ISREG (st.st_mode) || (st.st_mode & 0111) == 0)
+  if (dkms_root_stat (places->root, configured, &st) < 0 || !S_ISREG (st.st_mode) || (st.st_mode & 0111) == 0)
     {
-      g_autofree char *place = dkms_settings_place (settings, "sign_file");
+      g_autofree char *place = dkms_settings_place (places, "sign_file");
       return dkms_fail (error, DKMS_ERROR_IO, configured, NULL,
                         "The signing tool %s (sign_file in %s) is not an executable file", configured,
                         place != NULL ? place : "framework.conf");
     }
-  self->tool = dkms_root_tool_path (settings->places.root, configured);
+  self->tool = dkms_root_tool_path (places->root, configured);
   return TRUE;
 }
 
@@ -359,7 +359,7 @@ prepare (DkmsSigner *self, const DkmsSettings *settings, DkmsUi *ui, const DkmsK
     return dkms_fail (error, DKMS_ERROR_IO, kernel->config, NULL,
                       "The kernel is configured without CONFIG_MODULE_SIG_HASH");
   choose_keys (self, settings, kernel, config, &wishes);
-  return choose_tool (self, settings, ui, wishes.tool, error) && provide_keys (settings, ui, self, error);
+  return choose_tool (self, &settings->places, ui, wishes.tool, error) && provide_keys (settings, ui, self, error);
 }
 
 DkmsSigner *
@@ -394,20 +394,19 @@ dkms_signer_generate (const DkmsSettings *settings, DkmsUi *ui, const DkmsKernel
 /* ---- signing ---- */
 
 void
-dkms_signer_sign (const DkmsSigner *self, const DkmsSettings *settings, DkmsUi *ui, const char *path, const char *shown)
+dkms_signer_sign (const DkmsSigner *self, const DkmsPlaces *places, DkmsUi *ui, const char *path, const char *shown)
 {
   g_autofree char *helper = dkms_process_helper ("dkms-sign");
-  g_autofree char *key = self->tool != NULL && !is_token (self->key)
-                             ? dkms_root_tool_path (settings->places.root, self->key)
-                             : host_path_of (settings->places.root, self->key);
-  g_autofree char *certificate = self->tool != NULL ? dkms_root_tool_path (settings->places.root, self->certificate)
-                                                    : dkms_root_resolved (settings->places.root, self->certificate);
-  g_autofree char *file = self->tool != NULL ? dkms_root_tool_path (settings->places.root, path)
-                                             : dkms_root_resolved (settings->places.root, path);
+  g_autofree char *key = self->tool != NULL && !is_token (self->key) ? dkms_root_tool_path (places->root, self->key)
+                                                                     : host_path_of (places->root, self->key);
+  g_autofree char *certificate = self->tool != NULL ? dkms_root_tool_path (places->root, self->certificate)
+                                                    : dkms_root_resolved (places->root, self->certificate);
+  g_autofree char *file
+      = self->tool != NULL ? dkms_root_tool_path (places->root, path) : dkms_root_resolved (places->root, path);
   const char *ours[] = { helper, "sign", self->hash, key, certificate, file, NULL };
   const char *theirs[] = { self->tool, self->hash, key, certificate, file, NULL };
   DkmsCommand command = { .argv = self->tool != NULL ? theirs : ours,
-                          .root = self->tool != NULL || !is_token (self->key) ? settings->places.root : NULL,
+                          .root = self->tool != NULL || !is_token (self->key) ? places->root : NULL,
                           .of_machine = self->tool == NULL,
                           .null_stdin = TRUE };
   g_autoptr (GError) error = NULL;

@@ -32,5 +32,5 @@ gboolean dkms_signer_generate (const DkmsSettings *settings, DkmsUi *ui, const D
 
 /** Signs the module @path (inside the root), told as @shown, in place; a failure is a warning and leaves it as it was.
  */
-void dkms_signer_sign (const DkmsSigner *self, const DkmsSettings *settings, DkmsUi *ui, const char *path,
+void dkms_signer_sign (const DkmsSigner *self, const DkmsPlaces *places, DkmsUi *ui, const char *path,
                        const char *shown);

@@ -33,7 +33,7 @@ check_jobs (DkmsSettings *settings, const DkmsOptions *options, const DkmsVerbIn
                                    NULL))
     return options->jobs != NULL
                ? dkms_fail (error, DKMS_ERROR_USAGE, NULL, advice, "-j %s is not a number of jobs", options->jobs)
-               : dkms_settings_fail (settings, DKMS_ERROR_USAGE, "parallel_jobs", settings->jobs,
+               : dkms_settings_fail (&settings->places, DKMS_ERROR_USAGE, "parallel_jobs", settings->jobs,
                                      "is not a number of jobs", advice, error);
   g_free (settings->jobs);
   settings->jobs = number > 0 ? g_strdup_printf ("%" G_GUINT64_FORMAT, number) : g_strdup ("");
@@ -74,12 +74,12 @@ check_conf_file (const DkmsOptions *options, GError **error)
 }
 
 static gboolean
-check_kernel_files (const DkmsSettings *settings, const DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
+check_kernel_files (const DkmsPlaces *places, const DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
 {
   if (options->config != NULL && (verb->options & DKMS_TAKES (HEADERS)) != 0)
     {
-      g_autofree char *named = dkms_root_tool_path (settings->places.root, options->config);
-      g_autofree char *path = dkms_kernel_openable (settings->places.root, named);
+      g_autofree char *named = dkms_root_tool_path (places->root, options->config);
+      g_autofree char *path = dkms_kernel_openable (places->root, named);
 
       if (dkms_is_dir_at (AT_FDCWD, path))
         return dkms_fail (error, DKMS_ERROR_USAGE, path, "Name a kernel configuration, such as /boot/config-<kernel>.",
@@ -90,8 +90,8 @@ check_kernel_files (const DkmsSettings *settings, const DkmsOptions *options, co
     }
   if (options->kernelsourcedir != NULL && verb->builds)
     {
-      g_autofree char *named = dkms_root_tool_path (settings->places.root, options->kernelsourcedir);
-      g_autofree char *path = dkms_kernel_openable (settings->places.root, named);
+      g_autofree char *named = dkms_root_tool_path (places->root, options->kernelsourcedir);
+      g_autofree char *path = dkms_kernel_openable (places->root, named);
 
       if (!dkms_is_dir_at (AT_FDCWD, path))
         return dkms_fail (error, DKMS_ERROR_NO_HEADERS, path, "Correct the path after --kernelsourcedir.",
@@ -103,21 +103,19 @@ check_kernel_files (const DkmsSettings *settings, const DkmsOptions *options, co
 /* A tree that is named and does not exist is a mistake, unless a source is put into it: then it is made in a directory
  * that exists. */
 static gboolean
-check_tree (const DkmsSettings *settings, const DkmsOptions *options, const DkmsVerbInfo *verb, DkmsUi *ui,
-            GError **error)
+check_tree (const DkmsPlaces *places, const DkmsOptions *options, const DkmsVerbInfo *verb, DkmsUi *ui, GError **error)
 {
-  g_autofree char *shown = dkms_root_host_path (settings->places.root, settings->places.dkms_tree);
-  g_autofree char *parent = g_path_get_dirname (settings->places.dkms_tree);
+  g_autofree char *shown = dkms_root_host_path (places->root, places->dkms_tree);
+  g_autofree char *parent = g_path_get_dirname (places->dkms_tree);
   struct stat st;
 
-  if (options->dkmstree == NULL || dkms_root_stat (settings->places.root, settings->places.dkms_tree, &st) == 0
-      || errno != ENOENT)
+  if (options->dkmstree == NULL || dkms_root_stat (places->root, places->dkms_tree, &st) == 0 || errno != ENOENT)
     return TRUE;
   if (verb->filters)
     dkms_ui_warn (ui, "The tree %s does not exist.", shown);
   if (verb->no_tree == 0
       || (verb->adds && (options->source != NULL || options->archive != NULL)
-          && dkms_root_is_dir (settings->places.root, parent)))
+          && dkms_root_is_dir (places->root, parent)))
     return TRUE;
   return dkms_fail (error, verb->no_tree, shown,
                     verb->adds ? "Correct the path after --dkmstree, or create that directory for a new tree."
@@ -127,18 +125,18 @@ check_tree (const DkmsSettings *settings, const DkmsOptions *options, const Dkms
 
 /* Where archives are unpacked. */
 static gboolean
-check_tmp_location (const DkmsSettings *settings, const DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
+check_tmp_location (const DkmsPlaces *places, const DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
 {
-  g_autofree char *shown = dkms_root_host_path (settings->places.root, settings->places.tmp_location);
+  g_autofree char *shown = dkms_root_host_path (places->root, places->tmp_location);
   g_autofree char *place = NULL;
 
-  if (options->archive == NULL || !verb->adds || dkms_root_is_dir (settings->places.root, settings->places.tmp_location)
-      || strcmp (settings->places.tmp_location, "/tmp") == 0)
+  if (options->archive == NULL || !verb->adds || dkms_root_is_dir (places->root, places->tmp_location)
+      || strcmp (places->tmp_location, "/tmp") == 0)
     return TRUE;
-  place = dkms_settings_place (settings, "tmp_location");
+  place = dkms_settings_place (places, "tmp_location");
   if (place != NULL)
-    return dkms_settings_fail (settings, DKMS_ERROR_USAGE, "tmp_location", settings->places.tmp_location,
-                               "is not a directory", "Correct it, or create that directory.", error);
+    return dkms_settings_fail (places, DKMS_ERROR_USAGE, "tmp_location", places->tmp_location, "is not a directory",
+                               "Correct it, or create that directory.", error);
   return dkms_fail (error, DKMS_ERROR_USAGE, shown, "Correct it, or create that directory.",
                     "TMPDIR=%s in the environment is not a directory", shown);
 }
@@ -146,14 +144,14 @@ check_tmp_location (const DkmsSettings *settings, const DkmsOptions *options, co
 /* ---- remarks: what has no effect, and stops nobody ---- */
 
 void
-dkms_settings_warn_once (const DkmsSettings *settings, DkmsUi *ui)
+dkms_settings_warn_once (const DkmsPlaces *places, DkmsUi *ui)
 {
   static const char told[] = "DKMS_SETTINGS_CHECKED";
   g_autoptr (GPtrArray) unknown = NULL;
 
   if (g_getenv (told) != NULL)
     return;
-  unknown = dkms_settings_unknown (settings);
+  unknown = dkms_settings_unknown (places);
   for (guint i = 0; i < unknown->len; i++)
     dkms_ui_warn (ui, "%s", (char *)unknown->pdata[i]);
   (void)g_setenv (told, "1", TRUE);
@@ -162,30 +160,31 @@ dkms_settings_warn_once (const DkmsSettings *settings, DkmsUi *ui)
 static void
 warn_of_settings (const DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsUi *ui)
 {
-  g_autofree char *command = dkms_settings_bad_command (settings, "post_transaction", settings->post_transaction);
+  g_autofree char *command
+      = dkms_settings_bad_command (&settings->places, "post_transaction", settings->post_transaction);
 
-  dkms_settings_warn_once (settings, ui);
+  dkms_settings_warn_once (&settings->places, ui);
   if (command != NULL && !verb->adds)
     dkms_ui_warn (ui, "%s", command);
   if (verb->builds && *settings->build_environment == '/' && strchr (settings->build_environment, '$') == NULL
       && !dkms_root_is_file (settings->places.root, settings->build_environment))
     {
-      g_autofree char *place = dkms_settings_place (settings, "build_environment");
+      g_autofree char *place = dkms_settings_place (&settings->places, "build_environment");
       dkms_ui_warn (ui, "build_environment in %s names %s, which is not a file; builds go without it.",
                     place != NULL ? place : "framework.conf", settings->build_environment);
     }
 }
 
 static void
-warn_of_kernels (const DkmsSettings *settings, const DkmsOptions *options, DkmsUi *ui)
+warn_of_kernels (const DkmsPlaces *places, const DkmsOptions *options, DkmsUi *ui)
 {
   for (guint i = 0; i < options->kernels->len; i++)
     {
       const DkmsTarget *target = options->kernels->pdata[i];
-      g_autofree char *dir = g_build_filename (settings->places.install_tree, target->kernel, NULL);
-      g_autofree char *shown = dkms_root_host_path (settings->places.root, dir);
+      g_autofree char *dir = g_build_filename (places->install_tree, target->kernel, NULL);
+      g_autofree char *shown = dkms_root_host_path (places->root, dir);
 
-      if (!dkms_root_is_dir (settings->places.root, dir))
+      if (!dkms_root_is_dir (places->root, dir))
         dkms_ui_warn (ui, "Kernel %s is not installed: %s does not exist.", target->kernel, shown);
     }
 }
@@ -199,8 +198,9 @@ dkms_options_check (const DkmsOptions *options, DkmsSettings *settings, const Dk
       return FALSE;
   if (!check_jobs (settings, options, verb, error)
       || (options->conf_file != NULL && (verb->options & DKMS_TAKES (CONF)) != 0 && !check_conf_file (options, error))
-      || !check_kernel_files (settings, options, verb, error) || !check_tree (settings, options, verb, ui, error)
-      || !check_tmp_location (settings, options, verb, error))
+      || !check_kernel_files (&settings->places, options, verb, error)
+      || !check_tree (&settings->places, options, verb, ui, error)
+      || !check_tmp_location (&settings->places, options, verb, error))
     return FALSE;
   return TRUE;
 }
@@ -211,5 +211,5 @@ dkms_options_warn (const DkmsOptions *options, const DkmsSettings *settings, con
   if (!verb->filters)
     warn_of_settings (settings, verb, ui);
   if ((verb->options & DKMS_TAKES (ALL_KERNELS)) != 0)
-    warn_of_kernels (settings, options, ui);
+    warn_of_kernels (&settings->places, options, ui);
 }

@@ -11,4 +11,4 @@ gboolean dkms_options_check (const DkmsOptions *options, DkmsSettings *settings,
 /** Warns of settings and kernels that will have no effect on @verb. */
 void dkms_options_warn (const DkmsOptions *options, const DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsUi *ui);
 /** Warns of variables in framework.conf that are no settings; programs that this one starts do not do so again. */
-void dkms_settings_warn_once (const DkmsSettings *settings, DkmsUi *ui);
+void dkms_settings_warn_once (const DkmsPlaces *places, DkmsUi *ui);

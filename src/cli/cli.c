@@ -109,17 +109,17 @@ check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError 
 }
 
 static gboolean
-check_privileges (const DkmsSettings *settings, const DkmsVerbInfo *verb, const DkmsOptions *options, GError **error)
+check_privileges (const DkmsPlaces *places, const DkmsVerbInfo *verb, const DkmsOptions *options, GError **error)
 {
   if (options->dry_run)
     return TRUE;
   /* In a root of his own a user needs no more than write permission, which each change shows. */
-  if (verb->needs_root && geteuid () != 0 && dkms_root_is_host (settings->places.root))
+  if (verb->needs_root && geteuid () != 0 && dkms_root_is_host (places->root))
     return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, NULL, "Run it with sudo.", "dkms %s needs root", verb->name);
-  if (verb->needs_root_to_force && options->force && geteuid () != 0 && dkms_root_is_host (settings->places.root))
+  if (verb->needs_root_to_force && options->force && geteuid () != 0 && dkms_root_is_host (places->root))
     return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, NULL, "Run it with sudo.", "dkms %s --force needs root",
                       verb->name);
-  return !verb->needs_writable_tree || dkms_tree_check_writable (&settings->places, error);
+  return !verb->needs_writable_tree || dkms_tree_check_writable (places, error);
 }
 
 /* ---- targets ---- */
@@ -143,10 +143,10 @@ check_target (const char *kernel, const char *arch, GError **error)
 
 /* Every kernel that something can be built for. */
 static gboolean
-add_all_kernels (const DkmsSettings *settings, DkmsOptions *options, GError **error)
+add_all_kernels (const DkmsPlaces *places, DkmsOptions *options, GError **error)
 {
-  g_autoptr (GPtrArray) names = dkms_kernel_list (settings->places.root, settings->places.install_tree, TRUE);
-  g_autofree char *shown = dkms_root_host_path (settings->places.root, settings->places.install_tree);
+  g_autoptr (GPtrArray) names = dkms_kernel_list (places->root, places->install_tree, TRUE);
+  g_autofree char *shown = dkms_root_host_path (places->root, places->install_tree);
 
   for (guint i = 0; i < names->len; i++)
     dkms_options_add_kernel (options, names->pdata[i]);
@@ -158,21 +158,21 @@ add_all_kernels (const DkmsSettings *settings, DkmsOptions *options, GError **er
 /* The system in --root is not the one that runs: its own kernel is meant, the newest, or all that have headers with
  * autoinstall. */
 static gboolean
-add_kernel_of_root (const DkmsSettings *settings, DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
+add_kernel_of_root (const DkmsPlaces *places, DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
 {
-  g_autofree char *running = g_build_filename (settings->places.install_tree, dkms_running_release (), NULL);
-  g_autofree char *shown = dkms_root_host_path (settings->places.root, settings->places.install_tree);
+  g_autofree char *running = g_build_filename (places->install_tree, dkms_running_release (), NULL);
+  g_autofree char *shown = dkms_root_host_path (places->root, places->install_tree);
   g_autoptr (GPtrArray) names = NULL;
 
-  if (dkms_root_is_dir (settings->places.root, running))
+  if (dkms_root_is_dir (places->root, running))
     return TRUE;
   if ((verb->options & DKMS_TAKES (ALL_KERNELS)) != 0)
-    return add_all_kernels (settings, options, error);
-  names = dkms_kernel_list (settings->places.root, settings->places.install_tree, TRUE);
+    return add_all_kernels (places, options, error);
+  names = dkms_kernel_list (places->root, places->install_tree, TRUE);
   if (names->len == 0)
     {
       g_ptr_array_unref (names);
-      names = dkms_kernel_list (settings->places.root, settings->places.install_tree, FALSE);
+      names = dkms_kernel_list (places->root, places->install_tree, FALSE);
     }
   g_ptr_array_sort (names, dkms_version_compare_names);
   if (names->len > 0)
@@ -191,10 +191,10 @@ fill_targets (DkmsRequest *request, const DkmsVerbInfo *verb, const DkmsSettings
 
   if (request->all)
     return TRUE; /* the engine knows what is built */
-  if (options->all_kernels && !add_all_kernels (settings, options, error))
+  if (options->all_kernels && !add_all_kernels (&settings->places, options, error))
     return FALSE;
   if (options->kernels->len == 0 && !verb->filters && !dkms_root_is_host (settings->places.root)
-      && !add_kernel_of_root (settings, options, verb, error))
+      && !add_kernel_of_root (&settings->places, options, verb, error))
     return FALSE;
   for (guint i = 0; i < MAX (options->kernels->len, 1); i++)
     {
@@ -268,11 +268,11 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
 /* An rpm package brings its own module: rpm installs it, autoinstall does the rest (docs/interface/build-install.md
  * §15). */
 static gboolean
-install_rpm (const DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsRequest *request, GError **error)
+install_rpm (const DkmsPlaces *places, const DkmsVerbInfo *verb, DkmsRequest *request, GError **error)
 {
   g_autofree char *path = request->archive != NULL ? g_canonicalize_filename (request->archive, NULL) : NULL;
   const char *argv[] = { "rpm", "-Uvh", path, NULL };
-  DkmsCommand command = { .argv = argv, .root = settings->places.root, .output_fd = -1, .null_stdin = TRUE };
+  DkmsCommand command = { .argv = argv, .root = places->root, .output_fd = -1, .null_stdin = TRUE };
   int status;
 
   if (path == NULL || !g_str_has_suffix (path, ".rpm") || verb->writes_archive)
@@ -307,13 +307,13 @@ dkms_verb_run (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, Dkm
   ui->verbose = settings->verbose;
   if (!check_combination (options, verb, &error) || !dkms_options_check (options, settings, verb, ui, &error)
       || (request = make_request (verb, settings, options, &error)) == NULL
-      || !check_privileges (settings, verb, options, &error))
+      || !check_privileges (&settings->places, verb, options, &error))
     return fail_with (ui, error);
   dkms_options_warn (options, settings, verb, ui);
   if (verb->answer != NULL)
     return verb->answer (settings, ui, request, &error) && dkms_unread_check (&error) ? end_answer (ui, 0)
                                                                                       : fail_with (ui, error);
-  if (!request->dry_run && !install_rpm (settings, verb, request, &error))
+  if (!request->dry_run && !install_rpm (&settings->places, verb, request, &error))
     return fail_with (ui, error);
   gboolean off = request->selection == DKMS_SELECT_LATEST
                  && dkms_root_is_file (settings->places.root, "/etc/dkms/no-autoinstall");

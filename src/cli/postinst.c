@@ -380,7 +380,7 @@ dkms_postinst_main (int argc, char **argv)
       return dkms_exit_code (error);
     }
   p.settings = settings;
-  dkms_settings_warn_once (settings, &p.ui);
+  dkms_settings_warn_once (&settings->places, &p.ui);
   if (settings->ignored != NULL)
     dkms_ui_warn (&p.ui, "%s", settings->ignored);
   status = postinst (&p);

@@ -54,33 +54,33 @@ assigned_names (const char *text)
 
 /* Returns: (transfer full): the content of @path, "" if it cannot be read */
 static char *
-read_text (const DkmsSettings *self, const char *path)
+read_text (const DkmsPlaces *places, const char *path)
 {
-  char *text = dkms_root_read (self->places.root, path, 1 << 20, NULL, NULL);
+  char *text = dkms_root_read (places->root, path, 1 << 20, NULL, NULL);
 
   return text != NULL ? text : g_strdup ("");
 }
 
 char *
-dkms_settings_place (const DkmsSettings *self, const char *name)
+dkms_settings_place (const DkmsPlaces *places, const char *name)
 {
-  g_autoptr (GPtrArray) files = dkms_settings_files (self);
+  g_autoptr (GPtrArray) files = dkms_settings_files (places);
 
   for (guint i = files->len; i-- > 0;)
     {
-      g_autofree char *text = read_text (self, files->pdata[i]);
+      g_autofree char *text = read_text (places, files->pdata[i]);
       g_autoptr (GPtrArray) names = assigned_names (text);
       if (g_ptr_array_find_with_equal_func (names, name, g_str_equal, NULL))
-        return dkms_root_host_path (self->places.root, files->pdata[i]);
+        return dkms_root_host_path (places->root, files->pdata[i]);
     }
   return g_getenv (name) != NULL ? g_strdup ("the environment") : NULL;
 }
 
 gboolean
-dkms_settings_fail (const DkmsSettings *self, int code, const char *name, const char *value, const char *problem,
+dkms_settings_fail (const DkmsPlaces *places, int code, const char *name, const char *value, const char *problem,
                     const char *advice, GError **error)
 {
-  g_autofree char *place = dkms_settings_place (self, name);
+  g_autofree char *place = dkms_settings_place (places, name);
 
   return dkms_fail (error, (DkmsError)code, place, advice, "%s=%s in %s %s", name, value,
                     place != NULL ? place : "framework.conf", problem);
@@ -125,22 +125,22 @@ judge (const char *file, const char *name, const char *const *known)
 }
 
 GPtrArray *
-dkms_settings_unknown (const DkmsSettings *self)
+dkms_settings_unknown (const DkmsPlaces *places)
 {
   GPtrArray *remarks = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GPtrArray) files = dkms_settings_files (self);
+  g_autoptr (GPtrArray) files = dkms_settings_files (places);
   g_auto (GStrv) known = dkms_settings_known ();
   g_autoptr (GString) all = g_string_new (NULL);
 
   for (guint i = 0; i < files->len; i++)
     {
-      g_autofree char *text = read_text (self, files->pdata[i]);
+      g_autofree char *text = read_text (places, files->pdata[i]);
       g_string_append_printf (all, "%s\n", text);
     }
   for (guint i = 0; i < files->len; i++)
     {
-      g_autofree char *text = read_text (self, files->pdata[i]);
-      g_autofree char *shown = dkms_root_host_path (self->places.root, files->pdata[i]);
+      g_autofree char *text = read_text (places, files->pdata[i]);
+      g_autofree char *shown = dkms_root_host_path (places->root, files->pdata[i]);
       g_autoptr (GPtrArray) names = assigned_names (text);
 
       for (guint n = 0; n < names->len; n++)
@@ -183,14 +183,14 @@ dkms_recipe_misspelt (const char *path, const char *text)
 
 /* Whether a file leaves it to the shell which program that is, as in "/etc/dkms/after-$kernelver". */
 static gboolean
-is_computed (const DkmsSettings *self, const char *name)
+is_computed (const DkmsPlaces *places, const char *name)
 {
-  g_autoptr (GPtrArray) files = dkms_settings_files (self);
+  g_autoptr (GPtrArray) files = dkms_settings_files (places);
   gboolean computed = FALSE;
 
   for (guint i = 0; i < files->len; i++)
     {
-      g_autofree char *text = read_text (self, files->pdata[i]);
+      g_autofree char *text = read_text (places, files->pdata[i]);
       g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
 
       for (char **line = lines; *line != NULL; line++)
@@ -208,19 +208,19 @@ is_computed (const DkmsSettings *self, const char *name)
 }
 
 char *
-dkms_settings_bad_command (const DkmsSettings *self, const char *name, const char *command)
+dkms_settings_bad_command (const DkmsPlaces *places, const char *name, const char *command)
 {
   g_autofree char *program = g_strndup (command, strcspn (command, " \t\n"));
   g_autofree char *place = NULL;
   struct stat st;
   gboolean there;
 
-  if (*program != '/' || strpbrk (program, "$`'\"\\*?[;|&<>(){}") != NULL || is_computed (self, name))
+  if (*program != '/' || strpbrk (program, "$`'\"\\*?[;|&<>(){}") != NULL || is_computed (places, name))
     return NULL; /* the shell makes of it what only the shell knows */
-  there = dkms_root_stat (self->places.root, program, &st) == 0;
+  there = dkms_root_stat (places->root, program, &st) == 0;
   if (there && S_ISREG (st.st_mode) && (st.st_mode & 0111) != 0)
     return NULL;
-  place = dkms_settings_place (self, name);
+  place = dkms_settings_place (places, name);
   return g_strdup_printf ("%s in %s names %s, which %s.", name, place != NULL ? place : "framework.conf", program,
                           there ? "is not an executable file" : "does not exist");
 }

@@ -5,7 +5,7 @@
 #include "conf/settings.h"
 
 /** Returns: (transfer full) (nullable): the file that sets @name, the last of several; NULL if nothing sets it */
-char *dkms_settings_place (const DkmsSettings *self, const char *name);
+char *dkms_settings_place (const DkmsPlaces *places, const char *name);
 
 /**
  * dkms_settings_fail:
@@ -14,10 +14,10 @@ char *dkms_settings_place (const DkmsSettings *self, const char *name);
  *
  * Fails with "NAME=VALUE in FILE PROBLEM". Returns: FALSE
  */
-gboolean dkms_settings_fail (const DkmsSettings *self, int code, const char *name, const char *value,
+gboolean dkms_settings_fail (const DkmsPlaces *places, int code, const char *name, const char *value,
                              const char *problem, const char *advice, GError **error);
 
 /** Returns: (transfer full) (element-type utf8): a sentence about each variable of framework.conf that has no effect */
-GPtrArray *dkms_settings_unknown (const DkmsSettings *self);
+GPtrArray *dkms_settings_unknown (const DkmsPlaces *places);
 /** Returns: (transfer full) (nullable): a sentence if the command line of setting @name names no program; else NULL */
-char *dkms_settings_bad_command (const DkmsSettings *self, const char *name, const char *command);
+char *dkms_settings_bad_command (const DkmsPlaces *places, const char *name, const char *command);

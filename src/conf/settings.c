@@ -74,29 +74,29 @@ only_comments (const DkmsRoot *root, const char *path)
 }
 
 static void
-add_file (const DkmsSettings *self, DkmsQuery *query, const char *path)
+add_file (const DkmsPlaces *places, DkmsQuery *query, const char *path)
 {
-  if (!dkms_root_is_file (self->places.root, path) || only_comments (self->places.root, path))
+  if (!dkms_root_is_file (places->root, path) || only_comments (places->root, path))
     return;
   if (query->shown == NULL)
-    query->shown = dkms_root_host_path (self->places.root, path);
-  g_ptr_array_add (query->files, dkms_root_tool_path (self->places.root, path));
+    query->shown = dkms_root_host_path (places->root, path);
+  g_ptr_array_add (query->files, dkms_root_tool_path (places->root, path));
 }
 
 GPtrArray *
-dkms_settings_files (const DkmsSettings *self)
+dkms_settings_files (const DkmsPlaces *places)
 {
-  g_auto (DkmsFd) dir = dkms_root_openat (self->places.root, "/etc/dkms/framework.conf.d", O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) dir = dkms_root_openat (places->root, "/etc/dkms/framework.conf.d", O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) entries = dir >= 0 ? dkms_list_dir_at (dir, ".", NULL) : NULL;
   GPtrArray *files = g_ptr_array_new_with_free_func (g_free);
 
-  if (dkms_root_is_file (self->places.root, "/etc/dkms/framework.conf"))
+  if (dkms_root_is_file (places->root, "/etc/dkms/framework.conf"))
     g_ptr_array_add (files, g_strdup ("/etc/dkms/framework.conf"));
   for (guint i = 0; entries != NULL && i < entries->len; i++)
     {
       g_autofree char *path = g_build_filename ("/etc/dkms/framework.conf.d", entries->pdata[i], NULL);
       if (*(const char *)entries->pdata[i] != '.' && g_str_has_suffix (path, ".conf")
-          && dkms_root_is_file (self->places.root, path))
+          && dkms_root_is_file (places->root, path))
         g_ptr_array_add (files, g_steal_pointer (&path));
     }
   return files;
@@ -105,12 +105,12 @@ dkms_settings_files (const DkmsSettings *self)
 static void
 add_files (const DkmsSettings *self, DkmsQuery *query)
 {
-  g_autoptr (GPtrArray) files = dkms_settings_files (self);
+  g_autoptr (GPtrArray) files = dkms_settings_files (&self->places);
 
   if (*self->addon_modules_dir == '\0')
-    add_file (self, query, "/etc/sysconfig/module-init-tools");
+    add_file (&self->places, query, "/etc/sysconfig/module-init-tools");
   for (guint i = 0; i < files->len; i++)
-    add_file (self, query, files->pdata[i]);
+    add_file (&self->places, query, files->pdata[i]);
 }
 
 char *
@@ -165,7 +165,7 @@ take_confinement (DkmsSettings *self, const DkmsVars *values, GError **error)
   const struct passwd *user = *name != '\0' && geteuid () == 0 ? getpwnam (name) : NULL;
 
   if (*mode != '\0' && !dkms_sandbox_mode_parse (mode, &self->sandbox))
-    return dkms_settings_fail (self, DKMS_ERROR_BAD_CONF, "sandbox", mode, "is not a mode of the sandbox",
+    return dkms_settings_fail (&self->places, DKMS_ERROR_BAD_CONF, "sandbox", mode, "is not a mode of the sandbox",
                                "Use auto, strict or off.", error);
   if (user != NULL)
     {
@@ -173,12 +173,12 @@ take_confinement (DkmsSettings *self, const DkmsVars *values, GError **error)
       self->build_gid = user->pw_gid;
     }
   return user != NULL || *given == '\0' || geteuid () != 0
-         || dkms_settings_fail (self, DKMS_ERROR_BAD_CONF, "build_user", given, "is not a user of this system",
+         || dkms_settings_fail (&self->places, DKMS_ERROR_BAD_CONF, "build_user", given, "is not a user of this system",
                                 "Create it as a system user, or correct build_user.", error);
 }
 
 static gboolean
-take_number (const DkmsSettings *self, const DkmsVars *values, const char *name, guint least, guint most, guint *field,
+take_number (const DkmsPlaces *places, const DkmsVars *values, const char *name, guint least, guint most, guint *field,
              GError **error)
 {
   const char *text = dkms_vars_get (values, name, 0);
@@ -188,13 +188,13 @@ take_number (const DkmsSettings *self, const DkmsVars *values, const char *name,
   if (*text == '\0')
     return TRUE;
   if (!g_ascii_string_to_unsigned (text, 10, least, most, &number, NULL))
-    return dkms_settings_fail (self, DKMS_ERROR_USAGE, name, text, problem, "Correct it, or leave it out.", error);
+    return dkms_settings_fail (places, DKMS_ERROR_USAGE, name, text, problem, "Correct it, or leave it out.", error);
   *field = (guint)number;
   return TRUE;
 }
 
 static gboolean
-take_yes_or_no (const DkmsSettings *self, const DkmsVars *values, const char *name, gboolean *field, GError **error)
+take_yes_or_no (const DkmsPlaces *places, const DkmsVars *values, const char *name, gboolean *field, GError **error)
 {
   const char *text = dkms_vars_get (values, name, 0);
   gboolean yes = g_ascii_strcasecmp (text, "yes") == 0;
@@ -202,7 +202,7 @@ take_yes_or_no (const DkmsSettings *self, const DkmsVars *values, const char *na
   if (*text == '\0')
     return TRUE;
   if (!yes && g_ascii_strcasecmp (text, "no") != 0)
-    return dkms_settings_fail (self, DKMS_ERROR_USAGE, name, text, "is neither yes nor no", "Use yes or no.", error);
+    return dkms_settings_fail (places, DKMS_ERROR_USAGE, name, text, "is neither yes nor no", "Use yes or no.", error);
   *field = yes;
   return TRUE;
 }
@@ -236,10 +236,10 @@ take_values (DkmsSettings *self, const DkmsVars *values, GError **error)
   self->no_weak_modules |= *dkms_vars_get (values, "NO_WEAK_MODULES", 0) != '\0';
   self->verbose = *dkms_vars_get (values, "verbose", 0) != '\0';
   self->symlink_modules = *dkms_vars_get (values, "symlink_modules", 0) != '\0';
-  return take_yes_or_no (self, values, "strict_symbols", &self->strict_symbols, error)
-         && take_number (self, values, "recipe_timeout", 1, 3600, &self->recipe_timeout, error)
-         && take_number (self, values, "build_timeout", 0, 1 << 20, &self->build_timeout, error)
-         && take_number (self, values, "tarball_limit_mib", 1, 1 << 20, &self->tarball_limit_mib, error);
+  return take_yes_or_no (&self->places, values, "strict_symbols", &self->strict_symbols, error)
+         && take_number (&self->places, values, "recipe_timeout", 1, 3600, &self->recipe_timeout, error)
+         && take_number (&self->places, values, "build_timeout", 0, 1 << 20, &self->build_timeout, error)
+         && take_number (&self->places, values, "tarball_limit_mib", 1, 1 << 20, &self->tarball_limit_mib, error);
 }
 
 /* A query about @wanted with the variables that the files see. */
@@ -256,9 +256,9 @@ new_query (GPtrArray *queries, const char *kernel)
 
 /* What says how builds are confined must not get lost. */
 static gboolean
-is_about_confinement (const DkmsSettings *self, const char *tool_path)
+is_about_confinement (const DkmsPlaces *places, const char *tool_path)
 {
-  g_autofree char *path = dkms_kernel_openable (self->places.root, tool_path);
+  g_autofree char *path = dkms_kernel_openable (places->root, tool_path);
   g_autofree char *text = dkms_read_at (AT_FDCWD, path, 1 << 20, NULL, NULL);
 
   return text == NULL || strstr (text, "sandbox") != NULL || strstr (text, "build_user") != NULL;
@@ -293,7 +293,7 @@ read_one_by_one (const DkmsSettings *self, const DkmsQuery *all, const char *wan
       give_values (query, sum, wanted);
       if (!dkms_evaluate (self, NULL, queries, wanted, "", NULL, error))
         return FALSE;
-      if (query->error != NULL && (!query->ended || is_about_confinement (self, file)))
+      if (query->error != NULL && (!query->ended || is_about_confinement (&self->places, file)))
         return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
       if (query->error != NULL)
         g_string_append_printf (ended, "%s%s", ended->len > 0 ? ", " : "", query->shown);
@@ -340,14 +340,14 @@ dkms_settings_reread (const DkmsSettings *self, const char *wanted, const char *
 
 /* Whether the key may depend on the kernel. */
 static gboolean
-key_varies (const DkmsSettings *self)
+key_varies (const DkmsPlaces *places)
 {
-  g_autoptr (GPtrArray) files = dkms_settings_files (self);
+  g_autoptr (GPtrArray) files = dkms_settings_files (places);
   gboolean varies = FALSE;
 
   for (guint i = 0; i < files->len && !varies; i++)
     {
-      g_autofree char *text = dkms_root_read (self->places.root, files->pdata[i], 1 << 20, NULL, NULL);
+      g_autofree char *text = dkms_root_read (places->root, files->pdata[i], 1 << 20, NULL, NULL);
       varies = text == NULL || (strstr (text, "mok_signing_key") != NULL && strstr (text, "kernelver") != NULL);
     }
   return varies;
@@ -360,7 +360,7 @@ dkms_settings_key_files (const DkmsSettings *self, const GPtrArray *releases, GE
 
   if (*self->signing_key == '/')
     g_ptr_array_add (keys, dkms_root_tool_path (self->places.root, self->signing_key));
-  if (releases->len == 0 || !key_varies (self))
+  if (releases->len == 0 || !key_varies (&self->places))
     return g_steal_pointer (&keys);
   for (guint i = 0; i < releases->len; i++)
     {

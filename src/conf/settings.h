@@ -82,7 +82,7 @@ GPtrArray *dkms_settings_key_files (const DkmsSettings *self, const GPtrArray *r
 
 /** Returns: (transfer full): the files of framework.conf that exist, paths inside the root in the order they are read
  */
-GPtrArray *dkms_settings_files (const DkmsSettings *self);
+GPtrArray *dkms_settings_files (const DkmsPlaces *places);
 /** Returns: (transfer full): the names of all settings */
 char **dkms_settings_known (void);
 /** Returns: (transfer full) (nullable): where all modules go below a kernel's directory, whatever recipes say

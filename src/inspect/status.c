@@ -274,13 +274,13 @@ names_one (const DkmsRequest *request)
 
 /* One module, or all that the request selects. @only: (nullable): the one */
 static DkmsState *
-read_selected (const DkmsSettings *settings, const DkmsRequest *request, const char *only, GError **error)
+read_selected (const DkmsPlaces *places, const DkmsRequest *request, const char *only, GError **error)
 {
   DkmsState *state;
 
   if (names_one (request))
-    return dkms_state_read_most (&settings->places, request->module, request->version, error);
-  state = dkms_state_read_most (&settings->places, only, NULL, error);
+    return dkms_state_read_most (places, request->module, request->version, error);
+  state = dkms_state_read_most (places, only, NULL, error);
   for (guint i = state != NULL ? state->versions->len : 0; i-- > 0;)
     {
       const DkmsVersion *v = state->versions->pdata[i];
@@ -354,7 +354,7 @@ static gboolean
 read_once (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, const char *only, Answer *answer,
            GError **error)
 {
-  DkmsState *state = answer->state = read_selected (settings, request, only, error);
+  DkmsState *state = answer->state = read_selected (&settings->places, request, only, error);
   const DkmsTarget everything = { NULL, NULL };
 
   answer->world = dkms_world_new (settings, ui);

@@ -15,30 +15,29 @@
 #include "store/lock.h"
 
 char *
-dkms_depmod_note (const DkmsSettings *settings, const DkmsWork *work, const char *release)
+dkms_depmod_note (const DkmsPlaces *places, const DkmsWork *work, const char *release)
 {
   g_autofree char *name = g_strconcat (work->id, ".", release, NULL);
 
-  return dkms_layout_own (&settings->places, "depmod", name);
+  return dkms_layout_own (places, "depmod", name);
 }
 
 const char *
-dkms_depmod_note_text (const DkmsSettings *settings, const char *release)
+dkms_depmod_note_text (const DkmsPlaces *places, const char *release)
 {
-  g_autofree char *dep = g_build_filename (settings->places.install_tree, release, "modules.dep", NULL);
+  g_autofree char *dep = g_build_filename (places->install_tree, release, "modules.dep", NULL);
 
-  return dkms_root_is_file (settings->places.root, dep) ? DKMS_NOTE_INDEX : "";
+  return dkms_root_is_file (places->root, dep) ? DKMS_NOTE_INDEX : "";
 }
 
 /* The last module of a removed kernel is gone: so are depmod's files and the directory. */
 static void
-clean_after_last (const DkmsSettings *settings, const char *dir)
+clean_after_last (const DkmsPlaces *places, const char *dir)
 {
   static const char *const files[] = { "alias", "dep", "devname", "softdep", "symbols", "weakdep" };
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->places.root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (places->root, dir, O_RDONLY | O_DIRECTORY, 0);
   g_autofree char *name = g_path_get_basename (dir);
-  g_auto (DkmsFd) parent
-      = dkms_root_openat (settings->places.root, settings->places.install_tree, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) parent = dkms_root_openat (places->root, places->install_tree, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = NULL;
   struct stat st;
 
@@ -59,9 +58,9 @@ clean_after_last (const DkmsSettings *settings, const char *dir)
 
 /* depmod wants the directory above lib/modules; an install tree of another shape cannot be given to it. */
 static char *
-depmod_base (const DkmsSettings *settings)
+depmod_base (const DkmsPlaces *places)
 {
-  g_autofree char *shown = dkms_root_host_path (settings->places.root, settings->places.install_tree);
+  g_autofree char *shown = dkms_root_host_path (places->root, places->install_tree);
 
   if (g_str_has_suffix (shown, "/usr/lib/modules"))
     return g_strndup (shown, strlen (shown) - strlen ("/lib/modules"));
@@ -73,9 +72,9 @@ depmod_base (const DkmsSettings *settings)
 /* Deletes the temporary files of a depmod that did not come to its end: modules.<index>.<pid>.<microseconds>.<seconds>.
  * Returns: how many there were */
 static guint
-drop_left_overs (const DkmsSettings *settings, const char *dir)
+drop_left_overs (const DkmsPlaces *places, const char *dir)
 {
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->places.root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (places->root, dir, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   guint count = 0;
 
@@ -100,9 +99,9 @@ static const char *const indexes[] = { "modules.dep",     "modules.dep.bin",    
                                        "modules.symbols", "modules.symbols.bin", "modules.softdep" };
 
 static void
-look_at_indexes (const DkmsSettings *settings, const char *dir, ino_t inodes[static G_N_ELEMENTS (indexes)])
+look_at_indexes (const DkmsPlaces *places, const char *dir, ino_t inodes[static G_N_ELEMENTS (indexes)])
 {
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->places.root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (places->root, dir, O_RDONLY | O_DIRECTORY, 0);
   struct stat st;
 
   for (gsize i = 0; i < G_N_ELEMENTS (indexes); i++)
@@ -112,22 +111,22 @@ look_at_indexes (const DkmsSettings *settings, const char *dir, ino_t inodes[sta
 /* depmod does not always tell when it could not write: it replaces all indexes or, where a stand-in does nothing, none.
  * Returns: its exit status, or 1 when it said 0 and did not do its work; -1 with an error */
 static int
-run_and_look (const DkmsSettings *settings, const char *dir, const DkmsCommand *command, GError **error)
+run_and_look (const DkmsPlaces *places, const char *dir, const DkmsCommand *command, GError **error)
 {
   ino_t before[G_N_ELEMENTS (indexes)], after[G_N_ELEMENTS (indexes)];
   gboolean old = FALSE, fresh = FALSE;
   int status;
 
-  look_at_indexes (settings, dir, before);
+  look_at_indexes (places, dir, before);
   status = dkms_process_run (command, error);
-  look_at_indexes (settings, dir, after);
+  look_at_indexes (places, dir, after);
   for (gsize i = 0; i < G_N_ELEMENTS (indexes); i++)
     {
       old |= before[i] == after[i] && before[i] != 0;
       fresh |= before[i] != after[i];
     }
   gboolean partial = (old && fresh) || after[0] == 0;
-  partial |= drop_left_overs (settings, dir) > 0;
+  partial |= drop_left_overs (places, dir) > 0;
   return status == 0 && partial ? 1 : status;
 }
 
@@ -166,9 +165,9 @@ run_depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const
                           .output_fd = settings->verbose ? -1 : -2,
                           .null_stdin = TRUE };
   dkms_ui_step_begin (ui, what, line);
-  int status = run_and_look (settings, dir, &command, &error);
+  int status = run_and_look (&settings->places, dir, &command, &error);
   if (status > 0) /* what failed for a passing reason does not fail again */
-    status = run_and_look (settings, dir, &command, &error);
+    status = run_and_look (&settings->places, dir, &command, &error);
   dkms_ui_step_end (ui, status, dkms_job_seconds (start));
   if (status != 0)
     dkms_ui_warn (ui, "'%s' failed%s%s; the modules are in place, the next dkms command tries again.", line,
@@ -178,9 +177,9 @@ run_depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const
 
 /* depmod renames its files into place without flushing them: after a power cut the old ones would be back, or none. */
 static void
-flush_indexes (const DkmsSettings *settings, DkmsUi *ui, const char *dir)
+flush_indexes (const DkmsPlaces *places, DkmsUi *ui, const char *dir)
 {
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->places.root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (places->root, dir, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   gboolean ok = names != NULL;
 
@@ -198,21 +197,20 @@ flush_indexes (const DkmsSettings *settings, DkmsUi *ui, const char *dir)
 
 /* What a note says: that the kernel had an index, which must be made even if there is none any more. */
 static gboolean
-says_index (const DkmsSettings *settings, const char *note)
+says_index (const DkmsPlaces *places, const char *note)
 {
-  g_autofree char *text = dkms_root_read (settings->places.root, note, 64, NULL, NULL);
+  g_autofree char *text = dkms_root_read (places->root, note, 64, NULL, NULL);
 
   return text != NULL && strcmp (text, DKMS_NOTE_INDEX) == 0;
 }
 
 /* Whether the kernel in @dir has an index, or had one when the note was written. */
 static gboolean
-has_index (const DkmsSettings *settings, const char *dir, const char *note)
+has_index (const DkmsPlaces *places, const char *dir, const char *note)
 {
   g_autofree char *dep = g_build_filename (dir, "modules.dep", NULL);
 
-  return dkms_root_is_dir (settings->places.root, dir)
-         && (dkms_root_is_file (settings->places.root, dep) || says_index (settings, note));
+  return dkms_root_is_dir (places->root, dir) && (dkms_root_is_file (places->root, dep) || says_index (places, note));
 }
 
 /* Returns: FALSE when it has to be tried again */
@@ -220,7 +218,7 @@ static gboolean
 depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const char *note, gboolean disabled)
 {
   g_autofree char *dir = g_build_filename (settings->places.install_tree, release, NULL);
-  g_autofree char *base = depmod_base (settings);
+  g_autofree char *base = depmod_base (&settings->places);
   g_autofree char *name = g_strconcat ("locks/depmod/", release, NULL);
   g_autoptr (DkmsLock) lock = NULL;
   g_autoptr (GError) error = NULL;
@@ -230,11 +228,11 @@ depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const cha
 
   if (disabled || base == NULL)
     return TRUE;
-  gboolean wanted = has_index (settings, dir, note);
+  gboolean wanted = has_index (&settings->places, dir, note);
   if (!wanted && dkms_unread_mark () > mark) /* what failed for a passing reason does not fail again */
     {
       dkms_unread_drop (mark);
-      wanted = has_index (settings, dir, note);
+      wanted = has_index (&settings->places, dir, note);
     }
   if (!wanted)
     {
@@ -249,9 +247,9 @@ depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const cha
   if (lock == NULL)
     dkms_ui_warn (ui, "%s; running depmod all the same.", error->message);
   ok = run_depmod (settings, ui, release, dir, base);
-  clean_after_last (settings, dir);
+  clean_after_last (&settings->places, dir);
   if (dkms_root_is_dir (settings->places.root, dir))
-    flush_indexes (settings, ui, dir);
+    flush_indexes (&settings->places, ui, dir);
   if (dkms_unread_since (mark, FALSE, &unread))
     return ok;
   dkms_ui_warn (ui, "%s; the next dkms command runs depmod for %s again.", unread->message, release);
@@ -259,11 +257,11 @@ depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const cha
 }
 
 static void
-drop_note (const DkmsSettings *settings, const char *note)
+drop_note (const DkmsPlaces *places, const char *note)
 {
   g_autofree char *dir = g_path_get_dirname (note);
   g_autofree char *name = g_path_get_basename (note);
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->places.root, dir, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (places->root, dir, O_RDONLY | O_DIRECTORY, 0);
 
   if (fd >= 0)
     (void)unlinkat (fd, name, 0);
@@ -272,10 +270,10 @@ drop_note (const DkmsSettings *settings, const char *note)
 void
 dkms_depmod (const DkmsSettings *settings, DkmsUi *ui, const DkmsWork *work, const char *release, gboolean disabled)
 {
-  g_autofree char *note = dkms_depmod_note (settings, work, release);
+  g_autofree char *note = dkms_depmod_note (&settings->places, work, release);
 
   if (depmod (settings, ui, release, note, disabled))
-    drop_note (settings, note);
+    drop_note (&settings->places, note);
 }
 
 void
@@ -301,7 +299,7 @@ dkms_depmod_due (const DkmsSettings *settings, DkmsUi *ui, gboolean disabled)
       if (g_hash_table_contains (done, dot + 1) || depmod (settings, ui, dot + 1, note, disabled))
         {
           g_hash_table_add (done, g_strdup (dot + 1));
-          drop_note (settings, note);
+          drop_note (&settings->places, note);
         }
     }
 }

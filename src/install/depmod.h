@@ -11,10 +11,10 @@
 void dkms_depmod (const DkmsSettings *settings, DkmsUi *ui, const DkmsWork *work, const char *release,
                   gboolean disabled);
 /** Returns: (transfer full): path of the note of the run with @work that depmod is due for @release */
-char *dkms_depmod_note (const DkmsSettings *settings, const DkmsWork *work, const char *release);
+char *dkms_depmod_note (const DkmsPlaces *places, const DkmsWork *work, const char *release);
 /** Text of a note about a kernel that has an index (modules.dep); any other text: it had none, so none is made. */
 #define DKMS_NOTE_INDEX "index\n"
 /** Returns: (transfer none): what a note about @release is to say */
-const char *dkms_depmod_note_text (const DkmsSettings *settings, const char *release);
+const char *dkms_depmod_note_text (const DkmsPlaces *places, const char *release);
 /** Runs depmod for the kernels for which runs that are dead left a note. */
 void dkms_depmod_due (const DkmsSettings *settings, DkmsUi *ui, gboolean disabled);

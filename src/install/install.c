@@ -47,10 +47,10 @@ compare_paths (gconstpointer a, gconstpointer b)
 
 /* Every regular file of that module below the kernel's directory, as paths inside the root. */
 static GPtrArray *
-find_everywhere (const DkmsSettings *settings, const DkmsKernel *kernel, const char *name, const char *suffix)
+find_everywhere (const DkmsPlaces *places, const DkmsKernel *kernel, const char *name, const char *suffix)
 {
   GPtrArray *found = g_ptr_array_new_with_free_func (g_free);
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->places.root, kernel->dir, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (places->root, kernel->dir, O_RDONLY | O_DIRECTORY, 0);
   g_autofree char *plain = g_strconcat (name, ".ko", NULL);
   g_autofree char *packed = g_strconcat (plain, suffix, NULL);
 
@@ -105,7 +105,7 @@ refused (const DkmsJob *job, const DkmsOutput *output, const char *built, const 
     }
   if (job->force || job->force_version_override)
     return FALSE;
-  found = find_everywhere (job->settings, job->kernel, output->dest_name, suffix);
+  found = find_everywhere (&job->settings->places, job->kernel, output->dest_name, suffix);
   there = preferred (job, found);
   if (there == NULL)
     return FALSE;
@@ -149,7 +149,7 @@ find_original (const DkmsJob *job, const DkmsOutput *output, const char *suffix)
       if (file != NULL)
         return g_build_filename (dir, file, NULL);
     }
-  found = find_everywhere (job->settings, job->kernel, output->dest_name, suffix);
+  found = find_everywhere (&job->settings->places, job->kernel, output->dest_name, suffix);
   return found->len > 0 ? g_strdup (found->pdata[0]) : NULL;
 }
 
@@ -263,7 +263,7 @@ dkms_install (const DkmsJob *job, const char *previous, GError **error)
   g_autofree char *module_dir = dkms_job_base (job, "module");
   g_autofree char *link = dkms_layout_link (&job->settings->places, &job->id);
   g_autofree char *text = g_build_filename (job->id.version, job->kernel->release, job->kernel->arch, NULL);
-  g_autofree char *note = dkms_depmod_note (job->settings, job->work, job->kernel->release);
+  g_autofree char *note = dkms_depmod_note (&job->settings->places, job->work, job->kernel->release);
   /* A link to a build that is gone counts, too: what is in the way is then an old module of ours, and no original. */
   gboolean ours = previous != NULL || exists (job->settings->places.root, link);
   guint wanted = 0, placed = 0;
@@ -301,7 +301,7 @@ dkms_install (const DkmsJob *job, const char *previous, GError **error)
   if (previous != NULL)
     drop_previous (job, tx, previous);
   dkms_transaction_link (tx, text, link);
-  dkms_transaction_write (tx, dkms_depmod_note_text (job->settings, job->kernel->release), note);
+  dkms_transaction_write (tx, dkms_depmod_note_text (&job->settings->places, job->kernel->release), note);
   if (!dkms_transaction_commit (tx, job->ui, error))
     {
       dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_COPY_FAILED);
@@ -482,15 +482,15 @@ module_of_file (const char *file)
 
 /* Where, below the kernel's directory, a file equal to @built is; NULL: nowhere. */
 static char *
-place_of_equal (const DkmsSettings *settings, const DkmsKernel *kernel, const char *name, const char *built,
+place_of_equal (const DkmsPlaces *places, const DkmsKernel *kernel, const char *name, const char *built,
                 const char *suffix)
 {
-  g_autoptr (GPtrArray) found = find_everywhere (settings, kernel, name, suffix);
-  g_autofree char *ours = dkms_root_resolved (settings->places.root, built);
+  g_autoptr (GPtrArray) found = find_everywhere (places, kernel, name, suffix);
+  g_autofree char *ours = dkms_root_resolved (places->root, built);
 
   for (guint i = 0; i < found->len; i++)
     {
-      g_autofree char *there = dkms_root_resolved (settings->places.root, found->pdata[i]);
+      g_autofree char *there = dkms_root_resolved (places->root, found->pdata[i]);
       if (dkms_files_equal_at (AT_FDCWD, ours, AT_FDCWD, there))
         return g_path_get_dirname ((const char *)found->pdata[i] + strlen (kernel->dir));
     }
@@ -498,19 +498,19 @@ place_of_equal (const DkmsSettings *settings, const DkmsKernel *kernel, const ch
 }
 
 DkmsRecipe *
-dkms_recipe_of_files (const DkmsSettings *settings, const DkmsId *id, const DkmsKernel *kernel)
+dkms_recipe_of_files (const DkmsPlaces *places, const DkmsId *id, const DkmsKernel *kernel)
 {
-  g_autofree char *dir = dkms_layout_build (&settings->places, id, "module");
-  g_autofree char *archive = dkms_layout_originals (&settings->places, id);
+  g_autofree char *dir = dkms_layout_build (places, id, "module");
+  g_autofree char *archive = dkms_layout_originals (places, id);
   const char *const dirs[] = { dir, archive };
-  const char *suffix = dkms_kernel_compression (kernel, settings->places.root);
+  const char *suffix = dkms_kernel_compression (kernel, places->root);
   g_autoptr (GHashTable) names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   DkmsVars *vars = dkms_vars_new (dir);
   guint count = 0;
 
   for (gsize d = 0; d < G_N_ELEMENTS (dirs); d++)
     {
-      g_auto (DkmsFd) fd = dkms_root_openat (settings->places.root, dirs[d], O_RDONLY | O_DIRECTORY, 0);
+      g_auto (DkmsFd) fd = dkms_root_openat (places->root, dirs[d], O_RDONLY | O_DIRECTORY, 0);
       g_autoptr (GPtrArray) files = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
 
       for (guint i = 0; files != NULL && i < files->len; i++)
@@ -520,7 +520,7 @@ dkms_recipe_of_files (const DkmsSettings *settings, const DkmsId *id, const Dkms
 
           if (name == NULL || !g_hash_table_add (names, g_strdup (name)))
             continue;
-          g_autofree char *place = d == 0 ? place_of_equal (settings, kernel, name, path, suffix) : NULL;
+          g_autofree char *place = d == 0 ? place_of_equal (places, kernel, name, path, suffix) : NULL;
           dkms_vars_set (vars, "BUILT_MODULE_NAME", count, name);
           dkms_vars_set (vars, "DEST_MODULE_LOCATION", count, place != NULL ? place : "/updates");
           count++;
@@ -535,7 +535,7 @@ dkms_uninstall (const DkmsJob *job, GError **error)
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&job->settings->places);
   const char *suffix = dkms_kernel_compression (job->kernel, job->settings->places.root);
   g_autofree char *link = dkms_layout_link (&job->settings->places, &job->id);
-  g_autofree char *note = dkms_depmod_note (job->settings, job->work, job->kernel->release);
+  g_autofree char *note = dkms_depmod_note (&job->settings->places, job->work, job->kernel->release);
 
   gboolean gone = kernel_is_gone (job);
 
@@ -548,7 +548,7 @@ dkms_uninstall (const DkmsJob *job, GError **error)
       take_away (job, tx, output->dest_name, places, suffix);
     }
   dkms_transaction_delete (tx, link);
-  dkms_transaction_write (tx, dkms_depmod_note_text (job->settings, job->kernel->release), note);
+  dkms_transaction_write (tx, dkms_depmod_note_text (&job->settings->places, job->kernel->release), note);
   if (!dkms_transaction_commit (tx, job->ui, error))
     return FALSE;
   (void)dkms_script_run (job, DKMS_SCRIPT_POST_REMOVE);

@@ -21,4 +21,4 @@ gboolean dkms_uninstall (const DkmsJob *job, GError **error) G_GNUC_WARN_UNUSED_
  *
  * Returns: (transfer full)
  */
-DkmsRecipe *dkms_recipe_of_files (const DkmsSettings *settings, const DkmsId *id, const DkmsKernel *kernel);
+DkmsRecipe *dkms_recipe_of_files (const DkmsPlaces *places, const DkmsId *id, const DkmsKernel *kernel);

@@ -27,10 +27,9 @@ clean_below (int parent, const char *name, GError **error)
 }
 
 gboolean
-dkms_kernel_dir_clean (const DkmsSettings *settings, const char *release, GError **error)
+dkms_kernel_dir_clean (const DkmsPlaces *places, const char *release, GError **error)
 {
-  g_auto (DkmsFd) fd
-      = dkms_root_openat (settings->places.root, settings->places.install_tree, O_RDONLY | O_DIRECTORY, 0);
+  g_auto (DkmsFd) fd = dkms_root_openat (places->root, places->install_tree, O_RDONLY | O_DIRECTORY, 0);
 
   return fd < 0 || clean_below (fd, release, error);
 }

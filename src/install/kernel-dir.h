@@ -5,5 +5,5 @@
 #include "conf/settings.h"
 
 /** Deletes all empty directories of a kernel's module directory, itself included. */
-gboolean dkms_kernel_dir_clean (const DkmsSettings *settings, const char *release,
+gboolean dkms_kernel_dir_clean (const DkmsPlaces *places, const char *release,
                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;

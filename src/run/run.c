@@ -425,7 +425,7 @@ run_locked (DkmsRun *run, int *status, GError **error)
   if (run->tarball != NULL && run->tarball->stub)
     facts->source_state = DKMS_SOURCE_SAME; /* it has no sources */
   else
-    dkms_facts_compare_source (facts, run->settings);
+    dkms_facts_compare_source (facts, &run->settings->places);
   if (!read_locked (run, error) || (plan = dkms_plan_make (request, facts, error)) == NULL
       || !dkms_unread_check (error))
     return FALSE;

@@ -437,7 +437,7 @@ stop_all (Schedule *self, GError **error)
     {
       const DkmsStep *step = self->run->plan->steps->pdata[i];
       g_autofree char *note = step->kind == DKMS_STEP_DEPMOD
-                                  ? dkms_depmod_note (self->run->settings, self->run->work, step->id->kernel)
+                                  ? dkms_depmod_note (&self->run->settings->places, self->run->work, step->id->kernel)
                                   : NULL;
       if (note != NULL && dkms_root_is_file (self->run->settings->places.root, note))
         dkms_depmod (self->run->settings, self->run->ui, self->run->work, step->id->kernel,

@@ -195,7 +195,7 @@ recipe_to_remove (DkmsRun *run, const DkmsStep *step, gboolean broken, DkmsRecip
   if (*recorded == NULL && !broken)
     return dkms_world_valid_recipe (run->world, step->id, FALSE, error);
   if (*recorded == NULL)
-    *recorded = dkms_recipe_of_files (run->settings, step->id,
+    *recorded = dkms_recipe_of_files (&run->settings->places, step->id,
                                       dkms_world_kernel (run->world, step->id->kernel, step->id->arch).kernel);
   return *recorded;
 }

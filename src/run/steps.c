@@ -144,7 +144,7 @@ do_step (DkmsRun *run, const DkmsStep *step, GError **error)
     case DKMS_STEP_PACK:
       return do_pack (run, step, error);
     case DKMS_STEP_CLEAN:
-      return dkms_kernel_dir_clean (run->settings, step->id->kernel, error);
+      return dkms_kernel_dir_clean (&run->settings->places, step->id->kernel, error);
     default:
       dkms_ui_line (run->ui, "%s/%s for %s (%s): %s", step->id->module, step->id->version, step->id->kernel,
                     step->id->arch, step->text);

@@ -92,20 +92,20 @@ describe (GPtrArray *names)
 
 /* The registered source, or the place where it would go. */
 static int
-open_present (const DkmsSettings *settings, const DkmsId *id)
+open_present (const DkmsPlaces *places, const DkmsId *id)
 {
-  g_autofree char *registered = dkms_layout_source (&settings->places, id, NULL);
-  g_autofree char *place = dkms_layout_unpacked (&settings->places, id);
-  int fd = dkms_root_openat (settings->places.root, registered, O_RDONLY | O_DIRECTORY, 0);
+  g_autofree char *registered = dkms_layout_source (places, id, NULL);
+  g_autofree char *place = dkms_layout_unpacked (places, id);
+  int fd = dkms_root_openat (places->root, registered, O_RDONLY | O_DIRECTORY, 0);
 
-  return fd >= 0 ? fd : dkms_root_openat (settings->places.root, place, O_RDONLY | O_DIRECTORY, 0);
+  return fd >= 0 ? fd : dkms_root_openat (places->root, place, O_RDONLY | O_DIRECTORY, 0);
 }
 
 DkmsSourceState
-dkms_source_compare (const DkmsSettings *settings, const char *given, const DkmsId *id, char **differs)
+dkms_source_compare (const DkmsPlaces *places, const char *given, const DkmsId *id, char **differs)
 {
   g_auto (DkmsFd) ours = open (given, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  g_auto (DkmsFd) theirs = open_present (settings, id);
+  g_auto (DkmsFd) theirs = open_present (places, id);
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GError) error = NULL;
   Comparison forth = { theirs, FALSE, names }, back = { ours, TRUE, names };

@@ -19,4 +19,4 @@ typedef enum {
  * Compares it with what is registered as @id or, if that is not, with what lies in the source tree under
  * that name. Files of version control count for nothing.
  */
-DkmsSourceState dkms_source_compare (const DkmsSettings *settings, const char *given, const DkmsId *id, char **differs);
+DkmsSourceState dkms_source_compare (const DkmsPlaces *places, const char *given, const DkmsId *id, char **differs);

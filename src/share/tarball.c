@@ -44,11 +44,11 @@ run_helper (const char *const *argv, const char *about, DkmsError code, const ch
 /* ---- open ---- */
 
 static gboolean
-make_dir (const DkmsSettings *settings, const char *path, GError **error)
+make_dir (const DkmsPlaces *places, const char *path, GError **error)
 {
   g_autofree char *dir = g_path_get_dirname (path);
   g_autofree char *name = g_path_get_basename (path);
-  g_auto (DkmsFd) fd = dkms_root_open_dir (settings->places.root, dir, TRUE, error);
+  g_auto (DkmsFd) fd = dkms_root_open_dir (places->root, dir, TRUE, error);
 
   return fd >= 0 && (mkdirat (fd, name, 0700) == 0 || dkms_fail_errno (error, "create the directory", path));
 }
@@ -151,7 +151,7 @@ dkms_tarball_open (const DkmsSettings *settings, const char *path, GError **erro
   if (self->work == NULL)
     return NULL;
   self->staging = dkms_work_beside (self->work, settings->places.tmp_location);
-  if (!make_dir (settings, self->staging, error))
+  if (!make_dir (&settings->places, self->staging, error))
     return NULL;
   dir = dkms_root_resolved (settings->places.root, self->staging);
   const char *argv[] = { "extract", full, dir, limit, NULL };
@@ -391,7 +391,7 @@ goes_into_tree (const char *archive)
 
 /* Where the archive goes, as a path of the machine, its directory made. */
 static char *
-place_of (const DkmsSettings *settings, const DkmsId *id, const char *archive, const char *name, GError **error)
+place_of (const DkmsPlaces *places, const DkmsId *id, const char *archive, const char *name, GError **error)
 {
   g_autoptr (GError) local = NULL;
   g_autofree char *dir = NULL;
@@ -407,11 +407,11 @@ place_of (const DkmsSettings *settings, const DkmsId *id, const char *archive, c
     }
   else
     {
-      dir = dkms_layout_version (&settings->places, id, "tarball");
-      g_auto (DkmsFd) fd = dkms_root_open_dir (settings->places.root, dir, TRUE, &local);
+      dir = dkms_layout_version (places, id, "tarball");
+      g_auto (DkmsFd) fd = dkms_root_open_dir (places->root, dir, TRUE, &local);
       if (fd >= 0 && faccessat (fd, ".", W_OK, AT_EACCESS) == 0)
         {
-          g_autofree char *host_dir = dkms_root_resolved (settings->places.root, dir);
+          g_autofree char *host_dir = dkms_root_resolved (places->root, dir);
           return g_build_filename (host_dir, name, NULL);
         }
     }
@@ -437,7 +437,7 @@ pack_dir (GPtrArray *pairs, const char *member)
 }
 
 static void
-pack_builds (const DkmsSettings *settings, GPtrArray *pairs, const char *dir, const GPtrArray *builds)
+pack_builds (const DkmsPlaces *places, GPtrArray *pairs, const char *dir, const GPtrArray *builds)
 {
   g_autoptr (GHashTable) kernels = g_hash_table_new (g_str_hash, g_str_equal);
 
@@ -449,7 +449,7 @@ pack_builds (const DkmsSettings *settings, GPtrArray *pairs, const char *dir, co
       if (g_hash_table_add (kernels, build->kernel))
         pack (pairs, g_strconcat ("./dkms_main_tree/", build->kernel, NULL), g_strdup ("+"));
       pack (pairs, g_strjoin ("/", "./dkms_main_tree", build->kernel, build->arch, NULL),
-            dkms_root_resolved (settings->places.root, path));
+            dkms_root_resolved (places->root, path));
     }
 }
 
@@ -472,7 +472,7 @@ dkms_tarball_make (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id, c
 {
   g_autofree char *given = archive != NULL ? g_path_get_basename (archive) : NULL;
   g_autofree char *name = given != NULL ? g_steal_pointer (&given) : default_name (id, kind, builds);
-  g_autofree char *path = place_of (settings, id, archive, name, error);
+  g_autofree char *path = place_of (&settings->places, id, archive, name, error);
   g_autofree char *dir = dkms_layout_version (&settings->places, id, NULL);
   g_autofree char *source = g_build_filename (dir, "source", NULL);
   g_autoptr (GPtrArray) words = g_ptr_array_new_with_free_func (g_free);
@@ -495,7 +495,7 @@ dkms_tarball_make (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id, c
   pack_dir (words, ".");
   pack_dir (words, "./dkms_main_tree");
   if (kind != DKMS_TARBALL_SOURCE_ONLY)
-    pack_builds (settings, words, dir, builds);
+    pack_builds (&settings->places, words, dir, builds);
   if (kind == DKMS_TARBALL_BINARIES_ONLY)
     pack_stub (settings, words, id, source);
   else

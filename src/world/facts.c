@@ -96,10 +96,10 @@ dkms_facts_identify (DkmsFacts *self, DkmsWorld *world, gboolean strict, GError 
 }
 
 void
-dkms_facts_compare_source (DkmsFacts *self, const DkmsSettings *settings)
+dkms_facts_compare_source (DkmsFacts *self, const DkmsPlaces *places)
 {
   if (self->source != NULL)
-    self->source_state = dkms_source_compare (settings, self->source,
+    self->source_state = dkms_source_compare (places, self->source,
                                               &(DkmsId){ self->module, self->version, NULL, NULL }, &self->differs);
 }
 

@@ -37,7 +37,7 @@ gboolean dkms_facts_name_one (const DkmsFacts *self, const DkmsRequest *request)
 gboolean dkms_facts_identify (DkmsFacts *self, DkmsWorld *world, gboolean strict,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Fills source_state and differs, if a source is given. */
-void dkms_facts_compare_source (DkmsFacts *self, const DkmsSettings *settings);
+void dkms_facts_compare_source (DkmsFacts *self, const DkmsPlaces *places);
 /**
  * Reads the tree and, where the plan depends on them, recipes and the condition of builds. Modules that cannot be read
  * are an error if the request is about one of them. Otherwise they stay in state->unread and are taken out of

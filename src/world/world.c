@@ -161,7 +161,7 @@ add_variables (DkmsWorld *self, DkmsQuery *query, const DkmsId *id, const DkmsKe
 }
 
 static void
-add_overrides (const DkmsSettings *settings, DkmsQuery *query, const DkmsId *id)
+add_overrides (const DkmsPlaces *places, DkmsQuery *query, const DkmsId *id)
 {
   const char *m = id->module, *v = id->version, *k = id->kernel, *a = id->arch;
   char *const names[] = {
@@ -175,8 +175,8 @@ add_overrides (const DkmsSettings *settings, DkmsQuery *query, const DkmsId *id)
 
   for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
     {
-      if (dkms_root_is_file (settings->places.root, names[i]))
-        g_ptr_array_add (query->files, dkms_root_tool_path (settings->places.root, names[i]));
+      if (dkms_root_is_file (places->root, names[i]))
+        g_ptr_array_add (query->files, dkms_root_tool_path (places->root, names[i]));
       g_free (names[i]);
     }
 }
@@ -184,12 +184,12 @@ add_overrides (const DkmsSettings *settings, DkmsQuery *query, const DkmsId *id)
 /* Whether one of the admin's files about a module speaks of the sandbox at all: mostly none does, and no shell is
  * needed to know. */
 static gboolean
-any_mentions (const DkmsSettings *s, const GPtrArray *files, const char *word)
+any_mentions (const DkmsPlaces *places, const GPtrArray *files, const char *word)
 {
   for (guint i = 0; i < files->len; i++)
     {
-      g_autofree char *text = s->places.root->has_shell
-                                  ? dkms_root_read (s->places.root, files->pdata[i], 1 << 20, NULL, NULL)
+      g_autofree char *text = places->root->has_shell
+                                  ? dkms_root_read (places->root, files->pdata[i], 1 << 20, NULL, NULL)
                                   : dkms_read_at (AT_FDCWD, files->pdata[i], 1 << 20, NULL, NULL);
       if (text != NULL && strstr (text, word) != NULL)
         return TRUE;
@@ -206,8 +206,8 @@ read_mode (DkmsWorld *self, const DkmsSettings *settings, const DkmsId *id, Dkms
   const char *word;
 
   g_ptr_array_add (queries, query);
-  add_overrides (settings, query, id);
-  if (query->files->len == 0 || !any_mentions (settings, query->files, "sandbox"))
+  add_overrides (&settings->places, query, id);
+  if (query->files->len == 0 || !any_mentions (&settings->places, query->files, "sandbox"))
     return TRUE;
   query->shown = g_strdup (query->files->pdata[0]);
   add_variables (self, query, id, dkms_world_kernel (self, id->kernel, id->arch).kernel);
@@ -248,18 +248,18 @@ dkms_world_sandbox (DkmsWorld *self, const DkmsId *id, DkmsSandboxMode *mode, GE
 
 /* Where the dkms.conf is: in the registered source, or where that would be registered from. */
 static char *
-conf_dir (const DkmsSettings *s, const DkmsId *id)
+conf_dir (const DkmsPlaces *places, const DkmsId *id)
 {
-  g_autofree char *link = dkms_layout_source (&s->places, id, NULL);
+  g_autofree char *link = dkms_layout_source (places, id, NULL);
 
-  return dkms_root_is_dir (s->places.root, link) ? g_steal_pointer (&link) : dkms_layout_unpacked (&s->places, id);
+  return dkms_root_is_dir (places->root, link) ? g_steal_pointer (&link) : dkms_layout_unpacked (places, id);
 }
 
 void
 dkms_world_want (DkmsWorld *self, const DkmsId *id)
 {
   const DkmsSettings *s = self->settings;
-  g_autofree char *dir = conf_dir (s, id);
+  g_autofree char *dir = conf_dir (&s->places, id);
   g_autofree char *path = g_build_filename (dir, "dkms.conf", NULL);
   DkmsQuery *query;
   Reading *reading;
@@ -279,7 +279,7 @@ dkms_world_want (DkmsWorld *self, const DkmsId *id)
       g_ptr_array_add (query->files, dkms_root_tool_path (s->places.root, path));
     }
   add_variables (self, query, id, dkms_world_kernel (self, id->kernel, id->arch).kernel);
-  add_overrides (s, query, id);
+  add_overrides (&s->places, query, id);
   reading = g_new0 (Reading, 1);
   reading->query = query;
   g_ptr_array_add (self->wanted, reading);

@@ -216,10 +216,10 @@ names_of_settings (FuzzInput *input)
   g_autoptr (GPtrArray) unknown = NULL;
 
   fuzz_write ("root/etc/dkms/framework.conf", input->data, input->size);
-  unknown = dkms_settings_unknown (settings);
-  g_free (dkms_settings_place (settings, "sandbox"));
+  unknown = dkms_settings_unknown (&settings->places);
+  g_free (dkms_settings_place (&settings->places, "sandbox"));
   (void)only_comments (settings->places.root, "/etc/dkms/framework.conf");
-  (void)is_about_confinement (settings, "/etc/dkms/framework.conf");
+  (void)is_about_confinement (&settings->places, "/etc/dkms/framework.conf");
 }
 
 /* One line, name and value, of what bash made of framework.conf. */
@@ -254,7 +254,7 @@ values_of_settings (FuzzInput *input)
             && *settings->places.install_tree == '/');
   g_assert (settings->recipe_timeout >= 1 && settings->tarball_limit_mib >= 1);
   g_free (dkms_settings_destination (settings));
-  g_free (dkms_settings_bad_command (settings, "post_transaction", settings->post_transaction));
+  g_free (dkms_settings_bad_command (&settings->places, "post_transaction", settings->post_transaction));
 }
 
 int
