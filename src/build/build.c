@@ -57,7 +57,7 @@ fill_area (DkmsWorkArea *area, GError **error)
   g_autofree char *parent = g_path_get_dirname (area->dir);
   g_autofree char *source = dkms_layout_source (&job->settings->places, &job->id, NULL);
   g_autofree char *patches = g_build_filename ("/etc/dkms", job->id.module, "patches", NULL);
-  const DkmsOwner builder = { job->settings->build_uid, job->settings->build_gid };
+  const DkmsOwner builder = { job->settings->policy.build_uid, job->settings->policy.build_gid };
   const DkmsOwner *owner = job->confined ? &builder : NULL;
   g_auto (DkmsFd) parent_fd = dkms_root_open_dir (root, parent, FALSE, error);
   g_auto (DkmsFd) source_fd = parent_fd >= 0 ? dkms_root_open_dir (root, source, FALSE, error) : -1;
@@ -77,7 +77,7 @@ static char **
 add_build_environment (const DkmsJob *job, char **env)
 {
   const DkmsRoot *root = job->settings->places.root;
-  g_autofree char *path = g_strdup (job->settings->build_environment);
+  g_autofree char *path = g_strdup (job->settings->policy.build_environment);
   const char *argv[] = { "/bin/bash", "-p", "-c", "exec 3>&1 >&0 2>&0; . \"$1\"; exec env -0 >&3", "dkms", NULL, NULL };
   DkmsCommand command = { .argv = argv, .root = root, .null_stdin = TRUE };
   gsize size = 0;
@@ -245,7 +245,8 @@ make_view (DkmsWorkArea *area, GError **error)
   area->view = g_build_filename (job->work->path, "view", NULL);
   area->result_dir = dkms_root_tool_path (settings->places.root, base);
   if (mkdirat (job->work->fd, "view", 0755) < 0 || fchmodat (job->work->fd, "view", 0755, 0) < 0
-      || (geteuid () == 0 && fchownat (job->work->fd, "view", settings->build_uid, settings->build_gid, 0) < 0))
+      || (geteuid () == 0
+          && fchownat (job->work->fd, "view", settings->policy.build_uid, settings->policy.build_gid, 0) < 0))
     return dkms_fail_errno (error, "create", area->view);
   return TRUE;
 }

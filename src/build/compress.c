@@ -35,9 +35,9 @@ dkms_compress (const DkmsJob *job, const char *path, const char *suffix)
 {
   const struct {
     const char *suffix, *tool, *options;
-  } kinds[] = { { ".gz", "gzip", job->settings->compress_gzip_opts },
-                { ".xz", "xz", job->settings->compress_xz_opts },
-                { ".zst", "zstd", job->settings->compress_zstd_opts } };
+  } kinds[] = { { ".gz", "gzip", job->settings->policy.compress_gzip_opts },
+                { ".xz", "xz", job->settings->policy.compress_xz_opts },
+                { ".zst", "zstd", job->settings->policy.compress_zstd_opts } };
   g_autofree char *host = dkms_root_host_path (job->settings->places.root, path);
   g_autofree char *helper = dkms_process_helper ("dkms-compress");
   const char *argv[] = { helper, suffix + 1, host, NULL };

@@ -377,7 +377,7 @@ name_package (gpointer data, DkmsPackage package, const char *what)
 {
   const DkmsJob *job = data;
 
-  return dkms_distro_package_with (job->settings->distro, package, what);
+  return dkms_distro_package_with (job->settings->policy.distro, package, what);
 }
 
 /* The sentence of the cause, and what to do. An unknown cause is not worth a line. */

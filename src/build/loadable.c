@@ -364,7 +364,7 @@ doubt (const Judgement *self, const char *advice, const char *format, ...)
 static char *
 headers_advice (const DkmsJob *job)
 {
-  g_autofree char *package = dkms_distro_headers_package (job->settings->distro, job->kernel->release);
+  g_autofree char *package = dkms_distro_headers_package (job->settings->policy.distro, job->kernel->release);
 
   return g_strdup_printf ("Install the headers of kernel %s (%s), then build again.", job->kernel->release, package);
 }
@@ -510,7 +510,7 @@ allow (const DkmsJob *job, const GPtrArray *doubts, GError **error)
   g_auto (GStrv) lines = NULL;
   g_autofree char *advice = NULL;
 
-  if (doubts->len == 0 || !job->settings->strict_symbols)
+  if (doubts->len == 0 || !job->settings->policy.strict_symbols)
     return TRUE;
   lines = g_strsplit (doubts->pdata[0], "\n", 2);
   advice = g_strdup_printf ("%s\nWith strict_symbols=no in framework.conf this is a warning.",

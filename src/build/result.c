@@ -229,7 +229,7 @@ gboolean
 dkms_result_show (DkmsWorkArea *area, GError **error)
 {
   const DkmsSettings *settings = area->job->settings;
-  const DkmsOwner owner = { settings->build_uid, settings->build_gid };
+  const DkmsOwner owner = { settings->policy.build_uid, settings->policy.build_gid };
 
   return area->view != NULL ? dkms_copy_tree_as_at (area->result_fd, ".", area->job->work->fd, "view", &owner, error)
                             : exchange (area, error);

@@ -152,7 +152,7 @@ static void
 choose_keys (DkmsSigner *self, const DkmsSettings *settings, const DkmsKernel *kernel, const char *config,
              const Wishes *wishes)
 {
-  const DkmsFamily *family = settings->distro->family;
+  const DkmsFamily *family = settings->policy.distro->family;
 
   if (wishes->key != NULL)
     {
@@ -186,7 +186,7 @@ choose_keys (DkmsSigner *self, const DkmsSettings *settings, const DkmsKernel *k
 static gboolean
 ask_mok_tool (const DkmsSettings *settings, const DkmsSigner *self, GError **error)
 {
-  const char *tool = settings->distro->family->mok_tool;
+  const char *tool = settings->policy.distro->family->mok_tool;
   const char *argv[][3] = { { tool, "--new-key", NULL }, { tool, "--enroll-key", NULL } };
   g_autofree char *found = g_find_program_in_path (tool);
   g_auto (GStrv) quiet = g_environ_setenv (g_get_environ (), "SHIM_NOTRIGGER", "y", TRUE);
@@ -289,7 +289,7 @@ provide_keys (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, 
   const DkmsRoot *root = settings->places.root;
   gboolean token = is_token (self->key);
   gboolean complete = (token || dkms_root_is_file (root, self->key)) && dkms_root_is_file (root, self->certificate);
-  const DkmsFamily *family = settings->distro->family;
+  const DkmsFamily *family = settings->policy.distro->family;
   struct stat st;
 
   dkms_ui_line (ui, "Signing key: %s", self->key);

@@ -27,16 +27,16 @@ check_jobs (DkmsSettings *settings, const DkmsOptions *options, const DkmsVerbIn
   const char *advice = "Give a number from 0 to 9999; 0 means no limit.";
   guint64 number;
 
-  if (options->jobs == NULL && (!verb->builds || *settings->jobs == '\0'))
+  if (options->jobs == NULL && (!verb->builds || *settings->policy.jobs == '\0'))
     return TRUE;
-  if (!g_ascii_string_to_unsigned (options->jobs != NULL ? options->jobs : settings->jobs, 10, 0, MOST_JOBS, &number,
-                                   NULL))
+  if (!g_ascii_string_to_unsigned (options->jobs != NULL ? options->jobs : settings->policy.jobs, 10, 0, MOST_JOBS,
+                                   &number, NULL))
     return options->jobs != NULL
                ? dkms_fail (error, DKMS_ERROR_USAGE, NULL, advice, "-j %s is not a number of jobs", options->jobs)
-               : dkms_settings_fail (&settings->places, DKMS_ERROR_USAGE, "parallel_jobs", settings->jobs,
+               : dkms_settings_fail (&settings->places, DKMS_ERROR_USAGE, "parallel_jobs", settings->policy.jobs,
                                      "is not a number of jobs", advice, error);
-  g_free (settings->jobs);
-  settings->jobs = number > 0 ? g_strdup_printf ("%" G_GUINT64_FORMAT, number) : g_strdup ("");
+  g_free (settings->policy.jobs);
+  settings->policy.jobs = number > 0 ? g_strdup_printf ("%" G_GUINT64_FORMAT, number) : g_strdup ("");
   return TRUE;
 }
 
@@ -161,17 +161,18 @@ static void
 warn_of_settings (const DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsUi *ui)
 {
   g_autofree char *command
-      = dkms_settings_bad_command (&settings->places, "post_transaction", settings->post_transaction);
+      = dkms_settings_bad_command (&settings->places, "post_transaction", settings->policy.post_transaction);
 
   dkms_settings_warn_once (&settings->places, ui);
   if (command != NULL && !verb->adds)
     dkms_ui_warn (ui, "%s", command);
-  if (verb->builds && *settings->build_environment == '/' && strchr (settings->build_environment, '$') == NULL
-      && !dkms_root_is_file (settings->places.root, settings->build_environment))
+  if (verb->builds && *settings->policy.build_environment == '/'
+      && strchr (settings->policy.build_environment, '$') == NULL
+      && !dkms_root_is_file (settings->places.root, settings->policy.build_environment))
     {
       g_autofree char *place = dkms_settings_place (&settings->places, "build_environment");
       dkms_ui_warn (ui, "build_environment in %s names %s, which is not a file; builds go without it.",
-                    place != NULL ? place : "framework.conf", settings->build_environment);
+                    place != NULL ? place : "framework.conf", settings->policy.build_environment);
     }
 }
 

@@ -210,7 +210,7 @@ fill_targets (DkmsRequest *request, const DkmsVerbInfo *verb, const DkmsSettings
           const DkmsTarget *first = options->kernels->len > 0 ? options->kernels->pdata[0] : NULL;
           g_autofree char *dir = g_build_filename (settings->places.install_tree,
                                                    first != NULL ? first->kernel : dkms_running_release (), NULL);
-          usual = dkms_distro_arch (settings->distro, settings->places.root, dir, dkms_running_machine ());
+          usual = dkms_distro_arch (settings->policy.distro, settings->places.root, dir, dkms_running_machine ());
         }
       if (arch == NULL)
         arch = usual;
@@ -304,7 +304,7 @@ dkms_verb_run (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, Dkm
   if (!dkms_unread_check (&error))
     return fail_with (ui, error);
   dkms_options_apply (options, verb->name, settings);
-  ui->verbose = settings->verbose;
+  ui->verbose = settings->policy.verbose;
   if (!check_combination (options, verb, &error) || !dkms_options_check (options, settings, verb, ui, &error)
       || (request = make_request (verb, settings, options, &error)) == NULL
       || !check_privileges (&settings->places, verb, options, &error))

@@ -261,9 +261,9 @@ dkms_options_apply (DkmsOptions *self, const char *action, DkmsSettings *setting
   set_text (&settings->config, self->config);
   set_text (&settings->conf_file, self->conf_file);
   set_text (&settings->action, action);
-  settings->verbose |= self->verbose;
-  settings->modprobe_on_install |= self->modprobe_on_install;
-  settings->symlink_modules |= self->symlink_modules;
+  settings->policy.verbose |= self->verbose;
+  settings->policy.modprobe_on_install |= self->modprobe_on_install;
+  settings->policy.symlink_modules |= self->symlink_modules;
   settings->force = self->force;
   g_ptr_array_extend_and_steal (settings->directives, g_steal_pointer (&self->directives));
   self->directives = g_ptr_array_new ();

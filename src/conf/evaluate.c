@@ -101,13 +101,13 @@ build_argv (Session *session, const char *fd, const char *names, const char *dep
         bytes += strlen (argv->pdata[i]) + 1 + sizeof (char *);
     }
   g_ptr_array_add (argv, NULL);
-  session->end
-      = g_get_monotonic_time () + ((gint64)session->settings->recipe_timeout * count + GRACE_SECONDS) * G_USEC_PER_SEC;
+  session->end = g_get_monotonic_time ()
+                 + ((gint64)session->settings->policy.recipe_timeout * count + GRACE_SECONDS) * G_USEC_PER_SEC;
   return g_steal_pointer (&argv);
 }
 
 static void
-finish_query (const DkmsSettings *settings, Session *session, int status)
+finish_query (const DkmsPolicy *policy, Session *session, int status)
 {
   DkmsQuery *query = session->current;
 
@@ -116,7 +116,7 @@ finish_query (const DkmsSettings *settings, Session *session, int status)
   if (session->timed_out)
     dkms_fail (&query->error, DKMS_ERROR_BAD_CONF, query->shown,
                "Look for a command in it that waits; recipe_timeout in /etc/dkms/framework.conf sets the limit.",
-               "Reading %s took more than %u s and was stopped", query->shown, settings->recipe_timeout);
+               "Reading %s took more than %u s and was stopped", query->shown, policy->recipe_timeout);
   else if (!session->done && session->ended != NULL)
     dkms_fail (&query->error, DKMS_ERROR_BAD_CONF, query->shown, "Look for a command in it that does so.",
                "Reading %s went wrong: %s", query->shown, session->ended);
@@ -170,7 +170,7 @@ take_message (const DkmsSettings *settings, Session *session, char **at, guint h
       session->current->vars = dkms_vars_new (session->current->shown);
       session->current_pid = MAX (atoi (at[2]), 2); /* process 1 is nobody's group */
       session->done = session->timed_out = FALSE;
-      session->deadline = g_get_monotonic_time () + (gint64)settings->recipe_timeout * G_USEC_PER_SEC;
+      session->deadline = g_get_monotonic_time () + (gint64)settings->policy.recipe_timeout * G_USEC_PER_SEC;
       break;
     case 'U':
       if (query_by_id (session, at[1]) != NULL && g_ascii_string_to_unsigned (at[2], 10, 0, LIMIT_INDEX, &number, NULL))
@@ -190,7 +190,7 @@ take_message (const DkmsSettings *settings, Session *session, char **at, guint h
       break;
     case 'E':
       if (query_by_id (session, at[1]) != NULL)
-        finish_query (settings, session, atoi (at[2]));
+        finish_query (&settings->policy, session, atoi (at[2]));
       break;
     default:
       break;
@@ -366,7 +366,7 @@ ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *
     dkms_findings_read (findings, report);
   if (findings->ended != NULL)
     session->ended = findings->ended;
-  finish_query (settings, session, status); /* the one that its sandbox ended with */
+  finish_query (&settings->policy, session, status); /* the one that its sandbox ended with */
   session->ended = NULL;
   return TRUE;
 }
@@ -434,7 +434,7 @@ dkms_evaluate (const DkmsSettings *settings, const DkmsConfinement *confinement,
   const DkmsConfinement of_root = { .settings = settings };
   if (confinement == NULL && !dkms_root_is_host (settings->places.root))
     confinement = &of_root; /* who made that system need not be trusted here */
-  if (settings->sandbox == DKMS_SANDBOX_OFF)
+  if (settings->policy.sandbox == DKMS_SANDBOX_OFF)
     confinement = NULL;
   for (guint q = 0; q < queries->len; q++)
     {
@@ -447,7 +447,7 @@ dkms_evaluate (const DkmsSettings *settings, const DkmsConfinement *confinement,
       guint before = count_answers (queries) + session.handed;
 
       ok = ask (settings, confinement, &session, names, deprecated, &findings, error);
-      if (ok && findings.failure != NULL && (settings->sandbox == DKMS_SANDBOX_STRICT || !findings.missing))
+      if (ok && findings.failure != NULL && (settings->policy.sandbox == DKMS_SANDBOX_STRICT || !findings.missing))
         give_up (&session, DKMS_ERROR_SANDBOX, findings.failure);
       else if (ok && findings.failure != NULL)
         {

@@ -126,7 +126,7 @@ static gboolean
 may_enter (const DkmsView *self, const struct stat *st)
 {
   const DkmsSettings *s = self->settings;
-  int shift = st->st_uid == s->build_uid ? 6 : st->st_gid == s->build_gid ? 3 : 0;
+  int shift = st->st_uid == s->policy.build_uid ? 6 : st->st_gid == s->policy.build_gid ? 3 : 0;
 
   return geteuid () != 0 || (st->st_mode >> shift & 01) != 0;
 }
@@ -449,7 +449,8 @@ dkms_view_show_writable (DkmsView *self, const char *path, gboolean thorough)
   if (real == NULL || strcmp (real, "/") == 0 || !look (self, real, &st, &text) || !S_ISDIR (st.st_mode))
     return;
   add_dir (self, self->writable, real);
-  if ((thorough || st.st_uid != self->settings->build_uid || !may_enter (self, &st)) && !is_in (self->claimed, real))
+  if ((thorough || st.st_uid != self->settings->policy.build_uid || !may_enter (self, &st))
+      && !is_in (self->claimed, real))
     g_ptr_array_add (self->claimed, g_strdup (real));
 }
 

@@ -244,9 +244,9 @@ hide_keys (const DkmsConfinement *self, DkmsView *view)
   const char *gentoo = g_getenv ("MODULES_SIGN_KEY");
 
   dkms_view_hide_files (view, tree, keys_of_tree);
-  if (*s->signing_key == '/')
+  if (*s->policy.signing_key == '/')
     {
-      g_autofree char *key = dkms_root_tool_path (s->places.root, s->signing_key);
+      g_autofree char *key = dkms_root_tool_path (s->places.root, s->policy.signing_key);
       dkms_view_hide (view, key);
     }
   if (gentoo != NULL)
@@ -302,7 +302,7 @@ limit (const DkmsConfinement *self, GPtrArray *argv)
   g_autofree char *memory = NULL;
   g_autofree char *silence = NULL;
 
-  (void)g_ascii_string_to_unsigned (self->settings->jobs, 10, 0, 1 << 16, &jobs, NULL);
+  (void)g_ascii_string_to_unsigned (self->settings->policy.jobs, 10, 0, 1 << 16, &jobs, NULL);
   processes = g_strdup_printf ("%" G_GUINT64_FORMAT, MAX ((guint64)LEAST_PROCESSES, jobs * PROCESSES_PER_JOB));
   add (argv, "--processes", processes);
   add (argv, "--file-size", FILE_SIZE_LIMIT);
@@ -310,9 +310,9 @@ limit (const DkmsConfinement *self, GPtrArray *argv)
   memory = g_strdup_printf ("%" G_GUINT64_FORMAT,
                             (guint64)sysconf (_SC_PHYS_PAGES) * (guint64)sysconf (_SC_PAGESIZE) / 5 * 4);
   add (argv, "--memory", memory);
-  if (self->settings->build_timeout > 0)
+  if (self->settings->policy.build_timeout > 0)
     {
-      silence = g_strdup_printf ("%u", self->settings->build_timeout);
+      silence = g_strdup_printf ("%u", self->settings->policy.build_timeout);
       add (argv, "--silence", silence);
     }
   reserve (self, argv);
@@ -359,11 +359,11 @@ dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *command, cons
       add (argv, "--bind", self->result);
       g_ptr_array_add (argv, g_strdup (self->result_dir));
     }
-  if (s->build_uid != 0)
+  if (s->policy.build_uid != 0)
     {
-      g_autofree char *uid = g_strdup_printf ("%u", s->build_uid);
+      g_autofree char *uid = g_strdup_printf ("%u", s->policy.build_uid);
       add (argv, "--user", uid);
-      g_ptr_array_add (argv, g_strdup_printf ("%u", s->build_gid));
+      g_ptr_array_add (argv, g_strdup_printf ("%u", s->policy.build_gid));
     }
   if (command != NULL)
     {
@@ -425,7 +425,7 @@ build_wall (const DkmsRoot *given, gboolean of_machine)
 
   root.has_shell = given->has_shell && !of_machine;
   s.places.root = &root;
-  s.build_uid = s.build_gid = 0; /* it runs as whoever calls dkms */
+  s.policy.build_uid = s.policy.build_gid = 0; /* it runs as whoever calls dkms */
   g_ptr_array_add (argv, dkms_process_helper ("dkms-sandbox"));
   limit (&about, argv);
   if (root.has_shell)
@@ -457,7 +457,7 @@ dkms_sandbox_close_root (const DkmsSettings *settings)
 {
   DkmsRoot *root = settings->places.root;
 
-  root->wall = !dkms_root_is_host (root) && settings->sandbox == DKMS_SANDBOX_STRICT ? build_wall : NULL;
+  root->wall = !dkms_root_is_host (root) && settings->policy.sandbox == DKMS_SANDBOX_STRICT ? build_wall : NULL;
   root->wall_data = settings;
 }
 

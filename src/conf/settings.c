@@ -107,40 +107,10 @@ add_files (const DkmsSettings *self, DkmsQuery *query)
 {
   g_autoptr (GPtrArray) files = dkms_settings_files (&self->places);
 
-  if (*self->addon_modules_dir == '\0')
+  if (*self->policy.addon_modules_dir == '\0')
     add_file (&self->places, query, "/etc/sysconfig/module-init-tools");
   for (guint i = 0; i < files->len; i++)
     add_file (&self->places, query, files->pdata[i]);
-}
-
-char *
-dkms_settings_destination (const DkmsSettings *self)
-{
-  if (*self->addon_modules_dir != '\0')
-    return g_strconcat ("/", self->addon_modules_dir, NULL);
-  return g_strdup (self->distro->family->destination);
-}
-
-gboolean
-dkms_sandbox_mode_parse (const char *word, DkmsSandboxMode *mode)
-{
-  static const char *const words[] = { "auto", "strict", "off" };
-
-  for (guint i = 0; i < G_N_ELEMENTS (words); i++)
-    if (strcmp (word, words[i]) == 0)
-      {
-        *mode = (DkmsSandboxMode)i;
-        return TRUE;
-      }
-  return FALSE;
-}
-
-DkmsSandboxMode
-dkms_sandbox_mode_stricter (DkmsSandboxMode a, DkmsSandboxMode b)
-{
-  if (a == DKMS_SANDBOX_STRICT || b == DKMS_SANDBOX_STRICT)
-    return DKMS_SANDBOX_STRICT;
-  return a == DKMS_SANDBOX_OFF ? b : a;
 }
 
 /* The user that packages of dkms create for builds; "" where there is none. Most runs need to know no more than that:
@@ -164,13 +134,13 @@ take_confinement (DkmsSettings *self, const DkmsVars *values, GError **error)
   const char *name = *given != '\0' ? given : default_user ();
   const struct passwd *user = *name != '\0' && geteuid () == 0 ? getpwnam (name) : NULL;
 
-  if (*mode != '\0' && !dkms_sandbox_mode_parse (mode, &self->sandbox))
+  if (*mode != '\0' && !dkms_sandbox_mode_parse (mode, &self->policy.sandbox))
     return dkms_settings_fail (&self->places, DKMS_ERROR_BAD_CONF, "sandbox", mode, "is not a mode of the sandbox",
                                "Use auto, strict or off.", error);
   if (user != NULL)
     {
-      self->build_uid = user->pw_uid;
-      self->build_gid = user->pw_gid;
+      self->policy.build_uid = user->pw_uid;
+      self->policy.build_gid = user->pw_gid;
     }
   return user != NULL || *given == '\0' || geteuid () != 0
          || dkms_settings_fail (&self->places, DKMS_ERROR_BAD_CONF, "build_user", given, "is not a user of this system",
@@ -214,11 +184,15 @@ take_values (DkmsSettings *self, const DkmsVars *values, GError **error)
     const char *name;
     char **field;
   } texts[] = {
-    { "tmp_location", &self->places.tmp_location },      { "parallel_jobs", &self->jobs },
-    { "compress_gzip_opts", &self->compress_gzip_opts }, { "compress_xz_opts", &self->compress_xz_opts },
-    { "compress_zstd_opts", &self->compress_zstd_opts }, { "ADDON_MODULES_DIR", &self->addon_modules_dir },
-    { "post_transaction", &self->post_transaction },     { "build_environment", &self->build_environment },
-    { "mok_signing_key", &self->signing_key },
+    { "tmp_location", &self->places.tmp_location },
+    { "parallel_jobs", &self->policy.jobs },
+    { "compress_gzip_opts", &self->policy.compress_gzip_opts },
+    { "compress_xz_opts", &self->policy.compress_xz_opts },
+    { "compress_zstd_opts", &self->policy.compress_zstd_opts },
+    { "ADDON_MODULES_DIR", &self->policy.addon_modules_dir },
+    { "post_transaction", &self->policy.post_transaction },
+    { "build_environment", &self->policy.build_environment },
+    { "mok_signing_key", &self->policy.signing_key },
   };
   const struct {
     const char *name;
@@ -232,14 +206,15 @@ take_values (DkmsSettings *self, const DkmsVars *values, GError **error)
   for (gsize i = 0; i < G_N_ELEMENTS (paths); i++)
     if (*dkms_vars_get (values, paths[i].name, 0) != '\0')
       dkms_places_set (&self->places, paths[i].field, dkms_vars_get (values, paths[i].name, 0));
-  self->modprobe_on_install |= *dkms_vars_get (values, "modprobe_on_install", 0) != '\0';
-  self->no_weak_modules |= *dkms_vars_get (values, "NO_WEAK_MODULES", 0) != '\0';
-  self->verbose = *dkms_vars_get (values, "verbose", 0) != '\0';
-  self->symlink_modules = *dkms_vars_get (values, "symlink_modules", 0) != '\0';
-  return take_yes_or_no (&self->places, values, "strict_symbols", &self->strict_symbols, error)
-         && take_number (&self->places, values, "recipe_timeout", 1, 3600, &self->recipe_timeout, error)
-         && take_number (&self->places, values, "build_timeout", 0, 1 << 20, &self->build_timeout, error)
-         && take_number (&self->places, values, "tarball_limit_mib", 1, 1 << 20, &self->tarball_limit_mib, error);
+  self->policy.modprobe_on_install |= *dkms_vars_get (values, "modprobe_on_install", 0) != '\0';
+  self->policy.no_weak_modules |= *dkms_vars_get (values, "NO_WEAK_MODULES", 0) != '\0';
+  self->policy.verbose = *dkms_vars_get (values, "verbose", 0) != '\0';
+  self->policy.symlink_modules = *dkms_vars_get (values, "symlink_modules", 0) != '\0';
+  return take_yes_or_no (&self->places, values, "strict_symbols", &self->policy.strict_symbols, error)
+         && take_number (&self->places, values, "recipe_timeout", 1, 3600, &self->policy.recipe_timeout, error)
+         && take_number (&self->places, values, "build_timeout", 0, 1 << 20, &self->policy.build_timeout, error)
+         && take_number (&self->places, values, "tarball_limit_mib", 1, 1 << 20, &self->policy.tarball_limit_mib,
+                         error);
 }
 
 /* A query about @wanted with the variables that the files see. */
@@ -358,8 +333,8 @@ dkms_settings_key_files (const DkmsSettings *self, const GPtrArray *releases, GE
 {
   g_autoptr (GPtrArray) keys = g_ptr_array_new_with_free_func (g_free);
 
-  if (*self->signing_key == '/')
-    g_ptr_array_add (keys, dkms_root_tool_path (self->places.root, self->signing_key));
+  if (*self->policy.signing_key == '/')
+    g_ptr_array_add (keys, dkms_root_tool_path (self->places.root, self->policy.signing_key));
   if (releases->len == 0 || !key_varies (&self->places))
     return g_steal_pointer (&keys);
   for (guint i = 0; i < releases->len; i++)
@@ -389,12 +364,12 @@ take_confinement_of_machine (DkmsSettings *self, GError **error)
   here.places.root = machine;
   if (!read_files (&here, "sandbox build_user", NULL, &values, NULL, error) || !take_confinement (&here, values, error))
     return FALSE;
-  self->build_uid = here.build_uid;
-  self->build_gid = here.build_gid;
-  self->sandbox = here.sandbox;
-  if (self->sandbox == DKMS_SANDBOX_AUTO
+  self->policy.build_uid = here.policy.build_uid;
+  self->policy.build_gid = here.policy.build_gid;
+  self->policy.sandbox = here.policy.sandbox;
+  if (self->policy.sandbox == DKMS_SANDBOX_AUTO
       && g_strcmp0 (g_getenv (DKMS_WALL_VARIABLE), self->places.root->host_path) != 0)
-    self->sandbox = DKMS_SANDBOX_STRICT;
+    self->policy.sandbox = DKMS_SANDBOX_STRICT;
   return TRUE;
 }
 
@@ -404,13 +379,13 @@ take_confinement_of_root (DkmsSettings *self, const DkmsVars *values, GError **e
 {
   const char *mode = values != NULL ? dkms_vars_get (values, "sandbox", 0) : "";
   const char *user = values != NULL ? dkms_vars_get (values, "build_user", 0) : "";
-  DkmsSandboxMode asked = self->sandbox;
+  DkmsSandboxMode asked = self->policy.sandbox;
   gboolean loose;
 
   if (dkms_root_is_host (self->places.root) || (*mode != '\0' && !dkms_sandbox_mode_parse (mode, &asked)))
     return take_confinement (self, values, error);
-  self->sandbox = dkms_sandbox_mode_stricter (self->sandbox, asked);
-  loose = asked == DKMS_SANDBOX_OFF && self->sandbox != DKMS_SANDBOX_OFF;
+  self->policy.sandbox = dkms_sandbox_mode_stricter (self->policy.sandbox, asked);
+  loose = asked == DKMS_SANDBOX_OFF && self->policy.sandbox != DKMS_SANDBOX_OFF;
   if ((loose || *user != '\0') && self->ignored == NULL)
     self->ignored = g_strdup_printf ("%s in %s has no effect: what that system may do here is set in "
                                      "/etc/dkms/framework.conf of this machine.",
@@ -426,25 +401,25 @@ dkms_settings_new (DkmsRoot *root, GError **error)
   const char *env;
 
   self->places.root = root;
-  self->recipe_timeout = 30;
-  self->build_timeout = 1800;
-  self->tarball_limit_mib = 4096;
+  self->policy.recipe_timeout = 30;
+  self->policy.build_timeout = 1800;
+  self->policy.tarball_limit_mib = 4096;
   self->directives = g_ptr_array_new_with_free_func (g_free);
   self->places.source_tree = g_strdup ("/usr/src");
   self->places.dkms_tree = g_strdup ("/var/lib/dkms");
   self->places.install_tree = g_strdup (DKMS_MODULE_DIR);
   self->places.tmp_location = g_strdup (g_getenv ("TMPDIR") != NULL ? g_getenv ("TMPDIR") : "/tmp");
-  self->jobs = from_environment ("parallel_jobs");
-  self->addon_modules_dir = from_environment ("ADDON_MODULES_DIR");
-  self->post_transaction = from_environment ("post_transaction");
-  self->build_environment = from_environment ("build_environment");
-  self->signing_key = from_environment ("mok_signing_key");
+  self->policy.jobs = from_environment ("parallel_jobs");
+  self->policy.addon_modules_dir = from_environment ("ADDON_MODULES_DIR");
+  self->policy.post_transaction = from_environment ("post_transaction");
+  self->policy.build_environment = from_environment ("build_environment");
+  self->policy.signing_key = from_environment ("mok_signing_key");
   env = g_getenv ("modprobe_on_install");
-  self->modprobe_on_install = env != NULL && *env != '\0';
+  self->policy.modprobe_on_install = env != NULL && *env != '\0';
   env = g_getenv ("NO_WEAK_MODULES");
-  self->no_weak_modules = env != NULL && *env != '\0';
-  self->distro = dkms_distro_read (root, error);
-  if (self->distro == NULL)
+  self->policy.no_weak_modules = env != NULL && *env != '\0';
+  self->policy.distro = dkms_distro_read (root, error);
+  if (self->policy.distro == NULL)
     return NULL;
 
   if (!dkms_root_is_host (root) && !take_confinement_of_machine (self, error))
@@ -453,13 +428,13 @@ dkms_settings_new (DkmsRoot *root, GError **error)
     return NULL;
   if ((values != NULL && !take_values (self, values, error)) || !take_confinement_of_root (self, values, error))
     return NULL;
-  if (*self->jobs == '\0')
+  if (*self->policy.jobs == '\0')
     {
-      g_free (self->jobs);
-      self->jobs = dkms_jobs_default ();
+      g_free (self->policy.jobs);
+      self->policy.jobs = dkms_jobs_default ();
     }
-  else if (strcmp (self->jobs, "0") == 0)
-    *self->jobs = '\0';
+  else if (strcmp (self->policy.jobs, "0") == 0)
+    *self->policy.jobs = '\0';
   dkms_places_set (&self->places, &self->places.dkms_tree, self->places.dkms_tree);
   dkms_sandbox_close_root (self);
   return g_steal_pointer (&self);
@@ -470,23 +445,13 @@ dkms_settings_free (DkmsSettings *self)
 {
   if (self == NULL)
     return;
-  char *texts[] = { self->jobs,
-                    self->action,
-                    self->addon_modules_dir,
-                    self->kernelsourcedir,
-                    self->config,
-                    self->conf_file,
-                    self->compress_gzip_opts,
-                    self->compress_xz_opts,
-                    self->compress_zstd_opts,
-                    self->post_transaction,
-                    self->build_environment,
-                    self->signing_key,
-                    self->ignored };
-  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
-    g_free (texts[i]);
+  g_free (self->action);
+  g_free (self->kernelsourcedir);
+  g_free (self->config);
+  g_free (self->conf_file);
+  g_free (self->ignored);
   g_ptr_array_unref (self->directives);
-  dkms_distro_free (self->distro);
+  dkms_policy_clear (&self->policy);
   dkms_places_clear (&self->places);
   g_free (self);
 }

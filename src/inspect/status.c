@@ -140,7 +140,7 @@ examine (const Status *self, const DkmsVersion *v, const DkmsBuild *b)
     }
   DkmsKernelFacts facts = dkms_world_kernel (self->world, b->kernel, b->arch);
   const char *suffix = dkms_kernel_compression (facts.kernel, self->settings->places.root);
-  g_autofree char *place = dkms_settings_destination (self->settings);
+  g_autofree char *place = dkms_policy_destination (&self->settings->policy);
   g_autoptr (GPtrArray) outputs = dkms_recipe_outputs (recipe, facts.kernel, place, facts.config);
   for (guint i = 0; finding == FINDING_NONE && i < outputs->len; i++)
     {
@@ -231,7 +231,7 @@ print_weak (const Status *self, const DkmsState *state, const DkmsTarget *filter
   g_auto (DkmsFd) fd = -1;
   g_autoptr (GPtrArray) kernels = NULL;
 
-  if (s->distro->weak == DKMS_WEAK_NONE || s->no_weak_modules)
+  if (!dkms_policy_uses_weak (&s->policy))
     return;
   fd = dkms_root_openat (s->places.root, s->places.install_tree, O_RDONLY | O_DIRECTORY, 0);
   kernels = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
@@ -244,7 +244,7 @@ print_weak (const Status *self, const DkmsState *state, const DkmsTarget *filter
           for (guint k = 0; build->active && kernels != NULL && k < kernels->len; k++)
             {
               const DkmsBuild weak = { .kernel = kernels->pdata[k], .arch = build->arch };
-              if (passes (filter, &weak) && dkms_weak_serves (s, v, build, weak.kernel))
+              if (passes (filter, &weak) && dkms_weak_serves (&s->places, v, build, weak.kernel))
                 dkms_ui_line (self->ui, "%s, %s, %s, %s: installed-weak from %s", v->module, v->version, weak.kernel,
                               weak.arch, build->kernel);
             }

@@ -162,7 +162,7 @@ run_depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const
   DkmsCommand command = { .argv = argv,
                           .root = settings->places.root,
                           .of_machine = TRUE,
-                          .output_fd = settings->verbose ? -1 : -2,
+                          .output_fd = settings->policy.verbose ? -1 : -2,
                           .null_stdin = TRUE };
   dkms_ui_step_begin (ui, what, line);
   int status = run_and_look (&settings->places, dir, &command, &error);

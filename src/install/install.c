@@ -183,7 +183,7 @@ place (const DkmsJob *job, DkmsTransaction *tx, const char *built, const char *d
   g_autofree char *target = g_build_filename (dir, file, NULL);
 
   dkms_ui_line (job->ui, "Installing %s", target);
-  if (job->settings->symlink_modules)
+  if (job->settings->policy.symlink_modules)
     dkms_transaction_link (tx, built, target);
   else
     dkms_transaction_copy (tx, built, target, 0644);
@@ -394,7 +394,7 @@ prune_unowned (const DkmsJob *job, DkmsTransaction *tx, const char *dir)
   g_autofree char *stop = g_strdup (dir);
 
   while (strlen (stop) > strlen (job->kernel->dir)
-         && !dkms_distro_owns (job->settings->distro, job->settings->places.root, stop))
+         && !dkms_distro_owns (job->settings->policy.distro, job->settings->places.root, stop))
     {
       char *slash = strrchr (stop, '/');
       *slash = '\0';

@@ -59,7 +59,7 @@ dkms_modprobe (const DkmsSettings *settings)
   gpointer alias;
 
   /* Only this machine's own kernel can load anything. */
-  if (!settings->modprobe_on_install || !dkms_root_is_host (settings->places.root))
+  if (!settings->policy.modprobe_on_install || !dkms_root_is_host (settings->places.root))
     return;
   collect_aliases (AT_FDCWD, "/sys/devices", aliases);
   for (gsize i = 0; i < G_N_ELEMENTS (first); i++)

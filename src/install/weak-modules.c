@@ -44,7 +44,7 @@ dkms_weak_modules (const DkmsJob *job, gboolean add)
                          add ? "--add-kernel-modules" : "--remove-kernel-modules", job->kernel->release, NULL };
   g_auto (DkmsFd) list = -1;
 
-  if (s->distro->weak == DKMS_WEAK_NONE || s->no_weak_modules || (job->recipe != NULL && job->recipe->no_weak_modules))
+  if (!dkms_policy_uses_weak (&s->policy) || (job->recipe != NULL && job->recipe->no_weak_modules))
     return;
   /* A root without a shell of its own has no tools of its own either, and the host's would work on the host. */
   if (!s->places.root->has_shell)
@@ -52,9 +52,10 @@ dkms_weak_modules (const DkmsJob *job, gboolean add)
   list = list_files (job);
   if (list < 0)
     return;
-  DkmsCommand command = {
-    .argv = s->distro->weak == DKMS_WEAK_RHEL ? rhel : suse, .root = s->places.root, .output_fd = -1, .input_fd = list
-  };
+  DkmsCommand command = { .argv = s->policy.distro->weak == DKMS_WEAK_RHEL ? rhel : suse,
+                          .root = s->places.root,
+                          .output_fd = -1,
+                          .input_fd = list };
   if (dkms_root_is_file (s->places.root, command.argv[0]))
     dkms_process_try (&command);
 }

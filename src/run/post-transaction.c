@@ -27,7 +27,7 @@ dkms_post_transaction (const DkmsSettings *settings, DkmsUi *ui, const char *ker
   g_auto (DkmsFd) log = -1;
   const char *line;
 
-  if (*settings->post_transaction == '\0')
+  if (*settings->policy.post_transaction == '\0')
     return;
   /* Read again, now that $kernelver is known. */
   if (!dkms_settings_reread (settings, "post_transaction", kernel, &values, &error))
@@ -37,7 +37,7 @@ dkms_post_transaction (const DkmsSettings *settings, DkmsUi *ui, const char *ker
     }
   line = values != NULL ? dkms_vars_get (values, "post_transaction", 0) : "";
   if (*line == '\0')
-    line = settings->post_transaction;
+    line = settings->policy.post_transaction;
   log = dkms_root_openat (settings->places.root, path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
   if (log < 0)
     {

@@ -340,7 +340,7 @@ open_jobserver (DkmsRun *run, GError **error)
   if (dkms_plan_count_builds (run->plan) < 2 && (outer == NULL || strstr (outer, "--jobserver-auth=") == NULL))
     return TRUE;
   version = dkms_process_capture (&command, NULL, &status, NULL);
-  run->jobserver = dkms_jobserver_new (run->settings->jobs, outer, version, dir, tool_dir, error);
+  run->jobserver = dkms_jobserver_new (run->settings->policy.jobs, outer, version, dir, tool_dir, error);
   return run->jobserver != NULL;
 }
 

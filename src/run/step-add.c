@@ -38,7 +38,7 @@ check_owner (const DkmsRun *run, const DkmsStep *step, const char *source, GErro
   const DkmsSettings *s = run->settings;
   g_autofree char *conf = g_build_filename (source, "dkms.conf", NULL);
   g_autofree char *shown = dkms_root_host_path (s->places.root, source);
-  g_autofree char *package = dkms_distro_package (s->distro, s->places.root, conf);
+  g_autofree char *package = dkms_distro_package (s->policy.distro, s->places.root, conf);
 
   if (package != NULL && !run->request->force)
     return dkms_fail (error, DKMS_ERROR_ARCHIVE_ADDED, shown,

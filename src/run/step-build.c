@@ -70,7 +70,7 @@ dkms_step_check_headers (const DkmsRun *run, const DkmsKernel *kernel, GError **
     return TRUE;
   if (s->kernelsourcedir == NULL && !dkms_root_is_dir (s->places.root, kernel->dir))
     return fail_no_kernel (run, kernel, shown, error);
-  package = dkms_distro_headers_package (s->distro, kernel->release);
+  package = dkms_distro_headers_package (s->policy.distro, kernel->release);
   advice = g_strdup_printf ("Install %s, or name the directory with --kernelsourcedir.", package);
   return dkms_fail (error, DKMS_ERROR_NO_HEADERS, kernel->source_dir, advice,
                     "The headers of kernel %s are missing: %s/include does not exist", kernel->release,
@@ -188,7 +188,7 @@ give_jobs (const DkmsRun *run, DkmsBuildWork *work)
     dkms_jobserver_keep (run->jobserver, work->keep);
   work->make_flags = g_strconcat (others, *others != '\0' && *shared != '\0' ? " " : "", shared, NULL);
   work->job.make_flags = work->make_flags;
-  work->job.make_jobs = *shared != '\0' ? NULL : run->settings->jobs;
+  work->job.make_jobs = *shared != '\0' ? NULL : run->settings->policy.jobs;
   work->job.keep = work->keep;
 }
 

@@ -16,7 +16,7 @@ DkmsJob
 dkms_step_job (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GPtrArray **outputs)
 {
   DkmsKernelFacts facts = dkms_world_kernel (run->world, step->id->kernel, step->id->arch);
-  g_autofree char *place = dkms_settings_destination (run->settings);
+  g_autofree char *place = dkms_policy_destination (&run->settings->policy);
 
   *outputs = recipe != NULL ? dkms_recipe_outputs (recipe, facts.kernel, place, facts.config) : NULL;
   return (DkmsJob){ .settings = run->settings,

@@ -139,7 +139,7 @@ dkms_tarball_open (const DkmsSettings *settings, const char *path, GError **erro
 {
   g_autoptr (DkmsTarball) self = g_new0 (DkmsTarball, 1);
   g_autofree char *full = g_canonicalize_filename (path, NULL);
-  g_autofree char *limit = g_strdup_printf ("%" G_GUINT64_FORMAT, (guint64)settings->tarball_limit_mib << 20);
+  g_autofree char *limit = g_strdup_printf ("%" G_GUINT64_FORMAT, (guint64)settings->policy.tarball_limit_mib << 20);
   g_autofree char *dir = NULL;
 
   self->settings = settings;

@@ -36,7 +36,7 @@ find_link (const DkmsRoot *root, const char *dir, const char *name)
 }
 
 gboolean
-dkms_weak_serves (const DkmsSettings *settings, const DkmsVersion *v, const DkmsBuild *build, const char *kernel)
+dkms_weak_serves (const DkmsPlaces *places, const DkmsVersion *v, const DkmsBuild *build, const char *kernel)
 {
   g_autofree char *dir = NULL;
   g_autofree char *weak = NULL;
@@ -44,14 +44,14 @@ dkms_weak_serves (const DkmsSettings *settings, const DkmsVersion *v, const Dkms
   g_autoptr (GPtrArray) files = NULL;
   guint served = 0;
 
-  if (settings->distro->weak == DKMS_WEAK_NONE || settings->no_weak_modules || strcmp (kernel, build->kernel) == 0)
+  if (strcmp (kernel, build->kernel) == 0)
     return FALSE;
-  weak = g_build_filename (settings->places.install_tree, kernel, "weak-updates", NULL);
-  if (!dkms_root_is_dir (settings->places.root, weak))
+  weak = g_build_filename (places->install_tree, kernel, "weak-updates", NULL);
+  if (!dkms_root_is_dir (places->root, weak))
     return FALSE;
   const DkmsId id = dkms_build_id (v, build);
-  dir = dkms_layout_build (&settings->places, &id, "module");
-  fd = dkms_root_openat (settings->places.root, dir, O_RDONLY | O_DIRECTORY, 0);
+  dir = dkms_layout_build (places, &id, "module");
+  fd = dkms_root_openat (places->root, dir, O_RDONLY | O_DIRECTORY, 0);
   files = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   for (guint i = 0; files != NULL && i < files->len; i++)
     {
@@ -60,8 +60,8 @@ dkms_weak_serves (const DkmsSettings *settings, const DkmsVersion *v, const Dkms
 
       if (strstr (files->pdata[i], ".ko") == NULL)
         continue;
-      link = find_link (settings->places.root, weak, files->pdata[i]);
-      there = link != NULL ? dkms_root_resolved (settings->places.root, link) : NULL;
+      link = find_link (places->root, weak, files->pdata[i]);
+      there = link != NULL ? dkms_root_resolved (places->root, link) : NULL;
       if (there == NULL || !dkms_files_equal_at (fd, files->pdata[i], AT_FDCWD, there))
         return FALSE;
       served++;

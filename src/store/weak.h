@@ -2,9 +2,9 @@
 /* Builds for one kernel that serve another one. */
 #pragma once
 
-#include "conf/settings.h"
+#include "conf/places.h"
 #include "model/state.h"
 
-/** Returns: whether every module of that active build serves @kernel, too, through links in its weak-updates */
-gboolean dkms_weak_serves (const DkmsSettings *settings, const DkmsVersion *v, const DkmsBuild *build,
-                           const char *kernel);
+/** Returns: whether every module of that active build serves @kernel, too, through links in its weak-updates (Q-43); to
+ * be asked where dkms_policy_uses_weak() says so */
+gboolean dkms_weak_serves (const DkmsPlaces *places, const DkmsVersion *v, const DkmsBuild *build, const char *kernel);

@@ -137,7 +137,7 @@ examine_builds (const Gathering *g, GError **error)
 {
   const DkmsFacts *facts = g->facts;
   gboolean one = dkms_facts_name_one (facts, g->request);
-  g_autofree char *place = dkms_settings_destination (g->settings);
+  g_autofree char *place = dkms_policy_destination (&g->settings->policy);
 
   for (guint t = 0; t < facts->targets->len; t++)
     {
@@ -171,14 +171,16 @@ examine_builds (const Gathering *g, GError **error)
 static void
 find_weak (const Gathering *g, const DkmsTarget *target)
 {
+  gboolean used = dkms_policy_uses_weak (&g->settings->policy);
+
   for (guint i = 0; i < g->facts->state->versions->len; i++)
     {
       const DkmsVersion *v = g->facts->state->versions->pdata[i];
       DkmsWish *wish = dkms_version_wish (v, target->kernel, target->arch);
 
-      for (guint b = 0; b < v->builds->len && !wish->weak; b++)
+      for (guint b = 0; used && b < v->builds->len && !wish->weak; b++)
         wish->weak = ((DkmsBuild *)v->builds->pdata[b])->active
-                     && dkms_weak_serves (g->settings, v, v->builds->pdata[b], target->kernel);
+                     && dkms_weak_serves (&g->settings->places, v, v->builds->pdata[b], target->kernel);
       give_up_unread (g, v);
     }
 }

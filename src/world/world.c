@@ -134,19 +134,19 @@ add_variables (DkmsWorld *self, DkmsQuery *query, const DkmsId *id, const DkmsKe
     { "module", id->module },
     { "module_version", id->version },
     { "tmp_location", s->places.tmp_location },
-    { "running_distribution", s->distro->id },
-    { "parallel_jobs", s->jobs },
-    { "verbose", s->verbose ? "1" : "" },
+    { "running_distribution", s->policy.distro->id },
+    { "parallel_jobs", s->policy.jobs },
+    { "verbose", s->policy.verbose ? "1" : "" },
     { "force", s->force ? "1" : "" },
     { "action", s->action != NULL ? s->action : "" },
-    { "symlink_modules", s->symlink_modules ? "1" : "" },
-    { "addon_modules_dir", s->addon_modules_dir },
+    { "symlink_modules", s->policy.symlink_modules ? "1" : "" },
+    { "addon_modules_dir", s->policy.addon_modules_dir },
   };
   const char *const trees[][2] = { { "dkms_tree", s->places.dkms_tree },
                                    { "source_tree", s->places.source_tree },
                                    { "install_tree", s->places.install_tree } };
 
-  g_autofree char *place = dkms_settings_destination (s);
+  g_autofree char *place = dkms_policy_destination (&s->policy);
 
   g_ptr_array_add (query->assign, g_strconcat ("__dkms_destination=", place != NULL ? place : "", NULL));
   for (gsize i = 0; i < G_N_ELEMENTS (table); i++)
@@ -230,7 +230,7 @@ dkms_world_sandbox (DkmsWorld *self, const DkmsId *id, DkmsSandboxMode *mode, GE
   DkmsSettings here = *s;
   DkmsSandboxMode of_root = DKMS_SANDBOX_OFF;
 
-  *mode = s->sandbox;
+  *mode = s->policy.sandbox;
   if (dkms_root_is_host (s->places.root))
     return read_mode (self, s, id, mode, error);
   /* As with framework.conf, the machine decides, and the files in the root can only make it stricter. */
@@ -240,7 +240,7 @@ dkms_world_sandbox (DkmsWorld *self, const DkmsId *id, DkmsSandboxMode *mode, GE
   here.places.root = machine;
   if (!read_mode (self, &here, id, mode, error) || !read_mode (self, s, id, &of_root, error))
     return FALSE;
-  if (*mode == DKMS_SANDBOX_AUTO && s->sandbox != DKMS_SANDBOX_AUTO)
+  if (*mode == DKMS_SANDBOX_AUTO && s->policy.sandbox != DKMS_SANDBOX_AUTO)
     *mode = DKMS_SANDBOX_STRICT; /* see settings.h */
   *mode = dkms_sandbox_mode_stricter (*mode, of_root);
   return TRUE;

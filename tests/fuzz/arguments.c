@@ -42,14 +42,14 @@ new_settings (void)
   settings->places.dkms_tree = g_strdup ("/tree");
   settings->places.install_tree = g_strdup ("/lib/modules");
   settings->places.tmp_location = g_strdup ("/tmp");
-  settings->jobs = g_strdup ("2");
-  settings->addon_modules_dir = g_strdup ("");
-  settings->post_transaction = g_strdup ("");
-  settings->build_environment = g_strdup ("");
-  settings->signing_key = g_strdup ("");
+  settings->policy.jobs = g_strdup ("2");
+  settings->policy.addon_modules_dir = g_strdup ("");
+  settings->policy.post_transaction = g_strdup ("");
+  settings->policy.build_environment = g_strdup ("");
+  settings->policy.signing_key = g_strdup ("");
   settings->directives = g_ptr_array_new_with_free_func (g_free);
   settings->places.root = dkms_root_open (like->places.root->host_path, NULL);
-  settings->distro = dkms_distro_read (settings->places.root, NULL);
+  settings->policy.distro = dkms_distro_read (settings->places.root, NULL);
   return settings;
 }
 

@@ -46,7 +46,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   const DkmsQuery *other;
 
   fuzz_begin ();
-  settings.recipe_timeout = 1;
+  settings.policy.recipe_timeout = 1;
   session.confined = fuzz_byte (&input) % 2;
   (void)add (queries, "/m/dkms.conf");
   (void)add (queries, "/m/dkms.conf");
@@ -64,7 +64,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
       more = take_messages (&settings, &session, buffer);
       g_assert (other->vars == NULL && other->error == NULL);
     }
-  finish_query (&settings, &session, 1);
+  finish_query (&settings.policy, &session, 1);
   for (guint q = 0; q < queries->len; q++)
     {
       const DkmsQuery *query = queries->pdata[q];

@@ -252,9 +252,9 @@ values_of_settings (FuzzInput *input)
   g_assert (good == (error == NULL));
   g_assert (*settings->places.dkms_tree == '/' && *settings->places.source_tree == '/'
             && *settings->places.install_tree == '/');
-  g_assert (settings->recipe_timeout >= 1 && settings->tarball_limit_mib >= 1);
-  g_free (dkms_settings_destination (settings));
-  g_free (dkms_settings_bad_command (&settings->places, "post_transaction", settings->post_transaction));
+  g_assert (settings->policy.recipe_timeout >= 1 && settings->policy.tarball_limit_mib >= 1);
+  g_free (dkms_policy_destination (&settings->policy));
+  g_free (dkms_settings_bad_command (&settings->places, "post_transaction", settings->policy.post_transaction));
 }
 
 int

@@ -35,7 +35,7 @@ test_case (gconstpointer data)
   g_autofree char *text = g_strconcat (GONE, c->says, NULL);
   g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
   DkmsQuery *query = dkms_query_new ();
-  DkmsSettings settings = { .recipe_timeout = 30, .sandbox = DKMS_SANDBOX_OFF };
+  DkmsSettings settings = { .policy.recipe_timeout = 30, .policy.sandbox = DKMS_SANDBOX_OFF };
   g_auto (DkmsRemarks) remarks = { 0 };
   g_autoptr (GError) error = NULL;
 

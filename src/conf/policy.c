@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What follows from the policy. */
+#include "conf/policy.h"
+
+#include <string.h>
+
+void
+dkms_policy_clear (DkmsPolicy *self)
+{
+  char *texts[] = { self->jobs,
+                    self->addon_modules_dir,
+                    self->compress_gzip_opts,
+                    self->compress_xz_opts,
+                    self->compress_zstd_opts,
+                    self->post_transaction,
+                    self->build_environment,
+                    self->signing_key };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
+    g_free (texts[i]);
+  dkms_distro_free (self->distro);
+}
+
+char *
+dkms_policy_destination (const DkmsPolicy *self)
+{
+  if (*self->addon_modules_dir != '\0')
+    return g_strconcat ("/", self->addon_modules_dir, NULL);
+  return g_strdup (self->distro->family->destination);
+}
+
+gboolean
+dkms_policy_uses_weak (const DkmsPolicy *self)
+{
+  return self->distro->weak != DKMS_WEAK_NONE && !self->no_weak_modules;
+}
+
+DkmsSandboxMode
+dkms_sandbox_mode_stricter (DkmsSandboxMode a, DkmsSandboxMode b)
+{
+  if (a == DKMS_SANDBOX_STRICT || b == DKMS_SANDBOX_STRICT)
+    return DKMS_SANDBOX_STRICT;
+  return a == DKMS_SANDBOX_OFF ? b : a;
+}
+
+gboolean
+dkms_sandbox_mode_parse (const char *word, DkmsSandboxMode *mode)
+{
+  static const char *const words[] = { "auto", "strict", "off" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (words); i++)
+    if (strcmp (word, words[i]) == 0)
+      {
+        *mode = (DkmsSandboxMode)i;
+        return TRUE;
+      }
+  return FALSE;
+}
