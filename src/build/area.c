@@ -29,6 +29,8 @@ open_sandbox (DkmsWorkArea *area, GError **error)
   if (job->signer != NULL && job->signer->key != NULL)
     g_ptr_array_add (keys, dkms_root_tool_path (root, job->signer->key));
   const DkmsConfinement confinement = { .settings = job->settings,
+                                        .conf_file = job->request->conf_file,
+                                        .kernel_config = job->request->kernel_config,
                                         .kernel_source_dir = job->kernel->source_dir,
                                         .version_dir = version_dir,
                                         .scratch = scratch,

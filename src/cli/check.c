@@ -194,8 +194,8 @@ gboolean
 dkms_options_check (const DkmsOptions *options, DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsUi *ui,
                     GError **error)
 {
-  for (guint i = 0; i < settings->directives->len; i++)
-    if (!check_directive (settings->directives->pdata[i], error))
+  for (guint i = 0; i < options->directives->len; i++)
+    if (!check_directive (options->directives->pdata[i], error))
       return FALSE;
   if (!check_jobs (settings, options, verb, error)
       || (options->conf_file != NULL && (verb->options & DKMS_TAKES (CONF)) != 0 && !check_conf_file (options, error))

@@ -249,6 +249,12 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   request->source = g_steal_pointer (&options->source);
   request->archive = g_steal_pointer (&options->archive);
   request->template = g_steal_pointer (&options->templatekernel);
+  request->action = g_strdup (verb->name);
+  request->kernel_source = g_steal_pointer (&options->kernelsourcedir);
+  request->kernel_config = g_steal_pointer (&options->config);
+  request->conf_file = g_steal_pointer (&options->conf_file);
+  g_ptr_array_extend_and_steal (request->directives, g_steal_pointer (&options->directives));
+  options->directives = g_ptr_array_new_with_free_func (g_free);
   if (request->template != NULL) /* k/a is accepted: the arch is the target's */
     request->template[strcspn (request->template, "/")] = '\0';
   request->source_only = options->source_only;
@@ -303,7 +309,7 @@ dkms_verb_run (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, Dkm
   /* Settings that cannot be read may say how builds are confined, or that nothing is to be installed. */
   if (!dkms_unread_check (&error))
     return fail_with (ui, error);
-  dkms_options_apply (options, verb->name, settings);
+  dkms_options_apply (options, settings);
   ui->verbose = settings->policy.verbose;
   if (!check_combination (options, verb, &error) || !dkms_options_check (options, settings, verb, ui, &error)
       || (request = make_request (verb, settings, options, &error)) == NULL

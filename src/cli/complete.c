@@ -282,7 +282,7 @@ dkms_complete_main (int argc, char **argv)
 
   if (settings == NULL)
     return 0;
-  dkms_options_apply (options, NULL, settings);
+  dkms_options_apply (options, settings);
   Completion self = { .settings = settings,
                       .options = options,
                       .verb = options->verb != NULL ? dkms_verb_find (options->verb) : NULL,

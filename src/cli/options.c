@@ -249,7 +249,7 @@ dkms_options_parse (int argc, char **argv, DkmsUi *ui, GError **error)
 }
 
 void
-dkms_options_apply (DkmsOptions *self, const char *action, DkmsSettings *settings)
+dkms_options_apply (const DkmsOptions *self, DkmsSettings *settings)
 {
   if (self->dkmstree != NULL)
     dkms_places_set (&settings->places, &settings->places.dkms_tree, self->dkmstree);
@@ -257,14 +257,7 @@ dkms_options_apply (DkmsOptions *self, const char *action, DkmsSettings *setting
     dkms_places_set (&settings->places, &settings->places.source_tree, self->sourcetree);
   if (self->installtree != NULL)
     dkms_places_set (&settings->places, &settings->places.install_tree, self->installtree);
-  set_text (&settings->kernelsourcedir, self->kernelsourcedir);
-  set_text (&settings->config, self->config);
-  set_text (&settings->conf_file, self->conf_file);
-  set_text (&settings->action, action);
   settings->policy.verbose |= self->verbose;
   settings->policy.modprobe_on_install |= self->modprobe_on_install;
   settings->policy.symlink_modules |= self->symlink_modules;
-  settings->force = self->force;
-  g_ptr_array_extend_and_steal (settings->directives, g_steal_pointer (&self->directives));
-  self->directives = g_ptr_array_new ();
 }

@@ -39,6 +39,5 @@ void dkms_options_set_module (DkmsOptions *self, const char *value);
 void dkms_options_set_version (DkmsOptions *self, const char *value);
 /** Adds a value of -k. */
 void dkms_options_add_kernel (DkmsOptions *self, const char *value);
-/** Lets the options override @settings, which takes the directives over. @action: (nullable): name of the verb, which
- * recipes see as $action */
-void dkms_options_apply (DkmsOptions *self, const char *action, DkmsSettings *settings);
+/** Lets the options override @settings. */
+void dkms_options_apply (const DkmsOptions *self, DkmsSettings *settings);

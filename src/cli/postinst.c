@@ -254,7 +254,8 @@ load (Postinst *p)
 static gboolean
 wants_autoinstall (Postinst *p)
 {
-  g_autoptr (DkmsWorld) world = dkms_world_new (p->settings, &p->ui);
+  g_autoptr (DkmsRequest) request = dkms_request_new ();
+  g_autoptr (DkmsWorld) world = dkms_world_new (p->settings, request, &p->ui);
   const DkmsRecipe *recipe = dkms_world_recipe (
       world, &(DkmsId){ p->name, p->version, dkms_running_release (), dkms_running_machine () }, NULL);
 

@@ -10,7 +10,7 @@ static gboolean
 generate_mok (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, GError **error)
 {
   const DkmsTarget *target = request->targets->len > 0 ? request->targets->pdata[0] : NULL;
-  g_autoptr (DkmsWorld) world = dkms_world_new (settings, ui);
+  g_autoptr (DkmsWorld) world = dkms_world_new (settings, request, ui);
   DkmsKernelFacts facts = dkms_world_kernel (world, target != NULL ? target->kernel : dkms_running_release (),
                                              target != NULL ? target->arch : dkms_running_machine ());
   return dkms_signer_generate (settings, ui, facts.kernel, facts.config, error);

@@ -205,7 +205,7 @@ show_work (const DkmsConfinement *self, DkmsView *view)
   g_autofree char *sources = dkms_root_tool_path (s->places.root, s->places.source_tree);
   g_autofree char *modules = dkms_root_tool_path (s->places.root, s->places.install_tree);
   g_autofree char *own = dkms_root_tool_path (s->places.root, "/etc/dkms");
-  const char *const paths[] = { tree, modules, s->conf_file, s->config };
+  const char *const paths[] = { tree, modules, self->conf_file, self->kernel_config };
   const char *const all[] = { "*", NULL };
 
   for (gsize i = 0; i < G_N_ELEMENTS (paths); i++)

@@ -17,6 +17,8 @@
 /* What one command is about. All paths but @scratch as tools name them. */
 typedef struct {
   const DkmsSettings *settings;
+  const char *conf_file;         /* (nullable): a recipe that the command line names */
+  const char *kernel_config;     /* (nullable): a configuration of the kernel that the command line names */
   const char *kernel_source_dir; /* (nullable): may be written to, and forgets it */
   const char *version_dir;       /* (nullable): <dkms_tree>/<m>/<v>; its build directory is @scratch */
   const char *scratch;           /* (nullable): a path of the machine: all that stays of what a build writes */

@@ -404,7 +404,6 @@ dkms_settings_new (DkmsRoot *root, GError **error)
   self->policy.recipe_timeout = 30;
   self->policy.build_timeout = 1800;
   self->policy.tarball_limit_mib = 4096;
-  self->directives = g_ptr_array_new_with_free_func (g_free);
   self->places.source_tree = g_strdup ("/usr/src");
   self->places.dkms_tree = g_strdup ("/var/lib/dkms");
   self->places.install_tree = g_strdup (DKMS_MODULE_DIR);
@@ -445,12 +444,7 @@ dkms_settings_free (DkmsSettings *self)
 {
   if (self == NULL)
     return;
-  g_free (self->action);
-  g_free (self->kernelsourcedir);
-  g_free (self->config);
-  g_free (self->conf_file);
   g_free (self->ignored);
-  g_ptr_array_unref (self->directives);
   dkms_policy_clear (&self->policy);
   dkms_places_clear (&self->places);
   g_free (self);

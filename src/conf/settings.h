@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What holds for a whole run: the root, the trees, framework.conf and the options that override it. */
+/* What holds for a whole run: where it works, and what framework.conf and the options that override it decide. */
 #pragma once
 
 #include "conf/places.h"
@@ -9,12 +9,6 @@
 typedef struct {
   DkmsPlaces places;
   DkmsPolicy policy;
-  char *action;          /* the verb's name, for recipes */
-  char *kernelsourcedir; /* (nullable) --kernelsourcedir */
-  char *config;          /* (nullable) --config */
-  char *conf_file;       /* (nullable) -c, a path of the host */
-  GPtrArray *directives; /* "NAME=value" in command-line order */
-  gboolean force;
   char *ignored; /* (nullable): a sentence about files of framework.conf of which nothing was taken */
 } DkmsSettings;
 

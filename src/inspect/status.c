@@ -357,7 +357,7 @@ read_once (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request,
   DkmsState *state = answer->state = read_selected (&settings->places, request, only, error);
   const DkmsTarget everything = { NULL, NULL };
 
-  answer->world = dkms_world_new (settings, ui);
+  answer->world = dkms_world_new (settings, request, ui);
   answer->records = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify)dkms_record_free);
   Status self = { settings, ui, answer->world, answer->records, &answer->hidden };
   if (state == NULL)

@@ -14,9 +14,9 @@ dkms_job_env (const DkmsJob *job)
 {
   char **env = g_get_environ ();
 
-  for (guint i = 0; i < job->settings->directives->len; i++)
+  for (guint i = 0; i < job->request->directives->len; i++)
     {
-      g_auto (GStrv) pair = g_strsplit (job->settings->directives->pdata[i], "=", 2);
+      g_auto (GStrv) pair = g_strsplit (job->request->directives->pdata[i], "=", 2);
       if (pair[0] != NULL && pair[1] != NULL && *pair[0] != '\0')
         env = g_environ_setenv (env, pair[0], pair[1], TRUE);
     }

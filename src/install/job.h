@@ -5,12 +5,14 @@
 #include "conf/recipe.h"
 #include "conf/settings.h"
 #include "model/id.h"
+#include "model/request.h"
 #include "store/record.h"
 #include "store/work.h"
 #include "ui/ui.h"
 
 typedef struct {
   const DkmsSettings *settings;
+  const DkmsRequest *request;
   DkmsUi *ui;
   DkmsId id; /* of the build */
   const DkmsKernel *kernel;

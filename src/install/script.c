@@ -160,7 +160,7 @@ dkms_script_run (const DkmsJob *job, DkmsScript script)
   const char *argv[] = { "/bin/bash", "-p", "-c", line, program, NULL };
   /* "match" works through a list that the caller may have on stdin (Q-11). A worker is in the background of the
    * terminal: the terminal would stop whatever reads from it. */
-  gboolean no_stdin = g_strcmp0 (job->settings->action, "match") == 0 || (job->ui->frames > 0 && isatty (STDIN_FILENO));
+  gboolean no_stdin = g_strcmp0 (job->request->action, "match") == 0 || (job->ui->frames > 0 && isatty (STDIN_FILENO));
   DkmsCommand command
       = { .argv = argv, .root = job->settings->places.root, .cwd = cwd, .output_fd = -1, .null_stdin = no_stdin };
 

@@ -48,6 +48,7 @@ dkms_request_new (void)
   DkmsRequest *self = g_new0 (DkmsRequest, 1);
 
   self->targets = dkms_targets_new ();
+  self->directives = g_ptr_array_new_with_free_func (g_free);
   return self;
 }
 
@@ -61,6 +62,11 @@ dkms_request_free (DkmsRequest *self)
   g_free (self->source);
   g_free (self->archive);
   g_free (self->template);
+  g_free (self->action);
+  g_free (self->kernel_source);
+  g_free (self->kernel_config);
+  g_free (self->conf_file);
+  g_ptr_array_unref (self->directives);
   g_ptr_array_unref (self->targets);
   g_free (self);
 }

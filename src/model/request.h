@@ -40,6 +40,11 @@ typedef struct {
   char *source;                        /* (nullable): a source directory of the host, which is to be registered */
   char *archive;                       /* (nullable): tarball to load or to make */
   char *template;                      /* (nullable): kernel that DKMS_SELECT_TEMPLATE imitates */
+  char *action;                        /* (nullable): the verb, which recipes see as $action */
+  char *kernel_source;                 /* (nullable): --kernelsourcedir */
+  char *kernel_config;                 /* (nullable): --config */
+  char *conf_file;                     /* (nullable): -c, a path of the host: instead of the dkms.conf of the source */
+  GPtrArray *directives;               /* element-type utf8: "NAME=value" in the order of the command line */
   GPtrArray *targets;                  /* element-type DkmsTarget; of a filter, either part may be NULL */
   gboolean source_only, binaries_only; /* DKMS_GOAL_PACKED */
   gboolean rpm_safe_upgrade;

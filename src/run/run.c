@@ -475,7 +475,7 @@ gboolean
 dkms_run (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, int (*exit_code) (const GError *),
           int *status, GError **error)
 {
-  g_autoptr (DkmsWorld) world = dkms_world_new (settings, ui);
+  g_autoptr (DkmsWorld) world = dkms_world_new (settings, request, ui);
   g_autoptr (DkmsFacts) facts = dkms_facts_new (request);
   g_autoptr (GHashTable) signers
       = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)dkms_signer_free);

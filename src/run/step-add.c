@@ -55,7 +55,7 @@ check_owner (const DkmsRun *run, const DkmsStep *step, const char *source, GErro
 static gboolean
 import_source (const DkmsRun *run, const DkmsStep *step, const char *source, GError **error)
 {
-  const DkmsImport import = { run->facts->source, &run->facts->source_seen, run->settings->force };
+  const DkmsImport import = { run->facts->source, &run->facts->source_seen, run->request->force };
 
   if (run->facts->source_state == DKMS_SOURCE_SAME)
     return TRUE;
@@ -135,6 +135,7 @@ dkms_step_add (DkmsRun *run, const DkmsStep *step, GError **error)
     tell_stale (run, step);
 
   DkmsJob job = { .settings = s,
+                  .request = run->request,
                   .ui = run->ui,
                   .id = *step->id,
                   .recipe = recipe,

@@ -68,7 +68,7 @@ dkms_step_check_headers (const DkmsRun *run, const DkmsKernel *kernel, GError **
 
   if (dkms_kernel_has_headers (kernel, s->places.root))
     return TRUE;
-  if (s->kernelsourcedir == NULL && !dkms_root_is_dir (s->places.root, kernel->dir))
+  if (run->request->kernel_source == NULL && !dkms_root_is_dir (s->places.root, kernel->dir))
     return fail_no_kernel (run, kernel, shown, error);
   package = dkms_distro_headers_package (s->policy.distro, kernel->release);
   advice = g_strdup_printf ("Install %s, or name the directory with --kernelsourcedir.", package);

@@ -20,6 +20,7 @@ dkms_step_job (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GPt
 
   *outputs = recipe != NULL ? dkms_recipe_outputs (recipe, facts.kernel, place, facts.config) : NULL;
   return (DkmsJob){ .settings = run->settings,
+                    .request = run->request,
                     .ui = run->ui,
                     .id = *step->id,
                     .kernel = facts.kernel,
@@ -111,11 +112,14 @@ do_pack (const DkmsRun *run, const DkmsStep *step, GError **error)
       if (build != NULL)
         g_ptr_array_add (builds, build);
     }
-  return dkms_tarball_make (run->settings, run->ui, step->id, request->archive,
-                            request->source_only     ? DKMS_TARBALL_SOURCE_ONLY
-                            : request->binaries_only ? DKMS_TARBALL_BINARIES_ONLY
-                                                     : DKMS_TARBALL_ALL,
-                            builds, error);
+  const DkmsPacking what = { .id = step->id,
+                             .archive = request->archive,
+                             .kind = request->source_only     ? DKMS_TARBALL_SOURCE_ONLY
+                                     : request->binaries_only ? DKMS_TARBALL_BINARIES_ONLY
+                                                              : DKMS_TARBALL_ALL,
+                             .builds = builds,
+                             .conf_file = request->conf_file };
+  return dkms_tarball_make (&run->settings->places, run->ui, &what, error);
 }
 
 static gboolean
@@ -140,7 +144,7 @@ do_step (DkmsRun *run, const DkmsStep *step, GError **error)
       return dkms_step_unregister (run, step, error);
     case DKMS_STEP_LOAD:
       return (run->tarball->stub || dkms_step_check_may_import (run, error))
-             && dkms_tarball_load (run->tarball, run->ui, step->id, error);
+             && dkms_tarball_load (run->tarball, run->ui, step->id, run->request->force, error);
     case DKMS_STEP_PACK:
       return do_pack (run, step, error);
     case DKMS_STEP_CLEAN:

@@ -142,7 +142,7 @@ dkms_tarball_open (const DkmsSettings *settings, const char *path, GError **erro
   g_autofree char *limit = g_strdup_printf ("%" G_GUINT64_FORMAT, (guint64)settings->policy.tarball_limit_mib << 20);
   g_autofree char *dir = NULL;
 
-  self->settings = settings;
+  self->places = &settings->places;
   self->tree_fd = -1;
   if (!dkms_is_file_at (AT_FDCWD, full))
     return dkms_fail (error, DKMS_ERROR_NO_SOURCE, path, "Check the spelling.", "The archive %s does not exist", path),
@@ -182,6 +182,7 @@ typedef struct {
   DkmsUi *ui;
   const DkmsId *id;
   DkmsTransaction *tx;
+  gboolean force;
   gboolean there; /* the version is in the tree; otherwise it is staged as a whole, in "version" */
 } Load;
 
@@ -190,18 +191,18 @@ static gboolean
 load_sources (const Load *load, GError **error)
 {
   const DkmsTarball *self = load->tarball;
-  g_autofree char *target = dkms_layout_unpacked (&self->settings->places, load->id);
-  g_autofree char *host = dkms_root_resolved (self->settings->places.root, target);
+  g_autofree char *target = dkms_layout_unpacked (self->places, load->id);
+  g_autofree char *host = dkms_root_resolved (self->places->root, target);
 
-  if (dkms_root_is_dir (self->settings->places.root, target) && !self->settings->force)
+  if (dkms_root_is_dir (self->places->root, target) && !load->force)
     {
       if (dkms_trees_equal_at (AT_FDCWD, self->tree, AT_FDCWD, host))
         return TRUE;
       return dkms_fail (error, DKMS_ERROR_ARCHIVE_ADDED, target, "Remove that directory, or use --force to replace it.",
                         "The sources in %s differ from those in the archive", target);
     }
-  const DkmsImport source = { .dir = self->tree, .overwrite = self->settings->force };
-  return dkms_tree_stage_source (&self->settings->places, load->tx, self->work, &source, load->id, error);
+  const DkmsImport source = { .dir = self->tree, .overwrite = load->force };
+  return dkms_tree_stage_source (self->places, load->tx, self->work, &source, load->id, error);
 }
 
 /* Without sources anywhere the version keeps its dkms.conf in a real directory in place of the link. */
@@ -209,14 +210,14 @@ static gboolean
 load_stub (const Load *load, GError **error)
 {
   const DkmsTarball *self = load->tarball;
-  g_autofree char *sources = dkms_layout_unpacked (&self->settings->places, load->id);
-  g_autofree char *target = dkms_layout_source (&self->settings->places, load->id, NULL);
+  g_autofree char *sources = dkms_layout_unpacked (self->places, load->id);
+  g_autofree char *target = dkms_layout_source (self->places, load->id, NULL);
   g_autofree char *staged = g_build_filename (self->work->path, "version/source", NULL);
   g_autofree char *conf = g_build_filename (self->tree, "dkms.conf", NULL);
   g_autofree char *text = NULL;
   gsize size = 0;
 
-  if (dkms_root_is_dir (self->settings->places.root, sources))
+  if (dkms_root_is_dir (self->places->root, sources))
     return TRUE;
   text = dkms_read_at (AT_FDCWD, conf, 1 << 20, &size, error);
   if (text == NULL)
@@ -298,15 +299,15 @@ static gboolean
 load_build (const Load *load, int main_fd, const char *kernel, const char *arch, GError **error)
 {
   const DkmsTarball *self = load->tarball;
-  g_autofree char *target = dkms_layout_build (&self->settings->places,
-                                               &(DkmsId){ load->id->module, load->id->version, kernel, arch }, NULL);
+  g_autofree char *target
+      = dkms_layout_build (self->places, &(DkmsId){ load->id->module, load->id->version, kernel, arch }, NULL);
   g_autofree char *from = g_build_filename (kernel, arch, NULL);
   g_autofree char *to = g_build_filename (load->there ? "builds" : "version", kernel, arch, NULL);
   g_autofree char *parent = g_path_get_dirname (to);
   g_autofree char *staged = g_build_filename (self->work->path, to, NULL);
   g_auto (DkmsFd) fd = -1;
 
-  if (dkms_root_is_dir (self->settings->places.root, target) && !self->settings->force)
+  if (dkms_root_is_dir (self->places->root, target) && !load->force)
     {
       dkms_ui_warn (load->ui, "%s/%s for kernel %s (%s) is built already and stays; --force replaces it.",
                     load->id->module, load->id->version, kernel, arch);
@@ -330,7 +331,7 @@ static gboolean
 load_builds (const Load *load, GError **error)
 {
   g_autofree char *path = g_build_filename (load->tarball->staging, "dkms_main_tree", NULL);
-  g_auto (DkmsFd) fd = dkms_root_open_dir (load->tarball->settings->places.root, path, FALSE, error);
+  g_auto (DkmsFd) fd = dkms_root_open_dir (load->tarball->places->root, path, FALSE, error);
   g_autoptr (GPtrArray) kernels = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
 
   for (guint k = 0; kernels != NULL && k < kernels->len; k++)
@@ -353,14 +354,14 @@ load_builds (const Load *load, GError **error)
 }
 
 gboolean
-dkms_tarball_load (const DkmsTarball *self, DkmsUi *ui, const DkmsId *id, GError **error)
+dkms_tarball_load (const DkmsTarball *self, DkmsUi *ui, const DkmsId *id, gboolean force, GError **error)
 {
-  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&self->settings->places);
-  g_autofree char *dir = dkms_layout_version (&self->settings->places, id, NULL);
-  const Load load = { self, ui, id, tx, dkms_root_is_dir (self->settings->places.root, dir) };
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (self->places);
+  g_autofree char *dir = dkms_layout_version (self->places, id, NULL);
+  const Load load = { self, ui, id, tx, force, dkms_root_is_dir (self->places->root, dir) };
 
   return (self->stub ? load_stub (&load, error) : load_sources (&load, error)) && load_builds (&load, error)
-         && dkms_tree_stage_version (&self->settings->places, tx, self->work, id, self->stub, error)
+         && dkms_tree_stage_version (self->places, tx, self->work, id, self->stub, error)
          && dkms_transaction_commit (tx, ui, error);
 }
 
@@ -454,26 +455,26 @@ pack_builds (const DkmsPlaces *places, GPtrArray *pairs, const char *dir, const 
 }
 
 static void
-pack_stub (const DkmsSettings *settings, GPtrArray *pairs, const DkmsId *id, const char *source)
+pack_stub (const DkmsPlaces *places, GPtrArray *pairs, const DkmsPacking *what, const char *source)
 {
   g_autofree char *own = g_build_filename (source, "dkms.conf", NULL);
 
   pack_dir (pairs, "./dkms_binaries_only");
-  pack (pairs, g_strdup ("./dkms_binaries_only/PACKAGE_NAME"), g_strdup_printf ("=%s\n", id->module));
-  pack (pairs, g_strdup ("./dkms_binaries_only/PACKAGE_VERSION"), g_strdup_printf ("=%s\n", id->version));
+  pack (pairs, g_strdup ("./dkms_binaries_only/PACKAGE_NAME"), g_strdup_printf ("=%s\n", what->id->module));
+  pack (pairs, g_strdup ("./dkms_binaries_only/PACKAGE_VERSION"), g_strdup_printf ("=%s\n", what->id->version));
   pack (pairs, g_strdup ("./dkms_binaries_only/dkms.conf"),
-        settings->conf_file != NULL ? g_canonicalize_filename (settings->conf_file, NULL)
-                                    : dkms_root_resolved (settings->places.root, own));
+        what->conf_file != NULL ? g_canonicalize_filename (what->conf_file, NULL)
+                                : dkms_root_resolved (places->root, own));
 }
 
 gboolean
-dkms_tarball_make (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id, const char *archive,
-                   DkmsTarballKind kind, const GPtrArray *builds, GError **error)
+dkms_tarball_make (const DkmsPlaces *places, DkmsUi *ui, const DkmsPacking *what, GError **error)
 {
-  g_autofree char *given = archive != NULL ? g_path_get_basename (archive) : NULL;
-  g_autofree char *name = given != NULL ? g_steal_pointer (&given) : default_name (id, kind, builds);
-  g_autofree char *path = place_of (&settings->places, id, archive, name, error);
-  g_autofree char *dir = dkms_layout_version (&settings->places, id, NULL);
+  const DkmsId *id = what->id;
+  g_autofree char *given = what->archive != NULL ? g_path_get_basename (what->archive) : NULL;
+  g_autofree char *name = given != NULL ? g_steal_pointer (&given) : default_name (id, what->kind, what->builds);
+  g_autofree char *path = place_of (places, id, what->archive, name, error);
+  g_autofree char *dir = dkms_layout_version (places, id, NULL);
   g_autofree char *source = g_build_filename (dir, "source", NULL);
   g_autoptr (GPtrArray) words = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (DkmsWork) work = NULL;
@@ -481,12 +482,12 @@ dkms_tarball_make (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id, c
 
   if (path == NULL)
     return FALSE;
-  if (goes_into_tree (archive))
+  if (goes_into_tree (what->archive))
     {
-      work = dkms_work_new (&settings->places, error);
+      work = dkms_work_new (places, error);
       if (work == NULL)
         return FALSE;
-      scratch = dkms_root_resolved (settings->places.root, work->path);
+      scratch = dkms_root_resolved (places->root, work->path);
     }
   g_ptr_array_add (words, g_strdup ("create"));
   g_ptr_array_add (words, g_strdup (path));
@@ -494,12 +495,12 @@ dkms_tarball_make (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id, c
                                           : g_strdup_printf ("%s.tmp%d", path, (int)getpid ()));
   pack_dir (words, ".");
   pack_dir (words, "./dkms_main_tree");
-  if (kind != DKMS_TARBALL_SOURCE_ONLY)
-    pack_builds (&settings->places, words, dir, builds);
-  if (kind == DKMS_TARBALL_BINARIES_ONLY)
-    pack_stub (settings, words, id, source);
+  if (what->kind != DKMS_TARBALL_SOURCE_ONLY)
+    pack_builds (places, words, dir, what->builds);
+  if (what->kind == DKMS_TARBALL_BINARIES_ONLY)
+    pack_stub (places, words, what, source);
   else
-    pack (words, g_strdup ("./dkms_source_tree"), dkms_root_resolved (settings->places.root, source));
+    pack (words, g_strdup ("./dkms_source_tree"), dkms_root_resolved (places->root, source));
   g_ptr_array_add (words, NULL);
   dkms_ui_line (ui, "Packing %s/%s into %s", id->module, id->version, path);
   return run_helper ((const char *const *)words->pdata, path, DKMS_ERROR_PACK_FAILED,

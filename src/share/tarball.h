@@ -12,7 +12,7 @@
 #include "ui/ui.h"
 
 typedef struct {
-  const DkmsSettings *settings;
+  const DkmsPlaces *places;
   DkmsWork *work;
   char *staging; /* directory inside the root that holds what was unpacked; goes with work */
   char *tree;    /* directory of the machine that holds the dkms.conf */
@@ -38,17 +38,23 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsTarball, dkms_tarball_close)
 /**
  * dkms_tarball_load:
  * Puts the sources (or the stub) and every build of an archive of ours in place and registers them, in one
- * transaction; what is there already stays, with a warning, unless settings->force.
+ * transaction; what is there already stays, with a warning, unless @force.
  */
-gboolean dkms_tarball_load (const DkmsTarball *self, DkmsUi *ui, const DkmsId *id,
+gboolean dkms_tarball_load (const DkmsTarball *self, DkmsUi *ui, const DkmsId *id, gboolean force,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 typedef enum { DKMS_TARBALL_ALL, DKMS_TARBALL_SOURCE_ONLY, DKMS_TARBALL_BINARIES_ONLY } DkmsTarballKind;
 
-/**
- * dkms_tarball_make:
- * @archive: (nullable): value of --archive, a path of the machine; NULL or a bare name: <m>/<v>/tarball/
- * @builds: (element-type DkmsBuild): those to pack
- */
-gboolean dkms_tarball_make (const DkmsSettings *settings, DkmsUi *ui, const DkmsId *id, const char *archive,
-                            DkmsTarballKind kind, const GPtrArray *builds, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* What is to be packed. */
+typedef struct {
+  const DkmsId *id;
+  const char
+      *archive; /* (nullable): value of --archive, a path of the machine; NULL or a bare name: <m>/<v>/tarball/ */
+  DkmsTarballKind kind;
+  const GPtrArray *builds; /* element-type DkmsBuild */
+  const char *conf_file;   /* (nullable): DKMS_TARBALL_BINARIES_ONLY: instead of the dkms.conf of the source */
+} DkmsPacking;
+
+/** Makes an archive. */
+gboolean dkms_tarball_make (const DkmsPlaces *places, DkmsUi *ui, const DkmsPacking *what,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -13,6 +13,7 @@
 
 struct DkmsWorld {
   const DkmsSettings *settings;
+  const DkmsRequest *request;
   DkmsUi *ui;
   GHashTable *kernels; /* "release/arch" -> Known */
   GHashTable *recipes; /* DkmsId -> Reading */
@@ -57,11 +58,12 @@ known_free (gpointer data)
 }
 
 DkmsWorld *
-dkms_world_new (const DkmsSettings *settings, DkmsUi *ui)
+dkms_world_new (const DkmsSettings *settings, const DkmsRequest *request, DkmsUi *ui)
 {
   DkmsWorld *self = g_new0 (DkmsWorld, 1);
 
   self->settings = settings;
+  self->request = request;
   self->ui = ui;
   self->kernels = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, known_free);
   self->recipes = g_hash_table_new_full (dkms_id_hash, dkms_id_equal, (GDestroyNotify)dkms_id_free, reading_free);
@@ -94,8 +96,8 @@ know (DkmsWorld *self, const char *release, const char *arch)
   if (known == NULL)
     {
       known = g_new0 (Known, 1);
-      known->kernel
-          = dkms_kernel_new (s->places.root, s->places.install_tree, release, arch, s->kernelsourcedir, s->config);
+      known->kernel = dkms_kernel_new (s->places.root, s->places.install_tree, release, arch,
+                                       self->request->kernel_source, self->request->kernel_config);
       known->config = dkms_kernel_read_config (known->kernel, s->places.root);
       g_hash_table_insert (self->kernels, g_steal_pointer (&key), known);
     }
@@ -137,8 +139,8 @@ add_variables (DkmsWorld *self, DkmsQuery *query, const DkmsId *id, const DkmsKe
     { "running_distribution", s->policy.distro->id },
     { "parallel_jobs", s->policy.jobs },
     { "verbose", s->policy.verbose ? "1" : "" },
-    { "force", s->force ? "1" : "" },
-    { "action", s->action != NULL ? s->action : "" },
+    { "force", self->request->force ? "1" : "" },
+    { "action", self->request->action != NULL ? self->request->action : "" },
     { "symlink_modules", s->policy.symlink_modules ? "1" : "" },
     { "addon_modules_dir", s->policy.addon_modules_dir },
   };
@@ -268,10 +270,10 @@ dkms_world_want (DkmsWorld *self, const DkmsId *id)
     return;
   query = dkms_query_new ();
   query->dir = dkms_root_tool_path (s->places.root, dir);
-  if (s->conf_file != NULL)
+  if (self->request->conf_file != NULL)
     {
-      query->shown = g_strdup (s->conf_file);
-      g_ptr_array_add (query->files, g_strdup (s->conf_file));
+      query->shown = g_strdup (self->request->conf_file);
+      g_ptr_array_add (query->files, g_strdup (self->request->conf_file));
     }
   else
     {
@@ -303,14 +305,14 @@ variable (const DkmsQuery *query, const char *name)
 
 /* --directive NAME=value or NAME[i]=value: literal, after all files, told once per recipe. */
 static void
-apply_directives (const DkmsSettings *s, DkmsUi *ui, const DkmsQuery *query)
+apply_directives (const DkmsRequest *request, DkmsUi *ui, const DkmsQuery *query)
 {
   DkmsVars *vars = query->vars;
   g_auto (GStrv) known = g_strsplit (dkms_recipe_names, " ", -1);
 
-  for (guint i = 0; i < s->directives->len; i++)
+  for (guint i = 0; i < request->directives->len; i++)
     {
-      g_auto (GStrv) pair = g_strsplit (s->directives->pdata[i], "=", 2);
+      g_auto (GStrv) pair = g_strsplit (request->directives->pdata[i], "=", 2);
       guint64 element = 0;
       char *bracket = strchr (pair[0], '[');
 
@@ -383,7 +385,11 @@ dkms_world_load (DkmsWorld *self, GError **error)
   g_autoptr (GPtrArray) queries = g_ptr_array_new ();
   for (guint i = 0; i < self->wanted->len; i++)
     g_ptr_array_add (queries, ((const Reading *)self->wanted->pdata[i])->query);
-  const DkmsConfinement confinement = { .settings = self->settings, .keys = keys, .kernels = kernels };
+  const DkmsConfinement confinement = { .settings = self->settings,
+                                        .conf_file = self->request->conf_file,
+                                        .kernel_config = self->request->kernel_config,
+                                        .keys = keys,
+                                        .kernels = kernels };
   if (!dkms_evaluate (self->settings, &confinement, queries, dkms_recipe_names, dkms_recipe_deprecated_names, &remarks,
                       error))
     return FALSE;
@@ -394,7 +400,7 @@ dkms_world_load (DkmsWorld *self, GError **error)
 
       if (reading->query->vars == NULL)
         continue;
-      apply_directives (self->settings, self->ui, reading->query);
+      apply_directives (self->request, self->ui, reading->query);
       reading->recipe = dkms_recipe_new (g_steal_pointer (&reading->query->vars));
     }
   g_ptr_array_set_size (self->wanted, 0);
@@ -477,7 +483,7 @@ dkms_world_read_given (DkmsWorld *self, const char *dir, const DkmsKernel *kerne
   g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
   DkmsSettings here = *self->settings;
   DkmsQuery *query = dkms_query_new ();
-  const char *conf = self->settings->conf_file;
+  const char *conf = self->request->conf_file;
   g_autofree char *path = conf != NULL ? g_strdup (conf) : g_build_filename (dir, "dkms.conf", NULL);
 
   g_ptr_array_add (queries, query);
@@ -493,13 +499,17 @@ dkms_world_read_given (DkmsWorld *self, const char *dir, const DkmsKernel *kerne
   g_autoptr (GPtrArray) keys = signing_keys (self, error);
   if (keys == NULL)
     return FALSE;
-  const DkmsConfinement confinement = { .settings = &here, .keys = keys, .kernels = kernels };
+  const DkmsConfinement confinement = { .settings = &here,
+                                        .conf_file = self->request->conf_file,
+                                        .kernel_config = self->request->kernel_config,
+                                        .keys = keys,
+                                        .kernels = kernels };
   if (!dkms_evaluate (&here, &confinement, queries, dkms_recipe_names, "", &remarks, error))
     return FALSE;
   print_remarks (self, &remarks);
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
-  apply_directives (self->settings, self->ui, query);
+  apply_directives (self->request, self->ui, query);
   *recipe = dkms_recipe_new (g_steal_pointer (&query->vars));
   return TRUE;
 }

@@ -6,12 +6,14 @@
 #include "conf/settings.h"
 #include "kernel/kernel.h"
 #include "model/id.h"
+#include "model/request.h"
 #include "ui/ui.h"
 
 /* One bash process reads all recipes that were announced. */
 typedef struct DkmsWorld DkmsWorld;
 
-DkmsWorld *dkms_world_new (const DkmsSettings *settings, DkmsUi *ui);
+/** @request: borrowed; its directives, and the files of the kernel and of the recipe that it names, hold for all */
+DkmsWorld *dkms_world_new (const DkmsSettings *settings, const DkmsRequest *request, DkmsUi *ui);
 void dkms_world_free (DkmsWorld *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsWorld, dkms_world_free)
 

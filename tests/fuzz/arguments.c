@@ -47,7 +47,6 @@ new_settings (void)
   settings->policy.post_transaction = g_strdup ("");
   settings->policy.build_environment = g_strdup ("");
   settings->policy.signing_key = g_strdup ("");
-  settings->directives = g_ptr_array_new_with_free_func (g_free);
   settings->places.root = dkms_root_open (like->places.root->host_path, NULL);
   settings->policy.distro = dkms_distro_read (settings->places.root, NULL);
   return settings;
@@ -114,7 +113,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
       return 0;
     }
   settings = new_settings ();
-  dkms_options_apply (options, verb->name, settings);
+  dkms_options_apply (options, settings);
   if (check_combination (options, verb, &error) && dkms_options_check (options, settings, verb, fuzz_ui (), &error)
       && (request = make_request (verb, settings, options, &error)) != NULL)
     {
