@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/exit-code.h"
 #include "cli/postinst.h"
+#include "report/report.h"
 
 /* With fewer free descriptors not even one build gets to its end. */
 enum { LEAST_DESCRIPTORS = 20 };
@@ -29,13 +30,13 @@ main (int argc, char **argv)
 {
   g_autofree char *name = g_path_get_basename (argc > 0 ? argv[0] : "dkms");
   g_autoptr (GError) error = NULL;
-  DkmsUi ui = { 0 };
+  g_autoptr (DkmsReport) report = dkms_report_new ();
 
   dkms_process_begin ();
   (void)dkms_proc_ensure (NULL); /* that it is missing is an error of what needs it */
   if (!check_descriptors (&error))
     {
-      dkms_ui_error (&ui, error);
+      DKMS_EMIT (dkms_report_listener (report), ERROR, .error = error);
       return dkms_exit_code (error);
     }
   return strcmp (name, "common.postinst") == 0 ? dkms_postinst_main (argc, argv) : dkms_cli_main (argc, argv);

@@ -3,6 +3,7 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <string.h>
 
 typedef struct {
   char *path;
@@ -34,6 +35,75 @@ dkms_error_private_clear (DkmsErrorPrivate *self)
 }
 
 G_DEFINE_EXTENDED_ERROR (DkmsError, dkms_error)
+
+static const char *const names[DKMS_ERROR_LAST] = {
+  [DKMS_ERROR_IO] = "io",
+  [DKMS_ERROR_USAGE] = "usage",
+  [DKMS_ERROR_OPTION] = "option",
+  [DKMS_ERROR_BAD_NAME] = "bad-name",
+  [DKMS_ERROR_NO_IDENTITY] = "no-identity",
+  [DKMS_ERROR_NO_PRIVILEGE] = "no-privilege",
+  [DKMS_ERROR_ARCH_COUNT] = "arch-count",
+  [DKMS_ERROR_KERNEL_WITH_ALL] = "kernel-with-all",
+  [DKMS_ERROR_ARCH_WITH_ALL] = "arch-with-all",
+  [DKMS_ERROR_NO_SOURCE] = "no-source",
+  [DKMS_ERROR_NOT_ADDED] = "not-added",
+  [DKMS_ERROR_ALREADY_ADDED] = "already-added",
+  [DKMS_ERROR_STALE_BUILD_DIR] = "stale-build-dir",
+  [DKMS_ERROR_TWO_ACTIONS] = "two-actions",
+  [DKMS_ERROR_NO_OS_RELEASE] = "no-os-release",
+  [DKMS_ERROR_NO_CONF] = "no-conf",
+  [DKMS_ERROR_MANY_KERNELS] = "many-kernels",
+  [DKMS_ERROR_BROKEN] = "broken",
+  [DKMS_ERROR_NO_ALL] = "no-all",
+  [DKMS_ERROR_PATCH_NAME] = "patch-name",
+  [DKMS_ERROR_PATCH_FAILED] = "patch-failed",
+  [DKMS_ERROR_NO_KERNEL] = "no-kernel",
+  [DKMS_ERROR_BUILT_MISSING] = "built-missing",
+  [DKMS_ERROR_COPY_FAILED] = "copy-failed",
+  [DKMS_ERROR_NOTHING_INSTALLED] = "nothing-installed",
+  [DKMS_ERROR_INCOMPLETE] = "incomplete",
+  [DKMS_ERROR_BAD_CONF] = "bad-conf",
+  [DKMS_ERROR_EMPTY_SOURCE] = "empty-source",
+  [DKMS_ERROR_TARBALL_KINDS] = "tarball-kinds",
+  [DKMS_ERROR_NO_CONF_IN_TREE] = "no-conf-in-tree",
+  [DKMS_ERROR_BAD_ARCHIVE] = "bad-archive",
+  [DKMS_ERROR_ARCHIVE_ADDED] = "archive-added",
+  [DKMS_ERROR_NO_DESTINATION] = "no-destination",
+  [DKMS_ERROR_PACK_FAILED] = "pack-failed",
+  [DKMS_ERROR_RPM] = "rpm",
+  [DKMS_ERROR_MAKE_FAILED] = "make-failed",
+  [DKMS_ERROR_AUTOINSTALL] = "autoinstall",
+  [DKMS_ERROR_NO_ARCH] = "no-arch",
+  [DKMS_ERROR_CLEARING] = "clearing",
+  [DKMS_ERROR_DEPENDS] = "depends",
+  [DKMS_ERROR_EMPTY_VALUE] = "empty-value",
+  [DKMS_ERROR_NO_HEADERS] = "no-headers",
+  [DKMS_ERROR_EXCLUDED] = "excluded",
+  [DKMS_ERROR_PRE_INSTALL] = "pre-install",
+  [DKMS_ERROR_SCRIPT] = "script",
+  [DKMS_ERROR_NO_TEMPLATE] = "no-template",
+  [DKMS_ERROR_SAME_TEMPLATE] = "same-template",
+  [DKMS_ERROR_SANDBOX] = "sandbox",
+  [DKMS_ERROR_INTERRUPTED] = "interrupted",
+};
+
+const char *
+dkms_error_name (const GError *error)
+{
+  gboolean known = error->domain == DKMS_ERROR && error->code >= 0 && error->code < DKMS_ERROR_LAST;
+
+  return names[known ? error->code : DKMS_ERROR_IO];
+}
+
+DkmsError
+dkms_error_from_name (const char *name)
+{
+  for (gsize i = 0; i < DKMS_ERROR_LAST; i++)
+    if (strcmp (names[i], name) == 0)
+      return (DkmsError)i;
+  return DKMS_ERROR_IO;
+}
 
 G_GNUC_PRINTF (6, 0)
 static gboolean

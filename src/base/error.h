@@ -86,6 +86,11 @@ gboolean dkms_fail_script (GError **error, int status, const char *path, const c
 gboolean dkms_fail_full (GError **error, DkmsError code, int status, const char *path, const char *advice,
                          const char *message);
 
+/** Returns: (transfer none): the name of the kind in JSON, such as "not-added"; "io" for foreign domains */
+const char *dkms_error_name (const GError *error);
+/** Returns: the kind of that name; DKMS_ERROR_IO if there is none */
+DkmsError dkms_error_from_name (const char *name);
+
 /** Gives @error another kind and keeps everything else. */
 void dkms_error_set_code (GError *error, DkmsError code);
 /** Adds a line to the advice of @error (nullable). */

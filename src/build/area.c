@@ -60,8 +60,7 @@ run_confined (DkmsWorkArea *area, const DkmsCommand *command, const char *what, 
   if (area->ended != NULL && command->output_fd == area->log_fd)
     dkms_log_note_end (area);
   if (findings.left != NULL)
-    dkms_ui_warn (job->ui, "%s of %s/%s left %s running; that was ended.", what, job->id.module, job->id.version,
-                  findings.left);
+    DKMS_EMIT (job->events, PROCESSES_LEFT, .id = job->id, .name = what, .text = findings.left);
   if (findings.failure != NULL)
     return dkms_fail (error, DKMS_ERROR_SANDBOX, NULL, "sandbox=off in /etc/dkms/framework.conf builds without it.",
                       "Cannot confine the build of %s/%s: %s", job->id.module, job->id.version, findings.failure),
@@ -97,7 +96,7 @@ dkms_area_exec (DkmsWorkArea *area, const char *const *argv, int output_fd, cons
                                 .null_stdin = TRUE };
   AreaRun run = { area, &command, section != NULL ? section : argv[0] };
 
-  return section != NULL ? dkms_log_section (area->job->ui, output_fd, section, line, run_in_area, &run, error)
+  return section != NULL ? dkms_log_section (area->job->events, output_fd, section, line, run_in_area, &run, error)
                          : run_in_area (&run, error);
 }
 

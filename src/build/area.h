@@ -33,7 +33,7 @@ typedef struct {
  * Runs a program in the work area, confined if the job is.
  *
  * @output_fd: as in DkmsCommand
- * @section: (nullable): title of a section of the log and a step of the ui, then @line is the command to show
+ * @section: (nullable): title of a section of the log and a step of the events, then @line is the command to show
  *
  * Returns: its exit status, -1 with an error
  */
@@ -42,7 +42,7 @@ int dkms_area_exec (DkmsWorkArea *area, const char *const *argv, int output_fd, 
 
 /**
  * dkms_area_step:
- * Runs @command_line with bash in the work area, as a section of the log and a step of the ui.
+ * Runs @command_line with bash in the work area, as a section of the log and a step that the listener hears of.
  * Returns: its exit status, -1 with an error
  */
 int dkms_area_step (DkmsWorkArea *area, const char *title, const char *command_line,

@@ -91,7 +91,7 @@ add_build_environment (const DkmsJob *job, char **env)
   g_autofree char *text = dkms_process_capture (&command, &size, &status, NULL);
   if (text == NULL || status != 0)
     {
-      dkms_ui_warn (job->ui, "Could not read the build environment %s; going on without it.", path);
+      DKMS_EMIT (job->events, ENVIRONMENT_UNREADABLE, .path = path);
       return env;
     }
   for (gsize at = 0; at < size; at += strlen (text + at) + 1)
@@ -227,8 +227,7 @@ strip (DkmsWorkArea *area)
   g_ptr_array_add (argv, NULL);
   status = dkms_area_exec (area, (const char *const *)argv->pdata, -2, NULL, NULL, &error);
   if (status != 0)
-    dkms_ui_warn (area->job->ui, "Could not strip all modules of %s/%s (%s); they keep their debugging data.",
-                  area->job->id.module, area->job->id.version, error != NULL ? error->message : "strip failed");
+    DKMS_EMIT (area->job->events, STRIP_FAILED, .id = area->job->id, .error = error);
 }
 
 /* Where POST_BUILD of a confined build sees the result: whatever it does there is looked at before it is taken. */
@@ -264,7 +263,7 @@ begin (DkmsWorkArea *area, GError **error)
   if (!job->confined)
     {
       g_autofree char *name = g_strdup_printf ("locks/area/%s/%s", job->id.module, job->id.version);
-      area->lock = dkms_lock_take (&job->settings->places, job->ui, name, TRUE, error);
+      area->lock = dkms_lock_take (&job->settings->places, job->events, name, TRUE, error);
       if (area->lock == NULL)
         return FALSE;
     }

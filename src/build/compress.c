@@ -50,6 +50,5 @@ dkms_compress (const DkmsJob *job, const char *path, const char *suffix)
       status = kinds[i].options != NULL ? run_tool (job, kinds[i].tool, kinds[i].options, host, &error)
                                         : dkms_process_run (&command, &error);
   if (status != 0)
-    dkms_ui_warn (job->ui, "Could not compress %s%s%s; it is installed uncompressed.", path, error != NULL ? ": " : "",
-                  error != NULL ? error->message : "");
+    DKMS_EMIT (job->events, COMPRESS_FAILED, .path = path, .error = error);
 }

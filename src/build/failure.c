@@ -39,7 +39,7 @@ keep_log (DkmsWorkArea *area)
     (void)unlinkat (fd, "make.log", 0);
   area->log_kept = fd >= 0 && dkms_log_copy (area, fd, "make.log", &error);
   if (!area->log_kept)
-    dkms_ui_warn (job->ui, "Could not keep a copy of make.log in %s: %s.", dir, error->message);
+    DKMS_EMIT (job->events, LOG_NOT_COPIED, .path = dir, .error = error);
 }
 
 /* Ubuntu's crash reporter takes note of failed builds. */
@@ -78,17 +78,17 @@ keep_area (DkmsWorkArea *area)
     return;
   if (!dkms_restrict_tree_at (area->fd, ".", &error))
     {
-      dkms_ui_warn (area->job->ui, "%s; the files of the failed build were not kept.", error->message);
+      DKMS_EMIT (area->job->events, FAILED_BUILD_NOT_KEPT, .error = error);
       return;
     }
   /* The log is ours, whatever the build did to its name. */
   dkms_discard_tree_at (area->fd, "make.log");
   if (!dkms_log_copy (area, area->fd, "make.log", &error))
-    dkms_ui_warn (area->job->ui, "%s.", error->message);
+    DKMS_EMIT (area->job->events, ERROR_IGNORED, .error = error);
   g_clear_error (&error);
   dkms_transaction_move (tx, area->dir, area->place);
-  if (!dkms_transaction_commit (tx, area->job->ui, &error))
-    dkms_ui_warn (area->job->ui, "%s; the files of the failed build were not kept.", error->message);
+  if (!dkms_transaction_commit (tx, area->job->events, &error))
+    DKMS_EMIT (area->job->events, FAILED_BUILD_NOT_KEPT, .error = error);
 }
 
 void

@@ -554,8 +554,7 @@ dkms_loadable_recall (const DkmsJob *job, const DkmsRecord *record, GError **err
   if (!allow (job, record->doubts, error))
     return FALSE;
   for (guint i = 0; i < record->doubts->len; i++)
-    dkms_ui_warn (job->ui, "%s/%s may not load in kernel %s: %s", job->id.module, job->id.version, job->kernel->release,
-                  (const char *)record->doubts->pdata[i]);
+    DKMS_EMIT (job->events, MAY_NOT_LOAD, .id = job->id, .text = record->doubts->pdata[i]);
   return TRUE;
 }
 

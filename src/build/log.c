@@ -68,7 +68,7 @@ dkms_log_begin (DkmsWorkArea *area, GError **error)
   area->log_fd = openat (area->fd, "make.log", O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (area->log_fd < 0)
     return dkms_fail_errno (error, "create", shown);
-  dkms_ui_follow (job->ui, shown);
+  DKMS_EMIT (job->events, LOG_GROWS, .path = shown);
   return append (area->log_fd, error, "DKMS (%s) make.log for %s/%s for kernel %s (%s)\n%s\n", DKMS_VERSION,
                  job->id.module, job->id.version, job->kernel->release, job->kernel->arch, date);
 }
@@ -82,19 +82,19 @@ dkms_log_copy (const DkmsWorkArea *area, int dir, const char *name, GError **err
 }
 
 int
-dkms_log_section (DkmsUi *ui, int log_fd, const char *title, const char *command_line, DkmsRunFunc run, gpointer data,
-                  GError **error)
+dkms_log_section (DkmsListener *events, int log_fd, const char *title, const char *command_line, DkmsRunFunc run,
+                  gpointer data, GError **error)
 {
   gint64 start = g_get_monotonic_time ();
   int status;
 
   if (!append (log_fd, error, "\n%s\n# command: %s\n", title, command_line))
     return -1;
-  dkms_ui_step_begin (ui, title, command_line);
+  DKMS_EMIT (events, STEP_BEGUN, .name = title, .text = command_line);
   status = run (data, error);
   double seconds = dkms_job_seconds (start);
   int whole = (int)seconds;
-  dkms_ui_step_end (ui, status < 0 ? 127 : status, seconds);
+  DKMS_EMIT (events, STEP_ENDED, .number = status < 0 ? 127 : status, .seconds = seconds);
   if (status < 0
       || !append (log_fd, error,
                   "\n# exit code: %d\n# elapsed time: %02d:%02d:%02d\n"

@@ -19,8 +19,8 @@ typedef int (*DkmsRunFunc) (gpointer data, GError **error);
  * @log_fd: the log
  * @run: called with @data; what it runs writes to the log
  *
- * Makes @run one section of a log (docs/interface/build-install.md §5) and a step of the ui.
+ * Makes @run one section of a log (docs/interface/build-install.md §5) and a step that the listener hears of.
  * Returns: its exit status, -1 with an error
  */
-int dkms_log_section (DkmsUi *ui, int log_fd, const char *title, const char *command_line, DkmsRunFunc run,
+int dkms_log_section (DkmsListener *events, int log_fd, const char *title, const char *command_line, DkmsRunFunc run,
                       gpointer data, GError **error) G_GNUC_WARN_UNUSED_RESULT;

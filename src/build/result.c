@@ -80,7 +80,7 @@ dkms_result_make_writable (const DkmsWorkArea *area, const DkmsOutput *output)
   struct stat st;
 
   if (fd >= 0 && fstat (fd, &st) == 0 && (st.st_mode & S_IWUSR) == 0 && fchmod (fd, (st.st_mode & 0777) | S_IWUSR) < 0)
-    dkms_ui_warn (area->job->ui, "Cannot make %s writable: %s.", path, g_strerror (errno));
+    DKMS_EMIT (area->job->events, STAYS_READ_ONLY, .path = path, .number = errno);
 }
 
 gboolean
@@ -157,7 +157,7 @@ collect (const DkmsWorkArea *area, const DkmsOutput *output, GError **error)
   if (job->signer != NULL && job->signer->ready)
     {
       g_autofree char *shown = g_build_filename (area->place, path, NULL);
-      dkms_signer_sign (job->signer, &job->settings->places, job->ui, full, shown);
+      dkms_signer_sign (job->signer, &job->settings->places, job->events, full, shown);
       if (area->post_build && !put_signed_back (area, path, plain, error))
         return FALSE;
     }
@@ -249,7 +249,7 @@ typedef struct {
 static gboolean
 take_file (Extras *extras, int from, int to, const char *name, gboolean module, GError **error)
 {
-  DkmsUi *ui = extras->area->job->ui;
+  DkmsListener *events = extras->area->job->events;
   g_auto (DkmsFd) fd = openat (from, name, DKMS_READ_FLAGS | O_NOFOLLOW);
   struct stat st;
 
@@ -258,7 +258,7 @@ take_file (Extras *extras, int from, int to, const char *name, gboolean module, 
     return dkms_fail_read (error, "read", from, name);
   if (fd < 0 || !S_ISREG (st.st_mode))
     {
-      dkms_ui_warn (ui, "POST_BUILD left %s, which is not a regular file and is not kept.", name);
+      DKMS_EMIT (events, EXTRA_NOT_KEPT, .path = name);
       return TRUE;
     }
   if (dkms_files_equal_at (from, name, to, name))
@@ -420,7 +420,7 @@ dkms_result_publish (DkmsWorkArea *area, gint64 start, GError **error)
   dkms_transaction_move (tx, made, base);
   if (dkms_root_is_dir (job->settings->places.root, area->place))
     dkms_transaction_discard (tx, area->place);
-  if (dkms_transaction_commit (tx, job->ui, error))
+  if (dkms_transaction_commit (tx, job->events, error))
     return TRUE;
   dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_INCOMPLETE);
   return FALSE;

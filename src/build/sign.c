@@ -219,7 +219,7 @@ host_path_of (const DkmsRoot *root, const char *path)
 }
 
 static gboolean
-generate (const DkmsPlaces *places, DkmsUi *ui, const DkmsSigner *self, GError **error)
+generate (const DkmsPlaces *places, DkmsListener *events, const DkmsSigner *self, GError **error)
 {
   g_autofree char *helper = dkms_process_helper ("dkms-sign");
   g_autofree char *key_dir = g_path_get_dirname (self->key);
@@ -235,17 +235,17 @@ generate (const DkmsPlaces *places, DkmsUi *ui, const DkmsSigner *self, GError *
 
   if (b < 0)
     return FALSE;
-  dkms_ui_line (ui, "Generating %s.",
-                dkms_root_is_file (places->root, self->key) ? "a certificate for the present key"
-                                                            : "a new signing key and its certificate");
+  if (dkms_root_is_file (places->root, self->key))
+    DKMS_EMIT (events, CERTIFICATE_GENERATED, .path = self->certificate);
+  else
+    DKMS_EMIT (events, KEY_GENERATED, .path = self->key);
   said = dkms_process_transcript (&command, &status, error);
   if (said == NULL)
     return FALSE;
   if (status != 0)
     return dkms_fail (error, DKMS_ERROR_IO, self->key, "Look at the directory, or set mok_signing_key.", "%s",
                       g_strchomp (said));
-  dkms_ui_line (ui, "Kernels under Secure Boot load what it signs once it is enrolled: sudo mokutil --import %s",
-                self->certificate);
+  DKMS_EMIT (events, CERTIFICATE_TO_ENROL, .path = self->certificate);
   return TRUE;
 }
 
@@ -284,7 +284,7 @@ may_use_token (const DkmsPlaces *places, const char *key, GError **error)
 
 /* Both files are there afterwards, or signing is off. */
 static gboolean
-provide_keys (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, GError **error)
+provide_keys (const DkmsSettings *settings, DkmsListener *events, const DkmsSigner *self, GError **error)
 {
   const DkmsRoot *root = settings->places.root;
   gboolean token = is_token (self->key);
@@ -292,8 +292,8 @@ provide_keys (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, 
   const DkmsFamily *family = settings->policy.distro->family;
   struct stat st;
 
-  dkms_ui_line (ui, "Signing key: %s", self->key);
-  dkms_ui_line (ui, "Certificate (MOK): %s", self->certificate);
+  DKMS_EMIT (events, SIGNING_KEY, .path = self->key);
+  DKMS_EMIT (events, SIGNING_CERTIFICATE, .path = self->certificate);
   if (!complete && !token && family->mok_tool != NULL && g_strcmp0 (self->key, family->key) == 0)
     {
       if (!ask_mok_tool (settings, self, error))
@@ -303,7 +303,7 @@ provide_keys (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, 
   if (!token && !dkms_root_is_file (root, self->key) && dkms_root_stat (root, self->certificate, &st) == 0)
     return fail_keyless (&settings->places, self, error);
   /* Nor is a pair replaced that may be there. */
-  if (!complete && !token && (!dkms_unread_check (error) || !generate (&settings->places, ui, self, error)))
+  if (!complete && !token && (!dkms_unread_check (error) || !generate (&settings->places, events, self, error)))
     return FALSE;
   if (!token && dkms_root_is_file (root, self->key) && !is_readable (root, self->key))
     return dkms_fail (error, DKMS_ERROR_IO, self->key, NULL, "Cannot read the signing key %s: %s", self->key,
@@ -320,13 +320,13 @@ provide_keys (const DkmsSettings *settings, DkmsUi *ui, const DkmsSigner *self, 
 /* ---- the decision ---- */
 
 static gboolean
-choose_tool (DkmsSigner *self, const DkmsPlaces *places, DkmsUi *ui, const char *configured, GError **error)
+choose_tool (DkmsSigner *self, const DkmsPlaces *places, DkmsListener *events, const char *configured, GError **error)
 {
   struct stat st;
 
   if (configured == NULL)
     return TRUE;
-  dkms_ui_line (ui, "Signing tool: %s", configured);
+  DKMS_EMIT (events, SIGNING_TOOL, .path = configured);
   if (dkms_root_stat (places->root, configured, &st) < 0 || !S_ISREG (st.st_mode) || (st.st_mode & 0111) == 0)
     {
       g_autofree char *place = dkms_settings_place (places, "sign_file");
@@ -339,8 +339,8 @@ choose_tool (DkmsSigner *self, const DkmsPlaces *places, DkmsUi *ui, const char 
 }
 
 static gboolean
-prepare (DkmsSigner *self, const DkmsSettings *settings, DkmsUi *ui, const DkmsKernel *kernel, const char *config,
-         GError **error)
+prepare (DkmsSigner *self, const DkmsSettings *settings, DkmsListener *events, const DkmsKernel *kernel,
+         const char *config, GError **error)
 {
   g_auto (Wishes) wishes = { 0 };
 
@@ -359,27 +359,26 @@ prepare (DkmsSigner *self, const DkmsSettings *settings, DkmsUi *ui, const DkmsK
     return dkms_fail (error, DKMS_ERROR_IO, kernel->config, NULL,
                       "The kernel is configured without CONFIG_MODULE_SIG_HASH");
   choose_keys (self, settings, kernel, config, &wishes);
-  return choose_tool (self, &settings->places, ui, wishes.tool, error) && provide_keys (settings, ui, self, error);
+  return choose_tool (self, &settings->places, events, wishes.tool, error)
+         && provide_keys (settings, events, self, error);
 }
 
 DkmsSigner *
-dkms_signer_new (const DkmsSettings *settings, DkmsUi *ui, const DkmsKernel *kernel, const char *config)
+dkms_signer_new (const DkmsSettings *settings, DkmsListener *events, const DkmsKernel *kernel, const char *config)
 {
   DkmsSigner *self = g_new0 (DkmsSigner, 1);
   g_autoptr (GError) error = NULL;
 
-  self->ready = prepare (self, settings, ui, kernel, config, &error);
+  self->ready = prepare (self, settings, events, kernel, config, &error);
   if (!self->ready)
     {
-      const char *advice = dkms_error_get_advice (error);
-      dkms_ui_line (ui, "Modules will not be signed: %s.%s%s", error->message, advice != NULL ? " " : "",
-                    advice != NULL ? advice : "");
+      DKMS_EMIT (events, NOT_SIGNING, .error = error);
     }
   return self;
 }
 
 gboolean
-dkms_signer_generate (const DkmsSettings *settings, DkmsUi *ui, const DkmsKernel *kernel, const char *config,
+dkms_signer_generate (const DkmsSettings *settings, DkmsListener *events, const DkmsKernel *kernel, const char *config,
                       GError **error)
 {
   g_autoptr (DkmsSigner) self = g_new0 (DkmsSigner, 1);
@@ -388,13 +387,14 @@ dkms_signer_generate (const DkmsSettings *settings, DkmsUi *ui, const DkmsKernel
   if (!read_wishes (settings, kernel->release, &wishes, error))
     return FALSE;
   choose_keys (self, settings, kernel, config, &wishes);
-  return provide_keys (settings, ui, self, error);
+  return provide_keys (settings, events, self, error);
 }
 
 /* ---- signing ---- */
 
 void
-dkms_signer_sign (const DkmsSigner *self, const DkmsPlaces *places, DkmsUi *ui, const char *path, const char *shown)
+dkms_signer_sign (const DkmsSigner *self, const DkmsPlaces *places, DkmsListener *events, const char *path,
+                  const char *shown)
 {
   g_autofree char *helper = dkms_process_helper ("dkms-sign");
   g_autofree char *key = self->tool != NULL && !is_token (self->key) ? dkms_root_tool_path (places->root, self->key)
@@ -413,10 +413,9 @@ dkms_signer_sign (const DkmsSigner *self, const DkmsPlaces *places, DkmsUi *ui, 
   int status = 0;
   g_autofree char *said = dkms_process_transcript (&command, &status, &error);
 
-  dkms_ui_line (ui, "Signing %s", shown);
+  DKMS_EMIT (events, SIGNING, .path = shown);
   if (said == NULL || status != 0)
-    dkms_ui_warn (ui, "Could not sign %s, it stays unsigned: %s", shown,
-                  error != NULL ? error->message : g_strchomp (said));
+    DKMS_EMIT (events, SIGN_FAILED, .path = shown, .error = error, .text = error == NULL ? g_strchomp (said) : NULL);
   else if (*said != '\0')
-    dkms_ui_warn (ui, "%s", g_strchomp (said));
+    DKMS_EMIT (events, SIGNER_REMARK, .text = g_strchomp (said));
 }

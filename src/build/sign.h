@@ -3,7 +3,7 @@
 #pragma once
 
 #include "conf/settings.h"
-#include "ui/ui.h"
+#include "model/event.h"
 
 typedef struct DkmsSigner {
   gboolean ready;    /* otherwise modules stay unsigned, and the reason was told */
@@ -22,15 +22,16 @@ typedef struct DkmsSigner {
  *
  * Returns: (transfer full)
  */
-DkmsSigner *dkms_signer_new (const DkmsSettings *settings, DkmsUi *ui, const DkmsKernel *kernel, const char *config);
+DkmsSigner *dkms_signer_new (const DkmsSettings *settings, DkmsListener *events, const DkmsKernel *kernel,
+                             const char *config);
 void dkms_signer_free (DkmsSigner *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsSigner, dkms_signer_free)
 
 /** The key part alone, for generate_mok: existing files are left as they are. */
-gboolean dkms_signer_generate (const DkmsSettings *settings, DkmsUi *ui, const DkmsKernel *kernel, const char *config,
-                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean dkms_signer_generate (const DkmsSettings *settings, DkmsListener *events, const DkmsKernel *kernel,
+                               const char *config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** Signs the module @path (inside the root), told as @shown, in place; a failure is a warning and leaves it as it was.
  */
-void dkms_signer_sign (const DkmsSigner *self, const DkmsPlaces *places, DkmsUi *ui, const char *path,
+void dkms_signer_sign (const DkmsSigner *self, const DkmsPlaces *places, DkmsListener *events, const char *path,
                        const char *shown);

@@ -103,7 +103,8 @@ check_kernel_files (const DkmsPlaces *places, const DkmsOptions *options, const 
 /* A tree that is named and does not exist is a mistake, unless a source is put into it: then it is made in a directory
  * that exists. */
 static gboolean
-check_tree (const DkmsPlaces *places, const DkmsOptions *options, const DkmsVerbInfo *verb, DkmsUi *ui, GError **error)
+check_tree (const DkmsPlaces *places, const DkmsOptions *options, const DkmsVerbInfo *verb, DkmsListener *events,
+            GError **error)
 {
   g_autofree char *shown = dkms_root_host_path (places->root, places->dkms_tree);
   g_autofree char *parent = g_path_get_dirname (places->dkms_tree);
@@ -112,7 +113,7 @@ check_tree (const DkmsPlaces *places, const DkmsOptions *options, const DkmsVerb
   if (options->dkmstree == NULL || dkms_root_stat (places->root, places->dkms_tree, &st) == 0 || errno != ENOENT)
     return TRUE;
   if (verb->filters)
-    dkms_ui_warn (ui, "The tree %s does not exist.", shown);
+    DKMS_EMIT (events, TREE_ABSENT, .path = shown);
   if (verb->no_tree == 0
       || (verb->adds && (options->source != NULL || options->archive != NULL)
           && dkms_root_is_dir (places->root, parent)))
@@ -144,7 +145,7 @@ check_tmp_location (const DkmsPlaces *places, const DkmsOptions *options, const 
 /* ---- remarks: what has no effect, and stops nobody ---- */
 
 void
-dkms_settings_warn_once (const DkmsPlaces *places, DkmsUi *ui)
+dkms_settings_warn_once (const DkmsPlaces *places, DkmsListener *events)
 {
   static const char told[] = "DKMS_SETTINGS_CHECKED";
   g_autoptr (GPtrArray) unknown = NULL;
@@ -153,31 +154,31 @@ dkms_settings_warn_once (const DkmsPlaces *places, DkmsUi *ui)
     return;
   unknown = dkms_settings_unknown (places);
   for (guint i = 0; i < unknown->len; i++)
-    dkms_ui_warn (ui, "%s", (char *)unknown->pdata[i]);
+    dkms_listener_hear (events, unknown->pdata[i]);
   (void)g_setenv (told, "1", TRUE);
 }
 
 static void
-warn_of_settings (const DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsUi *ui)
+warn_of_settings (const DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsListener *events)
 {
-  g_autofree char *command
+  g_autoptr (DkmsEvent) command
       = dkms_settings_bad_command (&settings->places, "post_transaction", settings->policy.post_transaction);
 
-  dkms_settings_warn_once (&settings->places, ui);
+  dkms_settings_warn_once (&settings->places, events);
   if (command != NULL && !verb->adds)
-    dkms_ui_warn (ui, "%s", command);
+    dkms_listener_hear (events, command);
   if (verb->builds && *settings->policy.build_environment == '/'
       && strchr (settings->policy.build_environment, '$') == NULL
       && !dkms_root_is_file (settings->places.root, settings->policy.build_environment))
     {
       g_autofree char *place = dkms_settings_place (&settings->places, "build_environment");
-      dkms_ui_warn (ui, "build_environment in %s names %s, which is not a file; builds go without it.",
-                    place != NULL ? place : "framework.conf", settings->policy.build_environment);
+      DKMS_EMIT (events, ENVIRONMENT_ABSENT, .path = place != NULL ? place : "framework.conf",
+                 .text = settings->policy.build_environment);
     }
 }
 
 static void
-warn_of_kernels (const DkmsPlaces *places, const DkmsOptions *options, DkmsUi *ui)
+warn_of_kernels (const DkmsPlaces *places, const DkmsOptions *options, DkmsListener *events)
 {
   for (guint i = 0; i < options->kernels->len; i++)
     {
@@ -186,12 +187,12 @@ warn_of_kernels (const DkmsPlaces *places, const DkmsOptions *options, DkmsUi *u
       g_autofree char *shown = dkms_root_host_path (places->root, dir);
 
       if (!dkms_root_is_dir (places->root, dir))
-        dkms_ui_warn (ui, "Kernel %s is not installed: %s does not exist.", target->kernel, shown);
+        DKMS_EMIT (events, KERNEL_ABSENT, .id = { .kernel = target->kernel }, .path = shown);
     }
 }
 
 gboolean
-dkms_options_check (const DkmsOptions *options, DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsUi *ui,
+dkms_options_check (const DkmsOptions *options, DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsListener *events,
                     GError **error)
 {
   for (guint i = 0; i < options->directives->len; i++)
@@ -200,17 +201,18 @@ dkms_options_check (const DkmsOptions *options, DkmsSettings *settings, const Dk
   if (!check_jobs (settings, options, verb, error)
       || (options->conf_file != NULL && (verb->options & DKMS_TAKES (CONF)) != 0 && !check_conf_file (options, error))
       || !check_kernel_files (&settings->places, options, verb, error)
-      || !check_tree (&settings->places, options, verb, ui, error)
+      || !check_tree (&settings->places, options, verb, events, error)
       || !check_tmp_location (&settings->places, options, verb, error))
     return FALSE;
   return TRUE;
 }
 
 void
-dkms_options_warn (const DkmsOptions *options, const DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsUi *ui)
+dkms_options_warn (const DkmsOptions *options, const DkmsSettings *settings, const DkmsVerbInfo *verb,
+                   DkmsListener *events)
 {
   if (!verb->filters)
-    warn_of_settings (settings, verb, ui);
+    warn_of_settings (settings, verb, events);
   if ((verb->options & DKMS_TAKES (ALL_KERNELS)) != 0)
-    warn_of_kernels (&settings->places, options, ui);
+    warn_of_kernels (&settings->places, options, events);
 }

@@ -6,9 +6,10 @@
 #include "cli/verbs.h"
 
 /** Checks the values that options and settings have for @verb, before any of them is used. */
-gboolean dkms_options_check (const DkmsOptions *options, DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsUi *ui,
-                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean dkms_options_check (const DkmsOptions *options, DkmsSettings *settings, const DkmsVerbInfo *verb,
+                             DkmsListener *events, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Warns of settings and kernels that will have no effect on @verb. */
-void dkms_options_warn (const DkmsOptions *options, const DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsUi *ui);
+void dkms_options_warn (const DkmsOptions *options, const DkmsSettings *settings, const DkmsVerbInfo *verb,
+                        DkmsListener *events);
 /** Warns of variables in framework.conf that are no settings; programs that this one starts do not do so again. */
-void dkms_settings_warn_once (const DkmsPlaces *places, DkmsUi *ui);
+void dkms_settings_warn_once (const DkmsPlaces *places, DkmsListener *events);

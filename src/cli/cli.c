@@ -26,20 +26,20 @@
 #include "store/register.h"
 
 static int
-fail_with (DkmsUi *ui, const GError *error)
+fail_with (DkmsListener *events, const GError *error)
 {
-  dkms_ui_error (ui, error);
+  DKMS_EMIT (events, ERROR, .error = error);
   dkms_unread_drop (0); /* another verb may follow */
   return dkms_exit_code (error);
 }
 
 /* The end of a verb that is run for what it prints. Returns: @status, or that of output that did not arrive */
 static int
-end_answer (DkmsUi *ui, int status)
+end_answer (DkmsListener *events, int status)
 {
   g_autoptr (GError) error = NULL;
 
-  return status != 0 || dkms_ui_flush_answer (&error) ? status : fail_with (ui, error);
+  return status != 0 || dkms_report_flush (&error) ? status : fail_with (events, error);
 }
 
 /* The root that this command line is about; known before anything else is parsed. */
@@ -300,39 +300,40 @@ install_rpm (const DkmsPlaces *places, const DkmsVerbInfo *verb, DkmsRequest *re
 }
 
 int
-dkms_verb_run (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, DkmsOptions *options)
+dkms_verb_run (DkmsSettings *settings, DkmsReport *report, const DkmsVerbInfo *verb, DkmsOptions *options)
 {
+  DkmsListener *events = dkms_report_listener (report);
   g_autoptr (GError) error = NULL;
   g_autoptr (DkmsRequest) request = NULL;
   int status = 0;
 
   /* Settings that cannot be read may say how builds are confined, or that nothing is to be installed. */
   if (!dkms_unread_check (&error))
-    return fail_with (ui, error);
+    return fail_with (events, error);
   dkms_options_apply (options, settings);
-  ui->verbose = settings->policy.verbose;
-  if (!check_combination (options, verb, &error) || !dkms_options_check (options, settings, verb, ui, &error)
+  dkms_report_set_verbose (report, settings->policy.verbose);
+  if (!check_combination (options, verb, &error) || !dkms_options_check (options, settings, verb, events, &error)
       || (request = make_request (verb, settings, options, &error)) == NULL
       || !check_privileges (&settings->places, verb, options, &error))
-    return fail_with (ui, error);
-  dkms_options_warn (options, settings, verb, ui);
+    return fail_with (events, error);
+  dkms_options_warn (options, settings, verb, events);
   if (verb->answer != NULL)
-    return verb->answer (settings, ui, request, &error) && dkms_unread_check (&error) ? end_answer (ui, 0)
-                                                                                      : fail_with (ui, error);
+    return verb->answer (settings, events, request, &error) && dkms_unread_check (&error) ? end_answer (events, 0)
+                                                                                          : fail_with (events, error);
   if (!request->dry_run && !install_rpm (&settings->places, verb, request, &error))
-    return fail_with (ui, error);
+    return fail_with (events, error);
   gboolean off = request->selection == DKMS_SELECT_LATEST
                  && dkms_root_is_file (settings->places.root, "/etc/dkms/no-autoinstall");
   if (!dkms_unread_check (&error))
-    return fail_with (ui, error);
+    return fail_with (events, error);
   if (off)
     {
-      dkms_ui_line (ui, "Automatic installation is switched off by /etc/dkms/no-autoinstall.");
+      DKMS_EMIT (events, AUTOINSTALL_OFF, .path = "/etc/dkms/no-autoinstall");
       return 0;
     }
-  if (!dkms_run (settings, ui, request, dkms_exit_code, &status, &error))
-    return fail_with (ui, error);
-  return request->dry_run ? end_answer (ui, status) : status;
+  if (!dkms_run (settings, events, request, dkms_exit_code, &status, &error))
+    return fail_with (events, error);
+  return request->dry_run ? end_answer (events, status) : status;
 }
 
 /* "dkms help" and "dkms help <verb>", which are not about a module of that name. */
@@ -347,7 +348,8 @@ asks_for_help (const DkmsOptions *options)
 int
 dkms_cli_main (int argc, char **argv)
 {
-  DkmsUi ui = { 0 };
+  g_autoptr (DkmsReport) report = dkms_report_new ();
+  DkmsListener *events = dkms_report_listener (report);
   g_autoptr (GError) error = NULL;
   g_autoptr (DkmsOptions) options = NULL;
   g_autoptr (DkmsSettings) settings = NULL;
@@ -360,33 +362,33 @@ dkms_cli_main (int argc, char **argv)
   root = dkms_root_open (root_argument (argc, argv), &error);
   settings = root != NULL ? dkms_settings_new (root, &error) : NULL;
   if (settings == NULL)
-    return fail_with (&ui, error);
+    return fail_with (events, error);
   guint mark = dkms_unread_mark ();
-  options = dkms_options_parse (argc, argv, &ui, &error);
+  options = dkms_options_parse (argc, argv, events, &error);
   dkms_unread_drop (mark); /* a word that names no file that can be read is a name, or reported as unreadable */
   if (options == NULL)
     {
-      int status = fail_with (&ui, error);
+      int status = fail_with (events, error);
       if (error->code == DKMS_ERROR_OPTION)
         dkms_help_usage (NULL);
       return status;
     }
   if (options->version_asked)
-    return (void)printf ("%s\n", DKMS_VERSION), end_answer (&ui, 0);
+    return (void)printf ("%s\n", DKMS_VERSION), end_answer (events, 0);
   verb = options->verb != NULL ? dkms_verb_find (options->verb) : NULL;
   if (options->help || asks_for_help (options))
-    return dkms_help_print (verb), end_answer (&ui, 0);
+    return dkms_help_print (verb), end_answer (events, 0);
   if (verb == NULL)
     {
       (void)dkms_fail_verb (options, &error);
-      dkms_ui_error (&ui, error);
+      DKMS_EMIT (events, ERROR, .error = error);
       if (options->words->len == 0)
         dkms_help_print (NULL);
       return dkms_exit_code (error);
     }
   for (guint i = 0; i < options->ignored->len; i++)
-    dkms_ui_warn (&ui, "Ignoring the argument %s.", (char *)options->ignored->pdata[i]);
+    DKMS_EMIT (events, ARGUMENT_IGNORED, .name = options->ignored->pdata[i]);
   if (settings->ignored != NULL)
-    dkms_ui_warn (&ui, "%s", settings->ignored);
-  return dkms_verb_run (settings, &ui, verb, options);
+    dkms_listener_hear (events, settings->ignored);
+  return dkms_verb_run (settings, report, verb, options);
 }

@@ -4,6 +4,7 @@
 
 #include "cli/options.h"
 #include "cli/verbs.h"
+#include "report/report.h"
 
 /**
  * dkms_verb_run:
@@ -11,7 +12,7 @@
  *
  * Returns: its exit status
  */
-int dkms_verb_run (DkmsSettings *settings, DkmsUi *ui, const DkmsVerbInfo *verb, DkmsOptions *options);
+int dkms_verb_run (DkmsSettings *settings, DkmsReport *report, const DkmsVerbInfo *verb, DkmsOptions *options);
 
 /** Runs the dkms command. Returns: its exit status */
 int dkms_cli_main (int argc, char **argv);

@@ -13,6 +13,7 @@
 #include "cli/verbs.h"
 #include "cli/words.h"
 #include "kernel/kernel.h"
+#include "report/report.h"
 #include "store/scan.h"
 
 typedef struct {
@@ -268,14 +269,15 @@ finished_words (int argc, char **argv, const DkmsOptionInfo **awaiting)
 int
 dkms_complete_main (int argc, char **argv)
 {
-  DkmsUi ui = { 0 };
+  g_autoptr (DkmsReport) report = dkms_report_new ();
   const char *last = argc > 0 ? argv[argc - 1] : "";
   const char *equals = g_str_has_prefix (last, "--") ? strchr (last, '=') : NULL;
   g_autofree char *prefix = g_strndup (last, equals != NULL ? (gsize)(equals + 1 - last) : 0);
   g_autofree char *name = g_strndup (last, equals != NULL ? (gsize)(equals - last) : 0);
   const DkmsOptionInfo *awaiting, *option = dkms_option_find (name);
   g_autoptr (GPtrArray) words = finished_words (argc, argv, &awaiting);
-  g_autoptr (DkmsOptions) options = dkms_options_parse ((int)words->len, (char **)words->pdata, &ui, NULL);
+  g_autoptr (DkmsOptions) options
+      = dkms_options_parse ((int)words->len, (char **)words->pdata, dkms_report_listener (report), NULL);
   DkmsRoot *root = options != NULL ? dkms_root_open (options->root, NULL) : NULL;
   g_autoptr (DkmsSettings) settings = root != NULL ? dkms_settings_new (root, NULL) : NULL;
   g_autoptr (GHashTable) told = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);

@@ -183,7 +183,7 @@ dkms_fail_verb (const DkmsOptions *self, GError **error)
 
 /* Takes the option @argv[*at], and its value from the next word if it has none. Returns: FALSE with an error */
 static gboolean
-take_option (DkmsOptions *self, int argc, char **argv, int *at, DkmsUi *ui, GError **error)
+take_option (DkmsOptions *self, int argc, char **argv, int *at, DkmsListener *events, GError **error)
 {
   const char *given = argv[*at], *equals = g_str_has_prefix (given, "--") ? strchr (given, '=') : NULL;
   g_autofree char *word = equals != NULL ? g_strndup (given, (gsize)(equals - given)) : g_strdup (given);
@@ -205,7 +205,7 @@ take_option (DkmsOptions *self, int argc, char **argv, int *at, DkmsUi *ui, GErr
     return dkms_fail (error, DKMS_ERROR_OPTION, NULL, "See 'dkms --help'.", "The option %s needs a value", word);
   if (option->value != NULL)
     value = tidy (equals != NULL ? equals + 1 : argv[++*at]);
-  option->take (self, option, value, ui);
+  option->take (self, option, value, events);
   return TRUE;
 }
 
@@ -223,7 +223,7 @@ dkms_options_new (void)
 }
 
 DkmsOptions *
-dkms_options_parse (int argc, char **argv, DkmsUi *ui, GError **error)
+dkms_options_parse (int argc, char **argv, DkmsListener *events, GError **error)
 {
   g_autoptr (DkmsOptions) self = dkms_options_new ();
   gboolean ended = FALSE; /* by "--": words only from there on */
@@ -238,7 +238,7 @@ dkms_options_parse (int argc, char **argv, DkmsUi *ui, GError **error)
       }
     else
       {
-        if (!take_option (self, argc, argv, &i, ui, error))
+        if (!take_option (self, argc, argv, &i, events, error))
           return NULL;
         if (self->version_asked || self->help)
           return g_steal_pointer (&self); /* at once, whatever follows */

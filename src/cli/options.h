@@ -3,8 +3,8 @@
 #pragma once
 
 #include "conf/settings.h"
+#include "model/event.h"
 #include "model/request.h"
-#include "ui/ui.h"
 
 /* The command line, before defaults. */
 typedef struct {
@@ -29,7 +29,7 @@ typedef struct {
 DkmsOptions *dkms_options_new (void);
 void dkms_options_free (DkmsOptions *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsOptions, dkms_options_free)
-DkmsOptions *dkms_options_parse (int argc, char **argv, DkmsUi *ui, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+DkmsOptions *dkms_options_parse (int argc, char **argv, DkmsListener *events, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Fails because the words hold no verb: with the verb that may have been meant, or with what became of a dropped one.
  */
 gboolean dkms_fail_verb (const DkmsOptions *self, GError **error);

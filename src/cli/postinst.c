@@ -27,7 +27,8 @@
 
 typedef struct {
   DkmsSettings *settings;
-  DkmsUi ui;
+  DkmsReport *report;
+  DkmsListener *events; /* of the report */
   const char *root, *name, *version, *tarballs, *arch, *upgrade;
   gboolean all_kernels, go_on;
 } Postinst;
@@ -47,7 +48,7 @@ run (Postinst *p, const char *verb, const char *kernel)
     dkms_options_add_kernel (options, kernel);
   if (kernel != NULL && *p->arch != '\0')
     g_ptr_array_add (options->arches, g_strdup (p->arch));
-  return dkms_verb_run (p->settings, &p->ui, dkms_verb_find (verb), options);
+  return dkms_verb_run (p->settings, p->report, dkms_verb_find (verb), options);
 }
 
 /* As `dkms ldtarball ARCHIVE` does. @archive: a file of the machine. Returns: its exit status */
@@ -57,7 +58,7 @@ load_archive (Postinst *p, const char *archive)
   g_autoptr (DkmsOptions) options = dkms_options_new ();
 
   options->archive = g_strdup (archive);
-  return dkms_verb_run (p->settings, &p->ui, dkms_verb_find ("ldtarball"), options);
+  return dkms_verb_run (p->settings, p->report, dkms_verb_find ("ldtarball"), options);
 }
 
 /* Of a module that cannot be read it may be: the verb that follows reports the reason. */
@@ -189,7 +190,7 @@ choose_kernels (const Postinst *p)
         g_ptr_array_add (chosen, g_steal_pointer (&newest));
       return chosen;
     }
-  printf ("The running kernel %s is not installed here; this looks like a chroot or an image.\n", running);
+  DKMS_EMIT (p->events, RUNNING_KERNEL_ABSENT, .id = { .kernel = running });
   if (newest == NULL || *p->upgrade == '\0')
     {
       g_ptr_array_unref (chosen);
@@ -210,7 +211,7 @@ print_choice (const Postinst *p, const GPtrArray *kernels)
                             : i + 1 == kernels->len ? " and "
                                                     : ", ",
                             (const char *)kernels->pdata[i]);
-  printf ("Building for %s%s%s\n", list->str, *p->arch != '\0' ? ", architecture " : "", p->arch);
+  DKMS_EMIT (p->events, KERNELS_CHOSEN, .text = list->str, .name = *p->arch != '\0' ? p->arch : NULL);
 }
 
 /* ---- the module ---- */
@@ -228,7 +229,7 @@ load (Postinst *p)
 
   if (dkms_root_is_dir (s->places.root, version_dir))
     {
-      printf ("Removing the old registration of %s/%s\n", p->name, p->version);
+      DKMS_EMIT (p->events, OLD_REGISTRATION_REMOVED, .id = { p->name, p->version, NULL, NULL });
       status = run (p, "remove", NULL);
       if (status != 0)
         return status;
@@ -238,15 +239,15 @@ load (Postinst *p)
       g_autofree char *host = dkms_root_resolved (s->places.root, tarball);
       if (load_archive (p, host) == 0)
         return 0;
-      fprintf (stderr, "\nError! %s could not be loaded.\nReinstall the package that it belongs to.\n", tarball);
+      DKMS_EMIT (p->events, READY_MADE_NOT_LOADED, .path = tarball);
       return 2;
     }
   if (!dkms_root_is_dir (s->places.root, source))
     return 0;
-  printf ("Registering %s/%s\n", p->name, p->version);
-  p->ui.errors_only = TRUE; /* its builds will say the rest */
+  DKMS_EMIT (p->events, REGISTERING, .id = { p->name, p->version, NULL, NULL });
+  dkms_report_set_errors_only (p->report, TRUE); /* its builds will say the rest */
   status = run (p, "add", NULL);
-  p->ui.errors_only = FALSE;
+  dkms_report_set_errors_only (p->report, FALSE);
   return status;
 }
 
@@ -255,7 +256,7 @@ static gboolean
 wants_autoinstall (Postinst *p)
 {
   g_autoptr (DkmsRequest) request = dkms_request_new ();
-  g_autoptr (DkmsWorld) world = dkms_world_new (p->settings, request, &p->ui);
+  g_autoptr (DkmsWorld) world = dkms_world_new (p->settings, request, p->events);
   const DkmsRecipe *recipe = dkms_world_recipe (
       world, &(DkmsId){ p->name, p->version, dkms_running_release (), dkms_running_machine () }, NULL);
 
@@ -274,12 +275,12 @@ serve (Postinst *p, const char *kernel)
   int status;
 
   if (strstr (kernel, "BOOT") != NULL)
-    return printf ("Nothing is built for the installation kernel %s.\n", kernel), 0;
+    return DKMS_EMIT (p->events, INSTALLATION_KERNEL, .id = { .kernel = kernel }), 0;
   gboolean built = may_be_built (p, kernel);
   if (!built && (fd < 0 || !dkms_is_link_at (fd, "source")))
-    return printf ("There are only ready-made modules, and none for kernel %s.\n", kernel), 0;
+    return DKMS_EMIT (p->events, NONE_READY_MADE, .id = { .kernel = kernel }), 0;
   if (!built && !dkms_root_is_dir (root, include))
-    return printf ("The headers of kernel %s are missing; nothing is built for it.\n", kernel), 0;
+    return DKMS_EMIT (p->events, HEADERS_ABSENT, .id = { .kernel = kernel }), 0;
   status = run (p, "install", kernel);
   return status == 77 ? 0 : status;
 }
@@ -301,8 +302,8 @@ serve_all (Postinst *p, const GPtrArray *kernels)
         break;
     }
   if (failed->len > 0)
-    fprintf (stderr, "\n%s/%s is not installed for:%s\nThe reasons are above; 'dkms status' shows what there is.\n",
-             p->name, p->version, failed->str);
+    DKMS_EMIT (p->events, NOT_INSTALLED_FOR, .id = { p->name, p->version, NULL, NULL },
+               .text = g_strchug (failed->str));
   return result;
 }
 
@@ -315,10 +316,10 @@ postinst (Postinst *p)
   int status;
 
   if (dkms_root_is_file (p->settings->places.root, "/etc/dkms/no-autoinstall"))
-    return printf ("Automatic installation is switched off by /etc/dkms/no-autoinstall.\n"), 0;
+    return DKMS_EMIT (p->events, AUTOINSTALL_OFF, .path = "/etc/dkms/no-autoinstall"), 0;
   if (!dkms_settings_reread (p->settings, "autoinstall_all_kernels continue_on_error", NULL, &values, &error))
     {
-      dkms_ui_error (&p->ui, error);
+      DKMS_EMIT (p->events, ERROR, .error = error);
       return dkms_exit_code (error);
     }
   p->all_kernels = values != NULL && *dkms_vars_get (values, "autoinstall_all_kernels", 0) != '\0';
@@ -329,13 +330,11 @@ postinst (Postinst *p)
   if (status != 0)
     return status;
   if (!wants_autoinstall (p))
-    return printf ("No dkms.conf of %s/%s asks for automatic installation; nothing is built.\n", p->name, p->version),
-           0;
+    return DKMS_EMIT (p->events, AUTOINSTALL_NOT_WANTED, .id = { p->name, p->version, NULL, NULL }), 0;
   kernels = choose_kernels (p);
   if (kernels->len == 0)
     {
-      fprintf (stderr, "Warning: no kernel headers are installed, so nothing is built for %s/%s.\n", p->name,
-               p->version);
+      DKMS_EMIT (p->events, ALL_HEADERS_ABSENT, .id = { p->name, p->version, NULL, NULL });
       return 0;
     }
   if (kernels->len > 1) /* of one, its build says the same */
@@ -346,7 +345,8 @@ postinst (Postinst *p)
 int
 dkms_postinst_main (int argc, char **argv)
 {
-  Postinst p = { .go_on = TRUE };
+  g_autoptr (DkmsReport) report = dkms_report_new ();
+  Postinst p = { .report = report, .events = dkms_report_listener (report), .go_on = TRUE };
   g_autoptr (GError) error = NULL;
   g_autoptr (DkmsSettings) settings = NULL;
   DkmsRoot *root;
@@ -377,16 +377,16 @@ dkms_postinst_main (int argc, char **argv)
   settings = root != NULL ? dkms_settings_new (root, &error) : NULL;
   if (settings == NULL)
     {
-      dkms_ui_error (&p.ui, error);
+      DKMS_EMIT (p.events, ERROR, .error = error);
       return dkms_exit_code (error);
     }
   p.settings = settings;
-  dkms_settings_warn_once (&settings->places, &p.ui);
+  dkms_settings_warn_once (&settings->places, p.events);
   if (settings->ignored != NULL)
-    dkms_ui_warn (&p.ui, "%s", settings->ignored);
+    dkms_listener_hear (p.events, settings->ignored);
   status = postinst (&p);
   if (dkms_unread_check (&error))
     return status;
-  dkms_ui_error (&p.ui, error);
+  DKMS_EMIT (p.events, ERROR, .error = error);
   return status != 0 ? status : dkms_exit_code (error);
 }

@@ -7,13 +7,13 @@
 #include "run/run.h"
 
 static gboolean
-generate_mok (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, GError **error)
+generate_mok (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
 {
   const DkmsTarget *target = request->targets->len > 0 ? request->targets->pdata[0] : NULL;
-  g_autoptr (DkmsWorld) world = dkms_world_new (settings, request, ui);
+  g_autoptr (DkmsWorld) world = dkms_world_new (settings, request, events);
   DkmsKernelFacts facts = dkms_world_kernel (world, target != NULL ? target->kernel : dkms_running_release (),
                                              target != NULL ? target->arch : dkms_running_machine ());
-  return dkms_signer_generate (settings, ui, facts.kernel, facts.config, error);
+  return dkms_signer_generate (settings, events, facts.kernel, facts.config, error);
 }
 
 const DkmsVerbInfo dkms_verb_status = {

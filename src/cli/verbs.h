@@ -78,7 +78,7 @@ struct DkmsVerbInfo {
   /** (nullable): the same for the finished request */
   gboolean (*check_request) (const DkmsRequest *request, GError **error);
   /** (nullable): answers the request; without it the engine does what the request asks for (run/run.h) */
-  gboolean (*answer) (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, GError **error);
+  gboolean (*answer) (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error);
 };
 
 /* One file for each family of verbs; words.c has them in the order of the help. */

@@ -63,13 +63,13 @@ dkms_verb_dropped (const char *name)
 /* ---- what options do ---- */
 
 static void
-take_flag (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsUi *ui)
+take_flag (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsListener *events)
 {
   G_STRUCT_MEMBER (gboolean, options, self->field) = TRUE;
 }
 
 static void
-take_text (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsUi *ui)
+take_text (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsListener *events)
 {
   char **field = G_STRUCT_MEMBER_P (options, self->field);
 
@@ -79,50 +79,50 @@ take_text (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, 
 
 /* Made absolute before anything changes directory. */
 static void
-take_path (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsUi *ui)
+take_path (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsListener *events)
 {
   g_autofree char *full = g_canonicalize_filename (value, NULL);
 
-  take_text (options, self, full, ui);
+  take_text (options, self, full, events);
 }
 
 static void
-take_module (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsUi *ui)
+take_module (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsListener *events)
 {
   dkms_options_set_module (options, value);
 }
 
 static void
-take_version (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsUi *ui)
+take_version (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsListener *events)
 {
   dkms_options_set_version (options, value);
 }
 
 static void
-take_kernel (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsUi *ui)
+take_kernel (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsListener *events)
 {
   dkms_options_add_kernel (options, value);
 }
 
 /* Collects the values of an option in a GPtrArray. */
 static void
-take_another (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsUi *ui)
+take_another (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsListener *events)
 {
   g_ptr_array_add (G_STRUCT_MEMBER (GPtrArray *, options, self->field), g_strdup (value));
 }
 
 /* Prints the messages of g_debug(), on stderr like all diagnostics; without this GLib drops them. */
 static void
-take_debug (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsUi *ui)
+take_debug (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsListener *events)
 {
   (void)g_setenv ("G_MESSAGES_DEBUG", "all", TRUE);
   g_log_writer_default_set_use_stderr (TRUE);
 }
 
 static void
-take_obsolete (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsUi *ui)
+take_obsolete (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsListener *events)
 {
-  dkms_ui_deprecated (ui, "%s has no effect any more.", self->name);
+  DKMS_EMIT (events, OPTION_WITHOUT_EFFECT, .name = self->name);
 }
 
 #define FIELD(name) offsetof (DkmsOptions, name)

@@ -11,7 +11,7 @@ struct DkmsOptionInfo {
   const char *letter; /* (nullable): the short form */
   const char *name;   /* (nullable): the long form */
   const char *value;  /* (nullable): what help calls its value; NULL for a flag */
-  void (*take) (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsUi *ui);
+  void (*take) (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsListener *events);
   gsize field;       /* offset in DkmsOptions of what @take sets, if that is one field */
   DkmsWordKind kind; /* of the value */
   DkmsOptionId id;

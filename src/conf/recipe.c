@@ -527,7 +527,7 @@ has_marked_word (const char *text, char mark)
   return TRUE;
 }
 
-char *
+DkmsEvent *
 dkms_recipe_placeholder (const DkmsRecipe *self)
 {
   const char *const names[][2] = { { "PACKAGE_NAME", self->name }, { "PACKAGE_VERSION", self->version } };
@@ -538,11 +538,11 @@ dkms_recipe_placeholder (const DkmsRecipe *self)
       gboolean hash = strchr (value, '#') != NULL;
 
       if (hash || has_marked_word (value, '@') || has_marked_word (value, '%'))
-        return g_strdup_printf ("%s=\"%s\" in %s is a placeholder that was not filled in.%s\n"
-                                "Use a release of the source, or let its own build system make dkms.conf first.",
-                                names[i][0], value, self->path,
-                                hash ? " Most versions of make cannot build in a directory with a '#' in its name."
-                                     : "");
+        return dkms_event_copy (
+            &(const DkmsEvent){ .kind = hash ? DKMS_EVENT_RECIPE_WITH_HASH : DKMS_EVENT_RECIPE_PLACEHOLDER,
+                                .path = self->path,
+                                .name = names[i][0],
+                                .text = value });
     }
   return NULL;
 }

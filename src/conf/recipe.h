@@ -122,12 +122,12 @@ char *dkms_problem_describe (const DkmsProblem *self);
  * @path: the dkms.conf, as it is shown
  * @text: its content
  *
- * Returns: (transfer full) (element-type utf8): a sentence about each variable that @text sets, does not use, and that
- *          looks like a directive with a typing error
+ * Returns: (transfer full) (element-type DkmsEvent): one for each variable that @text sets, does not use, and that
+ * looks like a directive with a typing error
  */
 GPtrArray *dkms_recipe_misspelt (const char *path, const char *text);
-/** Returns: (transfer full) (nullable): a sentence and an advice about a name or version that was never filled in */
-char *dkms_recipe_placeholder (const DkmsRecipe *self);
+/** Returns: (transfer full) (nullable): about a name or version that was never filled in */
+DkmsEvent *dkms_recipe_placeholder (const DkmsRecipe *self);
 
 /**
  * dkms_recipe_outputs:

@@ -103,8 +103,8 @@ is_used (const char *text, const char *name)
   return used;
 }
 
-/* Returns: (transfer full) (nullable): what to say of the variable; NULL if it may be meant */
-static char *
+/* Returns: (transfer full) (nullable): about the variable; NULL if it may be meant */
+static DkmsEvent *
 judge (const char *file, const char *name, const char *const *known)
 {
   const char *near;
@@ -113,21 +113,18 @@ judge (const char *file, const char *name, const char *const *known)
   if (g_strv_contains (known, name) || g_str_has_prefix (name, "DKMS_DIRECTIVE"))
     return NULL;
   if (strcmp (name, "sign_tool") == 0)
-    return g_strdup_printf ("%s sets sign_tool, which has no effect any more. Use sign_file, mok_signing_key and "
-                            "mok_certificate.",
-                            file);
+    return dkms_event_copy (&(const DkmsEvent){ .kind = DKMS_EVENT_SIGN_TOOL_SET, .path = file });
   near = dkms_nearest (name, known);
-  if (near != NULL)
-    return g_strdup_printf ("%s sets %s, which is not a setting. Did you mean %s?", file, name, near);
   for (const char *c = name; *c != '\0'; c++)
     lower &= !g_ascii_isupper (*c); /* PATH, LC_ALL and the like are for programs */
-  return lower ? g_strdup_printf ("%s sets %s, which is not a setting.", file, name) : NULL;
+  const DkmsEvent event = { .kind = DKMS_EVENT_SETTING_UNKNOWN, .path = file, .name = name, .text = near };
+  return near != NULL || lower ? dkms_event_copy (&event) : NULL;
 }
 
 GPtrArray *
 dkms_settings_unknown (const DkmsPlaces *places)
 {
-  GPtrArray *remarks = g_ptr_array_new_with_free_func (g_free);
+  GPtrArray *remarks = dkms_events_new ();
   g_autoptr (GPtrArray) files = dkms_settings_files (places);
   g_auto (GStrv) known = dkms_settings_known ();
   g_autoptr (GString) all = g_string_new (NULL);
@@ -145,7 +142,7 @@ dkms_settings_unknown (const DkmsPlaces *places)
 
       for (guint n = 0; n < names->len; n++)
         {
-          char *remark
+          DkmsEvent *remark
               = is_used (all->str, names->pdata[n]) ? NULL : judge (shown, names->pdata[n], (const char *const *)known);
           if (remark != NULL)
             g_ptr_array_add (remarks, remark);
@@ -157,7 +154,7 @@ dkms_settings_unknown (const DkmsPlaces *places)
 GPtrArray *
 dkms_recipe_misspelt (const char *path, const char *text)
 {
-  GPtrArray *remarks = g_ptr_array_new_with_free_func (g_free);
+  GPtrArray *remarks = dkms_events_new ();
   g_autoptr (GPtrArray) names = assigned_names (text);
   g_autofree char *all = g_strjoin (" ", dkms_recipe_names, dkms_recipe_deprecated_names, NULL);
   g_auto (GStrv) known = g_strsplit (all, " ", -1);
@@ -174,7 +171,8 @@ dkms_recipe_misspelt (const char *path, const char *text)
       near = dkms_nearest (name, (const char *const *)known);
       if (near != NULL)
         g_ptr_array_add (remarks,
-                         g_strdup_printf ("%s sets %s, which is not a directive. Did you mean %s?", path, name, near));
+                         dkms_event_copy (&(const DkmsEvent){
+                             .kind = DKMS_EVENT_DIRECTIVE_UNKNOWN, .path = path, .name = name, .text = near }));
     }
   return remarks;
 }
@@ -207,7 +205,7 @@ is_computed (const DkmsPlaces *places, const char *name)
   return computed;
 }
 
-char *
+DkmsEvent *
 dkms_settings_bad_command (const DkmsPlaces *places, const char *name, const char *command)
 {
   g_autofree char *program = g_strndup (command, strcspn (command, " \t\n"));
@@ -221,6 +219,9 @@ dkms_settings_bad_command (const DkmsPlaces *places, const char *name, const cha
   if (there && S_ISREG (st.st_mode) && (st.st_mode & 0111) != 0)
     return NULL;
   place = dkms_settings_place (places, name);
-  return g_strdup_printf ("%s in %s names %s, which %s.", name, place != NULL ? place : "framework.conf", program,
-                          there ? "is not an executable file" : "does not exist");
+  return dkms_event_copy (
+      &(const DkmsEvent){ .kind = there ? DKMS_EVENT_COMMAND_NOT_EXECUTABLE : DKMS_EVENT_COMMAND_ABSENT,
+                          .path = place != NULL ? place : "framework.conf",
+                          .name = name,
+                          .text = program });
 }

@@ -17,7 +17,7 @@ char *dkms_settings_place (const DkmsPlaces *places, const char *name);
 gboolean dkms_settings_fail (const DkmsPlaces *places, int code, const char *name, const char *value,
                              const char *problem, const char *advice, GError **error);
 
-/** Returns: (transfer full) (element-type utf8): a sentence about each variable of framework.conf that has no effect */
+/** Returns: (transfer full) (element-type DkmsEvent): one for each variable of framework.conf that has no effect */
 GPtrArray *dkms_settings_unknown (const DkmsPlaces *places);
-/** Returns: (transfer full) (nullable): a sentence if the command line of setting @name names no program; else NULL */
-char *dkms_settings_bad_command (const DkmsPlaces *places, const char *name, const char *command);
+/** Returns: (transfer full) (nullable): an event if the command line of setting @name names no program; else NULL */
+DkmsEvent *dkms_settings_bad_command (const DkmsPlaces *places, const char *name, const char *command);

@@ -252,7 +252,7 @@ give_values (DkmsQuery *query, const DkmsVars *values, const char *wanted)
 /* Evaluates the files of @all one by one and goes on after one that ends its shell, of which nothing is taken. */
 static gboolean
 read_one_by_one (const DkmsSettings *self, const DkmsQuery *all, const char *wanted, const char *kernel,
-                 DkmsVars **values, char **ignored, GError **error)
+                 DkmsVars **values, DkmsEvent **ignored, GError **error)
 {
   g_autoptr (DkmsVars) sum = dkms_vars_new (all->shown);
   g_autoptr (GString) ended = g_string_new (NULL);
@@ -280,14 +280,12 @@ read_one_by_one (const DkmsSettings *self, const DkmsQuery *all, const char *wan
     }
   *values = g_steal_pointer (&sum);
   if (ignored != NULL)
-    *ignored = g_strdup_printf ("Nothing was taken from %s, which ends its shell by exit or exec.\n"
-                                "It is sourced: replace exit by return.",
-                                ended->str);
+    *ignored = dkms_event_copy (&(const DkmsEvent){ .kind = DKMS_EVENT_SETTINGS_FILE_IGNORED, .path = ended->str });
   return TRUE;
 }
 
 static gboolean
-read_files (const DkmsSettings *self, const char *wanted, const char *kernel, DkmsVars **values, char **ignored,
+read_files (const DkmsSettings *self, const char *wanted, const char *kernel, DkmsVars **values, DkmsEvent **ignored,
             GError **error)
 {
   g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
@@ -387,9 +385,9 @@ take_confinement_of_root (DkmsSettings *self, const DkmsVars *values, GError **e
   self->policy.sandbox = dkms_sandbox_mode_stricter (self->policy.sandbox, asked);
   loose = asked == DKMS_SANDBOX_OFF && self->policy.sandbox != DKMS_SANDBOX_OFF;
   if ((loose || *user != '\0') && self->ignored == NULL)
-    self->ignored = g_strdup_printf ("%s in %s has no effect: what that system may do here is set in "
-                                     "/etc/dkms/framework.conf of this machine.",
-                                     loose ? "sandbox=off" : "build_user", self->places.root->host_path);
+    self->ignored = dkms_event_copy (&(const DkmsEvent){ .kind = DKMS_EVENT_SETTING_OF_ROOT_IGNORED,
+                                                         .path = self->places.root->host_path,
+                                                         .name = loose ? "sandbox=off" : "build_user" });
   return TRUE;
 }
 
@@ -444,7 +442,7 @@ dkms_settings_free (DkmsSettings *self)
 {
   if (self == NULL)
     return;
-  g_free (self->ignored);
+  dkms_event_free (self->ignored);
   dkms_policy_clear (&self->policy);
   dkms_places_clear (&self->places);
   g_free (self);

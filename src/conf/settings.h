@@ -9,7 +9,7 @@
 typedef struct {
   DkmsPlaces places;
   DkmsPolicy policy;
-  char *ignored; /* (nullable): a sentence about files of framework.conf of which nothing was taken */
+  DkmsEvent *ignored; /* (nullable): about a framework.conf, or a part of it, of which nothing was taken */
 } DkmsSettings;
 
 /**

@@ -12,7 +12,7 @@ dkms_vars_new (const char *path)
 
   self->path = g_strdup (path);
   self->values = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_ptr_array_unref);
-  self->deprecated = g_ptr_array_new_with_free_func (g_free);
+  self->deprecated = dkms_events_new ();
   return self;
 }
 
@@ -67,7 +67,8 @@ dkms_vars_add_deprecated (DkmsVars *self, const char *file, const char *name, co
 
   if (strcmp (name, "CLEAN") == 0 && g_strv_contains (harmless, value))
     return;
-  g_ptr_array_add (self->deprecated, g_strdup_printf ("%s is obsolete and has no effect (%s)", name, file));
+  const DkmsEvent event = { .kind = DKMS_EVENT_DIRECTIVE_DEPRECATED, .path = file, .name = name };
+  g_ptr_array_add (self->deprecated, dkms_event_copy (&event));
 }
 
 const char *

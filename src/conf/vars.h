@@ -6,11 +6,13 @@
 #include <glib.h>
 #include <jansson.h>
 
+#include "model/event.h"
+
 typedef struct {
   char *path;            /* the first file, as people name it */
   GHashTable *values;    /* name -> GPtrArray of strings, NULL where an index is unset; "=" and the name of a directive
                             with regular expressions -> "1" where that of the index matches, else "0" */
-  GPtrArray *deprecated; /* one finished sentence each */
+  GPtrArray *deprecated; /* element-type DkmsEvent: DIRECTIVE_DEPRECATED */
 } DkmsVars;
 
 DkmsVars *dkms_vars_new (const char *path);

@@ -23,7 +23,7 @@ enum { WHOLE_TRIES = 3 };
 
 typedef struct {
   const DkmsSettings *settings;
-  DkmsUi *ui;
+  DkmsListener *events; /* keeps what it hears, so that it comes out in order */
   DkmsWorld *world;
   GHashTable *records; /* DkmsBuild -> DkmsRecord, for those that have one */
   char **hidden;       /* (nullable): the first file that the user may not look at, and why */
@@ -135,7 +135,7 @@ examine (const Status *self, const DkmsVersion *v, const DkmsBuild *b)
   const DkmsRecipe *recipe = dkms_world_recipe (self->world, &id, &error);
   if (recipe == NULL)
     {
-      dkms_ui_note (self->ui, "%s/%s: %s", v->module, v->version, error->message);
+      DKMS_EMIT (self->events, STATUS_RECIPE_UNREAD, .id = id, .error = error);
       return FINDING_NONE;
     }
   DkmsKernelFacts facts = dkms_world_kernel (self->world, b->kernel, b->arch);
@@ -158,21 +158,27 @@ passes (const DkmsTarget *filter, const DkmsBuild *b)
          && (filter->arch == NULL || strcmp (filter->arch, b->arch) == 0);
 }
 
+/* Returns: (nullable): what a line has to say beside the state */
+static const char *
+remarks_of (const DkmsBuild *b, Finding finding)
+{
+  static const char *const remarks[][2]
+      = { { NULL, "originals" }, { "missing", "originals missing" }, { "differs", "originals differs" } };
+
+  return remarks[finding][b->originals ? 1 : 0];
+}
+
 static void
 print_version (const Status *self, const DkmsVersion *v, const DkmsTarget *filter)
 {
-  static const char *const words[] = { "", " (Built modules are missing in the kernel modules folder)",
-                                       " (Differences between built and installed modules)" };
+  const DkmsId id = { v->module, v->version, NULL, NULL };
   gboolean any = FALSE;
 
   if (v->broken)
     {
-      dkms_ui_line (self->ui, "%s/%s: broken", v->module, v->version);
-      dkms_ui_note (self->ui,
-                    "\nError! The source of %s/%s is gone: %s/%s/%s/source leads nowhere.\n"
-                    "Put the source directory back (reinstall its package), or run: dkms remove %s/%s --all",
-                    v->module, v->version, self->settings->places.dkms_tree, v->module, v->version, v->module,
-                    v->version);
+      g_autofree char *source = dkms_layout_version (&self->settings->places, &id, "source");
+      DKMS_EMIT (self->events, STATUS_BROKEN, .id = id);
+      DKMS_EMIT (self->events, STATUS_SOURCE_GONE, .id = id, .path = source);
       return;
     }
   for (guint i = 0; i < v->builds->len; i++)
@@ -183,11 +189,11 @@ print_version (const Status *self, const DkmsVersion *v, const DkmsTarget *filte
         continue;
       any = TRUE;
       Finding finding = examine (self, v, b); /* before the line: what it may report is not to stand inside it */
-      dkms_ui_line (self->ui, "%s/%s, %s, %s: %s%s%s", v->module, v->version, b->kernel, b->arch,
-                    b->active ? "installed" : "built", b->originals ? " (Original modules exist)" : "", words[finding]);
+      DKMS_EMIT (self->events, STATUS_BUILD, .id = dkms_build_id (v, b), .name = b->active ? "installed" : "built",
+                 .text = remarks_of (b, finding));
     }
   if (!any)
-    dkms_ui_line (self->ui, "%s/%s: added", v->module, v->version);
+    DKMS_EMIT (self->events, STATUS_ADDED, .id = id);
 }
 
 static gboolean
@@ -245,8 +251,8 @@ print_weak (const Status *self, const DkmsState *state, const DkmsTarget *filter
             {
               const DkmsBuild weak = { .kernel = kernels->pdata[k], .arch = build->arch };
               if (passes (filter, &weak) && dkms_weak_serves (&s->places, v, build, weak.kernel))
-                dkms_ui_line (self->ui, "%s, %s, %s, %s: installed-weak from %s", v->module, v->version, weak.kernel,
-                              weak.arch, build->kernel);
+                DKMS_EMIT (self->events, STATUS_WEAK, .id = { v->module, v->version, weak.kernel, weak.arch },
+                           .place = build->kernel);
             }
         }
     }
@@ -292,17 +298,17 @@ read_selected (const DkmsPlaces *places, const DkmsRequest *request, const char 
 
 /* A line that is missing must not pass for a module that is. @state: (nullable) */
 static gboolean
-report_unread (DkmsUi *ui, const DkmsState *state, GError **error)
+report_unread (DkmsListener *events, const DkmsState *state, GError **error)
 {
   g_autoptr (GError) other = NULL;
   guint count = state != NULL ? state->unread->len : 0;
 
   for (guint i = 0; i < count; i++)
-    dkms_ui_error (ui, ((const DkmsUnread *)state->unread->pdata[i])->error);
+    DKMS_EMIT (events, ERROR, .error = ((const DkmsUnread *)state->unread->pdata[i])->error);
   if (!dkms_unread_check (&other) && count == 0)
     return g_propagate_error (error, g_steal_pointer (&other)), FALSE;
   if (other != NULL)
-    dkms_ui_error (ui, other);
+    DKMS_EMIT (events, ERROR, .error = other);
   return count == 0
          || dkms_fail (error, DKMS_ERROR_IO, NULL, "Repair what the errors above name, and run it again.",
                        "The status is incomplete: some modules could not be read");
@@ -311,8 +317,8 @@ report_unread (DkmsUi *ui, const DkmsState *state, GError **error)
 /* What is to be printed: for each target of the request the lines of versions, then those of kernels that are served by
  * another one's build; see place_of(). What the recipes were read with is told before. */
 typedef struct {
-  GArray *first;    /* kept notes */
-  GPtrArray *lists; /* of kept lines */
+  GPtrArray *first; /* element-type DkmsEvent: notes */
+  GPtrArray *lists; /* element-type GPtrArray of DkmsEvent: lines */
   char *hidden;
   gboolean pending;
   /* What it was made of; freed after it is printed, which is cheaper. (nullable) */
@@ -324,17 +330,17 @@ typedef struct {
 static void
 answer_init (Answer *self, const DkmsRequest *request)
 {
-  self->first = dkms_ui_kept_new ();
-  self->lists = g_ptr_array_new_with_free_func ((GDestroyNotify)g_array_unref);
+  self->first = dkms_events_new ();
+  self->lists = g_ptr_array_new_with_free_func ((GDestroyNotify)g_ptr_array_unref);
   for (guint t = 0; t < MAX (request->targets->len, 1); t++)
     for (int i = 0; i < 2; i++)
-      g_ptr_array_add (self->lists, dkms_ui_kept_new ());
+      g_ptr_array_add (self->lists, dkms_events_new ());
 }
 
 static void
 answer_clear (Answer *self)
 {
-  g_array_unref (self->first);
+  g_ptr_array_unref (self->first);
   g_ptr_array_unref (self->lists);
   g_free (self->hidden);
   g_clear_pointer (&self->records, g_hash_table_unref);
@@ -343,7 +349,7 @@ answer_clear (Answer *self)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Answer, answer_clear)
 
-static GArray *
+static GPtrArray *
 place_of (const Answer *self, guint target, gboolean weak)
 {
   return self->lists->pdata[2 * target + (weak ? 1 : 0)];
@@ -351,48 +357,42 @@ place_of (const Answer *self, guint target, gboolean weak)
 
 /* Reads @only, or all, and adds what there is to say about it. A commit may happen meanwhile. */
 static gboolean
-read_once (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, const char *only, Answer *answer,
-           GError **error)
+read_once (const DkmsSettings *settings, const DkmsRequest *request, const char *only, Answer *answer, GError **error)
 {
   DkmsState *state = answer->state = read_selected (&settings->places, request, only, error);
   const DkmsTarget everything = { NULL, NULL };
 
-  answer->world = dkms_world_new (settings, request, ui);
+  DkmsListener keeping = dkms_listener_keeping (answer->first); /* the world speaks while it reads, and never later */
+  answer->world = dkms_world_new (settings, request, &keeping);
   answer->records = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify)dkms_record_free);
-  Status self = { settings, ui, answer->world, answer->records, &answer->hidden };
+  Status self = { settings, &keeping, answer->world, answer->records, &answer->hidden };
   if (state == NULL)
     return FALSE;
-  ui->kept = answer->first;
   read_records (&self, state, request);
   for (guint t = 0; t < MAX (request->targets->len, 1); t++)
     {
       const DkmsTarget *filter = request->targets->len > 0 ? request->targets->pdata[t] : &everything;
-      ui->kept = place_of (answer, t, FALSE);
+      keeping = dkms_listener_keeping (place_of (answer, t, FALSE));
       for (guint i = 0; i < state->versions->len; i++)
         print_version (&self, state->versions->pdata[i], filter);
-      ui->kept = place_of (answer, t, TRUE);
+      keeping = dkms_listener_keeping (place_of (answer, t, TRUE));
       print_weak (&self, state, filter);
     }
-  ui->kept = NULL;
   return TRUE;
 }
 
 static void
-append_kept (GArray *to, const GArray *from)
+append_copies (GPtrArray *to, const GPtrArray *from)
 {
   for (guint i = 0; i < from->len; i++)
-    {
-      const DkmsUiKept *each = &g_array_index (from, DkmsUiKept, i);
-      DkmsUiKept copy = { each->voice, g_strdup (each->text) };
-      g_array_append_val (to, copy);
-    }
+    g_ptr_array_add (to, dkms_event_copy (from->pdata[i]));
 }
 
 /* Reads until no commit came in between, at most @tries times (0: without limit), and adds what it read to @whole.
  * Returns: 1 done, 0 not done, -1 with an error */
 static int
-read_steadily (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, const char *only, guint tries,
-               Answer *whole, GError **error)
+read_steadily (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, const char *only,
+               guint tries, Answer *whole, GError **error)
 {
   for (guint i = 0; tries == 0 || i < tries; i++)
     {
@@ -402,8 +402,8 @@ read_steadily (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *requ
       DkmsReading reading;
 
       answer_init (&answer, request);
-      dkms_reading_begin (&reading, &settings->places, ui);
-      gboolean ok = read_once (settings, ui, request, only, &answer, &local);
+      dkms_reading_begin (&reading, &settings->places, events);
+      gboolean ok = read_once (settings, request, only, &answer, &local);
       if (!dkms_reading_end (&reading))
         {
           dkms_unread_drop (mark);
@@ -422,9 +422,9 @@ read_steadily (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *requ
       whole->pending |= answer.pending;
       if (whole->hidden == NULL)
         whole->hidden = g_steal_pointer (&answer.hidden);
-      append_kept (whole->first, answer.first);
+      append_copies (whole->first, answer.first);
       for (guint l = 0; l < answer.lists->len; l++)
-        append_kept (whole->lists->pdata[l], answer.lists->pdata[l]);
+        append_copies (whole->lists->pdata[l], answer.lists->pdata[l]);
       if (whole->state == NULL)
         whole->state = g_steal_pointer (&answer.state);
       else
@@ -437,36 +437,34 @@ read_steadily (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *requ
 /* Where one commit follows the other, each module is read by itself: its lines are true, though for another moment
  * than those of its neighbours. */
 static gboolean
-read_by_module (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, Answer *whole, GError **error)
+read_by_module (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, Answer *whole,
+                GError **error)
 {
   g_auto (DkmsFd) fd = dkms_root_openat (settings->places.root, settings->places.dkms_tree, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
 
   for (guint i = 0; names != NULL && i < names->len; i++)
     if (*(const char *)names->pdata[i] != '.' && matches (request->module, names->pdata[i])
-        && read_steadily (settings, ui, request, names->pdata[i], 0, whole, error) < 0)
+        && read_steadily (settings, events, request, names->pdata[i], 0, whole, error) < 0)
       return FALSE;
   return names != NULL || (fd < 0 && dkms_fail_errno (error, "read the tree", settings->places.dkms_tree));
 }
 
 gboolean
-dkms_status (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, GError **error)
+dkms_status (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
 {
   g_auto (Answer) answer = { 0 };
 
   answer_init (&answer, request);
-  int done = read_steadily (settings, ui, request, NULL, names_one (request) ? 0 : WHOLE_TRIES, &answer, error);
-  if (done < 0 || (done == 0 && !read_by_module (settings, ui, request, &answer, error)))
+  int done = read_steadily (settings, events, request, NULL, names_one (request) ? 0 : WHOLE_TRIES, &answer, error);
+  if (done < 0 || (done == 0 && !read_by_module (settings, events, request, &answer, error)))
     return FALSE;
   if (answer.pending)
-    dkms_ui_note (ui,
-                  "A change was interrupted and is half done; the next dkms command that changes something finishes "
-                  "or undoes it.");
-  dkms_ui_tell_kept (ui, answer.first);
+    DKMS_EMIT (events, STATUS_CHANGE_PENDING);
+  dkms_listener_hear_all (events, answer.first);
   for (guint i = 0; i < answer.lists->len; i++)
-    dkms_ui_tell_kept (ui, answer.lists->pdata[i]);
+    dkms_listener_hear_all (events, answer.lists->pdata[i]);
   if (answer.hidden != NULL)
-    dkms_ui_warn (ui, "Cannot look at %s. Differences between built and installed modules are not shown.%s",
-                  answer.hidden, geteuid () != 0 ? "\nRun 'dkms status' as root to see them." : "");
-  return report_unread (ui, answer.state, error);
+    DKMS_EMIT (events, STATUS_HIDDEN, .text = answer.hidden);
+  return report_unread (events, answer.state, error);
 }

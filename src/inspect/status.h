@@ -3,9 +3,9 @@
 #pragma once
 
 #include "conf/settings.h"
+#include "model/event.h"
 #include "run/run.h"
-#include "ui/ui.h"
 
 /** Prints one listing per kernel filter; never fails because of a module. */
-gboolean dkms_status (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request,
+gboolean dkms_status (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -132,7 +132,7 @@ run_and_look (const DkmsPlaces *places, const char *dir, const DkmsCommand *comm
 
 /* Returns: whether it went well */
 static gboolean
-run_depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const char *dir, const char *base)
+run_depmod (const DkmsSettings *settings, DkmsListener *events, const char *release, const char *dir, const char *base)
 {
   g_autofree char *map_name = g_strconcat ("/boot/System.map-", release, NULL);
   g_autofree char *map = dkms_root_host_path (settings->places.root, map_name);
@@ -164,20 +164,19 @@ run_depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const
                           .of_machine = TRUE,
                           .output_fd = settings->policy.verbose ? -1 : -2,
                           .null_stdin = TRUE };
-  dkms_ui_step_begin (ui, what, line);
+  DKMS_EMIT (events, STEP_BEGUN, .name = what, .text = line);
   int status = run_and_look (&settings->places, dir, &command, &error);
   if (status > 0) /* what failed for a passing reason does not fail again */
     status = run_and_look (&settings->places, dir, &command, &error);
-  dkms_ui_step_end (ui, status, dkms_job_seconds (start));
+  DKMS_EMIT (events, STEP_ENDED, .number = status, .seconds = dkms_job_seconds (start));
   if (status != 0)
-    dkms_ui_warn (ui, "'%s' failed%s%s; the modules are in place, the next dkms command tries again.", line,
-                  error != NULL ? ": " : "", error != NULL ? error->message : "");
+    DKMS_EMIT (events, DEPMOD_FAILED, .text = line, .error = error);
   return status == 0;
 }
 
 /* depmod renames its files into place without flushing them: after a power cut the old ones would be back, or none. */
 static void
-flush_indexes (const DkmsPlaces *places, DkmsUi *ui, const char *dir)
+flush_indexes (const DkmsPlaces *places, DkmsListener *events, const char *dir)
 {
   g_auto (DkmsFd) fd = dkms_root_openat (places->root, dir, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
@@ -192,7 +191,7 @@ flush_indexes (const DkmsPlaces *places, DkmsUi *ui, const char *dir)
       ok &= file < 0 || fsync (file) == 0;
     }
   if (!ok || fsync (fd) < 0)
-    dkms_ui_warn (ui, "Cannot flush the indexes of depmod in %s: %s.", dir, g_strerror (errno));
+    DKMS_EMIT (events, DEPMOD_NOT_FLUSHED, .path = dir, .number = errno);
 }
 
 /* What a note says: that the kernel had an index, which must be made even if there is none any more. */
@@ -215,7 +214,7 @@ has_index (const DkmsPlaces *places, const char *dir, const char *note)
 
 /* Returns: FALSE when it has to be tried again */
 static gboolean
-depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const char *note, gboolean disabled)
+depmod (const DkmsSettings *settings, DkmsListener *events, const char *release, const char *note, gboolean disabled)
 {
   g_autofree char *dir = g_build_filename (settings->places.install_tree, release, NULL);
   g_autofree char *base = depmod_base (&settings->places);
@@ -238,21 +237,20 @@ depmod (const DkmsSettings *settings, DkmsUi *ui, const char *release, const cha
     {
       if (dkms_unread_since (mark, FALSE, &unread))
         return TRUE;
-      dkms_ui_warn (ui, "%s; the modules are in place, the next dkms command runs depmod for %s.", unread->message,
-                    release);
+      DKMS_EMIT (events, DEPMOD_DEFERRED, .id = { .kernel = release }, .error = unread);
       return FALSE;
     }
   /* One after the other: the last one to run must be the last one to write. */
-  lock = dkms_lock_take (&settings->places, ui, name, TRUE, &error);
+  lock = dkms_lock_take (&settings->places, events, name, TRUE, &error);
   if (lock == NULL)
-    dkms_ui_warn (ui, "%s; running depmod all the same.", error->message);
-  ok = run_depmod (settings, ui, release, dir, base);
+    DKMS_EMIT (events, DEPMOD_ANYHOW, .error = error);
+  ok = run_depmod (settings, events, release, dir, base);
   clean_after_last (&settings->places, dir);
   if (dkms_root_is_dir (settings->places.root, dir))
-    flush_indexes (&settings->places, ui, dir);
+    flush_indexes (&settings->places, events, dir);
   if (dkms_unread_since (mark, FALSE, &unread))
     return ok;
-  dkms_ui_warn (ui, "%s; the next dkms command runs depmod for %s again.", unread->message, release);
+  DKMS_EMIT (events, DEPMOD_AGAIN, .id = { .kernel = release }, .error = unread);
   return FALSE;
 }
 
@@ -268,16 +266,17 @@ drop_note (const DkmsPlaces *places, const char *note)
 }
 
 void
-dkms_depmod (const DkmsSettings *settings, DkmsUi *ui, const DkmsWork *work, const char *release, gboolean disabled)
+dkms_depmod (const DkmsSettings *settings, DkmsListener *events, const DkmsWork *work, const char *release,
+             gboolean disabled)
 {
   g_autofree char *note = dkms_depmod_note (&settings->places, work, release);
 
-  if (depmod (settings, ui, release, note, disabled))
+  if (depmod (settings, events, release, note, disabled))
     drop_note (&settings->places, note);
 }
 
 void
-dkms_depmod_due (const DkmsSettings *settings, DkmsUi *ui, gboolean disabled)
+dkms_depmod_due (const DkmsSettings *settings, DkmsListener *events, gboolean disabled)
 {
   g_autofree char *path = dkms_layout_own (&settings->places, "depmod", NULL);
   g_auto (DkmsFd) fd = dkms_root_openat (settings->places.root, path, O_RDONLY | O_DIRECTORY, 0);
@@ -286,8 +285,7 @@ dkms_depmod_due (const DkmsSettings *settings, DkmsUi *ui, gboolean disabled)
   g_autoptr (GError) unread = NULL;
 
   if (!dkms_unread_check (&unread))
-    dkms_ui_warn (ui, "%s; whether depmod is due is not known, and the next dkms command looks again.",
-                  unread->message);
+    DKMS_EMIT (events, DEPMOD_UNKNOWN, .error = unread);
   for (guint i = 0; names != NULL && i < names->len; i++)
     {
       const char *name = names->pdata[i], *dot = strchr (name, '.');
@@ -296,7 +294,7 @@ dkms_depmod_due (const DkmsSettings *settings, DkmsUi *ui, gboolean disabled)
 
       if (id == NULL || dkms_work_alive (&settings->places, id))
         continue; /* its run does it */
-      if (g_hash_table_contains (done, dot + 1) || depmod (settings, ui, dot + 1, note, disabled))
+      if (g_hash_table_contains (done, dot + 1) || depmod (settings, events, dot + 1, note, disabled))
         {
           g_hash_table_add (done, g_strdup (dot + 1));
           drop_note (&settings->places, note);

@@ -3,12 +3,12 @@
 #pragma once
 
 #include "conf/settings.h"
+#include "model/event.h"
 #include "store/work.h"
-#include "ui/ui.h"
 
 /** Runs depmod for one kernel by the rules of docs/interface/build-install.md §9, and drops the note; a failure is a
  * warning. */
-void dkms_depmod (const DkmsSettings *settings, DkmsUi *ui, const DkmsWork *work, const char *release,
+void dkms_depmod (const DkmsSettings *settings, DkmsListener *events, const DkmsWork *work, const char *release,
                   gboolean disabled);
 /** Returns: (transfer full): path of the note of the run with @work that depmod is due for @release */
 char *dkms_depmod_note (const DkmsPlaces *places, const DkmsWork *work, const char *release);
@@ -17,4 +17,4 @@ char *dkms_depmod_note (const DkmsPlaces *places, const DkmsWork *work, const ch
 /** Returns: (transfer none): what a note about @release is to say */
 const char *dkms_depmod_note_text (const DkmsPlaces *places, const char *release);
 /** Runs depmod for the kernels for which runs that are dead left a note. */
-void dkms_depmod_due (const DkmsSettings *settings, DkmsUi *ui, gboolean disabled);
+void dkms_depmod_due (const DkmsSettings *settings, DkmsListener *events, gboolean disabled);

@@ -99,8 +99,7 @@ refused (const DkmsJob *job, const DkmsOutput *output, const char *built, const 
 
   if (!job->force && obsolete (job))
     {
-      dkms_ui_note (job->ui, "%s.ko is obsolete in kernel %s (OBSOLETE_BY=%s); --force installs it all the same.",
-                    output->dest_name, job->kernel->release, job->recipe->obsoleted);
+      DKMS_EMIT (job->events, OBSOLETE, .id = job->id, .name = output->dest_name, .text = job->recipe->obsoleted);
       return TRUE;
     }
   if (job->force || job->force_version_override)
@@ -112,18 +111,14 @@ refused (const DkmsJob *job, const DkmsOutput *output, const char *built, const 
   switch (dkms_version_check (job, built, there, &error))
     {
     case DKMS_VERDICT_OLDER:
-      dkms_ui_note (job->ui,
-                    "\nError! %s is newer than %s of %s/%s and stays.\nTo replace it: dkms install --force %s/%s -k %s",
-                    there, output->dest_name, job->id.module, job->id.version, job->id.module, job->id.version,
-                    job->kernel->release);
+      DKMS_EMIT (job->events, NEWER_STAYS, .id = job->id, .path = there, .name = output->dest_name);
       return TRUE;
     case DKMS_VERDICT_SAME:
-      dkms_ui_note (job->ui, "%s is the same version as the one of %s/%s and stays; --force replaces it.", there,
-                    job->id.module, job->id.version);
+      DKMS_EMIT (job->events, SAME_STAYS, .id = job->id, .path = there);
       return TRUE;
     default:
       if (error != NULL)
-        dkms_ui_warn (job->ui, "%s; going on without comparing versions.", error->message);
+        DKMS_EMIT (job->events, VERSIONS_NOT_COMPARED, .error = error);
       return FALSE;
     }
 }
@@ -168,7 +163,7 @@ archive_original (const DkmsJob *job, DkmsTransaction *tx, const DkmsOutput *out
   g_autofree char *origin = g_strconcat (backup, ".origin", NULL);
   g_autofree char *text = g_strconcat (original, "\n", NULL);
 
-  dkms_ui_line (job->ui, "Archiving the original module %s", original);
+  DKMS_EMIT (job->events, ORIGINAL_ARCHIVED, .path = original);
   dkms_transaction_preserve (tx, original, backup);
   dkms_transaction_write (tx, text, origin);
   if (strcmp (original, target) != 0)
@@ -182,7 +177,7 @@ place (const DkmsJob *job, DkmsTransaction *tx, const char *built, const char *d
 {
   g_autofree char *target = g_build_filename (dir, file, NULL);
 
-  dkms_ui_line (job->ui, "Installing %s", target);
+  DKMS_EMIT (job->events, INSTALLING, .path = target);
   if (job->settings->policy.symlink_modules)
     dkms_transaction_link (tx, built, target);
   else
@@ -252,7 +247,7 @@ note_installed (const DkmsJob *job)
       module->owned_sig = g_strdup (module->installed_sig);
     }
   if (!dkms_record_write (record, fd, job->work->fd, &error))
-    dkms_ui_warn (job->ui, "%s; 'dkms status' will compare file contents instead.", error->message);
+    DKMS_EMIT (job->events, SIGNATURE_NOT_RECORDED, .error = error);
 }
 
 gboolean
@@ -302,7 +297,7 @@ dkms_install (const DkmsJob *job, const char *previous, GError **error)
     drop_previous (job, tx, previous);
   dkms_transaction_link (tx, text, link);
   dkms_transaction_write (tx, dkms_depmod_note_text (&job->settings->places, job->kernel->release), note);
-  if (!dkms_transaction_commit (tx, job->ui, error))
+  if (!dkms_transaction_commit (tx, job->events, error))
     {
       dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_COPY_FAILED);
       return FALSE;
@@ -364,11 +359,10 @@ restore_from (const DkmsJob *job, DkmsTransaction *tx, const char *dir, const ch
                             : g_strconcat (job->kernel->dir, conf_location, "/", name, NULL);
       if (!g_str_has_prefix (target, below) || strstr (target, "/../") != NULL)
         {
-          dkms_ui_warn (job->ui, "The original %s came from %s, which is not below %s; it stays in the archive.",
-                        backup, target, below);
+          DKMS_EMIT (job->events, ORIGINAL_STAYS, .path = backup, .place = target, .name = below);
           continue;
         }
-      dkms_ui_line (job->ui, "Restoring the original module %s", target);
+      DKMS_EMIT (job->events, ORIGINAL_RESTORED, .path = target);
       dkms_transaction_preserve (tx, backup, target);
       dkms_transaction_delete (tx, backup);
       dkms_transaction_delete (tx, origin);
@@ -424,11 +418,10 @@ take_away (const DkmsJob *job, DkmsTransaction *tx, const char *dest_name, const
   restore_originals (job, tx, dest_name, places[1], restored);
   if (there == NULL)
     {
-      dkms_ui_line (job->ui, "%s.ko of this version was not found below %s; nothing to delete for it.", dest_name,
-                    job->kernel->dir);
+      DKMS_EMIT (job->events, NOTHING_TO_DELETE, .name = dest_name, .path = job->kernel->dir);
       return;
     }
-  dkms_ui_line (job->ui, "Deleting %s", there);
+  DKMS_EMIT (job->events, DELETING, .path = there);
   g_autofree char *dir = g_path_get_dirname (there);
   for (gsize i = 0; i < G_N_ELEMENTS (suffixes); i++)
     {
@@ -459,10 +452,10 @@ forget_originals (const DkmsJob *job, DkmsTransaction *tx)
   g_autofree char *kernel_dir = g_path_get_dirname (dir);
   g_autofree char *stop = dkms_layout_module (&job->settings->places, &job->id);
 
-  dkms_ui_line (job->ui, "The kernel directory %s no longer exists; nothing to delete in it.", job->kernel->dir);
+  DKMS_EMIT (job->events, KERNEL_DIRECTORY_GONE, .path = job->kernel->dir);
   if (!dkms_root_is_dir (job->settings->places.root, dir))
     return;
-  dkms_ui_line (job->ui, "Deleting the archived original modules of kernel %s", job->kernel->release);
+  DKMS_EMIT (job->events, ORIGINALS_DELETED, .id = { .kernel = job->kernel->release });
   dkms_transaction_discard (tx, dir);
   dkms_transaction_prune (tx, kernel_dir, stop);
 }
@@ -549,7 +542,7 @@ dkms_uninstall (const DkmsJob *job, GError **error)
     }
   dkms_transaction_delete (tx, link);
   dkms_transaction_write (tx, dkms_depmod_note_text (&job->settings->places, job->kernel->release), note);
-  if (!dkms_transaction_commit (tx, job->ui, error))
+  if (!dkms_transaction_commit (tx, job->events, error))
     return FALSE;
   (void)dkms_script_run (job, DKMS_SCRIPT_POST_REMOVE);
   return TRUE;

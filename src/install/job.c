@@ -69,18 +69,17 @@ dkms_job_apply_force_list (DkmsJob *job)
     {
       g_autofree char *text = dkms_read_at (fd, names->pdata[i], 1 << 20, NULL, NULL);
       g_auto (GStrv) words = g_strsplit_set (text != NULL ? text : "", " \t\r\n", -1);
+      g_autofree char *list = g_build_filename (path, names->pdata[i], NULL);
 
       if (g_strv_contains ((const char *const *)words, job->id.module) && !job->force)
         {
           job->force = TRUE;
-          dkms_ui_line (job->ui, "%s is installed with force, as %s/%s asks.", job->id.module, path,
-                        (const char *)names->pdata[i]);
+          DKMS_EMIT (job->events, FORCED_BY_LIST, .id = job->id, .path = list);
         }
       if (g_strv_contains ((const char *const *)words, override) && !job->force_version_override)
         {
           job->force_version_override = TRUE;
-          dkms_ui_line (job->ui, "%s is installed whatever its version, as %s/%s asks.", job->id.module, path,
-                        (const char *)names->pdata[i]);
+          DKMS_EMIT (job->events, VERSION_FORCED_BY_LIST, .id = job->id, .path = list);
         }
     }
 }

@@ -4,16 +4,16 @@
 
 #include "conf/recipe.h"
 #include "conf/settings.h"
+#include "model/event.h"
 #include "model/id.h"
 #include "model/request.h"
 #include "store/record.h"
 #include "store/work.h"
-#include "ui/ui.h"
 
 typedef struct {
   const DkmsSettings *settings;
   const DkmsRequest *request;
-  DkmsUi *ui;
+  DkmsListener *events;
   DkmsId id; /* of the build */
   const DkmsKernel *kernel;
   const DkmsRecipe *recipe;        /* (nullable): a removal may have to do without */

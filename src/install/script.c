@@ -72,9 +72,8 @@ dkms_script_find (const DkmsJob *job, DkmsScript script, const char *base, const
   if (!of_admin && !can_run (root, path))
     {
       g_autofree char *shown = g_build_filename (as, program, NULL);
-      dkms_ui_line (job->ui, "%s", "");
-      dkms_ui_warn (job->ui, "%s names the script %s, which is missing or not executable; going on without it.",
-                    dkms_script_directive (script), shown);
+      DKMS_EMIT (job->events, BLANK);
+      DKMS_EMIT (job->events, SCRIPT_ABSENT, .name = dkms_script_directive (script), .path = shown);
       return NULL;
     }
   *cwd = dkms_root_tool_path (root, of_admin ? admin_dir : as);
@@ -160,7 +159,7 @@ dkms_script_run (const DkmsJob *job, DkmsScript script)
   const char *argv[] = { "/bin/bash", "-p", "-c", line, program, NULL };
   /* "match" works through a list that the caller may have on stdin (Q-11). A worker is in the background of the
    * terminal: the terminal would stop whatever reads from it. */
-  gboolean no_stdin = g_strcmp0 (job->request->action, "match") == 0 || (job->ui->frames > 0 && isatty (STDIN_FILENO));
+  gboolean no_stdin = g_strcmp0 (job->request->action, "match") == 0 || (job->events->remote && isatty (STDIN_FILENO));
   DkmsCommand command
       = { .argv = argv, .root = job->settings->places.root, .cwd = cwd, .output_fd = -1, .null_stdin = no_stdin };
 
@@ -171,19 +170,19 @@ dkms_script_run (const DkmsJob *job, DkmsScript script)
                                      : NULL;
   env = g_environ_setenv (env, "DKMS_LOAN", loan != NULL ? dkms_loan_name (loan) : "none", TRUE);
   command.env = env;
-  dkms_ui_line (job->ui, "Running the %s script:", dkms_script_directive (script));
-  if (dkms_ui_give_way (job->ui))
+  DKMS_EMIT (job->events, SCRIPT_RUNS, .name = dkms_script_directive (script));
+  if (dkms_listener_give_way (job->events))
     status = dkms_process_run (&command, &error);
   else
     {
       g_autofree char *said = dkms_process_transcript (&command, &status, &error);
       if (said != NULL && *said != '\0')
-        dkms_ui_line (job->ui, "%s", g_strchomp (said));
+        DKMS_EMIT (job->events, SCRIPT_PRINTED, .text = g_strchomp (said));
     }
   dkms_loan_close (loan);
   if (status == CANNOT_EXECUTE && is_noexec (job->settings->places.root, program))
-    dkms_ui_warn (job->ui, "%s cannot be run, because its file system is mounted noexec.", program);
+    DKMS_EMIT (job->events, SCRIPT_NOEXEC, .path = program);
   if (error != NULL)
-    dkms_ui_warn (job->ui, "%s", error->message);
+    DKMS_EMIT (job->events, ERROR_IGNORED, .error = error);
   return status;
 }

@@ -30,14 +30,8 @@ version_in_the_end (const DkmsPlan *plan, const DkmsState *state, const char *mo
 typedef struct {
   const DkmsVersion *version;
   const DkmsBuild *build;
-  char *why;
+  const char *module, *seen, *now; /* what it depends on, and the versions of that */
 } Dependent;
-
-static void
-dependent_clear (gpointer data)
-{
-  g_free (((Dependent *)data)->why);
-}
 
 static gboolean
 is_planned (const DkmsPlan *plan, const char *module, const DkmsTarget *target)
@@ -59,7 +53,6 @@ find_outdated (const DkmsPlan *plan, const DkmsState *state, const DkmsTarget *t
 {
   GArray *found = g_array_new (FALSE, FALSE, sizeof (Dependent));
 
-  g_array_set_clear_func (found, dependent_clear);
   for (guint i = 0; i < state->versions->len; i++)
     {
       const DkmsVersion *v = state->versions->pdata[i];
@@ -76,9 +69,7 @@ find_outdated (const DkmsPlan *plan, const DkmsState *state, const DkmsTarget *t
           const char *version = version_in_the_end (plan, state, name, target, &step);
           if (version == NULL || strcmp (version, seen) == 0)
             continue;
-          Dependent d
-              = { v, build,
-                  g_strdup_printf ("because %s changed from version %s to %s", (char *)name, (char *)seen, version) };
+          const Dependent d = { v, build, name, seen, version };
           g_array_append_val (found, d);
           break;
         }
@@ -110,7 +101,8 @@ push_dependent (DkmsPlan *plan, const DkmsState *state, const Dependent *d, cons
 
   step->again = TRUE;
   step->dependent = TRUE;
-  step->text = g_strdup (d->why);
+  step->reason = dkms_event_copy (&(const DkmsEvent){
+      .kind = DKMS_EVENT_DEPENDENCY_CHANGED, .id = *step->id, .name = d->module, .text = d->seen, .place = d->now });
   g_hash_table_iter_init (&iter, d->build->seen);
   while (g_hash_table_iter_next (&iter, &name, NULL))
     {
@@ -133,6 +125,7 @@ void
 dkms_plan_dependents (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target)
 {
   g_autoptr (GArray) outdated = find_outdated (plan, state, target);
+  DkmsListener cycles = dkms_listener_keeping (plan->cycles);
   gboolean progress = TRUE;
 
   while (progress)
@@ -151,8 +144,6 @@ dkms_plan_dependents (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *
   for (guint i = 0; i < outdated->len; i++)
     {
       const DkmsVersion *v = g_array_index (outdated, Dependent, i).version;
-      g_ptr_array_add (plan->cycles,
-                       g_strdup_printf ("%s/%s is to be rebuilt, but it and what it depends on wait for each other",
-                                        v->module, v->version));
+      DKMS_EMIT (&cycles, CYCLE, .id = { v->module, v->version, target->kernel, target->arch });
     }
 }

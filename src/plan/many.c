@@ -45,8 +45,8 @@ dkms_plan_match (const DkmsPlanner *p, GError **error)
       if (v->broken || model == NULL || !model->active)
         continue;
       if (dkms_build_is_sound (build))
-        dkms_plan_push_notice (p->plan, &(DkmsId){ v->module, v->version, target->kernel, target->arch }, DKMS_NO_STEP,
-                               "already installed");
+        dkms_plan_push_remark (p->plan, &(DkmsId){ v->module, v->version, target->kernel, target->arch }, DKMS_NO_STEP,
+                               DKMS_EVENT_ALREADY_INSTALLED);
       else
         (void)dkms_plan_push_install (p->plan, v, target, &last);
     }
@@ -60,6 +60,7 @@ dkms_plan_clear (const DkmsPlanner *p)
 {
   const DkmsTarget *target = p->facts->targets->pdata[0];
   gboolean returning = p->request->selection == DKMS_SELECT_RETURNING;
+  DkmsListener failed = dkms_listener_keeping (p->plan->failed);
 
   for (guint i = 0; i < p->facts->state->versions->len; i++)
     {
@@ -73,8 +74,8 @@ dkms_plan_clear (const DkmsPlanner *p)
         continue;
       const DkmsWish *wish = dkms_version_wish (v, target->kernel, target->arch);
       if (returning && wish->conf_error != NULL)
-        dkms_plan_remark (p->plan->failed, target->kernel,
-                          g_strdup_printf ("%s/%s: %s", v->module, v->version, wish->conf_error->message));
+        DKMS_EMIT (&failed, UNREADABLE, .id = { v->module, v->version, target->kernel, NULL },
+                   .error = wish->conf_error);
       if (returning && !wish->autoinstall)
         continue;
       if (build->active)
@@ -118,6 +119,7 @@ find_candidate (GArray *queue, const char *module)
 static void
 collect (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target, GArray *queue, GHashTable *there)
 {
+  DkmsListener installed = dkms_listener_keeping (plan->installed), failed = dkms_listener_keeping (plan->failed);
   const char *last = "";
 
   for (guint i = 0; i < state->versions->len; i++)
@@ -128,17 +130,17 @@ collect (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target, GArra
 
       if (v == NULL || strcmp (v->module, last) == 0)
         continue;
+      const DkmsId id = { v->module, v->version, target->kernel, target->arch };
       last = v->module;
       build = dkms_version_find (v, target->kernel, target->arch);
       const DkmsWish *wish = dkms_version_wish (v, target->kernel, target->arch);
       if (wish->weak || dkms_build_is_sound (build))
         {
           g_hash_table_add (there, v->module);
-          dkms_plan_remark (plan->installed, target->kernel, g_strdup (v->module));
+          DKMS_EMIT (&installed, ALREADY_INSTALLED, .id = id);
         }
       else if (wish->conf_error != NULL)
-        dkms_plan_remark (plan->failed, target->kernel,
-                          g_strdup_printf ("%s/%s: %s", v->module, v->version, wish->conf_error->message));
+        DKMS_EMIT (&failed, UNREADABLE, .id = id, .error = wish->conf_error);
       else if (wish->autoinstall)
         g_array_append_val (queue, candidate);
     }
@@ -175,6 +177,7 @@ dkms_plan_autoinstall (DkmsPlan *plan, const DkmsTarget *target, const DkmsState
 {
   g_autoptr (GHashTable) there = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GArray) queue = g_array_new (FALSE, FALSE, sizeof (Candidate));
+  DkmsListener failed = dkms_listener_keeping (plan->failed), deferred = dkms_listener_keeping (plan->deferred);
   gboolean progress = TRUE;
 
   collect (plan, state, target, queue, there);
@@ -207,13 +210,10 @@ dkms_plan_autoinstall (DkmsPlan *plan, const DkmsTarget *target, const DkmsState
       if (c->step != DKMS_NO_STEP)
         continue;
       (void)ready (queue, there, c, target, waits_for, known, unknown, state, DKMS_NO_STEP);
+      const DkmsId id = { c->version->module, c->version->version, target->kernel, NULL };
       if (known->len > 0)
-        dkms_plan_remark (plan->failed, target->kernel,
-                          g_strdup_printf ("%s/%s needs modules that are not installed and will not be:%s",
-                                           c->version->module, c->version->version, known->str));
+        DKMS_EMIT (&failed, NEEDS_MISSING, .id = id, .text = g_strchug (known->str));
       else
-        dkms_plan_remark (plan->deferred, target->kernel,
-                          g_strdup_printf ("%s/%s waits for modules that are not in the tree:%s", c->version->module,
-                                           c->version->version, unknown->str));
+        DKMS_EMIT (&deferred, NEEDS_UNKNOWN, .id = id, .text = g_strchug (unknown->str));
     }
 }

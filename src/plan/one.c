@@ -92,8 +92,9 @@ plan_build (const DkmsPlanner *p, const DkmsTarget *target, const DkmsBuild *bui
   guint id;
 
   if (dkms_build_is_usable (build) && !p->request->force)
-    return dkms_plan_push_notice (
-        p->plan, &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch }, need, "already built");
+    return dkms_plan_push_remark (p->plan,
+                                  &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch }, need,
+                                  DKMS_EVENT_ALREADY_BUILT);
   id = dkms_plan_push (p->plan, DKMS_STEP_BUILD,
                        &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch }, need);
   ((DkmsStep *)p->plan->steps->pdata[id])->again = built;
@@ -110,9 +111,9 @@ plan_install (const DkmsPlanner *p, const DkmsTarget *target, const DkmsVersion 
 
   if (build != NULL && dkms_build_is_sound (build) && !p->request->force)
     {
-      dkms_plan_push_notice (
-          p->plan, &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch }, need,
-          build->stale ? "already installed, from an earlier source; --force replaces it" : "already installed");
+      dkms_plan_push_remark (p->plan, &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch },
+                             need,
+                             build->stale ? DKMS_EVENT_INSTALLED_FROM_EARLIER_SOURCE : DKMS_EVENT_ALREADY_INSTALLED);
       return;
     }
   if (version != NULL && !replaced && (!built || (installed && !p->request->force)))
@@ -294,17 +295,18 @@ plan_backward (const DkmsPlanner *p, GError **error)
         last = dkms_plan_push (p->plan, DKMS_STEP_UNINSTALL,
                                &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch }, last);
       else
-        last = dkms_plan_push_notice (p->plan,
+        last = dkms_plan_push_remark (p->plan,
                                       &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch },
-                                      last, "not installed");
+                                      last, DKMS_EVENT_NOT_INSTALLED);
       if (p->request->goal == DKMS_GOAL_NOT_INSTALLED)
         continue;
       if (built)
         last = dkms_plan_push (p->plan, DKMS_STEP_UNBUILD,
                                &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch }, last);
       else
-        last = dkms_plan_push_notice (
-            p->plan, &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch }, last, "not built");
+        last = dkms_plan_push_remark (p->plan,
+                                      &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch },
+                                      last, DKMS_EVENT_NOT_BUILT);
     }
   if (p->request->goal == DKMS_GOAL_GONE && !something_left (p, version))
     dkms_plan_push (p->plan, DKMS_STEP_UNREGISTER, &(DkmsId){ p->facts->module, p->facts->version, NULL, NULL }, last);

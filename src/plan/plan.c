@@ -17,19 +17,9 @@ step_free (gpointer data)
   DkmsStep *self = data;
 
   dkms_id_free (self->id);
-  g_free (self->text);
+  dkms_event_free (self->reason);
   g_array_unref (self->needs);
   g_array_unref (self->after);
-  g_free (self);
-}
-
-static void
-remark_free (gpointer data)
-{
-  DkmsRemark *self = data;
-
-  g_free (self->kernel);
-  g_free (self->text);
   g_free (self);
 }
 
@@ -39,10 +29,10 @@ plan_new (void)
   DkmsPlan *self = g_new0 (DkmsPlan, 1);
 
   self->steps = g_ptr_array_new_with_free_func (step_free);
-  self->installed = g_ptr_array_new_with_free_func (remark_free);
-  self->deferred = g_ptr_array_new_with_free_func (remark_free);
-  self->failed = g_ptr_array_new_with_free_func (remark_free);
-  self->cycles = g_ptr_array_new_with_free_func (g_free);
+  self->installed = dkms_events_new ();
+  self->deferred = dkms_events_new ();
+  self->failed = dkms_events_new ();
+  self->cycles = dkms_events_new ();
   return self;
 }
 
@@ -75,24 +65,15 @@ dkms_step_installs (const DkmsStep *step)
   return step->kind == DKMS_STEP_INSTALL || step->kind == DKMS_STEP_REINSTALL;
 }
 
-char *
-dkms_step_describe (const DkmsStep *step)
+const char *
+dkms_step_word (const DkmsStep *step)
 {
   static const char *const words[] = { "add",        "build",  "install", "reinstall", "uninstall", "unbuild",
                                        "unregister", "depmod", "load",    "pack",      "clean",     "note" };
-  GString *line = g_string_new (step->again && step->kind == DKMS_STEP_BUILD ? "rebuild"
-                                : step->again && step->kind == DKMS_STEP_ADD ? "replace the source of"
-                                                                             : words[step->kind]);
 
-  if (step->id->module != NULL)
-    g_string_append_printf (line, " %s/%s", step->id->module, step->id->version);
-  if (step->id->kernel != NULL)
-    g_string_append_printf (line, " %s", step->id->kernel);
-  if (step->id->kernel != NULL && step->id->arch != NULL)
-    g_string_append_printf (line, " %s", step->id->arch);
-  if (step->text != NULL)
-    g_string_append_printf (line, ": %s", step->text);
-  return g_string_free (line, FALSE);
+  return step->again && step->kind == DKMS_STEP_BUILD ? "rebuild"
+         : step->again && step->kind == DKMS_STEP_ADD ? "replace the source of"
+                                                      : words[step->kind];
 }
 
 /* The depmod step of a kernel. */
@@ -174,6 +155,7 @@ static void
 remark_unread (const DkmsPlanner *p)
 {
   const GPtrArray *unread = p->facts->state->unread;
+  DkmsListener failed = dkms_listener_keeping (p->plan->failed);
 
   for (guint t = 0; t < p->facts->targets->len; t++)
     {
@@ -182,9 +164,10 @@ remark_unread (const DkmsPlanner *p)
       for (guint i = 0; i < unread->len; i++)
         {
           const DkmsUnread *u = unread->pdata[i];
+          const DkmsId id
+              = { .module = u->module, .kernel = ((const DkmsTarget *)p->facts->targets->pdata[t])->kernel };
           if (g_hash_table_add (modules, u->module))
-            dkms_plan_remark (p->plan->failed, ((const DkmsTarget *)p->facts->targets->pdata[t])->kernel,
-                              g_strdup_printf ("%s: %s", u->module, u->error->message));
+            DKMS_EMIT (&failed, UNREADABLE, .id = id, .error = u->error);
         }
     }
 }

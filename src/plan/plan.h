@@ -2,7 +2,7 @@
 /* Request and facts in, a graph of steps out. Pure: no disk, no clock, no output. */
 #pragma once
 
-#include "model/id.h"
+#include "model/event.h"
 #include "world/facts.h"
 
 typedef enum {
@@ -17,13 +17,13 @@ typedef enum {
   DKMS_STEP_LOAD,  /* put the sources and builds of an archive in place */
   DKMS_STEP_PACK,  /* make an archive */
   DKMS_STEP_CLEAN, /* delete the empty directories of a kernel, whatever became of the steps before */
-  DKMS_STEP_NOTICE /* nothing to do; text says why */
+  DKMS_STEP_REMARK /* nothing to do; its reason says why */
 } DkmsStepKind;
 
 typedef struct {
   DkmsStepKind kind;
   DkmsId *id;         /* of depmod and clean: a kernel alone */
-  char *text;         /* of a notice */
+  DkmsEvent *reason;  /* (nullable): of a remark, why nothing is done; of a build, why it is done again */
   gboolean again;     /* add, build, install: though it is there; it stays until the new one replaces it */
   gboolean dependent; /* follows from the change of a module that this one depends on */
   gboolean due;       /* depmod: the index lacks modules that were installed before: to be made in any case */
@@ -31,18 +31,13 @@ typedef struct {
   GArray *after;      /* element-type guint: steps that must have succeeded or been skipped (77) */
 } DkmsStep;
 
-/* Something to say about one kernel. */
 typedef struct {
-  char *kernel;
-  char *text;
-} DkmsRemark;
-
-typedef struct {
-  GPtrArray *steps;     /* element-type DkmsStep; a step only refers to earlier ones */
-  GPtrArray *installed; /* element-type DkmsRemark: autoinstall: names that were installed before */
-  GPtrArray *deferred;  /* element-type DkmsRemark: autoinstall: sentences about modules that wait for unknown ones */
-  GPtrArray *failed;    /* element-type DkmsRemark: autoinstall: sentences about modules that cannot be attempted */
-  GPtrArray *cycles;    /* sentences about modules that should be rebuilt and depend on each other */
+  GPtrArray *steps; /* element-type DkmsStep; a step only refers to earlier ones */
+  /* Events, whose kernel says which target they are about. Of autoinstall: */
+  GPtrArray *installed; /* ALREADY_INSTALLED: was there before */
+  GPtrArray *deferred;  /* NEEDS_UNKNOWN: waits for modules that nobody knows */
+  GPtrArray *failed;    /* NEEDS_MISSING, UNREADABLE: cannot be attempted */
+  GPtrArray *cycles;    /* CYCLE: should be rebuilt, and depend on each other */
 } DkmsPlan;
 
 /**
@@ -65,5 +60,5 @@ void dkms_plan_cut_builds (DkmsPlan *self);
 /** Returns: whether @step puts modules in place */
 gboolean dkms_step_installs (const DkmsStep *step);
 
-/** Returns: (transfer full): one line that describes the step, for --dry-run and tests */
-char *dkms_step_describe (const DkmsStep *step);
+/** Returns: (transfer none): what the step does, in a word or two, as --dry-run shows it */
+const char *dkms_step_word (const DkmsStep *step);

@@ -2,16 +2,6 @@
 /* Appending steps and remarks to a plan. */
 #include "plan/planner.h"
 
-void
-dkms_plan_remark (GPtrArray *list, const char *kernel, char *text)
-{
-  DkmsRemark *self = g_new0 (DkmsRemark, 1);
-
-  self->kernel = g_strdup (kernel);
-  self->text = text;
-  g_ptr_array_add (list, self);
-}
-
 guint
 dkms_plan_push (DkmsPlan *plan, DkmsStepKind kind, const DkmsId *id, guint need)
 {
@@ -28,11 +18,11 @@ dkms_plan_push (DkmsPlan *plan, DkmsStepKind kind, const DkmsId *id, guint need)
 }
 
 guint
-dkms_plan_push_notice (DkmsPlan *plan, const DkmsId *id, guint need, const char *text)
+dkms_plan_push_remark (DkmsPlan *plan, const DkmsId *id, guint need, DkmsEventKind why)
 {
-  guint number = dkms_plan_push (plan, DKMS_STEP_NOTICE, id, need);
+  guint number = dkms_plan_push (plan, DKMS_STEP_REMARK, id, need);
 
-  ((DkmsStep *)plan->steps->pdata[number])->text = g_strdup (text);
+  ((DkmsStep *)plan->steps->pdata[number])->reason = dkms_event_copy (&(const DkmsEvent){ .kind = why, .id = *id });
   return number;
 }
 

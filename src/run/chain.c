@@ -15,7 +15,6 @@ dkms_chain_free (gpointer data)
   dkms_lock_release (self->module_lock);
   g_free (self->build_lock_name);
   g_free (self->module_lock_name);
-  g_free (self->title);
   g_free (self);
 }
 
@@ -38,7 +37,7 @@ dkms_chain_for (GHashTable *chains, const DkmsStep *step)
   if (chain == NULL)
     {
       chain = g_new0 (DkmsChain, 1);
-      chain->title = g_steal_pointer (&title);
+      chain->id = *step->id;
       g_hash_table_insert (chains, g_steal_pointer (&name), chain);
     }
   if (needs_lock (step) && chain->build_lock_name == NULL)
@@ -56,7 +55,7 @@ try_lock (const DkmsRun *run, const DkmsChain *chain, const char *name, gboolean
   if (*lock != NULL || g_hash_table_contains (run->locks, name))
     return TRUE;
   /* Whom we wait for is said once. */
-  *lock = dkms_lock_try (&run->settings->places, chain->waits ? NULL : run->ui, name, exclusive, error);
+  *lock = dkms_lock_try (&run->settings->places, chain->waits ? NULL : run->events, name, exclusive, error);
   return *lock != NULL;
 }
 
@@ -77,31 +76,32 @@ dkms_chain_lock (DkmsChain *self, DkmsRun *run, GError **error)
   return TRUE;
 }
 
-char *
-dkms_chain_result (const DkmsChain *self, const DkmsRun *run, DkmsChain *const *chain_of, gboolean *good)
+void
+dkms_chain_end_piece (const DkmsChain *self, const DkmsRun *run, DkmsChain *const *chain_of)
 {
   static const char *const words[]
       = { "added",        "built",   "installed", "reinstalled", "uninstalled", "build deleted",
           "unregistered", "indexed", "loaded",    "packed",      "cleaned",     NULL };
   const DkmsPlan *plan = run->plan;
-  const char *word = NULL;
-  gboolean doubtful = FALSE;
+  DkmsEvent event = { .kind = DKMS_EVENT_PIECE_DONE, .id = self->id, .piece = self->piece };
 
-  *good = TRUE;
-  for (guint i = 0; i < plan->steps->len; i++)
+  for (guint i = 0; self->worked && i < plan->steps->len; i++)
     {
       const DkmsStep *step = plan->steps->pdata[i];
+      DkmsOutcome outcome = run->outcomes[i];
+
       if (chain_of[i] != self)
         continue;
-      if (run->outcomes[i] == OUTCOME_DONE)
-        {
-          word = words[MIN ((gsize)step->kind, G_N_ELEMENTS (words) - 1)];
-          doubtful = dkms_step_is_doubtful (run, step);
-        }
-      else if (run->outcomes[i] == OUTCOME_SKIPPED)
-        return g_strdup ("skipped");
-      else
-        return *good = FALSE, g_strdup (self->failed ? "failed" : "not attempted");
+      event.kind
+          = outcome == OUTCOME_DONE || outcome == OUTCOME_SKIPPED ? DKMS_EVENT_PIECE_DONE : DKMS_EVENT_PIECE_FAILED;
+      event.name = outcome == OUTCOME_DONE      ? words[MIN ((gsize)step->kind, G_N_ELEMENTS (words) - 1)]
+                   : outcome == OUTCOME_SKIPPED ? "skipped"
+                   : self->failed               ? "failed"
+                                                : "not attempted";
+      if (outcome != OUTCOME_DONE)
+        break;
+      if (dkms_step_is_doubtful (run, step))
+        event.kind = DKMS_EVENT_PIECE_DOUBTFUL;
     }
-  return doubtful ? g_strconcat (word, ", but may not load", NULL) : g_strdup (word);
+  dkms_listener_hear (run->events, &event);
 }

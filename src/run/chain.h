@@ -5,14 +5,13 @@
 
 #include "run/steps.h"
 #include "store/lock.h"
-#include "ui/board.h"
 
 typedef struct {
   char *build_lock_name, *module_lock_name; /* (nullable): needs none */
   DkmsLock *build_lock, *module_lock;
-  DkmsChannel *channel; /* (nullable): until its first step starts */
-  char *title;
-  guint left; /* steps that are not decided */
+  DkmsId id;   /* what it works on; belongs to a step */
+  guint piece; /* its number for those who listen; 0 until its first step starts */
+  guint left;  /* steps that are not decided */
   gboolean locked, waits, worked, failed;
 } DkmsChain;
 
@@ -23,11 +22,5 @@ DkmsChain *dkms_chain_for (GHashTable *chains, const DkmsStep *step);
 /** Acquires both locks without waiting. Returns: FALSE when another run works on it, which then `waits` says, or with
  * an error */
 gboolean dkms_chain_lock (DkmsChain *self, DkmsRun *run, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/**
- * dkms_chain_result:
- * @chain_of: by step
- * @good: (out): whether no step failed or was not attempted
- *
- * Returns: (transfer full) (nullable): what came of the chain, in a word or two
- */
-char *dkms_chain_result (const DkmsChain *self, const DkmsRun *run, DkmsChain *const *chain_of, gboolean *good);
+/** Emits what came of the chain. @chain_of: by step */
+void dkms_chain_end_piece (const DkmsChain *self, const DkmsRun *run, DkmsChain *const *chain_of);

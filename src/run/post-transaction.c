@@ -18,7 +18,7 @@ run (gpointer data, GError **error)
 }
 
 void
-dkms_post_transaction (const DkmsSettings *settings, DkmsUi *ui, const char *kernel)
+dkms_post_transaction (const DkmsSettings *settings, DkmsListener *events, const char *kernel)
 {
   static const char title[] = "Executing post-transaction command";
   g_autoptr (GError) error = NULL;
@@ -32,7 +32,7 @@ dkms_post_transaction (const DkmsSettings *settings, DkmsUi *ui, const char *ker
   /* Read again, now that $kernelver is known. */
   if (!dkms_settings_reread (settings, "post_transaction", kernel, &values, &error))
     {
-      dkms_ui_warn (ui, "%s; the post-transaction command was not run.", error->message);
+      DKMS_EMIT (events, POST_TRANSACTION_UNREAD, .error = error);
       return;
     }
   line = values != NULL ? dkms_vars_get (values, "post_transaction", 0) : "";
@@ -41,12 +41,12 @@ dkms_post_transaction (const DkmsSettings *settings, DkmsUi *ui, const char *ker
   log = dkms_root_openat (settings->places.root, path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
   if (log < 0)
     {
-      dkms_ui_warn (ui, "Cannot write %s: %s; the post-transaction command was not run.", path, g_strerror (errno));
+      DKMS_EMIT (events, POST_TRANSACTION_NO_LOG, .path = path, .number = errno);
       return;
     }
 
   const char *argv[] = { "/bin/bash", "-p", "-c", line, NULL };
   DkmsCommand command = { .argv = argv, .root = settings->places.root, .output_fd = log, .null_stdin = TRUE };
-  if (dkms_log_section (ui, log, title, line, run, &command, &error) < 0)
-    dkms_ui_warn (ui, "%s.", error->message);
+  if (dkms_log_section (events, log, title, line, run, &command, &error) < 0)
+    DKMS_EMIT (events, ERROR_IGNORED, .error = error);
 }

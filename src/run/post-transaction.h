@@ -3,7 +3,7 @@
 #pragma once
 
 #include "conf/settings.h"
-#include "ui/ui.h"
+#include "model/event.h"
 
 /** Runs the admin's command after a successful run, logged in <dkms_tree>/post_transaction.log; a failure is told. */
-void dkms_post_transaction (const DkmsSettings *settings, DkmsUi *ui, const char *kernel);
+void dkms_post_transaction (const DkmsSettings *settings, DkmsListener *events, const char *kernel);

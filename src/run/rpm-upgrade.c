@@ -110,8 +110,7 @@ dkms_rpm_upgrade (DkmsRun *run, gboolean *cancelled, GError **error)
     return write_lock (run, name, start, pid, error);
   if (request->goal == DKMS_GOAL_GONE && take_lock (run, name, start, pid))
     {
-      dkms_ui_warn (run->ui, "%s/%s stays: the package is being upgraded, and the new one has just added it.",
-                    run->facts->module, run->facts->version);
+      DKMS_EMIT (run->events, STAYS_DURING_UPGRADE, .id = { run->facts->module, run->facts->version, NULL, NULL });
       *cancelled = TRUE;
     }
   return TRUE;

@@ -27,40 +27,50 @@
 
 /* ---- autoinstall's summary ---- */
 
-static void
-append_remarks (GString *line, const GPtrArray *remarks, const char *kernel)
+/* Returns: whether @event is about @kernel */
+static gboolean
+is_about (const DkmsEvent *event, const char *kernel)
 {
-  for (guint i = 0; i < remarks->len; i++)
-    {
-      const DkmsRemark *remark = remarks->pdata[i];
-      if (strcmp (remark->kernel, kernel) == 0)
-        g_string_append_printf (line, " %s", remark->text);
-    }
+  return strcmp (event->id.kernel, kernel) == 0;
 }
 
-/* Returns: how many remarks about @kernel there were */
+/* Returns: how many of @failed, of the plan, are about @kernel */
 static guint
-tell_remarks (const DkmsRun *run, const GPtrArray *remarks, const char *kernel, gboolean failed)
+tell_hopeless (const DkmsRun *run, const char *kernel)
 {
   guint count = 0;
 
-  for (guint i = 0; i < remarks->len; i++)
+  for (guint i = 0; i < run->plan->failed->len; i++)
     {
-      const DkmsRemark *remark = remarks->pdata[i];
-      if (strcmp (remark->kernel, kernel) != 0)
+      const DkmsEvent *remark = run->plan->failed->pdata[i];
+      if (!is_about (remark, kernel))
         continue;
       count++;
-      if (failed)
-        dkms_ui_note (run->ui, "%s", remark->text);
-      else
-        dkms_ui_line (run->ui, "Deferred: %s", remark->text);
+      DKMS_EMIT (run->events, HOPELESS, .reason = remark);
     }
   return count;
 }
 
-/* The command that shows why the build failed, if this run left a log of it. */
 static void
-append_log (const DkmsRun *run, const DkmsStep *step, GString *why)
+tell_deferred (const DkmsRun *run, const char *kernel)
+{
+  for (guint i = 0; i < run->plan->deferred->len; i++)
+    {
+      const DkmsEvent *remark = run->plan->deferred->pdata[i];
+      if (is_about (remark, kernel))
+        DKMS_EMIT (run->events, DEFERRED, .reason = remark);
+    }
+}
+
+static void
+append_name (GString *list, const char *name)
+{
+  g_string_append_printf (list, "%s%s", list->len > 0 ? " " : "", name);
+}
+
+/* The log of a build that failed, if this run left one. */
+static void
+append_log (const DkmsRun *run, const DkmsStep *step, GString *logs)
 {
   g_autofree char *log = dkms_layout_failed_log (&run->settings->places, step->id);
   g_autofree char *shown = dkms_root_host_path (run->settings->places.root, log);
@@ -69,7 +79,7 @@ append_log (const DkmsRun *run, const DkmsStep *step, GString *why)
 
   /* The clock of a file system is coarser than ours. */
   if (dkms_root_stat (run->settings->places.root, log, &st) == 0 && st.st_mtime >= run->start - 1)
-    g_string_append_printf (why, "\n  less %s", shown);
+    g_string_append_printf (logs, "%s%s", logs->len > 0 ? "\n" : "", shown);
 }
 
 /* Returns: whether nothing failed for @kernel */
@@ -79,43 +89,48 @@ summarise_kernel (const DkmsRun *run, const char *kernel)
   g_autoptr (GString) installed = g_string_new (NULL);
   g_autoptr (GString) skipped = g_string_new (NULL);
   g_autoptr (GString) failed = g_string_new (NULL);
-  g_autoptr (GString) why = g_string_new (NULL);
+  g_autoptr (GString) logs = g_string_new (NULL);
   g_autoptr (GString) doubtful = g_string_new (NULL);
   const DkmsPlan *plan = run->plan;
 
-  append_remarks (installed, plan->installed, kernel);
+  for (guint i = 0; i < plan->installed->len; i++)
+    {
+      const DkmsEvent *event = plan->installed->pdata[i];
+      if (is_about (event, kernel))
+        append_name (installed, event->id.module);
+    }
   for (guint i = 0; i < plan->steps->len; i++)
     {
       const DkmsStep *step = plan->steps->pdata[i];
       if (!dkms_step_installs (step) || strcmp (step->id->kernel, kernel) != 0)
         continue;
       if (run->outcomes[i] == OUTCOME_DONE && dkms_step_is_doubtful (run, step))
-        g_string_append_printf (doubtful, " %s", step->id->module);
+        append_name (doubtful, step->id->module);
       if (step->dependent && run->outcomes[i] == OUTCOME_DONE)
         continue;
       if (run->outcomes[i] == OUTCOME_DONE)
-        g_string_append_printf (installed, " %s", step->id->module);
+        append_name (installed, step->id->module);
       else if (run->outcomes[i] == OUTCOME_SKIPPED)
-        g_string_append_printf (skipped, " %s", step->id->module);
+        append_name (skipped, step->id->module);
       else if (run->codes[i] != 0)
         {
-          g_string_append_printf (failed, " %s(%d)", step->id->module, run->codes[i]);
-          append_log (run, step, why);
+          g_string_append_printf (failed, "%s%s(%d)", failed->len > 0 ? " " : "", step->id->module, run->codes[i]);
+          append_log (run, step, logs);
         }
       else
-        g_string_append_printf (failed, " %s(dependency)", step->id->module);
+        g_string_append_printf (failed, "%s%s(dependency)", failed->len > 0 ? " " : "", step->id->module);
     }
   if (installed->len > 0)
-    dkms_ui_line (run->ui, "Autoinstall on %s succeeded for:%s", kernel, installed->str);
+    DKMS_EMIT (run->events, AUTOINSTALL_DONE, .id = { .kernel = kernel }, .text = installed->str);
   if (doubtful->len > 0)
-    dkms_ui_warn (run->ui, "Kernel %s may not load what was installed for:%s. See the warnings above.", kernel,
-                  doubtful->str);
+    DKMS_EMIT (run->events, AUTOINSTALL_DOUBTFUL, .id = { .kernel = kernel }, .text = doubtful->str);
   if (skipped->len > 0)
-    dkms_ui_line (run->ui, "Autoinstall on %s was skipped for:%s", kernel, skipped->str);
+    DKMS_EMIT (run->events, AUTOINSTALL_SKIPPED, .id = { .kernel = kernel }, .text = skipped->str);
   if (failed->len > 0)
-    dkms_ui_line (run->ui, "Autoinstall on %s failed for:%s%s", kernel, failed->str, why->str);
-  guint hopeless = tell_remarks (run, plan->failed, kernel, TRUE);
-  (void)tell_remarks (run, plan->deferred, kernel, FALSE);
+    DKMS_EMIT (run->events, AUTOINSTALL_FAILED, .id = { .kernel = kernel }, .text = failed->str,
+               .place = logs->len > 0 ? logs->str : NULL);
+  guint hopeless = tell_hopeless (run, kernel);
+  tell_deferred (run, kernel);
   return failed->len == 0 && hopeless == 0;
 }
 
@@ -161,9 +176,11 @@ summarise_clearing (const DkmsRun *run, GError **error)
     }
   for (guint i = 0; i < run->plan->failed->len; i++)
     {
-      const DkmsRemark *remark = run->plan->failed->pdata[i];
-      dkms_ui_note (run->ui, "%s", remark->text);
-      g_string_append_printf (failed, " %s", remark->text);
+      const DkmsEvent *remark = run->plan->failed->pdata[i];
+      DKMS_EMIT (run->events, HOPELESS, .reason = remark);
+      g_string_append_printf (failed, " %s%s%s(%d)", remark->id.module, remark->id.version != NULL ? "/" : "",
+                              remark->id.version != NULL ? remark->id.version : "",
+                              remark->error != NULL ? run->exit_code (remark->error) : 1);
     }
   return failed->len == 0
          || dkms_fail (error, DKMS_ERROR_CLEARING, NULL, "See the errors above; 'dkms status' shows what is left.",
@@ -227,7 +244,7 @@ finish (const DkmsRun *run, gboolean ok)
   if (dkms_request_is_about_many (request) && !changes_something (run))
     return;
   if (ok)
-    dkms_post_transaction (run->settings, run->ui, target != NULL ? target->kernel : uts.release);
+    dkms_post_transaction (run->settings, run->events, target != NULL ? target->kernel : uts.release);
 }
 
 static void
@@ -235,21 +252,21 @@ print_plan (DkmsRun *run)
 {
   for (guint i = 0; i < run->plan->steps->len; i++)
     {
-      g_autofree char *line = dkms_step_describe (run->plan->steps->pdata[i]);
-      dkms_ui_line (run->ui, "%s", line);
+      const DkmsStep *step = run->plan->steps->pdata[i];
+      DKMS_EMIT (run->events, PLAN_STEP, .id = *step->id, .name = dkms_step_word (step), .reason = step->reason);
     }
   for (guint i = 0; i < run->plan->failed->len; i++)
-    dkms_ui_line (run->ui, "fail: %s", ((DkmsRemark *)run->plan->failed->pdata[i])->text);
+    DKMS_EMIT (run->events, PLAN_FAILS, .reason = run->plan->failed->pdata[i]);
   for (guint i = 0; i < run->plan->deferred->len; i++)
-    dkms_ui_line (run->ui, "defer: %s", ((DkmsRemark *)run->plan->deferred->pdata[i])->text);
+    DKMS_EMIT (run->events, PLAN_DEFERS, .reason = run->plan->deferred->pdata[i]);
   if (run->plan->steps->len == 0)
-    dkms_ui_line (run->ui, "Nothing to do.");
+    DKMS_EMIT (run->events, PLAN_EMPTY);
 }
 
 static gboolean
 take (const DkmsRun *run, char *name, gboolean exclusive, GError **error)
 {
-  DkmsLock *lock = dkms_lock_take (&run->settings->places, run->ui, name, exclusive, error);
+  DkmsLock *lock = dkms_lock_take (&run->settings->places, run->events, name, exclusive, error);
 
   if (lock == NULL)
     return g_free (name), FALSE;
@@ -369,7 +386,7 @@ carry_out (DkmsRun *run, DkmsPlan *plan, int *status, GError **error)
         return FALSE;
     }
   for (guint i = 0; i < plan->cycles->len; i++)
-    dkms_ui_warn (run->ui, "%s.", (char *)plan->cycles->pdata[i]);
+    dkms_listener_hear (run->events, plan->cycles->pdata[i]);
   for (guint i = 0; i < plan->steps->len && *status == 0; i++)
     *status = run->codes[i];
   if (no_headers != NULL)
@@ -391,11 +408,11 @@ carry_out (DkmsRun *run, DkmsPlan *plan, int *status, GError **error)
 static gboolean
 clear_up (const DkmsRun *run, GError **error)
 {
-  if (!dkms_journal_recover (&run->settings->places, run->ui, error)
+  if (!dkms_journal_recover (&run->settings->places, run->events, error)
       || !dkms_lock_prepare (&run->settings->places, error))
     return FALSE;
-  dkms_work_sweep (&run->settings->places, run->ui);
-  dkms_depmod_due (run->settings, run->ui, run->request->no_depmod);
+  dkms_work_sweep (&run->settings->places, run->events);
+  dkms_depmod_due (run->settings, run->events, run->request->no_depmod);
   return TRUE;
 }
 
@@ -431,7 +448,7 @@ run_locked (DkmsRun *run, int *status, GError **error)
     return FALSE;
   run->plan = plan;
   if (facts->source != NULL && !facts->loads && facts->source_state == DKMS_SOURCE_SAME && !is_added_by (plan))
-    dkms_ui_line (run->ui, "%s/%s is registered already, from the same source.", facts->module, facts->version);
+    DKMS_EMIT (run->events, REGISTERED, .id = { facts->module, facts->version, NULL, NULL });
   if (request->dry_run)
     return print_plan (run), TRUE;
   run->outcomes = outcomes = g_new0 (DkmsOutcome, plan->steps->len + 1);
@@ -472,10 +489,10 @@ only_reads (const DkmsRun *run)
 }
 
 gboolean
-dkms_run (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, int (*exit_code) (const GError *),
-          int *status, GError **error)
+dkms_run (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request,
+          int (*exit_code) (const GError *), int *status, GError **error)
 {
-  g_autoptr (DkmsWorld) world = dkms_world_new (settings, request, ui);
+  g_autoptr (DkmsWorld) world = dkms_world_new (settings, request, events);
   g_autoptr (DkmsFacts) facts = dkms_facts_new (request);
   g_autoptr (GHashTable) signers
       = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)dkms_signer_free);
@@ -484,7 +501,7 @@ dkms_run (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request, 
   DkmsRun run = { .signers = signers,
                   .locks = locks,
                   .settings = settings,
-                  .ui = ui,
+                  .events = events,
                   .request = request,
                   .world = world,
                   .facts = facts,

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "conf/settings.h"
+#include "model/event.h"
 #include "plan/plan.h"
-#include "ui/ui.h"
 
 /**
  * dkms_run:
@@ -12,5 +12,5 @@
  *
  * @status: (out): exit status of a step, 0 if all went well; the first failure's in plan order
  */
-gboolean dkms_run (const DkmsSettings *settings, DkmsUi *ui, const DkmsRequest *request,
+gboolean dkms_run (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request,
                    int (*exit_code) (const GError *), int *status, GError **error) G_GNUC_WARN_UNUSED_RESULT;

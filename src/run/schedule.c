@@ -29,7 +29,6 @@
 #include "run/worker.h"
 #include "store/lock.h"
 #include "store/recovery.h"
-#include "ui/board.h"
 
 enum { LOCK_RETRY_MS = 50, TERM_GRACE_MS = 200, MAX_NICE = 19 };
 /* Descriptors: of a chain whose locks are ours, of a worker and its build, and for what each of them opens for a moment
@@ -38,7 +37,7 @@ enum { CHAIN_DESCRIPTORS = 2, WORKER_DESCRIPTORS = 4, SPARE_DESCRIPTORS = 32 };
 
 typedef struct {
   DkmsRun *run;
-  DkmsBoard *board;
+  guint pieces;         /* chains whose first step has started */
   GHashTable *chains;   /* name -> DkmsChain */
   DkmsChain **chain_of; /* by step */
   DkmsWorker **worker;  /* by step; NULL: none */
@@ -101,26 +100,20 @@ lock_chain (Schedule *self, DkmsChain *chain, GError **error)
     }
   self->locked++;
   /* Who held it before us may have died in the middle of a change. */
-  return dkms_journal_recover (&self->run->settings->places, self->run->ui, error);
+  return dkms_journal_recover (&self->run->settings->places, self->run->events, error);
 }
 
 static void
 decide (Schedule *self, guint id, DkmsOutcome outcome)
 {
   DkmsChain *chain = chain_at (self, id);
-  gboolean good;
 
   self->run->outcomes[id] = outcome;
   chain->failed |= outcome == OUTCOME_FAILED;
   if (--chain->left > 0)
     return;
-  if (chain->channel != NULL && chain->worked)
-    {
-      g_autofree char *result = dkms_chain_result (chain, self->run, self->chain_of, &good);
-      dkms_channel_close (chain->channel, result, good);
-    }
-  else if (chain->channel != NULL)
-    dkms_channel_close (chain->channel, NULL, TRUE);
+  if (chain->piece != 0)
+    dkms_chain_end_piece (chain, self->run, self->chain_of);
   /* Another run may have a use for it while we go on with other chains. */
   self->locked -= chain->locked;
   if (chain->build_lock_name != NULL)
@@ -132,12 +125,12 @@ decide (Schedule *self, guint id, DkmsOutcome outcome)
 /* ---- starting and ending steps ---- */
 
 static void
-tell_failure (DkmsUi *ui, const GError *error)
+tell_failure (DkmsListener *events, const GError *error)
 {
   if (error->domain == DKMS_ERROR && error->code == DKMS_ERROR_EXCLUDED)
-    dkms_ui_warn (ui, "%s.", error->message);
+    DKMS_EMIT (events, EXCLUDED, .error = error);
   else
-    dkms_ui_error (ui, error);
+    DKMS_EMIT (events, ERROR, .error = error);
 }
 
 /* Makes what is told from now on belong to the step's chain. */
@@ -146,9 +139,13 @@ speak_for (Schedule *self, guint id)
 {
   DkmsChain *chain = chain_at (self, id);
 
-  if (chain->channel == NULL)
-    chain->channel = dkms_board_open (self->board, chain->title);
-  self->run->ui->channel = chain->channel;
+  if (chain->piece == 0)
+    {
+      chain->piece = ++self->pieces;
+      dkms_listener_hear (self->run->events,
+                          &(const DkmsEvent){ .kind = DKMS_EVENT_PIECE_BEGUN, .id = chain->id, .piece = chain->piece });
+    }
+  self->run->events->piece = chain->piece;
 }
 
 static void
@@ -170,8 +167,8 @@ end_step (Schedule *self, guint id, GError *error)
     }
   speak_for (self, id);
   run->codes[id] = run->exit_code (error);
-  tell_failure (run->ui, error);
-  run->ui->channel = NULL;
+  tell_failure (run->events, error);
+  run->events->piece = 0;
   decide (self, id,
           error->domain == DKMS_ERROR && error->code == DKMS_ERROR_EXCLUDED ? OUTCOME_SKIPPED : OUTCOME_FAILED);
 }
@@ -182,11 +179,11 @@ typedef struct {
 } Piece;
 
 static gboolean
-run_depmod (gpointer data, DkmsUi *ui, GError **error)
+run_depmod (gpointer data, DkmsListener *events, GError **error)
 {
   const Piece *self = data;
 
-  dkms_depmod (self->run->settings, ui, self->run->work, self->step->id->kernel, self->run->request->no_depmod);
+  dkms_depmod (self->run->settings, events, self->run->work, self->step->id->kernel, self->run->request->no_depmod);
   return TRUE;
 }
 
@@ -196,9 +193,9 @@ start_worker (Schedule *self, guint id, DkmsWorkFunc work, gpointer data)
   g_autoptr (GError) error = NULL;
 
   self->run->outcomes[id] = OUTCOME_RUNNING;
-  self->worker[id] = dkms_worker_start (self->run->ui, work, data, &error);
+  self->worker[id] = dkms_worker_start (work, data, &error);
   if (self->worker[id] != NULL)
-    dkms_channel_set_busy (chain_at (self, id)->channel, TRUE);
+    DKMS_EMIT (self->run->events, PIECE_BUSY, .number = TRUE);
   else
     end_step (self, id, error);
 }
@@ -240,7 +237,7 @@ start_build (Schedule *self, guint id)
       self->building++;
       start_worker (self, id, dkms_build_work_do, self->build[id]);
     }
-  run->ui->channel = NULL;
+  run->events->piece = 0;
   if (self->worker[id] != NULL)
     return TRUE;
   if (run->jobserver != NULL)
@@ -258,21 +255,19 @@ do_here (Schedule *self, guint id)
   const DkmsStep *step = self->run->plan->steps->pdata[id];
   g_autoptr (GError) error = NULL;
 
-  /* A remark is not worth a line of its own on a terminal: it is one already. */
-  if (step->kind != DKMS_STEP_NOTICE || !dkms_board_is_live (self->board))
-    speak_for (self, id);
-  chain_at (self, id)->worked |= step->kind != DKMS_STEP_NOTICE;
+  speak_for (self, id);
+  chain_at (self, id)->worked |= step->kind != DKMS_STEP_REMARK;
   gboolean ok = dkms_step_do (self->run, step, &error);
-  self->run->ui->channel = NULL;
+  self->run->events->piece = 0;
   end_step (self, id, ok ? NULL : error);
 }
 
 static gboolean
-run_install (gpointer data, DkmsUi *ui, GError **error)
+run_install (gpointer data, DkmsListener *events, GError **error)
 {
   const Piece *self = data;
 
-  *self->run->ui = *ui; /* in this process, whatever has a hold of it tells the parent from now on */
+  *self->run->events = *events; /* in this process, whatever has a hold of it tells the parent from now on */
   return dkms_step_do (self->run, self->step, error);
 }
 
@@ -315,7 +310,7 @@ start_step (Schedule *self, guint id)
   chain_at (self, id)->worked |= installs;
   start_worker (self, id, installs ? run_install : run_depmod, &piece);
   self->installing |= installs && self->worker[id] != NULL;
-  run->ui->channel = NULL;
+  run->events->piece = 0;
   return TRUE;
 }
 
@@ -326,7 +321,8 @@ end_worker (Schedule *self, guint id)
   g_autoptr (GError) error = NULL;
   gboolean ok = dkms_worker_finish (worker, &error);
 
-  dkms_channel_set_busy (chain_at (self, id)->channel, FALSE);
+  dkms_listener_hear (self->run->events,
+                      &(const DkmsEvent){ .kind = DKMS_EVENT_PIECE_BUSY, .piece = chain_at (self, id)->piece });
   if (self->build[id] != NULL)
     {
       g_clear_pointer (&self->build[id], dkms_build_work_free);
@@ -376,7 +372,7 @@ wait_for_events (Schedule *self)
   guint count = self->run->plan->steps->len, n = 0;
   g_autofree struct pollfd *fds = g_new0 (struct pollfd, count + 2);
   g_autofree guint *ids = g_new0 (guint, count + 2);
-  int timeout = dkms_board_interval (self->board);
+  int timeout = dkms_listener_interval (self->run->events);
   int relay = self->run->jobserver != NULL ? dkms_jobserver_relay (self->run->jobserver) : -1;
 
   fds[n++] = (struct pollfd){ .fd = self->signals, .events = POLLIN };
@@ -388,7 +384,7 @@ wait_for_events (Schedule *self)
     if (self->worker[i] != NULL)
       {
         ids[n] = i;
-        fds[n++] = (struct pollfd){ .fd = self->worker[i]->frames, .events = POLLIN };
+        fds[n++] = (struct pollfd){ .fd = self->worker[i]->lines, .events = POLLIN };
       }
   if (self->lock_busy && (timeout < 0 || timeout > LOCK_RETRY_MS))
     timeout = LOCK_RETRY_MS;
@@ -402,12 +398,12 @@ wait_for_events (Schedule *self)
     if (fds[f].revents != 0)
       {
         speak_for (self, ids[f]);
-        gboolean more = dkms_worker_listen (self->worker[ids[f]], self->run->ui);
-        self->run->ui->channel = NULL;
+        gboolean more = dkms_worker_listen (self->worker[ids[f]], self->run->events);
+        self->run->events->piece = 0;
         if (!more)
           end_worker (self, ids[f]);
       }
-  dkms_board_tick (self->board);
+  dkms_listener_tick (self->run->events);
 }
 
 /* Ends all builds, whole process groups, and undoes or finishes what they were about to change. */
@@ -430,8 +426,8 @@ stop_all (Schedule *self, GError **error)
         self->run->outcomes[i] = OUTCOME_BLOCKED;
     }
   /* While another run holds the tree's lock, that run recovers: nobody who wants to end waits for it. */
-  if (!dkms_journal_try_recover (&self->run->settings->places, self->run->ui, &local))
-    dkms_ui_warn (self->run->ui, "%s.", local->message);
+  if (!dkms_journal_try_recover (&self->run->settings->places, self->run->events, &local))
+    DKMS_EMIT (self->run->events, ERROR_IGNORED, .error = local);
   /* Without it what was installed would not be found at the next start. */
   for (guint i = 0; i < count; i++)
     {
@@ -440,7 +436,7 @@ stop_all (Schedule *self, GError **error)
                                   ? dkms_depmod_note (&self->run->settings->places, self->run->work, step->id->kernel)
                                   : NULL;
       if (note != NULL && dkms_root_is_file (self->run->settings->places.root, note))
-        dkms_depmod (self->run->settings, self->run->ui, self->run->work, step->id->kernel,
+        dkms_depmod (self->run->settings, self->run->events, self->run->work, step->id->kernel,
                      self->run->request->no_depmod);
     }
   return dkms_fail_full (error, DKMS_ERROR_INTERRUPTED, 128 + self->caught, NULL,
@@ -504,8 +500,7 @@ dkms_schedule (DkmsRun *run, GError **error)
   self.descriptors = descriptors > SPARE_DESCRIPTORS ? descriptors - SPARE_DESCRIPTORS : 0;
   self.parallel = dkms_plan_count_builds (run->plan) > 1;
   dkms_order_measure (run, way, by_way);
-  self.board = dkms_board_new (run->ui, count_pieces (&self));
-  run->ui->guarded = TRUE;
+  DKMS_EMIT (run->events, WORK_BEGUN, .number = (int)count_pieces (&self));
 
   for (;;)
     {
@@ -518,12 +513,11 @@ dkms_schedule (DkmsRun *run, GError **error)
       if (self.caught != 0)
         break;
     }
-  dkms_board_free (self.board);
+  DKMS_EMIT (run->events, WORK_ENDED);
   if (self.caught == 0)
     take_signal (&self);
   if (self.caught != 0)
     ok = stop_all (&self, error);
-  run->ui->guarded = FALSE;
   (void)sigprocmask (SIG_SETMASK, &before, NULL);
   return ok;
 }

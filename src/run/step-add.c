@@ -45,9 +45,9 @@ check_owner (const DkmsRun *run, const DkmsStep *step, const char *source, GErro
                       "Remove that package, give your source another version, or use --force to replace its files.",
                       "%s belongs to the package %s: %s", shown, package, run->facts->differs);
   if (package != NULL)
-    dkms_ui_warn (run->ui, "%s belongs to the package %s; its files are replaced because of --force.", shown, package);
+    DKMS_EMIT (run->events, PACKAGE_OVERWRITTEN, .path = shown, .name = package);
   else if (!step->again)
-    dkms_ui_warn (run->ui, "%s exists already: %s.", shown, run->facts->differs);
+    DKMS_EMIT (run->events, SOURCE_EXISTS, .path = shown, .text = run->facts->differs);
   return TRUE;
 }
 
@@ -61,7 +61,7 @@ import_source (const DkmsRun *run, const DkmsStep *step, const char *source, GEr
     return TRUE;
   return dkms_step_check_may_import (run, error)
          && (run->facts->source_state != DKMS_SOURCE_OTHER || check_owner (run, step, source, error))
-         && dkms_tree_import (&run->settings->places, run->ui, &import, step->id, step->again, error);
+         && dkms_tree_import (&run->settings->places, run->events, &import, step->id, step->again, error);
 }
 
 /* After a replacement, for those who have it installed elsewhere. */
@@ -82,10 +82,9 @@ tell_stale (const DkmsRun *run, const DkmsStep *step)
         g_string_append_printf (kernels, " %s", build->kernel);
     }
   if (error != NULL)
-    dkms_ui_warn (run->ui, "%s. There may be builds of %s/%s from the earlier source.", error->message,
-                  step->id->module, step->id->version);
+    DKMS_EMIT (run->events, BUILDS_UNREAD, .id = *step->id, .error = error);
   if (kernels->len > 0)
-    dkms_ui_line (run->ui, "Still built from the earlier source for:%s", kernels->str);
+    DKMS_EMIT (run->events, STALE_BUILDS, .id = *step->id, .text = g_strchug (kernels->str));
 }
 
 /* Only when a module is added, by whoever can still correct its dkms.conf. */
@@ -98,7 +97,7 @@ tell_misspelt (const DkmsRun *run, const char *source)
   g_autoptr (GPtrArray) remarks = text != NULL ? dkms_recipe_misspelt (shown, text) : NULL;
 
   for (guint i = 0; remarks != NULL && i < remarks->len; i++)
-    dkms_ui_warn (run->ui, "%s", (const char *)remarks->pdata[i]);
+    dkms_listener_hear (run->events, remarks->pdata[i]);
 }
 
 gboolean
@@ -124,19 +123,21 @@ dkms_step_add (DkmsRun *run, const DkmsStep *step, GError **error)
   if (recipe == NULL)
     return FALSE;
   if (g_strcmp0 (recipe->name, step->id->module) != 0 || g_strcmp0 (recipe->version, step->id->version) != 0)
-    dkms_ui_warn (run->ui, "%s says it is %s/%s; it is added as %s/%s.", recipe->path, recipe->name, recipe->version,
-                  step->id->module, step->id->version);
+    DKMS_EMIT (run->events, ADDED_AS, .id = *step->id, .path = recipe->path, .name = recipe->name,
+               .text = recipe->version);
   tell_misspelt (run, source);
-  if (!dkms_tree_register (&s->places, run->ui, step->id, error))
+  if (!dkms_tree_register (&s->places, run->events, step->id, error))
     return FALSE;
-  dkms_ui_line (run->ui, "%s %s/%s, source in %s", step->again ? "Replaced" : "Added", step->id->module,
-                step->id->version, source);
+  if (step->again)
+    DKMS_EMIT (run->events, SOURCE_REPLACED, .id = *step->id, .path = source);
+  else
+    DKMS_EMIT (run->events, ADDED, .id = *step->id, .path = source);
   if (step->again)
     tell_stale (run, step);
 
   DkmsJob job = { .settings = s,
                   .request = run->request,
-                  .ui = run->ui,
+                  .events = run->events,
                   .id = *step->id,
                   .recipe = recipe,
                   .work = run->work,

@@ -39,8 +39,7 @@ check_depends (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recip
     return dkms_fail (error, DKMS_ERROR_DEPENDS, recipe->path, "Install them for that kernel first, or use --force.",
                       "%s/%s needs modules that are not installed for kernel %s:%s", step->id->module,
                       step->id->version, step->id->kernel, missing->str);
-  dkms_ui_warn (run->ui, "%s/%s needs modules that are not installed:%s; going on because of --force.",
-                step->id->module, step->id->version, missing->str);
+  DKMS_EMIT (run->events, DEPENDS_FORCED, .id = *step->id, .text = g_strchug (missing->str));
   return TRUE;
 }
 
@@ -87,8 +86,8 @@ signer_for (DkmsRun *run, const DkmsStep *step)
   if (signer == NULL)
     {
       DkmsKernelFacts facts = dkms_world_kernel (run->world, step->id->kernel, step->id->arch);
-      signer = dkms_signer_new (run->settings, run->ui, facts.kernel, facts.config);
-      dkms_ui_line (run->ui, "%s", "");
+      signer = dkms_signer_new (run->settings, run->events, facts.kernel, facts.config);
+      DKMS_EMIT (run->events, BLANK);
       g_hash_table_insert (run->signers, g_steal_pointer (&key), signer);
     }
   return signer;
@@ -162,7 +161,7 @@ dkms_step_is_confined (DkmsRun *run, const DkmsStep *step, GError **error)
         return FALSE;
       run->sandbox_asked = TRUE;
       if (run->sandbox_missing != NULL && mode == DKMS_SANDBOX_AUTO)
-        dkms_ui_warn (run->ui, "Builds run without a sandbox here (%s).", run->sandbox_missing);
+        DKMS_EMIT (run->events, BUILDS_UNCONFINED, .text = run->sandbox_missing);
     }
   if (run->sandbox_missing != NULL && mode == DKMS_SANDBOX_STRICT)
     return dkms_root_is_host (run->settings->places.root)
@@ -202,10 +201,7 @@ warn_of_arch (const DkmsRun *run, const DkmsStep *step, const char *config)
   if (dkms_arch_of_config (config, &arch))
     name = dkms_arch_is_named (&arch, step->id->arch) ? NULL : arch.name;
   if (name != NULL && dkms_world_tell_once (run->world, step->id->kernel, step->id->arch))
-    dkms_ui_warn (run->ui,
-                  "The architecture of kernel %s is called %s; what is built for \"%s\" is kept apart from it.\n"
-                  "Use -a %s, or leave out -a.",
-                  step->id->kernel, name, step->id->arch, name);
+    DKMS_EMIT (run->events, ARCH_ALIAS, .id = *step->id, .name = name);
 }
 
 /* What is built replaces all that is in its place, which therefore must be a directory of the tree and nothing that a
@@ -256,15 +252,13 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
   confined = dkms_step_is_confined (run, step, &local);
   if (local != NULL)
     return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
-  if (step->dependent && step->text != NULL)
-    dkms_ui_line (run->ui, "Rebuilding %s/%s %s", step->id->module, step->id->version, step->text);
+  if (step->dependent && step->reason != NULL)
+    DKMS_EMIT (run->events, REBUILDING, .id = *step->id, .reason = step->reason);
   else if (!run->request->force && dkms_root_is_dir (run->settings->places.root, base))
-    dkms_ui_line (run->ui, "The build of %s/%s for %s (%s) is incomplete.", step->id->module, step->id->version,
-                  step->id->kernel, step->id->arch);
-  dkms_ui_line (run->ui, "Building %s/%s for %s (%s)", step->id->module, step->id->version, step->id->kernel,
-                step->id->arch);
+    DKMS_EMIT (run->events, BUILD_INCOMPLETE, .id = *step->id);
+  DKMS_EMIT (run->events, BUILDING, .id = *step->id);
   if (now.active && run->request->goal == DKMS_GOAL_BUILT)
-    dkms_ui_line (run->ui, "The installed copy is left alone; 'dkms install --force' replaces it.");
+    DKMS_EMIT (run->events, INSTALLED_COPY_STAYS, .id = *step->id);
   (void)dkms_kernel_compression (facts.kernel, run->settings->places.root); /* found out once, for all workers */
   work->job = dkms_step_job (run, step, recipe, &work->outputs);
   work->work = dkms_work_new (&run->settings->places, error);
@@ -293,11 +287,11 @@ dkms_step_prepare_build (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **wor
 }
 
 gboolean
-dkms_build_work_do (gpointer data, DkmsUi *ui, GError **error)
+dkms_build_work_do (gpointer data, DkmsListener *events, GError **error)
 {
   DkmsBuildWork *self = data;
 
-  self->job.ui = ui;
+  self->job.events = events;
   (void)setpriority (PRIO_PROCESS, 0, getpriority (PRIO_PROCESS, 0) + self->nice);
   return dkms_step_settle (dkms_build (&self->job, error), error);
 }

@@ -29,7 +29,7 @@ gboolean dkms_step_prepare_build (DkmsRun *run, const DkmsStep *step, DkmsBuildW
 gboolean dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, gboolean needed,
                             GError **error);
 /** Builds: a DkmsWorkFunc for run/worker.h. */
-gboolean dkms_build_work_do (gpointer data, DkmsUi *ui, GError **error);
+gboolean dkms_build_work_do (gpointer data, DkmsListener *events, GError **error);
 void dkms_build_work_free (DkmsBuildWork *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsBuildWork, dkms_build_work_free)
 /** Returns: whether the build of @step will be confined; unconfined builds of one version must not run at once */

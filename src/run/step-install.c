@@ -28,7 +28,7 @@ build_again (DkmsRun *run, const DkmsStep *step, GError **error)
   g_autoptr (DkmsBuildWork) work = NULL;
 
   return dkms_step_prepare (run, step, &work, TRUE, error)
-         && (work == NULL || dkms_build_work_do (work, run->ui, error));
+         && (work == NULL || dkms_build_work_do (work, run->events, error));
 }
 
 /* The script may have called dkms. */
@@ -110,12 +110,12 @@ judge_build (DkmsRun *run, const DkmsStep *step, const DkmsJob *job, GError **er
 
 /* After the change: what could not be read since does not make it undone, and depmod has to follow. */
 static void
-warn_unread (const DkmsRun *run, const char *what)
+warn_unread (const DkmsRun *run, const DkmsStep *step, DkmsEventKind kind)
 {
   g_autoptr (GError) unread = NULL;
 
   if (!dkms_unread_check (&unread))
-    dkms_ui_warn (run->ui, "%s. %s", unread->message, what);
+    dkms_listener_hear (run->events, &(const DkmsEvent){ .kind = kind, .id = *step->id, .error = unread });
 }
 
 gboolean
@@ -160,7 +160,7 @@ dkms_step_install (DkmsRun *run, const DkmsStep *step, GError **error)
     return FALSE;
   dkms_weak_modules (&job, TRUE);
   (void)dkms_script_run (&job, DKMS_SCRIPT_POST_INSTALL);
-  warn_unread (run, "The modules are installed all the same.");
+  warn_unread (run, step, DKMS_EVENT_INSTALLED_ANYHOW);
   return TRUE;
 }
 
@@ -169,8 +169,7 @@ static void
 tell_source_gone (DkmsRun *run, const DkmsStep *step)
 {
   if (dkms_world_tell_once (run->world, step->id->module, step->id->version))
-    dkms_ui_warn (run->ui, "The source of %s/%s is gone; its scripts are not run.", step->id->module,
-                  step->id->version);
+    DKMS_EMIT (run->events, SCRIPTS_WITHOUT_SOURCE, .id = *step->id);
 }
 
 gboolean
@@ -219,8 +218,7 @@ take_away (DkmsRun *run, const DkmsStep *step, gboolean stays, GError **error)
   if (now.broken)
     tell_source_gone (run, step);
   if (!stays && !dkms_request_clears_kernel (run->request))
-    dkms_ui_line (run->ui, "Uninstalling %s/%s from %s (%s)", step->id->module, step->id->version, step->id->kernel,
-                  step->id->arch);
+    DKMS_EMIT (run->events, UNINSTALLING, .id = *step->id);
   DkmsJob job = dkms_step_job (run, step, recipe, &outputs);
   job.no_scripts = now.broken;
   job.lends_all = run->request->goal == DKMS_GOAL_GONE; /* it holds the lock of the module alone */
@@ -232,7 +230,7 @@ take_away (DkmsRun *run, const DkmsStep *step, gboolean stays, GError **error)
     }
   if (!dkms_uninstall (&job, error))
     return FALSE;
-  warn_unread (run, "The modules are uninstalled all the same.");
+  warn_unread (run, step, DKMS_EVENT_UNINSTALLED_ANYHOW);
   return TRUE;
 }
 
@@ -257,17 +255,14 @@ dkms_step_unbuild (DkmsRun *run, const DkmsStep *step, GError **error)
     return FALSE;
   if (now.built && now.active)
     {
-      dkms_ui_warn (run->ui, "A script of %s/%s installed it again for %s (%s); it stays.", step->id->module,
-                    step->id->version, step->id->kernel, step->id->arch);
+      DKMS_EMIT (run->events, INSTALLED_AGAIN, .id = *step->id);
       return TRUE;
     }
   if (dkms_request_clears_kernel (run->request))
-    dkms_ui_note (run->ui, "Removing %s/%s for %s (%s)", step->id->module, step->id->version, step->id->kernel,
-                  step->id->arch);
+    DKMS_EMIT (run->events, REMOVING, .id = *step->id);
   else
-    dkms_ui_line (run->ui, "Deleting the build of %s/%s for %s (%s)", step->id->module, step->id->version,
-                  step->id->kernel, step->id->arch);
-  return dkms_tree_drop_build (&run->settings->places, run->ui, step->id, error);
+    DKMS_EMIT (run->events, BUILD_DELETED, .id = *step->id);
+  return dkms_tree_drop_build (&run->settings->places, run->events, step->id, error);
 }
 
 gboolean
@@ -285,12 +280,11 @@ dkms_step_unregister (DkmsRun *run, const DkmsStep *step, GError **error)
     return TRUE; /* a script of it did that */
   if (v->broken)
     tell_source_gone (run, step);
-  if (!dkms_tree_unregister (&run->settings->places, run->ui, step->id, &gone, error))
+  if (!dkms_tree_unregister (&run->settings->places, run->events, step->id, &gone, error))
     return FALSE;
   if (gone && dkms_root_is_dir (run->settings->places.root, source))
-    dkms_ui_line (run->ui, "Removed %s/%s from the tree; its source stays in %s", step->id->module, step->id->version,
-                  source);
+    DKMS_EMIT (run->events, REMOVED_BUT_SOURCE, .id = *step->id, .path = source);
   else if (gone)
-    dkms_ui_line (run->ui, "Removed %s/%s from the tree.", step->id->module, step->id->version);
+    DKMS_EMIT (run->events, REMOVED, .id = *step->id);
   return TRUE;
 }

@@ -21,7 +21,7 @@ dkms_step_job (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GPt
   *outputs = recipe != NULL ? dkms_recipe_outputs (recipe, facts.kernel, place, facts.config) : NULL;
   return (DkmsJob){ .settings = run->settings,
                     .request = run->request,
-                    .ui = run->ui,
+                    .events = run->events,
                     .id = *step->id,
                     .kernel = facts.kernel,
                     .config = facts.config,
@@ -119,7 +119,7 @@ do_pack (const DkmsRun *run, const DkmsStep *step, GError **error)
                                                               : DKMS_TARBALL_ALL,
                              .builds = builds,
                              .conf_file = request->conf_file };
-  return dkms_tarball_make (&run->settings->places, run->ui, &what, error);
+  return dkms_tarball_make (&run->settings->places, run->events, &what, error);
 }
 
 static gboolean
@@ -144,14 +144,13 @@ do_step (DkmsRun *run, const DkmsStep *step, GError **error)
       return dkms_step_unregister (run, step, error);
     case DKMS_STEP_LOAD:
       return (run->tarball->stub || dkms_step_check_may_import (run, error))
-             && dkms_tarball_load (run->tarball, run->ui, step->id, run->request->force, error);
+             && dkms_tarball_load (run->tarball, run->events, step->id, run->request->force, error);
     case DKMS_STEP_PACK:
       return do_pack (run, step, error);
     case DKMS_STEP_CLEAN:
       return dkms_kernel_dir_clean (&run->settings->places, step->id->kernel, error);
     default:
-      dkms_ui_line (run->ui, "%s/%s for %s (%s): %s", step->id->module, step->id->version, step->id->kernel,
-                    step->id->arch, step->text);
+      DKMS_EMIT (run->events, REMARK, .id = *step->id, .reason = step->reason);
       return TRUE;
     }
 }

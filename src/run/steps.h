@@ -6,10 +6,10 @@
 #include "build/sign.h"
 #include "conf/settings.h"
 #include "install/job.h"
+#include "model/event.h"
 #include "run/jobserver.h"
 #include "run/run.h"
 #include "share/tarball.h"
-#include "ui/ui.h"
 
 typedef enum {
   OUTCOME_WAITING,
@@ -22,7 +22,7 @@ typedef enum {
 
 typedef struct {
   const DkmsSettings *settings;
-  DkmsUi *ui;
+  DkmsListener *events;
   const DkmsRequest *request;
   DkmsWorld *world;
   DkmsFacts *facts; /* constant once the plan is made */

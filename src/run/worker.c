@@ -6,19 +6,35 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/process.h"
 #include "base/unread.h"
+#include "model/event-json.h"
+
+/* Longer lines come from a faulty sender. */
+enum { MOST_LINE = 64 << 20 };
+
+/* In the child: @data points to the pipe. */
+static void
+send_line (gpointer data, const DkmsEvent *event)
+{
+  g_autofree char *line = dkms_event_to_line (event);
+
+  if (!dkms_write_all (*(const int *)data, line, strlen (line), "the pipe to dkms", NULL))
+    return; /* the parent is gone, and we are about to be */
+}
 
 /* The whole life of the child. */
 static void
-work_and_exit (const DkmsUi *parent_ui, int frames, pid_t parent, DkmsWorkFunc work, gpointer data)
+work_and_exit (int pipe, pid_t parent, DkmsWorkFunc work, gpointer data)
 {
-  DkmsUi ui = { .verbose = parent_ui->verbose, .frames = frames };
+  DkmsListener events = { .hear = send_line, .data = &pipe, .remote = TRUE };
   g_autoptr (GError) error = NULL;
   sigset_t none;
 
@@ -28,77 +44,71 @@ work_and_exit (const DkmsUi *parent_ui, int frames, pid_t parent, DkmsWorkFunc w
   (void)sigemptyset (&none);
   (void)sigprocmask (SIG_SETMASK, &none, NULL);
   dkms_unread_drop (0); /* the parent reports those that it made */
-  gboolean ok = work (data, &ui, &error);
-  if (ok)
-    dkms_ui_tell (&ui, &(DkmsUiEvent){ .voice = DKMS_VOICE_RESULT });
-  else
-    dkms_ui_tell (&ui, &(DkmsUiEvent){ .voice = DKMS_VOICE_RESULT,
-                                       .text = error->message,
-                                       .more = dkms_error_get_advice (error),
-                                       .path = dkms_error_get_path (error),
-                                       .number = error->domain == DKMS_ERROR ? error->code : (int)DKMS_ERROR_IO,
-                                       .code = dkms_error_get_status (error) });
+  gboolean ok = work (data, &events, &error);
+  DKMS_EMIT (&events, WORKER_ENDED, .error = ok ? NULL : error);
   g_clear_error (&error);
   _exit (0); /* not exit(): what the parent had not flushed is the parent's to flush */
 }
 
 DkmsWorker *
-dkms_worker_start (const DkmsUi *ui, DkmsWorkFunc work, gpointer data, GError **error)
+dkms_worker_start (DkmsWorkFunc work, gpointer data, GError **error)
 {
   g_autoptr (DkmsWorker) self = g_new0 (DkmsWorker, 1);
   pid_t parent = getpid ();
   int ends[2];
 
-  self->frames = -1;
+  self->lines = -1;
   self->buffer = g_byte_array_new ();
   if (pipe2 (ends, O_CLOEXEC) < 0)
     return dkms_fail_errno (error, "create", "a pipe"), NULL;
-  self->frames = ends[0];
+  self->lines = ends[0];
   (void)fflush (stdout);
   self->pid = fork ();
   if (self->pid == 0)
-    work_and_exit (ui, ends[1], parent, work, data);
+    work_and_exit (ends[1], parent, work, data);
   (void)close (ends[1]);
   if (self->pid < 0)
     return dkms_fail_errno (error, "start", "a worker process"), NULL;
   (void)setpgid (self->pid, self->pid); /* whoever of the two comes first */
-  if (fcntl (self->frames, F_SETFL, O_NONBLOCK) < 0)
+  if (fcntl (self->lines, F_SETFL, O_NONBLOCK) < 0)
     return dkms_fail_errno (error, "create", "a pipe"), NULL;
   return g_steal_pointer (&self);
 }
 
 static void
-take_result (DkmsWorker *self, const DkmsUiEvent *event)
+take_line (DkmsWorker *self, DkmsListener *events, const char *line, gsize length)
 {
-  if (self->ended)
+  g_autoptr (DkmsEvent) event = dkms_event_from_line (line, length);
+
+  if (event == NULL || self->ended)
     return;
+  if (event->kind != DKMS_EVENT_WORKER_ENDED)
+    {
+      dkms_listener_hear (events, event);
+      return;
+    }
   self->ended = TRUE;
-  self->ok = event->text == NULL;
-  if (!self->ok)
-    dkms_fail_full (&self->error, (DkmsError)event->number, event->code, event->path, event->more, event->text);
+  self->ok = event->error == NULL;
+  self->error = event->error != NULL ? g_error_copy (event->error) : NULL;
 }
 
 gboolean
-dkms_worker_listen (DkmsWorker *self, DkmsUi *ui)
+dkms_worker_listen (DkmsWorker *self, DkmsListener *events)
 {
   guint8 chunk[65536];
   ssize_t n;
-  DkmsUiEvent event;
 
-  while ((n = read (self->frames, chunk, sizeof chunk)) > 0 || (n < 0 && errno == EINTR))
+  while ((n = read (self->lines, chunk, sizeof chunk)) > 0 || (n < 0 && errno == EINTR))
     if (n > 0)
       g_byte_array_append (self->buffer, chunk, (guint)n);
   gboolean more = n < 0 && errno == EAGAIN;
-  for (;;)
-    {
-      g_autofree char *storage = NULL;
-      if (!dkms_ui_event_read (self->buffer, &event, &storage))
-        break;
-      if (event.voice == DKMS_VOICE_RESULT)
-        take_result (self, &event);
-      else
-        dkms_ui_tell (ui, &event);
-    }
+  const char *line = (const char *)self->buffer->data, *end = line + self->buffer->len, *newline;
+  for (; line < end && (newline = memchr (line, '\n', (gsize)(end - line))) != NULL; line = newline + 1)
+    take_line (self, events, line, (gsize)(newline - line));
+  if (self->buffer->len > 0)
+    g_byte_array_remove_range (self->buffer, 0, (guint)(line - (const char *)self->buffer->data));
+  if (self->buffer->len > MOST_LINE)
+    g_byte_array_set_size (self->buffer, 0);
   return more && !self->ended;
 }
 
@@ -135,8 +145,8 @@ dkms_worker_free (DkmsWorker *self)
       dkms_worker_kill (self, SIGKILL);
       (void)dkms_process_wait (self->pid);
     }
-  if (self->frames >= 0)
-    (void)close (self->frames);
+  if (self->lines >= 0)
+    (void)close (self->lines);
   g_byte_array_unref (self->buffer);
   g_clear_error (&self->error);
   g_free (self);

@@ -1,26 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A piece of work in a process of its own, forked from ours: it knows all we know, what it tells reaches us as frames,
- * and it dies with us. Private to run/. */
+/* A piece of work in a process of its own, forked from ours: it knows all we know, the events that it emits reach us as
+ * JSON lines (model/event-json.h), and it dies with us. Private to run/. */
 #pragma once
 
-#include "ui/ui.h"
+#include "model/event.h"
 
 typedef struct {
   GPid pid;           /* also its process group */
-  int frames;         /* what it tells; for poll(2) */
-  GByteArray *buffer; /* of a frame that is not whole yet */
+  int lines;          /* what it tells; for poll(2) */
+  GByteArray *buffer; /* of a line that is not whole yet */
   gboolean ended, ok;
   GError *error;
 } DkmsWorker;
 
-/** The work. Runs in the child, with a ui that tells the parent. */
-typedef gboolean (*DkmsWorkFunc) (gpointer data, DkmsUi *ui, GError **error);
+/** The work. Runs in the child, with a listener that tells the parent. */
+typedef gboolean (*DkmsWorkFunc) (gpointer data, DkmsListener *events, GError **error);
 
 /** Starts @work. Returns: (transfer full) (nullable) */
-DkmsWorker *dkms_worker_start (const DkmsUi *ui, DkmsWorkFunc work, gpointer data,
-                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Tells @ui what has arrived. Returns: FALSE when the worker is through; then dkms_worker_finish() it */
-gboolean dkms_worker_listen (DkmsWorker *self, DkmsUi *ui);
+DkmsWorker *dkms_worker_start (DkmsWorkFunc work, gpointer data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Tells @events what has arrived. Returns: FALSE when the worker is through; then dkms_worker_finish() it */
+gboolean dkms_worker_listen (DkmsWorker *self, DkmsListener *events);
 /** Reaps the worker. Returns: what the work returned; a worker that died is a failure */
 gboolean dkms_worker_finish (DkmsWorker *self, GError **error);
 /** Sends @signal to the worker's whole process group. */

@@ -179,7 +179,7 @@ dkms_tarball_close (DkmsTarball *self)
 /* What a load is made of: staged in the archive's scratch directory, put in place by one transaction. */
 typedef struct {
   const DkmsTarball *tarball;
-  DkmsUi *ui;
+  DkmsListener *events;
   const DkmsId *id;
   DkmsTransaction *tx;
   gboolean force;
@@ -285,8 +285,9 @@ adopt_record (const Load *load, int build_fd, const char *shown, GError **error)
       g_clear_pointer (&module->owned_sig, g_free);
       g_free (module->built_sig);
       module->built_sig = good ? dkms_stat_signature (&st) : NULL;
+      g_autofree char *path = g_build_filename (shown, file, NULL);
       if (!good)
-        dkms_ui_warn (load->ui, "%s/%s of the archive is not what its record says.", shown, file);
+        DKMS_EMIT (load->events, ARCHIVE_DIFFERS, .path = path);
     }
   if (good)
     return dkms_record_write (record, build_fd, -1, error);
@@ -299,8 +300,8 @@ static gboolean
 load_build (const Load *load, int main_fd, const char *kernel, const char *arch, GError **error)
 {
   const DkmsTarball *self = load->tarball;
-  g_autofree char *target
-      = dkms_layout_build (self->places, &(DkmsId){ load->id->module, load->id->version, kernel, arch }, NULL);
+  const DkmsId id = { load->id->module, load->id->version, kernel, arch };
+  g_autofree char *target = dkms_layout_build (self->places, &id, NULL);
   g_autofree char *from = g_build_filename (kernel, arch, NULL);
   g_autofree char *to = g_build_filename (load->there ? "builds" : "version", kernel, arch, NULL);
   g_autofree char *parent = g_path_get_dirname (to);
@@ -309,8 +310,7 @@ load_build (const Load *load, int main_fd, const char *kernel, const char *arch,
 
   if (dkms_root_is_dir (self->places->root, target) && !load->force)
     {
-      dkms_ui_warn (load->ui, "%s/%s for kernel %s (%s) is built already and stays; --force replaces it.",
-                    load->id->module, load->id->version, kernel, arch);
+      DKMS_EMIT (load->events, BUILD_STAYS, .id = id);
       return TRUE;
     }
   if (!dkms_mkdirs_at (self->work->fd, parent, error) || !dkms_copy_tree_at (main_fd, from, self->work->fd, to, error))
@@ -323,7 +323,7 @@ load_build (const Load *load, int main_fd, const char *kernel, const char *arch,
     return FALSE;
   if (load->there)
     dkms_transaction_move (load->tx, staged, target);
-  dkms_ui_line (load->ui, "Loaded the build of %s/%s for %s (%s)", load->id->module, load->id->version, kernel, arch);
+  DKMS_EMIT (load->events, BUILD_LOADED, .id = id);
   return TRUE;
 }
 
@@ -354,15 +354,15 @@ load_builds (const Load *load, GError **error)
 }
 
 gboolean
-dkms_tarball_load (const DkmsTarball *self, DkmsUi *ui, const DkmsId *id, gboolean force, GError **error)
+dkms_tarball_load (const DkmsTarball *self, DkmsListener *events, const DkmsId *id, gboolean force, GError **error)
 {
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (self->places);
   g_autofree char *dir = dkms_layout_version (self->places, id, NULL);
-  const Load load = { self, ui, id, tx, force, dkms_root_is_dir (self->places->root, dir) };
+  const Load load = { self, events, id, tx, force, dkms_root_is_dir (self->places->root, dir) };
 
   return (self->stub ? load_stub (&load, error) : load_sources (&load, error)) && load_builds (&load, error)
          && dkms_tree_stage_version (self->places, tx, self->work, id, self->stub, error)
-         && dkms_transaction_commit (tx, ui, error);
+         && dkms_transaction_commit (tx, events, error);
 }
 
 /* ---- make ---- */
@@ -468,7 +468,7 @@ pack_stub (const DkmsPlaces *places, GPtrArray *pairs, const DkmsPacking *what, 
 }
 
 gboolean
-dkms_tarball_make (const DkmsPlaces *places, DkmsUi *ui, const DkmsPacking *what, GError **error)
+dkms_tarball_make (const DkmsPlaces *places, DkmsListener *events, const DkmsPacking *what, GError **error)
 {
   const DkmsId *id = what->id;
   g_autofree char *given = what->archive != NULL ? g_path_get_basename (what->archive) : NULL;
@@ -502,7 +502,7 @@ dkms_tarball_make (const DkmsPlaces *places, DkmsUi *ui, const DkmsPacking *what
   else
     pack (words, g_strdup ("./dkms_source_tree"), dkms_root_resolved (places->root, source));
   g_ptr_array_add (words, NULL);
-  dkms_ui_line (ui, "Packing %s/%s into %s", id->module, id->version, path);
+  DKMS_EMIT (events, PACKING, .id = *id, .path = path);
   return run_helper ((const char *const *)words->pdata, path, DKMS_ERROR_PACK_FAILED,
                      "Free some space, or name another place with --archive.", error);
 }

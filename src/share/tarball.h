@@ -7,9 +7,9 @@
 #pragma once
 
 #include "conf/settings.h"
+#include "model/event.h"
 #include "model/id.h"
 #include "store/work.h"
-#include "ui/ui.h"
 
 typedef struct {
   const DkmsPlaces *places;
@@ -40,7 +40,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsTarball, dkms_tarball_close)
  * Puts the sources (or the stub) and every build of an archive of ours in place and registers them, in one
  * transaction; what is there already stays, with a warning, unless @force.
  */
-gboolean dkms_tarball_load (const DkmsTarball *self, DkmsUi *ui, const DkmsId *id, gboolean force,
+gboolean dkms_tarball_load (const DkmsTarball *self, DkmsListener *events, const DkmsId *id, gboolean force,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 typedef enum { DKMS_TARBALL_ALL, DKMS_TARBALL_SOURCE_ONLY, DKMS_TARBALL_BINARIES_ONLY } DkmsTarballKind;
@@ -56,5 +56,5 @@ typedef struct {
 } DkmsPacking;
 
 /** Makes an archive. */
-gboolean dkms_tarball_make (const DkmsPlaces *places, DkmsUi *ui, const DkmsPacking *what,
+gboolean dkms_tarball_make (const DkmsPlaces *places, DkmsListener *events, const DkmsPacking *what,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;

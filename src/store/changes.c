@@ -164,7 +164,7 @@ apply_move (const DkmsRoot *root, const char *from, const char *to, const char *
 /* Deletes what a change has taken out of its place, which is no part of the change: what cannot be deleted goes where
  * every run tries again, and stops nobody. */
 static void
-sweep (const DkmsPlaces *places, DkmsUi *ui, int dir, const char *name, const char *path)
+sweep (const DkmsPlaces *places, DkmsListener *events, int dir, const char *name, const char *path)
 {
   g_autofree char *work_path = dkms_layout_own (places, "work", NULL);
   g_autofree char *host = dkms_root_host_path (places->root, path);
@@ -186,12 +186,12 @@ sweep (const DkmsPlaces *places, DkmsUi *ui, int dir, const char *name, const ch
       g_autofree char *moved = g_build_filename (work_path, name, NULL);
       host = dkms_root_host_path (places->root, moved);
     }
-  dkms_ui_warn (ui, "%s. What is left of the replaced files is in %s; delete it by hand.", error->message, host);
+  DKMS_EMIT (events, REPLACED_LEFT, .error = error, .path = host);
 }
 
 /* Does one change; doing it again is harmless. Adds the directories that are to be flushed to @touched. */
 static gboolean
-apply (const DkmsPlaces *places, DkmsUi *ui, json_t *op, GHashTable *touched, GError **error)
+apply (const DkmsPlaces *places, DkmsListener *events, json_t *op, GHashTable *touched, GError **error)
 {
   const DkmsRoot *root = places->root;
   const char *words[4] = { NULL };
@@ -214,7 +214,7 @@ apply (const DkmsPlaces *places, DkmsUi *ui, json_t *op, GHashTable *touched, GE
   if (strcmp (what, "delete") == 0)
     return unlinkat (dir, name, 0) == 0 || errno == ENOENT || dkms_fail_errno (error, "delete", a);
   if (strcmp (what, "sweep") == 0)
-    return sweep (places, ui, dir, name, a), TRUE;
+    return sweep (places, events, dir, name, a), TRUE;
   target = g_path_get_basename (b); /* of rename and discard: in the same directory by construction */
   return renameat (dir, name, dir, target) == 0 || errno == ENOENT || dkms_fail_errno (error, "rename", a);
 }
@@ -239,33 +239,33 @@ flush_all (const DkmsRoot *root, GHashTable *touched, GError **error)
 }
 
 static gboolean
-apply_once (const DkmsPlaces *places, DkmsUi *ui, json_t *ops, GError **error)
+apply_once (const DkmsPlaces *places, DkmsListener *events, json_t *ops, GError **error)
 {
   g_autoptr (GHashTable) touched = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   json_t *op;
   size_t i;
 
   json_array_foreach (ops, i, op)
-    if (!apply (places, ui, op, touched, error))
+    if (!apply (places, events, op, touched, error))
       return FALSE;
   return flush_all (places->root, touched, error);
 }
 
 gboolean
-dkms_changes_apply (const DkmsPlaces *places, DkmsUi *ui, json_t *ops, int sequence, GError **error)
+dkms_changes_apply (const DkmsPlaces *places, DkmsListener *events, json_t *ops, int sequence, GError **error)
 {
   for (int tries = 1; tries < TRIES; tries++)
     {
       guint mark = dkms_unread_mark ();
-      if (dkms_sequence_raise (sequence, NULL) && apply_once (places, ui, ops, NULL))
+      if (dkms_sequence_raise (sequence, NULL) && apply_once (places, events, ops, NULL))
         return TRUE;
       dkms_unread_drop (mark);
     }
-  return dkms_sequence_raise (sequence, error) && apply_once (places, ui, ops, error);
+  return dkms_sequence_raise (sequence, error) && apply_once (places, events, ops, error);
 }
 
 static gboolean
-delete_temps (const DkmsPlaces *places, DkmsUi *ui, json_t *temps, GError **error)
+delete_temps (const DkmsPlaces *places, DkmsListener *events, json_t *temps, GError **error)
 {
   json_t *temp;
   size_t i;
@@ -279,14 +279,14 @@ delete_temps (const DkmsPlaces *places, DkmsUi *ui, json_t *temps, GError **erro
       if (!find_parent (places->root, path, &dir, &name, error))
         return FALSE;
       if (dir >= 0)
-        sweep (places, ui, dir, name, path);
+        sweep (places, events, dir, name, path);
     }
   return TRUE;
 }
 
 gboolean
-dkms_changes_undo (const DkmsPlaces *places, DkmsUi *ui, json_t *plan, GError **error)
+dkms_changes_undo (const DkmsPlaces *places, DkmsListener *events, json_t *plan, GError **error)
 {
-  return delete_temps (places, ui, json_object_get (plan, "temps"), error)
+  return delete_temps (places, events, json_object_get (plan, "temps"), error)
          && undo_dirs (places->root, json_object_get (plan, "dirs"), error);
 }

@@ -6,7 +6,7 @@
 #include <jansson.h>
 
 #include "conf/places.h"
-#include "ui/ui.h"
+#include "model/event.h"
 
 /** Fails if a path of @ops is not what this program writes: absolute, with nothing in it that climbs. */
 gboolean dkms_changes_check (json_t *ops, GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -17,7 +17,7 @@ gboolean dkms_changes_check (json_t *ops, GError **error) G_GNUC_WARN_UNUSED_RES
  *
  * Does all changes and flushes every directory that they touch. What failed for a passing reason is tried again.
  */
-gboolean dkms_changes_apply (const DkmsPlaces *places, DkmsUi *ui, json_t *ops, int sequence,
+gboolean dkms_changes_apply (const DkmsPlaces *places, DkmsListener *events, json_t *ops, int sequence,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Deletes the temporaries and the directories that the journal @plan names: nothing has been changed yet. */
-gboolean dkms_changes_undo (const DkmsPlaces *places, DkmsUi *ui, json_t *plan, GError **error);
+gboolean dkms_changes_undo (const DkmsPlaces *places, DkmsListener *events, json_t *plan, GError **error);

@@ -92,7 +92,7 @@ dkms_journal_kind (json_t *object)
 }
 
 gboolean
-dkms_journal_set_aside (DkmsUi *ui, int journal, const char *name, const char *path, GError **error)
+dkms_journal_set_aside (DkmsListener *events, int journal, const char *name, const char *path, GError **error)
 {
   g_autofree char *target = g_build_filename (bad, name, NULL);
   g_autofree char *dir = g_path_get_dirname (path);
@@ -101,10 +101,8 @@ dkms_journal_set_aside (DkmsUi *ui, int journal, const char *name, const char *p
     return dkms_fail_errno (error, "create the directory for what is not a journal in", dir);
   if (renameat (journal, name, journal, target) < 0 || fsync (journal) < 0)
     return dkms_fail_errno (error, "move away", path);
-  dkms_ui_warn (ui,
-                "%s is not a journal of dkms; it was moved to %s/%s.\n"
-                "If a command was interrupted before, compare 'dkms status' with what you expect, and repeat it.",
-                path, dir, target);
+  g_autofree char *place = g_build_filename (dir, target, NULL);
+  DKMS_EMIT (events, JOURNAL_ASIDE, .path = path, .place = place);
   return TRUE;
 }
 

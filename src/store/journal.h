@@ -10,7 +10,7 @@
 #include <jansson.h>
 
 #include "conf/places.h"
-#include "ui/ui.h"
+#include "model/event.h"
 
 enum { DKMS_JOURNAL_FORMAT = 1 };
 
@@ -37,5 +37,5 @@ DkmsJournalKind dkms_journal_kind (json_t *object);
 /** Returns: whether the journal @name may list changes; one that cannot be read may */
 gboolean dkms_journal_may_list_changes (int journal, const char *name);
 /** Moves what is no journal to journal/bad/, with a warning. @path: of the file, as people know it */
-gboolean dkms_journal_set_aside (DkmsUi *ui, int journal, const char *name, const char *path,
+gboolean dkms_journal_set_aside (DkmsListener *events, int journal, const char *name, const char *path,
                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -157,11 +157,12 @@ subject_of (const char *name)
 }
 
 static void
-say_whom (pid_t pid, DkmsUi *ui, const char *name)
+say_whom (pid_t pid, DkmsListener *events, const char *name)
 {
   g_autofree char *holder = pid > 0 ? describe (pid) : g_strdup ("unknown");
+  const char *slash = strrchr (name, '/'); /* the lock of the whole tree has none */
 
-  dkms_ui_note (ui, "Waiting for another run that works on %s (process %s)", subject_of (name), holder);
+  DKMS_EMIT (events, WAITING, .id = { .module = slash != NULL ? slash + 1 : NULL }, .text = holder);
 }
 
 /* ---- locks ---- */
@@ -263,9 +264,9 @@ fail_interrupted (const DkmsLock *self, int number, GError **error)
 /* Tries again and again, because a signal that is blocked would not end a flock(2) that waits. Returns: 1 taken, -1
  * with an error */
 static int
-wait_for (const DkmsLock *self, DkmsUi *ui, const char *name, int how, GError **error)
+wait_for (const DkmsLock *self, DkmsListener *events, const char *name, int how, GError **error)
 {
-  gboolean of_module = strchr (name, '/') != NULL, told = ui == NULL, waits_for_us;
+  gboolean of_module = strchr (name, '/') != NULL, told = events == NULL, waits_for_us;
   gint64 since = g_get_monotonic_time ();
 
   for (;;)
@@ -278,7 +279,7 @@ wait_for (const DkmsLock *self, DkmsUi *ui, const char *name, int how, GError **
       /* Commits are short: only one that is not is worth a word. */
       if (!told && (of_module || now - since > (gint64)COMMIT_PATIENCE_S * G_USEC_PER_SEC))
         {
-          say_whom (holder_of (self->fd, &waits_for_us), ui, name);
+          say_whom (holder_of (self->fd, &waits_for_us), events, name);
           told = TRUE;
         }
       g_usleep ((of_module || told ? RETRY_MS : COMMIT_RETRY_MS) * 1000);
@@ -293,7 +294,8 @@ wait_for (const DkmsLock *self, DkmsUi *ui, const char *name, int how, GError **
 
 /* Takes the lock. Returns: 1 taken or borrowed, 0 busy, -1 with an error */
 static int
-take (DkmsLock *self, const DkmsPlaces *places, DkmsUi *ui, const char *name, int how, gboolean wait, GError **error)
+take (DkmsLock *self, const DkmsPlaces *places, DkmsListener *events, const char *name, int how, gboolean wait,
+      GError **error)
 {
   static gint64 busy_since; /* for those who try again and again; 0: they had what they wanted last */
   gboolean of_module = strchr (name, '/') != NULL, waits_for_us;
@@ -309,9 +311,9 @@ take (DkmsLock *self, const DkmsPlaces *places, DkmsUi *ui, const char *name, in
   if (of_module && !check_circle (self, name, wait ? g_get_monotonic_time () : busy_since, error))
     return -1;
   if (wait)
-    return wait_for (self, ui, name, how, error);
-  if (ui != NULL)
-    say_whom (holder_of (self->fd, &waits_for_us), ui, name);
+    return wait_for (self, events, name, how, error);
+  if (events != NULL)
+    say_whom (holder_of (self->fd, &waits_for_us), events, name);
   return 0;
 }
 
@@ -326,24 +328,25 @@ delete_lock (const DkmsLock *self)
   return dir_fd >= 0 && unlinkat (dir_fd, name, 0) == 0;
 }
 
-static DkmsLock *lock_take (const DkmsPlaces *places, DkmsUi *ui, const char *name, gboolean exclusive, gboolean wait,
-                            GError **error);
+static DkmsLock *lock_take (const DkmsPlaces *places, DkmsListener *events, const char *name, gboolean exclusive,
+                            gboolean wait, GError **error);
 
 /* The lock was borrowed. Returns: FALSE when it is another borrower's turn, or with an error */
 static gboolean
-take_turn (DkmsLock *self, const DkmsPlaces *places, DkmsUi *ui, const char *name, gboolean exclusive, gboolean wait,
-           GError **error)
+take_turn (DkmsLock *self, const DkmsPlaces *places, DkmsListener *events, const char *name, gboolean exclusive,
+           gboolean wait, GError **error)
 {
   (void)close (dkms_fd_steal (&self->fd));
   if (!exclusive || !g_str_has_prefix (name, "locks/module/"))
     return TRUE;
   g_autofree char *turn = g_strconcat ("locks/loan/", subject_of (name), NULL);
-  self->turn = lock_take (places, ui, turn, TRUE, wait, error);
+  self->turn = lock_take (places, events, turn, TRUE, wait, error);
   return self->turn != NULL;
 }
 
 static DkmsLock *
-lock_take (const DkmsPlaces *places, DkmsUi *ui, const char *name, gboolean exclusive, gboolean wait, GError **error)
+lock_take (const DkmsPlaces *places, DkmsListener *events, const char *name, gboolean exclusive, gboolean wait,
+           GError **error)
 {
   gboolean of_module = strchr (name, '/') != NULL;
   DkmsLock *self = g_new0 (DkmsLock, 1);
@@ -358,12 +361,12 @@ lock_take (const DkmsPlaces *places, DkmsUi *ui, const char *name, gboolean excl
     {
       if (!open_lock (self, of_module, error))
         break;
-      taken = take (self, places, ui, name, exclusive ? LOCK_EX : LOCK_SH, wait, error);
+      taken = take (self, places, events, name, exclusive ? LOCK_EX : LOCK_SH, wait, error);
       if (taken <= 0)
         break;
       if (self->loan >= 0)
         {
-          if (take_turn (self, places, ui, name, exclusive, wait, error))
+          if (take_turn (self, places, events, name, exclusive, wait, error))
             return self;
           break;
         }
@@ -385,15 +388,15 @@ lock_take (const DkmsPlaces *places, DkmsUi *ui, const char *name, gboolean excl
 }
 
 DkmsLock *
-dkms_lock_take (const DkmsPlaces *places, DkmsUi *ui, const char *name, gboolean exclusive, GError **error)
+dkms_lock_take (const DkmsPlaces *places, DkmsListener *events, const char *name, gboolean exclusive, GError **error)
 {
-  return lock_take (places, ui, name, exclusive, TRUE, error);
+  return lock_take (places, events, name, exclusive, TRUE, error);
 }
 
 DkmsLock *
-dkms_lock_try (const DkmsPlaces *places, DkmsUi *ui, const char *name, gboolean exclusive, GError **error)
+dkms_lock_try (const DkmsPlaces *places, DkmsListener *events, const char *name, gboolean exclusive, GError **error)
 {
-  return lock_take (places, ui, name, exclusive, FALSE, error);
+  return lock_take (places, events, name, exclusive, FALSE, error);
 }
 
 gboolean
@@ -439,9 +442,9 @@ dkms_lock_is_held (const DkmsPlaces *places, const char *name)
 }
 
 void
-dkms_lock_say_holder (const DkmsPlaces *places, DkmsUi *ui, const char *name)
+dkms_lock_say_holder (const DkmsPlaces *places, DkmsListener *events, const char *name)
 {
-  say_whom (find_holder_by_name (places, name), ui, name);
+  say_whom (find_holder_by_name (places, name), events, name);
 }
 
 void

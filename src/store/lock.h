@@ -19,13 +19,13 @@
 #pragma once
 
 #include "conf/places.h"
-#include "ui/ui.h"
+#include "model/event.h"
 
 typedef struct DkmsLock DkmsLock;
 
 /**
  * dkms_lock_take:
- * @ui: (nullable): told whom we wait for
+ * @events: (nullable): told whom we wait for
  * @name: as listed above
  * @exclusive: whether nobody else may hold it, not even shared
  *
@@ -34,19 +34,19 @@ typedef struct DkmsLock DkmsLock;
  *
  * Returns: (transfer full) (nullable): NULL with an error
  */
-DkmsLock *dkms_lock_take (const DkmsPlaces *places, DkmsUi *ui, const char *name, gboolean exclusive,
+DkmsLock *dkms_lock_take (const DkmsPlaces *places, DkmsListener *events, const char *name, gboolean exclusive,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** As dkms_lock_take(), but does not wait. Returns: (transfer full) (nullable): NULL without an error when it is held
  */
-DkmsLock *dkms_lock_try (const DkmsPlaces *places, DkmsUi *ui, const char *name, gboolean exclusive,
+DkmsLock *dkms_lock_try (const DkmsPlaces *places, DkmsListener *events, const char *name, gboolean exclusive,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Creates what dkms_sandbox_wrap() hides from builds and recipes: only what exists can be hidden. */
 gboolean dkms_lock_prepare (const DkmsPlaces *places, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Returns: whether a process holds the lock @name; a user who cannot open it asks the kernel's list of locks */
 gboolean dkms_lock_is_held (const DkmsPlaces *places, const char *name);
 /** Says which process holds the lock @name, for which somebody waits who cannot take it. */
-void dkms_lock_say_holder (const DkmsPlaces *places, DkmsUi *ui, const char *name);
+void dkms_lock_say_holder (const DkmsPlaces *places, DkmsListener *events, const char *name);
 /** Fails with errno, which a lock on @path (inside @root) met; a file system without locks is named as such. */
 gboolean dkms_fail_lock (const DkmsRoot *root, const char *path, GError **error);
 /** Returns: (transfer full): name of the lock of @module, or, with @kernel and @arch, of its build for them */

@@ -92,7 +92,7 @@ is_changing (const DkmsPlaces *places, gboolean *pending)
 }
 
 void
-dkms_reading_begin (DkmsReading *self, const DkmsPlaces *places, DkmsUi *ui)
+dkms_reading_begin (DkmsReading *self, const DkmsPlaces *places, DkmsListener *events)
 {
   guint mark = dkms_unread_mark ();
   gint64 since = g_get_monotonic_time ();
@@ -108,7 +108,7 @@ dkms_reading_begin (DkmsReading *self, const DkmsPlaces *places, DkmsUi *ui)
       dkms_unread_drop (mark); /* what matters of it is read again */
       if (!told && g_get_monotonic_time () - since > (gint64)READING_PATIENCE_S * G_USEC_PER_SEC)
         {
-          dkms_lock_say_holder (places, ui, "lock");
+          dkms_lock_say_holder (places, events, "lock");
           told = TRUE;
         }
       g_usleep (READING_RETRY_US);

@@ -10,7 +10,7 @@
 #pragma once
 
 #include "conf/places.h"
-#include "ui/ui.h"
+#include "model/event.h"
 
 /* ---- those who change the tree, with its lock held ---- */
 
@@ -31,10 +31,10 @@ typedef struct {
 
 /**
  * dkms_reading_begin:
- * @ui: told whom we wait for, if that takes long
+ * @events: told whom we wait for, if that takes long
  *
  * Waits until no change is being made, and begins to read. End it with dkms_reading_end().
  */
-void dkms_reading_begin (DkmsReading *self, const DkmsPlaces *places, DkmsUi *ui);
+void dkms_reading_begin (DkmsReading *self, const DkmsPlaces *places, DkmsListener *events);
 /** Returns: whether what was read since then is a state of the tree that existed; otherwise it must be read again */
 gboolean dkms_reading_end (DkmsReading *self);

@@ -17,7 +17,8 @@
 #include "store/register.h"
 
 static gboolean
-recover_one (const DkmsPlaces *places, DkmsUi *ui, int journal, const char *name, int sequence, GError **error)
+recover_one (const DkmsPlaces *places, DkmsListener *events, int journal, const char *name, int sequence,
+             GError **error)
 {
   g_autofree char *inside = dkms_layout_own (places, "journal", name);
   g_autofree char *path = dkms_root_host_path (places->root, inside);
@@ -42,7 +43,7 @@ recover_one (const DkmsPlaces *places, DkmsUi *ui, int journal, const char *name
   switch (dkms_journal_kind (object))
     {
     case DKMS_JOURNAL_BAD:
-      ok = dkms_journal_set_aside (ui, journal, name, path, error);
+      ok = dkms_journal_set_aside (events, journal, name, path, error);
       break;
     case DKMS_JOURNAL_NEWER:
       ok = dkms_fail (error, DKMS_ERROR_IO, path, "Run the command with the newer dkms, which can finish the change.",
@@ -50,31 +51,31 @@ recover_one (const DkmsPlaces *places, DkmsUi *ui, int journal, const char *name
       break;
     case DKMS_JOURNAL_CHANGES:
       ok = dkms_changes_check (json_object_get (object, "ops"), error)
-           && dkms_changes_apply (places, ui, json_object_get (object, "ops"), sequence, error);
+           && dkms_changes_apply (places, events, json_object_get (object, "ops"), sequence, error);
       if (ok)
-        dkms_ui_note (ui, "Finished a change that an earlier run was interrupted in");
+        DKMS_EMIT (events, CHANGE_FINISHED);
       ok = ok && dkms_journal_drop (journal, name, error);
       break;
     default:
-      ok = dkms_changes_undo (places, ui, object, error) && dkms_journal_drop (journal, name, error);
+      ok = dkms_changes_undo (places, events, object, error) && dkms_journal_drop (journal, name, error);
     }
   json_decref (object);
   return ok;
 }
 
 gboolean
-dkms_journal_recover_locked (const DkmsPlaces *places, DkmsUi *ui, int journal, int sequence, GError **error)
+dkms_journal_recover_locked (const DkmsPlaces *places, DkmsListener *events, int journal, int sequence, GError **error)
 {
   g_autoptr (GPtrArray) names = dkms_journal_list (journal, error);
 
   for (guint i = 0; names != NULL && i < names->len; i++)
-    if (!recover_one (places, ui, journal, names->pdata[i], sequence, error))
+    if (!recover_one (places, events, journal, names->pdata[i], sequence, error))
       return FALSE;
   return names != NULL;
 }
 
 static gboolean
-recover (const DkmsPlaces *places, DkmsUi *ui, gboolean wait, GError **error)
+recover (const DkmsPlaces *places, DkmsListener *events, gboolean wait, GError **error)
 {
   g_autoptr (GError) local = NULL;
   g_auto (DkmsFd) journal = -1;
@@ -91,24 +92,24 @@ recover (const DkmsPlaces *places, DkmsUi *ui, gboolean wait, GError **error)
   if (names != NULL && names->len == 0)
     return TRUE;
   if (local == NULL)
-    lock
-        = wait ? dkms_lock_take (places, ui, "lock", TRUE, &local) : dkms_lock_try (places, NULL, "lock", TRUE, &local);
+    lock = wait ? dkms_lock_take (places, events, "lock", TRUE, &local)
+                : dkms_lock_try (places, NULL, "lock", TRUE, &local);
   if (local != NULL)
     return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
   if (lock == NULL)
     return TRUE; /* its holder does it */
   sequence = dkms_sequence_open (places, error);
-  return sequence >= 0 && dkms_journal_recover_locked (places, ui, journal, sequence, error);
+  return sequence >= 0 && dkms_journal_recover_locked (places, events, journal, sequence, error);
 }
 
 gboolean
-dkms_journal_recover (const DkmsPlaces *places, DkmsUi *ui, GError **error)
+dkms_journal_recover (const DkmsPlaces *places, DkmsListener *events, GError **error)
 {
-  return recover (places, ui, TRUE, error);
+  return recover (places, events, TRUE, error);
 }
 
 gboolean
-dkms_journal_try_recover (const DkmsPlaces *places, DkmsUi *ui, GError **error)
+dkms_journal_try_recover (const DkmsPlaces *places, DkmsListener *events, GError **error)
 {
-  return recover (places, ui, FALSE, error);
+  return recover (places, events, FALSE, error);
 }

@@ -9,13 +9,15 @@
 #pragma once
 
 #include "conf/places.h"
-#include "ui/ui.h"
+#include "model/event.h"
 
 /** Finishes or undoes what earlier runs left in the journal. Call with the tree writable. */
-gboolean dkms_journal_recover (const DkmsPlaces *places, DkmsUi *ui, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean dkms_journal_recover (const DkmsPlaces *places, DkmsListener *events,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** As dkms_journal_recover(), but while another process holds the tree's lock it does nothing: that one does it. */
-gboolean dkms_journal_try_recover (const DkmsPlaces *places, DkmsUi *ui, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean dkms_journal_try_recover (const DkmsPlaces *places, DkmsListener *events,
+                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** As dkms_journal_recover(), with the tree's lock held. @journal, @sequence: descriptors of both (store/journal.h,
  * store/reading.h) */
-gboolean dkms_journal_recover_locked (const DkmsPlaces *places, DkmsUi *ui, int journal, int sequence,
+gboolean dkms_journal_recover_locked (const DkmsPlaces *places, DkmsListener *events, int journal, int sequence,
                                       GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -175,14 +175,14 @@ mark_builds (const DkmsPlaces *places, DkmsTransaction *tx, const DkmsId *id, GE
 }
 
 gboolean
-dkms_tree_import (const DkmsPlaces *places, DkmsUi *ui, const DkmsImport *source, const DkmsId *id, gboolean replaces,
-                  GError **error)
+dkms_tree_import (const DkmsPlaces *places, DkmsListener *events, const DkmsImport *source, const DkmsId *id,
+                  gboolean replaces, GError **error)
 {
   g_autoptr (DkmsWork) work = dkms_work_new (places, error);
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (places);
 
   return work != NULL && dkms_tree_stage_source (places, tx, work, source, id, error)
-         && (!replaces || mark_builds (places, tx, id, error)) && dkms_transaction_commit (tx, ui, error);
+         && (!replaces || mark_builds (places, tx, id, error)) && dkms_transaction_commit (tx, events, error);
 }
 
 gboolean
@@ -217,7 +217,7 @@ dkms_tree_stage_version (const DkmsPlaces *places, DkmsTransaction *tx, const Dk
 }
 
 gboolean
-dkms_tree_register (const DkmsPlaces *places, DkmsUi *ui, const DkmsId *id, GError **error)
+dkms_tree_register (const DkmsPlaces *places, DkmsListener *events, const DkmsId *id, GError **error)
 {
   g_autofree char *target = dkms_layout_unpacked (places, id);
   g_autofree char *conf = dkms_layout_source (places, id, "dkms.conf");
@@ -227,7 +227,7 @@ dkms_tree_register (const DkmsPlaces *places, DkmsUi *ui, const DkmsId *id, GErr
   gboolean stub = !dkms_root_is_dir (places->root, target) && dkms_root_is_file (places->root, conf);
 
   return work != NULL && dkms_tree_stage_version (places, tx, work, id, stub, error)
-         && dkms_transaction_commit (tx, ui, error);
+         && dkms_transaction_commit (tx, events, error);
 }
 
 /* Adds what an interrupted build left in <v>/<k>, all that has no module directory, to what goes. */
@@ -271,7 +271,7 @@ drop_links (const DkmsPlaces *places, DkmsTransaction *tx, const char *module_di
 }
 
 gboolean
-dkms_tree_unregister (const DkmsPlaces *places, DkmsUi *ui, const DkmsId *id, gboolean *gone, GError **error)
+dkms_tree_unregister (const DkmsPlaces *places, DkmsListener *events, const DkmsId *id, gboolean *gone, GError **error)
 {
   static const char *const surplus[] = { "build", "tarball", "driver_disk", "rpm", "deb", "source", NULL };
   g_autofree char *dir = dkms_layout_version (places, id, NULL);
@@ -306,14 +306,14 @@ dkms_tree_unregister (const DkmsPlaces *places, DkmsUi *ui, const DkmsId *id, gb
       dkms_transaction_prune (tx, module_dir, places->dkms_tree);
       dkms_transaction_prune (tx, logs_dir, logs_stop);
     }
-  if (!dkms_transaction_commit (tx, ui, error))
+  if (!dkms_transaction_commit (tx, events, error))
     return FALSE;
   *gone = !built;
   return TRUE;
 }
 
 gboolean
-dkms_tree_drop_build (const DkmsPlaces *places, DkmsUi *ui, const DkmsId *id, GError **error)
+dkms_tree_drop_build (const DkmsPlaces *places, DkmsListener *events, const DkmsId *id, GError **error)
 {
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (places);
   g_autofree char *dir = dkms_layout_version (places, id, NULL);
@@ -329,5 +329,5 @@ dkms_tree_drop_build (const DkmsPlaces *places, DkmsUi *ui, const DkmsId *id, GE
       dkms_transaction_discard (tx, base);
       dkms_transaction_prune (tx, kernel_dir, dir);
     }
-  return dkms_transaction_commit (tx, ui, error);
+  return dkms_transaction_commit (tx, events, error);
 }

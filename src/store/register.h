@@ -4,10 +4,10 @@
 #pragma once
 
 #include "conf/places.h"
+#include "model/event.h"
 #include "model/id.h"
 #include "store/transaction.h"
 #include "store/work.h"
-#include "ui/ui.h"
 
 /** Fails with DKMS_ERROR_BAD_NAME if @name cannot be one path component that people can type. */
 gboolean dkms_tree_check_name (const char *what, const char *name, GError **error);
@@ -45,17 +45,17 @@ typedef struct {
  *
  * Copies @source into the source tree.
  */
-gboolean dkms_tree_import (const DkmsPlaces *places, DkmsUi *ui, const DkmsImport *source, const DkmsId *id,
+gboolean dkms_tree_import (const DkmsPlaces *places, DkmsListener *events, const DkmsImport *source, const DkmsId *id,
                            gboolean replaces, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** Makes <m>/<v> with its source link (docs/interface/tree.md §7, add). */
-gboolean dkms_tree_register (const DkmsPlaces *places, DkmsUi *ui, const DkmsId *id,
+gboolean dkms_tree_register (const DkmsPlaces *places, DkmsListener *events, const DkmsId *id,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Deletes <m>/<v> if nothing is left in it that counts, then <m> if empty. @gone tells. */
-gboolean dkms_tree_unregister (const DkmsPlaces *places, DkmsUi *ui, const DkmsId *id, gboolean *gone,
+gboolean dkms_tree_unregister (const DkmsPlaces *places, DkmsListener *events, const DkmsId *id, gboolean *gone,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Deletes a build: <m>/<v>/<k>/<a>, and <k> when that was its last. */
-gboolean dkms_tree_drop_build (const DkmsPlaces *places, DkmsUi *ui, const DkmsId *id,
+gboolean dkms_tree_drop_build (const DkmsPlaces *places, DkmsListener *events, const DkmsId *id,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* ---- the parts of dkms_tree_import() and dkms_tree_register(), for transactions that do more ---- */

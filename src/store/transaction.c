@@ -132,18 +132,18 @@ dkms_transaction_prune (DkmsTransaction *self, const char *dir, const char *stop
 
 /* After a failure in stage 1 or 2. What cannot be undone now is undone by the next run: then the journal stays. */
 static void
-back_out (DkmsTransaction *self, DkmsUi *ui, int journal, const char *name, json_t *plan)
+back_out (DkmsTransaction *self, DkmsListener *events, int journal, const char *name, json_t *plan)
 {
   guint mark = dkms_unread_mark ();
 
-  if (dkms_changes_undo (self->places, ui, plan, NULL))
+  if (dkms_changes_undo (self->places, events, plan, NULL))
     (void)dkms_journal_drop (journal, name, NULL);
   dkms_unread_drop (mark);
 }
 
 /* Stages 1 and 2. On failure all is as it was. */
 static gboolean
-prepare (DkmsTransaction *self, DkmsUi *ui, int journal, const char *name, GError **error)
+prepare (DkmsTransaction *self, DkmsListener *events, int journal, const char *name, GError **error)
 {
   const DkmsRoot *root = self->places->root;
   json_t *dirs = dkms_stage_missing_dirs (root, self->ops), *temps, *plan, *ops;
@@ -161,13 +161,13 @@ prepare (DkmsTransaction *self, DkmsUi *ui, int journal, const char *name, GErro
   for (guint i = 0; ok && i < self->stages->len; i++)
     ok = dkms_stage_write (root, &g_array_index (self->stages, DkmsStage, i), error);
   if (!ok)
-    back_out (self, ui, journal, name, plan);
+    back_out (self, events, journal, name, plan);
   else if (!dkms_journal_write (journal, name, ops, error))
     {
       /* Either journal may be there now. The one with the changes must go before their temporaries do. */
       ok = FALSE;
       if (dkms_journal_drop (journal, name, NULL))
-        (void)dkms_changes_undo (self->places, ui, plan, NULL);
+        (void)dkms_changes_undo (self->places, events, plan, NULL);
     }
   json_decref (plan);
   json_decref (ops);
@@ -175,17 +175,18 @@ prepare (DkmsTransaction *self, DkmsUi *ui, int journal, const char *name, GErro
 }
 
 gboolean
-dkms_transaction_commit (DkmsTransaction *self, DkmsUi *ui, GError **error)
+dkms_transaction_commit (DkmsTransaction *self, DkmsListener *events, GError **error)
 {
-  g_autoptr (DkmsLock) lock = dkms_lock_take (self->places, ui, "lock", TRUE, error);
+  g_autoptr (DkmsLock) lock = dkms_lock_take (self->places, events, "lock", TRUE, error);
   g_auto (DkmsFd) journal = lock != NULL ? dkms_journal_open (self->places, TRUE, error) : -1;
   g_auto (DkmsFd) sequence = journal >= 0 ? dkms_sequence_open (self->places, error) : -1;
   g_autofree char *name = g_strdup_printf ("%08x.json", self->id);
 
   if (sequence < 0 || !dkms_tree_check_trusted (self->places, error) || !dkms_changes_check (self->ops, error)
-      || !dkms_journal_recover_locked (self->places, ui, journal, sequence, error)
-      || !prepare (self, ui, journal, name, error))
+      || !dkms_journal_recover_locked (self->places, events, journal, sequence, error)
+      || !prepare (self, events, journal, name, error))
     return FALSE;
   /* From here on there is no way back: after a failure the journal stays, and the next run finishes. */
-  return dkms_changes_apply (self->places, ui, self->ops, sequence, error) && dkms_journal_drop (journal, name, error);
+  return dkms_changes_apply (self->places, events, self->ops, sequence, error)
+         && dkms_journal_drop (journal, name, error);
 }

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "conf/places.h"
-#include "ui/ui.h"
+#include "model/event.h"
 
 typedef struct DkmsTransaction DkmsTransaction;
 
@@ -34,4 +34,5 @@ void dkms_transaction_delete (DkmsTransaction *self, const char *path);
 /** @dir and its parents are deleted as far as they are empty; @stop and what is above stays. */
 void dkms_transaction_prune (DkmsTransaction *self, const char *dir, const char *stop);
 /** Does it all. On failure before the point of no return nothing has changed. */
-gboolean dkms_transaction_commit (DkmsTransaction *self, DkmsUi *ui, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean dkms_transaction_commit (DkmsTransaction *self, DkmsListener *events,
+                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;

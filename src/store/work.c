@@ -141,7 +141,7 @@ dkms_work_alive (const DkmsPlaces *places, const char *id)
 }
 
 void
-dkms_work_sweep (const DkmsPlaces *places, DkmsUi *ui)
+dkms_work_sweep (const DkmsPlaces *places, DkmsListener *events)
 {
   guint mark = dkms_unread_mark ();
   g_autoptr (GError) unread = NULL;
@@ -157,8 +157,8 @@ dkms_work_sweep (const DkmsPlaces *places, DkmsUi *ui)
 
       if (is_free (all, names->pdata[i], LOCK_EX, &fd) && drop_beside (places, names->pdata[i])
           && !dkms_remove_tree_at (all, names->pdata[i], &error))
-        dkms_ui_warn (ui, "%s. An earlier run left %s; delete it by hand.", error->message, host);
+        DKMS_EMIT (events, LEFT_OVER_STAYS, .error = error, .path = host);
     }
   if (!dkms_unread_since (mark, FALSE, &unread))
-    dkms_ui_warn (ui, "%s. Files that earlier runs may have left stay until the next command.", unread->message);
+    DKMS_EMIT (events, LEFT_OVERS_UNREAD, .error = unread);
 }

@@ -4,8 +4,8 @@
 #pragma once
 
 #include "conf/places.h"
+#include "model/event.h"
 #include "store/transaction.h"
-#include "ui/ui.h"
 
 typedef struct {
   const DkmsPlaces *places;
@@ -24,4 +24,4 @@ char *dkms_work_beside (const DkmsWork *self, const char *dir);
 /** Returns: whether the run that made work/@id still lives */
 gboolean dkms_work_alive (const DkmsPlaces *places, const char *id);
 /** Deletes what dead runs left. What cannot be deleted is reported, and left for the next run. */
-void dkms_work_sweep (const DkmsPlaces *places, DkmsUi *ui);
+void dkms_work_sweep (const DkmsPlaces *places, DkmsListener *events);

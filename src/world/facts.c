@@ -20,7 +20,7 @@ typedef struct {
   DkmsWorld *world;
   const DkmsRequest *request;
   const DkmsSettings *settings;
-  DkmsUi *ui;
+  DkmsListener *events;
 } Gathering;
 
 DkmsFacts *
@@ -286,7 +286,7 @@ report_broken (const Gathering *g)
     {
       const DkmsVersion *v = g->facts->state->versions->pdata[i];
       if (v->broken)
-        dkms_ui_note (g->ui, "\nError! %s/%s is broken: its source is gone; it is skipped.", v->module, v->version);
+        DKMS_EMIT (g->events, SOURCE_GONE_SKIPPED, .id = { v->module, v->version, NULL, NULL });
     }
 }
 
@@ -305,8 +305,7 @@ leave_out_unread (const Gathering *g, gboolean about_all, GError **error)
         continue;
       if (g->request->selection == DKMS_SELECT_TEMPLATE || g_strcmp0 (unread->module, g->facts->module) == 0)
         return g_propagate_error (error, g_steal_pointer (&unread->error)), FALSE;
-      dkms_ui_warn (g->ui, "%s. Whether %s has to be built again is not known.", unread->error->message,
-                    unread->module);
+      DKMS_EMIT (g->events, REBUILD_UNKNOWN, .id = { .module = unread->module }, .error = unread->error);
     }
   dkms_state_drop_unread (state);
   return TRUE;
@@ -322,7 +321,7 @@ asks_for_dependents (const DkmsRequest *request)
 gboolean
 dkms_facts_read (DkmsFacts *self, DkmsWorld *world, const DkmsRequest *request, GError **error)
 {
-  const Gathering g = { self, world, request, dkms_world_settings (world), dkms_world_ui (world) };
+  const Gathering g = { self, world, request, dkms_world_settings (world), dkms_world_events (world) };
   gboolean template = request->selection == DKMS_SELECT_TEMPLATE, latest = request->selection == DKMS_SELECT_LATEST;
   gboolean about_all = dkms_request_is_about_many (request) && !template;
   gboolean dependents = asks_for_dependents (request);

@@ -14,7 +14,7 @@
 struct DkmsWorld {
   const DkmsSettings *settings;
   const DkmsRequest *request;
-  DkmsUi *ui;
+  DkmsListener *events;
   GHashTable *kernels; /* "release/arch" -> Known */
   GHashTable *recipes; /* DkmsId -> Reading */
   GPtrArray *wanted;   /* element-type Reading (borrowed): not read yet */
@@ -58,13 +58,13 @@ known_free (gpointer data)
 }
 
 DkmsWorld *
-dkms_world_new (const DkmsSettings *settings, const DkmsRequest *request, DkmsUi *ui)
+dkms_world_new (const DkmsSettings *settings, const DkmsRequest *request, DkmsListener *events)
 {
   DkmsWorld *self = g_new0 (DkmsWorld, 1);
 
   self->settings = settings;
   self->request = request;
-  self->ui = ui;
+  self->events = events;
   self->kernels = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, known_free);
   self->recipes = g_hash_table_new_full (dkms_id_hash, dkms_id_equal, (GDestroyNotify)dkms_id_free, reading_free);
   self->wanted = g_ptr_array_new ();
@@ -305,7 +305,7 @@ variable (const DkmsQuery *query, const char *name)
 
 /* --directive NAME=value or NAME[i]=value: literal, after all files, told once per recipe. */
 static void
-apply_directives (const DkmsRequest *request, DkmsUi *ui, const DkmsQuery *query)
+apply_directives (const DkmsRequest *request, DkmsListener *events, const DkmsQuery *query)
 {
   DkmsVars *vars = query->vars;
   g_auto (GStrv) known = g_strsplit (dkms_recipe_names, " ", -1);
@@ -318,7 +318,7 @@ apply_directives (const DkmsRequest *request, DkmsUi *ui, const DkmsQuery *query
 
       if (pair[1] == NULL)
         continue;
-      dkms_ui_line (ui, "Directive: %s=\"%s\"", pair[0], pair[1]);
+      DKMS_EMIT (events, DIRECTIVE_GIVEN, .name = pair[0], .text = pair[1]);
       if (bracket != NULL && g_str_has_suffix (bracket, "]"))
         {
           bracket[strlen (bracket) - 1] = '\0';
@@ -338,10 +338,10 @@ static void
 print_remarks (DkmsWorld *self, const DkmsRemarks *remarks)
 {
   if (remarks->unconfined != NULL && !self->warned)
-    dkms_ui_warn (self->ui, "Recipes are read without a sandbox here (%s).", remarks->unconfined);
+    DKMS_EMIT (self->events, RECIPES_UNCONFINED, .text = remarks->unconfined);
   self->warned |= remarks->unconfined != NULL;
   if (remarks->printed != NULL)
-    dkms_ui_note (self->ui, "%s", remarks->printed);
+    DKMS_EMIT (self->events, RECIPE_PRINTED, .text = remarks->printed);
 }
 
 /* What recipes may look into, for the kernels that they are read for. Returns: (transfer container) */
@@ -400,7 +400,7 @@ dkms_world_load (DkmsWorld *self, GError **error)
 
       if (reading->query->vars == NULL)
         continue;
-      apply_directives (self->request, self->ui, reading->query);
+      apply_directives (self->request, self->events, reading->query);
       reading->recipe = dkms_recipe_new (g_steal_pointer (&reading->query->vars));
     }
   g_ptr_array_set_size (self->wanted, 0);
@@ -424,19 +424,19 @@ dkms_world_recipe (DkmsWorld *self, const DkmsId *id, GError **error)
 static void
 tell_once (DkmsWorld *self, const DkmsRecipe *recipe)
 {
-  g_autofree char *placeholder = NULL;
+  g_autoptr (DkmsEvent) placeholder = NULL;
 
   if (!g_hash_table_add (self->told, (gpointer)recipe))
     return;
   placeholder = dkms_recipe_placeholder (recipe);
   if (placeholder != NULL)
-    dkms_ui_warn (self->ui, "%s", placeholder);
+    dkms_listener_hear (self->events, placeholder);
   for (guint i = 0; i < recipe->vars->deprecated->len; i++)
-    dkms_ui_deprecated (self->ui, "%s.", (const char *)recipe->vars->deprecated->pdata[i]);
+    dkms_listener_hear (self->events, recipe->vars->deprecated->pdata[i]);
   if (*recipe->obsoleted != '\0')
-    dkms_ui_deprecated (self->ui, "OBSOLETE_BY (%s); use BUILD_EXCLUSIVE_KERNEL_MAX.", recipe->path);
+    DKMS_EMIT (self->events, OBSOLETE_BY_USED, .path = recipe->path);
   if (recipe->modules->len == 0)
-    dkms_ui_warn (self->ui, "%s lists no module to build.", recipe->path);
+    DKMS_EMIT (self->events, RECIPE_LISTS_NOTHING, .path = recipe->path);
 }
 
 gboolean
@@ -454,7 +454,7 @@ dkms_world_check (DkmsWorld *self, const DkmsRecipe *recipe, gboolean strict, GE
       g_autofree char *text = !problem->strict || strict ? dkms_problem_describe (problem) : NULL;
 
       if (text != NULL)
-        dkms_ui_note (self->ui, "%s: %s", recipe->path, text);
+        DKMS_EMIT (self->events, RECIPE_PROBLEM, .path = recipe->path, .text = text);
     }
   if (!dkms_recipe_is_valid (recipe, strict))
     return dkms_fail (error, DKMS_ERROR_BAD_CONF, recipe->path,
@@ -509,7 +509,7 @@ dkms_world_read_given (DkmsWorld *self, const char *dir, const DkmsKernel *kerne
   print_remarks (self, &remarks);
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
-  apply_directives (self->request, self->ui, query);
+  apply_directives (self->request, self->events, query);
   *recipe = dkms_recipe_new (g_steal_pointer (&query->vars));
   return TRUE;
 }
@@ -520,8 +520,8 @@ dkms_world_settings (const DkmsWorld *self)
   return self->settings;
 }
 
-DkmsUi *
-dkms_world_ui (const DkmsWorld *self)
+DkmsListener *
+dkms_world_events (const DkmsWorld *self)
 {
-  return self->ui;
+  return self->events;
 }

@@ -5,15 +5,15 @@
 #include "conf/recipe.h"
 #include "conf/settings.h"
 #include "kernel/kernel.h"
+#include "model/event.h"
 #include "model/id.h"
 #include "model/request.h"
-#include "ui/ui.h"
 
 /* One bash process reads all recipes that were announced. */
 typedef struct DkmsWorld DkmsWorld;
 
 /** @request: borrowed; its directives, and the files of the kernel and of the recipe that it names, hold for all */
-DkmsWorld *dkms_world_new (const DkmsSettings *settings, const DkmsRequest *request, DkmsUi *ui);
+DkmsWorld *dkms_world_new (const DkmsSettings *settings, const DkmsRequest *request, DkmsListener *events);
 void dkms_world_free (DkmsWorld *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsWorld, dkms_world_free)
 
@@ -64,4 +64,4 @@ gboolean dkms_world_check (DkmsWorld *self, const DkmsRecipe *recipe, gboolean s
 /** Returns: (transfer none) */
 const DkmsSettings *dkms_world_settings (const DkmsWorld *self);
 /** Returns: (transfer none) */
-DkmsUi *dkms_world_ui (const DkmsWorld *self);
+DkmsListener *dkms_world_events (const DkmsWorld *self);

@@ -78,7 +78,7 @@ make_plan (const DkmsSettings *settings, const DkmsRequest *request)
   plan = dkms_plan_make (request, facts, &error);
   g_assert ((plan == NULL) == (error != NULL));
   for (guint i = 0; plan != NULL && i < plan->steps->len; i++)
-    g_free (dkms_step_describe (plan->steps->pdata[i]));
+    g_assert (dkms_step_word (plan->steps->pdata[i]) != NULL);
 }
 
 int
@@ -99,7 +99,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   while (input.size > 0 && argc <= MOST_WORDS)
     argv[argc++] = fuzz_text (&input, '\0');
   (void)root_argument (argc, argv);
-  options = dkms_options_parse (argc, argv, fuzz_ui (), &error);
+  options = dkms_options_parse (argc, argv, fuzz_listener (), &error);
   g_assert ((options == NULL) == (error != NULL));
   if (options == NULL)
     {
@@ -114,7 +114,8 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     }
   settings = new_settings ();
   dkms_options_apply (options, settings);
-  if (check_combination (options, verb, &error) && dkms_options_check (options, settings, verb, fuzz_ui (), &error)
+  if (check_combination (options, verb, &error)
+      && dkms_options_check (options, settings, verb, fuzz_listener (), &error)
       && (request = make_request (verb, settings, options, &error)) != NULL)
     {
       if (verb->answer == NULL)

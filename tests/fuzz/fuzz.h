@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "conf/settings.h"
-#include "ui/ui.h"
+#include "model/event.h"
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
@@ -49,4 +49,4 @@ void fuzz_canary_check (const char *except);
 /** Returns: (transfer none): settings of a Debian system with the root <place>/root and the tree /tree in it */
 DkmsSettings *fuzz_settings (void);
 /** Returns: (transfer none): a user interface that prints nothing */
-DkmsUi *fuzz_ui (void);
+DkmsListener *fuzz_listener (void);

@@ -46,8 +46,8 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   fuzz_canary_make ();
   make_world (data, size);
   fuzz_canary_check ("root");
-  if (dkms_journal_recover (&settings->places, fuzz_ui (), NULL))
-    g_assert (dkms_journal_recover (&settings->places, fuzz_ui (), NULL));
+  if (dkms_journal_recover (&settings->places, fuzz_listener (), NULL))
+    g_assert (dkms_journal_recover (&settings->places, fuzz_listener (), NULL));
   fuzz_canary_check ("root");
   fuzz_delete ("root/tree");
   fuzz_delete ("root/lib");

@@ -31,7 +31,7 @@ use (const DkmsRecipe *recipe, const DkmsKernel *kernel, gboolean good)
   g_autoptr (GPtrArray) outputs = dkms_recipe_outputs (recipe, kernel, NULL, config);
   g_autoptr (GPtrArray) moved = dkms_recipe_outputs (recipe, kernel, "/updates/dkms", NULL);
   g_autoptr (GPtrArray) patches = dkms_recipe_patches (recipe);
-  g_autofree char *placeholder = dkms_recipe_placeholder (recipe);
+  g_autoptr (DkmsEvent) placeholder = dkms_recipe_placeholder (recipe);
   g_autofree char *make = dkms_recipe_make (recipe, kernel, "/build", FALSE);
   g_autofree char *llvm = dkms_recipe_make (recipe, kernel, "/build", TRUE);
   g_autofree char *injected = dkms_make_line_inject (make, "4", "6.1.0");
@@ -44,7 +44,7 @@ use (const DkmsRecipe *recipe, const DkmsKernel *kernel, gboolean good)
     }
   g_assert (good == dkms_recipe_is_valid (recipe, FALSE) && patches->len <= recipe->patches->len);
   g_assert (recipe->depends != NULL && g_str_has_prefix (injected, "make") == g_str_has_prefix (make, "make"));
-  g_assert (placeholder == NULL || *placeholder != '\0');
+  g_assert (placeholder == NULL || placeholder->text != NULL);
   for (guint i = 0; good && i < outputs->len; i++)
     {
       assert_inside (outputs->pdata[i]);

@@ -254,7 +254,8 @@ values_of_settings (FuzzInput *input)
             && *settings->places.install_tree == '/');
   g_assert (settings->policy.recipe_timeout >= 1 && settings->policy.tarball_limit_mib >= 1);
   g_free (dkms_policy_destination (&settings->policy));
-  g_free (dkms_settings_bad_command (&settings->places, "post_transaction", settings->policy.post_transaction));
+  dkms_event_free (
+      dkms_settings_bad_command (&settings->places, "post_transaction", settings->policy.post_transaction));
 }
 
 int

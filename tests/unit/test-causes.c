@@ -235,6 +235,7 @@ test_every_cause (void)
       g_autoptr (GRegex) regex
           = rules[i].regex != NULL ? g_regex_new (rules[i].regex, G_REGEX_RAW | G_REGEX_DUPNAMES, 0, &error) : NULL;
       g_assert_no_error (error);
+      g_assert_true ((regex != NULL) == (rules[i].regex != NULL));
       g_assert_true (rules[i].cause == NULL || dkms_cause_find (rules[i].cause) != NULL);
       g_assert_nonnull (rules[i].marks[0]);
     }

@@ -9,21 +9,21 @@ static const char lock_name[] = "locks/module/foo";
 
 typedef struct {
   Fixture base;
-  int frames[2]; /* what a thread that waits says arrives here */
+  int told[2]; /* a byte arrives here for each event of a thread that waits */
 } Locks;
 
 static void
 set_up (Locks *f, gconstpointer data)
 {
   fixture_set_up (&f->base, data);
-  g_assert_cmpint (pipe (f->frames), ==, 0);
+  g_assert_cmpint (pipe (f->told), ==, 0);
 }
 
 static void
 tear_down (Locks *f, gconstpointer data)
 {
-  (void)close (f->frames[0]);
-  (void)close (f->frames[1]);
+  (void)close (f->told[0]);
+  (void)close (f->told[1]);
   fixture_tear_down (&f->base, data);
 }
 
@@ -38,13 +38,21 @@ try_it (const Locks *f)
   return lock;
 }
 
+static void
+hear (gpointer data, const DkmsEvent *event)
+{
+  g_assert_cmpint (event->kind, ==, DKMS_EVENT_WAITING);
+  g_assert_cmpstr (event->id.module, ==, "foo");
+  g_assert_cmpint (write (*(const int *)data, "x", 1), ==, 1);
+}
+
 static gpointer
 wait_for_it (gpointer data)
 {
   const Locks *f = data;
-  DkmsUi ui = { .frames = f->frames[1] };
+  DkmsListener events = { .hear = hear, .data = (gpointer)&f->told[1] };
   g_autoptr (GError) error = NULL;
-  DkmsLock *lock = dkms_lock_take (&f->base.places, &ui, lock_name, TRUE, &error);
+  DkmsLock *lock = dkms_lock_take (&f->base.places, &events, lock_name, TRUE, &error);
 
   g_assert_no_error (error);
   return lock;
@@ -73,7 +81,7 @@ test_deleted_file (Locks *f, gconstpointer data)
 
   g_assert_nonnull (first);
   thread = g_thread_new ("waits", wait_for_it, f);
-  g_assert_cmpint (read (f->frames[0], &byte, 1), ==, 1); /* it has the file open, and says whom it waits for */
+  g_assert_cmpint (read (f->told[0], &byte, 1), ==, 1); /* it has the file open, and says whom it waits for */
   dkms_lock_release (first);
   second = g_thread_join (thread);
   g_assert_nonnull (second);

@@ -17,6 +17,7 @@
 #include "cli/verbs.h"
 #include "cli/words.h"
 #include "plan/plan.h"
+#include "report/words.h"
 
 typedef struct {
   const char *name, *state, *verb, *identity, *kernels, *flags;
@@ -311,7 +312,8 @@ describe (const DkmsPlan *plan)
   for (guint i = 0; i < plan->steps->len; i++)
     {
       const DkmsStep *step = plan->steps->pdata[i];
-      g_autofree char *line = dkms_step_describe (step);
+      g_autofree char *line = dkms_words_for (&(const DkmsEvent){
+          .kind = DKMS_EVENT_PLAN_STEP, .id = *step->id, .name = dkms_step_word (step), .reason = step->reason });
       gboolean says_again = step->kind == DKMS_STEP_BUILD || step->kind == DKMS_STEP_ADD;
 
       g_string_append_printf (all, "%s%s", all->len > 0 ? "|" : "", line);

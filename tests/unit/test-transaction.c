@@ -10,7 +10,12 @@
 #include "store/recovery.h"
 #include "store/transaction.h"
 
-static DkmsUi ui;
+static void
+hear_nothing (gpointer data, const DkmsEvent *event)
+{
+}
+
+static DkmsListener events = { .hear = hear_nothing };
 
 static void
 test_commit (Fixture *f, gconstpointer data)
@@ -26,7 +31,7 @@ test_commit (Fixture *f, gconstpointer data)
   dkms_transaction_link (tx, "new", "/lib/link");
   dkms_transaction_delete (tx, "/lib/a/b/gone.ko");
   dkms_transaction_prune (tx, "/lib/a/b", "/lib");
-  g_assert_true (dkms_transaction_commit (tx, &ui, &error));
+  g_assert_true (dkms_transaction_commit (tx, &events, &error));
   g_assert_no_error (error);
   fixture_assert_text (f, "/lib/m.ko", "new");
   fixture_assert_text (f, "/made/deep/file", "text");
@@ -47,7 +52,7 @@ test_prune_stops (Fixture *f, gconstpointer data)
   dkms_transaction_prune (tx, "/lib/only/a/b", "/lib/only");
   dkms_transaction_delete (tx, "/lib/other/gone.ko");
   dkms_transaction_prune (tx, "/lib/other", "/lib/other");
-  g_assert_true (dkms_transaction_commit (tx, &ui, &error));
+  g_assert_true (dkms_transaction_commit (tx, &events, &error));
   g_assert_no_error (error);
   g_assert_false (dkms_root_is_dir (f->places.root, "/lib/only/a"));
   g_assert_true (dkms_root_is_dir (f->places.root, "/lib/only")); /* empty, and where the pruning stops */
@@ -65,7 +70,7 @@ test_failure_changes_nothing (Fixture *f, gconstpointer data)
   fixture_put (f, "/lib/m.ko", "old");
   dkms_transaction_write (tx, "new", "/lib/m.ko");
   dkms_transaction_copy (tx, "/absent", "/lib/n.ko", 0644);
-  g_assert_false (dkms_transaction_commit (tx, &ui, &error));
+  g_assert_false (dkms_transaction_commit (tx, &events, &error));
   g_assert_nonnull (error);
   fixture_assert_text (f, "/lib/m.ko", "old");
   left = dkms_list_dir_at (-100, lib, NULL);
@@ -81,11 +86,11 @@ test_nothing_is_changed_on_what_could_not_be_read (Fixture *f, gconstpointer dat
   fixture_put (f, "/lib/m.ko", "old");
   dkms_transaction_write (tx, "new", "/lib/m.ko");
   dkms_unread_note (-100, "/lib/other.ko", EIO);
-  g_assert_false (dkms_transaction_commit (tx, &ui, &error));
+  g_assert_false (dkms_transaction_commit (tx, &events, &error));
   g_assert_nonnull (strstr (error->message, "/lib/other.ko"));
   fixture_assert_text (f, "/lib/m.ko", "old");
   g_clear_error (&error);
-  g_assert_true (dkms_transaction_commit (tx, &ui, &error)); /* the note was about the first try */
+  g_assert_true (dkms_transaction_commit (tx, &events, &error)); /* the note was about the first try */
   fixture_assert_text (f, "/lib/m.ko", "new");
 }
 
@@ -99,7 +104,7 @@ test_recover_forward (Fixture *f, gconstpointer data)
       f, "/tree/.dkms/journal/1.json",
       "{\"ops\": [[\"rename\", \"/lib/.dkms-1-0\", \"/lib/m.ko\"], [\"rename\", \"/lib/.dkms-1-1\", \"/lib/done.ko\"],"
       " [\"delete\", \"/lib/gone\", \"\"]]}");
-  g_assert_true (dkms_journal_recover (&f->places, &ui, NULL));
+  g_assert_true (dkms_journal_recover (&f->places, &events, NULL));
   fixture_assert_text (f, "/lib/m.ko", "new");
   fixture_assert_text (f, "/lib/gone", NULL);
   fixture_assert_text (f, "/tree/.dkms/journal/1.json", NULL);
@@ -112,7 +117,7 @@ test_recover_back (Fixture *f, gconstpointer data)
   fixture_put (f, "/lib/precious", "x");
   fixture_put (f, "/tree/.dkms/journal/1.json",
                "{\"temps\": [\"/lib/.dkms-1-0\", \"/lib/.dkms-1-1\", \"/lib/precious\"]}");
-  g_assert_true (dkms_journal_recover (&f->places, &ui, NULL));
+  g_assert_true (dkms_journal_recover (&f->places, &events, NULL));
   fixture_assert_text (f, "/lib/.dkms-1-0", NULL);
   fixture_assert_text (f, "/lib/precious", "x"); /* no temporary of ours by its name */
 }
@@ -134,7 +139,7 @@ test_paths_that_climb (Fixture *f, gconstpointer data)
 
       g_test_message ("%s", text);
       fixture_put (f, "/tree/.dkms/journal/1.json", text);
-      g_assert_false (dkms_journal_recover (&f->places, &ui, &error));
+      g_assert_false (dkms_journal_recover (&f->places, &events, &error));
       g_assert_nonnull (error);
       fixture_assert_text (f, "/etc/precious", "x");
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Lines for what goes on at once: live on a terminal, else in blocks. */
 #define _GNU_SOURCE
-#include "ui/board.h"
+#include "report/board.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,27 +14,23 @@
 
 enum { LIVE_MS = 125, STREAM_MS = 200, TAIL = 512 };
 
-typedef struct {
-  DkmsUiEvent event;
-  char *storage[3];
-} Kept;
-
 #define LOGGED_COMMAND "# command: " /* as make.log marks it */
 
-struct DkmsChannel {
+typedef struct {
   DkmsBoard *board;
+  guint piece;
   char *title;
-  GArray *kept; /* element-type Kept: events that wait for their turn */
+  GPtrArray *kept; /* element-type DkmsEvent: they wait for their turn */
   char *phase;
   gint64 start;
   gboolean busy, closed;
   int log; /* -1: none */
   off_t streamed;
-};
+} Channel;
 
 struct DkmsBoard {
-  DkmsUi *ui;
-  GPtrArray *channels; /* element-type DkmsChannel, oldest first */
+  DkmsPrinter *printer;
+  GPtrArray *channels; /* element-type Channel, oldest first */
   gboolean live, colour;
   guint rows; /* live lines on the screen */
   guint total, good, bad;
@@ -42,20 +38,11 @@ struct DkmsBoard {
 };
 
 static void
-kept_clear (gpointer data)
-{
-  Kept *self = data;
-
-  for (gsize i = 0; i < G_N_ELEMENTS (self->storage); i++)
-    g_free (self->storage[i]);
-}
-
-static void
 channel_free (gpointer data)
 {
-  DkmsChannel *self = data;
+  Channel *self = data;
 
-  g_array_unref (self->kept);
+  g_ptr_array_unref (self->kept);
   g_free (self->title);
   g_free (self->phase);
   if (self->log >= 0)
@@ -79,28 +66,27 @@ is_plain_wanted (void)
 }
 
 DkmsBoard *
-dkms_board_new (DkmsUi *ui, guint total)
+dkms_board_new (DkmsPrinter *printer, guint total)
 {
   DkmsBoard *self = g_new0 (DkmsBoard, 1);
   const char *term = g_getenv ("TERM"), *no_colour = g_getenv ("NO_COLOR");
 
-  self->ui = ui;
+  self->printer = printer;
   self->total = total;
   self->start = g_get_monotonic_time ();
   self->channels = g_ptr_array_new_with_free_func (channel_free);
-  self->live = !ui->verbose && isatty (STDOUT_FILENO) && term != NULL && *term != '\0' && strcmp (term, "dumb") != 0
-               && !is_plain_wanted ();
+  self->live = !printer->verbose && isatty (STDOUT_FILENO) && term != NULL && *term != '\0'
+               && strcmp (term, "dumb") != 0 && !is_plain_wanted ();
   self->colour = self->live && (no_colour == NULL || *no_colour == '\0');
-  ui->board = self;
   return self;
 }
 
 /* ---- live lines ---- */
 
-void
-dkms_board_make_way (DkmsBoard *self)
+static void
+make_way (DkmsBoard *self)
 {
-  if (self == NULL || self->rows == 0)
+  if (self->rows == 0)
     return;
   printf ("\r\033[%uA\033[J", self->rows); /* up to the first live line, and away with all below */
   self->rows = 0;
@@ -149,7 +135,7 @@ clock_text (gint64 start)
 
 /* The last line of the log that is whole, or what there is of one. */
 static char *
-last_line (const DkmsChannel *self)
+last_line (const Channel *self)
 {
   char text[TAIL + 1];
   struct stat st;
@@ -167,7 +153,7 @@ last_line (const DkmsChannel *self)
 }
 
 static void
-draw_row (const DkmsChannel *self, guint width)
+draw_row (const Channel *self, guint width)
 {
   g_autofree char *time = clock_text (self->start);
   g_autofree char *line = last_line (self);
@@ -186,7 +172,7 @@ draw (DkmsBoard *self)
 
   for (guint i = 0; i < self->channels->len; i++)
     {
-      const DkmsChannel *channel = self->channels->pdata[i];
+      const Channel *channel = self->channels->pdata[i];
       if (!channel->busy || channel->closed)
         continue;
       busy++;
@@ -206,16 +192,10 @@ draw (DkmsBoard *self)
   fflush (stdout);
 }
 
-gboolean
-dkms_board_is_live (const DkmsBoard *self)
-{
-  return self->live;
-}
-
 /* ---- verbose mode: the log as it grows ---- */
 
 static void
-stream (DkmsChannel *self, gboolean all)
+stream (Channel *self, gboolean all)
 {
   g_autoptr (GString) text = g_string_new (NULL);
   char chunk[8192];
@@ -244,72 +224,79 @@ stream (DkmsChannel *self, gboolean all)
       if (self->board->total < 2 && g_str_has_prefix (*line, LOGGED_COMMAND))
         continue; /* the step's own line has it */
       named = self->board->total < 2 ? g_strdup (*line) : g_strdup_printf ("%s: %s", self->title, *line);
-      dkms_ui_print (self->board->ui, &(DkmsUiEvent){ .voice = DKMS_VOICE_LINE, .text = named });
+      g_autofree char *shown = dkms_process_printable (named);
+      make_way (self->board);
+      dkms_print_line (self->board->printer, shown);
     }
 }
 
 void
 dkms_board_tick (DkmsBoard *self)
 {
-  if (self->ui->verbose)
+  if (self->printer->verbose)
     for (guint i = 0; i < self->channels->len; i++)
       stream (self->channels->pdata[i], FALSE);
   if (!self->live)
     return;
-  dkms_board_make_way (self);
+  make_way (self);
   draw (self);
 }
 
 int
 dkms_board_interval (const DkmsBoard *self)
 {
-  if (!self->live && !self->ui->verbose)
+  if (!self->live && !self->printer->verbose)
     return -1;
   for (guint i = 0; i < self->channels->len; i++)
-    if (((DkmsChannel *)self->channels->pdata[i])->busy)
+    if (((Channel *)self->channels->pdata[i])->busy)
       return self->live ? LIVE_MS : STREAM_MS;
   return -1;
 }
 
 /* ---- channels ---- */
 
-DkmsChannel *
-dkms_board_open (DkmsBoard *self, const char *title)
+/* Returns: (nullable) */
+static Channel *
+channel_of (const DkmsBoard *self, guint piece)
 {
-  DkmsChannel *channel = g_new0 (DkmsChannel, 1);
+  for (guint i = 0; i < self->channels->len; i++)
+    if (((Channel *)self->channels->pdata[i])->piece == piece)
+      return self->channels->pdata[i];
+  return NULL;
+}
+
+static void
+open_channel (DkmsBoard *self, const DkmsEvent *event)
+{
+  Channel *channel = g_new0 (Channel, 1);
 
   channel->board = self;
-  channel->title = g_strdup (title);
+  channel->piece = event->piece;
+  channel->title = dkms_id_format (&event->id);
   channel->start = g_get_monotonic_time ();
   channel->log = -1;
-  channel->kept = g_array_new (FALSE, FALSE, sizeof (Kept));
-  g_array_set_clear_func (channel->kept, kept_clear);
+  channel->kept = dkms_events_new ();
   g_ptr_array_add (self->channels, channel);
-  return channel;
 }
 
 static void
-keep (DkmsChannel *self, const DkmsUiEvent *event)
+print (DkmsBoard *self, const DkmsEvent *event)
 {
-  Kept kept = { *event, { g_strdup (event->text), g_strdup (event->more), g_strdup (event->path) } };
-
-  kept.event.text = kept.storage[0];
-  kept.event.more = kept.storage[1];
-  kept.event.path = kept.storage[2];
-  g_array_append_val (self->kept, kept);
+  make_way (self);
+  dkms_print_event (self->printer, event);
 }
 
 static void
-print_kept (DkmsChannel *self)
+print_kept (Channel *self)
 {
   for (guint i = 0; i < self->kept->len; i++)
-    dkms_ui_print (self->board->ui, &g_array_index (self->kept, Kept, i).event);
-  g_array_set_size (self->kept, 0);
+    print (self->board, self->kept->pdata[i]);
+  g_ptr_array_set_size (self->kept, 0);
 }
 
 /* Follows a log of our own making: never a link or a device that a build may have put in its place. */
 static void
-follow (DkmsChannel *self, const char *path)
+follow (Channel *self, const char *path)
 {
   g_auto (DkmsFd) fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
   struct stat st;
@@ -322,80 +309,102 @@ follow (DkmsChannel *self, const char *path)
   self->streamed = 0;
 }
 
-/* On a terminal steps are phases of the live line, and lines are what the last line says in fewer words. */
+/* On a terminal steps are phases of the live line, and lines are what the last line says in fewer words. A remark is
+ * not worth a line of its own: it is one already. */
 static gboolean
-take_live (DkmsChannel *self, const DkmsUiEvent *event)
+take_live (Channel *self, const DkmsEvent *event)
 {
-  if (event->voice == DKMS_VOICE_STEP_BEGIN)
+  DkmsVoice voice = dkms_words_voice (event->kind);
+
+  if (voice == DKMS_VOICE_STEP_BEGUN)
     {
       g_free (self->phase);
-      self->phase = g_strdup (event->text);
+      self->phase = dkms_words_for (event);
     }
-  return event->voice == DKMS_VOICE_LINE || event->voice == DKMS_VOICE_STEP_BEGIN
-         || event->voice == DKMS_VOICE_STEP_END;
+  return event->kind != DKMS_EVENT_REMARK
+         && (voice == DKMS_VOICE_LINE || voice == DKMS_VOICE_STEP_BEGUN || voice == DKMS_VOICE_STEP_ENDED);
 }
 
-void
-dkms_channel_tell (DkmsChannel *self, const DkmsUiEvent *event)
+static gboolean
+is_kept_back (const DkmsBoard *self)
+{
+  return !self->live && !self->printer->verbose && self->total > 1;
+}
+
+static void
+tell (Channel *self, const DkmsEvent *event)
 {
   DkmsBoard *board = self->board;
+  gboolean verbose = board->printer->verbose;
 
-  if (event->voice == DKMS_VOICE_FOLLOW)
-    {
-      if (board->live || board->ui->verbose)
-        follow (self, event->text);
-      return;
-    }
   if (board->live && take_live (self, event))
     return;
-  if (event->voice == DKMS_VOICE_STEP_BEGIN && board->ui->verbose && board->total > 1 && self->log >= 0)
+  if (event->kind == DKMS_EVENT_STEP_BEGUN && verbose && board->total > 1 && self->log >= 0)
     return; /* the log that is printed has the command, with the name of the channel */
-  if (dkms_channel_is_kept_back (self))
+  if (is_kept_back (board))
     {
-      keep (self, event);
+      g_ptr_array_add (self->kept, dkms_event_copy (event));
       return;
     }
-  if (board->ui->verbose)
+  if (verbose)
     stream (self, FALSE);
-  dkms_ui_print (board->ui, event);
+  print (board, event);
 }
 
-gboolean
-dkms_channel_is_kept_back (const DkmsChannel *self)
-{
-  const DkmsBoard *board = self->board;
-
-  return !board->live && !board->ui->verbose && board->total > 1;
-}
-
-void
-dkms_channel_set_busy (DkmsChannel *self, gboolean busy)
-{
-  self->busy = busy;
-}
-
-void
-dkms_channel_close (DkmsChannel *self, const char *result, gboolean good)
+static void
+close_channel (Channel *self, const DkmsEvent *event)
 {
   DkmsBoard *board = self->board;
+  gboolean good = event->kind != DKMS_EVENT_PIECE_FAILED;
 
   if (self->closed)
     return;
-  if (board->ui->verbose)
+  if (board->printer->verbose)
     stream (self, TRUE);
   self->closed = TRUE;
   self->busy = FALSE;
-  board->good += good;
+  board->good += good && event->name != NULL;
   board->bad += !good;
-  if (board->live && result != NULL)
+  if (board->live && event->name != NULL)
     {
       const char *on = !board->colour ? "" : good ? "\033[32m" : "\033[31m", *off = board->colour ? "\033[0m" : "";
-      g_autofree char *shown = dkms_process_printable (result);
-      g_autofree char *line = g_strdup_printf ("%s: %s%s%s (%.1f s)", self->title, on, shown, off,
+      g_autofree char *title = dkms_process_printable (self->title);
+      g_autofree char *result = dkms_words_for (event);
+      g_autofree char *line = g_strdup_printf ("%s: %s%s%s (%.1f s)", title, on, result, off,
                                                (double)(g_get_monotonic_time () - self->start) / G_USEC_PER_SEC);
-      dkms_ui_print (board->ui, &(DkmsUiEvent){ .voice = DKMS_VOICE_LINE, .text = line, .coloured = TRUE });
+      make_way (board);
+      dkms_print_line (board->printer, line);
     }
   print_kept (self);
+}
+
+void
+dkms_board_hear (DkmsBoard *self, const DkmsEvent *event)
+{
+  Channel *channel = event->piece != 0 ? channel_of (self, event->piece) : NULL;
+
+  if (event->kind == DKMS_EVENT_PIECE_BEGUN)
+    open_channel (self, event);
+  else if (channel == NULL)
+    print (self, event);
+  else if (event->kind == DKMS_EVENT_PIECE_BUSY)
+    channel->busy = event->number != 0;
+  else if (event->kind == DKMS_EVENT_LOG_GROWS && (self->live || self->printer->verbose))
+    follow (channel, event->path);
+  else if (event->kind == DKMS_EVENT_PIECE_DONE || event->kind == DKMS_EVENT_PIECE_DOUBTFUL
+           || event->kind == DKMS_EVENT_PIECE_FAILED)
+    close_channel (channel, event);
+  else if (dkms_words_voice (event->kind) != DKMS_VOICE_NONE)
+    tell (channel, event);
+}
+
+gboolean
+dkms_board_give_way (DkmsBoard *self, guint piece)
+{
+  if (is_kept_back (self) && channel_of (self, piece) != NULL)
+    return FALSE;
+  make_way (self);
+  return TRUE;
 }
 
 void
@@ -403,11 +412,9 @@ dkms_board_free (DkmsBoard *self)
 {
   if (self == NULL)
     return;
-  dkms_board_make_way (self);
+  make_way (self);
   for (guint i = 0; i < self->channels->len; i++)
     print_kept (self->channels->pdata[i]);
-  self->ui->board = NULL;
-  self->ui->channel = NULL;
   g_ptr_array_unref (self->channels);
   g_free (self);
 }

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Events to JSON and back. */
+#include "model/event-json.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+/* Reasons have no reasons; what a faulty sender nests deeper is cut off. */
+enum { MOST_DEPTH = 2 };
+
+static void
+set (json_t *object, const char *key, json_t *value)
+{
+  if (json_object_set_new (object, key, value) < 0)
+    g_error ("Out of memory"); /* as GLib does; every value here is valid */
+}
+
+void
+dkms_json_set_text (json_t *object, const char *key, const char *text)
+{
+  if (text == NULL)
+    return;
+  if (g_utf8_validate (text, -1, NULL))
+    {
+      set (object, key, json_string (text));
+      return;
+    }
+  g_autofree char *valid = g_utf8_make_valid (text, -1);
+  g_autofree char *bytes = g_base64_encode ((const guchar *)text, strlen (text));
+  g_autofree char *other = g_strconcat (key, "_bytes", NULL);
+  set (object, key, json_string (valid));
+  set (object, other, json_string (bytes));
+}
+
+char *
+dkms_json_get_text (const json_t *object, const char *key)
+{
+  g_autofree char *other = g_strconcat (key, "_bytes", NULL);
+  const char *bytes = json_string_value (json_object_get (object, other));
+  gsize length;
+
+  if (bytes == NULL || *bytes == '\0')
+    return g_strdup (json_string_value (json_object_get (object, key)));
+  g_autofree guchar *text = g_base64_decode (bytes, &length);
+  return g_strndup ((const char *)text, length);
+}
+
+json_t *
+dkms_json_error (const GError *error)
+{
+  json_t *object = json_object ();
+
+  dkms_json_set_text (object, "kind", dkms_error_name (error));
+  dkms_json_set_text (object, "message", error->message);
+  dkms_json_set_text (object, "path", dkms_error_get_path (error));
+  dkms_json_set_text (object, "advice", dkms_error_get_advice (error));
+  if (dkms_error_get_status (error) != 0)
+    set (object, "status", json_integer (dkms_error_get_status (error)));
+  return object;
+}
+
+json_t *
+dkms_event_to_json (const DkmsEvent *self)
+{
+  json_t *object = json_object ();
+
+  dkms_json_set_text (object, "event", dkms_event_name (self->kind));
+  dkms_json_set_text (object, "module", self->id.module);
+  dkms_json_set_text (object, "version", self->id.version);
+  dkms_json_set_text (object, "kernel", self->id.kernel);
+  dkms_json_set_text (object, "arch", self->id.arch);
+  dkms_json_set_text (object, "path", self->path);
+  dkms_json_set_text (object, "place", self->place);
+  dkms_json_set_text (object, "name", self->name);
+  dkms_json_set_text (object, "text", self->text);
+  if (self->number != 0)
+    set (object, "number", json_integer (self->number));
+  if (self->seconds != 0)
+    set (object, "seconds", json_real (self->seconds));
+  if (self->error != NULL)
+    set (object, "error", dkms_json_error (self->error));
+  if (self->reason != NULL)
+    set (object, "reason", dkms_event_to_json (self->reason));
+  return object;
+}
+
+char *
+dkms_event_to_line (const DkmsEvent *self)
+{
+  json_t *object = dkms_event_to_json (self);
+  char *dumped = json_dumps (object, JSON_COMPACT);
+
+  json_decref (object);
+  if (dumped == NULL)
+    g_error ("Out of memory");
+  char *line = g_strconcat (dumped, "\n", NULL);
+  free (dumped);
+  return line;
+}
+
+/* ---- back ---- */
+
+static GError *
+error_from (const json_t *object)
+{
+  g_autofree char *kind = dkms_json_get_text (object, "kind");
+  g_autofree char *message = dkms_json_get_text (object, "message");
+  g_autofree char *path = dkms_json_get_text (object, "path");
+  g_autofree char *advice = dkms_json_get_text (object, "advice");
+  json_int_t status = json_integer_value (json_object_get (object, "status"));
+  GError *error = NULL;
+
+  dkms_fail_full (&error, kind != NULL ? dkms_error_from_name (kind) : DKMS_ERROR_IO,
+                  status > 0 && status <= 255 ? (int)status : 0, path, advice, message != NULL ? message : "");
+  return error;
+}
+
+static DkmsEvent *
+event_from (const json_t *object, guint depth)
+{
+  const char *name = json_string_value (json_object_get (object, "event"));
+  const json_t *error = json_object_get (object, "error"), *reason = json_object_get (object, "reason");
+  json_int_t number = json_integer_value (json_object_get (object, "number"));
+  DkmsEventKind kind;
+
+  if (name == NULL || !dkms_event_from_name (name, &kind))
+    return NULL;
+  DkmsEvent *self = g_new0 (DkmsEvent, 1);
+  self->kind = kind;
+  self->id = (DkmsId){ dkms_json_get_text (object, "module"), dkms_json_get_text (object, "version"),
+                       dkms_json_get_text (object, "kernel"), dkms_json_get_text (object, "arch") };
+  self->path = dkms_json_get_text (object, "path");
+  self->place = dkms_json_get_text (object, "place");
+  self->name = dkms_json_get_text (object, "name");
+  self->text = dkms_json_get_text (object, "text");
+  self->number = (int)CLAMP (number, G_MININT, G_MAXINT);
+  self->seconds = json_number_value (json_object_get (object, "seconds"));
+  if (json_is_object (error))
+    self->error = error_from (error);
+  if (json_is_object (reason) && depth < MOST_DEPTH)
+    self->reason = event_from (reason, depth + 1);
+  return self;
+}
+
+DkmsEvent *
+dkms_event_from_line (const char *line, gsize length)
+{
+  json_t *object = json_loadb (line, length, 0, NULL);
+  DkmsEvent *self = json_is_object (object) ? event_from (object, 0) : NULL;
+
+  json_decref (object);
+  return self;
+}

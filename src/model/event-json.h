@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Events as JSON, one line each. Worker processes send them to their parent, and `--json` shows them:
+ *
+ *   {"event":"installing","module":"foo","version":"1.0","kernel":"6.1.0-56-amd64","arch":"x86_64","path":"/lib/..."}
+ *
+ * Members that an event does not have are left out. "reason" holds another event; "error" has the members kind,
+ * message, path, advice and status (base/error.h). A text that is not UTF-8 is shown with U+FFFD in place of what is
+ * wrong, and a second member, such as "path_bytes", has all of it in base64. */
+#pragma once
+
+#include <jansson.h>
+
+#include "model/event.h"
+
+/** Returns: (transfer full): @self as an object */
+json_t *dkms_event_to_json (const DkmsEvent *self);
+/** Returns: (transfer full): @self as one line, line end included */
+char *dkms_event_to_line (const DkmsEvent *self);
+
+/**
+ * dkms_event_from_line:
+ * @line: @length bytes, without the line end; they may be anything
+ *
+ * Members that are unknown, or of another type than they should be, are ignored.
+ *
+ * Returns: (transfer full) (nullable): NULL: this is no event
+ */
+DkmsEvent *dkms_event_from_line (const char *line, gsize length);
+
+/** Adds @text (nullable: nothing is added) as @key to @object, and as "@key_bytes" if it is not UTF-8. */
+void dkms_json_set_text (json_t *object, const char *key, const char *text);
+/** Returns: (transfer full) (nullable): what dkms_json_set_text() added, byte for byte */
+char *dkms_json_get_text (const json_t *object, const char *key);
+/** Returns: (transfer full): @error as an object */
+json_t *dkms_json_error (const GError *error);

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Lines for stdout and stderr, in order, and without waiting for a reader who is gone. */
+#include "report/print.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/process.h"
+
+/* A pipe that polls as writable takes PIPE_BUF bytes at once. */
+enum { CHUNK = 2048, ROOM_POLL_MS = 100 };
+
+/* The reader of one of our streams did not read when a signal came: nobody waits for him any more. */
+static gboolean gave_up;
+
+/* Waits until @stream can be written to. Returns: FALSE when the run was interrupted first, whose text is dropped
+ */
+static gboolean
+wait_for_room (FILE *stream)
+{
+  struct pollfd out = { .fd = fileno (stream), .events = POLLOUT };
+
+  while (poll (&out, 1, gave_up ? 0 : ROOM_POLL_MS) == 0)
+    if (gave_up || dkms_process_is_interrupted ())
+      {
+        gave_up = TRUE;
+        __fpurge (stream);
+        return FALSE;
+      }
+  return TRUE;
+}
+
+static void
+emit (const DkmsPrinter *self, FILE *stream, const char *text)
+{
+  if (!self->guarded && !gave_up)
+    {
+      (void)fputs (text, stream);
+      return;
+    }
+  for (gsize left = strlen (text); left > 0 && wait_for_room (stream);)
+    {
+      gsize size = MIN (left, CHUNK);
+      (void)fwrite (text, 1, size, stream);
+      (void)fflush (stream);
+      text += size;
+      left -= size;
+    }
+}
+
+static void
+flush_stdout (const DkmsPrinter *self)
+{
+  if ((!self->guarded && !gave_up) || wait_for_room (stdout))
+    (void)fflush (stdout);
+}
+
+/* A step line that is still open is closed before anything else is written. */
+static void
+finish_open_line (DkmsPrinter *self)
+{
+  if (!self->in_step)
+    return;
+  self->in_step = FALSE;
+  emit (self, stdout, "\n");
+}
+
+static void
+put (DkmsPrinter *self, FILE *stream, const char *marker, const char *text)
+{
+  finish_open_line (self);
+  if (stream != stdout)
+    flush_stdout (self); /* keeps the two streams in order when both go to one file */
+  if (*marker != '\0')
+    emit (self, stream, marker);
+  emit (self, stream, text);
+  emit (self, stream, "\n");
+}
+
+static void
+begin_step (DkmsPrinter *self, const DkmsEvent *event, const char *text)
+{
+  finish_open_line (self);
+  if (self->verbose && event->text != NULL)
+    {
+      g_autofree char *command = dkms_process_printable (event->text);
+      emit (self, stdout, command);
+      emit (self, stdout, "\n");
+    }
+  else
+    {
+      emit (self, stdout, text);
+      emit (self, stdout, "...");
+      self->in_step = TRUE;
+    }
+  flush_stdout (self);
+}
+
+static void
+end_step (DkmsPrinter *self, const DkmsEvent *event)
+{
+  g_autofree char *took = event->seconds >= 0.05 ? g_strdup_printf (" (%.1f s)", event->seconds) : g_strdup ("");
+  gboolean open = self->in_step;
+  g_autofree char *text = NULL;
+
+  self->in_step = FALSE;
+  if (event->number != 0)
+    text = g_strdup_printf ("%sfailed with exit status %d%s.\n", open ? " " : "", event->number, took);
+  else if (open)
+    text = g_strdup_printf (" done%s.\n", took);
+  if (text != NULL)
+    emit (self, stdout, text);
+  flush_stdout (self);
+}
+
+void
+dkms_print_event (DkmsPrinter *self, const DkmsEvent *event)
+{
+  g_autofree char *words = dkms_words_for (event);
+  g_autofree char *text = dkms_process_printable (words);
+
+  switch (dkms_words_voice (event->kind))
+    {
+    case DKMS_VOICE_LINE:
+      put (self, stdout, "", text);
+      break;
+    case DKMS_VOICE_WARNING:
+      put (self, stderr, "Warning: ", text);
+      break;
+    case DKMS_VOICE_DEPRECATED:
+      put (self, stderr, "Deprecated: ", text);
+      break;
+    case DKMS_VOICE_NOTE:
+      put (self, stderr, "", text);
+      break;
+    case DKMS_VOICE_STEP_BEGUN:
+      begin_step (self, event, text);
+      break;
+    case DKMS_VOICE_STEP_ENDED:
+      end_step (self, event);
+      break;
+    case DKMS_VOICE_NONE:
+      break;
+    }
+}
+
+void
+dkms_print_line (DkmsPrinter *self, const char *line)
+{
+  put (self, stdout, "", line);
+}
+
+void
+dkms_print_settle (DkmsPrinter *self)
+{
+  finish_open_line (self);
+  flush_stdout (self);
+}
+
+/* ---- the end ---- */
+
+static gboolean
+reader_is_gone (void)
+{
+  struct pollfd out = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+  return poll (&out, 1, 0) > 0 && (out.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+gboolean
+dkms_print_flush (GError **error)
+{
+  gboolean failed_before = ferror (stdout) != 0;
+  int code = fflush (stdout) == 0 ? 0 : errno;
+
+  if (code == 0 && dkms_process_stdout_was_closed ())
+    code = EBADF;
+  if ((!failed_before && code == 0) || code == EPIPE || reader_is_gone ())
+    return TRUE;
+  /* Of a write that failed earlier no more is known than that it did. */
+  return dkms_fail (error, DKMS_ERROR_IO, NULL, code == ENOSPC || code == EDQUOT ? "Free some space there." : NULL,
+                    "Cannot write everything to the standard output%s%s", code != 0 ? ": " : "",
+                    code != 0 ? g_strerror (code) : "");
+}

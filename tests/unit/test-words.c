@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The sentence of every event can be made, from the fields that model/events.def says it has. */
+#include <string.h>
+
+#include "base/error.h"
+#include "report/words.h"
+
+/* An event with everything; each field is recognised in a sentence. */
+static DkmsEvent
+full (DkmsEventKind kind, const GError *error, const DkmsEvent *reason)
+{
+  return (DkmsEvent){ .kind = kind,
+                      .id = { "<module>", "<version>", "<kernel>", "<arch>" },
+                      .path = "<path>",
+                      .place = "<place>",
+                      .name = "<name>",
+                      .text = "<text>",
+                      .number = 2,
+                      .error = error,
+                      .reason = reason };
+}
+
+static void
+test_all (void)
+{
+  g_autoptr (GError) error = NULL;
+  dkms_fail (&error, DKMS_ERROR_IO, NULL, "<advice>", "<error>");
+  const DkmsEvent reason = full (DKMS_EVENT_NOT_BUILT, NULL, NULL);
+
+  for (gsize i = 0; i < DKMS_EVENT_LAST; i++)
+    {
+      const DkmsEvent with = full ((DkmsEventKind)i, error, &reason), without = { .kind = (DkmsEventKind)i };
+      const char *text = dkms_words_template ((DkmsEventKind)i);
+      g_autofree char *words = dkms_words_for (&with);
+      g_autofree char *none = dkms_words_for (&without); /* what is absent does no harm */
+
+      g_test_message ("%s: %s", dkms_event_name ((DkmsEventKind)i), words);
+      g_assert_nonnull (text);
+      g_assert_null (strpbrk (words, "{}[]"));
+      g_assert_nonnull (none);
+      /* What is not shown needs no words, and what is shown has some. */
+      if (dkms_words_voice ((DkmsEventKind)i) >= DKMS_VOICE_LINE && i != DKMS_EVENT_BLANK && i != DKMS_EVENT_STEP_ENDED)
+        g_assert_cmpstr (words, !=, "");
+    }
+}
+
+static void
+test_parts (void)
+{
+  g_autoptr (GError) error = NULL, bare = NULL;
+  dkms_fail (&error, DKMS_ERROR_IO, NULL, "Do it.", "It failed");
+  dkms_fail (&bare, DKMS_ERROR_IO, NULL, NULL, "It failed");
+  const DkmsEvent reason = { .kind = DKMS_EVENT_ALREADY_BUILT };
+  const struct {
+    DkmsEvent event;
+    const char *words;
+  } cases[] = {
+    { { .kind = DKMS_EVENT_ERROR, .error = error }, "\nError! It failed.\nDo it." },
+    { { .kind = DKMS_EVENT_ERROR, .error = bare }, "\nError! It failed." },
+    { { .kind = DKMS_EVENT_COMPRESS_FAILED, .path = "/x" }, "Could not compress /x; it is installed uncompressed." },
+    { { .kind = DKMS_EVENT_PLAN_STEP, .name = "depmod", .id = { .kernel = "k" } }, "depmod k" },
+    { { .kind = DKMS_EVENT_PLAN_STEP, .name = "note", .id = { "m", "1", "k", "a" }, .reason = &reason },
+      "note m/1 k a: already built" },
+    { { .kind = DKMS_EVENT_WAITING, .text = "1" }, "Waiting for another run that works on the tree (process 1)" },
+    { { .kind = DKMS_EVENT_AUTOINSTALL_FAILED, .id = { .kernel = "k" }, .text = "m(10)", .place = "/a\n/b" },
+      "Autoinstall on k failed for: m(10)\n  less /a\n  less /b" },
+    { { .kind = DKMS_EVENT_STATUS_BUILD, .id = { "m", "1", "k", "a" }, .name = "built" }, "m/1, k, a: built" },
+    { { .kind = DKMS_EVENT_STATUS_BUILD,
+        .id = { "m", "1", "k", "a" },
+        .name = "installed",
+        .text = "originals differs" },
+      "m/1, k, a: installed (Original modules exist) (Differences between built and installed modules)" },
+    /* What others wrote is never taken for a template. */
+    { { .kind = DKMS_EVENT_SCRIPT_PRINTED, .text = "{path} [x] {" }, "{path} [x] {" },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *words = dkms_words_for (&cases[i].event);
+      g_assert_cmpstr (words, ==, cases[i].words);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/words/all", test_all);
+  g_test_add_func ("/words/parts", test_parts);
+  return g_test_run ();
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a worker tells its parent: lines as they arrive, and bytes that are none. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "model/event-json.h"
+#include "run/worker.h"
+
+static DkmsWorker *
+worker_with (const void *bytes, gsize size)
+{
+  DkmsWorker *worker = g_new0 (DkmsWorker, 1);
+  int ends[2];
+
+  g_assert_cmpint (pipe2 (ends, O_NONBLOCK), ==, 0);
+  g_assert_cmpint (write (ends[1], bytes, size), ==, (gssize)size);
+  g_assert_cmpint (close (ends[1]), ==, 0);
+  worker->lines = ends[0];
+  worker->buffer = g_byte_array_new ();
+  return worker;
+}
+
+/* Returns: (transfer full): the line of an event that ends a worker with an error of that message */
+static char *
+failure (const char *message)
+{
+  g_autoptr (GError) error = NULL;
+
+  dkms_fail (&error, DKMS_ERROR_MAKE_FAILED, "/x", "Look.", "%s", message);
+  return dkms_event_to_line (&(const DkmsEvent){ .kind = DKMS_EVENT_WORKER_ENDED, .error = error });
+}
+
+/* What @bytes make a parent hear. Returns: whether the worker ended well */
+static gboolean
+listen_to (const char *bytes, gsize size, GPtrArray *heard, GError **error)
+{
+  DkmsListener listener = dkms_listener_keeping (heard);
+  DkmsWorker *worker = worker_with (bytes, size);
+
+  (void)dkms_worker_listen (worker, &listener);
+  gboolean ok = dkms_worker_finish (worker, error);
+  dkms_worker_free (worker);
+  return ok;
+}
+
+static void
+test_events (void)
+{
+  static const char bytes[] = "{\"event\":\"signing\",\"path\":\"/x\"}\n"
+                              "{\"event\":\"worker-ended\"}\n";
+  g_autoptr (GPtrArray) heard = dkms_events_new ();
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (listen_to (bytes, strlen (bytes), heard, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (heard->len, ==, 1);
+  const DkmsEvent *event = heard->pdata[0];
+  g_assert_cmpint (event->kind, ==, DKMS_EVENT_SIGNING);
+  g_assert_cmpstr (event->path, ==, "/x");
+}
+
+/* A worker that dies in the middle of a line, or without a word of its end, has failed. */
+static void
+test_parts (void)
+{
+  g_autofree char *line = failure ("text");
+
+  for (gsize n = 0; n < strlen (line); n++)
+    {
+      g_autoptr (GPtrArray) heard = dkms_events_new ();
+      g_autoptr (GError) error = NULL;
+
+      g_assert_false (listen_to (line, n, heard, &error));
+      g_assert_error (error, DKMS_ERROR, DKMS_ERROR_IO);
+      g_assert_cmpuint (heard->len, ==, 0);
+    }
+}
+
+/* Every byte of a line changed to what a fault may make of it. */
+static void
+test_faults (void)
+{
+  static const char faults[] = { '\0', '\n', '"', '{', '\\', (char)0xff };
+  g_autofree char *line = failure ("text");
+  gsize size = strlen (line);
+
+  for (gsize n = 0; n < size * G_N_ELEMENTS (faults); n++)
+    {
+      g_autoptr (GPtrArray) heard = dkms_events_new ();
+      g_autofree char *copy = g_memdup2 (line, size);
+      g_autoptr (GError) error = NULL;
+
+      copy[n / G_N_ELEMENTS (faults)] = faults[n % G_N_ELEMENTS (faults)];
+      g_assert_true (listen_to (copy, size, heard, &error) || error != NULL);
+    }
+}
+
+/* Nobody waits for, or makes room for, what no worker sends. */
+static void
+test_too_long (void)
+{
+  g_autoptr (GPtrArray) heard = dkms_events_new ();
+  DkmsListener listener = dkms_listener_keeping (heard);
+  DkmsWorker *worker = worker_with ("x", 1);
+  gsize size = 65 << 20;
+  g_autofree guint8 *much = g_malloc0 (size);
+
+  g_byte_array_append (worker->buffer, much, (guint)size);
+  (void)dkms_worker_listen (worker, &listener);
+  g_assert_cmpuint (worker->buffer->len, ==, 0);
+  dkms_worker_free (worker);
+}
+
+/* The first result counts. */
+static void
+test_two_results (void)
+{
+  g_autofree char *first = failure ("first"), *second = failure ("second");
+  g_autofree char *both = g_strconcat (first, second, NULL);
+  g_autoptr (GPtrArray) heard = dkms_events_new ();
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (listen_to (both, strlen (both), heard, &error));
+  g_assert_error (error, DKMS_ERROR, DKMS_ERROR_MAKE_FAILED);
+  g_assert_cmpstr (error->message, ==, "first");
+  g_assert_cmpstr (dkms_error_get_path (error), ==, "/x");
+  g_assert_cmpstr (dkms_error_get_advice (error), ==, "Look.");
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/worker/events", test_events);
+  g_test_add_func ("/worker/parts", test_parts);
+  g_test_add_func ("/worker/faults", test_faults);
+  g_test_add_func ("/worker/too-long", test_too_long);
+  g_test_add_func ("/worker/two-results", test_two_results);
+  return g_test_run ();
+}
