@@ -35,11 +35,11 @@ fail_with (DkmsListener *events, const GError *error)
 
 /* The end of a verb that is run for what it prints. Returns: @status, or that of output that did not arrive */
 static int
-end_answer (DkmsListener *events, int status)
+end_answer (DkmsReport *report, int status)
 {
   g_autoptr (GError) error = NULL;
 
-  return status != 0 || dkms_report_flush (&error) ? status : fail_with (events, error);
+  return status != 0 || dkms_report_flush (&error) ? status : fail_with (dkms_report_listener (report), error);
 }
 
 /* The root that this command line is about; known before anything else is parsed. */
@@ -58,10 +58,31 @@ root_argument (int argc, char **argv)
   return root;
 }
 
+/* Whether --json asks for a document; known before anything else is parsed, so that any error is in it.
+ * @pretty: (out) */
+static gboolean
+json_argument (int argc, char **argv, gboolean *pretty)
+{
+  const char *style = "off";
+
+  for (int i = 1; i < argc && strcmp (argv[i], "--") != 0; i++)
+    if (strcmp (argv[i], "--json") == 0)
+      style = isatty (STDOUT_FILENO) ? "pretty" : "short";
+    else if (g_str_has_prefix (argv[i], "--json="))
+      style = argv[i] + strlen ("--json=");
+  *pretty = strcmp (style, "pretty") == 0;
+  return strcmp (style, "off") != 0;
+}
+
 /* Sanity checks of docs/interface/cli.md §1, step 8, in its order; then what the verb itself allows. */
 static gboolean
 check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
 {
+  static const char *const styles[] = { "", "pretty", "short", "off", NULL };
+
+  if (options->json != NULL && !g_strv_contains (styles, options->json))
+    return dkms_fail (error, DKMS_ERROR_OPTION, NULL, "Use pretty, short or off.", "--json=%s is not a form of JSON",
+                      options->json);
   if (options->binaries_only && options->source_only)
     return dkms_fail (error, DKMS_ERROR_TARBALL_KINDS, NULL, "Choose one.",
                       "--binaries-only and --source-only exclude each other");
@@ -318,7 +339,7 @@ dkms_verb_run (DkmsSettings *settings, DkmsReport *report, const DkmsVerbInfo *v
     return fail_with (events, error);
   dkms_options_warn (options, settings, verb, events);
   if (verb->answer != NULL)
-    return verb->answer (settings, events, request, &error) && dkms_unread_check (&error) ? end_answer (events, 0)
+    return verb->answer (settings, events, request, &error) && dkms_unread_check (&error) ? end_answer (report, 0)
                                                                                           : fail_with (events, error);
   if (!request->dry_run && !install_rpm (&settings->places, verb, request, &error))
     return fail_with (events, error);
@@ -333,7 +354,7 @@ dkms_verb_run (DkmsSettings *settings, DkmsReport *report, const DkmsVerbInfo *v
     }
   if (!dkms_run (settings, events, request, dkms_exit_code, &status, &error))
     return fail_with (events, error);
-  return request->dry_run ? end_answer (events, status) : status;
+  return request->dry_run ? end_answer (report, status) : status;
 }
 
 /* "dkms help" and "dkms help <verb>", which are not about a module of that name. */
@@ -345,20 +366,16 @@ asks_for_help (const DkmsOptions *options)
   return words->len > 0 && strcmp (words->pdata[0], "help") == 0 && words->len == (options->verb != NULL ? 2 : 1);
 }
 
-int
-dkms_cli_main (int argc, char **argv)
+/* All but the document. @verb: (out): that of the command line */
+static int
+run_command (DkmsReport *report, int argc, char **argv, gboolean json, const DkmsVerbInfo **verb)
 {
-  g_autoptr (DkmsReport) report = dkms_report_new ();
   DkmsListener *events = dkms_report_listener (report);
   g_autoptr (GError) error = NULL;
   g_autoptr (DkmsOptions) options = NULL;
   g_autoptr (DkmsSettings) settings = NULL;
-  const DkmsVerbInfo *verb;
   DkmsRoot *root;
 
-  g_set_prgname ("dkms");
-  if (argc > 1 && strcmp (argv[1], "--complete") == 0)
-    return dkms_complete_main (argc - 2, argv + 2);
   root = dkms_root_open (root_argument (argc, argv), &error);
   settings = root != NULL ? dkms_settings_new (root, &error) : NULL;
   if (settings == NULL)
@@ -369,20 +386,27 @@ dkms_cli_main (int argc, char **argv)
   if (options == NULL)
     {
       int status = fail_with (events, error);
-      if (error->code == DKMS_ERROR_OPTION)
+      if (error->code == DKMS_ERROR_OPTION && !json)
         dkms_help_usage (NULL);
       return status;
     }
-  if (options->version_asked)
-    return (void)printf ("%s\n", DKMS_VERSION), end_answer (events, 0);
-  verb = options->verb != NULL ? dkms_verb_find (options->verb) : NULL;
-  if (options->help || asks_for_help (options))
-    return dkms_help_print (verb), end_answer (events, 0);
-  if (verb == NULL)
+  *verb = options->verb != NULL ? dkms_verb_find (options->verb) : NULL;
+  if (options->version_asked || options->help || asks_for_help (options))
+    {
+      dkms_report_drop_document (report); /* these are texts */
+      if (options->version_asked)
+        (void)printf ("%s\n", DKMS_VERSION);
+      else
+        dkms_help_print (*verb);
+      return end_answer (report, 0);
+    }
+  if (!dkms_report_keep_output (report, &error))
+    return fail_with (events, error);
+  if (*verb == NULL)
     {
       (void)dkms_fail_verb (options, &error);
       DKMS_EMIT (events, ERROR, .error = error);
-      if (options->words->len == 0)
+      if (options->words->len == 0 && !json)
         dkms_help_print (NULL);
       return dkms_exit_code (error);
     }
@@ -390,5 +414,22 @@ dkms_cli_main (int argc, char **argv)
     DKMS_EMIT (events, ARGUMENT_IGNORED, .name = options->ignored->pdata[i]);
   if (settings->ignored != NULL)
     dkms_listener_hear (events, settings->ignored);
-  return dkms_verb_run (settings, report, verb, options);
+  return dkms_verb_run (settings, report, *verb, options);
+}
+
+int
+dkms_cli_main (int argc, char **argv)
+{
+  g_autoptr (DkmsReport) report = dkms_report_new ();
+  const char *root = root_argument (argc, argv);
+  const DkmsVerbInfo *verb = NULL;
+  gboolean pretty, json = json_argument (argc, argv, &pretty);
+
+  g_set_prgname ("dkms");
+  if (argc > 1 && strcmp (argv[1], "--complete") == 0)
+    return dkms_complete_main (argc - 2, argv + 2);
+  if (json)
+    dkms_report_begin_document (report, pretty);
+  int status = run_command (report, argc, argv, json, &verb);
+  return dkms_report_end_document (report, verb != NULL ? verb->name : NULL, root != NULL ? root : "/", status);
 }

@@ -38,13 +38,15 @@ print_wrapped (const char *text, int indent, int at)
 static void
 print_option (const DkmsOptionInfo *option)
 {
-  g_autofree char *names = g_strdup_printf ("  %2s%s %s%s%s", option->letter != NULL ? option->letter : "",
+  g_autofree char *names = g_strdup_printf ("  %2s%s %s%s%s%s", option->letter != NULL ? option->letter : "",
                                             option->letter != NULL && option->name != NULL ? ","
                                             : option->name != NULL                         ? " "
                                                                                            : "",
                                             option->name != NULL ? option->name : "",
-                                            option->name != NULL && option->value != NULL ? " " : "",
-                                            option->value != NULL ? option->value : "");
+                                            option->optional                                ? "[="
+                                            : option->name != NULL && option->value != NULL ? " "
+                                                                                            : "",
+                                            option->value != NULL ? option->value : "", option->optional ? "]" : "");
   int at = printf ("%s", names);
 
   print_wrapped (option->summary, OPTION_COLUMN, at >= OPTION_COLUMN ? OPTION_COLUMN + 1 : at);

@@ -19,11 +19,11 @@ dkms_options_free (DkmsOptions *self)
 {
   if (self == NULL)
     return;
-  char *texts[] = { self->verb,          self->module,          self->version,    self->source,
-                    self->archive,       self->missing,         self->unreadable, self->bare_dir,
-                    self->root,          self->dkmstree,        self->sourcetree, self->installtree,
-                    self->config,        self->kernelsourcedir, self->conf_file,  self->jobs,
-                    self->templatekernel };
+  char *texts[] = {
+    self->verb,       self->module,          self->version,   self->source,   self->archive,        self->missing,
+    self->unreadable, self->bare_dir,        self->root,      self->dkmstree, self->sourcetree,     self->installtree,
+    self->config,     self->kernelsourcedir, self->conf_file, self->jobs,     self->templatekernel, self->json
+  };
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_free (texts[i]);
   g_ptr_array_unref (self->kernels);
@@ -200,6 +200,11 @@ take_option (DkmsOptions *self, int argc, char **argv, int *at, DkmsListener *ev
       if (self->verb == NULL && self->words->len > 0 && dkms_verb_dropped (self->words->pdata[0]) != NULL)
         return dkms_fail_verb (self, error); /* of which the option was */
       return dkms_fail (error, DKMS_ERROR_OPTION, NULL, "See 'dkms --help'.", "Unknown option %s", given);
+    }
+  if (option->optional)
+    {
+      option->take (self, option, equals != NULL ? equals + 1 : NULL, events);
+      return TRUE;
     }
   if (option->value != NULL && equals == NULL && *at + 1 == argc)
     return dkms_fail (error, DKMS_ERROR_OPTION, NULL, "See 'dkms --help'.", "The option %s needs a value", word);

@@ -17,6 +17,7 @@ typedef struct {
   char *unreadable; /* (nullable): a path that we may not look into */
   int unreadable_errno;
   char *bare_dir; /* (nullable): a directory without dkms.conf */
+  char *json;     /* (nullable): "", or the style that was asked for */
   char *root, *dkmstree, *sourcetree, *installtree, *config, *kernelsourcedir, *conf_file, *jobs, *templatekernel;
   GPtrArray *directives;
   GPtrArray *words;   /* all that is no option, in order */

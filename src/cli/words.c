@@ -125,6 +125,13 @@ take_obsolete (DkmsOptions *options, const DkmsOptionInfo *self, const char *val
   DKMS_EMIT (events, OPTION_WITHOUT_EFFECT, .name = self->name);
 }
 
+static void
+take_json (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsListener *events)
+{
+  g_free (options->json);
+  options->json = g_strdup (value != NULL ? value : "");
+}
+
 #define FIELD(name) offsetof (DkmsOptions, name)
 
 static const DkmsOptionInfo options[] = {
@@ -179,6 +186,8 @@ static const DkmsOptionInfo options[] = {
     "Work on the system in this directory" },
   { NULL, "--dry-run", NULL, take_flag, FIELD (dry_run), DKMS_WORD_NONE, DKMS_OPTION_CHANGE,
     "Print the planned steps and change nothing" },
+  { NULL, "--json", "pretty|short|off", take_json, 0, DKMS_WORD_TEXT, DKMS_OPTION_ALWAYS,
+    "Print one JSON document in place of text", TRUE },
   { NULL, "--verbose", NULL, take_flag, FIELD (verbose), DKMS_WORD_NONE, DKMS_OPTION_CHANGE,
     "Print the commands that are run, and their output" },
   { "-q", "--quiet", NULL, take_flag, FIELD (quiet), DKMS_WORD_NONE, DKMS_OPTION_ALWAYS,

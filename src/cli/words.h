@@ -16,6 +16,7 @@ struct DkmsOptionInfo {
   DkmsWordKind kind; /* of the value */
   DkmsOptionId id;
   const char *summary; /* NULL: accepted and not shown */
+  gboolean optional;   /* it may be given without a value; a value follows behind "=" */
 };
 
 /** Returns: (transfer none): all verbs, NULL-terminated */

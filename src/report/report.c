@@ -1,23 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Shows events as lines, and those of work that runs at once on a board. */
+#define _GNU_SOURCE
 #include "report/report.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/file.h"
 #include "report/board.h"
+#include "report/document.h"
 #include "report/print.h"
 
 struct DkmsReport {
   DkmsListener listener;
   DkmsPrinter printer;
-  DkmsBoard *board; /* (nullable): while several pieces of work may run */
-  gboolean errors_only;
+  DkmsBoard *board;       /* (nullable): while several pieces of work may run */
+  DkmsDocument *document; /* (nullable): what is heard goes there */
+  int output;             /* the standard output of the document; -1: that of the process */
+  gboolean errors_only, pretty;
 };
 
 static void
 hear (gpointer data, const DkmsEvent *event)
 {
   DkmsReport *self = data;
+  DkmsVoice voice = dkms_words_voice (event->kind);
 
-  if (self->errors_only && dkms_words_voice (event->kind) != DKMS_VOICE_NOTE)
+  if (self->document != NULL)
+    {
+      dkms_document_hear (self->document, event);
+      if (voice == DKMS_VOICE_WARNING || voice == DKMS_VOICE_DEPRECATED || voice == DKMS_VOICE_NOTE)
+        dkms_print_event (&self->printer, event);
+      return;
+    }
+  if (self->errors_only && voice != DKMS_VOICE_NOTE)
     return;
   if (event->kind == DKMS_EVENT_WORK_BEGUN)
     {
@@ -37,7 +56,7 @@ give_way (gpointer data, guint piece)
 {
   DkmsReport *self = data;
 
-  if (self->board != NULL && !dkms_board_give_way (self->board, piece))
+  if (self->document != NULL || (self->board != NULL && !dkms_board_give_way (self->board, piece)))
     return FALSE;
   dkms_print_settle (&self->printer);
   return TRUE;
@@ -67,6 +86,7 @@ dkms_report_new (void)
 
   self->listener
       = (DkmsListener){ .hear = hear, .give_way = give_way, .tick = tick, .interval = interval, .data = self };
+  self->output = -1;
   return self;
 }
 
@@ -76,6 +96,9 @@ dkms_report_free (DkmsReport *self)
   if (self == NULL)
     return;
   dkms_board_free (self->board);
+  dkms_document_free (self->document);
+  if (self->output >= 0)
+    (void)close (self->output);
   g_free (self);
 }
 
@@ -95,6 +118,50 @@ void
 dkms_report_set_errors_only (DkmsReport *self, gboolean errors_only)
 {
   self->errors_only = errors_only;
+}
+
+/* ---- the document ---- */
+
+void
+dkms_report_begin_document (DkmsReport *self, gboolean pretty)
+{
+  self->document = dkms_document_new ();
+  self->pretty = pretty;
+}
+
+gboolean
+dkms_report_keep_output (DkmsReport *self, GError **error)
+{
+  if (self->document == NULL || self->output >= 0)
+    return TRUE;
+  self->output = fcntl (STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  return (self->output >= 0 && dup2 (STDERR_FILENO, STDOUT_FILENO) >= 0)
+         || dkms_fail_errno (error, "keep for the document", "the standard output");
+}
+
+int
+dkms_report_end_document (DkmsReport *self, const char *verb, const char *root, int status)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (self->document == NULL)
+    return status;
+  g_autofree char *text = dkms_document_finish (self->document, verb, root, status, self->pretty);
+  g_clear_pointer (&self->document, dkms_document_free);
+  (void)fflush (stdout);
+  /* A reader that went away has seen what it wanted. */
+  if (dkms_write_all (self->output >= 0 ? self->output : STDOUT_FILENO, text, strlen (text), "the standard output",
+                      &error)
+      || errno == EPIPE)
+    return status;
+  DKMS_EMIT (&self->listener, ERROR, .error = error);
+  return status != 0 ? status : 1;
+}
+
+void
+dkms_report_drop_document (DkmsReport *self)
+{
+  g_clear_pointer (&self->document, dkms_document_free);
 }
 
 gboolean

@@ -12,9 +12,13 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import schema  # noqa: E402
 
 DKMS = os.environ.get("DKMS", str(pathlib.Path(__file__).resolve().parents[2] / "build/src/dkms"))
 K1, K2 = "6.1.0-1-test", "6.12.0-2-test"
@@ -187,8 +191,11 @@ class Root:
 
     def __call__(self, *arguments, env=None, timeout=120, cwd=None):
         environment = {**os.environ, "LC_ALL": "C", **(env or {})}
-        return Result(subprocess.run([*self.command(), *map(str, arguments)], capture_output=True, text=True,
-                                     env=environment, timeout=timeout, check=False, stdin=subprocess.DEVNULL, cwd=cwd))
+        result = Result(subprocess.run([*self.command(), *map(str, arguments)], capture_output=True, text=True,
+                                       env=environment, timeout=timeout, check=False, stdin=subprocess.DEVNULL, cwd=cwd))
+        if schema.asked_for(arguments):
+            schema.document(result.out)
+        return result
 
     def ok(self, *arguments, **keywords):
         result = self(*arguments, **keywords)

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Events gathered into one document. */
+#include "report/document.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "config.h"
+#include "model/event-json.h"
+#include "report/words.h"
+
+struct DkmsDocument {
+  json_t *events;     /* array */
+  json_t *modules;    /* (nullable): array; of status */
+  GHashTable *placed; /* "module/version" -> its object in @modules, borrowed */
+  GError *error;      /* (nullable): the last one that was reported */
+};
+
+static void
+set (json_t *object, const char *key, json_t *value)
+{
+  if (json_object_set_new (object, key, value) < 0)
+    g_error ("Out of memory"); /* as GLib does; every value here is valid */
+}
+
+static void
+append (json_t *array, json_t *value)
+{
+  if (json_array_append_new (array, value) < 0)
+    g_error ("Out of memory");
+}
+
+DkmsDocument *
+dkms_document_new (void)
+{
+  DkmsDocument *self = g_new0 (DkmsDocument, 1);
+
+  self->events = json_array ();
+  self->placed = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  return self;
+}
+
+void
+dkms_document_free (DkmsDocument *self)
+{
+  if (self == NULL)
+    return;
+  json_decref (self->events);
+  json_decref (self->modules);
+  g_hash_table_unref (self->placed);
+  g_clear_error (&self->error);
+  g_free (self);
+}
+
+/* ---- answers of status ---- */
+
+/* Returns: (transfer none): the module version that @event is about, in the order of its first line */
+static json_t *
+module_of (DkmsDocument *self, const DkmsEvent *event)
+{
+  g_autofree char *key = g_strjoin ("/", event->id.module, event->id.version, NULL);
+  json_t *module = g_hash_table_lookup (self->placed, key);
+
+  if (module != NULL)
+    return module;
+  module = json_object ();
+  dkms_json_set_text (module, "module", event->id.module);
+  dkms_json_set_text (module, "version", event->id.version);
+  set (module, "state", json_string ("added"));
+  set (module, "builds", json_array ());
+  if (self->modules == NULL)
+    self->modules = json_array ();
+  append (self->modules, module);
+  g_hash_table_insert (self->placed, g_steal_pointer (&key), module);
+  return module;
+}
+
+static gboolean
+has_remark (const DkmsEvent *event, const char *remark)
+{
+  return event->text != NULL && strstr (event->text, remark) != NULL;
+}
+
+static void
+add_build (DkmsDocument *self, const DkmsEvent *event)
+{
+  json_t *module = module_of (self, event), *build = json_object ();
+  const char *before = json_string_value (json_object_get (module, "state"));
+  gboolean weak = event->kind == DKMS_EVENT_STATUS_WEAK;
+  const char *state = weak ? "installed-weak" : event->name;
+
+  dkms_json_set_text (build, "kernel", event->id.kernel);
+  dkms_json_set_text (build, "arch", event->id.arch);
+  set (build, "state", json_string (state));
+  if (weak)
+    dkms_json_set_text (build, "from", event->place);
+  else
+    {
+      set (build, "originals", json_boolean (has_remark (event, "originals")));
+      set (build, "missing", json_boolean (has_remark (event, "missing")));
+      set (build, "differs", json_boolean (has_remark (event, "differs")));
+    }
+  append (json_object_get (module, "builds"), build);
+  /* Of a version, the most that is true of one of its builds. */
+  if (strcmp (state, "built") != 0)
+    set (module, "state", json_string ("installed"));
+  else if (strcmp (before, "added") == 0)
+    set (module, "state", json_string ("built"));
+}
+
+/* ---- any command ---- */
+
+/* Whether @event tells what happened, and not only how it is to be shown. */
+static gboolean
+is_content (const DkmsEvent *event)
+{
+  switch (event->kind)
+    {
+    case DKMS_EVENT_PIECE_DONE:
+    case DKMS_EVENT_PIECE_DOUBTFUL:
+    case DKMS_EVENT_PIECE_FAILED:
+      return event->name != NULL;
+    case DKMS_EVENT_BLANK:
+      return FALSE;
+    default:
+      return dkms_words_voice (event->kind) != DKMS_VOICE_NONE;
+    }
+}
+
+void
+dkms_document_hear (DkmsDocument *self, const DkmsEvent *event)
+{
+  switch (event->kind)
+    {
+    case DKMS_EVENT_STATUS_ADDED:
+      (void)module_of (self, event);
+      return;
+    case DKMS_EVENT_STATUS_BROKEN:
+      set (module_of (self, event), "state", json_string ("broken"));
+      return;
+    case DKMS_EVENT_STATUS_BUILD:
+    case DKMS_EVENT_STATUS_WEAK:
+      add_build (self, event);
+      return;
+    case DKMS_EVENT_ERROR:
+      g_clear_error (&self->error);
+      self->error = g_error_copy (event->error);
+      break;
+    default:
+      break;
+    }
+  if (is_content (event))
+    append (self->events, dkms_event_to_json (event));
+}
+
+char *
+dkms_document_finish (DkmsDocument *self, const char *verb, const char *root, int status, gboolean pretty)
+{
+  json_t *document = json_object (), *about = json_object ();
+  g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
+  g_autofree char *time = g_date_time_format (now, "%Y-%m-%dT%H:%M:%SZ");
+  struct utsname uts;
+
+  set (about, "format", json_integer (1));
+  dkms_json_set_text (about, "version", &DKMS_VERSION[strlen ("dkms-")]);
+  dkms_json_set_text (about, "verb", verb);
+  dkms_json_set_text (about, "time", time);
+  dkms_json_set_text (about, "root", root);
+  if (uname (&uts) == 0)
+    dkms_json_set_text (about, "machine", uts.machine);
+  set (document, "dkms", about);
+  set (document, "status", json_integer (status));
+  if (self->modules != NULL || g_strcmp0 (verb, "status") == 0)
+    set (document, "modules", self->modules != NULL ? json_incref (self->modules) : json_array ());
+  set (document, "events", json_incref (self->events));
+  if (status != 0 && self->error != NULL)
+    set (document, "error", dkms_json_error (self->error));
+
+  char *dumped = json_dumps (document, pretty ? JSON_INDENT (2) : JSON_COMPACT);
+  json_decref (document);
+  if (dumped == NULL)
+    g_error ("Out of memory");
+  char *text = g_strconcat (dumped, "\n", NULL);
+  free (dumped);
+  return text;
+}
