@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/near.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
 #include "conf/settings-check.h"
@@ -186,8 +187,12 @@ warn_of_kernels (const DkmsPlaces *places, const DkmsOptions *options, DkmsListe
       g_autofree char *dir = g_build_filename (places->install_tree, target->kernel, NULL);
       g_autofree char *shown = dkms_root_host_path (places->root, dir);
 
-      if (!dkms_root_is_dir (places->root, dir))
-        DKMS_EMIT (events, KERNEL_ABSENT, .id = { .kernel = target->kernel }, .path = shown);
+      if (dkms_root_is_dir (places->root, dir))
+        continue;
+      g_autoptr (GPtrArray) names = dkms_kernel_list (places->root, places->install_tree, FALSE);
+      g_ptr_array_add (names, NULL);
+      DKMS_EMIT (events, KERNEL_ABSENT, .id = { .kernel = target->kernel }, .path = shown,
+                 .text = dkms_nearest (target->kernel, (const char *const *)names->pdata));
     }
 }
 

@@ -181,6 +181,24 @@ dkms_fail_verb (const DkmsOptions *self, GError **error)
   return dkms_fail (error, DKMS_ERROR_USAGE, NULL, NULL, "Unknown verb '%s'. 'dkms --help' lists all verbs", first);
 }
 
+/* @word: without its value */
+static gboolean
+fail_option (const char *word, const char *given, GError **error)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+  g_autofree char *advice = NULL;
+  const char *near;
+
+  for (const DkmsOptionInfo *o = dkms_option_infos (); o->take != NULL; o++)
+    if (o->name != NULL && o->summary != NULL)
+      g_ptr_array_add (names, (gpointer)o->name);
+  g_ptr_array_add (names, NULL);
+  near = g_str_has_prefix (word, "--") ? dkms_nearest (word, (const char *const *)names->pdata) : NULL;
+  advice
+      = near != NULL ? g_strdup_printf ("Did you mean %s? See 'dkms --help'.", near) : g_strdup ("See 'dkms --help'.");
+  return dkms_fail (error, DKMS_ERROR_OPTION, NULL, advice, "Unknown option %s", given);
+}
+
 /* Takes the option @argv[*at], and its value from the next word if it has none. Returns: FALSE with an error */
 static gboolean
 take_option (DkmsOptions *self, int argc, char **argv, int *at, DkmsListener *events, GError **error)
@@ -199,7 +217,7 @@ take_option (DkmsOptions *self, int argc, char **argv, int *at, DkmsListener *ev
     {
       if (self->verb == NULL && self->words->len > 0 && dkms_verb_dropped (self->words->pdata[0]) != NULL)
         return dkms_fail_verb (self, error); /* of which the option was */
-      return dkms_fail (error, DKMS_ERROR_OPTION, NULL, "See 'dkms --help'.", "Unknown option %s", given);
+      return fail_option (word, given, error);
     }
   if (option->optional)
     {

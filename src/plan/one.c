@@ -68,10 +68,14 @@ check_sound (const DkmsPlanner *p, const DkmsVersion *version, GError **error)
 static gboolean
 check_added (const DkmsPlanner *p, const DkmsVersion *version, GError **error)
 {
+  const char *near = p->facts->near;
+  g_autofree char *advice
+      = near != NULL ? g_strdup_printf ("Did you mean %s? 'dkms status' lists what is.", near) : NULL;
+
   if (version != NULL)
     return TRUE;
-  return dkms_fail (error, DKMS_ERROR_NOT_ADDED, NULL, "'dkms status' lists what is.", "%s/%s is not in the tree",
-                    p->facts->module, p->facts->version);
+  return dkms_fail (error, DKMS_ERROR_NOT_ADDED, NULL, advice != NULL ? advice : "'dkms status' lists what is.",
+                    "%s/%s is not in the tree", p->facts->module, p->facts->version);
 }
 
 /* A source with a bad PACKAGE_VERSION is a bad dkms.conf; a bad name on the command line names no source. */

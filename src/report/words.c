@@ -51,7 +51,7 @@ static const Words words[DKMS_EVENT_LAST] = {
   SAYS (ENVIRONMENT_ABSENT, WARNING,
         "build_environment in {path} names {text}, which is not a file; builds go without it."),
   SAYS (TREE_ABSENT, WARNING, "The tree {path} does not exist."),
-  SAYS (KERNEL_ABSENT, WARNING, "Kernel {kernel} is not installed: {path} does not exist."),
+  SAYS (KERNEL_ABSENT, WARNING, "Kernel {kernel} is not installed: {path} does not exist.[ Did you mean {text}?]"),
   SAYS (AUTOINSTALL_OFF, LINE, "Automatic installation is switched off by {path}."),
 
   /* Of recipes. */

@@ -7,7 +7,10 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/file.h"
+#include "base/near.h"
+#include "base/unread.h"
 #include "install/job.h"
 #include "install/script.h"
 #include "run/steps.h"
@@ -100,6 +103,29 @@ tell_misspelt (const DkmsRun *run, const char *source)
     dkms_listener_hear (run->events, remarks->pdata[i]);
 }
 
+/* @shown: where the source would be */
+static gboolean
+fail_no_source (const DkmsRun *run, const DkmsStep *step, const char *shown, GError **error)
+{
+  static const char unpack[] = "Unpack the source there, or name its directory: dkms add <directory>";
+  const DkmsPlaces *places = &run->settings->places;
+  guint mark = dkms_unread_mark ();
+  g_auto (DkmsFd) fd = dkms_root_openat (places->root, places->source_tree, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+  g_autofree char *name = g_path_get_basename (shown);
+  const char *near = run->facts->near; /* of the tree; else of the sources */
+  g_autofree char *advice = NULL;
+
+  dkms_unread_drop (mark); /* what cannot be read is not near */
+  if (near == NULL && names != NULL)
+    {
+      g_ptr_array_add (names, NULL);
+      near = dkms_nearest (name, (const char *const *)names->pdata);
+    }
+  advice = near != NULL ? g_strdup_printf ("Did you mean %s?\n%s", near, unpack) : g_strdup (unpack);
+  return dkms_fail (error, DKMS_ERROR_NO_SOURCE, shown, advice, "The source directory %s does not exist", shown);
+}
+
 gboolean
 dkms_step_add (DkmsRun *run, const DkmsStep *step, GError **error)
 {
@@ -114,9 +140,7 @@ dkms_step_add (DkmsRun *run, const DkmsStep *step, GError **error)
     return FALSE;
   g_autofree char *stub = dkms_layout_source (&s->places, step->id, "dkms.conf");
   if (!dkms_root_is_dir (s->places.root, source) && !dkms_root_is_file (s->places.root, stub))
-    return dkms_fail (error, DKMS_ERROR_NO_SOURCE, shown,
-                      "Unpack the source there, or name its directory: dkms add <directory>",
-                      "The source directory %s does not exist", shown);
+    return fail_no_source (run, step, shown, error);
   dkms_step_want_recipes (run);
   const DkmsId id = { step->id->module, step->id->version, target->kernel, target->arch };
   recipe = dkms_world_valid_recipe (run->world, &id, TRUE, error);

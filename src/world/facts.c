@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/near.h"
 #include "base/unread.h"
 #include "model/version.h"
 #include "store/health.h"
@@ -49,6 +50,7 @@ dkms_facts_free (DkmsFacts *self)
   g_free (self->version);
   g_free (self->source);
   g_free (self->differs);
+  g_free (self->near);
   dkms_state_free (self->state);
   g_ptr_array_unref (self->targets);
   g_free (self);
@@ -318,6 +320,45 @@ asks_for_dependents (const DkmsRequest *request)
   return request->goal == DKMS_GOAL_INSTALLED && !request->force;
 }
 
+/* Returns: (transfer full) (nullable): the nearest of the versions that the tree has of a module; the only one is near
+ */
+static char *
+near_version (const DkmsState *state, const char *module, const char *version)
+{
+  g_autoptr (GPtrArray) versions = g_ptr_array_new ();
+  const char *near;
+
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      if (strcmp (v->module, module) == 0)
+        g_ptr_array_add (versions, v->version);
+    }
+  guint count = versions->len;
+  g_ptr_array_add (versions, NULL);
+  near = dkms_nearest (version, (const char *const *)versions->pdata);
+  if (near == NULL && count == 1)
+    near = versions->pdata[0];
+  return near != NULL ? g_strjoin ("/", module, near, NULL) : NULL;
+}
+
+/* Looks for what may be meant by a module and version that the tree has not. What cannot be read does not matter. */
+static char *
+find_near (const DkmsPlaces *places, const char *module, const char *version)
+{
+  guint mark = dkms_unread_mark ();
+  g_autoptr (DkmsState) state = dkms_state_read_most (places, NULL, NULL, NULL);
+  g_autoptr (GPtrArray) modules = g_ptr_array_new ();
+  const char *near;
+
+  dkms_unread_drop (mark);
+  for (guint i = 0; state != NULL && i < state->versions->len; i++)
+    g_ptr_array_add (modules, ((DkmsVersion *)state->versions->pdata[i])->module);
+  g_ptr_array_add (modules, NULL);
+  near = dkms_nearest (module, (const char *const *)modules->pdata);
+  return near != NULL ? near_version (state, near, version) : NULL;
+}
+
 gboolean
 dkms_facts_read (DkmsFacts *self, DkmsWorld *world, const DkmsRequest *request, GError **error)
 {
@@ -334,6 +375,11 @@ dkms_facts_read (DkmsFacts *self, DkmsWorld *world, const DkmsRequest *request, 
                                                        : dkms_state_read (&g.settings->places, module, NULL, error);
   if (self->state == NULL)
     return FALSE;
+  const DkmsId named = { self->module, self->version, NULL, NULL };
+  g_clear_pointer (&self->near, g_free);
+  if (dkms_facts_name_one (self, request) && self->version != NULL && self->source == NULL
+      && dkms_state_find (self->state, &named) == NULL)
+    self->near = find_near (&g.settings->places, self->module, self->version);
   if (request->template != NULL)
     {
       g_autofree char *dir = g_build_filename (g.settings->places.install_tree, request->template, NULL);

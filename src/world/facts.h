@@ -22,6 +22,7 @@ typedef struct {
   gboolean loads;               /* the archive holds builds, or a dkms.conf without sources */
   gboolean template_exists;     /* the kernel that is imitated is installed */
   DkmsState *state;             /* the tree, as far as the request is about it */
+  char *near;                   /* (nullable): "m/v" in the tree that may be meant, if what is named is not there */
   GPtrArray *targets;           /* element-type DkmsTarget: those of the request; with --all, of the builds there are */
 } DkmsFacts;
 
