@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/unread.h"
+#include "build/secure-boot.h"
 #include "conf/settings-check.h"
 
 #define DEFAULT_CERTIFICATE "/var/lib/dkms/mok.pub"
@@ -245,8 +246,32 @@ generate (const DkmsPlaces *places, DkmsListener *events, const DkmsSigner *self
   if (status != 0)
     return dkms_fail (error, DKMS_ERROR_IO, self->key, "Look at the directory, or set mok_signing_key.", "%s",
                       g_strchomp (said));
-  DKMS_EMIT (events, CERTIFICATE_TO_ENROL, .path = self->certificate);
   return TRUE;
+}
+
+/* Modules for another system concern the firmware of that system. */
+static DkmsSecureBoot
+secure_boot_of (const DkmsRoot *root)
+{
+  return in_chroot (root) ? DKMS_SECURE_BOOT_UNKNOWN : dkms_secure_boot_read ();
+}
+
+/* Emits whether the kernel will load what is signed, or the next step. @created: the certificate is new */
+static void
+report_trust (const DkmsRoot *root, DkmsListener *events, const DkmsSigner *self, gboolean created)
+{
+  DkmsSecureBoot state = secure_boot_of (root);
+
+  if (state == DKMS_SECURE_BOOT_DISABLED)
+    DKMS_EMIT (events, SECURE_BOOT_DISABLED);
+  if (state == DKMS_SECURE_BOOT_ENABLED && g_strcmp0 (self->key, self->certificate) == 0) /* kernels_own_key() */
+    DKMS_EMIT (events, CERTIFICATE_OF_KERNEL, .path = self->certificate);
+  else if (state == DKMS_SECURE_BOOT_ENABLED && dkms_secure_boot_trusts (self->certificate))
+    DKMS_EMIT (events, CERTIFICATE_ENROLLED, .path = self->certificate);
+  else if (state == DKMS_SECURE_BOOT_ENABLED)
+    DKMS_EMIT (events, CERTIFICATE_NOT_ENROLLED, .path = self->certificate);
+  else if (created)
+    DKMS_EMIT (events, CERTIFICATE_TO_ENROL, .path = self->certificate);
 }
 
 static gboolean
@@ -288,6 +313,7 @@ provide_keys (const DkmsSettings *settings, DkmsListener *events, const DkmsSign
 {
   const DkmsRoot *root = settings->places.root;
   gboolean token = is_token (self->key);
+  gboolean created = FALSE;
   gboolean complete = (token || dkms_root_is_file (root, self->key)) && dkms_root_is_file (root, self->certificate);
   const DkmsFamily *family = settings->policy.distro->family;
   struct stat st;
@@ -303,8 +329,12 @@ provide_keys (const DkmsSettings *settings, DkmsListener *events, const DkmsSign
   if (!token && !dkms_root_is_file (root, self->key) && dkms_root_stat (root, self->certificate, &st) == 0)
     return fail_keyless (&settings->places, self, error);
   /* Nor is a pair replaced that may be there. */
-  if (!complete && !token && (!dkms_unread_check (error) || !generate (&settings->places, events, self, error)))
-    return FALSE;
+  if (!complete && !token)
+    {
+      if (!dkms_unread_check (error) || !generate (&settings->places, events, self, error))
+        return FALSE;
+      created = TRUE;
+    }
   if (!token && dkms_root_is_file (root, self->key) && !is_readable (root, self->key))
     return dkms_fail (error, DKMS_ERROR_IO, self->key, NULL, "Cannot read the signing key %s: %s", self->key,
                       g_strerror (errno));
@@ -314,7 +344,10 @@ provide_keys (const DkmsSettings *settings, DkmsListener *events, const DkmsSign
   if (!dkms_root_is_file (root, self->certificate))
     return dkms_fail (error, DKMS_ERROR_IO, self->certificate, "Set mok_certificate in framework.conf.",
                       "The certificate %s is missing", self->certificate);
-  return !token || may_use_token (&settings->places, self->key, error);
+  if (token && !may_use_token (&settings->places, self->key, error))
+    return FALSE;
+  report_trust (root, events, self, created);
+  return TRUE;
 }
 
 /* ---- the decision ---- */
@@ -373,6 +406,8 @@ dkms_signer_new (const DkmsSettings *settings, DkmsListener *events, const DkmsK
   if (!self->ready)
     {
       DKMS_EMIT (events, NOT_SIGNING, .error = error);
+      if (secure_boot_of (settings->places.root) == DKMS_SECURE_BOOT_ENABLED)
+        DKMS_EMIT (events, UNSIGNED_UNDER_SECURE_BOOT);
     }
   return self;
 }

@@ -110,6 +110,13 @@ static const Words words[DKMS_EVENT_LAST] = {
   SAYS (CERTIFICATE_GENERATED, LINE, "Generating a certificate for the present key."),
   SAYS (CERTIFICATE_TO_ENROL, LINE,
         "Kernels under Secure Boot load what it signs once it is enrolled: sudo mokutil --import {path}"),
+  SAYS (CERTIFICATE_ENROLLED, LINE, "Secure Boot: enabled, the certificate is enrolled"),
+  SAYS (CERTIFICATE_OF_KERNEL, LINE, "Secure Boot: enabled, the certificate is that of the kernel"),
+  SAYS (CERTIFICATE_NOT_ENROLLED, WARNING,
+        "Secure Boot is enabled, and the certificate is not enrolled: the kernel does not load the modules. "
+        "Run 'sudo mokutil --import {path}' and reboot."),
+  SAYS (UNSIGNED_UNDER_SECURE_BOOT, WARNING, "Secure Boot is enabled: the kernel does not load unsigned modules."),
+  SAYS (SECURE_BOOT_DISABLED, LINE, "Secure Boot: disabled"),
   SAYS (SIGNING_KEY, LINE, "Signing key: {path}"),
   SAYS (SIGNING_CERTIFICATE, LINE, "Certificate (MOK): {path}"),
   SAYS (SIGNING_TOOL, LINE, "Signing tool: {path}"),

@@ -9,7 +9,7 @@ import struct
 import subprocess
 
 import pytest
-from conftest import ARCH, DKMS, K1, K2, as_nobody, mounted, strace
+from conftest import ARCH, DKMS, K1, K2, Result, as_nobody, mounted, strace
 
 HELPER = pathlib.Path(DKMS).parent / "helpers/dkms-sign"
 MAGIC = b"~Module signature appended~\n"
@@ -404,3 +404,125 @@ def test_modinfo_shows_the_signer(real, tmp_path):
                             text=True, check=True).stdout.strip().removeprefix("serial=")
     assert "signer:         DKMS module signing key" in shown and "sig_hashalgo:   sha256" in shown
     assert key_id in shown.replace(":", "").upper()
+
+
+# ---- Secure Boot ----
+
+class Firmware:
+    """This machine, with other EFI variables: mounts and processes of its own, so that it is not a chroot, and a tree elsewhere."""
+
+    def __init__(self, root):
+        self.root, self.variables = root, root.path.parent / "variables"
+        self.variables.mkdir()
+        root.kernel(K1, config='CONFIG_MODULES=y\nCONFIG_MODULE_SIG_HASH="sha512"\n')
+        self.source = root.source()
+        root.tree.mkdir(parents=True)
+        self.trees = ["--dkmstree", root.tree, "--sourcetree", root.path / "sources"]
+        self.key, self.cert = root.path / "mok.key", root.path / "mok.pub"
+
+    def variable(self, name, value, vendor="605dab50-e046-4300-abb6-3dd810dd8b23"):
+        (self.variables / f"{name}-{vendor}").write_bytes(b"\6\0\0\0" + value)
+
+    def secure_boot(self, value):
+        self.variable("SecureBoot", value, "8be4df61-93ca-11d2-aa0d-00e098032b8c")
+
+    def __call__(self, *arguments, key=None, cert=None, **env):
+        script = 'mount -t tmpfs x /sys/firmware && mkdir -p /sys/firmware/efi && cp -r "$0" /sys/firmware/efi/efivars && exec "$@"'
+        settings = {"mok_signing_key": str(key or self.key), "mok_certificate": str(cert or key or self.cert), "try_sign_modules": "not_in_chroot"}
+        return Result(subprocess.run(["unshare", "-m", "-p", "-f", "--mount-proc", "sh", "-c", script, self.variables, DKMS, *map(str, arguments)],
+                                     capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+                                     env={**os.environ, "LC_ALL": "C", **settings, **env}))
+
+    def generate(self, **keywords):
+        return self("generate_mok", *self.trees, **keywords)
+
+    def build(self, **env):
+        kernel = self.root.modules / K1 / "build"
+        result = self("build", self.source, "-k", K1, "--kernelsourcedir", kernel, "--config", kernel / "include/config/auto.conf", "--force", *self.trees, **env)
+        assert result.rc == 0, result
+        return result
+
+
+@pytest.fixture
+def firmware(root):
+    return Firmware(root)
+
+
+NOT_LOADED = ("Warning: Secure Boot is enabled, and the certificate is not enrolled: the kernel does not load the modules. "
+              "Run 'sudo mokutil --import {}' and reboot.")
+
+
+@pytest.mark.parametrize("shim", [None, b"\0"])
+def test_secure_boot_names_the_next_step(firmware, shim):
+    """With every build and generate_mok, not only when the key is new."""
+    firmware.secure_boot(b"\1")
+    if shim:
+        firmware.variable("MokSBStateRT", shim)
+    for result in (firmware.generate(), firmware.generate(), firmware.build()):
+        assert result.rc == 0 and NOT_LOADED.format(firmware.cert) in result.err.splitlines(), result
+        assert "Kernels under Secure Boot" not in result.out
+    assert split(next(firmware.root.tree.rglob("foo.ko")))[1] is not None
+
+
+@pytest.mark.parametrize("form", ["DER", "PEM"])
+@pytest.mark.parametrize("name, vendor", [("MokListRT", "605dab50-e046-4300-abb6-3dd810dd8b23"), ("db", "d719b2cb-3d3a-4596-a3bc-dad00e67656f")])
+def test_secure_boot_with_the_certificate_enrolled(firmware, form, name, vendor):
+    firmware.secure_boot(b"\1")
+    firmware.generate()
+    certificate = firmware.cert.read_bytes()
+    if form == "PEM":
+        openssl("x509", "-inform", "DER", "-in", firmware.cert, "-out", firmware.cert)
+    firmware.variable(name, b"another certificate" + certificate[:-1], vendor)
+    assert "not enrolled" in firmware.generate().err
+    firmware.variable(name, b"another certificate" + certificate + b"and one more", vendor)
+    for result in (firmware.generate(), firmware.build()):
+        assert "\nSecure Boot: enabled, the certificate is enrolled\n" in result.out and "mokutil" not in result.out + result.err, result
+
+
+@pytest.mark.parametrize("variables", [{"SecureBoot": b"\0"}, {"SecureBoot": b"\1", "MokSBStateRT": b"\1"}], ids=["off", "shim"])
+def test_secure_boot_that_is_disabled(firmware, variables):
+    firmware.secure_boot(variables["SecureBoot"])
+    if "MokSBStateRT" in variables:
+        firmware.variable("MokSBStateRT", variables["MokSBStateRT"])
+    first, again = firmware.generate(), firmware.generate()
+    for result in (first, again, firmware.build()):
+        assert "\nSecure Boot: disabled\n" in result.out and "Warning" not in result.err, result
+    assert f"mokutil --import {firmware.cert}" in first.out and "mokutil" not in again.out
+    assert "Secure Boot" not in firmware.build(try_sign_modules="false").err
+
+
+@pytest.mark.parametrize("variables", [{}, {"SecureBoot": b""}, {"SecureBoot": b"\1\1"}], ids=["none", "empty", "long"])
+def test_secure_boot_that_is_not_known(firmware, variables):
+    for value in variables.values():
+        firmware.secure_boot(value)
+    first, again = firmware.generate(), firmware.generate()
+    assert f"mokutil --import {firmware.cert}" in first.out
+    for result in (first, again, firmware.build()):
+        assert "Secure Boot:" not in result.out and "Warning" not in result.err, result
+
+
+def test_secure_boot_and_unsigned_modules(firmware):
+    """The reason is an ordinary line; that the module will not load is a warning."""
+    firmware.secure_boot(b"\1")
+    result = firmware.build(try_sign_modules="false")
+    assert "Modules will not be signed: try_sign_modules=false." in result.out
+    assert "Warning: Secure Boot is enabled: the kernel does not load unsigned modules." in result.err.splitlines(), result
+
+
+def test_secure_boot_and_the_key_of_the_kernel(firmware, tmp_path):
+    """The kernel contains its own certificate; no list of the firmware needs to."""
+    firmware.secure_boot(b"\1")
+    both = tmp_path / "signing_key.pem"
+    openssl("req", "-new", "-nodes", "-x509", "-subj", "/CN=kernel", "-newkey", "rsa:2048", "-keyout", both, "-out", tmp_path / "cert.pem")
+    both.write_bytes(both.read_bytes() + (tmp_path / "cert.pem").read_bytes())
+    result = firmware.generate(key=both)
+    assert "\nSecure Boot: enabled, the certificate is that of the kernel\n" in result.out and "Warning" not in result.err, result
+
+
+def test_secure_boot_of_this_machine_says_nothing_about_another_root(firmware):
+    """Nor about a chroot or a container: their modules are for another machine."""
+    firmware.secure_boot(b"\1")
+    for words in (["--root", firmware.root.path, "generate_mok"], ["--root", firmware.root.path, "install", "foo/1.0", "-k", K1]):
+        for signs in ("true", "false"):
+            result = firmware(*words, key="/mok.key", cert="/mok.pub", try_sign_modules=signs)
+            assert "Secure Boot:" not in result.out and "Warning" not in result.err, result

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the firmware of the running machine reports about Secure Boot. */
+#pragma once
+
+#include <glib.h>
+
+typedef enum {
+  DKMS_SECURE_BOOT_UNKNOWN, /* no EFI firmware, or its variables are not mounted or not readable */
+  DKMS_SECURE_BOOT_DISABLED,
+  DKMS_SECURE_BOOT_ENABLED,
+} DkmsSecureBoot;
+
+/** As the kernel: enabled if SecureBoot is 1, unless the owner disabled validation (MokSBStateRT is 1). */
+DkmsSecureBoot dkms_secure_boot_read (void);
+
+/**
+ * dkms_secure_boot_trusts:
+ * @certificate: a path of the machine; DER or PEM
+ *
+ * Returns: whether the certificate is a machine owner key (MokListRT) or a key of the firmware (db); FALSE also if one
+ * of the files cannot be read
+ */
+gboolean dkms_secure_boot_trusts (const char *certificate);
