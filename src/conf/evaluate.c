@@ -381,6 +381,15 @@ count_answers (const GPtrArray *queries)
   return count;
 }
 
+static gboolean
+has_values (const GPtrArray *queries)
+{
+  for (guint q = 0; q < queries->len; q++)
+    if (((const DkmsQuery *)queries->pdata[q])->vars != NULL)
+      return TRUE;
+  return FALSE;
+}
+
 /* What the last bash was asked, and did not answer, has no answer. */
 static void
 give_up (const Session *session, DkmsError code, const char *why)
@@ -459,6 +468,9 @@ dkms_evaluate (const DkmsSettings *settings, const DkmsConfinement *confinement,
         give_up (&session, DKMS_ERROR_BAD_CONF, findings.ended);
     }
   if (remarks != NULL && printed >= 0)
-    remarks->printed = read_printed (printed);
+    {
+      remarks->confined = ok && confinement != NULL && has_values (queries);
+      remarks->printed = read_printed (printed);
+    }
   return ok;
 }

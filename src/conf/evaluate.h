@@ -8,9 +8,10 @@
 
 /* What an evaluation has to say besides its values. */
 typedef struct {
-  char *unconfined; /* (nullable): why the files were read without a sandbox although @confinement and sandbox=auto ask
-                       for one */
-  char *printed;    /* (nullable): what the files wrote to stderr, its first 64 KiB; anything may be in it */
+  char *unconfined;  /* (nullable): why the files were read without a sandbox although @confinement and sandbox=auto ask
+                        for one */
+  gboolean confined; /* values came out of the sandbox: it can be had here */
+  char *printed;     /* (nullable): what the files wrote to stderr, its first 64 KiB; anything may be in it */
 } DkmsRemarks;
 
 void dkms_remarks_clear (DkmsRemarks *self);

@@ -163,7 +163,8 @@ dkms_step_is_confined (DkmsRun *run, const DkmsStep *step, GError **error)
 
   if (!dkms_world_sandbox (run->world, step->id, &mode, error) || mode == DKMS_SANDBOX_OFF)
     return FALSE;
-  if (!run->sandbox_asked)
+  /* A recipe that was read in one has tried it out already. */
+  if (!run->sandbox_asked && !dkms_world_has_sandbox (run->world))
     {
       if (!dkms_sandbox_missing (&confinement, &run->sandbox_missing, error))
         return FALSE;

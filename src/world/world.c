@@ -20,6 +20,7 @@ struct DkmsWorld {
   GPtrArray *wanted;   /* element-type Reading (borrowed): not read yet */
   GHashTable *told;    /* recipes whose deprecations were told */
   gboolean warned;     /* that recipes are not confined here */
+  gboolean confined;   /* recipes were read in a sandbox */
   GHashTable *named;   /* "m/v", "k/a": of which was said what is said once */
 };
 
@@ -248,6 +249,12 @@ dkms_world_sandbox (DkmsWorld *self, const DkmsId *id, DkmsSandboxMode *mode, GE
   return TRUE;
 }
 
+gboolean
+dkms_world_has_sandbox (const DkmsWorld *self)
+{
+  return self->confined;
+}
+
 /* Where the dkms.conf is: in the registered source, or where that would be registered from. */
 static char *
 conf_dir (const DkmsPlaces *places, const DkmsId *id)
@@ -340,6 +347,7 @@ print_remarks (DkmsWorld *self, const DkmsRemarks *remarks)
   if (remarks->unconfined != NULL && !self->warned)
     DKMS_EMIT (self->events, RECIPES_UNCONFINED, .text = remarks->unconfined);
   self->warned |= remarks->unconfined != NULL;
+  self->confined |= remarks->confined;
   if (remarks->printed != NULL)
     DKMS_EMIT (self->events, RECIPE_PRINTED, .text = remarks->printed);
 }

@@ -44,6 +44,8 @@ const DkmsRecipe *dkms_world_valid_recipe (DkmsWorld *self, const DkmsId *id, gb
  */
 gboolean dkms_world_sandbox (DkmsWorld *self, const DkmsId *id, DkmsSandboxMode *mode,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Returns: whether a recipe was read in a sandbox, so that builds can be confined here, too */
+gboolean dkms_world_has_sandbox (const DkmsWorld *self);
 /** Returns: whether it is the first call in this run for that module and version, or kernel and architecture */
 gboolean dkms_world_tell_once (DkmsWorld *self, const char *name, const char *of);
 

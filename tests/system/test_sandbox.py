@@ -371,6 +371,14 @@ def test_hanging_recipes_do_not_disturb_the_others(root):
     assert f"b/1.0, {K1}, {ARCH}: installed" in root.status()
 
 
+def test_a_recipe_that_was_confined_has_tried_it_out(root):
+    """One sandbox for the recipe and one for the build, and none only to find out whether there can be one."""
+    root.source()
+    root.register()
+    trace = strace("-e", "trace=unshare", DKMS, "--root", root.path, "build", "foo/1.0", "-k", K1, check=True)
+    assert trace.stderr.count("unshare(CLONE_NEWNS") == 2, trace.stderr
+
+
 # ---- when it cannot be had, and when nobody knows ----
 
 def hurt(root, tmp_path, name, how, **env):
