@@ -86,6 +86,7 @@ static const char *const names[DKMS_ERROR_LAST] = {
   [DKMS_ERROR_SAME_TEMPLATE] = "same-template",
   [DKMS_ERROR_SANDBOX] = "sandbox",
   [DKMS_ERROR_INTERRUPTED] = "interrupted",
+  [DKMS_ERROR_UNDETERMINED] = "undetermined",
 };
 
 const char *

@@ -55,6 +55,7 @@ typedef enum {
   DKMS_ERROR_SAME_TEMPLATE,     /* match of a kernel with itself */
   DKMS_ERROR_SANDBOX,           /* sandbox=strict, and it cannot be had */
   DKMS_ERROR_INTERRUPTED,       /* a signal ended the run; see dkms_error_get_status() */
+  DKMS_ERROR_UNDETERMINED,      /* what was asked could not be found out */
   DKMS_ERROR_LAST
 } DkmsError;
 

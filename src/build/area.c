@@ -58,7 +58,7 @@ run_confined (DkmsWorkArea *area, const DkmsCommand *command, const char *what, 
   g_free (area->ended);
   area->ended = g_steal_pointer (&findings.ended);
   if (area->ended != NULL && command->output_fd == area->log_fd)
-    dkms_log_note_end (area);
+    dkms_log_note (area, "dkms-sandbox", area->ended);
   if (findings.left != NULL)
     DKMS_EMIT (job->events, PROCESSES_LEFT, .id = job->id, .name = what, .text = findings.left);
   if (findings.failure != NULL)

@@ -275,7 +275,7 @@ check_complete (DkmsWorkArea *area, GError **error)
 {
   if (dkms_result_check (area, error))
     return TRUE;
-  dkms_failure_keep_log (area);
+  dkms_failure_keep_log (area, "not-made", error != NULL ? *error : NULL);
   return FALSE;
 }
 

@@ -19,9 +19,10 @@
 #include "check/line.h"
 #include "install/job.h"
 #include "store/layout.h"
+#include "store/logs.h"
 #include "store/transaction.h"
 
-enum { PIECE = 1 << 17, MOST_SCRIPT = 1 << 16 };
+enum { MOST_SCRIPT = 1 << 16 };
 
 /* ---- what is kept ---- */
 
@@ -62,8 +63,11 @@ tell_apport (const DkmsJob *job)
 }
 
 void
-dkms_failure_keep_log (DkmsWorkArea *area)
+dkms_failure_keep_log (DkmsWorkArea *area, const char *cause, const GError *error)
 {
+  g_autofree char *text = g_strdup_printf ("%s: %s", cause, error != NULL ? error->message : "");
+
+  dkms_log_note (area, "dkms", text);
   keep_log (area);
   tell_apport (area->job);
 }
@@ -91,6 +95,16 @@ keep_area (DkmsWorkArea *area)
     DKMS_EMIT (area->job->events, FAILED_BUILD_NOT_KEPT, .error = error);
 }
 
+/* What reads the log that was kept. */
+static void
+add_command (const DkmsJob *job, GError *error)
+{
+  g_autofree char *command = dkms_logs_command (&job->settings->places, "explain", &job->id);
+  g_autofree char *line = g_strconcat ("Explanation: ", command, NULL);
+
+  dkms_error_add_advice (error, line);
+}
+
 void
 dkms_failure_end (DkmsWorkArea *area, GError *error)
 {
@@ -110,30 +124,11 @@ dkms_failure_end (DkmsWorkArea *area, GError *error)
   if (log != NULL) /* a path is copied from here: no full stop */
     line[strlen (line) - 1] = '\0';
   dkms_error_add_advice (error, line);
+  if (area->log_kept)
+    add_command (job, error);
 }
 
 /* ---- what is said ---- */
-
-/* Reads the log in pieces. What cannot be read of it is not diagnosed. */
-static DkmsDiagnosis *
-diagnose (const DkmsWorkArea *area)
-{
-  DkmsLogScan *scan = dkms_log_scan_new (area->job->kernel->release);
-  g_autofree char *piece = g_malloc (PIECE);
-  off_t at = 0;
-
-  for (;;)
-    {
-      ssize_t n = pread (area->log_fd, piece, PIECE, at);
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n <= 0)
-        break;
-      dkms_log_scan_feed (scan, piece, (gsize)n);
-      at += n;
-    }
-  return dkms_log_scan_end (scan);
-}
 
 /* Whether @path, as tools name it, is of this build: then no confinement hides it. */
 static gboolean
@@ -404,7 +399,7 @@ dkms_step_failed (DkmsWorkArea *area, DkmsError code, int status, const char *wh
                   GError **error)
 {
   const DkmsJob *job = area->job;
-  g_autoptr (DkmsDiagnosis) diagnosis = diagnose (area);
+  g_autoptr (DkmsDiagnosis) diagnosis = dkms_logs_diagnose (area->log_fd, job->kernel->release);
   const char *cause = area->ended != NULL ? area->ended : diagnosis->first_error;
   g_autofree char *path = g_build_filename (area->place, "make.log", NULL);
   g_autofree char *shown = dkms_root_host_path (job->settings->places.root, path);

@@ -18,9 +18,9 @@
 gboolean dkms_step_failed (DkmsWorkArea *area, DkmsError code, int status, const char *what, const char *who,
                            const char *script, GError **error);
 
-/** A build failed after its steps, so nobody has kept its log yet: keeps a copy per kernel, tells the crash reporter.
- */
-void dkms_failure_keep_log (DkmsWorkArea *area);
+/** A build failed after its steps, so nobody has kept its log yet: adds the cause, which is "not-made" or
+ * "not-loadable", and @error (nullable), keeps a copy per kernel, and tells the crash reporter. */
+void dkms_failure_keep_log (DkmsWorkArea *area, const char *cause, const GError *error);
 /** The end of every build that failed with @error: what is left becomes <m>/<v>/build, where people look for it, and
  * @error names the log, if it could be kept. */
 void dkms_failure_end (DkmsWorkArea *area, GError *error);

@@ -105,10 +105,10 @@ dkms_log_section (DkmsListener *events, int log_fd, const char *title, const cha
 }
 
 void
-dkms_log_note_end (const DkmsWorkArea *area)
+dkms_log_note (const DkmsWorkArea *area, const char *who, const char *text)
 {
   g_autoptr (GError) error = NULL;
 
-  if (!append (area->log_fd, &error, "\ndkms-sandbox: %s\n", area->ended))
+  if (!append (area->log_fd, &error, "\n%s: %s\n", who, text))
     g_debug ("%s", error->message); /* the error of the build says it, too */
 }

@@ -9,8 +9,8 @@ gboolean dkms_log_copy (const DkmsWorkArea *area, int dir, const char *name, GEr
 /** Begins make.log with its two header lines. */
 gboolean dkms_log_begin (DkmsWorkArea *area, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** The log of a command that the sandbox ended says so: nothing that the command printed does. */
-void dkms_log_note_end (const DkmsWorkArea *area);
+/** Adds a line to the log about what no command printed: why the sandbox ended one, or why the result is refused. */
+void dkms_log_note (const DkmsWorkArea *area, const char *who, const char *text);
 /** Runs something and returns its exit status, or -1 with an error. */
 typedef int (*DkmsRunFunc) (gpointer data, GError **error);
 

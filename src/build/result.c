@@ -376,7 +376,7 @@ judge (DkmsWorkArea *area, DkmsRecord *record, GError **error)
 
   if (dkms_loadable_judge_record (area->job, dir, record, error))
     return TRUE;
-  dkms_failure_keep_log (area);
+  dkms_failure_keep_log (area, "not-loadable", error != NULL ? *error : NULL);
   return FALSE;
 }
 

@@ -198,6 +198,9 @@ static const DkmsCauseInfo infos[] = {
     "The build ended well, but did not produce a module that dkms.conf names.",
     "Compare BUILT_MODULE_NAME and BUILT_MODULE_LOCATION in dkms.conf with what the makefile makes. " REPORT,
     "Exit status 7." },
+  { "not-loadable", DKMS_CLASS_MODPOST, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
+    "Kernel {kernel} would refuse a module of this build.", NEWER,
+    "dkms compares each module with the kernel before it installs it. The line in the log says what does not fit." },
   { "excluded", DKMS_CLASS_RECIPE, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
     "The recipe of {id} excludes kernel {kernel} (BUILD_EXCLUSIVE).",
     "Nothing, if you do not need it for this kernel. Otherwise install a version of {module} that supports it.",
@@ -244,6 +247,8 @@ static const DkmsRule rules[] = {
     0,
     { "# exit code: 130", "# exit code: 129", "# exit code: 143", NULL },
     "^# exit code: (?:129|130|143)$" },
+  { "not-made", 0, 0, { "^dkms: not-made: ", NULL }, NULL },
+  { "not-loadable", 0, 0, { "^dkms: not-loadable: ", NULL }, NULL },
   { "disk-full", 0, 0, { "^dkms-sandbox: it filled the disk", NULL }, NULL },
   { "memory", 0, 0, { "^dkms-sandbox: it used four fifths of the machine's memory", NULL }, NULL },
   { "timeout", 0, 0, { "^dkms-sandbox: it wrote nothing for", NULL }, NULL },
@@ -262,7 +267,8 @@ static const DkmsRule rules[] = {
       "Killed signal terminated program", "out of memory allocating", NULL },
     NULL },
   { "memory", 0, DKMS_RULE_SAW_137, { "Killed", NULL }, "^(?:.*: (?:line )?\\d+:? +\\d+ )?Killed\\b" },
-  { "compiler-crash", 0, 0, { "internal compiler error", "Segmentation fault", NULL }, NULL },
+  { "memory", DKMS_RULE_LINE, 0, { "] Killed", NULL }, "\\*\\*\\* \\[.*\\] Killed$" },
+  { "compiler-crash", DKMS_RULE_LINE, 0, { "internal compiler error", "Segmentation fault", NULL }, NULL },
   { "size-limit", 0, 0, { "File size limit exceeded", NULL }, NULL },
   { "open-files", 0, 0, { "Too many open files", NULL }, NULL },
 
@@ -290,8 +296,10 @@ static const DkmsRule rules[] = {
     "version '(?<name>GLIBC_[\\w.]+)' not found \\(required by" },
   { "objtool-missing", 0, 0, { "objtool: ", NULL }, "objtool/objtool: (?:not found|No such file or directory)" },
   { "headers-tools", 0, 0, NOT_FOUND_MARKS,
-    "(?<name>scripts/(?:Makefile[\\w.]*|Kbuild[\\w.]*|basic/[\\w-]+|mod/[\\w-]+|genksyms/\\w+|[\\w-]+)): (?:not "
-    "found|No such file or directory)" },
+    "(?<name>scripts/(?:Makefile[\\w.]*|Kbuild\\.include|basic/[\\w-]+|mod/[\\w-]+|genksyms/"
+    "\\w+|module(?:-common)?\\.lds|"
+    "gcc-[\\w.-]+\\.sh|recordmcount|sorttable|sign-file|asn1_compiler|kallsyms|ld-version\\.sh)): (?:not found|No such "
+    "file)" },
   { "gcc-plugin", 0, 0, { "incompatible gcc/plugin versions", "failed to initialize plugin", NULL }, NULL },
   { "libelf",
     0,
@@ -400,7 +408,7 @@ static const DkmsRule rules[] = {
     { "incompatible pointer type", "incompatible type", "incompatible-pointer-types",
       "incompatible function pointer types", "makes pointer from integer", "makes integer from pointer",
       "incompatible-function-pointer-types", "invalid use of undefined type", "has incomplete type", "storage size of",
-      "incomplete type", "int-conversion", "invalid operands to binary", "initializer element is not" },
+      "incomplete type", "int-conversion", "invalid operands to binary" },
     "error: .*(?:incompatible|pointer from integer|integer from pointer|undefined type|incomplete type|storage size "
     "of|int-conversion|invalid operands)" },
   { "api-name",

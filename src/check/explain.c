@@ -20,6 +20,8 @@ name_package (const Subject *self)
   const DkmsCauseInfo *info = self->cause->info;
   const char *what = self->cause->name;
 
+  if (info->package == DKMS_PACKAGE_NONE)
+    return NULL;
   if (info->package == DKMS_PACKAGE_HEADERS || info->package == DKMS_PACKAGE_KBUILD)
     what = self->facts->kernel;
   else if (info->package == DKMS_PACKAGE_COMPILER && strcmp (info->id, "no-compiler") != 0)
@@ -182,6 +184,7 @@ dkms_cause_explain (const DkmsCause *cause, const DkmsDiagnosis *diagnosis, cons
   self->sentence = fill (&subject, cause->info->sentence);
   self->next = fill (&subject, cause->info->next);
   self->line = cause->line != NULL ? dkms_cause_shorten (cause->line, facts) : NULL;
+  self->package = name_package (&subject);
   look (&subject, self);
   return self;
 }
@@ -195,5 +198,6 @@ dkms_explanation_free (DkmsExplanation *self)
   g_free (self->line);
   g_free (self->looked);
   g_free (self->next);
+  g_free (self->package);
   g_free (self);
 }

@@ -27,9 +27,10 @@ typedef struct {
 
 typedef struct {
   char *sentence;
-  char *line;   /* (nullable): of the log */
-  char *looked; /* (nullable): a sentence about the headers */
-  char *next;   /* what to do */
+  char *line;    /* (nullable): of the log */
+  char *looked;  /* (nullable): a sentence about the headers */
+  char *next;    /* what to do */
+  char *package; /* (nullable): that @next names */
 } DkmsExplanation;
 
 /** Returns: (transfer full): what to show about @cause, which is one of @diagnosis (nullable) */

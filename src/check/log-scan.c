@@ -93,8 +93,8 @@ expression_of (const DkmsRule *rule, guint number)
 
   if (compiled[number] == NULL)
     compiled[number] = g_regex_new (rule->regex, G_REGEX_RAW | G_REGEX_DUPNAMES, 0, &error);
-  if (compiled[number] == NULL)
-    g_error ("rule %u of %s: %s", number, rule->cause, error->message);
+  if (compiled[number] == NULL) /* test-causes compiles all of them */
+    g_error ("rule %u: %s", number, error != NULL ? error->message : "");
   return compiled[number];
 }
 
@@ -306,6 +306,15 @@ kept_line (const DkmsLogScan *self, guint back)
   return dkms_line_clean (kept->text, kept->size);
 }
 
+/* After the last command dkms itself may refuse what was built. */
+static gboolean
+is_refusal (const char *line, gsize size)
+{
+  static const char mark[] = "dkms: not-";
+
+  return size > strlen (mark) && memcmp (line, mark, strlen (mark)) == 0;
+}
+
 /* Lines that dkms writes begin with #. */
 static void
 take_mark (DkmsLogScan *self, const char *line, gsize size)
@@ -363,6 +372,8 @@ take_line (DkmsLogScan *self, const char *line, gsize size)
       g_free (self->patched);
       self->patched = dkms_line_clean (line + strlen (patching), size - strlen (patching));
     }
+  else if (self->status == 0 && is_refusal (line, size))
+    self->status = -1;
   look_at (self, line, size);
   if (*line == '#' && self->lines == 0)
     return; /* the line that begins the section */

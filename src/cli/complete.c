@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "check/causes.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
 #include "cli/words.h"
@@ -145,7 +146,7 @@ offer_built_kernels (const Completion *self)
 static gboolean
 takes_builds (const DkmsVerbInfo *verb)
 {
-  return verb != NULL && !verb->adds && !verb->builds
+  return verb != NULL && !verb->adds && !verb->builds && !verb->explains
          && (verb->one_kernel || (verb->options & DKMS_TAKES (MODULE)) != 0);
 }
 
@@ -164,12 +165,19 @@ offer_kernels (const Completion *self)
     offer (self, names->pdata[i], strcmp (dkms_running_release (), names->pdata[i]) == 0 ? "running" : "kernel");
 }
 
+static void
+offer_causes (const Completion *self)
+{
+  for (const DkmsCauseInfo *info = dkms_cause_infos (); info->id != NULL; info++)
+    offer (self, info->id, dkms_cause_class_name (info->class));
+}
+
 /* The tree is read here and not earlier: verbs and options are offered without it. */
 static void
 offer_kind (Completion *self, DkmsWordKind kind)
 {
-  const guint of_the_tree
-      = 1u << DKMS_WORD_SOURCE | 1u << DKMS_WORD_MODULE | 1u << DKMS_WORD_VERSION | 1u << DKMS_WORD_KERNEL;
+  const guint of_the_tree = 1u << DKMS_WORD_SOURCE | 1u << DKMS_WORD_MODULE | 1u << DKMS_WORD_CAUSE
+                            | 1u << DKMS_WORD_VERSION | 1u << DKMS_WORD_KERNEL;
   g_autoptr (DkmsState) state
       = (of_the_tree & 1u << kind) != 0 ? dkms_state_read_most (&self->settings->places, NULL, NULL, NULL) : NULL;
 
@@ -185,6 +193,10 @@ offer_kind (Completion *self, DkmsWordKind kind)
       break;
     case DKMS_WORD_MODULE:
       offer_modules (self, TRUE);
+      break;
+    case DKMS_WORD_CAUSE:
+      offer_modules (self, TRUE);
+      offer_causes (self);
       break;
     case DKMS_WORD_VERSION:
       offer_modules (self, FALSE);

@@ -52,6 +52,7 @@ static const int codes[DKMS_ERROR_LAST] = {
   [DKMS_ERROR_NO_TEMPLATE] = 1,
   [DKMS_ERROR_SAME_TEMPLATE] = 2,
   [DKMS_ERROR_SANDBOX] = 1,
+  [DKMS_ERROR_UNDETERMINED] = 31,
 };
 
 int

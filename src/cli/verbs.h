@@ -11,6 +11,7 @@ typedef enum {
   DKMS_WORD_NONE,      /* nothing */
   DKMS_WORD_TEXT,      /* anything */
   DKMS_WORD_MODULE,    /* a module of the tree, or <module>/<version> */
+  DKMS_WORD_CAUSE,     /* the same, or the name of a cause of failed builds */
   DKMS_WORD_VERSION,   /* a version of the module given */
   DKMS_WORD_KERNEL,    /* a kernel release of the machine */
   DKMS_WORD_ARCH,      /* an architecture, as uname -m prints it */
@@ -66,6 +67,7 @@ struct DkmsVerbInfo {
   gboolean filters;      /* it shows something: -m, -v, -k and -a leave out lines */
   gboolean adds;         /* it may put a source into the tree */
   gboolean builds;
+  gboolean explains;       /* it is about builds that failed, too: for kernels without builds */
   gboolean writes_archive; /* --archive is to be made */
   gboolean needs_root;
   gboolean needs_root_to_force;
@@ -83,6 +85,6 @@ struct DkmsVerbInfo {
 
 /* One file for each family of verbs; words.c has them in the order of the help. */
 extern const DkmsVerbInfo dkms_verb_add, dkms_verb_build, dkms_verb_install, dkms_verb_uninstall, dkms_verb_unbuild,
-    dkms_verb_remove, dkms_verb_autoinstall, dkms_verb_status, dkms_verb_match, dkms_verb_mktarball,
-    dkms_verb_ldtarball, dkms_verb_generate_mok, dkms_verb_kernel_preinst, dkms_verb_kernel_postinst,
-    dkms_verb_kernel_prerm;
+    dkms_verb_remove, dkms_verb_autoinstall, dkms_verb_status, dkms_verb_explain, dkms_verb_log, dkms_verb_match,
+    dkms_verb_mktarball, dkms_verb_ldtarball, dkms_verb_generate_mok, dkms_verb_kernel_preinst,
+    dkms_verb_kernel_postinst, dkms_verb_kernel_prerm;

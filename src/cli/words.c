@@ -18,6 +18,8 @@ static const DkmsVerbInfo *const verbs[] = {
   &dkms_verb_remove,
   &dkms_verb_autoinstall,
   &dkms_verb_status,
+  &dkms_verb_explain,
+  &dkms_verb_log,
   &dkms_verb_match,
   &dkms_verb_mktarball,
   &dkms_verb_ldtarball,

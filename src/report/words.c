@@ -222,7 +222,8 @@ static const Words words[DKMS_EVENT_LAST] = {
   SAYS (AUTOINSTALL_DOUBTFUL, WARNING,
         "Kernel {kernel} may not load what was installed for: {text}. See the warnings above."),
   SAYS (AUTOINSTALL_SKIPPED, LINE, "Autoinstall on {kernel} was skipped for: {text}"),
-  SAYS (AUTOINSTALL_FAILED, LINE, "Autoinstall on {kernel} failed for: {text}[{logs}]"),
+  SAYS (AUTOINSTALL_FAILED, LINE, "Autoinstall on {kernel} failed for: {text}"),
+  SAYS (BUILD_EXPLAINED, LINE, "[  {text}\n]  {place}"),
 
   /* Reasons. */
   SAYS (ALREADY_BUILT, NONE, "already built"),
@@ -250,6 +251,21 @@ static const Words words[DKMS_EVENT_LAST] = {
   SAYS (STATUS_HIDDEN, WARNING,
         "Cannot look at {text}. Differences between built and installed modules are not shown.\n"
         "Run 'dkms status' as root to see them."),
+
+  /* Answers of explain. */
+  SAYS (EXPLAIN_SENTENCE, LINE, "{text}"),
+  SAYS (EXPLAIN_LINE, LINE, "  {text}"),
+  SAYS (EXPLAIN_LOOKED, LINE, "  {text}"),
+  SAYS (EXPLAIN_LOG_ENDS, LINE, "The log ends with:"),
+  SAYS (EXPLAIN_NEXT, LINE, "What to do: {text}"),
+  SAYS (EXPLAIN_ALSO, LINE, "Also in the log: {text} ({name})"),
+  SAYS (EXPLAIN_CAUSE, LINE, "Cause: {name}"),
+  SAYS (EXPLAIN_LOG, LINE, "Log: {text} (build of {place})"),
+  SAYS (EXPLAIN_OTHER, LINE, "Another build that failed: {text}"),
+  SAYS (EXPLAIN_SUCCEEDED, LINE, "The last build of {module}/{version} for kernel {kernel} ({place}) succeeded."),
+  SAYS (EXPLAIN_NOTHING, LINE, "No log of a failed build[ of {module}] exists."),
+  SAYS (EXPLAIN_PAGE, LINE, "{name} ({text})"),
+  SAYS (EXPLAIN_PAGE_TEXT, LINE, "{text}"),
 };
 
 DkmsVoice
@@ -267,18 +283,6 @@ dkms_words_template (DkmsEventKind kind)
 /* ---- filling in ---- */
 
 static gboolean fill (GString *out, const char *text, const char *end, const DkmsEvent *event);
-
-/* Returns: (transfer full): commands that show the logs whose paths are the lines of @paths */
-static char *
-log_commands (const char *paths)
-{
-  g_auto (GStrv) lines = g_strsplit (paths, "\n", -1);
-  GString *out = g_string_new (NULL);
-
-  for (char **line = lines; *line != NULL; line++)
-    g_string_append_printf (out, "\n  less %s", *line);
-  return g_string_free (out, FALSE);
-}
 
 /* Returns: (transfer full): the remarks of a line of status (docs/interface/tree.md §6) */
 static char *
@@ -325,8 +329,6 @@ field (const DkmsEvent *event, const char *name, gsize length)
       return g_strdup (fields[i].value);
   if (strcmp (wanted, "reason") == 0)
     return event->reason != NULL ? dkms_words_for (event->reason) : NULL;
-  if (strcmp (wanted, "logs") == 0)
-    return event->place != NULL ? log_commands (event->place) : NULL;
   if (strcmp (wanted, "remarks") == 0)
     return event->text != NULL ? status_remarks (event->text) : NULL;
   g_assert_not_reached (); /* tests/unit/test-words.c fills in every sentence */

@@ -23,6 +23,7 @@
 #include "run/steps.h"
 #include "store/layout.h"
 #include "store/lock.h"
+#include "store/logs.h"
 #include "store/recovery.h"
 
 /* ---- autoinstall's summary ---- */
@@ -68,18 +69,47 @@ append_name (GString *list, const char *name)
   g_string_append_printf (list, "%s%s", list->len > 0 ? " " : "", name);
 }
 
-/* The log of a build that failed, if this run left one. */
-static void
-append_log (const DkmsRun *run, const DkmsStep *step, GString *logs)
+/* Returns: (transfer full) (nullable): the log of the build of @step, if this run left one */
+static char *
+find_log (const DkmsRun *run, const DkmsStep *step)
 {
   g_autofree char *log = dkms_layout_failed_log (&run->settings->places, step->id);
-  g_autofree char *shown = dkms_root_host_path (run->settings->places.root, log);
-
   struct stat st;
 
   /* The clock of a file system is coarser than ours. */
-  if (dkms_root_stat (run->settings->places.root, log, &st) == 0 && st.st_mtime >= run->start - 1)
+  return dkms_root_stat (run->settings->places.root, log, &st) == 0 && st.st_mtime >= run->start - 1
+             ? g_steal_pointer (&log)
+             : NULL;
+}
+
+/* Appends the log of a build that failed, if this run left one. */
+static void
+append_log (const DkmsRun *run, const DkmsStep *step, GString *logs)
+{
+  g_autofree char *log = find_log (run, step);
+  g_autofree char *shown = log != NULL ? dkms_root_host_path (run->settings->places.root, log) : NULL;
+
+  if (shown != NULL)
     g_string_append_printf (logs, "%s%s", logs->len > 0 ? "\n" : "", shown);
+}
+
+/* Why builds for @kernel failed, and the commands that say more. */
+static void
+tell_causes (const DkmsRun *run, const char *kernel)
+{
+  for (guint i = 0; i < run->plan->steps->len; i++)
+    {
+      const DkmsStep *step = run->plan->steps->pdata[i];
+      if (!dkms_step_installs (step) || strcmp (step->id->kernel, kernel) != 0 || run->codes[i] == 0
+          || run->outcomes[i] == OUTCOME_DONE || run->outcomes[i] == OUTCOME_SKIPPED)
+        continue;
+      g_autofree char *log = find_log (run, step);
+      if (log == NULL)
+        continue;
+      g_autofree char *sentence = dkms_logs_sentence (&run->settings->places, step->id);
+      g_autofree char *command = dkms_logs_command (&run->settings->places, "explain", step->id);
+      DKMS_EMIT (run->events, BUILD_EXPLAINED, .id = *step->id, .text = sentence, .place = command);
+    }
 }
 
 /* Returns: whether nothing failed for @kernel */
@@ -129,6 +159,7 @@ summarise_kernel (const DkmsRun *run, const char *kernel)
   if (failed->len > 0)
     DKMS_EMIT (run->events, AUTOINSTALL_FAILED, .id = { .kernel = kernel }, .text = failed->str,
                .place = logs->len > 0 ? logs->str : NULL);
+  tell_causes (run, kernel);
   guint hopeless = tell_hopeless (run, kernel);
   tell_deferred (run, kernel);
   return failed->len == 0 && hopeless == 0;

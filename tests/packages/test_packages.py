@@ -174,7 +174,7 @@ def test_failing_module_keeps_no_kernel_from_being_configured(lamps, kernels):
     (source / "bad.c").write_text("nothing\n")
     lamps.ok("dkms add bad/1")
     text = lamps.ok(f"run-parts --exit-on-error --arg={old} /etc/kernel/header_postinst.d")
-    assert re.search(r"failed for:.* bad\(10\)\n  less /var/lib/dkms/.dkms/logs/bad/1/\S+/make.log", text), text
+    assert re.search(r"failed for:.* bad\(10\)\n(?:  .*\n)?  dkms explain bad/1 -k \S+", text), text
     (lamps.path / "etc/dkms/framework.conf.d/strict.conf").write_text("continue_on_error=false\n")
     assert lamps.run(f"run-parts --exit-on-error --arg={old} /etc/kernel/header_postinst.d").returncode != 0
     (lamps.path / "etc/dkms/framework.conf.d/strict.conf").unlink()

@@ -13,7 +13,7 @@ import pytest
 from conftest import ARCH, DKMS, K1, K2
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-VERBS = ["add", "build", "install", "uninstall", "unbuild", "remove", "autoinstall", "status", "match", "mktarball",
+VERBS = ["add", "build", "install", "uninstall", "unbuild", "remove", "autoinstall", "status", "explain", "log", "match", "mktarball",
          "ldtarball", "generate_mok", "kernel_preinst", "kernel_postinst", "kernel_prerm"]
 
 
@@ -156,6 +156,8 @@ def test_answers_for_shells(root, tmp_path):
     assert ask("remove", "foo/1.0", "-k", "") == {K1: "installed"}
     assert set(ask("install", "-k", K1, "--kernelver=6.12")) == {f"--kernelver={K2}"}
     assert ask("build", "-a", "") == {ARCH: "this machine"}
+    assert ask("explain", "dis") == {"disk-full": "system"} and "foo/1.0" in ask("explain", "")
+    assert set(ask("log", "f")) == {"foo/1.0"} and set(ask("log", "foo", "-k", "")) == {K1, K2}
     assert set(ask("ldtarball", "")) == {":files"}
     assert set(ask("status", "--dkmstree", "")) == {":directories"}
     assert "--templatekernel" in ask("match", "--") and "--templatekernel" not in ask("build", "--")

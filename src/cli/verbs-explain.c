@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What answers questions about builds: explain, log. */
+#include "cli/verbs.h"
+
+#include "base/fd.h"
+#include "inspect/explain.h"
+#include "report/pager.h"
+
+static gboolean
+show_log (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
+{
+  g_auto (DkmsFd) fd = dkms_explain_open_log (settings, request, error);
+
+  return fd >= 0 && dkms_pager_show (fd, error);
+}
+
+const DkmsVerbInfo dkms_verb_explain = {
+  .name = "explain",
+  .goal = DKMS_GOAL_REPORT,
+  .arguments = "[<module>[/<version>] | <cause>]",
+  .summary = "Explain why the last build failed",
+  .details
+  = "Reads the log of the last failed build, looks into the headers of the kernel, and says what to do. Without a "
+    "module, the build that failed last is explained. With the name of a cause, that cause is explained.",
+  .positional = DKMS_WORD_CAUSE,
+  .options = DKMS_TAKES_MODULE,
+  .many_kernels = TRUE,
+  .filters = TRUE,
+  .explains = TRUE,
+  .no_file = DKMS_ERROR_NO_IDENTITY,
+  .answer = dkms_explain,
+};
+
+const DkmsVerbInfo dkms_verb_log = {
+  .name = "log",
+  .goal = DKMS_GOAL_REPORT,
+  .arguments = "[<module>[/<version>]]",
+  .summary = "Print the log of the last build",
+  .details = "Without a module, the newest log of all is printed. On a terminal the log is shown in a pager.",
+  .positional = DKMS_WORD_MODULE,
+  .options = DKMS_TAKES_MODULE,
+  .many_kernels = TRUE,
+  .filters = TRUE,
+  .explains = TRUE,
+  .no_file = DKMS_ERROR_NO_IDENTITY,
+  .answer = show_log,
+};

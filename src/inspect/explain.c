@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Finds the build and its log, looks at headers and packages, and prints what check/explain.h makes of it. */
+#define _GNU_SOURCE
+#include "inspect/explain.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/near.h"
+#include "base/unread.h"
+#include "check/explain.h"
+#include "check/line.h"
+#include "kernel/headers.h"
+#include "model/version.h"
+#include "store/layout.h"
+#include "store/logs.h"
+#include "store/register.h"
+#include "store/scan.h"
+
+/* ---- which build ---- */
+
+/* The word in place of a module may be the name of a file here, too. */
+static const char *
+word_of (const DkmsRequest *request)
+{
+  return request->module != NULL && *request->module != '\0' ? request->module : request->archive;
+}
+
+static gboolean
+is_asked_for (const DkmsRequest *request, const DkmsLogFile *log)
+{
+  for (guint i = 0; i < request->targets->len; i++)
+    {
+      const DkmsTarget *target = request->targets->pdata[i];
+      if ((target->kernel == NULL || strcmp (target->kernel, log->id->kernel) == 0)
+          && (target->arch == NULL || strcmp (target->arch, log->id->arch) == 0))
+        return TRUE;
+    }
+  return request->targets->len == 0;
+}
+
+/* The last attempt of each build that the request selects, newest first. Attempt records will take the place of logs
+ * here, and nowhere else. */
+static GPtrArray *
+find_attempts (const DkmsSettings *settings, const DkmsRequest *request, GError **error)
+{
+  const DkmsId filter = { word_of (request), request->version, NULL, NULL };
+  guint mark = dkms_unread_mark ();
+  g_autoptr (GPtrArray) logs = dkms_logs_list (&settings->places, &filter);
+  g_autoptr (GHashTable) seen = g_hash_table_new (dkms_id_hash, dkms_id_equal);
+
+  if (!dkms_unread_since (mark, TRUE, error)) /* a log that cannot be read is not missing */
+    return NULL;
+  for (guint i = 0; i < logs->len;)
+    {
+      const DkmsLogFile *log = logs->pdata[i];
+      if (is_asked_for (request, log) && g_hash_table_add (seen, log->id))
+        i++;
+      else
+        g_ptr_array_remove_index (logs, i);
+    }
+  return g_steal_pointer (&logs);
+}
+
+/* What cannot be a name is not in the tree, and must not become a part of a path. */
+static gboolean
+check_names (const DkmsRequest *request, GError **error)
+{
+  const char *word = word_of (request);
+
+  if ((word == NULL || dkms_tree_check_name ("module name", word, error))
+      && (request->version == NULL || dkms_tree_check_name ("module version", request->version, error)))
+    return TRUE;
+  dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_NOT_ADDED);
+  return FALSE;
+}
+
+/* Fails unless the tree or its logs know the module. */
+static gboolean
+check_known (const DkmsSettings *settings, const DkmsRequest *request, const DkmsState *state,
+             const GPtrArray *attempts, gboolean causes, GError **error)
+{
+  const char *word = word_of (request);
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+  g_autoptr (DkmsState) all = NULL;
+  g_autofree char *advice = NULL;
+  const char *near;
+
+  if (word == NULL || attempts->len > 0 || state->versions->len > 0)
+    return TRUE;
+  all = dkms_state_read_most (&settings->places, NULL, NULL, NULL);
+  for (guint i = 0; all != NULL && i < all->versions->len; i++)
+    g_ptr_array_add (names, ((const DkmsVersion *)all->versions->pdata[i])->module);
+  for (const DkmsCauseInfo *info = dkms_cause_infos (); causes && info->id != NULL; info++)
+    g_ptr_array_add (names, (gpointer)info->id);
+  g_ptr_array_add (names, NULL);
+  near = dkms_nearest (word, (const char *const *)names->pdata);
+  advice = near != NULL ? g_strdup_printf ("Did you mean '%s'? 'dkms status' lists all modules.", near)
+                        : g_strdup ("'dkms status' lists all modules.");
+  return dkms_fail (error, DKMS_ERROR_NOT_ADDED, NULL, advice, "%s%s%s is not registered%s", word,
+                    request->version != NULL ? "/" : "", request->version != NULL ? request->version : "",
+                    causes ? ", and is not the name of a cause" : "");
+}
+
+/* ---- what is known about it ---- */
+
+typedef struct {
+  const DkmsSettings *settings;
+  const char *arch;
+} Machine;
+
+static char *
+name_package (gpointer data, DkmsPackage package, const char *what)
+{
+  const Machine *machine = data;
+
+  return dkms_distro_package_with (machine->settings->policy.distro, package, what);
+}
+
+static DkmsSeen
+find_word (gpointer data, const char *release, const char *word, char **file)
+{
+  const Machine *machine = data;
+  const DkmsSettings *s = machine->settings;
+  g_autoptr (DkmsKernel) kernel
+      = dkms_kernel_new (s->places.root, s->places.install_tree, release, machine->arch, NULL, NULL);
+
+  return dkms_headers_find_word (kernel, s->places.root, word, file);
+}
+
+/* Returns: (transfer full) (nullable): the newest other kernel for which this version is built */
+static char *
+find_older (const DkmsState *state, const DkmsId *id)
+{
+  const DkmsVersion *v = dkms_state_find (state, id);
+  const char *best = NULL;
+
+  for (guint i = 0; v != NULL && i < v->builds->len; i++)
+    {
+      const DkmsBuild *build = v->builds->pdata[i];
+      if (build->built && strcmp (build->kernel, id->kernel) != 0
+          && (best == NULL || dkms_version_sort (build->kernel, best) > 0))
+        best = build->kernel;
+    }
+  return g_strdup (best);
+}
+
+/* ---- printing ---- */
+
+static void
+tell_others (DkmsListener *events, const DkmsDiagnosis *diagnosis, const DkmsCauseFacts *facts)
+{
+  for (guint i = 1; i < diagnosis->causes->len; i++)
+    {
+      const DkmsCause *cause = diagnosis->causes->pdata[i];
+      g_autofree char *line = cause->line != NULL ? dkms_cause_shorten (cause->line, facts) : NULL;
+      if (line != NULL)
+        DKMS_EMIT (events, EXPLAIN_ALSO, .name = cause->info->id, .text = line);
+    }
+}
+
+/* Of a log without an error people read the end. */
+static void
+tell_tail (DkmsListener *events, const DkmsDiagnosis *diagnosis)
+{
+  g_auto (GStrv) lines
+      = diagnosis->first_error == NULL && diagnosis->tail != NULL ? g_strsplit (diagnosis->tail, "\n", -1) : NULL;
+
+  if (lines != NULL)
+    DKMS_EMIT (events, EXPLAIN_LOG_ENDS);
+  for (char **line = lines; line != NULL && *line != NULL; line++)
+    DKMS_EMIT (events, EXPLAIN_LINE, .text = *line);
+}
+
+static void
+tell_explanation (DkmsListener *events, const DkmsId *id, const DkmsCause *cause, const DkmsExplanation *shown)
+{
+  DKMS_EMIT (events, EXPLAIN_SENTENCE, .id = *id, .name = cause->info->id, .text = shown->sentence);
+  if (shown->line != NULL)
+    DKMS_EMIT (events, EXPLAIN_LINE, .text = shown->line);
+  if (shown->looked != NULL)
+    DKMS_EMIT (events, EXPLAIN_LOOKED, .text = shown->looked);
+}
+
+static char *
+time_in_words (gint64 time)
+{
+  g_autoptr (GDateTime) when = g_date_time_new_from_unix_local (time / G_USEC_PER_SEC);
+
+  return when != NULL ? g_date_time_format (when, "%Y-%m-%d %H:%M") : g_strdup ("");
+}
+
+static gboolean
+explain_build (const DkmsSettings *settings, DkmsListener *events, const DkmsLogFile *log, const DkmsState *state,
+               DkmsDiagnosis *diagnosis, GError **error)
+{
+  const DkmsId *id = log->id;
+  Machine machine = { settings, id->arch };
+  g_autoptr (DkmsKernel) kernel
+      = dkms_kernel_new (settings->places.root, settings->places.install_tree, id->kernel, id->arch, NULL, NULL);
+  g_autofree char *area = dkms_layout_version (&settings->places, id, "build");
+  g_autofree char *tool_area = dkms_root_tool_path (settings->places.root, area);
+  g_autofree char *older = find_older (state, id);
+  const DkmsCauseFacts facts = { .module = id->module,
+                                 .version = id->version,
+                                 .kernel = id->kernel,
+                                 .older = older,
+                                 .area = tool_area,
+                                 .headers = kernel->source_dir,
+                                 .package = name_package,
+                                 .find_word = find_word,
+                                 .data = &machine };
+  const DkmsCause *cause = dkms_diagnosis_cause (diagnosis);
+  g_autoptr (DkmsExplanation) shown = dkms_cause_explain (cause, diagnosis, &facts);
+  g_autofree char *command = dkms_logs_command (&settings->places, "log", id);
+  g_autofree char *when = time_in_words (log->time);
+  g_autofree char *path = dkms_root_host_path (settings->places.root, log->path);
+
+  tell_explanation (events, id, cause, shown);
+  tell_tail (events, diagnosis);
+  DKMS_EMIT (events, EXPLAIN_NEXT, .text = shown->next, .name = shown->package);
+  tell_others (events, diagnosis, &facts);
+  DKMS_EMIT (events, EXPLAIN_CAUSE, .name = cause->info->id);
+  DKMS_EMIT (events, EXPLAIN_LOG, .id = *id, .text = command, .place = when, .path = path);
+  return strcmp (cause->info->id, "unknown") != 0
+         || dkms_fail (error, DKMS_ERROR_UNDETERMINED, path, NULL,
+                       "The cause of the failed build of %s/%s for kernel %s is unknown", id->module, id->version,
+                       id->kernel);
+}
+
+static void
+tell_other_builds (const DkmsSettings *settings, DkmsListener *events, const GPtrArray *failed)
+{
+  for (guint i = 1; i < failed->len; i++)
+    {
+      const DkmsLogFile *log = failed->pdata[i];
+      g_autofree char *command = dkms_logs_command (&settings->places, "explain", log->id);
+      DKMS_EMIT (events, EXPLAIN_OTHER, .id = *log->id, .text = command);
+    }
+}
+
+/* The page of a cause, with names in capitals for what a log would say. */
+static void
+tell_page (const DkmsSettings *settings, DkmsListener *events, const DkmsCauseInfo *info)
+{
+  Machine machine = { settings, "" };
+  const DkmsCause cause = { .info = info, .name = (char *)"NAME" };
+  const DkmsDiagnosis diagnosis = { .kernel_compiler = (char *)"COMPILER" };
+  const DkmsCauseFacts facts = { .module = "MODULE",
+                                 .version = "VERSION",
+                                 .kernel = "KERNEL",
+                                 .older = "OTHER-KERNEL",
+                                 .package = name_package,
+                                 .data = &machine };
+  g_autoptr (DkmsExplanation) shown = dkms_cause_explain (&cause, &diagnosis, &facts);
+
+  DKMS_EMIT (events, EXPLAIN_PAGE, .name = info->id, .text = dkms_cause_class_name (info->class));
+  DKMS_EMIT (events, EXPLAIN_PAGE_TEXT, .text = shown->sentence);
+  if (info->page != NULL)
+    DKMS_EMIT (events, EXPLAIN_PAGE_TEXT, .text = info->page);
+  DKMS_EMIT (events, EXPLAIN_NEXT, .text = shown->next, .name = shown->package);
+}
+
+/* ---- the verbs ---- */
+
+static gboolean
+explain_log (const DkmsSettings *settings, DkmsListener *events, const DkmsLogFile *log, const DkmsState *state,
+             GError **error)
+{
+  g_auto (DkmsFd) fd = dkms_logs_open (&settings->places, log, error);
+  g_autoptr (DkmsDiagnosis) diagnosis = fd >= 0 ? dkms_logs_diagnose (fd, log->id->kernel) : NULL;
+
+  if (diagnosis == NULL)
+    return FALSE;
+  if (dkms_diagnosis_cause (diagnosis) == NULL) /* its commands succeeded, and the build did not */
+    dkms_diagnosis_add (diagnosis, "not-made", NULL);
+  return explain_build (settings, events, log, state, diagnosis, error);
+}
+
+/* Nothing failed, as far as logs know. @attempts: those that succeeded */
+static void
+tell_success (DkmsListener *events, const DkmsRequest *request, const GPtrArray *attempts)
+{
+  const char *word = word_of (request);
+
+  for (guint i = 0; word != NULL && i < attempts->len; i++)
+    {
+      const DkmsLogFile *log = attempts->pdata[i];
+      g_autofree char *when = time_in_words (log->time);
+      DKMS_EMIT (events, EXPLAIN_SUCCEEDED, .id = *log->id, .place = when);
+    }
+  if (word == NULL || attempts->len == 0)
+    DKMS_EMIT (events, EXPLAIN_NOTHING, .id = { .module = word });
+}
+
+/* A build that could not begin leaves no log. Returns: whether the headers of a kernel that was asked for are missing
+ */
+static gboolean
+explain_headers (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request)
+{
+  gboolean missing = FALSE;
+
+  for (guint i = 0; word_of (request) != NULL && i < request->targets->len; i++)
+    {
+      const DkmsTarget *target = request->targets->pdata[i];
+      g_autoptr (DkmsKernel) kernel
+          = target->kernel != NULL
+                ? dkms_kernel_new (settings->places.root, settings->places.install_tree, target->kernel, "", NULL, NULL)
+                : NULL;
+      Machine machine = { settings, "" };
+      const DkmsCause cause = { .info = dkms_cause_find ("no-headers") };
+      const DkmsCauseFacts facts = {
+        .module = word_of (request), .version = "", .kernel = target->kernel, .package = name_package, .data = &machine
+      };
+      if (kernel == NULL || dkms_kernel_has_headers (kernel, settings->places.root))
+        continue;
+      g_autoptr (DkmsExplanation) shown = dkms_cause_explain (&cause, NULL, &facts);
+      DKMS_EMIT (events, EXPLAIN_SENTENCE, .id = { .module = word_of (request), .kernel = target->kernel },
+                 .name = cause.info->id, .text = shown->sentence);
+      DKMS_EMIT (events, EXPLAIN_NEXT, .text = shown->next, .name = shown->package);
+      DKMS_EMIT (events, EXPLAIN_CAUSE, .name = cause.info->id);
+      missing = TRUE;
+    }
+  return missing;
+}
+
+gboolean
+dkms_explain (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
+{
+  const char *word = word_of (request);
+  g_autoptr (DkmsState) state
+      = check_names (request, error) ? dkms_state_read_most (&settings->places, word, request->version, error) : NULL;
+  g_autoptr (GPtrArray) attempts = state != NULL ? find_attempts (settings, request, error) : NULL;
+  g_autoptr (GPtrArray) failed = g_ptr_array_new ();
+  const DkmsCauseInfo *info = word != NULL && request->version == NULL ? dkms_cause_find (word) : NULL;
+
+  if (attempts == NULL)
+    return FALSE;
+  if (info != NULL && attempts->len == 0 && state->versions->len == 0)
+    return tell_page (settings, events, info), TRUE;
+  if (!check_known (settings, request, state, attempts, TRUE, error))
+    return FALSE;
+  for (guint i = 0; i < attempts->len; i++)
+    if (((const DkmsLogFile *)attempts->pdata[i])->failed)
+      g_ptr_array_add (failed, attempts->pdata[i]);
+  if (failed->len == 0)
+    {
+      if (attempts->len > 0 || !explain_headers (settings, events, request))
+        tell_success (events, request, attempts);
+      return TRUE;
+    }
+  gboolean known = explain_log (settings, events, failed->pdata[0], state, error);
+  tell_other_builds (settings, events, failed);
+  return known;
+}
+
+int
+dkms_explain_open_log (const DkmsSettings *settings, const DkmsRequest *request, GError **error)
+{
+  const char *word = word_of (request);
+  g_autoptr (DkmsState) state
+      = check_names (request, error) ? dkms_state_read_most (&settings->places, word, request->version, error) : NULL;
+  g_autoptr (GPtrArray) attempts = state != NULL ? find_attempts (settings, request, error) : NULL;
+
+  if (attempts == NULL || !check_known (settings, request, state, attempts, FALSE, error))
+    return -1;
+  if (attempts->len == 0)
+    return dkms_fail (error, DKMS_ERROR_NOT_ADDED, NULL, "Builds leave logs: 'dkms build' makes one.",
+                      "No log of a build%s%s%s exists", word != NULL ? " of " : "", word != NULL ? word : "",
+                      request->targets->len > 0 ? " for that kernel" : ""),
+           -1;
+  return dkms_logs_open (&settings->places, attempts->pdata[0], error);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `dkms explain` and `dkms log`: why the last build failed, and its log. */
+#pragma once
+
+#include "conf/settings.h"
+#include "model/event.h"
+#include "model/request.h"
+
+/**
+ * dkms_explain:
+ * Explains the newest failed build among those that @request selects, or the cause whose name stands in place of a
+ * module.
+ *
+ * Returns: whether it is explained, or nothing failed; DKMS_ERROR_NOT_ADDED for an unknown module,
+ *   DKMS_ERROR_UNDETERMINED if no cause is known
+ */
+gboolean dkms_explain (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request,
+                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Opens the newest log among those of the builds that @request selects. Returns: a descriptor that the caller owns, or
+ * -1 with an error */
+int dkms_explain_open_log (const DkmsSettings *settings, const DkmsRequest *request,
+                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
