@@ -21,19 +21,19 @@ enum { OTHER, DEBIAN, UBUNTU, FEDORA, SUSE, ARCH, ALPINE, VOID, COLUMNS };
 
 /* The first row whose prefix fits decides; the last one fits all. */
 static const DkmsFamily families[] = {
-  { "debian", DEBIAN, "/updates/dkms", "linux-headers-%s", FALSE, MOK_KEY, MOK_CERT, NULL },
-  { "ubuntu", UBUNTU, "/updates/dkms", "linux-headers-%s", FALSE, SHIM_KEY, SHIM_CERT, "update-secureboot-policy" },
-  { "arch", ARCH, "/updates/dkms", "linux-headers", FALSE, MOK_KEY, MOK_CERT, NULL },
-  { "gentoo", OTHER, NULL, "sys-kernel/linux-headers or the sources of that kernel", FALSE, NULL, NULL, NULL },
-  { "fedora", FEDORA, "/extra", "kernel-devel-%s", TRUE, MOK_KEY, MOK_CERT, NULL },
-  { "centos", FEDORA, "/extra", "kernel-devel-%s", TRUE, MOK_KEY, MOK_CERT, NULL },
-  { "rhel", FEDORA, "/extra", "kernel-devel-%s", TRUE, MOK_KEY, MOK_CERT, NULL },
-  { "sles", SUSE, "/updates", "kernel-default-devel", TRUE, MOK_KEY, MOK_CERT, NULL },
-  { "suse", SUSE, "/updates", "kernel-default-devel", TRUE, MOK_KEY, MOK_CERT, NULL },
-  { "opensuse", SUSE, "/updates", "kernel-default-devel", TRUE, MOK_KEY, MOK_CERT, NULL },
-  { "alpine", ALPINE, NULL, "linux-lts-dev (or the -dev package of that kernel)", TRUE, MOK_KEY, MOK_CERT, NULL },
-  { "void", VOID, NULL, "linux-headers", TRUE, MOK_KEY, MOK_CERT, NULL },
-  { "", OTHER, NULL, "the header package of that kernel", TRUE, MOK_KEY, MOK_CERT, NULL },
+  { "debian", "/updates/dkms", "linux-headers-%s", FALSE, DEBIAN, MOK_KEY, MOK_CERT, NULL },
+  { "ubuntu", "/updates/dkms", "linux-headers-%s", FALSE, UBUNTU, SHIM_KEY, SHIM_CERT, "update-secureboot-policy" },
+  { "arch", "/updates/dkms", "linux-headers", FALSE, ARCH, MOK_KEY, MOK_CERT, NULL },
+  { "gentoo", NULL, "sys-kernel/linux-headers or the sources of that kernel", FALSE, OTHER, NULL, NULL, NULL },
+  { "fedora", "/extra", "kernel-devel-%s", TRUE, FEDORA, MOK_KEY, MOK_CERT, NULL },
+  { "centos", "/extra", "kernel-devel-%s", TRUE, FEDORA, MOK_KEY, MOK_CERT, NULL },
+  { "rhel", "/extra", "kernel-devel-%s", TRUE, FEDORA, MOK_KEY, MOK_CERT, NULL },
+  { "sles", "/updates", "kernel-default-devel", TRUE, SUSE, MOK_KEY, MOK_CERT, NULL },
+  { "suse", "/updates", "kernel-default-devel", TRUE, SUSE, MOK_KEY, MOK_CERT, NULL },
+  { "opensuse", "/updates", "kernel-default-devel", TRUE, SUSE, MOK_KEY, MOK_CERT, NULL },
+  { "alpine", NULL, "linux-lts-dev (or the -dev package of that kernel)", TRUE, ALPINE, MOK_KEY, MOK_CERT, NULL },
+  { "void", NULL, "linux-headers", TRUE, VOID, MOK_KEY, MOK_CERT, NULL },
+  { "", NULL, "the header package of that kernel", TRUE, OTHER, MOK_KEY, MOK_CERT, NULL },
 };
 
 /* One value of os-release: shell syntax, of which the format allows only quoting (os-release(5)). */
@@ -104,12 +104,34 @@ dkms_distro_free (DkmsDistro *self)
   g_free (self);
 }
 
+static char *
+fill_name (const char *pattern, const char *what)
+{
+  g_auto (GStrv) parts = g_strsplit (pattern, "%s", 2);
+
+  return g_strjoinv (what != NULL ? what : "", parts);
+}
+
+/* Returns: (nullable): the flavour of a kernel where releases end with it, as 6.6.30-0-lts and 6.4.0-21-default do;
+ * only those that distributions have, because a kernel of one's own has no package */
+static const char *
+flavour_of (const char *release)
+{
+  static const char *const flavours[] = { "default", "rt",       "azure", "preempt", "vanilla", "kvmsmall", "debug",
+                                          "lts",     "hardened", "zen",   "virt",    "stable",  "rpi",      NULL };
+  const char *dash = strrchr (release, '-');
+
+  return dash != NULL && g_strv_contains (flavours, dash + 1) ? dash + 1 : NULL;
+}
+
 char *
 dkms_distro_headers_package (const DkmsDistro *self, const char *release)
 {
-  g_auto (GStrv) parts = g_strsplit (self->family->headers, "%s", 2);
+  static const char *const of_flavours[COLUMNS]
+      = { [SUSE] = "kernel-%s-devel", [ARCH] = "linux-%s-headers", [ALPINE] = "linux-%s-dev" };
+  const char *flavour = flavour_of (release), *pattern = of_flavours[self->family->packages];
 
-  return g_strjoinv (release, parts);
+  return pattern != NULL && flavour != NULL ? fill_name (pattern, flavour) : fill_name (self->family->headers, release);
 }
 
 /* ---- packages for builds ---- */
@@ -210,14 +232,6 @@ compiler_package (const DkmsDistro *self, const char *what)
     return g_strdup (name);
   g_auto (GStrv) parts = g_strsplit (name, "-", 2);
   return g_strjoinv ("", parts);
-}
-
-static char *
-fill_name (const char *pattern, const char *what)
-{
-  g_auto (GStrv) parts = g_strsplit (pattern, "%s", 2);
-
-  return g_strjoinv (what != NULL ? what : "", parts);
 }
 
 /* For where the name of the package is not known. */

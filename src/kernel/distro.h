@@ -10,10 +10,10 @@ typedef enum { DKMS_WEAK_NONE, DKMS_WEAK_RHEL, DKMS_WEAK_SUSE } DkmsWeak;
 
 typedef struct {
   const char *prefix;      /* of the distribution id */
-  guint packages;          /* how it names packages: a column of the table in distro.c */
   const char *destination; /* where every module goes; NULL: where its recipe says */
   const char *headers;     /* package with a kernel's headers; %s stands for the release */
   gboolean rpm;            /* rpm knows the architecture and the owners of files */
+  guint packages;          /* how it names packages: a column of the table in distro.c */
   const char *key;         /* signing key and certificate; NULL: MODULES_SIGN_KEY and _CERT as Gentoo keeps them */
   const char *certificate;
   const char *mok_tool; /* (nullable) makes and enrols the key in place of dkms */

@@ -239,6 +239,19 @@ def test_packages(root, distribution, package):
     assert f"What to do: Install {package}.\n" in root.ok("explain", "pahole").out
 
 
+@pytest.mark.parametrize("distribution,release,package", [
+    ("debian", "6.1.0-5-amd64", "linux-headers-6.1.0-5-amd64"), ("fedora", "6.9.1-200.fc40.x86_64", "kernel-devel-6.9.1-200.fc40.x86_64"),
+    ("opensuse", "6.4.0-21-rt", "kernel-rt-devel"), ("opensuse", "6.4.0", "kernel-default-devel"), ("arch", "6.9.1-arch1-1", "linux-headers"),
+    ("arch", "6.6.30-1-lts", "linux-lts-headers"), ("alpine", "6.6.30-0-virt", "linux-virt-dev"), ("slackware", "6.6", "the header package of that kernel")])
+def test_header_packages(root, distribution, release, package):
+    root.os_release(distribution)
+    root.source()
+    root.ok("add", "foo/1.0")
+    root.kernel(release, headers=False)
+    assert f"What to do: Install {package}.\n" in root.ok("explain", "foo", "-k", release).out
+    assert f"Install {package}, or name the directory" in root("build", "foo/1.0", "-k", release).err
+
+
 # ---- where failures are reported ----
 
 def test_autoinstall_names_the_cause(root):
