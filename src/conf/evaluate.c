@@ -36,6 +36,7 @@ typedef struct {
   int printed;            /* where stderr goes; -1: to ours */
   gboolean confined;
   const char *ended; /* (nullable): why the sandbox ended it */
+  int status;        /* how it ended: an exit status, or 128 and the number of a signal */
   gboolean done;     /* it gave all its values */
   gboolean timed_out;
   gint64 deadline; /* of the current query: monotonic microseconds; 0: none */
@@ -361,12 +362,12 @@ ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *
   if (!started)
     return FALSE;
   listen (settings, session, read_end);
-  int status = wait_for_end (session);
+  session->status = wait_for_end (session);
   if (session->confined)
     dkms_findings_read (findings, report);
   if (findings->ended != NULL)
     session->ended = findings->ended;
-  finish_query (&settings->policy, session, status); /* the one that its sandbox ended with */
+  finish_query (&settings->policy, session, session->status); /* the one that its sandbox ended with */
   session->ended = NULL;
   return TRUE;
 }
@@ -390,17 +391,21 @@ has_values (const GPtrArray *queries)
   return FALSE;
 }
 
-/* What the last bash was asked, and did not answer, has no answer. */
+/* What the last bash was asked, and did not answer, has no answer: neither now nor when another bash is asked.
+ * @why: (nullable): unknown */
 static void
 give_up (const Session *session, DkmsError code, const char *why)
 {
+  g_autofree char *end = g_strdup_printf ("bash ended with status %d before it answered", session->status);
+  const char *advice = why != NULL ? "See sandbox in /etc/dkms/framework.conf (dkms-framework.conf(5))."
+                                   : "Run the command again; the machine may have been short of memory or processes.";
+
   for (guint q = 0; q < session->queries->len; q++)
     {
       DkmsQuery *query = session->queries->pdata[q];
       if (!dkms_query_is_answered (query) && is_asked (session, query))
-        dkms_fail (&query->error, code, query->shown,
-                   why != NULL ? "See sandbox in /etc/dkms/framework.conf (dkms-framework.conf(5))." : NULL,
-                   "%s could not be evaluated%s%s", query->shown, why != NULL ? ": " : "", why != NULL ? why : "");
+        dkms_fail (&query->error, code, query->shown, advice, "%s could not be evaluated: %s", query->shown,
+                   why != NULL ? why : end);
     }
 }
 
