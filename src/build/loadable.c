@@ -223,14 +223,15 @@ static void
 take_registered (const DkmsJob *job, GHashTable *wanted)
 {
   /* A module that cannot be read exports nothing; then a doubt is reported that is none. */
-  g_autoptr (DkmsState) state = dkms_state_read_most (&job->settings->places, NULL, NULL, NULL);
+  g_autoptr (DkmsState) state = dkms_state_read_most (&job->settings->places, NULL, NULL);
   g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
   int status = 0;
 
   for (guint i = 0; state != NULL && i < state->versions->len && g_hash_table_size (wanted) > 0; i++)
     {
       const DkmsVersion *v = state->versions->pdata[i];
-      const DkmsBuild *build = dkms_version_find (v, job->kernel->release, job->kernel->arch);
+      const DkmsBuild *build
+          = dkms_version_find (v, &(DkmsId){ .kernel = job->kernel->release, .arch = job->kernel->arch });
 
       if (strcmp (v->module, job->id.module) == 0)
         continue; /* what is built replaces it */

@@ -183,7 +183,7 @@ warn_of_kernels (const DkmsPlaces *places, const DkmsOptions *options, DkmsListe
 {
   for (guint i = 0; i < options->kernels->len; i++)
     {
-      const DkmsTarget *target = options->kernels->pdata[i];
+      const DkmsId *target = options->kernels->pdata[i];
       g_autofree char *dir = g_build_filename (places->install_tree, target->kernel, NULL);
       g_autofree char *shown = dkms_root_host_path (places->root, dir);
 

@@ -219,7 +219,7 @@ fill_targets (DkmsRequest *request, const DkmsVerbInfo *verb, const DkmsSettings
     return FALSE;
   for (guint i = 0; i < MAX (options->kernels->len, 1); i++)
     {
-      const DkmsTarget *given = i < options->kernels->len ? options->kernels->pdata[i] : NULL;
+      const DkmsId *given = i < options->kernels->len ? options->kernels->pdata[i] : NULL;
       const char *kernel = given != NULL ? given->kernel : verb->filters ? NULL : dkms_running_release ();
       const char *arch = given != NULL && given->arch != NULL ? given->arch
                          : options->arches->len > 1           ? options->arches->pdata[i]
@@ -228,7 +228,7 @@ fill_targets (DkmsRequest *request, const DkmsVerbInfo *verb, const DkmsSettings
 
       if (!verb->filters && arch == NULL && usual == NULL)
         {
-          const DkmsTarget *first = options->kernels->len > 0 ? options->kernels->pdata[0] : NULL;
+          const DkmsId *first = options->kernels->len > 0 ? options->kernels->pdata[0] : NULL;
           g_autofree char *dir = g_build_filename (settings->places.install_tree,
                                                    first != NULL ? first->kernel : dkms_running_release (), NULL);
           usual = dkms_distro_arch (settings->policy.distro, settings->places.root, dir, dkms_running_machine ());
@@ -237,8 +237,8 @@ fill_targets (DkmsRequest *request, const DkmsVerbInfo *verb, const DkmsSettings
         arch = usual;
       if (!verb->filters && !check_target (kernel, arch, error))
         return FALSE;
-      if (verb->filters || !dkms_targets_contain (request->targets, kernel, arch))
-        dkms_targets_add (request->targets, kernel, arch);
+      if (verb->filters || !dkms_targets_contain (request->targets, &(DkmsId){ .kernel = kernel, .arch = arch }))
+        dkms_targets_add (request->targets, &(DkmsId){ .kernel = kernel, .arch = arch });
     }
   return TRUE;
 }

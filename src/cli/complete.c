@@ -179,7 +179,7 @@ offer_kind (Completion *self, DkmsWordKind kind)
   const guint of_the_tree = 1u << DKMS_WORD_SOURCE | 1u << DKMS_WORD_MODULE | 1u << DKMS_WORD_CAUSE
                             | 1u << DKMS_WORD_VERSION | 1u << DKMS_WORD_KERNEL;
   g_autoptr (DkmsState) state
-      = (of_the_tree & 1u << kind) != 0 ? dkms_state_read_most (&self->settings->places, NULL, NULL, NULL) : NULL;
+      = (of_the_tree & 1u << kind) != 0 ? dkms_state_read_most (&self->settings->places, NULL, NULL) : NULL;
 
   if (state == NULL)
     state = dkms_state_new ();

@@ -64,11 +64,9 @@ void
 dkms_options_add_kernel (DkmsOptions *self, const char *value)
 {
   const char *slash = strchr (value, '/');
-  DkmsTarget *target = g_new0 (DkmsTarget, 1);
+  g_autofree char *release = slash != NULL ? g_strndup (value, (gsize)(slash - value)) : g_strdup (value);
 
-  target->kernel = slash != NULL ? g_strndup (value, (gsize)(slash - value)) : g_strdup (value);
-  target->arch = slash != NULL ? g_strdup (slash + 1) : NULL;
-  g_ptr_array_add (self->kernels, target);
+  dkms_targets_add (self->kernels, &(DkmsId){ .kernel = release, .arch = slash != NULL ? slash + 1 : NULL });
 }
 
 /* Blanks around a value and all after a first newline are dropped, as specified. */
@@ -237,7 +235,7 @@ dkms_options_new (void)
 {
   DkmsOptions *self = g_new0 (DkmsOptions, 1);
 
-  self->kernels = g_ptr_array_new_with_free_func (dkms_target_free);
+  self->kernels = dkms_targets_new ();
   self->arches = g_ptr_array_new_with_free_func (g_free);
   self->directives = g_ptr_array_new_with_free_func (g_free);
   self->words = g_ptr_array_new_with_free_func (g_free);

@@ -8,7 +8,7 @@
 
 /* The command line, before defaults. */
 typedef struct {
-  GPtrArray *kernels; /* element-type DkmsTarget; arch NULL unless given as k/a */
+  GPtrArray *kernels; /* element-type DkmsId; arch NULL unless given as k/a */
   GPtrArray *arches;  /* from -a */
   char *verb;         /* (nullable) */
   char *module, *version, *source;

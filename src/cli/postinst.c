@@ -66,7 +66,8 @@ static gboolean
 may_be_built (const Postinst *p, const char *kernel)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (DkmsState) state = dkms_state_read (&p->settings->places, p->name, p->version, &error);
+  g_autoptr (DkmsState) state
+      = dkms_state_read (&p->settings->places, &(DkmsId){ .module = p->name, .version = p->version }, &error);
   const DkmsVersion *version
       = state != NULL ? dkms_state_find (state, &(DkmsId){ p->name, p->version, NULL, NULL }) : NULL;
 

@@ -9,10 +9,11 @@
 static gboolean
 generate_mok (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
 {
-  const DkmsTarget *target = request->targets->len > 0 ? request->targets->pdata[0] : NULL;
+  const DkmsId *target = request->targets->len > 0 ? request->targets->pdata[0] : NULL;
   g_autoptr (DkmsWorld) world = dkms_world_new (settings, request, events);
-  DkmsKernelFacts facts = dkms_world_kernel (world, target != NULL ? target->kernel : dkms_running_release (),
-                                             target != NULL ? target->arch : dkms_running_machine ());
+  DkmsKernelFacts facts
+      = dkms_world_kernel (world, &(DkmsId){ .kernel = target != NULL ? target->kernel : dkms_running_release (),
+                                             .arch = target != NULL ? target->arch : dkms_running_machine () });
   return dkms_signer_generate (settings, events, facts.kernel, facts.config, error);
 }
 

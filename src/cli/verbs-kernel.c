@@ -17,7 +17,7 @@ has_template (const DkmsOptions *options, GError **error)
 static gboolean
 has_two_kernels (const DkmsRequest *request, GError **error)
 {
-  const DkmsTarget *target = request->targets->pdata[0];
+  const DkmsId *target = request->targets->pdata[0];
 
   return strcmp (request->template, target->kernel) != 0
          || dkms_fail (error, DKMS_ERROR_SAME_TEMPLATE, NULL, "Name another kernel with --templatekernel or -k.",

@@ -34,7 +34,7 @@ is_asked_for (const DkmsRequest *request, const DkmsLogFile *log)
 {
   for (guint i = 0; i < request->targets->len; i++)
     {
-      const DkmsTarget *target = request->targets->pdata[i];
+      const DkmsId *target = request->targets->pdata[i];
       if ((target->kernel == NULL || strcmp (target->kernel, log->id->kernel) == 0)
           && (target->arch == NULL || strcmp (target->arch, log->id->arch) == 0))
         return TRUE;
@@ -91,7 +91,7 @@ check_known (const DkmsSettings *settings, const DkmsRequest *request, const Dkm
 
   if (word == NULL || attempts->len > 0 || state->versions->len > 0)
     return TRUE;
-  all = dkms_state_read_most (&settings->places, NULL, NULL, NULL);
+  all = dkms_state_read_most (&settings->places, NULL, NULL);
   for (guint i = 0; all != NULL && i < all->versions->len; i++)
     g_ptr_array_add (names, ((const DkmsVersion *)all->versions->pdata[i])->module);
   for (const DkmsCauseInfo *info = dkms_cause_infos (); causes && info->id != NULL; info++)
@@ -125,8 +125,8 @@ find_word (gpointer data, const char *release, const char *word, char **file)
 {
   const Machine *machine = data;
   const DkmsSettings *s = machine->settings;
-  g_autoptr (DkmsKernel) kernel
-      = dkms_kernel_new (s->places.root, s->places.install_tree, release, machine->arch, NULL, NULL);
+  g_autoptr (DkmsKernel) kernel = dkms_kernel_new (s->places.root, s->places.install_tree,
+                                                   &(DkmsId){ .kernel = release, .arch = machine->arch }, NULL, NULL);
 
   return dkms_headers_find_word (kernel, s->places.root, word, file);
 }
@@ -200,7 +200,7 @@ explain_build (const DkmsSettings *settings, DkmsListener *events, const DkmsLog
   const DkmsId *id = log->id;
   Machine machine = { settings, id->arch };
   g_autoptr (DkmsKernel) kernel
-      = dkms_kernel_new (settings->places.root, settings->places.install_tree, id->kernel, id->arch, NULL, NULL);
+      = dkms_kernel_new (settings->places.root, settings->places.install_tree, id, NULL, NULL);
   g_autofree char *area = dkms_layout_version (&settings->places, id, "build");
   g_autofree char *tool_area = dkms_root_tool_path (settings->places.root, area);
   g_autofree char *older = find_older (state, id);
@@ -305,11 +305,11 @@ explain_headers (const DkmsSettings *settings, DkmsListener *events, const DkmsR
 
   for (guint i = 0; word_of (request) != NULL && i < request->targets->len; i++)
     {
-      const DkmsTarget *target = request->targets->pdata[i];
+      const DkmsId *target = request->targets->pdata[i];
       g_autoptr (DkmsKernel) kernel
-          = target->kernel != NULL
-                ? dkms_kernel_new (settings->places.root, settings->places.install_tree, target->kernel, "", NULL, NULL)
-                : NULL;
+          = target->kernel != NULL ? dkms_kernel_new (settings->places.root, settings->places.install_tree,
+                                                      &(DkmsId){ .kernel = target->kernel, .arch = "" }, NULL, NULL)
+                                   : NULL;
       Machine machine = { settings, "" };
       const DkmsCause cause = { .info = dkms_cause_find ("no-headers") };
       const DkmsCauseFacts facts = {
@@ -332,7 +332,9 @@ dkms_explain (const DkmsSettings *settings, DkmsListener *events, const DkmsRequ
 {
   const char *word = word_of (request);
   g_autoptr (DkmsState) state
-      = check_names (request, error) ? dkms_state_read_most (&settings->places, word, request->version, error) : NULL;
+      = check_names (request, error)
+            ? dkms_state_read_most (&settings->places, &(DkmsId){ .module = word, .version = request->version }, error)
+            : NULL;
   g_autoptr (GPtrArray) attempts = state != NULL ? find_attempts (settings, request, error) : NULL;
   g_autoptr (GPtrArray) failed = g_ptr_array_new ();
   const DkmsCauseInfo *info = word != NULL && request->version == NULL ? dkms_cause_find (word) : NULL;
@@ -362,7 +364,9 @@ dkms_explain_open_log (const DkmsSettings *settings, const DkmsRequest *request,
 {
   const char *word = word_of (request);
   g_autoptr (DkmsState) state
-      = check_names (request, error) ? dkms_state_read_most (&settings->places, word, request->version, error) : NULL;
+      = check_names (request, error)
+            ? dkms_state_read_most (&settings->places, &(DkmsId){ .module = word, .version = request->version }, error)
+            : NULL;
   g_autoptr (GPtrArray) attempts = state != NULL ? find_attempts (settings, request, error) : NULL;
 
   if (attempts == NULL || !check_known (settings, request, state, attempts, FALSE, error))

@@ -138,7 +138,7 @@ examine (const Status *self, const DkmsVersion *v, const DkmsBuild *b)
       DKMS_EMIT (self->events, STATUS_RECIPE_UNREAD, .id = id, .error = error);
       return FINDING_NONE;
     }
-  DkmsKernelFacts facts = dkms_world_kernel (self->world, b->kernel, b->arch);
+  DkmsKernelFacts facts = dkms_world_kernel (self->world, &(DkmsId){ .kernel = b->kernel, .arch = b->arch });
   const char *suffix = dkms_kernel_compression (facts.kernel, self->settings->places.root);
   g_autofree char *place = dkms_policy_destination (&self->settings->policy);
   g_autoptr (GPtrArray) outputs = dkms_recipe_outputs (recipe, facts.kernel, place, facts.config);
@@ -152,7 +152,7 @@ examine (const Status *self, const DkmsVersion *v, const DkmsBuild *b)
 }
 
 static gboolean
-passes (const DkmsTarget *filter, const DkmsBuild *b)
+passes (const DkmsId *filter, const DkmsBuild *b)
 {
   return (filter->kernel == NULL || strcmp (filter->kernel, b->kernel) == 0)
          && (filter->arch == NULL || strcmp (filter->arch, b->arch) == 0);
@@ -169,7 +169,7 @@ remarks_of (const DkmsBuild *b, Finding finding)
 }
 
 static void
-print_version (const Status *self, const DkmsVersion *v, const DkmsTarget *filter)
+print_version (const Status *self, const DkmsVersion *v, const DkmsId *filter)
 {
   const DkmsId id = { v->module, v->version, NULL, NULL };
   gboolean any = FALSE;
@@ -231,7 +231,7 @@ read_records (const Status *self, const DkmsState *state, const DkmsRequest *req
 
 /* Kernels that are served by what is installed for another one; their lines come last. */
 static void
-print_weak (const Status *self, const DkmsState *state, const DkmsTarget *filter)
+print_weak (const Status *self, const DkmsState *state, const DkmsId *filter)
 {
   const DkmsSettings *s = self->settings;
   g_auto (DkmsFd) fd = -1;
@@ -285,8 +285,8 @@ read_selected (const DkmsPlaces *places, const DkmsRequest *request, const char 
   DkmsState *state;
 
   if (names_one (request))
-    return dkms_state_read_most (places, request->module, request->version, error);
-  state = dkms_state_read_most (places, only, NULL, error);
+    return dkms_state_read_most (places, &(DkmsId){ .module = request->module, .version = request->version }, error);
+  state = dkms_state_read_most (places, &(DkmsId){ .module = only }, error);
   for (guint i = state != NULL ? state->versions->len : 0; i-- > 0;)
     {
       const DkmsVersion *v = state->versions->pdata[i];
@@ -360,7 +360,7 @@ static gboolean
 read_once (const DkmsSettings *settings, const DkmsRequest *request, const char *only, Answer *answer, GError **error)
 {
   DkmsState *state = answer->state = read_selected (&settings->places, request, only, error);
-  const DkmsTarget everything = { NULL, NULL };
+  const DkmsId everything = { NULL, NULL };
 
   DkmsListener keeping = dkms_listener_keeping (answer->first); /* the world speaks while it reads, and never later */
   answer->world = dkms_world_new (settings, request, &keeping);
@@ -371,7 +371,7 @@ read_once (const DkmsSettings *settings, const DkmsRequest *request, const char 
   read_records (&self, state, request);
   for (guint t = 0; t < MAX (request->targets->len, 1); t++)
     {
-      const DkmsTarget *filter = request->targets->len > 0 ? request->targets->pdata[t] : &everything;
+      const DkmsId *filter = request->targets->len > 0 ? request->targets->pdata[t] : &everything;
       keeping = dkms_listener_keeping (place_of (answer, t, FALSE));
       for (guint i = 0; i < state->versions->len; i++)
         print_version (&self, state->versions->pdata[i], filter);

@@ -165,9 +165,11 @@ dkms_script_run (const DkmsJob *job, DkmsScript script)
 
   /* The link <m>/<v>/source stays part of the name of the directory, so that ".." is <m>/<v>. */
   env = g_environ_setenv (env, "PWD", cwd, TRUE);
-  DkmsLoan *loan = job->work != NULL ? dkms_loan_open (job->work, job->id.module, job->kernel->release,
-                                                       job->kernel->arch, job->lends_all)
-                                     : NULL;
+  DkmsLoan *loan
+      = job->work != NULL ? dkms_loan_open (
+            job->work, &(DkmsId){ .module = job->id.module, .kernel = job->kernel->release, .arch = job->kernel->arch },
+            job->lends_all)
+                          : NULL;
   env = g_environ_setenv (env, "DKMS_LOAN", loan != NULL ? dkms_loan_name (loan) : "none", TRUE);
   command.env = env;
   DKMS_EMIT (job->events, SCRIPT_RUNS, .name = dkms_script_directive (script));

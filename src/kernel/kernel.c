@@ -138,17 +138,18 @@ find_headers (const DkmsRoot *root, const char *build, const char *release)
 }
 
 DkmsKernel *
-dkms_kernel_new (const DkmsRoot *root, const char *install_tree, const char *release, const char *arch,
-                 const char *source_dir, const char *config)
+dkms_kernel_new (const DkmsRoot *root, const char *install_tree, const DkmsId *id, const char *source_dir,
+                 const char *config)
 {
   DkmsKernel *self = g_new0 (DkmsKernel, 1);
   g_autofree char *build = NULL;
 
-  self->release = g_strdup (release);
-  self->arch = g_strdup (arch);
-  self->dir = g_build_filename (install_tree, release, NULL);
+  self->release = g_strdup (id->kernel);
+  self->arch = g_strdup (id->arch);
+  self->dir = g_build_filename (install_tree, id->kernel, NULL);
   build = g_build_filename (self->dir, "build", NULL);
-  self->source_dir = source_dir != NULL ? dkms_root_tool_path (root, source_dir) : find_headers (root, build, release);
+  self->source_dir
+      = source_dir != NULL ? dkms_root_tool_path (root, source_dir) : find_headers (root, build, id->kernel);
   if (config != NULL)
     self->config = dkms_root_tool_path (root, config);
   else
@@ -194,7 +195,8 @@ dkms_kernel_list (const DkmsRoot *root, const char *install_tree, gboolean heade
     return g_ptr_array_new_with_free_func (g_free);
   for (guint i = names->len; headers && i-- > 0;)
     {
-      g_autoptr (DkmsKernel) kernel = dkms_kernel_new (root, install_tree, names->pdata[i], "", NULL, NULL);
+      g_autoptr (DkmsKernel) kernel
+          = dkms_kernel_new (root, install_tree, &(DkmsId){ .kernel = names->pdata[i], .arch = "" }, NULL, NULL);
       if (!dkms_kernel_has_headers (kernel, root))
         g_ptr_array_remove_index (names, i);
     }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/root.h"
+#include "model/id.h"
 
 typedef struct {
   char *release;    /* as `uname -r` prints it */
@@ -34,8 +35,8 @@ const char *dkms_running_machine (void);
  *
  * Returns: (transfer full)
  */
-DkmsKernel *dkms_kernel_new (const DkmsRoot *root, const char *install_tree, const char *release, const char *arch,
-                             const char *source_dir, const char *config);
+DkmsKernel *dkms_kernel_new (const DkmsRoot *root, const char *install_tree, const DkmsId *id, const char *source_dir,
+                             const char *config);
 void dkms_kernel_free (DkmsKernel *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsKernel, dkms_kernel_free)
 

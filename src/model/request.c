@@ -4,39 +4,25 @@
 
 #include <string.h>
 
-void
-dkms_target_free (gpointer data)
-{
-  DkmsTarget *self = data;
-
-  g_free (self->kernel);
-  g_free (self->arch);
-  g_free (self);
-}
-
 GPtrArray *
 dkms_targets_new (void)
 {
-  return g_ptr_array_new_with_free_func (dkms_target_free);
+  return g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_id_free);
 }
 
 void
-dkms_targets_add (GPtrArray *targets, const char *kernel, const char *arch)
+dkms_targets_add (GPtrArray *targets, const DkmsId *kernel)
 {
-  DkmsTarget *target = g_new0 (DkmsTarget, 1);
-
-  target->kernel = g_strdup (kernel);
-  target->arch = g_strdup (arch);
-  g_ptr_array_add (targets, target);
+  g_ptr_array_add (targets, dkms_id_copy (&(DkmsId){ .kernel = kernel->kernel, .arch = kernel->arch }));
 }
 
 gboolean
-dkms_targets_contain (const GPtrArray *targets, const char *kernel, const char *arch)
+dkms_targets_contain (const GPtrArray *targets, const DkmsId *kernel)
 {
   for (guint i = 0; i < targets->len; i++)
     {
-      const DkmsTarget *target = targets->pdata[i];
-      if (strcmp (target->kernel, kernel) == 0 && strcmp (target->arch, arch) == 0)
+      const DkmsId *target = targets->pdata[i];
+      if (strcmp (target->kernel, kernel->kernel) == 0 && strcmp (target->arch, kernel->arch) == 0)
         return TRUE;
     }
   return FALSE;

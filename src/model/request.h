@@ -3,7 +3,7 @@
  * changes it afterwards. What the disk answers is in world/facts.h. */
 #pragma once
 
-#include <glib.h>
+#include "model/id.h"
 
 /* What becomes of the modules that are selected, for each kernel of the targets. */
 typedef enum {
@@ -28,11 +28,6 @@ typedef enum {
 } DkmsSelection;
 
 typedef struct {
-  char *kernel;
-  char *arch;
-} DkmsTarget;
-
-typedef struct {
   DkmsGoal goal;
   DkmsSelection selection;
   char *module;                        /* (nullable): as it was named */
@@ -45,7 +40,7 @@ typedef struct {
   char *kernel_config;                 /* (nullable): --config */
   char *conf_file;                     /* (nullable): -c, a path of the host: instead of the dkms.conf of the source */
   GPtrArray *directives;               /* element-type utf8: "NAME=value" in the order of the command line */
-  GPtrArray *targets;                  /* element-type DkmsTarget; of a filter, either part may be NULL */
+  GPtrArray *targets;                  /* element-type DkmsId of kernels; of a filter, kernel or arch may be NULL */
   gboolean source_only, binaries_only; /* DKMS_GOAL_PACKED */
   gboolean rpm_safe_upgrade;
   gboolean all; /* every kernel and architecture that the version is built for */
@@ -65,11 +60,9 @@ gboolean dkms_request_clears_kernel (const DkmsRequest *self);
 /** Returns: whether @self is about whatever modules there are, and not about one that it names */
 gboolean dkms_request_is_about_many (const DkmsRequest *self);
 
-/** Appends a kernel and its architecture, which are copied, to a list of DkmsTarget. */
-void dkms_targets_add (GPtrArray *targets, const char *kernel, const char *arch);
-/** Returns: whether that kernel and architecture, neither of them NULL, is in a list of DkmsTarget */
-gboolean dkms_targets_contain (const GPtrArray *targets, const char *kernel, const char *arch);
-/** Returns: (transfer full): an empty list of DkmsTarget */
+/** Returns: (transfer full): an empty list of DkmsId */
 GPtrArray *dkms_targets_new (void);
-/** Frees a DkmsTarget. */
-void dkms_target_free (gpointer target);
+/** Appends a copy of the kernel and architecture of @kernel to a list of DkmsId. */
+void dkms_targets_add (GPtrArray *targets, const DkmsId *kernel);
+/** Returns: whether the kernel and architecture of @kernel, neither of them NULL, are in a list of DkmsId */
+gboolean dkms_targets_contain (const GPtrArray *targets, const DkmsId *kernel);

@@ -92,12 +92,12 @@ dkms_state_drop_unread (DkmsState *self)
 }
 
 DkmsVersion *
-dkms_state_add (DkmsState *self, const char *module, const char *version)
+dkms_state_add (DkmsState *self, const DkmsId *id)
 {
   DkmsVersion *added = g_new0 (DkmsVersion, 1);
 
-  added->module = g_strdup (module);
-  added->version = g_strdup (version);
+  added->module = g_strdup (id->module);
+  added->version = g_strdup (id->version);
   added->builds = g_ptr_array_new_with_free_func (build_free);
   added->remains = g_ptr_array_new_with_free_func (build_free);
   added->wishes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, wish_free);
@@ -106,32 +106,32 @@ dkms_state_add (DkmsState *self, const char *module, const char *version)
 }
 
 static DkmsBuild *
-add_to (GPtrArray *list, const char *kernel, const char *arch)
+add_to (GPtrArray *list, const DkmsId *kernel)
 {
   DkmsBuild *build = g_new0 (DkmsBuild, 1);
 
-  build->kernel = g_strdup (kernel);
-  build->arch = g_strdup (arch);
+  build->kernel = g_strdup (kernel->kernel);
+  build->arch = g_strdup (kernel->arch);
   g_ptr_array_add (list, build);
   return build;
 }
 
 DkmsBuild *
-dkms_version_add_build (DkmsVersion *self, const char *kernel, const char *arch)
+dkms_version_add_build (DkmsVersion *self, const DkmsId *kernel)
 {
-  return add_to (self->builds, kernel, arch);
+  return add_to (self->builds, kernel);
 }
 
 DkmsBuild *
-dkms_version_add_remains (DkmsVersion *self, const char *kernel, const char *arch)
+dkms_version_add_remains (DkmsVersion *self, const DkmsId *kernel)
 {
-  return add_to (self->remains, kernel, arch);
+  return add_to (self->remains, kernel);
 }
 
 DkmsWish *
-dkms_version_wish (const DkmsVersion *self, const char *kernel, const char *arch)
+dkms_version_wish (const DkmsVersion *self, const DkmsId *kernel)
 {
-  g_autofree char *key = g_strconcat (kernel, "/", arch, NULL);
+  g_autofree char *key = g_strconcat (kernel->kernel, "/", kernel->arch, NULL);
   DkmsWish *wish = g_hash_table_lookup (self->wishes, key);
 
   if (wish == NULL)
@@ -155,9 +155,9 @@ dkms_state_find (const DkmsState *self, const DkmsId *id)
 }
 
 DkmsId
-dkms_version_id (const DkmsVersion *self, const char *kernel, const char *arch)
+dkms_version_id (const DkmsVersion *self, const DkmsId *kernel)
 {
-  return (DkmsId){ self->module, self->version, kernel, arch };
+  return (DkmsId){ self->module, self->version, kernel->kernel, kernel->arch };
 }
 
 DkmsId
@@ -167,27 +167,27 @@ dkms_build_id (const DkmsVersion *self, const DkmsBuild *build)
 }
 
 static DkmsBuild *
-find_in (const GPtrArray *list, const char *kernel, const char *arch)
+find_in (const GPtrArray *list, const DkmsId *kernel)
 {
   for (guint i = 0; i < list->len; i++)
     {
       DkmsBuild *b = list->pdata[i];
-      if (strcmp (b->kernel, kernel) == 0 && strcmp (b->arch, arch) == 0)
+      if (strcmp (b->kernel, kernel->kernel) == 0 && strcmp (b->arch, kernel->arch) == 0)
         return b;
     }
   return NULL;
 }
 
 DkmsBuild *
-dkms_version_find (const DkmsVersion *self, const char *kernel, const char *arch)
+dkms_version_find (const DkmsVersion *self, const DkmsId *kernel)
 {
-  return find_in (self->builds, kernel, arch);
+  return find_in (self->builds, kernel);
 }
 
 DkmsBuild *
-dkms_version_find_remains (const DkmsVersion *self, const char *kernel, const char *arch)
+dkms_version_find_remains (const DkmsVersion *self, const DkmsId *kernel)
 {
-  return find_in (self->remains, kernel, arch);
+  return find_in (self->remains, kernel);
 }
 
 DkmsVersion *
@@ -196,7 +196,7 @@ dkms_state_installed (const DkmsState *self, const DkmsId *id)
   for (guint i = 0; i < self->versions->len; i++)
     {
       DkmsVersion *v = self->versions->pdata[i];
-      const DkmsBuild *b = strcmp (v->module, id->module) == 0 ? dkms_version_find (v, id->kernel, id->arch) : NULL;
+      const DkmsBuild *b = strcmp (v->module, id->module) == 0 ? dkms_version_find (v, id) : NULL;
       if (b != NULL && b->built && b->active)
         return v;
     }

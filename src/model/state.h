@@ -55,20 +55,22 @@ void dkms_state_give_up (DkmsState *self, const char *module, GError *error);
 /** Takes all versions of the modules in `unread` out of `versions`: a plan for a part of a module would be wrong. */
 void dkms_state_drop_unread (DkmsState *self);
 /** Adds a version (for tests and for the reader). Returns: (transfer none) */
-DkmsVersion *dkms_state_add (DkmsState *self, const char *module, const char *version);
-DkmsBuild *dkms_version_add_build (DkmsVersion *self, const char *kernel, const char *arch);
+DkmsVersion *dkms_state_add (DkmsState *self, const DkmsId *id);
+/* Of @kernel only kernel and architecture count in what follows, neither of which may be NULL. */
+
+DkmsBuild *dkms_version_add_build (DkmsVersion *self, const DkmsId *kernel);
 /** As dkms_version_add_build(), for what is left of a build. */
-DkmsBuild *dkms_version_add_remains (DkmsVersion *self, const char *kernel, const char *arch);
+DkmsBuild *dkms_version_add_remains (DkmsVersion *self, const DkmsId *kernel);
 /** Returns: (transfer none): the wish for that kernel, an empty one if there was none yet */
-DkmsWish *dkms_version_wish (const DkmsVersion *self, const char *kernel, const char *arch);
+DkmsWish *dkms_version_wish (const DkmsVersion *self, const DkmsId *kernel);
 DkmsVersion *dkms_state_find (const DkmsState *self, const DkmsId *id);
-/** Returns: the name of the build of @self for that kernel; it lives as long as @self, @kernel and @arch */
-DkmsId dkms_version_id (const DkmsVersion *self, const char *kernel, const char *arch);
+/** Returns: the name of the build of @self for that kernel; it lives as long as @self and the strings of @kernel */
+DkmsId dkms_version_id (const DkmsVersion *self, const DkmsId *kernel);
 /** Returns: the name of @build of @self; it lives as long as they do */
 DkmsId dkms_build_id (const DkmsVersion *self, const DkmsBuild *build);
-DkmsBuild *dkms_version_find (const DkmsVersion *self, const char *kernel, const char *arch);
+DkmsBuild *dkms_version_find (const DkmsVersion *self, const DkmsId *kernel);
 /** Returns: (transfer none) (nullable): what is left of the build for that kernel */
-DkmsBuild *dkms_version_find_remains (const DkmsVersion *self, const char *kernel, const char *arch);
+DkmsBuild *dkms_version_find_remains (const DkmsVersion *self, const DkmsId *kernel);
 /** Returns: (transfer none) (nullable): the version of the module of @id that is installed for its kernel */
 DkmsVersion *dkms_state_installed (const DkmsState *self, const DkmsId *id);
 

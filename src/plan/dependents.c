@@ -8,8 +8,7 @@
 
 /* The version of @module that is installed for @target when the plan is through; @step is what installs it. */
 static const char *
-version_in_the_end (const DkmsPlan *plan, const DkmsState *state, const char *module, const DkmsTarget *target,
-                    guint *step)
+version_in_the_end (const DkmsPlan *plan, const DkmsState *state, const char *module, const DkmsId *target, guint *step)
 {
   const DkmsVersion *now = dkms_state_installed (state, &(DkmsId){ module, NULL, target->kernel, target->arch });
 
@@ -34,7 +33,7 @@ typedef struct {
 } Dependent;
 
 static gboolean
-is_planned (const DkmsPlan *plan, const char *module, const DkmsTarget *target)
+is_planned (const DkmsPlan *plan, const char *module, const DkmsId *target)
 {
   for (guint i = 0; i < plan->steps->len; i++)
     {
@@ -49,14 +48,14 @@ is_planned (const DkmsPlan *plan, const char *module, const DkmsTarget *target)
 /* Builds, of modules with no plans of their own, that saw another version of a module they depend on than the one that
  * will be installed (Q-71). */
 static GArray *
-find_outdated (const DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target)
+find_outdated (const DkmsPlan *plan, const DkmsState *state, const DkmsId *target)
 {
   GArray *found = g_array_new (FALSE, FALSE, sizeof (Dependent));
 
   for (guint i = 0; i < state->versions->len; i++)
     {
       const DkmsVersion *v = state->versions->pdata[i];
-      const DkmsBuild *build = v->broken ? NULL : dkms_version_find (v, target->kernel, target->arch);
+      const DkmsBuild *build = v->broken ? NULL : dkms_version_find (v, target);
       GHashTableIter iter;
       gpointer name, seen;
 
@@ -90,7 +89,7 @@ waits_for_another (const Dependent *d, const GArray *outdated)
 }
 
 static void
-push_dependent (DkmsPlan *plan, const DkmsState *state, const Dependent *d, const DkmsTarget *target)
+push_dependent (DkmsPlan *plan, const DkmsState *state, const Dependent *d, const DkmsId *target)
 {
   guint build = dkms_plan_push (plan, DKMS_STEP_BUILD,
                                 &(DkmsId){ d->version->module, d->version->version, target->kernel, target->arch },
@@ -122,7 +121,7 @@ push_dependent (DkmsPlan *plan, const DkmsState *state, const Dependent *d, cons
 
 /* Each outdated build once, after those it depends on; what was only built stays only built. */
 void
-dkms_plan_dependents (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target)
+dkms_plan_dependents (DkmsPlan *plan, const DkmsState *state, const DkmsId *target)
 {
   g_autoptr (GArray) outdated = find_outdated (plan, state, target);
   DkmsListener cycles = dkms_listener_keeping (plan->cycles);

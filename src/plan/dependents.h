@@ -5,4 +5,4 @@
 #include "plan/planner.h"
 
 /** Rebuilds, once and in order, what saw other versions of its dependencies than will be installed. */
-void dkms_plan_dependents (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target);
+void dkms_plan_dependents (DkmsPlan *plan, const DkmsState *state, const DkmsId *target);

@@ -27,7 +27,7 @@ has_builds (const DkmsState *state, const char *kernel)
 gboolean
 dkms_plan_match (const DkmsPlanner *p, GError **error)
 {
-  const DkmsTarget *target = p->facts->targets->pdata[0];
+  const DkmsId *target = p->facts->targets->pdata[0];
 
   if (p->facts->module != NULL && p->facts->state->versions->len == 0)
     return dkms_fail (error, DKMS_ERROR_NOT_ADDED, NULL, "'dkms status' lists what is.", "%s is not in the tree",
@@ -38,8 +38,8 @@ dkms_plan_match (const DkmsPlanner *p, GError **error)
   for (guint i = 0; i < p->facts->state->versions->len; i++)
     {
       const DkmsVersion *v = p->facts->state->versions->pdata[i];
-      const DkmsBuild *model = dkms_version_find (v, p->request->template, target->arch);
-      const DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
+      const DkmsBuild *model = dkms_version_find (v, &(DkmsId){ .kernel = p->request->template, .arch = target->arch });
+      const DkmsBuild *build = dkms_version_find (v, target);
       guint last;
 
       if (v->broken || model == NULL || !model->active)
@@ -58,21 +58,21 @@ dkms_plan_match (const DkmsPlanner *p, GError **error)
 void
 dkms_plan_clear (const DkmsPlanner *p)
 {
-  const DkmsTarget *target = p->facts->targets->pdata[0];
+  const DkmsId *target = p->facts->targets->pdata[0];
   gboolean returning = p->request->selection == DKMS_SELECT_RETURNING;
   DkmsListener failed = dkms_listener_keeping (p->plan->failed);
 
   for (guint i = 0; i < p->facts->state->versions->len; i++)
     {
       const DkmsVersion *v = p->facts->state->versions->pdata[i];
-      const DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
+      const DkmsBuild *build = dkms_version_find (v, target);
       guint need = DKMS_NO_STEP;
 
       if (build == NULL)
-        build = dkms_version_find_remains (v, target->kernel, target->arch);
+        build = dkms_version_find_remains (v, target);
       if (build == NULL)
         continue;
-      const DkmsWish *wish = dkms_version_wish (v, target->kernel, target->arch);
+      const DkmsWish *wish = dkms_version_wish (v, target);
       if (returning && wish->conf_error != NULL)
         DKMS_EMIT (&failed, UNREADABLE, .id = { v->module, v->version, target->kernel, NULL },
                    .error = wish->conf_error);
@@ -87,11 +87,10 @@ dkms_plan_clear (const DkmsPlanner *p)
 }
 
 void
-dkms_plan_clean (DkmsPlan *plan, const DkmsTarget *target)
+dkms_plan_clean (DkmsPlan *plan, const DkmsId *target)
 {
   guint count = plan->steps->len;
-  DkmsTarget kernel = { target->kernel, NULL };
-  guint id = dkms_plan_push (plan, DKMS_STEP_CLEAN, &(DkmsId){ NULL, NULL, kernel.kernel, kernel.arch }, DKMS_NO_STEP);
+  guint id = dkms_plan_push (plan, DKMS_STEP_CLEAN, &(DkmsId){ .kernel = target->kernel }, DKMS_NO_STEP);
   DkmsStep *step = plan->steps->pdata[id];
 
   for (guint i = 0; i < count; i++)
@@ -117,7 +116,7 @@ find_candidate (GArray *queue, const char *module)
 /* Fills the queue with the latest version of every module that wants to be there and is not; @there with the names of
  * those that are. */
 static void
-collect (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target, GArray *queue, GHashTable *there)
+collect (DkmsPlan *plan, const DkmsState *state, const DkmsId *target, GArray *queue, GHashTable *there)
 {
   DkmsListener installed = dkms_listener_keeping (plan->installed), failed = dkms_listener_keeping (plan->failed);
   const char *last = "";
@@ -132,8 +131,8 @@ collect (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target, GArra
         continue;
       const DkmsId id = { v->module, v->version, target->kernel, target->arch };
       last = v->module;
-      build = dkms_version_find (v, target->kernel, target->arch);
-      const DkmsWish *wish = dkms_version_wish (v, target->kernel, target->arch);
+      build = dkms_version_find (v, target);
+      const DkmsWish *wish = dkms_version_wish (v, target);
       if (wish->weak || dkms_build_is_sound (build))
         {
           g_hash_table_add (there, v->module);
@@ -149,13 +148,12 @@ collect (DkmsPlan *plan, const DkmsState *state, const DkmsTarget *target, GArra
 /* Whether all dependencies of @c are installed or planned before step @limit; the others are named
  * in @known (in the tree) and @unknown. */
 static gboolean
-ready (GArray *queue, GHashTable *there, const Candidate *c, const DkmsTarget *target, GArray *waits_for,
-       GString *known, GString *unknown, const DkmsState *state, guint limit)
+ready (GArray *queue, GHashTable *there, const Candidate *c, const DkmsId *target, GArray *waits_for, GString *known,
+       GString *unknown, const DkmsState *state, guint limit)
 {
   gboolean all = TRUE;
 
-  for (char **name = dkms_version_wish (c->version, target->kernel, target->arch)->depends;
-       name != NULL && *name != NULL; name++)
+  for (char **name = dkms_version_wish (c->version, target)->depends; name != NULL && *name != NULL; name++)
     {
       const Candidate *other = find_candidate (queue, *name);
 
@@ -173,7 +171,7 @@ ready (GArray *queue, GHashTable *there, const Candidate *c, const DkmsTarget *t
 }
 
 void
-dkms_plan_autoinstall (DkmsPlan *plan, const DkmsTarget *target, const DkmsState *state)
+dkms_plan_autoinstall (DkmsPlan *plan, const DkmsId *target, const DkmsState *state)
 {
   g_autoptr (GHashTable) there = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GArray) queue = g_array_new (FALSE, FALSE, sizeof (Candidate));

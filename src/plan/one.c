@@ -82,7 +82,7 @@ check_added (const DkmsPlanner *p, const DkmsVersion *version, GError **error)
 static gboolean
 check_new (const DkmsPlanner *p, GError **error)
 {
-  if (dkms_tree_check_new (p->facts->module, p->facts->version, error))
+  if (dkms_tree_check_new (&(DkmsId){ .module = p->facts->module, .version = p->facts->version }, error))
     return TRUE;
   dkms_error_set_code (error != NULL ? *error : NULL,
                        p->facts->source != NULL || p->facts->loads ? DKMS_ERROR_BAD_CONF : DKMS_ERROR_NO_SOURCE);
@@ -90,7 +90,7 @@ check_new (const DkmsPlanner *p, GError **error)
 }
 
 static guint
-plan_build (const DkmsPlanner *p, const DkmsTarget *target, const DkmsBuild *build, guint need)
+plan_build (const DkmsPlanner *p, const DkmsId *target, const DkmsBuild *build, guint need)
 {
   gboolean built = build != NULL && build->built;
   guint id;
@@ -107,9 +107,9 @@ plan_build (const DkmsPlanner *p, const DkmsTarget *target, const DkmsBuild *bui
 
 /* @version: (nullable): NULL: it is to be added first; @replaced: its source is another one when the steps run. */
 static void
-plan_install (const DkmsPlanner *p, const DkmsTarget *target, const DkmsVersion *version, gboolean replaced, guint need)
+plan_install (const DkmsPlanner *p, const DkmsId *target, const DkmsVersion *version, gboolean replaced, guint need)
 {
-  const DkmsBuild *build = version != NULL ? dkms_version_find (version, target->kernel, target->arch) : NULL;
+  const DkmsBuild *build = version != NULL ? dkms_version_find (version, target) : NULL;
   gboolean built = build != NULL && build->built, installed = built && build->active;
   guint last;
 
@@ -225,8 +225,8 @@ plan_forward (const DkmsPlanner *p, GError **error)
   replaced = added != DKMS_NO_STEP && ((const DkmsStep *)p->plan->steps->pdata[added])->again;
   for (guint i = 0; i < p->facts->targets->len; i++)
     {
-      const DkmsTarget *target = p->facts->targets->pdata[i];
-      const DkmsBuild *build = version != NULL ? dkms_version_find (version, target->kernel, target->arch) : NULL;
+      const DkmsId *target = p->facts->targets->pdata[i];
+      const DkmsBuild *build = version != NULL ? dkms_version_find (version, target) : NULL;
 
       if (p->request->goal == DKMS_GOAL_BUILT)
         plan_build (p, target, build, added);
@@ -244,13 +244,14 @@ something_left (const DkmsPlanner *p, const DkmsVersion *version)
   for (guint b = 0; b < version->builds->len; b++)
     {
       const DkmsBuild *build = version->builds->pdata[b];
-      if (!dkms_targets_contain (p->facts->targets, build->kernel, build->arch))
+      if (!dkms_targets_contain (p->facts->targets, &(DkmsId){ .kernel = build->kernel, .arch = build->arch }))
         return TRUE;
     }
   for (guint b = 0; b < version->remains->len; b++)
     {
       const DkmsBuild *build = version->remains->pdata[b];
-      if (build->active && !dkms_targets_contain (p->facts->targets, build->kernel, build->arch))
+      if (build->active
+          && !dkms_targets_contain (p->facts->targets, &(DkmsId){ .kernel = build->kernel, .arch = build->arch }))
         return TRUE;
     }
   return FALSE;
@@ -258,11 +259,11 @@ something_left (const DkmsPlanner *p, const DkmsVersion *version)
 
 /* A build that is half gone is taken away like a whole one. */
 static const DkmsBuild *
-build_or_remains (const DkmsVersion *version, const DkmsTarget *target)
+build_or_remains (const DkmsVersion *version, const DkmsId *target)
 {
-  const DkmsBuild *build = dkms_version_find (version, target->kernel, target->arch);
+  const DkmsBuild *build = dkms_version_find (version, target);
 
-  return build != NULL ? build : dkms_version_find_remains (version, target->kernel, target->arch);
+  return build != NULL ? build : dkms_version_find_remains (version, target);
 }
 
 /* What is built or installed of a version without source is taken away by its record. Where nothing is, it is broken as
@@ -291,7 +292,7 @@ plan_backward (const DkmsPlanner *p, GError **error)
     return FALSE;
   for (guint i = 0; i < p->facts->targets->len; i++)
     {
-      const DkmsTarget *target = p->facts->targets->pdata[i];
+      const DkmsId *target = p->facts->targets->pdata[i];
       const DkmsBuild *build = build_or_remains (version, target);
       gboolean built = build != NULL, installed = built && build->active;
 
@@ -329,8 +330,8 @@ plan_pack (const DkmsPlanner *p, GError **error)
     return FALSE;
   for (guint i = 0; !p->request->source_only && i < p->facts->targets->len; i++)
     {
-      const DkmsTarget *target = p->facts->targets->pdata[i];
-      if (dkms_version_find (version, target->kernel, target->arch) == NULL)
+      const DkmsId *target = p->facts->targets->pdata[i];
+      if (dkms_version_find (version, target) == NULL)
         return dkms_fail (error, DKMS_ERROR_PACK_FAILED, NULL,
                           "Build it first, name other kernels with -k, or pack with --all or --source-only.",
                           "%s/%s is not built for kernel %s (%s)", p->facts->module, p->facts->version, target->kernel,

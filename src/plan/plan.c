@@ -80,12 +80,11 @@ dkms_step_word (const DkmsStep *step)
 static DkmsStep *
 depmod_for (DkmsPlan *plan, GHashTable *ids, const char *kernel)
 {
-  DkmsTarget target = { (char *)kernel, NULL };
   guint id = GPOINTER_TO_UINT (g_hash_table_lookup (ids, kernel));
 
   if (id > 0)
     return plan->steps->pdata[id - 1];
-  id = dkms_plan_push (plan, DKMS_STEP_DEPMOD, &(DkmsId){ NULL, NULL, target.kernel, target.arch }, DKMS_NO_STEP);
+  id = dkms_plan_push (plan, DKMS_STEP_DEPMOD, &(DkmsId){ .kernel = kernel }, DKMS_NO_STEP);
   g_hash_table_insert (ids, g_strdup (kernel), GUINT_TO_POINTER (id + 1));
   return plan->steps->pdata[id];
 }
@@ -108,8 +107,8 @@ push_depmods (DkmsPlan *plan, const DkmsFacts *facts)
   for (guint t = 0; t < facts->targets->len; t++)
     for (guint i = 0; i < facts->state->versions->len; i++)
       {
-        const DkmsTarget *target = facts->targets->pdata[t];
-        const DkmsBuild *build = dkms_version_find (facts->state->versions->pdata[i], target->kernel, target->arch);
+        const DkmsId *target = facts->targets->pdata[t];
+        const DkmsBuild *build = dkms_version_find (facts->state->versions->pdata[i], target);
 
         if (build != NULL && build->unindexed)
           depmod_for (plan, ids, target->kernel)->due = TRUE;
@@ -145,7 +144,7 @@ static gboolean
 check_kernels (const DkmsFacts *facts, GError **error)
 {
   for (guint i = 0; i < facts->targets->len; i++)
-    if (!dkms_tree_check_kernel (((const DkmsTarget *)facts->targets->pdata[i])->kernel, error))
+    if (!dkms_tree_check_kernel (((const DkmsId *)facts->targets->pdata[i])->kernel, error))
       return FALSE;
   return TRUE;
 }
@@ -164,8 +163,7 @@ remark_unread (const DkmsPlanner *p)
       for (guint i = 0; i < unread->len; i++)
         {
           const DkmsUnread *u = unread->pdata[i];
-          const DkmsId id
-              = { .module = u->module, .kernel = ((const DkmsTarget *)p->facts->targets->pdata[t])->kernel };
+          const DkmsId id = { .module = u->module, .kernel = ((const DkmsId *)p->facts->targets->pdata[t])->kernel };
           if (g_hash_table_add (modules, u->module))
             DKMS_EMIT (&failed, UNREADABLE, .id = id, .error = u->error);
         }

@@ -27,10 +27,10 @@ dkms_plan_push_remark (DkmsPlan *plan, const DkmsId *id, guint need, DkmsEventKi
 }
 
 guint
-dkms_plan_push_install (DkmsPlan *plan, const DkmsVersion *v, const DkmsTarget *target, guint *last)
+dkms_plan_push_install (DkmsPlan *plan, const DkmsVersion *v, const DkmsId *target, guint *last)
 {
-  const DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
-  const DkmsBuild *remains = dkms_version_find_remains (v, target->kernel, target->arch);
+  const DkmsBuild *build = dkms_version_find (v, target);
+  const DkmsBuild *remains = dkms_version_find_remains (v, target);
   guint first = DKMS_NO_STEP;
 
   if (!dkms_build_is_usable (build))

@@ -23,4 +23,4 @@ guint dkms_plan_push_remark (DkmsPlan *plan, const DkmsId *id, guint need, DkmsE
  * Appends the build of @v, if there is none that can be installed, and its install. What is there stays until it is
  * replaced. Returns: the number of the first of the steps; *@last is that of the last one
  */
-guint dkms_plan_push_install (DkmsPlan *plan, const DkmsVersion *v, const DkmsTarget *target, guint *last);
+guint dkms_plan_push_install (DkmsPlan *plan, const DkmsVersion *v, const DkmsId *target, guint *last);

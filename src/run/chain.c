@@ -42,8 +42,8 @@ dkms_chain_for (GHashTable *chains, const DkmsStep *step)
     }
   if (needs_lock (step) && chain->build_lock_name == NULL)
     {
-      chain->build_lock_name = dkms_lock_name (step->id->module, step->id->kernel, step->id->arch);
-      chain->module_lock_name = dkms_lock_name (step->id->module, NULL, NULL);
+      chain->build_lock_name = dkms_lock_name_build (step->id);
+      chain->module_lock_name = dkms_lock_name_module (step->id);
     }
   return chain;
 }

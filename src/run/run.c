@@ -183,7 +183,7 @@ summarise (const DkmsRun *run, GError **error)
     return TRUE;
   for (guint i = 0; i < run->facts->targets->len; i++)
     {
-      const DkmsTarget *target = run->facts->targets->pdata[i];
+      const DkmsId *target = run->facts->targets->pdata[i];
       if (!summarise_kernel (run, target->kernel))
         g_string_append_printf (bad, "%s%s", bad->len > 0 ? ", " : "", target->kernel);
     }
@@ -197,7 +197,7 @@ static gboolean
 summarise_clearing (const DkmsRun *run, GError **error)
 {
   g_autoptr (GString) failed = g_string_new (NULL);
-  const char *kernel = ((DkmsTarget *)run->facts->targets->pdata[0])->kernel;
+  const char *kernel = ((DkmsId *)run->facts->targets->pdata[0])->kernel;
 
   for (guint i = 0; i < run->plan->steps->len; i++)
     {
@@ -227,8 +227,7 @@ check_headers (DkmsRun *run, const DkmsPlan *plan, GError **error)
     {
       const DkmsStep *step = plan->steps->pdata[i];
       if (step->kind == DKMS_STEP_BUILD)
-        return dkms_step_check_headers (run, dkms_world_kernel (run->world, step->id->kernel, step->id->arch).kernel,
-                                        error);
+        return dkms_step_check_headers (run, dkms_world_kernel (run->world, step->id).kernel, error);
     }
   return TRUE;
 }
@@ -264,7 +263,7 @@ static void
 finish (const DkmsRun *run, gboolean ok)
 {
   const DkmsRequest *request = run->request;
-  const DkmsTarget *target = run->facts->targets->len > 0 ? run->facts->targets->pdata[0] : NULL;
+  const DkmsId *target = run->facts->targets->len > 0 ? run->facts->targets->pdata[0] : NULL;
   struct utsname uts;
 
   if (uname (&uts) == 0 && installs (run, uts.release))
@@ -313,8 +312,9 @@ lock_builds (const DkmsRun *run, GError **error)
 
   for (guint i = 0; i < run->facts->targets->len; i++)
     {
-      const DkmsTarget *target = run->facts->targets->pdata[i];
-      g_ptr_array_add (names, dkms_lock_name (run->facts->module, target->kernel, target->arch));
+      const DkmsId *target = run->facts->targets->pdata[i];
+      g_ptr_array_add (names,
+                       dkms_lock_name_build (&(DkmsId){ run->facts->module, NULL, target->kernel, target->arch }));
     }
   g_ptr_array_sort (names, dkms_compare_names);
   for (guint i = 0; i < names->len; i++)
@@ -353,7 +353,7 @@ lock_module (const DkmsRun *run, GError **error)
   for (;;)
     {
       exclusive = changes_module (run);
-      if (!take (run, dkms_lock_name (module, NULL, NULL), exclusive, error))
+      if (!take (run, dkms_lock_name_module (&(DkmsId){ .module = module }), exclusive, error))
         return FALSE;
       if (exclusive || !changes_module (run))
         break;

@@ -72,15 +72,16 @@ static void
 tell_stale (const DkmsRun *run, const DkmsStep *step)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, step->id->module, step->id->version, &error);
+  g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, step->id, &error);
   const DkmsVersion *v = state != NULL ? dkms_state_find (state, step->id) : NULL;
   g_autoptr (GString) kernels = g_string_new (NULL);
 
   for (guint i = 0; v != NULL && i < v->builds->len; i++)
     {
       const DkmsBuild *build = v->builds->pdata[i];
-      gboolean follows = run->request->goal != DKMS_GOAL_REGISTERED
-                         && dkms_targets_contain (run->facts->targets, build->kernel, build->arch);
+      gboolean follows
+          = run->request->goal != DKMS_GOAL_REGISTERED
+            && dkms_targets_contain (run->facts->targets, &(DkmsId){ .kernel = build->kernel, .arch = build->arch });
       if (build->stale && !follows)
         g_string_append_printf (kernels, " %s", build->kernel);
     }
@@ -130,7 +131,7 @@ gboolean
 dkms_step_add (DkmsRun *run, const DkmsStep *step, GError **error)
 {
   const DkmsSettings *s = run->settings;
-  const DkmsTarget *target = run->facts->targets->pdata[0];
+  const DkmsId *target = run->facts->targets->pdata[0];
   g_autofree char *source = dkms_layout_unpacked (&s->places, step->id);
   g_autofree char *shown = dkms_root_host_path (s->places.root, source);
   const DkmsRecipe *recipe;
@@ -166,7 +167,7 @@ dkms_step_add (DkmsRun *run, const DkmsStep *step, GError **error)
                   .recipe = recipe,
                   .work = run->work,
                   .lends_all = TRUE, /* all other steps of the plan come after this one */
-                  .kernel = dkms_world_kernel (run->world, target->kernel, target->arch).kernel };
+                  .kernel = dkms_world_kernel (run->world, target).kernel };
   status = dkms_script_run (&job, DKMS_SCRIPT_POST_ADD);
   if (status != 0 && run->request->goal == DKMS_GOAL_REGISTERED)
     return dkms_fail_script (error, status, NULL, "The module stays added.",

@@ -28,7 +28,7 @@ check_depends (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recip
 
   for (char *const *name = names; *name != NULL; name++)
     {
-      g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, *name, NULL, error);
+      g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, &(DkmsId){ .module = *name }, error);
       if (state == NULL)
         return FALSE;
       if (dkms_state_installed (state, &(DkmsId){ *name, NULL, step->id->kernel, step->id->arch }) == NULL)
@@ -93,7 +93,7 @@ signer_for (DkmsRun *run, const DkmsStep *step)
 
   if (signer == NULL)
     {
-      DkmsKernelFacts facts = dkms_world_kernel (run->world, step->id->kernel, step->id->arch);
+      DkmsKernelFacts facts = dkms_world_kernel (run->world, step->id);
       signer = dkms_signer_new (run->settings, run->events, facts.kernel, facts.config);
       DKMS_EMIT (run->events, BLANK);
       g_hash_table_insert (run->signers, g_steal_pointer (&key), signer);
@@ -142,7 +142,7 @@ find_versions_seen (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *
   seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   for (char *const *name = names; *name != NULL; name++)
     {
-      g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, *name, NULL, error);
+      g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, &(DkmsId){ .module = *name }, error);
       if (state == NULL)
         return FALSE;
       const DkmsVersion *v = dkms_state_installed (state, &(DkmsId){ *name, NULL, step->id->kernel, step->id->arch });
@@ -254,7 +254,7 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
   recipe = dkms_world_valid_recipe (run->world, step->id, TRUE, error);
   if (recipe == NULL)
     return FALSE;
-  facts = dkms_world_kernel (run->world, step->id->kernel, step->id->arch);
+  facts = dkms_world_kernel (run->world, step->id);
   if (!check_build (run, step, recipe, &facts, error))
     return FALSE;
   warn_of_arch (run, step, facts.config);
@@ -278,7 +278,7 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
   work->job.confined = confined;
   work->job.replaced = work->replaced;
   work->job.signer = signer_for (run, step);
-  work->job.symvers = dkms_world_symvers (run->world, step->id->kernel, step->id->arch);
+  work->job.symvers = dkms_world_symvers (run->world, step->id);
   if (!run->request->force && !find_versions_seen (run, step, recipe, &work->job.seen, error))
     return FALSE;
   give_jobs (run, work);
@@ -334,7 +334,7 @@ dkms_step_estimate (DkmsRun *run, const DkmsStep *step)
 {
   enum { BYTES_PER_SECOND = 60000, CONFIGURE_SECONDS = 60 };
   guint mark = dkms_unread_mark ();
-  g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, step->id->module, NULL, NULL);
+  g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, &(DkmsId){ .module = step->id->module }, NULL);
   g_autofree char *source = dkms_layout_source (&run->settings->places, step->id, NULL);
   g_auto (DkmsFd) fd = -1;
   goffset size = 0;

@@ -147,7 +147,7 @@ dkms_step_install (DkmsRun *run, const DkmsStep *step, GError **error)
     return dkms_fail (error, DKMS_ERROR_NO_KERNEL, job.kernel->dir,
                       "Check the release with 'ls' there, or install that kernel.",
                       "The kernel directory %s does not exist", job.kernel->dir);
-  job.symvers = dkms_world_symvers (run->world, step->id->kernel, step->id->arch);
+  job.symvers = dkms_world_symvers (run->world, step->id);
   if (!judge_build (run, step, &job, error))
     return FALSE;
   status = dkms_script_run (&job, DKMS_SCRIPT_PRE_INSTALL);
@@ -194,8 +194,8 @@ recipe_to_remove (DkmsRun *run, const DkmsStep *step, gboolean broken, DkmsRecip
   if (*recorded == NULL && !broken)
     return dkms_world_valid_recipe (run->world, step->id, FALSE, error);
   if (*recorded == NULL)
-    *recorded = dkms_recipe_of_files (&run->settings->places, step->id,
-                                      dkms_world_kernel (run->world, step->id->kernel, step->id->arch).kernel);
+    *recorded
+        = dkms_recipe_of_files (&run->settings->places, step->id, dkms_world_kernel (run->world, step->id).kernel);
   return *recorded;
 }
 
@@ -271,7 +271,7 @@ dkms_step_unregister (DkmsRun *run, const DkmsStep *step, GError **error)
   g_autofree char *source = dkms_layout_unpacked (&run->settings->places, step->id);
   gboolean gone;
 
-  g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, step->id->module, step->id->version, error);
+  g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, step->id, error);
   const DkmsVersion *v = state != NULL ? dkms_state_find (state, step->id) : NULL;
 
   if (state == NULL)

@@ -15,7 +15,7 @@
 DkmsJob
 dkms_step_job (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GPtrArray **outputs)
 {
-  DkmsKernelFacts facts = dkms_world_kernel (run->world, step->id->kernel, step->id->arch);
+  DkmsKernelFacts facts = dkms_world_kernel (run->world, step->id);
   g_autofree char *place = dkms_policy_destination (&run->settings->policy);
 
   *outputs = recipe != NULL ? dkms_recipe_outputs (recipe, facts.kernel, place, facts.config) : NULL;
@@ -53,11 +53,11 @@ dkms_meanwhile_clear (DkmsMeanwhile *self)
 gboolean
 dkms_step_look_again (const DkmsRun *run, const DkmsStep *step, DkmsMeanwhile *now, GError **error)
 {
-  g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, step->id->module, NULL, error);
+  g_autoptr (DkmsState) state
+      = dkms_state_read (&run->settings->places, &(DkmsId){ .module = step->id->module }, error);
   const DkmsVersion *version = state != NULL ? dkms_state_find (state, step->id) : NULL;
-  const DkmsBuild *build = version != NULL ? dkms_version_find (version, step->id->kernel, step->id->arch) : NULL;
-  const DkmsBuild *remains
-      = version != NULL ? dkms_version_find_remains (version, step->id->kernel, step->id->arch) : NULL;
+  const DkmsBuild *build = version != NULL ? dkms_version_find (version, step->id) : NULL;
+  const DkmsBuild *remains = version != NULL ? dkms_version_find_remains (version, step->id) : NULL;
   const DkmsVersion *other = state != NULL ? dkms_state_installed (state, step->id) : NULL;
 
   now->added = version != NULL;
@@ -92,14 +92,14 @@ do_pack (const DkmsRun *run, const DkmsStep *step, GError **error)
   DkmsId id = { step->id->module, step->id->version, "", "" };
   const DkmsRequest *request = run->request;
   g_autoptr (GPtrArray) builds = g_ptr_array_new ();
-  g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, step->id->module, step->id->version, error);
+  g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, step->id, error);
   const DkmsVersion *version = state != NULL ? dkms_state_find (state, step->id) : NULL;
 
   if (state == NULL)
     return FALSE;
   if (run->facts->targets->len > 0)
     {
-      const DkmsTarget *target = run->facts->targets->pdata[0];
+      const DkmsId *target = run->facts->targets->pdata[0];
       id.kernel = target->kernel;
       id.arch = target->arch;
     }
@@ -107,8 +107,8 @@ do_pack (const DkmsRun *run, const DkmsStep *step, GError **error)
     return FALSE;
   for (guint i = 0; version != NULL && i < run->facts->targets->len; i++)
     {
-      const DkmsTarget *target = run->facts->targets->pdata[i];
-      DkmsBuild *build = dkms_version_find (version, target->kernel, target->arch);
+      const DkmsId *target = run->facts->targets->pdata[i];
+      DkmsBuild *build = dkms_version_find (version, target);
       if (build != NULL)
         g_ptr_array_add (builds, build);
     }

@@ -297,20 +297,19 @@ adopt_record (const Load *load, int build_fd, const char *shown, GError **error)
 
 /* Stages one build. */
 static gboolean
-load_build (const Load *load, int main_fd, const char *kernel, const char *arch, GError **error)
+load_build (const Load *load, int main_fd, const DkmsId *id, GError **error)
 {
   const DkmsTarball *self = load->tarball;
-  const DkmsId id = { load->id->module, load->id->version, kernel, arch };
-  g_autofree char *target = dkms_layout_build (self->places, &id, NULL);
-  g_autofree char *from = g_build_filename (kernel, arch, NULL);
-  g_autofree char *to = g_build_filename (load->there ? "builds" : "version", kernel, arch, NULL);
+  g_autofree char *target = dkms_layout_build (self->places, id, NULL);
+  g_autofree char *from = g_build_filename (id->kernel, id->arch, NULL);
+  g_autofree char *to = g_build_filename (load->there ? "builds" : "version", id->kernel, id->arch, NULL);
   g_autofree char *parent = g_path_get_dirname (to);
   g_autofree char *staged = g_build_filename (self->work->path, to, NULL);
   g_auto (DkmsFd) fd = -1;
 
   if (dkms_root_is_dir (self->places->root, target) && !load->force)
     {
-      DKMS_EMIT (load->events, BUILD_STAYS, .id = id);
+      DKMS_EMIT (load->events, BUILD_STAYS, .id = *id);
       return TRUE;
     }
   if (!dkms_mkdirs_at (self->work->fd, parent, error) || !dkms_copy_tree_at (main_fd, from, self->work->fd, to, error))
@@ -323,7 +322,7 @@ load_build (const Load *load, int main_fd, const char *kernel, const char *arch,
     return FALSE;
   if (load->there)
     dkms_transaction_move (load->tx, staged, target);
-  DKMS_EMIT (load->events, BUILD_LOADED, .id = id);
+  DKMS_EMIT (load->events, BUILD_LOADED, .id = *id);
   return TRUE;
 }
 
@@ -346,7 +345,8 @@ load_builds (const Load *load, GError **error)
           if (dkms_is_dir_at (fd, modules)
               && (!dkms_tree_check_name ("kernel release", kernel, error) || !dkms_tree_check_kernel (kernel, error)
                   || !dkms_tree_check_name ("architecture", arches->pdata[a], error)
-                  || !load_build (load, fd, kernel, arches->pdata[a], error)))
+                  || !load_build (load, fd, &(DkmsId){ load->id->module, load->id->version, kernel, arches->pdata[a] },
+                                  error)))
             return FALSE;
         }
     }

@@ -27,14 +27,14 @@ struct DkmsLoan {
 /* ---- the lender ---- */
 
 DkmsLoan *
-dkms_loan_open (const DkmsWork *work, const char *module, const char *kernel, const char *arch, gboolean all)
+dkms_loan_open (const DkmsWork *work, const DkmsId *id, gboolean all)
 {
   static guint count;
   DkmsLoan *self = g_new0 (DkmsLoan, 1);
-  g_autofree char *module_lock = dkms_lock_name (module, NULL, NULL);
-  g_autofree char *build_lock = kernel != NULL ? dkms_lock_name (module, kernel, arch) : g_strdup ("");
+  g_autofree char *module_lock = dkms_lock_name_module (id);
+  g_autofree char *build_lock = id->kernel != NULL ? dkms_lock_name_build (id) : g_strdup ("");
   g_autofree char *text
-      = g_strdup_printf ("%s\nlocks/loan/%s\n%s\n%s\n", module_lock, module, build_lock, all ? every_build : "");
+      = g_strdup_printf ("%s\nlocks/loan/%s\n%s\n%s\n", module_lock, id->module, build_lock, all ? every_build : "");
 
   /* Several processes of one run may wait for scripts. */
   self->work = work;

@@ -16,18 +16,19 @@
 #pragma once
 
 #include "conf/places.h"
+#include "model/id.h"
 #include "store/work.h"
 
 typedef struct DkmsLoan DkmsLoan;
 
 /**
  * dkms_loan_open:
- * @kernel, @arch: (nullable): the build that the script is about
- * @all: every build of @module is lent: the lender works on none of them meanwhile
+ * @id: the build that the script is about; kernel may be NULL
+ * @all: every build of the module is lent: the lender works on none of them meanwhile
  *
  * Returns: (transfer full) (nullable): NULL when it could not be written; then nested calls fail
  */
-DkmsLoan *dkms_loan_open (const DkmsWork *work, const char *module, const char *kernel, const char *arch, gboolean all);
+DkmsLoan *dkms_loan_open (const DkmsWork *work, const DkmsId *id, gboolean all);
 /** Returns: (transfer none): the value of DKMS_LOAN */
 const char *dkms_loan_name (const DkmsLoan *self);
 /** Waits until nobody uses the loan (nullable) any more, or a signal wants to end the run, and takes it back. */

@@ -466,8 +466,13 @@ dkms_lock_release (DkmsLock *self)
 }
 
 char *
-dkms_lock_name (const char *module, const char *kernel, const char *arch)
+dkms_lock_name_module (const DkmsId *id)
 {
-  return kernel != NULL ? g_strdup_printf ("locks/build/%s/%s/%s", kernel, arch, module)
-                        : g_strconcat ("locks/module/", module, NULL);
+  return g_strconcat ("locks/module/", id->module, NULL);
+}
+
+char *
+dkms_lock_name_build (const DkmsId *id)
+{
+  return g_strdup_printf ("locks/build/%s/%s/%s", id->kernel, id->arch, id->module);
 }

@@ -49,7 +49,9 @@ gboolean dkms_lock_is_held (const DkmsPlaces *places, const char *name);
 void dkms_lock_say_holder (const DkmsPlaces *places, DkmsListener *events, const char *name);
 /** Fails with errno, which a lock on @path (inside @root) met; a file system without locks is named as such. */
 gboolean dkms_fail_lock (const DkmsRoot *root, const char *path, GError **error);
-/** Returns: (transfer full): name of the lock of @module, or, with @kernel and @arch, of its build for them */
-char *dkms_lock_name (const char *module, const char *kernel, const char *arch);
+/** Returns: (transfer full): name of the lock of the module of @id */
+char *dkms_lock_name_module (const DkmsId *id);
+/** Returns: (transfer full): name of the lock of the builds of the module of @id for its kernel, of any version */
+char *dkms_lock_name_build (const DkmsId *id);
 void dkms_lock_release (DkmsLock *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsLock, dkms_lock_release)

@@ -86,7 +86,7 @@ add_failed (const DkmsPlaces *places, GPtrArray *logs, const char *dir, const Dk
 static void
 add_built (const DkmsPlaces *places, GPtrArray *logs, const DkmsId *filter)
 {
-  g_autoptr (DkmsState) state = dkms_state_read_most (places, filter->module, filter->version, NULL);
+  g_autoptr (DkmsState) state = dkms_state_read_most (places, filter, NULL);
 
   for (guint i = 0; state != NULL && i < state->versions->len; i++)
     {

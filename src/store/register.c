@@ -51,18 +51,18 @@ dkms_tree_check_kernel (const char *kernel, GError **error)
 }
 
 gboolean
-dkms_tree_check_new (const char *module, const char *version, GError **error)
+dkms_tree_check_new (const DkmsId *id, GError **error)
 {
   static const char *const top[] = { "mok.key", "mok.pub", "post_transaction.log", NULL };
   static const char *const inner[] = { "original_module", "build", "source", NULL };
-  gboolean link = g_str_has_prefix (version, "kernel-") && strchr (version + strlen ("kernel-"), '-') != NULL;
+  gboolean link = g_str_has_prefix (id->version, "kernel-") && strchr (id->version + strlen ("kernel-"), '-') != NULL;
 
-  if (g_strv_contains (top, module))
+  if (g_strv_contains (top, id->module))
     return dkms_fail (error, DKMS_ERROR_BAD_NAME, NULL, "Give the module another PACKAGE_NAME.",
-                      "\"%s\" cannot be a module name: the tree has a file of that name", module);
-  return (!link && !g_strv_contains (inner, version))
+                      "\"%s\" cannot be a module name: the tree has a file of that name", id->module);
+  return (!link && !g_strv_contains (inner, id->version))
          || dkms_fail (error, DKMS_ERROR_BAD_NAME, NULL, "Give the module another PACKAGE_VERSION.",
-                       "\"%s\" cannot be a module version: the tree uses that name itself", version);
+                       "\"%s\" cannot be a module version: the tree uses that name itself", id->version);
 }
 
 static gboolean
@@ -161,7 +161,7 @@ dkms_tree_stage_source (const DkmsPlaces *places, DkmsTransaction *tx, const Dkm
 static gboolean
 mark_builds (const DkmsPlaces *places, DkmsTransaction *tx, const DkmsId *id, GError **error)
 {
-  g_autoptr (DkmsState) state = dkms_state_read (places, id->module, id->version, error);
+  g_autoptr (DkmsState) state = dkms_state_read (places, id, error);
   const DkmsVersion *v = state != NULL ? dkms_state_find (state, id) : NULL;
 
   for (guint i = 0; v != NULL && i < v->builds->len; i++)

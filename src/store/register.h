@@ -16,7 +16,7 @@ gboolean dkms_tree_check_name (const char *what, const char *name, GError **erro
  * Fails with DKMS_ERROR_BAD_NAME if <dkms_tree>/<m>, or <m>/<v>, is a name that the tree itself uses. Only for modules
  * that are about to be added: one that the reference added keeps working as far as it did.
  */
-gboolean dkms_tree_check_new (const char *module, const char *version, GError **error);
+gboolean dkms_tree_check_new (const DkmsId *id, GError **error);
 
 /** Returns: whether <m>/<v>/@name can be the directory of a kernel; "source" and its like are not */
 gboolean dkms_tree_is_kernel_name (const char *name);

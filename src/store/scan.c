@@ -16,11 +16,11 @@
 
 /* Whether kernel-<k>-<a> leads to this build: our own and the reference's links say it literally. */
 static gboolean
-is_active (int module_fd, const DkmsVersion *v, const char *kernel, const char *arch)
+is_active (int module_fd, const DkmsVersion *v, const DkmsId *kernel)
 {
-  g_autofree char *link = g_strdup_printf ("kernel-%s-%s", kernel, arch);
+  g_autofree char *link = g_strdup_printf ("kernel-%s-%s", kernel->kernel, kernel->arch);
   g_autofree char *text = dkms_read_link_at (module_fd, link);
-  g_autofree char *expected = g_build_filename (v->version, kernel, arch, NULL);
+  g_autofree char *expected = g_build_filename (v->version, kernel->kernel, kernel->arch, NULL);
   struct stat a, b;
 
   if (text == NULL)
@@ -60,20 +60,20 @@ was_build (int kernel_fd, const char *arch)
 }
 
 static void
-read_build (int module_fd, int kernel_fd, DkmsVersion *v, const char *kernel, const char *arch)
+read_build (int module_fd, int kernel_fd, DkmsVersion *v, const DkmsId *kernel)
 {
-  g_autofree char *result = g_build_filename (arch, "module", NULL);
-  g_autofree char *backup = g_build_filename ("original_module", kernel, arch, NULL);
-  g_autofree char *stale = g_build_filename (arch, DKMS_STALE, NULL);
+  g_autofree char *result = g_build_filename (kernel->arch, "module", NULL);
+  g_autofree char *backup = g_build_filename ("original_module", kernel->kernel, kernel->arch, NULL);
+  g_autofree char *stale = g_build_filename (kernel->arch, DKMS_STALE, NULL);
   gboolean built = dkms_is_dir_at (kernel_fd, result);
   DkmsBuild *build;
 
-  if (!built && !was_build (kernel_fd, arch))
+  if (!built && !was_build (kernel_fd, kernel->arch))
     return;
-  build = built ? dkms_version_add_build (v, kernel, arch) : dkms_version_add_remains (v, kernel, arch);
+  build = built ? dkms_version_add_build (v, kernel) : dkms_version_add_remains (v, kernel);
   build->built = built;
   build->stale = dkms_is_file_at (kernel_fd, stale);
-  build->active = is_active (module_fd, v, kernel, arch);
+  build->active = is_active (module_fd, v, kernel);
   build->originals = dkms_is_dir_at (module_fd, backup);
 }
 
@@ -92,21 +92,21 @@ read_builds (const DkmsPlaces *places, int module_fd, int version_fd, DkmsVersio
 
       for (guint a = 0; arches != NULL && a < arches->len; a++)
         if (*(const char *)arches->pdata[a] != '.')
-          read_build (module_fd, fd, v, kernel, arches->pdata[a]);
+          read_build (module_fd, fd, v, &(DkmsId){ .kernel = kernel, .arch = arches->pdata[a] });
     }
 }
 
 static void
-read_version (const DkmsPlaces *places, DkmsState *state, int module_fd, const char *module, const char *version)
+read_version (const DkmsPlaces *places, DkmsState *state, int module_fd, const DkmsId *id)
 {
-  g_autofree char *path = dkms_layout_version (places, &(DkmsId){ module, version, NULL, NULL }, NULL);
-  g_auto (DkmsFd) fd = open_dir (places, module_fd, version, path);
+  g_autofree char *path = dkms_layout_version (places, id, NULL);
+  g_auto (DkmsFd) fd = open_dir (places, module_fd, id->version, path);
   g_autofree char *source = g_build_filename (path, "source", NULL);
   DkmsVersion *v;
 
   if (fd < 0)
     return; /* a file, or gone meanwhile */
-  v = dkms_state_add (state, module, version);
+  v = dkms_state_add (state, id);
   if (dkms_is_link_at (fd, "source"))
     v->broken
         = dkms_root_is_host (places->root) ? !dkms_is_dir_at (fd, "source") : !dkms_root_is_dir (places->root, source);
@@ -117,16 +117,16 @@ read_version (const DkmsPlaces *places, DkmsState *state, int module_fd, const c
 
 /* Adds that version, unless some of it could not be read. */
 static void
-add_version (const DkmsPlaces *places, DkmsState *state, int module_fd, const char *module, const char *version)
+add_version (const DkmsPlaces *places, DkmsState *state, int module_fd, const DkmsId *id)
 {
   guint mark = dkms_unread_mark (), count = state->versions->len;
   GError *error = NULL;
 
-  read_version (places, state, module_fd, module, version);
+  read_version (places, state, module_fd, id);
   if (dkms_unread_since (mark, TRUE, &error))
     return;
   g_ptr_array_set_size (state->versions, (int)count);
-  dkms_state_give_up (state, module, error);
+  dkms_state_give_up (state, id->module, error);
 }
 
 /* kernel-<k>-<a>, the links beside the versions (docs/interface/tree.md §5). */
@@ -144,18 +144,19 @@ read_dangling_link (DkmsState *state, int module_fd, const char *module, const c
   g_auto (GStrv) parts = g_strsplit (text != NULL ? text : "", "/", -1);
   DkmsVersion *v
       = g_strv_length (parts) == 3 ? dkms_state_find (state, &(DkmsId){ module, parts[0], NULL, NULL }) : NULL;
-  g_autofree char *expected = v != NULL ? g_strdup_printf ("kernel-%s-%s", parts[1], parts[2]) : NULL;
+  const DkmsId kernel = { .kernel = v != NULL ? parts[1] : NULL, .arch = v != NULL ? parts[2] : NULL };
+  g_autofree char *expected = v != NULL ? g_strdup_printf ("kernel-%s-%s", kernel.kernel, kernel.arch) : NULL;
 
-  if (v != NULL && strcmp (name, expected) == 0 && dkms_tree_is_kernel_name (parts[1])
-      && dkms_version_find (v, parts[1], parts[2]) == NULL && dkms_version_find_remains (v, parts[1], parts[2]) == NULL)
-    dkms_version_add_remains (v, parts[1], parts[2])->active = TRUE;
+  if (v != NULL && strcmp (name, expected) == 0 && dkms_tree_is_kernel_name (kernel.kernel)
+      && dkms_version_find (v, &kernel) == NULL && dkms_version_find_remains (v, &kernel) == NULL)
+    dkms_version_add_remains (v, &kernel)->active = TRUE;
 }
 
 static void
-read_module (const DkmsPlaces *places, DkmsState *state, int tree_fd, const char *module, const char *version)
+read_module (const DkmsPlaces *places, DkmsState *state, int tree_fd, const DkmsId *which)
 {
-  g_autofree char *path = dkms_layout_module (places, &(DkmsId){ module, NULL, NULL, NULL });
-  g_auto (DkmsFd) fd = open_dir (places, tree_fd, module, path);
+  g_autofree char *path = dkms_layout_module (places, which);
+  g_auto (DkmsFd) fd = open_dir (places, tree_fd, which->module, path);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   guint first = state->versions->len, links = 0, active = 0;
 
@@ -164,8 +165,9 @@ read_module (const DkmsPlaces *places, DkmsState *state, int tree_fd, const char
       const char *name = names->pdata[i];
       if (is_kernel_link_name (name))
         links++;
-      else if (version != NULL ? strcmp (name, version) == 0 : *name != '.' && strcmp (name, "original_module") != 0)
-        add_version (places, state, fd, module, name);
+      else if (which->version != NULL ? strcmp (name, which->version) == 0
+                                      : *name != '.' && strcmp (name, "original_module") != 0)
+        add_version (places, state, fd, &(DkmsId){ .module = which->module, .version = name });
     }
   for (guint i = first; i < state->versions->len; i++)
     {
@@ -176,24 +178,24 @@ read_module (const DkmsPlaces *places, DkmsState *state, int tree_fd, const char
   /* If every link leads to a build, as usual, no link need be read again. */
   for (guint i = 0; names != NULL && links > active && i < names->len; i++)
     if (is_kernel_link_name (names->pdata[i]))
-      read_dangling_link (state, fd, module, names->pdata[i]);
+      read_dangling_link (state, fd, which->module, names->pdata[i]);
 }
 
 static void
-add_module (const DkmsPlaces *places, DkmsState *state, int tree_fd, const char *module, const char *version)
+add_module (const DkmsPlaces *places, DkmsState *state, int tree_fd, const DkmsId *which)
 {
   guint mark = dkms_unread_mark ();
   GError *error = NULL;
 
-  read_module (places, state, tree_fd, module, version);
+  read_module (places, state, tree_fd, which);
   if (!dkms_unread_since (mark, TRUE, &error))
-    dkms_state_give_up (state, module, error);
+    dkms_state_give_up (state, which->module, error);
 }
 
 DkmsState *
-dkms_state_read (const DkmsPlaces *places, const char *module, const char *version, GError **error)
+dkms_state_read (const DkmsPlaces *places, const DkmsId *which, GError **error)
 {
-  g_autoptr (DkmsState) state = dkms_state_read_most (places, module, version, error);
+  g_autoptr (DkmsState) state = dkms_state_read_most (places, which, error);
 
   if (state == NULL || state->unread->len == 0)
     return g_steal_pointer (&state);
@@ -203,7 +205,7 @@ dkms_state_read (const DkmsPlaces *places, const char *module, const char *versi
 }
 
 DkmsState *
-dkms_state_read_most (const DkmsPlaces *places, const char *module, const char *version, GError **error)
+dkms_state_read_most (const DkmsPlaces *places, const DkmsId *which, GError **error)
 {
   guint mark = dkms_unread_mark ();
   g_autoptr (DkmsState) state = dkms_state_new ();
@@ -218,25 +220,26 @@ dkms_state_read_most (const DkmsPlaces *places, const char *module, const char *
         dkms_unread_drop (mark);
       return dkms_fail_errno (error, "read the tree", places->dkms_tree), NULL;
     }
-  if (module != NULL)
-    return add_module (places, state, fd, module, version), g_steal_pointer (&state);
+  if (which != NULL && which->module != NULL)
+    return add_module (places, state, fd, which), g_steal_pointer (&state);
 
   modules = dkms_list_dir_at (fd, ".", error);
   for (guint i = 0; modules != NULL && i < modules->len; i++)
     if (*(const char *)modules->pdata[i] != '.')
-      add_module (places, state, fd, modules->pdata[i], NULL);
+      add_module (places, state, fd, &(DkmsId){ .module = modules->pdata[i] });
   return modules != NULL ? g_steal_pointer (&state) : NULL;
 }
 
 void
-dkms_state_read_seen (const DkmsPlaces *places, DkmsState *state, const char *kernel, const char *arch)
+dkms_state_read_seen (const DkmsPlaces *places, DkmsState *state, const DkmsId *kernel)
 {
   for (guint i = 0; i < state->versions->len; i++)
     {
       guint mark = dkms_unread_mark ();
       const DkmsVersion *v = state->versions->pdata[i];
-      DkmsBuild *build = dkms_version_find (v, kernel, arch);
-      g_autofree char *base = dkms_layout_build (places, &(DkmsId){ v->module, v->version, kernel, arch }, NULL);
+      const DkmsId id = dkms_version_id (v, kernel);
+      DkmsBuild *build = dkms_version_find (v, kernel);
+      g_autofree char *base = dkms_layout_build (places, &id, NULL);
       g_auto (DkmsFd) fd = build != NULL ? dkms_root_openat (places->root, base, O_RDONLY | O_DIRECTORY, 0) : -1;
       g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
       GError *error = NULL;

@@ -9,13 +9,12 @@
 
 #define DKMS_STALE ".stale" /* a file in <k>/<a> */
 
-/** Returns: (transfer full) (nullable): every version, or those of @module, or that @version only; NULL with an error
- * when anything of them cannot be read */
-DkmsState *dkms_state_read (const DkmsPlaces *places, const char *module, const char *version,
-                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Returns: (transfer full) (nullable): every version, or those of the module of @which (nullable), or only the version
+ * that it names; NULL with an error when anything of them cannot be read */
+DkmsState *dkms_state_read (const DkmsPlaces *places, const DkmsId *which, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** As dkms_state_read(), but goes on: versions that cannot be read are left out, and listed in `unread`. */
-DkmsState *dkms_state_read_most (const DkmsPlaces *places, const char *module, const char *version,
+DkmsState *dkms_state_read_most (const DkmsPlaces *places, const DkmsId *which,
                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Fills `seen` of all builds for that kernel that recorded something (.dep_*, docs/interface/dkms-conf.md §10), and
  * gives up modules of which that cannot be read. */
-void dkms_state_read_seen (const DkmsPlaces *places, DkmsState *state, const char *kernel, const char *arch);
+void dkms_state_read_seen (const DkmsPlaces *places, DkmsState *state, const DkmsId *kernel);

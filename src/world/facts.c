@@ -35,8 +35,8 @@ dkms_facts_new (const DkmsRequest *request)
   self->targets = dkms_targets_new ();
   for (guint i = 0; i < request->targets->len; i++)
     {
-      const DkmsTarget *target = request->targets->pdata[i];
-      dkms_targets_add (self->targets, target->kernel, target->arch);
+      const DkmsId *target = request->targets->pdata[i];
+      dkms_targets_add (self->targets, target);
     }
   return self;
 }
@@ -68,15 +68,14 @@ gboolean
 dkms_facts_identify (DkmsFacts *self, DkmsWorld *world, gboolean strict, GError **error)
 {
   const DkmsSettings *settings = dkms_world_settings (world);
-  const DkmsTarget *target = self->targets->len > 0 ? self->targets->pdata[0] : NULL;
+  const DkmsId *target = self->targets->len > 0 ? self->targets->pdata[0] : NULL;
   g_autoptr (DkmsRecipe) recipe = NULL;
 
   if (self->source == NULL)
     return TRUE;
   if (stat (self->source, &self->source_seen) < 0)
     self->source_seen = (struct stat){ 0 }; /* there is no recipe either, which is the better message */
-  if (!dkms_world_read_given (world, self->source,
-                              target != NULL ? dkms_world_kernel (world, target->kernel, target->arch).kernel : NULL,
+  if (!dkms_world_read_given (world, self->source, target != NULL ? dkms_world_kernel (world, target).kernel : NULL,
                               &recipe, error)
       || !dkms_world_check (world, recipe, strict, error))
     return FALSE;
@@ -124,7 +123,7 @@ lacks_output (const Gathering *g, const DkmsVersion *v, const DkmsBuild *build)
 {
   const DkmsId id = dkms_build_id (v, build);
   const DkmsRecipe *recipe = dkms_world_recipe (g->world, &id, NULL);
-  DkmsKernelFacts kernel = dkms_world_kernel (g->world, build->kernel, build->arch);
+  DkmsKernelFacts kernel = dkms_world_kernel (g->world, &(DkmsId){ .kernel = build->kernel, .arch = build->arch });
   g_autoptr (GPtrArray) outputs
       = recipe != NULL ? dkms_recipe_outputs (recipe, kernel.kernel, NULL, kernel.config) : NULL;
 
@@ -143,7 +142,7 @@ examine_builds (const Gathering *g, GError **error)
 
   for (guint t = 0; t < facts->targets->len; t++)
     {
-      const DkmsTarget *target = facts->targets->pdata[t];
+      const DkmsId *target = facts->targets->pdata[t];
       g_autoptr (DkmsIndex) index = dkms_index_read (&g->settings->places, target->kernel);
 
       if (!dkms_unread_check (error))
@@ -151,7 +150,7 @@ examine_builds (const Gathering *g, GError **error)
       for (guint i = 0; i < facts->state->versions->len; i++)
         {
           const DkmsVersion *v = facts->state->versions->pdata[i];
-          DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
+          DkmsBuild *build = dkms_version_find (v, target);
 
           if (build == NULL || v->broken
               || (one && (strcmp (v->module, facts->module) != 0 || g_strcmp0 (v->version, facts->version) != 0)))
@@ -171,14 +170,14 @@ examine_builds (const Gathering *g, GError **error)
 /* ---- what recipes say ---- */
 
 static void
-find_weak (const Gathering *g, const DkmsTarget *target)
+find_weak (const Gathering *g, const DkmsId *target)
 {
   gboolean used = dkms_policy_uses_weak (&g->settings->policy);
 
   for (guint i = 0; i < g->facts->state->versions->len; i++)
     {
       const DkmsVersion *v = g->facts->state->versions->pdata[i];
-      DkmsWish *wish = dkms_version_wish (v, target->kernel, target->arch);
+      DkmsWish *wish = dkms_version_wish (v, target);
 
       for (guint b = 0; used && b < v->builds->len && !wish->weak; b++)
         wish->weak = ((DkmsBuild *)v->builds->pdata[b])->active
@@ -189,23 +188,23 @@ find_weak (const Gathering *g, const DkmsTarget *target)
 
 /* Whether the plan depends on what the recipe of @v says. */
 static gboolean
-is_candidate (const Gathering *g, const DkmsVersion *v, const DkmsTarget *target)
+is_candidate (const Gathering *g, const DkmsVersion *v, const DkmsId *target)
 {
-  const DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
+  const DkmsBuild *build = dkms_version_find (v, target);
 
   if (g->request->selection == DKMS_SELECT_RETURNING)
-    return build != NULL || dkms_version_find_remains (v, target->kernel, target->arch) != NULL;
-  return dkms_state_latest (g->facts->state, v->module) == v
-         && !dkms_version_wish (v, target->kernel, target->arch)->weak && !dkms_build_is_sound (build);
+    return build != NULL || dkms_version_find_remains (v, target) != NULL;
+  return dkms_state_latest (g->facts->state, v->module) == v && !dkms_version_wish (v, target)->weak
+         && !dkms_build_is_sound (build);
 }
 
 static void
-read_wish (const Gathering *g, const DkmsVersion *v, const DkmsTarget *target)
+read_wish (const Gathering *g, const DkmsVersion *v, const DkmsId *target)
 {
-  DkmsWish *wish = dkms_version_wish (v, target->kernel, target->arch);
-  const DkmsId id = dkms_version_id (v, target->kernel, target->arch);
+  DkmsWish *wish = dkms_version_wish (v, target);
+  const DkmsId id = dkms_version_id (v, target);
   const DkmsRecipe *recipe = dkms_world_valid_recipe (g->world, &id, FALSE, &wish->conf_error);
-  DkmsBuild *build = dkms_version_find (v, target->kernel, target->arch);
+  DkmsBuild *build = dkms_version_find (v, target);
 
   wish->autoinstall = recipe != NULL && recipe->autoinstall;
   wish->depends = recipe != NULL ? g_strdupv (recipe->depends) : NULL;
@@ -226,9 +225,9 @@ read_candidates (const Gathering *g, GError **error)
       for (guint t = 0; t < facts->targets->len; t++)
         for (guint i = 0; i < facts->state->versions->len; i++)
           {
-            const DkmsTarget *target = facts->targets->pdata[t];
+            const DkmsId *target = facts->targets->pdata[t];
             const DkmsVersion *v = facts->state->versions->pdata[i];
-            const DkmsId id = dkms_version_id (v, target->kernel, target->arch);
+            const DkmsId id = dkms_version_id (v, target);
 
             if (!is_candidate (g, v, target))
               continue;
@@ -276,7 +275,7 @@ find_targets (DkmsFacts *self)
   for (guint i = 0; i < builds->len; i++)
     {
       const DkmsBuild *build = builds->pdata[i];
-      dkms_targets_add (self->targets, build->kernel, build->arch);
+      dkms_targets_add (self->targets, &(DkmsId){ .kernel = build->kernel, .arch = build->arch });
     }
 }
 
@@ -344,10 +343,10 @@ near_version (const DkmsState *state, const char *module, const char *version)
 
 /* Looks for what may be meant by a module and version that the tree has not. What cannot be read does not matter. */
 static char *
-find_near (const DkmsPlaces *places, const char *module, const char *version)
+find_near (const DkmsPlaces *places, const DkmsId *id)
 {
   guint mark = dkms_unread_mark ();
-  g_autoptr (DkmsState) state = dkms_state_read_most (places, NULL, NULL, NULL);
+  g_autoptr (DkmsState) state = dkms_state_read_most (places, NULL, NULL);
   g_autoptr (GPtrArray) modules = g_ptr_array_new ();
   const char *near;
 
@@ -355,8 +354,8 @@ find_near (const DkmsPlaces *places, const char *module, const char *version)
   for (guint i = 0; state != NULL && i < state->versions->len; i++)
     g_ptr_array_add (modules, ((DkmsVersion *)state->versions->pdata[i])->module);
   g_ptr_array_add (modules, NULL);
-  near = dkms_nearest (module, (const char *const *)modules->pdata);
-  return near != NULL ? near_version (state, near, version) : NULL;
+  near = dkms_nearest (id->module, (const char *const *)modules->pdata);
+  return near != NULL ? near_version (state, near, id->version) : NULL;
 }
 
 gboolean
@@ -371,15 +370,16 @@ dkms_facts_read (DkmsFacts *self, DkmsWorld *world, const DkmsRequest *request, 
                                                               : "";
 
   g_clear_pointer (&self->state, dkms_state_free);
-  self->state = (dependents || about_all) && !template ? dkms_state_read_most (&g.settings->places, module, NULL, error)
-                                                       : dkms_state_read (&g.settings->places, module, NULL, error);
+  self->state = (dependents || about_all) && !template
+                    ? dkms_state_read_most (&g.settings->places, &(DkmsId){ .module = module }, error)
+                    : dkms_state_read (&g.settings->places, &(DkmsId){ .module = module }, error);
   if (self->state == NULL)
     return FALSE;
   const DkmsId named = { self->module, self->version, NULL, NULL };
   g_clear_pointer (&self->near, g_free);
   if (dkms_facts_name_one (self, request) && self->version != NULL && self->source == NULL
       && dkms_state_find (self->state, &named) == NULL)
-    self->near = find_near (&g.settings->places, self->module, self->version);
+    self->near = find_near (&g.settings->places, &(DkmsId){ .module = self->module, .version = self->version });
   if (request->template != NULL)
     {
       g_autofree char *dir = g_build_filename (g.settings->places.install_tree, request->template, NULL);
@@ -391,8 +391,8 @@ dkms_facts_read (DkmsFacts *self, DkmsWorld *world, const DkmsRequest *request, 
     report_broken (&g);
   for (guint i = 0; dependents && i < self->targets->len; i++)
     {
-      const DkmsTarget *target = self->targets->pdata[i];
-      dkms_state_read_seen (&g.settings->places, self->state, target->kernel, target->arch);
+      const DkmsId *target = self->targets->pdata[i];
+      dkms_state_read_seen (&g.settings->places, self->state, target);
     }
   if (!dkms_unread_check (error))
     return FALSE;

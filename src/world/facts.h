@@ -23,7 +23,7 @@ typedef struct {
   gboolean template_exists;     /* the kernel that is imitated is installed */
   DkmsState *state;             /* the tree, as far as the request is about it */
   char *near;                   /* (nullable): "m/v" in the tree that may be meant, if what is named is not there */
-  GPtrArray *targets;           /* element-type DkmsTarget: those of the request; with --all, of the builds there are */
+  GPtrArray *targets;           /* element-type DkmsId: those of the request; with --all, of the builds there are */
 } DkmsFacts;
 
 /** Returns: (transfer full): what is known without a look at the disk */

@@ -88,17 +88,17 @@ dkms_world_free (DkmsWorld *self)
 }
 
 static Known *
-know (DkmsWorld *self, const char *release, const char *arch)
+know (DkmsWorld *self, const DkmsId *kernel)
 {
   const DkmsSettings *s = self->settings;
-  g_autofree char *key = g_strconcat (release, "/", arch, NULL);
+  g_autofree char *key = g_strconcat (kernel->kernel, "/", kernel->arch, NULL);
   Known *known = g_hash_table_lookup (self->kernels, key);
 
   if (known == NULL)
     {
       known = g_new0 (Known, 1);
-      known->kernel = dkms_kernel_new (s->places.root, s->places.install_tree, release, arch,
-                                       self->request->kernel_source, self->request->kernel_config);
+      known->kernel = dkms_kernel_new (s->places.root, s->places.install_tree, kernel, self->request->kernel_source,
+                                       self->request->kernel_config);
       known->config = dkms_kernel_read_config (known->kernel, s->places.root);
       g_hash_table_insert (self->kernels, g_steal_pointer (&key), known);
     }
@@ -106,17 +106,17 @@ know (DkmsWorld *self, const char *release, const char *arch)
 }
 
 DkmsKernelFacts
-dkms_world_kernel (DkmsWorld *self, const char *release, const char *arch)
+dkms_world_kernel (DkmsWorld *self, const DkmsId *kernel)
 {
-  const Known *known = know (self, release, arch);
+  const Known *known = know (self, kernel);
 
   return (DkmsKernelFacts){ known->kernel, known->config };
 }
 
 const char *
-dkms_world_symvers (DkmsWorld *self, const char *release, const char *arch)
+dkms_world_symvers (DkmsWorld *self, const DkmsId *kernel)
 {
-  Known *known = know (self, release, arch);
+  Known *known = know (self, kernel);
 
   if (!known->symvers_read)
     known->symvers = dkms_kernel_read_built (known->kernel, self->settings->places.root, "Module.symvers");
@@ -213,7 +213,7 @@ read_mode (DkmsWorld *self, const DkmsSettings *settings, const DkmsId *id, Dkms
   if (query->files->len == 0 || !any_mentions (&settings->places, query->files, "sandbox"))
     return TRUE;
   query->shown = g_strdup (query->files->pdata[0]);
-  add_variables (self, query, id, dkms_world_kernel (self, id->kernel, id->arch).kernel);
+  add_variables (self, query, id, dkms_world_kernel (self, id).kernel);
   if (!dkms_evaluate (settings, NULL, queries, "sandbox", "", NULL, error))
     return FALSE;
   if (query->error != NULL)
@@ -287,7 +287,7 @@ dkms_world_want (DkmsWorld *self, const DkmsId *id)
       query->shown = dkms_root_host_path (s->places.root, path);
       g_ptr_array_add (query->files, dkms_root_tool_path (s->places.root, path));
     }
-  add_variables (self, query, id, dkms_world_kernel (self, id->kernel, id->arch).kernel);
+  add_variables (self, query, id, dkms_world_kernel (self, id).kernel);
   add_overrides (&s->places, query, id);
   reading = g_new0 (Reading, 1);
   reading->query = query;

@@ -23,9 +23,9 @@ typedef struct {
 } DkmsKernelFacts;
 
 /** Returns: what is known about a kernel, valid as long as the world */
-DkmsKernelFacts dkms_world_kernel (DkmsWorld *self, const char *release, const char *arch);
+DkmsKernelFacts dkms_world_kernel (DkmsWorld *self, const DkmsId *kernel);
 /** Returns: (nullable): text of the Module.symvers of that kernel, read when it is asked for first */
-const char *dkms_world_symvers (DkmsWorld *self, const char *release, const char *arch);
+const char *dkms_world_symvers (DkmsWorld *self, const DkmsId *kernel);
 /** Announces that this recipe will be asked for, so that it is read with the others. */
 void dkms_world_want (DkmsWorld *self, const DkmsId *id);
 /** Reads all announced recipes in one go. */

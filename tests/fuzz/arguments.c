@@ -65,13 +65,13 @@ make_plan (const DkmsSettings *settings, const DkmsRequest *request)
   g_autoptr (GError) error = NULL;
   g_autoptr (DkmsPlan) plan = NULL;
 
-  facts->state = dkms_state_read (&settings->places, NULL, NULL, NULL);
+  facts->state = dkms_state_read (&settings->places, NULL, NULL);
   g_assert (facts->state != NULL);
   assert_name (request->module);
   assert_name (request->version);
   for (guint i = 0; i < request->targets->len; i++)
     {
-      const DkmsTarget *target = request->targets->pdata[i];
+      const DkmsId *target = request->targets->pdata[i];
       assert_name (target->kernel);
       assert_name (target->arch);
     }

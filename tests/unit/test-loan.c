@@ -30,7 +30,7 @@ tear_down (Lender *f, gconstpointer data)
 static DkmsLoan *
 lend (const Lender *f, gboolean all)
 {
-  DkmsLoan *loan = dkms_loan_open (f->work, "foo", "k1", "x", all);
+  DkmsLoan *loan = dkms_loan_open (f->work, &(DkmsId){ .module = "foo", .kernel = "k1", .arch = "x" }, all);
 
   g_assert_nonnull (loan);
   g_assert_true (g_setenv ("DKMS_LOAN", dkms_loan_name (loan), TRUE));

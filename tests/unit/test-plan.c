@@ -251,7 +251,7 @@ parse_version (DkmsState *state, const char *text)
   static const char *const kernels[] = { "k1", "k2" };
   g_auto (GStrv) words = g_strsplit (text, " ", -1);
   g_auto (GStrv) id = g_strsplit (words[0], "/", 2);
-  DkmsVersion *v = dkms_state_add (state, id[0], id[1]);
+  DkmsVersion *v = dkms_state_add (state, &(DkmsId){ .module = id[0], .version = id[1] });
 
   for (char **word = words + 1; *word != NULL; word++)
     {
@@ -262,7 +262,7 @@ parse_version (DkmsState *state, const char *text)
       else if (equals == NULL || g_str_has_prefix (*word, "deps="))
         for (gsize k = 0; k < G_N_ELEMENTS (kernels); k++)
           {
-            DkmsWish *wish = dkms_version_wish (v, kernels[k], "x");
+            DkmsWish *wish = dkms_version_wish (v, &(DkmsId){ .kernel = kernels[k], .arch = "x" });
             wish->autoinstall |= strcmp (*word, "auto") == 0;
             if (strcmp (*word, "badconf") == 0)
               dkms_fail (&wish->conf_error, DKMS_ERROR_BAD_CONF, NULL, NULL, "bad");
@@ -273,7 +273,8 @@ parse_version (DkmsState *state, const char *text)
         {
           *equals = '\0';
           gboolean whole = strcmp (equals + 1, "remains") != 0 && strcmp (equals + 1, "link") != 0;
-          DkmsBuild *build = whole ? dkms_version_add_build (v, *word, "x") : dkms_version_add_remains (v, *word, "x");
+          DkmsBuild *build = whole ? dkms_version_add_build (v, &(DkmsId){ .kernel = *word, .arch = "x" })
+                                   : dkms_version_add_remains (v, &(DkmsId){ .kernel = *word, .arch = "x" });
           build->built = whole;
           build->active = g_str_has_prefix (equals + 1, "installed") || strcmp (equals + 1, "link") == 0;
           build->incomplete = strstr (equals + 1, "!incomplete") != NULL;
@@ -353,7 +354,7 @@ test_case (gconstpointer data)
     request->source = g_strdup ("/driver");
   for (char **k = kernels; *k != NULL; k++)
     if (**k != '\0')
-      dkms_targets_add (request->targets, *k, "x");
+      dkms_targets_add (request->targets, &(DkmsId){ .kernel = *k, .arch = "x" });
 
   g_autoptr (DkmsFacts) facts = dkms_facts_new (request);
   facts->state = parse_state (c->state);

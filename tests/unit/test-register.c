@@ -79,7 +79,8 @@ test_new_modules (void)
   for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
     {
       g_test_message ("%s/%s", rows[i].module, rows[i].version);
-      g_assert_cmpint (dkms_tree_check_new (rows[i].module, rows[i].version, NULL), ==, rows[i].good);
+      g_assert_cmpint (dkms_tree_check_new (&(DkmsId){ .module = rows[i].module, .version = rows[i].version }, NULL),
+                       ==, rows[i].good);
     }
 }
 

@@ -239,7 +239,7 @@ static void
 test_state (Readable *f, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (DkmsState) state = dkms_state_read (&f->base.places, NULL, NULL, &error);
+  g_autoptr (DkmsState) state = dkms_state_read (&f->base.places, NULL, &error);
 
   g_assert_no_error (error);
   g_assert_cmpuint (state->versions->len, ==, 1);
@@ -247,7 +247,7 @@ test_state (Readable *f, gconstpointer data)
   dkms_state_drop_unread (state);
   g_assert_cmpuint (state->versions->len, ==, 0);
   exhaust (f);
-  g_assert_null (dkms_state_read (&f->base.places, NULL, NULL, &error));
+  g_assert_null (dkms_state_read (&f->base.places, NULL, &error));
   restore (f);
   g_assert_nonnull (error);
   g_assert_true (dkms_unread_check (NULL));
