@@ -177,6 +177,22 @@ take_yes_or_no (const DkmsPlaces *places, const DkmsVars *values, const char *na
   return TRUE;
 }
 
+/* A relative path would mean another directory for each directory that dkms is called from. */
+static gboolean
+check_directories (const DkmsPlaces *places, const DkmsVars *values, GError **error)
+{
+  static const char *const directories[] = { "dkms_tree", "source_tree", "install_tree", "tmp_location" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (directories); i++)
+    {
+      const char *path = dkms_vars_get (values, directories[i], 0);
+      if (*path != '\0' && *path != '/')
+        return dkms_settings_fail (places, DKMS_ERROR_USAGE, directories[i], path, "is not an absolute path",
+                                   "Write the whole path, which begins with a slash.", error);
+    }
+  return TRUE;
+}
+
 static gboolean
 take_values (DkmsSettings *self, const DkmsVars *values, GError **error)
 {
@@ -201,6 +217,8 @@ take_values (DkmsSettings *self, const DkmsVars *values, GError **error)
                 { "source_tree", &self->places.source_tree },
                 { "install_tree", &self->places.install_tree } };
 
+  if (!check_directories (&self->places, values, error))
+    return FALSE;
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     replace (texts[i].field, dkms_vars_get (values, texts[i].name, 0));
   for (gsize i = 0; i < G_N_ELEMENTS (paths); i++)
