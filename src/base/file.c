@@ -122,19 +122,18 @@ dkms_mkdirs_at (int dir_fd, const char *path, GError **error)
 }
 
 static gboolean
-remove_entry (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path, gpointer data,
-              GError **error)
+remove_entry (const DkmsWalkEntry *entry, gpointer data, GError **error)
 {
-  if (event == DKMS_WALK_ENTER)
+  if (entry->event == DKMS_WALK_ENTER)
     /* One that its owner closed to himself does not stop us. */
-    return (st->st_mode & 0700) == 0700 || fchmod (dir_fd, 0700) == 0 || errno == EPERM || errno == EROFS
-           || dkms_fail_errno (error, "open the directory", path);
-  if (event == DKMS_WALK_MOUNT)
-    return dkms_fail (error, DKMS_ERROR_IO, path, "Unmount it first.",
-                      "Cannot delete %s: a file system is mounted there", path);
-  if (unlinkat (dir_fd, name, event == DKMS_WALK_LEAVE ? AT_REMOVEDIR : 0) == 0 || errno == ENOENT)
+    return (entry->st->st_mode & 0700) == 0700 || fchmod (entry->dir_fd, 0700) == 0 || errno == EPERM || errno == EROFS
+           || dkms_fail_errno (error, "open the directory", entry->path);
+  if (entry->event == DKMS_WALK_MOUNT)
+    return dkms_fail (error, DKMS_ERROR_IO, entry->path, "Unmount it first.",
+                      "Cannot delete %s: a file system is mounted there", entry->path);
+  if (unlinkat (entry->dir_fd, entry->name, entry->event == DKMS_WALK_LEAVE ? AT_REMOVEDIR : 0) == 0 || errno == ENOENT)
     return TRUE;
-  return dkms_fail_errno (error, event == DKMS_WALK_LEAVE ? "delete the directory" : "delete", path);
+  return dkms_fail_errno (error, entry->event == DKMS_WALK_LEAVE ? "delete the directory" : "delete", entry->path);
 }
 
 gboolean
@@ -158,12 +157,12 @@ dkms_discard_tree_at (int dir_fd, const char *name)
 
 /* Nobody else works in the tree, so what is no link now will be none in a moment. */
 static gboolean
-restrict_entry (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path,
-                gpointer data, GError **error)
+restrict_entry (const DkmsWalkEntry *entry, gpointer data, GError **error)
 {
-  if (event == DKMS_WALK_LEAVE || S_ISLNK (st->st_mode) || (st->st_mode & 06022) == 0)
+  if (entry->event == DKMS_WALK_LEAVE || S_ISLNK (entry->st->st_mode) || (entry->st->st_mode & 06022) == 0)
     return TRUE;
-  return fchmodat (dir_fd, name, st->st_mode & 01755, 0) == 0 || dkms_fail_errno (error, "change the mode of", path);
+  return fchmodat (entry->dir_fd, entry->name, entry->st->st_mode & 01755, 0) == 0
+         || dkms_fail_errno (error, "change the mode of", entry->path);
 }
 
 gboolean

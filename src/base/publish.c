@@ -96,15 +96,14 @@ dkms_publish_via_at (int via_dir, int dir_fd, const char *name, const void *data
 }
 
 static gboolean
-flush_entry (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path, gpointer data,
-             GError **error)
+flush_entry (const DkmsWalkEntry *entry, gpointer data, GError **error)
 {
   g_auto (DkmsFd) fd = -1;
 
-  if (event == DKMS_WALK_LEAVE || (event == DKMS_WALK_FILE && !S_ISREG (st->st_mode)))
+  if (entry->event == DKMS_WALK_LEAVE || (entry->event == DKMS_WALK_FILE && !S_ISREG (entry->st->st_mode)))
     return TRUE; /* a link is flushed with its directory */
-  fd = openat (dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-  return (fd >= 0 && fsync (fd) == 0) || dkms_fail_errno (error, "flush", path);
+  fd = openat (entry->dir_fd, entry->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  return (fd >= 0 && fsync (fd) == 0) || dkms_fail_errno (error, "flush", entry->path);
 }
 
 gboolean

@@ -66,7 +66,7 @@ enter (Walk *self, int dir_fd, const char *name, GError **error)
   g_string_append (self->path, name);
   if (fd < 0 || fstat (fd, &st) < 0)
     return dkms_fail_errno (error, "open the directory", self->path->str);
-  if (!self->visit (DKMS_WALK_ENTER, fd, ".", &st, self->path->str, self->data, error))
+  if (!self->visit (&(DkmsWalkEntry){ DKMS_WALK_ENTER, fd, ".", &st, self->path->str }, self->data, error))
     return FALSE;
   level.names = dkms_list_dir_at (fd, ".", error);
   if (level.names == NULL)
@@ -103,8 +103,8 @@ leave (Walk *self, int start, GError **error)
     }
   (void)close (self->fd);
   self->fd = dkms_fd_steal (&fd);
-  ok = self->visit (DKMS_WALK_LEAVE, up != NULL ? self->fd : start, level->name, NULL, self->path->str, self->data,
-                    error);
+  const DkmsWalkEntry entry = { DKMS_WALK_LEAVE, up != NULL ? self->fd : start, level->name, NULL, self->path->str };
+  ok = self->visit (&entry, self->data, error);
   g_string_truncate (self->path, level->path_length);
   g_array_set_size (self->levels, self->levels->len - 1);
   return ok;
@@ -131,7 +131,7 @@ visit_entry (Walk *self, int dir_fd, const char *name, const struct stat *parent
   if (length > 0)
     g_string_append_c (self->path, '/');
   g_string_append (self->path, name);
-  ok = self->visit (event, dir_fd, name, &st, self->path->str, self->data, error);
+  ok = self->visit (&(DkmsWalkEntry){ event, dir_fd, name, &st, self->path->str }, self->data, error);
   g_string_truncate (self->path, length);
   return ok;
 }

@@ -13,19 +13,22 @@ typedef enum {
   DKMS_WALK_LEAVE  /* a directory, after what is in it */
 } DkmsWalkEvent;
 
+/* What a walk has come to. */
+typedef struct {
+  DkmsWalkEvent event;
+  int dir_fd;            /* the directory that holds @name; for DKMS_WALK_ENTER, the directory itself */
+  const char *name;      /* "." for DKMS_WALK_ENTER */
+  const struct stat *st; /* (nullable): what lstat() says of it; NULL for DKMS_WALK_LEAVE */
+  const char *path;      /* as seen from where the walk began, for messages */
+} DkmsWalkEntry;
+
 /**
  * DkmsWalkFunc:
- * @dir_fd: the directory that holds @name; for DKMS_WALK_ENTER, the directory itself
- * @name: the entry; "." for DKMS_WALK_ENTER
- * @st: (nullable): what lstat() says of it; NULL for DKMS_WALK_LEAVE
- * @path: (transfer none): as seen from where the walk began, for messages
- *
  * An entry that vanishes during the walk is not reported.
  *
  * Returns: FALSE with an error to end the walk
  */
-typedef gboolean (*DkmsWalkFunc) (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st,
-                                  const char *path, gpointer data, GError **error);
+typedef gboolean (*DkmsWalkFunc) (const DkmsWalkEntry *entry, gpointer data, GError **error);
 
 /**
  * dkms_walk_at:

@@ -316,22 +316,19 @@ typedef struct {
 /* Hides an entry of a directory that is shown, unless every user may read it. A file system that is mounted there is
  * not searched, and stays hidden. */
 static gboolean
-hide_private_entry (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path,
-                    gpointer data, GError **error)
+hide_private_entry (const DkmsWalkEntry *entry, gpointer data, GError **error)
 {
   Search *search = data;
   g_autofree char *full = NULL;
 
-  (void)dir_fd;
-  (void)name;
-  if (event == DKMS_WALK_LEAVE || (event == DKMS_WALK_FILE && S_ISLNK (st->st_mode)))
+  if (entry->event == DKMS_WALK_LEAVE || (entry->event == DKMS_WALK_FILE && S_ISLNK (entry->st->st_mode)))
     return TRUE;
   if (search->left-- == 0)
     return dkms_fail (error, DKMS_ERROR_IO, search->top, NULL, "%s has more than %d entries", search->top,
                       MAX_SEARCHED);
-  if (event != DKMS_WALK_MOUNT && is_public (st))
+  if (entry->event != DKMS_WALK_MOUNT && is_public (entry->st))
     return TRUE;
-  full = g_build_filename (search->top, path + 1, NULL); /* path begins with "." */
+  full = g_build_filename (search->top, entry->path + 1, NULL); /* entry->path begins with "." */
   if (!dkms_view_hides (search->view, full))
     add_change (search->view, "--mask", full, NULL);
   return TRUE;

@@ -321,11 +321,10 @@ dkms_build_work_free (DkmsBuildWork *self)
 }
 
 static gboolean
-add_size (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path, gpointer data,
-          GError **error)
+add_size (const DkmsWalkEntry *entry, gpointer data, GError **error)
 {
-  if (event == DKMS_WALK_FILE && S_ISREG (st->st_mode) && g_str_has_suffix (name, ".c"))
-    *(goffset *)data += st->st_size;
+  if (entry->event == DKMS_WALK_FILE && S_ISREG (entry->st->st_mode) && g_str_has_suffix (entry->name, ".c"))
+    *(goffset *)data += entry->st->st_size;
   return TRUE;
 }
 

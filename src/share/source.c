@@ -62,15 +62,14 @@ is_same (const Comparison *self, int dir_fd, const char *name, const struct stat
 }
 
 static gboolean
-compare_entry (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path,
-               gpointer data, GError **error)
+compare_entry (const DkmsWalkEntry *entry, gpointer data, GError **error)
 {
   Comparison *self = data;
 
-  if (event == DKMS_WALK_LEAVE || strcmp (path, ".") == 0)
+  if (entry->event == DKMS_WALK_LEAVE || strcmp (entry->path, ".") == 0)
     return TRUE;
-  path += strlen ("./"); /* the walk begins at "." */
-  if (!is_version_control (path) && !is_same (self, dir_fd, name, st, path))
+  const char *path = entry->path + strlen ("./"); /* the walk begins at "." */
+  if (!is_version_control (path) && !is_same (self, entry->dir_fd, entry->name, entry->st, path))
     g_ptr_array_add (self->names, g_strdup (path));
   return TRUE;
 }

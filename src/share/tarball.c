@@ -77,23 +77,23 @@ find_conf (const char *dir, int depth)
 
 /* Refuses a link that leads out of the tree. What its text says is no answer: it may go through other links. */
 static gboolean
-check_link (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path, gpointer data,
-            GError **error)
+check_link (const DkmsWalkEntry *entry, gpointer data, GError **error)
 {
   const DkmsTarball *self = data;
   g_auto (DkmsFd) fd = -1;
 
-  if (event != DKMS_WALK_FILE || !S_ISLNK (st->st_mode))
+  if (entry->event != DKMS_WALK_FILE || !S_ISLNK (entry->st->st_mode))
     return TRUE;
-  fd = dkms_openat2 (self->tree_fd, path + strlen ("./"), O_PATH, 0, RESOLVE_BENEATH);
+  fd = dkms_openat2 (self->tree_fd, entry->path + strlen ("./"), O_PATH, 0, RESOLVE_BENEATH);
   if (fd >= 0 || errno == ENOENT || errno == ENOTDIR)
     return TRUE;
   if (errno != EXDEV && errno != ELOOP)
-    return dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, path, "Nothing of the archive was used.",
-                      "The archive holds the symbolic link %s, which cannot be followed: %s", path + strlen ("./"),
-                      g_strerror (errno));
-  return dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, path, "Nothing of the archive was used.",
-                    "The archive holds the symbolic link %s, which leads out of its directory", path + strlen ("./"));
+    return dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, entry->path, "Nothing of the archive was used.",
+                      "The archive holds the symbolic link %s, which cannot be followed: %s",
+                      entry->path + strlen ("./"), g_strerror (errno));
+  return dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, entry->path, "Nothing of the archive was used.",
+                    "The archive holds the symbolic link %s, which leads out of its directory",
+                    entry->path + strlen ("./"));
 }
 
 static gboolean
@@ -232,12 +232,11 @@ load_stub (const Load *load, GError **error)
 
 /* A build that dkms made holds nothing but regular files. */
 static gboolean
-check_build (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path, gpointer data,
-             GError **error)
+check_build (const DkmsWalkEntry *entry, gpointer data, GError **error)
 {
-  return event != DKMS_WALK_FILE || S_ISREG (st->st_mode)
-         || dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, path, "Nothing of the archive was used.",
-                       "The archive's build holds %s, which is not a regular file", path);
+  return entry->event != DKMS_WALK_FILE || S_ISREG (entry->st->st_mode)
+         || dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, entry->path, "Nothing of the archive was used.",
+                       "The archive's build holds %s, which is not a regular file", entry->path);
 }
 
 /* The recipe that a build was made with decides what is deleted, and run, when the build goes. */

@@ -45,19 +45,18 @@ mend (uint8_t *bytes, size_t size)
 }
 
 static gboolean
-look_at (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path, gpointer data,
-         GError **error)
+look_at (const DkmsWalkEntry *entry, gpointer data, GError **error)
 {
   long long *total = data;
 
-  if (st == NULL)
+  if (entry->st == NULL)
     return TRUE;
-  if (!S_ISREG (st->st_mode) && !S_ISDIR (st->st_mode) && !S_ISLNK (st->st_mode))
-    g_error ("%s is of mode %o", path, st->st_mode);
-  if (S_ISREG (st->st_mode) && (st->st_mode & (S_ISUID | S_ISGID)) != 0)
-    g_error ("%s is of mode %o", path, st->st_mode);
-  if (S_ISREG (st->st_mode))
-    *total += st->st_size / (long long)st->st_nlink;
+  if (!S_ISREG (entry->st->st_mode) && !S_ISDIR (entry->st->st_mode) && !S_ISLNK (entry->st->st_mode))
+    g_error ("%s is of mode %o", entry->path, entry->st->st_mode);
+  if (S_ISREG (entry->st->st_mode) && (entry->st->st_mode & (S_ISUID | S_ISGID)) != 0)
+    g_error ("%s is of mode %o", entry->path, entry->st->st_mode);
+  if (S_ISREG (entry->st->st_mode))
+    *total += entry->st->st_size / (long long)entry->st->st_nlink;
   return TRUE;
 }
 

@@ -144,15 +144,14 @@ fuzz_write (const char *path, const void *data, size_t size)
 static char *canary; /* what was there when it was made */
 
 static gboolean
-describe (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path, gpointer data,
-          GError **error)
+describe (const DkmsWalkEntry *entry, gpointer data, GError **error)
 {
   GString *text = data;
 
-  if (st != NULL)
+  if (entry->st != NULL)
     {
-      g_autofree char *signature = dkms_stat_signature (st);
-      g_string_append_printf (text, "%s %o %s\n", path, st->st_mode, signature);
+      g_autofree char *signature = dkms_stat_signature (entry->st);
+      g_string_append_printf (text, "%s %o %s\n", entry->path, entry->st->st_mode, signature);
     }
   return TRUE;
 }

@@ -91,10 +91,9 @@ test_deeper_than_descriptors (Fixture *f, gconstpointer data)
 }
 
 static gboolean
-count_setid (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path, gpointer data,
-             GError **error)
+count_setid (const DkmsWalkEntry *entry, gpointer data, GError **error)
 {
-  if (st != NULL && (st->st_mode & (S_ISUID | S_ISGID)) != 0)
+  if (entry->st != NULL && (entry->st->st_mode & (S_ISUID | S_ISGID)) != 0)
     ++*(guint *)data;
   return TRUE;
 }
@@ -125,10 +124,9 @@ test_setid (Fixture *f, gconstpointer data)
 }
 
 static gboolean
-list (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path, gpointer data,
-      GError **error)
+list (const DkmsWalkEntry *entry, gpointer data, GError **error)
 {
-  g_string_append_printf (data, "%c %s\n", "FEML"[event], path);
+  g_string_append_printf (data, "%c %s\n", "FEML"[entry->event], entry -> path);
   return TRUE;
 }
 
@@ -153,12 +151,11 @@ test_order (Fixture *f, gconstpointer data)
 }
 
 static gboolean
-move_away (DkmsWalkEvent event, int dir_fd, const char *name, const struct stat *st, const char *path, gpointer data,
-           GError **error)
+move_away (const DkmsWalkEntry *entry, gpointer data, GError **error)
 {
   const Fixture *f = data;
 
-  if (g_str_has_suffix (path, "t/b/x"))
+  if (g_str_has_suffix (entry->path, "t/b/x"))
     g_assert_cmpint (renameat (f->fd, "t/b", f->fd, "elsewhere"), ==, 0);
   return TRUE;
 }
