@@ -47,36 +47,35 @@ copy_data (int from, int to, const char *name, GError **error)
     }
 }
 
-/* Copies what the regular file @in holds to the new file @to of @to_dir; @from is for messages only. */
+/* Copies what the regular file @in holds to @to; @from is for messages only. */
 static gboolean
-copy_opened (int in, const char *from, int to_dir, const char *to, mode_t mode, gboolean flush, GError **error)
+copy_opened (int in, const char *from, const DkmsNewFile *to, GError **error)
 {
-  g_auto (DkmsFd) out = openat (to_dir, to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+  g_auto (DkmsFd) out = openat (to->dir, to->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
   if (out < 0)
-    return dkms_fail_errno (error, "create", to);
+    return dkms_fail_errno (error, "create", to->name);
   if (!copy_data (in, out, from, error))
     goto undo;
-  if (fchmod (out, mode) < 0 || (flush && fsync (out) < 0))
+  if (fchmod (out, to->mode) < 0 || (to->flush && fsync (out) < 0))
     {
-      dkms_fail_errno (error, "flush", to);
+      dkms_fail_errno (error, "flush", to->name);
       goto undo;
     }
   if (close (dkms_fd_steal (&out)) < 0)
     {
-      dkms_fail_errno (error, "close", to);
+      dkms_fail_errno (error, "close", to->name);
       goto undo;
     }
   return TRUE;
 
 undo:
-  (void)unlinkat (to_dir, to, 0);
+  (void)unlinkat (to->dir, to->name, 0);
   return FALSE;
 }
 
 gboolean
-dkms_copy_file_at (int from_dir, const char *from, int to_dir, const char *to, mode_t mode, gboolean flush,
-                   GError **error)
+dkms_copy_file_at (int from_dir, const char *from, const DkmsNewFile *to, GError **error)
 {
   g_auto (DkmsFd) in = openat (from_dir, from, DKMS_READ_FLAGS);
   struct stat st;
@@ -85,7 +84,7 @@ dkms_copy_file_at (int from_dir, const char *from, int to_dir, const char *to, m
     return dkms_fail_errno (error, "read", from);
   if (!S_ISREG (st.st_mode))
     return dkms_fail (error, DKMS_ERROR_IO, from, NULL, "Cannot copy %s: it is not a regular file", from);
-  return copy_opened (in, from, to_dir, to, mode, flush, error);
+  return copy_opened (in, from, to, error);
 }
 
 static gboolean
@@ -103,7 +102,7 @@ dkms_copy_alike_at (int from_dir, const char *from, int to_dir, const char *to, 
 
   if (fstatat (from_dir, from, &st, 0) < 0)
     return dkms_fail_errno (error, "read", from);
-  return dkms_copy_file_at (from_dir, from, to_dir, to, st.st_mode & 07777, TRUE, error)
+  return dkms_copy_file_at (from_dir, from, &(DkmsNewFile){ to_dir, to, st.st_mode & 07777, TRUE }, error)
          && set_times_at (to_dir, to, &st, error);
 }
 
@@ -121,8 +120,7 @@ copy_link (int from_dir, int to_dir, const char *name, GError **error)
   return TRUE;
 }
 
-static gboolean copy_dir (int from_dir, const char *from, int flags, int to_dir, const char *to, const DkmsOwner *owner,
-                          GError **error);
+static gboolean copy_dir (int in, const char *from, int to_dir, const char *to, const DkmsOwner *owner, GError **error);
 
 static gboolean
 fail_replaced (const char *name, GError **error)
@@ -160,7 +158,7 @@ copy_regular (int from_dir, int to_dir, const char *name, struct stat *st, const
     return dkms_fail_errno (error, "replace", name);
   /* Its new owner need not be somebody who may write to it all the same. */
   mode_t mode = (st->st_mode & 07777) | (owner != NULL ? 0600 : 0);
-  return copy_opened (in, name, to_dir, name, mode, FALSE, error);
+  return copy_opened (in, name, &(DkmsNewFile){ to_dir, name, mode, FALSE }, error);
 }
 
 static gboolean
@@ -171,7 +169,12 @@ copy_entry (int from_dir, int to_dir, const char *name, const DkmsOwner *owner, 
   if (fstatat (from_dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
     return dkms_fail_errno (error, "look at", name);
   if (S_ISDIR (st.st_mode))
-    return copy_dir (from_dir, name, O_NOFOLLOW, to_dir, name, owner, error);
+    {
+      g_auto (DkmsFd) in = openat (from_dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+      if (in < 0 && errno == ENOTDIR)
+        return fail_replaced (name, error);
+      return copy_dir (in, name, to_dir, name, owner, error);
+    }
   if (S_ISLNK (st.st_mode))
     {
       if (!copy_link (from_dir, to_dir, name, error))
@@ -202,7 +205,9 @@ gboolean
 dkms_copy_tree_as_at (int from_dir, const char *from, int to_dir, const char *to, const DkmsOwner *owner,
                       GError **error)
 {
-  return copy_dir (from_dir, from, 0, to_dir, to, owner, error);
+  g_auto (DkmsFd) in = openat (from_dir, from, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+  return copy_dir (in, from, to_dir, to, owner, error);
 }
 
 /* The directory @name, created if absent. A link in its place, which an earlier copy may have left there, is replaced.
@@ -226,17 +231,14 @@ make_copy_dir (int dir_fd, const char *name, GError **error)
   return fd;
 }
 
-/* @flags: O_NOFOLLOW where @from must not be a link */
+/* @in: the directory @from; -1 with errno if it could not be opened */
 static gboolean
-copy_dir (int from_dir, const char *from, int flags, int to_dir, const char *to, const DkmsOwner *owner, GError **error)
+copy_dir (int in, const char *from, int to_dir, const char *to, const DkmsOwner *owner, GError **error)
 {
-  g_auto (DkmsFd) in = openat (from_dir, from, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags);
   g_auto (DkmsFd) out = -1;
   g_autoptr (GPtrArray) names = NULL;
   struct stat st;
 
-  if (in < 0 && flags != 0 && errno == ENOTDIR)
-    return fail_replaced (from, error);
   if (in < 0 || fstat (in, &st) < 0)
     return dkms_fail_errno (error, "read the directory", from);
   out = make_copy_dir (to_dir, to, error);

@@ -11,15 +11,19 @@ typedef struct {
   gid_t gid;
 } DkmsOwner;
 
-/**
- * dkms_copy_file_at:
- * Copies the regular file @from (links followed) to the new file @to, which must not exist. Data is
- * shared where the file system can. @mode is set exactly; with @flush the copy is on disk on return.
- */
-gboolean dkms_copy_file_at (int from_dir, const char *from, int to_dir, const char *to, mode_t mode, gboolean flush,
+/* A file that is to be made, and must not exist. */
+typedef struct {
+  int dir; /* directory of @name */
+  const char *name;
+  mode_t mode;    /* is set exactly */
+  gboolean flush; /* it is on disk on return */
+} DkmsNewFile;
+
+/** Copies the regular file @from (links followed) to the new file @to. Data is shared where the file system can. */
+gboolean dkms_copy_file_at (int from_dir, const char *from, const DkmsNewFile *to,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** As dkms_copy_file_at() with @flush; the copy has the mode and the times of @from. */
+/** As dkms_copy_file_at(), flushed; the copy has the mode and the times of @from. */
 gboolean dkms_copy_alike_at (int from_dir, const char *from, int to_dir, const char *to,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

@@ -106,19 +106,25 @@ dkms_error_from_name (const char *name)
   return DKMS_ERROR_IO;
 }
 
-G_GNUC_PRINTF (6, 0)
+/* What an error has besides its message. */
+typedef struct {
+  int status;         /* exit status of a script; 0: none */
+  const char *path;   /* (nullable) */
+  const char *advice; /* (nullable) */
+} Details;
+
+G_GNUC_PRINTF (4, 0)
 static gboolean
-fail_valist (GError **error, DkmsError code, int status, const char *path, const char *advice, const char *format,
-             va_list args)
+fail_valist (GError **error, DkmsError code, const Details *details, const char *format, va_list args)
 {
   if (error != NULL)
     {
       *error = g_error_new_valist (DKMS_ERROR, code, format, args);
 
       DkmsErrorPrivate *more = dkms_error_get_private (*error);
-      more->path = g_strdup (path);
-      more->advice = g_strdup (advice);
-      more->status = status;
+      more->path = g_strdup (details->path);
+      more->advice = g_strdup (details->advice);
+      more->status = details->status;
     }
   return FALSE;
 }
@@ -129,7 +135,7 @@ dkms_fail (GError **error, DkmsError code, const char *path, const char *advice,
   va_list args;
 
   va_start (args, format);
-  fail_valist (error, code, 0, path, advice, format, args);
+  fail_valist (error, code, &(Details){ 0, path, advice }, format, args);
   va_end (args);
   return FALSE;
 }
@@ -140,26 +146,26 @@ dkms_fail_script (GError **error, int status, const char *path, const char *advi
   va_list args;
 
   va_start (args, format);
-  fail_valist (error, DKMS_ERROR_SCRIPT, status, path, advice, format, args);
+  fail_valist (error, DKMS_ERROR_SCRIPT, &(Details){ status, path, advice }, format, args);
   va_end (args);
   return FALSE;
 }
 
-G_GNUC_PRINTF (6, 7)
+G_GNUC_PRINTF (4, 5)
 static void
-fail_words (GError **error, DkmsError code, int status, const char *path, const char *advice, const char *format, ...)
+fail_words (GError **error, DkmsError code, const Details *details, const char *format, ...)
 {
   va_list args;
 
   va_start (args, format);
-  fail_valist (error, code, status, path, advice, format, args);
+  fail_valist (error, code, details, format, args);
   va_end (args);
 }
 
 gboolean
 dkms_fail_full (GError **error, DkmsError code, int status, const char *path, const char *advice, const char *message)
 {
-  fail_words (error, code, status, path, advice, "%s", message);
+  fail_words (error, code, &(Details){ status, path, advice }, "%s", message);
   return FALSE;
 }
 

@@ -85,13 +85,12 @@ dkms_publish_at (int dir_fd, const char *name, const void *data, gsize size, mod
 }
 
 gboolean
-dkms_publish_via_at (int via_dir, int dir_fd, const char *name, const void *data, gsize size, mode_t mode,
-                     GError **error)
+dkms_publish_via_at (int via_dir, int dir_fd, const char *name, const char *text, mode_t mode, GError **error)
 {
   g_autofree char *base = g_path_get_basename (name);
   g_autofree char *beside = name_beside (base);
 
-  return dkms_write_new_at (via_dir, beside, data, size, mode, error)
+  return dkms_write_new_at (via_dir, beside, text, strlen (text), mode, error)
          && put_in_place (via_dir, beside, dir_fd, name, error);
 }
 

@@ -14,8 +14,8 @@
 gboolean dkms_publish_at (int dir_fd, const char *name, const void *data, gsize size, mode_t mode,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** As dkms_publish_at(), but what a crash leaves lies in @via_dir, a directory of the same file system. */
-gboolean dkms_publish_via_at (int via_dir, int dir_fd, const char *name, const void *data, gsize size, mode_t mode,
+/** As dkms_publish_at(), for a text, but what a crash leaves lies in @via_dir, a directory of the same file system. */
+gboolean dkms_publish_via_at (int via_dir, int dir_fd, const char *name, const char *text, mode_t mode,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** Creates the file @name, which must not exist, with @data in it, and flushes it; its directory is not flushed. */

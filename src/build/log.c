@@ -78,7 +78,7 @@ dkms_log_copy (const DkmsWorkArea *area, int dir, const char *name, GError **err
 {
   g_autofree char *magic = g_strdup_printf ("/proc/self/fd/%d", area->log_fd);
 
-  return dkms_copy_file_at (AT_FDCWD, magic, dir, name, 0644, FALSE, error);
+  return dkms_copy_file_at (AT_FDCWD, magic, &(DkmsNewFile){ dir, name, 0644, FALSE }, error);
 }
 
 int

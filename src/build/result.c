@@ -106,7 +106,7 @@ copy_open_file (int fd, int to_dir, const char *to, GError **error)
 {
   g_autofree char *magic = g_strdup_printf ("/proc/self/fd/%d", fd);
 
-  return dkms_copy_file_at (AT_FDCWD, magic, to_dir, to, 0644, FALSE, error);
+  return dkms_copy_file_at (AT_FDCWD, magic, &(DkmsNewFile){ to_dir, to, 0644, FALSE }, error);
 }
 
 /* The symbol versions that the build exports, if it made a file of them. */

@@ -34,8 +34,10 @@ check_jobs (DkmsSettings *settings, const DkmsOptions *options, const DkmsVerbIn
                                    &number, NULL))
     return options->jobs != NULL
                ? dkms_fail (error, DKMS_ERROR_USAGE, NULL, advice, "-j %s is not a number of jobs", options->jobs)
-               : dkms_settings_fail (&settings->places, DKMS_ERROR_USAGE, "parallel_jobs", settings->policy.jobs,
-                                     "is not a number of jobs", advice, error);
+               : dkms_settings_fail (
+                   &settings->places, DKMS_ERROR_USAGE,
+                   &(DkmsWrongSetting){ "parallel_jobs", settings->policy.jobs, "is not a number of jobs", advice },
+                   error);
   g_free (settings->policy.jobs);
   settings->policy.jobs = number > 0 ? g_strdup_printf ("%" G_GUINT64_FORMAT, number) : g_strdup ("");
   return TRUE;
@@ -137,8 +139,10 @@ check_tmp_location (const DkmsPlaces *places, const DkmsOptions *options, const 
     return TRUE;
   place = dkms_settings_place (places, "tmp_location");
   if (place != NULL)
-    return dkms_settings_fail (places, DKMS_ERROR_USAGE, "tmp_location", places->tmp_location, "is not a directory",
-                               "Correct it, or create that directory.", error);
+    return dkms_settings_fail (places, DKMS_ERROR_USAGE,
+                               &(DkmsWrongSetting){ "tmp_location", places->tmp_location, "is not a directory",
+                                                    "Correct it, or create that directory." },
+                               error);
   return dkms_fail (error, DKMS_ERROR_USAGE, shown, "Correct it, or create that directory.",
                     "TMPDIR=%s in the environment is not a directory", shown);
 }

@@ -26,7 +26,9 @@ enum { LIMIT_ARGUMENTS = 1 << 20, LIMIT_DESCRIPTORS = 32 };
 enum { LIMIT_ANSWER = 16 << 20, LIMIT_PRINTED = 64 << 10, GRACE_SECONDS = 2 };
 
 typedef struct {
+  const DkmsEvaluation *how;
   const DkmsSettings *settings;
+  const DkmsConfinement *confinement; /* (nullable): of the bash that is asked next */
   GPtrArray *queries;
   const DkmsQuery *first; /* of those that the bash that runs was asked */
   DkmsQuery *current;     /* the query that runs */
@@ -78,10 +80,11 @@ list_overrides (const Session *session)
 /* The command that puts the next queries that have no answer yet; more than one bash may be needed. @given: (out):
  * descriptors that it is given. Returns: (transfer full) (nullable): NULL with an error */
 static GPtrArray *
-build_argv (Session *session, const char *fd, const char *names, const char *deprecated, GArray *given, GError **error)
+build_argv (Session *session, const char *fd, GArray *given, GError **error)
 {
   g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
-  const char *fixed[] = { "/bin/bash", "-p", "-c", driver_bash, "dkms", fd, names, deprecated };
+  const char *deprecated = session->how->deprecated != NULL ? session->how->deprecated : "";
+  const char *fixed[] = { "/bin/bash", "-p", "-c", driver_bash, "dkms", fd, session->how->names, deprecated };
   guint count = 0;
   gsize bytes = 0;
 
@@ -309,9 +312,9 @@ close_descriptor (gpointer data)
 
 /* Puts the queries that have no answer yet, or as many as fit, to one bash. */
 static gboolean
-ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *session, const char *names,
-     const char *deprecated, DkmsFindings *findings, GError **error)
+ask (Session *session, DkmsFindings *findings, GError **error)
 {
+  const DkmsConfinement *confinement = session->confinement;
   g_autoptr (GPtrArray) argv = NULL;
   g_autoptr (GArray) given = g_array_new (FALSE, FALSE, sizeof (int));
   g_autoptr (GArray) keep = g_array_new (FALSE, FALSE, sizeof (int));
@@ -320,7 +323,7 @@ ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *
   g_auto (DkmsFd) kept = -1;
   g_auto (DkmsFd) report = confinement != NULL ? memfd_create ("findings", MFD_CLOEXEC) : -1;
   g_autofree char *number = NULL;
-  g_auto (GStrv) env = confinement != NULL ? dkms_sandbox_env (settings->places.root, g_get_environ ()) : NULL;
+  g_auto (GStrv) env = confinement != NULL ? dkms_sandbox_env (session->settings->places.root, g_get_environ ()) : NULL;
   gboolean started;
   int ends[2];
 
@@ -333,7 +336,7 @@ ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *
     return dkms_fail_errno (error, "duplicate", "a pipe");
   number = g_strdup_printf ("%d", kept);
   g_array_set_clear_func (given, close_descriptor);
-  argv = build_argv (session, number, names, deprecated, given, error);
+  argv = build_argv (session, number, given, error);
   if (argv == NULL)
     return FALSE;
   session->confined = confinement != NULL;
@@ -351,7 +354,7 @@ ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *
 
   DkmsCommand command = { .argv = (const char *const *)argv->pdata,
                           .env = env,
-                          .root = session->confined ? NULL : settings->places.root,
+                          .root = session->confined ? NULL : session->settings->places.root,
                           .output_fd = session->printed,
                           .pass_fd = kept,
                           .keep = keep,
@@ -361,13 +364,13 @@ ask (const DkmsSettings *settings, const DkmsConfinement *confinement, Session *
   (void)close (dkms_fd_steal (&kept));
   if (!started)
     return FALSE;
-  listen (settings, session, read_end);
+  listen (session->settings, session, read_end);
   session->status = wait_for_end (session);
   if (session->confined)
     dkms_findings_read (findings, report);
   if (findings->ended != NULL)
     session->ended = findings->ended;
-  finish_query (&settings->policy, session, session->status); /* the one that its sandbox ended with */
+  finish_query (&session->settings->policy, session, session->status); /* the one that its sandbox ended with */
   session->ended = NULL;
   return TRUE;
 }
@@ -438,18 +441,19 @@ read_printed (int fd)
 }
 
 gboolean
-dkms_evaluate (const DkmsSettings *settings, const DkmsConfinement *confinement, GPtrArray *queries, const char *names,
-               const char *deprecated, DkmsRemarks *remarks, GError **error)
+dkms_evaluate (const DkmsEvaluation *how, GPtrArray *queries, DkmsRemarks *remarks, GError **error)
 {
+  const DkmsSettings *settings = how->settings;
   g_auto (DkmsFd) printed = remarks != NULL ? open_printed (error) : -1;
-  Session session = { .settings = settings, .queries = queries, .printed = printed };
+  Session session
+      = { .how = how, .settings = settings, .confinement = how->confinement, .queries = queries, .printed = printed };
   gboolean ok = remarks == NULL || printed >= 0;
 
   const DkmsConfinement of_root = { .settings = settings };
-  if (confinement == NULL && !dkms_root_is_host (settings->places.root))
-    confinement = &of_root; /* who made that system need not be trusted here */
+  if (session.confinement == NULL && !dkms_root_is_host (settings->places.root))
+    session.confinement = &of_root; /* who made that system need not be trusted here */
   if (settings->policy.sandbox == DKMS_SANDBOX_OFF)
-    confinement = NULL;
+    session.confinement = NULL;
   for (guint q = 0; q < queries->len; q++)
     {
       DkmsQuery *query = queries->pdata[q];
@@ -460,12 +464,12 @@ dkms_evaluate (const DkmsSettings *settings, const DkmsConfinement *confinement,
       g_auto (DkmsFindings) findings = { 0 };
       guint before = count_answers (queries) + session.handed;
 
-      ok = ask (settings, confinement, &session, names, deprecated, &findings, error);
+      ok = ask (&session, &findings, error);
       if (ok && findings.failure != NULL && (settings->policy.sandbox == DKMS_SANDBOX_STRICT || !findings.missing))
         give_up (&session, DKMS_ERROR_SANDBOX, findings.failure);
       else if (ok && findings.failure != NULL)
         {
-          confinement = NULL;
+          session.confinement = NULL;
           if (remarks != NULL)
             remarks->unconfined = g_steal_pointer (&findings.failure);
         }
@@ -474,7 +478,7 @@ dkms_evaluate (const DkmsSettings *settings, const DkmsConfinement *confinement,
     }
   if (remarks != NULL && printed >= 0)
     {
-      remarks->confined = ok && confinement != NULL && has_values (queries);
+      remarks->confined = ok && session.confinement != NULL && has_values (queries);
       remarks->printed = read_printed (printed);
     }
   return ok;

@@ -17,14 +17,18 @@ typedef struct {
 void dkms_remarks_clear (DkmsRemarks *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DkmsRemarks, dkms_remarks_clear)
 
+/* How files are evaluated. */
+typedef struct {
+  const DkmsSettings *settings;
+  const DkmsConfinement *confinement; /* (nullable): how the files are confined, as far as the policy wants it; NULL for
+                                         those of the admin, which are trusted if the root is this machine's own */
+  const char *names;                  /* blank separated variables to take over */
+  const char *deprecated;             /* (nullable): blank separated variables to notice */
+} DkmsEvaluation;
+
 /**
  * dkms_evaluate:
- * @confinement: (nullable): how the files are confined, as far as settings->sandbox wants it; NULL for those of the
- *   admin, which are trusted if the root is this machine's own
  * @queries: (element-type DkmsQuery): answered in place
- * @names: blank separated variables to take over
- * @deprecated: blank separated variables to notice
- *
  * @remarks: (out) (nullable): when it is NULL, the files write to our stderr; otherwise they have no terminal at all
  *
  * The caller of dkms may read the files; whoever bash runs as need not. A query that hangs, exits or is not text gets
@@ -32,6 +36,5 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DkmsRemarks, dkms_remarks_clear)
  *
  * Returns: FALSE only when bash itself could not be run
  */
-gboolean dkms_evaluate (const DkmsSettings *settings, const DkmsConfinement *confinement, GPtrArray *queries,
-                        const char *names, const char *deprecated, DkmsRemarks *remarks,
+gboolean dkms_evaluate (const DkmsEvaluation *how, GPtrArray *queries, DkmsRemarks *remarks,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -77,13 +77,12 @@ dkms_settings_place (const DkmsPlaces *places, const char *name)
 }
 
 gboolean
-dkms_settings_fail (const DkmsPlaces *places, int code, const char *name, const char *value, const char *problem,
-                    const char *advice, GError **error)
+dkms_settings_fail (const DkmsPlaces *places, int code, const DkmsWrongSetting *what, GError **error)
 {
-  g_autofree char *place = dkms_settings_place (places, name);
+  g_autofree char *place = dkms_settings_place (places, what->name);
 
-  return dkms_fail (error, (DkmsError)code, place, advice, "%s=%s in %s %s", name, value,
-                    place != NULL ? place : "framework.conf", problem);
+  return dkms_fail (error, (DkmsError)code, place, what->advice, "%s=%s in %s %s", what->name, what->value,
+                    place != NULL ? place : "framework.conf", what->problem);
 }
 
 /* ---- unknown keys ---- */

@@ -7,15 +7,16 @@
 /** Returns: (transfer full) (nullable): the file that sets @name, the last of several; NULL if nothing sets it */
 char *dkms_settings_place (const DkmsPlaces *places, const char *name);
 
-/**
- * dkms_settings_fail:
- * @code: a DkmsError
- * @problem: what is wrong with @value, as in "is not a number"
- *
- * Fails with "NAME=VALUE in FILE PROBLEM". Returns: FALSE
- */
-gboolean dkms_settings_fail (const DkmsPlaces *places, int code, const char *name, const char *value,
-                             const char *problem, const char *advice, GError **error);
+/* A setting that cannot be meant. */
+typedef struct {
+  const char *name;
+  const char *value;
+  const char *problem; /* what is wrong with the value, as in "is not a number" */
+  const char *advice;
+} DkmsWrongSetting;
+
+/** Fails with "NAME=VALUE in FILE PROBLEM". @code: a DkmsError. Returns: FALSE */
+gboolean dkms_settings_fail (const DkmsPlaces *places, int code, const DkmsWrongSetting *what, GError **error);
 
 /** Returns: (transfer full) (element-type DkmsEvent): one for each variable of framework.conf that has no effect */
 GPtrArray *dkms_settings_unknown (const DkmsPlaces *places);

@@ -135,31 +135,41 @@ take_confinement (DkmsSettings *self, const DkmsVars *values, GError **error)
   const struct passwd *user = *name != '\0' && geteuid () == 0 ? getpwnam (name) : NULL;
 
   if (*mode != '\0' && !dkms_sandbox_mode_parse (mode, &self->policy.sandbox))
-    return dkms_settings_fail (&self->places, DKMS_ERROR_BAD_CONF, "sandbox", mode, "is not a mode of the sandbox",
-                               "Use auto, strict or off.", error);
+    return dkms_settings_fail (
+        &self->places, DKMS_ERROR_BAD_CONF,
+        &(DkmsWrongSetting){ "sandbox", mode, "is not a mode of the sandbox", "Use auto, strict or off." }, error);
   if (user != NULL)
     {
       self->policy.build_uid = user->pw_uid;
       self->policy.build_gid = user->pw_gid;
     }
   return user != NULL || *given == '\0' || geteuid () != 0
-         || dkms_settings_fail (&self->places, DKMS_ERROR_BAD_CONF, "build_user", given, "is not a user of this system",
-                                "Create it as a system user, or correct build_user.", error);
+         || dkms_settings_fail (&self->places, DKMS_ERROR_BAD_CONF,
+                                &(DkmsWrongSetting){ "build_user", given, "is not a user of this system",
+                                                     "Create it as a system user, or correct build_user." },
+                                error);
 }
 
+typedef struct {
+  const char *name;
+  guint least, most;
+  guint *field;
+} NumberSetting;
+
 static gboolean
-take_number (const DkmsPlaces *places, const DkmsVars *values, const char *name, guint least, guint most, guint *field,
-             GError **error)
+take_number (const DkmsPlaces *places, const DkmsVars *values, const NumberSetting *setting, GError **error)
 {
-  const char *text = dkms_vars_get (values, name, 0);
-  g_autofree char *problem = g_strdup_printf ("is not a number from %u to %u", least, most);
+  const char *text = dkms_vars_get (values, setting->name, 0);
+  g_autofree char *problem = g_strdup_printf ("is not a number from %u to %u", setting->least, setting->most);
   guint64 number;
 
   if (*text == '\0')
     return TRUE;
-  if (!g_ascii_string_to_unsigned (text, 10, least, most, &number, NULL))
-    return dkms_settings_fail (places, DKMS_ERROR_USAGE, name, text, problem, "Correct it, or leave it out.", error);
-  *field = (guint)number;
+  if (!g_ascii_string_to_unsigned (text, 10, setting->least, setting->most, &number, NULL))
+    return dkms_settings_fail (places, DKMS_ERROR_USAGE,
+                               &(DkmsWrongSetting){ setting->name, text, problem, "Correct it, or leave it out." },
+                               error);
+  *setting->field = (guint)number;
   return TRUE;
 }
 
@@ -172,7 +182,8 @@ take_yes_or_no (const DkmsPlaces *places, const DkmsVars *values, const char *na
   if (*text == '\0')
     return TRUE;
   if (!yes && g_ascii_strcasecmp (text, "no") != 0)
-    return dkms_settings_fail (places, DKMS_ERROR_USAGE, name, text, "is neither yes nor no", "Use yes or no.", error);
+    return dkms_settings_fail (places, DKMS_ERROR_USAGE,
+                               &(DkmsWrongSetting){ name, text, "is neither yes nor no", "Use yes or no." }, error);
   *field = yes;
   return TRUE;
 }
@@ -187,8 +198,10 @@ check_directories (const DkmsPlaces *places, const DkmsVars *values, GError **er
     {
       const char *path = dkms_vars_get (values, directories[i], 0);
       if (*path != '\0' && *path != '/')
-        return dkms_settings_fail (places, DKMS_ERROR_USAGE, directories[i], path, "is not an absolute path",
-                                   "Write the whole path, which begins with a slash.", error);
+        return dkms_settings_fail (places, DKMS_ERROR_USAGE,
+                                   &(DkmsWrongSetting){ directories[i], path, "is not an absolute path",
+                                                        "Write the whole path, which begins with a slash." },
+                                   error);
     }
   return TRUE;
 }
@@ -216,6 +229,9 @@ take_values (DkmsSettings *self, const DkmsVars *values, GError **error)
   } paths[] = { { "dkms_tree", &self->places.dkms_tree },
                 { "source_tree", &self->places.source_tree },
                 { "install_tree", &self->places.install_tree } };
+  const NumberSetting numbers[] = { { "recipe_timeout", 1, 3600, &self->policy.recipe_timeout },
+                                    { "build_timeout", 0, 1 << 20, &self->policy.build_timeout },
+                                    { "tarball_limit_mib", 1, 1 << 20, &self->policy.tarball_limit_mib } };
 
   if (!check_directories (&self->places, values, error))
     return FALSE;
@@ -228,11 +244,10 @@ take_values (DkmsSettings *self, const DkmsVars *values, GError **error)
   self->policy.no_weak_modules |= *dkms_vars_get (values, "NO_WEAK_MODULES", 0) != '\0';
   self->policy.verbose = *dkms_vars_get (values, "verbose", 0) != '\0';
   self->policy.symlink_modules = *dkms_vars_get (values, "symlink_modules", 0) != '\0';
-  return take_yes_or_no (&self->places, values, "strict_symbols", &self->policy.strict_symbols, error)
-         && take_number (&self->places, values, "recipe_timeout", 1, 3600, &self->policy.recipe_timeout, error)
-         && take_number (&self->places, values, "build_timeout", 0, 1 << 20, &self->policy.build_timeout, error)
-         && take_number (&self->places, values, "tarball_limit_mib", 1, 1 << 20, &self->policy.tarball_limit_mib,
-                         error);
+  for (gsize i = 0; i < G_N_ELEMENTS (numbers); i++)
+    if (!take_number (&self->places, values, &numbers[i], error))
+      return FALSE;
+  return take_yes_or_no (&self->places, values, "strict_symbols", &self->policy.strict_symbols, error);
 }
 
 /* A query about @wanted with the variables that the files see. */
@@ -269,9 +284,10 @@ give_values (DkmsQuery *query, const DkmsVars *values, const char *wanted)
 
 /* Evaluates the files of @all one by one and goes on after one that ends its shell, of which nothing is taken. */
 static gboolean
-read_one_by_one (const DkmsSettings *self, const DkmsQuery *all, const char *wanted, const char *kernel,
-                 DkmsVars **values, DkmsEvent **ignored, GError **error)
+read_one_by_one (const DkmsEvaluation *how, const DkmsQuery *all, const char *kernel, DkmsVars **values,
+                 DkmsEvent **ignored, GError **error)
 {
+  const DkmsPlaces *places = &how->settings->places;
   g_autoptr (DkmsVars) sum = dkms_vars_new (all->shown);
   g_autoptr (GString) ended = g_string_new (NULL);
 
@@ -282,11 +298,11 @@ read_one_by_one (const DkmsSettings *self, const DkmsQuery *all, const char *wan
       const char *file = all->files->pdata[i];
 
       g_ptr_array_add (query->files, g_strdup (file));
-      query->shown = dkms_kernel_openable (self->places.root, file);
-      give_values (query, sum, wanted);
-      if (!dkms_evaluate (self, NULL, queries, wanted, "", NULL, error))
+      query->shown = dkms_kernel_openable (places->root, file);
+      give_values (query, sum, how->names);
+      if (!dkms_evaluate (how, queries, NULL, error))
         return FALSE;
-      if (query->error != NULL && (!query->ended || is_about_confinement (&self->places, file)))
+      if (query->error != NULL && (!query->ended || is_about_confinement (places, file)))
         return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
       if (query->error != NULL)
         g_string_append_printf (ended, "%s%s", ended->len > 0 ? ", " : "", query->shown);
@@ -308,14 +324,15 @@ read_files (const DkmsSettings *self, const char *wanted, const char *kernel, Dk
 {
   g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
   DkmsQuery *query = new_query (queries, kernel);
+  const DkmsEvaluation how = { .settings = self, .names = wanted };
 
   add_files (self, query);
   if (query->files->len == 0)
     return TRUE;
-  if (!dkms_evaluate (self, NULL, queries, wanted, "", NULL, error))
+  if (!dkms_evaluate (&how, queries, NULL, error))
     return FALSE;
   if (query->ended)
-    return read_one_by_one (self, query, wanted, kernel, values, ignored, error);
+    return read_one_by_one (&how, query, kernel, values, ignored, error);
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
   *values = g_steal_pointer (&query->vars);

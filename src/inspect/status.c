@@ -355,6 +355,13 @@ place_of (const Answer *self, guint target, gboolean weak)
   return self->lists->pdata[2 * target + (weak ? 1 : 0)];
 }
 
+/* What is asked. */
+typedef struct {
+  const DkmsSettings *settings;
+  DkmsListener *events;
+  const DkmsRequest *request;
+} Question;
+
 /* Reads @only, or all, and adds what there is to say about it. A commit may happen meanwhile. */
 static gboolean
 read_once (const DkmsSettings *settings, const DkmsRequest *request, const char *only, Answer *answer, GError **error)
@@ -391,8 +398,7 @@ append_copies (GPtrArray *to, const GPtrArray *from)
 /* Reads until no commit came in between, at most @tries times (0: without limit), and adds what it read to @whole.
  * Returns: 1 done, 0 not done, -1 with an error */
 static int
-read_steadily (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, const char *only,
-               guint tries, Answer *whole, GError **error)
+read_steadily (const Question *question, const char *only, guint tries, Answer *whole, GError **error)
 {
   for (guint i = 0; tries == 0 || i < tries; i++)
     {
@@ -401,9 +407,9 @@ read_steadily (const DkmsSettings *settings, DkmsListener *events, const DkmsReq
       guint mark = dkms_unread_mark ();
       DkmsReading reading;
 
-      answer_init (&answer, request);
-      dkms_reading_begin (&reading, &settings->places, events);
-      gboolean ok = read_once (settings, request, only, &answer, &local);
+      answer_init (&answer, question->request);
+      dkms_reading_begin (&reading, &question->settings->places, question->events);
+      gboolean ok = read_once (question->settings, question->request, only, &answer, &local);
       if (!dkms_reading_end (&reading))
         {
           dkms_unread_drop (mark);
@@ -437,27 +443,28 @@ read_steadily (const DkmsSettings *settings, DkmsListener *events, const DkmsReq
 /* Where one commit follows the other, each module is read by itself: its lines are true, though for another moment
  * than those of its neighbours. */
 static gboolean
-read_by_module (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, Answer *whole,
-                GError **error)
+read_by_module (const Question *question, Answer *whole, GError **error)
 {
-  g_auto (DkmsFd) fd = dkms_root_openat (settings->places.root, settings->places.dkms_tree, O_RDONLY | O_DIRECTORY, 0);
+  const DkmsPlaces *places = &question->settings->places;
+  g_auto (DkmsFd) fd = dkms_root_openat (places->root, places->dkms_tree, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
 
   for (guint i = 0; names != NULL && i < names->len; i++)
-    if (*(const char *)names->pdata[i] != '.' && matches (request->module, names->pdata[i])
-        && read_steadily (settings, events, request, names->pdata[i], 0, whole, error) < 0)
+    if (*(const char *)names->pdata[i] != '.' && matches (question->request->module, names->pdata[i])
+        && read_steadily (question, names->pdata[i], 0, whole, error) < 0)
       return FALSE;
-  return names != NULL || (fd < 0 && dkms_fail_errno (error, "read the tree", settings->places.dkms_tree));
+  return names != NULL || (fd < 0 && dkms_fail_errno (error, "read the tree", places->dkms_tree));
 }
 
 gboolean
 dkms_status (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
 {
+  const Question question = { settings, events, request };
   g_auto (Answer) answer = { 0 };
 
   answer_init (&answer, request);
-  int done = read_steadily (settings, events, request, NULL, names_one (request) ? 0 : WHOLE_TRIES, &answer, error);
-  if (done < 0 || (done == 0 && !read_by_module (settings, events, request, &answer, error)))
+  int done = read_steadily (&question, NULL, names_one (request) ? 0 : WHOLE_TRIES, &answer, error);
+  if (done < 0 || (done == 0 && !read_by_module (&question, &answer, error)))
     return FALSE;
   if (answer.pending)
     DKMS_EMIT (events, STATUS_CHANGE_PENDING);

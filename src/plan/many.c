@@ -145,27 +145,41 @@ collect (DkmsPlan *plan, const DkmsState *state, const DkmsId *target, GArray *q
     }
 }
 
-/* Whether all dependencies of @c are installed or planned before step @limit; the others are named
- * in @known (in the tree) and @unknown. */
+/* What autoinstall goes by. */
+typedef struct {
+  const DkmsState *state;
+  const DkmsId *target;
+  GArray *queue;     /* element-type Candidate */
+  GHashTable *there; /* modules that need nothing */
+} Selection;
+
+/* The dependencies of a candidate. */
+typedef struct {
+  GArray *waits_for; /* steps */
+  GString *known;    /* names of those that are in the tree, and neither installed nor planned, */
+  GString *unknown;  /* and of those that are not in the tree */
+} Needs;
+
+/* Whether all dependencies of @c are installed or planned before step @limit. */
 static gboolean
-ready (GArray *queue, GHashTable *there, const Candidate *c, const DkmsId *target, GArray *waits_for, GString *known,
-       GString *unknown, const DkmsState *state, guint limit)
+ready (const Selection *self, const Candidate *c, guint limit, const Needs *needs)
 {
   gboolean all = TRUE;
 
-  for (char **name = dkms_version_wish (c->version, target)->depends; name != NULL && *name != NULL; name++)
+  for (char **name = dkms_version_wish (c->version, self->target)->depends; name != NULL && *name != NULL; name++)
     {
-      const Candidate *other = find_candidate (queue, *name);
+      const Candidate *other = find_candidate (self->queue, *name);
 
-      if (g_hash_table_contains (there, *name))
+      if (g_hash_table_contains (self->there, *name))
         continue;
       if (other != NULL && other->step != DKMS_NO_STEP && other->step < limit)
         {
-          g_array_append_val (waits_for, other->step);
+          g_array_append_val (needs->waits_for, other->step);
           continue;
         }
       all = FALSE;
-      g_string_append_printf (dkms_state_latest (state, *name) != NULL ? known : unknown, " %s", *name);
+      g_string_append_printf (dkms_state_latest (self->state, *name) != NULL ? needs->known : needs->unknown, " %s",
+                              *name);
     }
   return all;
 }
@@ -176,6 +190,7 @@ dkms_plan_autoinstall (DkmsPlan *plan, const DkmsId *target, const DkmsState *st
   g_autoptr (GHashTable) there = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GArray) queue = g_array_new (FALSE, FALSE, sizeof (Candidate));
   DkmsListener failed = dkms_listener_keeping (plan->failed), deferred = dkms_listener_keeping (plan->deferred);
+  const Selection selection = { state, target, queue, there };
   gboolean progress = TRUE;
 
   collect (plan, state, target, queue, there);
@@ -190,8 +205,9 @@ dkms_plan_autoinstall (DkmsPlan *plan, const DkmsId *target, const DkmsState *st
           g_autoptr (GArray) waits_for = g_array_new (FALSE, FALSE, sizeof (guint));
           g_autoptr (GString) known = g_string_new (NULL);
           g_autoptr (GString) unknown = g_string_new (NULL);
+          const Needs needs = { waits_for, known, unknown };
 
-          if (c->step != DKMS_NO_STEP || !ready (queue, there, c, target, waits_for, known, unknown, state, round))
+          if (c->step != DKMS_NO_STEP || !ready (&selection, c, round, &needs))
             continue;
           guint first = dkms_plan_push_install (plan, c->version, target, &c->step);
           g_array_append_vals (((DkmsStep *)plan->steps->pdata[first])->after, waits_for->data, waits_for->len);
@@ -204,10 +220,11 @@ dkms_plan_autoinstall (DkmsPlan *plan, const DkmsId *target, const DkmsState *st
       g_autoptr (GArray) waits_for = g_array_new (FALSE, FALSE, sizeof (guint));
       g_autoptr (GString) known = g_string_new (NULL);
       g_autoptr (GString) unknown = g_string_new (NULL);
+      const Needs needs = { waits_for, known, unknown };
 
       if (c->step != DKMS_NO_STEP)
         continue;
-      (void)ready (queue, there, c, target, waits_for, known, unknown, state, DKMS_NO_STEP);
+      (void)ready (&selection, c, DKMS_NO_STEP, &needs);
       const DkmsId id = { c->version->module, c->version->version, target->kernel, NULL };
       if (known->len > 0)
         DKMS_EMIT (&failed, NEEDS_MISSING, .id = id, .text = g_strchug (known->str));

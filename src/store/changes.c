@@ -98,8 +98,15 @@ undo_dirs (const DkmsRoot *root, json_t *dirs, GError **error)
   return TRUE;
 }
 
+/* A set of changes under way. */
+typedef struct {
+  const DkmsPlaces *places;
+  DkmsListener *events;
+  GHashTable *touched; /* the directories that are to be flushed */
+} Changing;
+
 static gboolean
-prune (const DkmsRoot *root, const char *dir, const char *stop, GHashTable *touched, GError **error)
+prune (const Changing *self, const char *dir, const char *stop, GError **error)
 {
   g_autofree char *at = g_strdup (dir);
 
@@ -109,9 +116,9 @@ prune (const DkmsRoot *root, const char *dir, const char *stop, GHashTable *touc
       g_auto (DkmsFd) parent = -1;
       g_autofree char *up = g_path_get_dirname (at);
 
-      if (!find_parent (root, at, &parent, &name, error))
+      if (!find_parent (self->places->root, at, &parent, &name, error))
         return FALSE;
-      g_hash_table_add (touched, g_strdup (up));
+      g_hash_table_add (self->touched, g_strdup (up));
       if (parent >= 0 && !remove_empty_at (parent, name))
         return TRUE;
       g_free (at);
@@ -122,30 +129,28 @@ prune (const DkmsRoot *root, const char *dir, const char *stop, GHashTable *touc
 
 /* The directory of @path; when it is gone, so is what was to be changed in it. */
 static int
-dir_of_change (const DkmsRoot *root, const char *path, gboolean create, char **name, GHashTable *touched,
-               gboolean *gone, GError **error)
+dir_of_change (const Changing *self, const char *path, gboolean create, char **name, gboolean *gone, GError **error)
 {
   g_autoptr (GError) local = NULL;
-  g_auto (DkmsFd) dir = dkms_root_open_parent (root, path, create, name, &local);
+  g_auto (DkmsFd) dir = dkms_root_open_parent (self->places->root, path, create, name, &local);
 
   *gone = dir < 0 && dkms_is_absent (errno) && !create;
   if (dir < 0 && !*gone)
     g_propagate_error (error, g_steal_pointer (&local));
   if (dir >= 0)
-    g_hash_table_add (touched, g_path_get_dirname (path));
+    g_hash_table_add (self->touched, g_path_get_dirname (path));
   return dkms_fd_steal (&dir);
 }
 
 /* @from takes the place of @to. Whoever finds no @from knows that it was done. */
 static gboolean
-apply_move (const DkmsRoot *root, const char *from, const char *to, const char *trash, GHashTable *touched,
-            GError **error)
+apply_move (const Changing *self, const char *from, const char *to, const char *trash, GError **error)
 {
   g_autofree char *from_name = NULL;
   g_autofree char *to_name = NULL;
   g_autofree char *trash_name = g_path_get_basename (trash);
   gboolean gone;
-  g_auto (DkmsFd) from_dir = dir_of_change (root, from, FALSE, &from_name, touched, &gone, error);
+  g_auto (DkmsFd) from_dir = dir_of_change (self, from, FALSE, &from_name, &gone, error);
   g_auto (DkmsFd) to_dir = -1;
   struct stat st;
 
@@ -153,7 +158,7 @@ apply_move (const DkmsRoot *root, const char *from, const char *to, const char *
     return gone;
   if (fstatat (from_dir, from_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
     return errno == ENOENT || dkms_fail_errno (error, "look at", from);
-  to_dir = dir_of_change (root, to, TRUE, &to_name, touched, &gone, error);
+  to_dir = dir_of_change (self, to, TRUE, &to_name, &gone, error);
   if (to_dir < 0)
     return FALSE;
   if (renameat (to_dir, to_name, to_dir, trash_name) < 0 && errno != ENOENT)
@@ -189,11 +194,10 @@ sweep (const DkmsPlaces *places, DkmsListener *events, int dir, const char *name
   DKMS_EMIT (events, REPLACED_LEFT, .error = error, .path = host);
 }
 
-/* Does one change; doing it again is harmless. Adds the directories that are to be flushed to @touched. */
+/* Does one change; doing it again is harmless. */
 static gboolean
-apply (const DkmsPlaces *places, DkmsListener *events, json_t *op, GHashTable *touched, GError **error)
+apply (const Changing *self, json_t *op, GError **error)
 {
-  const DkmsRoot *root = places->root;
   const char *words[4] = { NULL };
   g_autofree char *name = NULL;
   g_autofree char *target = NULL;
@@ -204,17 +208,17 @@ apply (const DkmsPlaces *places, DkmsListener *events, json_t *op, GHashTable *t
     words[i] = json_string_value (json_array_get (op, i));
   const char *what = words[0], *a = words[1], *b = words[2] != NULL ? words[2] : "";
   if (strcmp (what, "prune") == 0)
-    return prune (root, a, b, touched, error);
+    return prune (self, a, b, error);
   if (strcmp (what, "move") == 0)
-    return apply_move (root, a, b, words[3] != NULL ? words[3] : "", touched, error);
+    return apply_move (self, a, b, words[3] != NULL ? words[3] : "", error);
 
-  dir = dir_of_change (root, a, FALSE, &name, touched, &gone, error);
+  dir = dir_of_change (self, a, FALSE, &name, &gone, error);
   if (dir < 0)
     return gone;
   if (strcmp (what, "delete") == 0)
     return unlinkat (dir, name, 0) == 0 || errno == ENOENT || dkms_fail_errno (error, "delete", a);
   if (strcmp (what, "sweep") == 0)
-    return sweep (places, events, dir, name, a), TRUE;
+    return sweep (self->places, self->events, dir, name, a), TRUE;
   target = g_path_get_basename (b); /* of rename and discard: in the same directory by construction */
   return renameat (dir, name, dir, target) == 0 || errno == ENOENT || dkms_fail_errno (error, "rename", a);
 }
@@ -242,11 +246,12 @@ static gboolean
 apply_once (const DkmsPlaces *places, DkmsListener *events, json_t *ops, GError **error)
 {
   g_autoptr (GHashTable) touched = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  const Changing changing = { places, events, touched };
   json_t *op;
   size_t i;
 
   json_array_foreach (ops, i, op)
-    if (!apply (places, events, op, touched, error))
+    if (!apply (&changing, op, error))
       return FALSE;
   return flush_all (places->root, touched, error);
 }

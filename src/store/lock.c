@@ -292,11 +292,20 @@ wait_for (const DkmsLock *self, DkmsListener *events, const char *name, int how,
     }
 }
 
+/* A lock that somebody wants, as for dkms_lock_take(). */
+typedef struct {
+  const DkmsPlaces *places;
+  DkmsListener *events;
+  const char *name;
+  gboolean exclusive, wait;
+} Wanted;
+
 /* Takes the lock. Returns: 1 taken or borrowed, 0 busy, -1 with an error */
 static int
-take (DkmsLock *self, const DkmsPlaces *places, DkmsListener *events, const char *name, int how, gboolean wait,
-      GError **error)
+take (DkmsLock *self, const Wanted *wanted, GError **error)
 {
+  const char *name = wanted->name;
+  int how = wanted->exclusive ? LOCK_EX : LOCK_SH;
   static gint64 busy_since; /* for those who try again and again; 0: they had what they wanted last */
   gboolean of_module = strchr (name, '/') != NULL, waits_for_us;
 
@@ -304,16 +313,16 @@ take (DkmsLock *self, const DkmsPlaces *places, DkmsListener *events, const char
     return busy_since = 0, 1;
   if (errno != EWOULDBLOCK)
     return dkms_fail_lock (self->root, self->path, error), -1;
-  if (of_module && (self->loan = dkms_loan_borrow (places, name)) >= 0)
+  if (of_module && (self->loan = dkms_loan_borrow (wanted->places, name)) >= 0)
     return 1;
   if (busy_since == 0)
     busy_since = g_get_monotonic_time ();
-  if (of_module && !check_circle (self, name, wait ? g_get_monotonic_time () : busy_since, error))
+  if (of_module && !check_circle (self, name, wanted->wait ? g_get_monotonic_time () : busy_since, error))
     return -1;
-  if (wait)
-    return wait_for (self, events, name, how, error);
-  if (events != NULL)
-    say_whom (holder_of (self->fd, &waits_for_us), events, name);
+  if (wanted->wait)
+    return wait_for (self, wanted->events, name, how, error);
+  if (wanted->events != NULL)
+    say_whom (holder_of (self->fd, &waits_for_us), wanted->events, name);
   return 0;
 }
 
@@ -328,26 +337,27 @@ delete_lock (const DkmsLock *self)
   return dir_fd >= 0 && unlinkat (dir_fd, name, 0) == 0;
 }
 
-static DkmsLock *lock_take (const DkmsPlaces *places, DkmsListener *events, const char *name, gboolean exclusive,
-                            gboolean wait, GError **error);
+static DkmsLock *lock_take (const Wanted *wanted, GError **error);
 
 /* The lock was borrowed. Returns: FALSE when it is another borrower's turn, or with an error */
 static gboolean
-take_turn (DkmsLock *self, const DkmsPlaces *places, DkmsListener *events, const char *name, gboolean exclusive,
-           gboolean wait, GError **error)
+take_turn (DkmsLock *self, const Wanted *wanted, GError **error)
 {
   (void)close (dkms_fd_steal (&self->fd));
-  if (!exclusive || !g_str_has_prefix (name, "locks/module/"))
+  if (!wanted->exclusive || !g_str_has_prefix (wanted->name, "locks/module/"))
     return TRUE;
-  g_autofree char *turn = g_strconcat ("locks/loan/", subject_of (name), NULL);
-  self->turn = lock_take (places, events, turn, TRUE, wait, error);
+  g_autofree char *turn = g_strconcat ("locks/loan/", subject_of (wanted->name), NULL);
+  const Wanted of_turn = { wanted->places, wanted->events, turn, TRUE, wanted->wait };
+  self->turn = lock_take (&of_turn, error);
   return self->turn != NULL;
 }
 
 static DkmsLock *
-lock_take (const DkmsPlaces *places, DkmsListener *events, const char *name, gboolean exclusive, gboolean wait,
-           GError **error)
+lock_take (const Wanted *wanted, GError **error)
 {
+  const DkmsPlaces *places = wanted->places;
+  const char *name = wanted->name;
+  gboolean exclusive = wanted->exclusive;
   gboolean of_module = strchr (name, '/') != NULL;
   DkmsLock *self = g_new0 (DkmsLock, 1);
   int taken;
@@ -361,12 +371,12 @@ lock_take (const DkmsPlaces *places, DkmsListener *events, const char *name, gbo
     {
       if (!open_lock (self, of_module, error))
         break;
-      taken = take (self, places, events, name, exclusive ? LOCK_EX : LOCK_SH, wait, error);
+      taken = take (self, wanted, error);
       if (taken <= 0)
         break;
       if (self->loan >= 0)
         {
-          if (take_turn (self, places, events, name, exclusive, wait, error))
+          if (take_turn (self, wanted, error))
             return self;
           break;
         }
@@ -390,13 +400,13 @@ lock_take (const DkmsPlaces *places, DkmsListener *events, const char *name, gbo
 DkmsLock *
 dkms_lock_take (const DkmsPlaces *places, DkmsListener *events, const char *name, gboolean exclusive, GError **error)
 {
-  return lock_take (places, events, name, exclusive, TRUE, error);
+  return lock_take (&(Wanted){ places, events, name, exclusive, TRUE }, error);
 }
 
 DkmsLock *
 dkms_lock_try (const DkmsPlaces *places, DkmsListener *events, const char *name, gboolean exclusive, GError **error)
 {
-  return lock_take (places, events, name, exclusive, FALSE, error);
+  return lock_take (&(Wanted){ places, events, name, exclusive, FALSE }, error);
 }
 
 gboolean

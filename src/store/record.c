@@ -82,7 +82,7 @@ write_json (json_t *object, int dir_fd, int via_fd, const char *name, GError **e
 {
   char *text = json_dumps (object, JSON_COMPACT);
   gboolean ok = via_fd < 0 ? dkms_publish_at (dir_fd, name, text, strlen (text), 0644, error)
-                           : dkms_publish_via_at (via_fd, dir_fd, name, text, strlen (text), 0644, error);
+                           : dkms_publish_via_at (via_fd, dir_fd, name, text, 0644, error);
 
   free (text);
   json_decref (object);

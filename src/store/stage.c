@@ -92,7 +92,7 @@ copy_across (int from_dir, const char *from, int dir, const char *name, GError *
   if (errno != EINVAL)
     return dkms_fail_errno (error, "read the link", from);
   if (!dkms_is_dir_at (from_dir, from))
-    return dkms_copy_file_at (from_dir, from, dir, name, 0644, TRUE, error);
+    return dkms_copy_file_at (from_dir, from, &(DkmsNewFile){ dir, name, 0644, TRUE }, error);
   return dkms_copy_tree_at (from_dir, from, dir, name, error) && dkms_flush_tree_at (dir, name, error);
 }
 
@@ -128,8 +128,9 @@ dkms_stage_write (const DkmsRoot *root, const DkmsStage *stage, GError **error)
       if (from < 0)
         return dkms_fail_errno (error, "read", stage->from);
       g_snprintf (magic, sizeof magic, "/proc/self/fd/%d", from);
-      if (stage->kind == DKMS_STAGE_PRESERVE ? dkms_copy_alike_at (AT_FDCWD, magic, dir, name, error)
-                                             : dkms_copy_file_at (AT_FDCWD, magic, dir, name, stage->mode, TRUE, error))
+      if (stage->kind == DKMS_STAGE_PRESERVE
+              ? dkms_copy_alike_at (AT_FDCWD, magic, dir, name, error)
+              : dkms_copy_file_at (AT_FDCWD, magic, &(DkmsNewFile){ dir, name, stage->mode, TRUE }, error))
         return TRUE;
       g_prefix_error (error, "%s: ", stage->from);
       return FALSE;

@@ -355,7 +355,7 @@ find_near (const DkmsPlaces *places, const DkmsId *id)
     g_ptr_array_add (modules, ((DkmsVersion *)state->versions->pdata[i])->module);
   g_ptr_array_add (modules, NULL);
   near = dkms_nearest (id->module, (const char *const *)modules->pdata);
-  return near != NULL ? near_version (state, near, id->version) : NULL;
+  return state != NULL && near != NULL ? near_version (state, near, id->version) : NULL;
 }
 
 gboolean

@@ -214,7 +214,7 @@ read_mode (DkmsWorld *self, const DkmsSettings *settings, const DkmsId *id, Dkms
     return TRUE;
   query->shown = g_strdup (query->files->pdata[0]);
   add_variables (self, query, id, dkms_world_kernel (self, id).kernel);
-  if (!dkms_evaluate (settings, NULL, queries, "sandbox", "", NULL, error))
+  if (!dkms_evaluate (&(DkmsEvaluation){ .settings = settings, .names = "sandbox" }, queries, NULL, error))
     return FALSE;
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
@@ -398,8 +398,8 @@ dkms_world_load (DkmsWorld *self, GError **error)
                                         .kernel_config = self->request->kernel_config,
                                         .keys = keys,
                                         .kernels = kernels };
-  if (!dkms_evaluate (self->settings, &confinement, queries, dkms_recipe_names, dkms_recipe_deprecated_names, &remarks,
-                      error))
+  const DkmsEvaluation how = { self->settings, &confinement, dkms_recipe_names, dkms_recipe_deprecated_names };
+  if (!dkms_evaluate (&how, queries, &remarks, error))
     return FALSE;
   print_remarks (self, &remarks);
   for (guint i = 0; i < self->wanted->len; i++)
@@ -512,7 +512,8 @@ dkms_world_read_given (DkmsWorld *self, const char *dir, const DkmsKernel *kerne
                                         .kernel_config = self->request->kernel_config,
                                         .keys = keys,
                                         .kernels = kernels };
-  if (!dkms_evaluate (&here, &confinement, queries, dkms_recipe_names, "", &remarks, error))
+  const DkmsEvaluation how = { &here, &confinement, dkms_recipe_names, NULL };
+  if (!dkms_evaluate (&how, queries, &remarks, error))
     return FALSE;
   print_remarks (self, &remarks);
   if (query->error != NULL)

@@ -36,6 +36,7 @@ test_case (gconstpointer data)
   g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
   DkmsQuery *query = dkms_query_new ();
   DkmsSettings settings = { .policy.recipe_timeout = 30, .policy.sandbox = DKMS_SANDBOX_OFF };
+  const DkmsEvaluation how = { .settings = &settings, .names = "PACKAGE_NAME" };
   g_auto (DkmsRemarks) remarks = { 0 };
   g_autoptr (GError) error = NULL;
 
@@ -45,7 +46,7 @@ test_case (gconstpointer data)
   g_ptr_array_add (queries, query);
   g_ptr_array_add (query->files, g_strdup (path));
   query->shown = g_strdup (path);
-  g_assert_true (dkms_evaluate (&settings, NULL, queries, "PACKAGE_NAME", "", &remarks, &error));
+  g_assert_true (dkms_evaluate (&how, queries, &remarks, &error));
   g_assert_no_error (error);
   if (!c->fails)
     g_assert_no_error (query->error);
