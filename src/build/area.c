@@ -96,8 +96,9 @@ dkms_area_exec (DkmsWorkArea *area, const char *const *argv, int output_fd, cons
                                 .null_stdin = TRUE };
   AreaRun run = { area, &command, section != NULL ? section : argv[0] };
 
-  return section != NULL ? dkms_log_section (area->job->events, output_fd, section, line, run_in_area, &run, error)
-                         : run_in_area (&run, error);
+  const DkmsSection of_log = { section, line, run_in_area, &run };
+
+  return section != NULL ? dkms_log_section (area->job->events, output_fd, &of_log, error) : run_in_area (&run, error);
 }
 
 int

@@ -126,7 +126,7 @@ patch_failed (DkmsWorkArea *area, int status, const char *patch, GError **error)
 {
   g_autofree char *what = g_strdup_printf ("Applying patch %s to", patch);
 
-  return dkms_step_failed (area, DKMS_ERROR_PATCH_FAILED, status, what, "patch", NULL, error);
+  return dkms_step_failed (area, &(DkmsStepFailure){ DKMS_ERROR_PATCH_FAILED, status, what, "patch", NULL }, error);
 }
 
 static gboolean
@@ -167,7 +167,7 @@ script_failed (DkmsWorkArea *area, int status, const char *directive, const char
   g_autofree char *what = g_strconcat (directive, " of", NULL);
   g_autofree char *name = g_path_get_basename (program);
 
-  return dkms_step_failed (area, DKMS_ERROR_SCRIPT, status, what, name, program, error);
+  return dkms_step_failed (area, &(DkmsStepFailure){ DKMS_ERROR_SCRIPT, status, what, name, program }, error);
 }
 
 static gboolean
@@ -197,8 +197,11 @@ run_make (DkmsWorkArea *area, GError **error)
     area->env = g_environ_unsetenv (area->env, "MAKEFLAGS");
   status = dkms_area_step (area, "Building module(s)", line, error);
   if (status > 0)
-    return dkms_step_failed (area, DKMS_ERROR_MAKE_FAILED, status, "Building",
-                             g_strstr_len (make, 5, "make") != NULL ? "make" : "the build command", NULL, error);
+    {
+      const char *who = g_strstr_len (make, 5, "make") != NULL ? "make" : "the build command";
+      return dkms_step_failed (area, &(DkmsStepFailure){ DKMS_ERROR_MAKE_FAILED, status, "Building", who, NULL },
+                               error);
+    }
   return status == 0;
 }
 

@@ -395,8 +395,7 @@ add_cause (GString *text, const DkmsJob *job, const DkmsDiagnosis *diagnosis)
 }
 
 gboolean
-dkms_step_failed (DkmsWorkArea *area, DkmsError code, int status, const char *what, const char *who, const char *script,
-                  GError **error)
+dkms_step_failed (DkmsWorkArea *area, const DkmsStepFailure *step, GError **error)
 {
   const DkmsJob *job = area->job;
   g_autoptr (DkmsDiagnosis) diagnosis = dkms_logs_diagnose (area->log_fd, job->kernel->release);
@@ -404,23 +403,25 @@ dkms_step_failed (DkmsWorkArea *area, DkmsError code, int status, const char *wh
   g_autofree char *path = g_build_filename (area->place, "make.log", NULL);
   g_autofree char *shown = dkms_root_host_path (job->settings->places.root, path);
   g_autofree char *noexec = blame_noexec (area, cause);
-  g_autofree char *confinement = noexec == NULL ? blame_confinement (area, diagnosis, cause, script) : NULL;
-  g_autofree char *version = blame_version (area, code);
+  g_autofree char *confinement = noexec == NULL ? blame_confinement (area, diagnosis, cause, step->script) : NULL;
+  g_autofree char *version = blame_version (area, step->code);
   g_autoptr (GString) advice = g_string_new (NULL);
-  g_autofree char *message = g_strdup_printf ("%s %s/%s for kernel %s failed: %s exited with status %d", what,
-                                              job->id.module, job->id.version, job->kernel->release, who, status);
+  g_autofree char *message
+      = g_strdup_printf ("%s %s/%s for kernel %s failed: %s exited with status %d", step->what, job->id.module,
+                         job->id.version, job->kernel->release, step->who, step->status);
 
   if (cause != NULL)
     add_line (advice, "First error: ", cause);
   else
-    add_tail (advice, diagnosis, who);
+    add_tail (advice, diagnosis, step->who);
   add_line (advice, "", noexec);
   add_line (advice, "", confinement);
   add_line (advice, "", version);
   if (noexec == NULL && confinement == NULL && version == NULL)
     add_cause (advice, job, diagnosis);
   keep_log (area);
-  if (code != DKMS_ERROR_SCRIPT)
+  if (step->code != DKMS_ERROR_SCRIPT)
     tell_apport (job);
-  return dkms_fail_full (error, code, code == DKMS_ERROR_SCRIPT ? status : 0, shown, advice->str, message);
+  return dkms_fail_full (error, step->code, step->code == DKMS_ERROR_SCRIPT ? step->status : 0, shown, advice->str,
+                         message);
 }

@@ -5,18 +5,17 @@
 #include "base/error.h"
 #include "build/area.h"
 
-/**
- * dkms_step_failed:
- * @code: DKMS_ERROR_SCRIPT for a script, whose @status becomes that of dkms
- * @what: what failed, such as "PRE_BUILD of"
- * @who: the program that exited with @status
- * @script: (nullable): its path as tools name it, if it is a script of the package's or administrator's
- *
- * Fails with the first error of the log, its cause, and what to do about it.
- * Always returns FALSE.
- */
-gboolean dkms_step_failed (DkmsWorkArea *area, DkmsError code, int status, const char *what, const char *who,
-                           const char *script, GError **error);
+/* A step of a build that failed. */
+typedef struct {
+  DkmsError code; /* DKMS_ERROR_SCRIPT for a script, whose @status becomes that of dkms */
+  int status;
+  const char *what;   /* what failed, such as "PRE_BUILD of" */
+  const char *who;    /* the program that exited with @status */
+  const char *script; /* (nullable): its path as tools name it, if it is a script of the package's or administrator's */
+} DkmsStepFailure;
+
+/** Fails with the first error of the log, its cause, and what to do about it. Always returns FALSE. */
+gboolean dkms_step_failed (DkmsWorkArea *area, const DkmsStepFailure *step, GError **error);
 
 /** A build failed after its steps, so nobody has kept its log yet: adds the cause, which is "not-made" or
  * "not-loadable", and @error (nullable), keeps a copy per kernel, and tells the crash reporter. */

@@ -82,16 +82,15 @@ dkms_log_copy (const DkmsWorkArea *area, int dir, const char *name, GError **err
 }
 
 int
-dkms_log_section (DkmsListener *events, int log_fd, const char *title, const char *command_line, DkmsRunFunc run,
-                  gpointer data, GError **error)
+dkms_log_section (DkmsListener *events, int log_fd, const DkmsSection *section, GError **error)
 {
   gint64 start = g_get_monotonic_time ();
   int status;
 
-  if (!append (log_fd, error, "\n%s\n# command: %s\n", title, command_line))
+  if (!append (log_fd, error, "\n%s\n# command: %s\n", section->title, section->command_line))
     return -1;
-  DKMS_EMIT (events, STEP_BEGUN, .name = title, .text = command_line);
-  status = run (data, error);
+  DKMS_EMIT (events, STEP_BEGUN, .name = section->title, .text = section->command_line);
+  status = section->run (section->data, error);
   double seconds = dkms_job_seconds (start);
   int whole = (int)seconds;
   DKMS_EMIT (events, STEP_ENDED, .number = status < 0 ? 127 : status, .seconds = seconds);

@@ -14,13 +14,14 @@ void dkms_log_note (const DkmsWorkArea *area, const char *who, const char *text)
 /** Runs something and returns its exit status, or -1 with an error. */
 typedef int (*DkmsRunFunc) (gpointer data, GError **error);
 
-/**
- * dkms_log_section:
- * @log_fd: the log
- * @run: called with @data; what it runs writes to the log
- *
- * Makes @run one section of a log (docs/interface/build-install.md §5) and a step that the listener hears of.
- * Returns: its exit status, -1 with an error
- */
-int dkms_log_section (DkmsListener *events, int log_fd, const char *title, const char *command_line, DkmsRunFunc run,
-                      gpointer data, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/* One section of a log (docs/interface/build-install.md §5). */
+typedef struct {
+  const char *title;
+  const char *command_line;
+  DkmsRunFunc run; /* called with @data; what it runs writes to the log */
+  gpointer data;
+} DkmsSection;
+
+/** Runs @section, which is a step that the listener hears of. Returns: its exit status, -1 with an error */
+int dkms_log_section (DkmsListener *events, int log_fd, const DkmsSection *section,
+                      GError **error) G_GNUC_WARN_UNUSED_RESULT;

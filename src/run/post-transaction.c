@@ -47,6 +47,7 @@ dkms_post_transaction (const DkmsSettings *settings, DkmsListener *events, const
 
   const char *argv[] = { "/bin/bash", "-p", "-c", line, NULL };
   DkmsCommand command = { .argv = argv, .root = settings->places.root, .output_fd = log, .null_stdin = TRUE };
-  if (dkms_log_section (events, log, title, line, run, &command, &error) < 0)
+  const DkmsSection section = { title, line, run, &command };
+  if (dkms_log_section (events, log, &section, &error) < 0)
     DKMS_EMIT (events, ERROR_IGNORED, .error = error);
 }
