@@ -147,6 +147,12 @@ applies (const DkmsRule *rule, guint number, const char *line, const char *plain
   *name = yes ? g_match_info_fetch_named (match, "name") : NULL;
   if (*name != NULL && **name == '\0')
     g_clear_pointer (name, g_free);
+  if (*name != NULL && !g_utf8_validate (*name, -1, NULL)) /* expressions see bytes, and may cut a character */
+    {
+      char *valid = g_utf8_make_valid (*name, -1);
+      g_free (*name);
+      *name = valid;
+    }
   return yes && ((rule->flags & DKMS_RULE_OTHER_KERNEL) == 0 || (kernel != NULL && g_strcmp0 (*name, kernel) != 0));
 }
 

@@ -379,6 +379,17 @@ test_harmless (void)
 
 /* ---- pieces and size ---- */
 
+/* Expressions see bytes, of which some are blanks in the middle of a character. */
+static void
+test_cut_characters (void)
+{
+  g_autoptr (DkmsDiagnosis) diagnosis
+      = dkms_log_diagnose ("make: \xe2\x85\x82x: Permission denied\nmake: *** [y] Error 126\n", K);
+
+  g_assert_cmpstr (best (diagnosis)->info->id, ==, "not-executable");
+  g_assert_true (g_utf8_validate (best (diagnosis)->name, -1, NULL));
+}
+
 static void
 test_pieces (void)
 {
@@ -586,6 +597,7 @@ main (int argc, char **argv)
   g_test_add_func ("/check/causes/others", test_others);
   g_test_add_func ("/check/causes/success", test_success);
   g_test_add_func ("/check/causes/harmless", test_harmless);
+  g_test_add_func ("/check/causes/cut-characters", test_cut_characters);
   g_test_add_func ("/check/causes/pieces", test_pieces);
   g_test_add_func ("/check/causes/meters", test_meters);
   g_test_add_func ("/check/causes/large", test_large);
