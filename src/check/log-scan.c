@@ -144,15 +144,10 @@ applies (const DkmsRule *rule, guint number, const char *line, const char *plain
   if (rule->regex == NULL)
     return TRUE;
   yes = g_regex_match (expression_of (rule, number), plain, 0, &match);
-  *name = yes ? g_match_info_fetch_named (match, "name") : NULL;
+  g_autofree char *bytes = yes ? g_match_info_fetch_named (match, "name") : NULL; /* may begin inside a character */
+  *name = bytes != NULL ? g_utf8_make_valid (bytes, -1) : NULL;
   if (*name != NULL && **name == '\0')
     g_clear_pointer (name, g_free);
-  if (*name != NULL && !g_utf8_validate (*name, -1, NULL)) /* expressions see bytes, and may cut a character */
-    {
-      char *valid = g_utf8_make_valid (*name, -1);
-      g_free (*name);
-      *name = valid;
-    }
   return yes && ((rule->flags & DKMS_RULE_OTHER_KERNEL) == 0 || (kernel != NULL && g_strcmp0 (*name, kernel) != 0));
 }
 
