@@ -31,6 +31,15 @@ all:
 """
 
 
+def pytest_collection_modifyitems(items):
+    """Tests that stay together in one process, because they share a life, begin first: they take longest."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "xdist_group(name): tests for one process of pytest-xdist, which registers it, too")
+
+
 @contextlib.contextmanager
 def mounted(path, options="size=50%"):
     """A file system of its own at @path, in memory, as long as the block runs."""
@@ -77,7 +86,7 @@ class Crowd:
         while len(found := self.members()) < count:
             assert process is None or process.poll() is None, f"ended with {process.returncode}"
             assert time.monotonic() < end, f"{len(found)} at work, not {count}"
-            time.sleep(0.01)
+            time.sleep(0.03)
         return found
 
     def release(self, some=None):
@@ -188,6 +197,11 @@ class Root:
             if text.startswith("#!"):
                 (directory / file).chmod(0o755)
         return directory
+
+    def register(self, name="foo", version="1.0"):
+        """What 'add' leaves behind, without the time that it takes."""
+        (self.tree / name / version).mkdir(parents=True)
+        (self.tree / name / version / "source").symlink_to(f"/usr/src/{name}-{version}")
 
     def __call__(self, *arguments, env=None, timeout=120, cwd=None):
         environment = {**os.environ, "LC_ALL": "C", **(env or {})}

@@ -4,7 +4,7 @@ from conftest import ARCH, K1, K2
 
 def add(root, name, version="1.0", extra=""):
     root.source(name, version, extra=extra)
-    root.ok("add", f"{name}/{version}")
+    root.register(name, version)
 
 
 def test_nothing_to_do_is_silent(root):

@@ -112,9 +112,8 @@ def test_an_answer_that_is_lost_is_an_error(root, arguments):
 
 def test_a_long_answer_that_is_lost(root):
     for number in range(300):
-        (root.tree / f"module-with-a-long-name-{number}/1.0").mkdir(parents=True)
         root.source(f"module-with-a-long-name-{number}")
-        (root.tree / f"module-with-a-long-name-{number}/1.0/source").symlink_to(f"/usr/src/module-with-a-long-name-{number}-1.0")
+        root.register(f"module-with-a-long-name-{number}")
     assert len(root.status()) == 300
     with open("/dev/full", "w") as full:
         assert start(root, "status", capture_output=False, stdout=full, stderr=subprocess.PIPE).returncode == 1
@@ -186,7 +185,7 @@ def test_few_descriptors(root, soft, hard, jobs):
     """Builds wait for descriptors as they wait for processors."""
     for number in range(60):
         root.source(f"m{number}")
-        root.ok("add", f"m{number}/1.0")
+        root.register(f"m{number}")
     result = start(root, "autoinstall", "-k", K1, "-j", jobs, before=limit(soft, hard))
     assert result.returncode == 0, result
     assert sum(line.endswith(": installed") for line in root.status()) == 60

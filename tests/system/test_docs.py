@@ -27,15 +27,18 @@ def read_all():
 FILES = read_all()
 
 
+@functools.cache
 def headings(text):
     return re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M)
 
 
+@functools.cache
 def sections(text):
     """Numbers of the sections of a page: "9" of "## 9. Exit codes", "9.1" of "### 9.1 All codes"."""
     return {number.rstrip(".") for number in re.findall(r"^#+ ([0-9][0-9.]*) ", text, re.M)}
 
 
+@functools.cache
 def points(text, number):
     """Numbers of the list items in section @number of a page."""
     body = re.split(r"^## ", text.split(f"\n## {number}. ", 1)[-1], maxsplit=1, flags=re.M)[0]
@@ -47,6 +50,7 @@ def slug(heading):
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
+@functools.cache
 def marks(text):
     """Marks of quirks that end a statement, as in "(Q-nn)" or "(Q-nn, Q-mm)", with the number of the section each is in."""
     found, section = [], None
@@ -58,6 +62,7 @@ def marks(text):
     return found
 
 
+@functools.cache
 def joined(text):
     """A text whose comments are not cut by line ends."""
     return re.sub(r"\n[ \t]*(?:\*|//|#)?[ \t]*", " ", text)
@@ -219,5 +224,4 @@ def test_wrong_citations_are_found(path, old, new, says):
     text = FILES.get(path, "")
     assert old is None or old in text, "the text that this case changes is gone"
     files = {**FILES, path: text.replace(old, new, 1) if old else new}
-    problems = [problem for check in CHECKS for problem in check(files)]
-    assert any(says in problem for problem in problems), problems
+    assert any(says in problem for check in CHECKS for problem in check(files)), [problem for check in CHECKS for problem in check(files)]

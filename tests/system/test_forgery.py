@@ -33,7 +33,7 @@ def packages(root, evil):
     for name in ("aaa", "other", "zzz"):
         if name != "other":
             root.source(name)
-        root.ok("add", f"{name}/1.0")
+        root.register(name)
     for name in ("aaa", "zzz"):
         root.source(name, extra=evil.replace("{src}", str(root.src)))
 

@@ -153,7 +153,7 @@ def test_options_of_other_verbs_are_accepted(root):
 def test_missing_version_is_asked_for(root, tmp_path, arguments, advice):
     for version in ("1.0", "2.0"):
         root.source(version=version)
-        root.ok("add", f"foo/{version}")
+        root.register("foo", version)
     result = root(*arguments, cwd=tmp_path)
     assert result.rc == 1 and advice in result.err, result
 
@@ -632,7 +632,7 @@ def test_filters_of_status(root):
     """Shell patterns are honoured as in the reference; what can be no name matches nothing."""
     for name, version in (("foo", "1.0"), ("foo", "2.0"), ("fob", "1.0"), ("bar", "1.0")):
         root.source(name, version)
-        root.ok("add", f"{name}/{version}")
+        root.register(name, version)
 
     def listed(*arguments):
         result = root.ok("status", *arguments)

@@ -55,6 +55,11 @@ def test_memory_of_many_processes(tmp_path):
     assert helped(tmp_path, "--memory", str(200 << 20), script=script) == (137, "memory\n")
 
 
+def test_fork_bomb(tmp_path):
+    script = "exec bash -c 'b() { b | b & }; b; sleep 60'"
+    assert helped(tmp_path, "--processes", "400", script=script) == (137, "processes 400\n")
+
+
 def test_threads(tmp_path):
     script = """exec python3 -c '
 import threading, time
@@ -69,7 +74,7 @@ def test_inodes(tmp_path):
     place = tmp_path / "small"
     with mounted(place, "size=50m,nr_inodes=2000"):
         (place / "dir").mkdir()
-        script = f"cd {place}/out && i=0; while touch f$i; do i=$((i+1)); done; sleep 60"
+        script = f"cd {place}/out && i=0; while true >f$i; do i=$((i+1)); done; sleep 60"
         code, report = helped(tmp_path, "--reserve", str(place), "4096", "--bind", str(place / "dir"), str(place / "out"), script="exit 0")
         (place / "out").mkdir()
         code, report = helped(tmp_path, "--reserve", str(place), "4096", "--bind", str(place / "dir"), str(place / "out"), script=script)

@@ -182,7 +182,7 @@ def test_only_that_module_fails(root):
     source(root, b"text\n", name="bad")
     source(root, good(), name="fine")
     for name in ("bad", "fine"):
-        root.ok("add", f"{name}/1.0")
+        root.register(name)
     result = root("autoinstall", "-k", K1)
     assert result.rc == 11 and "bad(7)" in result.out
     assert root.status("fine") == [f"fine/1.0, {K1}, {ARCH}: installed"]
@@ -293,7 +293,7 @@ def test_doubt_is_in_the_summary(root):
     source(root, good(), name="fine")
     source(root, good(needs=["nosuch"]), name="odd")
     for name in ("fine", "odd"):
-        root.ok("add", f"{name}/1.0")
+        root.register(name)
     result = root.ok("autoinstall", "-k", K1)
     assert f"Autoinstall on {K1} succeeded for: fine odd\n" in result.out
     assert f"Warning: Kernel {K1} may not load what was installed for: odd." in result.err
@@ -413,7 +413,7 @@ def test_architecture_that_has_another_name(root, config, arch, proper):
     root.kernel(K1, config=config + "CONFIG_MODULES=y\n")
     for name in ("foo", "bar"):
         root.source(name)
-        root.ok("add", f"{name}/1.0")
+        root.register(name)
     result = root.ok("install", "foo/1.0", "-k", K1, "-a", arch)
     assert root.status("foo") == [f"foo/1.0, {K1}, {arch}: installed"]
     assert result.err.count("Warning: ") == (proper is not None)

@@ -122,7 +122,7 @@ def test_a_module_of_the_same_run(root, nested):
     nested("foo", "1.0", POST_INSTALL=[f"install bar/1.0 -k {K1}", f"!touch {root.path}/tried"])
     root.framework("sandbox=off\n")
     for name in ("bar", "foo"):
-        root.ok("add", f"{name}/1.0")
+        root.register(name)
     result = root("autoinstall", "-k", K1, "-j2")
     assert result.rc == 0 and "bar is in use by the dkms that waits for this command" in result.out + result.err, result
     assert root.status() == [f"{m}/1.0, {K1}, {ARCH}: installed" for m in ("bar", "foo")]

@@ -16,7 +16,7 @@ from conftest import ARCH, DKMS, K1, K2, Crowd
 def sleeper(root, name, seconds=0, extra="", script=""):
     root.source(name, extra="PRE_BUILD=work.sh\n" + extra,
                 files={f"{name}.c": name, "work.sh": f"#!/bin/bash\necho begin $(date +%s.%N)\n{script}\nsleep {seconds}\necho end $(date +%s.%N)\n"})
-    root.ok("add", f"{name}/1.0")
+    root.register(name)
 
 
 def span(root, name, kernel=K1):
@@ -68,7 +68,7 @@ def test_unconfined_builds_of_one_version_take_turns(root):
 def test_several_kernels_in_one_autoinstall(root):
     for name in ("a", "b"):
         root.source(name)
-        root.ok("add", f"{name}/1.0")
+        root.register(name)
     result = root.ok("autoinstall", "-k", K1, "-k", K2)
     for kernel in (K1, K2):
         assert f"Autoinstall on {kernel} succeeded for: a b" in result.out
@@ -145,7 +145,7 @@ def test_installs_beside_builds_take_turns(root):
                 files={"b.c": "x", "wait.sh": f"#!/bin/bash\nfor i in $(seq 600); do [ ! -e {first} ] || exit 0; sleep 0.1; done\nexit 1\n",
                        "work.sh": f"#!/bin/sh\ntouch {second}\n"})
     for name in ("a", "b"):
-        root.ok("add", f"{name}/1.0")
+        root.register(name)
     root.ok("autoinstall", "-k", K1, "-j2")
     assert second.exists() and not met.exists()
     assert root.ok("status").out.count(": installed") == 2
@@ -312,7 +312,7 @@ def test_signals_end_builds_in_good_order(root, number, code, sandbox):
     before = root.snapshot()
     for name in ("a", "b"):
         root.source(name, extra="PRE_BUILD=work.sh\n", files={f"{name}.c": name, "work.sh": f"#!/bin/bash\nsleep {Crowd.SECONDS} & sleep {Crowd.SECONDS}\n"})
-        root.ok("add", f"{name}/1.0")
+        root.register(name)
     process = subprocess.Popen([*root.command(), "autoinstall", "-k", K1, "-j2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                text=True, stdin=subprocess.DEVNULL)
     Crowd().wait(4, process)

@@ -17,6 +17,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "standin"))
 
 import standin  # noqa: E402
 
+pytestmark = pytest.mark.xdist_group("standin")
+
 
 class Lab(Root):
     """Kernels with real headers, linked as Debian's packages link them."""

@@ -96,7 +96,7 @@ def test_originals_that_cannot_be_found_are_not_replaced(root, broken):
 def test_autoinstall_goes_on_without_a_module_that_it_cannot_read(root, broken):
     for name in ("foo", "bar"):
         root.source(name)
-        root.ok("add", f"{name}/1.0")
+        root.register(name)
     result = broken(root.tree / "foo/1.0", "autoinstall", "-k", K1)
     assert result.rc == 11 and f"foo: Cannot read {root.tree}/foo/1.0: Input/output error" in result.err, result
     assert root.status() == [OTHER, "foo/1.0: added"]
