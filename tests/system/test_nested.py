@@ -135,7 +135,7 @@ def test_a_script_that_does_not_wait(root, nested):
     nested("foo", "1.0", POST_INSTALL=f"!{DKMS} --root {root.path} remove foo/0.9 --all & exit 0")
     result = run(root, "install", "foo/1.0", "-k", K1)
     assert result.rc == 0, result
-    for _ in range(100):
+    for _ in range(600):
         if root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]:
             break
         time.sleep(0.1)
