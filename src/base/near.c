@@ -35,13 +35,16 @@ const char *
 dkms_nearest (const char *word, const char *const *choices)
 {
   const char *nearest = NULL;
-  guint least = MAX ((guint)strlen (word) / 3, 1) + 1;
+  guint length = (guint)strlen (word), least = MAX (length / 3, 1) + 1;
 
-  if (strlen (word) > LONGEST)
+  if (length > LONGEST)
     return NULL;
   for (; *choices != NULL; choices++)
     {
-      guint here = strlen (*choices) <= LONGEST ? distance (word, *choices) : least;
+      guint other = (guint)strlen (*choices);
+      /* Words are no nearer than their lengths. */
+      gboolean may_be = other <= LONGEST && MAX (other, length) - MIN (other, length) < least;
+      guint here = may_be ? distance (word, *choices) : least;
 
       if (here < least)
         {
