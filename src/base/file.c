@@ -33,6 +33,23 @@ dkms_openat2 (int dir_fd, const char *path, int flags, mode_t mode, guint64 reso
   return -1;
 }
 
+int
+dkms_open_own_at (int dir_fd, const char *name, mode_t mode, const char *shown, GError **error)
+{
+  int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+  g_auto (DkmsFd) fd = openat (dir_fd, name, flags, mode);
+  gboolean other = fd < 0 && (errno == ELOOP || errno == EISDIR || errno == ENXIO);
+  struct stat st;
+
+  if ((fd < 0 && !other) || (fd >= 0 && fstat (fd, &st) < 0))
+    return dkms_fail_errno (error, "open", shown), -1;
+  if (other || !S_ISREG (st.st_mode))
+    return dkms_fail (error, DKMS_ERROR_IO, shown, "Delete it. dkms creates the file when it needs it.",
+                      "%s is not a regular file", shown),
+           -1;
+  return dkms_fd_steal (&fd);
+}
+
 gboolean
 dkms_write_all (int fd, const void *data, gsize size, const char *name, GError **error)
 {

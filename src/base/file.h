@@ -30,6 +30,18 @@ int dkms_openat2 (int dir_fd, const char *path, int flags, mode_t mode, guint64 
 #define DKMS_READ_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
 /**
+ * dkms_open_own_at:
+ * @mode: if it is absent and created
+ * @shown: its path, for the error
+ *
+ * Opens a file that only dkms uses, such as a lock, for reading and writing. What is no regular file is not used, and
+ * nobody is waited for.
+ *
+ * Returns: a descriptor, or -1 with an error
+ */
+int dkms_open_own_at (int dir_fd, const char *name, mode_t mode, const char *shown, GError **error);
+
+/**
  * dkms_read_at:
  * @limit: the most bytes to accept
  * @size: (out) (optional): bytes read, the added terminating NUL not counted

@@ -38,7 +38,7 @@ dkms_post_transaction (const DkmsSettings *settings, DkmsListener *events, const
   line = values != NULL ? dkms_vars_get (values, "post_transaction", 0) : "";
   if (*line == '\0')
     line = settings->policy.post_transaction;
-  log = dkms_root_openat (settings->places.root, path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
+  log = dkms_root_openat (settings->places.root, path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NONBLOCK, 0644);
   if (log < 0)
     {
       DKMS_EMIT (events, POST_TRANSACTION_NO_LOG, .path = path, .number = errno);

@@ -201,9 +201,9 @@ open_lock (DkmsLock *self, gboolean of_module, GError **error)
     return FALSE;
   if (of_module)
     (void)make_private (dir_fd);
-  self->fd = openat (dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  self->fd = dkms_open_own_at (dir_fd, name, 0600, shown, error);
   if (self->fd < 0)
-    return dkms_fail_errno (error, "open the lock", shown);
+    return FALSE;
   self->was_public = make_private (self->fd);
   return TRUE;
 }

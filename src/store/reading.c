@@ -24,12 +24,12 @@ dkms_sequence_raise (int fd, GError **error)
   ssize_t n = pread (fd, text, sizeof text - 1, 0);
 
   if (n < 0)
-    return dkms_fail_errno (error, "read", "the tree's sequence number");
+    return dkms_fail_errno (error, "read", "the sequence number of the tree (.dkms/sequence)");
   g_snprintf (text, sizeof text, "%020" G_GUINT64_FORMAT "\n", g_ascii_strtoull (text, NULL, 10) + 1);
   n = pwrite (fd, text, strlen (text), 0);
   if (n >= 0 && n < (ssize_t)strlen (text))
     errno = ENOSPC;
-  return n == (ssize_t)strlen (text) || dkms_fail_errno (error, "write", "the tree's sequence number");
+  return n == (ssize_t)strlen (text) || dkms_fail_errno (error, "write", "the sequence number of the tree (.dkms/sequence)");
 }
 
 int
@@ -44,9 +44,9 @@ dkms_sequence_open (const DkmsPlaces *places, GError **error)
 
   if (dir < 0)
     return -1;
-  fd = openat (dir, "sequence", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
+  fd = dkms_open_own_at (dir, "sequence", 0644, shown, error);
   if (fd < 0)
-    return dkms_fail_errno (error, "open", shown), -1;
+    return -1;
   /* Where the disk is full, that must be found out before the journal lists changes. */
   if (fstat (fd, &st) < 0)
     return dkms_fail_errno (error, "look at", shown), -1;

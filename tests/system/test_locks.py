@@ -13,7 +13,7 @@ import sys
 
 import pytest
 
-from conftest import ARCH, DKMS, K1, K2, Crowd, as_nobody, eventually, family, strace
+from conftest import ARCH, DKMS, K1, K2, Crowd, as_nobody, eventually, family, mounted, strace
 
 INSTALLED = [f"foo/1.0, {K1}, {ARCH}: installed"]
 WRITE, POLL = {"x86_64": (1, 7), "aarch64": (64, 73)}.get(os.uname().machine, (-1, -1)) # numbers of system calls
@@ -317,3 +317,71 @@ def test_status_reads_again_what_changed_meanwhile(root, tmp_path, who):
             for pid in family(process.pid):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+
+
+# ---- what is in the way ----
+
+IN_THE_WAY = {"fifo": os.mkfifo, "directory": os.mkdir, "link": lambda path: path.symlink_to("elsewhere")}
+
+
+@pytest.mark.parametrize("name", ["lock", "locks/module/foo", "sequence"])
+@pytest.mark.parametrize("kind", IN_THE_WAY)
+def test_something_else_in_place_of_a_lock(root, name, kind):
+    root.source()
+    root.ok("install", "foo/1.0", "-k", K1)
+    path = root.tree / ".dkms" / name
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.unlink(missing_ok=True)
+    IN_THE_WAY[kind](path)
+    before = root.snapshot()
+    result = root("remove", "foo/1.0", "--all", timeout=60)
+    assert result.rc == 1 and f"Error! {path} is not a regular file" in result.err and "Delete it." in result.err, result
+    assert root.snapshot() == before
+    status = root("status", timeout=60)
+    assert status.out.splitlines() == INSTALLED and (status.rc == 0 or str(path) in status.err), status
+    path.rmdir() if kind == "directory" else path.unlink()
+    root.ok("remove", "foo/1.0", "--all")
+    assert root.status() == []
+
+
+@pytest.mark.parametrize("kind", IN_THE_WAY)
+def test_something_else_in_place_of_a_log(root, kind):
+    root.source()
+    root.framework("post_transaction=true\n")
+    log = next(iter(re.findall(r"\S+post_transaction\S*\.log", root.ok("install", "foo/1.0", "-k", K1, "--verbose").out)), None)
+    path = root.tree / "post_transaction.log" if log is None else root.path / log.lstrip("/")
+    path.unlink()
+    IN_THE_WAY[kind](path)
+    root.ok("uninstall", "foo/1.0", "-k", K1, timeout=60)
+
+
+def test_no_room_for_the_sequence_number(root, tmp_path):
+    """It is written before the journal lists changes: nothing of the change is done."""
+    root.source()
+    root.ok("install", "foo/1.0", "-k", K1)
+    (root.tree / ".dkms/sequence").unlink()
+    before = root.snapshot()
+    result = strace("-o", tmp_path / "trace", "-P", root.tree / ".dkms/sequence", "-e", "inject=pwrite64:error=ENOSPC", DKMS, "--root", root.path,
+                    "remove", "foo/1.0", "--all", check=False)
+    assert result.returncode == 1 and "Cannot write the sequence number of the tree (.dkms/sequence): No space left on device" in result.stderr, result
+    assert root.snapshot() == before and not list((root.tree / ".dkms/journal").iterdir())
+    assert root.status() == INSTALLED
+    root.ok("remove", "foo/1.0", "--all")
+    assert root.status() == []
+
+
+def test_full_disk_at_the_sequence_number(root):
+    """As above, with a disk that is full."""
+    root.source()
+    with mounted(root.tree / ".dkms", "size=64k"):
+        root.ok("install", "foo/1.0", "-k", K1)
+        (root.tree / ".dkms/sequence").unlink()
+        with contextlib.suppress(OSError), open(root.tree / ".dkms/big", "wb", buffering=0) as big:
+            while True:
+                big.write(b"x")
+        result = root("remove", "foo/1.0", "--all")
+        assert result.rc == 1 and "No space left on device" in result.err, result
+        assert root.status() == INSTALLED
+        (root.tree / ".dkms/big").unlink()
+        root.ok("remove", "foo/1.0", "--all")
+    assert root.status() == []
