@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
@@ -108,6 +109,20 @@ look_at_indexes (const DkmsPlaces *places, const char *dir, ino_t inodes[static 
     inodes[i] = fd >= 0 && fstatat (fd, indexes[i], &st, 0) == 0 ? st.st_ino : 0;
 }
 
+/* Behind the wall of --root, root has no capabilities. Returns: FALSE with an error if @dir is another user's */
+static gboolean
+check_owner (const DkmsRoot *root, const char *dir, GError **error)
+{
+  struct stat st;
+
+  if (root->wall == NULL || dkms_root_stat (root, dir, &st) < 0 || st.st_uid == geteuid ())
+    return TRUE;
+  return dkms_fail (error, DKMS_ERROR_IO, dir, NULL,
+                    "%s belongs to another user, and programs that run for --root cannot write there (sandbox=off in "
+                    "/etc/dkms/framework.conf of this machine lets them)",
+                    dir);
+}
+
 /* depmod does not always tell when it could not write: it replaces all indexes or, where a stand-in does nothing, none.
  * Returns: its exit status, or 1 when it said 0 and did not do its work; -1 with an error */
 static int
@@ -127,6 +142,8 @@ run_and_look (const DkmsPlaces *places, const char *dir, const DkmsCommand *comm
     }
   gboolean partial = (old && fresh) || after[0] == 0;
   partial |= drop_left_overs (places, dir) > 0;
+  if (status >= 0 && !fresh && !check_owner (places->root, dir, error))
+    return -1;
   return status == 0 && partial ? 1 : status;
 }
 

@@ -368,3 +368,30 @@ def test_stdin_is_no_way_out(request, shell):
         subprocess.run([*root.command(), "install", "foo/1.0", "-k", K1, "--force"], stdin=stdin, check=True, capture_output=True)
         os.close(stdin)
         trap.check(way)
+
+
+@pytest.mark.parametrize("shell", [False, True])
+def test_rights_of_root_behind_the_wall(request, shell):
+    """Root without capabilities: owner of its own files, and no more than others for the files of other users."""
+    root = request.getfixturevalue("chrooted" if shell else "root")
+    here = "" if shell else root.path
+    for name, mode, owner in (("own", 0o600, 0), ("private", 0o600, 65534), ("public", 0o644, 65534)):
+        (root.path / name).write_text(name)
+        (root.path / name).chmod(mode)
+        os.chown(root.path / name, owner, owner)
+    root.source(extra="POST_INSTALL=x.sh\n", files={"foo.c": "x", "x.sh": (
+        f"#!/bin/bash\ncd {here}/\nfor file in own private public; do\n(read -r text <$file; echo \"read $text\") 2>/dev/null\n"
+        "(: >>$file) 2>/dev/null && echo wrote $file\n(umask 077; : 2>/dev/null >$file.new) && echo made $file.new\ndone\nexit 0\n")})
+    said = root.ok("install", "foo/1.0", "-k", K1).out
+    assert {"read own", "wrote own", "made own.new", "read public"} <= set(said.splitlines()), said
+    assert "read private" not in said and "wrote private" not in said and "wrote public" not in said, said
+    # depmod ends with 0 when it could write nothing.
+    for name in ("modules.order", "modules.builtin"):
+        (root.modules / K1 / name).write_text("")
+    subprocess.run(["depmod", "-b", root.path, "-a", K1], check=True, capture_output=True)
+    assert "failed" not in root.ok("install", "foo/1.0", "-k", K1, "--force").err
+    os.chown(root.modules / K1, 65534, 65534)
+    result = root.ok("install", "foo/1.0", "-k", K1, "--force")
+    assert f"failed: /lib/modules/{K1} belongs to another user" in result.err, result
+    root.machine("framework.conf", "sandbox=off\n")
+    assert "failed" not in root.ok("install", "foo/1.0", "-k", K1, "--force").err
