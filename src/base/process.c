@@ -348,37 +348,40 @@ dkms_process_wait (GPid pid)
   return WIFEXITED (status) ? WEXITSTATUS (status) : 128 + WTERMSIG (status);
 }
 
-/* Returns: FALSE with an error when the command did not run, because its wall could not be built */
-static gboolean
-check_wall (const DkmsCommand *command, int report, GError **error)
+/* @status: of the command, or of a dkms-sandbox that did not start it. Returns: @status, or -1 with an error */
+static int
+judge (const DkmsCommand *command, const DkmsFindings *findings, int status, GError **error)
 {
-  g_autofree char *text
-      = report >= 0 && lseek (report, 0, SEEK_SET) == 0 ? dkms_read_fd (report, "report", 1 << 16, NULL, NULL) : NULL;
-  const char *why = text != NULL && g_str_has_prefix (text, "setup ")     ? text + strlen ("setup ")
-                    : text != NULL && g_str_has_prefix (text, "missing ") ? text + strlen ("missing ")
-                                                                          : NULL;
+  const char *root = command->root->host_path;
 
-  if (why == NULL)
-    return TRUE;
-  return dkms_fail (error, DKMS_ERROR_SANDBOX, command->root->host_path,
-                    "sandbox=off in /etc/dkms/framework.conf of this machine runs it unconfined: only if you trust "
-                    "whoever made that system.",
-                    "Cannot confine %s to %s: %.*s", command->argv[0], command->root->host_path,
-                    (int)strcspn (why, "\n"), why);
+  if (status == WALL_FAILED && findings->failure != NULL)
+    return dkms_fail (error, DKMS_ERROR_SANDBOX, root,
+                      "sandbox=off in /etc/dkms/framework.conf of this machine runs it unconfined: only if you trust "
+                      "whoever made that system.",
+                      "Cannot confine %s to %s: %s", command->argv[0], root, findings->failure),
+           -1;
+  if (findings->ended != NULL && command->findings == NULL)
+    return dkms_fail (error, DKMS_ERROR_IO, root, NULL, "%s exceeded a limit: %s", command->argv[0], findings->ended),
+           -1;
+  return status;
 }
 
 static int
 run_walled (const DkmsCommand *command, GError **error)
 {
   g_auto (DkmsFd) report = memfd_create ("findings", MFD_CLOEXEC);
+  g_auto (DkmsFindings) own = { 0 };
+  DkmsFindings *findings = command->findings != NULL ? command->findings : &own;
   GPid pid = 0;
+  int status;
 
   if (report < 0)
     return dkms_fail_errno (error, "create", "a memory file"), -1;
   if (!start (command, report, &pid, error))
     return -1;
-  int status = dkms_process_wait (pid);
-  return status == WALL_FAILED && !check_wall (command, report, error) ? -1 : status;
+  status = dkms_process_wait (pid);
+  dkms_findings_read (findings, report);
+  return judge (command, findings, status, error);
 }
 
 /* A terminal would obey what code of another root writes to it. */

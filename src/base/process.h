@@ -5,6 +5,7 @@
 
 #include <glib.h>
 
+#include "base/findings.h"
 #include "base/root.h"
 
 /* Set for a command that is confined to a root, to the path of that root outside. */
@@ -24,6 +25,8 @@ typedef struct {
   int pass_fd;             /* (0 for none): a descriptor the child keeps, under the same number */
   const GArray *keep;      /* (nullable) (element-type int): more descriptors the child keeps */
   gboolean null_stdin;     /* stdin is /dev/null; otherwise inherited */
+  DkmsFindings *findings;  /* (nullable): where a wall reports to; clear it. Without it, a limit that ends the command
+                              is an error */
 } DkmsCommand;
 
 /**
@@ -91,8 +94,8 @@ int dkms_process_wait (GPid pid);
 
 /**
  * dkms_process_run:
- * Starts, waits. Returns: the exit status as from dkms_process_wait(), or -1 with @error when it
- *   could not even be started
+ * Starts, waits. Returns: the exit status as from dkms_process_wait(), or -1 with @error when it could not even be
+ *   started, or, without @command->findings, exceeded a limit of its wall
  */
 int dkms_process_run (const DkmsCommand *command, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 

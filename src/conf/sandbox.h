@@ -11,6 +11,7 @@
  * wherever they are. There is no network. */
 #pragma once
 
+#include "base/findings.h"
 #include "base/process.h"
 #include "conf/settings.h"
 
@@ -58,19 +59,6 @@ char **dkms_sandbox_env (const DkmsRoot *root, char **env);
  * sandbox=off, or this dkms runs behind that wall already. @settings must live as long as the root.
  */
 void dkms_sandbox_close_root (const DkmsSettings *settings);
-
-/* What came of a confined command, besides its exit status. */
-typedef struct {
-  char *failure;    /* (nullable): why the sandbox could not be made; then the command did not run */
-  gboolean missing; /* because this machine has none to give: permission, or a feature of the kernel, is not there */
-  char *ended;      /* (nullable): why the command was ended before its time, a clause about "it" */
-  char *left;       /* (nullable): what it left running, which was ended */
-} DkmsFindings;
-
-/** Reads what the sandbox wrote to @report, a memory file. */
-void dkms_findings_read (DkmsFindings *self, int report);
-void dkms_findings_clear (DkmsFindings *self);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DkmsFindings, dkms_findings_clear)
 
 /**
  * dkms_sandbox_missing:

@@ -218,7 +218,7 @@ parse (Sandbox *self, int argc, char **argv)
 static void
 make_session_nice (const Sandbox *self)
 {
-  int fd = self->nice > 0 && self->proc >= 0 ? openat (self->proc, "self/autogroup", O_WRONLY | O_CLOEXEC) : -1;
+  int fd = self->nice > 0 ? openat (self->proc, "self/autogroup", O_WRONLY | O_CLOEXEC) : -1;
   struct timespec turn = { .tv_nsec = 25000000 };
 
   if (fd < 0)
@@ -239,7 +239,7 @@ typedef struct {
 static void
 be_first_victim (const Sandbox *self)
 {
-  int fd = self->proc >= 0 ? openat (self->proc, "self/oom_score_adj", O_WRONLY | O_CLOEXEC) : -1;
+  int fd = openat (self->proc, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
   if (fd < 0)
     return;
@@ -393,7 +393,6 @@ be_first (Sandbox *self, const sigset_t *signals)
     return 128 + SIGKILL; /* the parent died before it was tied */
   sandbox_change_world (self);
   sandbox_mount_proc (self);
-  sandbox_close_proc (self);
   if (self->command == NULL && self->serve < 0)
     {
       sandbox_drop_rights (self);

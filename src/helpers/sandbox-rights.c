@@ -62,10 +62,10 @@ sandbox_keep_few_rights (const Sandbox *self)
 
 /* In a user namespace that somebody without privilege made nobody may change groups (user_namespaces(7)). */
 static int
-groups_are_fixed (void)
+groups_are_fixed (const Sandbox *self)
 {
   char text[8] = "";
-  int fd = open ("/proc/self/setgroups", O_RDONLY | O_CLOEXEC);
+  int fd = openat (self->proc, "self/setgroups", O_RDONLY | O_CLOEXEC);
   ssize_t n = fd >= 0 ? read (fd, text, sizeof text - 1) : -1;
 
   if (fd >= 0)
@@ -82,7 +82,7 @@ sandbox_drop_rights (const Sandbox *self)
   for (int cap = 0; cap <= 63; cap++)
     if (prctl (PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EINVAL)
       sandbox_die (self, "drop", "capabilities");
-  if (geteuid () == 0 && setgroups (0, NULL) < 0 && !groups_are_fixed ())
+  if (geteuid () == 0 && setgroups (0, NULL) < 0 && !groups_are_fixed (self))
     sandbox_die (self, "drop", "groups");
   if (self->user
       && (setresgid (self->gid, self->gid, self->gid) < 0 || setresuid (self->uid, self->uid, self->uid) < 0))

@@ -30,14 +30,14 @@ typedef struct {
 } Crowd;
 
 static ssize_t
-read_text (const char *pid, const char *file, char *text, size_t size)
+read_text (const Sandbox *self, const char *pid, const char *file, char *text, size_t size)
 {
   char path[300];
   int fd;
   ssize_t n;
 
-  (void)snprintf (path, sizeof path, "/proc/%s/%s", pid, file);
-  fd = open (path, O_RDONLY | O_CLOEXEC);
+  (void)snprintf (path, sizeof path, "%s/%s", pid, file);
+  fd = openat (self->proc, path, O_RDONLY | O_CLOEXEC);
   if (fd < 0)
     return -1;
   n = read (fd, text, size - 1);
@@ -47,32 +47,33 @@ read_text (const char *pid, const char *file, char *text, size_t size)
 }
 
 static void
-add_process (Crowd *crowd, const char *pid)
+add_process (const Sandbox *self, Crowd *crowd, const char *pid)
 {
   char path[300], text[128];
   unsigned long resident = 0, shared = 0;
   struct stat st;
 
   crowd->processes++;
-  (void)snprintf (path, sizeof path, "/proc/%s/task", pid);
-  crowd->threads += stat (path, &st) == 0 && st.st_nlink > 2 ? (long)st.st_nlink - 2 : 1;
-  if (read_text (pid, "statm", text, sizeof text) > 0 && sscanf (text, "%*u %lu %lu", &resident, &shared) == 2
+  (void)snprintf (path, sizeof path, "%s/task", pid);
+  crowd->threads += fstatat (self->proc, path, &st, 0) == 0 && st.st_nlink > 2 ? (long)st.st_nlink - 2 : 1;
+  if (read_text (self, pid, "statm", text, sizeof text) > 0 && sscanf (text, "%*u %lu %lu", &resident, &shared) == 2
       && resident > shared)
     crowd->memory += (unsigned long long)(resident - shared) * (unsigned long long)sysconf (_SC_PAGESIZE);
-  if (*crowd->name == '\0' && read_text (pid, "comm", crowd->name, sizeof crowd->name) > 0)
+  if (*crowd->name == '\0' && read_text (self, pid, "comm", crowd->name, sizeof crowd->name) > 0)
     crowd->name[strcspn (crowd->name, "\n")] = '\0';
 }
 
 static Crowd
-look_around (void)
+look_around (const Sandbox *self)
 {
-  DIR *dir = opendir ("/proc");
+  int fd = openat (self->proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
   const struct dirent *entry;
   Crowd crowd = { 0 };
 
   while (dir != NULL && (entry = readdir (dir)) != NULL)
     if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && strcmp (entry->d_name, "1") != 0)
-      add_process (&crowd, entry->d_name);
+      add_process (self, &crowd, entry->d_name);
   if (dir != NULL)
     (void)closedir (dir);
   return crowd;
@@ -112,7 +113,7 @@ report_left (const Sandbox *self)
         return;
       pause_ms (10);
     }
-  left = look_around ();
+  left = look_around (self);
   if (left.processes > 0)
     sandbox_report (self, "left %ld %s\n", left.processes, left.name);
 }
@@ -129,8 +130,10 @@ kill_all (void)
 typedef struct {
   int reserve_dir; /* -1: none */
   int output;      /* a regular file; -1: none */
+  off_t begin;     /* its size up to where it does not count */
   off_t written;
   time_t since; /* when it last grew */
+  int may_be_silent;
 } Watch;
 
 static time_t
@@ -145,7 +148,7 @@ now (void)
 static int
 is_over (const Sandbox *self, Watch *watch)
 {
-  Crowd crowd = look_around ();
+  Crowd crowd = look_around (self);
   struct stat st;
 
   if (self->processes > 0 && (crowd.processes >= self->processes || crowd.threads >= self->processes * 4))
@@ -161,9 +164,9 @@ is_over (const Sandbox *self, Watch *watch)
       watch->written = st.st_size;
       watch->since = now ();
     }
-  if (self->output > 0 && (unsigned long long)st.st_size > self->output)
+  if (self->output > 0 && st.st_size > watch->begin && (unsigned long long)(st.st_size - watch->begin) > self->output)
     return sandbox_report (self, "output\n"), 1;
-  if (self->silence > 0 && now () - watch->since >= self->silence)
+  if (self->silence > 0 && !watch->may_be_silent && now () - watch->since >= self->silence)
     return sandbox_report (self, "silence %ld\n", self->silence), 1;
   return 0;
 }
@@ -201,7 +204,7 @@ watch_until_end (const Sandbox *self, pid_t command, Watch *watch)
 int
 sandbox_watch (const Sandbox *self, pid_t command, int output)
 {
-  Watch watch = { -1, -1, 0, now () };
+  Watch watch = { .reserve_dir = -1, .output = -1, .since = now () };
   struct stat st;
   int status;
 
@@ -213,10 +216,12 @@ sandbox_watch (const Sandbox *self, pid_t command, int output)
       (void)close (watch.reserve_dir); /* it was before: not the command's doing */
       watch.reserve_dir = -1;
     }
-  if (output >= 0 && fstat (output, &st) == 0 && S_ISREG (st.st_mode))
+  if (fstat (output >= 0 ? output : STDOUT_FILENO, &st) == 0 && S_ISREG (st.st_mode))
     {
-      watch.output = output;
+      watch.output = output >= 0 ? output : STDOUT_FILENO;
       watch.written = st.st_size;
+      watch.begin = output >= 0 ? 0 : st.st_size; /* a log counts as a whole, what our caller gave us does not */
+      watch.may_be_silent = output < 0;
     }
   status = watch_until_end (self, command, &watch);
   kill_all ();

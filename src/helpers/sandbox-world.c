@@ -24,6 +24,11 @@
 #ifndef OPEN_TREE_CLONE
 #define OPEN_TREE_CLONE 1
 #endif
+#ifndef FSOPEN_CLOEXEC
+#define FSOPEN_CLOEXEC 1
+#define FSMOUNT_CLOEXEC 1
+enum { FSCONFIG_CMD_CREATE = 6 };
+#endif
 #ifndef MOVE_MOUNT_F_EMPTY_PATH
 #define MOVE_MOUNT_F_EMPTY_PATH 0x00000004
 #endif
@@ -260,7 +265,7 @@ limit_namespace (const Sandbox *self)
   if (self->processes <= 0 || uname (&uts) < 0 || sscanf (uts.release, "%d.%d", &major, &minor) != 2 || major < 6
       || (major == 6 && minor < 14))
     return;
-  fd = open ("/proc/sys/kernel/pid_max", O_WRONLY | O_CLOEXEC);
+  fd = openat (self->proc, "sys/kernel/pid_max", O_WRONLY | O_CLOEXEC);
   (void)snprintf (text, sizeof text, "%ld", self->processes + SANDBOX_SPARE_PROCESSES);
   if (fd >= 0 && write (fd, text, strlen (text)) < 0)
     (void)0; /* the watch of this process remains */
@@ -268,24 +273,32 @@ limit_namespace (const Sandbox *self)
     (void)close (fd);
 }
 
-void
-sandbox_mount_proc (const Sandbox *self)
+/* A mount of this process namespace's /proc with more @attributes, so far nowhere. */
+static int
+new_proc (const Sandbox *self, unsigned int attributes)
 {
-  struct stat st;
+  int context = (int)syscall (SYS_fsopen, "proc", FSOPEN_CLOEXEC), fd = -1;
 
-  if (stat ("/proc", &st) < 0)
-    return; /* a root that has none */
-  if (mount ("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+  if (context >= 0 && syscall (SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+    fd = (int)syscall (SYS_fsmount, context, FSMOUNT_CLOEXEC,
+                       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | attributes);
+  if (fd < 0)
     sandbox_lack (self, "mount", "/proc");
-  limit_namespace (self);
+  (void)close (context);
+  return fd;
 }
 
 void
-sandbox_close_proc (Sandbox *self)
+sandbox_mount_proc (Sandbox *self)
 {
   struct stat st;
 
-  self->proc = sandbox_clone_tree ("/proc");
-  if (stat ("/proc/self", &st) == 0 && sandbox_set_attributes_of ("/proc", 0, MOUNT_ATTR_RDONLY) < 0)
-    sandbox_die (self, "close", "/proc");
+  self->proc = new_proc (self, 0);
+  limit_namespace (self);
+  if (stat ("/proc", &st) < 0)
+    return; /* a root that has none */
+  int fd = new_proc (self, MOUNT_ATTR_RDONLY);
+  if (sandbox_attach_tree (fd, "/proc") < 0)
+    sandbox_lack (self, "mount", "/proc");
+  (void)close (fd);
 }

@@ -10,11 +10,9 @@ void sandbox_leave (const Sandbox *self);
 /** Enters the root and makes all of @self's changes to it. */
 void sandbox_change_world (Sandbox *self);
 
-/** Mounts /proc of the process namespace, so far writable: its limits are set there. */
-void sandbox_mount_proc (const Sandbox *self);
-
-/** Makes that /proc read-only, but for self->proc. */
-void sandbox_close_proc (Sandbox *self);
+/** Makes self->proc, sets the limits of the process namespace there, and mounts /proc, read-only, if the root has such
+ * a directory. */
+void sandbox_mount_proc (Sandbox *self);
 
 /** Returns: a detached clone of all that is mounted at and below @path; -1 with errno */
 int sandbox_clone_tree (const char *path);

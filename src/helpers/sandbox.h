@@ -11,6 +11,7 @@
 #define MOUNT_ATTR_RDONLY 0x00000001
 #define MOUNT_ATTR_NOSUID 0x00000002
 #define MOUNT_ATTR_NODEV 0x00000004
+#define MOUNT_ATTR_NOEXEC 0x00000008
 struct mount_attr {
   unsigned long long attr_set, attr_clr, propagation, userns_fd;
 };
@@ -49,7 +50,7 @@ typedef struct {
   const char *home; /* (nullable): $HOME of commands */
   int report;
   int nice;    /* niceness of commands */
-  int proc;    /* the mount /proc, writable; -1: none */
+  int proc;    /* a mount of /proc, writable, which the root cannot replace by another; -1: not yet */
   int symbols; /* what notices that addresses are looked for; -1: nothing to notice */
   int outside; /* the root before "/" was masked, while the world is made; -1: "/" is not masked */
   int parent;  /* a pidfd of the process outside that process 1 must not outlive */

@@ -140,6 +140,18 @@ is_noexec (const DkmsRoot *root, const char *program)
   return statvfs (in_root, &st) == 0 && (st.f_flag & ST_NOEXEC) != 0;
 }
 
+/* Of a script that ran behind the wall of another root. */
+static void
+emit_findings (const DkmsJob *job, DkmsScript script, const DkmsFindings *findings)
+{
+  const char *what = dkms_script_directive (script);
+
+  if (findings->ended != NULL)
+    DKMS_EMIT (job->events, SCRIPT_EXCEEDED, .id = job->id, .name = what, .text = findings->ended);
+  if (findings->left != NULL)
+    DKMS_EMIT (job->events, PROCESSES_LEFT, .id = job->id, .name = what, .text = findings->left);
+}
+
 int
 dkms_script_run (const DkmsJob *job, DkmsScript script)
 {
@@ -160,8 +172,13 @@ dkms_script_run (const DkmsJob *job, DkmsScript script)
   /* "match" works through a list that the caller may have on stdin (Q-11). A worker is in the background of the
    * terminal: the terminal would stop whatever reads from it. */
   gboolean no_stdin = g_strcmp0 (job->request->action, "match") == 0 || (job->events->remote && isatty (STDIN_FILENO));
-  DkmsCommand command
-      = { .argv = argv, .root = job->settings->places.root, .cwd = cwd, .output_fd = -1, .null_stdin = no_stdin };
+  g_auto (DkmsFindings) findings = { 0 };
+  DkmsCommand command = { .argv = argv,
+                          .root = job->settings->places.root,
+                          .cwd = cwd,
+                          .output_fd = -1,
+                          .null_stdin = no_stdin,
+                          .findings = &findings };
 
   /* The link <m>/<v>/source stays part of the name of the directory, so that ".." is <m>/<v>. */
   env = g_environ_setenv (env, "PWD", cwd, TRUE);
@@ -186,5 +203,6 @@ dkms_script_run (const DkmsJob *job, DkmsScript script)
     DKMS_EMIT (job->events, SCRIPT_NOEXEC, .path = program);
   if (error != NULL)
     DKMS_EMIT (job->events, ERROR_IGNORED, .error = error);
+  emit_findings (job, script, &findings);
   return status;
 }

@@ -163,6 +163,7 @@ static const Words words[DKMS_EVENT_LAST] = {
   SAYS (SCRIPT_PRINTED, LINE, "{text}"),
   SAYS (SCRIPT_ABSENT, WARNING,
         "{name} names the script {path}, which is missing or not executable; going on without it."),
+  SAYS (SCRIPT_EXCEEDED, WARNING, "{name} of {module}/{version} exceeded a limit: {text}."),
   SAYS (SCRIPT_NOEXEC, WARNING, "{path} cannot be run, because its file system is mounted noexec."),
   SAYS (DEPMOD_FAILED, WARNING,
         "'{text}' failed[: {error}]; the modules are in place, the next dkms command tries again."),

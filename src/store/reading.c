@@ -29,7 +29,8 @@ dkms_sequence_raise (int fd, GError **error)
   n = pwrite (fd, text, strlen (text), 0);
   if (n >= 0 && n < (ssize_t)strlen (text))
     errno = ENOSPC;
-  return n == (ssize_t)strlen (text) || dkms_fail_errno (error, "write", "the sequence number of the tree (.dkms/sequence)");
+  return n == (ssize_t)strlen (text)
+         || dkms_fail_errno (error, "write", "the sequence number of the tree (.dkms/sequence)");
 }
 
 int

@@ -102,3 +102,52 @@ def test_output(root, tmp_path):
 def test_victims_come_first(root):
     root.source(extra="PRE_BUILD=pre.sh\n", files={"foo.c": "x", "pre.sh": "#!/bin/sh\ntest $(cat /proc/self/oom_score_adj) -ge 500\n"})
     root.ok("build", "foo/1.0", "-k", K1)
+
+
+def test_output_of_a_single_command(tmp_path):
+    """What was in the file before does not count; a silent command is not ended."""
+    with open(tmp_path / "log", "wb") as output, open(tmp_path / "report", "wb") as report:
+        output.write(b"x" * 2000000)
+        output.flush()
+        for script, code in (("sleep 2", 0), ("head -c 500000 /dev/zero; sleep 1", 0), ("head -c 20000000 /dev/zero; sleep 30", 137)):
+            command = [HELPER, "--report", str(report.fileno()), "--output", "1000000", "--silence", "1", "--", "/bin/sh", "-c", script]
+            assert subprocess.run(command, stdout=output, pass_fds=[report.fileno()], check=False, timeout=60).returncode == code, script
+    assert (tmp_path / "report").read_text() == "output\n"
+
+
+@pytest.mark.parametrize("script, code", [("POST_ADD", 137), ("PRE_INSTALL", 101), ("POST_INSTALL", 0), ("POST_REMOVE", 0)])
+def test_scripts_behind_the_wall(root, script, code):
+    evil = f"#!/bin/bash\necho begun\ncat /dev/zero >{root.tree}/big 2>/dev/null\nsleep 1000\n"
+    lines = [("add", "foo/1.0"), ("install", "foo/1.0", "-k", K1), ("uninstall", "foo/1.0", "-k", K1)]
+    last = {"POST_ADD": 0, "POST_REMOVE": 2}.get(script, 1)
+    with mounted(root.tree, "size=64m"):
+        root.source(extra=f"{script}=x.sh\n", files={"foo.c": "x", "x.sh": evil})
+        for line in lines[:last]:
+            root.ok(*line)
+        result = root(*lines[last])
+    assert result.rc == code and "begun" in result.out + result.err, result
+    assert f"{script} of foo/1.0 exceeded a limit: it filled the disk and was ended." in result.err, result
+
+
+def test_a_crowd_in_a_root_without_proc(chrooted, tmp_path):
+    assert not (chrooted.path / "proc").exists()
+    script = "i=0; while [ $i -lt 60 ]; do sh -c 'kill -STOP $$' & i=$((i+1)); done; wait"
+    assert helped(tmp_path, "--root", chrooted.path, "--processes", "50", script=script) == (137, "processes 50\n")
+
+
+@pytest.mark.parametrize("shell", [False, True])
+def test_what_a_script_behind_the_wall_leaves_running(request, shell):
+    root = request.getfixturevalue("chrooted" if shell else "root")
+    root.source(extra="POST_INSTALL=x.sh\n", files={"foo.c": "x", "x.sh": "#!/bin/bash\n{ kill -STOP $BASHPID; } &\n"})
+    assert "POST_INSTALL of foo/1.0 left 1 process (x.sh) running" in root.ok("install", "foo/1.0", "-k", K1).err
+
+
+def test_other_commands_behind_the_wall(root):
+    script = root.path / "post.sh"
+    script.write_text(f"#!/bin/bash\ncat /dev/zero >{root.tree}/big 2>/dev/null\nsleep 1000\n")
+    script.chmod(0o755)
+    root.framework(f"post_transaction={script}\n")
+    root.source()
+    with mounted(root.tree, "size=64m"):
+        result = root.ok("install", "foo/1.0", "-k", K1)
+    assert "Warning: /bin/bash exceeded a limit: it filled the disk and was ended." in result.err, result
