@@ -4,6 +4,9 @@
 
 #include "base/root.h"
 
+/* Where modules are registered if nothing else is named. */
+#define DKMS_DEFAULT_TREE "/var/lib/dkms"
+
 /* All paths are inside the root, absolute, and canonical where they exist. */
 typedef struct {
   DkmsRoot *root;

@@ -438,7 +438,7 @@ dkms_settings_new (DkmsRoot *root, GError **error)
   self->policy.build_timeout = 1800;
   self->policy.tarball_limit_mib = 4096;
   self->places.source_tree = g_strdup ("/usr/src");
-  self->places.dkms_tree = g_strdup ("/var/lib/dkms");
+  self->places.dkms_tree = g_strdup (DKMS_DEFAULT_TREE);
   self->places.install_tree = g_strdup (DKMS_MODULE_DIR);
   self->places.tmp_location = g_strdup (g_getenv ("TMPDIR") != NULL ? g_getenv ("TMPDIR") : "/tmp");
   self->policy.jobs = from_environment ("parallel_jobs");

@@ -18,6 +18,7 @@ typedef enum {
 typedef struct DkmsEvent DkmsEvent;
 struct DkmsEvent {
   DkmsEventKind kind;
+  guint piece;             /* number of the piece of work that it belongs to; 0: none. The listener sets it */
   DkmsId id;               /* what it is about; any part may be NULL */
   const char *path;        /* (nullable): a file or directory */
   const char *place;       /* (nullable): another one */
@@ -27,7 +28,6 @@ struct DkmsEvent {
   double seconds;          /* how long it took */
   const GError *error;     /* (nullable): what went wrong */
   const DkmsEvent *reason; /* (nullable): why */
-  guint piece;             /* number of the piece of work that it belongs to; 0: none. The listener sets it */
 };
 
 /** Returns: (transfer none): the name of @kind in JSON, such as "build-deleted" */

@@ -86,6 +86,26 @@ fail_trust (const DkmsPlaces *places, const char *path, const struct stat *st, G
                     tree, shown, owner);
 }
 
+/* The default tree belongs to dkms alone. A new one may be open to all, as a tmpfs is that was mounted without a mode:
+ * while there is nothing in it, it is closed. Returns: whether nobody else can have put anything there */
+static gboolean
+close_new_tree (const DkmsPlaces *places, struct stat *st)
+{
+  g_auto (DkmsFd) fd = -1;
+
+  if (strcmp (places->dkms_tree, DKMS_DEFAULT_TREE) != 0 || st->st_uid != geteuid ())
+    return FALSE;
+  fd = dkms_root_open_dir (places->root, places->dkms_tree, FALSE, NULL);
+  for (int i = 0; fd >= 0 && i < 2; i++) /* before it is closed, and after */
+    {
+      g_autoptr (GPtrArray) names = dkms_list_dir_at (fd, ".", NULL);
+
+      if (names == NULL || names->len > 0 || (i == 0 && fchmod (fd, 0755) < 0))
+        return FALSE;
+    }
+  return fd >= 0 && fstat (fd, st) == 0;
+}
+
 gboolean
 dkms_tree_check_trusted (const DkmsPlaces *places, GError **error)
 {
@@ -103,6 +123,8 @@ dkms_tree_check_trusted (const DkmsPlaces *places, GError **error)
             continue;
           return dkms_fail_errno (error, "look at", shown);
         }
+      if (i == 0 && (st.st_mode & 0022) != 0)
+        (void)close_new_tree (places, &st);
       if ((st.st_uid != 0 && st.st_uid != geteuid ()) || (st.st_mode & 0002) != 0
           || ((st.st_mode & 0020) != 0 && st.st_gid != 0 && st.st_gid != getegid ()))
         return fail_trust (places, path, &st, error);

@@ -76,3 +76,24 @@ def test_an_ordinary_user_has_his_own(root):
     root.tree.mkdir(parents=True)
     result = as_nobody(root, "install", "foo/1.0", "-k", K1, own=[root.path])
     assert result.rc == 0, result
+
+
+@pytest.mark.parametrize("mode", [0o1777, 0o777, 0o775])
+def test_a_new_tree_that_is_open_to_all_is_closed(root, mode):
+    """A tmpfs is, if it is mounted without a mode. Nobody can have put anything there."""
+    root.kernel(K1)
+    root.source()
+    root.tree.mkdir(parents=True)
+    root.tree.chmod(mode)
+    root.ok("install", "foo/1.0", "-k", K1)
+    assert root.tree.stat().st_mode & 0o7777 == 0o755
+
+
+def test_only_the_default_tree_is_closed(root, tmp_path):
+    root.kernel(K1)
+    root.source()
+    place = root.path / "scratch"
+    place.mkdir()
+    place.chmod(0o1777)
+    result = root("build", "foo/1.0", "-k", K1, "--dkmstree", "/scratch")
+    assert result.rc != 0 and "chmod -R go-w" in result.err and place.stat().st_mode & 0o7777 == 0o1777, result
