@@ -102,11 +102,12 @@ dkms_worker_listen (DkmsWorker *self, DkmsListener *events)
     if (n > 0)
       g_byte_array_append (self->buffer, chunk, (guint)n);
   gboolean more = n < 0 && errno == EAGAIN;
+  if (self->buffer->len == 0)
+    return more && !self->ended;
   const char *line = (const char *)self->buffer->data, *end = line + self->buffer->len, *newline;
   for (; line < end && (newline = memchr (line, '\n', (gsize)(end - line))) != NULL; line = newline + 1)
     take_line (self, events, line, (gsize)(newline - line));
-  if (self->buffer->len > 0)
-    g_byte_array_remove_range (self->buffer, 0, (guint)(line - (const char *)self->buffer->data));
+  g_byte_array_remove_range (self->buffer, 0, (guint)(line - (const char *)self->buffer->data));
   if (self->buffer->len > MOST_LINE)
     g_byte_array_set_size (self->buffer, 0);
   return more && !self->ended;
