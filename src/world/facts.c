@@ -341,6 +341,21 @@ near_version (const DkmsState *state, const char *module, const char *version)
   return near != NULL ? g_strjoin ("/", module, near, NULL) : NULL;
 }
 
+/* Whether the request is about a version that is not in the tree, and will not be put there either. */
+static gboolean
+is_unknown (const DkmsFacts *self, const DkmsPlaces *places, const DkmsRequest *request)
+{
+  const DkmsId named = { self->module, self->version, NULL, NULL };
+  gboolean registers = request->goal == DKMS_GOAL_REGISTERED || request->goal == DKMS_GOAL_BUILT
+                       || request->goal == DKMS_GOAL_INSTALLED;
+
+  if (!dkms_facts_name_one (self, request) || self->version == NULL || self->source != NULL
+      || dkms_state_find (self->state, &named) != NULL)
+    return FALSE;
+  g_autofree char *source = dkms_layout_unpacked (places, &named);
+  return !registers || !dkms_root_is_dir (places->root, source);
+}
+
 /* Looks for what may be meant by a module and version that the tree has not. What cannot be read does not matter. */
 static char *
 find_near (const DkmsPlaces *places, const DkmsId *id)
@@ -375,10 +390,8 @@ dkms_facts_read (DkmsFacts *self, DkmsWorld *world, const DkmsRequest *request, 
                     : dkms_state_read (&g.settings->places, &(DkmsId){ .module = module }, error);
   if (self->state == NULL)
     return FALSE;
-  const DkmsId named = { self->module, self->version, NULL, NULL };
   g_clear_pointer (&self->near, g_free);
-  if (dkms_facts_name_one (self, request) && self->version != NULL && self->source == NULL
-      && dkms_state_find (self->state, &named) == NULL)
+  if (is_unknown (self, &g.settings->places, request))
     self->near = find_near (&g.settings->places, &(DkmsId){ .module = self->module, .version = self->version });
   if (request->template != NULL)
     {
