@@ -31,26 +31,38 @@ distance (const char *a, const char *b)
   return rows[n][m];
 }
 
-const char *
-dkms_nearest (const char *word, const char *const *choices)
+static const char *
+nearest_of (const char *word, const char *const *choices, guint count)
 {
   const char *nearest = NULL;
   guint length = (guint)strlen (word), least = MAX (length / 3, 1) + 1;
 
   if (length > LONGEST)
     return NULL;
-  for (; *choices != NULL; choices++)
+  for (guint i = 0; i < count; i++)
     {
-      guint other = (guint)strlen (*choices);
+      guint other = (guint)strlen (choices[i]);
       /* Words are no nearer than their lengths. */
       gboolean may_be = other <= LONGEST && MAX (other, length) - MIN (other, length) < least;
-      guint here = may_be ? distance (word, *choices) : least;
+      guint here = may_be ? distance (word, choices[i]) : least;
 
       if (here < least)
         {
           least = here;
-          nearest = *choices;
+          nearest = choices[i];
         }
     }
   return nearest;
+}
+
+const char *
+dkms_nearest (const char *word, const char *const *choices)
+{
+  return nearest_of (word, choices, g_strv_length ((char **)choices));
+}
+
+const char *
+dkms_nearest_in (const char *word, const GPtrArray *choices)
+{
+  return nearest_of (word, (const char *const *)choices->pdata, choices->len);
 }

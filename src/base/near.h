@@ -15,3 +15,5 @@
  * Returns: (transfer none) (nullable): the nearest of @choices, the first one of equals; NULL if none is near
  */
 const char *dkms_nearest (const char *word, const char *const *choices);
+/** As dkms_nearest(). @choices: element-type utf8, not ended by NULL */
+const char *dkms_nearest_in (const char *word, const GPtrArray *choices);

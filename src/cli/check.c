@@ -194,9 +194,8 @@ warn_of_kernels (const DkmsPlaces *places, const DkmsOptions *options, DkmsListe
       if (dkms_root_is_dir (places->root, dir))
         continue;
       g_autoptr (GPtrArray) names = dkms_kernel_list (places->root, places->install_tree, FALSE);
-      g_ptr_array_add (names, NULL);
       DKMS_EMIT (events, KERNEL_ABSENT, .id = { .kernel = target->kernel }, .path = shown,
-                 .text = dkms_nearest (target->kernel, (const char *const *)names->pdata));
+                 .text = dkms_nearest_in (target->kernel, names));
     }
 }
 

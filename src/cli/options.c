@@ -171,8 +171,7 @@ dkms_fail_verb (const DkmsOptions *self, GError **error)
                       first);
   for (const DkmsVerbInfo *const *v = dkms_verbs (); *v != NULL; v++)
     g_ptr_array_add (names, (gpointer)(*v)->name);
-  g_ptr_array_add (names, NULL);
-  near = dkms_nearest (first, (const char *const *)names->pdata);
+  near = dkms_nearest_in (first, names);
   if (near != NULL)
     return dkms_fail (error, DKMS_ERROR_USAGE, NULL, NULL,
                       "Unknown verb '%s'. Did you mean '%s'? 'dkms --help' lists all verbs", first, near);
@@ -190,8 +189,7 @@ fail_option (const char *word, const char *given, GError **error)
   for (const DkmsOptionInfo *o = dkms_option_infos (); o->take != NULL; o++)
     if (o->name != NULL && o->summary != NULL)
       g_ptr_array_add (names, (gpointer)o->name);
-  g_ptr_array_add (names, NULL);
-  near = g_str_has_prefix (word, "--") ? dkms_nearest (word, (const char *const *)names->pdata) : NULL;
+  near = g_str_has_prefix (word, "--") ? dkms_nearest_in (word, names) : NULL;
   advice
       = near != NULL ? g_strdup_printf ("Did you mean %s? See 'dkms --help'.", near) : g_strdup ("See 'dkms --help'.");
   return dkms_fail (error, DKMS_ERROR_OPTION, NULL, advice, "Unknown option %s", given);

@@ -96,8 +96,7 @@ check_known (const DkmsSettings *settings, const DkmsRequest *request, const Dkm
     g_ptr_array_add (names, ((const DkmsVersion *)all->versions->pdata[i])->module);
   for (const DkmsCauseInfo *info = dkms_cause_infos (); causes && info->id != NULL; info++)
     g_ptr_array_add (names, (gpointer)info->id);
-  g_ptr_array_add (names, NULL);
-  near = dkms_nearest (word, (const char *const *)names->pdata);
+  near = dkms_nearest_in (word, names);
   advice = near != NULL ? g_strdup_printf ("Did you mean '%s'? 'dkms status' lists all modules.", near)
                         : g_strdup ("'dkms status' lists all modules.");
   return dkms_fail (error, DKMS_ERROR_NOT_ADDED, NULL, advice, "%s%s%s is not registered%s", word,

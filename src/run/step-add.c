@@ -119,10 +119,7 @@ fail_no_source (const DkmsRun *run, const DkmsStep *step, const char *shown, GEr
 
   dkms_unread_drop (mark); /* what cannot be read is not near */
   if (near == NULL && names != NULL)
-    {
-      g_ptr_array_add (names, NULL);
-      near = dkms_nearest (name, (const char *const *)names->pdata);
-    }
+    near = dkms_nearest_in (name, names);
   advice = near != NULL ? g_strdup_printf ("Did you mean %s?\n%s", near, unpack) : g_strdup (unpack);
   return dkms_fail (error, DKMS_ERROR_NO_SOURCE, shown, advice, "The source directory %s does not exist", shown);
 }

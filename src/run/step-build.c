@@ -50,17 +50,14 @@ fail_no_kernel (const DkmsRun *run, const DkmsKernel *kernel, const char *shown,
 {
   g_autoptr (GPtrArray) names = dkms_kernel_list (run->settings->places.root, run->settings->places.install_tree, TRUE);
   g_autoptr (GString) advice = g_string_new (NULL);
-  const char *near;
+  const char *near = dkms_nearest_in (kernel->release, names);
 
-  guint count = names->len;
-  g_ptr_array_add (names, NULL);
-  near = dkms_nearest (kernel->release, (const char *const *)names->pdata);
   if (near != NULL)
     g_string_append_printf (advice, "Did you mean %s? ", near);
   g_string_append (advice, "Kernels with headers:");
-  for (guint i = 0; i < count; i++)
+  for (guint i = 0; i < names->len; i++)
     g_string_append_printf (advice, "%s %s", i > 0 ? "," : "", (char *)names->pdata[i]);
-  g_string_append (advice, count > 0 ? "." : " none.");
+  g_string_append (advice, names->len > 0 ? "." : " none.");
   return dkms_fail (error, DKMS_ERROR_NO_HEADERS, kernel->source_dir, advice->str,
                     "Kernel %s is not installed: %s does not exist", kernel->release, shown);
 }

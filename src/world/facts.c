@@ -333,10 +333,8 @@ near_version (const DkmsState *state, const char *module, const char *version)
       if (strcmp (v->module, module) == 0)
         g_ptr_array_add (versions, v->version);
     }
-  guint count = versions->len;
-  g_ptr_array_add (versions, NULL);
-  near = dkms_nearest (version, (const char *const *)versions->pdata);
-  if (near == NULL && count == 1)
+  near = dkms_nearest_in (version, versions);
+  if (near == NULL && versions->len == 1)
     near = versions->pdata[0];
   return near != NULL ? g_strjoin ("/", module, near, NULL) : NULL;
 }
@@ -368,8 +366,7 @@ find_near (const DkmsPlaces *places, const DkmsId *id)
   dkms_unread_drop (mark);
   for (guint i = 0; state != NULL && i < state->versions->len; i++)
     g_ptr_array_add (modules, ((DkmsVersion *)state->versions->pdata[i])->module);
-  g_ptr_array_add (modules, NULL);
-  near = dkms_nearest (id->module, (const char *const *)modules->pdata);
+  near = dkms_nearest_in (id->module, modules);
   return state != NULL && near != NULL ? near_version (state, near, id->version) : NULL;
 }
 
