@@ -112,12 +112,11 @@ judge (const char *file, const char *name, const char *const *known)
   if (g_strv_contains (known, name) || g_str_has_prefix (name, "DKMS_DIRECTIVE"))
     return NULL;
   if (strcmp (name, "sign_tool") == 0)
-    return dkms_event_copy (&(const DkmsEvent){ .kind = DKMS_EVENT_SIGN_TOOL_SET, .path = file });
+    return DKMS_EVENT_NEW (SIGN_TOOL_SET, .path = file);
   near = dkms_nearest (name, known);
   for (const char *c = name; *c != '\0'; c++)
     lower &= !g_ascii_isupper (*c); /* PATH, LC_ALL and the like are for programs */
-  const DkmsEvent event = { .kind = DKMS_EVENT_SETTING_UNKNOWN, .path = file, .name = name, .text = near };
-  return near != NULL || lower ? dkms_event_copy (&event) : NULL;
+  return near != NULL || lower ? DKMS_EVENT_NEW (SETTING_UNKNOWN, .path = file, .name = name, .text = near) : NULL;
 }
 
 GPtrArray *
@@ -169,9 +168,7 @@ dkms_recipe_misspelt (const char *path, const char *text)
         continue;
       near = dkms_nearest (name, (const char *const *)known);
       if (near != NULL)
-        g_ptr_array_add (remarks,
-                         dkms_event_copy (&(const DkmsEvent){
-                             .kind = DKMS_EVENT_DIRECTIVE_UNKNOWN, .path = path, .name = name, .text = near }));
+        g_ptr_array_add (remarks, DKMS_EVENT_NEW (DIRECTIVE_UNKNOWN, .path = path, .name = name, .text = near));
     }
   return remarks;
 }

@@ -314,7 +314,7 @@ read_one_by_one (const DkmsEvaluation *how, const DkmsQuery *all, const char *ke
     }
   *values = g_steal_pointer (&sum);
   if (ignored != NULL)
-    *ignored = dkms_event_copy (&(const DkmsEvent){ .kind = DKMS_EVENT_SETTINGS_FILE_IGNORED, .path = ended->str });
+    *ignored = DKMS_EVENT_NEW (SETTINGS_FILE_IGNORED, .path = ended->str);
   return TRUE;
 }
 
@@ -420,9 +420,8 @@ take_confinement_of_root (DkmsSettings *self, const DkmsVars *values, GError **e
   self->policy.sandbox = dkms_sandbox_mode_stricter (self->policy.sandbox, asked);
   loose = asked == DKMS_SANDBOX_OFF && self->policy.sandbox != DKMS_SANDBOX_OFF;
   if ((loose || *user != '\0') && self->ignored == NULL)
-    self->ignored = dkms_event_copy (&(const DkmsEvent){ .kind = DKMS_EVENT_SETTING_OF_ROOT_IGNORED,
-                                                         .path = self->places.root->host_path,
-                                                         .name = loose ? "sandbox=off" : "build_user" });
+    self->ignored = DKMS_EVENT_NEW (SETTING_OF_ROOT_IGNORED, .path = self->places.root->host_path,
+                                    .name = loose ? "sandbox=off" : "build_user");
   return TRUE;
 }
 

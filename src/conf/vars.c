@@ -67,8 +67,7 @@ dkms_vars_add_deprecated (DkmsVars *self, const char *file, const char *name, co
 
   if (strcmp (name, "CLEAN") == 0 && g_strv_contains (harmless, value))
     return;
-  const DkmsEvent event = { .kind = DKMS_EVENT_DIRECTIVE_DEPRECATED, .path = file, .name = name };
-  g_ptr_array_add (self->deprecated, dkms_event_copy (&event));
+  g_ptr_array_add (self->deprecated, DKMS_EVENT_NEW (DIRECTIVE_DEPRECATED, .path = file, .name = name));
 }
 
 const char *

@@ -37,6 +37,9 @@ gboolean dkms_event_from_name (const char *name, DkmsEventKind *kind);
 
 /** Returns: (transfer full): @self with strings, error and reason of its own */
 DkmsEvent *dkms_event_copy (const DkmsEvent *self);
+/** Makes an event that owns what it holds: DKMS_EVENT_NEW (NOT_BUILT, .id = id). Returns: (transfer full) */
+#define DKMS_EVENT_NEW(event_kind, ...)                                                                                \
+  dkms_event_copy (&(const DkmsEvent){ .kind = DKMS_EVENT_##event_kind, __VA_ARGS__ })
 /** Frees what dkms_event_copy() made; NULL is fine. */
 void dkms_event_free (DkmsEvent *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsEvent, dkms_event_free)

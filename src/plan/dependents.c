@@ -100,8 +100,8 @@ push_dependent (DkmsPlan *plan, const DkmsState *state, const Dependent *d, cons
 
   step->again = TRUE;
   step->dependent = TRUE;
-  step->reason = dkms_event_copy (&(const DkmsEvent){
-      .kind = DKMS_EVENT_DEPENDENCY_CHANGED, .id = *step->id, .name = d->module, .text = d->seen, .place = d->now });
+  step->reason
+      = DKMS_EVENT_NEW (DEPENDENCY_CHANGED, .id = *step->id, .name = d->module, .text = d->seen, .place = d->now);
   g_hash_table_iter_init (&iter, d->build->seen);
   while (g_hash_table_iter_next (&iter, &name, NULL))
     {
@@ -124,7 +124,6 @@ void
 dkms_plan_dependents (DkmsPlan *plan, const DkmsState *state, const DkmsId *target)
 {
   g_autoptr (GArray) outdated = find_outdated (plan, state, target);
-  DkmsListener cycles = dkms_listener_keeping (plan->cycles);
   gboolean progress = TRUE;
 
   while (progress)
@@ -143,6 +142,7 @@ dkms_plan_dependents (DkmsPlan *plan, const DkmsState *state, const DkmsId *targ
   for (guint i = 0; i < outdated->len; i++)
     {
       const DkmsVersion *v = g_array_index (outdated, Dependent, i).version;
-      DKMS_EMIT (&cycles, CYCLE, .id = { v->module, v->version, target->kernel, target->arch });
+      g_ptr_array_add (plan->cycles,
+                       DKMS_EVENT_NEW (CYCLE, .id = { v->module, v->version, target->kernel, target->arch }));
     }
 }

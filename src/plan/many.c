@@ -60,7 +60,6 @@ dkms_plan_clear (const DkmsPlanner *p)
 {
   const DkmsId *target = p->facts->targets->pdata[0];
   gboolean returning = p->request->selection == DKMS_SELECT_RETURNING;
-  DkmsListener failed = dkms_listener_keeping (p->plan->failed);
 
   for (guint i = 0; i < p->facts->state->versions->len; i++)
     {
@@ -74,8 +73,9 @@ dkms_plan_clear (const DkmsPlanner *p)
         continue;
       const DkmsWish *wish = dkms_version_wish (v, target);
       if (returning && wish->conf_error != NULL)
-        DKMS_EMIT (&failed, UNREADABLE, .id = { v->module, v->version, target->kernel, NULL },
-                   .error = wish->conf_error);
+        g_ptr_array_add (p->plan->failed,
+                         DKMS_EVENT_NEW (UNREADABLE, .id = { v->module, v->version, target->kernel, NULL },
+                                         .error = wish->conf_error));
       if (returning && !wish->autoinstall)
         continue;
       if (build->active)
@@ -118,7 +118,6 @@ find_candidate (GArray *queue, const char *module)
 static void
 collect (DkmsPlan *plan, const DkmsState *state, const DkmsId *target, GArray *queue, GHashTable *there)
 {
-  DkmsListener installed = dkms_listener_keeping (plan->installed), failed = dkms_listener_keeping (plan->failed);
   const char *last = "";
 
   for (guint i = 0; i < state->versions->len; i++)
@@ -136,10 +135,10 @@ collect (DkmsPlan *plan, const DkmsState *state, const DkmsId *target, GArray *q
       if (wish->weak || dkms_build_is_sound (build))
         {
           g_hash_table_add (there, v->module);
-          DKMS_EMIT (&installed, ALREADY_INSTALLED, .id = id);
+          g_ptr_array_add (plan->installed, DKMS_EVENT_NEW (ALREADY_INSTALLED, .id = id));
         }
       else if (wish->conf_error != NULL)
-        DKMS_EMIT (&failed, UNREADABLE, .id = id, .error = wish->conf_error);
+        g_ptr_array_add (plan->failed, DKMS_EVENT_NEW (UNREADABLE, .id = id, .error = wish->conf_error));
       else if (wish->autoinstall)
         g_array_append_val (queue, candidate);
     }
@@ -189,7 +188,6 @@ dkms_plan_autoinstall (DkmsPlan *plan, const DkmsId *target, const DkmsState *st
 {
   g_autoptr (GHashTable) there = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GArray) queue = g_array_new (FALSE, FALSE, sizeof (Candidate));
-  DkmsListener failed = dkms_listener_keeping (plan->failed), deferred = dkms_listener_keeping (plan->deferred);
   const Selection selection = { state, target, queue, there };
   gboolean progress = TRUE;
 
@@ -227,8 +225,8 @@ dkms_plan_autoinstall (DkmsPlan *plan, const DkmsId *target, const DkmsState *st
       (void)ready (&selection, c, DKMS_NO_STEP, &needs);
       const DkmsId id = { c->version->module, c->version->version, target->kernel, NULL };
       if (known->len > 0)
-        DKMS_EMIT (&failed, NEEDS_MISSING, .id = id, .text = g_strchug (known->str));
+        g_ptr_array_add (plan->failed, DKMS_EVENT_NEW (NEEDS_MISSING, .id = id, .text = g_strchug (known->str)));
       else
-        DKMS_EMIT (&deferred, NEEDS_UNKNOWN, .id = id, .text = g_strchug (unknown->str));
+        g_ptr_array_add (plan->deferred, DKMS_EVENT_NEW (NEEDS_UNKNOWN, .id = id, .text = g_strchug (unknown->str)));
     }
 }

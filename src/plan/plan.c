@@ -154,7 +154,6 @@ static void
 remark_unread (const DkmsPlanner *p)
 {
   const GPtrArray *unread = p->facts->state->unread;
-  DkmsListener failed = dkms_listener_keeping (p->plan->failed);
 
   for (guint t = 0; t < p->facts->targets->len; t++)
     {
@@ -165,7 +164,7 @@ remark_unread (const DkmsPlanner *p)
           const DkmsUnread *u = unread->pdata[i];
           const DkmsId id = { .module = u->module, .kernel = ((const DkmsId *)p->facts->targets->pdata[t])->kernel };
           if (g_hash_table_add (modules, u->module))
-            DKMS_EMIT (&failed, UNREADABLE, .id = id, .error = u->error);
+            g_ptr_array_add (p->plan->failed, DKMS_EVENT_NEW (UNREADABLE, .id = id, .error = u->error));
         }
     }
 }
