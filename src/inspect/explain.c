@@ -29,19 +29,6 @@ word_of (const DkmsRequest *request)
   return request->module != NULL && *request->module != '\0' ? request->module : request->archive;
 }
 
-static gboolean
-is_asked_for (const DkmsRequest *request, const DkmsLogFile *log)
-{
-  for (guint i = 0; i < request->targets->len; i++)
-    {
-      const DkmsId *target = request->targets->pdata[i];
-      if ((target->kernel == NULL || strcmp (target->kernel, log->id->kernel) == 0)
-          && (target->arch == NULL || strcmp (target->arch, log->id->arch) == 0))
-        return TRUE;
-    }
-  return request->targets->len == 0;
-}
-
 /* The last attempt of each build that the request selects, newest first. Attempt records will take the place of logs
  * here, and nowhere else. */
 static GPtrArray *
@@ -57,7 +44,7 @@ find_attempts (const DkmsSettings *settings, const DkmsRequest *request, GError 
   for (guint i = 0; i < logs->len;)
     {
       const DkmsLogFile *log = logs->pdata[i];
-      if (is_asked_for (request, log) && g_hash_table_add (seen, log->id))
+      if (dkms_targets_pass (request->targets, log->id) && g_hash_table_add (seen, log->id))
         i++;
       else
         g_ptr_array_remove_index (logs, i);
@@ -326,19 +313,27 @@ explain_headers (const DkmsSettings *settings, DkmsListener *events, const DkmsR
   return missing;
 }
 
+/* Reads what both verbs go by. @attempts, @state: (out) (transfer full) */
+static gboolean
+read_attempts (const DkmsSettings *settings, const DkmsRequest *request, GPtrArray **attempts, DkmsState **state,
+               GError **error)
+{
+  const DkmsId named = { .module = word_of (request), .version = request->version };
+
+  return check_names (request, error) && (*state = dkms_state_read_most (&settings->places, &named, error)) != NULL
+         && (*attempts = find_attempts (settings, request, error)) != NULL;
+}
+
 gboolean
 dkms_explain (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
 {
   const char *word = word_of (request);
-  g_autoptr (DkmsState) state
-      = check_names (request, error)
-            ? dkms_state_read_most (&settings->places, &(DkmsId){ .module = word, .version = request->version }, error)
-            : NULL;
-  g_autoptr (GPtrArray) attempts = state != NULL ? find_attempts (settings, request, error) : NULL;
+  g_autoptr (DkmsState) state = NULL;
+  g_autoptr (GPtrArray) attempts = NULL;
   g_autoptr (GPtrArray) failed = g_ptr_array_new ();
   const DkmsCauseInfo *info = word != NULL && request->version == NULL ? dkms_cause_find (word) : NULL;
 
-  if (attempts == NULL)
+  if (!read_attempts (settings, request, &attempts, &state, error))
     return FALSE;
   if (info != NULL && attempts->len == 0 && state->versions->len == 0)
     return tell_page (settings, events, info), TRUE;
@@ -362,13 +357,11 @@ int
 dkms_explain_open_log (const DkmsSettings *settings, const DkmsRequest *request, GError **error)
 {
   const char *word = word_of (request);
-  g_autoptr (DkmsState) state
-      = check_names (request, error)
-            ? dkms_state_read_most (&settings->places, &(DkmsId){ .module = word, .version = request->version }, error)
-            : NULL;
-  g_autoptr (GPtrArray) attempts = state != NULL ? find_attempts (settings, request, error) : NULL;
+  g_autoptr (DkmsState) state = NULL;
+  g_autoptr (GPtrArray) attempts = NULL;
 
-  if (attempts == NULL || !check_known (settings, request, state, attempts, FALSE, error))
+  if (!read_attempts (settings, request, &attempts, &state, error)
+      || !check_known (settings, request, state, attempts, FALSE, error))
     return -1;
   if (attempts->len == 0)
     return dkms_fail (error, DKMS_ERROR_NOT_ADDED, NULL, "Builds leave logs: 'dkms build' makes one.",

@@ -151,13 +151,6 @@ examine (const Status *self, const DkmsVersion *v, const DkmsBuild *b)
   return finding;
 }
 
-static gboolean
-passes (const DkmsId *filter, const DkmsBuild *b)
-{
-  return (filter->kernel == NULL || strcmp (filter->kernel, b->kernel) == 0)
-         && (filter->arch == NULL || strcmp (filter->arch, b->arch) == 0);
-}
-
 /* Returns: (nullable): what a line has to say beside the state */
 static const char *
 remarks_of (const DkmsBuild *b, Finding finding)
@@ -171,39 +164,30 @@ remarks_of (const DkmsBuild *b, Finding finding)
 static void
 print_version (const Status *self, const DkmsVersion *v, const DkmsId *filter)
 {
-  const DkmsId id = { v->module, v->version, NULL, NULL };
+  const DkmsId version = { v->module, v->version, NULL, NULL };
   gboolean any = FALSE;
 
   if (v->broken)
     {
-      g_autofree char *source = dkms_layout_version (&self->settings->places, &id, "source");
-      DKMS_EMIT (self->events, STATUS_BROKEN, .id = id);
-      DKMS_EMIT (self->events, STATUS_SOURCE_GONE, .id = id, .path = source);
+      g_autofree char *source = dkms_layout_version (&self->settings->places, &version, "source");
+      DKMS_EMIT (self->events, STATUS_BROKEN, .id = version);
+      DKMS_EMIT (self->events, STATUS_SOURCE_GONE, .id = version, .path = source);
       return;
     }
   for (guint i = 0; i < v->builds->len; i++)
     {
       const DkmsBuild *b = v->builds->pdata[i];
+      const DkmsId id = dkms_build_id (v, b);
 
-      if (!passes (filter, b))
+      if (!dkms_id_passes (&id, filter))
         continue;
       any = TRUE;
       Finding finding = examine (self, v, b); /* before the line: what it may report is not to stand inside it */
-      DKMS_EMIT (self->events, STATUS_BUILD, .id = dkms_build_id (v, b), .name = b->active ? "installed" : "built",
+      DKMS_EMIT (self->events, STATUS_BUILD, .id = id, .name = b->active ? "installed" : "built",
                  .text = remarks_of (b, finding));
     }
   if (!any)
-    DKMS_EMIT (self->events, STATUS_ADDED, .id = id);
-}
-
-static gboolean
-is_asked_for (const DkmsRequest *request, const DkmsBuild *b)
-{
-  gboolean asked = request->targets->len == 0;
-
-  for (guint t = 0; t < request->targets->len && !asked; t++)
-    asked = passes (request->targets->pdata[t], b);
-  return asked;
+    DKMS_EMIT (self->events, STATUS_ADDED, .id = version);
 }
 
 /* Reads the records of all builds that lines will be about, and announces the recipes of those without, so that one
@@ -217,9 +201,9 @@ read_records (const Status *self, const DkmsState *state, const DkmsRequest *req
       for (guint k = 0; !v->broken && k < v->builds->len; k++)
         {
           DkmsBuild *b = v->builds->pdata[k];
-          if (!is_asked_for (request, b))
-            continue;
           const DkmsId id = dkms_build_id (v, b);
+          if (!dkms_targets_pass (request->targets, &id))
+            continue;
           DkmsRecord *record = dkms_record_read (&self->settings->places, &id);
           if (record != NULL)
             g_hash_table_insert (self->records, b, record);
@@ -249,10 +233,9 @@ print_weak (const Status *self, const DkmsState *state, const DkmsId *filter)
           const DkmsBuild *build = v->builds->pdata[b];
           for (guint k = 0; build->active && kernels != NULL && k < kernels->len; k++)
             {
-              const DkmsBuild weak = { .kernel = kernels->pdata[k], .arch = build->arch };
-              if (passes (filter, &weak) && dkms_weak_serves (&s->places, v, build, weak.kernel))
-                DKMS_EMIT (self->events, STATUS_WEAK, .id = { v->module, v->version, weak.kernel, weak.arch },
-                           .place = build->kernel);
+              const DkmsId weak = { v->module, v->version, kernels->pdata[k], build->arch };
+              if (dkms_id_passes (&weak, filter) && dkms_weak_serves (&s->places, v, build, weak.kernel))
+                DKMS_EMIT (self->events, STATUS_WEAK, .id = weak, .place = build->kernel);
             }
         }
     }

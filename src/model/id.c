@@ -47,6 +47,19 @@ dkms_id_equal (gconstpointer a, gconstpointer b)
          && g_strcmp0 (x->kernel, y->kernel) == 0 && g_strcmp0 (x->arch, y->arch) == 0;
 }
 
+static gboolean
+part_passes (const char *part, const char *filter)
+{
+  return filter == NULL || g_strcmp0 (part, filter) == 0;
+}
+
+gboolean
+dkms_id_passes (const DkmsId *self, const DkmsId *filter)
+{
+  return part_passes (self->module, filter->module) && part_passes (self->version, filter->version)
+         && part_passes (self->kernel, filter->kernel) && part_passes (self->arch, filter->arch);
+}
+
 char *
 dkms_id_format (const DkmsId *self)
 {

@@ -26,5 +26,8 @@ guint dkms_id_hash (gconstpointer self);
 /** Returns: whether all parts are equal, or NULL in both */
 gboolean dkms_id_equal (gconstpointer a, gconstpointer b);
 
+/** Returns: whether each part of @filter is NULL, which lets anything pass, or equal to that of @self */
+gboolean dkms_id_passes (const DkmsId *self, const DkmsId *filter);
+
 /** Returns: (transfer full): "m", "m/v", "m/v, k, a", or "k" without a module */
 char *dkms_id_format (const DkmsId *self);

@@ -28,6 +28,15 @@ dkms_targets_contain (const GPtrArray *targets, const DkmsId *kernel)
   return FALSE;
 }
 
+gboolean
+dkms_targets_pass (const GPtrArray *targets, const DkmsId *id)
+{
+  for (guint i = 0; i < targets->len; i++)
+    if (dkms_id_passes (id, targets->pdata[i]))
+      return TRUE;
+  return targets->len == 0;
+}
+
 DkmsRequest *
 dkms_request_new (void)
 {

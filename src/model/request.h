@@ -66,3 +66,5 @@ GPtrArray *dkms_targets_new (void);
 void dkms_targets_add (GPtrArray *targets, const DkmsId *kernel);
 /** Returns: whether the kernel and architecture of @kernel, neither of them NULL, are in a list of DkmsId */
 gboolean dkms_targets_contain (const GPtrArray *targets, const DkmsId *kernel);
+/** Returns: whether @id passes one of @targets, as filters; without targets, everything passes */
+gboolean dkms_targets_pass (const GPtrArray *targets, const DkmsId *id);

@@ -95,8 +95,7 @@ add_built (const DkmsPlaces *places, GPtrArray *logs, const DkmsId *filter)
         {
           const DkmsBuild *build = v->builds->pdata[k];
           const DkmsId id = dkms_build_id (v, build);
-          if ((filter->kernel == NULL || strcmp (filter->kernel, id.kernel) == 0)
-              && (filter->arch == NULL || strcmp (filter->arch, id.arch) == 0))
+          if (dkms_id_passes (&id, filter))
             add_log (places, logs, &id, dkms_layout_build (places, &id, "log/make.log"), FALSE);
         }
     }

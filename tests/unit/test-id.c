@@ -25,6 +25,20 @@ test_equal (void)
 }
 
 static void
+test_passes (void)
+{
+  const DkmsId fitting[] = { { NULL, NULL, NULL, NULL }, module, version, kernel, build, { NULL, NULL, "k", "a" } };
+  const DkmsId others[]
+      = { { "n", NULL, NULL, NULL }, { "m", "2", NULL, NULL }, { NULL, NULL, "l", NULL }, { NULL, NULL, "k", "b" } };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (fitting); i++)
+    g_assert_true (dkms_id_passes (&build, &fitting[i]));
+  for (gsize i = 0; i < G_N_ELEMENTS (others); i++)
+    g_assert_false (dkms_id_passes (&build, &others[i]));
+  g_assert_false (dkms_id_passes (&module, &version)); /* what has no version is of none */
+}
+
+static void
 test_format (void)
 {
   const struct {
@@ -75,6 +89,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/id/equal", test_equal);
+  g_test_add_func ("/id/passes", test_passes);
   g_test_add_func ("/id/format", test_format);
   g_test_add_func ("/id/layout", test_layout);
   return g_test_run ();
