@@ -9,8 +9,8 @@
 /* Reasons have no reasons; what a faulty sender nests deeper is cut off. */
 enum { MOST_DEPTH = 2 };
 
-static void
-set (json_t *object, const char *key, json_t *value)
+void
+dkms_json_set (json_t *object, const char *key, json_t *value)
 {
   if (json_object_set_new (object, key, value) < 0)
     g_error ("Out of memory"); /* as GLib does; every value here is valid */
@@ -23,14 +23,14 @@ dkms_json_set_text (json_t *object, const char *key, const char *text)
     return;
   if (g_utf8_validate (text, -1, NULL))
     {
-      set (object, key, json_string (text));
+      dkms_json_set (object, key, json_string (text));
       return;
     }
   g_autofree char *valid = g_utf8_make_valid (text, -1);
   g_autofree char *bytes = g_base64_encode ((const guchar *)text, strlen (text));
   g_autofree char *other = g_strconcat (key, "_bytes", NULL);
-  set (object, key, json_string (valid));
-  set (object, other, json_string (bytes));
+  dkms_json_set (object, key, json_string (valid));
+  dkms_json_set (object, other, json_string (bytes));
 }
 
 char *
@@ -56,7 +56,7 @@ dkms_json_error (const GError *error)
   dkms_json_set_text (object, "path", dkms_error_get_path (error));
   dkms_json_set_text (object, "advice", dkms_error_get_advice (error));
   if (dkms_error_get_status (error) != 0)
-    set (object, "status", json_integer (dkms_error_get_status (error)));
+    dkms_json_set (object, "status", json_integer (dkms_error_get_status (error)));
   return object;
 }
 
@@ -75,28 +75,33 @@ dkms_event_to_json (const DkmsEvent *self)
   dkms_json_set_text (object, "name", self->name);
   dkms_json_set_text (object, "text", self->text);
   if (self->number != 0)
-    set (object, "number", json_integer (self->number));
+    dkms_json_set (object, "number", json_integer (self->number));
   if (self->seconds != 0)
-    set (object, "seconds", json_real (self->seconds));
+    dkms_json_set (object, "seconds", json_real (self->seconds));
   if (self->error != NULL)
-    set (object, "error", dkms_json_error (self->error));
+    dkms_json_set (object, "error", dkms_json_error (self->error));
   if (self->reason != NULL)
-    set (object, "reason", dkms_event_to_json (self->reason));
+    dkms_json_set (object, "reason", dkms_event_to_json (self->reason));
   return object;
+}
+
+char *
+dkms_json_to_text (json_t *value, size_t flags)
+{
+  char *dumped = json_dumps (value, flags);
+
+  json_decref (value);
+  if (dumped == NULL)
+    g_error ("Out of memory");
+  char *text = g_strconcat (dumped, "\n", NULL);
+  free (dumped);
+  return text;
 }
 
 char *
 dkms_event_to_line (const DkmsEvent *self)
 {
-  json_t *object = dkms_event_to_json (self);
-  char *dumped = json_dumps (object, JSON_COMPACT);
-
-  json_decref (object);
-  if (dumped == NULL)
-    g_error ("Out of memory");
-  char *line = g_strconcat (dumped, "\n", NULL);
-  free (dumped);
-  return line;
+  return dkms_json_to_text (dkms_event_to_json (self), JSON_COMPACT);
 }
 
 /* ---- back ---- */

@@ -27,9 +27,13 @@ char *dkms_event_to_line (const DkmsEvent *self);
  */
 DkmsEvent *dkms_event_from_line (const char *line, gsize length);
 
+/** Adds @value (transfer full), which is a valid one, as @key to @object. */
+void dkms_json_set (json_t *object, const char *key, json_t *value);
 /** Adds @text (nullable: nothing is added) as @key to @object, and as "@key_bytes" if it is not UTF-8. */
 void dkms_json_set_text (json_t *object, const char *key, const char *text);
 /** Returns: (transfer full) (nullable): what dkms_json_set_text() added, byte for byte */
 char *dkms_json_get_text (const json_t *object, const char *key);
+/** Returns: (transfer full): @value (transfer full) as text with a line end. @flags: of json_dumps() */
+char *dkms_json_to_text (json_t *value, size_t flags);
 /** Returns: (transfer full): @error as an object */
 json_t *dkms_json_error (const GError *error);

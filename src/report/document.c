@@ -2,7 +2,6 @@
 /* Events gathered into one document. */
 #include "report/document.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -16,13 +15,6 @@ struct DkmsDocument {
   GHashTable *placed; /* "module/version" -> its object in @modules, borrowed */
   GError *error;      /* (nullable): the last one that was reported */
 };
-
-static void
-set (json_t *object, const char *key, json_t *value)
-{
-  if (json_object_set_new (object, key, value) < 0)
-    g_error ("Out of memory"); /* as GLib does; every value here is valid */
-}
 
 static void
 append (json_t *array, json_t *value)
@@ -67,8 +59,8 @@ module_of (DkmsDocument *self, const DkmsEvent *event)
   module = json_object ();
   dkms_json_set_text (module, "module", event->id.module);
   dkms_json_set_text (module, "version", event->id.version);
-  set (module, "state", json_string ("added"));
-  set (module, "builds", json_array ());
+  dkms_json_set (module, "state", json_string ("added"));
+  dkms_json_set (module, "builds", json_array ());
   if (self->modules == NULL)
     self->modules = json_array ();
   append (self->modules, module);
@@ -92,21 +84,21 @@ add_build (DkmsDocument *self, const DkmsEvent *event)
 
   dkms_json_set_text (build, "kernel", event->id.kernel);
   dkms_json_set_text (build, "arch", event->id.arch);
-  set (build, "state", json_string (state));
+  dkms_json_set (build, "state", json_string (state));
   if (weak)
     dkms_json_set_text (build, "from", event->place);
   else
     {
-      set (build, "originals", json_boolean (has_remark (event, "originals")));
-      set (build, "missing", json_boolean (has_remark (event, "missing")));
-      set (build, "differs", json_boolean (has_remark (event, "differs")));
+      dkms_json_set (build, "originals", json_boolean (has_remark (event, "originals")));
+      dkms_json_set (build, "missing", json_boolean (has_remark (event, "missing")));
+      dkms_json_set (build, "differs", json_boolean (has_remark (event, "differs")));
     }
   append (json_object_get (module, "builds"), build);
   /* Of a version, the most that is true of one of its builds. */
   if (strcmp (state, "built") != 0)
-    set (module, "state", json_string ("installed"));
+    dkms_json_set (module, "state", json_string ("installed"));
   else if (strcmp (before, "added") == 0)
-    set (module, "state", json_string ("built"));
+    dkms_json_set (module, "state", json_string ("built"));
 }
 
 /* ---- any command ---- */
@@ -137,7 +129,7 @@ dkms_document_hear (DkmsDocument *self, const DkmsEvent *event)
       (void)module_of (self, event);
       return;
     case DKMS_EVENT_STATUS_BROKEN:
-      set (module_of (self, event), "state", json_string ("broken"));
+      dkms_json_set (module_of (self, event), "state", json_string ("broken"));
       return;
     case DKMS_EVENT_STATUS_BUILD:
     case DKMS_EVENT_STATUS_WEAK:
@@ -162,26 +154,19 @@ dkms_document_finish (DkmsDocument *self, const char *verb, const char *root, in
   g_autofree char *time = g_date_time_format (now, "%Y-%m-%dT%H:%M:%SZ");
   struct utsname uts;
 
-  set (about, "format", json_integer (1));
+  dkms_json_set (about, "format", json_integer (1));
   dkms_json_set_text (about, "version", &DKMS_VERSION[strlen ("dkms-")]);
   dkms_json_set_text (about, "verb", verb);
   dkms_json_set_text (about, "time", time);
   dkms_json_set_text (about, "root", root);
   if (uname (&uts) == 0)
     dkms_json_set_text (about, "machine", uts.machine);
-  set (document, "dkms", about);
-  set (document, "status", json_integer (status));
+  dkms_json_set (document, "dkms", about);
+  dkms_json_set (document, "status", json_integer (status));
   if (self->modules != NULL || g_strcmp0 (verb, "status") == 0)
-    set (document, "modules", self->modules != NULL ? json_incref (self->modules) : json_array ());
-  set (document, "events", json_incref (self->events));
+    dkms_json_set (document, "modules", self->modules != NULL ? json_incref (self->modules) : json_array ());
+  dkms_json_set (document, "events", json_incref (self->events));
   if (status != 0 && self->error != NULL)
-    set (document, "error", dkms_json_error (self->error));
-
-  char *dumped = json_dumps (document, pretty ? JSON_INDENT (2) : JSON_COMPACT);
-  json_decref (document);
-  if (dumped == NULL)
-    g_error ("Out of memory");
-  char *text = g_strconcat (dumped, "\n", NULL);
-  free (dumped);
-  return text;
+    dkms_json_set (document, "error", dkms_json_error (self->error));
+  return dkms_json_to_text (document, pretty ? JSON_INDENT (2) : JSON_COMPACT);
 }
