@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/template.h"
 #include "check/line.h"
 #include "model/version.h"
 
@@ -31,66 +32,27 @@ name_package (const Subject *self)
   return self->facts->package (self->facts->data, info->package, what);
 }
 
-/* Returns: (transfer full) (nullable): the value of a placeholder, of which @name has @size bytes */
+/* Returns: (transfer full) (nullable): the value of the field @name */
 static char *
-value_of (const Subject *self, const char *name, gsize size)
+value_of (gconstpointer subject, const char *name)
 {
+  const Subject *self = subject;
   const DkmsCauseFacts *facts = self->facts;
-  g_autofree char *key = g_strndup (name, size);
 
-  if (strcmp (key, "package") == 0)
+  if (strcmp (name, "package") == 0)
     return name_package (self);
-  if (strcmp (key, "id") == 0)
+  if (strcmp (name, "id") == 0)
     return g_strdup_printf ("%s/%s", facts->module, facts->version);
-  return g_strdup (strcmp (key, "module") == 0   ? facts->module
-                   : strcmp (key, "kernel") == 0 ? facts->kernel
-                   : strcmp (key, "older") == 0  ? facts->older
-                                                 : self->cause->name);
-}
-
-/* @missing: (out): set if the value is not known */
-static void
-append_value (const Subject *self, GString *text, const char *name, gsize size, gboolean *missing)
-{
-  g_autofree char *value = value_of (self, name, size);
-
-  if (value != NULL)
-    g_string_append (text, value);
-  else
-    {
-      *missing = TRUE;
-      g_string_append (text, "?");
-    }
+  return g_strdup (strcmp (name, "module") == 0   ? facts->module
+                   : strcmp (name, "kernel") == 0 ? facts->kernel
+                   : strcmp (name, "older") == 0  ? facts->older
+                                                  : self->cause->name);
 }
 
 static char *
 fill (const Subject *self, const char *text)
 {
-  GString *out = g_string_new (NULL);
-  gsize part = 0; /* length before the part in brackets */
-  gboolean missing = FALSE;
-
-  for (const char *at = text; *at != '\0'; at++)
-    if (*at == '[')
-      {
-        part = out->len;
-        missing = FALSE;
-      }
-    else if (*at == ']')
-      {
-        if (missing)
-          g_string_truncate (out, part);
-        missing = FALSE;
-      }
-    else if (*at == '{')
-      {
-        gsize size = strcspn (at + 1, "}");
-        append_value (self, out, at + 1, size, &missing);
-        at += size + 1;
-      }
-    else
-      g_string_append_c (out, *at);
-  return g_string_free (out, FALSE);
+  return dkms_template_fill (text, "?", value_of, self);
 }
 
 /* ---- looking ---- */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Every sentence that is said of an event. {field} stands for a field of the event, and [...] for what is left out if a
- * field inside it is absent. Which fields a kind has is written in model/events.def. */
+/* Every sentence that is said of an event, as templates (base/template.h). Which fields a kind has is written in
+ * model/events.def. */
 #include "report/words.h"
 
 #include <string.h>
 
 #include "base/error.h"
+#include "base/template.h"
 
 typedef struct {
   DkmsVoice voice;
@@ -283,8 +284,6 @@ dkms_words_template (DkmsEventKind kind)
 
 /* ---- filling in ---- */
 
-static gboolean fill (GString *out, const char *text, const char *end, const DkmsEvent *event);
-
 /* Returns: (transfer full): the remarks of a line of status (docs/interface/tree.md §6) */
 static char *
 status_remarks (const char *tokens)
@@ -302,11 +301,11 @@ status_remarks (const char *tokens)
   return g_string_free (out, FALSE);
 }
 
-/* Returns: (transfer full) (nullable): the field that is named by @length bytes at @name; see also the table of words
- */
+/* Returns: (transfer full) (nullable): the field @name of an event; see also the table of words */
 static char *
-field (const DkmsEvent *event, const char *name, gsize length)
+field (gconstpointer subject, const char *name)
 {
+  const DkmsEvent *event = subject;
   const struct {
     const char *name, *value;
   } fields[] = {
@@ -323,57 +322,19 @@ field (const DkmsEvent *event, const char *name, gsize length)
     { "errno", event->number != 0 ? g_strerror (event->number) : NULL },
     { "whom", event->id.module != NULL ? event->id.module : "the tree" },
   };
-  g_autofree char *wanted = g_strndup (name, length);
 
   for (gsize i = 0; i < G_N_ELEMENTS (fields); i++)
-    if (strcmp (fields[i].name, wanted) == 0)
+    if (strcmp (fields[i].name, name) == 0)
       return g_strdup (fields[i].value);
-  if (strcmp (wanted, "reason") == 0)
+  if (strcmp (name, "reason") == 0)
     return event->reason != NULL ? dkms_words_for (event->reason) : NULL;
-  if (strcmp (wanted, "remarks") == 0)
+  if (strcmp (name, "remarks") == 0)
     return event->text != NULL ? status_remarks (event->text) : NULL;
   g_assert_not_reached (); /* tests/unit/test-words.c fills in every sentence */
-}
-
-/* Appends the template from @text to @end. Returns: whether all fields were there */
-static gboolean
-fill (GString *out, const char *text, const char *end, const DkmsEvent *event)
-{
-  gboolean complete = TRUE;
-
-  while (text < end)
-    {
-      const char *close = *text == '{'   ? memchr (text, '}', (gsize)(end - text))
-                          : *text == '[' ? memchr (text, ']', (gsize)(end - text))
-                                         : NULL;
-      if (close == NULL)
-        {
-          g_string_append_c (out, *text++);
-          continue;
-        }
-      if (*text == '{')
-        {
-          g_autofree char *value = field (event, text + 1, (gsize)(close - text - 1));
-          complete &= value != NULL;
-          g_string_append (out, value != NULL ? value : "");
-        }
-      else
-        {
-          gsize before = out->len;
-          if (!fill (out, text + 1, close, event))
-            g_string_truncate (out, before);
-        }
-      text = close + 1;
-    }
-  return complete;
 }
 
 char *
 dkms_words_for (const DkmsEvent *event)
 {
-  GString *out = g_string_new (NULL);
-  const char *text = words[event->kind].text;
-
-  (void)fill (out, text, text + strlen (text), event);
-  return g_string_free (out, FALSE);
+  return dkms_template_fill (words[event->kind].text, "", field, event);
 }

@@ -17,8 +17,7 @@ typedef enum {
 
 /** Returns: how @kind is shown */
 DkmsVoice dkms_words_voice (DkmsEventKind kind);
-/** Returns: (transfer none): the sentence of @kind, in which {field} stands for a field, and [...] for what is left out
- * if a field inside it is absent */
+/** Returns: (transfer none): the sentence of @kind (base/template.h) */
 const char *dkms_words_template (DkmsEventKind kind);
 /** Returns: (transfer full): @event as a sentence, without line end */
 char *dkms_words_for (const DkmsEvent *event);

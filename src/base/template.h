@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Sentences with places for values: {field} stands for a value, and [...] for what is left out if a value in it is
+ * absent. There are no brackets in brackets. */
+#pragma once
+
+#include <glib.h>
+
+/** Returns: (transfer full) (nullable): the value of the field @name of @subject; NULL: absent */
+typedef char *(*DkmsTemplateValue) (gconstpointer subject, const char *name);
+
+/**
+ * dkms_template_fill:
+ * @text: the sentence; values are not searched for fields
+ * @absent: what stands for an absent value outside brackets
+ * @value: called for each field in @text
+ *
+ * Returns: (transfer full): the sentence with its values
+ */
+char *dkms_template_fill (const char *text, const char *absent, DkmsTemplateValue value, gconstpointer subject);

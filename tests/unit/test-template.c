@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Sentences with places for values. */
+#include <string.h>
+
+#include "base/template.h"
+
+/* Of the fields "a", "b" and "brackets", all are known but "b". */
+static char *
+value (gconstpointer subject, const char *name)
+{
+  g_assert_cmpstr (subject, ==, "subject");
+  return strcmp (name, "a") == 0 ? g_strdup ("1") : strcmp (name, "brackets") == 0 ? g_strdup ("{a} [x] {") : NULL;
+}
+
+static void
+test_fill (void)
+{
+  static const char *const cases[][2] = {
+    { "", "" },
+    { "No field.", "No field." },
+    { "{a}", "1" },
+    { "<{a}> and <{b}>", "<1> and <?>" },
+    { "x[ {a}] y", "x 1 y" },
+    { "x[ {b}] y", "x y" },
+    { "x[ {a} {b}] y[ {a}]", "x y 1" },
+    { "{b}[ {a}]", "? 1" }, /* what is absent outside brackets leaves out nothing */
+    { "x[ always] y", "x always y" },
+    { "{brackets}[ {brackets}]", "{a} [x] { {a} [x] {" }, /* values are not filled in */
+    { "{a", "{a" },
+    { "[{a}", "[1" },
+    { "a} b]", "a} b]" },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *text = dkms_template_fill (cases[i][0], "?", value, "subject");
+      g_assert_cmpstr (text, ==, cases[i][1]);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/template/fill", test_fill);
+  return g_test_run ();
+}
