@@ -2,10 +2,10 @@
 /* One module version for one kernel: what build/ and install/ work on. Borrows all it points to. */
 #pragma once
 
+#include "base/id.h"
 #include "conf/recipe.h"
 #include "conf/settings.h"
 #include "model/event.h"
-#include "model/id.h"
 #include "model/request.h"
 #include "store/record.h"
 #include "store/work.h"

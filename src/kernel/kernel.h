@@ -2,8 +2,8 @@
 /* One kernel that modules are built for: where its headers are, how it was configured. */
 #pragma once
 
+#include "base/id.h"
 #include "base/root.h"
-#include "model/id.h"
 
 typedef struct {
   char *release;    /* as `uname -r` prints it */

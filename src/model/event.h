@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "model/id.h"
+#include "base/id.h"
 
 typedef enum {
 #define DKMS_EVENT(kind) DKMS_EVENT_##kind,

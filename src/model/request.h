@@ -3,7 +3,7 @@
  * changes it afterwards. What the disk answers is in world/facts.h. */
 #pragma once
 
-#include "model/id.h"
+#include "base/id.h"
 
 /* What becomes of the modules that are selected, for each kernel of the targets. */
 typedef enum {

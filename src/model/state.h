@@ -2,7 +2,7 @@
 /* The tree as plain data (docs/interface/tree.md §1, §4, §5): store/scan.c reads it. */
 #pragma once
 
-#include "model/id.h"
+#include "base/id.h"
 
 typedef struct {
   char *kernel;

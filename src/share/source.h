@@ -2,8 +2,8 @@
 /* A source that somebody gives us, beside the one that is in its place already. */
 #pragma once
 
+#include "base/id.h"
 #include "conf/settings.h"
-#include "model/id.h"
 
 typedef enum {
   DKMS_SOURCE_NONE, /* nothing is in its place */

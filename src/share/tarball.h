@@ -6,9 +6,9 @@
  * archive with a dkms.conf in it is taken for sources. The work is done by the helper dkms-archive. */
 #pragma once
 
+#include "base/id.h"
 #include "conf/settings.h"
 #include "model/event.h"
-#include "model/id.h"
 #include "store/work.h"
 
 typedef struct {

@@ -16,8 +16,8 @@
  * build that failed */
 #pragma once
 
+#include "base/id.h"
 #include "conf/places.h"
-#include "model/id.h"
 
 /** Returns: (transfer full): <m> */
 char *dkms_layout_module (const DkmsPlaces *places, const DkmsId *id);

@@ -15,8 +15,8 @@
  *   run that is called by a script waits for nobody for long. */
 #pragma once
 
+#include "base/id.h"
 #include "conf/places.h"
-#include "model/id.h"
 #include "store/work.h"
 
 typedef struct DkmsLoan DkmsLoan;

@@ -3,9 +3,9 @@
  * the one whose result is there. */
 #pragma once
 
+#include "base/id.h"
 #include "check/log-scan.h"
 #include "conf/places.h"
-#include "model/id.h"
 
 typedef struct {
   DkmsId *id;

@@ -7,9 +7,9 @@
  *   .recipe.json   the recipe it was built with, directive -> array, so that it can be taken away without its source */
 #pragma once
 
+#include "base/id.h"
 #include "conf/places.h"
 #include "conf/recipe.h"
-#include "model/id.h"
 
 typedef struct {
   char *dest_name;     /* without suffix */

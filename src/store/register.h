@@ -3,9 +3,9 @@
  * deleting what is no longer wanted, each of them one transaction. */
 #pragma once
 
+#include "base/id.h"
 #include "conf/places.h"
 #include "model/event.h"
-#include "model/id.h"
 #include "store/transaction.h"
 #include "store/work.h"
 

@@ -2,11 +2,11 @@
 /* What a run knows about kernels and recipes, each found out once, when it is asked for first. */
 #pragma once
 
+#include "base/id.h"
 #include "conf/recipe.h"
 #include "conf/settings.h"
 #include "kernel/kernel.h"
 #include "model/event.h"
-#include "model/id.h"
 #include "model/request.h"
 
 /* One bash process reads all recipes that were announced. */

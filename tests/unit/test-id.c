@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Names, and the paths that things with these names have. */
-#include "model/id.h"
+#include "base/id.h"
 #include "store/layout.h"
 
 static const DkmsId module = { "m", NULL, NULL, NULL }, version = { "m", "1", NULL, NULL },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Names as values. */
-#include "model/id.h"
+#include "base/id.h"
 
 DkmsId *
 dkms_id_copy (const DkmsId *self)
