@@ -106,8 +106,8 @@ dkms_event_to_line (const DkmsEvent *self)
 
 /* ---- back ---- */
 
-static GError *
-error_from (const json_t *object)
+GError *
+dkms_json_to_error (const json_t *object)
 {
   g_autofree char *kind = dkms_json_get_text (object, "kind");
   g_autofree char *message = dkms_json_get_text (object, "message");
@@ -142,7 +142,7 @@ event_from (const json_t *object, guint depth)
   self->number = (int)CLAMP (number, G_MININT, G_MAXINT);
   self->seconds = json_number_value (json_object_get (object, "seconds"));
   if (json_is_object (error))
-    self->error = error_from (error);
+    self->error = dkms_json_to_error (error);
   if (json_is_object (reason) && depth < MOST_DEPTH)
     self->reason = event_from (reason, depth + 1);
   return self;

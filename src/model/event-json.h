@@ -37,3 +37,5 @@ char *dkms_json_get_text (const json_t *object, const char *key);
 char *dkms_json_to_text (json_t *value, size_t flags);
 /** Returns: (transfer full): @error as an object */
 json_t *dkms_json_error (const GError *error);
+/** Returns: (transfer full): the error that dkms_json_error() made @object of */
+GError *dkms_json_to_error (const json_t *object);

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The inputs of a build, their document and their comparison. */
+#include "model/inputs.h"
+
+#include <string.h>
+
+#include "model/event-json.h"
+
+#define FORMAT "dkms-inputs-1"
+
+struct DkmsInputs {
+  GTree *values; /* name -> value */
+};
+
+static int
+compare_names (gconstpointer a, gconstpointer b, gpointer data)
+{
+  (void)data;
+  return strcmp (a, b);
+}
+
+static DkmsInputs *
+inputs_new (void)
+{
+  DkmsInputs *self = g_new0 (DkmsInputs, 1);
+
+  self->values = g_tree_new_full (compare_names, NULL, g_free, g_free);
+  return self;
+}
+
+DkmsInputs *
+dkms_inputs_new (const DkmsId *id)
+{
+  DkmsInputs *self = inputs_new ();
+
+  dkms_inputs_set (self, "format", FORMAT);
+  dkms_inputs_set (self, "module", id->module);
+  dkms_inputs_set (self, "version", id->version);
+  dkms_inputs_set (self, "kernel", id->kernel);
+  dkms_inputs_set (self, "arch", id->arch);
+  return self;
+}
+
+void
+dkms_inputs_free (DkmsInputs *self)
+{
+  if (self == NULL)
+    return;
+  g_tree_unref (self->values);
+  g_free (self);
+}
+
+void
+dkms_inputs_set (DkmsInputs *self, const char *name, const char *value)
+{
+  if (value != NULL)
+    g_tree_insert (self->values, g_strdup (name), g_strdup (value));
+}
+
+const char *
+dkms_inputs_get (const DkmsInputs *self, const char *name)
+{
+  return g_tree_lookup (self->values, name);
+}
+
+static gboolean
+append_line (gpointer name, gpointer value, gpointer data)
+{
+  GString *text = data;
+
+  g_string_append (text, name);
+  g_string_append_c (text, ' ');
+  for (const char *c = value; *c != '\0'; c++)
+    if (*c == '%' || *c == '\n' || *c == '\r')
+      g_string_append_printf (text, "%%%02X", (guint)(guchar)*c);
+    else
+      g_string_append_c (text, *c);
+  g_string_append_c (text, '\n');
+  return FALSE;
+}
+
+char *
+dkms_inputs_document (const DkmsInputs *self)
+{
+  GString *text = g_string_new (NULL);
+
+  g_tree_foreach (self->values, append_line, text);
+  return g_string_free (text, FALSE);
+}
+
+char *
+dkms_inputs_identity (const DkmsInputs *self)
+{
+  g_autofree char *document = dkms_inputs_document (self);
+
+  return g_compute_checksum_for_string (G_CHECKSUM_SHA256, document, -1);
+}
+
+/* ---- as JSON ---- */
+
+static gboolean
+add_member (gpointer name, gpointer value, gpointer data)
+{
+  dkms_json_set_text (data, name, value);
+  return FALSE;
+}
+
+json_t *
+dkms_inputs_to_json (const DkmsInputs *self)
+{
+  json_t *object = json_object ();
+
+  g_tree_foreach (self->values, add_member, object);
+  return object;
+}
+
+DkmsInputs *
+dkms_inputs_from_json (const json_t *json)
+{
+  g_autoptr (DkmsInputs) self = inputs_new ();
+  const char *name;
+  json_t *value;
+
+  json_object_foreach ((json_t *)json, name, value)
+    {
+      g_autofree char *text = dkms_json_get_text (json, name);
+      if (!g_str_has_suffix (name, "_bytes"))
+        dkms_inputs_set (self, name, text);
+    }
+  return dkms_inputs_get (self, "format") != NULL ? g_steal_pointer (&self) : NULL;
+}
+
+/* ---- what has changed ---- */
+
+/* Names of inputs, those that end in a full stop as the beginning of names. */
+typedef struct {
+  DkmsStaleness bit;
+  const char *word;
+  const char *names[8];
+} Group;
+
+static const Group groups[] = {
+  { DKMS_STALE_HEADERS, "headers", { "symvers", "config", "btf" } },
+  { DKMS_STALE_SOURCE, "source", { "source", "admin", "make", "prebuild", "postbuild", "patch.", "output." } },
+  { DKMS_STALE_DEPENDS, "depends", { "depend." } },
+  { DKMS_STALE_COMPILER, "compiler", { "compiler" } },
+  { DKMS_STALE_ENVIRONMENT, "environment", { "environment" } },
+};
+
+static const Group *
+find_group (const char *name)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (groups); i++)
+    for (const char *const *n = groups[i].names; n < groups[i].names + G_N_ELEMENTS (groups[i].names) && *n != NULL;
+         n++)
+      if (g_str_has_suffix (*n, ".") ? g_str_has_prefix (name, *n) : strcmp (name, *n) == 0)
+        return &groups[i];
+  return NULL;
+}
+
+/* "gcc-12 gcc-12 (Debian 12.2.0-14) 12.2.0": the length of the command and of the major version, which is the number
+ * that the last word begins with. Minor versions make compatible code. */
+static gboolean
+is_same_compiler (const char *a, const char *b)
+{
+  const char *word_a = strrchr (a, ' '), *word_b = strrchr (b, ' ');
+
+  return strcspn (a, " ") == strcspn (b, " ") && strncmp (a, b, strcspn (a, " ")) == 0 && word_a != NULL
+         && word_b != NULL && strcspn (word_a, ".") == strcspn (word_b, ".")
+         && strncmp (word_a, word_b, strcspn (word_a, ".")) == 0;
+}
+
+typedef struct {
+  const DkmsInputs *other;
+  guint staleness;
+} Comparison;
+
+static gboolean
+compare_value (gpointer name, gpointer value, gpointer data)
+{
+  Comparison *self = data;
+  const Group *group = find_group (name);
+  const char *other = dkms_inputs_get (self->other, name);
+  /* Of these there are as many as the recipe says; one that is missing does not exist. */
+  gboolean listed = strchr (name, '.') != NULL;
+
+  if (group == NULL || (other == NULL && !listed))
+    return FALSE;
+  if (other == NULL
+      || (group->bit == DKMS_STALE_COMPILER ? !is_same_compiler (value, other) : strcmp (value, other) != 0))
+    self->staleness |= group->bit;
+  return FALSE;
+}
+
+guint
+dkms_inputs_compare (const DkmsInputs *made, const DkmsInputs *now)
+{
+  Comparison forth = { .other = now }, back = { .other = made };
+
+  if (made == NULL || strcmp (dkms_inputs_get (made, "format"), dkms_inputs_get (now, "format")) != 0)
+    return 0;
+  g_tree_foreach (made->values, compare_value, &forth);
+  g_tree_foreach (now->values, compare_value, &back);
+  return forth.staleness | back.staleness;
+}
+
+char *
+dkms_staleness_words (guint staleness)
+{
+  GString *words = g_string_new (NULL);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (groups); i++)
+    if ((staleness & groups[i].bit) != 0)
+      g_string_append_printf (words, "%s%s", words->len > 0 ? ", " : "", groups[i].word);
+  return g_string_free (words, FALSE);
+}
