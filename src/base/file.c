@@ -369,21 +369,26 @@ dkms_stat_signature (const struct stat *st)
 }
 
 char *
-dkms_sha256_at (int dir_fd, const char *name, GError **error)
+dkms_sha256_fd (int fd, const char *name, GError **error)
 {
-  g_auto (DkmsFd) fd = openat (dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_SHA256);
   char buffer[65536];
   gsize have;
 
-  if (fd < 0)
-    return dkms_fail_read (error, "read", dir_fd, name), NULL;
   do
     {
       if (!read_full (fd, buffer, sizeof buffer, &have))
-        return dkms_fail_read (error, "read", fd, ""), NULL;
+        return dkms_fail_read (error, "read", fd, name), NULL;
       g_checksum_update (sum, (const guchar *)buffer, (gssize)have);
     }
   while (have > 0);
   return g_strdup (g_checksum_get_string (sum));
+}
+
+char *
+dkms_sha256_at (int dir_fd, const char *name, GError **error)
+{
+  g_auto (DkmsFd) fd = openat (dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+  return fd >= 0 ? dkms_sha256_fd (fd, "", error) : (dkms_fail_read (error, "read", dir_fd, name), NULL);
 }

@@ -109,5 +109,8 @@ gboolean dkms_trees_equal_at (int dir_a, const char *a, int dir_b, const char *b
  */
 char *dkms_stat_signature (const struct stat *st);
 
+/** Returns: (transfer full) (nullable): SHA-256 of what can be read from @fd on, in hexadecimal; NULL with an error.
+ * @name: for the error: of the file below @fd, "" for itself */
+char *dkms_sha256_fd (int fd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Returns: (transfer full) (nullable): SHA-256 of the file in hexadecimal; NULL with an error */
 char *dkms_sha256_at (int dir_fd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
