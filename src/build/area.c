@@ -83,6 +83,17 @@ run_in_area (gpointer data, GError **error)
                                   : dkms_process_run (run->command, error);
 }
 
+/* A section of the log is a step of the attempt. */
+static int
+run_section (const DkmsWorkArea *area, int output_fd, const DkmsSection *section, GError **error)
+{
+  gint64 start = g_get_monotonic_time ();
+  int status = dkms_log_section (area->job->events, output_fd, section, error);
+
+  dkms_attempt_add_step (area->job->attempt, section->title, status < 0 ? 127 : status, dkms_job_seconds (start));
+  return status;
+}
+
 int
 dkms_area_exec (DkmsWorkArea *area, const char *const *argv, int output_fd, const char *section, const char *line,
                 GError **error)
@@ -98,7 +109,7 @@ dkms_area_exec (DkmsWorkArea *area, const char *const *argv, int output_fd, cons
 
   const DkmsSection of_log = { section, line, run_in_area, &run };
 
-  return section != NULL ? dkms_log_section (area->job->events, output_fd, &of_log, error) : run_in_area (&run, error);
+  return section != NULL ? run_section (area, output_fd, &of_log, error) : run_in_area (&run, error);
 }
 
 int

@@ -23,7 +23,6 @@ typedef struct {
   gboolean exchanged;   /* the result is in its place while the POST_BUILD of an unconfined build runs */
   char *ended;          /* (nullable): why the sandbox ended the last command */
   gboolean log_matters; /* the build failed, and its log says why */
-  gboolean log_kept;    /* a copy of it is in .dkms/logs */
   char **env;
   const char *suffix;
 } DkmsWorkArea;

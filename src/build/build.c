@@ -21,6 +21,7 @@
 #include "conf/sandbox.h"
 #include "install/job.h"
 #include "install/script.h"
+#include "store/attempts.h"
 #include "store/layout.h"
 #include "store/lock.h"
 #include "store/transaction.h"
@@ -193,6 +194,7 @@ run_make (DkmsWorkArea *area, GError **error)
   g_autofree char *line = dkms_make_line_inject (make, job->make_jobs, job->kernel->release);
   int status;
 
+  job->attempt->make = g_strdup (line);
   if (*make == '\'') /* it quotes 'make' to be left alone: no jobs from us */
     area->env = g_environ_unsetenv (area->env, "MAKEFLAGS");
   status = dkms_area_step (area, "Building module(s)", line, error);
@@ -270,7 +272,8 @@ begin (DkmsWorkArea *area, GError **error)
       if (area->lock == NULL)
         return FALSE;
     }
-  return make_view (area, error) && fill_area (area, error) && dkms_log_begin (area, error);
+  return make_view (area, error) && fill_area (area, error) && dkms_log_begin (area, error)
+         && dkms_attempts_begin (job->attempt, job->work->fd, error);
 }
 
 static gboolean
@@ -278,7 +281,7 @@ check_complete (DkmsWorkArea *area, GError **error)
 {
   if (dkms_result_check (area, error))
     return TRUE;
-  dkms_failure_keep_log (area, "not-made", error != NULL ? *error : NULL);
+  dkms_failure_note (area, "not-made", error != NULL ? *error : NULL);
   return FALSE;
 }
 
@@ -312,6 +315,6 @@ dkms_build (const DkmsJob *job, GError **error)
            && dkms_result_publish (&area, start, error);
     }
   if (!ok)
-    dkms_failure_end (&area, error != NULL ? *error : NULL);
+    dkms_failure_end (&area, start, error != NULL ? *error : NULL);
   return ok;
 }

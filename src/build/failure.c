@@ -18,6 +18,7 @@
 #include "check/explain.h"
 #include "check/line.h"
 #include "install/job.h"
+#include "store/attempts.h"
 #include "store/layout.h"
 #include "store/logs.h"
 #include "store/transaction.h"
@@ -25,23 +26,6 @@
 enum { MOST_SCRIPT = 1 << 16 };
 
 /* ---- what is kept ---- */
-
-/* The next build of this version overwrites the work area. */
-static void
-keep_log (DkmsWorkArea *area)
-{
-  const DkmsJob *job = area->job;
-  g_autofree char *dir = dkms_layout_logs (&job->settings->places, &job->id);
-  g_autoptr (GError) error = NULL;
-  g_auto (DkmsFd) fd = dkms_root_open_dir (job->settings->places.root, dir, TRUE, &error);
-
-  area->log_matters = TRUE;
-  if (fd >= 0)
-    (void)unlinkat (fd, "make.log", 0);
-  area->log_kept = fd >= 0 && dkms_log_copy (area, fd, "make.log", &error);
-  if (!area->log_kept)
-    DKMS_EMIT (job->events, LOG_NOT_COPIED, .path = dir, .error = error);
-}
 
 /* Ubuntu's crash reporter takes note of failed builds. */
 static void
@@ -62,13 +46,24 @@ tell_apport (const DkmsJob *job)
     dkms_process_try (&command);
 }
 
+/* @cause: (nullable): where the log shows it */
+static void
+set_cause (DkmsAttempt *attempt, const char *id, const DkmsCause *cause)
+{
+  attempt->cause = g_strdup (id);
+  attempt->cause_name = cause != NULL ? g_strdup (cause->name) : NULL;
+  attempt->cause_file = cause != NULL ? g_strdup (cause->file) : NULL;
+  attempt->cause_line = cause != NULL ? cause->line_number : 0;
+}
+
 void
-dkms_failure_keep_log (DkmsWorkArea *area, const char *cause, const GError *error)
+dkms_failure_note (DkmsWorkArea *area, const char *cause, const GError *error)
 {
   g_autofree char *text = g_strdup_printf ("%s: %s", cause, error != NULL ? error->message : "");
 
   dkms_log_note (area, "dkms", text);
-  keep_log (area);
+  area->log_matters = TRUE;
+  set_cause (area->job->attempt, cause, NULL);
   tell_apport (area->job);
 }
 
@@ -105,26 +100,47 @@ add_command (const DkmsJob *job, GError *error)
   dkms_error_add_advice (error, line);
 }
 
-void
-dkms_failure_end (DkmsWorkArea *area, GError *error)
+/* Returns: (transfer full) (nullable): the log, inside the root: the attempt's or, if that cannot be kept, the one in
+ * the work area. The next build of this version overwrites the work area. */
+static char *
+keep_attempt (DkmsWorkArea *area, gint64 start, const GError *error, gboolean *kept)
 {
   const DkmsJob *job = area->job;
-  const DkmsRoot *root = job->settings->places.root;
-  g_autofree char *copy = dkms_layout_failed_log (&job->settings->places, &job->id);
+  DkmsAttempt *attempt = job->attempt;
   g_autofree char *placed = g_build_filename (area->place, "make.log", NULL);
-  const char *log = copy;
+  g_autofree char *dir = dkms_layout_logs (&job->settings->places, &job->id);
+  g_autoptr (GError) local = NULL;
+  char *path;
+
+  attempt->outcome = DKMS_OUTCOME_FAILED;
+  attempt->seconds = dkms_job_seconds (start);
+  if (error != NULL && attempt->error == NULL)
+    attempt->error = g_error_copy (error);
+  path = dkms_attempts_fail (&job->settings->places, attempt, job->work->fd, area->log_fd, &local);
+  *kept = path != NULL;
+  if (local != NULL)
+    DKMS_EMIT (job->events, LOG_NOT_COPIED, .path = dir, .error = local);
+  if (path == NULL && dkms_root_is_file (job->settings->places.root, placed))
+    path = g_steal_pointer (&placed);
+  return path;
+}
+
+void
+dkms_failure_end (DkmsWorkArea *area, gint64 start, GError *error)
+{
+  const DkmsJob *job = area->job;
+  gboolean kept;
+  g_autofree char *log = keep_attempt (area, start, error, &kept);
 
   keep_area (area);
   if (!area->log_matters)
     return;
-  if (!area->log_kept)
-    log = dkms_root_is_file (root, placed) ? placed : NULL;
-  g_autofree char *shown = log != NULL ? dkms_root_host_path (root, log) : NULL;
+  g_autofree char *shown = log != NULL ? dkms_root_host_path (job->settings->places.root, log) : NULL;
   g_autofree char *line = g_strconcat (log != NULL ? "The whole log: " : "The log could not be kept", shown, ".", NULL);
   if (log != NULL) /* a path is copied from here: no full stop */
     line[strlen (line) - 1] = '\0';
   dkms_error_add_advice (error, line);
-  if (area->log_kept)
+  if (kept)
     add_command (job, error);
 }
 
@@ -400,6 +416,7 @@ dkms_step_failed (DkmsWorkArea *area, const DkmsStepFailure *step, GError **erro
   const DkmsJob *job = area->job;
   g_autoptr (DkmsDiagnosis) diagnosis = dkms_logs_diagnose (area->log_fd, job->kernel->release);
   const char *cause = area->ended != NULL ? area->ended : diagnosis->first_error;
+  const DkmsCause *shows = dkms_diagnosis_cause (diagnosis);
   g_autofree char *path = g_build_filename (area->place, "make.log", NULL);
   g_autofree char *shown = dkms_root_host_path (job->settings->places.root, path);
   g_autofree char *noexec = blame_noexec (area, cause);
@@ -419,7 +436,10 @@ dkms_step_failed (DkmsWorkArea *area, const DkmsStepFailure *step, GError **erro
   add_line (advice, "", version);
   if (noexec == NULL && confinement == NULL && version == NULL)
     add_cause (advice, job, diagnosis);
-  keep_log (area);
+  area->log_matters = TRUE;
+  job->attempt->first_error = g_strdup (cause);
+  if (shows != NULL)
+    set_cause (job->attempt, shows->info->id, shows);
   if (step->code != DKMS_ERROR_SCRIPT)
     tell_apport (job);
   return dkms_fail_full (error, step->code, step->code == DKMS_ERROR_SCRIPT ? step->status : 0, shown, advice->str,

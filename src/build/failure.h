@@ -17,9 +17,10 @@ typedef struct {
 /** Fails with the first error of the log, its cause, and what to do about it. Always returns FALSE. */
 gboolean dkms_step_failed (DkmsWorkArea *area, const DkmsStepFailure *step, GError **error);
 
-/** A build failed after its steps, so nobody has kept its log yet: adds the cause, which is "not-made" or
- * "not-loadable", and @error (nullable), keeps a copy per kernel, and tells the crash reporter. */
-void dkms_failure_keep_log (DkmsWorkArea *area, const char *cause, const GError *error);
-/** The end of every build that failed with @error: what is left becomes <m>/<v>/build, where people look for it, and
- * @error names the log, if it could be kept. */
-void dkms_failure_end (DkmsWorkArea *area, GError *error);
+/** A build failed after its steps: adds the cause, which is "not-made" or "not-loadable", and @error (nullable) to its
+ * log, and tells the crash reporter. */
+void dkms_failure_note (DkmsWorkArea *area, const char *cause, const GError *error);
+/** The end of every build that failed with @error: what is left becomes <m>/<v>/build, where people look for it, the
+ * attempt with its log is kept, and @error names the log, if it says why. @start: of the build, as of
+ * g_get_monotonic_time() */
+void dkms_failure_end (DkmsWorkArea *area, gint64 start, GError *error);

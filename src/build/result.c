@@ -22,6 +22,7 @@
 #include "build/log.h"
 #include "build/sign.h"
 #include "install/job.h"
+#include "store/attempts.h"
 #include "store/layout.h"
 #include "store/transaction.h"
 
@@ -376,8 +377,17 @@ judge (DkmsWorkArea *area, DkmsRecord *record, GError **error)
 
   if (dkms_loadable_judge_record (area->job, dir, record, error))
     return TRUE;
-  dkms_failure_keep_log (area, "not-loadable", error != NULL ? *error : NULL);
+  dkms_failure_note (area, "not-loadable", error != NULL ? *error : NULL);
   return FALSE;
+}
+
+static void
+finish_attempt (const DkmsJob *job, double seconds)
+{
+  job->attempt->outcome = DKMS_OUTCOME_BUILT;
+  job->attempt->seconds = seconds;
+  if (job->signer != NULL && job->signer->ready)
+    job->attempt->signer = g_strdup (job->signer->certificate);
 }
 
 static gboolean
@@ -392,10 +402,12 @@ write_records (DkmsWorkArea *area, gint64 start, GError **error)
         return FALSE;
     }
   record->seconds = dkms_job_seconds (start);
+  finish_attempt (area->job, record->seconds);
   if (!judge (area, record, error))
     return FALSE;
   return record_seen (area->job, area->result_fd, error)
          && dkms_record_write_recipe (area->job->recipe, area->result_fd, error)
+         && dkms_attempts_write_build (area->job->attempt, area->result_fd, error)
          && dkms_record_write (record, area->result_fd, -1, error);
 }
 
@@ -405,6 +417,7 @@ dkms_result_publish (DkmsWorkArea *area, gint64 start, GError **error)
   const DkmsJob *job = area->job;
   g_autofree char *base = dkms_job_base (job, NULL);
   g_autofree char *made = g_build_filename (job->work->path, "result", NULL);
+  g_autofree char *under_way = g_build_filename (job->work->path, "attempt.json", NULL);
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&job->settings->places);
 
   dkms_discard_tree_at (area->result_fd, "log/make.log"); /* one that POST_BUILD put there */
@@ -418,6 +431,7 @@ dkms_result_publish (DkmsWorkArea *area, gint64 start, GError **error)
     return dkms_fail (error, DKMS_ERROR_EXCLUDED, NULL, NULL, "%s/%s was removed by another run meanwhile",
                       job->id.module, job->id.version);
   dkms_transaction_move (tx, made, base);
+  dkms_transaction_delete (tx, under_way);
   if (dkms_root_is_dir (job->settings->places.root, area->place))
     dkms_transaction_discard (tx, area->place);
   if (dkms_transaction_commit (tx, job->events, error))

@@ -286,6 +286,7 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   request->force_version_override = options->force_version_override;
   request->no_depmod = options->no_depmod;
   request->dry_run = options->dry_run;
+  request->detailed = options->detailed;
   if (!check_names (request, verb, error) || !fill_targets (request, verb, settings, options, error)
       || (verb->check_request != NULL && !verb->check_request (request, error)))
     return NULL;

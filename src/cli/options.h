@@ -22,8 +22,8 @@ typedef struct {
   GPtrArray *directives;
   GPtrArray *words;   /* all that is no option, in order */
   GPtrArray *ignored; /* those of them that mean nothing */
-  gboolean all, all_kernels, force, force_version_override, no_depmod, dry_run, verbose, quiet, symlink_modules,
-      binaries_only, source_only, rpm_safe_upgrade, modprobe_on_install, help, version_asked;
+  gboolean all, all_kernels, force, force_version_override, no_depmod, dry_run, detailed, verbose, quiet,
+      symlink_modules, binaries_only, source_only, rpm_safe_upgrade, modprobe_on_install, help, version_asked;
 } DkmsOptions;
 
 /** Returns: (transfer full): a command line without options and words */

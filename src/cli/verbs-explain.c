@@ -9,8 +9,11 @@
 static gboolean
 show_log (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
 {
-  g_auto (DkmsFd) fd = dkms_explain_open_log (settings, request, error);
+  g_auto (DkmsFd) fd = -1;
 
+  if (request->detailed)
+    return dkms_explain_list (settings, events, request, error);
+  fd = dkms_explain_open_log (settings, request, error);
   return fd >= 0 && dkms_pager_show (fd, error);
 }
 
@@ -36,9 +39,11 @@ const DkmsVerbInfo dkms_verb_log = {
   .goal = DKMS_GOAL_REPORT,
   .arguments = "[<module>[/<version>]]",
   .summary = "Print the log of the last build",
-  .details = "Without a module, the newest log of all is printed. On a terminal the log is shown in a pager.",
+  .details = "Without a module, the newest log of all is printed. On a terminal the log is shown in a pager. Of each "
+             "module and kernel the logs of the build and of the last three attempts that failed are kept; --list lists "
+             "them.",
   .positional = DKMS_WORD_MODULE,
-  .options = DKMS_TAKES_MODULE,
+  .options = DKMS_TAKES_MODULE | DKMS_TAKES (LIST),
   .many_kernels = TRUE,
   .filters = TRUE,
   .explains = TRUE,

@@ -15,6 +15,7 @@
 #include "check/line.h"
 #include "kernel/headers.h"
 #include "model/version.h"
+#include "store/attempts.h"
 #include "store/layout.h"
 #include "store/logs.h"
 #include "store/register.h"
@@ -29,27 +30,33 @@ word_of (const DkmsRequest *request)
   return request->module != NULL && *request->module != '\0' ? request->module : request->archive;
 }
 
-/* The last attempt of each build that the request selects, newest first. Attempt records will take the place of logs
- * here, and nowhere else. */
+/* The attempts that the request selects, newest first. */
 static GPtrArray *
 find_attempts (const DkmsSettings *settings, const DkmsRequest *request, GError **error)
 {
   const DkmsId filter = { word_of (request), request->version, NULL, NULL };
   guint mark = dkms_unread_mark ();
-  g_autoptr (GPtrArray) logs = dkms_logs_list (&settings->places, &filter);
-  g_autoptr (GHashTable) seen = g_hash_table_new (dkms_id_hash, dkms_id_equal);
+  g_autoptr (GPtrArray) attempts = dkms_attempts_list (&settings->places, &filter);
 
   if (!dkms_unread_since (mark, TRUE, error)) /* a log that cannot be read is not missing */
     return NULL;
-  for (guint i = 0; i < logs->len;)
-    {
-      const DkmsLogFile *log = logs->pdata[i];
-      if (dkms_targets_pass (request->targets, log->id) && g_hash_table_add (seen, log->id))
-        i++;
-      else
-        g_ptr_array_remove_index (logs, i);
-    }
-  return g_steal_pointer (&logs);
+  for (guint i = attempts->len; i-- > 0;)
+    if (!dkms_targets_pass (request->targets, ((const DkmsAttemptFile *)attempts->pdata[i])->id))
+      g_ptr_array_remove_index (attempts, i);
+  return g_steal_pointer (&attempts);
+}
+
+/* Returns: (transfer container): the newest of @attempts of each build, with @attempts' order */
+static GPtrArray *
+keep_newest (const GPtrArray *attempts)
+{
+  g_autoptr (GHashTable) seen = g_hash_table_new (dkms_id_hash, dkms_id_equal);
+  GPtrArray *newest = g_ptr_array_new ();
+
+  for (guint i = 0; i < attempts->len; i++)
+    if (g_hash_table_add (seen, ((const DkmsAttemptFile *)attempts->pdata[i])->id))
+      g_ptr_array_add (newest, attempts->pdata[i]);
+  return newest;
 }
 
 /* What cannot be a name is not in the tree, and must not become a part of a path. */
@@ -179,11 +186,32 @@ time_in_words (gint64 time)
   return when != NULL ? g_date_time_format (when, "%Y-%m-%d %H:%M") : g_strdup ("");
 }
 
+/* An attempt that is explained, and what is known about it. */
+typedef struct {
+  const DkmsAttemptFile *file;
+  const DkmsAttempt *record; /* (nullable) */
+  guint number, of;          /* among the attempts of this build that are kept, the oldest is 1 */
+} Explained;
+
+static void
+tell_log (const DkmsSettings *settings, DkmsListener *events, const Explained *self)
+{
+  const DkmsAttemptFile *file = self->file;
+  g_autofree char *command = dkms_logs_command (&settings->places, "log", file->id);
+  g_autofree char *when = time_in_words (file->time);
+  g_autofree char *path = file->log != NULL ? dkms_root_host_path (settings->places.root, file->log) : NULL;
+  g_autofree char *place = self->of > 1 ? g_strdup_printf ("%u of %u", self->number, self->of) : NULL;
+
+  if (path != NULL)
+    DKMS_EMIT (events, EXPLAIN_LOG, .id = *file->id, .text = command, .place = when, .name = place, .path = path,
+               .seconds = self->record != NULL ? self->record->seconds : 0);
+}
+
 static gboolean
-explain_build (const DkmsSettings *settings, DkmsListener *events, const DkmsLogFile *log, const DkmsState *state,
+explain_build (const DkmsSettings *settings, DkmsListener *events, const Explained *self, const DkmsState *state,
                DkmsDiagnosis *diagnosis, GError **error)
 {
-  const DkmsId *id = log->id;
+  const DkmsId *id = self->file->id;
   Machine machine = { settings, id->arch };
   g_autoptr (DkmsKernel) kernel
       = dkms_kernel_new (settings->places.root, settings->places.install_tree, id, NULL, NULL);
@@ -201,20 +229,33 @@ explain_build (const DkmsSettings *settings, DkmsListener *events, const DkmsLog
                                  .data = &machine };
   const DkmsCause *cause = dkms_diagnosis_cause (diagnosis);
   g_autoptr (DkmsExplanation) shown = dkms_cause_explain (cause, diagnosis, &facts);
-  g_autofree char *command = dkms_logs_command (&settings->places, "log", id);
-  g_autofree char *when = time_in_words (log->time);
-  g_autofree char *path = dkms_root_host_path (settings->places.root, log->path);
 
   tell_explanation (events, id, cause, shown);
   tell_tail (events, diagnosis);
   DKMS_EMIT (events, EXPLAIN_NEXT, .text = shown->next, .name = shown->package);
   tell_others (events, diagnosis, &facts);
   DKMS_EMIT (events, EXPLAIN_CAUSE, .name = cause->info->id);
-  DKMS_EMIT (events, EXPLAIN_LOG, .id = *id, .text = command, .place = when, .path = path);
+  tell_log (settings, events, self);
   return strcmp (cause->info->id, "unknown") != 0
-         || dkms_fail (error, DKMS_ERROR_UNDETERMINED, path, NULL,
+         || dkms_fail (error, DKMS_ERROR_UNDETERMINED, self->file->log, NULL,
                        "The cause of the failed build of %s/%s for kernel %s is unknown", id->module, id->version,
                        id->kernel);
+}
+
+/* A build that was not begun has no log: the record says why. */
+static gboolean
+explain_refusal (DkmsListener *events, const Explained *self)
+{
+  const GError *why = self->record->error;
+  const char *advice = why != NULL ? dkms_error_get_advice (why) : NULL;
+
+  DKMS_EMIT (events, EXPLAIN_SENTENCE, .id = *self->file->id, .name = self->record->cause,
+             .text = why != NULL ? why->message : "");
+  if (advice != NULL)
+    DKMS_EMIT (events, EXPLAIN_NEXT, .text = advice);
+  if (self->record->cause != NULL)
+    DKMS_EMIT (events, EXPLAIN_CAUSE, .name = self->record->cause);
+  return TRUE;
 }
 
 static void
@@ -222,7 +263,7 @@ tell_other_builds (const DkmsSettings *settings, DkmsListener *events, const GPt
 {
   for (guint i = 1; i < failed->len; i++)
     {
-      const DkmsLogFile *log = failed->pdata[i];
+      const DkmsAttemptFile *log = failed->pdata[i];
       g_autofree char *command = dkms_logs_command (&settings->places, "explain", log->id);
       DKMS_EMIT (events, EXPLAIN_OTHER, .id = *log->id, .text = command);
     }
@@ -253,17 +294,41 @@ tell_page (const DkmsSettings *settings, DkmsListener *events, const DkmsCauseIn
 /* ---- the verbs ---- */
 
 static gboolean
-explain_log (const DkmsSettings *settings, DkmsListener *events, const DkmsLogFile *log, const DkmsState *state,
+explain_log (const DkmsSettings *settings, DkmsListener *events, const Explained *self, const DkmsState *state,
              GError **error)
 {
-  g_auto (DkmsFd) fd = dkms_logs_open (&settings->places, log, error);
-  g_autoptr (DkmsDiagnosis) diagnosis = fd >= 0 ? dkms_logs_diagnose (fd, log->id->kernel) : NULL;
+  g_auto (DkmsFd) fd = dkms_logs_open (&settings->places, self->file->log, error);
+  g_autoptr (DkmsDiagnosis) diagnosis = fd >= 0 ? dkms_logs_diagnose (fd, self->file->id->kernel) : NULL;
 
   if (diagnosis == NULL)
     return FALSE;
-  if (dkms_diagnosis_cause (diagnosis) == NULL) /* its commands succeeded, and the build did not */
+  if (self->record != NULL && self->record->outcome == DKMS_OUTCOME_INTERRUPTED)
+    dkms_diagnosis_add (diagnosis, "interrupted", NULL);
+  else if (dkms_diagnosis_cause (diagnosis) == NULL) /* its commands succeeded, and the build did not */
     dkms_diagnosis_add (diagnosis, "not-made", NULL);
-  return explain_build (settings, events, log, state, diagnosis, error);
+  return explain_build (settings, events, self, state, diagnosis, error);
+}
+
+/* @attempts: all that were selected, newest first */
+static gboolean
+explain_attempt (const DkmsSettings *settings, DkmsListener *events, const DkmsAttemptFile *file,
+                 const GPtrArray *attempts, const DkmsState *state, GError **error)
+{
+  g_autoptr (DkmsAttempt) record = dkms_attempts_read (&settings->places, file);
+  Explained self = { .file = file, .record = record };
+
+  for (guint i = attempts->len; i-- > 0;)
+    {
+      self.of += dkms_id_equal (((const DkmsAttemptFile *)attempts->pdata[i])->id, file->id);
+      if (attempts->pdata[i] == file)
+        self.number = self.of;
+    }
+  if (file->log != NULL)
+    return explain_log (settings, events, &self, state, error);
+  return record != NULL ? explain_refusal (events, &self)
+                        : dkms_fail (error, DKMS_ERROR_UNDETERMINED, file->record, NULL,
+                                     "The record of the last build of %s/%s for kernel %s cannot be understood",
+                                     file->id->module, file->id->version, file->id->kernel);
 }
 
 /* Nothing failed, as far as logs know. @attempts: those that succeeded */
@@ -274,7 +339,7 @@ tell_success (DkmsListener *events, const DkmsRequest *request, const GPtrArray 
 
   for (guint i = 0; word != NULL && i < attempts->len; i++)
     {
-      const DkmsLogFile *log = attempts->pdata[i];
+      const DkmsAttemptFile *log = attempts->pdata[i];
       g_autofree char *when = time_in_words (log->time);
       DKMS_EMIT (events, EXPLAIN_SUCCEEDED, .id = *log->id, .place = when);
     }
@@ -324,12 +389,20 @@ read_attempts (const DkmsSettings *settings, const DkmsRequest *request, GPtrArr
          && (*attempts = find_attempts (settings, request, error)) != NULL;
 }
 
+/* That a kernel is excluded is of interest to who asks for the module. */
+static gboolean
+is_failure (const DkmsAttemptFile *file, const DkmsRequest *request)
+{
+  return file->outcome != DKMS_OUTCOME_BUILT && (file->outcome != DKMS_OUTCOME_EXCLUDED || word_of (request) != NULL);
+}
+
 gboolean
 dkms_explain (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
 {
   const char *word = word_of (request);
   g_autoptr (DkmsState) state = NULL;
   g_autoptr (GPtrArray) attempts = NULL;
+  g_autoptr (GPtrArray) newest = NULL;
   g_autoptr (GPtrArray) failed = g_ptr_array_new ();
   const DkmsCauseInfo *info = word != NULL && request->version == NULL ? dkms_cause_find (word) : NULL;
 
@@ -339,16 +412,17 @@ dkms_explain (const DkmsSettings *settings, DkmsListener *events, const DkmsRequ
     return tell_page (settings, events, info), TRUE;
   if (!check_known (settings, request, state, attempts, TRUE, error))
     return FALSE;
-  for (guint i = 0; i < attempts->len; i++)
-    if (((const DkmsLogFile *)attempts->pdata[i])->failed)
-      g_ptr_array_add (failed, attempts->pdata[i]);
+  newest = keep_newest (attempts);
+  for (guint i = 0; i < newest->len; i++)
+    if (is_failure (newest->pdata[i], request))
+      g_ptr_array_add (failed, newest->pdata[i]);
   if (failed->len == 0)
     {
-      if (attempts->len > 0 || !explain_headers (settings, events, request))
-        tell_success (events, request, attempts);
+      if (newest->len > 0 || !explain_headers (settings, events, request))
+        tell_success (events, request, newest);
       return TRUE;
     }
-  gboolean known = explain_log (settings, events, failed->pdata[0], state, error);
+  gboolean known = explain_attempt (settings, events, failed->pdata[0], attempts, state, error);
   tell_other_builds (settings, events, failed);
   return known;
 }
@@ -363,10 +437,35 @@ dkms_explain_open_log (const DkmsSettings *settings, const DkmsRequest *request,
   if (!read_attempts (settings, request, &attempts, &state, error)
       || !check_known (settings, request, state, attempts, FALSE, error))
     return -1;
+  for (guint i = 0; i < attempts->len; i++)
+    if (((const DkmsAttemptFile *)attempts->pdata[i])->log != NULL)
+      return dkms_logs_open (&settings->places, ((const DkmsAttemptFile *)attempts->pdata[i])->log, error);
+  return dkms_fail (error, DKMS_ERROR_NOT_ADDED, NULL, "Builds leave logs: 'dkms build' makes one.",
+                    "No log of a build%s%s%s exists", word != NULL ? " of " : "", word != NULL ? word : "",
+                    request->targets->len > 0 ? " for that kernel" : ""),
+         -1;
+}
+
+gboolean
+dkms_explain_list (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
+{
+  g_autoptr (DkmsState) state = NULL;
+  g_autoptr (GPtrArray) attempts = NULL;
+
+  if (!read_attempts (settings, request, &attempts, &state, error)
+      || !check_known (settings, request, state, attempts, FALSE, error))
+    return FALSE;
+  for (guint i = 0; i < attempts->len; i++)
+    {
+      const DkmsAttemptFile *file = attempts->pdata[i];
+      g_autoptr (DkmsAttempt) record = dkms_attempts_read (&settings->places, file);
+      g_autofree char *when = time_in_words (file->time);
+      g_autofree char *path = file->log != NULL ? dkms_root_host_path (settings->places.root, file->log) : NULL;
+      DKMS_EMIT (events, ATTEMPT_LISTED, .id = *file->id, .place = when,
+                 .name = dkms_attempt_outcome_name (file->outcome), .text = record != NULL ? record->cause : NULL,
+                 .path = path, .seconds = record != NULL ? record->seconds : 0);
+    }
   if (attempts->len == 0)
-    return dkms_fail (error, DKMS_ERROR_NOT_ADDED, NULL, "Builds leave logs: 'dkms build' makes one.",
-                      "No log of a build%s%s%s exists", word != NULL ? " of " : "", word != NULL ? word : "",
-                      request->targets->len > 0 ? " for that kernel" : ""),
-           -1;
-  return dkms_logs_open (&settings->places, attempts->pdata[0], error);
+    DKMS_EMIT (events, ATTEMPTS_NONE, .id = { .module = word_of (request) });
+  return TRUE;
 }

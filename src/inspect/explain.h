@@ -16,6 +16,9 @@
  */
 gboolean dkms_explain (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Lists the attempts that are kept of the builds that @request selects, newest first. */
+gboolean dkms_explain_list (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Opens the newest log among those of the builds that @request selects. Returns: a descriptor that the caller owns, or
  * -1 with an error */
 int dkms_explain_open_log (const DkmsSettings *settings, const DkmsRequest *request,

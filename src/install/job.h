@@ -5,6 +5,7 @@
 #include "base/id.h"
 #include "conf/recipe.h"
 #include "conf/settings.h"
+#include "model/attempt.h"
 #include "model/event.h"
 #include "model/request.h"
 #include "store/record.h"
@@ -27,6 +28,7 @@ typedef struct {
   const char *make_jobs;           /* (nullable): build: for make -j; NULL: the jobserver of make_flags decides */
   const char *make_flags;          /* (nullable): build: MAKEFLAGS */
   const GArray *keep;              /* (nullable): build: descriptors (int) that its commands inherit */
+  DkmsAttempt *attempt;            /* (nullable): build: what is known about it so far; the build adds the rest */
   GHashTable *seen;                /* (nullable): build: BUILD_DEPENDS name -> installed version, to be recorded */
   gboolean lends_all;              /* scripts may work on every build of the module: this run works on none meanwhile */
   gboolean no_scripts;             /* the source is gone, and the scripts of the recipe with it */

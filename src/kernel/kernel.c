@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "base/unread.h"
 #include "base/walk.h"
 #include "config.h"
 
@@ -203,12 +204,20 @@ dkms_kernel_list (const DkmsRoot *root, const char *install_tree, gboolean heade
   return names;
 }
 
+int
+dkms_kernel_open_file (const DkmsRoot *root, const char *tool_path)
+{
+  if (root->has_shell)
+    return dkms_root_openat (root, tool_path, DKMS_READ_FLAGS, 0);
+  return openat (AT_FDCWD, tool_path, DKMS_READ_FLAGS);
+}
+
 char *
 dkms_kernel_read_config (const DkmsKernel *self, const DkmsRoot *root)
 {
-  if (root->has_shell)
-    return dkms_root_read (root, self->config, 16 << 20, NULL, NULL);
-  return dkms_read_at (AT_FDCWD, self->config, 16 << 20, NULL, NULL);
+  g_auto (DkmsFd) fd = dkms_kernel_open_file (root, self->config);
+
+  return dkms_read_fd (fd, self->config, 16 << 20, NULL, NULL);
 }
 
 char *
@@ -216,10 +225,9 @@ dkms_kernel_read_built (const DkmsKernel *self, const DkmsRoot *root, const char
 {
   enum { LIMIT = 64 << 20 };
   g_autofree char *path = g_build_filename (self->source_dir, name, NULL);
+  g_auto (DkmsFd) fd = dkms_kernel_open_file (root, path);
 
-  if (root->has_shell)
-    return dkms_root_read (root, path, LIMIT, NULL, NULL);
-  return dkms_read_at (AT_FDCWD, path, LIMIT, NULL, NULL);
+  return dkms_read_fd (fd, path, LIMIT, NULL, NULL);
 }
 
 /* Returns: (transfer none) (nullable): the text after @prefix of the first line that starts with it */

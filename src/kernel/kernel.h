@@ -42,6 +42,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsKernel, dkms_kernel_free)
 
 /** Returns: (transfer full): a path as tools name it, as we can open it */
 char *dkms_kernel_openable (const DkmsRoot *root, const char *tool_path);
+/** Opens a file, named as tools name it, for reading. Returns: a descriptor that the caller owns, or -1 with errno */
+int dkms_kernel_open_file (const DkmsRoot *root, const char *tool_path);
 /** Returns: whether the build directory has `include` */
 gboolean dkms_kernel_has_headers (const DkmsKernel *self, const DkmsRoot *root);
 /** Returns: (transfer full): releases in @install_tree, by byte order; with @headers only those that have them */

@@ -81,11 +81,11 @@ find_word (const char *word, const char *const *words, gsize count)
   return NULL;
 }
 
-static char *
-time_to_text (gint64 time)
+char *
+dkms_attempt_time (const DkmsAttempt *self)
 {
-  g_autoptr (GDateTime) seconds = g_date_time_new_from_unix_utc (time / G_USEC_PER_SEC);
-  g_autoptr (GDateTime) exact = seconds != NULL ? g_date_time_add (seconds, time % G_USEC_PER_SEC) : NULL;
+  g_autoptr (GDateTime) seconds = g_date_time_new_from_unix_utc (self->begun / G_USEC_PER_SEC);
+  g_autoptr (GDateTime) exact = seconds != NULL ? g_date_time_add (seconds, self->begun % G_USEC_PER_SEC) : NULL;
 
   return exact != NULL ? g_date_time_format (exact, "%Y-%m-%dT%H:%M:%S.%fZ") : NULL;
 }
@@ -133,7 +133,7 @@ json_t *
 dkms_attempt_to_json (const DkmsAttempt *self)
 {
   json_t *object = json_object ();
-  g_autofree char *time = time_to_text (self->begun);
+  g_autofree char *time = dkms_attempt_time (self);
 
   dkms_json_set (object, "format", json_integer (FORMAT));
   dkms_json_set_text (object, "dkms", self->dkms);

@@ -52,6 +52,8 @@ void dkms_attempt_free (DkmsAttempt *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsAttempt, dkms_attempt_free)
 
 void dkms_attempt_add_step (DkmsAttempt *self, const char *name, int status, double seconds);
+/** Returns: (transfer full) (nullable): when it began, as in JSON */
+char *dkms_attempt_time (const DkmsAttempt *self);
 /** Returns: (transfer none): "built", "failed" and so on, as in JSON */
 const char *dkms_attempt_outcome_name (DkmsAttemptOutcome outcome);
 

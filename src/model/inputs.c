@@ -64,6 +64,22 @@ dkms_inputs_get (const DkmsInputs *self, const char *name)
 }
 
 static gboolean
+copy_directive (gpointer name, gpointer value, gpointer data)
+{
+  static const char *const names[] = { "make", "prebuild", "postbuild", "depends", NULL };
+
+  if (g_strv_contains (names, name) || g_str_has_prefix (name, "patch.") || g_str_has_prefix (name, "output."))
+    dkms_inputs_set (data, name, value);
+  return FALSE;
+}
+
+void
+dkms_inputs_copy_recipe (DkmsInputs *self, const DkmsInputs *from)
+{
+  g_tree_foreach (from->values, copy_directive, self);
+}
+
+static gboolean
 append_line (gpointer name, gpointer value, gpointer data)
 {
   GString *text = data;
@@ -171,7 +187,7 @@ is_same_compiler (const char *a, const char *b)
 }
 
 typedef struct {
-  const DkmsInputs *other;
+  const DkmsInputs *made, *now;
   guint staleness;
 } Comparison;
 
@@ -180,14 +196,17 @@ compare_value (gpointer name, gpointer value, gpointer data)
 {
   Comparison *self = data;
   const Group *group = find_group (name);
-  const char *other = dkms_inputs_get (self->other, name);
+  const char *made = dkms_inputs_get (self->made, name), *now = dkms_inputs_get (self->now, name);
   /* Of these there are as many as the recipe says; one that is missing does not exist. */
   gboolean listed = strchr (name, '.') != NULL;
 
-  if (group == NULL || (other == NULL && !listed))
+  if (group == NULL || ((made == NULL || now == NULL) && !listed))
     return FALSE;
-  if (other == NULL
-      || (group->bit == DKMS_STALE_COMPILER ? !is_same_compiler (value, other) : strcmp (value, other) != 0))
+  /* Without headers nothing can be built. */
+  if (group->bit == DKMS_STALE_HEADERS && strcmp (now, "-") == 0)
+    return FALSE;
+  if (made == NULL || now == NULL
+      || (group->bit == DKMS_STALE_COMPILER ? !is_same_compiler (made, now) : strcmp (made, now) != 0))
     self->staleness |= group->bit;
   return FALSE;
 }
@@ -195,13 +214,13 @@ compare_value (gpointer name, gpointer value, gpointer data)
 guint
 dkms_inputs_compare (const DkmsInputs *made, const DkmsInputs *now)
 {
-  Comparison forth = { .other = now }, back = { .other = made };
+  Comparison comparison = { .made = made, .now = now };
 
   if (made == NULL || strcmp (dkms_inputs_get (made, "format"), dkms_inputs_get (now, "format")) != 0)
     return 0;
-  g_tree_foreach (made->values, compare_value, &forth);
-  g_tree_foreach (now->values, compare_value, &back);
-  return forth.staleness | back.staleness;
+  g_tree_foreach (made->values, compare_value, &comparison);
+  g_tree_foreach (now->values, compare_value, &comparison);
+  return comparison.staleness;
 }
 
 char *

@@ -10,6 +10,7 @@
  *   source               digest of the source tree, without dkms.conf and what version control keeps
  *   admin                digest of the administrator's files about the module in /etc/dkms, comments left out
  *   make, prebuild, postbuild, patch.NNN, output.NAME    what the recipe says for this kernel
+ *   depends              BUILD_DEPENDS
  *   depend.MODULE        version and digest of the exports of a module in BUILD_DEPENDS, if it is installed
  *   symvers, config, release, btf    digests of Module.symvers, of the configuration, of utsrelease.h and of the
  * vmlinux that BTF is made from compiler             its command, and the first line that its --version prints
@@ -35,6 +36,9 @@ void dkms_inputs_set (DkmsInputs *self, const char *name, const char *value);
 /** Returns: (transfer none) (nullable) */
 const char *dkms_inputs_get (const DkmsInputs *self, const char *name);
 
+/** Sets what the recipe says, and which modules it depends on, as in @from. */
+void dkms_inputs_copy_recipe (DkmsInputs *self, const DkmsInputs *from);
+
 /** Returns: (transfer full): the document */
 char *dkms_inputs_document (const DkmsInputs *self);
 /** Returns: (transfer full): the SHA-256 of the document in hexadecimal */
@@ -59,7 +63,8 @@ typedef enum {
  * @made: (nullable): the inputs of the build
  * @now: those that it would have now
  *
- * Inputs that either does not know, and documents of another format, do not differ.
+ * Inputs that either does not know, and documents of another format, do not differ. Nor do headers that are not there
+ * now: nothing could be built from them.
  *
  * Returns: the union of what differs; 0: nothing
  */

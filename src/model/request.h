@@ -48,6 +48,7 @@ typedef struct {
   gboolean force_version_override;
   gboolean no_depmod;
   gboolean dry_run;
+  gboolean detailed; /* status --long, log --list */
 } DkmsRequest;
 
 /** Returns: (transfer full): a request for nothing, without targets */

@@ -234,6 +234,7 @@ static const Words words[DKMS_EVENT_LAST] = {
   SAYS (NOT_INSTALLED, NONE, "not installed"),
   SAYS (NOT_BUILT, NONE, "not built"),
   SAYS (DEPENDENCY_CHANGED, NONE, "because {name} changed from version {text} to {place}"),
+  SAYS (INPUTS_CHANGED, NONE, "because of changes since its build: {text}"),
   SAYS (NEEDS_MISSING, NONE, "{module}/{version} needs modules that are not installed and will not be: {text}"),
   SAYS (NEEDS_UNKNOWN, NONE, "{module}/{version} waits for modules that are not in the tree: {text}"),
   SAYS (UNREADABLE, NONE, "{module}[/{version}]: {error}"),
@@ -244,7 +245,8 @@ static const Words words[DKMS_EVENT_LAST] = {
   SAYS (STATUS_SOURCE_GONE, NOTE,
         "\nError! The source of {module}/{version} is gone: {path} leads nowhere.\n"
         "Put the source directory back (reinstall its package), or run: dkms remove {module}/{version} --all"),
-  SAYS (STATUS_BUILD, LINE, "{module}/{version}, {kernel}, {arch}: {name}[{remarks}]"),
+  SAYS (STATUS_BUILD, LINE, "{module}/{version}, {kernel}, {arch}: {name}[{remarks}][ (stale: {place})]"),
+  SAYS (STATUS_MADE, NONE, "{place}"),
   SAYS (STATUS_WEAK, LINE, "{module}, {version}, {kernel}, {arch}: installed-weak from {place}"),
   SAYS (STATUS_RECIPE_UNREAD, NOTE, "{module}/{version}: {error}"),
   SAYS (
@@ -262,10 +264,12 @@ static const Words words[DKMS_EVENT_LAST] = {
   SAYS (EXPLAIN_NEXT, LINE, "What to do: {text}"),
   SAYS (EXPLAIN_ALSO, LINE, "Also in the log: {text} ({name})"),
   SAYS (EXPLAIN_CAUSE, LINE, "Cause: {name}"),
-  SAYS (EXPLAIN_LOG, LINE, "Log: {text} (build of {place})"),
+  SAYS (EXPLAIN_LOG, LINE, "Log: {text} (build of {place}[, {name}])"),
   SAYS (EXPLAIN_OTHER, LINE, "Another build that failed: {text}"),
   SAYS (EXPLAIN_SUCCEEDED, LINE, "The last build of {module}/{version} for kernel {kernel} ({place}) succeeded."),
   SAYS (EXPLAIN_NOTHING, LINE, "No log of a failed build[ of {module}] exists."),
+  SAYS (ATTEMPT_LISTED, LINE, "{place}  {module}/{version}, {kernel}, {arch}: {name}[ ({text})][, {seconds} s]"),
+  SAYS (ATTEMPTS_NONE, LINE, "No build[ of {module}] was tried."),
   SAYS (EXPLAIN_PAGE, LINE, "{name} ({text})"),
   SAYS (EXPLAIN_PAGE_TEXT, LINE, "{text}"),
 };
@@ -328,6 +332,8 @@ field (gconstpointer subject, const char *name)
       return g_strdup (fields[i].value);
   if (strcmp (name, "reason") == 0)
     return event->reason != NULL ? dkms_words_for (event->reason) : NULL;
+  if (strcmp (name, "seconds") == 0)
+    return event->seconds > 0 ? g_strdup_printf ("%.1f", event->seconds) : NULL;
   if (strcmp (name, "remarks") == 0)
     return event->text != NULL ? status_remarks (event->text) : NULL;
   g_assert_not_reached (); /* tests/unit/test-words.c fills in every sentence */

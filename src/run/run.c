@@ -21,6 +21,7 @@
 #include "run/step-build.h"
 #include "run/step-install.h"
 #include "run/steps.h"
+#include "store/attempts.h"
 #include "store/layout.h"
 #include "store/lock.h"
 #include "store/logs.h"
@@ -73,13 +74,8 @@ append_name (GString *list, const char *name)
 static char *
 find_log (const DkmsRun *run, const DkmsStep *step)
 {
-  g_autofree char *log = dkms_layout_failed_log (&run->settings->places, step->id);
-  struct stat st;
-
   /* The clock of a file system is coarser than ours. */
-  return dkms_root_stat (run->settings->places.root, log, &st) == 0 && st.st_mtime >= run->start - 1
-             ? g_steal_pointer (&log)
-             : NULL;
+  return dkms_attempts_failed_log (&run->settings->places, step->id, run->start - 1);
 }
 
 /* Appends the log of a build that failed, if this run left one. */
@@ -485,6 +481,7 @@ run_locked (DkmsRun *run, int *status, GError **error)
   run->outcomes = outcomes = g_new0 (DkmsOutcome, plan->steps->len + 1);
   run->codes = codes = g_new0 (int, plan->steps->len + 1);
   ok = carry_out (run, plan, status, error);
+  dkms_digests_save (dkms_world_digests (run->world));
   run->plan = NULL;
   return ok;
 }

@@ -15,10 +15,13 @@
 #include "base/walk.h"
 #include "build/build.h"
 #include "conf/sandbox.h"
+#include "config.h"
 #include "kernel/arch.h"
 #include "run/steps.h"
+#include "store/attempts.h"
 #include "store/layout.h"
 #include "store/scan.h"
+#include "world/inputs.h"
 
 static gboolean
 check_depends (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GError **error)
@@ -224,6 +227,17 @@ check_place (const DkmsRun *run, const DkmsStep *step, GError **error)
                        "%s is a symbolic link, and nothing is built into what it leads to", place);
 }
 
+/* What is known of a build before it begins. */
+static DkmsAttempt *
+begin_attempt (DkmsRun *run, const DkmsId *id, gboolean confined)
+{
+  DkmsAttempt *attempt = dkms_attempt_new (id, DKMS_VERSION, g_get_real_time ());
+
+  attempt->inputs = dkms_world_inputs (run->world, id, NULL, &attempt->texts);
+  attempt->sandbox = confined ? "confined" : "unconfined";
+  return attempt;
+}
+
 gboolean
 dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, gboolean needed, GError **error)
 {
@@ -258,7 +272,7 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
   confined = dkms_step_is_confined (run, step, &local);
   if (local != NULL)
     return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
-  if (step->dependent && step->reason != NULL)
+  if (step->reason != NULL)
     DKMS_EMIT (run->events, REBUILDING, .id = *step->id, .reason = step->reason);
   else if (!run->request->force && dkms_root_is_dir (run->settings->places.root, base))
     DKMS_EMIT (run->events, BUILD_INCOMPLETE, .id = *step->id);
@@ -276,6 +290,8 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
   work->job.replaced = work->replaced;
   work->job.signer = signer_for (run, step);
   work->job.symvers = dkms_world_symvers (run->world, step->id);
+  work->attempt = begin_attempt (run, step->id, confined);
+  work->job.attempt = work->attempt;
   if (!run->request->force && !find_versions_seen (run, step, recipe, &work->job.seen, error))
     return FALSE;
   give_jobs (run, work);
@@ -283,12 +299,50 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
   return TRUE;
 }
 
+/* Returns: (nullable): the cause (check/causes.h) of a build that was not begun because of @error */
+static const char *
+cause_of_refusal (const GError *error)
+{
+  if (error->domain != DKMS_ERROR)
+    return NULL;
+  switch (error->code)
+    {
+    case DKMS_ERROR_EXCLUDED:
+      return "excluded";
+    case DKMS_ERROR_DEPENDS:
+      return "depends";
+    case DKMS_ERROR_NO_HEADERS:
+      return "no-headers";
+    default:
+      return NULL;
+    }
+}
+
+/* A build that was not begun leaves a record, too. */
+static void
+keep_refusal (const DkmsRun *run, const DkmsId *id, const GError *error)
+{
+  g_autoptr (DkmsAttempt) attempt = dkms_attempt_new (id, DKMS_VERSION, g_get_real_time ());
+  g_autoptr (GError) local = NULL;
+
+  attempt->outcome
+      = g_error_matches (error, DKMS_ERROR, DKMS_ERROR_EXCLUDED) ? DKMS_OUTCOME_EXCLUDED : DKMS_OUTCOME_FAILED;
+  attempt->error = g_error_copy (error);
+  attempt->cause = g_strdup (cause_of_refusal (error));
+  if (!dkms_attempts_refuse (&run->settings->places, attempt, &local))
+    g_debug ("%s", local->message); /* @error is reported, which matters more */
+}
+
 gboolean
 dkms_step_prepare_build (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **work, GError **error)
 {
-  if (dkms_step_settle (dkms_step_prepare (run, step, work, FALSE, error), error))
+  GError *local = NULL;
+
+  if (dkms_step_settle (dkms_step_prepare (run, step, work, FALSE, &local), &local))
     return TRUE;
   g_clear_pointer (work, dkms_build_work_free);
+  keep_refusal (run, step->id, local);
+  g_propagate_error (error, local);
   return FALSE;
 }
 
@@ -302,6 +356,16 @@ dkms_build_work_do (gpointer data, DkmsListener *events, GError **error)
   return dkms_step_settle (dkms_build (&self->job, error), error);
 }
 
+/* The worker has ended before the build did. */
+static void
+keep_unfinished (const DkmsBuildWork *self)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (self->work != NULL && !dkms_attempts_sweep (self->work->places, self->work->fd, &error))
+    g_debug ("%s", error->message); /* it says nothing that the end of the run does not say, too */
+}
+
 void
 dkms_build_work_free (DkmsBuildWork *self)
 {
@@ -309,7 +373,9 @@ dkms_build_work_free (DkmsBuildWork *self)
     return;
   g_clear_pointer (&self->outputs, g_ptr_array_unref);
   dkms_record_free (self->replaced);
+  keep_unfinished (self);
   dkms_work_free (self->work);
+  dkms_attempt_free (self->attempt);
   g_clear_pointer (&self->job.seen, g_hash_table_unref);
   g_free (self->make_flags);
   if (self->keep != NULL)

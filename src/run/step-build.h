@@ -10,6 +10,7 @@ typedef struct {
   GPtrArray *outputs;
   DkmsRecord *replaced;
   DkmsWork *work;
+  DkmsAttempt *attempt;
   char *make_flags;
   GArray *keep;
   int nice; /* added to its niceness */

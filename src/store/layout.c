@@ -53,14 +53,6 @@ dkms_layout_logs (const DkmsPlaces *places, const DkmsId *id)
 }
 
 char *
-dkms_layout_failed_log (const DkmsPlaces *places, const DkmsId *id)
-{
-  g_autofree char *dir = dkms_layout_logs (places, id);
-
-  return g_build_filename (dir, "make.log", NULL);
-}
-
-char *
 dkms_layout_own (const DkmsPlaces *places, const char *name, const char *in)
 {
   return g_build_filename (places->dkms_tree, ".dkms", name, in, NULL);

@@ -8,12 +8,14 @@
  *   <m>/original_module/<k>/<a>/       modules of the kernel that a build replaced
  *
  * What this program adds to the reference's layout lies in .dkms:
- *   lock, locks/                       see dkms_lock_take(); only root can open them, so nobody else can keep a run
- * waiting sequence                           a number that each change of the tree raises (store/reading.h)
- *   work/<id>/                         scratch of a run, locked by it; deleted by whoever finds it unlocked; loan-* in
- * it: store/loan.h journal/<id>.json                  a change under way (store/transaction.h) depmod/<id>.<k> the run
- * with work/<id> installed something for kernel <k>: depmod is due logs/<m>/<v>/<k>/<a>/make.log      log of the last
- * build that failed */
+ *   lock, locks/         see dkms_lock_take(); only root can open them, so nobody else can keep a run waiting
+ *   sequence             a number that each change of the tree raises (store/reading.h)
+ *   work/<id>/           scratch of a run, locked by it; deleted by whoever finds it unlocked; loan-* in it:
+ *                        store/loan.h
+ *   journal/<id>.json    a change under way (store/transaction.h)
+ *   depmod/<id>.<k>      the run with work/<id> installed something for kernel <k>: depmod is due
+ *   logs/<m>/<v>/<k>/<a>/<n>/    attempts that made no build (store/attempts.h)
+ *   digests              of files that were read (store/digests.h) */
 #pragma once
 
 #include "base/id.h"
@@ -33,10 +35,9 @@ char *dkms_layout_build (const DkmsPlaces *places, const DkmsId *id, const char 
 char *dkms_layout_link (const DkmsPlaces *places, const DkmsId *id);
 /** Returns: (transfer full): the directory of the kernel's modules that a build replaced */
 char *dkms_layout_originals (const DkmsPlaces *places, const DkmsId *id);
-/** Returns: (transfer full): where logs of failed builds are kept: of the build that @id names, or all of a version */
+/** Returns: (transfer full): where attempts that made no build are kept: for the kernel that @id names, or all of a
+ * version */
 char *dkms_layout_logs (const DkmsPlaces *places, const DkmsId *id);
-/** Returns: (transfer full): the log of the build that failed last */
-char *dkms_layout_failed_log (const DkmsPlaces *places, const DkmsId *id);
 /** Returns: (transfer full): @name in the tree's own directory .dkms, such as "journal"; @in: (nullable): a file in it
  */
 char *dkms_layout_own (const DkmsPlaces *places, const char *name, const char *in);

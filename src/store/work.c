@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/unread.h"
+#include "store/attempts.h"
 #include "store/layout.h"
 #include "store/lock.h"
 
@@ -155,8 +156,14 @@ dkms_work_sweep (const DkmsPlaces *places, DkmsListener *events)
       g_autofree char *host = dkms_root_host_path (places->root, path);
       g_auto (DkmsFd) fd = -1; /* locked until it is deleted, so that its maker sees that */
 
-      if (is_free (all, names->pdata[i], LOCK_EX, &fd) && drop_beside (places, names->pdata[i])
-          && !dkms_remove_tree_at (all, names->pdata[i], &error))
+      if (!is_free (all, names->pdata[i], LOCK_EX, &fd))
+        continue;
+      if (fd >= 0 && !dkms_attempts_sweep (places, fd, &error))
+        {
+          DKMS_EMIT (events, LEFT_OVER_STAYS, .error = error, .path = host);
+          continue;
+        }
+      if (drop_beside (places, names->pdata[i]) && !dkms_remove_tree_at (all, names->pdata[i], &error))
         DKMS_EMIT (events, LEFT_OVER_STAYS, .error = error, .path = host);
     }
   if (!dkms_unread_since (mark, FALSE, &unread))

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "conf/evaluate.h"
+#include "conf/overrides.h"
 #include "store/layout.h"
 
 struct DkmsWorld {
@@ -21,7 +22,8 @@ struct DkmsWorld {
   GHashTable *told;    /* recipes whose deprecations were told */
   gboolean warned;     /* that recipes are not confined here */
   gboolean confined;   /* recipes were read in a sandbox */
-  GHashTable *named;   /* "m/v", "k/a": of which was said what is said once */
+  DkmsDigests *digests;
+  GHashTable *named; /* "m/v", "k/a": of which was said what is said once */
 };
 
 typedef struct {
@@ -69,6 +71,7 @@ dkms_world_new (const DkmsSettings *settings, const DkmsRequest *request, DkmsLi
   self->kernels = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, known_free);
   self->recipes = g_hash_table_new_full (dkms_id_hash, dkms_id_equal, (GDestroyNotify)dkms_id_free, reading_free);
   self->wanted = g_ptr_array_new ();
+  self->digests = dkms_digests_new (&settings->places, g_get_real_time () / G_USEC_PER_SEC);
   self->told = g_hash_table_new (g_direct_hash, g_direct_equal);
   self->named = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   return self;
@@ -82,6 +85,7 @@ dkms_world_free (DkmsWorld *self)
   g_hash_table_unref (self->kernels);
   g_hash_table_unref (self->recipes);
   g_ptr_array_unref (self->wanted);
+  dkms_digests_free (self->digests);
   g_hash_table_unref (self->told);
   g_hash_table_unref (self->named);
   g_free (self);
@@ -166,22 +170,10 @@ add_variables (DkmsWorld *self, DkmsQuery *query, const DkmsId *id, const DkmsKe
 static void
 add_overrides (const DkmsPlaces *places, DkmsQuery *query, const DkmsId *id)
 {
-  const char *m = id->module, *v = id->version, *k = id->kernel, *a = id->arch;
-  char *const names[] = {
-    g_strdup_printf ("/etc/dkms/%s.conf", m),
-    g_strdup_printf ("/etc/dkms/%s-%s.conf", m, v),
-    g_strdup_printf ("/etc/dkms/%s-%s-%s.conf", m, v, k),
-    g_strdup_printf ("/etc/dkms/%s-%s-%s-%s.conf", m, v, k, a),
-    g_strdup_printf ("/etc/dkms/%s--%s.conf", m, k),
-    g_strdup_printf ("/etc/dkms/%s--%s-%s.conf", m, k, a),
-  };
+  g_autoptr (GPtrArray) paths = dkms_overrides_list (places, id);
 
-  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
-    {
-      if (dkms_root_is_file (places->root, names[i]))
-        g_ptr_array_add (query->files, dkms_root_tool_path (places->root, names[i]));
-      g_free (names[i]);
-    }
+  for (guint i = 0; i < paths->len; i++)
+    g_ptr_array_add (query->files, dkms_root_tool_path (places->root, paths->pdata[i]));
 }
 
 /* Whether one of the admin's files about a module speaks of the sandbox at all: mostly none does, and no shell is
@@ -521,6 +513,12 @@ dkms_world_read_given (DkmsWorld *self, const char *dir, const DkmsKernel *kerne
   apply_directives (self->request, self->events, query);
   *recipe = dkms_recipe_new (g_steal_pointer (&query->vars));
   return TRUE;
+}
+
+DkmsDigests *
+dkms_world_digests (const DkmsWorld *self)
+{
+  return self->digests;
 }
 
 const DkmsSettings *

@@ -8,6 +8,7 @@
 #include "kernel/kernel.h"
 #include "model/event.h"
 #include "model/request.h"
+#include "store/digests.h"
 
 /* One bash process reads all recipes that were announced. */
 typedef struct DkmsWorld DkmsWorld;
@@ -63,6 +64,8 @@ gboolean dkms_world_read_given (DkmsWorld *self, const char *dir, const DkmsKern
  * §6). */
 gboolean dkms_world_check (DkmsWorld *self, const DkmsRecipe *recipe, gboolean strict,
                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Returns: (transfer none): what is remembered about files; dkms_digests_save() it when the tree may be written to */
+DkmsDigests *dkms_world_digests (const DkmsWorld *self);
 /** Returns: (transfer none) */
 const DkmsSettings *dkms_world_settings (const DkmsWorld *self);
 /** Returns: (transfer none) */

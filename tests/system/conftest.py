@@ -198,6 +198,15 @@ class Root:
                 (directory / file).chmod(0o755)
         return directory
 
+    def attempts(self, name="foo", version="1.0", kernel=K1):
+        """Directories of the attempts that made no build, oldest first."""
+        directory = self.tree / f".dkms/logs/{name}/{version}/{kernel}/{ARCH}"
+        return sorted((path for path in directory.glob("*") if path.name.isdigit()), key=lambda path: int(path.name))
+
+    def log(self, *build, **named):
+        """The log of the newest attempt that made no build."""
+        return self.attempts(*build, **named)[-1] / "make.log"
+
     def register(self, name="foo", version="1.0"):
         """What 'add' leaves behind, without the time that it takes."""
         (self.tree / name / version).mkdir(parents=True)

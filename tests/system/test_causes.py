@@ -273,7 +273,7 @@ def test_autoinstall_names_the_cause(root):
 def test_the_log_says_why_the_sandbox_ended_it(root):
     root.framework("build_timeout=1\n")
     built, explained = fail(root, "sleep 30")
-    log = (root.tree / f".dkms/logs/foo/1.0/{K1}/{ARCH}/make.log").read_text()
+    log = root.log().read_text()
     assert re.search(r"^dkms-sandbox: it wrote nothing for 1 s and was ended", log, re.M), log
     assert cause(explained) == "timeout" and "The build hung" in built.err, explained
 
@@ -283,7 +283,7 @@ def test_the_log_says_why_the_sandbox_ended_it(root):
 def test_log(root):
     fail(root, "@printf 'wide \\303\\244, red \\033[31m, bell \\007\\n'; exit 1", explain=False)
     result = root.ok("log", "foo")
-    assert result.out == (root.tree / f".dkms/logs/foo/1.0/{K1}/{ARCH}/make.log").read_text()
+    assert result.out == root.log().read_text()
     assert root.ok("log").out == result.out == root.ok("log", "foo/1.0", "-k", K1).out
     root.source("bar")
     root.ok("build", "bar/1.0", "-k", K2)

@@ -119,7 +119,7 @@ def test_first_error_and_the_logs(machine):
     conf = machine.home / "my-driver/dkms.conf"
     conf.write_text(conf.read_text() + "MAKE='echo \"x.c:1:2: error: no such thing\"; false'\n")
     result = machine("install", "./my-driver", cwd=machine.home)
-    log = machine.tree / f".dkms/logs/my-driver/1.0/{B}/{ARCH}/make.log"
+    log = machine.tree / f".dkms/logs/my-driver/1.0/{B}/{ARCH}/1/make.log"
     assert result.rc == 10 and "x.c:1:2: error: no such thing" in result.err and str(log) in result.err, result
     assert "no such thing" in machine.type(INSTALL[2]).out
     assert "no such thing" in log.read_text() and (machine.tree / "my-driver/1.0/build/my-driver.c").exists()

@@ -4,9 +4,9 @@
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
-#include <utime.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utime.h>
 
 #include "fixture.h"
 

@@ -78,7 +78,6 @@ test_layout (void)
   assert_path (dkms_layout_originals (s, &build), "/tree/m/original_module/k/a");
   assert_path (dkms_layout_logs (s, &build), "/tree/.dkms/logs/m/1/k/a");
   assert_path (dkms_layout_logs (s, &version), "/tree/.dkms/logs/m/1");
-  assert_path (dkms_layout_failed_log (s, &build), "/tree/.dkms/logs/m/1/k/a/make.log");
   assert_path (dkms_layout_own (s, "journal", NULL), "/tree/.dkms/journal");
   assert_path (dkms_layout_own (s, "work", "7"), "/tree/.dkms/work/7");
   assert_path (dkms_layout_post_log (s), "/tree/post_transaction.log");
