@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "model/inputs.h"
+
 void
 dkms_policy_clear (DkmsPolicy *self)
 {
@@ -33,6 +35,14 @@ gboolean
 dkms_policy_uses_weak (const DkmsPolicy *self)
 {
   return self->distro->weak != DKMS_WEAK_NONE && !self->no_weak_modules;
+}
+
+guint
+dkms_policy_rebuilds_after (const DkmsPolicy *self)
+{
+  guint changes = DKMS_STALE_HEADERS | DKMS_STALE_SOURCE | DKMS_STALE_DEPENDS;
+
+  return !self->rebuild ? 0 : self->rebuild_on_compiler ? changes | DKMS_STALE_COMPILER : changes;
 }
 
 DkmsSandboxMode

@@ -30,7 +30,9 @@ typedef struct {
                               STRICT */
   uid_t build_uid;         /* who builds run as in the sandbox; 0: root, without its rights */
   gid_t build_gid;
-  gboolean strict_symbols; /* modules that probably will not load are an error */
+  gboolean strict_symbols;      /* modules that probably will not load are an error */
+  gboolean rebuild;             /* autoinstall builds again what is made from something that has changed */
+  gboolean rebuild_on_compiler; /* also if that is the compiler */
   gboolean modprobe_on_install;
   gboolean no_weak_modules;
   gboolean symlink_modules;
@@ -46,6 +48,8 @@ char *dkms_policy_destination (const DkmsPolicy *self);
 /** Returns: whether modules serve the compatible siblings of a kernel (docs/interface/build-install.md §10) */
 gboolean dkms_policy_uses_weak (const DkmsPolicy *self);
 
+/** Returns: the changes (model/inputs.h) after which autoinstall builds a module again */
+guint dkms_policy_rebuilds_after (const DkmsPolicy *self);
 /** Returns: the one of both that allows less */
 DkmsSandboxMode dkms_sandbox_mode_stricter (DkmsSandboxMode a, DkmsSandboxMode b);
 /** Reads "auto", "strict" or "off". Returns: FALSE with @mode untouched for any other word */

@@ -22,7 +22,7 @@
 static const char names[]
     = "source_tree dkms_tree install_tree tmp_location verbose symlink_modules parallel_jobs "
       "compress_gzip_opts compress_xz_opts compress_zstd_opts recipe_timeout build_timeout tarball_limit_mib sandbox "
-      "build_user strict_symbols "
+      "build_user strict_symbols rebuild rebuild_on_compiler "
       "ADDON_MODULES_DIR NO_WEAK_MODULES "
       "modprobe_on_install post_transaction build_environment mok_signing_key";
 
@@ -247,7 +247,9 @@ take_values (DkmsSettings *self, const DkmsVars *values, GError **error)
   for (gsize i = 0; i < G_N_ELEMENTS (numbers); i++)
     if (!take_number (&self->places, values, &numbers[i], error))
       return FALSE;
-  return take_yes_or_no (&self->places, values, "strict_symbols", &self->policy.strict_symbols, error);
+  return take_yes_or_no (&self->places, values, "strict_symbols", &self->policy.strict_symbols, error)
+         && take_yes_or_no (&self->places, values, "rebuild", &self->policy.rebuild, error)
+         && take_yes_or_no (&self->places, values, "rebuild_on_compiler", &self->policy.rebuild_on_compiler, error);
 }
 
 /* A query about @wanted with the variables that the files see. */
@@ -435,6 +437,7 @@ dkms_settings_new (DkmsRoot *root, GError **error)
   self->places.root = root;
   self->policy.recipe_timeout = 30;
   self->policy.build_timeout = 1800;
+  self->policy.rebuild = TRUE;
   self->policy.tarball_limit_mib = 4096;
   self->places.source_tree = g_strdup ("/usr/src");
   self->places.dkms_tree = g_strdup (DKMS_DEFAULT_TREE);

@@ -12,11 +12,13 @@
 #include "base/file.h"
 #include "base/unread.h"
 #include "install/job.h"
+#include "store/attempts.h"
 #include "store/layout.h"
 #include "store/reading.h"
 #include "store/register.h"
 #include "store/scan.h"
 #include "store/weak.h"
+#include "world/inputs.h"
 
 /* The whole tree is read so many times before its modules are read one by one. */
 enum { WHOLE_TRIES = 3 };
@@ -26,6 +28,7 @@ typedef struct {
   DkmsListener *events; /* keeps what it hears, so that it comes out in order */
   DkmsWorld *world;
   GHashTable *records; /* DkmsBuild -> DkmsRecord, for those that have one */
+  gboolean detailed;   /* status --long */
   char **hidden;       /* (nullable): the first file that the user may not look at, and why */
 } Status;
 
@@ -161,6 +164,29 @@ remarks_of (const DkmsBuild *b, Finding finding)
   return remarks[finding][b->originals ? 1 : 0];
 }
 
+/* Emits the line about a build. Who asks for more learns how it was made, and what has changed since. */
+static void
+print_build (const Status *self, const DkmsVersion *v, const DkmsBuild *b, Finding finding)
+{
+  const DkmsId id = dkms_build_id (v, b);
+  const DkmsPlaces *places = &self->settings->places;
+  g_autoptr (DkmsAttempt) made = self->detailed ? dkms_attempts_read_build (places, &id) : NULL;
+  g_autofree char *texts = NULL;
+  g_autoptr (DkmsInputs) now
+      = made != NULL && made->inputs != NULL ? dkms_world_inputs (self->world, &id, made, &texts) : NULL;
+  guint changes = (now != NULL ? dkms_inputs_compare (made->inputs, now) : 0)
+                  | (self->detailed && b->stale ? DKMS_STALE_SOURCE : 0);
+  g_autofree char *words = changes != 0 ? dkms_staleness_words (changes) : NULL;
+  g_autofree char *when = made != NULL ? dkms_attempt_time (made) : NULL;
+  const DkmsEvent how = { .kind = DKMS_EVENT_STATUS_MADE,
+                          .place = when,
+                          .path = made != NULL ? made->signer : NULL,
+                          .seconds = made != NULL ? made->seconds : 0 };
+
+  DKMS_EMIT (self->events, STATUS_BUILD, .id = id, .name = b->active ? "installed" : "built",
+             .text = remarks_of (b, finding), .place = words, .reason = made != NULL ? &how : NULL);
+}
+
 static void
 print_version (const Status *self, const DkmsVersion *v, const DkmsId *filter)
 {
@@ -183,8 +209,7 @@ print_version (const Status *self, const DkmsVersion *v, const DkmsId *filter)
         continue;
       any = TRUE;
       Finding finding = examine (self, v, b); /* before the line: what it may report is not to stand inside it */
-      DKMS_EMIT (self->events, STATUS_BUILD, .id = id, .name = b->active ? "installed" : "built",
-                 .text = remarks_of (b, finding));
+      print_build (self, v, b, finding);
     }
   if (!any)
     DKMS_EMIT (self->events, STATUS_ADDED, .id = version);
@@ -355,7 +380,7 @@ read_once (const DkmsSettings *settings, const DkmsRequest *request, const char 
   DkmsListener keeping = dkms_listener_keeping (answer->first); /* the world speaks while it reads, and never later */
   answer->world = dkms_world_new (settings, request, &keeping);
   answer->records = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify)dkms_record_free);
-  Status self = { settings, &keeping, answer->world, answer->records, &answer->hidden };
+  Status self = { settings, &keeping, answer->world, answer->records, request->detailed, &answer->hidden };
   if (state == NULL)
     return FALSE;
   read_records (&self, state, request);

@@ -221,7 +221,7 @@ dkms_state_latest (const DkmsState *self, const char *module)
 gboolean
 dkms_build_is_usable (const DkmsBuild *self)
 {
-  return self != NULL && self->built && !self->incomplete && !self->stale;
+  return self != NULL && self->built && !self->incomplete && !self->stale && !self->rebuild;
 }
 
 gboolean

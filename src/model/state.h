@@ -7,9 +7,12 @@
 typedef struct {
   char *kernel;
   char *arch;
-  gboolean built;     /* module/ exists */
-  gboolean active;    /* kernel-<k>-<a> leads here */
-  gboolean stale;     /* .stale exists: the source was replaced since */
+  gboolean built;   /* module/ exists */
+  gboolean active;  /* kernel-<k>-<a> leads here */
+  gboolean stale;   /* .stale exists: the source was replaced since */
+  guint changes;    /* what else has changed since (DkmsStaleness); filled by world/facts.c if the request wants to know
+                     */
+  gboolean rebuild; /* because of such changes it is to be built again */
   gboolean originals; /* original_module/<k>/<a> exists */
   /* Filled by dkms_build_examine() (store/health.h), FALSE until then: */
   gboolean incomplete; /* a module that it should hold is missing in module/ */
@@ -78,5 +81,5 @@ DkmsVersion *dkms_state_installed (const DkmsState *self, const DkmsId *id);
 DkmsVersion *dkms_state_latest (const DkmsState *self, const char *module);
 /** Returns: whether @self (nullable) holds all modules, so that it can be installed */
 gboolean dkms_build_is_usable (const DkmsBuild *self);
-/** Returns: whether @self (nullable) is installed, and all of it is where it was put */
+/** Returns: whether @self (nullable) is installed, and all of it is where it was put; it may be one to rebuild */
 gboolean dkms_build_is_sound (const DkmsBuild *self);

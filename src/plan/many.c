@@ -132,7 +132,9 @@ collect (DkmsPlan *plan, const DkmsState *state, const DkmsId *target, GArray *q
       last = v->module;
       build = dkms_version_find (v, target);
       const DkmsWish *wish = dkms_version_wish (v, target);
-      if (wish->weak || dkms_build_is_sound (build))
+      gboolean sound = wish->weak || dkms_build_is_sound (build);
+      gboolean again = sound && build != NULL && build->rebuild && wish->autoinstall && wish->conf_error == NULL;
+      if (sound && !again)
         {
           g_hash_table_add (there, v->module);
           g_ptr_array_add (plan->installed, DKMS_EVENT_NEW (ALREADY_INSTALLED, .id = id));

@@ -2,6 +2,8 @@
 /* Appending steps and remarks to a plan. */
 #include "plan/planner.h"
 
+#include "model/inputs.h"
+
 guint
 dkms_plan_push (DkmsPlan *plan, DkmsStepKind kind, const DkmsId *id, guint need)
 {
@@ -37,7 +39,13 @@ dkms_plan_push_install (DkmsPlan *plan, const DkmsVersion *v, const DkmsId *targ
     {
       first = dkms_plan_push (plan, DKMS_STEP_BUILD, &(DkmsId){ v->module, v->version, target->kernel, target->arch },
                               DKMS_NO_STEP);
-      ((DkmsStep *)plan->steps->pdata[first])->again = build != NULL && build->built;
+      DkmsStep *step = plan->steps->pdata[first];
+      step->again = build != NULL && build->built;
+      if (build != NULL && build->rebuild)
+        {
+          g_autofree char *changes = dkms_staleness_words (build->changes);
+          step->reason = DKMS_EVENT_NEW (INPUTS_CHANGED, .id = *step->id, .text = changes);
+        }
     }
   *last = dkms_plan_push (plan, DKMS_STEP_INSTALL, &(DkmsId){ v->module, v->version, target->kernel, target->arch },
                           first);

@@ -74,6 +74,25 @@ has_remark (const DkmsEvent *event, const char *remark)
   return event->text != NULL && strstr (event->text, remark) != NULL;
 }
 
+/* What `status --long` finds out. */
+static void
+add_details (json_t *build, const DkmsEvent *event)
+{
+  g_auto (GStrv) changes = event->place != NULL ? g_strsplit (event->place, ", ", -1) : NULL;
+  json_t *list = json_array ();
+
+  for (char **change = changes; change != NULL && *change != NULL; change++)
+    append (list, json_string (*change));
+  if (event->reason != NULL || changes != NULL)
+    dkms_json_set (build, "stale", json_incref (list));
+  json_decref (list);
+  if (event->reason == NULL)
+    return;
+  dkms_json_set_text (build, "built_at", event->reason->place);
+  dkms_json_set (build, "seconds", json_real (event->reason->seconds));
+  dkms_json_set_text (build, "signer", event->reason->path);
+}
+
 static void
 add_build (DkmsDocument *self, const DkmsEvent *event)
 {
@@ -92,6 +111,7 @@ add_build (DkmsDocument *self, const DkmsEvent *event)
       dkms_json_set (build, "originals", json_boolean (has_remark (event, "originals")));
       dkms_json_set (build, "missing", json_boolean (has_remark (event, "missing")));
       dkms_json_set (build, "differs", json_boolean (has_remark (event, "differs")));
+      add_details (build, event);
     }
   append (json_object_get (module, "builds"), build);
   /* Of a version, the most that is true of one of its builds. */

@@ -10,11 +10,13 @@
 #include "base/near.h"
 #include "base/unread.h"
 #include "model/version.h"
+#include "store/attempts.h"
 #include "store/health.h"
 #include "store/layout.h"
 #include "store/register.h"
 #include "store/scan.h"
 #include "store/weak.h"
+#include "world/inputs.h"
 
 typedef struct {
   DkmsFacts *facts;
@@ -186,6 +188,27 @@ find_weak (const Gathering *g, const DkmsId *target)
     }
 }
 
+/* Finds out whether the build of @v is made from what is there now. A build that no record speaks of is. */
+static void
+look_for_changes (const Gathering *g, const DkmsVersion *v, const DkmsId *target)
+{
+  guint counts = dkms_policy_rebuilds_after (&g->settings->policy);
+  DkmsBuild *build = dkms_version_find (v, target);
+  const DkmsId id = dkms_version_id (v, target);
+  g_autoptr (DkmsAttempt) made = NULL;
+  g_autoptr (DkmsInputs) now = NULL;
+  g_autofree char *texts = NULL;
+
+  if (counts == 0 || !dkms_build_is_sound (build) || v->broken || dkms_state_latest (g->facts->state, v->module) != v)
+    return;
+  made = dkms_attempts_read_build (&g->settings->places, &id);
+  if (made == NULL || made->inputs == NULL)
+    return;
+  now = dkms_world_inputs (g->world, &id, made, &texts);
+  build->changes = dkms_inputs_compare (made->inputs, now);
+  build->rebuild = (build->changes & counts) != 0;
+}
+
 /* Whether the plan depends on what the recipe of @v says. */
 static gboolean
 is_candidate (const Gathering *g, const DkmsVersion *v, const DkmsId *target)
@@ -195,7 +218,7 @@ is_candidate (const Gathering *g, const DkmsVersion *v, const DkmsId *target)
   if (g->request->selection == DKMS_SELECT_RETURNING)
     return build != NULL || dkms_version_find_remains (v, target) != NULL;
   return dkms_state_latest (g->facts->state, v->module) == v && !dkms_version_wish (v, target)->weak
-         && !dkms_build_is_sound (build);
+         && (!dkms_build_is_sound (build) || build->rebuild);
 }
 
 static void
@@ -219,7 +242,11 @@ read_candidates (const Gathering *g, GError **error)
   const DkmsFacts *facts = g->facts;
 
   for (guint t = 0; g->request->selection == DKMS_SELECT_LATEST && t < facts->targets->len; t++)
-    find_weak (g, facts->targets->pdata[t]);
+    {
+      find_weak (g, facts->targets->pdata[t]);
+      for (guint i = 0; i < facts->state->versions->len; i++)
+        look_for_changes (g, facts->state->versions->pdata[i], facts->targets->pdata[t]);
+    }
   for (int pass = 0; pass < 2; pass++)
     {
       for (guint t = 0; t < facts->targets->len; t++)

@@ -109,6 +109,7 @@ def test_recipe_that_has_one_more_module_than_the_build(root):
 def test_record_of_a_module_that_the_recipe_no_longer_has(root):
     two = "BUILT_MODULE_NAME[1]=bar\nDEST_MODULE_LOCATION[1]=/extra\nSTRIP[1]=no\n"
     install(root, extra=two, files={"foo.c": "f", "bar.c": "b"})
+    root.framework("rebuild=no\n")
     conf = root.src / "foo-1.0/dkms.conf"
     conf.write_text(conf.read_text().replace(two, ""))
     assert root.ok("autoinstall", "-k", K1).out == ""
