@@ -90,12 +90,15 @@ dkms_attempt_time (const DkmsAttempt *self)
   return exact != NULL ? g_date_time_format (exact, "%Y-%m-%dT%H:%M:%S.%fZ") : NULL;
 }
 
+/* Returns: 0 for what is no time of a build */
 static gint64
 time_from_text (const char *text)
 {
   g_autoptr (GDateTime) time = text != NULL ? g_date_time_new_from_iso8601 (text, NULL) : NULL;
 
-  return time != NULL ? g_date_time_to_unix (time) * G_USEC_PER_SEC + g_date_time_get_microsecond (time) : 0;
+  return time != NULL && g_date_time_get_year (time) >= 1970
+             ? g_date_time_to_unix (time) * G_USEC_PER_SEC + g_date_time_get_microsecond (time)
+             : 0;
 }
 
 static json_t *

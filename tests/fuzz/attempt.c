@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Input: the text of an attempt.json, which lies in the tree or comes with an archive from another machine; or, if it
+ * begins like an ELF file, a vmlinux, of which the types are looked for. A finding: a crash; an attempt that is another
+ * one after it was written and read again; inputs that differ from themselves. */
+#define _GNU_SOURCE
+#include "model/attempt.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "fuzz.h"
+#include "kernel/btf.h"
+
+static void
+read_types (const uint8_t *data, size_t size)
+{
+  int fd = memfd_create ("vmlinux", MFD_CLOEXEC);
+  g_autofree char *digest = NULL;
+
+  g_assert (fd >= 0 && write (fd, data, size) == (ssize_t)size);
+  digest = dkms_btf_digest (fd);
+  g_assert (digest != NULL && (strcmp (digest, "-") == 0 || strlen (digest) == 64));
+  (void)close (fd);
+}
+
+int
+LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
+{
+  g_autoptr (DkmsAttempt) attempt = NULL;
+
+  fuzz_begin ();
+  if (size > 0 && data[0] == 0x7f)
+    {
+      read_types (data, size);
+      return 0;
+    }
+  attempt = dkms_attempt_from_text ((const char *)data, size, NULL);
+  if (attempt == NULL)
+    return 0;
+  g_autofree char *text = dkms_attempt_to_text (attempt);
+  g_autoptr (DkmsAttempt) again = dkms_attempt_from_text (text, strlen (text), NULL);
+  g_assert (again != NULL);
+  g_autofree char *second = dkms_attempt_to_text (again);
+  g_assert_cmpstr (text, ==, second);
+  if (attempt->inputs != NULL)
+    {
+      g_autofree char *identity = dkms_inputs_identity (attempt->inputs), *other = dkms_inputs_identity (again->inputs);
+      g_assert_cmpstr (identity, ==, other);
+      g_assert_cmpuint (dkms_inputs_compare (attempt->inputs, again->inputs), ==, 0);
+    }
+  return 0;
+}
