@@ -31,8 +31,8 @@ open_parent (int dir_fd, const char *name)
   return openat (dir_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-gboolean
-dkms_write_new_at (int dir_fd, const char *name, const void *data, gsize size, mode_t mode, GError **error)
+static gboolean
+write_new (int dir_fd, const char *name, const void *data, gsize size, mode_t mode, gboolean flush, GError **error)
 {
   g_auto (DkmsFd) fd = openat (dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
 
@@ -40,7 +40,7 @@ dkms_write_new_at (int dir_fd, const char *name, const void *data, gsize size, m
     return dkms_fail_errno (error, "create", name);
   if (!dkms_write_all (fd, data, size, name, error))
     goto undo;
-  if (fchmod (fd, mode) < 0 || fsync (fd) < 0)
+  if (fchmod (fd, mode) < 0 || (flush && fsync (fd) < 0))
     {
       dkms_fail_errno (error, "flush", name);
       goto undo;
@@ -54,6 +54,26 @@ dkms_write_new_at (int dir_fd, const char *name, const void *data, gsize size, m
 
 undo:
   (void)unlinkat (dir_fd, name, 0);
+  return FALSE;
+}
+
+gboolean
+dkms_write_new_at (int dir_fd, const char *name, const void *data, gsize size, mode_t mode, GError **error)
+{
+  return write_new (dir_fd, name, data, size, mode, TRUE, error);
+}
+
+gboolean
+dkms_replace_at (int dir_fd, const char *name, const char *text, mode_t mode, GError **error)
+{
+  g_autofree char *beside = name_beside (name);
+
+  if (!write_new (dir_fd, beside, text, strlen (text), mode, FALSE, error))
+    return FALSE;
+  if (renameat (dir_fd, beside, dir_fd, name) == 0)
+    return TRUE;
+  dkms_fail_errno (error, "put in place", name);
+  (void)unlinkat (dir_fd, beside, 0);
   return FALSE;
 }
 

@@ -22,6 +22,7 @@
 #include "cli/words.h"
 #include "config.h"
 #include "model/version.h"
+#include "run/adopt.h"
 #include "run/run.h"
 #include "store/register.h"
 
@@ -418,6 +419,25 @@ run_command (DkmsReport *report, int argc, char **argv, gboolean json, const Dkm
   return dkms_verb_run (settings, report, *verb, options);
 }
 
+/* `dkms --adopt`, for the scripts of packages that replace dkms 3. */
+static int
+adopt (DkmsReport *report, int argc, char **argv)
+{
+  DkmsListener *events = dkms_report_listener (report);
+  g_autoptr (GError) error = NULL;
+  DkmsRoot *root = dkms_root_open (root_argument (argc, argv), &error);
+  g_autoptr (DkmsSettings) settings = root != NULL ? dkms_settings_new (root, &error) : NULL;
+
+  if (settings == NULL)
+    return fail_with (events, error);
+  if (!dkms_root_is_dir (settings->places.root, settings->places.dkms_tree))
+    return 0;
+  if (!dkms_tree_check_trusted (&settings->places, &error))
+    return fail_with (events, error);
+  dkms_adopt (settings, TRUE);
+  return 0;
+}
+
 int
 dkms_cli_main (int argc, char **argv)
 {
@@ -429,6 +449,8 @@ dkms_cli_main (int argc, char **argv)
   g_set_prgname ("dkms");
   if (argc > 1 && strcmp (argv[1], "--complete") == 0)
     return dkms_complete_main (argc - 2, argv + 2);
+  if (argc > 1 && strcmp (argv[1], "--adopt") == 0)
+    return adopt (report, argc, argv);
   if (json)
     dkms_report_begin_document (report, pretty);
   int status = run_command (report, argc, argv, json, &verb);

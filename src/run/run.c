@@ -15,6 +15,7 @@
 #include "base/unread.h"
 #include "install/depmod.h"
 #include "install/modprobe.h"
+#include "run/adopt.h"
 #include "run/post-transaction.h"
 #include "run/rpm-upgrade.h"
 #include "run/schedule.h"
@@ -439,6 +440,7 @@ clear_up (const DkmsRun *run, GError **error)
       || !dkms_lock_prepare (&run->settings->places, error))
     return FALSE;
   dkms_work_sweep (&run->settings->places, run->events);
+  dkms_adopt (run->settings, run->request->selection == DKMS_SELECT_LATEST);
   dkms_depmod_due (run->settings, run->events, run->request->no_depmod);
   return TRUE;
 }

@@ -15,6 +15,7 @@
  *   journal/<id>.json    a change under way (store/transaction.h)
  *   depmod/<id>.<k>      the run with work/<id> installed something for kernel <k>: depmod is due
  *   logs/<m>/<v>/<k>/<a>/<n>/    attempts that made no build (store/attempts.h)
+ *   adopted              builds of dkms 3 got records (run/adopt.h)
  *   digests              of files that were read (store/digests.h) */
 #pragma once
 

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/publish.h"
+#include "model/event-json.h"
 #include "store/layout.h"
 
 static void
@@ -78,15 +79,10 @@ read_json (const DkmsPlaces *places, const char *path)
 }
 
 static gboolean
-write_json (json_t *object, int dir_fd, int via_fd, const char *name, GError **error)
+write_text (const char *text, int dir_fd, int via_fd, const char *name, GError **error)
 {
-  char *text = json_dumps (object, JSON_COMPACT);
-  gboolean ok = via_fd < 0 ? dkms_publish_at (dir_fd, name, text, strlen (text), 0644, error)
-                           : dkms_publish_via_at (via_fd, dir_fd, name, text, 0644, error);
-
-  free (text);
-  json_decref (object);
-  return ok;
+  return via_fd < 0 ? dkms_publish_at (dir_fd, name, text, strlen (text), 0644, error)
+                    : dkms_publish_via_at (via_fd, dir_fd, name, text, 0644, error);
 }
 
 /* A name of a file, as it may stand in a directory. */
@@ -180,8 +176,8 @@ set_text (json_t *object, const char *key, const char *text)
     json_object_set_new (object, key, json_string (text));
 }
 
-gboolean
-dkms_record_write (const DkmsRecord *self, int build_dir_fd, int via_fd, GError **error)
+char *
+dkms_record_to_text (const DkmsRecord *self)
 {
   json_t *list = json_array ();
   json_t *doubts = json_array ();
@@ -202,7 +198,15 @@ dkms_record_write (const DkmsRecord *self, int build_dir_fd, int via_fd, GError 
     }
   for (guint i = 0; i < self->doubts->len; i++)
     json_array_append_new (doubts, json_string (self->doubts->pdata[i]));
-  return write_json (object, build_dir_fd, via_fd, ".record.json", error);
+  return dkms_json_to_text (object, JSON_COMPACT);
+}
+
+gboolean
+dkms_record_write (const DkmsRecord *self, int build_dir_fd, int via_fd, GError **error)
+{
+  g_autofree char *text = dkms_record_to_text (self);
+
+  return write_text (text, build_dir_fd, via_fd, ".record.json", error);
 }
 
 DkmsRecipe *
@@ -219,5 +223,7 @@ dkms_record_recipe (const DkmsPlaces *places, const DkmsId *id)
 gboolean
 dkms_record_write_recipe (const DkmsRecipe *recipe, int build_dir_fd, GError **error)
 {
-  return write_json (dkms_vars_to_json (recipe->vars), build_dir_fd, -1, ".recipe.json", error);
+  g_autofree char *text = dkms_json_to_text (dkms_vars_to_json (recipe->vars), JSON_COMPACT);
+
+  return write_text (text, build_dir_fd, -1, ".recipe.json", error);
 }

@@ -40,6 +40,8 @@ DkmsRecordModule *dkms_record_find (const DkmsRecord *self, const char *dest_nam
 DkmsRecord *dkms_record_read (const DkmsPlaces *places, const DkmsId *id);
 /** As dkms_record_read(), of the build in the directory @build_dir_fd. */
 DkmsRecord *dkms_record_read_at (int build_dir_fd);
+/** Returns: (transfer full): what is written to .record.json */
+char *dkms_record_to_text (const DkmsRecord *self);
 /**
  * dkms_record_write:
  * @via_fd: a directory on the same file system in which the new record is written before it is renamed into place;

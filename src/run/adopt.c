@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Writes records for builds of other programs. */
+#define _GNU_SOURCE
+#include "run/adopt.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/publish.h"
+#include "base/unread.h"
+#include "install/job.h"
+#include "model/event-json.h"
+#include "store/layout.h"
+#include "store/scan.h"
+#include "world/world.h"
+
+#define MARK "adopted"
+
+typedef struct {
+  const DkmsSettings *settings;
+  DkmsWorld *world;
+} Adoption;
+
+/* Where a module of the build is installed: where dkms 3 puts it on this distribution, or where the recipe says.
+ * Returns: (transfer none): one of both */
+static const char *
+find_location (const Adoption *self, const DkmsId *id, const DkmsOutput *output, const char *file)
+{
+  const DkmsPlaces *places = &self->settings->places;
+  g_autofree char *usual = g_strconcat (places->install_tree, "/", id->kernel, output->dest_location, "/", file, NULL);
+  g_autofree char *other = g_strconcat (places->install_tree, "/", id->kernel, output->conf_location, "/", file, NULL);
+
+  return !dkms_root_is_file (places->root, usual) && dkms_root_is_file (places->root, other) ? output->conf_location
+                                                                                             : output->dest_location;
+}
+
+/* Records the module of @output. Returns: FALSE if its file is not there, or cannot be read */
+static gboolean
+record_module (const Adoption *self, const DkmsId *id, int build_fd, const DkmsOutput *output, const char *suffix,
+               DkmsRecord *record)
+{
+  const DkmsPlaces *places = &self->settings->places;
+  g_autofree char *dir = dkms_layout_build (places, id, "module");
+  g_autofree char *file = dkms_job_find (places->root, dir, output->dest_name, suffix);
+  g_autofree char *below = file != NULL ? g_build_filename ("module", file, NULL) : NULL;
+  struct stat built, installed;
+
+  if (below == NULL || fstatat (build_fd, below, &built, 0) < 0 || !S_ISREG (built.st_mode))
+    return FALSE;
+  const char *location = find_location (self, id, output, file);
+  g_autofree char *path = g_strconcat (places->install_tree, "/", id->kernel, location, "/", file, NULL);
+  g_autofree char *resolved = dkms_root_resolved (places->root, path);
+  DkmsRecordModule *module = dkms_record_add (record, output->dest_name, location, file);
+  module->sha256 = dkms_sha256_at (build_fd, below, NULL);
+  module->built_sig = dkms_stat_signature (&built);
+  if (dkms_root_stat (places->root, path, &installed) == 0 && dkms_files_equal_at (build_fd, below, AT_FDCWD, resolved))
+    module->installed_sig = dkms_stat_signature (&installed);
+  return module->sha256 != NULL;
+}
+
+static void
+adopt_build (const Adoption *self, const DkmsId *id)
+{
+  const DkmsPlaces *places = &self->settings->places;
+  const DkmsRecipe *recipe = dkms_world_recipe (self->world, id, NULL);
+  DkmsKernelFacts facts = dkms_world_kernel (self->world, id);
+  g_autofree char *base = dkms_layout_build (places, id, NULL);
+  g_autofree char *place = dkms_policy_destination (&self->settings->policy);
+  g_auto (DkmsFd) fd = dkms_root_openat (places->root, base, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (DkmsRecord) record = dkms_record_new ();
+  g_autoptr (GError) ignored = NULL;
+
+  if (recipe == NULL || fd < 0 || !dkms_recipe_is_valid (recipe, FALSE))
+    return;
+  const char *suffix = dkms_kernel_compression (facts.kernel, places->root);
+  g_autoptr (GPtrArray) outputs = dkms_recipe_outputs (recipe, facts.kernel, place, facts.config);
+  for (guint i = 0; i < outputs->len; i++)
+    {
+      const DkmsOutput *output = outputs->pdata[i];
+      if (!output->excluded && !record_module (self, id, fd, output, suffix, record))
+        return;
+    }
+  if (record->modules->len == 0)
+    return;
+  /* The directory that was looked at gets the record, also if another run replaces it meanwhile. */
+  g_autofree char *recipe_text = dkms_json_to_text (dkms_vars_to_json (recipe->vars), JSON_COMPACT);
+  g_autofree char *record_text = dkms_record_to_text (record);
+  if (!dkms_replace_at (fd, ".recipe.json", recipe_text, 0644, &ignored)
+      || !dkms_replace_at (fd, ".record.json", record_text, 0644, &ignored))
+    g_debug ("%s", ignored->message);
+}
+
+/* Calls adopt_build() for each build without a record; in the first pass the recipes are only announced, so that one
+ * bash per package reads them. */
+static void
+visit_builds (const Adoption *self, const DkmsState *state, gboolean first)
+{
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+
+      for (guint k = 0; !v->broken && k < v->builds->len; k++)
+        {
+          const DkmsId id = dkms_build_id (v, v->builds->pdata[k]);
+          g_autofree char *path = dkms_layout_build (&self->settings->places, &id, ".record.json");
+          struct stat st;
+
+          /* An empty one is what a power cut left. */
+          if (dkms_root_stat (self->settings->places.root, path, &st) == 0 && st.st_size > 0)
+            continue;
+          if (first)
+            dkms_world_want (self->world, &id);
+          else
+            adopt_build (self, &id);
+        }
+    }
+}
+
+static void
+leave_mark (const DkmsPlaces *places)
+{
+  g_autofree char *path = dkms_layout_own (places, "", NULL);
+  g_auto (DkmsFd) dir = dkms_root_open_dir (places->root, path, TRUE, NULL);
+  g_autoptr (GError) ignored = NULL;
+
+  if (dir >= 0 && syncfs (dir) == 0 && !dkms_publish_at (dir, MARK, "", 0, 0644, &ignored))
+    g_debug ("%s", ignored->message);
+}
+
+void
+dkms_adopt (const DkmsSettings *settings, gboolean again)
+{
+  const DkmsPlaces *places = &settings->places;
+  g_autofree char *mark = dkms_layout_own (places, MARK, NULL);
+  gboolean marked = dkms_root_is_file (places->root, mark);
+  guint unread = dkms_unread_mark ();
+  g_autoptr (DkmsRequest) request = dkms_request_new ();
+  g_autoptr (GPtrArray) remarks = dkms_events_new ();
+  DkmsListener silent = dkms_listener_keeping (remarks);
+  g_autoptr (DkmsWorld) world = NULL;
+  g_autoptr (DkmsState) state = NULL;
+  g_autoptr (GError) ignored = NULL;
+
+  if (marked && !again)
+    return;
+  world = dkms_world_new (settings, request, &silent);
+  state = dkms_state_read_most (places, NULL, &ignored);
+  const Adoption self = { settings, world };
+  if (state != NULL)
+    {
+      visit_builds (&self, state, TRUE);
+      if (dkms_world_load (world, &ignored))
+        visit_builds (&self, state, FALSE);
+    }
+  dkms_unread_drop (unread); /* what cannot be read is adopted another time */
+  if (!marked && state != NULL)
+    leave_mark (places);
+}
