@@ -270,6 +270,7 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   request->version = g_steal_pointer (&options->version);
   request->source = g_steal_pointer (&options->source);
   request->archive = g_steal_pointer (&options->archive);
+  request->output = g_steal_pointer (&options->output);
   request->template = g_steal_pointer (&options->templatekernel);
   request->action = g_strdup (verb->name);
   request->kernel_source = g_steal_pointer (&options->kernelsourcedir);

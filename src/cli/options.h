@@ -13,6 +13,7 @@ typedef struct {
   char *verb;         /* (nullable) */
   char *module, *version, *source;
   char *archive;
+  char *output;     /* (nullable) */
   char *missing;    /* (nullable): a path that does not exist */
   char *unreadable; /* (nullable): a path that we may not look into */
   int unreadable_errno;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What answers questions about builds: explain, log. */
+/* What answers questions about builds: explain, log, report. */
 #include "cli/verbs.h"
 
 #include "base/fd.h"
+#include "inspect/bundle.h"
 #include "inspect/explain.h"
 #include "report/pager.h"
 
@@ -39,9 +40,10 @@ const DkmsVerbInfo dkms_verb_log = {
   .goal = DKMS_GOAL_REPORT,
   .arguments = "[<module>[/<version>]]",
   .summary = "Print the log of the last build",
-  .details = "Without a module, the newest log of all is printed. On a terminal the log is shown in a pager. Of each "
-             "module and kernel the logs of the build and of the last three attempts that failed are kept; --list lists "
-             "them.",
+  .details
+  = "Without a module, the newest log of all is printed. On a terminal the log is shown in a pager. Of each "
+    "module and kernel the logs of the build and of the last three attempts that failed are kept; --list lists "
+    "them.",
   .positional = DKMS_WORD_MODULE,
   .options = DKMS_TAKES_MODULE | DKMS_TAKES (LIST),
   .many_kernels = TRUE,
@@ -49,4 +51,21 @@ const DkmsVerbInfo dkms_verb_log = {
   .explains = TRUE,
   .no_file = DKMS_ERROR_NO_IDENTITY,
   .answer = show_log,
+};
+
+const DkmsVerbInfo dkms_verb_report = {
+  .name = "report",
+  .goal = DKMS_GOAL_REPORT,
+  .arguments = "[<module>[/<version>]]",
+  .summary = "Write a report about the last failed build",
+  .details = "The report is a text in Markdown, for a bug report. Names of users and hosts, addresses and secrets are "
+             "replaced. Nothing is sent.",
+  .positional = DKMS_WORD_MODULE,
+  .options = DKMS_TAKES_MODULE | DKMS_TAKES (OUTPUT),
+  .many_kernels = TRUE,
+  .filters = TRUE,
+  .explains = TRUE,
+  .bad_name = DKMS_ERROR_NOT_ADDED,
+  .no_file = DKMS_ERROR_NO_IDENTITY,
+  .answer = dkms_bundle,
 };

@@ -2,8 +2,8 @@
 /* The administrator's files about a module, which override its dkms.conf (docs/interface/dkms-conf.md §1). */
 #pragma once
 
-#include "conf/places.h"
 #include "base/id.h"
+#include "conf/places.h"
 
 /** Returns: (transfer full) (element-type utf8): those that exist, in the order in which they are read; paths inside
  * the root. @id: a module and version for a kernel */

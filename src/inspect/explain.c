@@ -23,18 +23,11 @@
 
 /* ---- which build ---- */
 
-/* The word in place of a module may be the name of a file here, too. */
-static const char *
-word_of (const DkmsRequest *request)
-{
-  return request->module != NULL && *request->module != '\0' ? request->module : request->archive;
-}
-
 /* The attempts that the request selects, newest first. */
 static GPtrArray *
 find_attempts (const DkmsSettings *settings, const DkmsRequest *request, GError **error)
 {
-  const DkmsId filter = { word_of (request), request->version, NULL, NULL };
+  const DkmsId filter = { dkms_request_word (request), request->version, NULL, NULL };
   guint mark = dkms_unread_mark ();
   g_autoptr (GPtrArray) attempts = dkms_attempts_list (&settings->places, &filter);
 
@@ -63,7 +56,7 @@ keep_newest (const GPtrArray *attempts)
 static gboolean
 check_names (const DkmsRequest *request, GError **error)
 {
-  const char *word = word_of (request);
+  const char *word = dkms_request_word (request);
 
   if ((word == NULL || dkms_tree_check_name ("module name", word, error))
       && (request->version == NULL || dkms_tree_check_name ("module version", request->version, error)))
@@ -77,7 +70,7 @@ static gboolean
 check_known (const DkmsSettings *settings, const DkmsRequest *request, const DkmsState *state,
              const GPtrArray *attempts, gboolean causes, GError **error)
 {
-  const char *word = word_of (request);
+  const char *word = dkms_request_word (request);
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
   g_autoptr (DkmsState) all = NULL;
   g_autofree char *advice = NULL;
@@ -335,7 +328,7 @@ explain_attempt (const DkmsSettings *settings, DkmsListener *events, const DkmsA
 static void
 tell_success (DkmsListener *events, const DkmsRequest *request, const GPtrArray *attempts)
 {
-  const char *word = word_of (request);
+  const char *word = dkms_request_word (request);
 
   for (guint i = 0; word != NULL && i < attempts->len; i++)
     {
@@ -354,7 +347,7 @@ explain_headers (const DkmsSettings *settings, DkmsListener *events, const DkmsR
 {
   gboolean missing = FALSE;
 
-  for (guint i = 0; word_of (request) != NULL && i < request->targets->len; i++)
+  for (guint i = 0; dkms_request_word (request) != NULL && i < request->targets->len; i++)
     {
       const DkmsId *target = request->targets->pdata[i];
       g_autoptr (DkmsKernel) kernel
@@ -363,13 +356,15 @@ explain_headers (const DkmsSettings *settings, DkmsListener *events, const DkmsR
                                    : NULL;
       Machine machine = { settings, "" };
       const DkmsCause cause = { .info = dkms_cause_find ("no-headers") };
-      const DkmsCauseFacts facts = {
-        .module = word_of (request), .version = "", .kernel = target->kernel, .package = name_package, .data = &machine
-      };
+      const DkmsCauseFacts facts = { .module = dkms_request_word (request),
+                                     .version = "",
+                                     .kernel = target->kernel,
+                                     .package = name_package,
+                                     .data = &machine };
       if (kernel == NULL || dkms_kernel_has_headers (kernel, settings->places.root))
         continue;
       g_autoptr (DkmsExplanation) shown = dkms_cause_explain (&cause, NULL, &facts);
-      DKMS_EMIT (events, EXPLAIN_SENTENCE, .id = { .module = word_of (request), .kernel = target->kernel },
+      DKMS_EMIT (events, EXPLAIN_SENTENCE, .id = { .module = dkms_request_word (request), .kernel = target->kernel },
                  .name = cause.info->id, .text = shown->sentence);
       DKMS_EMIT (events, EXPLAIN_NEXT, .text = shown->next, .name = shown->package);
       DKMS_EMIT (events, EXPLAIN_CAUSE, .name = cause.info->id);
@@ -383,7 +378,7 @@ static gboolean
 read_attempts (const DkmsSettings *settings, const DkmsRequest *request, GPtrArray **attempts, DkmsState **state,
                GError **error)
 {
-  const DkmsId named = { .module = word_of (request), .version = request->version };
+  const DkmsId named = { .module = dkms_request_word (request), .version = request->version };
 
   return check_names (request, error) && (*state = dkms_state_read_most (&settings->places, &named, error)) != NULL
          && (*attempts = find_attempts (settings, request, error)) != NULL;
@@ -393,13 +388,14 @@ read_attempts (const DkmsSettings *settings, const DkmsRequest *request, GPtrArr
 static gboolean
 is_failure (const DkmsAttemptFile *file, const DkmsRequest *request)
 {
-  return file->outcome != DKMS_OUTCOME_BUILT && (file->outcome != DKMS_OUTCOME_EXCLUDED || word_of (request) != NULL);
+  return file->outcome != DKMS_OUTCOME_BUILT
+         && (file->outcome != DKMS_OUTCOME_EXCLUDED || dkms_request_word (request) != NULL);
 }
 
 gboolean
 dkms_explain (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
 {
-  const char *word = word_of (request);
+  const char *word = dkms_request_word (request);
   g_autoptr (DkmsState) state = NULL;
   g_autoptr (GPtrArray) attempts = NULL;
   g_autoptr (GPtrArray) newest = NULL;
@@ -430,7 +426,7 @@ dkms_explain (const DkmsSettings *settings, DkmsListener *events, const DkmsRequ
 int
 dkms_explain_open_log (const DkmsSettings *settings, const DkmsRequest *request, GError **error)
 {
-  const char *word = word_of (request);
+  const char *word = dkms_request_word (request);
   g_autoptr (DkmsState) state = NULL;
   g_autoptr (GPtrArray) attempts = NULL;
 
@@ -466,6 +462,6 @@ dkms_explain_list (const DkmsSettings *settings, DkmsListener *events, const Dkm
                  .path = path, .seconds = record != NULL ? record->seconds : 0);
     }
   if (attempts->len == 0)
-    DKMS_EMIT (events, ATTEMPTS_NONE, .id = { .module = word_of (request) });
+    DKMS_EMIT (events, ATTEMPTS_NONE, .id = { .module = dkms_request_word (request) });
   return TRUE;
 }

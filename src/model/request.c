@@ -56,6 +56,7 @@ dkms_request_free (DkmsRequest *self)
   g_free (self->version);
   g_free (self->source);
   g_free (self->archive);
+  g_free (self->output);
   g_free (self->template);
   g_free (self->action);
   g_free (self->kernel_source);
@@ -64,6 +65,12 @@ dkms_request_free (DkmsRequest *self)
   g_ptr_array_unref (self->directives);
   g_ptr_array_unref (self->targets);
   g_free (self);
+}
+
+const char *
+dkms_request_word (const DkmsRequest *self)
+{
+  return self->module != NULL && *self->module != '\0' ? self->module : self->archive;
 }
 
 gboolean

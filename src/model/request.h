@@ -34,6 +34,7 @@ typedef struct {
   char *version;                       /* (nullable) */
   char *source;                        /* (nullable): a source directory of the host, which is to be registered */
   char *archive;                       /* (nullable): tarball to load or to make */
+  char *output;                        /* (nullable): a file of the host to write the answer to */
   char *template;                      /* (nullable): kernel that DKMS_SELECT_TEMPLATE imitates */
   char *action;                        /* (nullable): the verb, which recipes see as $action */
   char *kernel_source;                 /* (nullable): --kernelsourcedir */
@@ -56,6 +57,9 @@ DkmsRequest *dkms_request_new (void);
 void dkms_request_free (DkmsRequest *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsRequest, dkms_request_free)
 
+/** Returns: (transfer none) (nullable): the word of a question about a module; a file of that name makes no difference
+ */
+const char *dkms_request_word (const DkmsRequest *self);
 /** Returns: whether @self takes builds of all modules away from a kernel */
 gboolean dkms_request_clears_kernel (const DkmsRequest *self);
 /** Returns: whether @self is about whatever modules there are, and not about one that it names */
