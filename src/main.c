@@ -37,7 +37,7 @@ main (int argc, char **argv)
   if (!check_descriptors (&error))
     {
       DKMS_EMIT (dkms_report_listener (report), ERROR, .error = error);
-      return dkms_exit_code (error);
+      return dkms_exit_code (NULL, error);
     }
   return strcmp (name, "common.postinst") == 0 ? dkms_postinst_main (argc, argv) : dkms_cli_main (argc, argv);
 }

@@ -1,131 +1,240 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Errors with path and advice, made in one call. */
+/* Makes errors of the table errors.def. */
 #include "base/error.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
+#include "base/template.h"
+
+/* ---- the table: one string a row, whose parts end with NUL. Pointers would be relocated at each start ---- */
+
+#define ROW(kind, sentence, advice) #kind "\0" sentence "\0" advice
+
 typedef struct {
-  char *path;
-  char *advice;
-  int status;
-} DkmsErrorPrivate;
+#define DKMS_ERROR_KIND(kind, sentence, advice) char kind[sizeof (ROW (kind, sentence, advice))];
+#include "base/errors.def"
+#undef DKMS_ERROR_KIND
+} Rows;
 
-static void
-dkms_error_private_init (DkmsErrorPrivate *self)
-{
-  self->path = NULL;
-  self->advice = NULL;
-  self->status = 0;
-}
-
-static void
-dkms_error_private_copy (const DkmsErrorPrivate *from, DkmsErrorPrivate *to)
-{
-  to->path = g_strdup (from->path);
-  to->advice = g_strdup (from->advice);
-  to->status = from->status;
-}
-
-static void
-dkms_error_private_clear (DkmsErrorPrivate *self)
-{
-  g_free (self->path);
-  g_free (self->advice);
-}
-
-G_DEFINE_EXTENDED_ERROR (DkmsError, dkms_error)
-
-static const char *const names[DKMS_ERROR_LAST] = {
-  [DKMS_ERROR_IO] = "io",
-  [DKMS_ERROR_USAGE] = "usage",
-  [DKMS_ERROR_OPTION] = "option",
-  [DKMS_ERROR_BAD_NAME] = "bad-name",
-  [DKMS_ERROR_NO_IDENTITY] = "no-identity",
-  [DKMS_ERROR_NO_PRIVILEGE] = "no-privilege",
-  [DKMS_ERROR_ARCH_COUNT] = "arch-count",
-  [DKMS_ERROR_KERNEL_WITH_ALL] = "kernel-with-all",
-  [DKMS_ERROR_ARCH_WITH_ALL] = "arch-with-all",
-  [DKMS_ERROR_NO_SOURCE] = "no-source",
-  [DKMS_ERROR_NOT_ADDED] = "not-added",
-  [DKMS_ERROR_ALREADY_ADDED] = "already-added",
-  [DKMS_ERROR_STALE_BUILD_DIR] = "stale-build-dir",
-  [DKMS_ERROR_TWO_ACTIONS] = "two-actions",
-  [DKMS_ERROR_NO_OS_RELEASE] = "no-os-release",
-  [DKMS_ERROR_NO_CONF] = "no-conf",
-  [DKMS_ERROR_MANY_KERNELS] = "many-kernels",
-  [DKMS_ERROR_BROKEN] = "broken",
-  [DKMS_ERROR_NO_ALL] = "no-all",
-  [DKMS_ERROR_PATCH_NAME] = "patch-name",
-  [DKMS_ERROR_PATCH_FAILED] = "patch-failed",
-  [DKMS_ERROR_NO_KERNEL] = "no-kernel",
-  [DKMS_ERROR_BUILT_MISSING] = "built-missing",
-  [DKMS_ERROR_COPY_FAILED] = "copy-failed",
-  [DKMS_ERROR_NOTHING_INSTALLED] = "nothing-installed",
-  [DKMS_ERROR_INCOMPLETE] = "incomplete",
-  [DKMS_ERROR_BAD_CONF] = "bad-conf",
-  [DKMS_ERROR_EMPTY_SOURCE] = "empty-source",
-  [DKMS_ERROR_TARBALL_KINDS] = "tarball-kinds",
-  [DKMS_ERROR_NO_CONF_IN_TREE] = "no-conf-in-tree",
-  [DKMS_ERROR_BAD_ARCHIVE] = "bad-archive",
-  [DKMS_ERROR_ARCHIVE_ADDED] = "archive-added",
-  [DKMS_ERROR_NO_DESTINATION] = "no-destination",
-  [DKMS_ERROR_PACK_FAILED] = "pack-failed",
-  [DKMS_ERROR_RPM] = "rpm",
-  [DKMS_ERROR_MAKE_FAILED] = "make-failed",
-  [DKMS_ERROR_AUTOINSTALL] = "autoinstall",
-  [DKMS_ERROR_NO_ARCH] = "no-arch",
-  [DKMS_ERROR_CLEARING] = "clearing",
-  [DKMS_ERROR_DEPENDS] = "depends",
-  [DKMS_ERROR_EMPTY_VALUE] = "empty-value",
-  [DKMS_ERROR_NO_HEADERS] = "no-headers",
-  [DKMS_ERROR_EXCLUDED] = "excluded",
-  [DKMS_ERROR_PRE_INSTALL] = "pre-install",
-  [DKMS_ERROR_SCRIPT] = "script",
-  [DKMS_ERROR_NO_TEMPLATE] = "no-template",
-  [DKMS_ERROR_SAME_TEMPLATE] = "same-template",
-  [DKMS_ERROR_SANDBOX] = "sandbox",
-  [DKMS_ERROR_INTERRUPTED] = "interrupted",
-  [DKMS_ERROR_UNDETERMINED] = "undetermined",
+static const Rows rows = {
+#define DKMS_ERROR_KIND(kind, sentence, advice) ROW (kind, sentence, advice),
+#include "base/errors.def"
+#undef DKMS_ERROR_KIND
 };
 
-const char *
-dkms_error_name (const GError *error)
-{
-  gboolean known = error->domain == DKMS_ERROR && error->code >= 0 && error->code < DKMS_ERROR_LAST;
+static const guint16 starts[] = {
+#define DKMS_ERROR_KIND(kind, sentence, advice) offsetof (Rows, kind),
+#include "base/errors.def"
+#undef DKMS_ERROR_KIND
+};
+G_STATIC_ASSERT (sizeof (Rows) <= G_MAXUINT16);
 
-  return names[known ? error->code : DKMS_ERROR_IO];
+/* Returns: (transfer none): the name of @kind in C */
+static const char *
+identifier_of (DkmsError kind)
+{
+  return (const char *)&rows + starts[kind];
+}
+
+const char *
+dkms_error_template (DkmsError kind, const char **advice)
+{
+  const char *name = identifier_of (kind), *sentence = name + strlen (name) + 1;
+
+  *advice = sentence + strlen (sentence) + 1;
+  return sentence;
+}
+
+char *
+dkms_error_name (DkmsError kind)
+{
+  return g_strdelimit (g_ascii_strdown (identifier_of (kind), -1), "_", '-');
 }
 
 DkmsError
 dkms_error_from_name (const char *name)
 {
+  g_autofree char *identifier = g_strdelimit (g_ascii_strup (name, -1), "-", '_');
+
   for (gsize i = 0; i < DKMS_ERROR_LAST; i++)
-    if (strcmp (names[i], name) == 0)
+    if (strcmp (identifier_of ((DkmsError)i), identifier) == 0)
       return (DkmsError)i;
   return DKMS_ERROR_IO;
 }
 
-/* What an error has besides its message. */
-typedef struct {
-  int status;         /* exit status of a script; 0: none */
-  const char *path;   /* (nullable) */
-  const char *advice; /* (nullable) */
-} Details;
-
-G_GNUC_PRINTF (4, 0)
-static gboolean
-fail_valist (GError **error, DkmsError code, const Details *details, const char *format, va_list args)
+static const char *
+advice_template (DkmsAdvice advice)
 {
-  if (error != NULL)
+  switch (advice)
     {
-      *error = g_error_new_valist (DKMS_ERROR, code, format, args);
-
-      DkmsErrorPrivate *more = dkms_error_get_private (*error);
-      more->path = g_strdup (details->path);
-      more->advice = g_strdup (details->advice);
-      more->status = details->status;
+#define DKMS_ADVICE(name, text)                                                                                        \
+  case DKMS_ADVICE_##name:                                                                                             \
+    return text;
+#include "base/errors.def"
+#undef DKMS_ADVICE
+    default:
+      g_assert_not_reached ();
     }
+}
+
+static const char *
+advice_for_errno (gint64 code)
+{
+  switch (code)
+    {
+#define DKMS_ERRNO_ADVICE(code, text)                                                                                  \
+  case code:                                                                                                           \
+    return text;
+#include "base/errors.def"
+#undef DKMS_ERRNO_ADVICE
+    default:
+      return NULL;
+    }
+}
+
+/* ---- fields ---- */
+
+typedef struct {
+  DkmsErrorInfo info; /* owns its strings */
+} DkmsErrorPrivate;
+
+static void
+dkms_error_private_init (DkmsErrorPrivate *self)
+{
+  self->info = (DkmsErrorInfo){ .kind = DKMS_ERROR_IO };
+}
+
+/* Takes those fields that outlive the making of an error. */
+static DkmsErrorInfo
+keep (const DkmsErrorInfo *from)
+{
+  return (DkmsErrorInfo){ .kind = from->kind,
+                          .id = { g_strdup (from->id.module), g_strdup (from->id.version), g_strdup (from->id.kernel),
+                                  g_strdup (from->id.arch) },
+                          .path = g_strdup (from->path),
+                          .step = g_strdup (from->step),
+                          .log = g_strdup (from->log),
+                          .cause = g_strdup (from->cause),
+                          .advice = g_strdup (from->advice),
+                          .status = from->status };
+}
+
+static void
+dkms_error_private_copy (const DkmsErrorPrivate *from, DkmsErrorPrivate *to)
+{
+  to->info = keep (&from->info);
+}
+
+static void
+dkms_error_private_clear (DkmsErrorPrivate *self)
+{
+  DkmsErrorInfo *info = &self->info;
+  const char *const owned[] = { info->path, info->step, info->log, info->cause, info->advice };
+
+  dkms_id_clear (&info->id);
+  for (gsize i = 0; i < G_N_ELEMENTS (owned); i++)
+    g_free ((char *)owned[i]);
+}
+
+G_DEFINE_EXTENDED_ERROR (DkmsError, dkms_error)
+
+const DkmsErrorInfo *
+dkms_error_info (const GError *error)
+{
+  static const DkmsErrorInfo nothing = { .kind = DKMS_ERROR_IO };
+
+  return error != NULL && error->domain == DKMS_ERROR ? &dkms_error_get_private (error)->info : &nothing;
+}
+
+/* Returns: (transfer full) (nullable): the field @name of a DkmsErrorInfo */
+static char *
+field (gconstpointer subject, const char *name)
+{
+  const DkmsErrorInfo *info = subject;
+  const struct {
+    const char *name, *value;
+  } fields[] = {
+    { "module", info->id.module },
+    { "version", info->id.version },
+    { "kernel", info->id.kernel },
+    { "arch", info->id.arch },
+    { "path", info->path },
+    { "place", info->place },
+    { "name", info->name },
+    { "text", info->text },
+    { "near", info->near },
+    { "step", info->step },
+    { "log", info->log },
+    { "advice", info->advice },
+    { "error", info->error != NULL ? info->error->message : NULL },
+    { "errno", info->number != 0 ? g_strerror ((int)info->number) : NULL },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (fields); i++)
+    if (strcmp (fields[i].name, name) == 0)
+      return g_strdup (fields[i].value);
+  if (strcmp (name, "number") == 0)
+    return g_strdup_printf ("%" G_GINT64_FORMAT, info->number);
+  if (strcmp (name, "limit") == 0)
+    return g_strdup_printf ("%" G_GINT64_FORMAT, info->limit);
+  if (strcmp (name, "status") == 0)
+    return g_strdup_printf ("%d", info->status);
+  g_assert_not_reached (); /* tests/unit/test-error.c fills in every row */
+}
+
+/* ---- making ---- */
+
+GError *
+dkms_error_new_made (const DkmsErrorInfo *info, const char *message)
+{
+  GError *error = g_error_new_literal (DKMS_ERROR, (int)info->kind, message);
+
+  dkms_error_get_private (error)->info = keep (info);
+  return error;
+}
+
+/* Returns: (transfer full) (nullable): what the table says, what is given instead, or what the cause says */
+static char *
+advice_of (const DkmsErrorInfo *info, const char *sentence, const char *advice)
+{
+  g_autofree char *text = NULL;
+
+  if (info->advice != NULL && strstr (advice, "{advice}") == NULL)
+    return g_strdup (info->advice);
+  if (*advice == '\0' && info->error != NULL)
+    return g_strdup (dkms_error_info (info->error)->advice);
+  if (*advice == '\0' && strstr (sentence, "{errno}") != NULL)
+    return g_strdup (advice_for_errno (info->number));
+  text = dkms_template_fill (advice, "", field, info);
+  return *text != '\0' ? g_steal_pointer (&text) : NULL;
+}
+
+gboolean
+dkms_fail_with (GError **error, const DkmsErrorInfo *info)
+{
+  DkmsErrorInfo made = *info;
+  const char *advice, *sentence = dkms_error_template (info->kind, &advice);
+
+  if (error == NULL)
+    return FALSE;
+  if (made.path == NULL)
+    made.path = dkms_error_info (info->error)->path;
+  g_autofree char *message = dkms_template_fill (sentence, "", field, &made);
+  g_autofree char *next = advice_of (&made, sentence, advice);
+  made.advice = next;
+  *error = dkms_error_new_made (&made, message);
+  return FALSE;
+}
+
+gboolean
+dkms_fail_errno (GError **error, const char *doing, const char *path)
+{
+  int code = errno;
+
+  DKMS_FAIL (error, IO, .text = doing, .path = path, .number = code);
+  errno = code;
   return FALSE;
 }
 
@@ -135,76 +244,10 @@ dkms_fail (GError **error, DkmsError code, const char *path, const char *advice,
   va_list args;
 
   va_start (args, format);
-  fail_valist (error, code, &(Details){ 0, path, advice }, format, args);
+  g_autofree char *message = g_strdup_vprintf (format, args);
   va_end (args);
-  return FALSE;
-}
-
-gboolean
-dkms_fail_script (GError **error, int status, const char *path, const char *advice, const char *format, ...)
-{
-  va_list args;
-
-  va_start (args, format);
-  fail_valist (error, DKMS_ERROR_SCRIPT, &(Details){ status, path, advice }, format, args);
-  va_end (args);
-  return FALSE;
-}
-
-G_GNUC_PRINTF (4, 5)
-static void
-fail_words (GError **error, DkmsError code, const Details *details, const char *format, ...)
-{
-  va_list args;
-
-  va_start (args, format);
-  fail_valist (error, code, details, format, args);
-  va_end (args);
-}
-
-gboolean
-dkms_fail_full (GError **error, DkmsError code, int status, const char *path, const char *advice, const char *message)
-{
-  fail_words (error, code, &(Details){ status, path, advice }, "%s", message);
-  return FALSE;
-}
-
-static const char *
-advice_for_errno (int code)
-{
-  switch (code)
-    {
-    case ENOSPC:
-    case EDQUOT:
-      return "Free some space there and run the command again; nothing was left half-done.";
-    case EROFS:
-      return "That file system is read-only; remount it writable, or choose another tree with --dkmstree or "
-             "--installtree.";
-    case EACCES:
-    case EPERM:
-      return "Run it as root, or choose a tree that you may write with --dkmstree.";
-    case EMFILE:
-      return "Raise the limit of open files (ulimit -n 1024) and run the command again.";
-    case ENFILE:
-      return "The machine has no file handles left: end programs that hold many, or raise fs.file-max.";
-    case ENOMEM:
-      return "Free some memory and run the command again.";
-    case EIO:
-      return "The file system or its disk is damaged: see 'dmesg', repair it, and run the command again.";
-    case ESTALE:
-      return "The server of that file system has lost the file: mount the file system again, then repeat the command.";
-    default:
-      return NULL;
-    }
-}
-
-gboolean
-dkms_fail_errno (GError **error, const char *doing, const char *path)
-{
-  int code = errno;
-
-  dkms_fail (error, DKMS_ERROR_IO, path, advice_for_errno (code), "Cannot %s %s: %s", doing, path, g_strerror (code));
-  errno = code;
+  if (error != NULL)
+    *error = dkms_error_new_made (&(const DkmsErrorInfo){ .kind = code, .path = path, .advice = advice }, message);
   return FALSE;
 }
 
@@ -215,39 +258,30 @@ dkms_error_set_code (GError *error, DkmsError code)
     error->code = (int)code;
 }
 
+/* ---- advice ---- */
+
+char *
+dkms_advice_with (DkmsAdvice advice, const DkmsErrorInfo *info)
+{
+  return dkms_template_fill (advice_template (advice), "", field, info);
+}
+
 void
 dkms_error_add_advice (GError *error, const char *line)
 {
   if (error == NULL || error->domain != DKMS_ERROR)
     return;
-  DkmsErrorPrivate *more = dkms_error_get_private (error);
-  g_autofree char *before = more->advice;
-  more->advice = before != NULL ? g_strconcat (before, "\n", line, NULL) : g_strdup (line);
+  DkmsErrorInfo *info = &dkms_error_get_private (error)->info;
+  g_autofree char *before = (char *)info->advice;
+  info->advice = before != NULL ? g_strconcat (before, "\n", line, NULL) : g_strdup (line);
 }
 
-static const DkmsErrorPrivate *
-look (const GError *error)
+void
+dkms_error_set_log (GError *error, const char *log)
 {
-  return error != NULL && error->domain == DKMS_ERROR ? dkms_error_get_private (error) : NULL;
-}
-
-const char *
-dkms_error_get_path (const GError *error)
-{
-  const DkmsErrorPrivate *more = look (error);
-  return more != NULL ? more->path : NULL;
-}
-
-const char *
-dkms_error_get_advice (const GError *error)
-{
-  const DkmsErrorPrivate *more = look (error);
-  return more != NULL ? more->advice : NULL;
-}
-
-int
-dkms_error_get_status (const GError *error)
-{
-  const DkmsErrorPrivate *more = look (error);
-  return more != NULL ? more->status : 0;
+  if (error == NULL || error->domain != DKMS_ERROR)
+    return;
+  DkmsErrorInfo *info = &dkms_error_get_private (error)->info;
+  g_free ((char *)info->log);
+  info->log = g_strdup (log);
 }

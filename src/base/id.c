@@ -15,14 +15,20 @@ dkms_id_copy (const DkmsId *self)
 }
 
 void
-dkms_id_free (DkmsId *self)
+dkms_id_clear (DkmsId *self)
 {
-  if (self == NULL)
-    return;
   g_free ((char *)self->module);
   g_free ((char *)self->version);
   g_free ((char *)self->kernel);
   g_free ((char *)self->arch);
+}
+
+void
+dkms_id_free (DkmsId *self)
+{
+  if (self == NULL)
+    return;
+  dkms_id_clear (self);
   g_free (self);
 }
 

@@ -21,6 +21,9 @@ DkmsId *dkms_id_copy (const DkmsId *self);
 void dkms_id_free (DkmsId *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsId, dkms_id_free)
 
+/** Frees the strings of @self, which owns them. */
+void dkms_id_clear (DkmsId *self);
+
 /** For a GHashTable with DkmsId as keys. */
 guint dkms_id_hash (gconstpointer self);
 /** Returns: whether all parts are equal, or NULL in both */

@@ -442,6 +442,9 @@ dkms_step_failed (DkmsWorkArea *area, const DkmsStepFailure *step, GError **erro
     set_cause (job->attempt, shows->info->id, shows);
   if (step->code != DKMS_ERROR_SCRIPT)
     tell_apport (job);
-  return dkms_fail_full (error, step->code, step->code == DKMS_ERROR_SCRIPT ? step->status : 0, shown, advice->str,
-                         message);
+  if (error != NULL)
+    *error = dkms_error_new_made (
+        &(const DkmsErrorInfo){ .kind = step->code, .path = shown, .advice = advice->str, .status = step->status },
+        message);
+  return FALSE;
 }

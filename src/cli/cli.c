@@ -26,12 +26,13 @@
 #include "run/run.h"
 #include "store/register.h"
 
+/* @verb: (nullable): not known yet */
 static int
-fail_with (DkmsListener *events, const GError *error)
+fail_with (DkmsListener *events, const DkmsVerbInfo *verb, const GError *error)
 {
   DKMS_EMIT (events, ERROR, .error = error);
   dkms_unread_drop (0); /* another verb may follow */
-  return dkms_exit_code (error);
+  return dkms_exit_code (verb != NULL ? verb->name : NULL, error);
 }
 
 /* The end of a verb that is run for what it prints. Returns: @status, or that of output that did not arrive */
@@ -40,7 +41,7 @@ end_answer (DkmsReport *report, int status)
 {
   g_autoptr (GError) error = NULL;
 
-  return status != 0 || dkms_report_flush (&error) ? status : fail_with (dkms_report_listener (report), error);
+  return status != 0 || dkms_report_flush (&error) ? status : fail_with (dkms_report_listener (report), NULL, error);
 }
 
 /* The root that this command line is about; known before anything else is parsed. */
@@ -333,30 +334,31 @@ dkms_verb_run (DkmsSettings *settings, DkmsReport *report, const DkmsVerbInfo *v
 
   /* Settings that cannot be read may say how builds are confined, or that nothing is to be installed. */
   if (!dkms_unread_check (&error))
-    return fail_with (events, error);
+    return fail_with (events, verb, error);
   dkms_options_apply (options, settings);
   dkms_report_set_verbose (report, settings->policy.verbose);
   if (!check_combination (options, verb, &error) || !dkms_options_check (options, settings, verb, events, &error)
       || (request = make_request (verb, settings, options, &error)) == NULL
       || !check_privileges (&settings->places, verb, options, &error))
-    return fail_with (events, error);
+    return fail_with (events, verb, error);
   dkms_options_warn (options, settings, verb, events);
   if (verb->answer != NULL)
-    return verb->answer (settings, events, request, &error) && dkms_unread_check (&error) ? end_answer (report, 0)
-                                                                                          : fail_with (events, error);
+    return verb->answer (settings, events, request, &error) && dkms_unread_check (&error)
+               ? end_answer (report, 0)
+               : fail_with (events, verb, error);
   if (!request->dry_run && !install_rpm (&settings->places, verb, request, &error))
-    return fail_with (events, error);
+    return fail_with (events, verb, error);
   gboolean off = request->selection == DKMS_SELECT_LATEST
                  && dkms_root_is_file (settings->places.root, "/etc/dkms/no-autoinstall");
   if (!dkms_unread_check (&error))
-    return fail_with (events, error);
+    return fail_with (events, verb, error);
   if (off)
     {
       DKMS_EMIT (events, AUTOINSTALL_OFF, .path = "/etc/dkms/no-autoinstall");
       return 0;
     }
   if (!dkms_run (settings, events, request, dkms_exit_code, &status, &error))
-    return fail_with (events, error);
+    return fail_with (events, verb, error);
   return request->dry_run ? end_answer (report, status) : status;
 }
 
@@ -382,13 +384,13 @@ run_command (DkmsReport *report, int argc, char **argv, gboolean json, const Dkm
   root = dkms_root_open (root_argument (argc, argv), &error);
   settings = root != NULL ? dkms_settings_new (root, &error) : NULL;
   if (settings == NULL)
-    return fail_with (events, error);
+    return fail_with (events, NULL, error);
   guint mark = dkms_unread_mark ();
   options = dkms_options_parse (argc, argv, events, &error);
   dkms_unread_drop (mark); /* a word that names no file that can be read is a name, or reported as unreadable */
   if (options == NULL)
     {
-      int status = fail_with (events, error);
+      int status = fail_with (events, NULL, error);
       if (error->code == DKMS_ERROR_OPTION && !json)
         dkms_help_usage (NULL);
       return status;
@@ -404,14 +406,14 @@ run_command (DkmsReport *report, int argc, char **argv, gboolean json, const Dkm
       return end_answer (report, 0);
     }
   if (!dkms_report_keep_output (report, &error))
-    return fail_with (events, error);
+    return fail_with (events, NULL, error);
   if (*verb == NULL)
     {
       (void)dkms_fail_verb (options, &error);
       DKMS_EMIT (events, ERROR, .error = error);
       if (options->words->len == 0 && !json)
         dkms_help_print (NULL);
-      return dkms_exit_code (error);
+      return dkms_exit_code (NULL, error);
     }
   for (guint i = 0; i < options->ignored->len; i++)
     DKMS_EMIT (events, ARGUMENT_IGNORED, .name = options->ignored->pdata[i]);
@@ -430,11 +432,11 @@ adopt (DkmsReport *report, int argc, char **argv)
   g_autoptr (DkmsSettings) settings = root != NULL ? dkms_settings_new (root, &error) : NULL;
 
   if (settings == NULL)
-    return fail_with (events, error);
+    return fail_with (events, NULL, error);
   if (!dkms_root_is_dir (settings->places.root, settings->places.dkms_tree))
     return 0;
   if (!dkms_tree_check_trusted (&settings->places, &error))
-    return fail_with (events, error);
+    return fail_with (events, NULL, error);
   dkms_adopt (settings, TRUE);
   return 0;
 }

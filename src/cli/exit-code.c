@@ -2,65 +2,174 @@
 /* The exit status of each kind of error. */
 #include "cli/exit-code.h"
 
+#include <string.h>
+
 #include "base/error.h"
 
-static const int codes[DKMS_ERROR_LAST] = {
-  [DKMS_ERROR_IO] = 1,
-  [DKMS_ERROR_USAGE] = 2,
-  [DKMS_ERROR_OPTION] = 2,
-  [DKMS_ERROR_BAD_NAME] = 1,
-  [DKMS_ERROR_NO_IDENTITY] = 1,
-  [DKMS_ERROR_NO_PRIVILEGE] = 1,
-  [DKMS_ERROR_ARCH_COUNT] = 1,
+/* Of kinds that are not here it is 1. */
+static const guint8 codes[DKMS_ERROR_LAST] = {
+  [DKMS_ERROR_NO_VERB] = 2,
+  [DKMS_ERROR_UNKNOWN_VERB] = 2,
+  [DKMS_ERROR_VERB_DROPPED] = 2,
+  [DKMS_ERROR_UNKNOWN_OPTION] = 2,
+  [DKMS_ERROR_OPTION_WITHOUT_VALUE] = 2,
+  [DKMS_ERROR_BAD_JSON_STYLE] = 2,
+  [DKMS_ERROR_BAD_JOBS] = 2,
+  [DKMS_ERROR_BAD_DIRECTIVE] = 2,
+  [DKMS_ERROR_BAD_TARGET] = 2,
   [DKMS_ERROR_KERNEL_WITH_ALL] = 2,
-  [DKMS_ERROR_ARCH_WITH_ALL] = 3,
+  [DKMS_ERROR_KERNEL_WITH_ALL_KERNELS] = 2,
+  [DKMS_ERROR_NO_ALL_KERNELS] = 2,
+  [DKMS_ERROR_SAME_TEMPLATE] = 2,
+  [DKMS_ERROR_TEMPLATE_UNKNOWN] = 2,
+  [DKMS_ERROR_CONFIG_IS_DIRECTORY] = 2,
+  [DKMS_ERROR_CONFIG_UNREADABLE] = 2,
+  [DKMS_ERROR_TMPDIR_ABSENT] = 2,
+  [DKMS_ERROR_SETTING_NOT_JOBS] = 2,
+  [DKMS_ERROR_SETTING_NOT_DIRECTORY] = 2,
+  [DKMS_ERROR_SETTING_NOT_ABSOLUTE] = 2,
+  [DKMS_ERROR_SETTING_NOT_NUMBER] = 2,
+  [DKMS_ERROR_SETTING_NOT_SWITCH] = 2,
   [DKMS_ERROR_NO_SOURCE] = 2,
+  [DKMS_ERROR_RESERVED_NAME] = 2,
+  [DKMS_ERROR_NO_ARCHIVE_NAMED] = 2,
+  [DKMS_ERROR_ARCHIVE_ABSENT] = 2,
+  [DKMS_ERROR_NO_PLAN] = 2,
+  [DKMS_ERROR_ARCH_WITH_ALL] = 3,
+  [DKMS_ERROR_BAD_NAME] = 3,
   [DKMS_ERROR_NOT_ADDED] = 3,
+  [DKMS_ERROR_NOT_KNOWN] = 3,
+  [DKMS_ERROR_NO_LOG] = 3,
   [DKMS_ERROR_ALREADY_ADDED] = 3,
+  [DKMS_ERROR_SAME_SOURCE_ADDED] = 3,
+  [DKMS_ERROR_OTHER_SOURCE_ADDED] = 3,
   [DKMS_ERROR_STALE_BUILD_DIR] = 3,
-  [DKMS_ERROR_TWO_ACTIONS] = 4,
+  [DKMS_ERROR_LINK_IN_THE_WAY] = 3,
+  [DKMS_ERROR_ARCHIVE_UNREADABLE] = 3,
+  [DKMS_ERROR_ARCHIVE_LINK_BAD] = 3,
+  [DKMS_ERROR_ARCHIVE_LINK_LEADS_OUT] = 3,
+  [DKMS_ERROR_ARCHIVE_NOT_A_FILE] = 3,
+  [DKMS_ERROR_ARCHIVE_BAD_RECIPE] = 3,
+  [DKMS_ERROR_ARCHIVE_BAD_RECORD] = 3,
+  [DKMS_ERROR_ARCHIVE_WITHOUT_CONF] = 3,
+  [DKMS_ERROR_TWO_VERBS] = 4,
   [DKMS_ERROR_NO_OS_RELEASE] = 4,
   [DKMS_ERROR_NO_CONF] = 4,
+  [DKMS_ERROR_CONF_NOT_A_FILE] = 4,
+  [DKMS_ERROR_CONF_UNREADABLE] = 4,
+  [DKMS_ERROR_ONE_KERNEL] = 4,
   [DKMS_ERROR_MANY_KERNELS] = 4,
   [DKMS_ERROR_BROKEN] = 4,
   [DKMS_ERROR_NO_ALL] = 5,
-  [DKMS_ERROR_PATCH_NAME] = 5,
+  [DKMS_ERROR_PATCH_ABSENT] = 5,
+  [DKMS_ERROR_PATCH_LEADS_OUT] = 5,
   [DKMS_ERROR_PATCH_FAILED] = 6,
-  [DKMS_ERROR_NO_KERNEL] = 6,
+  [DKMS_ERROR_NO_KERNEL_DIRECTORY] = 6,
   [DKMS_ERROR_BUILT_MISSING] = 6,
+  [DKMS_ERROR_BUILD_DELETED] = 6,
+  [DKMS_ERROR_BUILD_REFUSED] = 6,
   [DKMS_ERROR_COPY_FAILED] = 6,
   [DKMS_ERROR_NOTHING_INSTALLED] = 6,
-  [DKMS_ERROR_INCOMPLETE] = 7,
+  [DKMS_ERROR_NOT_BUILT] = 6,
+  [DKMS_ERROR_NEVER_BUILT] = 6,
+  [DKMS_ERROR_NOT_PACKED] = 6,
+  [DKMS_ERROR_MODULE_NOT_MADE] = 7,
+  [DKMS_ERROR_MODULE_LEADS_OUT] = 7,
+  [DKMS_ERROR_MODULE_NOT_A_FILE] = 7,
+  [DKMS_ERROR_MODULE_DELETED] = 7,
+  [DKMS_ERROR_TOO_MUCH_LEFT] = 7,
+  [DKMS_ERROR_WILL_NOT_LOAD] = 7,
+  [DKMS_ERROR_MAY_NOT_LOAD] = 7,
+  [DKMS_ERROR_BUILD_NOT_KEPT] = 7,
+  [DKMS_ERROR_ARCHIVE_INCOMPLETE] = 7,
   [DKMS_ERROR_BAD_CONF] = 8,
+  [DKMS_ERROR_BAD_PACKAGE] = 8,
+  [DKMS_ERROR_RESERVED_PACKAGE] = 8,
+  [DKMS_ERROR_BAD_RECIPE] = 8,
+  [DKMS_ERROR_CONF_NOT_TEXT] = 8,
+  [DKMS_ERROR_CONF_TIMEOUT] = 8,
+  [DKMS_ERROR_CONF_EXCEEDED] = 8,
+  [DKMS_ERROR_CONF_ENDED_EARLY] = 8,
+  [DKMS_ERROR_CONF_KILLED] = 8,
+  [DKMS_ERROR_CONF_NOT_EVALUATED] = 8,
+  [DKMS_ERROR_SETTING_NOT_MODE] = 8,
+  [DKMS_ERROR_SETTING_NOT_USER] = 8,
   [DKMS_ERROR_EMPTY_SOURCE] = 8,
+  [DKMS_ERROR_SOURCE_OF_PACKAGE] = 8,
   [DKMS_ERROR_TARBALL_KINDS] = 8,
-  [DKMS_ERROR_NO_CONF_IN_TREE] = 9,
-  [DKMS_ERROR_BAD_ARCHIVE] = 3,
   [DKMS_ERROR_ARCHIVE_ADDED] = 8,
+  [DKMS_ERROR_ARCHIVE_OTHER_ADDED] = 8,
+  [DKMS_ERROR_ARCHIVE_SOURCE_DIFFERS] = 8,
   [DKMS_ERROR_NO_DESTINATION] = 9,
-  [DKMS_ERROR_PACK_FAILED] = 6,
-  [DKMS_ERROR_RPM] = 9,
+  [DKMS_ERROR_RPM_NOT_STARTED] = 9,
+  [DKMS_ERROR_RPM_FAILED] = 9,
   [DKMS_ERROR_MAKE_FAILED] = 10,
   [DKMS_ERROR_AUTOINSTALL] = 11,
-  [DKMS_ERROR_NO_ARCH] = 12,
   [DKMS_ERROR_DEPENDS] = 13,
   [DKMS_ERROR_CLEARING] = 14,
   [DKMS_ERROR_EMPTY_VALUE] = 16,
+  [DKMS_ERROR_KERNEL_IS_PATH] = 16,
+  [DKMS_ERROR_NO_KERNEL] = 21,
   [DKMS_ERROR_NO_HEADERS] = 21,
-  [DKMS_ERROR_EXCLUDED] = 77,
-  [DKMS_ERROR_PRE_INSTALL] = 101,
-  [DKMS_ERROR_NO_TEMPLATE] = 1,
-  [DKMS_ERROR_SAME_TEMPLATE] = 2,
-  [DKMS_ERROR_SANDBOX] = 1,
+  [DKMS_ERROR_NO_KERNEL_WITH_HEADERS] = 21,
+  [DKMS_ERROR_NO_KERNEL_IN_ROOT] = 21,
+  [DKMS_ERROR_KERNEL_SOURCE_ABSENT] = 21,
   [DKMS_ERROR_UNDETERMINED] = 31,
+  [DKMS_ERROR_EXCLUDED] = 77,
+  [DKMS_ERROR_REMOVED_MEANWHILE] = 77,
+  [DKMS_ERROR_PRE_INSTALL] = 101,
+  /* Until all rooms name kinds of errors.def. */
+  [DKMS_ERROR_USAGE] = 2,
+  [DKMS_ERROR_OPTION] = 2,
+  [DKMS_ERROR_TWO_ACTIONS] = 4,
+  [DKMS_ERROR_BAD_ARCHIVE] = 3,
+  [DKMS_ERROR_PATCH_NAME] = 5,
+  [DKMS_ERROR_INCOMPLETE] = 7,
+  [DKMS_ERROR_PACK_FAILED] = 6,
+  [DKMS_ERROR_RPM] = 9,
 };
 
-int
-dkms_exit_code (const GError *error)
+/* Of these kinds a verb has a status of its own. What cannot be added has no source, and what cannot have been added is
+ * not in the tree. */
+static const struct {
+  const char verb[16];
+  DkmsError kind;
+  int code;
+} of_verbs[] = {
+  { "add", DKMS_ERROR_BAD_NAME, 2 },
+  { "build", DKMS_ERROR_BAD_NAME, 2 },
+  { "install", DKMS_ERROR_BAD_NAME, 2 },
+  { "uninstall", DKMS_ERROR_TREE_ABSENT, 3 },
+  { "unbuild", DKMS_ERROR_TREE_ABSENT, 3 },
+  { "remove", DKMS_ERROR_TREE_ABSENT, 3 },
+  { "mktarball", DKMS_ERROR_TREE_ABSENT, 3 },
+  { "autoinstall", DKMS_ERROR_TREE_ABSENT, 2 },
+  { "match", DKMS_ERROR_TREE_ABSENT, 2 },
+  { "kernel_preinst", DKMS_ERROR_TREE_ABSENT, 2 },
+  { "kernel_postinst", DKMS_ERROR_TREE_ABSENT, 2 },
+  { "kernel_prerm", DKMS_ERROR_TREE_ABSENT, 2 },
+  { "ldtarball", DKMS_ERROR_FILE_ABSENT, 2 },
+};
+
+/* Whether the status of the program that failed, or the signal, is that of dkms. */
+static gboolean
+is_passed_on (DkmsError kind)
 {
+  return kind == DKMS_ERROR_SCRIPT_FAILED || kind == DKMS_ERROR_POST_ADD_FAILED || kind == DKMS_ERROR_INTERRUPTED
+         || kind == DKMS_ERROR_SCRIPT;
+}
+
+int
+dkms_exit_code (const char *verb, const GError *error)
+{
+  DkmsError kind = (DkmsError)error->code;
+
   if (error->domain != DKMS_ERROR)
     return 1;
-  if (error->code == DKMS_ERROR_SCRIPT || error->code == DKMS_ERROR_INTERRUPTED)
-    return dkms_error_get_status (error);
-  return error->code >= 0 && error->code < DKMS_ERROR_LAST && codes[error->code] != 0 ? codes[error->code] : 1;
+  if (is_passed_on (kind))
+    return dkms_error_info (error)->status;
+  for (gsize i = 0; verb != NULL && i < G_N_ELEMENTS (of_verbs); i++)
+    if (of_verbs[i].kind == kind && strcmp (of_verbs[i].verb, verb) == 0)
+      return of_verbs[i].code;
+  return codes[kind] != 0 ? codes[kind] : 1;
 }

@@ -321,7 +321,7 @@ postinst (Postinst *p)
   if (!dkms_settings_reread (p->settings, "autoinstall_all_kernels continue_on_error", NULL, &values, &error))
     {
       DKMS_EMIT (p->events, ERROR, .error = error);
-      return dkms_exit_code (error);
+      return dkms_exit_code (NULL, error);
     }
   p->all_kernels = values != NULL && *dkms_vars_get (values, "autoinstall_all_kernels", 0) != '\0';
   if (values != NULL && dkms_vars_count (values, "continue_on_error") > 0)
@@ -379,7 +379,7 @@ dkms_postinst_main (int argc, char **argv)
   if (settings == NULL)
     {
       DKMS_EMIT (p.events, ERROR, .error = error);
-      return dkms_exit_code (error);
+      return dkms_exit_code (NULL, error);
     }
   p.settings = settings;
   dkms_settings_warn_once (&settings->places, p.events);
@@ -389,5 +389,5 @@ dkms_postinst_main (int argc, char **argv)
   if (dkms_unread_check (&error))
     return status;
   DKMS_EMIT (p.events, ERROR, .error = error);
-  return status != 0 ? status : dkms_exit_code (error);
+  return status != 0 ? status : dkms_exit_code (NULL, error);
 }

@@ -240,7 +240,7 @@ static gboolean
 explain_refusal (DkmsListener *events, const Explained *self)
 {
   const GError *why = self->record->error;
-  const char *advice = why != NULL ? dkms_error_get_advice (why) : NULL;
+  const char *advice = dkms_error_info (why)->advice;
 
   DKMS_EMIT (events, EXPLAIN_SENTENCE, .id = *self->file->id, .name = self->record->cause,
              .text = why != NULL ? why->message : "");

@@ -46,17 +46,32 @@ dkms_json_get_text (const json_t *object, const char *key)
   return g_strndup ((const char *)text, length);
 }
 
+static void
+set_id (json_t *object, const DkmsId *id)
+{
+  dkms_json_set_text (object, "module", id->module);
+  dkms_json_set_text (object, "version", id->version);
+  dkms_json_set_text (object, "kernel", id->kernel);
+  dkms_json_set_text (object, "arch", id->arch);
+}
+
 json_t *
 dkms_json_error (const GError *error)
 {
+  const DkmsErrorInfo *info = dkms_error_info (error);
+  g_autofree char *kind = dkms_error_name (info->kind);
   json_t *object = json_object ();
 
-  dkms_json_set_text (object, "kind", dkms_error_name (error));
+  dkms_json_set_text (object, "kind", kind);
   dkms_json_set_text (object, "message", error->message);
-  dkms_json_set_text (object, "path", dkms_error_get_path (error));
-  dkms_json_set_text (object, "advice", dkms_error_get_advice (error));
-  if (dkms_error_get_status (error) != 0)
-    dkms_json_set (object, "status", json_integer (dkms_error_get_status (error)));
+  set_id (object, &info->id);
+  dkms_json_set_text (object, "path", info->path);
+  dkms_json_set_text (object, "step", info->step);
+  dkms_json_set_text (object, "log", info->log);
+  dkms_json_set_text (object, "cause", info->cause);
+  dkms_json_set_text (object, "advice", info->advice);
+  if (info->status != 0)
+    dkms_json_set (object, "status", json_integer (info->status));
   return object;
 }
 
@@ -66,10 +81,7 @@ dkms_event_to_json (const DkmsEvent *self)
   json_t *object = json_object ();
 
   dkms_json_set_text (object, "event", dkms_event_name (self->kind));
-  dkms_json_set_text (object, "module", self->id.module);
-  dkms_json_set_text (object, "version", self->id.version);
-  dkms_json_set_text (object, "kernel", self->id.kernel);
-  dkms_json_set_text (object, "arch", self->id.arch);
+  set_id (object, &self->id);
   dkms_json_set_text (object, "path", self->path);
   dkms_json_set_text (object, "place", self->place);
   dkms_json_set_text (object, "name", self->name);
@@ -106,18 +118,37 @@ dkms_event_to_line (const DkmsEvent *self)
 
 /* ---- back ---- */
 
+/* Returns: strings of its own */
+static DkmsId
+id_from (const json_t *object)
+{
+  return (DkmsId){ dkms_json_get_text (object, "module"), dkms_json_get_text (object, "version"),
+                   dkms_json_get_text (object, "kernel"), dkms_json_get_text (object, "arch") };
+}
+
 GError *
 dkms_json_to_error (const json_t *object)
 {
   g_autofree char *kind = dkms_json_get_text (object, "kind");
   g_autofree char *message = dkms_json_get_text (object, "message");
   g_autofree char *path = dkms_json_get_text (object, "path");
+  g_autofree char *step = dkms_json_get_text (object, "step");
+  g_autofree char *log = dkms_json_get_text (object, "log");
+  g_autofree char *cause = dkms_json_get_text (object, "cause");
   g_autofree char *advice = dkms_json_get_text (object, "advice");
+  DkmsId id = id_from (object);
   json_int_t status = json_integer_value (json_object_get (object, "status"));
-  GError *error = NULL;
+  const DkmsErrorInfo info = { .kind = kind != NULL ? dkms_error_from_name (kind) : DKMS_ERROR_IO,
+                               .id = id,
+                               .path = path,
+                               .step = step,
+                               .log = log,
+                               .cause = cause,
+                               .advice = advice,
+                               .status = status > 0 && status <= 255 ? (int)status : 0 };
 
-  dkms_fail_full (&error, kind != NULL ? dkms_error_from_name (kind) : DKMS_ERROR_IO,
-                  status > 0 && status <= 255 ? (int)status : 0, path, advice, message != NULL ? message : "");
+  GError *error = dkms_error_new_made (&info, message != NULL ? message : "");
+  dkms_id_clear (&id);
   return error;
 }
 
@@ -133,8 +164,7 @@ event_from (const json_t *object, guint depth)
     return NULL;
   DkmsEvent *self = g_new0 (DkmsEvent, 1);
   self->kind = kind;
-  self->id = (DkmsId){ dkms_json_get_text (object, "module"), dkms_json_get_text (object, "version"),
-                       dkms_json_get_text (object, "kernel"), dkms_json_get_text (object, "arch") };
+  self->id = id_from (object);
   self->path = dkms_json_get_text (object, "path");
   self->place = dkms_json_get_text (object, "place");
   self->name = dkms_json_get_text (object, "name");

@@ -72,10 +72,7 @@ dkms_event_free (DkmsEvent *self)
 {
   if (self == NULL)
     return;
-  g_free ((char *)self->id.module);
-  g_free ((char *)self->id.version);
-  g_free ((char *)self->id.kernel);
-  g_free ((char *)self->id.arch);
+  dkms_id_clear (&self->id);
   g_free ((char *)self->path);
   g_free ((char *)self->place);
   g_free ((char *)self->name);

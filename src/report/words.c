@@ -326,7 +326,7 @@ field (gconstpointer subject, const char *name)
     { "name", event->name },
     { "text", event->text },
     { "error", event->error != NULL ? event->error->message : NULL },
-    { "advice", dkms_error_get_advice (event->error) },
+    { "advice", dkms_error_info (event->error)->advice },
     { "errno", event->number != 0 ? g_strerror (event->number) : NULL },
     { "whom", event->id.module != NULL ? event->id.module : "the tree" },
   };

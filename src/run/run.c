@@ -208,7 +208,7 @@ summarise_clearing (const DkmsRun *run, GError **error)
       DKMS_EMIT (run->events, HOPELESS, .reason = remark);
       g_string_append_printf (failed, " %s%s%s(%d)", remark->id.module, remark->id.version != NULL ? "/" : "",
                               remark->id.version != NULL ? remark->id.version : "",
-                              remark->error != NULL ? run->exit_code (remark->error) : 1);
+                              remark->error != NULL ? run->exit_code (run->request->action, remark->error) : 1);
     }
   return failed->len == 0
          || dkms_fail (error, DKMS_ERROR_CLEARING, NULL, "See the errors above; 'dkms status' shows what is left.",
@@ -520,7 +520,7 @@ only_reads (const DkmsRun *run)
 
 gboolean
 dkms_run (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request,
-          int (*exit_code) (const GError *), int *status, GError **error)
+          int (*exit_code) (const char *, const GError *), int *status, GError **error)
 {
   g_autoptr (DkmsWorld) world = dkms_world_new (settings, request, events);
   g_autoptr (DkmsFacts) facts = dkms_facts_new (request);

@@ -13,4 +13,5 @@
  * @status: (out): exit status of a step, 0 if all went well; the first failure's in plan order
  */
 gboolean dkms_run (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request,
-                   int (*exit_code) (const GError *), int *status, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                   int (*exit_code) (const char *verb, const GError *), int *status,
+                   GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -124,10 +124,18 @@ decide (Schedule *self, guint id, DkmsOutcome outcome)
 
 /* ---- starting and ending steps ---- */
 
+/* Whether the work on one module is skipped, which is no failure. */
+static gboolean
+is_skip (const GError *error)
+{
+  return g_error_matches (error, DKMS_ERROR, DKMS_ERROR_EXCLUDED)
+         || g_error_matches (error, DKMS_ERROR, DKMS_ERROR_REMOVED_MEANWHILE);
+}
+
 static void
 tell_failure (DkmsListener *events, const GError *error)
 {
-  if (error->domain == DKMS_ERROR && error->code == DKMS_ERROR_EXCLUDED)
+  if (is_skip (error))
     DKMS_EMIT (events, EXCLUDED, .error = error);
   else
     DKMS_EMIT (events, ERROR, .error = error);
@@ -158,19 +166,18 @@ end_step (Schedule *self, guint id, GError *error)
       decide (self, id, OUTCOME_DONE);
       return;
     }
-  if (error->domain == DKMS_ERROR && error->code == DKMS_ERROR_INTERRUPTED)
+  if (g_error_matches (error, DKMS_ERROR, DKMS_ERROR_INTERRUPTED))
     {
       take_signal (self); /* that the run was interrupted is reported once, in the end */
-      run->codes[id] = run->exit_code (error);
+      run->codes[id] = run->exit_code (run->request->action, error);
       decide (self, id, OUTCOME_BLOCKED);
       return;
     }
   speak_for (self, id);
-  run->codes[id] = run->exit_code (error);
+  run->codes[id] = run->exit_code (run->request->action, error);
   tell_failure (run->events, error);
   run->events->piece = 0;
-  decide (self, id,
-          error->domain == DKMS_ERROR && error->code == DKMS_ERROR_EXCLUDED ? OUTCOME_SKIPPED : OUTCOME_FAILED);
+  decide (self, id, is_skip (error) ? OUTCOME_SKIPPED : OUTCOME_FAILED);
 }
 
 typedef struct {
@@ -439,8 +446,7 @@ stop_all (Schedule *self, GError **error)
         dkms_depmod (self->run->settings, self->run->events, self->run->work, step->id->kernel,
                      self->run->request->no_depmod);
     }
-  return dkms_fail_full (error, DKMS_ERROR_INTERRUPTED, 128 + self->caught, NULL,
-                         "What was installed stays installed; nothing was left half-done.", "Interrupted");
+  return DKMS_FAIL (error, INTERRUPTED, .status = 128 + self->caught);
 }
 
 static guint

@@ -167,8 +167,6 @@ dkms_step_add (DkmsRun *run, const DkmsStep *step, GError **error)
                   .kernel = dkms_world_kernel (run->world, target).kernel };
   status = dkms_script_run (&job, DKMS_SCRIPT_POST_ADD);
   if (status != 0 && run->request->goal == DKMS_GOAL_REGISTERED)
-    return dkms_fail_script (error, status, NULL, "The module stays added.",
-                             "POST_ADD of %s/%s ended with exit status %d", step->id->module, step->id->version,
-                             status);
+    return DKMS_FAIL (error, POST_ADD_FAILED, .id = *step->id, .status = status);
   return TRUE;
 }

@@ -37,7 +37,7 @@ typedef struct {
   gint64 start;             /* seconds of the clock */
   gboolean sandbox_asked;   /* whether builds can be confined here is known: */
   char *sandbox_missing;    /* (nullable): why not */
-  int (*exit_code) (const GError *);
+  int (*exit_code) (const char *verb, const GError *);
 } DkmsRun;
 
 /** Does one step of another kind than build; the locks of its chain are held. */

@@ -256,9 +256,8 @@ static gboolean
 fail_interrupted (const DkmsLock *self, int number, GError **error)
 {
   g_autofree char *shown = dkms_root_host_path (self->root, self->path);
-  g_autofree char *message = g_strdup_printf ("Interrupted while waiting for the lock %s", shown);
 
-  return dkms_fail_full (error, DKMS_ERROR_INTERRUPTED, 128 + number, self->path, NULL, message);
+  return DKMS_FAIL (error, INTERRUPTED, .path = shown, .status = 128 + number);
 }
 
 /* Tries again and again, because a signal that is blocked would not end a flock(2) that waits. Returns: 1 taken, -1

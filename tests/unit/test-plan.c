@@ -265,7 +265,7 @@ parse_version (DkmsState *state, const char *text)
             DkmsWish *wish = dkms_version_wish (v, &(DkmsId){ .kernel = kernels[k], .arch = "x" });
             wish->autoinstall |= strcmp (*word, "auto") == 0;
             if (strcmp (*word, "badconf") == 0)
-              dkms_fail (&wish->conf_error, DKMS_ERROR_BAD_CONF, NULL, NULL, "bad");
+              DKMS_FAIL (&wish->conf_error, BAD_CONF, .path = "/bad");
             if (equals != NULL)
               wish->depends = g_strsplit (equals + 1, ",", -1);
           }

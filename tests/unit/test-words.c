@@ -23,8 +23,7 @@ full (DkmsEventKind kind, const GError *error, const DkmsEvent *reason)
 static void
 test_all (void)
 {
-  g_autoptr (GError) error = NULL;
-  dkms_fail (&error, DKMS_ERROR_IO, NULL, "<advice>", "<error>");
+  g_autoptr (GError) error = dkms_error_new_made (&(const DkmsErrorInfo){ .advice = "<advice>" }, "<error>");
   const DkmsEvent reason = full (DKMS_EVENT_NOT_BUILT, NULL, NULL);
 
   for (gsize i = 0; i < DKMS_EVENT_LAST; i++)
@@ -47,9 +46,8 @@ test_all (void)
 static void
 test_parts (void)
 {
-  g_autoptr (GError) error = NULL, bare = NULL;
-  dkms_fail (&error, DKMS_ERROR_IO, NULL, "Do it.", "It failed");
-  dkms_fail (&bare, DKMS_ERROR_IO, NULL, NULL, "It failed");
+  g_autoptr (GError) error = dkms_error_new_made (&(const DkmsErrorInfo){ .advice = "Do it." }, "It failed");
+  g_autoptr (GError) bare = dkms_error_new_made (&(const DkmsErrorInfo){ 0 }, "It failed");
   const DkmsEvent reason = { .kind = DKMS_EVENT_ALREADY_BUILT };
   const struct {
     DkmsEvent event;

@@ -27,9 +27,9 @@ worker_with (const void *bytes, gsize size)
 static char *
 failure (const char *message)
 {
-  g_autoptr (GError) error = NULL;
+  const DkmsErrorInfo info = { .kind = DKMS_ERROR_MAKE_FAILED, .path = "/x", .advice = "Look." };
+  g_autoptr (GError) error = dkms_error_new_made (&info, message);
 
-  dkms_fail (&error, DKMS_ERROR_MAKE_FAILED, "/x", "Look.", "%s", message);
   return dkms_event_to_line (&(const DkmsEvent){ .kind = DKMS_EVENT_WORKER_ENDED, .error = error });
 }
 
@@ -126,8 +126,8 @@ test_two_results (void)
   g_assert_false (listen_to (both, strlen (both), heard, &error));
   g_assert_error (error, DKMS_ERROR, DKMS_ERROR_MAKE_FAILED);
   g_assert_cmpstr (error->message, ==, "first");
-  g_assert_cmpstr (dkms_error_get_path (error), ==, "/x");
-  g_assert_cmpstr (dkms_error_get_advice (error), ==, "Look.");
+  g_assert_cmpstr (dkms_error_info (error)->path, ==, "/x");
+  g_assert_cmpstr (dkms_error_info (error)->advice, ==, "Look.");
 }
 
 int
