@@ -19,9 +19,7 @@ check_descriptors (GError **error)
 {
   guint count = dkms_process_free_descriptors ();
 
-  return count >= LEAST_DESCRIPTORS
-         || dkms_fail (error, DKMS_ERROR_IO, NULL, "Raise the limit of open files (ulimit -n 1024).",
-                       "Only %u more files can be opened, and dkms needs %d", count, LEAST_DESCRIPTORS);
+  return count >= LEAST_DESCRIPTORS || DKMS_FAIL (error, FEW_DESCRIPTORS, .number = count, .limit = LEAST_DESCRIPTORS);
 }
 
 /* One program, two names: packages call it as common.postinst. */

@@ -83,7 +83,7 @@ dkms_copy_file_at (int from_dir, const char *from, const DkmsNewFile *to, GError
   if (in < 0 || fstat (in, &st) < 0)
     return dkms_fail_errno (error, "read", from);
   if (!S_ISREG (st.st_mode))
-    return dkms_fail (error, DKMS_ERROR_IO, from, NULL, "Cannot copy %s: it is not a regular file", from);
+    return DKMS_FAIL (error, NOT_A_FILE, .text = "copy", .path = from);
   return copy_opened (in, from, to, error);
 }
 
@@ -125,8 +125,7 @@ static gboolean copy_dir (int in, const char *from, int to_dir, const char *to, 
 static gboolean
 fail_replaced (const char *name, GError **error)
 {
-  return dkms_fail (error, DKMS_ERROR_IO, name, "Run the command again when nobody changes the directory.",
-                    "Cannot copy %s: it was replaced while it was copied", name);
+  return DKMS_FAIL (error, FILE_REPLACED, .path = name);
 }
 
 /* Opens the entry @name, of which lstat() said @st, and reads @st again from what is open: the owner of the directory
@@ -186,8 +185,7 @@ copy_entry (int from_dir, int to_dir, const char *name, const DkmsOwner *owner, 
         return FALSE;
     }
   else
-    return dkms_fail (error, DKMS_ERROR_IO, name, "Remove it from the source tree.",
-                      "Cannot copy %s: it is a device, a socket or a FIFO", name);
+    return DKMS_FAIL (error, SPECIAL_FILE, .path = name);
 
   DkmsOwner wanted = owner != NULL ? *owner : (DkmsOwner){ st.st_uid, st.st_gid };
   if (geteuid () == 0 && fchownat (to_dir, name, wanted.uid, wanted.gid, AT_SYMLINK_NOFOLLOW) < 0)

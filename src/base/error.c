@@ -65,15 +65,15 @@ dkms_error_from_name (const char *name)
 }
 
 static const char *
-advice_template (DkmsAdvice advice)
+phrase_template (DkmsPhrase phrase)
 {
-  switch (advice)
+  switch (phrase)
     {
-#define DKMS_ADVICE(name, text)                                                                                        \
-  case DKMS_ADVICE_##name:                                                                                             \
+#define DKMS_PHRASE(name, text)                                                                                        \
+  case DKMS_PHRASE_##name:                                                                                             \
     return text;
 #include "base/errors.def"
-#undef DKMS_ADVICE
+#undef DKMS_PHRASE
     default:
       g_assert_not_reached ();
     }
@@ -261,9 +261,9 @@ dkms_error_set_code (GError *error, DkmsError code)
 /* ---- advice ---- */
 
 char *
-dkms_advice_with (DkmsAdvice advice, const DkmsErrorInfo *info)
+dkms_phrase_with (DkmsPhrase phrase, const DkmsErrorInfo *info)
 {
-  return dkms_template_fill (advice_template (advice), "", field, info);
+  return dkms_template_fill (phrase_template (phrase), "", field, info);
 }
 
 void
@@ -276,12 +276,21 @@ dkms_error_add_advice (GError *error, const char *line)
   info->advice = before != NULL ? g_strconcat (before, "\n", line, NULL) : g_strdup (line);
 }
 
+static void
+set_text (const char **field, const char *text)
+{
+  if (text == NULL)
+    return;
+  g_free ((char *)*field);
+  *field = g_strdup (text);
+}
+
 void
-dkms_error_set_log (GError *error, const char *log)
+dkms_error_set_failure (GError *error, const char *cause, const char *log)
 {
   if (error == NULL || error->domain != DKMS_ERROR)
     return;
   DkmsErrorInfo *info = &dkms_error_get_private (error)->info;
-  g_free ((char *)info->log);
-  info->log = g_strdup (log);
+  set_text (&info->cause, cause);
+  set_text (&info->log, log);
 }

@@ -13,13 +13,13 @@ typedef enum {
   DKMS_ERROR_LAST
 } DkmsError;
 
-/* Advice that the kind of the error alone does not decide. */
+/* What is said besides: advice that the kind of an error alone does not decide, and problems of recipes. */
 typedef enum {
-#define DKMS_ADVICE(name, advice) DKMS_ADVICE_##name,
+#define DKMS_PHRASE(name, text) DKMS_PHRASE_##name,
 #include "base/errors.def"
-#undef DKMS_ADVICE
-  DKMS_ADVICE_LAST
-} DkmsAdvice;
+#undef DKMS_PHRASE
+  DKMS_PHRASE_LAST
+} DkmsPhrase;
 
 GQuark dkms_error_quark (void);
 #define DKMS_ERROR (dkms_error_quark ())
@@ -68,13 +68,14 @@ GError *dkms_error_new_made (const DkmsErrorInfo *info, const char *message);
  * status; all other fields are absent, and all of them if @error is of another domain */
 const DkmsErrorInfo *dkms_error_info (const GError *error);
 
-/** Returns: (transfer full): an advice with the fields of @info */
-char *dkms_advice_with (DkmsAdvice advice, const DkmsErrorInfo *info);
-#define DKMS_ADVISE(name, ...) dkms_advice_with (DKMS_ADVICE_##name, &(const DkmsErrorInfo){ __VA_ARGS__ })
+/** Returns: (transfer full): @phrase with the fields of @info */
+char *dkms_phrase_with (DkmsPhrase phrase, const DkmsErrorInfo *info);
+/** The same, in one call: DKMS_SAY (LOG_KEPT, .log = log). */
+#define DKMS_SAY(name, ...) dkms_phrase_with (DKMS_PHRASE_##name, &(const DkmsErrorInfo){ __VA_ARGS__ })
 /** Adds a line to the advice of @error (nullable). */
 void dkms_error_add_advice (GError *error, const char *line);
-/** Sets where the log of a failed build is kept. */
-void dkms_error_set_log (GError *error, const char *log);
+/** Sets the cause of a failed build and where its log is kept; what is NULL stays as it is. @error: (nullable) */
+void dkms_error_set_failure (GError *error, const char *cause, const char *log);
 
 /** Returns: (transfer full): the name of @kind in JSON, such as "not-added" */
 char *dkms_error_name (DkmsError kind);

@@ -44,9 +44,7 @@ dkms_open_own_at (int dir_fd, const char *name, mode_t mode, const char *shown, 
   if ((fd < 0 && !other) || (fd >= 0 && fstat (fd, &st) < 0))
     return dkms_fail_errno (error, "open", shown), -1;
   if (other || !S_ISREG (st.st_mode))
-    return dkms_fail (error, DKMS_ERROR_IO, shown, "Delete it. dkms creates the file when it needs it.",
-                      "%s is not a regular file", shown),
-           -1;
+    return DKMS_FAIL (error, FILE_IN_THE_WAY, .path = shown), -1;
   return dkms_fd_steal (&fd);
 }
 
@@ -87,11 +85,9 @@ dkms_read_fd (int fd, const char *name, gsize limit, gsize *size, GError **error
   if (fd < 0 || fstat (fd, &st) < 0)
     return dkms_fail_read (error, "read", fd, fd >= 0 ? "" : name), NULL;
   if (!S_ISREG (st.st_mode))
-    return dkms_fail (error, DKMS_ERROR_IO, name, NULL, "Cannot read %s: it is not a regular file", name), NULL;
+    return DKMS_FAIL (error, NOT_A_FILE, .text = "read", .path = name), NULL;
   if ((gsize)st.st_size > limit)
-    return dkms_fail (error, DKMS_ERROR_IO, name, NULL, "Cannot read %s: it is larger than %" G_GSIZE_FORMAT " bytes",
-                      name, limit),
-           NULL;
+    return DKMS_FAIL (error, FILE_TOO_LARGE, .path = name, .number = (gint64)limit), NULL;
 
   data = g_malloc ((gsize)st.st_size + 1);
   while (have < (gsize)st.st_size)
@@ -146,8 +142,7 @@ remove_entry (const DkmsWalkEntry *entry, gpointer data, GError **error)
     return (entry->st->st_mode & 0700) == 0700 || fchmod (entry->dir_fd, 0700) == 0 || errno == EPERM || errno == EROFS
            || dkms_fail_errno (error, "open the directory", entry->path);
   if (entry->event == DKMS_WALK_MOUNT)
-    return dkms_fail (error, DKMS_ERROR_IO, entry->path, "Unmount it first.",
-                      "Cannot delete %s: a file system is mounted there", entry->path);
+    return DKMS_FAIL (error, MOUNT_POINT, .path = entry->path);
   if (unlinkat (entry->dir_fd, entry->name, entry->event == DKMS_WALK_LEAVE ? AT_REMOVEDIR : 0) == 0 || errno == ENOENT)
     return TRUE;
   return dkms_fail_errno (error, entry->event == DKMS_WALK_LEAVE ? "delete the directory" : "delete", entry->path);

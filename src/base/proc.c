@@ -50,12 +50,11 @@ dkms_proc_ensure (GError **error)
   if (has_proc ())
     return TRUE;
   if (stat ("/proc", &st) < 0)
-    return dkms_fail (error, DKMS_ERROR_IO, "/proc", "Run: mkdir /proc && mount -t proc proc /proc",
-                      "The directory /proc does not exist");
+    return DKMS_FAIL (error, NO_PROC_DIRECTORY, .path = "/proc");
   if (geteuid () == 0 && unshare (CLONE_NEWNS) == 0 && make_mounts_private ()
       && mount ("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0 && has_proc ())
     return TRUE;
-  return dkms_fail (error, DKMS_ERROR_IO, "/proc", "Run: mount -t proc proc /proc", "/proc is not mounted");
+  return DKMS_FAIL (error, PROC_NOT_MOUNTED, .path = "/proc");
 }
 
 int

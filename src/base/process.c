@@ -285,8 +285,7 @@ start (const DkmsCommand *command, int report, GPid *pid, GError **error)
                       env != NULL ? env : (char **)command->env,
                       G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CHILD_INHERITS_STDIN, child_setup,
                       &setup, pid, &local))
-    return dkms_fail (error, DKMS_ERROR_IO, command->argv[0], "Install the program, or correct PATH.",
-                      "Cannot run %s: %s", command->argv[0], local->message);
+    return DKMS_FAIL (error, PROGRAM_NOT_STARTED, .path = command->argv[0], .error = local);
   line = g_strjoinv (" ", (char **)command->argv);
   g_debug ("process %d: %s", *pid, line);
   return TRUE;
@@ -355,14 +354,10 @@ judge (const DkmsCommand *command, const DkmsFindings *findings, int status, GEr
   const char *root = command->root->host_path;
 
   if (status == WALL_FAILED && findings->failure != NULL)
-    return dkms_fail (error, DKMS_ERROR_SANDBOX, root,
-                      "sandbox=off in /etc/dkms/framework.conf of this machine runs it unconfined: only if you trust "
-                      "whoever made that system.",
-                      "Cannot confine %s to %s: %s", command->argv[0], root, findings->failure),
+    return DKMS_FAIL (error, PROGRAM_NOT_CONFINED, .name = command->argv[0], .path = root, .text = findings->failure),
            -1;
   if (findings->ended != NULL && command->findings == NULL)
-    return dkms_fail (error, DKMS_ERROR_IO, root, NULL, "%s exceeded a limit: %s", command->argv[0], findings->ended),
-           -1;
+    return DKMS_FAIL (error, PROGRAM_EXCEEDED, .name = command->argv[0], .path = root, .text = findings->ended), -1;
   return status;
 }
 

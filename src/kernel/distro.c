@@ -77,9 +77,7 @@ dkms_distro_read (const DkmsRoot *root, GError **error)
   if (text == NULL)
     text = dkms_root_read (root, "/usr/lib/os-release", 65536, NULL, NULL);
   if (text == NULL)
-    return dkms_fail (error, DKMS_ERROR_NO_OS_RELEASE, "/etc/os-release", "Install the base files of the distribution.",
-                      "Neither /etc/os-release nor /usr/lib/os-release can be read"),
-           NULL;
+    return DKMS_FAIL (error, NO_OS_RELEASE, .path = "/etc/os-release"), NULL;
 
   g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
   g_autofree char *id = value_of (lines, "ID");

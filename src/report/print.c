@@ -183,7 +183,5 @@ dkms_print_flush (GError **error)
   if ((!failed_before && code == 0) || code == EPIPE || reader_is_gone ())
     return TRUE;
   /* Of a write that failed earlier no more is known than that it did. */
-  return dkms_fail (error, DKMS_ERROR_IO, NULL, code == ENOSPC || code == EDQUOT ? "Free some space there." : NULL,
-                    "Cannot write everything to the standard output%s%s", code != 0 ? ": " : "",
-                    code != 0 ? g_strerror (code) : "");
+  return DKMS_FAIL (error, OUTPUT_FAILED, .number = code);
 }

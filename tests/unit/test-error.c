@@ -78,14 +78,14 @@ test_rows (void)
 }
 
 static void
-test_advice (void)
+test_phrases (void)
 {
-  for (int i = 0; i < DKMS_ADVICE_LAST; i++)
+  for (int i = 0; i < DKMS_PHRASE_LAST; i++)
     {
-      g_autofree char *advice = dkms_advice_with ((DkmsAdvice)i, &full);
+      g_autofree char *text = dkms_phrase_with ((DkmsPhrase)i, &full);
 
-      g_assert_true (g_ascii_isupper (*advice) || *advice == '<');
-      g_assert_null (strpbrk (advice, "{}[]"));
+      g_assert_cmpstr (text, !=, "");
+      g_assert_null (strpbrk (text, "{}[]"));
     }
 }
 
@@ -165,7 +165,7 @@ test_fields (void)
   g_assert_false (dkms_fail_with (&error, &info));
   dkms_error_add_advice (error, "First.");
   dkms_error_add_advice (error, "Second.");
-  dkms_error_set_log (error, "/log");
+  dkms_error_set_failure (error, NULL, "/log");
   copy = g_error_copy (error);
   const DkmsErrorInfo *is = dkms_error_info (copy);
   g_assert_true (dkms_id_equal (&is->id, &full.id));
@@ -179,7 +179,8 @@ test_fields (void)
   g_assert_true (is->name == NULL && is->text == NULL && is->place == NULL && is->near == NULL && is->error == NULL);
   /* What is no error of ours has no fields, and none can be added. */
   dkms_error_add_advice (foreign, "x");
-  dkms_error_set_log (NULL, "x");
+  dkms_error_set_failure (foreign, "x", "x");
+  dkms_error_set_failure (NULL, "x", "x");
   g_assert_null (dkms_error_info (foreign)->advice);
   g_assert_null (dkms_error_info (NULL)->path);
 }
@@ -189,7 +190,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/error/rows", test_rows);
-  g_test_add_func ("/error/advice", test_advice);
+  g_test_add_func ("/error/phrases", test_phrases);
   g_test_add_func ("/error/which-advice", test_which_advice);
   g_test_add_func ("/error/fields", test_fields);
   return g_test_run ();
