@@ -62,9 +62,7 @@ run_confined (DkmsWorkArea *area, const DkmsCommand *command, const char *what, 
   if (findings.left != NULL)
     DKMS_EMIT (job->events, PROCESSES_LEFT, .id = job->id, .name = what, .text = findings.left);
   if (findings.failure != NULL)
-    return dkms_fail (error, DKMS_ERROR_SANDBOX, NULL, "sandbox=off in /etc/dkms/framework.conf builds without it.",
-                      "Cannot confine the build of %s/%s: %s", job->id.module, job->id.version, findings.failure),
-           -1;
+    return DKMS_FAIL (error, BUILD_NOT_CONFINED, .id = job->id, .text = findings.failure), -1;
   return status;
 }
 

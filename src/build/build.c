@@ -125,9 +125,8 @@ build_env (const DkmsJob *job)
 static gboolean
 patch_failed (DkmsWorkArea *area, int status, const char *patch, GError **error)
 {
-  g_autofree char *what = g_strdup_printf ("Applying patch %s to", patch);
-
-  return dkms_step_failed (area, &(DkmsStepFailure){ DKMS_ERROR_PATCH_FAILED, status, what, "patch", NULL }, error);
+  return dkms_step_failed (
+      area, &(DkmsStepFailure){ DKMS_ERROR_PATCH_FAILED, status, "PATCH", .who = "patch", .patch = patch }, error);
 }
 
 static gboolean
@@ -145,12 +144,14 @@ apply_patches (DkmsWorkArea *area, GError **error)
       int status;
 
       if (strstr (path, "/../") != NULL)
-        return dkms_fail (error, DKMS_ERROR_PATCH_NAME, area->job->recipe->path, "Correct PATCH in that file.",
-                          "The patch %s leads out of the patches directory", patch);
+        return DKMS_FAIL (error, PATCH_LEADS_OUT, .id = area->job->id, .path = area->job->recipe->path, .name = patch,
+                          .step = "PATCH");
       if (!dkms_is_file_at (area->fd, path))
-        return dkms_fail (error, DKMS_ERROR_PATCH_NAME, area->job->recipe->path,
-                          "Correct PATCH in that file, or add the patch.", "The patch %s/%s does not exist",
-                          area->place, path);
+        {
+          g_autofree char *missing = g_build_filename (area->place, path, NULL);
+          return DKMS_FAIL (error, PATCH_ABSENT, .id = area->job->id, .path = area->job->recipe->path, .name = missing,
+                            .step = "PATCH");
+        }
       quoted = strpbrk (path, " '\"$`\\&;()<>|*?[]#~\n") != NULL ? g_shell_quote (path) : g_strdup (path);
       line = g_strdup_printf ("patch -p1 < ./%s", quoted);
       status = dkms_area_step (area, title, line, error);
@@ -165,10 +166,10 @@ apply_patches (DkmsWorkArea *area, GError **error)
 static gboolean
 script_failed (DkmsWorkArea *area, int status, const char *directive, const char *program, GError **error)
 {
-  g_autofree char *what = g_strconcat (directive, " of", NULL);
   g_autofree char *name = g_path_get_basename (program);
 
-  return dkms_step_failed (area, &(DkmsStepFailure){ DKMS_ERROR_SCRIPT, status, what, name, program }, error);
+  return dkms_step_failed (
+      area, &(DkmsStepFailure){ DKMS_ERROR_SCRIPT_FAILED, status, directive, .who = name, .script = program }, error);
 }
 
 static gboolean
@@ -201,8 +202,7 @@ run_make (DkmsWorkArea *area, GError **error)
   if (status > 0)
     {
       const char *who = g_strstr_len (make, 5, "make") != NULL ? "make" : "the build command";
-      return dkms_step_failed (area, &(DkmsStepFailure){ DKMS_ERROR_MAKE_FAILED, status, "Building", who, NULL },
-                               error);
+      return dkms_step_failed (area, &(DkmsStepFailure){ DKMS_ERROR_MAKE_FAILED, status, "MAKE", .who = who }, error);
     }
   return status == 0;
 }

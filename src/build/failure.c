@@ -57,12 +57,13 @@ set_cause (DkmsAttempt *attempt, const char *id, const DkmsCause *cause)
 }
 
 void
-dkms_failure_note (DkmsWorkArea *area, const char *cause, const GError *error)
+dkms_failure_note (DkmsWorkArea *area, const char *cause, GError *error)
 {
   g_autofree char *text = g_strdup_printf ("%s: %s", cause, error != NULL ? error->message : "");
 
   dkms_log_note (area, "dkms", text);
   area->log_matters = TRUE;
+  dkms_error_set_failure (error, cause, NULL);
   set_cause (area->job->attempt, cause, NULL);
   tell_apport (area->job);
 }
@@ -95,7 +96,7 @@ static void
 add_command (const DkmsJob *job, GError *error)
 {
   g_autofree char *command = dkms_logs_command (&job->settings->places, "explain", &job->id);
-  g_autofree char *line = g_strconcat ("Explanation: ", command, NULL);
+  g_autofree char *line = DKMS_SAY (EXPLANATION, .text = command);
 
   dkms_error_add_advice (error, line);
 }
@@ -136,10 +137,9 @@ dkms_failure_end (DkmsWorkArea *area, gint64 start, GError *error)
   if (!area->log_matters)
     return;
   g_autofree char *shown = log != NULL ? dkms_root_host_path (job->settings->places.root, log) : NULL;
-  g_autofree char *line = g_strconcat (log != NULL ? "The whole log: " : "The log could not be kept", shown, ".", NULL);
-  if (log != NULL) /* a path is copied from here: no full stop */
-    line[strlen (line) - 1] = '\0';
+  g_autofree char *line = log != NULL ? DKMS_SAY (LOG_KEPT, .log = shown) : DKMS_SAY (LOG_LOST);
   dkms_error_add_advice (error, line);
+  dkms_error_set_failure (error, NULL, shown);
   if (kept)
     add_command (job, error);
 }
@@ -243,36 +243,31 @@ find_command (const DkmsWorkArea *area, const char *line)
 static char *
 blame_line (const DkmsWorkArea *area, const char *line)
 {
+  const DkmsId id = area->job->id;
   g_autofree char *path = NULL;
 
   switch (dkms_line_topic (line))
     {
     case DKMS_TOPIC_NETWORK:
-      return g_strdup ("A build has no network.");
+      return DKMS_SAY (NO_NETWORK, .id = id);
     case DKMS_TOPIC_READ_ONLY:
-      return g_strdup ("A build may change its own directory only.");
+      return DKMS_SAY (READ_ONLY, .id = id);
     case DKMS_TOPIC_OWNER:
-      return g_strdup ("A build cannot give files to other users: it has none of root's rights.");
+      return DKMS_SAY (NO_OWNERS, .id = id);
     case DKMS_TOPIC_ADDRESSES:
-      return g_strdup ("A build sees no addresses in /proc/kallsyms.");
+      return DKMS_SAY (NO_ADDRESSES, .id = id);
     case DKMS_TOPIC_RIGHTS:
-      return g_strdup ("A build has none of root's rights.");
+      return DKMS_SAY (NO_RIGHTS, .id = id);
     case DKMS_TOPIC_DENIED:
       path = find_hidden (area, line, TRUE);
-      return path != NULL
-                 ? g_strdup_printf ("%s is there, but a build reads only what every user may read, and no keys.", path)
-                 : NULL;
+      return path != NULL ? DKMS_SAY (NOT_PUBLIC, .id = id, .path = path) : NULL;
     case DKMS_TOPIC_ABSENT:
       path = find_hidden (area, line, FALSE);
       if (path == NULL)
         path = find_hidden_parent (area, line);
       if (path == NULL)
         path = find_command (area, line);
-      return path != NULL
-                 ? g_strdup_printf ("%s is there, but a build does not see it: of the file system, builds see programs "
-                                    "and headers (/usr, /opt), part of /etc, and their source.",
-                                    path)
-                 : NULL;
+      return path != NULL ? DKMS_SAY (NOT_SEEN, .id = id, .path = path) : NULL;
     default:
       return NULL;
     }
@@ -295,7 +290,7 @@ blame_downloader (const DkmsWorkArea *area, const DkmsDiagnosis *diagnosis, cons
   tool = text != NULL ? dkms_downloader_in (text) : NULL;
   if (tool == NULL)
     tool = diagnosis->downloader;
-  return tool != NULL ? g_strdup_printf ("It runs %s, and a build has no network.", tool) : NULL;
+  return tool != NULL ? DKMS_SAY (DOWNLOADS, .id = area->job->id, .name = tool) : NULL;
 }
 
 static char *
@@ -311,9 +306,7 @@ blame_confinement (const DkmsWorkArea *area, const DkmsDiagnosis *diagnosis, con
     why = blame_line (area, cause);
   if (why == NULL && (cause == NULL || dkms_line_topic (cause) == DKMS_TOPIC_ABSENT))
     why = blame_downloader (area, diagnosis, script);
-  return why != NULL ? g_strdup_printf ("%s To build %s without confinement, write sandbox=off to /etc/dkms/%s.conf.",
-                                        why, job->id.module, job->id.module)
-                     : NULL;
+  return g_steal_pointer (&why);
 }
 
 static gboolean
@@ -341,46 +334,41 @@ blame_noexec (const DkmsWorkArea *area, const char *cause)
     }
   if (found == NULL && is_noexec (own)) /* a relative path */
     found = g_strdup (area->tool_dir);
-  return found != NULL
-             ? g_strdup_printf ("The file system of %s is mounted noexec: nothing on it can be run. Remount it with "
-                                "exec, or keep the tree elsewhere (dkms_tree in /etc/dkms/framework.conf, or "
-                                "--dkmstree).",
-                                found)
-             : NULL;
+  return found != NULL ? DKMS_SAY (NOEXEC, .path = found) : NULL;
 }
 
 /* make and the kernel's build system cannot work in every directory. */
 static char *
-blame_version (const DkmsWorkArea *area, DkmsError code)
+blame_version (const DkmsWorkArea *area, DkmsError kind)
 {
   static const char bad[] = "#:$%\\@*?[]{}()<>|&;'\"`=~ ";
   const char *at = strpbrk (area->tool_dir, bad);
 
-  if (code != DKMS_ERROR_MAKE_FAILED || at == NULL || *at == '~')
+  if (kind != DKMS_ERROR_MAKE_FAILED || at == NULL || *at == '~')
     return NULL;
-  return g_strdup_printf ("The build directory %s contains the character %c, which make may not understand. If the "
-                          "version %s is a placeholder, correct PACKAGE_VERSION in dkms.conf.",
-                          area->tool_dir, *at, area->job->id.version);
+  const char character[] = { *at, '\0' };
+  return DKMS_SAY (BAD_DIRECTORY, .id = area->job->id, .path = area->tool_dir, .name = character);
 }
 
+/* @line: (nullable) */
 static void
-add_line (GString *text, const char *label, const char *line)
+add_line (GString *text, const char *line)
 {
   if (line != NULL)
-    g_string_append_printf (text, "%s%s%s", text->len > 0 ? "\n" : "", label, line);
+    g_string_append_printf (text, "%s%s", text->len > 0 ? "\n" : "", line);
 }
 
-static void
-add_tail (GString *text, const DkmsDiagnosis *diagnosis, const char *who)
+/* Returns: (transfer full): the first error, else the end of the log */
+static char *
+show_log (const DkmsDiagnosis *diagnosis, const char *first_error, const char *who)
 {
   const char *tail = diagnosis->tail;
   g_auto (GStrv) lines = g_strsplit (tail != NULL ? tail : "", "\n", -1);
   g_autofree char *shown = g_strjoinv ("\n  ", lines);
 
-  if (tail == NULL)
-    g_string_append_printf (text, "%s printed nothing.", who);
-  else
-    add_line (text, "The log ends with:\n  ", shown);
+  return first_error != NULL ? DKMS_SAY (FIRST_ERROR, .text = first_error)
+         : tail != NULL      ? DKMS_SAY (LOG_ENDS, .text = shown)
+                             : DKMS_SAY (LOG_EMPTY, .name = who);
 }
 
 static char *
@@ -406,8 +394,8 @@ add_cause (GString *text, const DkmsJob *job, const DkmsDiagnosis *diagnosis)
   if (cause == NULL || strcmp (cause->info->id, "unknown") == 0)
     return;
   explanation = dkms_cause_explain (cause, diagnosis, &facts);
-  add_line (text, "", explanation->sentence);
-  add_line (text, "", explanation->next);
+  add_line (text, explanation->sentence);
+  add_line (text, explanation->next);
 }
 
 gboolean
@@ -415,36 +403,35 @@ dkms_step_failed (DkmsWorkArea *area, const DkmsStepFailure *step, GError **erro
 {
   const DkmsJob *job = area->job;
   g_autoptr (DkmsDiagnosis) diagnosis = dkms_logs_diagnose (area->log_fd, job->kernel->release);
-  const char *cause = area->ended != NULL ? area->ended : diagnosis->first_error;
-  const DkmsCause *shows = dkms_diagnosis_cause (diagnosis);
+  const char *first_error = area->ended != NULL ? area->ended : diagnosis->first_error;
+  const DkmsCause *cause = dkms_diagnosis_cause (diagnosis);
   g_autofree char *path = g_build_filename (area->place, "make.log", NULL);
   g_autofree char *shown = dkms_root_host_path (job->settings->places.root, path);
-  g_autofree char *noexec = blame_noexec (area, cause);
-  g_autofree char *confinement = noexec == NULL ? blame_confinement (area, diagnosis, cause, step->script) : NULL;
-  g_autofree char *version = blame_version (area, step->code);
+  g_autofree char *log = show_log (diagnosis, first_error, step->who);
+  g_autofree char *noexec = blame_noexec (area, first_error);
+  g_autofree char *confinement = noexec == NULL ? blame_confinement (area, diagnosis, first_error, step->script) : NULL;
+  g_autofree char *version = blame_version (area, step->kind);
   g_autoptr (GString) advice = g_string_new (NULL);
-  g_autofree char *message
-      = g_strdup_printf ("%s %s/%s for kernel %s failed: %s exited with status %d", step->what, job->id.module,
-                         job->id.version, job->kernel->release, step->who, step->status);
 
-  if (cause != NULL)
-    add_line (advice, "First error: ", cause);
-  else
-    add_tail (advice, diagnosis, step->who);
-  add_line (advice, "", noexec);
-  add_line (advice, "", confinement);
-  add_line (advice, "", version);
+  add_line (advice, log);
+  add_line (advice, noexec);
+  add_line (advice, confinement);
+  add_line (advice, version);
   if (noexec == NULL && confinement == NULL && version == NULL)
     add_cause (advice, job, diagnosis);
   area->log_matters = TRUE;
-  job->attempt->first_error = g_strdup (cause);
-  if (shows != NULL)
-    set_cause (job->attempt, shows->info->id, shows);
-  if (step->code != DKMS_ERROR_SCRIPT)
+  job->attempt->first_error = g_strdup (first_error);
+  if (cause != NULL)
+    set_cause (job->attempt, cause->info->id, cause);
+  if (step->kind != DKMS_ERROR_SCRIPT_FAILED)
     tell_apport (job);
-  if (error != NULL)
-    *error = dkms_error_new_made (
-        &(const DkmsErrorInfo){ .kind = step->code, .path = shown, .advice = advice->str, .status = step->status },
-        message);
-  return FALSE;
+  return dkms_fail_with (error, &(const DkmsErrorInfo){ .kind = step->kind,
+                                                        .id = job->id,
+                                                        .path = shown,
+                                                        .name = step->who,
+                                                        .text = step->patch,
+                                                        .step = step->step,
+                                                        .cause = cause != NULL ? cause->info->id : "unknown",
+                                                        .advice = advice->str,
+                                                        .status = step->status });
 }

@@ -305,14 +305,13 @@ judgement_clear (Judgement *self)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Judgement, judgement_clear)
 
+/* @text, @name: (nullable): fields of @kind */
 static gboolean
-refuse (const Judgement *self, guint file, const char *advice, const char *why, GError **error)
+refuse (const Judgement *self, guint file, DkmsError kind, const char *text, const char *name, GError **error)
 {
-  const DkmsJob *job = self->job;
-
-  return dkms_fail (error, DKMS_ERROR_INCOMPLETE, self->files->pdata[file], advice,
-                    "Kernel %s would not load %s of %s/%s: %s", job->kernel->release,
-                    (const char *)self->files->pdata[file], job->id.module, job->id.version, why);
+  return dkms_fail_with (
+      error, &(const DkmsErrorInfo){
+                 .kind = kind, .id = self->job->id, .path = self->files->pdata[file], .text = text, .name = name });
 }
 
 static gboolean
@@ -320,15 +319,12 @@ check_kind (const Judgement *self, guint i, int status, GError **error)
 {
   const DkmsModuleFacts *facts = self->facts->pdata[i];
   g_autofree char *died = g_strdup_printf ("reading it as depmod does ended with signal %d", status - 128);
-  g_autofree char *why = g_strdup_printf ("it is not a kernel module (%s)", facts->error != NULL ? facts->error : died);
 
   if (facts->ended && facts->error == NULL)
     return TRUE;
   if (facts->error == NULL && status <= 128)
-    return dkms_fail (error, DKMS_ERROR_IO, self->files->pdata[i], "Reinstall dkms.",
-                      "Cannot read %s: dkms-modinfo exited with status %d", (const char *)self->files->pdata[i],
-                      status);
-  return refuse (self, i, "Compare what MAKE in dkms.conf makes with BUILT_MODULE_NAME.", why, error);
+    return DKMS_FAIL (error, MODULE_UNREADABLE, .id = self->job->id, .path = self->files->pdata[i], .status = status);
+  return refuse (self, i, DKMS_ERROR_NOT_A_MODULE, facts->error != NULL ? facts->error : died, NULL, error);
 }
 
 static gboolean
@@ -344,8 +340,7 @@ check_arch (const Judgement *self, guint i, GError **error)
       || (arch.machine == facts->machine && arch.bits == bits && arch.big == big))
     return TRUE;
   g_autofree char *made_for = dkms_arch_describe (facts->machine, bits, big);
-  g_autofree char *why = g_strdup_printf ("it is made for %s, and the kernel for %s", made_for, arch.name);
-  return refuse (self, i, "Check which compiler the build uses (CC, ARCH, CROSS_COMPILE).", why, error);
+  return refuse (self, i, DKMS_ERROR_WRONG_ARCH, made_for, arch.name, error);
 }
 
 static void doubt (const Judgement *self, const char *advice, const char *format, ...) G_GNUC_PRINTF (3, 4);
@@ -363,11 +358,17 @@ doubt (const Judgement *self, const char *advice, const char *format, ...)
 }
 
 static char *
+headers_package (const DkmsJob *job)
+{
+  return dkms_distro_headers_package (job->settings->policy.distro, job->kernel->release);
+}
+
+static char *
 headers_advice (const DkmsJob *job)
 {
-  g_autofree char *package = dkms_distro_headers_package (job->settings->policy.distro, job->kernel->release);
+  g_autofree char *package = headers_package (job);
 
-  return g_strdup_printf ("Install the headers of kernel %s (%s), then build again.", job->kernel->release, package);
+  return DKMS_SAY (INSTALL_HEADERS, .id = job->id, .name = package);
 }
 
 /* A kernel compares the whole vermagic; with CONFIG_MODVERSIONS, and a module that has checksums, all but the release.
@@ -382,20 +383,16 @@ check_vermagic (const Judgement *self, guint i, GError **error)
   gboolean forces = job->config == NULL || dkms_kernel_config_has (job->config, "CONFIG_MODULE_FORCE_LOAD");
   g_autofree char *advice = headers_advice (job);
   g_autofree char *release = NULL;
-  g_autofree char *why = NULL;
 
   if (facts->vermagic == NULL)
-    return forces
-           || refuse (self, i, "Build it with the kernel's own makefiles.",
-                      "it has no vermagic, which says what it was built for", error);
+    return forces || refuse (self, i, DKMS_ERROR_NO_VERMAGIC, NULL, NULL, error);
   release = g_strndup (facts->vermagic, strcspn (facts->vermagic, " "));
   if (strcmp (release, job->kernel->release) == 0)
     return TRUE;
   g_autofree char *shown = g_strescape (release, NULL);
-  why = g_strdup_printf ("it was built for kernel %s%s", shown,
-                         lenient ? "" : ", and the kernel has no checksums of symbols to go by instead");
+  g_autofree char *package = headers_package (job);
   if (!lenient)
-    return refuse (self, i, advice, why, error);
+    return refuse (self, i, DKMS_ERROR_WRONG_KERNEL, shown, package, error);
   if (g_strcmp0 (self->headers, release) != 0) /* else that is said of the headers */
     doubt (self, advice, "%s was built for kernel %s", (const char *)self->files->pdata[i], shown);
   return TRUE;
@@ -509,15 +506,11 @@ static gboolean
 allow (const DkmsJob *job, const GPtrArray *doubts, GError **error)
 {
   g_auto (GStrv) lines = NULL;
-  g_autofree char *advice = NULL;
 
   if (doubts->len == 0 || !job->settings->policy.strict_symbols)
     return TRUE;
   lines = g_strsplit (doubts->pdata[0], "\n", 2);
-  advice = g_strdup_printf ("%s\nWith strict_symbols=no in framework.conf this is a warning.",
-                            lines[1] != NULL ? lines[1] : "");
-  return dkms_fail (error, DKMS_ERROR_INCOMPLETE, NULL, advice, "%s/%s would probably not load in kernel %s: %s",
-                    job->id.module, job->id.version, job->kernel->release, lines[0]);
+  return DKMS_FAIL (error, MAY_NOT_LOAD, .id = job->id, .text = lines[0], .advice = lines[1]);
 }
 
 gboolean

@@ -21,7 +21,7 @@
  *
  * The files are read by a helper that has no rights.
  *
- * Returns: FALSE with DKMS_ERROR_INCOMPLETE when a module will certainly not load or, if the administrator wants so
+ * Returns: FALSE with an error when a module will certainly not load or, if the administrator wants so
  *   (strict_symbols), probably not
  */
 gboolean dkms_loadable_judge (const DkmsJob *job, const char *dir, const GPtrArray *files, GPtrArray *doubts,

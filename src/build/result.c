@@ -56,19 +56,14 @@ open_built (const DkmsWorkArea *area, const char *path, int flags, GError **erro
       && g_str_has_prefix (text, prefix))
     fd = open_beneath (area, text + strlen (prefix), flags);
   if (fd < 0 && errno == ENOENT)
-    return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path,
-                      "Compare BUILT_MODULE_NAME and BUILT_MODULE_LOCATION in dkms.conf with what make made.",
-                      "make succeeded, but %s was not built", path),
-           -1;
+    return DKMS_FAIL (error, MODULE_NOT_MADE, .id = area->job->id, .path = path), -1;
   if (fd < 0 && (errno == EXDEV || errno == ELOOP))
-    return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path, "Report this to the package's maintainer.",
-                      "%s is a link that leads out of the build directory", shown),
-           -1;
+    return DKMS_FAIL (error, MODULE_LEADS_OUT, .id = area->job->id, .path = shown), -1;
   if (fd < 0 || fstat (fd, &st) < 0)
     return dkms_fail_errno (error, "read", shown), -1;
   if (!S_ISREG (st.st_mode))
-    return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path, "Report this to the package's maintainer.",
-                      "%s is %s, not a module", shown, S_ISDIR (st.st_mode) ? "a directory" : "no regular file"),
+    return DKMS_FAIL (error, MODULE_NOT_A_FILE, .id = area->job->id, .path = shown,
+                      .text = S_ISDIR (st.st_mode) ? "a directory" : "no regular file"),
            -1;
   return dkms_fd_steal (&fd);
 }
@@ -265,9 +260,8 @@ take_file (Extras *extras, int from, int to, const char *name, gboolean module, 
   if (dkms_files_equal_at (from, name, to, name))
     return TRUE;
   if (!module && (++extras->files > MOST_EXTRAS || (extras->bytes += st.st_size) > MOST_EXTRA_BYTES))
-    return dkms_fail (error, DKMS_ERROR_INCOMPLETE, name, "Let POST_BUILD leave fewer or smaller files.",
-                      "POST_BUILD left more than %d files or %d MiB beside the modules", MOST_EXTRAS,
-                      MOST_EXTRA_BYTES >> 20);
+    return DKMS_FAIL (error, TOO_MUCH_LEFT, .path = name, .step = "POST_BUILD", .number = MOST_EXTRAS,
+                      .limit = MOST_EXTRA_BYTES >> 20);
   if (unlinkat (to, name, 0) < 0 && errno != ENOENT)
     return dkms_fail_errno (error, "replace", name);
   return copy_open_file (fd, to, name, error);
@@ -335,8 +329,7 @@ record_output (const DkmsWorkArea *area, const DkmsOutput *output, DkmsRecord *r
   struct stat st;
 
   if (!dkms_is_file_at (area->result_fd, file))
-    return dkms_fail (error, DKMS_ERROR_INCOMPLETE, plain, "Let POST_BUILD leave the modules where they are.",
-                      "POST_BUILD of %s/%s deleted %s", job->id.module, job->id.version, plain);
+    return DKMS_FAIL (error, MODULE_DELETED, .id = job->id, .path = plain, .step = "POST_BUILD");
   DkmsRecordModule *module
       = dkms_record_add (record, output->dest_name, output->dest_location, file + strlen ("module/"));
   module->sha256 = dkms_sha256_at (area->result_fd, file, error);
@@ -419,6 +412,7 @@ dkms_result_publish (DkmsWorkArea *area, gint64 start, GError **error)
   g_autofree char *made = g_build_filename (job->work->path, "result", NULL);
   g_autofree char *under_way = g_build_filename (job->work->path, "attempt.json", NULL);
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&job->settings->places);
+  g_autoptr (GError) failure = NULL;
 
   dkms_discard_tree_at (area->result_fd, "log/make.log"); /* one that POST_BUILD put there */
   if (!write_records (area, start, error) || !dkms_log_copy (area, area->result_fd, "log/make.log", error)
@@ -428,14 +422,11 @@ dkms_result_publish (DkmsWorkArea *area, gint64 start, GError **error)
   g_autofree char *source = dkms_layout_source (&job->settings->places, &job->id, NULL);
   struct stat st;
   if (dkms_root_stat (job->settings->places.root, source, &st) < 0 && errno == ENOENT)
-    return dkms_fail (error, DKMS_ERROR_EXCLUDED, NULL, NULL, "%s/%s was removed by another run meanwhile",
-                      job->id.module, job->id.version);
+    return DKMS_FAIL (error, REMOVED_MEANWHILE, .id = job->id);
   dkms_transaction_move (tx, made, base);
   dkms_transaction_delete (tx, under_way);
   if (dkms_root_is_dir (job->settings->places.root, area->place))
     dkms_transaction_discard (tx, area->place);
-  if (dkms_transaction_commit (tx, job->events, error))
-    return TRUE;
-  dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_INCOMPLETE);
-  return FALSE;
+  return dkms_transaction_commit (tx, job->events, &failure)
+         || DKMS_FAIL (error, BUILD_NOT_KEPT, .id = job->id, .error = failure);
 }

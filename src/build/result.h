@@ -7,7 +7,7 @@
 
 /** Returns: (transfer full): path of the file that make makes for @output, relative to the work area */
 char *dkms_built_path (const DkmsOutput *output);
-/** Fails with DKMS_ERROR_INCOMPLETE when a module that the recipe names is not there. */
+/** Fails with DKMS_ERROR_MODULE_NOT_MADE when a module that the recipe names is not there. */
 gboolean dkms_result_check (const DkmsWorkArea *area, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Makes the module of @output writable for its owner: what a recipe copied read-only is to be stripped, too. */
 void dkms_result_make_writable (const DkmsWorkArea *area, const DkmsOutput *output);

@@ -195,8 +195,7 @@ ask_mok_tool (const DkmsSettings *settings, const DkmsSigner *self, GError **err
   g_autofree char *aside = g_strconcat (certificate, ".old", NULL);
 
   if (found == NULL)
-    return dkms_fail (error, DKMS_ERROR_IO, self->key, NULL,
-                      "The signing key %s does not exist, and %s, which creates it, is not installed", self->key, tool);
+    return DKMS_FAIL (error, NO_KEY_TOOL, .path = self->key, .name = tool);
   /* The tool makes nothing beside a certificate whose key is lost; somebody may still want that certificate. */
   if (rename (certificate, aside) < 0 && errno != ENOENT)
     return dkms_fail_errno (error, "move away", certificate);
@@ -244,8 +243,7 @@ generate (const DkmsPlaces *places, DkmsListener *events, const DkmsSigner *self
   if (said == NULL)
     return FALSE;
   if (status != 0)
-    return dkms_fail (error, DKMS_ERROR_IO, self->key, "Look at the directory, or set mok_signing_key.", "%s",
-                      g_strchomp (said));
+    return DKMS_FAIL (error, KEY_NOT_GENERATED, .path = self->key, .text = g_strchomp (said));
   return TRUE;
 }
 
@@ -287,14 +285,8 @@ static gboolean
 fail_keyless (const DkmsPlaces *places, const DkmsSigner *self, GError **error)
 {
   g_autofree char *place = dkms_settings_place (places, "mok_signing_key");
-  g_autofree char *advice
-      = place != NULL
-            ? g_strdup_printf ("Correct mok_signing_key in %s, or move the certificate away to get a new pair.", place)
-            : g_strdup ("Put the key back, or move the certificate away to get a new pair.");
 
-  return dkms_fail (error, DKMS_ERROR_IO, self->key, advice,
-                    "The signing key %s does not exist, and its certificate %s does; it is not replaced", self->key,
-                    self->certificate);
+  return DKMS_FAIL (error, KEY_LOST, .path = self->key, .place = self->certificate, .name = place);
 }
 
 /* A token is the machine's: another system must neither sign with it nor name the library that reaches it, unless the
@@ -303,8 +295,7 @@ static gboolean
 may_use_token (const DkmsPlaces *places, const char *key, GError **error)
 {
   return places->root->wall == NULL || g_strcmp0 (g_getenv ("mok_signing_key"), key) == 0
-         || dkms_fail (error, DKMS_ERROR_IO, key, "Set mok_signing_key in the environment to the same URI to use it.",
-                       "The token %s is not used because %s names it", key, places->root->host_path);
+         || DKMS_FAIL (error, TOKEN_REFUSED, .path = key, .name = places->root->host_path);
 }
 
 /* Both files are there afterwards, or signing is off. */
@@ -336,14 +327,11 @@ provide_keys (const DkmsSettings *settings, DkmsListener *events, const DkmsSign
       created = TRUE;
     }
   if (!token && dkms_root_is_file (root, self->key) && !is_readable (root, self->key))
-    return dkms_fail (error, DKMS_ERROR_IO, self->key, NULL, "Cannot read the signing key %s: %s", self->key,
-                      g_strerror (errno));
+    return dkms_fail_errno (error, "read the signing key", self->key);
   if (!token && !dkms_root_is_file (root, self->key))
-    return dkms_fail (error, DKMS_ERROR_IO, self->key, "Set mok_signing_key in framework.conf.",
-                      "The signing key %s is missing", self->key);
+    return DKMS_FAIL (error, KEY_ABSENT, .path = self->key);
   if (!dkms_root_is_file (root, self->certificate))
-    return dkms_fail (error, DKMS_ERROR_IO, self->certificate, "Set mok_certificate in framework.conf.",
-                      "The certificate %s is missing", self->certificate);
+    return DKMS_FAIL (error, CERTIFICATE_ABSENT, .path = self->certificate);
   if (token && !may_use_token (&settings->places, self->key, error))
     return FALSE;
   report_trust (root, events, self, created);
@@ -363,9 +351,7 @@ choose_tool (DkmsSigner *self, const DkmsPlaces *places, DkmsListener *events, c
   if (dkms_root_stat (places->root, configured, &st) < 0 || !S_ISREG (st.st_mode) || (st.st_mode & 0111) == 0)
     {
       g_autofree char *place = dkms_settings_place (places, "sign_file");
-      return dkms_fail (error, DKMS_ERROR_IO, configured, NULL,
-                        "The signing tool %s (sign_file in %s) is not an executable file", configured,
-                        place != NULL ? place : "framework.conf");
+      return DKMS_FAIL (error, SIGN_TOOL_BAD, .path = configured, .place = place != NULL ? place : "framework.conf");
     }
   self->tool = dkms_root_tool_path (places->root, configured);
   return TRUE;
@@ -380,17 +366,14 @@ prepare (DkmsSigner *self, const DkmsSettings *settings, DkmsListener *events, c
   if (!read_wishes (settings, kernel->release, &wishes, error))
     return FALSE;
   if (g_strcmp0 (wishes.wish, "false") == 0)
-    return dkms_fail (error, DKMS_ERROR_IO, NULL, NULL, "try_sign_modules=false");
+    return DKMS_FAIL (error, SIGNING_OFF, .name = "try_sign_modules");
   if (g_strcmp0 (wishes.wish, "true") != 0 && in_chroot (settings->places.root))
-    return dkms_fail (error, DKMS_ERROR_IO, NULL, NULL,
-                      "This is a chroot or container (try_sign_modules=true signs all the same)");
+    return DKMS_FAIL (error, SIGNING_IN_CHROOT);
   if (config == NULL)
-    return dkms_fail (error, DKMS_ERROR_IO, kernel->config, NULL, "The kernel configuration %s does not exist",
-                      kernel->config);
+    return DKMS_FAIL (error, NO_KERNEL_CONFIG, .path = kernel->config);
   self->hash = dkms_kernel_config_value (config, "CONFIG_MODULE_SIG_HASH");
   if (self->hash == NULL || *self->hash == '\0')
-    return dkms_fail (error, DKMS_ERROR_IO, kernel->config, NULL,
-                      "The kernel is configured without CONFIG_MODULE_SIG_HASH");
+    return DKMS_FAIL (error, KERNEL_WITHOUT_SIGNATURES, .path = kernel->config);
   choose_keys (self, settings, kernel, config, &wishes);
   return choose_tool (self, &settings->places, events, wishes.tool, error)
          && provide_keys (settings, events, self, error);

@@ -117,10 +117,7 @@ check_owner (const DkmsRoot *root, const char *dir, GError **error)
 
   if (root->wall == NULL || dkms_root_stat (root, dir, &st) < 0 || st.st_uid == geteuid ())
     return TRUE;
-  return dkms_fail (error, DKMS_ERROR_IO, dir, NULL,
-                    "%s belongs to another user, and programs that run for --root cannot write there (sandbox=off in "
-                    "/etc/dkms/framework.conf of this machine lets them)",
-                    dir);
+  return DKMS_FAIL (error, TREE_NOT_OURS, .path = dir);
 }
 
 /* depmod does not always tell when it could not write: it replaces all indexes or, where a stand-in does nothing, none.

@@ -262,6 +262,7 @@ dkms_install (const DkmsJob *job, const char *previous, GError **error)
   /* A link to a build that is gone counts, too: what is in the way is then an old module of ours, and no original. */
   gboolean ours = previous != NULL || exists (job->settings->places.root, link);
   guint wanted = 0, placed = 0;
+  g_autoptr (GError) failure = NULL;
 
   for (guint i = 0; i < job->outputs->len; i++)
     {
@@ -272,12 +273,7 @@ dkms_install (const DkmsJob *job, const char *previous, GError **error)
         continue;
       wanted++;
       if (file == NULL)
-        {
-          g_autofree char *advice = g_strdup_printf ("Build it again: dkms build --force %s/%s -k %s", job->id.module,
-                                                     job->id.version, job->kernel->release);
-          return dkms_fail (error, DKMS_ERROR_BUILT_MISSING, module_dir, advice,
-                            "The built module %s.ko is missing in %s", output->dest_name, module_dir);
-        }
+        return DKMS_FAIL (error, BUILT_MISSING, .id = job->id, .path = module_dir, .name = output->dest_name);
       g_autofree char *built = g_build_filename (module_dir, file, NULL);
       g_autofree char *dir = g_strconcat (job->kernel->dir, output->dest_location, NULL);
       g_autofree char *target = g_build_filename (dir, file, NULL);
@@ -290,18 +286,13 @@ dkms_install (const DkmsJob *job, const char *previous, GError **error)
       placed++;
     }
   if (wanted > 0 && placed == 0)
-    return dkms_fail (
-        error, DKMS_ERROR_NOTHING_INSTALLED, job->kernel->dir, "--force installs in spite of the versions found.",
-        "No module of %s/%s was installed for kernel %s", job->id.module, job->id.version, job->kernel->release);
+    return DKMS_FAIL (error, NOTHING_INSTALLED, .id = job->id, .path = job->kernel->dir);
   if (previous != NULL)
     drop_previous (job, tx, previous);
   dkms_transaction_link (tx, text, link);
   dkms_transaction_write (tx, dkms_depmod_note_text (&job->settings->places, job->kernel->release), note);
-  if (!dkms_transaction_commit (tx, job->events, error))
-    {
-      dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_COPY_FAILED);
-      return FALSE;
-    }
+  if (!dkms_transaction_commit (tx, job->events, &failure))
+    return DKMS_FAIL (error, COPY_FAILED, .id = job->id, .error = failure);
   note_installed (job);
   return TRUE;
 }

@@ -42,8 +42,7 @@ identify (const char *built, const char *found, Identity *b, Identity *f, GError
   for (gsize i = 0; i < G_N_ELEMENTS (fields); i++)
     {
       if (status != 0 || at >= size)
-        return dkms_fail (error, DKMS_ERROR_IO, found, "Look at both files with modinfo.",
-                          "Cannot read the module information of %s or %s", built, found);
+        return DKMS_FAIL (error, VERSIONS_UNREADABLE, .path = found, .place = built);
       fields[i] = text + at;
       at += strlen (fields[i]) + 1;
     }

@@ -184,9 +184,7 @@ summarise (const DkmsRun *run, GError **error)
       if (!summarise_kernel (run, target->kernel))
         g_string_append_printf (bad, "%s%s", bad->len > 0 ? ", " : "", target->kernel);
     }
-  return bad->len == 0
-         || dkms_fail (error, DKMS_ERROR_AUTOINSTALL, NULL, "What was installed stays installed; see the errors above.",
-                       "One or more modules could not be installed for kernel %s", bad->str);
+  return bad->len == 0 || DKMS_FAIL (error, AUTOINSTALL, .text = bad->str);
 }
 
 /* What kernel_preinst and kernel_prerm could not take away. */
@@ -210,9 +208,7 @@ summarise_clearing (const DkmsRun *run, GError **error)
                               remark->id.version != NULL ? remark->id.version : "",
                               remark->error != NULL ? run->exit_code (run->request->action, remark->error) : 1);
     }
-  return failed->len == 0
-         || dkms_fail (error, DKMS_ERROR_CLEARING, NULL, "See the errors above; 'dkms status' shows what is left.",
-                       "Some modules could not be taken away from kernel %s:%s", kernel, failed->str);
+  return failed->len == 0 || DKMS_FAIL (error, CLEARING, .id = { .kernel = kernel }, .text = g_strchug (failed->str));
 }
 
 /* Whether the plan can build what it builds; of several kernels those without headers fail module by module, and the

@@ -29,9 +29,7 @@ dkms_step_check_may_import (const DkmsRun *run, GError **error)
 
   if (geteuid () == 0 || !dkms_root_is_host (s->places.root) || faccessat (AT_FDCWD, place, W_OK, AT_EACCESS) == 0)
     return TRUE;
-  return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, shown,
-                    "Run it with sudo, or name trees of your own with --dkmstree and --sourcetree.",
-                    "Cannot copy the source to %s: %s", shown, g_strerror (errno));
+  return DKMS_FAIL (error, SOURCE_NOT_COPIED, .path = shown, .number = errno);
 }
 
 /* A package's files are not overwritten unless that is asked for, and never silently. */
@@ -44,9 +42,8 @@ check_owner (const DkmsRun *run, const DkmsStep *step, const char *source, GErro
   g_autofree char *package = dkms_distro_package (s->policy.distro, s->places.root, conf);
 
   if (package != NULL && !run->request->force)
-    return dkms_fail (error, DKMS_ERROR_ARCHIVE_ADDED, shown,
-                      "Remove that package, give your source another version, or use --force to replace its files.",
-                      "%s belongs to the package %s: %s", shown, package, run->facts->differs);
+    return DKMS_FAIL (error, SOURCE_OF_PACKAGE, .id = *step->id, .path = shown, .name = package,
+                      .text = run->facts->differs);
   if (package != NULL)
     DKMS_EMIT (run->events, PACKAGE_OVERWRITTEN, .path = shown, .name = package);
   else if (!step->again)
@@ -108,20 +105,17 @@ tell_misspelt (const DkmsRun *run, const char *source)
 static gboolean
 fail_no_source (const DkmsRun *run, const DkmsStep *step, const char *shown, GError **error)
 {
-  static const char unpack[] = "Unpack the source there, or name its directory: dkms add <directory>";
   const DkmsPlaces *places = &run->settings->places;
   guint mark = dkms_unread_mark ();
   g_auto (DkmsFd) fd = dkms_root_openat (places->root, places->source_tree, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   g_autofree char *name = g_path_get_basename (shown);
   const char *near = run->facts->near; /* of the tree; else of the sources */
-  g_autofree char *advice = NULL;
 
   dkms_unread_drop (mark); /* what cannot be read is not near */
   if (near == NULL && names != NULL)
     near = dkms_nearest_in (name, names);
-  advice = near != NULL ? g_strdup_printf ("Did you mean %s?\n%s", near, unpack) : g_strdup (unpack);
-  return dkms_fail (error, DKMS_ERROR_NO_SOURCE, shown, advice, "The source directory %s does not exist", shown);
+  return DKMS_FAIL (error, NO_SOURCE, .id = *step->id, .path = shown, .near = near);
 }
 
 gboolean

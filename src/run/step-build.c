@@ -35,15 +35,13 @@ check_depends (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recip
       if (state == NULL)
         return FALSE;
       if (dkms_state_installed (state, &(DkmsId){ *name, NULL, step->id->kernel, step->id->arch }) == NULL)
-        g_string_append_printf (missing, " %s", *name);
+        g_string_append_printf (missing, "%s%s", missing->len > 0 ? " " : "", *name);
     }
   if (missing->len == 0)
     return TRUE;
   if (!run->request->force)
-    return dkms_fail (error, DKMS_ERROR_DEPENDS, recipe->path, "Install them for that kernel first, or use --force.",
-                      "%s/%s needs modules that are not installed for kernel %s:%s", step->id->module,
-                      step->id->version, step->id->kernel, missing->str);
-  DKMS_EMIT (run->events, DEPENDS_FORCED, .id = *step->id, .text = g_strchug (missing->str));
+    return DKMS_FAIL (error, DEPENDS, .id = *step->id, .cause = "depends", .path = recipe->path, .text = missing->str);
+  DKMS_EMIT (run->events, DEPENDS_FORCED, .id = *step->id, .text = missing->str);
   return TRUE;
 }
 
@@ -52,17 +50,12 @@ static gboolean
 fail_no_kernel (const DkmsRun *run, const DkmsKernel *kernel, const char *shown, GError **error)
 {
   g_autoptr (GPtrArray) names = dkms_kernel_list (run->settings->places.root, run->settings->places.install_tree, TRUE);
-  g_autoptr (GString) advice = g_string_new (NULL);
-  const char *near = dkms_nearest_in (kernel->release, names);
+  g_autoptr (GString) known = g_string_new (names->len > 0 ? NULL : "none");
 
-  if (near != NULL)
-    g_string_append_printf (advice, "Did you mean %s? ", near);
-  g_string_append (advice, "Kernels with headers:");
   for (guint i = 0; i < names->len; i++)
-    g_string_append_printf (advice, "%s %s", i > 0 ? "," : "", (char *)names->pdata[i]);
-  g_string_append (advice, names->len > 0 ? "." : " none.");
-  return dkms_fail (error, DKMS_ERROR_NO_HEADERS, kernel->source_dir, advice->str,
-                    "Kernel %s is not installed: %s does not exist", kernel->release, shown);
+    g_string_append_printf (known, "%s%s", i > 0 ? ", " : "", (char *)names->pdata[i]);
+  return DKMS_FAIL (error, NO_KERNEL, .id = { .kernel = kernel->release }, .cause = "no-headers", .path = shown,
+                    .text = known->str, .near = dkms_nearest_in (kernel->release, names));
 }
 
 gboolean
@@ -71,17 +64,14 @@ dkms_step_check_headers (const DkmsRun *run, const DkmsKernel *kernel, GError **
   const DkmsSettings *s = run->settings;
   g_autofree char *shown = dkms_root_host_path (s->places.root, kernel->dir);
   g_autofree char *package = NULL;
-  g_autofree char *advice = NULL;
 
   if (dkms_kernel_has_headers (kernel, s->places.root))
     return TRUE;
   if (run->request->kernel_source == NULL && !dkms_root_is_dir (s->places.root, kernel->dir))
     return fail_no_kernel (run, kernel, shown, error);
   package = dkms_distro_headers_package (s->policy.distro, kernel->release);
-  advice = g_strdup_printf ("Install %s, or name the directory with --kernelsourcedir.", package);
-  return dkms_fail (error, DKMS_ERROR_NO_HEADERS, kernel->source_dir, advice,
-                    "The headers of kernel %s are missing: %s/include does not exist", kernel->release,
-                    kernel->source_dir);
+  return DKMS_FAIL (error, NO_HEADERS, .id = { .kernel = kernel->release }, .cause = "no-headers",
+                    .path = kernel->source_dir, .name = package);
 }
 
 /* Decided once per kernel; in an autoinstall the first build does it for all. */
@@ -110,9 +100,7 @@ check_build (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, const
   guint visible = 0;
 
   if (dkms_recipe_excluded (recipe, facts->kernel, facts->config))
-    return dkms_fail (error, DKMS_ERROR_EXCLUDED, recipe->path, NULL,
-                      "%s/%s is not for kernel %s (%s): BUILD_EXCLUSIVE_* in %s excludes it", step->id->module,
-                      step->id->version, step->id->kernel, step->id->arch, recipe->path);
+    return DKMS_FAIL (error, EXCLUDED, .id = *step->id, .cause = "excluded", .path = recipe->path);
   fd = dkms_root_open_dir (run->settings->places.root, source, FALSE, error);
   names = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
   if (names == NULL)
@@ -120,8 +108,7 @@ check_build (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, const
   for (guint i = 0; i < names->len; i++)
     visible += *(const char *)names->pdata[i] != '.';
   if (visible < 2)
-    return dkms_fail (error, DKMS_ERROR_EMPTY_SOURCE, source, "Unpack the source beside its dkms.conf.",
-                      "The source directory of %s/%s holds no source", step->id->module, step->id->version);
+    return DKMS_FAIL (error, EMPTY_SOURCE, .id = *step->id, .path = source);
   if (!dkms_step_check_headers (run, facts->kernel, error))
     return FALSE;
   (void)signer_for (run, step); /* says what it found before anything else is looked at */
@@ -174,13 +161,9 @@ dkms_step_is_confined (DkmsRun *run, const DkmsStep *step, GError **error)
     }
   if (run->sandbox_missing != NULL && mode == DKMS_SANDBOX_STRICT)
     return dkms_root_is_host (run->settings->places.root)
-               ? dkms_fail (error, DKMS_ERROR_SANDBOX, NULL, "sandbox=auto builds without it where it cannot be had.",
-                            "sandbox=strict, and %s/%s cannot be confined here (%s)", step->id->module,
-                            step->id->version, run->sandbox_missing)
-               : dkms_fail (error, DKMS_ERROR_SANDBOX, NULL,
-                            "If you trust that system, write sandbox=off to /etc/dkms/framework.conf of this machine.",
-                            "%s/%s of %s cannot be confined here (%s)", step->id->module, step->id->version,
-                            run->settings->places.root->host_path, run->sandbox_missing);
+               ? DKMS_FAIL (error, NO_SANDBOX, .id = *step->id, .text = run->sandbox_missing)
+               : DKMS_FAIL (error, NO_SANDBOX_IN_ROOT, .id = *step->id, .path = run->settings->places.root->host_path,
+                            .text = run->sandbox_missing);
   return run->sandbox_missing == NULL;
 }
 
@@ -223,8 +206,7 @@ check_place (const DkmsRun *run, const DkmsStep *step, GError **error)
   g_auto (DkmsFd) fd = dkms_root_openat (run->settings->places.root, dir, O_RDONLY | O_DIRECTORY, 0);
 
   return fd < 0 || !dkms_is_link_at (fd, step->id->kernel)
-         || dkms_fail (error, DKMS_ERROR_STALE_BUILD_DIR, place, "Delete the link, then try again.",
-                       "%s is a symbolic link, and nothing is built into what it leads to", place);
+         || DKMS_FAIL (error, LINK_IN_THE_WAY, .id = *step->id, .path = place);
 }
 
 /* What is known of a build before it begins. */
@@ -260,8 +242,7 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
     return FALSE;
   if (!now.built && dkms_root_is_dir (run->settings->places.root, base) && !run->request->force
       && !dkms_request_is_about_many (run->request))
-    return dkms_fail (error, DKMS_ERROR_STALE_BUILD_DIR, base, "To replace it, use 'dkms build --force'.",
-                      "%s exists and is not a complete build", base);
+    return DKMS_FAIL (error, STALE_BUILD_DIR, .id = *step->id, .path = base);
   recipe = dkms_world_valid_recipe (run->world, step->id, TRUE, error);
   if (recipe == NULL)
     return FALSE;
@@ -299,36 +280,19 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
   return TRUE;
 }
 
-/* Returns: (nullable): the cause (check/causes.h) of a build that was not begun because of @error */
-static const char *
-cause_of_refusal (const GError *error)
-{
-  if (error->domain != DKMS_ERROR)
-    return NULL;
-  switch (error->code)
-    {
-    case DKMS_ERROR_EXCLUDED:
-      return "excluded";
-    case DKMS_ERROR_DEPENDS:
-      return "depends";
-    case DKMS_ERROR_NO_HEADERS:
-      return "no-headers";
-    default:
-      return NULL;
-    }
-}
-
-/* A build that was not begun leaves a record, too. */
+/* A build that was not begun leaves a record, too, unless the module is gone. */
 static void
 keep_refusal (const DkmsRun *run, const DkmsId *id, const GError *error)
 {
   g_autoptr (DkmsAttempt) attempt = dkms_attempt_new (id, DKMS_VERSION, g_get_real_time ());
   g_autoptr (GError) local = NULL;
 
+  if (g_error_matches (error, DKMS_ERROR, DKMS_ERROR_REMOVED_MEANWHILE))
+    return;
   attempt->outcome
       = g_error_matches (error, DKMS_ERROR, DKMS_ERROR_EXCLUDED) ? DKMS_OUTCOME_EXCLUDED : DKMS_OUTCOME_FAILED;
   attempt->error = g_error_copy (error);
-  attempt->cause = g_strdup (cause_of_refusal (error));
+  attempt->cause = g_strdup (dkms_error_info (error)->cause);
   if (!dkms_attempts_refuse (&run->settings->places, attempt, &local))
     g_debug ("%s", local->message); /* @error is reported, which matters more */
 }

@@ -38,10 +38,7 @@ look_after_script (const DkmsRun *run, const DkmsStep *step, DkmsMeanwhile *now,
   dkms_meanwhile_clear (now);
   if (!dkms_step_look_again (run, step, now, error))
     return FALSE;
-  return (now->added && now->built)
-         || dkms_fail (error, DKMS_ERROR_BUILT_MISSING, NULL, "Correct that script.",
-                       "PRE_INSTALL of %s/%s deleted the build that was to be installed", step->id->module,
-                       step->id->version);
+  return (now->added && now->built) || DKMS_FAIL (error, BUILD_DELETED, .id = *step->id);
 }
 
 /* Whether this run made the build: then it was judged a moment ago. */
@@ -87,6 +84,7 @@ judge_build (DkmsRun *run, const DkmsStep *step, const DkmsJob *job, GError **er
   g_autoptr (DkmsRecord) files = dkms_record_new ();
   const char *suffix = dkms_kernel_compression (job->kernel, run->settings->places.root);
   gboolean recorded = record != NULL && module_dir >= 0 && is_as_recorded (module_dir, record);
+  g_autoptr (GError) refusal = NULL;
 
   if (was_built_now (run, step))
     return TRUE;
@@ -100,11 +98,8 @@ judge_build (DkmsRun *run, const DkmsStep *step, const DkmsJob *job, GError **er
       if (file != NULL)
         (void)dkms_record_add (files, output->dest_name, output->dest_location, file);
     }
-  if (!dkms_loadable_judge_record (job, dir, recorded ? record : files, error))
-    {
-      dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_NOTHING_INSTALLED);
-      return FALSE;
-    }
+  if (!dkms_loadable_judge_record (job, dir, recorded ? record : files, &refusal))
+    return DKMS_FAIL (error, BUILD_REFUSED, .id = *step->id, .error = refusal);
   return !recorded || dkms_record_write (record, fd, run->work->fd, error);
 }
 
@@ -144,16 +139,13 @@ dkms_step_install (DkmsRun *run, const DkmsStep *step, GError **error)
   if (now.active) /* what it replaces is its own */
     job.force_version_override = TRUE;
   if (!dkms_root_is_dir (run->settings->places.root, job.kernel->dir))
-    return dkms_fail (error, DKMS_ERROR_NO_KERNEL, job.kernel->dir,
-                      "Check the release with 'ls' there, or install that kernel.",
-                      "The kernel directory %s does not exist", job.kernel->dir);
+    return DKMS_FAIL (error, NO_KERNEL_DIRECTORY, .id = *step->id, .path = job.kernel->dir);
   job.symvers = dkms_world_symvers (run->world, step->id);
   if (!judge_build (run, step, &job, error))
     return FALSE;
   status = dkms_script_run (&job, DKMS_SCRIPT_PRE_INSTALL);
   if (status != 0 && !job.force)
-    return dkms_fail (error, DKMS_ERROR_PRE_INSTALL, NULL, "--force installs in spite of it.",
-                      "PRE_INSTALL of %s/%s ended with exit status %d", step->id->module, step->id->version, status);
+    return DKMS_FAIL (error, PRE_INSTALL, .id = *step->id, .status = status);
   if (*recipe->scripts[DKMS_SCRIPT_PRE_INSTALL] != '\0' && !look_after_script (run, step, &now, error))
     return FALSE;
   if (!dkms_install (&job, now.installed, error))

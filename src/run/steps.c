@@ -72,8 +72,7 @@ dkms_step_look_again (const DkmsRun *run, const DkmsStep *step, DkmsMeanwhile *n
 gboolean
 dkms_step_skip_removed (const DkmsStep *step, GError **error)
 {
-  return dkms_fail (error, DKMS_ERROR_EXCLUDED, NULL, NULL, "%s/%s was removed by another run meanwhile",
-                    step->id->module, step->id->version);
+  return DKMS_FAIL (error, REMOVED_MEANWHILE, .id = *step->id);
 }
 
 /* The end of a step: it has not done its work if it could not read what it went by. */

@@ -57,7 +57,7 @@ void dkms_meanwhile_clear (DkmsMeanwhile *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DkmsMeanwhile, dkms_meanwhile_clear)
 /** Reads the state of the build that @step is about. @now: (out caller-allocates): all zero */
 gboolean dkms_step_look_again (const DkmsRun *run, const DkmsStep *step, DkmsMeanwhile *now, GError **error);
-/** Fails with DKMS_ERROR_EXCLUDED: a run about many modules meets one that another run removed. */
+/** Fails with DKMS_ERROR_REMOVED_MEANWHILE: a run about many modules meets one that another run removed. */
 gboolean dkms_step_skip_removed (const DkmsStep *step, GError **error);
 /** Returns: what build/ and install/ work on; @outputs: (out) (transfer full) (nullable): what it makes */
 DkmsJob dkms_step_job (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GPtrArray **outputs);

@@ -124,8 +124,7 @@ dkms_worker_finish (DkmsWorker *self, GError **error)
   if (self->ended)
     g_propagate_error (error, g_steal_pointer (&self->error));
   else
-    dkms_fail (error, DKMS_ERROR_IO, NULL, "Run the command again; nothing was left half-done.",
-               "A worker process of dkms ended before its work was done (status %d)", status);
+    DKMS_FAIL (error, WORKER_ENDED, .status = status);
   return FALSE;
 }
 

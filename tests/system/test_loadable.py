@@ -1,7 +1,9 @@
 """Nothing that cannot load is installed without a word: modules are measured against the headers of their kernel.
 
 Most modules here are made byte by byte, for a kernel whose 'compiler' copies them; so every kind of file can be had."""
+import json
 import os
+import pathlib
 import shutil
 import struct
 import subprocess
@@ -166,6 +168,14 @@ def test_what_cannot_load_is_an_error_of_the_build(root, kind, verb):
     assert result.rc == 7 and why in result.err and "foo.ko" in result.err, result
     assert root.status() == ["foo/1.0: added"] and not (root.modules / K1 / "updates").exists()
     assert (root.tree / "foo/1.0/build/make.log").exists()
+
+
+def test_the_document_names_the_cause(root):
+    kernel(root)
+    source(root, b"text\n")
+    error = json.loads(root("build", "foo/1.0", "-k", K1, "--json").out)["error"]
+    assert (error["kind"], error["cause"], error["module"], error["kernel"]) == ("not-a-module", "not-loadable", "foo", K1), error
+    assert pathlib.Path(error["log"]).is_file()
 
 
 def test_what_was_there_stays(root):

@@ -74,7 +74,7 @@ test_parts (void)
       g_autoptr (GError) error = NULL;
 
       g_assert_false (listen_to (line, n, heard, &error));
-      g_assert_error (error, DKMS_ERROR, DKMS_ERROR_IO);
+      g_assert_error (error, DKMS_ERROR, DKMS_ERROR_WORKER_ENDED);
       g_assert_cmpuint (heard->len, ==, 0);
     }
 }
