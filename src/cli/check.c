@@ -25,19 +25,18 @@ enum { MOST_JOBS = 9999 };
 static gboolean
 check_jobs (DkmsSettings *settings, const DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
 {
-  const char *advice = "Give a number from 0 to 9999; 0 means no limit.";
   guint64 number;
 
   if (options->jobs == NULL && (!verb->builds || *settings->policy.jobs == '\0'))
     return TRUE;
   if (!g_ascii_string_to_unsigned (options->jobs != NULL ? options->jobs : settings->policy.jobs, 10, 0, MOST_JOBS,
                                    &number, NULL))
-    return options->jobs != NULL
-               ? dkms_fail (error, DKMS_ERROR_USAGE, NULL, advice, "-j %s is not a number of jobs", options->jobs)
-               : dkms_settings_fail (
-                   &settings->places, DKMS_ERROR_USAGE,
-                   &(DkmsWrongSetting){ "parallel_jobs", settings->policy.jobs, "is not a number of jobs", advice },
-                   error);
+    return options->jobs != NULL ? DKMS_FAIL (error, BAD_JOBS, .text = options->jobs)
+                                 : dkms_settings_fail (&settings->places,
+                                                       &(DkmsErrorInfo){ .kind = DKMS_ERROR_SETTING_NOT_JOBS,
+                                                                         .name = "parallel_jobs",
+                                                                         .text = settings->policy.jobs },
+                                                       error);
   g_free (settings->policy.jobs);
   settings->policy.jobs = number > 0 ? g_strdup_printf ("%" G_GUINT64_FORMAT, number) : g_strdup ("");
   return TRUE;
@@ -57,8 +56,7 @@ check_directive (const char *directive, GError **error)
     }
   if (n > 0 && !g_ascii_isdigit (*directive) && *after == '=')
     return TRUE;
-  return dkms_fail (error, DKMS_ERROR_USAGE, NULL, "Write NAME=value, as in: --directive MAKE=\"make all\"",
-                    "--directive %s does not assign a value", directive);
+  return DKMS_FAIL (error, BAD_DIRECTIVE, .text = directive);
 }
 
 /* ---- files ---- */
@@ -68,12 +66,10 @@ static gboolean
 check_conf_file (const DkmsOptions *options, GError **error)
 {
   if (access (options->conf_file, F_OK) == 0 && !dkms_is_file_at (AT_FDCWD, options->conf_file))
-    return dkms_fail (error, DKMS_ERROR_NO_CONF, options->conf_file, "Name a dkms.conf.", "-c %s is not a regular file",
-                      options->conf_file);
+    return DKMS_FAIL (error, CONF_NOT_A_FILE, .path = options->conf_file);
   if (access (options->conf_file, R_OK) == 0)
     return TRUE;
-  return dkms_fail (error, DKMS_ERROR_NO_CONF, options->conf_file, "Correct the path after -c.", "Cannot read %s: %s",
-                    options->conf_file, g_strerror (errno));
+  return DKMS_FAIL (error, CONF_UNREADABLE, .path = options->conf_file, .number = errno);
 }
 
 static gboolean
@@ -85,11 +81,9 @@ check_kernel_files (const DkmsPlaces *places, const DkmsOptions *options, const 
       g_autofree char *path = dkms_kernel_openable (places->root, named);
 
       if (dkms_is_dir_at (AT_FDCWD, path))
-        return dkms_fail (error, DKMS_ERROR_USAGE, path, "Name a kernel configuration, such as /boot/config-<kernel>.",
-                          "--config %s is a directory", path);
+        return DKMS_FAIL (error, CONFIG_IS_DIRECTORY, .path = path);
       if (access (path, R_OK) < 0)
-        return dkms_fail (error, DKMS_ERROR_USAGE, path, "Correct the path after --config.", "Cannot read %s: %s", path,
-                          g_strerror (errno));
+        return DKMS_FAIL (error, CONFIG_UNREADABLE, .path = path, .number = errno);
     }
   if (options->kernelsourcedir != NULL && verb->builds)
     {
@@ -97,8 +91,7 @@ check_kernel_files (const DkmsPlaces *places, const DkmsOptions *options, const 
       g_autofree char *path = dkms_kernel_openable (places->root, named);
 
       if (!dkms_is_dir_at (AT_FDCWD, path))
-        return dkms_fail (error, DKMS_ERROR_NO_HEADERS, path, "Correct the path after --kernelsourcedir.",
-                          "The directory %s does not exist", path);
+        return DKMS_FAIL (error, KERNEL_SOURCE_ABSENT, .path = path);
     }
   return TRUE;
 }
@@ -117,14 +110,11 @@ check_tree (const DkmsPlaces *places, const DkmsOptions *options, const DkmsVerb
     return TRUE;
   if (verb->filters)
     DKMS_EMIT (events, TREE_ABSENT, .path = shown);
-  if (verb->no_tree == 0
+  if (!verb->needs_tree
       || (verb->adds && (options->source != NULL || options->archive != NULL)
           && dkms_root_is_dir (places->root, parent)))
     return TRUE;
-  return dkms_fail (error, verb->no_tree, shown,
-                    verb->adds ? "Correct the path after --dkmstree, or create that directory for a new tree."
-                               : "Correct the path after --dkmstree.",
-                    "The tree %s does not exist", shown);
+  return DKMS_FAIL (error, TREE_ABSENT, .path = shown, .text = verb->adds ? "that directory" : NULL);
 }
 
 /* Where archives are unpacked. */
@@ -139,12 +129,12 @@ check_tmp_location (const DkmsPlaces *places, const DkmsOptions *options, const 
     return TRUE;
   place = dkms_settings_place (places, "tmp_location");
   if (place != NULL)
-    return dkms_settings_fail (places, DKMS_ERROR_USAGE,
-                               &(DkmsWrongSetting){ "tmp_location", places->tmp_location, "is not a directory",
-                                                    "Correct it, or create that directory." },
+    return dkms_settings_fail (places,
+                               &(DkmsErrorInfo){ .kind = DKMS_ERROR_SETTING_NOT_DIRECTORY,
+                                                 .name = "tmp_location",
+                                                 .text = places->tmp_location },
                                error);
-  return dkms_fail (error, DKMS_ERROR_USAGE, shown, "Correct it, or create that directory.",
-                    "TMPDIR=%s in the environment is not a directory", shown);
+  return DKMS_FAIL (error, TMPDIR_ABSENT, .path = shown);
 }
 
 /* ---- remarks: what has no effect, and stops nobody ---- */

@@ -83,51 +83,37 @@ check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError 
   static const char *const styles[] = { "", "pretty", "short", "off", NULL };
 
   if (options->json != NULL && !g_strv_contains (styles, options->json))
-    return dkms_fail (error, DKMS_ERROR_OPTION, NULL, "Use pretty, short or off.", "--json=%s is not a form of JSON",
-                      options->json);
+    return DKMS_FAIL (error, BAD_JSON_STYLE, .text = options->json);
   if (options->binaries_only && options->source_only)
-    return dkms_fail (error, DKMS_ERROR_TARBALL_KINDS, NULL, "Choose one.",
-                      "--binaries-only and --source-only exclude each other");
+    return DKMS_FAIL (error, TARBALL_KINDS);
   if (options->arches->len > 1 && options->arches->len != options->kernels->len)
-    return dkms_fail (error, DKMS_ERROR_ARCH_COUNT, NULL, "Give one -a for all kernels, or one for each -k.",
-                      "%u architectures do not fit %u kernels", options->arches->len, options->kernels->len);
+    return DKMS_FAIL (error, ARCH_COUNT, .number = options->arches->len, .limit = options->kernels->len);
   if (options->all && options->kernels->len > 0)
-    return dkms_fail (error, DKMS_ERROR_KERNEL_WITH_ALL, NULL, "Use one of them.", "-k and --all exclude each other");
+    return DKMS_FAIL (error, KERNEL_WITH_ALL);
   if (options->all && options->arches->len > 0)
-    return dkms_fail (error, DKMS_ERROR_ARCH_WITH_ALL, NULL, "Use one of them.", "-a and --all exclude each other");
+    return DKMS_FAIL (error, ARCH_WITH_ALL);
   if (options->all && !verb->takes_all)
-    return dkms_fail (error, DKMS_ERROR_NO_ALL, NULL, "Name kernels with -k.", "dkms %s does not take --all",
-                      verb->name);
+    return DKMS_FAIL (error, NO_ALL, .name = verb->name);
   if (options->all_kernels && (verb->options & DKMS_TAKES (ALL_KERNELS)) == 0)
-    return dkms_fail (error, DKMS_ERROR_USAGE, NULL, "Name kernels with -k.", "dkms %s does not take --all-kernels",
-                      verb->name);
+    return DKMS_FAIL (error, NO_ALL_KERNELS, .name = verb->name);
   if (options->all_kernels && options->kernels->len > 0)
-    return dkms_fail (error, DKMS_ERROR_KERNEL_WITH_ALL, NULL, "Use one of them.",
-                      "-k and --all-kernels exclude each other");
+    return DKMS_FAIL (error, KERNEL_WITH_ALL_KERNELS);
   if (verb->one_kernel && options->kernels->len != 1)
-    return dkms_fail (error, DKMS_ERROR_MANY_KERNELS, NULL, "Give one -k.", "dkms %s takes exactly one kernel",
-                      verb->name);
+    return DKMS_FAIL (error, ONE_KERNEL, .name = verb->name);
   if (options->kernels->len > 1 && !verb->many_kernels)
-    return dkms_fail (error, DKMS_ERROR_MANY_KERNELS, NULL, "Run it once per kernel.",
-                      "dkms %s takes one kernel at a time", verb->name);
+    return DKMS_FAIL (error, MANY_KERNELS, .name = verb->name);
   if ((options->source != NULL || (options->archive != NULL && !verb->writes_archive))
       && (options->module != NULL || options->version != NULL))
-    return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, options->source,
-                      "Give the directory or archive alone, or -m and -v alone.",
-                      "A directory or archive and a module are named at once");
+    return DKMS_FAIL (error, TWO_SUBJECTS, .path = options->source);
   if (options->unreadable != NULL)
-    return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, options->unreadable,
-                      geteuid () == 0
-                          ? "Not even root may read some mounts (FUSE, NFS with root_squash). Copy the source "
-                            "to a local directory."
-                          : "Copy the source to a directory that you may read.",
-                      "Cannot read %s: %s", options->unreadable, g_strerror (options->unreadable_errno));
+    return dkms_fail_with (error, &(DkmsErrorInfo){ .kind = geteuid () == 0 ? DKMS_ERROR_SOURCE_HIDDEN_FROM_ROOT
+                                                                            : DKMS_ERROR_SOURCE_UNREADABLE,
+                                                    .path = options->unreadable,
+                                                    .number = options->unreadable_errno });
   if (options->bare_dir != NULL)
-    return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, options->bare_dir, "Name the directory that holds it.",
-                      "The directory %s holds no dkms.conf", options->bare_dir);
+    return DKMS_FAIL (error, DIRECTORY_WITHOUT_CONF, .path = options->bare_dir);
   if (options->missing != NULL)
-    return dkms_fail (error, verb->no_file, options->missing, "Check the spelling.",
-                      "The file or directory %s does not exist", options->missing);
+    return DKMS_FAIL (error, FILE_ABSENT, .path = options->missing);
   return verb->check_options == NULL || verb->check_options (options, error);
 }
 
@@ -138,10 +124,9 @@ check_privileges (const DkmsPlaces *places, const DkmsVerbInfo *verb, const Dkms
     return TRUE;
   /* In a root of his own a user needs no more than write permission, which each change shows. */
   if (verb->needs_root && geteuid () != 0 && dkms_root_is_host (places->root))
-    return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, NULL, "Run it with sudo.", "dkms %s needs root", verb->name);
+    return DKMS_FAIL (error, NEEDS_ROOT, .name = verb->name);
   if (verb->needs_root_to_force && options->force && geteuid () != 0 && dkms_root_is_host (places->root))
-    return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, NULL, "Run it with sudo.", "dkms %s --force needs root",
-                      verb->name);
+    return DKMS_FAIL (error, NEEDS_ROOT, .name = verb->name, .text = "--force");
   return !verb->needs_writable_tree || dkms_tree_check_writable (places, error);
 }
 
@@ -150,18 +135,14 @@ check_privileges (const DkmsPlaces *places, const DkmsVerbInfo *verb, const Dkms
 static gboolean
 check_target (const char *kernel, const char *arch, GError **error)
 {
+  g_autofree char *path = g_strconcat ("/", arch, NULL);
+
   if (*kernel == '\0' && strchr (arch, '/') != NULL)
-    return dkms_fail (error, DKMS_ERROR_EMPTY_VALUE, NULL,
-                      "Give -k a release, as 'uname -r' prints it; directories go with --kernelsourcedir.",
-                      "/%s is a path, not a kernel release", arch);
+    return DKMS_FAIL (error, KERNEL_IS_PATH, .path = path);
   if (*kernel == '\0' || *arch == '\0')
-    return dkms_fail (error, DKMS_ERROR_EMPTY_VALUE, NULL, "Give -k and -a a value.", "Empty kernel or architecture");
-  if (!dkms_tree_check_name ("kernel release", kernel, error) || !dkms_tree_check_name ("architecture", arch, error))
-    {
-      dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_OPTION);
-      return FALSE;
-    }
-  return TRUE;
+    return DKMS_FAIL (error, EMPTY_VALUE);
+  return dkms_tree_check_name (DKMS_ERROR_BAD_TARGET, "kernel release", kernel, error)
+         && dkms_tree_check_name (DKMS_ERROR_BAD_TARGET, "architecture", arch, error);
 }
 
 /* Every kernel that something can be built for. */
@@ -173,9 +154,7 @@ add_all_kernels (const DkmsPlaces *places, DkmsOptions *options, GError **error)
 
   for (guint i = 0; i < names->len; i++)
     dkms_options_add_kernel (options, names->pdata[i]);
-  return options->kernels->len > 0
-         || dkms_fail (error, DKMS_ERROR_NO_HEADERS, shown, "Install the headers of your kernels.",
-                       "No kernel in %s has headers", shown);
+  return options->kernels->len > 0 || DKMS_FAIL (error, NO_KERNEL_WITH_HEADERS, .path = shown);
 }
 
 /* The system in --root is not the one that runs: its own kernel is meant, the newest, or all that have headers with
@@ -200,9 +179,7 @@ add_kernel_of_root (const DkmsPlaces *places, DkmsOptions *options, const DkmsVe
   g_ptr_array_sort (names, dkms_version_compare_names);
   if (names->len > 0)
     dkms_options_add_kernel (options, names->pdata[names->len - 1]);
-  return names->len > 0 || !verb->builds
-         || dkms_fail (error, DKMS_ERROR_NO_HEADERS, shown, "Install one there, or name a kernel with -k.",
-                       "No kernel is installed in %s", shown);
+  return names->len > 0 || !verb->builds || DKMS_FAIL (error, NO_KERNEL_IN_ROOT, .path = shown);
 }
 
 /* Pairs kernels and arches (docs/interface/cli.md §5; an arch given as k/a stays with its kernel). */
@@ -251,13 +228,9 @@ check_names (const DkmsRequest *request, const DkmsVerbInfo *verb, GError **erro
   gboolean module = request->module != NULL && *request->module != '\0',
            version = request->version != NULL && *request->version != '\0';
 
-  if (verb->bad_name == 0
-      || ((!module || dkms_tree_check_name ("module name", request->module, error))
-          && (!version || dkms_tree_check_name ("module version", request->version, error))))
-    return TRUE;
-  /* What cannot be added has no source (2); what cannot have been added is not in the tree (3). */
-  dkms_error_set_code (error != NULL ? *error : NULL, verb->bad_name);
-  return FALSE;
+  return verb->filters
+         || ((!module || dkms_tree_check_name (DKMS_ERROR_BAD_NAME, "module name", request->module, error))
+             && (!version || dkms_tree_check_name (DKMS_ERROR_BAD_NAME, "module version", request->version, error)));
 }
 
 static DkmsRequest *
@@ -304,19 +277,16 @@ install_rpm (const DkmsPlaces *places, const DkmsVerbInfo *verb, DkmsRequest *re
   g_autofree char *path = request->archive != NULL ? g_canonicalize_filename (request->archive, NULL) : NULL;
   const char *argv[] = { "rpm", "-Uvh", path, NULL };
   DkmsCommand command = { .argv = argv, .root = places->root, .output_fd = -1, .null_stdin = TRUE };
+  g_autoptr (GError) local = NULL;
   int status;
 
   if (path == NULL || !g_str_has_suffix (path, ".rpm") || verb->writes_archive)
     return TRUE;
-  status = dkms_process_run (&command, error);
+  status = dkms_process_run (&command, &local);
+  if (status < 0)
+    return DKMS_FAIL (error, RPM_NOT_STARTED, .error = local);
   if (status > 0)
-    dkms_fail (error, DKMS_ERROR_RPM, path, "See what rpm says above.", "rpm could not install %s (exit status %d)",
-               path, status);
-  if (status != 0)
-    {
-      dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_RPM);
-      return FALSE;
-    }
+    return DKMS_FAIL (error, RPM_FAILED, .path = path, .status = status);
   g_clear_pointer (&request->archive, g_free);
   request->goal = DKMS_GOAL_INSTALLED;
   request->selection = DKMS_SELECT_LATEST;
@@ -391,7 +361,7 @@ run_command (DkmsReport *report, int argc, char **argv, gboolean json, const Dkm
   if (options == NULL)
     {
       int status = fail_with (events, NULL, error);
-      if (error->code == DKMS_ERROR_OPTION && !json)
+      if ((error->code == DKMS_ERROR_UNKNOWN_OPTION || error->code == DKMS_ERROR_OPTION_WITHOUT_VALUE) && !json)
         dkms_help_usage (NULL);
       return status;
     }

@@ -105,8 +105,7 @@ take_positional (DkmsOptions *self, const char *word, GError **error)
   if (dkms_verb_find (word) != NULL)
     {
       if (self->verb != NULL)
-        return dkms_fail (error, DKMS_ERROR_TWO_ACTIONS, NULL, "A module of that name is given with -m.",
-                          "Two verbs given: %s and %s", self->verb, word);
+        return DKMS_FAIL (error, TWO_VERBS, .name = self->verb, .text = word);
       self->verb = g_strdup (word);
     }
   else if (g_str_has_suffix (word, "dkms.conf") && dkms_is_file_at (AT_FDCWD, word))
@@ -158,23 +157,16 @@ dkms_fail_verb (const DkmsOptions *self, GError **error)
   const char *first = self->words->len > 0 ? self->words->pdata[0] : NULL;
   const char *instead = first != NULL ? dkms_verb_dropped (first) : NULL;
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
-  const char *near;
 
   if (first == NULL)
-    return dkms_fail (error, DKMS_ERROR_USAGE, NULL, NULL, "No verb given");
+    return DKMS_FAIL (error, NO_VERB);
   if (instead != NULL)
-    return dkms_fail (error, DKMS_ERROR_USAGE, NULL, instead, "The verb '%s' of earlier versions no longer exists",
-                      first);
+    return DKMS_FAIL (error, VERB_DROPPED, .name = first, .advice = instead);
   if (strchr (first, '/') != NULL || self->source != NULL || self->archive != NULL)
-    return dkms_fail (error, DKMS_ERROR_USAGE, NULL, NULL, "No verb given. Say what to do, as in: dkms install %s",
-                      first);
+    return DKMS_FAIL (error, NO_VERB, .name = first);
   for (const DkmsVerbInfo *const *v = dkms_verbs (); *v != NULL; v++)
     g_ptr_array_add (names, (gpointer)(*v)->name);
-  near = dkms_nearest_in (first, names);
-  if (near != NULL)
-    return dkms_fail (error, DKMS_ERROR_USAGE, NULL, NULL,
-                      "Unknown verb '%s'. Did you mean '%s'? 'dkms --help' lists all verbs", first, near);
-  return dkms_fail (error, DKMS_ERROR_USAGE, NULL, NULL, "Unknown verb '%s'. 'dkms --help' lists all verbs", first);
+  return DKMS_FAIL (error, UNKNOWN_VERB, .name = first, .near = dkms_nearest_in (first, names));
 }
 
 /* @word: without its value */
@@ -182,16 +174,13 @@ static gboolean
 fail_option (const char *word, const char *given, GError **error)
 {
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
-  g_autofree char *advice = NULL;
   const char *near;
 
   for (const DkmsOptionInfo *o = dkms_option_infos (); o->take != NULL; o++)
     if (o->name != NULL && o->summary != NULL)
       g_ptr_array_add (names, (gpointer)o->name);
   near = g_str_has_prefix (word, "--") ? dkms_nearest_in (word, names) : NULL;
-  advice
-      = near != NULL ? g_strdup_printf ("Did you mean %s? See 'dkms --help'.", near) : g_strdup ("See 'dkms --help'.");
-  return dkms_fail (error, DKMS_ERROR_OPTION, NULL, advice, "Unknown option %s", given);
+  return DKMS_FAIL (error, UNKNOWN_OPTION, .name = given, .near = near);
 }
 
 /* Takes the option @argv[*at], and its value from the next word if it has none. Returns: FALSE with an error */
@@ -220,7 +209,7 @@ take_option (DkmsOptions *self, int argc, char **argv, int *at, DkmsListener *ev
       return TRUE;
     }
   if (option->value != NULL && equals == NULL && *at + 1 == argc)
-    return dkms_fail (error, DKMS_ERROR_OPTION, NULL, "See 'dkms --help'.", "The option %s needs a value", word);
+    return DKMS_FAIL (error, OPTION_WITHOUT_VALUE, .name = word);
   if (option->value != NULL)
     value = tidy (equals != NULL ? equals + 1 : argv[++*at]);
   option->take (self, option, value, events);

@@ -28,7 +28,6 @@ const DkmsVerbInfo dkms_verb_status = {
   .takes_all = TRUE,
   .many_kernels = TRUE,
   .filters = TRUE,
-  .no_file = DKMS_ERROR_NO_IDENTITY,
   .answer = dkms_status,
 };
 
@@ -43,7 +42,5 @@ const DkmsVerbInfo dkms_verb_generate_mok = {
   .options = DKMS_TAKES (ALWAYS) | DKMS_TAKES (KERNEL),
   .takes_all = TRUE,
   .many_kernels = TRUE,
-  .bad_name = DKMS_ERROR_NOT_ADDED,
-  .no_file = DKMS_ERROR_NO_IDENTITY,
   .answer = generate_mok,
 };

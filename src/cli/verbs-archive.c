@@ -2,6 +2,7 @@
 /* Archives: mktarball, ldtarball. */
 #include "cli/verbs.h"
 
+#include "base/error.h"
 #include "cli/options.h"
 
 static gboolean
@@ -9,11 +10,8 @@ names_archive (const DkmsOptions *options, GError **error)
 {
   if (options->archive != NULL || options->source != NULL)
     return TRUE;
-  return options->module == NULL
-             ? dkms_fail (error, DKMS_ERROR_NO_SOURCE, NULL, "Name it, as in: dkms ldtarball ./my-driver.tar.gz",
-                          "No archive is named")
-             : dkms_fail (error, DKMS_ERROR_NO_SOURCE, options->module, "Check the spelling.",
-                          "The archive %s does not exist", options->module);
+  return options->module == NULL ? DKMS_FAIL (error, NO_ARCHIVE_NAMED)
+                                 : DKMS_FAIL (error, ARCHIVE_ABSENT, .path = options->module);
 }
 
 const DkmsVerbInfo dkms_verb_mktarball = {
@@ -30,9 +28,7 @@ const DkmsVerbInfo dkms_verb_mktarball = {
   .takes_all = TRUE,
   .many_kernels = TRUE,
   .writes_archive = TRUE,
-  .bad_name = DKMS_ERROR_NOT_ADDED,
-  .no_tree = DKMS_ERROR_NOT_ADDED,
-  .no_file = DKMS_ERROR_NO_IDENTITY,
+  .needs_tree = TRUE,
 };
 
 const DkmsVerbInfo dkms_verb_ldtarball = {
@@ -48,8 +44,6 @@ const DkmsVerbInfo dkms_verb_ldtarball = {
   .adds = TRUE,
   .needs_root_to_force = TRUE,
   .needs_writable_tree = TRUE,
-  .bad_name = DKMS_ERROR_NOT_ADDED,
-  .no_tree = DKMS_ERROR_NO_PRIVILEGE,
-  .no_file = DKMS_ERROR_NO_SOURCE,
+  .needs_tree = TRUE,
   .check_options = names_archive,
 };

@@ -31,7 +31,6 @@ const DkmsVerbInfo dkms_verb_explain = {
   .many_kernels = TRUE,
   .filters = TRUE,
   .explains = TRUE,
-  .no_file = DKMS_ERROR_NO_IDENTITY,
   .answer = dkms_explain,
 };
 
@@ -49,7 +48,6 @@ const DkmsVerbInfo dkms_verb_log = {
   .many_kernels = TRUE,
   .filters = TRUE,
   .explains = TRUE,
-  .no_file = DKMS_ERROR_NO_IDENTITY,
   .answer = show_log,
 };
 
@@ -65,7 +63,5 @@ const DkmsVerbInfo dkms_verb_report = {
   .many_kernels = TRUE,
   .filters = TRUE,
   .explains = TRUE,
-  .bad_name = DKMS_ERROR_NOT_ADDED,
-  .no_file = DKMS_ERROR_NO_IDENTITY,
   .answer = dkms_bundle,
 };

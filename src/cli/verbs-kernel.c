@@ -4,14 +4,14 @@
 
 #include <string.h>
 
+#include "base/error.h"
 #include "cli/options.h"
 
 static gboolean
 has_template (const DkmsOptions *options, GError **error)
 {
   return (options->templatekernel != NULL && *options->templatekernel != '\0')
-         || dkms_fail (error, DKMS_ERROR_NO_TEMPLATE, NULL, "Name it with --templatekernel.",
-                       "dkms match needs a kernel to imitate");
+         || DKMS_FAIL (error, NO_TEMPLATE, .name = "match");
 }
 
 static gboolean
@@ -20,8 +20,7 @@ has_two_kernels (const DkmsRequest *request, GError **error)
   const DkmsId *target = request->targets->pdata[0];
 
   return strcmp (request->template, target->kernel) != 0
-         || dkms_fail (error, DKMS_ERROR_SAME_TEMPLATE, NULL, "Name another kernel with --templatekernel or -k.",
-                       "Kernel %s cannot be matched with itself", request->template);
+         || DKMS_FAIL (error, SAME_TEMPLATE, .id = { .kernel = request->template });
 }
 
 const DkmsVerbInfo dkms_verb_autoinstall = {
@@ -39,9 +38,7 @@ const DkmsVerbInfo dkms_verb_autoinstall = {
   .builds = TRUE,
   .needs_root = TRUE,
   .needs_writable_tree = TRUE,
-  .bad_name = DKMS_ERROR_NOT_ADDED,
-  .no_tree = DKMS_ERROR_USAGE,
-  .no_file = DKMS_ERROR_NO_IDENTITY,
+  .needs_tree = TRUE,
 };
 
 const DkmsVerbInfo dkms_verb_match = {
@@ -58,9 +55,7 @@ const DkmsVerbInfo dkms_verb_match = {
   .builds = TRUE,
   .needs_root = TRUE,
   .needs_writable_tree = TRUE,
-  .bad_name = DKMS_ERROR_NOT_ADDED,
-  .no_tree = DKMS_ERROR_USAGE,
-  .no_file = DKMS_ERROR_NO_IDENTITY,
+  .needs_tree = TRUE,
   .check_options = has_template,
   .check_request = has_two_kernels,
 };
@@ -77,9 +72,7 @@ const DkmsVerbInfo dkms_verb_kernel_preinst = {
   .one_kernel = TRUE,
   .needs_root = TRUE,
   .needs_writable_tree = TRUE,
-  .bad_name = DKMS_ERROR_NOT_ADDED,
-  .no_tree = DKMS_ERROR_USAGE,
-  .no_file = DKMS_ERROR_NO_IDENTITY,
+  .needs_tree = TRUE,
 };
 
 const DkmsVerbInfo dkms_verb_kernel_postinst = {
@@ -94,9 +87,7 @@ const DkmsVerbInfo dkms_verb_kernel_postinst = {
   .builds = TRUE,
   .needs_root = TRUE,
   .needs_writable_tree = TRUE,
-  .bad_name = DKMS_ERROR_NOT_ADDED,
-  .no_tree = DKMS_ERROR_USAGE,
-  .no_file = DKMS_ERROR_NO_IDENTITY,
+  .needs_tree = TRUE,
 };
 
 const DkmsVerbInfo dkms_verb_kernel_prerm = {
@@ -110,7 +101,5 @@ const DkmsVerbInfo dkms_verb_kernel_prerm = {
   .one_kernel = TRUE,
   .needs_root = TRUE,
   .needs_writable_tree = TRUE,
-  .bad_name = DKMS_ERROR_NOT_ADDED,
-  .no_tree = DKMS_ERROR_USAGE,
-  .no_file = DKMS_ERROR_NO_IDENTITY,
+  .needs_tree = TRUE,
 };

@@ -18,9 +18,7 @@ const DkmsVerbInfo dkms_verb_add = {
   .many_kernels = TRUE,
   .adds = TRUE,
   .needs_writable_tree = TRUE,
-  .bad_name = DKMS_ERROR_NO_SOURCE,
-  .no_tree = DKMS_ERROR_NO_PRIVILEGE,
-  .no_file = DKMS_ERROR_NO_IDENTITY,
+  .needs_tree = TRUE,
 };
 
 const DkmsVerbInfo dkms_verb_build = {
@@ -37,9 +35,7 @@ const DkmsVerbInfo dkms_verb_build = {
   .adds = TRUE,
   .builds = TRUE,
   .needs_writable_tree = TRUE,
-  .bad_name = DKMS_ERROR_NO_SOURCE,
-  .no_tree = DKMS_ERROR_NO_PRIVILEGE,
-  .no_file = DKMS_ERROR_NO_IDENTITY,
+  .needs_tree = TRUE,
 };
 
 const DkmsVerbInfo dkms_verb_install = {
@@ -58,9 +54,7 @@ const DkmsVerbInfo dkms_verb_install = {
   .builds = TRUE,
   .needs_root = TRUE,
   .needs_writable_tree = TRUE,
-  .bad_name = DKMS_ERROR_NO_SOURCE,
-  .no_tree = DKMS_ERROR_NO_PRIVILEGE,
-  .no_file = DKMS_ERROR_NO_IDENTITY,
+  .needs_tree = TRUE,
 };
 
 const DkmsVerbInfo dkms_verb_uninstall = {
@@ -75,9 +69,7 @@ const DkmsVerbInfo dkms_verb_uninstall = {
   .many_kernels = TRUE,
   .needs_root = TRUE,
   .needs_writable_tree = TRUE,
-  .bad_name = DKMS_ERROR_NOT_ADDED,
-  .no_tree = DKMS_ERROR_NOT_ADDED,
-  .no_file = DKMS_ERROR_NO_IDENTITY,
+  .needs_tree = TRUE,
 };
 
 const DkmsVerbInfo dkms_verb_unbuild = {
@@ -91,9 +83,7 @@ const DkmsVerbInfo dkms_verb_unbuild = {
   .takes_all = TRUE,
   .many_kernels = TRUE,
   .needs_writable_tree = TRUE,
-  .bad_name = DKMS_ERROR_NOT_ADDED,
-  .no_tree = DKMS_ERROR_NOT_ADDED,
-  .no_file = DKMS_ERROR_NO_IDENTITY,
+  .needs_tree = TRUE,
 };
 
 const DkmsVerbInfo dkms_verb_remove = {
@@ -109,7 +99,5 @@ const DkmsVerbInfo dkms_verb_remove = {
   .takes_all = TRUE,
   .many_kernels = TRUE,
   .needs_writable_tree = TRUE,
-  .bad_name = DKMS_ERROR_NOT_ADDED,
-  .no_tree = DKMS_ERROR_NOT_ADDED,
-  .no_file = DKMS_ERROR_NO_IDENTITY,
+  .needs_tree = TRUE,
 };

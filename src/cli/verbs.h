@@ -3,7 +3,6 @@
  * the help. */
 #pragma once
 
-#include "base/error.h"
 #include "cli/options.h"
 
 /* What an argument stands for; completions know how to list it. */
@@ -74,10 +73,8 @@ struct DkmsVerbInfo {
   gboolean writes_archive; /* --archive is to be made */
   gboolean needs_root;
   gboolean needs_root_to_force;
+  gboolean needs_tree; /* --dkmstree must exist, or be made by the verb */
   gboolean needs_writable_tree;
-  DkmsError bad_name; /* for a name that cannot be a module's or version's; 0: any name will do */
-  DkmsError no_tree;  /* for a --dkmstree that does not exist; 0: it need not exist */
-  DkmsError no_file;  /* for a file or directory that does not exist */
   /** (nullable): checks what only this verb demands of the options */
   gboolean (*check_options) (const DkmsOptions *options, GError **error);
   /** (nullable): the same for the finished request */

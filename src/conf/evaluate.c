@@ -118,17 +118,11 @@ finish_query (const DkmsPolicy *policy, Session *session, int status)
   if (query == NULL)
     return;
   if (session->timed_out)
-    dkms_fail (&query->error, DKMS_ERROR_BAD_CONF, query->shown,
-               "Look for a command in it that waits; recipe_timeout in /etc/dkms/framework.conf sets the limit.",
-               "Reading %s took more than %u s and was stopped", query->shown, policy->recipe_timeout);
+    DKMS_FAIL (&query->error, CONF_TIMEOUT, .path = query->shown, .number = policy->recipe_timeout);
   else if (!session->done && session->ended != NULL)
-    dkms_fail (&query->error, DKMS_ERROR_BAD_CONF, query->shown, "Look for a command in it that does so.",
-               "Reading %s went wrong: %s", query->shown, session->ended);
+    DKMS_FAIL (&query->error, CONF_EXCEEDED, .path = query->shown, .text = session->ended);
   else if (!session->done)
-    query->ended = !dkms_fail (
-        &query->error, DKMS_ERROR_BAD_CONF, query->shown,
-        "The file is sourced: it must assign its directives and return; 'exit' and 'exec' end it too early.",
-        "%s ended its shell with status %d before its directives could be read", query->shown, status);
+    query->ended = !DKMS_FAIL (&query->error, CONF_ENDED_EARLY, .path = query->shown, .status = status);
   if (query->error != NULL)
     g_clear_pointer (&query->vars, dkms_vars_free);
   session->current = NULL;
@@ -397,18 +391,15 @@ has_values (const GPtrArray *queries)
 /* What the last bash was asked, and did not answer, has no answer: neither now nor when another bash is asked.
  * @why: (nullable): unknown */
 static void
-give_up (const Session *session, DkmsError code, const char *why)
+give_up (const Session *session, DkmsError kind, const char *why)
 {
-  g_autofree char *end = g_strdup_printf ("bash ended with status %d before it answered", session->status);
-  const char *advice = why != NULL ? "See sandbox in /etc/dkms/framework.conf (dkms-framework.conf(5))."
-                                   : "Run the command again; the machine may have been short of memory or processes.";
-
   for (guint q = 0; q < session->queries->len; q++)
     {
       DkmsQuery *query = session->queries->pdata[q];
       if (!dkms_query_is_answered (query) && is_asked (session, query))
-        dkms_fail (&query->error, code, query->shown, advice, "%s could not be evaluated: %s", query->shown,
-                   why != NULL ? why : end);
+        dkms_fail_with (
+            &query->error,
+            &(const DkmsErrorInfo){ .kind = kind, .path = query->shown, .text = why, .status = session->status });
     }
 }
 
@@ -466,7 +457,7 @@ dkms_evaluate (const DkmsEvaluation *how, GPtrArray *queries, DkmsRemarks *remar
 
       ok = ask (&session, &findings, error);
       if (ok && findings.failure != NULL && (settings->policy.sandbox == DKMS_SANDBOX_STRICT || !findings.missing))
-        give_up (&session, DKMS_ERROR_SANDBOX, findings.failure);
+        give_up (&session, DKMS_ERROR_CONF_NOT_CONFINED, findings.failure);
       else if (ok && findings.failure != NULL)
         {
           session.confinement = NULL;
@@ -474,7 +465,8 @@ dkms_evaluate (const DkmsEvaluation *how, GPtrArray *queries, DkmsRemarks *remar
             remarks->unconfined = g_steal_pointer (&findings.failure);
         }
       else if (ok && count_answers (queries) + session.handed == before)
-        give_up (&session, DKMS_ERROR_BAD_CONF, findings.ended);
+        give_up (&session, findings.ended != NULL ? DKMS_ERROR_CONF_KILLED : DKMS_ERROR_CONF_NOT_EVALUATED,
+                 findings.ended);
     }
   if (remarks != NULL && printed >= 0)
     {

@@ -85,13 +85,9 @@ read_file (const DkmsRoot *root, const DkmsQuery *query, guint i, GError **error
                                           : dkms_read_at (AT_FDCWD, path, LIMIT_FILE, &size, &local);
 
   if (text == NULL)
-    return dkms_fail (error, DKMS_ERROR_NO_CONF, shown, "Put the file there, or name another one with -c.",
-                      "Cannot read the configuration %s (%s)", shown, local->message),
-           NULL;
+    return DKMS_FAIL (error, NO_CONF, .path = shown, .error = local), NULL;
   if (memchr (text, '\0', size) != NULL)
-    return dkms_fail (error, DKMS_ERROR_BAD_CONF, shown, "Restore the file from its package.",
-                      "%s is not a text file: it contains NUL bytes", shown),
-           NULL;
+    return DKMS_FAIL (error, CONF_NOT_TEXT, .path = shown), NULL;
   return g_string_new_len (text, (gssize)size);
 }
 

@@ -111,34 +111,28 @@ add_problem (DkmsRecipe *self, DkmsProblemKind kind, const char *directive, guin
 char *
 dkms_problem_describe (const DkmsProblem *self)
 {
-  g_autofree char *shown = g_strescape (self->value, "\"\\");
-  const char *quoted = self->kind == DKMS_PROBLEM_CONTROL ? shown : self->value;
-
-  switch (self->kind)
-    {
-    case DKMS_PROBLEM_MISSING:
-      return g_strdup_printf ("%s is missing", self->directive);
-    case DKMS_PROBLEM_NO_BUILT_NAME:
-    case DKMS_PROBLEM_NO_LOCATION:
-      return g_strdup_printf ("record %u has no %s", self->index, self->directive);
-    case DKMS_PROBLEM_LISTED_TWICE:
-      return g_strdup_printf ("module %s is listed twice", self->value);
-    case DKMS_PROBLEM_SAME_NAME:
-      return g_strdup_printf ("two modules would be installed as %s", self->value);
-    case DKMS_PROBLEM_BOOLEAN:
-      return g_strdup_printf ("%s=\"%s\" must be yes or no", self->directive, self->value);
-    default:
-      break;
-    }
-  static const char *const says[] = {
-    [DKMS_PROBLEM_SUFFIX] = "must not end in .o or .ko",
-    [DKMS_PROBLEM_PREFIX] = "must start with /kernel, /updates or /extra",
-    [DKMS_PROBLEM_LEAVES_KERNEL] = "leads out of the kernel's module directory",
-    [DKMS_PROBLEM_CONTROL] = "contains a control character",
-    [DKMS_PROBLEM_SLASH] = "must not contain a slash",
-    [DKMS_PROBLEM_LEAVES_BUILD] = "leads out of the build directory",
+  static const DkmsPhrase says[] = {
+    [DKMS_PROBLEM_MISSING] = DKMS_PHRASE_MISSING,
+    [DKMS_PROBLEM_NO_BUILT_NAME] = DKMS_PHRASE_NOT_IN_RECORD,
+    [DKMS_PROBLEM_SUFFIX] = DKMS_PHRASE_SUFFIX,
+    [DKMS_PROBLEM_NO_LOCATION] = DKMS_PHRASE_NOT_IN_RECORD,
+    [DKMS_PROBLEM_PREFIX] = DKMS_PHRASE_PREFIX,
+    [DKMS_PROBLEM_LEAVES_KERNEL] = DKMS_PHRASE_LEAVES_KERNEL,
+    [DKMS_PROBLEM_CONTROL] = DKMS_PHRASE_CONTROL,
+    [DKMS_PROBLEM_SLASH] = DKMS_PHRASE_SLASH,
+    [DKMS_PROBLEM_LEAVES_BUILD] = DKMS_PHRASE_LEAVES_BUILD,
+    [DKMS_PROBLEM_LISTED_TWICE] = DKMS_PHRASE_LISTED_TWICE,
+    [DKMS_PROBLEM_SAME_NAME] = DKMS_PHRASE_SAME_NAME,
+    [DKMS_PROBLEM_BOOLEAN] = DKMS_PHRASE_NOT_BOOLEAN,
   };
-  return g_strdup_printf ("%s[%u]=\"%s\" %s", self->directive, self->index, quoted, says[self->kind]);
+  g_autofree char *shown = g_strescape (self->value, "\"\\");
+  g_autofree char *place = g_strdup_printf ("%s[%u]", self->directive, self->index);
+
+  return dkms_phrase_with (says[self->kind],
+                           &(const DkmsErrorInfo){ .name = self->directive,
+                                                   .place = place,
+                                                   .text = self->kind == DKMS_PROBLEM_CONTROL ? shown : self->value,
+                                                   .number = self->index });
 }
 
 gboolean
@@ -401,7 +395,7 @@ dkms_recipe_from_json (const char *path, json_t *json, GError **error)
   for (guint i = 0; self != NULL && i < self->problems->len && problem == NULL; i++)
     if (!((const DkmsProblem *)self->problems->pdata[i])->strict)
       problem = dkms_problem_describe (self->problems->pdata[i]);
-  dkms_fail (error, DKMS_ERROR_BAD_CONF, path, NULL, "%s", problem != NULL ? problem : "it cannot be read");
+  DKMS_FAIL (error, BAD_RECIPE, .path = path, .text = problem != NULL ? problem : "it cannot be read");
   return NULL;
 }
 

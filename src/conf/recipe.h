@@ -104,7 +104,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsRecipe, dkms_recipe_free)
  * @path: what is read, as people name it
  * @json: (nullable): what dkms_vars_to_json() wrote
  *
- * Returns: (transfer full) (nullable): a valid recipe; NULL, with DKMS_ERROR_BAD_CONF and what is wrong with it, if
+ * Returns: (transfer full) (nullable): a valid recipe; NULL, with DKMS_ERROR_BAD_RECIPE and what is wrong with it, if
  *   @json is something else
  */
 DkmsRecipe *dkms_recipe_from_json (const char *path, json_t *json, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -151,7 +151,7 @@ dkms_sandbox_run (DkmsSandbox *self, const DkmsCommand *command, DkmsFindings *f
   if (null_fd < 0)
     return dkms_fail_errno (error, "open", "/dev/null"), -1;
   if (self->pid == 0)
-    return dkms_fail (error, DKMS_ERROR_SANDBOX, NULL, NULL, "The sandbox has ended"), -1;
+    return DKMS_FAIL (error, SANDBOX_ENDED), -1;
   if (!send_request (self, fds) && errno != EPIPE && errno != ECONNRESET)
     return dkms_fail_errno (error, "write to", "the sandbox"), -1;
   status = read_answer (self);

@@ -324,8 +324,7 @@ hide_private_entry (const DkmsWalkEntry *entry, gpointer data, GError **error)
   if (entry->event == DKMS_WALK_LEAVE || (entry->event == DKMS_WALK_FILE && S_ISLNK (entry->st->st_mode)))
     return TRUE;
   if (search->left-- == 0)
-    return dkms_fail (error, DKMS_ERROR_IO, search->top, NULL, "%s has more than %d entries", search->top,
-                      MAX_SEARCHED);
+    return DKMS_FAIL (error, TOO_MANY_ENTRIES, .path = search->top, .number = MAX_SEARCHED);
   if (entry->event != DKMS_WALK_MOUNT && is_public (entry->st))
     return TRUE;
   full = g_build_filename (search->top, entry->path + 1, NULL); /* entry->path begins with "." */

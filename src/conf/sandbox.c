@@ -486,8 +486,5 @@ dkms_sandbox_missing (const DkmsConfinement *self, char **missing, GError **erro
       *missing = g_steal_pointer (&findings.failure);
       return TRUE;
     }
-  g_autofree char *ended = g_strdup_printf ("dkms-sandbox ended with exit status %d", status);
-  return dkms_fail (error, DKMS_ERROR_SANDBOX, NULL, "sandbox=off in /etc/dkms/framework.conf builds without it.",
-                    "Cannot find out whether builds can be confined: %s",
-                    findings.failure != NULL ? findings.failure : ended);
+  return DKMS_FAIL (error, SANDBOX_UNKNOWN, .text = findings.failure, .status = status);
 }

@@ -77,12 +77,14 @@ dkms_settings_place (const DkmsPlaces *places, const char *name)
 }
 
 gboolean
-dkms_settings_fail (const DkmsPlaces *places, int code, const DkmsWrongSetting *what, GError **error)
+dkms_settings_fail (const DkmsPlaces *places, const DkmsErrorInfo *wrong, GError **error)
 {
-  g_autofree char *place = dkms_settings_place (places, what->name);
+  g_autofree char *place = dkms_settings_place (places, wrong->name);
+  DkmsErrorInfo info = *wrong;
 
-  return dkms_fail (error, (DkmsError)code, place, what->advice, "%s=%s in %s %s", what->name, what->value,
-                    place != NULL ? place : "framework.conf", what->problem);
+  info.path = place;
+  info.place = place != NULL ? place : "framework.conf";
+  return dkms_fail_with (error, &info);
 }
 
 /* ---- unknown keys ---- */

@@ -2,21 +2,14 @@
 /* Finds what the files of framework.conf, and names of variables in dkms.conf, say that cannot be meant. */
 #pragma once
 
+#include "base/error.h"
 #include "conf/settings.h"
 
 /** Returns: (transfer full) (nullable): the file that sets @name, the last of several; NULL if nothing sets it */
 char *dkms_settings_place (const DkmsPlaces *places, const char *name);
 
-/* A setting that cannot be meant. */
-typedef struct {
-  const char *name;
-  const char *value;
-  const char *problem; /* what is wrong with the value, as in "is not a number" */
-  const char *advice;
-} DkmsWrongSetting;
-
-/** Fails with "NAME=VALUE in FILE PROBLEM". @code: a DkmsError. Returns: FALSE */
-gboolean dkms_settings_fail (const DkmsPlaces *places, int code, const DkmsWrongSetting *what, GError **error);
+/** Fails with @wrong, which names a setting and, as text, its value; adds the file that sets it. Returns: FALSE */
+gboolean dkms_settings_fail (const DkmsPlaces *places, const DkmsErrorInfo *wrong, GError **error);
 
 /** Returns: (transfer full) (element-type DkmsEvent): one for each variable of framework.conf that has no effect */
 GPtrArray *dkms_settings_unknown (const DkmsPlaces *places);

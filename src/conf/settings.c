@@ -136,18 +136,16 @@ take_confinement (DkmsSettings *self, const DkmsVars *values, GError **error)
 
   if (*mode != '\0' && !dkms_sandbox_mode_parse (mode, &self->policy.sandbox))
     return dkms_settings_fail (
-        &self->places, DKMS_ERROR_BAD_CONF,
-        &(DkmsWrongSetting){ "sandbox", mode, "is not a mode of the sandbox", "Use auto, strict or off." }, error);
+        &self->places, &(DkmsErrorInfo){ .kind = DKMS_ERROR_SETTING_NOT_MODE, .name = "sandbox", .text = mode }, error);
   if (user != NULL)
     {
       self->policy.build_uid = user->pw_uid;
       self->policy.build_gid = user->pw_gid;
     }
   return user != NULL || *given == '\0' || geteuid () != 0
-         || dkms_settings_fail (&self->places, DKMS_ERROR_BAD_CONF,
-                                &(DkmsWrongSetting){ "build_user", given, "is not a user of this system",
-                                                     "Create it as a system user, or correct build_user." },
-                                error);
+         || dkms_settings_fail (
+             &self->places,
+             &(DkmsErrorInfo){ .kind = DKMS_ERROR_SETTING_NOT_USER, .name = "build_user", .text = given }, error);
 }
 
 typedef struct {
@@ -160,14 +158,17 @@ static gboolean
 take_number (const DkmsPlaces *places, const DkmsVars *values, const NumberSetting *setting, GError **error)
 {
   const char *text = dkms_vars_get (values, setting->name, 0);
-  g_autofree char *problem = g_strdup_printf ("is not a number from %u to %u", setting->least, setting->most);
   guint64 number;
 
   if (*text == '\0')
     return TRUE;
   if (!g_ascii_string_to_unsigned (text, 10, setting->least, setting->most, &number, NULL))
-    return dkms_settings_fail (places, DKMS_ERROR_USAGE,
-                               &(DkmsWrongSetting){ setting->name, text, problem, "Correct it, or leave it out." },
+    return dkms_settings_fail (places,
+                               &(DkmsErrorInfo){ .kind = DKMS_ERROR_SETTING_NOT_NUMBER,
+                                                 .name = setting->name,
+                                                 .text = text,
+                                                 .number = setting->least,
+                                                 .limit = setting->most },
                                error);
   *setting->field = (guint)number;
   return TRUE;
@@ -182,8 +183,8 @@ take_yes_or_no (const DkmsPlaces *places, const DkmsVars *values, const char *na
   if (*text == '\0')
     return TRUE;
   if (!yes && g_ascii_strcasecmp (text, "no") != 0)
-    return dkms_settings_fail (places, DKMS_ERROR_USAGE,
-                               &(DkmsWrongSetting){ name, text, "is neither yes nor no", "Use yes or no." }, error);
+    return dkms_settings_fail (
+        places, &(DkmsErrorInfo){ .kind = DKMS_ERROR_SETTING_NOT_SWITCH, .name = name, .text = text }, error);
   *field = yes;
   return TRUE;
 }
@@ -198,10 +199,9 @@ check_directories (const DkmsPlaces *places, const DkmsVars *values, GError **er
     {
       const char *path = dkms_vars_get (values, directories[i], 0);
       if (*path != '\0' && *path != '/')
-        return dkms_settings_fail (places, DKMS_ERROR_USAGE,
-                                   &(DkmsWrongSetting){ directories[i], path, "is not an absolute path",
-                                                        "Write the whole path, which begins with a slash." },
-                                   error);
+        return dkms_settings_fail (
+            places, &(DkmsErrorInfo){ .kind = DKMS_ERROR_SETTING_NOT_ABSOLUTE, .name = directories[i], .text = path },
+            error);
     }
   return TRUE;
 }

@@ -285,18 +285,15 @@ check_known (const Bundle *self, const DkmsRequest *request, GError **error)
 {
   const DkmsId named = { .module = dkms_request_word (request), .version = request->version };
   g_autoptr (DkmsState) state = NULL;
-  g_autofree char *about = NULL;
 
   if (self->id != NULL || named.module == NULL)
     return TRUE;
-  if (!dkms_tree_check_name ("module name", named.module, error))
+  if (!dkms_tree_check_name (DKMS_ERROR_BAD_NAME, "module name", named.module, error))
     return FALSE;
   state = dkms_state_read_most (&self->settings->places, &named, error);
   if (state == NULL || state->versions->len > 0)
     return state != NULL;
-  about = dkms_id_format (&named);
-  return dkms_fail (error, DKMS_ERROR_NOT_ADDED, NULL, "'dkms status' lists all modules.", "%s is not registered",
-                    about);
+  return DKMS_FAIL (error, NOT_KNOWN, .id = named);
 }
 
 static char *

@@ -15,7 +15,7 @@
  *
  * The text is told as an event, or written to request->output.
  *
- * Returns: DKMS_ERROR_NOT_ADDED for an unknown module
+ * Returns: DKMS_ERROR_NOT_KNOWN for an unknown module
  */
 gboolean dkms_bundle (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;

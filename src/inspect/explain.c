@@ -58,11 +58,9 @@ check_names (const DkmsRequest *request, GError **error)
 {
   const char *word = dkms_request_word (request);
 
-  if ((word == NULL || dkms_tree_check_name ("module name", word, error))
-      && (request->version == NULL || dkms_tree_check_name ("module version", request->version, error)))
-    return TRUE;
-  dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_NOT_ADDED);
-  return FALSE;
+  return (word == NULL || dkms_tree_check_name (DKMS_ERROR_BAD_NAME, "module name", word, error))
+         && (request->version == NULL
+             || dkms_tree_check_name (DKMS_ERROR_BAD_NAME, "module version", request->version, error));
 }
 
 /* Fails unless the tree or its logs know the module. */
@@ -73,8 +71,6 @@ check_known (const DkmsSettings *settings, const DkmsRequest *request, const Dkm
   const char *word = dkms_request_word (request);
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
   g_autoptr (DkmsState) all = NULL;
-  g_autofree char *advice = NULL;
-  const char *near;
 
   if (word == NULL || attempts->len > 0 || state->versions->len > 0)
     return TRUE;
@@ -83,12 +79,8 @@ check_known (const DkmsSettings *settings, const DkmsRequest *request, const Dkm
     g_ptr_array_add (names, ((const DkmsVersion *)all->versions->pdata[i])->module);
   for (const DkmsCauseInfo *info = dkms_cause_infos (); causes && info->id != NULL; info++)
     g_ptr_array_add (names, (gpointer)info->id);
-  near = dkms_nearest_in (word, names);
-  advice = near != NULL ? g_strdup_printf ("Did you mean '%s'? 'dkms status' lists all modules.", near)
-                        : g_strdup ("'dkms status' lists all modules.");
-  return dkms_fail (error, DKMS_ERROR_NOT_ADDED, NULL, advice, "%s%s%s is not registered%s", word,
-                    request->version != NULL ? "/" : "", request->version != NULL ? request->version : "",
-                    causes ? ", and is not the name of a cause" : "");
+  return DKMS_FAIL (error, NOT_KNOWN, .id = { word, request->version, NULL, NULL }, .text = causes ? "cause" : NULL,
+                    .near = dkms_nearest_in (word, names));
 }
 
 /* ---- what is known about it ---- */
@@ -230,9 +222,8 @@ explain_build (const DkmsSettings *settings, DkmsListener *events, const Explain
   DKMS_EMIT (events, EXPLAIN_CAUSE, .name = cause->info->id);
   tell_log (settings, events, self);
   return strcmp (cause->info->id, "unknown") != 0
-         || dkms_fail (error, DKMS_ERROR_UNDETERMINED, self->file->log, NULL,
-                       "The cause of the failed build of %s/%s for kernel %s is unknown", id->module, id->version,
-                       id->kernel);
+         || DKMS_FAIL (error, UNDETERMINED, .id = *id, .path = self->file->log, .log = self->file->log,
+                       .cause = cause->info->id);
 }
 
 /* A build that was not begun has no log: the record says why. */
@@ -319,9 +310,7 @@ explain_attempt (const DkmsSettings *settings, DkmsListener *events, const DkmsA
   if (file->log != NULL)
     return explain_log (settings, events, &self, state, error);
   return record != NULL ? explain_refusal (events, &self)
-                        : dkms_fail (error, DKMS_ERROR_UNDETERMINED, file->record, NULL,
-                                     "The record of the last build of %s/%s for kernel %s cannot be understood",
-                                     file->id->module, file->id->version, file->id->kernel);
+                        : DKMS_FAIL (error, RECORD_NOT_UNDERSTOOD, .id = *file->id, .path = file->record);
 }
 
 /* Nothing failed, as far as logs know. @attempts: those that succeeded */
@@ -426,7 +415,6 @@ dkms_explain (const DkmsSettings *settings, DkmsListener *events, const DkmsRequ
 int
 dkms_explain_open_log (const DkmsSettings *settings, const DkmsRequest *request, GError **error)
 {
-  const char *word = dkms_request_word (request);
   g_autoptr (DkmsState) state = NULL;
   g_autoptr (GPtrArray) attempts = NULL;
 
@@ -436,9 +424,8 @@ dkms_explain_open_log (const DkmsSettings *settings, const DkmsRequest *request,
   for (guint i = 0; i < attempts->len; i++)
     if (((const DkmsAttemptFile *)attempts->pdata[i])->log != NULL)
       return dkms_logs_open (&settings->places, ((const DkmsAttemptFile *)attempts->pdata[i])->log, error);
-  return dkms_fail (error, DKMS_ERROR_NOT_ADDED, NULL, "Builds leave logs: 'dkms build' makes one.",
-                    "No log of a build%s%s%s exists", word != NULL ? " of " : "", word != NULL ? word : "",
-                    request->targets->len > 0 ? " for that kernel" : ""),
+  return DKMS_FAIL (error, NO_LOG, .id = { .module = dkms_request_word (request) },
+                    .text = request->targets->len > 0 ? "that kernel" : NULL),
          -1;
 }
 

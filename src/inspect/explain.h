@@ -11,7 +11,7 @@
  * Explains the newest failed build among those that @request selects, or the cause whose name stands in place of a
  * module.
  *
- * Returns: whether it is explained, or nothing failed; DKMS_ERROR_NOT_ADDED for an unknown module,
+ * Returns: whether it is explained, or nothing failed; DKMS_ERROR_NOT_KNOWN for an unknown module,
  *   DKMS_ERROR_UNDETERMINED if no cause is known
  */
 gboolean dkms_explain (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request,

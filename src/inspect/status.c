@@ -276,7 +276,8 @@ matches (const char *pattern, const char *name)
 static gboolean
 is_name (const char *word)
 {
-  return word != NULL && *word != '\0' && strpbrk (word, "*?[\\") == NULL && dkms_tree_check_name ("", word, NULL);
+  return word != NULL && *word != '\0' && strpbrk (word, "*?[\\") == NULL
+         && dkms_tree_check_name (DKMS_ERROR_BAD_NAME, "", word, NULL);
 }
 
 /* Only a name that can be one is looked up; what can be none is compared with those that are there. */
@@ -317,9 +318,7 @@ report_unread (DkmsListener *events, const DkmsState *state, GError **error)
     return g_propagate_error (error, g_steal_pointer (&other)), FALSE;
   if (other != NULL)
     DKMS_EMIT (events, ERROR, .error = other);
-  return count == 0
-         || dkms_fail (error, DKMS_ERROR_IO, NULL, "Repair what the errors above name, and run it again.",
-                       "The status is incomplete: some modules could not be read");
+  return count == 0 || DKMS_FAIL (error, STATUS_INCOMPLETE);
 }
 
 /* What is to be printed: for each target of the request the lines of versions, then those of kernels that are served by

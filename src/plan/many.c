@@ -30,11 +30,9 @@ dkms_plan_match (const DkmsPlanner *p, GError **error)
   const DkmsId *target = p->facts->targets->pdata[0];
 
   if (p->facts->module != NULL && p->facts->state->versions->len == 0)
-    return dkms_fail (error, DKMS_ERROR_NOT_ADDED, NULL, "'dkms status' lists what is.", "%s is not in the tree",
-                      p->facts->module);
+    return DKMS_FAIL (error, NOT_ADDED, .id = { .module = p->facts->module });
   if (!p->facts->template_exists && !has_builds (p->facts->state, p->request->template))
-    return dkms_fail (error, DKMS_ERROR_USAGE, NULL, "Run 'dkms status' for the kernels that modules are built for.",
-                      "Kernel %s is not installed, and nothing is built for it", p->request->template);
+    return DKMS_FAIL (error, TEMPLATE_UNKNOWN, .id = { .kernel = p->request->template });
   for (guint i = 0; i < p->facts->state->versions->len; i++)
     {
       const DkmsVersion *v = p->facts->state->versions->pdata[i];

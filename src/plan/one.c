@@ -15,7 +15,14 @@ is_registration (const DkmsRequest *request)
   return request->goal == DKMS_GOAL_REGISTERED || request->goal == DKMS_GOAL_LOADED;
 }
 
-/* The versions of the module that the request names without one, or the way to write what it probably means. */
+static DkmsId
+id_of (const DkmsPlanner *p)
+{
+  return (DkmsId){ .module = p->facts->module, .version = p->facts->version };
+}
+
+/* Returns: (transfer full) (nullable): the versions of the module that the request names without one, or the way to
+ * write what it probably means */
 static char *
 identity_advice (const DkmsPlanner *p)
 {
@@ -26,15 +33,16 @@ identity_advice (const DkmsPlanner *p)
     {
       const DkmsVersion *v = p->facts->state->versions->pdata[i];
       if (strcmp (v->module, module) == 0)
-        g_string_append_printf (known, "%s %s/%s", known->len > 0 ? " or" : "", v->module, v->version);
+        g_string_append_printf (known, "%s%s/%s", known->len > 0 ? " or " : "", v->module, v->version);
     }
   if (known->len > 0)
-    return g_strdup_printf ("Name the version:%s.", known->str);
+    return DKMS_SAY (NAME_VERSION, .text = known->str);
   while (split != NULL && !g_ascii_isdigit (split[1]))
     split = strpbrk (split + 1, ",-");
-  if (split != NULL && split > module)
-    return g_strdup_printf ("Write it %.*s/%s.", (int)(split - module), module, split + 1);
-  return g_strdup_printf ("Name the version, as in: %s/1.2 (see 'dkms status').", module);
+  if (split == NULL || split == module)
+    return NULL;
+  g_autofree char *name = g_strndup (module, (gsize)(split - module));
+  return DKMS_SAY (WRITE_VERSION, .id = { .module = name, .version = split + 1 });
 }
 
 static gboolean
@@ -47,46 +55,30 @@ check_identity (const DkmsPlanner *p, GError **error)
   if (module && version)
     return TRUE;
   if (module)
-    return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, NULL, advice, "No version of %s is named", p->facts->module);
-  return dkms_fail (error, DKMS_ERROR_NO_IDENTITY, NULL, "Name both, as in: dkms install foo/1.2 (see 'dkms status').",
-                    "No module is named");
+    return DKMS_FAIL (error, NO_VERSION, .id = { .module = p->facts->module }, .advice = advice);
+  return DKMS_FAIL (error, NO_IDENTITY);
 }
 
 static gboolean
 check_sound (const DkmsPlanner *p, const DkmsVersion *version, GError **error)
 {
-  g_autofree char *advice = NULL;
-
-  if (version == NULL || !version->broken)
-    return TRUE;
-  advice = g_strdup_printf ("Put its source directory back (reinstall its package), or run: dkms remove %s/%s --all",
-                            p->facts->module, p->facts->version);
-  return dkms_fail (error, DKMS_ERROR_BROKEN, NULL, advice, "%s/%s is broken: its source is gone", p->facts->module,
-                    p->facts->version);
+  return version == NULL || !version->broken || DKMS_FAIL (error, BROKEN, .id = id_of (p));
 }
 
 static gboolean
 check_added (const DkmsPlanner *p, const DkmsVersion *version, GError **error)
 {
-  const char *near = p->facts->near;
-  g_autofree char *advice
-      = near != NULL ? g_strdup_printf ("Did you mean %s? 'dkms status' lists what is.", near) : NULL;
-
-  if (version != NULL)
-    return TRUE;
-  return dkms_fail (error, DKMS_ERROR_NOT_ADDED, NULL, advice != NULL ? advice : "'dkms status' lists what is.",
-                    "%s/%s is not in the tree", p->facts->module, p->facts->version);
+  return version != NULL || DKMS_FAIL (error, NOT_ADDED, .id = id_of (p), .near = p->facts->near);
 }
 
 /* A source with a bad PACKAGE_VERSION is a bad dkms.conf; a bad name on the command line names no source. */
 static gboolean
 check_new (const DkmsPlanner *p, GError **error)
 {
-  if (dkms_tree_check_new (&(DkmsId){ .module = p->facts->module, .version = p->facts->version }, error))
-    return TRUE;
-  dkms_error_set_code (error != NULL ? *error : NULL,
-                       p->facts->source != NULL || p->facts->loads ? DKMS_ERROR_BAD_CONF : DKMS_ERROR_NO_SOURCE);
-  return FALSE;
+  const DkmsId id = id_of (p);
+
+  return dkms_tree_check_new (
+      p->facts->source != NULL || p->facts->loads ? DKMS_ERROR_RESERVED_PACKAGE : DKMS_ERROR_RESERVED_NAME, &id, error);
 }
 
 static guint
@@ -140,14 +132,14 @@ plan_install (const DkmsPlanner *p, const DkmsId *target, const DkmsVersion *ver
 
 /* A source is given, and another one is registered under its name. */
 static gboolean
-fail_other_source (const DkmsPlanner *p, DkmsError code, GError **error)
+fail_other_source (const DkmsPlanner *p, DkmsError kind, GError **error)
 {
-  const char *given = p->request->archive != NULL ? p->request->archive : p->request->source;
-  g_autofree char *advice
-      = g_strdup_printf ("--force takes %s; without a directory or archive, the registered source is used.", given);
+  const DkmsErrorInfo info = { .kind = kind,
+                               .id = id_of (p),
+                               .path = p->request->archive != NULL ? p->request->archive : p->request->source,
+                               .text = p->facts->differs != NULL ? p->facts->differs : "they differ" };
 
-  return dkms_fail (error, code, given, advice, "%s/%s is registered already, from other sources: %s", p->facts->module,
-                    p->facts->version, p->facts->differs != NULL ? p->facts->differs : "they differ");
+  return dkms_fail_with (error, &info);
 }
 
 /* What an archive of 'dkms mktarball' holds is loaded; what is there already stays, unless it is forced. */
@@ -157,11 +149,9 @@ plan_load (const DkmsPlanner *p, gboolean registered, guint *last, GError **erro
   gboolean only_load = is_registration (p->request);
 
   if (registered && !p->request->force && only_load)
-    return dkms_fail (error, DKMS_ERROR_ARCHIVE_ADDED, p->request->archive,
-                      "Remove it first, or use --force to load over it.", "%s/%s is in the tree already",
-                      p->facts->module, p->facts->version);
+    return DKMS_FAIL (error, ARCHIVE_ADDED, .id = id_of (p), .path = p->request->archive);
   if (registered && !p->request->force && p->facts->source_state == DKMS_SOURCE_OTHER)
-    return fail_other_source (p, DKMS_ERROR_ARCHIVE_ADDED, error);
+    return fail_other_source (p, DKMS_ERROR_ARCHIVE_OTHER_ADDED, error);
   *last = dkms_plan_push (p->plan, DKMS_STEP_LOAD, &(DkmsId){ p->facts->module, p->facts->version, NULL, NULL },
                           DKMS_NO_STEP);
   if (!registered)
@@ -189,7 +179,7 @@ plan_add (const DkmsPlanner *p, const DkmsVersion *version, guint *last, GError 
   if (p->facts->source != NULL && p->facts->source_state == DKMS_SOURCE_OTHER)
     {
       if (!p->request->force)
-        return fail_other_source (p, DKMS_ERROR_ALREADY_ADDED, error);
+        return fail_other_source (p, DKMS_ERROR_OTHER_SOURCE_ADDED, error);
       *last = dkms_plan_push (p->plan, DKMS_STEP_ADD, &(DkmsId){ p->facts->module, p->facts->version, NULL, NULL },
                               DKMS_NO_STEP);
       ((DkmsStep *)p->plan->steps->pdata[*last])->again = TRUE;
@@ -198,11 +188,8 @@ plan_add (const DkmsPlanner *p, const DkmsVersion *version, guint *last, GError 
   if (!only_add || (p->request->force && p->facts->source != NULL))
     return TRUE;
   if (p->facts->source != NULL)
-    return dkms_fail (error, DKMS_ERROR_ALREADY_ADDED, NULL,
-                      "Build it with 'dkms build' or install it with 'dkms install'.",
-                      "%s/%s is registered already, from the same source", p->facts->module, p->facts->version);
-  return dkms_fail (error, DKMS_ERROR_ALREADY_ADDED, NULL, "Remove it first, or give the new source another version.",
-                    "%s/%s is in the tree already", p->facts->module, p->facts->version);
+    return DKMS_FAIL (error, SAME_SOURCE_ADDED, .id = id_of (p));
+  return DKMS_FAIL (error, ALREADY_ADDED, .id = id_of (p));
 }
 
 static gboolean
@@ -332,14 +319,11 @@ plan_pack (const DkmsPlanner *p, GError **error)
     {
       const DkmsId *target = p->facts->targets->pdata[i];
       if (dkms_version_find (version, target) == NULL)
-        return dkms_fail (error, DKMS_ERROR_PACK_FAILED, NULL,
-                          "Build it first, name other kernels with -k, or pack with --all or --source-only.",
-                          "%s/%s is not built for kernel %s (%s)", p->facts->module, p->facts->version, target->kernel,
-                          target->arch);
+        return DKMS_FAIL (error, NOT_BUILT,
+                          .id = { p->facts->module, p->facts->version, target->kernel, target->arch });
     }
   if (!p->request->source_only && p->facts->targets->len == 0)
-    return dkms_fail (error, DKMS_ERROR_PACK_FAILED, NULL, "Build it first, or pack with --source-only.",
-                      "%s/%s is built for no kernel", p->facts->module, p->facts->version);
+    return DKMS_FAIL (error, NEVER_BUILT, .id = id_of (p));
   dkms_plan_push (p->plan, DKMS_STEP_PACK, &(DkmsId){ p->facts->module, p->facts->version, NULL, NULL }, DKMS_NO_STEP);
   return TRUE;
 }
@@ -361,6 +345,6 @@ dkms_plan_one (const DkmsPlanner *p, GError **error)
     case DKMS_GOAL_PACKED:
       return plan_pack (p, error);
     default:
-      return dkms_fail (error, DKMS_ERROR_USAGE, NULL, NULL, "A question has no plan");
+      return DKMS_FAIL (error, NO_PLAN);
     }
 }

@@ -23,7 +23,7 @@
 enum { LIST_LIMIT = 200 }; /* a longer list of kernels is not put into the name */
 
 static gboolean
-run_helper (const char *const *argv, const char *about, DkmsError code, const char *advice, GError **error)
+run_helper (const char *const *argv, const char *about, DkmsError kind, GError **error)
 {
   g_autofree char *helper = dkms_process_helper ("dkms-archive");
   g_autoptr (GPtrArray) words = g_ptr_array_new ();
@@ -38,7 +38,8 @@ run_helper (const char *const *argv, const char *about, DkmsError code, const ch
   g_autofree char *said = dkms_process_transcript (&command, &status, error);
   if (said == NULL)
     return FALSE;
-  return status == 0 || dkms_fail (error, code, about, advice, "%s", g_strchomp (said));
+  return status == 0
+         || dkms_fail_with (error, &(const DkmsErrorInfo){ .kind = kind, .path = about, .text = g_strchomp (said) });
 }
 
 /* ---- open ---- */
@@ -88,12 +89,8 @@ check_link (const DkmsWalkEntry *entry, gpointer data, GError **error)
   if (fd >= 0 || errno == ENOENT || errno == ENOTDIR)
     return TRUE;
   if (errno != EXDEV && errno != ELOOP)
-    return dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, entry->path, "Nothing of the archive was used.",
-                      "The archive holds the symbolic link %s, which cannot be followed: %s",
-                      entry->path + strlen ("./"), g_strerror (errno));
-  return dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, entry->path, "Nothing of the archive was used.",
-                    "The archive holds the symbolic link %s, which leads out of its directory",
-                    entry->path + strlen ("./"));
+    return DKMS_FAIL (error, ARCHIVE_LINK_BAD, .path = entry->path + strlen ("./"), .number = errno);
+  return DKMS_FAIL (error, ARCHIVE_LINK_LEADS_OUT, .path = entry->path + strlen ("./"));
 }
 
 static gboolean
@@ -116,9 +113,7 @@ recognise (DkmsTarball *self, const char *dir, const char *path, GError **error)
   if (!self->ours)
     {
       self->tree = find_conf (dir, 0);
-      return self->tree != NULL
-             || dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, path, "Pack the module's sources with their dkms.conf.",
-                           "The archive %s contains no dkms.conf", path);
+      return self->tree != NULL || DKMS_FAIL (error, ARCHIVE_WITHOUT_CONF, .path = path);
     }
   for (gsize i = 0; i < G_N_ELEMENTS (places); i++)
     {
@@ -130,8 +125,7 @@ recognise (DkmsTarball *self, const char *dir, const char *path, GError **error)
       self->stub = i == 1;
       return TRUE;
     }
-  return dkms_fail (error, DKMS_ERROR_INCOMPLETE, path, "Make it again with dkms mktarball.",
-                    "The archive %s has neither dkms_source_tree/dkms.conf nor dkms_binaries_only/dkms.conf", path);
+  return DKMS_FAIL (error, ARCHIVE_INCOMPLETE, .path = path);
 }
 
 DkmsTarball *
@@ -145,8 +139,7 @@ dkms_tarball_open (const DkmsSettings *settings, const char *path, GError **erro
   self->places = &settings->places;
   self->tree_fd = -1;
   if (!dkms_is_file_at (AT_FDCWD, full))
-    return dkms_fail (error, DKMS_ERROR_NO_SOURCE, path, "Check the spelling.", "The archive %s does not exist", path),
-           NULL;
+    return DKMS_FAIL (error, ARCHIVE_ABSENT, .path = path), NULL;
   self->work = dkms_work_new (&settings->places, error);
   if (self->work == NULL)
     return NULL;
@@ -155,8 +148,8 @@ dkms_tarball_open (const DkmsSettings *settings, const char *path, GError **erro
     return NULL;
   dir = dkms_root_resolved (settings->places.root, self->staging);
   const char *argv[] = { "extract", full, dir, limit, NULL };
-  if (!run_helper (argv, path, DKMS_ERROR_BAD_ARCHIVE, "Nothing of it was used.", error)
-      || !recognise (self, dir, path, error) || !check_links (self, error))
+  if (!run_helper (argv, path, DKMS_ERROR_ARCHIVE_UNREADABLE, error) || !recognise (self, dir, path, error)
+      || !check_links (self, error))
     return NULL;
   return g_steal_pointer (&self);
 }
@@ -198,8 +191,7 @@ load_sources (const Load *load, GError **error)
     {
       if (dkms_trees_equal_at (AT_FDCWD, self->tree, AT_FDCWD, host))
         return TRUE;
-      return dkms_fail (error, DKMS_ERROR_ARCHIVE_ADDED, target, "Remove that directory, or use --force to replace it.",
-                        "The sources in %s differ from those in the archive", target);
+      return DKMS_FAIL (error, ARCHIVE_SOURCE_DIFFERS, .id = *load->id, .path = target);
     }
   const DkmsImport source = { .dir = self->tree, .overwrite = load->force };
   return dkms_tree_stage_source (self->places, load->tx, self->work, &source, load->id, error);
@@ -235,8 +227,7 @@ static gboolean
 check_build (const DkmsWalkEntry *entry, gpointer data, GError **error)
 {
   return entry->event != DKMS_WALK_FILE || S_ISREG (entry->st->st_mode)
-         || dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, entry->path, "Nothing of the archive was used.",
-                       "The archive's build holds %s, which is not a regular file", entry->path);
+         || DKMS_FAIL (error, ARCHIVE_NOT_A_FILE, .path = entry->path);
 }
 
 /* The recipe that a build was made with decides what is deleted, and run, when the build goes. */
@@ -253,8 +244,7 @@ check_recipe (int build_fd, const char *shown, GError **error)
 
   json_decref (object);
   return recipe != NULL || !dkms_is_file_at (build_fd, ".recipe.json")
-         || dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, shown, "Nothing of the archive was used.",
-                       "The archive holds an invalid recipe for %s: %s", shown, problem->message);
+         || DKMS_FAIL (error, ARCHIVE_BAD_RECIPE, .path = shown, .error = problem);
 }
 
 /* Another machine's record: what it says of files is checked, what it says of their stat is not ours. */
@@ -265,8 +255,7 @@ adopt_record (const Load *load, int build_fd, const char *shown, GError **error)
   gboolean good = record != NULL;
 
   if (record == NULL && dkms_is_file_at (build_fd, ".record.json"))
-    return dkms_fail (error, DKMS_ERROR_BAD_ARCHIVE, shown, "Nothing of the archive was used.",
-                      "The archive holds an invalid record for %s", shown);
+    return DKMS_FAIL (error, ARCHIVE_BAD_RECORD, .path = shown);
   if (good) /* its modules are judged when they are installed here */
     {
       record->checked = FALSE;
@@ -342,8 +331,9 @@ load_builds (const Load *load, GError **error)
           g_autofree char *build = g_build_filename (kernel, arches->pdata[a], NULL);
           g_autofree char *modules = g_build_filename (build, "module", NULL);
           if (dkms_is_dir_at (fd, modules)
-              && (!dkms_tree_check_name ("kernel release", kernel, error) || !dkms_tree_check_kernel (kernel, error)
-                  || !dkms_tree_check_name ("architecture", arches->pdata[a], error)
+              && (!dkms_tree_check_name (DKMS_ERROR_BAD_BUILD, "kernel release", kernel, error)
+                  || !dkms_tree_check_kernel (kernel, error)
+                  || !dkms_tree_check_name (DKMS_ERROR_BAD_BUILD, "architecture", arches->pdata[a], error)
                   || !load_build (load, fd, &(DkmsId){ load->id->module, load->id->version, kernel, arches->pdata[a] },
                                   error)))
             return FALSE;
@@ -415,10 +405,7 @@ place_of (const DkmsPlaces *places, const DkmsId *id, const char *archive, const
           return g_build_filename (host_dir, name, NULL);
         }
     }
-  return dkms_fail (error, DKMS_ERROR_NO_DESTINATION, dir, "Name another place with --archive.",
-                    "Cannot write archives to %s%s%s", dir, local != NULL ? ": " : "",
-                    local != NULL ? local->message : ""),
-         NULL;
+  return DKMS_FAIL (error, NO_DESTINATION, .path = dir, .error = local), NULL;
 }
 
 /* ---- what goes in: pairs of a name and what it is, as dkms-archive takes them ---- */
@@ -502,6 +489,5 @@ dkms_tarball_make (const DkmsPlaces *places, DkmsListener *events, const DkmsPac
     pack (words, g_strdup ("./dkms_source_tree"), dkms_root_resolved (places->root, source));
   g_ptr_array_add (words, NULL);
   DKMS_EMIT (events, PACKING, .id = *id, .path = path);
-  return run_helper ((const char *const *)words->pdata, path, DKMS_ERROR_PACK_FAILED,
-                     "Free some space, or name another place with --archive.", error);
+  return run_helper ((const char *const *)words->pdata, path, DKMS_ERROR_NOT_PACKED, error);
 }

@@ -412,7 +412,7 @@ read_sound (int dir_fd, const char *name)
   memcpy (parts, (const char *[]){ self->id->module, self->id->version, self->id->kernel, self->id->arch, NULL },
           sizeof parts);
   for (part = parts; *part != NULL; part++)
-    if (!dkms_tree_check_name ("name", *part, NULL))
+    if (!dkms_tree_check_name (DKMS_ERROR_BAD_NAME, "name", *part, NULL))
       return NULL;
   return g_steal_pointer (&self);
 }

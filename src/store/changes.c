@@ -48,8 +48,7 @@ dkms_changes_check (json_t *ops, GError **error)
     if (!makes_sense (op))
       {
         char *text = json_dumps (op, JSON_COMPACT);
-        dkms_fail (error, DKMS_ERROR_IO, NULL, NULL, "Refusing a change of files that leads out of its directory: %s",
-                   text != NULL ? text : "not a list");
+        DKMS_FAIL (error, CHANGE_LEADS_OUT, .text = text != NULL ? text : "not a list");
         free (text);
         return FALSE;
       }

@@ -223,33 +223,24 @@ dkms_fail_lock (const DkmsRoot *root, const char *path, GError **error)
   errno = code;
   if (!has_no_locks (code))
     return dkms_fail_errno (error, "lock", shown);
-  return dkms_fail (error, DKMS_ERROR_IO, shown,
-                    "Mount it with locks (NFS: start the lock services rpc.statd and lockd, or use the mount option "
-                    "local_lock=flock if no other machine uses it), or keep the tree on a local file system "
-                    "(dkms_tree in /etc/dkms/framework.conf, or --dkmstree).",
-                    "Cannot lock %s: the file system there supports no locks (%s)", shown, g_strerror (code));
+  return DKMS_FAIL (error, NO_LOCKS, .path = shown, .number = code);
 }
 
 /* Fails if the lock will never be ours, or not for too long, because a dkms waits for us. */
 static gboolean
 check_circle (const DkmsLock *self, const char *name, gint64 since, GError **error)
 {
-  static const char advice[] = "A script or build of a package must not change what dkms is working on. Take the call "
-                               "out of it, or make it when dkms has ended.";
   gboolean waits_for_us;
   pid_t pid = holder_of (self->fd, &waits_for_us);
   g_autofree char *holder = pid > 0 ? describe (pid) : g_strdup ("unknown");
   int patience = pid == 0 && g_getenv (DKMS_WALL_VARIABLE) != NULL ? BLIND_PATIENCE_S : NESTED_PATIENCE_S;
 
   if (waits_for_us)
-    return dkms_fail (error, DKMS_ERROR_IO, self->path, advice,
-                      "%s is in use by the dkms that waits for this command (process %s)", subject_of (name), holder);
+    return DKMS_FAIL (error, LOCK_WAITS_FOR_US, .path = self->path, .name = subject_of (name), .text = holder);
   if (!is_nested () || g_get_monotonic_time () - since < (gint64)patience * G_USEC_PER_SEC)
     return TRUE;
-  return dkms_fail (error, DKMS_ERROR_IO, self->path, advice,
-                    "%s is in use by another dkms (process %s), for which a command that a script calls does not wait "
-                    "longer than %d s",
-                    subject_of (name), holder, patience);
+  return DKMS_FAIL (error, LOCK_BUSY, .path = self->path, .name = subject_of (name), .text = holder,
+                    .number = patience);
 }
 
 static gboolean

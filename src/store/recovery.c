@@ -35,8 +35,8 @@ recover_one (const DkmsPlaces *places, DkmsListener *events, int journal, const 
   text = S_ISREG (st.st_mode) && g_str_has_suffix (name, ".json") ? dkms_journal_read (journal, name, &local) : NULL;
   if (local != NULL)
     {
-      dkms_error_add_advice (local, "It describes a change that was interrupted, which the next dkms command that can "
-                                    "read it will finish or undo.");
+      g_autofree char *advice = DKMS_SAY (CHANGE_INTERRUPTED, .path = path);
+      dkms_error_add_advice (local, advice);
       return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
     }
   object = text != NULL ? json_loads (text, 0, NULL) : NULL;
@@ -46,8 +46,7 @@ recover_one (const DkmsPlaces *places, DkmsListener *events, int journal, const 
       ok = dkms_journal_set_aside (events, journal, name, path, error);
       break;
     case DKMS_JOURNAL_NEWER:
-      ok = dkms_fail (error, DKMS_ERROR_IO, path, "Run the command with the newer dkms, which can finish the change.",
-                      "The journal %s was written by a newer version of dkms", path);
+      ok = DKMS_FAIL (error, JOURNAL_NEWER, .path = path);
       break;
     case DKMS_JOURNAL_CHANGES:
       ok = dkms_changes_check (json_object_get (object, "ops"), error)

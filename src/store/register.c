@@ -19,7 +19,7 @@
 #include "store/work.h"
 
 gboolean
-dkms_tree_check_name (const char *what, const char *name, GError **error)
+dkms_tree_check_name (DkmsError kind, const char *what, const char *name, GError **error)
 {
   gboolean odd = *name == '-' || *name == '.' || strlen (name) > 200;
 
@@ -28,9 +28,7 @@ dkms_tree_check_name (const char *what, const char *name, GError **error)
   if (!odd)
     return TRUE;
   g_autofree char *shown = g_strescape (name, NULL);
-  return dkms_fail (error, DKMS_ERROR_BAD_NAME, NULL,
-                    "Use a name without slashes, blanks and control characters that starts with neither '-' nor '.'.",
-                    "\"%s\" cannot be a %s", shown, what);
+  return dkms_fail_with (error, &(const DkmsErrorInfo){ .kind = kind, .name = shown, .text = what });
 }
 
 gboolean
@@ -45,24 +43,21 @@ dkms_tree_is_kernel_name (const char *name)
 gboolean
 dkms_tree_check_kernel (const char *kernel, GError **error)
 {
-  return dkms_tree_is_kernel_name (kernel)
-         || dkms_fail (error, DKMS_ERROR_BAD_NAME, NULL, "Name a kernel release as 'uname -r' prints it.",
-                       "\"%s\" cannot be a kernel release: the tree uses that name itself", kernel);
+  return dkms_tree_is_kernel_name (kernel) || DKMS_FAIL (error, RESERVED_KERNEL, .id = { .kernel = kernel });
 }
 
 gboolean
-dkms_tree_check_new (const DkmsId *id, GError **error)
+dkms_tree_check_new (DkmsError kind, const DkmsId *id, GError **error)
 {
   static const char *const top[] = { "mok.key", "mok.pub", "post_transaction.log", NULL };
   static const char *const inner[] = { "original_module", "build", "source", NULL };
   gboolean link = g_str_has_prefix (id->version, "kernel-") && strchr (id->version + strlen ("kernel-"), '-') != NULL;
 
   if (g_strv_contains (top, id->module))
-    return dkms_fail (error, DKMS_ERROR_BAD_NAME, NULL, "Give the module another PACKAGE_NAME.",
-                      "\"%s\" cannot be a module name: the tree has a file of that name", id->module);
+    return dkms_fail_with (error, &(const DkmsErrorInfo){ .kind = kind, .name = id->module, .text = "module name" });
   return (!link && !g_strv_contains (inner, id->version))
-         || dkms_fail (error, DKMS_ERROR_BAD_NAME, NULL, "Give the module another PACKAGE_VERSION.",
-                       "\"%s\" cannot be a module version: the tree uses that name itself", id->version);
+         || dkms_fail_with (error,
+                            &(const DkmsErrorInfo){ .kind = kind, .name = id->version, .text = "module version" });
 }
 
 static gboolean
@@ -73,17 +68,14 @@ fail_trust (const DkmsPlaces *places, const char *path, const struct stat *st, G
   g_autofree char *tree = dkms_root_host_path (places->root, places->dkms_tree);
   g_autofree char *shown = dkms_root_host_path (places->root, path);
   g_autofree char *owner = user != NULL ? g_strdup (user->pw_name) : g_strdup_printf ("uid %u", st->st_uid);
-  g_autofree char *advice = foreign ? g_strdup_printf ("Name a tree of your own with --dkmstree ('mktemp -d' makes a "
-                                                       "directory for it), or, if you trust all that is in this one, "
-                                                       "take it over: chown -R %u:%u %s",
-                                                       geteuid (), getegid (), tree)
-                                    : g_strdup_printf ("Nobody else may write to a tree: chmod -R go-w %s", tree);
+  g_autofree char *us = g_strdup_printf ("%u:%u", geteuid (), getegid ());
 
-  return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, shown, advice,
-                    foreign ? "Cannot use the tree %s: %s belongs to %s, who could make dkms change any file"
-                            : "Cannot use the tree %s: %s, which belongs to %s, can be written to by others, who could "
-                              "make dkms change any file",
-                    tree, shown, owner);
+  return dkms_fail_with (error,
+                         &(const DkmsErrorInfo){ .kind = foreign ? DKMS_ERROR_TREE_OF_ANOTHER : DKMS_ERROR_TREE_OPEN,
+                                                 .place = tree,
+                                                 .path = shown,
+                                                 .name = owner,
+                                                 .text = us });
 }
 
 /* The default tree belongs to dkms alone. A new one may be open to all, as a tmpfs is that was mounted without a mode:
@@ -141,9 +133,7 @@ dkms_tree_check_writable (const DkmsPlaces *places, GError **error)
 
   if (fd >= 0 && faccessat (fd, ".", W_OK, AT_EACCESS) == 0)
     return dkms_tree_check_trusted (places, error);
-  return dkms_fail (error, DKMS_ERROR_NO_PRIVILEGE, shown,
-                    "Run it as root, or choose a tree that you may write with --dkmstree.",
-                    "Cannot write to the tree %s: %s", shown, local != NULL ? local->message : g_strerror (errno));
+  return DKMS_FAIL (error, TREE_NOT_WRITABLE, .path = shown, .error = local, .number = local == NULL ? errno : 0);
 }
 
 gboolean
@@ -163,8 +153,7 @@ dkms_tree_stage_source (const DkmsPlaces *places, DkmsTransaction *tx, const Dkm
   if (dir < 0 || fstat (dir, &from) < 0)
     return dkms_fail_errno (error, "read the directory", source->dir);
   if (source->seen != NULL && (from.st_dev != source->seen->st_dev || from.st_ino != source->seen->st_ino))
-    return dkms_fail (error, DKMS_ERROR_IO, source->dir, "Run the command again when nobody changes it.",
-                      "Cannot copy %s: another directory was put in its place", source->dir);
+    return DKMS_FAIL (error, SOURCE_REPLACED, .path = source->dir);
   if (fstatat (parent, name, &to, 0) == 0 && to.st_dev == from.st_dev && to.st_ino == from.st_ino)
     return TRUE;
   /* Without force the copy goes over what is there, as specified: it begins with that. */

@@ -3,31 +3,33 @@
  * deleting what is no longer wanted, each of them one transaction. */
 #pragma once
 
+#include "base/error.h"
 #include "base/id.h"
 #include "conf/places.h"
 #include "model/event.h"
 #include "store/transaction.h"
 #include "store/work.h"
 
-/** Fails with DKMS_ERROR_BAD_NAME if @name cannot be one path component that people can type. */
-gboolean dkms_tree_check_name (const char *what, const char *name, GError **error);
+/** Fails with @kind, such as DKMS_ERROR_BAD_NAME, if @name cannot be one path component that people can type.
+ * @what: what it is the name of, such as "module name" */
+gboolean dkms_tree_check_name (DkmsError kind, const char *what, const char *name, GError **error);
 
 /**
- * Fails with DKMS_ERROR_BAD_NAME if <dkms_tree>/<m>, or <m>/<v>, is a name that the tree itself uses. Only for modules
- * that are about to be added: one that the reference added keeps working as far as it did.
+ * Fails with @kind, such as DKMS_ERROR_RESERVED_NAME, if <dkms_tree>/<m>, or <m>/<v>, is a name that the tree itself
+ * uses. Only for modules that are about to be added: one that the reference added keeps working as far as it did.
  */
-gboolean dkms_tree_check_new (const DkmsId *id, GError **error);
+gboolean dkms_tree_check_new (DkmsError kind, const DkmsId *id, GError **error);
 
 /** Returns: whether <m>/<v>/@name can be the directory of a kernel; "source" and its like are not */
 gboolean dkms_tree_is_kernel_name (const char *name);
-/** Fails with DKMS_ERROR_BAD_NAME if nothing can be built for a kernel of that name. */
+/** Fails with DKMS_ERROR_RESERVED_KERNEL if nothing can be built for a kernel of that name. */
 gboolean dkms_tree_check_kernel (const char *kernel, GError **error);
-/** Fails with DKMS_ERROR_NO_PRIVILEGE if the tree cannot be written; creates it when absent. */
+/** Fails with DKMS_ERROR_TREE_NOT_WRITABLE if the tree cannot be written; creates it when absent. */
 gboolean dkms_tree_check_writable (const DkmsPlaces *places, GError **error);
 
 /**
- * Fails with DKMS_ERROR_NO_PRIVILEGE if somebody else than the caller and root may write to the tree or to .dkms in it:
- * what the journal there lists is done with the caller's rights.
+ * Fails with DKMS_ERROR_TREE_OF_ANOTHER or DKMS_ERROR_TREE_OPEN if somebody else than the caller and root may write to
+ * the tree or to .dkms in it: what the journal there lists is done with the caller's rights.
  */
 gboolean dkms_tree_check_trusted (const DkmsPlaces *places, GError **error);
 

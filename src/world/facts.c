@@ -85,12 +85,9 @@ dkms_facts_identify (DkmsFacts *self, DkmsWorld *world, gboolean strict, GError 
   g_free (self->version);
   self->module = g_strdup (recipe->name);
   self->version = g_strdup (recipe->version);
-  if (!dkms_tree_check_name ("PACKAGE_NAME", self->module, error)
-      || !dkms_tree_check_name ("PACKAGE_VERSION", self->version, error))
-    {
-      dkms_error_set_code (error != NULL ? *error : NULL, DKMS_ERROR_BAD_CONF);
-      return FALSE;
-    }
+  if (!dkms_tree_check_name (DKMS_ERROR_BAD_PACKAGE, "PACKAGE_NAME", self->module, error)
+      || !dkms_tree_check_name (DKMS_ERROR_BAD_PACKAGE, "PACKAGE_VERSION", self->version, error))
+    return FALSE;
   /* What may replace a registered source is checked as strictly as at its registration, before it does. */
   g_autofree char *registered
       = dkms_layout_version (&settings->places, &(DkmsId){ self->module, self->version, NULL, NULL }, NULL);

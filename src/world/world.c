@@ -213,8 +213,8 @@ read_mode (DkmsWorld *self, const DkmsSettings *settings, const DkmsId *id, Dkms
   word = dkms_vars_get (query->vars, "sandbox", 0);
   if (*word == '\0' || dkms_sandbox_mode_parse (word, mode))
     return TRUE;
-  return dkms_fail (error, DKMS_ERROR_BAD_CONF, query->shown, "Use auto, strict or off.",
-                    "Invalid value \"%s\" for sandbox in %s", word, query->shown);
+  return DKMS_FAIL (error, SETTING_NOT_MODE, .name = "sandbox", .text = word, .path = query->shown,
+                    .place = query->shown);
 }
 
 gboolean
@@ -457,9 +457,7 @@ dkms_world_check (DkmsWorld *self, const DkmsRecipe *recipe, gboolean strict, GE
         DKMS_EMIT (self->events, RECIPE_PROBLEM, .path = recipe->path, .text = text);
     }
   if (!dkms_recipe_is_valid (recipe, strict))
-    return dkms_fail (error, DKMS_ERROR_BAD_CONF, recipe->path,
-                      "Correct the lines above, or override them in /etc/dkms (see dkms.conf(5)).",
-                      "%s is not a valid dkms.conf", recipe->path);
+    return DKMS_FAIL (error, BAD_CONF, .id = { recipe->name, recipe->version, NULL, NULL }, .path = recipe->path);
   return TRUE;
 }
 

@@ -83,7 +83,7 @@ def test_forms(states):
     assert short.count("\n") == 1 and pretty.count("\n") > 20
     assert json.loads(short)["modules"] == json.loads(pretty)["modules"]
     result = states("status", "--json=yaml")
-    assert result.rc == 2 and json.loads(result.out)["error"]["kind"] == "option"
+    assert result.rc == 2 and json.loads(result.out)["error"]["kind"] == "bad-json-style"
 
 
 def test_on_a_terminal_it_is_pretty(states):
@@ -122,6 +122,27 @@ def test_failed_build(root):
     assert "piece-failed" in kinds(found)
 
 
+FAILURES = { # what dkms.conf says -> exit status, kind, step and cause of the error, status of the program that failed
+    "known": ('MAKE[0]="echo cc: error: No space left on device; exit 3"\n', 10, "make-failed", "MAKE", "disk-full", 3),
+    "unknown": ('MAKE[0]="echo no; false"\n', 10, "make-failed", "MAKE", "unknown", 1),
+    "patch": ('PATCH[0]="bad.patch"\n', 6, "patch-failed", "PATCH", "patch", 1),
+    "script": ('PRE_BUILD="fails"\n', 7, "script-failed", "PRE_BUILD", "script", 7),
+    "not made": ('MAKE[0]="true"\n', 7, "module-not-made", None, "not-made", None)}
+
+
+@pytest.mark.parametrize("which", FAILURES)
+def test_fields_of_failed_builds(root, which):
+    extra, rc, kind, step, cause, status = FAILURES[which]
+    root.kernel(K1)
+    patch = "--- a/foo.c\n+++ b/foo.c\n@@ -1 +1 @@\n-something else\n+x\n"
+    root.source(extra=extra, files={"foo.c": "foo\n", "fails": "#!/bin/sh\nexit 7\n", "patches/bad.patch": patch})
+    error = document(root, "build", "foo/1.0", "-k", K1, "--json", rc=rc)["error"]
+    assert {"module": "foo", "version": "1.0", "kernel": K1, "arch": ARCH}.items() <= error.items()
+    assert (error["kind"], error.get("step"), error["cause"], error.get("status")) == (kind, step, cause, status), error
+    assert pathlib.Path(error["log"]).is_file() and f"The whole log: {error['log']}" in error["advice"], error
+    assert f"Cause: {cause}" in root("explain", "foo/1.0", "-k", K1).out # the document names what explain knows
+
+
 def test_autoinstall(root):
     root.kernel(K1)
     for name in ("foo", "bar"):
@@ -143,8 +164,8 @@ def test_match_and_dry_run(root):
 
 
 @pytest.mark.parametrize("arguments,rc,kind", [
-    (["--no-such-option"], 2, "option"), (["no-such-verb"], 2, "usage"), ([], 2, "usage"), (["build", "foo/1.0"], 2, "no-source"), (["unbuild", "foo/1.0"], 3, "not-added"),
-    (["install", "-k", "a/b/c", "foo/1.0"], 2, "option"), (["status", "--dkmstree"], 2, "option")])
+    (["--no-such-option"], 2, "unknown-option"), (["no-such-verb"], 2, "unknown-verb"), ([], 2, "no-verb"), (["build", "foo/1.0"], 2, "no-source"),
+    (["unbuild", "foo/1.0"], 3, "not-added"), (["install", "-k", "a/b/c", "foo/1.0"], 2, "bad-target"), (["status", "--dkmstree"], 2, "option-without-value")])
 def test_errors_are_documents(root, arguments, rc, kind):
     root.kernel(K1)
     for at in (0, len(arguments)):
@@ -160,7 +181,7 @@ def test_settings_that_cannot_be_read(root):
     (root.path / "etc/dkms").mkdir(parents=True, exist_ok=True)
     (root.path / "etc/dkms/framework.conf").write_text("sandbox=perhaps\n")
     result = root("status", "--json")
-    assert result.rc != 0 and json.loads(result.out)["error"]["kind"] == "bad-conf"
+    assert result.rc != 0 and json.loads(result.out)["error"]["kind"] == "setting-not-mode"
 
 
 def test_what_programs_print_is_not_in_it(root):

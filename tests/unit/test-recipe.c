@@ -318,7 +318,7 @@ test_json (void)
   g_assert_cmpstr (again->name, ==, "p");
   json_object_del (json, "PACKAGE_NAME");
   g_assert_null (dkms_recipe_from_json ("x", json, &error));
-  g_assert_error (error, DKMS_ERROR, DKMS_ERROR_BAD_CONF);
+  g_assert_error (error, DKMS_ERROR, DKMS_ERROR_BAD_RECIPE);
   g_assert_cmpstr (error->message, ==, "PACKAGE_NAME is missing");
   json_decref (json);
 }

@@ -29,11 +29,12 @@ test_names (void)
       g_autofree char *shown = g_strescape (names[i].name, NULL);
 
       g_test_message ("%s", shown);
-      g_assert_cmpint (dkms_tree_check_name ("module name", names[i].name, NULL), ==, names[i].good);
+      g_assert_cmpint (dkms_tree_check_name (DKMS_ERROR_BAD_NAME, "module name", names[i].name, NULL), ==,
+                       names[i].good);
     }
-  g_assert_true (dkms_tree_check_name ("module name", longest, &error));
+  g_assert_true (dkms_tree_check_name (DKMS_ERROR_BAD_NAME, "module name", longest, &error));
   g_assert_no_error (error);
-  g_assert_false (dkms_tree_check_name ("module name", too_long, &error));
+  g_assert_false (dkms_tree_check_name (DKMS_ERROR_BAD_NAME, "module name", too_long, &error));
   g_assert_error (error, DKMS_ERROR, DKMS_ERROR_BAD_NAME);
 }
 
@@ -43,7 +44,7 @@ test_odd_names_are_shown_escaped (void)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_false (dkms_tree_check_name ("module name", "a\x1b[2J", &error));
+  g_assert_false (dkms_tree_check_name (DKMS_ERROR_BAD_NAME, "module name", "a\x1b[2J", &error));
   g_assert_nonnull (strstr (error->message, "\"a\\033[2J\""));
 }
 
@@ -79,7 +80,8 @@ test_new_modules (void)
   for (gsize i = 0; i < G_N_ELEMENTS (rows); i++)
     {
       g_test_message ("%s/%s", rows[i].module, rows[i].version);
-      g_assert_cmpint (dkms_tree_check_new (&(DkmsId){ .module = rows[i].module, .version = rows[i].version }, NULL),
+      g_assert_cmpint (dkms_tree_check_new (DKMS_ERROR_RESERVED_NAME,
+                                            &(DkmsId){ .module = rows[i].module, .version = rows[i].version }, NULL),
                        ==, rows[i].good);
     }
 }
