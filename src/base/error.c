@@ -238,26 +238,6 @@ dkms_fail_errno (GError **error, const char *doing, const char *path)
   return FALSE;
 }
 
-gboolean
-dkms_fail (GError **error, DkmsError code, const char *path, const char *advice, const char *format, ...)
-{
-  va_list args;
-
-  va_start (args, format);
-  g_autofree char *message = g_strdup_vprintf (format, args);
-  va_end (args);
-  if (error != NULL)
-    *error = dkms_error_new_made (&(const DkmsErrorInfo){ .kind = code, .path = path, .advice = advice }, message);
-  return FALSE;
-}
-
-void
-dkms_error_set_code (GError *error, DkmsError code)
-{
-  if (error != NULL && error->domain == DKMS_ERROR)
-    error->code = (int)code;
-}
-
 /* ---- advice ---- */
 
 char *

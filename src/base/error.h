@@ -55,11 +55,6 @@ gboolean dkms_fail_with (GError **error, const DkmsErrorInfo *info);
  */
 gboolean dkms_fail_errno (GError **error, const char *doing, const char *path);
 
-/* Until all rooms name a kind of errors.def. */
-gboolean dkms_fail (GError **error, DkmsError code, const char *path, const char *advice, const char *format, ...)
-    G_GNUC_PRINTF (5, 6);
-void dkms_error_set_code (GError *error, DkmsError code);
-
 /** Returns: (transfer full): an error that another process made with @message. Of @info the kind, id, path, step, log,
  * cause, advice and status count. */
 GError *dkms_error_new_made (const DkmsErrorInfo *info, const char *message);

@@ -122,15 +122,6 @@ static const guint8 codes[DKMS_ERROR_LAST] = {
   [DKMS_ERROR_EXCLUDED] = 77,
   [DKMS_ERROR_REMOVED_MEANWHILE] = 77,
   [DKMS_ERROR_PRE_INSTALL] = 101,
-  /* Until all rooms name kinds of errors.def. */
-  [DKMS_ERROR_USAGE] = 2,
-  [DKMS_ERROR_OPTION] = 2,
-  [DKMS_ERROR_TWO_ACTIONS] = 4,
-  [DKMS_ERROR_BAD_ARCHIVE] = 3,
-  [DKMS_ERROR_PATCH_NAME] = 5,
-  [DKMS_ERROR_INCOMPLETE] = 7,
-  [DKMS_ERROR_PACK_FAILED] = 6,
-  [DKMS_ERROR_RPM] = 9,
 };
 
 /* Of these kinds a verb has a status of its own. What cannot be added has no source, and what cannot have been added is
@@ -159,8 +150,7 @@ static const struct {
 static gboolean
 is_passed_on (DkmsError kind)
 {
-  return kind == DKMS_ERROR_SCRIPT_FAILED || kind == DKMS_ERROR_POST_ADD_FAILED || kind == DKMS_ERROR_INTERRUPTED
-         || kind == DKMS_ERROR_SCRIPT;
+  return kind == DKMS_ERROR_SCRIPT_FAILED || kind == DKMS_ERROR_POST_ADD_FAILED || kind == DKMS_ERROR_INTERRUPTED;
 }
 
 int

@@ -19,7 +19,8 @@ sample (void)
   self->make = g_strdup ("make -C '/x'");
   self->sandbox = "confined";
   dkms_attempt_add_step (self, "Building module(s)", 2, 3.25);
-  dkms_fail (&self->error, DKMS_ERROR_MAKE_FAILED, "/log", "Read it.", "make failed");
+  self->error = dkms_error_new_made (
+      &(const DkmsErrorInfo){ .kind = DKMS_ERROR_MAKE_FAILED, .path = "/log", .advice = "Read it." }, "make failed");
   self->first_error = g_strdup ("a.c:1: error: caf\xe9");
   self->cause = g_strdup ("api-removed");
   self->cause_name = g_strdup ("strlcpy");

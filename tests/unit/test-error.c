@@ -30,7 +30,7 @@ begins_well (const char *sentence)
   for (gsize i = 0; i < G_N_ELEMENTS (programs); i++)
     if (g_str_has_prefix (sentence, programs[i]))
       return TRUE;
-  return g_ascii_isupper (*sentence) || strchr ("{\"-", *sentence) != NULL;
+  return g_ascii_isupper (*sentence) || (*sentence != '\0' && strchr ("{\"-", *sentence) != NULL);
 }
 
 /* Advice ends with a full stop, or with a command that is copied from there. */
