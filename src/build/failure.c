@@ -379,6 +379,14 @@ name_package (gpointer data, DkmsPackage package, const char *what)
   return dkms_distro_package_with (job->settings->policy.distro, package, what);
 }
 
+static char *
+show_install (gpointer data, const char *packages)
+{
+  const DkmsJob *job = data;
+
+  return dkms_distro_install (job->settings->policy.distro, packages);
+}
+
 /* The sentence of the cause, and what to do. An unknown cause is not worth a line. */
 static void
 add_cause (GString *text, const DkmsJob *job, const DkmsDiagnosis *diagnosis)
@@ -388,6 +396,7 @@ add_cause (GString *text, const DkmsJob *job, const DkmsDiagnosis *diagnosis)
                                  .version = job->id.version,
                                  .kernel = job->kernel->release,
                                  .package = name_package,
+                                 .install = show_install,
                                  .data = (gpointer)job };
   g_autoptr (DkmsExplanation) explanation = NULL;
 

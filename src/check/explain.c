@@ -40,7 +40,11 @@ value_of (gconstpointer subject, const char *name)
   const DkmsCauseFacts *facts = self->facts;
 
   if (strcmp (name, "package") == 0)
-    return name_package (self);
+    {
+      g_autofree char *package = name_package (self);
+      return package != NULL && facts->install != NULL ? facts->install (facts->data, package)
+                                                       : g_steal_pointer (&package);
+    }
   if (strcmp (name, "id") == 0)
     return g_strdup_printf ("%s/%s", facts->module, facts->version);
   return g_strdup (strcmp (name, "module") == 0   ? facts->module

@@ -20,6 +20,8 @@ typedef struct {
   /** (nullable): Returns: (transfer full): the package that distributions call for @what: a kernel, a command, a header
    */
   char *(*package) (gpointer data, DkmsPackage package, const char *what);
+  /** (nullable): Returns: (transfer full): the names @packages with the command that installs them */
+  char *(*install) (gpointer data, const char *packages);
   /** (nullable): Returns: whether @word is in the headers of @kernel; @file: (out) (transfer full) (nullable): where */
   DkmsSeen (*find_word) (gpointer data, const char *kernel, const char *word, char **file);
   gpointer data; /* for these functions */

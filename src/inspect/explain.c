@@ -98,6 +98,14 @@ name_package (gpointer data, DkmsPackage package, const char *what)
   return dkms_distro_package_with (machine->settings->policy.distro, package, what);
 }
 
+static char *
+show_install (gpointer data, const char *packages)
+{
+  const Machine *machine = data;
+
+  return dkms_distro_install (machine->settings->policy.distro, packages);
+}
+
 static DkmsSeen
 find_word (gpointer data, const char *release, const char *word, char **file)
 {
@@ -210,6 +218,7 @@ explain_build (const DkmsSettings *settings, DkmsListener *events, const Explain
                                  .area = tool_area,
                                  .headers = kernel->source_dir,
                                  .package = name_package,
+                                 .install = show_install,
                                  .find_word = find_word,
                                  .data = &machine };
   const DkmsCause *cause = dkms_diagnosis_cause (diagnosis);
@@ -265,6 +274,7 @@ tell_page (const DkmsSettings *settings, DkmsListener *events, const DkmsCauseIn
                                  .kernel = "KERNEL",
                                  .older = "OTHER-KERNEL",
                                  .package = name_package,
+                                 .install = show_install,
                                  .data = &machine };
   g_autoptr (DkmsExplanation) shown = dkms_cause_explain (&cause, &diagnosis, &facts);
 
@@ -349,6 +359,7 @@ explain_headers (const DkmsSettings *settings, DkmsListener *events, const DkmsR
                                      .version = "",
                                      .kernel = target->kernel,
                                      .package = name_package,
+                                     .install = show_install,
                                      .data = &machine };
       if (kernel == NULL || dkms_kernel_has_headers (kernel, settings->places.root))
         continue;

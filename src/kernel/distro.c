@@ -267,6 +267,33 @@ dkms_distro_package_with (const DkmsDistro *self, DkmsPackage package, const cha
   return describe_package (package, what);
 }
 
+/* Whether @words are names, and no description. */
+static gboolean
+are_packages (char **words)
+{
+  for (char **word = words; *word != NULL; word++)
+    if (**word == '\0'
+        || strspn (*word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.+-_~:") != strlen (*word))
+      return FALSE;
+  return *words != NULL;
+}
+
+char *
+dkms_distro_install (const DkmsDistro *self, const char *wanted)
+{
+  static const char *const commands[COLUMNS]
+      = { [DEBIAN] = "apt install", [UBUNTU] = "apt install", [FEDORA] = "dnf install", [SUSE] = "zypper install",
+          [ARCH] = "pacman -S",     [ALPINE] = "apk add",     [VOID] = "xbps-install" };
+  const char *command = commands[self->family->packages];
+  g_auto (GStrv) listed = g_strsplit (wanted, ", ", -1); /* as in "clang, lld and llvm" */
+  g_autofree char *joined = g_strjoinv (" and ", listed);
+  g_auto (GStrv) words = g_strsplit (joined, " and ", -1);
+  g_autofree char *names = g_strjoinv (" ", words);
+
+  return command != NULL && are_packages (words) ? g_strdup_printf ("%s (%s %s)", wanted, command, names)
+                                                 : g_strdup (wanted);
+}
+
 /* ---- what package managers know ---- */
 
 /* Returns: (transfer full) (nullable): what rpm says of the owners of @path, a line each */

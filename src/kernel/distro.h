@@ -44,6 +44,15 @@ char *dkms_distro_headers_package (const DkmsDistro *self, const char *release);
 char *dkms_distro_package_with (const DkmsDistro *self, DkmsPackage package, const char *what);
 
 /**
+ * dkms_distro_install:
+ * @wanted: what one of the functions above returned
+ *
+ * Returns: (transfer full): @wanted with the command that installs them, such as "pahole (apt install pahole)"; a
+ * copy where the names or the command are not known
+ */
+char *dkms_distro_install (const DkmsDistro *self, const char *wanted);
+
+/**
  * dkms_distro_arch:
  * @kernel_dir: <install_tree>/<release>
  * @machine: as `uname -m` prints it

@@ -70,8 +70,9 @@ dkms_step_check_headers (const DkmsRun *run, const DkmsKernel *kernel, GError **
   if (run->request->kernel_source == NULL && !dkms_root_is_dir (s->places.root, kernel->dir))
     return fail_no_kernel (run, kernel, shown, error);
   package = dkms_distro_headers_package (s->policy.distro, kernel->release);
+  g_autofree char *install = dkms_distro_install (s->policy.distro, package);
   return DKMS_FAIL (error, NO_HEADERS, .id = { .kernel = kernel->release }, .cause = "no-headers",
-                    .path = kernel->source_dir, .name = package);
+                    .path = kernel->source_dir, .name = install);
 }
 
 /* Decided once per kernel; in an autoinstall the first build does it for all. */

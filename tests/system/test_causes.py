@@ -202,7 +202,7 @@ def test_missing_headers(root):
     root.ok("add", "foo/1.0")
     root.kernel("6.9-bare", headers=False)
     result = root.ok("explain", "foo", "-k", "6.9-bare")
-    assert cause(result) == "no-headers" and "Install linux-headers-6.9-bare." in result.out, result
+    assert cause(result) == "no-headers" and "Install linux-headers-6.9-bare (apt install linux-headers-6.9-bare)." in result.out, result
 
 
 def test_looks_into_the_headers(root):
@@ -238,12 +238,21 @@ def test_looks_into_real_headers(real):
         assert (f"  'no_such_word' is not in the headers of {real.release}.\n" in result.out) == (word == "no_such_word"), result
 
 
+COMMANDS = {"debian": "apt install", "ubuntu": "apt install", "fedora": "dnf install", "opensuse": "zypper install", "arch": "pacman -S",
+            "alpine": "apk add"}
+
+
+def to_install(distribution, package):
+    """A package and, where both are known, the command that installs it."""
+    return f"{package} ({COMMANDS[distribution]} {package})" if distribution in COMMANDS else package
+
+
 @pytest.mark.parametrize("distribution,package", [
     ("debian", "pahole"), ("ubuntu", "pahole"), ("fedora", "dwarves"), ("opensuse", "dwarves"), ("arch", "pahole"),
     ("slackware", "the package of your distribution with pahole")])
 def test_packages(root, distribution, package):
     root.os_release(distribution)
-    assert f"What to do: Install {package}.\n" in root.ok("explain", "pahole").out
+    assert f"What to do: Install {to_install(distribution, package)}.\n" in root.ok("explain", "pahole").out
 
 
 @pytest.mark.parametrize("distribution,release,package", [
@@ -255,8 +264,13 @@ def test_header_packages(root, distribution, release, package):
     root.source()
     root.ok("add", "foo/1.0")
     root.kernel(release, headers=False)
-    assert f"What to do: Install {package}.\n" in root.ok("explain", "foo", "-k", release).out
-    assert f"Install {package}, or name the directory" in root("build", "foo/1.0", "-k", release).err
+    assert f"What to do: Install {to_install(distribution, package)}.\n" in root.ok("explain", "foo", "-k", release).out
+    assert f"Install {to_install(distribution, package)}, or name the directory" in root("build", "foo/1.0", "-k", release).err
+
+
+def test_a_command_for_several_packages(root):
+    root.os_release("debian")
+    assert "Install clang, lld and llvm (apt install clang lld llvm), and add LLVM=1" in root.ok("explain", "compiler-clang").out
 
 
 # ---- where failures are reported ----
