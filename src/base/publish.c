@@ -63,20 +63,6 @@ dkms_write_new_at (int dir_fd, const char *name, const void *data, gsize size, m
   return write_new (dir_fd, name, data, size, mode, TRUE, error);
 }
 
-gboolean
-dkms_replace_at (int dir_fd, const char *name, const char *text, mode_t mode, GError **error)
-{
-  g_autofree char *beside = name_beside (name);
-
-  if (!write_new (dir_fd, beside, text, strlen (text), mode, FALSE, error))
-    return FALSE;
-  if (renameat (dir_fd, beside, dir_fd, name) == 0)
-    return TRUE;
-  dkms_fail_errno (error, "put in place", name);
-  (void)unlinkat (dir_fd, beside, 0);
-  return FALSE;
-}
-
 /* Gives @beside of @from_dir the name @name in @dir_fd, for good. */
 static gboolean
 put_in_place (int from_dir, const char *beside, int dir_fd, const char *name, GError **error)
@@ -112,6 +98,20 @@ dkms_publish_via_at (int via_dir, int dir_fd, const char *name, const char *text
 
   return dkms_write_new_at (via_dir, beside, text, strlen (text), mode, error)
          && put_in_place (via_dir, beside, dir_fd, name, error);
+}
+
+gboolean
+dkms_replace_via_at (int via_dir, int dir_fd, const char *name, const char *text, mode_t mode, GError **error)
+{
+  g_autofree char *beside = name_beside (name);
+
+  if (!write_new (via_dir, beside, text, strlen (text), mode, FALSE, error))
+    return FALSE;
+  if (renameat (via_dir, beside, dir_fd, name) == 0)
+    return TRUE;
+  dkms_fail_errno (error, "put in place", name);
+  (void)unlinkat (via_dir, beside, 0);
+  return FALSE;
 }
 
 static gboolean

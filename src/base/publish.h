@@ -18,10 +18,10 @@ gboolean dkms_publish_at (int dir_fd, const char *name, const void *data, gsize 
 gboolean dkms_publish_via_at (int via_dir, int dir_fd, const char *name, const char *text, mode_t mode,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** As dkms_publish_at(), for a text that can be made again: nothing is flushed, so after a power cut the file may be
- * empty. */
-gboolean dkms_replace_at (int dir_fd, const char *name, const char *text, mode_t mode,
-                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** As dkms_publish_via_at(), for a text that can be made again: nothing is flushed, so after a power cut the file may
+ * be empty. */
+gboolean dkms_replace_via_at (int via_dir, int dir_fd, const char *name, const char *text, mode_t mode,
+                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** Creates the file @name, which must not exist, with @data in it, and flushes it; its directory is not flushed. */
 gboolean dkms_write_new_at (int dir_fd, const char *name, const void *data, gsize size, mode_t mode,

@@ -150,7 +150,7 @@ add_state (const Bundle *self, const char *module)
         {
           const DkmsBuild *b = v->builds->pdata[k];
           g_string_append_printf (lines, "%s/%s, %s, %s: %s\n", v->module, v->version, b->kernel, b->arch,
-                                  b->active ? "installed" : "built");
+                                  dkms_build_word (b));
         }
     }
   add_section (self, "Modules", lines->str);

@@ -183,8 +183,8 @@ print_build (const Status *self, const DkmsVersion *v, const DkmsBuild *b, Findi
                           .path = made != NULL ? made->signer : NULL,
                           .seconds = made != NULL ? made->seconds : 0 };
 
-  DKMS_EMIT (self->events, STATUS_BUILD, .id = id, .name = b->active ? "installed" : "built",
-             .text = remarks_of (b, finding), .place = words, .reason = made != NULL ? &how : NULL);
+  DKMS_EMIT (self->events, STATUS_BUILD, .id = id, .name = dkms_build_word (b), .text = remarks_of (b, finding),
+             .place = words, .reason = made != NULL ? &how : NULL);
 }
 
 static void

@@ -218,6 +218,12 @@ dkms_state_latest (const DkmsState *self, const char *module)
   return latest;
 }
 
+const char *
+dkms_build_word (const DkmsBuild *self)
+{
+  return self->active ? "installed" : "built";
+}
+
 gboolean
 dkms_build_is_usable (const DkmsBuild *self)
 {

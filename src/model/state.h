@@ -79,6 +79,8 @@ DkmsVersion *dkms_state_installed (const DkmsState *self, const DkmsId *id);
 
 /** Returns: (transfer none) (nullable): the highest version of @module that is not broken */
 DkmsVersion *dkms_state_latest (const DkmsState *self, const char *module);
+/** Returns: (transfer none): "built" or "installed" */
+const char *dkms_build_word (const DkmsBuild *self);
 /** Returns: whether @self (nullable) holds all modules, so that it can be installed */
 gboolean dkms_build_is_usable (const DkmsBuild *self);
 /** Returns: whether @self (nullable) is installed, and all of it is where it was put; it may be one to rebuild */

@@ -21,6 +21,7 @@
 typedef struct {
   const DkmsSettings *settings;
   DkmsWorld *world;
+  const DkmsWork *work; /* a scratch directory */
 } Adoption;
 
 /* Where a module of the build is installed: where dkms 3 puts it on this distribution, or where the recipe says.
@@ -87,8 +88,8 @@ adopt_build (const Adoption *self, const DkmsId *id)
   /* The directory that was looked at gets the record, also if another run replaces it meanwhile. */
   g_autofree char *recipe_text = dkms_json_to_text (dkms_vars_to_json (recipe->vars), JSON_COMPACT);
   g_autofree char *record_text = dkms_record_to_text (record);
-  if (!dkms_replace_at (fd, ".recipe.json", recipe_text, 0644, &ignored)
-      || !dkms_replace_at (fd, ".record.json", record_text, 0644, &ignored))
+  if (!dkms_replace_via_at (self->work->fd, fd, ".recipe.json", recipe_text, 0644, &ignored)
+      || !dkms_replace_via_at (self->work->fd, fd, ".record.json", record_text, 0644, &ignored))
     g_debug ("%s", ignored->message);
 }
 
@@ -118,15 +119,17 @@ visit_builds (const Adoption *self, const DkmsState *state, gboolean first)
     }
 }
 
+/* What was written must not get lost after the mark says that it is there. */
 static void
 leave_mark (const DkmsPlaces *places)
 {
   g_autofree char *path = dkms_layout_own (places, "", NULL);
-  g_auto (DkmsFd) dir = dkms_root_open_dir (places->root, path, TRUE, NULL);
-  g_autoptr (GError) ignored = NULL;
+  g_auto (DkmsFd) dir = dkms_root_open_dir (places->root, path, FALSE, NULL);
+  g_auto (DkmsFd) mark
+      = dir >= 0 && syncfs (dir) == 0 ? openat (dir, MARK, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644) : -1;
 
-  if (dir >= 0 && syncfs (dir) == 0 && !dkms_publish_at (dir, MARK, "", 0, 0644, &ignored))
-    g_debug ("%s", ignored->message);
+  if (mark < 0)
+    g_debug ("%s/%s: %s", path, MARK, g_strerror (errno)); /* it is done again another time */
 }
 
 void
@@ -140,18 +143,20 @@ dkms_adopt (const DkmsSettings *settings, gboolean again)
   g_autoptr (GPtrArray) remarks = dkms_events_new ();
   DkmsListener silent = dkms_listener_keeping (remarks);
   g_autoptr (DkmsWorld) world = NULL;
+  g_autoptr (DkmsWork) work = NULL;
   g_autoptr (DkmsState) state = NULL;
   g_autoptr (GError) ignored = NULL;
 
   if (marked && !again)
     return;
   world = dkms_world_new (settings, request, &silent);
-  state = dkms_state_read_most (places, NULL, &ignored);
-  const Adoption self = { settings, world };
+  work = dkms_work_new (places, &ignored);
+  state = work != NULL ? dkms_state_read_most (places, NULL, NULL) : NULL;
+  const Adoption self = { settings, world, work };
   if (state != NULL)
     {
       visit_builds (&self, state, TRUE);
-      if (dkms_world_load (world, &ignored))
+      if (dkms_world_load (world, NULL))
         visit_builds (&self, state, FALSE);
     }
   dkms_unread_drop (unread); /* what cannot be read is adopted another time */

@@ -13,6 +13,7 @@
 #include "base/unread.h"
 #include "base/walk.h"
 #include "store/layout.h"
+#include "store/work.h"
 
 enum { MOST_BYTES = 4 << 20, MANY = 2000, RACY_SECONDS = 2 };
 
@@ -135,8 +136,9 @@ dkms_digests_save (DkmsDigests *self)
       if (memory->used || g_hash_table_size (self->known) < MANY)
         g_string_append_printf (text, "%s\t%s\t%s\n", memory->value, memory->signature, (const char *)key);
     }
-  g_auto (DkmsFd) dir = dkms_root_open_dir (self->places->root, path, FALSE, &ignored);
-  if (dir >= 0 && !dkms_publish_at (dir, "digests", text->str, text->len, 0644, &ignored))
+  g_autoptr (DkmsWork) work = dkms_work_new (self->places, &ignored);
+  g_auto (DkmsFd) dir = work != NULL ? dkms_root_open_dir (self->places->root, path, FALSE, NULL) : -1;
+  if (dir >= 0 && !dkms_replace_via_at (work->fd, dir, "digests", text->str, 0644, &ignored))
     g_debug ("%s", ignored->message);
 }
 

@@ -50,5 +50,5 @@ char *dkms_digests_file (DkmsDigests *self, const char *path, int fd);
  */
 char *dkms_digests_tree (DkmsDigests *self, const char *path, int fd, const char *without);
 
-/** Writes the memory if it has learned something, and may. That it cannot is no error. */
+/** Writes the memory if it has learned something. That it cannot is no error. */
 void dkms_digests_save (DkmsDigests *self);
