@@ -4,6 +4,6 @@
 
 #include "run/steps.h"
 
-/** Fails with DKMS_ERROR_NO_PRIVILEGE if the caller must not write to the source tree. */
+/** Fails with DKMS_ERROR_SOURCE_NOT_COPIED if the caller must not write to the source tree. */
 gboolean dkms_step_check_may_import (const DkmsRun *run, GError **error);
 gboolean dkms_step_add (DkmsRun *run, const DkmsStep *step, GError **error);
