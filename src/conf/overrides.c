@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which override files there are. */
+/* Which override files there are, and what configuration files say. */
 #include "conf/overrides.h"
 
 GPtrArray *
@@ -22,4 +22,16 @@ dkms_overrides_list (const DkmsPlaces *places, const DkmsId *id)
     else
       g_free (names[i]);
   return found;
+}
+
+char *
+dkms_overrides_said (const char *text)
+{
+  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+  GString *kept = g_string_new (NULL);
+
+  for (char **line = lines; *line != NULL; line++)
+    if (*g_strstrip (*line) != '\0' && **line != '#')
+      g_string_append_printf (kept, "%s\n", *line);
+  return g_string_free (kept, FALSE);
 }

@@ -229,13 +229,8 @@ add_settings (const Bundle *self)
   for (guint i = 0; i < files->len; i++)
     {
       g_autofree char *text = dkms_root_read (self->settings->places.root, files->pdata[i], MOST_TEXT, NULL, NULL);
-      g_auto (GStrv) lines = g_strsplit (text != NULL ? text : "", "\n", -1);
-      g_autoptr (GString) kept = g_string_new (NULL);
-
-      for (char **line = lines; *line != NULL; line++)
-        if (*g_strstrip (*line) != '\0' && **line != '#')
-          g_string_append_printf (kept, "%s\n", *line);
-      add_section (self, files->pdata[i], kept->str);
+      g_autofree char *said = text != NULL ? dkms_overrides_said (text) : NULL;
+      add_section (self, files->pdata[i], said);
     }
 }
 

@@ -47,19 +47,6 @@ end_texts (GChecksum *sum, gboolean any)
   return sum == NULL ? NULL : g_strdup (any ? g_checksum_get_string (sum) : "-");
 }
 
-/* Lines that say something: without comments, and without blanks around them. */
-static char *
-without_comments (const char *text)
-{
-  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
-  GString *kept = g_string_new (NULL);
-
-  for (char **line = lines; *line != NULL; line++)
-    if (*g_strstrip (*line) != '\0' && **line != '#')
-      g_string_append_printf (kept, "%s\n", *line);
-  return g_string_free (kept, FALSE);
-}
-
 /* ---- the source ---- */
 
 static void
@@ -87,7 +74,7 @@ add_admin (const Gathering *g, const GPtrArray *overrides)
   for (guint i = 0; i < overrides->len; i++)
     {
       g_autofree char *text = dkms_root_read (root, overrides->pdata[i], 1 << 20, NULL, NULL);
-      g_autofree char *said = text != NULL ? without_comments (text) : NULL;
+      g_autofree char *said = text != NULL ? dkms_overrides_said (text) : NULL;
       add_text (&sum, overrides->pdata[i]);
       add_text (&sum, said);
     }
