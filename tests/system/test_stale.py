@@ -144,6 +144,10 @@ def test_without_autoinstall(installed):
     conf.write_text(conf.read_text().replace('AUTOINSTALL="yes"', 'AUTOINSTALL="no"'))
     CHANGES["source"][1](installed)
     assert not autoinstall(installed)
+    bar = installed.source("bar", extra='BUILD_DEPENDS[0]="foo"\n')
+    (bar / "bar.c").write_bytes(module(info={"name": "bar"}))
+    installed.ok("add", bar)
+    assert not autoinstall(installed) and f"bar/1.0, {K1}, {ARCH}: installed" in installed.status(), "it is there for others"
 
 
 def compiler(root, version):
