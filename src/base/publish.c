@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/copy.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -32,35 +33,35 @@ open_parent (int dir_fd, const char *name)
 }
 
 static gboolean
-write_new (int dir_fd, const char *name, const void *data, gsize size, mode_t mode, gboolean flush, GError **error)
+write_new (const DkmsNewFile *file, const void *data, gsize size, GError **error)
 {
-  g_auto (DkmsFd) fd = openat (dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+  g_auto (DkmsFd) fd = openat (file->dir, file->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, file->mode);
 
   if (fd < 0)
-    return dkms_fail_errno (error, "create", name);
-  if (!dkms_write_all (fd, data, size, name, error))
+    return dkms_fail_errno (error, "create", file->name);
+  if (!dkms_write_all (fd, data, size, file->name, error))
     goto undo;
-  if (fchmod (fd, mode) < 0 || (flush && fsync (fd) < 0))
+  if (fchmod (fd, file->mode) < 0 || (file->flush && fsync (fd) < 0))
     {
-      dkms_fail_errno (error, "flush", name);
+      dkms_fail_errno (error, "flush", file->name);
       goto undo;
     }
   if (close (dkms_fd_steal (&fd)) < 0)
     {
-      dkms_fail_errno (error, "close", name);
+      dkms_fail_errno (error, "close", file->name);
       goto undo;
     }
   return TRUE;
 
 undo:
-  (void)unlinkat (dir_fd, name, 0);
+  (void)unlinkat (file->dir, file->name, 0);
   return FALSE;
 }
 
 gboolean
 dkms_write_new_at (int dir_fd, const char *name, const void *data, gsize size, mode_t mode, GError **error)
 {
-  return write_new (dir_fd, name, data, size, mode, TRUE, error);
+  return write_new (&(DkmsNewFile){ dir_fd, name, mode, TRUE }, data, size, error);
 }
 
 /* Gives @beside of @from_dir the name @name in @dir_fd, for good. */
@@ -105,7 +106,7 @@ dkms_replace_via_at (int via_dir, int dir_fd, const char *name, const char *text
 {
   g_autofree char *beside = name_beside (name);
 
-  if (!write_new (via_dir, beside, text, strlen (text), mode, FALSE, error))
+  if (!write_new (&(DkmsNewFile){ via_dir, beside, mode, FALSE }, text, strlen (text), error))
     return FALSE;
   if (renameat (via_dir, beside, dir_fd, name) == 0)
     return TRUE;

@@ -272,8 +272,9 @@ static const Words words[DKMS_EVENT_LAST] = {
   SAYS (ATTEMPTS_NONE, LINE, "No build[ of {module}] was tried."),
   SAYS (REPORT_TEXT, LINE, "{text}"),
   SAYS (REPORT_WRITTEN, LINE, "Wrote {path}"),
-  SAYS (REPORT_ADVICE, NOTE,
-        "Read the report before you send it: names, addresses and secrets are replaced as far as dkms recognises them."),
+  SAYS (
+      REPORT_ADVICE, NOTE,
+      "Read the report before you send it: names, addresses and secrets are replaced as far as dkms recognises them."),
   SAYS (EXPLAIN_PAGE, LINE, "{name} ({text})"),
   SAYS (EXPLAIN_PAGE_TEXT, LINE, "{text}"),
 };
