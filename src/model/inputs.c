@@ -203,7 +203,7 @@ compare_value (gpointer name, gpointer value, gpointer data)
   if (group == NULL || ((made == NULL || now == NULL) && !listed))
     return FALSE;
   /* Without headers nothing can be built. */
-  if (group->bit == DKMS_STALE_HEADERS && strcmp (now, "-") == 0)
+  if (group->bit == DKMS_STALE_HEADERS && g_strcmp0 (now, "-") == 0)
     return FALSE;
   if (made == NULL || now == NULL
       || (group->bit == DKMS_STALE_COMPILER ? !is_same_compiler (made, now) : strcmp (made, now) != 0))
