@@ -37,6 +37,9 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_configure(config):
+    for number, action in (signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL):
+        if signal.getsignal(number) == signal.SIG_IGN: # as nohup and scripts in the background leave them
+            signal.signal(number, action)
     config.addinivalue_line("markers", "xdist_group(name): tests for one process of pytest-xdist, which registers it, too")
 
 
