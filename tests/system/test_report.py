@@ -73,7 +73,7 @@ def test_a_file(spilling, tmp_path):
     result = spilling.ok("report", "foo", "-o", tmp_path / "report.md")
     assert result.out == f"Wrote {tmp_path}/report.md\n" and (tmp_path / "report.md").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "report.md").read_text().startswith("# Report of dkms\n")
-    assert spilling("report", "foo", "-o", tmp_path / "no/such/place").rc == 1
+    assert spilling("report", "foo", "--output", tmp_path / "no/such/place").rc == 1
 
 
 def test_a_fence_cannot_be_closed_by_what_is_inside(root):
