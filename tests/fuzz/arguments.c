@@ -104,7 +104,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   g_assert ((options == NULL) == (error != NULL));
   if (options == NULL)
     {
-      g_assert (dkms_exit_code (error) != 0);
+      g_assert (dkms_exit_code (NULL, error) != 0);
       return 0;
     }
   verb = options->verb != NULL ? dkms_verb_find (options->verb) : NULL;
@@ -123,6 +123,6 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         make_plan (settings, request);
     }
   else
-    g_assert (error != NULL && dkms_exit_code (error) != 0);
+    g_assert (error != NULL && dkms_exit_code (verb->name, error) != 0);
   return 0;
 }
