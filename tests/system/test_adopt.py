@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from conftest import ARCH, K1, K2, as_nobody
+from conftest import ARCH, K1, K2, as_nobody, strace
 
 
 def foreign(root, name="foo", kernel=K1, installed=True, text="x", **keywords):
@@ -31,8 +31,7 @@ def adopt(root):
 
 def programs(root, *arguments):
     """How many programs a command starts, itself included."""
-    return subprocess.run(["strace", "-f", "-e", "trace=execve", *root.command(), *arguments], capture_output=True, text=True,
-                          check=True).stderr.count("execve(")
+    return strace("-e", "trace=execve", *root.command(), *arguments, check=True).stderr.count("execve(")
 
 
 @pytest.mark.parametrize("how", ["add", "autoinstall", "--adopt"])

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from conftest import ARCH, K1, as_nobody
+from conftest import ARCH, K1, as_nobody, strace
 
 SEEDS = {
     "erika": "the user", "mill7": "the host", "erika@example.com": "her address", "192.168.178.23": "an address", "2001:db8::17": "one of IPv6",
@@ -64,8 +64,7 @@ def test_the_key_is_not_opened(spilling):
     spilling.framework("")
     for name in ("mok.key", "mok.pub"):
         (spilling.tree / name).write_text("x")
-    trace = subprocess.run(["strace", "-f", "-e", "trace=open,openat,openat2", *spilling.command(), "report"], capture_output=True, text=True,
-                           check=True).stderr
+    trace = strace("-e", "trace=open,openat,openat2", *spilling.command(), "report", check=True).stderr
     assert "make.log" in trace and not [line for line in trace.splitlines() if "mok.key" in line and "= -1" not in line]
 
 

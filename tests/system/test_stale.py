@@ -2,12 +2,11 @@
 import json
 import os
 import shutil
-import subprocess
 import time
 
 import pytest
 
-from conftest import ARCH, K1, as_nobody
+from conftest import ARCH, K1, as_nobody, strace
 from test_loadable import HOST_CONFIG, module
 
 CONF = ('PACKAGE_NAME="foo"\nPACKAGE_VERSION="1.0"\nBUILT_MODULE_NAME[0]="foo"\nDEST_MODULE_LOCATION[0]="/kernel/drivers/misc"\n'
@@ -218,8 +217,7 @@ def test_no_shell_and_no_second_reading(installed):
     """Nothing has changed: no recipe is evaluated, no compiler is asked, no content is read."""
     time.sleep(2.1) # what is newer may change again unseen
     installed.ok("autoinstall", "-k", K1)
-    trace = subprocess.run(["strace", "-f", "-e", "trace=execve,openat,openat2", *installed.command(), "autoinstall", "-k", K1], capture_output=True,
-                           text=True, check=True).stderr
+    trace = strace("-e", "trace=execve,openat,openat2", *installed.command(), "autoinstall", "-k", K1, check=True).stderr
     assert trace.count("execve(") == 1, trace
     assert '"foo.c"' not in trace and "digests" in trace
 
