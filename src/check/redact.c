@@ -4,12 +4,12 @@
 
 #include <string.h>
 
-/* \0 in a replacement would be the whole match; \1 and \2 are what stays around it. */
+/* \1 in a replacement is the part of the match that stays. */
 static const struct {
   const char *pattern, *replacement;
 } rules[] = {
   { "-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\\z)", "<private key>" },
-  /* The file system keys and secrets that people pass as options and variables. */
+  /* Secrets that are passed as options and variables. */
   { "((?i)\\b[a-z0-9_.-]*(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|credential|sign[_-]?pin)[a-z0-9_]*"
     "[\"']?\\s*[=:]\\s*[\"']?)(?!<)[^\\s\"',;]+",
     "\\1<secret>" },

@@ -4,7 +4,6 @@
 #include "inspect/bundle.h"
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include "check/redact.h"
 #include "conf/overrides.h"
 #include "config.h"
+#include "model/event-json.h"
 #include "store/attempts.h"
 #include "store/layout.h"
 #include "store/register.h"
@@ -212,12 +212,9 @@ add_log (const Bundle *self, const char *path)
 static void
 add_record (const Bundle *self, const DkmsAttempt *attempt)
 {
-  json_t *object = dkms_attempt_to_json (attempt);
-  char *text = json_dumps (object, JSON_INDENT (1));
+  g_autofree char *text = dkms_json_to_text (dkms_attempt_to_json (attempt), JSON_INDENT (1));
 
   add_section (self, "attempt.json", text);
-  json_decref (object);
-  free (text);
 }
 
 /* Only what is set: a framework.conf of comments says nothing. */
@@ -301,12 +298,6 @@ redact (const char *text)
   return dkms_redact (text, &names);
 }
 
-static gboolean
-write_file (const char *path, const char *text, GError **error)
-{
-  return dkms_publish_at (AT_FDCWD, path, text, strlen (text), 0600, error);
-}
-
 gboolean
 dkms_bundle (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
 {
@@ -336,7 +327,7 @@ dkms_bundle (const DkmsSettings *settings, DkmsListener *events, const DkmsReque
       DKMS_EMIT (events, REPORT_ADVICE);
       return TRUE;
     }
-  if (!write_file (request->output, shown, error))
+  if (!dkms_publish_at (AT_FDCWD, request->output, shown, strlen (shown), 0600, error))
     return FALSE;
   DKMS_EMIT (events, REPORT_WRITTEN, .path = request->output);
   DKMS_EMIT (events, REPORT_ADVICE);

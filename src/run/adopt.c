@@ -93,11 +93,22 @@ adopt_build (const Adoption *self, const DkmsId *id)
     g_debug ("%s", ignored->message);
 }
 
-/* Calls adopt_build() for each build without a record; in the first pass the recipes are only announced, so that one
- * bash per package reads them. */
-static void
-visit_builds (const Adoption *self, const DkmsState *state, gboolean first)
+/* An empty record is what a power cut left. */
+static gboolean
+has_record (const DkmsPlaces *places, const DkmsId *id)
 {
+  g_autofree char *path = dkms_layout_build (places, id, ".record.json");
+  struct stat st;
+
+  return dkms_root_stat (places->root, path, &st) == 0 && st.st_size > 0;
+}
+
+/* Returns: (transfer full) (element-type DkmsId): builds without a record */
+static GPtrArray *
+find_foreign (const DkmsPlaces *places, const DkmsState *state)
+{
+  GPtrArray *foreign = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_id_free);
+
   for (guint i = 0; i < state->versions->len; i++)
     {
       const DkmsVersion *v = state->versions->pdata[i];
@@ -105,18 +116,35 @@ visit_builds (const Adoption *self, const DkmsState *state, gboolean first)
       for (guint k = 0; !v->broken && k < v->builds->len; k++)
         {
           const DkmsId id = dkms_build_id (v, v->builds->pdata[k]);
-          g_autofree char *path = dkms_layout_build (&self->settings->places, &id, ".record.json");
-          struct stat st;
-
-          /* An empty one is what a power cut left. */
-          if (dkms_root_stat (self->settings->places.root, path, &st) == 0 && st.st_size > 0)
-            continue;
-          if (first)
-            dkms_world_want (self->world, &id);
-          else
-            adopt_build (self, &id);
+          if (!has_record (places, &id))
+            g_ptr_array_add (foreign, dkms_id_copy (&id));
         }
     }
+  return foreign;
+}
+
+gboolean
+dkms_adopt_builds (const DkmsSettings *settings, const DkmsState *state)
+{
+  guint unread = dkms_unread_mark ();
+  g_autoptr (GPtrArray) foreign = find_foreign (&settings->places, state);
+  g_autoptr (DkmsRequest) request = dkms_request_new ();
+  g_autoptr (GPtrArray) remarks = dkms_events_new ();
+  DkmsListener silent = dkms_listener_keeping (remarks);
+  g_autoptr (DkmsWorld) world = dkms_world_new (settings, request, &silent);
+  g_autoptr (DkmsWork) work = foreign->len > 0 ? dkms_work_new (&settings->places, NULL) : NULL;
+  const Adoption self = { settings, world, work };
+
+  gboolean able = foreign->len == 0 || work != NULL;
+
+  /* All are announced first, so that one bash per package reads its recipes. */
+  for (guint i = 0; able && i < foreign->len; i++)
+    dkms_world_want (world, foreign->pdata[i]);
+  able = able && dkms_world_load (world, NULL);
+  for (guint i = 0; able && i < foreign->len; i++)
+    adopt_build (&self, foreign->pdata[i]);
+  dkms_unread_drop (unread); /* what cannot be read is adopted another time */
+  return able;
 }
 
 /* What was written must not get lost after the mark says that it is there. */
@@ -137,29 +165,13 @@ dkms_adopt (const DkmsSettings *settings, gboolean again)
 {
   const DkmsPlaces *places = &settings->places;
   g_autofree char *mark = dkms_layout_own (places, MARK, NULL);
-  gboolean marked = dkms_root_is_file (places->root, mark);
   guint unread = dkms_unread_mark ();
-  g_autoptr (DkmsRequest) request = dkms_request_new ();
-  g_autoptr (GPtrArray) remarks = dkms_events_new ();
-  DkmsListener silent = dkms_listener_keeping (remarks);
-  g_autoptr (DkmsWorld) world = NULL;
-  g_autoptr (DkmsWork) work = NULL;
-  g_autoptr (DkmsState) state = NULL;
-  g_autoptr (GError) ignored = NULL;
+  gboolean marked = dkms_root_is_file (places->root, mark);
+  g_autoptr (DkmsState) state = marked && !again ? NULL : dkms_state_read_most (places, NULL, NULL);
 
-  if (marked && !again)
+  dkms_unread_drop (unread);
+  if (state == NULL)
     return;
-  world = dkms_world_new (settings, request, &silent);
-  work = dkms_work_new (places, &ignored);
-  state = work != NULL ? dkms_state_read_most (places, NULL, NULL) : NULL;
-  const Adoption self = { settings, world, work };
-  if (state != NULL)
-    {
-      visit_builds (&self, state, TRUE);
-      if (dkms_world_load (world, NULL))
-        visit_builds (&self, state, FALSE);
-    }
-  dkms_unread_drop (unread); /* what cannot be read is adopted another time */
-  if (!marked && state != NULL)
+  if (dkms_adopt_builds (settings, state) && !marked)
     leave_mark (places);
 }

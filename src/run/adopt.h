@@ -7,7 +7,10 @@
 #pragma once
 
 #include "conf/settings.h"
+#include "model/state.h"
 
-/** Adopts all builds without a record that are complete and whose recipe can be read; all others stay as they are.
- * @again: look again although it has happened before */
+/** Adopts those builds of @state that have no record, are complete, and whose recipe can be read; all others stay as
+ * they are. Returns: FALSE if it could not look at any */
+gboolean dkms_adopt_builds (const DkmsSettings *settings, const DkmsState *state);
+/** The same for the whole tree. @again: although it has happened before */
 void dkms_adopt (const DkmsSettings *settings, gboolean again);

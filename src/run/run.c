@@ -436,7 +436,7 @@ clear_up (const DkmsRun *run, GError **error)
       || !dkms_lock_prepare (&run->settings->places, error))
     return FALSE;
   dkms_work_sweep (&run->settings->places, run->events);
-  dkms_adopt (run->settings, run->request->selection == DKMS_SELECT_LATEST);
+  dkms_adopt (run->settings, FALSE);
   dkms_depmod_due (run->settings, run->events, run->request->no_depmod);
   return TRUE;
 }
@@ -476,6 +476,8 @@ run_locked (DkmsRun *run, int *status, GError **error)
     DKMS_EMIT (run->events, REGISTERED, .id = { facts->module, facts->version, NULL, NULL });
   if (request->dry_run)
     return print_plan (run), TRUE;
+  if (request->selection == DKMS_SELECT_LATEST)
+    (void)dkms_adopt_builds (run->settings, facts->state); /* otherwise next time */
   run->outcomes = outcomes = g_new0 (DkmsOutcome, plan->steps->len + 1);
   run->codes = codes = g_new0 (int, plan->steps->len + 1);
   ok = carry_out (run, plan, status, error);
