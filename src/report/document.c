@@ -78,14 +78,14 @@ has_remark (const DkmsEvent *event, const char *remark)
 static void
 add_details (json_t *build, const DkmsEvent *event)
 {
-  g_auto (GStrv) changes = event->place != NULL ? g_strsplit (event->place, ", ", -1) : NULL;
-  json_t *list = json_array ();
+  g_auto (GStrv) changes = g_strsplit (event->place != NULL ? event->place : "", ", ", -1);
+  json_t *list;
 
-  for (char **change = changes; change != NULL && *change != NULL; change++)
+  if (event->place == NULL && event->reason == NULL)
+    return;
+  dkms_json_set (build, "stale", list = json_array ());
+  for (char **change = changes; *change != NULL; change++)
     append (list, json_string (*change));
-  if (event->reason != NULL || changes != NULL)
-    dkms_json_set (build, "stale", json_incref (list));
-  json_decref (list);
   if (event->reason == NULL)
     return;
   dkms_json_set_text (build, "built_at", event->reason->place);
