@@ -385,7 +385,7 @@ static const DkmsRule rules[] = {
     0,
     { " arguments to function", " arguments, but takes just ", " arguments, but only ",
       " arguments provided to function-like macro" },
-    "(?:too (?:many|few) arguments to function(?: call)?(?:,| '(?<name>\\w+)')|macro \"(?<name>\\w+)\" "
+    "(?:too (?:many|few) arguments to function(?: call)?(?:,| '(?<name>\\w+)')|macro ['\"](?<name>\\w+)['\"] "
     "(?:requires|passed) \\d+ "
     "arguments|arguments provided to function-like macro)" },
   { "api-member",

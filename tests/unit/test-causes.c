@@ -133,6 +133,9 @@ static const struct {
   { "api-arguments", "DEFINE_SEMAPHORE",
     "v.c:9:26: error: macro \"DEFINE_SEMAPHORE\" requires 2 arguments, but only 1 given\nv.c:9:8: error: type defaults "
     "to ‘int’ in declaration of ‘DEFINE_SEMAPHORE’ [-Werror=implicit-int]\n" CC1 },
+  { "api-arguments", "DEFINE_SEMAPHORE", /* gcc 16 */
+    "v.c:9:26: error: macro 'DEFINE_SEMAPHORE' passed 3 arguments, but takes just 2\n"
+    "v.c:9:8: error: ‘DEFINE_SEMAPHORE’ undeclared here (not in a function)\n" CC1 },
   { "api-arguments", NULL,
     "v.c:5:9: error: too many arguments to function call, expected single argument 'n', have 2 "
     "arguments\n" CC1 },
