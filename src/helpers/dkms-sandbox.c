@@ -277,8 +277,10 @@ start (const Sandbox *self, const Command *command, const sigset_t *signals)
 static int
 run (const Sandbox *self, const Command *command, const sigset_t *signals)
 {
-  pid_t pid = fork ();
+  pid_t pid;
 
+  (void)sandbox_saw_symbols (self); /* what was seen before is not this command's; it may be quicker than fork returns */
+  pid = fork ();
   if (pid < 0)
     sandbox_die (self, "start", "the command");
   if (pid == 0)

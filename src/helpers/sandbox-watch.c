@@ -208,7 +208,6 @@ sandbox_watch (const Sandbox *self, pid_t command, int output)
   struct stat st;
   int status;
 
-  (void)sandbox_saw_symbols (self); /* that was not this command */
   if (self->reserve_dir != NULL)
     watch.reserve_dir = open (self->reserve_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (watch.reserve_dir >= 0 && disk_is_full (self, watch.reserve_dir))

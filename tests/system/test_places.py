@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-from conftest import ARCH, DKMS, FAKE_MAKEFILE, K1, Result, Root
+from conftest import ARCH, DKMS, FAKE_MAKEFILE, K1, Result, Root, strace
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems")
 OWNER = pwd.getpwnam("nobody")  # somebody who is not root
@@ -518,6 +518,17 @@ def test_addresses_of_symbols(machine, where):
     machine.file("/etc/dkms/foo.conf", "sandbox=off\n")
     machine.ok("install", "foo/1.0", "-k", K1)
     assert installed(machine)
+
+
+@pytest.mark.skipif(not root_is_shown_addresses(), reason="this kernel shows addresses to nobody")
+def test_addresses_are_seen_however_quick_a_script_is(root):
+    """The sandbox goes on after fork later than the script, which has read the file by then."""
+    root.framework("sandbox=strict\n")
+    root.source(extra="PRE_BUILD=probe.sh\n", files={"foo.c": "x", "probe.sh": "#!/bin/sh\nread -r first < /proc/kallsyms\nexit 0\n"})
+    root.ok("add", "foo/1.0")
+    result = strace("-o", "/dev/null", "-e", "trace=clone,clone3,fork", "-e", "inject=clone,clone3,fork:delay_exit=100000",
+                    *root.command(), "build", "foo/1.0", "-k", K1, check=False)
+    assert result.returncode != 0 and "/proc/kallsyms" in result.stderr, result
 
 
 def test_a_failure_of_its_own_comes_first(machine):
