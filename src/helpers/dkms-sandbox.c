@@ -279,7 +279,7 @@ run (const Sandbox *self, const Command *command, const sigset_t *signals)
 {
   pid_t pid;
 
-  (void)sandbox_saw_symbols (self); /* what was seen before is not this command's; it may be quicker than fork returns */
+  (void)sandbox_saw_symbols (self); /* the command did not cause these; it may read the file before fork returns */
   pid = fork ();
   if (pid < 0)
     sandbox_die (self, "start", "the command");
