@@ -50,8 +50,9 @@ dkms_findings_read (DkmsFindings *self, int report)
         replace (&self->ended,
                  g_strdup ("it looked for addresses of kernel symbols in /proc/kallsyms, and would have gone on "
                            "without them"));
-      else if (strcmp (*line, "output") == 0)
-        replace (&self->ended, g_strdup ("it wrote more than 1 GiB of output and was ended"));
+      else if (g_str_has_prefix (*line, "output ") && words[1] != NULL)
+        replace (&self->ended, g_strdup_printf ("it wrote more than %" G_GUINT64_FORMAT " MiB of output and was ended",
+                                                g_ascii_strtoull (words[1], NULL, 10) >> 20));
       else if (g_str_has_prefix (*line, "silence ") && words[1] != NULL)
         replace (&self->ended, g_strdup_printf ("it wrote nothing for %s s and was ended (build_timeout in "
                                                 "/etc/dkms/framework.conf sets the limit)",

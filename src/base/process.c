@@ -27,6 +27,8 @@
 enum { WALL_FAILED = 125 }; /* exit status of a dkms-sandbox that started nothing */
 /* More than enough for us; programs that close every possible descriptor one by one take long with higher limits. */
 enum { MOST_DESCRIPTORS = 65536, PLENTY_OF_DESCRIPTORS = 16384, USUAL_DESCRIPTORS = 1024 };
+/* A worker reports it on one line (run/worker.c), in which escapes take six times the room. */
+enum { MOST_TRANSCRIPT = 4 << 20 };
 
 static const char system_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 static struct rlimit limit_of_children; /* of open files; rlim_max is 0 before dkms_process_begin() */
@@ -385,12 +387,11 @@ run_and_print (const DkmsCommand *command, GError **error)
 {
   int status = -1;
   g_autofree char *text = dkms_process_transcript (command, &status, error);
-  g_autofree char *shown = text != NULL ? dkms_process_printable (text) : NULL;
+  g_autofree char *shown = dkms_process_printable (text != NULL ? text : "");
 
-  if (shown != NULL)
-    (void)fputs (shown, stdout);
+  (void)fputs (shown, stdout);
   (void)fflush (stdout);
-  return shown != NULL ? status : -1;
+  return status;
 }
 
 int
@@ -430,16 +431,25 @@ dkms_process_printable (const char *text)
   return g_string_free (result, FALSE);
 }
 
-static char *
-run_and_read (DkmsCommand *command, gboolean with_errors, gsize *size, int *status, GError **error)
+/* Runs @command with its output in a new memory file, whose descriptor is @answer. Returns: its exit status, or -1 */
+static int
+run_into_memory (DkmsCommand *command, gboolean with_errors, int *answer, GError **error)
 {
-  g_auto (DkmsFd) answer = memfd_create (command->argv[0], MFD_CLOEXEC);
-
-  if (answer < 0)
-    return dkms_fail_errno (error, "create", "a memory file"), NULL;
-  command->output_fd = answer;
+  *answer = memfd_create (command->argv[0], MFD_CLOEXEC);
+  if (*answer < 0)
+    return dkms_fail_errno (error, "create", "a memory file"), -1;
+  command->output_fd = *answer;
   command->discard_errors = !with_errors;
-  *status = dkms_process_run (command, error);
+  return dkms_process_run (command, error);
+}
+
+char *
+dkms_process_capture (const DkmsCommand *command, gsize *size, int *status, GError **error)
+{
+  DkmsCommand copy = *command;
+  g_auto (DkmsFd) answer = -1;
+
+  *status = run_into_memory (&copy, FALSE, &answer, error);
   if (*status < 0)
     return NULL;
   if (lseek (answer, 0, SEEK_SET) < 0)
@@ -447,20 +457,51 @@ run_and_read (DkmsCommand *command, gboolean with_errors, gsize *size, int *stat
   return dkms_read_fd (answer, command->argv[0], 16 << 20, size, error);
 }
 
-char *
-dkms_process_capture (const DkmsCommand *command, gsize *size, int *status, GError **error)
+/* Appends @size bytes from @at on. Those that no text can contain become blanks. */
+static gboolean
+append_part (GString *text, int fd, off_t at, gsize size)
 {
-  DkmsCommand copy = *command;
+  gsize begin = text->len, have = 0;
+  ssize_t n = 1;
 
-  return run_and_read (&copy, FALSE, size, status, error);
+  g_string_set_size (text, begin + size);
+  while (have < size && n > 0)
+    {
+      n = pread (fd, text->str + begin + have, size - have, at + (off_t)have);
+      have += n > 0 ? (gsize)n : 0;
+    }
+  g_string_truncate (text, begin + have);
+  for (gsize i = begin; i < text->len; i++)
+    if (text->str[i] == '\0')
+      text->str[i] = ' ';
+  return n >= 0;
 }
 
 char *
 dkms_process_transcript (const DkmsCommand *command, int *status, GError **error)
 {
   DkmsCommand copy = *command;
+  g_auto (DkmsFd) answer = -1;
+  g_autoptr (GString) text = g_string_new (NULL);
+  const off_t part = MOST_TRANSCRIPT / 2;
+  gboolean whole;
+  struct stat st;
 
-  return run_and_read (&copy, TRUE, NULL, status, error);
+  *status = run_into_memory (&copy, TRUE, &answer, error);
+  if (*status < 0)
+    return NULL;
+  if (fstat (answer, &st) < 0)
+    return dkms_fail_errno (error, "read", "a memory file"), NULL;
+  whole = st.st_size <= MOST_TRANSCRIPT;
+  if (!append_part (text, answer, 0, (gsize)(whole ? st.st_size : part)))
+    return dkms_fail_errno (error, "read", "a memory file"), NULL;
+  if (whole)
+    return g_string_free (g_steal_pointer (&text), FALSE);
+  g_string_append_printf (text, "\n[%" G_GINT64_FORMAT " bytes of output are not shown]\n",
+                          (gint64)(st.st_size - 2 * part));
+  if (!append_part (text, answer, st.st_size - part, (gsize)part))
+    return dkms_fail_errno (error, "read", "a memory file"), NULL;
+  return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
 /* Returns: (transfer full): the path of this program */

@@ -117,7 +117,13 @@ void dkms_process_try (const DkmsCommand *command);
 char *dkms_process_capture (const DkmsCommand *command, gsize *size, int *status,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** As dkms_process_capture(), but stdout and stderr together: for people to read, never to be parsed. */
+/**
+ * dkms_process_transcript:
+ * @status: (out): its exit status, also if the output cannot be read; -1 with @error if it could not be run
+ *
+ * As dkms_process_capture(), but stdout and stderr together: for people to read, never to be parsed. Of more than 4
+ * MiB, the first and the last 2 MiB are returned, with a line between them that says how many bytes are missing.
+ */
 char *dkms_process_transcript (const DkmsCommand *command, int *status, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**

@@ -55,6 +55,7 @@ static const char *const keys_of_tree[] = { "*.key", ".*.key*", NULL };
 
 #define FILE_SIZE_LIMIT "8589934592"
 #define OUTPUT_LIMIT "1073741824"
+#define WALL_OUTPUT_LIMIT "134217728" /* dkms keeps it in memory */
 enum { LEAST_PROCESSES = 4096, PROCESSES_PER_JOB = 64 };
 
 static void
@@ -295,7 +296,7 @@ reserve (const DkmsConfinement *self, GPtrArray *argv)
 }
 
 static void
-limit (const DkmsConfinement *self, GPtrArray *argv)
+limit (const DkmsConfinement *self, const char *output, GPtrArray *argv)
 {
   guint64 jobs = 0;
   g_autofree char *processes = NULL;
@@ -306,7 +307,7 @@ limit (const DkmsConfinement *self, GPtrArray *argv)
   processes = g_strdup_printf ("%" G_GUINT64_FORMAT, MAX ((guint64)LEAST_PROCESSES, jobs * PROCESSES_PER_JOB));
   add (argv, "--processes", processes);
   add (argv, "--file-size", FILE_SIZE_LIMIT);
-  add (argv, "--output", OUTPUT_LIMIT);
+  add (argv, "--output", output);
   memory = g_strdup_printf ("%" G_GUINT64_FORMAT,
                             (guint64)sysconf (_SC_PHYS_PAGES) * (guint64)sysconf (_SC_PAGESIZE) / 5 * 4);
   add (argv, "--memory", memory);
@@ -333,7 +334,7 @@ dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *command, cons
     add (argv, "--root", s->places.root->host_path);
   if (cwd != NULL)
     add (argv, "--chdir", cwd);
-  limit (self, argv);
+  limit (self, OUTPUT_LIMIT, argv);
   guint mark = dkms_unread_mark ();
   for (gsize i = 0; i < G_N_ELEMENTS (fresh); i++)
     dkms_view_show_empty (view, fresh[i]);
@@ -427,7 +428,7 @@ build_wall (const DkmsRoot *given, gboolean of_machine)
   s.places.root = &root;
   s.policy.build_uid = s.policy.build_gid = 0; /* it runs as whoever calls dkms */
   g_ptr_array_add (argv, dkms_process_helper ("dkms-sandbox"));
-  limit (&about, argv);
+  limit (&about, WALL_OUTPUT_LIMIT, argv);
   if (root.has_shell)
     {
       add (argv, "--root", root.host_path);

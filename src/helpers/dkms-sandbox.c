@@ -45,8 +45,8 @@
  * Exit status: that of the command, 128 + signal number if one ended it; 125 when the world could not be made.
  * Findings: "missing WHAT: WHY" (this machine has no sandbox to give, for want of permission or of a feature of the
  * kernel), "setup WHAT: WHY" (it could not be made for another reason), "processes N", "disk", "memory", "silence N",
- * "output", "symbols" (it ended well but looked for addresses of kernel symbols, which it is not shown), "left N NAME"
- * (so many were still running when the command had ended), "note TEXT".
+ * "output BYTES", "symbols" (it ended well but looked for addresses of kernel symbols, which it is not shown), "left N
+ * NAME" (so many were still running when the command had ended), "note TEXT".
  *
  * sandbox-world.c makes the world, sandbox-changes.c and sandbox-overlay.c what is different in it, sandbox-rights.c
  * takes the rights away, sandbox-watch.c and sandbox-symbols.c watch the command, this file starts it.

@@ -165,7 +165,7 @@ is_over (const Sandbox *self, Watch *watch)
       watch->since = now ();
     }
   if (self->output > 0 && st.st_size > watch->begin && (unsigned long long)(st.st_size - watch->begin) > self->output)
-    return sandbox_report (self, "output\n"), 1;
+    return sandbox_report (self, "output %llu\n", self->output), 1;
   if (self->silence > 0 && !watch->may_be_silent && now () - watch->since >= self->silence)
     return sandbox_report (self, "silence %ld\n", self->silence), 1;
   return 0;

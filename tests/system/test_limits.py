@@ -1,11 +1,12 @@
 """What a confined build may use: each limit ends it, with a sentence that says which one it was."""
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
 
-from conftest import DKMS, K1, mounted
+from conftest import DKMS, K1, K2, mounted
 from test_sandbox import caged  # noqa: F401
 
 HELPER = pathlib.Path(DKMS).parent / "helpers/dkms-sandbox"
@@ -96,7 +97,7 @@ def test_output(root, tmp_path):
         assert ours.recv(16) == b"137"
         ours.close()
         assert helper.wait(10) == 0
-    assert report.read_text() == "output\n"
+    assert report.read_text() == "output 1000000\n"
 
 
 def test_victims_come_first(root):
@@ -112,7 +113,7 @@ def test_output_of_a_single_command(tmp_path):
         for script, code in (("sleep 2", 0), ("head -c 500000 /dev/zero; sleep 1", 0), ("head -c 20000000 /dev/zero; sleep 30", 137)):
             command = [HELPER, "--report", str(report.fileno()), "--output", "1000000", "--silence", "1", "--", "/bin/sh", "-c", script]
             assert subprocess.run(command, stdout=output, pass_fds=[report.fileno()], check=False, timeout=60).returncode == code, script
-    assert (tmp_path / "report").read_text() == "output\n"
+    assert (tmp_path / "report").read_text() == "output 1000000\n"
 
 
 @pytest.mark.parametrize("script, code", [("POST_ADD", 137), ("PRE_INSTALL", 101), ("POST_INSTALL", 0), ("POST_REMOVE", 0)])
@@ -127,6 +128,27 @@ def test_scripts_behind_the_wall(root, script, code):
         result = root(*lines[last])
     assert result.rc == code and "begun" in result.out + result.err, result
     assert f"{script} of foo/1.0 exceeded a limit: it filled the disk and was ended." in result.err, result
+
+
+@pytest.mark.parametrize("script, code, status, kernels", [("PRE_INSTALL", 101, 3, (K1,)), ("POST_INSTALL", 0, 0, (K1, K2))])
+def test_a_long_output_behind_the_wall(root, script, code, status, kernels):
+    """For one kernel, the script's output is printed; for several, a worker reports it."""
+    size = 17 << 20
+    text = f"#!/bin/bash\necho begun\nhead -c {size} /dev/zero | tr '\\0' x\necho at last\nexit {status}\n"
+    root.source(extra=f"{script}=x.sh\n", files={"foo.c": "x", "x.sh": text})
+    result = root("install", "foo/1.0", *(word for kernel in kernels for word in ("-k", kernel)))
+    assert result.rc == code, result.err
+    assert "larger than" not in result.err and "-1" not in result.err, result.err
+    assert not status or f"{script} of foo/1.0 ended with exit status {status}" in result.err, result.err
+    assert len(re.findall(r"begun\nx", result.out)) == len(re.findall(r"x\n? *at last\n", result.out)) == len(kernels), result.err
+    missing = size + len("begun\nat last\n") - (4 << 20)
+    assert result.out.count(f"[{missing} bytes of output are not shown]\n") == len(kernels)
+
+
+def test_endless_output_behind_the_wall(root):
+    root.source(extra="PRE_INSTALL=x.sh\n", files={"foo.c": "x", "x.sh": "#!/bin/sh\ncat /dev/zero\n"})
+    result = root("install", "foo/1.0", "-k", K1)
+    assert result.rc == 101 and "PRE_INSTALL of foo/1.0 exceeded a limit: it wrote more than 128 MiB of output and was ended." in result.err, result
 
 
 def test_a_crowd_in_a_root_without_proc(chrooted, tmp_path):

@@ -102,7 +102,7 @@ static const struct {
   { "memory", NULL, "./x.sh: line 2:    99 Killed                  sleep 9\n# exit code: 137\n" },
   { "memory", NULL, "\ndkms-sandbox: it used four fifths of the machine's memory and was ended\n" },
   { "size-limit", NULL, "/bin/sh: line 1: 7 File size limit exceeded(core dumped) dd\nmake: *** [x] Error 153\n" },
-  { "output-limit", NULL, "\ndkms-sandbox: it wrote more than 1 GiB of output and was ended\n" },
+  { "output-limit", NULL, "\ndkms-sandbox: it wrote more than 1024 MiB of output and was ended\n" },
   { "process-limit", NULL, "\ndkms-sandbox: it started more than 4096 processes and was ended\n" },
   { "timeout", NULL, "\ndkms-sandbox: it wrote nothing for 3600 s and was ended (build_timeout)\n" },
   { "open-files", NULL, "cc1: fatal error: v.c: Too many open files\n" CC1 },
