@@ -6,6 +6,7 @@ kernel headers.
 """
 import contextlib
 import errno
+import functools
 import hashlib
 import os
 import pathlib
@@ -13,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -126,6 +128,15 @@ def family(pid):
     return found
 
 
+@functools.cache
+def key_pair():
+    """A signing key and its certificate, as bytes. To make them takes a third of a second: tests share them."""
+    with tempfile.TemporaryDirectory() as directory:
+        paths = [pathlib.Path(directory, name) for name in ("key", "cert")]
+        subprocess.run([pathlib.Path(DKMS).parent / "helpers/dkms-sign", "generate", *paths], check=True)
+        return [path.read_bytes() for path in paths]
+
+
 class Result:
     def __init__(self, process):
         self.rc, self.out, self.err = process.returncode, process.stdout, process.stderr
@@ -214,6 +225,13 @@ class Root:
         """What 'add' leaves behind, without the time that it takes."""
         (self.tree / name / version).mkdir(parents=True)
         (self.tree / name / version / "source").symlink_to(f"/usr/src/{name}-{version}")
+
+    def keys(self):
+        """What 'generate_mok' leaves behind, without the time that it takes."""
+        self.tree.mkdir(parents=True, exist_ok=True)
+        for name, mode, content in zip(("mok.key", "mok.pub"), (0o600, 0o644), key_pair()):
+            (self.tree / name).write_bytes(content)
+            (self.tree / name).chmod(mode)
 
     def __call__(self, *arguments, env=None, timeout=120, cwd=None):
         environment = {**os.environ, "LC_ALL": "C", **(env or {})}

@@ -9,7 +9,7 @@ import struct
 import subprocess
 
 import pytest
-from conftest import ARCH, DKMS, K1, K2, Result, as_nobody, mounted, strace
+from conftest import ARCH, DKMS, K1, K2, Result, as_nobody, key_pair, mounted, strace
 
 HELPER = pathlib.Path(DKMS).parent / "helpers/dkms-sign"
 MAGIC = b"~Module signature appended~\n"
@@ -87,7 +87,7 @@ def test_same_key_serves_the_next_build(signing, tmp_path):
 
 
 def test_missing_certificate_keeps_the_key(signing, tmp_path):
-    signing.ok("generate_mok")
+    signing.keys()
     key = signing.key.read_bytes()
     signing.cert.unlink()
     signing.ok("install", "foo/1.0", "-k", K1)
@@ -98,7 +98,7 @@ def test_missing_certificate_keeps_the_key(signing, tmp_path):
 @pytest.mark.parametrize("usual", [True, False])
 def test_present_certificate_is_never_replaced(signing, usual):
     """It may be enrolled in the firmware, and only the key's path be wrong."""
-    signing.ok("generate_mok")
+    signing.keys()
     if usual:
         signing.key.unlink()
     else:
@@ -118,7 +118,7 @@ def test_helper_replaces_no_certificate(tmp_path):
     (tmp_path / "cert").write_text("enrolled\n")
     assert subprocess.run([HELPER, "generate", tmp_path / "key", tmp_path / "cert"], capture_output=True, check=False).returncode == 1
     assert not (tmp_path / "key").exists()
-    openssl("genrsa", "-out", tmp_path / "key")
+    (tmp_path / "key").write_bytes(key_pair()[0])
     subprocess.run([HELPER, "generate", tmp_path / "key", tmp_path / "cert"], check=True)
     assert (tmp_path / "cert").read_text() == "enrolled\n" and sorted(p.name for p in tmp_path.iterdir()) == ["cert", "key"]
 
@@ -167,6 +167,7 @@ def test_key_without_certificate_falls_back_to_the_usual_one(signing):
 
 
 def test_hash_comes_from_the_config_option(signing, tmp_path):
+    signing.keys()
     config = tmp_path / "config"
     config.write_text('CONFIG_MODULE_SIG_HASH="sha256"\n')
     (signing.path / "config").write_text(config.read_text())
@@ -205,7 +206,7 @@ def test_no_kernel_configuration(signing):
 ])
 def test_signing_trouble_is_a_warning(signing, tmp_path, trouble, says):
     env = {}
-    signing.ok("generate_mok")
+    signing.keys()
     if trouble == "garbage key":
         signing.key.write_text("no key\n")
     elif trouble == "garbage certificate":
@@ -225,7 +226,7 @@ def test_signing_trouble_is_a_warning(signing, tmp_path, trouble, says):
 
 
 def test_passphrase(signing, tmp_path):
-    signing.ok("generate_mok")
+    signing.keys()
     openssl("rsa", "-aes256", "-passout", "pass:secret", "-in", signing.key, "-out", tmp_path / "k")
     shutil.copy(tmp_path / "k", signing.key)
     result = signing.ok("install", "foo/1.0", "-k", K1, env={"KBUILD_SIGN_PIN": "secret"})
@@ -234,6 +235,7 @@ def test_passphrase(signing, tmp_path):
 
 
 def test_the_key_gets_into_no_core_dump(signing, tmp_path):
+    signing.keys()
     trace = tmp_path / "trace"
     strace("-e", "trace=execve,prlimit64,setrlimit,prctl,openat,open", "-o", trace, DKMS, "--root", signing.path,
            "install", "foo/1.0", "-k", K1, check=True)
@@ -246,7 +248,7 @@ def test_the_key_gets_into_no_core_dump(signing, tmp_path):
 
 
 def test_expired_certificate_signs_with_a_warning(signing, tmp_path):
-    signing.ok("generate_mok")
+    signing.keys()
     (tmp_path / "ca.conf").write_text("[ca]\ndefault_ca=x\n[x]\ndatabase=db\nserial=sn\nnew_certs_dir=.\npolicy=p\n"
                                       "default_md=sha256\n[p]\nCN=supplied\n")
     (tmp_path / "db").write_text("")
@@ -261,7 +263,7 @@ def test_expired_certificate_signs_with_a_warning(signing, tmp_path):
 
 
 def test_certificate_in_pem_form(signing, tmp_path):
-    signing.ok("generate_mok")
+    signing.keys()
     openssl("x509", "-inform", "DER", "-in", signing.cert, "-out", tmp_path / "pem")
     der = tmp_path / "der"
     shutil.copy(signing.cert, der)
@@ -283,6 +285,7 @@ def test_the_admins_own_tool(signing, works):
 
 
 def test_signed_before_it_is_compressed(signing, tmp_path):
+    signing.keys()
     (signing.modules / K1 / "kernel").mkdir()
     (signing.modules / K1 / "kernel/x.ko.xz").write_bytes(b"")
     signing.ok("install", "foo/1.0", "-k", K1)
@@ -291,6 +294,7 @@ def test_signed_before_it_is_compressed(signing, tmp_path):
 
 
 def test_two_kernels_two_hashes(signing):
+    signing.keys()
     signing.kernel(K2, config='CONFIG_MODULE_SIG_HASH="sha256"\n')
     signing.ok("install", "foo/1.0", "-k", K1, "-k", K2)
     assert b"\x04\x02\x03" in split(module(signing))[1] and b"\x04\x02\x01" in split(module(signing, K2))[1]
@@ -344,7 +348,7 @@ def test_gentoos_keys(signing, tmp_path):
 
 def test_disk_full_while_signing(signing):
     signing.source(files={"foo.c": "x" * 300_000})
-    signing.ok("generate_mok")
+    signing.keys()
     keys = signing.key.read_bytes(), signing.cert.read_bytes()
     with mounted(signing.tree, "size=1100k"):
         signing.key.write_bytes(keys[0])
@@ -361,7 +365,7 @@ def test_key_on_a_token(signing, tmp_path):
     (tmp_path / "tokens").mkdir()
     (tmp_path / "softhsm.conf").write_text(f"directories.tokendir = {tmp_path}/tokens\n")
     env = {"SOFTHSM2_CONF": str(tmp_path / "softhsm.conf"), "KBUILD_SIGN_PIN": "1234"}
-    signing.ok("generate_mok")
+    signing.keys()
     openssl("pkcs8", "-topk8", "-nocrypt", "-in", signing.key, "-out", tmp_path / "p8")
     for arguments in (["--init-token", "--free", "--label", "t", "--pin", "1234", "--so-pin", "1234"],
                       ["--import", str(tmp_path / "p8"), "--token", "t", "--label", "sig", "--id", "A1", "--pin", "1234"]):
@@ -385,7 +389,8 @@ def test_like_the_kernels_own_tool(tmp_path):
     if not tools:
         pytest.fail("no sign-file; scripts/install-deps demo installs it with the kernel headers")
     key, cert, ours, theirs = (tmp_path / n for n in ("key", "cert", "ours", "theirs"))
-    subprocess.run([HELPER, "generate", key, cert], check=True)
+    for path, content in zip((key, cert), key_pair()):
+        path.write_bytes(content)
     for size in (0, 1, 70_000):
         ours.write_bytes(os.urandom(size))
         subprocess.run([tools[0], "sha384", key, cert, ours, theirs], check=True)
@@ -394,6 +399,7 @@ def test_like_the_kernels_own_tool(tmp_path):
 
 
 def test_modinfo_shows_the_signer(real, tmp_path):
+    real.keys()
     real.framework("try_sign_modules=true\n")
     shutil.copytree(pathlib.Path(__file__).resolve().parents[2] / "examples/hello", real.src / "hello-1.0")
     real.ok("install", "hello/1.0", "-k", real.release)
@@ -433,6 +439,10 @@ class Firmware:
                                      capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
                                      env={**os.environ, "LC_ALL": "C", **settings, **env}))
 
+    def keys(self):
+        for path, content in zip((self.key, self.cert), key_pair()):
+            path.write_bytes(content)
+
     def generate(self, **keywords):
         return self("generate_mok", *self.trees, **keywords)
 
@@ -468,7 +478,7 @@ def test_secure_boot_names_the_next_step(firmware, shim):
 @pytest.mark.parametrize("name, vendor", [("MokListRT", "605dab50-e046-4300-abb6-3dd810dd8b23"), ("db", "d719b2cb-3d3a-4596-a3bc-dad00e67656f")])
 def test_secure_boot_with_the_certificate_enrolled(firmware, form, name, vendor):
     firmware.secure_boot(b"\1")
-    firmware.generate()
+    firmware.keys()
     certificate = firmware.cert.read_bytes()
     if form == "PEM":
         openssl("x509", "-inform", "DER", "-in", firmware.cert, "-out", firmware.cert)
@@ -512,8 +522,10 @@ def test_secure_boot_and_unsigned_modules(firmware):
 def test_secure_boot_and_the_key_of_the_kernel(firmware, tmp_path):
     """The kernel contains its own certificate; no list of the firmware needs to."""
     firmware.secure_boot(b"\1")
+    firmware.keys()
     both = tmp_path / "signing_key.pem"
-    openssl("req", "-new", "-nodes", "-x509", "-subj", "/CN=kernel", "-newkey", "rsa:2048", "-keyout", both, "-out", tmp_path / "cert.pem")
+    openssl("req", "-new", "-x509", "-subj", "/CN=kernel", "-key", firmware.key, "-out", tmp_path / "cert.pem")
+    openssl("rsa", "-in", firmware.key, "-out", both)
     both.write_bytes(both.read_bytes() + (tmp_path / "cert.pem").read_bytes())
     result = firmware.generate(key=both)
     assert "\nSecure Boot: enabled, the certificate is that of the kernel\n" in result.out and "Warning" not in result.err, result

@@ -247,6 +247,7 @@ KINDS = [framework, framework_d, sysconfig, kernelvariables, override, pre_build
          updates_is_a_link, index_is_a_link, keys_are_a_link, key_is_a_link, tree_is_a_link, sources_are_a_link,
          own_directory_is_a_link, settings_are_a_link, log_is_a_link, trees_outside, build_is_a_link, journal, token]
 OF_CODE = KINDS[:14]
+OF_KEYS = [keys_are_a_link, key_is_a_link, tree_is_a_link, trees_outside, token]
 VERBS = [("status",), ("add", "foo/1.0"), ("build", "foo/1.0", "-k", K1), ("install", "foo/1.0", "-k", K1), ("status",),
          ("match", "--templatekernel", K1, "-k", K2), ("mktarball", "foo/1.0", "-k", K1, "--archive", "OUT/foo.tar.gz"),
          ("uninstall", "foo/1.0", "-k", K1), ("unbuild", "foo/1.0", "-k", K1), ("autoinstall", "-k", K1),
@@ -262,6 +263,8 @@ def go(trap, kind, verbs):
     out.mkdir()
     trap.root.source()
     kind(trap)
+    if kind not in OF_KEYS: # which show that a new key stays inside
+        trap.root.keys()
     trap.before = trap.look()
     for verb in verbs:
         result = trap.root(*(word.replace("OUT", str(out)) for word in verb))
