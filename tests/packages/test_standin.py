@@ -11,13 +11,11 @@ import sys
 
 import pytest
 
-from conftest import ARCH, DKMS, Root
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "standin"))
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS / "standin"), str(TESTS / "system")]
 
 import standin  # noqa: E402
-
-pytestmark = pytest.mark.xdist_group("standin")
+from conftest import ARCH, DKMS, Root  # noqa: E402
 
 
 class Lab(Root):
