@@ -75,6 +75,15 @@ class Lab(Root):
         shutil.copy(self.kos / f"{name}-{version}/{name}.ko", directory / f"{name}.ko.in")
         return directory
 
+    def administer(self):
+        """Settings of an administrator: each installation of foo leaves a mark."""
+        script = self.path / "etc/dkms/foo/mark.sh"
+        script.parent.mkdir()
+        script.write_text("#!/bin/bash\n: >\"${0%/etc/dkms/*}/var/mark-$kernelver\"\n")
+        script.chmod(0o755)
+        (self.path / "etc/dkms/foo.conf").write_text("POST_INSTALL=mark.sh\n")
+        self.framework("modprobe_on_install=\n")
+
     # ---- facts ----
 
     def facts(self):
@@ -90,6 +99,8 @@ class Lab(Root):
         for link in self.tree.glob("*/kernel-*"):
             version, kernel, _ = os.readlink(link).split("/")
             found.add(("active", link.parent.name, version, kernel))
+        for mark in self.path.glob("var/mark-*"):
+            found.add(("marked", "", "", mark.name))
         return found
 
     def problems(self, before, after, others=frozenset()):

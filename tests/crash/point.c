@@ -6,9 +6,9 @@
  *        point fail N ERRNO COMMAND...    makes the call number N fail, once; with 0 each of them
  *
  * With POINT_BELOW=DIR in the environment the calls are those that read what is DIR or below it: opening without
- * writing, reading, listing, status and permissions of files, texts of links. Calls outside of DIR (the dynamic loader,
- * locales, /proc, /sys, /dev, the host's tools) are left out, and so are programs other than dkms and its helpers
- * (depmod, cp): what they cannot read is theirs to report.
+ * writing, reading, mapping, copying, listing, status and permissions of files and file systems, texts of links,
+ * extended attributes. Calls outside of DIR (the dynamic loader, locales, /proc, /sys, /dev, the host's tools) are left
+ * out, and so are programs other than dkms and its helpers (depmod, cp): what they cannot read is theirs to report.
  *
  * Counted over all processes in the order in which they happen, but not inside a sandbox (dkms-sandbox and what it
  * starts), whose calls change nothing that stays until the command that asked for them has seen its end. Exit status:
@@ -49,10 +49,12 @@ static const int changing[] = {
 
 static const int reading[] = {
 #ifdef SYS_open
-  SYS_open,   SYS_stat,       SYS_lstat, SYS_readlink,   SYS_access,
+  SYS_open,       SYS_stat,      SYS_lstat,      SYS_readlink,        SYS_access,     SYS_getdents,
 #endif
-  SYS_openat, SYS_openat2,    SYS_read,  SYS_pread64,    SYS_readv,     SYS_getdents64,
-  SYS_fstat,  SYS_newfstatat, SYS_statx, SYS_readlinkat, SYS_faccessat, SYS_faccessat2,
+  SYS_openat,     SYS_openat2,   SYS_read,       SYS_pread64,         SYS_readv,      SYS_getdents64, SYS_fstat,
+  SYS_newfstatat, SYS_statx,     SYS_readlinkat, SYS_faccessat,       SYS_faccessat2, SYS_preadv,     SYS_preadv2,
+  SYS_mmap,       SYS_sendfile,  SYS_splice,     SYS_copy_file_range, SYS_statfs,     SYS_fstatfs,    SYS_getxattr,
+  SYS_lgetxattr,  SYS_fgetxattr, SYS_listxattr,  SYS_llistxattr,      SYS_flistxattr, SYS_lseek,
 };
 
 static unsigned char ignored[MAX_PIDS]; /* 1: in a sandbox, or a program whose reading does not count */
@@ -200,7 +202,7 @@ static int
 reads_file (pid_t pid, const struct __ptrace_syscall_info *info, char *text, size_t size)
 {
   const unsigned long long *arg = (const unsigned long long *)info->seccomp.args;
-  int by_descriptor = 0;
+  int by_descriptor = 0, fd = -1;
   size_t n = strlen (below);
 
   *text = '\0';
@@ -223,9 +225,14 @@ reads_file (pid_t pid, const struct __ptrace_syscall_info *info, char *text, siz
     case SYS_lstat:
     case SYS_readlink:
     case SYS_access:
+#endif
+    case SYS_statfs:
+    case SYS_getxattr:
+    case SYS_lgetxattr:
+    case SYS_listxattr:
+    case SYS_llistxattr:
       name_file (pid, AT_FDCWD, arg[0], 0, text, size);
       break;
-#endif
     case SYS_newfstatat:
     case SYS_statx:
     case SYS_readlinkat:
@@ -235,10 +242,15 @@ reads_file (pid_t pid, const struct __ptrace_syscall_info *info, char *text, siz
       break;
     default:
       by_descriptor = 1;
-      name_file (pid, (int)arg[0], 0, 0, text, size);
+      if (info->seccomp.nr == SYS_mmap)
+        fd = (int)arg[4];
+      else
+        fd = (int)arg[info->seccomp.nr == SYS_sendfile ? 1 : 0];
+      if (fd >= 0)
+        name_file (pid, fd, 0, 0, text, size);
     }
   return strncmp (text, below, n) == 0 && (text[n] == '/' || text[n] == '\0')
-         && (!by_descriptor || info->seccomp.nr == SYS_fstat || is_real_file (pid, arg[0]));
+         && (!by_descriptor || info->seccomp.nr == SYS_fstat || is_real_file (pid, (unsigned long)fd));
 }
 
 static void

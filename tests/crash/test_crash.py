@@ -61,7 +61,7 @@ def words(lab, line):
     return [word.replace("/elsewhere", str(lab.path.parent / "elsewhere")) for word in line.split()]
 
 
-def set_stage(name, things):
+def set_stage(name, things, administered=False):
     """The root before the change, and the facts before and after it."""
     directory, _, modules = things
     place = directory / name
@@ -80,6 +80,8 @@ def set_stage(name, things):
         maker.ok("build", "foo/1.0", "-k", K2)
         maker.ok("mktarball", "foo/1.0", "--all", "--archive", elsewhere / "foo.tar.gz")
     preparation, command = {**SCENARIOS, **READERS}[name]
+    if administered:
+        template.administer()
     for line in preparation:
         template.ok(*line.split())
     before = template.facts()

@@ -1,9 +1,9 @@
 """Every system call with which dkms and its helpers read the root fails once: what cannot be read is not absent.
 
-After each such failure nothing may be lost or half done, exit status 0 means that the command did its work, the same
-command again gets there, and status prints every line or says what it could not read. Calls outside of the root and
-those of other programs are left out (point.c says which). DKMS_CRASH=all takes every call with every error; otherwise
-it is a sample, spread evenly, with the errors in turn.
+After each such failure nothing may be lost or half done, exit status 0 means that the command did its work, the script
+and the override of the administrator included, the same command again gets there, and status prints every line or says
+what it could not read. Calls outside of the root and those of other programs are left out (point.c says which).
+DKMS_CRASH=all takes every call with every error; otherwise it is a sample, spread evenly, with the errors in turn.
 """
 import errno
 import os
@@ -43,7 +43,7 @@ def fail_one(name, things, template, before, after, expected, number, error):
     if process.returncode not in range(0, 126):
         wrong.append(f"exit status {process.returncode}")
     if process.returncode == 0 and after - lab.facts():
-        wrong.append(f"exit status 0, and not done: {sorted(after - lab.facts())}")
+        wrong.append(f"not done without a word: {sorted(after - lab.facts())}")
     if process.returncode != 0 and not process.stderr.strip():
         wrong.append(f"exit status {process.returncode} without a word")
     if name in READERS:
@@ -57,15 +57,17 @@ def fail_one(name, things, template, before, after, expected, number, error):
     again = lab(*words(lab, {**SCENARIOS, **READERS}[name][1]))
     if again.rc not in (0, 3):
         wrong.append(f"the same command again: {again}")
-    if lab.facts() != after:
+    # A script that could not be read was reported, and does not run again for what is installed.
+    marks = {fact for fact in after if fact[0] == "marked"}
+    if lab.facts() | marks != after:
         wrong.append(f"the same command again does not get there: {sorted(after ^ lab.facts())}")
-    wrong += lab.problems(after, after) + lab.untruths()
+    wrong += lab.problems(after - marks, after) + lab.untruths()
     return [f"{name} {number} {errno.errorcode[error]}: {w}\n{process.stdout[-300:]}{process.stderr[-300:]}" for w in wrong]
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_what_cannot_be_read_is_not_absent(things, name, capsys):  # noqa: F811
-    template, before, after = set_stage(name, things)
+    template, before, after = set_stage(name, things, administered=True)
     lab = stage.copy_of(template, things[0] / name / "count", things[2])
     unhurt = point(name, things, lab, "count")
     assert unhurt.returncode == 0, unhurt
@@ -79,4 +81,6 @@ def test_what_cannot_be_read_is_not_absent(things, name, capsys):  # noqa: F811
         cases = [(n, ERRORS[i % len(ERRORS)]) for i, n in enumerate(numbers)]
     wrong = run_all(fail_one, (name, things, template, before, after, expected), cases, f"read {name}: {total} calls", capsys)
     shutil.rmtree(things[0] / name)
+    with capsys.disabled():
+        print(f", of which {sum('without a word' in w for w in wrong)} silent", end="")
     assert wrong == [], "\n".join(wrong[:40])
