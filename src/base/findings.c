@@ -41,7 +41,7 @@ dkms_findings_read (DkmsFindings *self, int report)
           self->missing = TRUE;
         }
       else if (g_str_has_prefix (*line, "processes ") && words[1] != NULL)
-        replace (&self->ended, g_strdup_printf ("it started more than %s processes and was ended", words[1]));
+        replace (&self->ended, g_strdup_printf ("it started more than %s processes or threads and was ended", words[1]));
       else if (strcmp (*line, "disk") == 0)
         replace (&self->ended, g_strdup ("it filled the disk and was ended"));
       else if (strcmp (*line, "memory") == 0)

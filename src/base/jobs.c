@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How many jobs may run at once, when nobody says. */
+/* How many jobs may run at once, when nobody says, and how many processes can be started. */
 #define _GNU_SOURCE
 #include "base/jobs.h"
 
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,24 +50,83 @@ read_small (const char *path)
   return n >= 0 ? g_strndup (text, (gsize)n) : NULL;
 }
 
-/* The least of what this control group and those above it may use; 0: no limit. */
+/* The directory of a control group. */
+typedef guint (*LimitOf) (const char *dir);
+
 static guint
-group_limit (void)
+processors_of (const char *dir)
+{
+  g_autofree char *path = g_build_filename (dir, "cpu.max", NULL);
+  g_autofree char *text = read_small (path);
+
+  return text != NULL ? dkms_jobs_from_cpu_max (text) : 0;
+}
+
+static guint
+free_processes_of (const char *dir)
+{
+  g_autofree char *max_path = g_build_filename (dir, "pids.max", NULL);
+  g_autofree char *current_path = g_build_filename (dir, "pids.current", NULL);
+  g_autofree char *max = read_small (max_path);
+  g_autofree char *current = read_small (current_path);
+
+  return max != NULL && current != NULL ? dkms_jobs_from_pids (max, current) : 0;
+}
+
+/* The least of what this control group and those above it may use; 0: no limit. @prefix: before the path of the group
+ * in /proc/self/cgroup; @mount: where the hierarchy is */
+static guint
+group_limit (const char *prefix, const char *mount, LimitOf limit_of)
 {
   g_autofree char *groups = read_small ("/proc/self/cgroup");
-  const char *line = groups != NULL ? strstr (groups, "0::/") : NULL;
-  g_autofree char *at = line != NULL ? g_strndup (line + 3, strcspn (line + 3, "\n")) : NULL;
+  const char *line = groups != NULL ? strstr (groups, prefix) : NULL,
+             *path = line != NULL ? line + strlen (prefix) : "";
+  g_autofree char *at = line != NULL ? g_strndup (path, strcspn (path, "\n")) : NULL;
   guint least = 0;
 
-  while (at != NULL && *at != '\0')
+  while (at != NULL && *at == '/')
     {
-      g_autofree char *path = g_build_filename ("/sys/fs/cgroup", at, "cpu.max", NULL);
-      g_autofree char *text = read_small (path);
-      guint here = text != NULL ? dkms_jobs_from_cpu_max (text) : 0;
+      g_autofree char *dir = g_build_filename (mount, at, NULL);
+      guint here = limit_of (dir);
 
       if (here > 0 && (least == 0 || here < least))
         least = here;
       *strrchr (at, '/') = '\0';
+    }
+  return least;
+}
+
+guint
+dkms_jobs_from_pids (const char *max, const char *current)
+{
+  guint64 most = 0, now = 0;
+
+  if (sscanf (max, "%" G_GUINT64_FORMAT, &most) != 1 || sscanf (current, "%" G_GUINT64_FORMAT, &now) != 1)
+    return 0; /* "max" */
+  return most > now ? (guint)MIN (most - now, G_MAXINT) : 1;
+}
+
+guint
+dkms_jobs_free_processes (void)
+{
+  static const char *const limits[] = { "/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max" };
+  g_autofree char *load = read_small ("/proc/loadavg");
+  const char *total = load != NULL ? strchr (load, '/') : NULL;
+  guint least = 0;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (limits) + 2; i++)
+    {
+      g_autofree char *text = i < G_N_ELEMENTS (limits) ? read_small (limits[i]) : NULL;
+      guint here = 0;
+
+      if (i == G_N_ELEMENTS (limits))
+        here = group_limit ("0::", "/sys/fs/cgroup", free_processes_of);
+      else if (i > G_N_ELEMENTS (limits))
+        here = group_limit (":pids:", "/sys/fs/cgroup/pids", free_processes_of);
+      else if (text != NULL)
+        here = dkms_jobs_from_pids (text, total != NULL ? total + 1 : "0");
+      if (here > 0 && (least == 0 || here < least))
+        least = here;
     }
   return least;
 }
@@ -81,6 +141,6 @@ dkms_jobs_default (void)
   if (jobs != NULL)
     return jobs;
   processors = sched_getaffinity (0, sizeof set, &set) == 0 ? (guint)CPU_COUNT (&set) : 1;
-  group = group_limit ();
+  group = group_limit ("0::", "/sys/fs/cgroup", processors_of);
   return g_strdup_printf ("%u", group > 0 && group < processors ? group : processors);
 }

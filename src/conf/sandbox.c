@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/jobs.h"
 #include "base/unread.h"
 #include "conf/sandbox-view.h"
 
@@ -56,7 +57,7 @@ static const char *const keys_of_tree[] = { "*.key", ".*.key*", NULL };
 #define FILE_SIZE_LIMIT "8589934592"
 #define OUTPUT_LIMIT "1073741824"
 #define WALL_OUTPUT_LIMIT "134217728" /* dkms keeps it in memory */
-enum { LEAST_PROCESSES = 4096, PROCESSES_PER_JOB = 64 };
+enum { USUAL_PROCESSES = 4096, PROCESSES_PER_JOB = 64, LEAST_PROCESSES = 64 };
 
 static void
 add (GPtrArray *argv, const char *option, const char *value)
@@ -298,13 +299,16 @@ reserve (const DkmsConfinement *self, GPtrArray *argv)
 static void
 limit (const DkmsConfinement *self, const char *output, GPtrArray *argv)
 {
-  guint64 jobs = 0;
+  guint64 jobs = 0, room = dkms_jobs_free_processes () / 4, most;
   g_autofree char *processes = NULL;
   g_autofree char *memory = NULL;
   g_autofree char *silence = NULL;
 
   (void)g_ascii_string_to_unsigned (self->settings->policy.jobs, 10, 0, 1 << 16, &jobs, NULL);
-  processes = g_strdup_printf ("%" G_GUINT64_FORMAT, MAX ((guint64)LEAST_PROCESSES, jobs * PROCESSES_PER_JOB));
+  most = MAX ((guint64)USUAL_PROCESSES, jobs * PROCESSES_PER_JOB);
+  if (room > 0 && room < most) /* others need some, too */
+    most = MAX (room, LEAST_PROCESSES);
+  processes = g_strdup_printf ("%" G_GUINT64_FORMAT, most);
   add (argv, "--processes", processes);
   add (argv, "--file-size", FILE_SIZE_LIMIT);
   add (argv, "--output", output);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What process 1 of a sandbox does while a command runs: it reaps, keeps the limits that the kernel does not keep for
- * all processes together, and ends what the command leaves. Limits are looked at five times a second, which is often
- * enough for a disk and a terminal; the kernel's own limits stop what is faster. Source: proc(5). */
+ * all processes together, and ends what the command leaves. Limits are checked five times a second, which is often
+ * enough for a disk and a terminal. A crowd of processes grows faster: a hundred times a second, process 1 reads how
+ * many were started, and checks the limits at once when there were many. Source: proc(5). */
 #define _GNU_SOURCE
 #include "sandbox-watch.h"
 
@@ -20,9 +21,9 @@
 
 #include "sandbox-symbols.h"
 
-enum { TICK_MS = 200, GRACE_MS = 150 };
+enum { TICK_MS = 10, LOOK_MS = 200, GRACE_MS = 150 };
 
-/* All processes of the namespace but this one. */
+/* Processes of the namespace without this one. */
 typedef struct {
   long processes, threads;
   unsigned long long memory; /* bytes that are theirs alone */
@@ -47,15 +48,22 @@ read_text (const Sandbox *self, const char *pid, const char *file, char *text, s
 }
 
 static void
-add_process (const Sandbox *self, Crowd *crowd, const char *pid)
+count_process (const Sandbox *self, Crowd *crowd, const char *pid)
 {
-  char path[300], text[128];
-  unsigned long resident = 0, shared = 0;
+  char path[300];
   struct stat st;
 
   crowd->processes++;
   (void)snprintf (path, sizeof path, "%s/task", pid);
   crowd->threads += fstatat (self->proc, path, &st, 0) == 0 && st.st_nlink > 2 ? (long)st.st_nlink - 2 : 1;
+}
+
+static void
+measure_process (const Sandbox *self, Crowd *crowd, const char *pid)
+{
+  char text[128];
+  unsigned long resident = 0, shared = 0;
+
   if (read_text (self, pid, "statm", text, sizeof text) > 0 && sscanf (text, "%*u %lu %lu", &resident, &shared) == 2
       && resident > shared)
     crowd->memory += (unsigned long long)(resident - shared) * (unsigned long long)sysconf (_SC_PAGESIZE);
@@ -63,20 +71,20 @@ add_process (const Sandbox *self, Crowd *crowd, const char *pid)
     crowd->name[strcspn (crowd->name, "\n")] = '\0';
 }
 
-static Crowd
-look_around (const Sandbox *self)
+/* Calls @visit for each process until there are @most threads (0: no limit), because a crowd grows while it is counted.
+ */
+static void
+visit_crowd (const Sandbox *self, Crowd *crowd, long most, void (*visit) (const Sandbox *, Crowd *, const char *))
 {
   int fd = openat (self->proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
   const struct dirent *entry;
-  Crowd crowd = { 0 };
 
-  while (dir != NULL && (entry = readdir (dir)) != NULL)
+  while (dir != NULL && (most == 0 || crowd->threads < most) && (entry = readdir (dir)) != NULL)
     if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && strcmp (entry->d_name, "1") != 0)
-      add_process (self, &crowd, entry->d_name);
+      visit (self, crowd, entry->d_name);
   if (dir != NULL)
     (void)closedir (dir);
-  return crowd;
 }
 
 static int
@@ -103,7 +111,7 @@ static void
 report_left (const Sandbox *self)
 {
   pid_t pid;
-  Crowd left;
+  Crowd left = { 0 };
 
   for (int waited = 0; waited < GRACE_MS; waited += 10)
     {
@@ -113,7 +121,8 @@ report_left (const Sandbox *self)
         return;
       pause_ms (10);
     }
-  left = look_around (self);
+  visit_crowd (self, &left, 0, count_process);
+  visit_crowd (self, &left, 0, measure_process);
   if (left.processes > 0)
     sandbox_report (self, "left %ld %s\n", left.processes, left.name);
 }
@@ -132,27 +141,56 @@ typedef struct {
   int output;      /* a regular file; -1: none */
   off_t begin;     /* its size up to where it does not count */
   off_t written;
-  time_t since; /* when it last grew */
+  long long since; /* when it last grew */
   int may_be_silent;
+  long long looked; /* when limits were last checked; 0: not yet */
+  long newest;      /* the number of the newest thread at that time */
+  int is_scarce;    /* the machine has few threads left */
 } Watch;
 
-static time_t
+/* In milliseconds. */
+static long long
 now (void)
 {
   struct timespec time;
 
-  return clock_gettime (CLOCK_BOOTTIME, &time) == 0 ? time.tv_sec : 0;
+  return clock_gettime (CLOCK_BOOTTIME, &time) == 0 ? time.tv_sec * 1000LL + time.tv_nsec / 1000000 : 0;
+}
+
+/* Returns: whether the limits are to be checked again: time has passed, or so many threads were started that there may
+ * be too many. This takes the same short time however many there are: loadavg ends with the number of the newest thread
+ * of the namespace, and numbers rise until they begin again. */
+static int
+is_time_to_look (const Sandbox *self, Watch *watch)
+{
+  char text[128];
+  long newest = watch->newest, threads = 0;
+  long long time = now ();
+
+  if (self->processes > 0 && read_text (self, ".", "loadavg", text, sizeof text) > 0)
+    (void)sscanf (text, "%*s %*s %*s %*d/%ld %ld", &threads, &newest);
+  watch->is_scarce = self->ceiling > 0 && threads > self->ceiling - self->ceiling / 4;
+  if (watch->looked > 0 && !watch->is_scarce && time - watch->looked < LOOK_MS && newest >= watch->newest
+      && newest - watch->newest <= self->processes / 8)
+    return 0;
+  watch->looked = time;
+  watch->newest = newest;
+  return 1;
 }
 
 /* Returns: whether a limit is exceeded, which it reports */
 static int
 is_over (const Sandbox *self, Watch *watch)
 {
-  Crowd crowd = look_around (self);
+  Crowd crowd = { 0 };
   struct stat st;
 
-  if (self->processes > 0 && (crowd.processes >= self->processes || crowd.threads >= self->processes * 4))
+  visit_crowd (self, &crowd, self->processes, count_process);
+  if (self->processes > 0 && crowd.threads >= self->processes)
     return sandbox_report (self, "processes %ld\n", self->processes), 1;
+  if (watch->is_scarce && crowd.threads > self->processes / 8) /* several crowds together take what there is */
+    return sandbox_report (self, "processes %ld\n", crowd.threads), 1;
+  visit_crowd (self, &crowd, 0, measure_process);
   if (self->memory > 0 && crowd.memory > self->memory)
     return sandbox_report (self, "memory\n"), 1;
   if (disk_is_full (self, watch->reserve_dir))
@@ -166,7 +204,7 @@ is_over (const Sandbox *self, Watch *watch)
     }
   if (self->output > 0 && st.st_size > watch->begin && (unsigned long long)(st.st_size - watch->begin) > self->output)
     return sandbox_report (self, "output %llu\n", self->output), 1;
-  if (self->silence > 0 && !watch->may_be_silent && now () - watch->since >= self->silence)
+  if (self->silence > 0 && !watch->may_be_silent && now () - watch->since >= self->silence * 1000LL)
     return sandbox_report (self, "silence %ld\n", self->silence), 1;
   return 0;
 }
@@ -195,7 +233,7 @@ watch_until_end (const Sandbox *self, pid_t command, Watch *watch)
           sandbox_report (self, "symbols\n");
           return 1;
         }
-      if (is_over (self, watch))
+      if (is_time_to_look (self, watch) && is_over (self, watch))
         return 128 + SIGKILL;
       (void)sigtimedwait (&child, NULL, &tick);
     }

@@ -253,6 +253,25 @@ sandbox_change_world (Sandbox *self)
     sandbox_die (self, "cover", "/dev");
 }
 
+/* How many threads there can be, of this namespace before it has a limit of its own. */
+static void
+find_ceiling (Sandbox *self)
+{
+  static const char *const limits[] = { "sys/kernel/pid_max", "sys/kernel/threads-max" };
+
+  for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+    {
+      char text[32] = "";
+      int fd = openat (self->proc, limits[i], O_RDONLY | O_CLOEXEC);
+      long limit = fd >= 0 && read (fd, text, sizeof text - 1) > 0 ? strtol (text, NULL, 10) : 0;
+
+      if (fd >= 0)
+        (void)close (fd);
+      if (limit > 0 && (self->ceiling == 0 || limit < self->ceiling))
+        self->ceiling = limit;
+    }
+}
+
 /* Since Linux 6.14 the number of processes is limited by the process namespace itself; before that, the same file is
  * about the whole machine. */
 static void
@@ -294,6 +313,7 @@ sandbox_mount_proc (Sandbox *self)
   struct stat st;
 
   self->proc = new_proc (self, 0);
+  find_ceiling (self);
   limit_namespace (self);
   if (stat ("/proc", &st) < 0)
     return; /* a root that has none */

@@ -71,6 +71,61 @@ for i in range(300):
     assert helped(tmp_path, "--processes", "50", script=script) == (137, "processes 50\n")
 
 
+@pytest.fixture(scope="module")
+def bomb(tmp_path_factory):
+    """A program that starts idle threads or processes as fast as it can, and prints a byte for each."""
+    place = tmp_path_factory.mktemp("bomb")
+    (place / "bomb.c").write_text(BOMB)
+    subprocess.run(["cc", "-O1", "-o", place / "bomb", place / "bomb.c"], check=True)
+    return str(place / "bomb")
+
+
+BOMB = """
+#define _GNU_SOURCE
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+static int idle (void *data) { for (;;) pause (); return data != 0; }
+int main (int argc, char **argv)
+{
+  for (;;)
+    {
+      char *stack = strcmp (argv[argc - 1], "threads") == 0 ? mmap (0, 4096, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : 0;
+      int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
+      int pid = stack != 0 ? clone (idle, stack + 4096, flags, 0) : fork ();
+      if (pid == 0)
+        idle (0);
+      if (pid > 0)
+        (void)!write (1, "x", 1);
+    }
+}
+"""
+
+
+@pytest.mark.parametrize("kind", ["threads", "processes"])
+@pytest.mark.parametrize("kernel", [[], ["setarch", "--uname-2.6"]], ids=["new", "old"])
+def test_how_large_a_crowd_gets(tmp_path, bomb, kernel, kind):
+    """So that the rest of the machine can start processes. An old kernel (before 6.14) does not stop it; see sandbox-world.c."""
+    with open(tmp_path / "report", "wb") as report:
+        command = [*kernel, HELPER, "--expose", bomb, "--report", str(report.fileno()), "--processes", "2000", "--", bomb, kind]
+        process = subprocess.run(command, capture_output=True, pass_fds=[report.fileno()], check=False, timeout=60)
+    assert (process.returncode, (tmp_path / "report").read_text()) == (137, "processes 2000\n")
+    assert len(process.stdout) < 4000
+
+
+def test_the_limit_follows_the_room_that_there_is(root):
+    """Here in a namespace with few numbers for processes, as in a container. Before Linux 6.14 these are those of the machine."""
+    root.source(extra="PRE_BUILD=pre.sh\n", files={"foo.c": "x", "pre.sh": "#!/bin/bash\nb() { b | b & }; b; sleep 60\n"})
+    old = tuple(int(n) for n in os.uname().release.split(".")[:2]) < (6, 14)
+    total = int(pathlib.Path("/proc/loadavg").read_text().split("/")[1].split()[0]) + 1000
+    script = f'{":" if old else f"echo {total} >/proc/sys/kernel/pid_max"} && exec "$@"'
+    command = ["unshare", "-m", "-p", "-f", "--mount-proc", "sh", "-c", script, "-", *root.command(), "build", "foo/1.0", "-k", K1]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=dict(os.environ, LC_ALL="C"))
+    number = int(re.search(r"it started more than (\d+) processes or threads and was ended", result.stderr)[1])
+    assert result.returncode == 137 and (number == 4096 if old else 64 <= number <= total // 4), result.stderr
+
+
 def test_inodes(tmp_path):
     place = tmp_path / "small"
     with mounted(place, "size=50m,nr_inodes=2000"):

@@ -103,7 +103,7 @@ static const struct {
   { "memory", NULL, "\ndkms-sandbox: it used four fifths of the machine's memory and was ended\n" },
   { "size-limit", NULL, "/bin/sh: line 1: 7 File size limit exceeded(core dumped) dd\nmake: *** [x] Error 153\n" },
   { "output-limit", NULL, "\ndkms-sandbox: it wrote more than 1024 MiB of output and was ended\n" },
-  { "process-limit", NULL, "\ndkms-sandbox: it started more than 4096 processes and was ended\n" },
+  { "process-limit", NULL, "\ndkms-sandbox: it started more than 4096 processes or threads and was ended\n" },
   { "timeout", NULL, "\ndkms-sandbox: it wrote nothing for 3600 s and was ended (build_timeout)\n" },
   { "open-files", NULL, "cc1: fatal error: v.c: Too many open files\n" CC1 },
   { "not-executable", "./gen.sh", "/bin/sh: 1: ./gen.sh: Permission denied\nmake: *** [x] Error 126\n" },

@@ -39,6 +39,19 @@ test_makeflags (void)
 }
 
 static void
+test_pids (void)
+{
+  g_assert_cmpuint (dkms_jobs_from_pids ("max\n", "12\n"), ==, 0);
+  g_assert_cmpuint (dkms_jobs_from_pids ("100\n", "12\n"), ==, 88);
+  g_assert_cmpuint (dkms_jobs_from_pids ("100\n", "100\n"), ==, 1);
+  g_assert_cmpuint (dkms_jobs_from_pids ("100\n", "120\n"), ==, 1);
+  g_assert_cmpuint (dkms_jobs_from_pids ("32768\n", "201 3854\n"), ==, 32567);
+  g_assert_cmpuint (dkms_jobs_from_pids ("18446744073709551615", "0"), ==, G_MAXINT);
+  g_assert_cmpuint (dkms_jobs_from_pids ("", ""), ==, 0);
+  g_assert_cmpuint (dkms_jobs_free_processes (), >, 0);
+}
+
+static void
 test_cpu_max (void)
 {
   g_assert_cmpuint (dkms_jobs_from_cpu_max ("max 100000\n"), ==, 0);
@@ -267,6 +280,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/jobs/makeflags", test_makeflags);
   g_test_add_func ("/jobs/cpu-max", test_cpu_max);
+  g_test_add_func ("/jobs/pids", test_pids);
   g_test_add_func ("/jobserver/slots", test_slots);
   g_test_add_func ("/jobserver/lost-tokens", test_lost_tokens);
   g_test_add_func ("/jobserver/no-limit", test_no_limit);
