@@ -91,6 +91,7 @@ zfs:
 
 bench: all
 	@tests/bench/bench $(BUILD)/src/dkms
+	@tests/bench/show $(BUILD)/src/dkms
 
 bench-makespan: all
 	@tests/bench/makespan $(BUILD)/src/dkms

@@ -76,6 +76,22 @@ gboolean dkms_restrict_tree_at (int dir_fd, const char *name, GError **error) G_
  */
 GPtrArray *dkms_list_dir_at (int dir_fd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* An entry of a directory. */
+typedef struct {
+  guint8 type; /* DT_DIR and so on, of readdir(3); DT_UNKNOWN if the file system does not say */
+  char name[];
+} DkmsEntry;
+
+/**
+ * dkms_list_entries:
+ * @dir_fd: what open() of a directory returned; it is read, so that it can be listed once
+ *
+ * As dkms_list_dir_at() of that directory itself, with types and with two system calls less.
+ *
+ * Returns: (transfer full) (element-type DkmsEntry) (nullable)
+ */
+GPtrArray *dkms_list_entries (int dir_fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /** For g_ptr_array_sort() of strings: byte order. */
 int dkms_compare_names (gconstpointer a, gconstpointer b);
 
@@ -108,6 +124,8 @@ gboolean dkms_trees_equal_at (int dir_a, const char *a, int dir_b, const char *b
  * Returns: (transfer full)
  */
 char *dkms_stat_signature (const struct stat *st);
+/** Returns: whether @signature (nullable) is that of @st */
+gboolean dkms_stat_has_signature (const struct stat *st, const char *signature);
 
 /** Returns: (transfer full) (nullable): SHA-256 of what can be read from @fd on, in hexadecimal; NULL with an error.
  * @name: for the error: of the file below @fd, "" for itself */

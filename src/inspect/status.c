@@ -11,7 +11,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/unread.h"
-#include "install/job.h"
+#include "inspect/examine.h"
 #include "store/attempts.h"
 #include "store/layout.h"
 #include "store/reading.h"
@@ -27,136 +27,13 @@ typedef struct {
   const DkmsSettings *settings;
   DkmsListener *events; /* keeps what it hears, so that it comes out in order */
   DkmsWorld *world;
-  GHashTable *records; /* DkmsBuild -> DkmsRecord, for those that have one */
-  gboolean detailed;   /* status --long */
-  char **hidden;       /* (nullable): the first file that the user may not look at, and why */
+  DkmsExaminer *examiner;
+  gboolean detailed; /* status --long */
 } Status;
-
-typedef enum { FINDING_NONE, FINDING_MISSING, FINDING_DIFFERS } Finding;
-
-/* Whether a file may be there and cannot be looked at, for which @number, an errno, is the reason. Its line does not
- * report any differences then. What a user may not look at is reported once; every other reason is an error, which was
- * noted (base/unread.h). */
-static gboolean
-is_hidden (const Status *self, const char *path, int number)
-{
-  if (dkms_is_absent (number))
-    return FALSE;
-  if (*self->hidden == NULL && (number == EACCES || number == EPERM) && geteuid () != 0)
-    *self->hidden = g_strdup_printf ("%s: %s", path, g_strerror (number));
-  return TRUE;
-}
-
-static gboolean
-is_unreadable (const Status *self, const char *path)
-{
-  g_auto (DkmsFd) fd = dkms_root_openat (self->settings->places.root, path, DKMS_READ_FLAGS, 0);
-
-  return fd < 0 && is_hidden (self, path, errno);
-}
-
-static Finding
-compare_content (const Status *self, const char *built, const char *installed)
-{
-  g_autofree char *x = dkms_root_resolved (self->settings->places.root, built);
-  g_autofree char *y = dkms_root_resolved (self->settings->places.root, installed);
-
-  if (dkms_files_equal_at (AT_FDCWD, x, AT_FDCWD, y) || is_unreadable (self, built) || is_unreadable (self, installed))
-    return FINDING_NONE;
-  return FINDING_DIFFERS;
-}
-
-/* A stat that equals the recorded one proves the content unchanged; otherwise the files are compared. */
-static Finding
-examine_recorded (const Status *self, const DkmsVersion *v, const DkmsBuild *b, const DkmsRecordModule *module)
-{
-  const DkmsSettings *s = self->settings;
-  const DkmsId id = dkms_build_id (v, b);
-  g_autofree char *below = g_build_filename ("module", module->file, NULL);
-  g_autofree char *built = dkms_layout_build (&s->places, &id, below);
-  g_autofree char *installed
-      = g_strconcat (s->places.install_tree, "/", b->kernel, module->dest_location, "/", module->file, NULL);
-  struct stat built_st, installed_st;
-
-  if (module->file == NULL)
-    return FINDING_MISSING;
-  if (dkms_root_stat (s->places.root, built, &built_st) < 0)
-    return is_hidden (self, built, errno) ? FINDING_NONE : FINDING_MISSING;
-  if (!b->active)
-    return FINDING_NONE;
-  if (dkms_root_stat (s->places.root, installed, &installed_st) < 0)
-    return is_hidden (self, installed, errno) ? FINDING_NONE : FINDING_DIFFERS;
-  if (module->installed_sig != NULL)
-    {
-      g_autofree char *a = dkms_stat_signature (&built_st);
-      g_autofree char *c = dkms_stat_signature (&installed_st);
-      if (g_strcmp0 (a, module->built_sig) == 0 && strcmp (c, module->installed_sig) == 0)
-        return FINDING_NONE;
-    }
-  return compare_content (self, built, installed);
-}
-
-/* A build of the reference has no record: its recipe says what to look for. */
-static Finding
-examine_output (const Status *self, const DkmsVersion *v, const DkmsBuild *b, const DkmsOutput *output,
-                const char *suffix)
-{
-  const DkmsSettings *s = self->settings;
-  const char *places[] = { output->dest_location, output->conf_location };
-  const DkmsId id = dkms_build_id (v, b);
-  g_autofree char *dir = dkms_layout_build (&s->places, &id, "module");
-  g_autofree char *file = dkms_job_find (s->places.root, dir, output->dest_name, suffix);
-  g_autofree char *built = file != NULL ? g_build_filename (dir, file, NULL) : NULL;
-
-  if (built == NULL)
-    return is_unreadable (self, dir) ? FINDING_NONE : FINDING_MISSING;
-  for (gsize i = 0; b->active && i < G_N_ELEMENTS (places); i++)
-    {
-      g_autofree char *place = g_strconcat (s->places.install_tree, "/", b->kernel, places[i], NULL);
-      g_autofree char *found = dkms_job_find (s->places.root, place, output->dest_name, suffix);
-      g_autofree char *path = found != NULL ? g_build_filename (place, found, NULL) : NULL;
-      if (path != NULL ? compare_content (self, built, path) == FINDING_NONE : is_unreadable (self, place))
-        return FINDING_NONE;
-    }
-  return b->active ? FINDING_DIFFERS : FINDING_NONE;
-}
-
-static Finding
-examine (const Status *self, const DkmsVersion *v, const DkmsBuild *b)
-{
-  const DkmsRecord *record = g_hash_table_lookup (self->records, b);
-  g_autoptr (GError) error = NULL;
-  Finding finding = FINDING_NONE;
-
-  if (record != NULL)
-    {
-      for (guint i = 0; finding == FINDING_NONE && i < record->modules->len; i++)
-        finding = examine_recorded (self, v, b, record->modules->pdata[i]);
-      return finding;
-    }
-  const DkmsId id = dkms_build_id (v, b);
-  const DkmsRecipe *recipe = dkms_world_recipe (self->world, &id, &error);
-  if (recipe == NULL)
-    {
-      DKMS_EMIT (self->events, STATUS_RECIPE_UNREAD, .id = id, .error = error);
-      return FINDING_NONE;
-    }
-  DkmsKernelFacts facts = dkms_world_kernel (self->world, &(DkmsId){ .kernel = b->kernel, .arch = b->arch });
-  const char *suffix = dkms_kernel_compression (facts.kernel, self->settings->places.root);
-  g_autofree char *place = dkms_policy_destination (&self->settings->policy);
-  g_autoptr (GPtrArray) outputs = dkms_recipe_outputs (recipe, facts.kernel, place, facts.config);
-  for (guint i = 0; finding == FINDING_NONE && i < outputs->len; i++)
-    {
-      const DkmsOutput *output = outputs->pdata[i];
-      if (!output->excluded)
-        finding = examine_output (self, v, b, output, suffix);
-    }
-  return finding;
-}
 
 /* Returns: (nullable): what a line has to say beside the state */
 static const char *
-remarks_of (const DkmsBuild *b, Finding finding)
+remarks_of (const DkmsBuild *b, DkmsFinding finding)
 {
   static const char *const remarks[][2]
       = { { NULL, "originals" }, { "missing", "originals missing" }, { "differs", "originals differs" } };
@@ -166,7 +43,7 @@ remarks_of (const DkmsBuild *b, Finding finding)
 
 /* Emits the line about a build. Who asks for more learns how it was made, and what has changed since. */
 static void
-print_build (const Status *self, const DkmsVersion *v, const DkmsBuild *b, Finding finding)
+print_build (const Status *self, const DkmsVersion *v, const DkmsBuild *b, DkmsFinding finding)
 {
   const DkmsId id = dkms_build_id (v, b);
   const DkmsPlaces *places = &self->settings->places;
@@ -208,14 +85,15 @@ print_version (const Status *self, const DkmsVersion *v, const DkmsId *filter)
       if (!dkms_id_passes (&id, filter))
         continue;
       any = TRUE;
-      Finding finding = examine (self, v, b); /* before the line: what it may report is not to stand inside it */
+      /* Before the line: what it may report is not to stand inside it. */
+      DkmsFinding finding = dkms_examine (self->examiner, v, b);
       print_build (self, v, b, finding);
     }
   if (!any)
     DKMS_EMIT (self->events, STATUS_ADDED, .id = version);
 }
 
-/* Reads the records of all builds that lines will be about, and announces the recipes of those without, so that one
+/* Reads the other records of builds that lines will be about, and announces the recipes of those without, so that one
  * bash reads them. */
 static void
 read_records (const Status *self, const DkmsState *state, const DkmsRequest *request)
@@ -227,11 +105,11 @@ read_records (const Status *self, const DkmsState *state, const DkmsRequest *req
         {
           DkmsBuild *b = v->builds->pdata[k];
           const DkmsId id = dkms_build_id (v, b);
-          if (!dkms_targets_pass (request->targets, &id))
+          if (!dkms_targets_pass (request->targets, &id) || g_hash_table_contains (self->examiner->records, b))
             continue;
           DkmsRecord *record = dkms_record_read (&self->settings->places, &id);
           if (record != NULL)
-            g_hash_table_insert (self->records, b, record);
+            g_hash_table_insert (self->examiner->records, b, record);
           else
             dkms_world_want (self->world, &id);
         }
@@ -289,13 +167,16 @@ names_one (const DkmsRequest *request)
 
 /* One module, or all that the request selects. @only: (nullable): the one */
 static DkmsState *
-read_selected (const DkmsPlaces *places, const DkmsRequest *request, const char *only, GError **error)
+read_selected (const DkmsPlaces *places, const DkmsRequest *request, const char *only, GHashTable *records,
+               GError **error)
 {
+  const DkmsScanWish wish = { request->targets, records, request->detailed };
+  const DkmsId one = { .module = request->module, .version = request->version };
   DkmsState *state;
 
   if (names_one (request))
-    return dkms_state_read_most (places, &(DkmsId){ .module = request->module, .version = request->version }, error);
-  state = dkms_state_read_most (places, &(DkmsId){ .module = only }, error);
+    return dkms_state_read_wished (places, &one, &wish, error);
+  state = dkms_state_read_wished (places, &(DkmsId){ .module = only }, &wish, error);
   for (guint i = state != NULL ? state->versions->len : 0; i-- > 0;)
     {
       const DkmsVersion *v = state->versions->pdata[i];
@@ -326,12 +207,11 @@ report_unread (DkmsListener *events, const DkmsState *state, GError **error)
 typedef struct {
   GPtrArray *first; /* element-type DkmsEvent: notes */
   GPtrArray *lists; /* element-type GPtrArray of DkmsEvent: lines */
-  char *hidden;
   gboolean pending;
   /* What it was made of; freed after it is printed, which is cheaper. (nullable) */
   DkmsState *state; /* its `unread` is reported in the end */
   DkmsWorld *world;
-  GHashTable *records;
+  DkmsExaminer examiner;
 } Answer;
 
 static void
@@ -349,8 +229,7 @@ answer_clear (Answer *self)
 {
   g_ptr_array_unref (self->first);
   g_ptr_array_unref (self->lists);
-  g_free (self->hidden);
-  g_clear_pointer (&self->records, g_hash_table_unref);
+  dkms_examiner_clear (&self->examiner);
   g_clear_pointer (&self->world, dkms_world_free);
   g_clear_pointer (&self->state, dkms_state_free);
 }
@@ -373,13 +252,13 @@ typedef struct {
 static gboolean
 read_once (const DkmsSettings *settings, const DkmsRequest *request, const char *only, Answer *answer, GError **error)
 {
-  DkmsState *state = answer->state = read_selected (&settings->places, request, only, error);
   const DkmsId everything = { NULL, NULL };
-
   DkmsListener keeping = dkms_listener_keeping (answer->first); /* the world speaks while it reads, and never later */
+
   answer->world = dkms_world_new (settings, request, &keeping);
-  answer->records = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify)dkms_record_free);
-  Status self = { settings, &keeping, answer->world, answer->records, request->detailed, &answer->hidden };
+  dkms_examiner_init (&answer->examiner, settings, &keeping, answer->world);
+  const Status self = { settings, &keeping, answer->world, &answer->examiner, request->detailed };
+  DkmsState *state = answer->state = read_selected (&settings->places, request, only, self.examiner->records, error);
   if (state == NULL)
     return FALSE;
   read_records (&self, state, request);
@@ -433,8 +312,8 @@ read_steadily (const Question *question, const char *only, guint tries, Answer *
           return 1;
         }
       whole->pending |= answer.pending;
-      if (whole->hidden == NULL)
-        whole->hidden = g_steal_pointer (&answer.hidden);
+      if (whole->examiner.hidden == NULL)
+        whole->examiner.hidden = g_steal_pointer (&answer.examiner.hidden);
       append_copies (whole->first, answer.first);
       for (guint l = 0; l < answer.lists->len; l++)
         append_copies (whole->lists->pdata[l], answer.lists->pdata[l]);
@@ -478,7 +357,7 @@ dkms_status (const DkmsSettings *settings, DkmsListener *events, const DkmsReque
   dkms_listener_hear_all (events, answer.first);
   for (guint i = 0; i < answer.lists->len; i++)
     dkms_listener_hear_all (events, answer.lists->pdata[i]);
-  if (answer.hidden != NULL)
-    DKMS_EMIT (events, STATUS_HIDDEN, .text = answer.hidden);
+  if (answer.examiner.hidden != NULL)
+    DKMS_EMIT (events, STATUS_HIDDEN, .text = answer.examiner.hidden);
   return report_unread (events, answer.state, error);
 }

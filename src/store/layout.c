@@ -29,7 +29,7 @@ dkms_layout_unpacked (const DkmsPlaces *places, const DkmsId *id)
 char *
 dkms_layout_build (const DkmsPlaces *places, const DkmsId *id, const char *name)
 {
-  return g_build_filename (places->dkms_tree, id->module, id->version, id->kernel, id->arch, name, NULL);
+  return g_strjoin ("/", places->dkms_tree, id->module, id->version, id->kernel, id->arch, name, NULL);
 }
 
 char *

@@ -19,6 +19,7 @@ typedef struct {
   char *built_sig;     /* (nullable) stat signature of module/<file> */
   char *installed_sig; /* (nullable) stat signature of the installed file when it was last equal */
   char *owned_sig;     /* (nullable) stat signature of the file that we put in place, also after a rebuild */
+  gboolean unchanged;  /* module/<file> had the signature built_sig; FALSE: nobody looked. Not written */
 } DkmsRecordModule;
 
 typedef struct {
@@ -38,6 +39,18 @@ DkmsRecordModule *dkms_record_find (const DkmsRecord *self, const char *dest_nam
 /** Returns: (transfer full) (nullable): NULL when the build has none, as those of the reference, or one that names
  * files outside of the directories for modules */
 DkmsRecord *dkms_record_read (const DkmsPlaces *places, const DkmsId *id);
+/**
+ * dkms_record_look:
+ * @kernel_fd: the directory <k> of a build
+ * @seen: (out): whether one of its modules is there
+ *
+ * As dkms_record_read() of the build <k>/@arch, which is no symbolic link, and sets `unchanged` of its modules. With
+ * two system calls less for each file than by its path, because a tree may have 10,000 builds.
+ *
+ * Returns: (transfer full) (nullable): NULL also if anything stands in the way, which is not noted: dkms_record_read()
+ * will say what
+ */
+DkmsRecord *dkms_record_look (int kernel_fd, const char *arch, gboolean *seen);
 /** As dkms_record_read(), of the build in the directory @build_dir_fd. */
 DkmsRecord *dkms_record_read_at (int build_dir_fd);
 /** Returns: (transfer full): what is written to .record.json */

@@ -11,16 +11,29 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/unread.h"
+#include "model/request.h"
 #include "store/layout.h"
+#include "store/record.h"
 #include "store/register.h"
+
+/* A module whose versions are read. */
+typedef struct {
+  const DkmsPlaces *places;
+  DkmsState *state;
+  const char *name;
+  int fd;
+  GHashTable *links;        /* set of names: its kernel-<k>-<a> */
+  gboolean originals;       /* it has original_module/ */
+  const DkmsScanWish *wish; /* (nullable) */
+} Module;
 
 /* Whether kernel-<k>-<a> leads to this build: our own and the reference's links say it literally. */
 static gboolean
-is_active (int module_fd, const DkmsVersion *v, const DkmsId *kernel)
+is_active (const Module *module, const DkmsVersion *v, const DkmsId *kernel)
 {
-  g_autofree char *link = g_strdup_printf ("kernel-%s-%s", kernel->kernel, kernel->arch);
-  g_autofree char *text = dkms_read_link_at (module_fd, link);
-  g_autofree char *expected = g_build_filename (v->version, kernel->kernel, kernel->arch, NULL);
+  g_autofree char *link = g_strconcat ("kernel-", kernel->kernel, "-", kernel->arch, NULL);
+  g_autofree char *text = g_hash_table_contains (module->links, link) ? dkms_read_link_at (module->fd, link) : NULL;
+  g_autofree char *expected = text != NULL ? g_strjoin ("/", v->version, kernel->kernel, kernel->arch, NULL) : NULL;
   struct stat a, b;
 
   if (text == NULL)
@@ -29,23 +42,27 @@ is_active (int module_fd, const DkmsVersion *v, const DkmsId *kernel)
     return TRUE;
   if (*text == '/')
     return FALSE;
-  if (fstatat (module_fd, link, &a, 0) == 0 && fstatat (module_fd, expected, &b, 0) == 0)
+  if (fstatat (module->fd, link, &a, 0) == 0 && fstatat (module->fd, expected, &b, 0) == 0)
     return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-  dkms_unread_note (module_fd, link, errno);
+  dkms_unread_note (module->fd, link, errno);
   return FALSE;
 }
 
-/* Opens a directory of the tree, which the admin may have moved elsewhere and linked; links are followed inside the
- * root. Returns: a descriptor that the caller owns, -1 when it is no directory, or cannot be read, which is noted */
+/* Opens the directory @name of @parent, which is the directory @path of the tree. The admin may have moved it elsewhere
+ * and linked it; links are followed inside the root. Returns: a descriptor that the caller owns, -1 when it is no
+ * directory, or cannot be read, which is noted */
 static int
-open_dir (const DkmsPlaces *places, int parent, const char *name, const char *path)
+open_dir (const DkmsPlaces *places, int parent, const char *path, const char *name)
 {
   int fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
   if (fd < 0 && !dkms_is_absent (errno))
     dkms_unread_note (parent, name, errno);
   else if (fd < 0 && dkms_is_link_at (parent, name))
-    fd = dkms_root_openat (places->root, path, O_RDONLY | O_DIRECTORY, 0);
+    {
+      g_autofree char *link = g_build_filename (path, name, NULL);
+      fd = dkms_root_openat (places->root, link, O_RDONLY | O_DIRECTORY, 0);
+    }
   return fd;
 }
 
@@ -59,74 +76,122 @@ was_build (int kernel_fd, const char *arch)
   return dkms_is_file_at (kernel_fd, record) || dkms_is_dir_at (kernel_fd, log);
 }
 
-static void
-read_build (int module_fd, int kernel_fd, DkmsVersion *v, const DkmsId *kernel)
+/* Whether original_module/<k>/<a> exists. */
+static gboolean
+has_originals (const Module *module, const DkmsId *kernel)
 {
-  g_autofree char *result = g_build_filename (kernel->arch, "module", NULL);
-  g_autofree char *backup = g_build_filename ("original_module", kernel->kernel, kernel->arch, NULL);
-  g_autofree char *stale = g_build_filename (kernel->arch, DKMS_STALE, NULL);
-  gboolean built = dkms_is_dir_at (kernel_fd, result);
+  g_autofree char *path
+      = module->originals ? g_strjoin ("/", "original_module", kernel->kernel, kernel->arch, NULL) : NULL;
+
+  return path != NULL && dkms_is_dir_at (module->fd, path);
+}
+
+/* The record of a build, whose directory is no link, if it is wanted and if nothing stands in its way. */
+static DkmsRecord *
+look_at_record (const Module *module, const DkmsVersion *v, int kernel_fd, const DkmsId *kernel, gboolean *seen)
+{
+  const DkmsScanWish *wish = module->wish;
+  const DkmsId id = dkms_version_id (v, kernel);
+
+  *seen = FALSE;
+  return wish != NULL && !v->broken && dkms_targets_pass (wish->targets, &id)
+             ? dkms_record_look (kernel_fd, kernel->arch, seen)
+             : NULL;
+}
+
+/* @kernel_fd: the directory <k>; @type: of @kernel->arch in it */
+static void
+read_build (const Module *module, DkmsVersion *v, int kernel_fd, guint8 type, const DkmsId *kernel)
+{
+  g_autofree char *result = g_strconcat (kernel->arch, "/module", NULL);
+  g_autofree char *stale = g_strconcat (kernel->arch, "/" DKMS_STALE, NULL);
+  gboolean seen = FALSE;
+  g_autoptr (DkmsRecord) record = type == DT_DIR ? look_at_record (module, v, kernel_fd, kernel, &seen) : NULL;
+  gboolean built = seen || dkms_is_dir_at (kernel_fd, result);
   DkmsBuild *build;
 
   if (!built && !was_build (kernel_fd, kernel->arch))
     return;
   build = built ? dkms_version_add_build (v, kernel) : dkms_version_add_remains (v, kernel);
   build->built = built;
-  build->stale = dkms_is_file_at (kernel_fd, stale);
-  build->active = is_active (module_fd, v, kernel);
-  build->originals = dkms_is_dir_at (module_fd, backup);
+  build->stale = (module->wish == NULL || module->wish->stale) && dkms_is_file_at (kernel_fd, stale);
+  build->active = is_active (module, v, kernel);
+  build->originals = has_originals (module, kernel);
+  if (built && record != NULL)
+    g_hash_table_insert (module->wish->records, build, g_steal_pointer (&record));
 }
 
+/* @path: of the directory of the version, open as @version_fd */
 static void
-read_builds (const DkmsPlaces *places, int module_fd, int version_fd, DkmsVersion *v)
+read_builds (const Module *module, DkmsVersion *v, int version_fd, const char *path)
 {
-  g_autoptr (GPtrArray) kernels = dkms_list_dir_at (version_fd, ".", NULL);
+  g_autoptr (GPtrArray) kernels = dkms_list_entries (version_fd, NULL);
 
   for (guint k = 0; kernels != NULL && k < kernels->len; k++)
     {
-      const char *kernel = kernels->pdata[k];
-      g_autofree char *path = dkms_layout_version (places, &(DkmsId){ v->module, v->version, NULL, NULL }, kernel);
-      g_auto (DkmsFd) fd
-          = dkms_tree_is_kernel_name (kernel) ? open_dir (places, version_fd, kernel, path) : -1; /* -1: a file, say */
-      g_autoptr (GPtrArray) arches = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+      const DkmsEntry *kernel = kernels->pdata[k];
+      g_auto (DkmsFd) fd = dkms_tree_is_kernel_name (kernel->name)
+                               ? open_dir (module->places, version_fd, path, kernel->name)
+                               : -1; /* -1: a file, say */
+      g_autoptr (GPtrArray) arches = fd >= 0 ? dkms_list_entries (fd, NULL) : NULL;
 
       for (guint a = 0; arches != NULL && a < arches->len; a++)
-        if (*(const char *)arches->pdata[a] != '.')
-          read_build (module_fd, fd, v, &(DkmsId){ .kernel = kernel, .arch = arches->pdata[a] });
+        {
+          const DkmsEntry *arch = arches->pdata[a];
+          const DkmsId id = { .kernel = kernel->name, .arch = arch->name };
+          if (*arch->name != '.')
+            read_build (module, v, fd, arch->type, &id);
+        }
     }
 }
 
 static void
-read_version (const DkmsPlaces *places, DkmsState *state, int module_fd, const DkmsId *id)
+read_version (const Module *module, const char *version)
 {
-  g_autofree char *path = dkms_layout_version (places, id, NULL);
-  g_auto (DkmsFd) fd = open_dir (places, module_fd, id->version, path);
+  const DkmsPlaces *places = module->places;
+  const DkmsId id = { .module = module->name, .version = version };
+  g_autofree char *path = dkms_layout_version (places, &id, NULL);
+  g_autofree char *above = dkms_layout_module (places, &id);
+  g_auto (DkmsFd) fd = open_dir (places, module->fd, above, version);
   g_autofree char *source = g_build_filename (path, "source", NULL);
   DkmsVersion *v;
 
   if (fd < 0)
     return; /* a file, or gone meanwhile */
-  v = dkms_state_add (state, id);
+  v = dkms_state_add (module->state, &id);
   if (dkms_is_link_at (fd, "source"))
     v->broken
         = dkms_root_is_host (places->root) ? !dkms_is_dir_at (fd, "source") : !dkms_root_is_dir (places->root, source);
   else
     v->broken = !dkms_is_file_at (fd, "source/dkms.conf"); /* a stub with its own conf counts as added, Q-44 */
-  read_builds (places, module_fd, fd, v);
+  read_builds (module, v, fd, path);
+}
+
+/* Of the versions from @first on, which are given up. */
+static void
+forget_records (const Module *module, guint first)
+{
+  for (guint i = first; module->wish != NULL && i < module->state->versions->len; i++)
+    {
+      const DkmsVersion *v = module->state->versions->pdata[i];
+      for (guint b = 0; b < v->builds->len; b++)
+        g_hash_table_remove (module->wish->records, v->builds->pdata[b]);
+    }
 }
 
 /* Adds that version, unless some of it could not be read. */
 static void
-add_version (const DkmsPlaces *places, DkmsState *state, int module_fd, const DkmsId *id)
+add_version (const Module *module, const char *version)
 {
-  guint mark = dkms_unread_mark (), count = state->versions->len;
+  guint mark = dkms_unread_mark (), count = module->state->versions->len;
   GError *error = NULL;
 
-  read_version (places, state, module_fd, id);
+  read_version (module, version);
   if (dkms_unread_since (mark, TRUE, &error))
     return;
-  g_ptr_array_set_size (state->versions, (int)count);
-  dkms_state_give_up (state, id->module, error);
+  forget_records (module, count);
+  g_ptr_array_set_size (module->state->versions, (int)count);
+  dkms_state_give_up (module->state, module->name, error);
 }
 
 /* kernel-<k>-<a>, the links beside the versions (docs/interface/tree.md §5). */
@@ -138,12 +203,12 @@ is_kernel_link_name (const char *name)
 
 /* A link kernel-<k>-<a> whose build is gone still says that this version was installed there. */
 static void
-read_dangling_link (DkmsState *state, int module_fd, const char *module, const char *name)
+read_dangling_link (const Module *module, const char *name)
 {
-  g_autofree char *text = dkms_read_link_at (module_fd, name);
+  g_autofree char *text = dkms_read_link_at (module->fd, name);
   g_auto (GStrv) parts = g_strsplit (text != NULL ? text : "", "/", -1);
-  DkmsVersion *v
-      = g_strv_length (parts) == 3 ? dkms_state_find (state, &(DkmsId){ module, parts[0], NULL, NULL }) : NULL;
+  const DkmsId id = { .module = module->name, .version = parts[0] };
+  DkmsVersion *v = g_strv_length (parts) == 3 ? dkms_state_find (module->state, &id) : NULL;
   const DkmsId kernel = { .kernel = v != NULL ? parts[1] : NULL, .arch = v != NULL ? parts[2] : NULL };
   g_autofree char *expected = v != NULL ? g_strdup_printf ("kernel-%s-%s", kernel.kernel, kernel.arch) : NULL;
 
@@ -153,21 +218,28 @@ read_dangling_link (DkmsState *state, int module_fd, const char *module, const c
 }
 
 static void
-read_module (const DkmsPlaces *places, DkmsState *state, int tree_fd, const DkmsId *which)
+read_module (const DkmsPlaces *places, DkmsState *state, int tree_fd, const DkmsId *which, const DkmsScanWish *wish)
 {
-  g_autofree char *path = dkms_layout_module (places, which);
-  g_auto (DkmsFd) fd = open_dir (places, tree_fd, which->module, path);
-  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
-  guint first = state->versions->len, links = 0, active = 0;
+  g_auto (DkmsFd) fd = open_dir (places, tree_fd, places->dkms_tree, which->module);
+  g_autoptr (GPtrArray) entries = fd >= 0 ? dkms_list_entries (fd, NULL) : NULL;
+  g_autoptr (GHashTable) links = g_hash_table_new (g_str_hash, g_str_equal);
+  Module module = { places, state, which->module, fd, links, FALSE, wish };
+  guint first = state->versions->len, active = 0;
 
-  for (guint i = 0; names != NULL && i < names->len; i++)
+  for (guint i = 0; entries != NULL && i < entries->len; i++)
     {
-      const char *name = names->pdata[i];
-      if (is_kernel_link_name (name))
-        links++;
-      else if (which->version != NULL ? strcmp (name, which->version) == 0
-                                      : *name != '.' && strcmp (name, "original_module") != 0)
-        add_version (places, state, fd, &(DkmsId){ .module = which->module, .version = name });
+      DkmsEntry *entry = entries->pdata[i];
+      if (is_kernel_link_name (entry->name))
+        g_hash_table_add (links, entry->name);
+      module.originals |= strcmp (entry->name, "original_module") == 0;
+    }
+  for (guint i = 0; entries != NULL && i < entries->len; i++)
+    {
+      const char *name = ((const DkmsEntry *)entries->pdata[i])->name;
+      if (!g_hash_table_contains (links, name)
+          && (which->version != NULL ? strcmp (name, which->version) == 0
+                                     : *name != '.' && strcmp (name, "original_module") != 0))
+        add_version (&module, name);
     }
   for (guint i = first; i < state->versions->len; i++)
     {
@@ -176,18 +248,21 @@ read_module (const DkmsPlaces *places, DkmsState *state, int tree_fd, const Dkms
         active += ((const DkmsBuild *)v->builds->pdata[b])->active;
     }
   /* If every link leads to a build, as usual, no link need be read again. */
-  for (guint i = 0; names != NULL && links > active && i < names->len; i++)
-    if (is_kernel_link_name (names->pdata[i]))
-      read_dangling_link (state, fd, which->module, names->pdata[i]);
+  for (guint i = 0; entries != NULL && g_hash_table_size (links) > active && i < entries->len; i++)
+    {
+      const char *name = ((const DkmsEntry *)entries->pdata[i])->name;
+      if (g_hash_table_contains (links, name))
+        read_dangling_link (&module, name);
+    }
 }
 
 static void
-add_module (const DkmsPlaces *places, DkmsState *state, int tree_fd, const DkmsId *which)
+add_module (const DkmsPlaces *places, DkmsState *state, int tree_fd, const DkmsId *which, const DkmsScanWish *wish)
 {
   guint mark = dkms_unread_mark ();
   GError *error = NULL;
 
-  read_module (places, state, tree_fd, which);
+  read_module (places, state, tree_fd, which, wish);
   if (!dkms_unread_since (mark, TRUE, &error))
     dkms_state_give_up (state, which->module, error);
 }
@@ -207,6 +282,12 @@ dkms_state_read (const DkmsPlaces *places, const DkmsId *which, GError **error)
 DkmsState *
 dkms_state_read_most (const DkmsPlaces *places, const DkmsId *which, GError **error)
 {
+  return dkms_state_read_wished (places, which, NULL, error);
+}
+
+DkmsState *
+dkms_state_read_wished (const DkmsPlaces *places, const DkmsId *which, const DkmsScanWish *wish, GError **error)
+{
   guint mark = dkms_unread_mark ();
   g_autoptr (DkmsState) state = dkms_state_new ();
   g_auto (DkmsFd) fd = dkms_root_openat (places->root, places->dkms_tree, O_RDONLY | O_DIRECTORY, 0);
@@ -221,12 +302,12 @@ dkms_state_read_most (const DkmsPlaces *places, const DkmsId *which, GError **er
       return dkms_fail_errno (error, "read the tree", places->dkms_tree), NULL;
     }
   if (which != NULL && which->module != NULL)
-    return add_module (places, state, fd, which), g_steal_pointer (&state);
+    return add_module (places, state, fd, which, wish), g_steal_pointer (&state);
 
   modules = dkms_list_dir_at (fd, ".", error);
   for (guint i = 0; modules != NULL && i < modules->len; i++)
     if (*(const char *)modules->pdata[i] != '.')
-      add_module (places, state, fd, &(DkmsId){ .module = modules->pdata[i] });
+      add_module (places, state, fd, &(DkmsId){ .module = modules->pdata[i] }, wish);
   return modules != NULL ? g_steal_pointer (&state) : NULL;
 }
 

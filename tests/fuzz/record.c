@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Input: the text of a .record.json. It lies in the tree, or comes with an archive from another machine, and names
  * files that are deleted as root later on. A finding: a crash; a record that is accepted and names a file outside of
- * the directories for modules; a record that is another one after it was written and read again. */
+ * the directories for modules; a record that is another one after it was written and read again; a text that the reader
+ * of our own form and that of JSON read as different records. */
 #define _GNU_SOURCE
 #include "../../src/store/record.c"
 
@@ -59,7 +60,16 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   g_autoptr (DkmsRecord) record = NULL;
 
   fuzz_begin ();
-  record = record_from_json (json_loadb ((const char *)data, size, 0, NULL));
+  g_autofree char *text = g_malloc (size + 1);
+  memcpy (text, data, size);
+  text[size] = '\0';
+  g_autoptr (DkmsRecord) own = record_from_own_text (text, size);
+  record = record_from_json (json_loadb (text, size, 0, NULL));
+  if (own != NULL)
+    {
+      g_assert (record != NULL && record->seconds == own->seconds);
+      assert_same (own, record);
+    }
   if (record == NULL)
     return 0;
   assert_sound (record);

@@ -53,6 +53,38 @@ def test_status_of_a_user_names_what_he_may_not_read(two):
     assert result.out.splitlines() == [OTHER], result
 
 
+@pytest.mark.parametrize("part", ["", "1.0", f"1.0/{K1}", f"1.0/{K1}/{ARCH}", f"1.0/{K1}/{ARCH}/module", f"1.0/{K1}/{ARCH}/.record.json",
+                                  f"1.0/{K1}/{ARCH}/module/foo.ko"])
+def test_status_follows_links_inside_the_root(two, part):
+    """The admin may have moved any part of the tree; the quick way through it gives up at a link."""
+    (two.path / "elsewhere").mkdir()
+    built = two.tree / f"foo/1.0/{K1}/{ARCH}/module/foo.ko"
+    base = two.tree / "foo" / part
+    places = {"file": two.modules / K1 / "updates/dkms/foo.ko", "updates": two.modules / K1 / "updates", "part": base}
+    for name, path in places.items():
+        path.rename(two.path / "elsewhere" / name)
+        relative = part.endswith((ARCH, "module")) # absolute ones are followed for parts that are opened
+        path.symlink_to(os.path.relpath(two.path / "elsewhere" / name, path.parent) if relative else f"/elsewhere/{name}")
+    if built.is_relative_to(base):
+        built = two.path / "elsewhere/part" / built.relative_to(base)
+    assert two.status() == [OTHER, INSTALLED]
+    (two.path / "elsewhere/file").write_text("changed")
+    assert two.status() == [OTHER, f"{INSTALLED} (Differences between built and installed modules)"]
+    built.unlink()
+    assert two.status() == [OTHER, f"{INSTALLED} (Built modules are missing in the kernel modules folder)"]
+
+
+def test_records_of_a_module_that_is_left_out_belong_to_no_other(two, broken):
+    """Versions that cannot be read are given up while records of their builds are known already."""
+    (two.tree / f"bar/1.0/{K1}/{ARCH}/module/bar.ko").write_text("changed")
+    for name in ("aaa", "abc", "bbb"):
+        two.source(name)
+        two.ok("install", f"{name}/1.0", "-k", K1)
+    result = broken(two.tree / f"abc/kernel-{K1}-{ARCH}", "status")
+    assert result.rc == 1 and [line.split("/")[0] for line in result.out.splitlines()] == ["aaa", "bar", "bbb", "foo"], result
+    assert [line for line in result.out.splitlines() if "Differences" in line] == [f"{OTHER} (Differences between built and installed modules)"]
+
+
 # ---- changes ----
 
 @pytest.mark.parametrize("verb", ["uninstall", "unbuild", "remove"])
