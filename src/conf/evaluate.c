@@ -448,7 +448,7 @@ dkms_evaluate (const DkmsEvaluation *how, GPtrArray *queries, DkmsRemarks *remar
   for (guint q = 0; q < queries->len; q++)
     {
       DkmsQuery *query = queries->pdata[q];
-      dkms_query_read_files (query, settings->places.root);
+      dkms_query_read_files (query, settings->places.root, how->plain ? how->names : NULL);
     }
   while (ok && count_answers (queries) < queries->len)
     {

@@ -24,6 +24,7 @@ typedef struct {
                                          those of the admin, which are trusted if the root is this machine's own */
   const char *names;                  /* blank separated variables to take over */
   const char *deprecated;             /* (nullable): blank separated variables to notice */
+  gboolean plain;                     /* files that are plain (conf/plain.h) need no bash */
 } DkmsEvaluation;
 
 /**

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "conf/plain.h"
 
 #define LIMIT_FILE ((gsize)1 << 20)
 
@@ -91,9 +92,17 @@ read_file (const DkmsRoot *root, const DkmsQuery *query, guint i, GError **error
   return g_string_new_len (text, (gssize)size);
 }
 
-void
-dkms_query_read_files (DkmsQuery *self, const DkmsRoot *root)
+static void
+free_string (gpointer string)
 {
+  g_string_free (string, TRUE);
+}
+
+void
+dkms_query_read_files (DkmsQuery *self, const DkmsRoot *root, const char *plain_names)
+{
+  g_autoptr (GPtrArray) all = g_ptr_array_new_with_free_func (free_string);
+
   self->texts = g_ptr_array_new_with_free_func ((GDestroyNotify)g_bytes_unref);
   for (guint i = 0; i < self->files->len; i++)
     {
@@ -101,10 +110,14 @@ dkms_query_read_files (DkmsQuery *self, const DkmsRoot *root)
 
       if (text == NULL)
         return;
-      if (mend (text))
-        hand_over (self, i, text);
-      g_string_free (text, TRUE);
+      g_ptr_array_add (all, text);
     }
+  for (guint i = 0; i < all->len; i++)
+    if (mend (all->pdata[i]))
+      hand_over (self, i,
+                 all->pdata[i]); /* with another name for BASH_SOURCE, which no plain file has but in comments */
+  if (plain_names != NULL)
+    self->vars = dkms_plain_evaluate (self, all, plain_names);
 }
 
 gboolean

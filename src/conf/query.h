@@ -26,8 +26,9 @@ gboolean dkms_query_is_answered (const DkmsQuery *self);
 gboolean dkms_query_same_package (const DkmsQuery *a, const DkmsQuery *b);
 
 /** Reads all files, and refuses what is not text. On failure `error` is set. Where bash would stumble over a text
- * (a byte order mark, CR before LF) it will be given another one. */
-void dkms_query_read_files (DkmsQuery *self, const DkmsRoot *root);
+ * (a byte order mark, CR before LF) it will be given another one. If @plain_names (nullable) are to be taken over from
+ * files that are plain (conf/plain.h), and all of them are, sets `vars`, so that bash need not be asked. */
+void dkms_query_read_files (DkmsQuery *self, const DkmsRoot *root, const char *plain_names);
 /**
  * dkms_query_give_text:
  * @i: number of the file, as bash reported it

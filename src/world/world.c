@@ -390,7 +390,9 @@ dkms_world_load (DkmsWorld *self, GError **error)
                                         .kernel_config = self->request->kernel_config,
                                         .keys = keys,
                                         .kernels = kernels };
-  const DkmsEvaluation how = { self->settings, &confinement, dkms_recipe_names, dkms_recipe_deprecated_names };
+  /* Whoever builds learns from the evaluation whether there is a sandbox. */
+  const gboolean plain = self->request->goal == DKMS_GOAL_REPORT;
+  const DkmsEvaluation how = { self->settings, &confinement, dkms_recipe_names, dkms_recipe_deprecated_names, plain };
   if (!dkms_evaluate (&how, queries, &remarks, error))
     return FALSE;
   print_remarks (self, &remarks);
@@ -502,7 +504,7 @@ dkms_world_read_given (DkmsWorld *self, const char *dir, const DkmsKernel *kerne
                                         .kernel_config = self->request->kernel_config,
                                         .keys = keys,
                                         .kernels = kernels };
-  const DkmsEvaluation how = { &here, &confinement, dkms_recipe_names, NULL };
+  const DkmsEvaluation how = { &here, &confinement, dkms_recipe_names, NULL, FALSE };
   if (!dkms_evaluate (&how, queries, &remarks, error))
     return FALSE;
   print_remarks (self, &remarks);

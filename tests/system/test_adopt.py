@@ -25,6 +25,9 @@ def foreign(root, name="foo", kernel=K1, installed=True, text="x", **keywords):
     return base
 
 
+CODE = "[ $kernelver ] && MAKE[0]=make\n" # which only bash can read
+
+
 def adopt(root):
     subprocess.run([root.command()[0], "--adopt", *root.command()[1:]], check=True)
 
@@ -36,7 +39,7 @@ def programs(root, *arguments):
 
 @pytest.mark.parametrize("how", ["add", "autoinstall", "--adopt"])
 def test_once(root, how):
-    base = foreign(root)
+    base = foreign(root, extra=CODE)
     foreign(root, kernel=K2, installed=False)
     before = root.status()
     assert programs(root, "status") > 1
@@ -51,6 +54,20 @@ def test_once(root, how):
     assert not (base / ".attempt.json").exists(), "what it was made from is not known"
     assert root.status("--long") == before
     assert as_nobody(root, "status").out.splitlines() == before
+
+
+def test_recipes_without_code_need_no_program(root):
+    foreign(root)
+    foreign(root, kernel=K2, installed=False)
+    foreign(root, "away", text="other")
+    (root.modules / K1 / "updates/dkms/away.ko").unlink()
+    assert programs(root, "status") == 1
+    before = root.status()
+    assert [line.split(" (")[1] for line in before if line.startswith("away")] == ["Differences between built and installed modules)"]
+    for name in ("foo", "away"):
+        with open(root.src / f"{name}-1.0/dkms.conf", "a", encoding="ascii") as file:
+            file.write(CODE)
+    assert programs(root, "status") > 1 and root.status() == before
 
 
 def test_what_is_missing_and_what_differs_stays_so(root):

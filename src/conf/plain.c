@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reads configuration files that consist of plain assignments. */
+#include "conf/plain.h"
+
+#include <string.h>
+
+/* As many elements as conf/evaluate.c accepts; and characters of all values, since each line may double the one before.
+ */
+enum { LIMIT_INDEX = 4096, LIMIT_VALUES = 1 << 20 };
+
+typedef struct {
+  const DkmsQuery *query;
+  GStrv names;
+  DkmsVars *vars;
+  const char *at; /* in the text of a file, which ends with NUL */
+  gsize total;    /* characters of all values */
+} Reader;
+
+static gboolean
+is_name_char (char c)
+{
+  return g_ascii_isalnum (c) || c == '_';
+}
+
+/* Takes a name. Returns: (transfer full) (nullable): NULL if there is none */
+static char *
+take_name (Reader *self)
+{
+  const char *start = self->at;
+
+  if (g_ascii_isdigit (*start))
+    return NULL;
+  while (is_name_char (*self->at))
+    self->at++;
+  return self->at > start ? g_strndup (start, (gsize)(self->at - start)) : NULL;
+}
+
+static gboolean
+is_taken_over (const Reader *self, const char *name)
+{
+  return g_strv_contains ((const char *const *)self->names, name);
+}
+
+/* Appends the value of the variable @name. Returns: FALSE if nobody but bash knows it */
+static gboolean
+append_variable (const Reader *self, const char *name, GString *value)
+{
+  gsize n = strlen (name);
+
+  if (is_taken_over (self, name))
+    return g_string_append (value, dkms_vars_get (self->vars, name, 0)) != NULL;
+  for (guint i = 0; i < self->query->assign->len; i++)
+    {
+      const char *pair = self->query->assign->pdata[i];
+      if (strncmp (pair, name, n) == 0 && pair[n] == '=')
+        return g_string_append (value, pair + n + 1) != NULL;
+    }
+  return FALSE;
+}
+
+/* Takes $NAME or ${NAME}. */
+static gboolean
+take_variable (Reader *self, GString *value)
+{
+  gboolean braces = self->at[1] == '{';
+
+  self->at += braces ? 2 : 1;
+  g_autofree char *name = take_name (self);
+  if (name == NULL || (braces && *self->at != '}'))
+    return FALSE;
+  self->at += braces ? 1 : 0;
+  return append_variable (self, name, value);
+}
+
+/* Takes a text in quotes, which @self is at. */
+static gboolean
+take_quoted (Reader *self, GString *value)
+{
+  char quote = *self->at++;
+
+  while (*self->at != quote)
+    {
+      if (self->total + value->len > LIMIT_VALUES)
+        return FALSE;
+      if (quote == '"' && *self->at == '$')
+        {
+          if (!take_variable (self, value))
+            return FALSE;
+          continue;
+        }
+      /* Values with the latter are expanded once more; a line end is one of the control characters. */
+      if (*self->at < ' ' || *self->at > '~' || strchr ("$`\\", *self->at) != NULL)
+        return FALSE;
+      g_string_append_c (value, *self->at++);
+    }
+  self->at++;
+  return TRUE;
+}
+
+static gboolean
+take_value (Reader *self, GString *value)
+{
+  while (*self->at != '\0' && strchr (" \t\n", *self->at) == NULL)
+    {
+      gboolean ok = TRUE;
+
+      if (*self->at == '"' || *self->at == '\'')
+        ok = take_quoted (self, value);
+      else if (*self->at == '$')
+        ok = take_variable (self, value);
+      else if (g_ascii_isalnum (*self->at) || strchr ("%+,-./:=@^_", *self->at) != NULL)
+        g_string_append_c (value, *self->at++);
+      else
+        ok = FALSE;
+      if (!ok || self->total + value->len > LIMIT_VALUES)
+        return FALSE;
+    }
+  self->total += value->len;
+  /* Also in what came from a variable. driver.bash takes a CR off. */
+  return strpbrk (value->str, "$`\\\r") == NULL && g_utf8_validate (value->str, -1, NULL);
+}
+
+/* Takes [NUMBER], if it is there. */
+static gboolean
+take_index (Reader *self, guint *index)
+{
+  const char *digits = self->at + 1;
+  guint64 number;
+
+  *index = 0;
+  if (*self->at != '[')
+    return TRUE;
+  gsize count = strspn (digits, "0123456789");
+  g_autofree char *text = g_strndup (digits, count);
+  /* A number that begins with 0 is octal. */
+  if (digits[count] != ']' || (*text == '0' && count > 1)
+      || !g_ascii_string_to_unsigned (text, 10, 0, LIMIT_INDEX, &number, NULL))
+    return FALSE;
+  *index = (guint)number;
+  self->at = digits + count + 1;
+  return TRUE;
+}
+
+static gboolean
+take_assignment (Reader *self)
+{
+  static const char *const expressions[]
+      = { "BUILD_EXCLUSIVE_KERNEL", "BUILD_EXCLUSIVE_ARCH", "MAKE_MATCH", "PATCH_MATCH", NULL };
+  g_autofree char *name = take_name (self);
+  g_autoptr (GString) value = g_string_new (NULL);
+  guint index;
+
+  if (name == NULL || !is_taken_over (self, name) || g_strv_contains (expressions, name) || !take_index (self, &index)
+      || *self->at++ != '=' || !take_value (self, value))
+    return FALSE;
+  /* Not folded: a later line may use it as it is. */
+  dkms_vars_set (self->vars, name, index, value->str);
+  return TRUE;
+}
+
+static void
+skip_blanks (Reader *self)
+{
+  self->at += strspn (self->at, " \t");
+}
+
+/* Takes one line with its end. */
+static gboolean
+take_line (Reader *self)
+{
+  skip_blanks (self);
+  if (*self->at != '#' && *self->at != '\n' && *self->at != '\0')
+    {
+      if (!take_assignment (self))
+        return FALSE;
+      skip_blanks (self); /* take_value() ends at a blank or the end, so that a # behind it begins a comment */
+    }
+  if (*self->at == '#')
+    self->at += strcspn (self->at, "\n");
+  if (*self->at == '\0')
+    return TRUE;
+  return *self->at++ == '\n';
+}
+
+static gboolean
+is_directive (const char *variable)
+{
+  return g_str_has_prefix (variable, "DKMS_DIRECTIVE");
+}
+
+/* driver.bash folds values when it has read all files. Returns: (transfer full) */
+static DkmsVars *
+fold (const Reader *self)
+{
+  DkmsVars *folded = dkms_vars_new (self->query->shown);
+  GHashTableIter iter;
+  gpointer name, value;
+
+  g_hash_table_iter_init (&iter, self->vars->values);
+  while (g_hash_table_iter_next (&iter, &name, &value))
+    {
+      const GPtrArray *elements = value;
+      for (guint i = 0; i < elements->len; i++)
+        if (elements->pdata[i] != NULL)
+          dkms_vars_set_folded (folded, name, i, elements->pdata[i]);
+    }
+  return folded;
+}
+
+DkmsVars *
+dkms_plain_evaluate (const DkmsQuery *query, const GPtrArray *texts, const char *names)
+{
+  g_auto (GStrv) known = g_strsplit (names, " ", -1), environment = g_listenv ();
+  g_autoptr (DkmsVars) vars = dkms_vars_new (query->shown);
+  Reader reader = { query, known, vars, "", 0 };
+
+  for (char **variable = environment; *variable != NULL; variable++)
+    if (is_directive (*variable))
+      return NULL; /* which driver.bash takes for one of its own */
+  for (guint i = 0; i < texts->len; i++)
+    {
+      reader.at = ((const GString *)texts->pdata[i])->str;
+      while (*reader.at != '\0')
+        if (!take_line (&reader))
+          return NULL;
+    }
+  return fold (&reader);
+}
