@@ -165,6 +165,34 @@ def test_debhelper_add_on(lamps, kernels):
     assert lamps.status() == [] and lamps.modules(old) == []
 
 
+def test_headers_of_another_build_of_the_same_release(lamps, kernels):
+    """Each change of the headers makes one build; a change of their time alone makes none."""
+    old, _ = kernels
+    lamps.ok("dpkg -i /work/lamp-dkms_1.1_all.deb")
+    installed = [line for line in lamps.status() if line.startswith(f"lamp/1.1, {old}, ") and line.endswith(": installed")]
+    assert len(installed) == 1
+    symbols = lamps.path / f"usr/src/linux-headers-{old}/Module.symvers"
+    text = symbols.read_text()
+    other, changed = re.subn(r"^0x[0-9a-f]{8}(\tmodule_layout\t)", r"0x12345678\1", text, flags=re.M)
+    assert changed == 1
+
+    def hooks():
+        """The number of builds that the hook of packages of headers makes."""
+        return lamps.ok(f"run-parts --exit-on-error --arg={old} /etc/kernel/header_postinst.d").count("Building module(s)")
+
+    assert hooks() == 0
+    for content in (other, text):
+        symbols.write_text(content)
+        assert [line for line in lamps.ok("dkms status --long").splitlines() if "stale" in line] == [f"{installed[0]} (stale: headers)"]
+        assert hooks() == 1 and hooks() == 0
+        (crc,) = re.findall(r"^0x([0-9a-f]{8})\tmodule_layout\t", content, re.M)
+        assert f"0x{crc}\tmodule_layout" in lamps.ok(f"modprobe --dump-modversions $(find /lib/modules/{old} -name 'lamp.ko*')")
+        os.utime(symbols)
+        assert hooks() == 0 and "stale" not in lamps.ok("dkms status --long")
+    assert lamps.status().count(installed[0]) == 1
+    lamps.ok("dpkg --purge lamp-dkms")
+
+
 def test_failing_module_keeps_no_kernel_from_being_configured(lamps, kernels):
     old, _ = kernels
     source = lamps.path / "usr/src/bad-1"
