@@ -1,4 +1,5 @@
 """The packages for distributions: built, checked, and lived with in roots of their own."""
+import json
 import os
 import pathlib
 import re
@@ -149,6 +150,38 @@ def test_a_life(root, kernels):
     root.ok("apt-get purge -qq -y " + " ".join(f"{p}-dkms" for p in SIX))
     assert root.status() == [] and root.modules(old) == []
     assert [p.name for p in (root.path / "var/lib/dkms").iterdir() if not p.name.startswith(".") and p.is_dir()] == []
+
+
+# Packages of Debian 12 which were written before Linux 6.12, with the cause that a reader of the compiler's errors names; the last
+# three build.
+CAUSES = {"adv-17v35x": "api-removed", "linux-apfs-rw": "api-removed", "ddcci": "api-removed", "dm-writeboost": "api-removed",
+          "scap": "api-removed", "v4l2loopback": "api-removed", "dahdi": "api-arguments", "digimend": "api-type", "evdi": "api-type",
+          "gost-crypto": "header-moved", "acpi-call": None, "bbswitch": None, "dpdk-kmods": None}
+PACKAGES = {"linux-apfs-rw": "apfs-dkms", "scap": "falcosecurity-scap-dkms"} # others have the name of their module
+
+
+def test_causes_of_packages_that_are_too_old(root):
+    """Their sources are unpacked, not installed: apt would install each of them for all kernels."""
+    release = max((name for name in root.kernels_on_offer() if re.fullmatch(r"6[.]12[.][^-]*-amd64", name)), key=debian.age)
+    packages = " ".join(PACKAGES.get(name, f"{name}-dkms") for name in CAUSES)
+    root.ok(f"""apt-get install -qq dwarves; mkdir /work-old; cd /work-old; headers=linux-headers-{release}
+        apt-get download -qq $headers $(apt-cache depends $headers | awk '/Depends: linux-(headers|kbuild)/ {{ print $2 }}') {packages} 2>&1
+        for package in *.deb; do dpkg -x $package unpacked; done
+        cp -a unpacked/usr/. /usr
+        mkdir -p /lib/modules/{release}; ln -sfn /usr/src/$headers /lib/modules/{release}/build""")
+    found = {}
+    for name in CAUSES:
+        (source,) = (root.path / "usr/src").glob(f"{name}-[0-9]*")
+        module = f"{name}/{source.name.removeprefix(name + '-')}"
+        text = root.run(f"dkms add {module} && dkms build {module} -k {release}").stdout
+        answer = json.loads(root.ok(f"dkms explain {module} -k {release} --json || true"))
+        found[name] = next((event["name"] for event in answer["events"] if event["event"] == "explain-sentence"), None)
+        assert (found[name] is None) == any(line.startswith(f"{module}, {release}, ") and ": built" in line for line in root.status()), text
+        if found[name]:
+            assert re.search(rf"^  dkms explain {re.escape(module)} -k {re.escape(release)}$|Explanation: dkms explain", text, re.M), text
+        root.ok(f"dkms remove {module} --all; rm -r /usr/src/{source.name}")
+    assert found == CAUSES
+    root.ok(f"rm -r /work-old /lib/modules/{release} /usr/src/linux-headers-{release} /usr/src/linux-headers-{release.removesuffix('-amd64')}-common")
 
 
 def test_debhelper_add_on(lamps, kernels):
