@@ -5,7 +5,7 @@
 
 #include "base/id.h"
 
-/* What went wrong. cli/exit-code.c alone knows which exit status each kind has (docs/interface/cli.md §9). */
+/* Kinds of errors. Only cli/exit-code.c defines the exit status of each kind (docs/interface/cli.md §9). */
 typedef enum {
 #define DKMS_ERROR_KIND(kind, sentence, advice) DKMS_ERROR_##kind,
 #include "base/errors.def"
@@ -13,7 +13,7 @@ typedef enum {
   DKMS_ERROR_LAST
 } DkmsError;
 
-/* What is said besides: advice that the kind of an error alone does not decide, and problems of recipes. */
+/* Other sentences: advice that does not depend on the kind of an error alone, doubts, and problems of recipes. */
 typedef enum {
 #define DKMS_PHRASE(name, text) DKMS_PHRASE_##name,
 #include "base/errors.def"
@@ -24,42 +24,42 @@ typedef enum {
 GQuark dkms_error_quark (void);
 #define DKMS_ERROR (dkms_error_quark ())
 
-/* What is known about an error; errors.def says which fields a kind needs. All of it belongs to the caller. */
+/* The fields of an error; errors.def shows which of them a kind needs. All strings belong to the caller. */
 typedef struct {
   DkmsError kind;
-  DkmsId id;           /* what it is about; any part may be NULL */
-  const char *path;    /* (nullable): the file or directory that it happened to; else that of @error */
-  const char *place;   /* (nullable): another one */
+  DkmsId id;           /* the subject; any part may be NULL */
+  const char *path;    /* (nullable): the file or directory that the error is about; by default that of @error */
+  const char *place;   /* (nullable): another path */
   const char *name;    /* (nullable): of a program, an option, a file in a directory */
-  const char *text;    /* (nullable): what somebody else wrote, why, or a list of names */
-  const char *near;    /* (nullable): what was probably meant */
+  const char *text;    /* (nullable): output of a program, a reason, or a list of names */
+  const char *near;    /* (nullable): the known word that is nearest to the given one */
   const char *step;    /* (nullable): step of a build, such as "PRE_BUILD" */
   const char *log;     /* (nullable): where its log is kept */
   const char *cause;   /* (nullable): stable name of the cause of a failed build (check/causes.h) */
-  const char *advice;  /* (nullable): what the user can do next, instead of what the table says; else that of @error */
+  const char *advice;  /* (nullable): advice for the user, instead of that in the table; by default that of @error */
   const GError *error; /* (nullable): the error that is the cause */
   gint64 number;       /* a number, or an errno */
   gint64 limit;        /* another number */
   int status;          /* exit status of a program */
 } DkmsErrorInfo;
 
-/** Makes an error. Always returns FALSE, so that a failing step is one statement. @error: (nullable): where to put it
- */
+/** Creates an error. Always returns FALSE, so that a failing step is one statement. @error: (nullable): the place for
+ * it */
 gboolean dkms_fail_with (GError **error, const DkmsErrorInfo *info);
 /** The same, in one call: DKMS_FAIL (error, NOT_ADDED, .id = id). */
 #define DKMS_FAIL(error, error_kind, ...)                                                                              \
   dkms_fail_with ((error), &(const DkmsErrorInfo){ .kind = DKMS_ERROR_##error_kind, __VA_ARGS__ })
 
-/** Fails for a system call that set errno; the sentence is "Cannot <doing> <path>: <errno in words>". Leaves errno
- * alone.
+/** Creates an error from errno. The sentence is "Cannot <doing> <path>: <errno in words>". errno is unchanged
+ * afterwards.
  */
 gboolean dkms_fail_errno (GError **error, const char *doing, const char *path);
 
-/** Returns: (transfer full): an error that another process made with @message. Of @info the kind, id, path, step, log,
- * cause, advice and status count. */
+/** Returns: (transfer full): an error that another process created, with its @message. Of @info the kind, id, path,
+ * step, log, cause, advice and status are used. */
 GError *dkms_error_new_made (const DkmsErrorInfo *info, const char *message);
 
-/** Returns: (transfer none): what is known about @error (nullable): kind, id, path, step, log, cause, advice and
+/** Returns: (transfer none): the fields of @error (nullable): kind, id, path, step, log, cause, advice and
  * status; all other fields are absent, and all of them if @error is of another domain */
 const DkmsErrorInfo *dkms_error_info (const GError *error);
 
@@ -69,7 +69,7 @@ char *dkms_phrase_with (DkmsPhrase phrase, const DkmsErrorInfo *info);
 #define DKMS_SAY(name, ...) dkms_phrase_with (DKMS_PHRASE_##name, &(const DkmsErrorInfo){ __VA_ARGS__ })
 /** Adds a line to the advice of @error (nullable). */
 void dkms_error_add_advice (GError *error, const char *line);
-/** Sets the cause of a failed build and where its log is kept; what is NULL stays as it is. @error: (nullable) */
+/** Sets the cause of a failed build and where its log is kept; NULL leaves the field unchanged. @error: (nullable) */
 void dkms_error_set_failure (GError *error, const char *cause, const char *log);
 
 /** Returns: (transfer full): the name of @kind in JSON, such as "not-added" */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The report of dkms-sandbox, in words. */
+/* Converts the report of dkms-sandbox to sentences. */
 #include "base/findings.h"
 
 #include <string.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/file.h"
 
 void
@@ -15,7 +16,7 @@ dkms_findings_clear (DkmsFindings *self)
   g_clear_pointer (&self->left, g_free);
 }
 
-/* Takes @text. The last line of a kind counts. */
+/* Takes ownership of @text. If a kind has several lines, the last one is used. */
 static void
 replace (char **field, char *text)
 {
@@ -41,22 +42,18 @@ dkms_findings_read (DkmsFindings *self, int report)
           self->missing = TRUE;
         }
       else if (g_str_has_prefix (*line, "processes ") && words[1] != NULL)
-        replace (&self->ended, g_strdup_printf ("it started more than %s processes or threads and was ended", words[1]));
+        replace (&self->ended, DKMS_SAY (LIMIT_PROCESSES, .text = words[1]));
       else if (strcmp (*line, "disk") == 0)
-        replace (&self->ended, g_strdup ("it filled the disk and was ended"));
+        replace (&self->ended, DKMS_SAY (LIMIT_DISK, 0));
       else if (strcmp (*line, "memory") == 0)
-        replace (&self->ended, g_strdup ("it used four fifths of the machine's memory and was ended"));
+        replace (&self->ended, DKMS_SAY (LIMIT_MEMORY, 0));
       else if (strcmp (*line, "symbols") == 0)
-        replace (&self->ended,
-                 g_strdup ("it looked for addresses of kernel symbols in /proc/kallsyms, and would have gone on "
-                           "without them"));
+        replace (&self->ended, DKMS_SAY (SYMBOLS_READ, 0));
       else if (g_str_has_prefix (*line, "output ") && words[1] != NULL)
-        replace (&self->ended, g_strdup_printf ("it wrote more than %" G_GUINT64_FORMAT " MiB of output and was ended",
-                                                g_ascii_strtoull (words[1], NULL, 10) >> 20));
+        replace (&self->ended,
+                 DKMS_SAY (LIMIT_OUTPUT, .number = (gint64)(g_ascii_strtoull (words[1], NULL, 10) >> 20)));
       else if (g_str_has_prefix (*line, "silence ") && words[1] != NULL)
-        replace (&self->ended, g_strdup_printf ("it wrote nothing for %s s and was ended (build_timeout in "
-                                                "/etc/dkms/framework.conf sets the limit)",
-                                                words[1]));
+        replace (&self->ended, DKMS_SAY (LIMIT_SILENCE, .text = words[1]));
       else if (g_str_has_prefix (*line, "note "))
         g_debug ("sandbox: %s", *line + strlen ("note "));
       else if (g_str_has_prefix (*line, "left ") && g_strv_length (words) == 3)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What remains of a build that failed, and what is reported about it: the first error, the cause, the remedy, and the
- * log. What the confinement or the place of the build has to do with it is found out here, by a look at the machine;
- * all else is read from the log (check/log-scan.h). */
+/* Keeps the files of a failed build, and reports its first error, cause, remedy and log. This file examines the machine
+ * to find out whether the sandbox or the directory of the build caused the failure; all other facts come from the log
+ * (check/log-scan.h). */
 #define _GNU_SOURCE
 #include "build/failure.h"
 
@@ -27,9 +27,9 @@ enum { MOST_SCRIPT = 1 << 16 };
 
 /* ---- what is kept ---- */
 
-/* Ubuntu's crash reporter takes note of failed builds. */
+/* Notifies Ubuntu's crash reporter of the failed build. */
 static void
-tell_apport (const DkmsJob *job)
+notify_apport (const DkmsJob *job)
 {
   static const char reporter[] = "/usr/share/apport/apport";
   const char *argv[] = { "python3", "/usr/share/apport/package-hooks/dkms_packages.py",
@@ -40,13 +40,13 @@ tell_apport (const DkmsJob *job)
   DkmsCommand command = { .argv = argv, .root = job->settings->places.root, .output_fd = -1, .null_stdin = TRUE };
   struct stat st;
 
-  /* The one of the host has no business with a root that only holds data. */
+  /* The crash reporter of the host must not be used for a root without a shell. */
   if (job->settings->places.root->has_shell && dkms_root_stat (job->settings->places.root, reporter, &st) == 0
       && (st.st_mode & 0111) != 0)
     dkms_process_try (&command);
 }
 
-/* @cause: (nullable): where the log shows it */
+/* @cause: (nullable): the cause that the log shows */
 static void
 set_cause (DkmsAttempt *attempt, const char *id, const DkmsCause *cause)
 {
@@ -65,7 +65,7 @@ dkms_failure_note (DkmsWorkArea *area, const char *cause, GError *error)
   area->log_matters = TRUE;
   dkms_error_set_failure (error, cause, NULL);
   set_cause (area->job->attempt, cause, NULL);
-  tell_apport (area->job);
+  notify_apport (area->job);
 }
 
 static void
@@ -81,7 +81,7 @@ keep_area (DkmsWorkArea *area)
       DKMS_EMIT (area->job->events, FAILED_BUILD_NOT_KEPT, .error = error);
       return;
     }
-  /* The log is ours, whatever the build did to its name. */
+  /* The log is copied from the descriptor, because the build may have replaced the file. */
   dkms_discard_tree_at (area->fd, "make.log");
   if (!dkms_log_copy (area, area->fd, "make.log", &error))
     DKMS_EMIT (area->job->events, ERROR_IGNORED, .error = error);
@@ -91,7 +91,7 @@ keep_area (DkmsWorkArea *area)
     DKMS_EMIT (area->job->events, FAILED_BUILD_NOT_KEPT, .error = error);
 }
 
-/* What reads the log that was kept. */
+/* Adds the command that prints the stored log to the advice. */
 static void
 add_command (const DkmsJob *job, GError *error)
 {
@@ -101,8 +101,8 @@ add_command (const DkmsJob *job, GError *error)
   dkms_error_add_advice (error, line);
 }
 
-/* Returns: (transfer full) (nullable): the log, inside the root: the attempt's or, if that cannot be kept, the one in
- * the work area. The next build of this version overwrites the work area. */
+/* Returns: (transfer full) (nullable): the log, inside the root: that of the attempt or, if it cannot be stored, the
+ * one in the work area, which the next build of this version overwrites */
 static char *
 keep_attempt (DkmsWorkArea *area, gint64 start, const GError *error, gboolean *kept)
 {
@@ -146,7 +146,7 @@ dkms_failure_end (DkmsWorkArea *area, gint64 start, GError *error)
 
 /* ---- what is said ---- */
 
-/* Whether @path, as tools name it, is of this build: then no confinement hides it. */
+/* Whether @path, as tools name it, belongs to this build, and so is never hidden. */
 static gboolean
 is_own (const DkmsWorkArea *area, const char *path)
 {
@@ -156,7 +156,7 @@ is_own (const DkmsWorkArea *area, const char *path)
   return strncmp (path, version_dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
 }
 
-/* As a path of the machine. */
+/* Returns: (transfer full): @path as a path of the host. */
 static char *
 host_path (const DkmsWorkArea *area, const char *path)
 {
@@ -170,7 +170,7 @@ host_path (const DkmsWorkArea *area, const char *path)
   return root->has_shell ? dkms_root_host_path (root, path) : g_strdup (path);
 }
 
-/* Places that look the same from inside, so a file that is there and was not found was not hidden. */
+/* Whether @path is the same inside of the sandbox. A file that exists there, and was not found, was not hidden. */
 static gboolean
 is_visible_place (const char *path)
 {
@@ -182,7 +182,7 @@ is_visible_place (const char *path)
   return FALSE;
 }
 
-/* Returns: (transfer full) (nullable): the first path in @line that is there, but not where the build looks */
+/* Returns: (transfer full) (nullable): the first path in @line that exists, but is hidden from the build */
 static char *
 find_hidden (const DkmsWorkArea *area, const char *line, gboolean anywhere)
 {
@@ -216,7 +216,8 @@ find_hidden_parent (const DkmsWorkArea *area, const char *line)
              : NULL;
 }
 
-/* Returns: (transfer full) (nullable): where the command that @line misses is, in a directory that builds do not see */
+/* Returns: (transfer full) (nullable): the path of the command that is missing in @line, in a directory that builds do
+ * not see */
 static char *
 find_command (const DkmsWorkArea *area, const char *line)
 {
@@ -239,7 +240,7 @@ find_command (const DkmsWorkArea *area, const char *line)
   return NULL;
 }
 
-/* Why a build that is not confined might have got further. Returns: (transfer full) (nullable): a sentence */
+/* Why an unconfined build might have succeeded. Returns: (transfer full) (nullable): a sentence */
 static char *
 blame_line (const DkmsWorkArea *area, const char *line)
 {
@@ -273,7 +274,7 @@ blame_line (const DkmsWorkArea *area, const char *line)
     }
 }
 
-/* Tools that fetch things may fail without a word, or earlier than what failed for want of what they did not get. */
+/* Programs that download may fail without a message, long before the error that follows from the missing file. */
 static char *
 blame_downloader (const DkmsWorkArea *area, const DkmsDiagnosis *diagnosis, const char *script)
 {
@@ -299,7 +300,7 @@ blame_confinement (const DkmsWorkArea *area, const DkmsDiagnosis *diagnosis, con
   const DkmsJob *job = area->job;
   g_autofree char *why = NULL;
 
-  /* Limits hold without confinement, too. */
+  /* Limits also apply to unconfined builds. */
   if (!job->confined || (area->ended != NULL && dkms_line_topic (area->ended) != DKMS_TOPIC_ADDRESSES))
     return NULL;
   if (cause != NULL)
@@ -317,7 +318,7 @@ is_noexec (const char *host)
   return statvfs (host, &st) == 0 && (st.f_flag & ST_NOEXEC) != 0;
 }
 
-/* A program that may not be run because of where it lies. */
+/* Explains the failure of a program that cannot run because its file system is mounted noexec. */
 static char *
 blame_noexec (const DkmsWorkArea *area, const char *cause)
 {
@@ -337,7 +338,7 @@ blame_noexec (const DkmsWorkArea *area, const char *cause)
   return found != NULL ? DKMS_SAY (NOEXEC, .path = found) : NULL;
 }
 
-/* make and the kernel's build system cannot work in every directory. */
+/* make and the kernel's build system cannot work in a directory with certain characters. */
 static char *
 blame_version (const DkmsWorkArea *area, DkmsError kind)
 {
@@ -358,7 +359,7 @@ add_line (GString *text, const char *line)
     g_string_append_printf (text, "%s%s", text->len > 0 ? "\n" : "", line);
 }
 
-/* Returns: (transfer full): the first error, else the end of the log */
+/* Returns: (transfer full): the first error, or the end of the log */
 static char *
 show_log (const DkmsDiagnosis *diagnosis, const char *first_error, const char *who)
 {
@@ -387,7 +388,7 @@ show_install (gpointer data, const char *packages)
   return dkms_distro_install (job->settings->policy.distro, packages);
 }
 
-/* The sentence of the cause, and what to do. An unknown cause is not worth a line. */
+/* Adds the sentence of the cause, and the advice. An unknown cause is omitted. */
 static void
 add_cause (GString *text, const DkmsJob *job, const DkmsDiagnosis *diagnosis)
 {
@@ -433,7 +434,7 @@ dkms_step_failed (DkmsWorkArea *area, const DkmsStepFailure *step, GError **erro
   if (cause != NULL)
     set_cause (job->attempt, cause->info->id, cause);
   if (step->kind != DKMS_ERROR_SCRIPT_FAILED)
-    tell_apport (job);
+    notify_apport (job);
   return dkms_fail_with (error, &(const DkmsErrorInfo){ .kind = step->kind,
                                                         .id = job->id,
                                                         .path = shown,

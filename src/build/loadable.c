@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whether the kernel will load what was built: format, vermagic, symbols. */
+/* Checks whether the kernel will load the modules of a build: format, vermagic, symbols. */
 #define _GNU_SOURCE
 #include "build/loadable.h"
 
@@ -87,7 +87,7 @@ dkms_module_facts_parse (const char *text, gsize size, guint count)
         {
           const char *key = text + at, *value = key + strlen (key) + 1;
 
-          if (value >= text + size) /* cut off in the middle */
+          if (value >= text + size) /* the last value is incomplete */
             {
               at = size;
               break;
@@ -100,7 +100,7 @@ dkms_module_facts_parse (const char *text, gsize size, guint count)
   return all;
 }
 
-/* Returns: (transfer full) (nullable): the facts of @files, paths of the machine; NULL when the helper cannot run */
+/* Returns: (transfer full) (nullable): the facts of @files, paths of the host; NULL if the helper cannot run */
 static GPtrArray *
 ask_helper (const GPtrArray *files, int *status, GError **error)
 {
@@ -121,7 +121,7 @@ ask_helper (const GPtrArray *files, int *status, GError **error)
 
 /* ---- symbols ---- */
 
-/* Symbols that compilers and linkers generate and that kernels do not resolve. */
+/* Symbols that compilers and linkers generate, and that kernels do not resolve. */
 static gboolean
 is_made_up (const char *name)
 {
@@ -136,7 +136,7 @@ is_made_up (const char *name)
   return FALSE;
 }
 
-/* The word of @size bytes at @at as a string, if it is not too long for the name of a symbol. */
+/* Copies the word of @size bytes at @at as a string, if it is short enough to be a symbol. */
 static gboolean
 copy_word (const char *at, gsize size, char word[static 512])
 {
@@ -197,8 +197,8 @@ take_exports (const DkmsModuleFacts *facts, GHashTable *wanted)
     g_hash_table_remove (wanted, name);
 }
 
-/* Takes what the modules of one build export. Those of which Module.symvers says nothing are left to the helper, to
- * which their paths go. */
+/* Removes the exports of the modules of one build from the wanted symbols. Paths of modules that Module.symvers does
+ * not list are added for the helper. */
 static void
 take_build (const DkmsPlaces *places, const DkmsVersion *v, const DkmsBuild *b, GHashTable *wanted, GPtrArray *paths)
 {
@@ -218,11 +218,11 @@ take_build (const DkmsPlaces *places, const DkmsVersion *v, const DkmsBuild *b, 
       }
 }
 
-/* Takes what modules that are registered here export: in their build for this kernel, else in any build. */
+/* Removes the exports of registered modules: those of their build for this kernel, otherwise of any build. */
 static void
 take_registered (const DkmsJob *job, GHashTable *wanted)
 {
-  /* A module that cannot be read exports nothing; then a doubt is reported that is none. */
+  /* A module that cannot be read counts as without exports, which can cause a wrong doubt. */
   g_autoptr (DkmsState) state = dkms_state_read_most (&job->settings->places, NULL, NULL);
   g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
   int status = 0;
@@ -234,7 +234,7 @@ take_registered (const DkmsJob *job, GHashTable *wanted)
           = dkms_version_find (v, &(DkmsId){ .kernel = job->kernel->release, .arch = job->kernel->arch });
 
       if (strcmp (v->module, job->id.module) == 0)
-        continue; /* what is built replaces it */
+        continue; /* the new build replaces it */
       if (build == NULL && v->builds->len > 0)
         build = v->builds->pdata[0];
       if (build != NULL)
@@ -247,7 +247,7 @@ take_registered (const DkmsJob *job, GHashTable *wanted)
     take_exports (all->pdata[i], wanted);
 }
 
-/* Takes what any module that is installed for the kernel exports, dkms's or not, by the index that depmod made. */
+/* Removes the exports of all modules that are installed for the kernel, by the index of depmod. */
 static void
 take_installed (const DkmsJob *job, GHashTable *wanted)
 {
@@ -272,8 +272,8 @@ dkms_release_of_header (const char *text)
   return g_strndup (at, strcspn (at, "\"\n"));
 }
 
-/* Returns: (transfer full) (nullable): which release the headers are of. utsrelease.h is what modules get; the other
- * file says less on Debian. */
+/* Returns: (transfer full) (nullable): the release of the headers. Modules contain the one in utsrelease.h; the other
+ * file contains only a part of it on Debian. */
 static char *
 headers_release (const DkmsJob *job)
 {
@@ -318,7 +318,7 @@ static gboolean
 check_kind (const Judgement *self, guint i, int status, GError **error)
 {
   const DkmsModuleFacts *facts = self->facts->pdata[i];
-  g_autofree char *died = g_strdup_printf ("reading it as depmod does ended with signal %d", status - 128);
+  g_autofree char *died = DKMS_SAY (READER_CRASHED, .number = status - 128);
 
   if (facts->ended && facts->error == NULL)
     return TRUE;
@@ -343,19 +343,8 @@ check_arch (const Judgement *self, guint i, GError **error)
   return refuse (self, i, DKMS_ERROR_WRONG_ARCH, made_for, arch.name, error);
 }
 
-static void doubt (const Judgement *self, const char *advice, const char *format, ...) G_GNUC_PRINTF (3, 4);
-
-static void
-doubt (const Judgement *self, const char *advice, const char *format, ...)
-{
-  g_autofree char *text = NULL;
-  va_list args;
-
-  va_start (args, format);
-  text = g_strdup_vprintf (format, args);
-  va_end (args);
-  g_ptr_array_add (self->doubts, g_strconcat (text, "\n", advice, NULL));
-}
+/* Adds a doubt: a sentence, and on the next line what to do. */
+#define DOUBT(self, phrase, ...) g_ptr_array_add ((self)->doubts, DKMS_SAY (phrase, .id = (self)->job->id, __VA_ARGS__))
 
 static char *
 headers_package (const DkmsJob *job)
@@ -363,16 +352,8 @@ headers_package (const DkmsJob *job)
   return dkms_distro_headers_package (job->settings->policy.distro, job->kernel->release);
 }
 
-static char *
-headers_advice (const DkmsJob *job)
-{
-  g_autofree char *package = headers_package (job);
-
-  return DKMS_SAY (INSTALL_HEADERS, .id = job->id, .name = package);
-}
-
-/* A kernel compares the whole vermagic; with CONFIG_MODVERSIONS, and a module that has checksums, all but the release.
- */
+/* A kernel compares the whole vermagic. With CONFIG_MODVERSIONS, and a module that has checksums, it ignores the
+ * release. */
 static gboolean
 check_vermagic (const Judgement *self, guint i, GError **error)
 {
@@ -381,7 +362,6 @@ check_vermagic (const Judgement *self, guint i, GError **error)
   gboolean lenient
       = job->config == NULL || (facts->versioned && dkms_kernel_config_has (job->config, "CONFIG_MODVERSIONS"));
   gboolean forces = job->config == NULL || dkms_kernel_config_has (job->config, "CONFIG_MODULE_FORCE_LOAD");
-  g_autofree char *advice = headers_advice (job);
   g_autofree char *release = NULL;
 
   if (facts->vermagic == NULL)
@@ -393,8 +373,8 @@ check_vermagic (const Judgement *self, guint i, GError **error)
   g_autofree char *package = headers_package (job);
   if (!lenient)
     return refuse (self, i, DKMS_ERROR_WRONG_KERNEL, shown, package, error);
-  if (g_strcmp0 (self->headers, release) != 0) /* else that is said of the headers */
-    doubt (self, advice, "%s was built for kernel %s", (const char *)self->files->pdata[i], shown);
+  if (g_strcmp0 (self->headers, release) != 0) /* else doubt_headers() reports it */
+    DOUBT (self, BUILT_FOR_OTHER, .path = self->files->pdata[i], .text = shown, .name = package);
   return TRUE;
 }
 
@@ -402,13 +382,13 @@ static void
 doubt_headers (const Judgement *self)
 {
   const DkmsJob *job = self->job;
-  g_autofree char *advice = headers_advice (job);
+  g_autofree char *package = headers_package (job);
 
   if (self->headers != NULL && strcmp (self->headers, job->kernel->release) != 0)
-    doubt (self, advice, "the headers in %s are those of kernel %s", job->kernel->source_dir, self->headers);
+    DOUBT (self, HEADERS_OF_OTHER, .path = job->kernel->source_dir, .text = self->headers, .name = package);
 }
 
-/* Some names of a set, in order, for people. */
+/* Returns: (transfer full): the first names of a set in byte order, for messages. */
 static char *
 name_some (GHashTable *set)
 {
@@ -431,7 +411,7 @@ name_some (GHashTable *set)
   return g_string_free (text, FALSE);
 }
 
-/* What file @i needs and does not find in the build. */
+/* Returns the symbols that file @i needs, except those that the build exports. */
 static GHashTable *
 list_needs (const Judgement *self, guint i)
 {
@@ -449,7 +429,8 @@ list_needs (const Judgement *self, guint i)
   return needs;
 }
 
-/* Without the list, no symbol gets a checksum, and a kernel with CONFIG_MODVERSIONS wants one of every module. */
+/* Without Module.symvers, symbols get no checksums, and a kernel with CONFIG_MODVERSIONS requires them in every module.
+ */
 static void
 doubt_without_symvers (const Judgement *self)
 {
@@ -462,8 +443,7 @@ doubt_without_symvers (const Judgement *self)
       needed += g_hash_table_size (needs);
     }
   if (needed > 0 || (job->config != NULL && dkms_kernel_config_has (job->config, "CONFIG_MODVERSIONS")))
-    doubt (self, "Install complete headers of the kernel, or compile all of it: 'make modules_prepare' is not enough.",
-           "%s/Module.symvers, which lists the symbols of the kernel, is missing", job->kernel->source_dir);
+    DOUBT (self, NO_SYMVERS, .path = job->kernel->source_dir);
 }
 
 static void
@@ -491,17 +471,13 @@ doubt_symbols (const Judgement *self, const char *dir)
       g_autofree char *missing = name_some (needs);
       g_autofree char *other = name_some (differing);
       if (g_hash_table_size (needs) > 0)
-        doubt (self,
-               "If another module exports them, register or install that first; else this version does not fit the "
-               "kernel.",
-               "%s needs symbols that neither the kernel nor any module here exports: %s", file, missing);
+        DOUBT (self, SYMBOLS_MISSING, .path = file, .text = missing);
       if (g_hash_table_size (differing) > 0)
-        doubt (self, "Build it again; if that does not help, reinstall the headers of the kernel.",
-               "%s was built against other versions of symbols than the kernel has: %s", file, other);
+        DOUBT (self, SYMBOLS_DIFFER, .path = file, .text = other);
     }
 }
 
-/* Fails if strict_symbols makes doubts an error. */
+/* Fails if strict_symbols makes doubts errors. */
 static gboolean
 allow (const DkmsJob *job, const GPtrArray *doubts, GError **error)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a build makes: from files in the work area, which package code may have made to anything, to a directory that
- * dkms made itself, with signed and compressed modules, the files that POST_BUILD adds, and a record of it all. */
+/* The result of a build: takes files from the work area, in which code of a package may have created anything, to a
+ * directory of dkms, signs and compresses the modules, adds files of POST_BUILD, and writes the record. */
 #define _GNU_SOURCE
 #include "build/result.h"
 
@@ -32,7 +32,8 @@ dkms_built_path (const DkmsOutput *output)
   return g_strconcat (output->built_location, output->built_name, ".ko", NULL);
 }
 
-/* Opens @path in the work area, without leaving it. Before Linux 5.6, whose kernel cannot tell, no link is followed. */
+/* Opens @path in the work area, without leaving it. Before Linux 5.6, no link is followed, because the kernel cannot
+ * check that. */
 static int
 open_beneath (const DkmsWorkArea *area, const char *path, int flags)
 {
@@ -41,8 +42,8 @@ open_beneath (const DkmsWorkArea *area, const char *path, int flags)
   return fd < 0 && errno == ENOSYS ? openat (area->fd, path, flags | O_NOFOLLOW) : fd;
 }
 
-/* Opens what make left at @path: a regular file that lies in the work area, reached by links or not. A link that names
- * the area by its full name is fine; one that leads out of it is not. */
+/* Opens the file that make created at @path: a regular file in the work area, possibly reached through links. A link
+ * may contain the full path of the work area, but must not lead out of it. */
 static int
 open_built (const DkmsWorkArea *area, const char *path, int flags, GError **error)
 {
@@ -62,9 +63,7 @@ open_built (const DkmsWorkArea *area, const char *path, int flags, GError **erro
   if (fd < 0 || fstat (fd, &st) < 0)
     return dkms_fail_errno (error, "read", shown), -1;
   if (!S_ISREG (st.st_mode))
-    return DKMS_FAIL (error, MODULE_NOT_A_FILE, .id = area->job->id, .path = shown,
-                      .text = S_ISDIR (st.st_mode) ? "a directory" : "no regular file"),
-           -1;
+    return DKMS_FAIL (error, MODULE_NOT_A_FILE, .id = area->job->id, .path = shown), -1;
   return dkms_fd_steal (&fd);
 }
 
@@ -105,14 +104,14 @@ copy_open_file (int fd, int to_dir, const char *to, GError **error)
   return dkms_copy_file_at (AT_FDCWD, magic, &(DkmsNewFile){ to_dir, to, 0644, FALSE }, error);
 }
 
-/* The symbol versions that the build exports, if it made a file of them. */
+/* Copies the symbol versions that the build exports, if it created that file. */
 static gboolean
 collect_symvers (const DkmsWorkArea *area, GError **error)
 {
   g_auto (DkmsFd) fd = open_beneath (area, "Module.symvers", DKMS_READ_FLAGS);
   struct stat st;
 
-  /* A link that leads out is no file of this build. */
+  /* A link that leads out of the work area does not belong to the build. */
   if (fd < 0 && (dkms_is_absent (errno) || errno == EXDEV))
     return TRUE;
   if (fd < 0 || fstat (fd, &st) < 0)
@@ -120,7 +119,7 @@ collect_symvers (const DkmsWorkArea *area, GError **error)
   return !S_ISREG (st.st_mode) || copy_open_file (fd, area->result_fd, "module/Module.symvers", error);
 }
 
-/* POST_BUILD finds the signature in the work area, too. */
+/* POST_BUILD also finds the signature in the work area. */
 static gboolean
 put_signed_back (const DkmsWorkArea *area, const char *path, const char *plain, GError **error)
 {
@@ -137,7 +136,7 @@ put_signed_back (const DkmsWorkArea *area, const char *path, const char *plain, 
   return target >= 0 && dkms_write_all (target, data, size, path, error);
 }
 
-/* Copies one module into the result, out of reach of the build; signs and compresses it there. */
+/* Copies one module to the result, which the build cannot reach, and signs and compresses it there. */
 static gboolean
 collect (const DkmsWorkArea *area, const DkmsOutput *output, GError **error)
 {
@@ -187,9 +186,9 @@ dkms_result_collect (DkmsWorkArea *area, GError **error)
 
 /* ---- while POST_BUILD runs ---- */
 
-/* Without a sandbox there is one place for all to see: the result takes it, and what was there waits in the scratch
- * directory meanwhile. Called twice, it puts both back. A run that is killed between the two leaves the new build,
- * whose POST_BUILD did not end; the reference does so, too. */
+/* Without a sandbox, all processes see the same path: the result is moved there, and the existing build waits in the
+ * scratch directory. A second call restores both. If the run is killed in between, the new build stays, although its
+ * POST_BUILD did not end; the reference does the same. */
 static gboolean
 exchange (DkmsWorkArea *area, GError **error)
 {
@@ -216,7 +215,7 @@ exchange (DkmsWorkArea *area, GError **error)
       g_autofree char *above = g_path_get_dirname (parent);
       g_autofree char *kernel = g_path_get_basename (parent);
       g_auto (DkmsFd) version = dkms_root_openat (job->settings->places.root, above, O_RDONLY | O_DIRECTORY, 0);
-      (void)unlinkat (version, kernel, AT_REMOVEDIR); /* if it was made for this */
+      (void)unlinkat (version, kernel, AT_REMOVEDIR); /* if it was created here */
     }
   return TRUE;
 }
@@ -231,7 +230,7 @@ dkms_result_show (DkmsWorkArea *area, GError **error)
                             : exchange (area, error);
 }
 
-/* What POST_BUILD may add beside the modules. */
+/* Limits for files that POST_BUILD adds besides the modules. */
 enum { MOST_EXTRAS = 64, MOST_EXTRA_BYTES = 64 << 20 };
 
 typedef struct {
@@ -240,8 +239,8 @@ typedef struct {
   goffset bytes;
 } Extras;
 
-/* Takes the regular file @name of the open directory @from, which package code could write to, if it differs from what
- * the directory @to has under that name. What is no regular file is left out. */
+/* Takes the regular file @name of the open directory @from, to which code of a package could write, if it differs from
+ * the one in the directory @to. Other files are omitted. */
 static gboolean
 take_file (Extras *extras, int from, int to, const char *name, gboolean module, GError **error)
 {
@@ -249,7 +248,7 @@ take_file (Extras *extras, int from, int to, const char *name, gboolean module, 
   g_auto (DkmsFd) fd = openat (from, name, DKMS_READ_FLAGS | O_NOFOLLOW);
   struct stat st;
 
-  /* A link is ELOOP, a socket ENXIO. */
+  /* For a link the error is ELOOP, for a socket ENXIO. */
   if (fd >= 0 ? fstat (fd, &st) < 0 : !dkms_is_absent (errno) && errno != ENXIO)
     return dkms_fail_read (error, "read", from, name);
   if (fd < 0 || !S_ISREG (st.st_mode))
@@ -267,7 +266,7 @@ take_file (Extras *extras, int from, int to, const char *name, gboolean module, 
   return copy_open_file (fd, to, name, error);
 }
 
-/* Takes the files of the directory @name (below the view and the result alike). */
+/* Takes the files of the directory @name, which both the view and the result contain. */
 static gboolean
 take_files (Extras *extras, int view, const char *name, GError **error)
 {
@@ -317,7 +316,7 @@ dkms_result_take (DkmsWorkArea *area, GError **error)
 
 /* ---- the record, and the place ---- */
 
-/* Records the module of @output as it is in the result by now. */
+/* Records the module of @output in its final form. */
 static gboolean
 record_output (const DkmsWorkArea *area, const DkmsOutput *output, DkmsRecord *record, GError **error)
 {
@@ -362,7 +361,7 @@ record_seen (const DkmsJob *job, int result, GError **error)
   return TRUE;
 }
 
-/* The modules are what they will be: will they load? */
+/* Checks the finished modules. */
 static gboolean
 judge (DkmsWorkArea *area, DkmsRecord *record, GError **error)
 {
@@ -414,11 +413,11 @@ dkms_result_publish (DkmsWorkArea *area, gint64 start, GError **error)
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&job->settings->places);
   g_autoptr (GError) failure = NULL;
 
-  dkms_discard_tree_at (area->result_fd, "log/make.log"); /* one that POST_BUILD put there */
+  dkms_discard_tree_at (area->result_fd, "log/make.log"); /* a file that POST_BUILD created */
   if (!write_records (area, start, error) || !dkms_log_copy (area, area->result_fd, "log/make.log", error)
       || !dkms_flush_tree_at (job->work->fd, "result", error))
     return FALSE;
-  /* A script of the package may have removed it meanwhile (store/loan.h). */
+  /* A script of the package may have removed the version (store/loan.h). */
   g_autofree char *source = dkms_layout_source (&job->settings->places, &job->id, NULL);
   struct stat st;
   if (dkms_root_stat (job->settings->places.root, source, &st) < 0 && errno == ENOENT)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Fills the sentences of the table of causes, and refines some of them. */
+/* Fills in the sentences of the table of causes, and makes some of them more precise. */
 #include "check/explain.h"
 
 #include <string.h>
 
+#include "base/error.h"
 #include "base/template.h"
 #include "check/line.h"
 #include "model/version.h"
@@ -68,29 +69,26 @@ is_name_of_code (const DkmsCause *cause)
          && strcmp (cause->info->id, "api-added") != 0;
 }
 
-/* The driver names something that the headers do not contain. */
+/* Explains an error about a name that the headers do not contain. */
 static void
 explain_gone (const Subject *self, DkmsSeen there, DkmsExplanation *to)
 {
   const DkmsCauseFacts *facts = self->facts;
   const char *name = self->cause->name;
+  const DkmsId id = { (char *)facts->module, (char *)facts->version, (char *)facts->kernel, NULL };
   gboolean newer = facts->older != NULL && dkms_version_sort (facts->kernel, facts->older) > 0;
 
   if (there == DKMS_SEEN_YES)
     {
-      to->looked = g_strdup_printf ("'%s' is in the headers of %s, for which %s/%s is built, and not in those of %s.",
-                                    name, facts->older, facts->module, facts->version, facts->kernel);
+      to->looked = DKMS_SAY (IN_OLDER_HEADERS, .id = id, .name = name, .text = facts->older);
       g_free (to->sentence);
-      to->sentence = newer ? g_strdup_printf ("%s/%s is too old for kernel %s: '%s' is gone.", facts->module,
-                                              facts->version, facts->kernel, name)
-                           : g_strdup_printf ("%s/%s needs a newer kernel than %s, which has no '%s'.", facts->module,
-                                              facts->version, facts->kernel, name);
+      to->sentence = newer ? DKMS_SAY (SOURCE_TOO_OLD, .id = id, .name = name)
+                           : DKMS_SAY (SOURCE_TOO_NEW, .id = id, .name = name);
     }
   else if (there == DKMS_SEEN_NO)
-    to->looked = g_strdup_printf ("'%s' is neither in the headers of %s nor in those of %s, for which %s/%s is built.",
-                                  name, facts->kernel, facts->older, facts->module, facts->version);
+    to->looked = DKMS_SAY (IN_NO_HEADERS, .id = id, .name = name, .text = facts->older);
   else
-    to->looked = g_strdup_printf ("'%s' is not in the headers of %s.", name, facts->kernel);
+    to->looked = DKMS_SAY (NOT_IN_HEADERS, .id = id, .name = name);
 }
 
 static void
@@ -112,13 +110,12 @@ look (const Subject *self, DkmsExplanation *to)
       explain_gone (self, there, to);
     }
   else if (here == DKMS_SEEN_YES && strcmp (cause->info->id, "api-removed") == 0)
-    to->looked = g_strdup_printf ("The headers of %s mention it in %s, which the source may not include.",
-                                  facts->kernel, here_file);
+    to->looked = DKMS_SAY (IN_OTHER_HEADER, .id.kernel = (char *)facts->kernel, .path = here_file);
 }
 
 /* ---- the log's line ---- */
 
-/* Takes every @from out of @line in favour of @to. @from: (nullable) */
+/* Replaces every @from in @line by @to. @from: (nullable) */
 static char *
 replace (char *line, const char *from, const char *to)
 {

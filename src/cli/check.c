@@ -20,8 +20,8 @@ enum { MOST_JOBS = 9999 };
 
 /* ---- numbers and names ---- */
 
-/* -j is checked wherever it is given; the setting only where it is used, so that a bad one does not keep anybody from
- * looking at the tree. */
+/* -j is always checked. The setting is checked only if it is used, so that an invalid one does not prevent queries
+ * about the tree. */
 static gboolean
 check_jobs (DkmsSettings *settings, const DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
 {
@@ -96,8 +96,8 @@ check_kernel_files (const DkmsPlaces *places, const DkmsOptions *options, const 
   return TRUE;
 }
 
-/* A tree that is named and does not exist is a mistake, unless a source is put into it: then it is made in a directory
- * that exists. */
+/* A tree that is named but does not exist is an error, unless a source is added to it: then it is created in an
+ * existing directory. */
 static gboolean
 check_tree (const DkmsPlaces *places, const DkmsOptions *options, const DkmsVerbInfo *verb, DkmsListener *events,
             GError **error)
@@ -117,7 +117,7 @@ check_tree (const DkmsPlaces *places, const DkmsOptions *options, const DkmsVerb
   return DKMS_FAIL (error, TREE_ABSENT, .path = shown, .text = verb->adds ? "that directory" : NULL);
 }
 
-/* Where archives are unpacked. */
+/* Checks the directory in which archives are unpacked. */
 static gboolean
 check_tmp_location (const DkmsPlaces *places, const DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
 {
@@ -142,15 +142,15 @@ check_tmp_location (const DkmsPlaces *places, const DkmsOptions *options, const 
 void
 dkms_settings_warn_once (const DkmsPlaces *places, DkmsListener *events)
 {
-  static const char told[] = "DKMS_SETTINGS_CHECKED";
+  static const char checked[] = "DKMS_SETTINGS_CHECKED";
   g_autoptr (GPtrArray) unknown = NULL;
 
-  if (g_getenv (told) != NULL)
+  if (g_getenv (checked) != NULL)
     return;
   unknown = dkms_settings_unknown (places);
   for (guint i = 0; i < unknown->len; i++)
     dkms_listener_hear (events, unknown->pdata[i]);
-  (void)g_setenv (told, "1", TRUE);
+  (void)g_setenv (checked, "1", TRUE);
 }
 
 static void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the shells' completions offer. */
+/* Prints the words for completions of shells. */
 #define _GNU_SOURCE
 #include "cli/complete.h"
 
@@ -19,18 +19,18 @@
 
 typedef struct {
   DkmsSettings *settings;
-  DkmsState *state;     /* (nullable): until it is needed */
+  DkmsState *state;     /* (nullable): NULL until it is needed */
   DkmsOptions *options; /* the finished words */
   const DkmsVerbInfo *verb;
-  const char *prefix; /* what the answer starts with anyway: "--option=", or nothing */
-  const char *begun;  /* the begun word behind it */
-  GHashTable *told;
+  const char *prefix; /* the beginning of each answer: "--option=", or nothing */
+  const char *begun;  /* the begun word after it */
+  GHashTable *printed;
 } Completion;
 
 static void
 offer (const Completion *self, const char *word, const char *description)
 {
-  if (g_str_has_prefix (word, self->begun) && g_hash_table_add (self->told, g_strdup (word)))
+  if (g_str_has_prefix (word, self->begun) && g_hash_table_add (self->printed, g_strdup (word)))
     printf ("%s%s\t%s\n", self->prefix, word, description);
 }
 
@@ -56,7 +56,7 @@ count_installed (const DkmsVersion *version)
   return count;
 }
 
-/* Leave out the words that the verb could do nothing with. */
+/* Omits words that the verb cannot work with. */
 static gboolean
 serves_verb (const Completion *self, const DkmsVersion *version)
 {
@@ -79,7 +79,7 @@ offer_version (const Completion *self, const DkmsVersion *version, gboolean whol
   offer (self, whole ? both : version->version, text);
 }
 
-/* <source_tree>/<module>-<version>; a version starts at a dash with a digit behind it. */
+/* <source_tree>/<module>-<version>. A version starts at a dash with a digit after it. */
 static void
 offer_sources (const Completion *self, gboolean whole)
 {
@@ -106,7 +106,7 @@ offer_sources (const Completion *self, gboolean whole)
     }
 }
 
-/* @whole: <module>/<version> of all modules; otherwise the versions of the module given. */
+/* @whole: <module>/<version> of all modules; otherwise the versions of the given module. */
 static void
 offer_modules (const Completion *self, gboolean whole)
 {
@@ -124,7 +124,7 @@ offer_modules (const Completion *self, gboolean whole)
     offer_sources (self, whole);
 }
 
-/* Kernels that something is built for. */
+/* Offers kernels with builds. */
 static void
 offer_built_kernels (const Completion *self)
 {
@@ -142,7 +142,7 @@ offer_built_kernels (const Completion *self)
     }
 }
 
-/* Whether the verb, which may be NULL, is about builds that are there. */
+/* Whether the verb (nullable) works on existing builds. */
 static gboolean
 takes_builds (const DkmsVerbInfo *verb)
 {
@@ -172,7 +172,7 @@ offer_causes (const Completion *self)
     offer (self, info->id, dkms_cause_class_name (info->class));
 }
 
-/* The tree is read here and not earlier: verbs and options are offered without it. */
+/* The tree is read here and not earlier, because verbs and options are offered without it. */
 static void
 offer_kind (Completion *self, DkmsWordKind kind)
 {
@@ -243,7 +243,7 @@ offer_words (Completion *self, const DkmsOptionInfo *awaiting)
     offer_options (self);
   else if (self->verb == NULL)
     {
-      /* Those that only hooks of kernel packages call are left out. */
+      /* Verbs for hooks of kernel packages are omitted. */
       for (const DkmsVerbInfo *const *v = dkms_verbs (); *v != NULL; v++)
         if (!(*v)->one_kernel)
           offer (self, (*v)->name, (*v)->summary);
@@ -252,7 +252,7 @@ offer_words (Completion *self, const DkmsOptionInfo *awaiting)
     offer_kind (self, self->verb->positional);
 }
 
-/* The finished words as an argv, without those that would act at once. */
+/* Returns the finished words as an argv, without options that have an immediate effect. */
 static GPtrArray *
 finished_words (int argc, char **argv, const DkmsOptionInfo **awaiting)
 {
@@ -292,7 +292,7 @@ dkms_complete_main (int argc, char **argv)
       = dkms_options_parse ((int)words->len, (char **)words->pdata, dkms_report_listener (report), NULL);
   DkmsRoot *root = options != NULL ? dkms_root_open (options->root, NULL) : NULL;
   g_autoptr (DkmsSettings) settings = root != NULL ? dkms_settings_new (root, NULL) : NULL;
-  g_autoptr (GHashTable) told = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_autoptr (GHashTable) printed = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
 
   if (settings == NULL)
     return 0;
@@ -302,7 +302,7 @@ dkms_complete_main (int argc, char **argv)
                       .verb = options->verb != NULL ? dkms_verb_find (options->verb) : NULL,
                       .prefix = prefix,
                       .begun = equals != NULL ? equals + 1 : last,
-                      .told = told };
+                      .printed = printed };
   if (equals == NULL || (option != NULL && option->value != NULL))
     offer_words (&self, equals != NULL ? option : awaiting);
   return fflush (stdout) != 0;

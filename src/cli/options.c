@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Parsing the command line. */
+/* Parses the command line. */
 #define _GNU_SOURCE
 #include "cli/options.h"
 
@@ -68,7 +68,7 @@ dkms_options_add_kernel (DkmsOptions *self, const char *value)
   dkms_targets_add (self->kernels, &(DkmsId){ .kernel = release, .arch = slash != NULL ? slash + 1 : NULL });
 }
 
-/* Blanks around a value and all after a first newline are dropped, as specified. */
+/* Removes blanks around a value, and everything after the first newline, as specified. */
 static char *
 tidy (const char *value)
 {
@@ -77,7 +77,7 @@ tidy (const char *value)
   return g_strstrip (text);
 }
 
-/* What nobody would call a module. */
+/* Whether @word is certainly not the name of a module. */
 static gboolean
 is_path (const char *word)
 {
@@ -85,7 +85,7 @@ is_path (const char *word)
          || g_str_has_prefix (word, "../");
 }
 
-/* Whether @word is a directory that can be no module: a path, or a single name with a slash behind it. */
+/* Whether @word is a directory and not a module: a path, or a single name with a slash at its end. */
 static gboolean
 is_bare_directory (const char *word)
 {
@@ -100,7 +100,7 @@ take_positional (DkmsOptions *self, const char *word, GError **error)
   g_autofree char *conf = g_build_filename (word, "dkms.conf", NULL);
 
   if (*word == '\0')
-    return TRUE; /* scripts write "$variable" when there is nothing in it */
+    return TRUE; /* scripts write "$variable" for an empty variable */
   g_ptr_array_add (self->words, g_strdup (word));
   if (dkms_verb_find (word) != NULL)
     {
@@ -138,7 +138,7 @@ take_positional (DkmsOptions *self, const char *word, GError **error)
   return TRUE;
 }
 
-/* Everything from here on goes nowhere, errors included: that is what --quiet means. */
+/* Discards all following output, including errors, as specified for --quiet. */
 static void
 be_quiet (void)
 {
@@ -155,13 +155,16 @@ gboolean
 dkms_fail_verb (const DkmsOptions *self, GError **error)
 {
   const char *first = self->words->len > 0 ? self->words->pdata[0] : NULL;
-  const char *instead = first != NULL ? dkms_verb_dropped (first) : NULL;
+  DkmsPhrase instead;
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
 
   if (first == NULL)
     return DKMS_FAIL (error, NO_VERB);
-  if (instead != NULL)
-    return DKMS_FAIL (error, VERB_DROPPED, .name = first, .advice = instead);
+  if (dkms_verb_dropped (first, &instead))
+    {
+      g_autofree char *advice = dkms_phrase_with (instead, &(const DkmsErrorInfo){ 0 });
+      return DKMS_FAIL (error, VERB_DROPPED, .name = first, .advice = advice);
+    }
   if (strchr (first, '/') != NULL || self->source != NULL || self->archive != NULL)
     return DKMS_FAIL (error, NO_VERB, .name = first);
   for (const DkmsVerbInfo *const *v = dkms_verbs (); *v != NULL; v++)
@@ -183,7 +186,7 @@ fail_option (const char *word, const char *given, GError **error)
   return DKMS_FAIL (error, UNKNOWN_OPTION, .name = given, .near = near);
 }
 
-/* Takes the option @argv[*at], and its value from the next word if it has none. Returns: FALSE with an error */
+/* Handles the option @argv[*at], and its value from the next word if it contains none. Returns: FALSE with an error */
 static gboolean
 take_option (DkmsOptions *self, int argc, char **argv, int *at, DkmsListener *events, GError **error)
 {
@@ -199,8 +202,9 @@ take_option (DkmsOptions *self, int argc, char **argv, int *at, DkmsListener *ev
     }
   if (option == NULL || (equals != NULL && option->value == NULL))
     {
-      if (self->verb == NULL && self->words->len > 0 && dkms_verb_dropped (self->words->pdata[0]) != NULL)
-        return dkms_fail_verb (self, error); /* of which the option was */
+      DkmsPhrase instead;
+      if (self->verb == NULL && self->words->len > 0 && dkms_verb_dropped (self->words->pdata[0], &instead))
+        return dkms_fail_verb (self, error); /* the unknown option belonged to that verb */
       return fail_option (word, given, error);
     }
   if (option->optional)
@@ -233,7 +237,7 @@ DkmsOptions *
 dkms_options_parse (int argc, char **argv, DkmsListener *events, GError **error)
 {
   g_autoptr (DkmsOptions) self = dkms_options_new ();
-  gboolean ended = FALSE; /* by "--": words only from there on */
+  gboolean ended = FALSE; /* by "--": all further arguments are words */
 
   for (int i = 1; i < argc; i++)
     if (!ended && strcmp (argv[i], "--") == 0)
@@ -248,7 +252,7 @@ dkms_options_parse (int argc, char **argv, DkmsListener *events, GError **error)
         if (!take_option (self, argc, argv, &i, events, error))
           return NULL;
         if (self->version_asked || self->help)
-          return g_steal_pointer (&self); /* at once, whatever follows */
+          return g_steal_pointer (&self); /* at once, without looking at further arguments */
         if (self->quiet)
           be_quiet ();
       }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The personality common.postinst: what packages with modules run after they are installed
- * (docs/interface/integration.md §6). It decides what is to be done, and does it as the verbs do. */
+/* The personality common.postinst: packages with modules run it after their installation (docs/interface/integration.md
+ * §6). It decides what to do, and runs the code of the verbs. */
 #define _GNU_SOURCE
 #include "cli/postinst.h"
 
@@ -35,7 +35,7 @@ typedef struct {
 
 /* ---- verbs ---- */
 
-/* As the command line `dkms VERB -m NAME -v VERSION [-k KERNEL]` does. Returns: its exit status */
+/* Runs `dkms VERB -m NAME -v VERSION [-k KERNEL]`. Returns: its exit status */
 static int
 run (Postinst *p, const char *verb, const char *kernel)
 {
@@ -51,7 +51,7 @@ run (Postinst *p, const char *verb, const char *kernel)
   return dkms_verb_run (p->settings, p->report, dkms_verb_find (verb), options);
 }
 
-/* As `dkms ldtarball ARCHIVE` does. @archive: a file of the machine. Returns: its exit status */
+/* Runs `dkms ldtarball ARCHIVE`. @archive: a file of the host. Returns: its exit status */
 static int
 load_archive (Postinst *p, const char *archive)
 {
@@ -61,7 +61,7 @@ load_archive (Postinst *p, const char *archive)
   return dkms_verb_run (p->settings, p->report, dkms_verb_find ("ldtarball"), options);
 }
 
-/* Of a module that cannot be read it may be: the verb that follows reports the reason. */
+/* TRUE also for a module that cannot be read, because the following verb reports the reason. */
 static gboolean
 may_be_built (const Postinst *p, const char *kernel)
 {
@@ -107,7 +107,7 @@ kernels_with_headers (const Postinst *p)
   return found;
 }
 
-/* "6.1.0-56" of "6.1.0-56-amd64". */
+/* "6.1.0-56" for "6.1.0-56-amd64". */
 static char *
 version_and_abi (const char *release)
 {
@@ -117,7 +117,8 @@ version_and_abi (const char *release)
                           parts[0] != NULL && parts[1] != NULL ? parts[1] : "");
 }
 
-/* Of the kernels with a configuration in /boot, the newest from @running on; the later one of equals. */
+/* Returns the newest kernel with a configuration in /boot that is not older than @running; the later one of equal
+ * kernels. */
 static char *
 newest_by_boot (const Postinst *p, const char *running)
 {
@@ -159,7 +160,7 @@ newest_by_rpm (const Postinst *p)
   return g_strdup (last != NULL ? last + 1 : text);
 }
 
-/* The newest kernel that is really there. */
+/* Returns the newest installed kernel. */
 static char *
 newest_kernel (const Postinst *p, const char *running)
 {
@@ -217,7 +218,7 @@ print_choice (const Postinst *p, const GPtrArray *kernels)
 
 /* ---- the module ---- */
 
-/* Registers the module anew. Returns: 0, or the exit status to end with */
+/* Registers the module again. Returns: 0, or the exit status to end with */
 static int
 load (Postinst *p)
 {
@@ -246,13 +247,13 @@ load (Postinst *p)
   if (!dkms_root_is_dir (s->places.root, source))
     return 0;
   DKMS_EMIT (p->events, REGISTERING, .id = { p->name, p->version, NULL, NULL });
-  dkms_report_set_errors_only (p->report, TRUE); /* its builds will say the rest */
+  dkms_report_set_errors_only (p->report, TRUE); /* builds print further messages */
   status = run (p, "add", NULL);
   dkms_report_set_errors_only (p->report, FALSE);
   return status;
 }
 
-/* What the recipe and its overrides say of AUTOINSTALL, with 'no' for no. */
+/* The value of AUTOINSTALL in the recipe and its overrides; 'no' means no. */
 static gboolean
 wants_autoinstall (Postinst *p)
 {
@@ -264,7 +265,7 @@ wants_autoinstall (Postinst *p)
   return recipe != NULL && recipe->autoinstall;
 }
 
-/* Builds and installs for one kernel. Returns: 0, or what failed */
+/* Builds and installs for one kernel. Returns: 0, or the exit status of the failure */
 static int
 serve (Postinst *p, const char *kernel)
 {
@@ -338,7 +339,7 @@ postinst (Postinst *p)
       DKMS_EMIT (p->events, ALL_HEADERS_ABSENT, .id = { p->name, p->version, NULL, NULL });
       return 0;
     }
-  if (kernels->len > 1) /* of one, its build says the same */
+  if (kernels->len > 1) /* for one kernel, the build prints the same */
     print_choice (p, kernels);
   return serve_all (p, kernels);
 }
@@ -353,7 +354,7 @@ dkms_postinst_main (int argc, char **argv)
   DkmsRoot *root;
   int first = 1, status;
 
-  (void)setvbuf (stdout, NULL, _IOLBF, 0); /* our lines stay in order with those of dkms */
+  (void)setvbuf (stdout, NULL, _IOLBF, 0); /* keeps our lines in order with those of dkms */
   (void)g_setenv ("DKMS_PLAIN", "1", TRUE);
   if (argc > 2 && strcmp (argv[1], "--root") == 0)
     {
@@ -370,9 +371,9 @@ dkms_postinst_main (int argc, char **argv)
   p.upgrade = words[4];
   if (*p.name == '\0' || *p.version == '\0')
     {
-      fprintf (stderr, "common.postinst needs the name and the version of a module.\n"
-                       "Usage: common.postinst NAME VERSION [TARBALL_ROOT [ARCH [UPGRADE]]]\n");
-      return 1;
+      DKMS_FAIL (&error, POSTINST_ARGUMENTS);
+      DKMS_EMIT (p.events, ERROR, .error = error);
+      return dkms_exit_code (NULL, error);
     }
   root = dkms_proc_ensure (&error) ? dkms_root_open (p.root, &error) : NULL;
   settings = root != NULL ? dkms_settings_new (root, &error) : NULL;

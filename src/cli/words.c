@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Every option, and the verbs in the order of the help. */
+/* The tables of options and of verbs, in the order of the help. */
 #include "cli/words.h"
 
 #include <stddef.h>
@@ -46,21 +46,22 @@ dkms_verb_find (const char *name)
   return NULL;
 }
 
-const char *
-dkms_verb_dropped (const char *name)
+gboolean
+dkms_verb_dropped (const char *name, DkmsPhrase *instead)
 {
-  static const char debian[] = "To package a driver for Debian, use the debhelper add-on of the package dh-dkms.";
-  static const char archive[]
-      = "To copy builds to other machines, use 'dkms mktarball --binaries-only' and 'dkms ldtarball'.";
-  static const char rpm[]
-      = "To package a driver as an rpm, install the source in its spec file and run 'dkms install' in %post.";
-  static const char *const table[][2] = { { "mkdeb", debian }, { "mkdsc", debian }, { "mkbmdeb", archive },
-                                          { "mkrpm", rpm },    { "mkkmp", rpm },    { "mkdriverdisk", archive } };
+  static const struct {
+    const char *name;
+    DkmsPhrase instead;
+  } dropped[] = {
+    { "mkdeb", DKMS_PHRASE_USE_DH_DKMS },   { "mkdsc", DKMS_PHRASE_USE_DH_DKMS },
+    { "mkbmdeb", DKMS_PHRASE_USE_ARCHIVE }, { "mkrpm", DKMS_PHRASE_USE_SPEC },
+    { "mkkmp", DKMS_PHRASE_USE_SPEC },      { "mkdriverdisk", DKMS_PHRASE_USE_ARCHIVE },
+  };
 
-  for (gsize i = 0; i < G_N_ELEMENTS (table); i++)
-    if (strcmp (name, table[i][0]) == 0)
-      return table[i][1];
-  return NULL;
+  for (gsize i = 0; i < G_N_ELEMENTS (dropped); i++)
+    if (strcmp (name, dropped[i].name) == 0)
+      return *instead = dropped[i].instead, TRUE;
+  return FALSE;
 }
 
 /* ---- what options do ---- */
@@ -80,7 +81,7 @@ take_text (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, 
   *field = g_strdup (value);
 }
 
-/* Made absolute before anything changes directory. */
+/* The path is made absolute before the program changes its directory. */
 static void
 take_path (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsListener *events)
 {
@@ -114,7 +115,7 @@ take_another (DkmsOptions *options, const DkmsOptionInfo *self, const char *valu
   g_ptr_array_add (G_STRUCT_MEMBER (GPtrArray *, options, self->field), g_strdup (value));
 }
 
-/* Prints the messages of g_debug(), on stderr like all diagnostics; without this GLib drops them. */
+/* Prints the messages of g_debug(), which GLib otherwise drops, on stderr like all diagnostics. */
 static void
 take_debug (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsListener *events)
 {
@@ -155,7 +156,7 @@ static const DkmsOptionInfo options[] = {
   { NULL, "--force-version-override", NULL, take_flag, FIELD (force_version_override), DKMS_WORD_NONE,
     DKMS_OPTION_FORCE_VERSION, "Install even if the kernel's own module has the same or a newer version" },
   { NULL, "--templatekernel", "<kernel>", take_text, FIELD (templatekernel), DKMS_WORD_KERNEL, DKMS_OPTION_TEMPLATE,
-    "Kernel whose installed modules are taken as the model" },
+    "Kernel whose modules are installed for the other kernels" },
   { NULL, "--archive", "<file>", take_text, FIELD (archive), DKMS_WORD_FILE, DKMS_OPTION_ARCHIVE,
     "Archive to read or to write" },
   { NULL, "--source-only", NULL, take_flag, FIELD (source_only), DKMS_WORD_NONE, DKMS_OPTION_PACK,
@@ -178,19 +179,19 @@ static const DkmsOptionInfo options[] = {
   { NULL, "--modprobe-on-install", NULL, take_flag, FIELD (modprobe_on_install), DKMS_WORD_NONE, DKMS_OPTION_PLACE,
     "Load modules for this machine's hardware after an installation for the running kernel" },
   { NULL, "--rpm_safe_upgrade", NULL, take_flag, FIELD (rpm_safe_upgrade), DKMS_WORD_NONE, DKMS_OPTION_RPM,
-    "For scriptlets of rpm packages: keep what the new package installed when the old one is removed" },
+    "For scriptlets of rpm packages: keep the modules of the new package when the old package is removed" },
   { NULL, "--dkmstree", "<directory>", take_path, FIELD (dkmstree), DKMS_WORD_DIRECTORY, DKMS_OPTION_ALWAYS,
-    "Where registered and built modules are kept (default: /var/lib/dkms)" },
+    "Directory of registered and built modules (default: /var/lib/dkms)" },
   { NULL, "--sourcetree", "<directory>", take_path, FIELD (sourcetree), DKMS_WORD_DIRECTORY, DKMS_OPTION_ALWAYS,
-    "Where sources of modules are kept (default: /usr/src)" },
+    "Directory of the sources of modules (default: /usr/src)" },
   { NULL, "--installtree", "<directory>", take_path, FIELD (installtree), DKMS_WORD_DIRECTORY, DKMS_OPTION_ALWAYS,
-    "Where modules of kernels are installed (default: " DKMS_MODULE_DIR ")" },
+    "Directory of the modules of kernels (default: " DKMS_MODULE_DIR ")" },
   { NULL, "--root", "<directory>", take_text, FIELD (root), DKMS_WORD_DIRECTORY, DKMS_OPTION_ALWAYS,
     "Work on the system in this directory" },
   { NULL, "--dry-run", NULL, take_flag, FIELD (dry_run), DKMS_WORD_NONE, DKMS_OPTION_CHANGE,
     "Print the planned steps and change nothing" },
   { NULL, "--long", NULL, take_flag, FIELD (detailed), DKMS_WORD_NONE, DKMS_OPTION_LONG,
-    "Say, too, which builds are made from something that has changed since" },
+    "Also print which inputs of each build have changed since the build" },
   { NULL, "--list", NULL, take_flag, FIELD (detailed), DKMS_WORD_NONE, DKMS_OPTION_LIST,
     "List the builds that were tried, newest first, instead of printing a log" },
   { "-o", "--output", "<file>", take_path, FIELD (output), DKMS_WORD_FILE, DKMS_OPTION_OUTPUT,

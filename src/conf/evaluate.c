@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Asking bash what recipes say: one bash, and where there is one a sandbox, for each package. */
+/* Evaluates recipes with one bash for each package, and one sandbox if the system allows it. */
 #define _GNU_SOURCE
 #include "conf/evaluate.h"
 
@@ -19,33 +19,32 @@
 #include "kernel/kernel.h"
 
 #define LIMIT_INDEX 4096
-/* What one bash is asked at most: bytes of arguments (the kernel's limit is 2 MiB with the environment), descriptors.
- */
+/* Limits for one bash: bytes of arguments (the kernel allows 2 MiB including the environment), and descriptors. */
 enum { LIMIT_ARGUMENTS = 1 << 20, LIMIT_DESCRIPTORS = 32 };
-/* What one bash may answer, in bytes, and how long it may take to go when it has answered. */
+/* Limits for the answer of one bash in bytes, and for the time that it may take to terminate afterwards. */
 enum { LIMIT_ANSWER = 16 << 20, LIMIT_PRINTED = 64 << 10, GRACE_SECONDS = 2 };
 
 typedef struct {
   const DkmsEvaluation *how;
   const DkmsSettings *settings;
-  const DkmsConfinement *confinement; /* (nullable): of the bash that is asked next */
+  const DkmsConfinement *confinement; /* (nullable): of the next bash */
   GPtrArray *queries;
-  const DkmsQuery *first; /* of those that the bash that runs was asked */
-  DkmsQuery *current;     /* the query that runs */
-  GPid pid;               /* bash, or the sandbox that it runs in */
-  GPid current_pid;       /* the group of that query; means nothing to us when it is in a sandbox */
-  guint handed;           /* files that bash could not read and will be given */
-  int printed;            /* where stderr goes; -1: to ours */
+  const DkmsQuery *first; /* the first query for the running bash */
+  DkmsQuery *current;     /* the query that is being evaluated */
+  GPid pid;               /* bash, or its sandbox */
+  GPid current_pid;       /* the process group of that query; not meaningful in a sandbox */
+  guint handed;           /* number of files that bash could not read, and whose text it will get */
+  int printed;            /* destination of stderr; -1: that of dkms */
   gboolean confined;
-  const char *ended; /* (nullable): why the sandbox ended it */
-  int status;        /* how it ended: an exit status, or 128 and the number of a signal */
-  gboolean done;     /* it gave all its values */
+  char *ended;   /* (nullable): which limit of the sandbox killed it */
+  int status;    /* its exit status, or 128 and the number of a signal */
+  gboolean done; /* all values were returned */
   gboolean timed_out;
   gint64 deadline; /* of the current query: monotonic microseconds; 0: none */
-  gint64 end;      /* of this bash as a whole */
+  gint64 end;      /* of this bash, in the same unit */
 } Session;
 
-/* The first query that has no answer yet. */
+/* The first query without a result. */
 static const DkmsQuery *
 next_query (const Session *session)
 {
@@ -55,14 +54,14 @@ next_query (const Session *session)
   return NULL;
 }
 
-/* Whether the bash that runs is asked @query. */
+/* Whether @query is one of those for the running bash. */
 static gboolean
 is_asked (const Session *session, const DkmsQuery *query)
 {
   return query == session->first || dkms_query_same_package (query, session->first);
 }
 
-/* The files of all that is asked, but for the recipe. Returns: (transfer container) */
+/* The files of all queries for this bash, except the recipe. Returns: (transfer container) */
 static GPtrArray *
 list_overrides (const Session *session)
 {
@@ -77,8 +76,8 @@ list_overrides (const Session *session)
   return files;
 }
 
-/* The command that puts the next queries that have no answer yet; more than one bash may be needed. @given: (out):
- * descriptors that it is given. Returns: (transfer full) (nullable): NULL with an error */
+/* The command that evaluates the next queries without a result. If they exceed a limit, another bash is needed. @given:
+ * (out): descriptors that bash inherits. Returns: (transfer full) (nullable): NULL with an error */
 static GPtrArray *
 build_argv (Session *session, const char *fd, GArray *given, GError **error)
 {
@@ -140,7 +139,8 @@ query_by_id (Session *session, const char *id)
   return is_asked (session, query) ? query : NULL;
 }
 
-/* Handles the message at @at. Returns: the number of fields it has, 0 if it is not complete yet, -1 if it is none. */
+/* Handles the message at @at. Returns: the number of fields it has, 0 if it is incomplete, -1 if it is not a message.
+ */
 static int
 take_message (const DkmsSettings *settings, Session *session, char **at, guint have)
 {
@@ -166,7 +166,7 @@ take_message (const DkmsSettings *settings, Session *session, char **at, guint h
       if (session->current == NULL || dkms_query_is_answered (session->current))
         return session->current = NULL, -1;
       session->current->vars = dkms_vars_new (session->current->shown);
-      session->current_pid = MAX (atoi (at[2]), 2); /* process 1 is nobody's group */
+      session->current_pid = MAX (atoi (at[2]), 2); /* a recipe must not name process 1 */
       session->done = session->timed_out = FALSE;
       session->deadline = g_get_monotonic_time () + (gint64)settings->policy.recipe_timeout * G_USEC_PER_SEC;
       break;
@@ -226,8 +226,8 @@ take_messages (const DkmsSettings *settings, Session *session, GByteArray *buffe
   return TRUE;
 }
 
-/* Ends the query that runs, or, when bash as a whole takes too long, bash. A query is a group of its own; a sandbox
- * ends as a whole, and the other queries are put again. */
+/* Ends the current query, or the whole bash if it takes too long. A query is a process group of its own. A sandbox is
+ * ended completely, and the remaining queries are tried again. */
 static void
 end_late (Session *session)
 {
@@ -257,7 +257,7 @@ listen (const DkmsSettings *settings, Session *session, int fd)
 
       if (ready < 0 && errno == EINTR)
         continue;
-      if (ready == 0 || left <= 0) /* whether or not it goes on talking */
+      if (ready == 0 || left <= 0) /* also if bash continues to write */
         {
           gboolean over = g_get_monotonic_time () >= session->end;
           end_late (session);
@@ -273,7 +273,7 @@ listen (const DkmsSettings *settings, Session *session, int fd)
       answered += (gsize)n;
       if (answered > LIMIT_ANSWER)
         {
-          session->ended = "it gave more than 16 MiB of values";
+          session->ended = DKMS_SAY (LIMIT_VALUES, 0);
           (void)kill (session->pid, SIGKILL);
           return;
         }
@@ -283,7 +283,7 @@ listen (const DkmsSettings *settings, Session *session, int fd)
     }
 }
 
-/* Waits for bash, which has nothing to say any more. */
+/* Waits for the end of bash, which has sent its last message. */
 static int
 wait_for_end (const Session *session)
 {
@@ -304,7 +304,7 @@ close_descriptor (gpointer data)
   (void)close (*(int *)data);
 }
 
-/* Puts the queries that have no answer yet, or as many as fit, to one bash. */
+/* Evaluates the queries without a result, or as many as the limits allow, with one bash. */
 static gboolean
 ask (Session *session, DkmsFindings *findings, GError **error)
 {
@@ -325,7 +325,7 @@ ask (Session *session, DkmsFindings *findings, GError **error)
     return dkms_fail_errno (error, "create", "a pipe");
   read_end = ends[0];
   write_end = ends[1];
-  kept = dkms_fd_duplicate_high (write_end, 90); /* out of the way of what recipes use */
+  kept = dkms_fd_duplicate_high (write_end, 90); /* recipes do not use such high numbers */
   if (kept < 0 || (confinement != NULL && report < 0))
     return dkms_fail_errno (error, "duplicate", "a pipe");
   number = g_strdup_printf ("%d", kept);
@@ -337,7 +337,7 @@ ask (Session *session, DkmsFindings *findings, GError **error)
   if (session->confined)
     {
       g_autoptr (GPtrArray) plain = g_steal_pointer (&argv);
-      DkmsConfinement own = *confinement; /* what another package is made of is none of its business */
+      DkmsConfinement own = *confinement; /* the files of another package are not shown */
       g_autoptr (GPtrArray) overrides = list_overrides (session);
       own.recipe = session->first->files->len > 0 ? session->first->files->pdata[0] : NULL;
       own.overrides = overrides;
@@ -363,9 +363,13 @@ ask (Session *session, DkmsFindings *findings, GError **error)
   if (session->confined)
     dkms_findings_read (findings, report);
   if (findings->ended != NULL)
-    session->ended = findings->ended;
-  finish_query (&session->settings->policy, session, session->status); /* the one that its sandbox ended with */
-  session->ended = NULL;
+    {
+      g_free (session->ended);
+      session->ended = g_strdup (findings->ended);
+    }
+  finish_query (&session->settings->policy, session,
+                session->status); /* the query that was running when the sandbox ended */
+  g_clear_pointer (&session->ended, g_free);
   return TRUE;
 }
 
@@ -388,8 +392,8 @@ has_values (const GPtrArray *queries)
   return FALSE;
 }
 
-/* What the last bash was asked, and did not answer, has no answer: neither now nor when another bash is asked.
- * @why: (nullable): unknown */
+/* Fails every query that the last bash did not answer.
+ * @why: (nullable): NULL if unknown */
 static void
 give_up (const Session *session, DkmsError kind, const char *why)
 {
@@ -410,7 +414,7 @@ dkms_remarks_clear (DkmsRemarks *self)
   g_clear_pointer (&self->printed, g_free);
 }
 
-/* A memory file that keeps its size, so that whoever writes without end fills nothing but it. */
+/* A memory file of fixed size, so that endless output fills only this file. */
 static int
 open_printed (GError **error)
 {
@@ -421,7 +425,7 @@ open_printed (GError **error)
   return dkms_fd_steal (&fd);
 }
 
-/* Returns: (transfer full) (nullable): what was written to it */
+/* Returns: (transfer full) (nullable): the content of that file */
 static char *
 read_printed (int fd)
 {
@@ -442,7 +446,7 @@ dkms_evaluate (const DkmsEvaluation *how, GPtrArray *queries, DkmsRemarks *remar
 
   const DkmsConfinement of_root = { .settings = settings };
   if (session.confinement == NULL && !dkms_root_is_host (settings->places.root))
-    session.confinement = &of_root; /* who made that system need not be trusted here */
+    session.confinement = &of_root; /* the author of that system is not trusted */
   if (settings->policy.sandbox == DKMS_SANDBOX_OFF)
     session.confinement = NULL;
   for (guint q = 0; q < queries->len; q++)

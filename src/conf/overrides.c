@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which override files there are, and what configuration files say. */
+/* Lists the override files that exist, and normalizes their text. */
 #include "conf/overrides.h"
 
 GPtrArray *
@@ -25,7 +25,7 @@ dkms_overrides_list (const DkmsPlaces *places, const DkmsId *id)
 }
 
 char *
-dkms_overrides_said (const char *text)
+dkms_overrides_text (const char *text)
 {
   g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
   GString *kept = g_string_new (NULL);

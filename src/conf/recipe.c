@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the directives of a dkms.conf mean. */
+/* Interprets the directives of a dkms.conf. */
 #include "conf/recipe.h"
 
 #include <string.h>
@@ -34,8 +34,8 @@ dkms_script_directive (DkmsScript script)
 
 /* ---- paths ---- */
 
-/* @path, which is taken from "/", without empty parts, "." and "..". @leaves: (out): whether it climbs out of "/",
- * where it is held then. */
+/* Returns: (transfer full): @path, starting at "/", without empty parts, "." and "..". @leaves: (out): whether ".."
+ * leads above "/", which is ignored */
 static char *
 normalise (const char *path, gboolean *leaves)
 {
@@ -69,8 +69,8 @@ climbs_out (const char *path)
   return leaves;
 }
 
-/* Where below the build directory @location is: it may also climb out of the directory and come back. Returns:
- * (transfer full) (nullable): "" or a relative path that ends in a slash; NULL when it is outside */
+/* The path of @location below the build directory. It may leave the directory and return. Returns: (transfer full)
+ * (nullable): "" or a relative path that ends in a slash; NULL if it is outside */
 static char *
 below_build (const char *location)
 {
@@ -111,7 +111,7 @@ add_problem (DkmsRecipe *self, DkmsProblemKind kind, const char *directive, guin
 char *
 dkms_problem_describe (const DkmsProblem *self)
 {
-  static const DkmsPhrase says[] = {
+  static const DkmsPhrase phrases[] = {
     [DKMS_PROBLEM_MISSING] = DKMS_PHRASE_MISSING,
     [DKMS_PROBLEM_NO_BUILT_NAME] = DKMS_PHRASE_NOT_IN_RECORD,
     [DKMS_PROBLEM_SUFFIX] = DKMS_PHRASE_SUFFIX,
@@ -128,7 +128,7 @@ dkms_problem_describe (const DkmsProblem *self)
   g_autofree char *shown = g_strescape (self->value, "\"\\");
   g_autofree char *place = g_strdup_printf ("%s[%u]", self->directive, self->index);
 
-  return dkms_phrase_with (says[self->kind],
+  return dkms_phrase_with (phrases[self->kind],
                            &(const DkmsErrorInfo){ .name = self->directive,
                                                    .place = place,
                                                    .text = self->kind == DKMS_PROBLEM_CONTROL ? shown : self->value,
@@ -235,7 +235,7 @@ find_problems (DkmsRecipe *self)
 /* ---- from variables ---- */
 
 static gboolean
-says_yes (const DkmsVars *vars, const char *name)
+is_yes (const DkmsVars *vars, const char *name)
 {
   return g_ascii_strcasecmp (dkms_vars_get (vars, name, 0), "yes") == 0;
 }
@@ -361,9 +361,9 @@ dkms_recipe_new (DkmsVars *vars)
   self->depends = split_depends (vars);
   for (guint i = 0; i < DKMS_SCRIPT_LAST; i++)
     self->scripts[i] = dkms_vars_get (vars, script_names[i], 0);
-  self->autoinstall = says_yes (vars, "AUTOINSTALL");
-  self->rebuilds_with_depends = says_yes (vars, "BUILD_DEPENDS_REBUILD");
-  self->no_weak_modules = says_yes (vars, "NO_WEAK_MODULES");
+  self->autoinstall = is_yes (vars, "AUTOINSTALL");
+  self->rebuilds_with_depends = is_yes (vars, "BUILD_DEPENDS_REBUILD");
+  self->no_weak_modules = is_yes (vars, "NO_WEAK_MODULES");
   find_problems (self);
   return self;
 }
@@ -395,7 +395,9 @@ dkms_recipe_from_json (const char *path, json_t *json, GError **error)
   for (guint i = 0; self != NULL && i < self->problems->len && problem == NULL; i++)
     if (!((const DkmsProblem *)self->problems->pdata[i])->strict)
       problem = dkms_problem_describe (self->problems->pdata[i]);
-  DKMS_FAIL (error, BAD_RECIPE, .path = path, .text = problem != NULL ? problem : "it cannot be read");
+  if (problem == NULL)
+    problem = DKMS_SAY (NO_VALUES, 0);
+  DKMS_FAIL (error, BAD_RECIPE, .path = path, .text = problem);
   return NULL;
 }
 
@@ -462,7 +464,7 @@ dkms_recipe_outputs (const DkmsRecipe *self, const DkmsKernel *kernel, const cha
       output->built_name = m->built_name;
       output->built_location = below_build (m->built_location);
       if (output->built_location == NULL)
-        output->built_location = g_strdup (""); /* of a recipe that is not valid */
+        output->built_location = g_strdup (""); /* only in an invalid recipe */
       output->dest_name = m->dest_name;
       output->conf_location = normalise (m->dest_location, &leaves);
       output->dest_location = g_strdup (destination != NULL ? destination : output->conf_location);
@@ -473,7 +475,8 @@ dkms_recipe_outputs (const DkmsRecipe *self, const DkmsKernel *kernel, const cha
   return outputs;
 }
 
-/* The last MAKE whose MAKE_MATCH fits; else the first one, if it has none; else what the reference runs by default. */
+/* Returns the last MAKE whose MAKE_MATCH matches, otherwise the first MAKE if it has no MAKE_MATCH, otherwise the
+ * default command of the reference. */
 char *
 dkms_recipe_make (const DkmsRecipe *self, const DkmsKernel *kernel, const char *build_dir, gboolean llvm)
 {
@@ -507,7 +510,7 @@ dkms_recipe_patches (const DkmsRecipe *self)
 
 /* ---- names that were never filled in ---- */
 
-/* Whether @text has a word between two characters @mark, as templates have. */
+/* Whether @text contains a word between two characters @mark, as placeholders do. */
 static gboolean
 has_marked_word (const char *text, char mark)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What of the file system a confined command sees, collected path by path. */
+/* Collects, path by path, the part of the file system that a confined command sees. */
 #define _GNU_SOURCE
 #include "conf/sandbox-view.h"
 
@@ -15,31 +15,31 @@
 #include "base/walk.h"
 
 enum { MAX_LINKS = 40 }; /* as in the kernel */
-/* A directory with more entries than this is not searched for what others may not read, but stays hidden. */
+/* A directory with more entries than this is not searched for private files. It stays hidden. */
 enum { MAX_SEARCHED = 20000 };
 
 /* One option of dkms-sandbox. */
 typedef struct {
   const char *option;
-  char *path; /* without links in it */
-  char *text; /* (nullable): of a link */
+  char *path; /* without links on the path */
+  char *text; /* (nullable): target, if it is a link */
 } Change;
 
-/* What a path is. */
+/* The type of a path. */
 typedef struct {
   gboolean there;
   struct stat st;
-  char *text; /* (nullable): of a link */
+  char *text; /* (nullable): target, if it is a link */
 } Known;
 
 struct DkmsView {
   const DkmsSettings *settings;
-  GHashTable *known;   /* path -> Known, of all that was looked at */
-  GPtrArray *changes;  /* element-type Change: hidden directories and what is shown in them; one per path */
-  GPtrArray *writable; /* element-type utf8: directories, none of which lies in another one on the same mount */
-  GPtrArray *open;     /* the same of what changes outside, too */
-  GPtrArray *claimed;  /* element-type utf8: directories in which the build user may read everything */
-  GPtrArray *secret;   /* element-type utf8: files and directories that stay hidden, in directories above, too */
+  GHashTable *known;   /* path -> Known, for all paths that were examined */
+  GPtrArray *changes;  /* element-type Change: hidden directories, and files shown in them; one for each path */
+  GPtrArray *writable; /* element-type utf8: directories of which none is inside another one on the same mount */
+  GPtrArray *open;     /* the same for directories whose changes are kept */
+  GPtrArray *claimed;  /* element-type utf8: directories in which the build user may read all files */
+  GPtrArray *secret;   /* element-type utf8: files and directories that stay hidden, even if their directory is shown */
 };
 
 static void
@@ -105,7 +105,7 @@ learn (const DkmsView *self, const char *path)
   return known;
 }
 
-/* Looks at @path without following it; its parents contain no links. Returns: FALSE when it does not exist */
+/* Examines @path without following a link; its parents contain no links. Returns: FALSE if it does not exist */
 static gboolean
 look (const DkmsView *self, const char *path, struct stat *st, char **text)
 {
@@ -121,7 +121,8 @@ look (const DkmsView *self, const char *path, struct stat *st, char **text)
   return known->there;
 }
 
-/* Whether the build user may enter a directory. An ordinary user builds as himself, and has just entered it. */
+/* Whether the build user may enter a directory. Builds of an ordinary user run as that user, who has just entered it.
+ */
 static gboolean
 may_enter (const DkmsView *self, const struct stat *st)
 {
@@ -209,11 +210,11 @@ dkms_view_show_root (DkmsView *self)
   g_ptr_array_set_size (self->changes, 0);
 }
 
-/* Called for a directory or link on the way from "/" to a path. @last: nothing follows it */
+/* Called for each directory or link on the way from "/" to a path. @last: whether it is the last one */
 typedef void (*StepFunc) (DkmsView *self, const char *path, const struct stat *st, const char *text, gboolean last);
 
 /* Calls @step (nullable) for every directory and link on the way to @path. Returns: (transfer full) (nullable): the
- * path without links; NULL when it does not exist */
+ * path without links; NULL if it does not exist */
 static char *
 follow (DkmsView *self, const char *path, StepFunc step)
 {
@@ -264,10 +265,10 @@ follow (DkmsView *self, const char *path, StepFunc step)
   return g_strdup (done->len > 0 ? done->str : "/");
 }
 
-/* Handles a directory that the build user may not enter like a hidden one: only what is shown appears in it. In an
- * overlay its mode can be changed instead. */
+/* Hides a directory that the build user may not enter, so that only shown files appear in it. In an overlay its mode
+ * can be changed instead. */
 static void
-make_way (DkmsView *self, const char *path, const struct stat *st, const char *text, gboolean last)
+hide_closed_dir (DkmsView *self, const char *path, const struct stat *st, const char *text, gboolean last)
 {
   if (text != NULL && dkms_view_hides (self, path))
     add_change (self, "--link", path, text);
@@ -283,7 +284,7 @@ make_way (DkmsView *self, const char *path, const struct stat *st, const char *t
 void
 dkms_view_show_empty (DkmsView *self, const char *path)
 {
-  g_autofree char *real = follow (self, path, make_way);
+  g_autofree char *real = follow (self, path, hide_closed_dir);
 
   if (g_strcmp0 (real, "/") != 0)
     add_change (self, "--fresh", real != NULL ? real : path, NULL);
@@ -292,7 +293,7 @@ dkms_view_show_empty (DkmsView *self, const char *path)
 char *
 dkms_view_show (DkmsView *self, const char *path)
 {
-  g_autofree char *real = path != NULL && *path == '/' ? follow (self, path, make_way) : NULL;
+  g_autofree char *real = path != NULL && *path == '/' ? follow (self, path, hide_closed_dir) : NULL;
 
   if (real != NULL && strcmp (real, "/") != 0 && dkms_view_hides (self, real))
     add_change (self, "--expose", real, NULL);
@@ -310,11 +311,11 @@ is_public (const struct stat *st)
 typedef struct {
   DkmsView *view;
   const char *top;
-  guint left; /* entries that may still be looked at */
+  guint left; /* entries that may still be examined */
 } Search;
 
-/* Hides an entry of a directory that is shown, unless every user may read it. A file system that is mounted there is
- * not searched, and stays hidden. */
+/* Hides an entry of a shown directory, unless every user may read it. A mounted file system is not searched, and stays
+ * hidden. */
 static gboolean
 hide_private_entry (const DkmsWalkEntry *entry, gpointer data, GError **error)
 {
@@ -333,7 +334,7 @@ hide_private_entry (const DkmsWalkEntry *entry, gpointer data, GError **error)
   return TRUE;
 }
 
-/* Shows @path, which leads to @real, except what others may not read. */
+/* Shows @path, which leads to @real, except files that others may not read. */
 static void
 show_public (DkmsView *self, const char *path, const char *real)
 {
@@ -405,8 +406,8 @@ dkms_view_hide_files (DkmsView *self, const char *dir, const char *const *patter
 
 /* ---- what may be written to ---- */
 
-/* Whether both paths are on the same mount, so that an overlay of one covers the other. TRUE if the kernel cannot tell
- * (before Linux 5.8). */
+/* Whether both paths are on the same mount, so that an overlay of one covers the other. TRUE if the kernel does not
+ * report it (before Linux 5.8). */
 static gboolean
 share_mount (const DkmsView *self, const char *a, const char *b)
 {
@@ -422,7 +423,7 @@ share_mount (const DkmsView *self, const char *a, const char *b)
   return TRUE;
 }
 
-/* Adds a directory to @dirs, none of which lies in another one on the same mount. */
+/* Adds a directory to @dirs, unless it is inside one of them on the same mount; removes those inside it. */
 static void
 add_dir (const DkmsView *self, GPtrArray *dirs, const char *real)
 {
@@ -486,8 +487,8 @@ dkms_view_show_links (DkmsView *self, const char *path)
       }
 }
 
-/* Whether every user may pass the directories on the way to @real. Home directories are closed to others as a rule, but
- * are where people keep their sources. */
+/* Whether every user may enter the directories on the way to @real. Home directories are exempt: they are usually
+ * closed to others, but users keep sources in them. */
 static gboolean
 is_reachable (const DkmsView *self, const char *real)
 {
@@ -500,9 +501,9 @@ is_reachable (const DkmsView *self, const char *real)
   return look (self, dir, &st, &text) && (st.st_mode & 01) != 0 && is_reachable (self, dir);
 }
 
-/* A package could ship a link to any secret whose path it guesses. The target of a link is therefore shown only if its
- * mode lets everybody read it and no name in its path begins with a dot. Whole home directories and directories in "/"
- * are never shown, nor are directories in /run, which contain sockets. */
+/* A package could contain a link to a secret whose path it guesses. Therefore the target of a link is shown only if
+ * every user may read it and no name in its path begins with a dot. Whole home directories, directories in "/", and
+ * directories in /run, which contain sockets, are never shown. */
 static gboolean
 is_harmless (const DkmsView *self, const char *real)
 {
@@ -515,7 +516,7 @@ is_harmless (const DkmsView *self, const char *real)
     return FALSE;
   for (guint i = 0; i < self->changes->len; i++)
     if (is_below (((const Change *)self->changes->pdata[i])->path, real))
-      return FALSE; /* it contains what is shown otherwise */
+      return FALSE; /* it contains a directory that is shown */
   return !S_ISDIR (st.st_mode) || (!is_below (real, "/run") && strcmp (dir, "/") != 0);
 }
 
@@ -558,7 +559,7 @@ compare_changes (gconstpointer a, gconstpointer b)
 void
 dkms_view_add_options (const DkmsView *self, GPtrArray *argv)
 {
-  /* Sorted by path, a directory comes before what is in it. */
+  /* In sorted order, a directory precedes its content. */
   g_ptr_array_sort (self->changes, compare_changes);
   g_ptr_array_sort (self->writable, dkms_compare_names);
   for (guint i = 0; i < self->changes->len; i++)

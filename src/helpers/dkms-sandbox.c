@@ -1,55 +1,59 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dkms-sandbox: runs one command in a world of its own. A program by itself so that the code
- * that changes mounts and privileges is small and stands alone.
+/* dkms-sandbox: runs commands in a sandbox. A separate program, so that the code that changes mounts and privileges is
+ * small.
  *
  * Usage: dkms-sandbox [OPTION]... [-- COMMAND [ARGUMENT]...]
- *   --root DIR          what stands for "/"; all other paths but the source of --bind are paths in it
- *   --chdir DIR         where the command starts
- *   --report FD         findings go there, a line each (see below)
- *   --serve FD          runs the commands that arrive on the socket FD, one after the other (see below)
- *   --user UID GID      whom the command runs as
- *   --processes N       so many threads at once, in all processes together, then the command is ended
- *   --file-size BYTES   no file may grow larger
- *   --reserve DIR BYTES so much stays free on the file system of DIR, and a hundredth of its inodes, else the command
- * is ended
- *   --memory BYTES      all processes together have no more of their own in memory, else the command is ended
- *   --silence SECONDS   a command whose output is a file is ended when it writes nothing for so long
- *   --output BYTES      and when it writes more than that
- *   --tmp-size BYTES    the most that --fresh and --overlay together may take, in memory
- * and, done in the order given, on top of a root that is read-only as a whole and has no devices:
- *   --fresh DIR         DIR is empty, anyone may write there, and what is written goes with the command; its parents
- *                       may be in a --mask
- *   --mask PATH         the directory PATH is empty, the file PATH cannot be read; absent is fine. "/" is empty but for
- *                       /dev and /proc
- *   --home DIR          DIR is empty, belongs to the command's user, and is $HOME; its parents may be in a --mask
- *   --link TEXT PATH    PATH, in a directory that is empty, is a link
- *   --expose PATH       what PATH was before any --fresh and --mask, at its place; absent is fine
- *   --write DIR         DIR, a path without links, can be written as outside, but no mount below it; "/" is the root
- *   --overlay DIR       DIR may be written to; what is written goes with the command. Where the kernel cannot do that,
- *                       DIR stays read-only
- *   --claim DIR         what the command's user could not read in DIR, which lies in an --overlay, is his
- *   --cover DIR         new entries in DIR itself go with the command, what is there can be read; absent is fine
- *   --bind FROM PATH    the directory FROM (a path outside --root) can be written as PATH
- * Without a command or --serve it only tries whether all this can be had.
  *
- * The command gets namespaces for mounts, processes, IPC and network (with no device, not even a loopback that is up),
- * its own /proc and a /dev of harmless nodes, no capability, no new privileges and a filter of system calls. Whoever is
- * not root gets a user namespace for it, in which only his own uid exists. When the command ends, so does all that it
- * started, and when dkms-sandbox is killed, all of it is.
+ *   --root DIR          the root of the command; all other paths except the source of --bind are paths in it
+ *   --chdir DIR         working directory of the command
+ *   --report FD         write findings to FD, one per line (see below)
+ *   --serve FD          run the commands that arrive on the socket FD, one after the other (see below)
+ *   --user UID GID      the user of the command
+ *   --processes N       kill the command if all its processes together have more threads
+ *   --file-size BYTES   limit of the size of a file
+ *   --reserve DIR BYTES kill the command if less is free on the file system of DIR, or a hundredth of its inodes
+ *   --memory BYTES      kill the command if all its processes together use more private memory
+ *   --silence SECONDS   kill a command whose output is a file if it writes nothing for so long
+ *   --output BYTES      kill such a command if it writes more
+ *   --tmp-size BYTES    limit of --fresh and --overlay together, in memory
  *
- * With --serve, what one command writes is there for the next one, but nothing that it started is. FD is a socket of
- * type SOCK_SEQPACKET. A request is a message of any text with three descriptors: a file that holds, each ended by a
+ * These options change the root, in the order in which they are given; otherwise it is read-only and without devices:
+ *
+ *   --fresh DIR         DIR is empty and writable for all users; its files are discarded; its parents may be in a
+ *                       --mask
+ *   --mask PATH         the directory PATH is empty, the file PATH is unreadable; PATH need not exist. "/" is empty
+ *                       except for /dev and /proc
+ *   --home DIR          DIR is empty, belongs to the user of the command, and is $HOME; its parents may be in a --mask
+ *   --link TEXT PATH    PATH, in an empty directory, is a link
+ *   --expose PATH       show the original PATH at its place, even in a --fresh or --mask; PATH need not exist
+ *   --write DIR         DIR, a path without links, is writable with the usual permissions, except mounts below it;
+ *                       "/" is the root
+ *   --overlay DIR       DIR is writable, and changes are discarded. If the kernel does not support that, DIR is
+ *                       read-only
+ *   --claim DIR         files in DIR, inside an --overlay, that the user of the command cannot read belong to that user
+ *   --cover DIR         new entries in DIR are discarded, existing ones are readable; DIR need not exist
+ *   --bind FROM PATH    the directory FROM (a path outside of --root) is writable at PATH
+ *
+ * Without a command and without --serve it only checks whether such a sandbox can be created.
+ *
+ * The command gets namespaces for mounts, processes, IPC and network (without any device, and with the loopback device
+ * down), its own /proc, a /dev with harmless devices, no capabilities, no new privileges, and a filter of system calls.
+ * For a caller that is not root, a user namespace is created that contains only its own uid. When the command ends, all
+ * its processes are killed. When dkms-sandbox is killed, all processes in the sandbox are killed.
+ *
+ * With --serve, each command sees the files of the previous ones, but their processes are killed. FD is a socket of
+ * type SOCK_SEQPACKET. A request is a message of any text with three descriptors: a file that contains, each ended by a
  * NUL, the working directory, the number of arguments, the arguments and the environment; standard input; standard
  * output and error. The answer is the exit status as a decimal number. The sandbox ends when the socket is closed.
  *
- * Exit status: that of the command, 128 + signal number if one ended it; 125 when the world could not be made.
- * Findings: "missing WHAT: WHY" (this machine has no sandbox to give, for want of permission or of a feature of the
- * kernel), "setup WHAT: WHY" (it could not be made for another reason), "processes N", "disk", "memory", "silence N",
- * "output BYTES", "symbols" (it ended well but looked for addresses of kernel symbols, which it is not shown), "left N
- * NAME" (so many were still running when the command had ended), "note TEXT".
+ * Exit status: that of the command, 128 + signal number if a signal ended it; 125 if the sandbox could not be created.
+ * Findings: "missing WHAT: WHY" (the system lacks a permission or a feature of the kernel), "setup WHAT: WHY" (the
+ * sandbox could not be created for another reason), "processes N", "disk", "memory", "silence N", "output BYTES",
+ * "symbols" (it succeeded, but read addresses of kernel symbols, which are hidden), "left N NAME" (N processes were
+ * running when the command had ended), "note TEXT".
  *
- * sandbox-world.c makes the world, sandbox-changes.c and sandbox-overlay.c what is different in it, sandbox-rights.c
- * takes the rights away, sandbox-watch.c and sandbox-symbols.c watch the command, this file starts it.
+ * sandbox-world.c creates the namespaces and mounts, sandbox-changes.c and sandbox-overlay.c change the root,
+ * sandbox-rights.c drops privileges, sandbox-watch.c and sandbox-symbols.c watch the command, and this file starts it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -213,9 +217,9 @@ parse (Sandbox *self, int argc, char **argv)
 
 /* ---- the commands ---- */
 
-/* Where the kernel schedules each session as one, it goes by the niceness of the session (sched(7), "autogroup"). It
- * takes one change in a tenth of a second, of the whole machine, from processes without privilege: several builds that
- * start at once take turns, and one that does not get its turn for a second goes on without. */
+/* If the kernel schedules each session as a unit, the niceness of the session counts (sched(7), "autogroup"). The
+ * kernel accepts one such change per tenth of a second, for the whole machine, from unprivileged processes. If several
+ * builds start at once, each tries again, and continues without the change after a second. */
 static void
 make_session_nice (const Sandbox *self)
 {
@@ -230,13 +234,13 @@ make_session_nice (const Sandbox *self)
 }
 
 typedef struct {
-  const char *cwd; /* NULL: stay */
+  const char *cwd; /* NULL: unchanged */
   char **argv;
   char **env;        /* NULL: that of this process */
   int input, output; /* -1: those of this process */
 } Command;
 
-/* When the machine runs out of memory, this is what the kernel ends first. */
+/* If the machine runs out of memory, the kernel kills this process first. */
 static void
 be_first_victim (const Sandbox *self)
 {
@@ -251,7 +255,7 @@ be_first_victim (const Sandbox *self)
 static void
 start (const Sandbox *self, const Command *command, const sigset_t *signals)
 {
-  (void)setsid (); /* what it sends to its process group must not reach ours */
+  (void)setsid (); /* so that signals to its process group do not reach this process */
   (void)setpriority (PRIO_PROCESS, 0, self->nice);
   be_first_victim (self);
   make_session_nice (self);
@@ -274,7 +278,7 @@ start (const Sandbox *self, const Command *command, const sigset_t *signals)
   _exit (127);
 }
 
-/* Runs @command, and ends what it leaves running. Returns: its exit status */
+/* Runs @command, and kills processes that it leaves. Returns: its exit status */
 static int
 run (const Sandbox *self, const Command *command, const sigset_t *signals)
 {
@@ -289,7 +293,7 @@ run (const Sandbox *self, const Command *command, const sigset_t *signals)
   return sandbox_watch (self, pid, command->output);
 }
 
-/* The next request. Returns: the descriptors that came with it in @fds; 0 when there will be none any more */
+/* Receives the next request. Returns: the number of descriptors in @fds; 0 at the end */
 static int
 receive (const Sandbox *self, int fds[static 3])
 {
@@ -316,7 +320,7 @@ receive (const Sandbox *self, int fds[static 3])
   return 1;
 }
 
-/* The text of a request, with its words in @words, which ends with NULL. Both are the caller's to free. */
+/* Returns the text of a request; @words: (out): its words, ended by NULL. The caller frees both. */
 static char *
 read_request (const Sandbox *self, int fd, char ***words)
 {
@@ -384,7 +388,7 @@ serve (const Sandbox *self, const sigset_t *signals)
     }
 }
 
-/* In a crowd, process 1 runs first. It mostly sleeps. What it starts has the policy of others. */
+/* Process 1 runs first among many processes. It mostly sleeps. Its children have the usual policy. */
 static void
 keep_ahead (void)
 {
@@ -394,16 +398,16 @@ keep_ahead (void)
     (void)setpriority (PRIO_PROCESS, 0, -10);
 }
 
-/* Process 1 of the namespace: when it ends, so do all others. */
+/* Runs process 1 of the namespace: when it ends, all others are killed. */
 static int
-be_first (Sandbox *self, const sigset_t *signals)
+run_init (Sandbox *self, const sigset_t *signals)
 {
   struct pollfd parent = { .fd = self->parent, .events = POLLIN };
 
   if (prctl (PR_SET_PDEATHSIG, SIGKILL) < 0)
     sandbox_die (self, "tie", "the command to dkms");
   if (poll (&parent, 1, 0) > 0)
-    return 128 + SIGKILL; /* the parent died before it was tied */
+    return 128 + SIGKILL; /* the parent terminated before the pidfd existed */
   sandbox_change_world (self);
   sandbox_mount_proc (self);
   if (self->command == NULL && self->serve < 0)
@@ -446,7 +450,7 @@ main (int argc, char **argv)
   (void)sigaddset (&child, SIGCHLD);
   if (sigprocmask (SIG_BLOCK, &child, &signals) < 0)
     sandbox_die (&self, "block", "signals");
-  sandbox_leave (&self);
+  sandbox_unshare (&self);
   self.parent = (int)syscall (SYS_pidfd_open, getpid (), 0);
   if (self.parent < 0 || fcntl (self.parent, F_SETFD, FD_CLOEXEC) < 0)
     sandbox_die (&self, "open", "a process");
@@ -454,9 +458,9 @@ main (int argc, char **argv)
   if (pid < 0)
     sandbox_die (&self, "start", "a process namespace");
   if (pid == 0)
-    _exit (be_first (&self, &signals));
+    _exit (run_init (&self, &signals));
   if (self.serve >= 0)
-    (void)close (self.serve); /* dkms notices the end of process 1 by the end of the socket */
+    (void)close (self.serve); /* the end of the socket shows dkms that process 1 has ended */
   while (waitpid (pid, &status, 0) < 0)
     if (errno != EINTR)
       sandbox_die (&self, "wait for", "the command");

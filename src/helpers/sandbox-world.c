@@ -20,7 +20,7 @@
 #include "sandbox-changes.h"
 #include "sandbox-overlay.h"
 
-/* Not in every libc yet. */
+/* Missing in some versions of libc. */
 #ifndef OPEN_TREE_CLONE
 #define OPEN_TREE_CLONE 1
 #endif
@@ -88,9 +88,9 @@ put_text (const Sandbox *self, const char *path, const char *text)
   (void)close (fd);
 }
 
-/* New namespaces. Without root's privilege only a user namespace gives the right to the others. */
+/* Creates new namespaces. For callers without root privileges, a user namespace permits the others. */
 void
-sandbox_leave (const Sandbox *self)
+sandbox_unshare (const Sandbox *self)
 {
   int flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWCGROUP;
   uid_t uid = geteuid ();
@@ -120,8 +120,8 @@ sandbox_new_store (Sandbox *self, const char *name, mode_t mode, char path[stati
     sandbox_die (self, "make", path);
 }
 
-/* A device node for @path that was not there to be cloned. Returns: a tree that holds it; -1: only the machine's root
- * may do so */
+/* Creates a device node for @path if no existing one could be cloned. Returns: a tree that contains it; -1: only root
+ * of the host may do so */
 static int
 make_node (const char *path, unsigned int minor)
 {
@@ -161,7 +161,7 @@ add_nodes (const Sandbox *self, const int *trees, const char *dev)
     }
 }
 
-/* A file system in memory for all that may be written, and the harmless nodes of /dev in it. */
+/* Creates a file system in memory for all writable directories, with the harmless devices of /dev. */
 static void
 make_store (Sandbox *self, const int *trees, char dev[static SANDBOX_STORE_PATH])
 {
@@ -187,8 +187,8 @@ make_store (Sandbox *self, const int *trees, char dev[static SANDBOX_STORE_PATH]
     }
 }
 
-/* No mount is shared with another namespace from now on. Only the root of all mounts can be told so; in a chroot, "/"
- * is somewhere below it, and whoever joins a mount namespace, be it his own, starts at its root (setns(2)). */
+/* Makes all mounts private. This is only possible from the root of all mounts. In a chroot, "/" is below it; a process
+ * that joins a mount namespace, even its own, starts at its root (setns(2)). */
 static void
 separate (const Sandbox *self)
 {
@@ -201,7 +201,7 @@ separate (const Sandbox *self)
   (void)close (ourselves);
 }
 
-/* "/" is the root of the world from now on, and a mount of its own. */
+/* Makes "/" the root of the sandbox, and a mount of its own. */
 static void
 enter (const Sandbox *self)
 {
@@ -220,7 +220,7 @@ sandbox_change_world (Sandbox *self)
   int trees[NODES];
 
   separate (self);
-  /* What is taken from outside, before there is no outside any more. */
+  /* Collects data from outside the root, while it is visible. */
   mounts = sandbox_read_mounts ();
   for (size_t i = 0; i < NODES; i++)
     {
@@ -235,7 +235,7 @@ sandbox_change_world (Sandbox *self)
   enter (self);
   for (size_t i = 0; i < self->count; i++)
     sandbox_note_writable (self, &self->changes[i]);
-  /* A device or a set-user-id file is as good in one place as in another: think of the /dev of an image. */
+  /* Devices and set-user-id files must not work anywhere, for example in the /dev of an image. */
   if (sandbox_set_attributes_of ("/", AT_RECURSIVE, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID) < 0)
     sandbox_lack (self, "close", "/");
   for (size_t i = 0; i < self->count; i++)
@@ -253,7 +253,7 @@ sandbox_change_world (Sandbox *self)
     sandbox_die (self, "cover", "/dev");
 }
 
-/* How many threads there can be, of this namespace before it has a limit of its own. */
+/* Finds the maximum number of threads of this namespace, before it gets a limit of its own. */
 static void
 find_ceiling (Sandbox *self)
 {
@@ -272,8 +272,8 @@ find_ceiling (Sandbox *self)
     }
 }
 
-/* Since Linux 6.14 the number of processes is limited by the process namespace itself; before that, the same file is
- * about the whole machine. */
+/* Since Linux 6.14 the process namespace limits the number of processes. On older kernels the same file belongs to the
+ * whole machine. */
 static void
 limit_namespace (const Sandbox *self)
 {
@@ -287,12 +287,12 @@ limit_namespace (const Sandbox *self)
   fd = openat (self->proc, "sys/kernel/pid_max", O_WRONLY | O_CLOEXEC);
   (void)snprintf (text, sizeof text, "%ld", self->processes + SANDBOX_SPARE_PROCESSES);
   if (fd >= 0 && write (fd, text, strlen (text)) < 0)
-    (void)0; /* the watch of this process remains */
+    (void)0; /* process 1 still watches the number */
   if (fd >= 0)
     (void)close (fd);
 }
 
-/* A mount of this process namespace's /proc with more @attributes, so far nowhere. */
+/* Returns a detached mount of the /proc of this process namespace with more @attributes. */
 static int
 new_proc (const Sandbox *self, unsigned int attributes)
 {
@@ -316,7 +316,7 @@ sandbox_mount_proc (Sandbox *self)
   find_ceiling (self);
   limit_namespace (self);
   if (stat ("/proc", &st) < 0)
-    return; /* a root that has none */
+    return; /* a root without /proc */
   int fd = new_proc (self, MOUNT_ATTR_RDONLY);
   if (sandbox_attach_tree (fd, "/proc") < 0)
     sandbox_lack (self, "mount", "/proc");

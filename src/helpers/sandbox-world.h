@@ -4,32 +4,32 @@
 
 #include "sandbox.h"
 
-/** New namespaces for this process; that of processes is its next child's. */
-void sandbox_leave (const Sandbox *self);
+/** Creates new namespaces for this process; the process namespace contains its next child. */
+void sandbox_unshare (const Sandbox *self);
 
-/** Enters the root and makes all of @self's changes to it. */
+/** Enters the root and makes all changes of @self to it. */
 void sandbox_change_world (Sandbox *self);
 
-/** Makes self->proc, sets the limits of the process namespace there, and mounts /proc, read-only, if the root has such
- * a directory. */
+/** Creates self->proc, sets the limits of the process namespace there, and mounts /proc, read-only, if the root has
+ * that directory. */
 void sandbox_mount_proc (Sandbox *self);
 
-/** Returns: a detached clone of all that is mounted at and below @path; -1 with errno */
+/** Returns: a detached clone of the mounts at and below @path; -1 with errno */
 int sandbox_clone_tree (const char *path);
-/** The same for a @path that is relative to the directory @dir; "" is the directory. */
+/** As sandbox_clone_tree(), for a @path relative to the directory @dir; "" is that directory. */
 int sandbox_clone_tree_at (int dir, const char *path);
 /** Mounts the detached @tree at @path. Returns: 0, or -1 with errno */
 int sandbox_attach_tree (int tree, const char *path);
 
 /**
  * Changes attributes of a mount.
- * @fd: the mount, as a detached tree or opened at its root
- * @recursive: AT_RECURSIVE for all mounts below it, too, else 0
+ * @fd: a detached tree, or the root of the mount
+ * @recursive: AT_RECURSIVE to include all mounts below it, otherwise 0
  *
  * Returns: 0, or -1 with errno
  */
 int sandbox_set_attributes (int fd, unsigned int recursive, unsigned long long set, unsigned long long clear);
 int sandbox_set_attributes_of (const char *path, unsigned int recursive, unsigned long long set);
 
-/** A new directory in the store, which lies under /dev until the world is complete. */
+/** Creates a directory in the store, which is under /dev until the root is complete. */
 void sandbox_new_store (Sandbox *self, const char *name, mode_t mode, char path[static SANDBOX_STORE_PATH]);

@@ -22,7 +22,7 @@
 #include "store/register.h"
 #include "store/scan.h"
 
-/* Of a longer log the beginning says what is built, and the end why it failed. */
+/* Of a longer log, the beginning shows what is built, and the end why it failed. */
 enum { MOST_TEXT = 1 << 20, MOST_LOG_HEAD = 64 << 10, MOST_LOG_TAIL = 512 << 10 };
 
 typedef struct {
@@ -33,7 +33,7 @@ typedef struct {
 
 /* ---- Markdown ---- */
 
-/* A fence that is longer than every one in @text. */
+/* Returns a Markdown fence that is longer than every one in @text. */
 static char *
 fence_for (const char *text)
 {
@@ -48,7 +48,7 @@ fence_for (const char *text)
   return g_strnfill (longest + 1, '`');
 }
 
-/* @text: (nullable): nothing is added */
+/* @text: (nullable): NULL adds nothing */
 static void
 add_section (const Bundle *self, const char *title, const char *text)
 {
@@ -68,7 +68,7 @@ add_row (const Bundle *self, const char *name, const char *value)
 
 /* ---- what goes in ---- */
 
-/* The file @path inside the root, as a section. */
+/* Adds the file @path inside the root as a section. */
 static void
 add_file (const Bundle *self, const char *path)
 {
@@ -77,7 +77,7 @@ add_file (const Bundle *self, const char *path)
   add_section (self, path, text);
 }
 
-/* The first line of what a program prints, NULL if it cannot be run. */
+/* Returns the first line of the output of a program, or NULL if it cannot be run. */
 static char *
 first_line (const Bundle *self, const char *const *argv)
 {
@@ -92,7 +92,7 @@ first_line (const Bundle *self, const char *const *argv)
   return text;
 }
 
-/* The package that @path belongs to, with its version. */
+/* Adds the package that owns @path, with its version. */
 static void
 add_package (const Bundle *self, const char *what, const char *path)
 {
@@ -134,7 +134,7 @@ add_summary (const Bundle *self, const DkmsAttempt *attempt)
     add_package (self, "Package of the headers", canonical);
 }
 
-/* The builds of the module, and their states. */
+/* Adds the builds of the module, and their states. */
 static void
 add_state (const Bundle *self, const char *module)
 {
@@ -156,7 +156,7 @@ add_state (const Bundle *self, const char *module)
   add_section (self, "Modules", lines->str);
 }
 
-/* The lines of the kernel's configuration that decide whether modules build and load. */
+/* Adds the lines of the kernel's configuration that affect whether modules build and load. */
 static void
 add_config (const Bundle *self)
 {
@@ -217,7 +217,7 @@ add_record (const Bundle *self, const DkmsAttempt *attempt)
   add_section (self, "attempt.json", text);
 }
 
-/* Only what is set: a framework.conf of comments says nothing. */
+/* Adds only assignments: a framework.conf with only comments is omitted. */
 static void
 add_settings (const Bundle *self)
 {
@@ -226,8 +226,8 @@ add_settings (const Bundle *self)
   for (guint i = 0; i < files->len; i++)
     {
       g_autofree char *text = dkms_root_read (self->settings->places.root, files->pdata[i], MOST_TEXT, NULL, NULL);
-      g_autofree char *said = text != NULL ? dkms_overrides_said (text) : NULL;
-      add_section (self, files->pdata[i], said);
+      g_autofree char *plain = text != NULL ? dkms_overrides_text (text) : NULL;
+      add_section (self, files->pdata[i], plain);
     }
 }
 
@@ -252,7 +252,7 @@ add_build (const Bundle *self, const DkmsAttemptFile *file, const DkmsAttempt *a
 
 /* ---- the whole ---- */
 
-/* Returns: (transfer none) (nullable): the attempt that matters most */
+/* Returns: (transfer none) (nullable): the attempt for the report */
 static const DkmsAttemptFile *
 choose (const GPtrArray *attempts, const DkmsRequest *request)
 {
@@ -271,7 +271,7 @@ choose (const GPtrArray *attempts, const DkmsRequest *request)
   return newest;
 }
 
-/* Fails unless there is something to report. */
+/* Fails if there is nothing to report. */
 static gboolean
 check_known (const Bundle *self, const DkmsRequest *request, GError **error)
 {

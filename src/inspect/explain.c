@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Finds the build and its log, looks at headers and packages, and prints what check/explain.h makes of it. */
+/* Finds the build and its log, examines headers and packages, and prints the explanation of check/explain.h. */
 #define _GNU_SOURCE
 #include "inspect/explain.h"
 
@@ -23,7 +23,7 @@
 
 /* ---- which build ---- */
 
-/* The attempts that the request selects, newest first. */
+/* Returns the attempts that the request selects, newest first. */
 static GPtrArray *
 find_attempts (const DkmsSettings *settings, const DkmsRequest *request, GError **error)
 {
@@ -39,7 +39,7 @@ find_attempts (const DkmsSettings *settings, const DkmsRequest *request, GError 
   return g_steal_pointer (&attempts);
 }
 
-/* Returns: (transfer container): the newest of @attempts of each build, with @attempts' order */
+/* Returns: (transfer container): the newest of @attempts for each build, in the same order */
 static GPtrArray *
 keep_newest (const GPtrArray *attempts)
 {
@@ -52,7 +52,7 @@ keep_newest (const GPtrArray *attempts)
   return newest;
 }
 
-/* What cannot be a name is not in the tree, and must not become a part of a path. */
+/* An invalid name cannot be registered, and must not become a part of a path. */
 static gboolean
 check_names (const DkmsRequest *request, GError **error)
 {
@@ -63,7 +63,7 @@ check_names (const DkmsRequest *request, GError **error)
              || dkms_tree_check_name (DKMS_ERROR_BAD_NAME, "module version", request->version, error));
 }
 
-/* Fails unless the tree or its logs know the module. */
+/* Fails if the module is neither registered nor in the logs. */
 static gboolean
 check_known (const DkmsSettings *settings, const DkmsRequest *request, const DkmsState *state,
              const GPtrArray *attempts, gboolean causes, GError **error)
@@ -137,7 +137,7 @@ find_older (const DkmsState *state, const DkmsId *id)
 /* ---- printing ---- */
 
 static void
-tell_others (DkmsListener *events, const DkmsDiagnosis *diagnosis, const DkmsCauseFacts *facts)
+print_others (DkmsListener *events, const DkmsDiagnosis *diagnosis, const DkmsCauseFacts *facts)
 {
   for (guint i = 1; i < diagnosis->causes->len; i++)
     {
@@ -148,9 +148,9 @@ tell_others (DkmsListener *events, const DkmsDiagnosis *diagnosis, const DkmsCau
     }
 }
 
-/* Of a log without an error people read the end. */
+/* If a log contains no error, prints its end. */
 static void
-tell_tail (DkmsListener *events, const DkmsDiagnosis *diagnosis)
+print_tail (DkmsListener *events, const DkmsDiagnosis *diagnosis)
 {
   g_auto (GStrv) lines
       = diagnosis->first_error == NULL && diagnosis->tail != NULL ? g_strsplit (diagnosis->tail, "\n", -1) : NULL;
@@ -162,7 +162,7 @@ tell_tail (DkmsListener *events, const DkmsDiagnosis *diagnosis)
 }
 
 static void
-tell_explanation (DkmsListener *events, const DkmsId *id, const DkmsCause *cause, const DkmsExplanation *shown)
+print_explanation (DkmsListener *events, const DkmsId *id, const DkmsCause *cause, const DkmsExplanation *shown)
 {
   DKMS_EMIT (events, EXPLAIN_SENTENCE, .id = *id, .name = cause->info->id, .text = shown->sentence);
   if (shown->line != NULL)
@@ -179,15 +179,15 @@ time_in_words (gint64 time)
   return when != NULL ? g_date_time_format (when, "%Y-%m-%d %H:%M") : g_strdup ("");
 }
 
-/* An attempt that is explained, and what is known about it. */
+/* The attempt that is explained, and its data. */
 typedef struct {
   const DkmsAttemptFile *file;
   const DkmsAttempt *record; /* (nullable) */
-  guint number, of;          /* among the attempts of this build that are kept, the oldest is 1 */
+  guint number, of;          /* its number among the stored attempts of this build; the oldest is 1 */
 } Explained;
 
 static void
-tell_log (const DkmsSettings *settings, DkmsListener *events, const Explained *self)
+print_log (const DkmsSettings *settings, DkmsListener *events, const Explained *self)
 {
   const DkmsAttemptFile *file = self->file;
   g_autofree char *command = dkms_logs_command (&settings->places, "log", file->id);
@@ -224,18 +224,18 @@ explain_build (const DkmsSettings *settings, DkmsListener *events, const Explain
   const DkmsCause *cause = dkms_diagnosis_cause (diagnosis);
   g_autoptr (DkmsExplanation) shown = dkms_cause_explain (cause, diagnosis, &facts);
 
-  tell_explanation (events, id, cause, shown);
-  tell_tail (events, diagnosis);
+  print_explanation (events, id, cause, shown);
+  print_tail (events, diagnosis);
   DKMS_EMIT (events, EXPLAIN_NEXT, .text = shown->next, .name = shown->package);
-  tell_others (events, diagnosis, &facts);
+  print_others (events, diagnosis, &facts);
   DKMS_EMIT (events, EXPLAIN_CAUSE, .name = cause->info->id);
-  tell_log (settings, events, self);
+  print_log (settings, events, self);
   return strcmp (cause->info->id, "unknown") != 0
          || DKMS_FAIL (error, UNDETERMINED, .id = *id, .path = self->file->log, .log = self->file->log,
                        .cause = cause->info->id);
 }
 
-/* A build that was not begun has no log: the record says why. */
+/* Explains a build that was not started. It has no log; its record contains the reason. */
 static gboolean
 explain_refusal (DkmsListener *events, const Explained *self)
 {
@@ -252,7 +252,7 @@ explain_refusal (DkmsListener *events, const Explained *self)
 }
 
 static void
-tell_other_builds (const DkmsSettings *settings, DkmsListener *events, const GPtrArray *failed)
+print_other_builds (const DkmsSettings *settings, DkmsListener *events, const GPtrArray *failed)
 {
   for (guint i = 1; i < failed->len; i++)
     {
@@ -262,9 +262,9 @@ tell_other_builds (const DkmsSettings *settings, DkmsListener *events, const GPt
     }
 }
 
-/* The page of a cause, with names in capitals for what a log would say. */
+/* Prints the description of a cause, with placeholders in capitals for values from a log. */
 static void
-tell_page (const DkmsSettings *settings, DkmsListener *events, const DkmsCauseInfo *info)
+print_page (const DkmsSettings *settings, DkmsListener *events, const DkmsCauseInfo *info)
 {
   Machine machine = { settings, "" };
   const DkmsCause cause = { .info = info, .name = (char *)"NAME" };
@@ -298,12 +298,12 @@ explain_log (const DkmsSettings *settings, DkmsListener *events, const Explained
     return FALSE;
   if (self->record != NULL && self->record->outcome == DKMS_OUTCOME_INTERRUPTED)
     dkms_diagnosis_add (diagnosis, "interrupted", NULL);
-  else if (dkms_diagnosis_cause (diagnosis) == NULL) /* its commands succeeded, and the build did not */
+  else if (dkms_diagnosis_cause (diagnosis) == NULL) /* its commands succeeded, but the build did not */
     dkms_diagnosis_add (diagnosis, "not-made", NULL);
   return explain_build (settings, events, self, state, diagnosis, error);
 }
 
-/* @attempts: all that were selected, newest first */
+/* @attempts: all selected attempts, newest first */
 static gboolean
 explain_attempt (const DkmsSettings *settings, DkmsListener *events, const DkmsAttemptFile *file,
                  const GPtrArray *attempts, const DkmsState *state, GError **error)
@@ -323,9 +323,9 @@ explain_attempt (const DkmsSettings *settings, DkmsListener *events, const DkmsA
                         : DKMS_FAIL (error, RECORD_NOT_UNDERSTOOD, .id = *file->id, .path = file->record);
 }
 
-/* Nothing failed, as far as logs know. @attempts: those that succeeded */
+/* Prints that no log contains a failure. @attempts: those that succeeded */
 static void
-tell_success (DkmsListener *events, const DkmsRequest *request, const GPtrArray *attempts)
+print_success (DkmsListener *events, const DkmsRequest *request, const GPtrArray *attempts)
 {
   const char *word = dkms_request_word (request);
 
@@ -339,8 +339,7 @@ tell_success (DkmsListener *events, const DkmsRequest *request, const GPtrArray 
     DKMS_EMIT (events, EXPLAIN_NOTHING, .id = { .module = word });
 }
 
-/* A build that could not begin leaves no log. Returns: whether the headers of a kernel that was asked for are missing
- */
+/* A build that could not start leaves no log. Returns: whether the headers of a kernel in the request are missing */
 static gboolean
 explain_headers (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request)
 {
@@ -373,7 +372,7 @@ explain_headers (const DkmsSettings *settings, DkmsListener *events, const DkmsR
   return missing;
 }
 
-/* Reads what both verbs go by. @attempts, @state: (out) (transfer full) */
+/* Reads the data for both verbs. @attempts, @state: (out) (transfer full) */
 static gboolean
 read_attempts (const DkmsSettings *settings, const DkmsRequest *request, GPtrArray **attempts, DkmsState **state,
                GError **error)
@@ -384,7 +383,7 @@ read_attempts (const DkmsSettings *settings, const DkmsRequest *request, GPtrArr
          && (*attempts = find_attempts (settings, request, error)) != NULL;
 }
 
-/* That a kernel is excluded is of interest to who asks for the module. */
+/* That a kernel is excluded is reported only if the user names the module. */
 static gboolean
 is_failure (const DkmsAttemptFile *file, const DkmsRequest *request)
 {
@@ -405,7 +404,7 @@ dkms_explain (const DkmsSettings *settings, DkmsListener *events, const DkmsRequ
   if (!read_attempts (settings, request, &attempts, &state, error))
     return FALSE;
   if (info != NULL && attempts->len == 0 && state->versions->len == 0)
-    return tell_page (settings, events, info), TRUE;
+    return print_page (settings, events, info), TRUE;
   if (!check_known (settings, request, state, attempts, TRUE, error))
     return FALSE;
   newest = keep_newest (attempts);
@@ -415,11 +414,11 @@ dkms_explain (const DkmsSettings *settings, DkmsListener *events, const DkmsRequ
   if (failed->len == 0)
     {
       if (newest->len > 0 || !explain_headers (settings, events, request))
-        tell_success (events, request, newest);
+        print_success (events, request, newest);
       return TRUE;
     }
   gboolean known = explain_attempt (settings, events, failed->pdata[0], attempts, state, error);
-  tell_other_builds (settings, events, failed);
+  print_other_builds (settings, events, failed);
   return known;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Running depmod, and noticing that it is due. */
+/* Runs depmod, and finds out whether it is due. */
 #define _GNU_SOURCE
 #include "install/depmod.h"
 
@@ -31,7 +31,7 @@ dkms_depmod_note_text (const DkmsPlaces *places, const char *release)
   return dkms_root_is_file (places->root, dep) ? DKMS_NOTE_INDEX : "";
 }
 
-/* The last module of a removed kernel is gone: so are depmod's files and the directory. */
+/* After the last module of a removed kernel is deleted, deletes the files of depmod and the directory. */
 static void
 clean_after_last (const DkmsPlaces *places, const char *dir)
 {
@@ -57,7 +57,7 @@ clean_after_last (const DkmsPlaces *places, const char *dir)
     (void)unlinkat (parent, name, AT_REMOVEDIR);
 }
 
-/* depmod wants the directory above lib/modules; an install tree of another shape cannot be given to it. */
+/* depmod needs the directory above lib/modules, so other install trees cannot be passed to it. */
 static char *
 depmod_base (const DkmsPlaces *places)
 {
@@ -70,8 +70,8 @@ depmod_base (const DkmsPlaces *places)
   return NULL;
 }
 
-/* Deletes the temporary files of a depmod that did not come to its end: modules.<index>.<pid>.<microseconds>.<seconds>.
- * Returns: how many there were */
+/* Deletes the temporary files of an interrupted depmod: modules.<index>.<pid>.<microseconds>.<seconds>.
+ * Returns: their number */
 static guint
 drop_left_overs (const DkmsPlaces *places, const char *dir)
 {
@@ -95,7 +95,7 @@ drop_left_overs (const DkmsPlaces *places, const char *dir)
   return count;
 }
 
-/* The indexes that every run of depmod makes anew, as they are now: 0 for those that are not there. */
+/* The status of the indexes that every run of depmod creates again; 0 for missing ones. */
 static const char *const indexes[] = { "modules.dep",     "modules.dep.bin",     "modules.alias",  "modules.alias.bin",
                                        "modules.symbols", "modules.symbols.bin", "modules.softdep" };
 
@@ -109,7 +109,7 @@ look_at_indexes (const DkmsPlaces *places, const char *dir, ino_t inodes[static 
     inodes[i] = fd >= 0 && fstatat (fd, indexes[i], &st, 0) == 0 ? st.st_ino : 0;
 }
 
-/* Behind the wall of --root, root has no capabilities. Returns: FALSE with an error if @dir is another user's */
+/* Behind the wall of --root, root has no capabilities. Returns: FALSE with an error if @dir belongs to another user */
 static gboolean
 check_owner (const DkmsRoot *root, const char *dir, GError **error)
 {
@@ -120,8 +120,8 @@ check_owner (const DkmsRoot *root, const char *dir, GError **error)
   return DKMS_FAIL (error, TREE_NOT_OURS, .path = dir);
 }
 
-/* depmod does not always tell when it could not write: it replaces all indexes or, where a stand-in does nothing, none.
- * Returns: its exit status, or 1 when it said 0 and did not do its work; -1 with an error */
+/* depmod does not always report that it could not write. It replaces all indexes, or none if a stand-in does nothing.
+ * Returns: its exit status, or 1 if it was 0 but some indexes were not replaced; -1 with an error */
 static int
 run_and_look (const DkmsPlaces *places, const char *dir, const DkmsCommand *command, GError **error)
 {
@@ -144,7 +144,7 @@ run_and_look (const DkmsPlaces *places, const char *dir, const DkmsCommand *comm
   return status == 0 && partial ? 1 : status;
 }
 
-/* Returns: whether it went well */
+/* Returns: whether it succeeded */
 static gboolean
 run_depmod (const DkmsSettings *settings, DkmsListener *events, const char *release, const char *dir, const char *base)
 {
@@ -180,7 +180,7 @@ run_depmod (const DkmsSettings *settings, DkmsListener *events, const char *rele
                           .null_stdin = TRUE };
   DKMS_EMIT (events, STEP_BEGUN, .name = what, .text = line);
   int status = run_and_look (&settings->places, dir, &command, &error);
-  if (status > 0) /* what failed for a passing reason does not fail again */
+  if (status > 0) /* a temporary failure may not occur again */
     status = run_and_look (&settings->places, dir, &command, &error);
   DKMS_EMIT (events, STEP_ENDED, .number = status, .seconds = dkms_job_seconds (start));
   if (status != 0)
@@ -188,7 +188,7 @@ run_depmod (const DkmsSettings *settings, DkmsListener *events, const char *rele
   return status == 0;
 }
 
-/* depmod renames its files into place without flushing them: after a power cut the old ones would be back, or none. */
+/* depmod renames its files without flushing them: after a power cut the old ones could reappear, or none exist. */
 static void
 flush_indexes (const DkmsPlaces *places, DkmsListener *events, const char *dir)
 {
@@ -208,9 +208,9 @@ flush_indexes (const DkmsPlaces *places, DkmsListener *events, const char *dir)
     DKMS_EMIT (events, DEPMOD_NOT_FLUSHED, .path = dir, .number = errno);
 }
 
-/* What a note says: that the kernel had an index, which must be made even if there is none any more. */
+/* Whether the note records that the kernel had an index. Then an index must be created even if none exists now. */
 static gboolean
-says_index (const DkmsPlaces *places, const char *note)
+records_index (const DkmsPlaces *places, const char *note)
 {
   g_autofree char *text = dkms_root_read (places->root, note, 64, NULL, NULL);
 
@@ -223,10 +223,11 @@ has_index (const DkmsPlaces *places, const char *dir, const char *note)
 {
   g_autofree char *dep = g_build_filename (dir, "modules.dep", NULL);
 
-  return dkms_root_is_dir (places->root, dir) && (dkms_root_is_file (places->root, dep) || says_index (places, note));
+  return dkms_root_is_dir (places->root, dir)
+         && (dkms_root_is_file (places->root, dep) || records_index (places, note));
 }
 
-/* Returns: FALSE when it has to be tried again */
+/* Returns: FALSE if it must be tried again */
 static gboolean
 depmod (const DkmsSettings *settings, DkmsListener *events, const char *release, const char *note, gboolean disabled)
 {
@@ -242,7 +243,7 @@ depmod (const DkmsSettings *settings, DkmsListener *events, const char *release,
   if (disabled || base == NULL)
     return TRUE;
   gboolean wanted = has_index (&settings->places, dir, note);
-  if (!wanted && dkms_unread_mark () > mark) /* what failed for a passing reason does not fail again */
+  if (!wanted && dkms_unread_mark () > mark) /* a temporary failure may not occur again */
     {
       dkms_unread_drop (mark);
       wanted = has_index (&settings->places, dir, note);
@@ -254,7 +255,7 @@ depmod (const DkmsSettings *settings, DkmsListener *events, const char *release,
       DKMS_EMIT (events, DEPMOD_DEFERRED, .id = { .kernel = release }, .error = unread);
       return FALSE;
     }
-  /* One after the other: the last one to run must be the last one to write. */
+  /* Runs of depmod are serialized, so that the last one to start is the last one to write. */
   lock = dkms_lock_take (&settings->places, events, name, TRUE, &error);
   if (lock == NULL)
     DKMS_EMIT (events, DEPMOD_ANYHOW, .error = error);
@@ -307,7 +308,7 @@ dkms_depmod_due (const DkmsSettings *settings, DkmsListener *events, gboolean di
       g_autofree char *note = g_build_filename (path, name, NULL);
 
       if (id == NULL || dkms_work_alive (&settings->places, id))
-        continue; /* its run does it */
+        continue; /* its own run does it */
       if (g_hash_table_contains (done, dot + 1) || depmod (settings, events, dot + 1, note, disabled))
         {
           g_hash_table_add (done, g_strdup (dot + 1));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Putting modules in place, keeping originals aside, and the way back. */
+/* Installs modules, archives originals, and uninstalls. */
 #define _GNU_SOURCE
 #include "install/install.h"
 
@@ -45,7 +45,7 @@ compare_paths (gconstpointer a, gconstpointer b)
   return strcmp (*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Every regular file of that module below the kernel's directory, as paths inside the root. */
+/* Returns every regular file of that module below the directory of the kernel, as paths inside the root. */
 static GPtrArray *
 find_everywhere (const DkmsPlaces *places, const DkmsKernel *kernel, const char *name, const char *suffix)
 {
@@ -62,7 +62,7 @@ find_everywhere (const DkmsPlaces *places, const DkmsKernel *kernel, const char 
   return found;
 }
 
-/* Of several files of one name: the one in updates or extra, which depmod prefers, else the first. */
+/* Of several files with one name, returns the one in updates or extra, which depmod prefers, otherwise the first. */
 static const char *
 preferred (const DkmsJob *job, const GPtrArray *found)
 {
@@ -190,7 +190,7 @@ place (const DkmsJob *job, DkmsTransaction *tx, const char *built, const char *d
     }
 }
 
-/* Files that only what was installed so far had, or had elsewhere. */
+/* Deletes files of the previous installation that the new one does not have, or has at another path. */
 static void
 drop_previous (const DkmsJob *job, DkmsTransaction *tx, const char *previous)
 {
@@ -215,7 +215,7 @@ drop_previous (const DkmsJob *job, DkmsTransaction *tx, const char *previous)
     }
 }
 
-/* Whether there is anything of that name, a dangling link included. */
+/* Whether @path exists, also as a dangling link. */
 static gboolean
 exists (const DkmsRoot *root, const char *path)
 {
@@ -259,7 +259,7 @@ dkms_install (const DkmsJob *job, const char *previous, GError **error)
   g_autofree char *link = dkms_layout_link (&job->settings->places, &job->id);
   g_autofree char *text = g_build_filename (job->id.version, job->kernel->release, job->kernel->arch, NULL);
   g_autofree char *note = dkms_depmod_note (&job->settings->places, job->work, job->kernel->release);
-  /* A link to a build that is gone counts, too: what is in the way is then an old module of ours, and no original. */
+  /* A link to a deleted build also counts: the existing file is then an old module of dkms, and not an original. */
   gboolean ours = previous != NULL || exists (job->settings->places.root, link);
   guint wanted = 0, placed = 0;
   g_autoptr (GError) failure = NULL;
@@ -299,7 +299,7 @@ dkms_install (const DkmsJob *job, const char *previous, GError **error)
 
 /* ---- uninstall ---- */
 
-/* By the record, else by content, else (builds of the reference) by module version. */
+/* By the record, otherwise by content, otherwise (builds of the reference) by module version. */
 static gboolean
 is_ours (const DkmsJob *job, const char *dest_name, const char *built, const char *there)
 {
@@ -318,7 +318,7 @@ is_ours (const DkmsJob *job, const char *dest_name, const char *built, const cha
   return dkms_files_equal_at (AT_FDCWD, a, AT_FDCWD, b) || dkms_version_equal (job, built, there);
 }
 
-/* Puts back what was archived under @dir, and below it in collisions/ of older versions. */
+/* Restores the originals archived in @dir, and in collisions/ below it, from older versions of dkms. */
 static void
 restore_from (const DkmsJob *job, DkmsTransaction *tx, const char *dir, const char *dest_name,
               const char *conf_location, GHashTable *restored)
@@ -372,7 +372,7 @@ restore_originals (const DkmsJob *job, DkmsTransaction *tx, const char *dest_nam
   restore_from (job, tx, dir, dest_name, conf_location, restored);
 }
 
-/* Empty directories go, upwards from @dir to the kernel's; on rpm systems those of packages stay. */
+/* Deletes empty directories from @dir up to that of the kernel, on rpm systems only those that no package owns. */
 static void
 prune_unowned (const DkmsJob *job, DkmsTransaction *tx, const char *dir)
 {
@@ -389,8 +389,8 @@ prune_unowned (const DkmsJob *job, DkmsTransaction *tx, const char *dir)
 }
 
 static void
-take_away (const DkmsJob *job, DkmsTransaction *tx, const char *dest_name, const char *const *places,
-           const char *suffix)
+uninstall_file (const DkmsJob *job, DkmsTransaction *tx, const char *dest_name, const char *const *places,
+                const char *suffix)
 {
   g_autofree char *module_dir = dkms_job_base (job, "module");
   g_autofree char *built_file = dkms_job_find (job->settings->places.root, module_dir, dest_name, suffix);
@@ -423,7 +423,7 @@ take_away (const DkmsJob *job, DkmsTransaction *tx, const char *dest_name, const
   prune_unowned (job, tx, dir);
 }
 
-/* Whether the kernel's directory is gone, and not all of the install tree, say because it is not mounted. */
+/* Whether the directory of the kernel does not exist, although the install tree does (it may not be mounted). */
 static gboolean
 kernel_is_gone (const DkmsJob *job)
 {
@@ -435,7 +435,7 @@ kernel_is_gone (const DkmsJob *job)
   return others->len > 0;
 }
 
-/* To put an original back would be the beginning of a new directory for a kernel that was removed. */
+/* Restoring an original would create a directory for a kernel that was removed. */
 static void
 forget_originals (const DkmsJob *job, DkmsTransaction *tx)
 {
@@ -451,7 +451,7 @@ forget_originals (const DkmsJob *job, DkmsTransaction *tx)
   dkms_transaction_prune (tx, kernel_dir, stop);
 }
 
-/* The name without suffix. Returns: (transfer full) (nullable): NULL if it is no module's */
+/* Returns the name without suffix. Returns: (transfer full) (nullable): NULL if it is not the name of a module */
 static char *
 module_of_file (const char *file)
 {
@@ -464,7 +464,7 @@ module_of_file (const char *file)
   return NULL;
 }
 
-/* Where, below the kernel's directory, a file equal to @built is; NULL: nowhere. */
+/* Returns the path of a file equal to @built below the directory of the kernel; NULL: none exists. */
 static char *
 place_of_equal (const DkmsPlaces *places, const DkmsKernel *kernel, const char *name, const char *built,
                 const char *suffix)
@@ -529,7 +529,7 @@ dkms_uninstall (const DkmsJob *job, GError **error)
     {
       const DkmsOutput *output = job->outputs->pdata[i];
       const char *places[] = { output->dest_location, output->conf_location };
-      take_away (job, tx, output->dest_name, places, suffix);
+      uninstall_file (job, tx, output->dest_name, places, suffix);
     }
   dkms_transaction_delete (tx, link);
   dkms_transaction_write (tx, dkms_depmod_note_text (&job->settings->places, job->kernel->release), note);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Finding and running the scripts of packages and administrators. */
+/* Finds and runs the scripts of packages and administrators. */
 #define _GNU_SOURCE
 #include "install/script.h"
 
@@ -16,9 +16,9 @@
 #include "store/layout.h"
 #include "store/loan.h"
 
-enum { CANNOT_EXECUTE = 126 }; /* how shells report it */
+enum { CANNOT_EXECUTE = 126 }; /* exit status of shells in this case */
 
-/* As -x of a shell: a directory passes, and running it fails. */
+/* Like -x of a shell: a directory passes, and fails when it is run. */
 static gboolean
 can_run (const DkmsRoot *root, const char *path)
 {
@@ -28,7 +28,8 @@ can_run (const DkmsRoot *root, const char *path)
          && (st.st_mode & 0111) != 0;
 }
 
-/* Where the file is now that a script will know as @seen_as/@program: in @base, unless the name climbs out of it. */
+/* The current path of the file that a script will see as @seen_as/@program: in @base, unless the name leaves it by
+ * "..". */
 static char *
 present_path (const char *base, const char *seen_as, const char *program)
 {
@@ -40,7 +41,7 @@ present_path (const char *base, const char *seen_as, const char *program)
   return g_steal_pointer (&full);
 }
 
-/* The program as its caller names it. Tools outside of a root that only holds data must not climb out of it. */
+/* The path of the program for its caller. For a root without a shell, it must not lead out of the root. */
 static char *
 program_path (const DkmsRoot *root, const char *dir, const char *program, gboolean present)
 {
@@ -59,7 +60,7 @@ dkms_script_find (const DkmsJob *job, DkmsScript script, const char *base, const
   const DkmsRoot *root = job->settings->places.root;
   g_autofree char *admin_dir = g_build_filename ("/etc/dkms", job->id.module, NULL);
 
-  text += strspn (text, " \t\n/"); /* a slash would not make it absolute: it is a name below the directory */
+  text += strspn (text, " \t\n/"); /* a leading slash does not make it absolute: it is a name below the directory */
   gsize n = strcspn (text, " \t\n");
   g_autofree char *program = g_strndup (text, n);
   g_autofree char *admin_path = g_build_filename (admin_dir, program, NULL);
@@ -81,7 +82,7 @@ dkms_script_find (const DkmsJob *job, DkmsScript script, const char *base, const
   return program_path (root, of_admin ? admin_dir : as, program, of_admin || seen_as == NULL);
 }
 
-/* Returns: whether every quote in @text has its other end */
+/* Returns: whether every quote in @text is closed */
 static gboolean
 is_balanced (const char *text)
 {
@@ -110,7 +111,7 @@ dkms_script_arguments (const char *text)
       gboolean plain = !is_quote && (quote != '\0' || strchr (" \t\n*?[]!^-", *text) == NULL);
 
       if (is_quote && quote == '\0' && !literal)
-        g_string_append (line, "''"); /* so that an empty one is a word, too */
+        g_string_append (line, "''"); /* so that an empty argument is a word, too */
       if (is_quote)
         {
           quote = quote == '\0' ? *text : '\0';
@@ -140,7 +141,7 @@ is_noexec (const DkmsRoot *root, const char *program)
   return statvfs (in_root, &st) == 0 && (st.f_flag & ST_NOEXEC) != 0;
 }
 
-/* Of a script that ran behind the wall of another root. */
+/* Emits the findings about a script that ran behind the wall of another root. */
 static void
 emit_findings (const DkmsJob *job, DkmsScript script, const DkmsFindings *findings)
 {
@@ -167,10 +168,10 @@ dkms_script_run (const DkmsJob *job, DkmsScript script)
 
   if (program == NULL)
     return 0;
-  /* The shell expands what is left of the patterns, and nothing else. */
+  /* The shell expands only the remaining patterns. */
   const char *argv[] = { "/bin/bash", "-p", "-c", line, program, NULL };
-  /* "match" works through a list that the caller may have on stdin (Q-11). A worker is in the background of the
-   * terminal: the terminal would stop whatever reads from it. */
+  /* "match" reads a list that the caller may have on stdin (Q-11). A worker is in the background, where reading from
+   * the terminal would stop it. */
   gboolean no_stdin = g_strcmp0 (job->request->action, "match") == 0 || (job->events->remote && isatty (STDIN_FILENO));
   g_auto (DkmsFindings) findings = { 0 };
   DkmsCommand command = { .argv = argv,
@@ -180,7 +181,7 @@ dkms_script_run (const DkmsJob *job, DkmsScript script)
                           .null_stdin = no_stdin,
                           .findings = &findings };
 
-  /* The link <m>/<v>/source stays part of the name of the directory, so that ".." is <m>/<v>. */
+  /* The name of the directory keeps the link <m>/<v>/source, so that ".." is <m>/<v>. */
   env = g_environ_setenv (env, "PWD", cwd, TRUE);
   DkmsLoan *loan
       = job->work != NULL ? dkms_loan_open (
@@ -190,7 +191,7 @@ dkms_script_run (const DkmsJob *job, DkmsScript script)
   env = g_environ_setenv (env, "DKMS_LOAN", loan != NULL ? dkms_loan_name (loan) : "none", TRUE);
   command.env = env;
   DKMS_EMIT (job->events, SCRIPT_RUNS, .name = dkms_script_directive (script));
-  if (dkms_listener_give_way (job->events))
+  if (dkms_listener_release_terminal (job->events))
     status = dkms_process_run (&command, &error);
   else
     {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names and copies of events, and who is told of them. */
+/* Names and copies of events, and their delivery to listeners. */
 #include "model/event.h"
 
 #include <string.h>
@@ -100,17 +100,17 @@ dkms_events_new (void)
 void
 dkms_listener_hear (DkmsListener *self, const DkmsEvent *event)
 {
-  DkmsEvent told = *event;
+  DkmsEvent heard = *event;
 
   if (self->piece != 0)
-    told.piece = self->piece;
-  self->hear (self->data, &told);
+    heard.piece = self->piece;
+  self->hear (self->data, &heard);
 }
 
 gboolean
-dkms_listener_give_way (DkmsListener *self)
+dkms_listener_release_terminal (DkmsListener *self)
 {
-  return self->give_way != NULL && self->give_way (self->data, self->piece);
+  return self->release_terminal != NULL && self->release_terminal (self->data, self->piece);
 }
 
 void

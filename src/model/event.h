@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Something that happened, as a value. The rooms of the program emit events and write no sentences; a listener makes of
- * them what is wanted: lines or a live board (report/), JSON lines (model/event-json.h), or a list for later.
- */
+/* An event that happened, as a value. The rooms of the program emit events without sentences. A listener converts them
+ * to lines or a live board (report/), to JSON lines (model/event-json.h), or collects them. */
 #pragma once
 
 #include "base/id.h"
@@ -13,21 +12,21 @@ typedef enum {
   DKMS_EVENT_LAST
 } DkmsEventKind;
 
-/* Which fields an event has depends on its kind: see model/events.def. All of it belongs to somebody else, unless
- * dkms_event_copy() made it. Paths are paths of the machine, unless the kind says otherwise. */
+/* The kind determines the fields of an event, see model/events.def. Its strings belong to another value, unless
+ * dkms_event_copy() made the event. Paths are paths of the host, unless the kind specifies otherwise. */
 typedef struct DkmsEvent DkmsEvent;
 struct DkmsEvent {
   DkmsEventKind kind;
-  guint piece;             /* number of the piece of work that it belongs to; 0: none. The listener sets it */
-  DkmsId id;               /* what it is about; any part may be NULL */
+  guint piece;             /* number of the piece of work that the event belongs to; 0: none. The listener sets it */
+  DkmsId id;               /* the subject; any part may be NULL */
   const char *path;        /* (nullable): a file or directory */
-  const char *place;       /* (nullable): another one */
+  const char *place;       /* (nullable): another path */
   const char *name;        /* (nullable): of a directive, a module file, a step */
-  const char *text;        /* (nullable): what somebody else wrote or printed, or a list of names */
+  const char *text;        /* (nullable): text or output of other programs, or a list of names */
   int number;              /* an exit status, an errno, a count */
-  double seconds;          /* how long it took */
-  const GError *error;     /* (nullable): what went wrong */
-  const DkmsEvent *reason; /* (nullable): why */
+  double seconds;          /* duration */
+  const GError *error;     /* (nullable): the error that is reported */
+  const DkmsEvent *reason; /* (nullable): the reason */
 };
 
 /** Returns: (transfer none): the name of @kind in JSON, such as "build-deleted" */
@@ -35,44 +34,44 @@ const char *dkms_event_name (DkmsEventKind kind);
 /** Returns: whether @name is a kind; @kind: (out) */
 gboolean dkms_event_from_name (const char *name, DkmsEventKind *kind);
 
-/** Returns: (transfer full): @self with strings, error and reason of its own */
+/** Returns: (transfer full): a copy of @self that owns its strings, error and reason */
 DkmsEvent *dkms_event_copy (const DkmsEvent *self);
-/** Makes an event that owns what it holds: DKMS_EVENT_NEW (NOT_BUILT, .id = id). Returns: (transfer full) */
+/** Makes an event that owns its content: DKMS_EVENT_NEW (NOT_BUILT, .id = id). Returns: (transfer full) */
 #define DKMS_EVENT_NEW(event_kind, ...)                                                                                \
   dkms_event_copy (&(const DkmsEvent){ .kind = DKMS_EVENT_##event_kind, __VA_ARGS__ })
-/** Frees what dkms_event_copy() made; NULL is fine. */
+/** Frees an event of dkms_event_copy(). @self: (nullable) */
 void dkms_event_free (DkmsEvent *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsEvent, dkms_event_free)
 /** Returns: (transfer full): an empty list that owns its events */
 GPtrArray *dkms_events_new (void);
 
-/* Who is told. It is copied by value: a worker process puts its own in the place of the one that it inherited. */
+/* The receiver of events. It is copied by value: a worker process replaces the listener that it inherited. */
 typedef struct {
   void (*hear) (gpointer data, const DkmsEvent *event);
-  /* (nullable): makes way for a program that writes to the terminal itself. Returns: whether it may; NULL: it may not
-   */
-  gboolean (*give_way) (gpointer data, guint piece);
-  /* (nullable): shows the present state; called every @interval milliseconds while the scheduler waits */
+  /* (nullable): releases the terminal for a program that writes to it. Returns: whether the program may; NULL: no */
+  gboolean (*release_terminal) (gpointer data, guint piece);
+  /* (nullable): updates the display; called every @interval milliseconds while the scheduler waits */
   void (*tick) (gpointer data);
-  /* (nullable): Returns: milliseconds until the next tick is due; -1 if nothing has to be shown */
+  /* (nullable): Returns: milliseconds until the next tick; -1 if no update is due */
   int (*interval) (gpointer data);
   gpointer data;
-  guint piece;     /* what is told now is about this piece of work */
-  gboolean remote; /* in a worker process: the terminal is not ours */
+  guint piece;     /* the piece of work of the next events */
+  gboolean remote; /* in a worker process, which must not write to the terminal */
 } DkmsListener;
 
-/** Tells @self what happened. */
+/** Passes @event to @self. */
 void dkms_listener_hear (DkmsListener *self, const DkmsEvent *event);
-/** Returns: whether a program that is run now may write to the terminal; otherwise its output is told as an event */
-gboolean dkms_listener_give_way (DkmsListener *self);
-/** Shows the present state. */
+/** Returns: whether a program that is started now may write to the terminal. If not, its output is emitted as an event
+ */
+gboolean dkms_listener_release_terminal (DkmsListener *self);
+/** Updates the display. */
 void dkms_listener_tick (DkmsListener *self);
 /** Returns: milliseconds until dkms_listener_tick() is due; -1 if it is not */
 int dkms_listener_interval (DkmsListener *self);
 
 /** Returns: a listener that appends copies to @events, a list of dkms_events_new() */
 DkmsListener dkms_listener_keeping (GPtrArray *events);
-/** Tells @self all of @events. */
+/** Passes all of @events to @self. */
 void dkms_listener_hear_all (DkmsListener *self, const GPtrArray *events);
 
 /** Emits an event: DKMS_EMIT (listener, INSTALLING, .path = target). */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Modules that must be built again because one that they depend on changed. */
+/* Modules that must be rebuilt because one of their dependencies changed. */
 #include "plan/dependents.h"
 
 #include <string.h>
 
 #include "plan/planner.h"
 
-/* The version of @module that is installed for @target when the plan is through; @step is what installs it. */
+/* The version of @module that will be installed for @target after the plan; @step: (out): the step that installs it. */
 static const char *
 version_in_the_end (const DkmsPlan *plan, const DkmsState *state, const char *module, const DkmsId *target, guint *step)
 {
@@ -29,7 +29,8 @@ version_in_the_end (const DkmsPlan *plan, const DkmsState *state, const char *mo
 typedef struct {
   const DkmsVersion *version;
   const DkmsBuild *build;
-  const char *module, *seen, *now; /* what it depends on, and the versions of that */
+  const char *module, *seen,
+      *now; /* the dependency, the version that the build used, and the version that will be installed */
 } Dependent;
 
 static gboolean
@@ -45,8 +46,8 @@ is_planned (const DkmsPlan *plan, const char *module, const DkmsId *target)
   return FALSE;
 }
 
-/* Builds, of modules with no plans of their own, that saw another version of a module they depend on than the one that
- * will be installed (Q-71). */
+/* Returns the builds that used another version of a dependency than the one that will be installed, of modules without
+ * steps of their own (Q-71). */
 static GArray *
 find_outdated (const DkmsPlan *plan, const DkmsState *state, const DkmsId *target)
 {
@@ -83,7 +84,7 @@ waits_for_another (const Dependent *d, const GArray *outdated)
     {
       const DkmsVersion *other = g_array_index (outdated, Dependent, i).version;
       if (g_hash_table_contains (d->build->seen, other->module))
-        return TRUE; /* itself included: that cannot be ordered either */
+        return TRUE; /* a cycle that contains the module itself, which cannot be ordered either */
     }
   return FALSE;
 }
@@ -98,7 +99,7 @@ push_dependent (DkmsPlan *plan, const DkmsState *state, const Dependent *d, cons
   GHashTableIter iter;
   gpointer name;
 
-  step->again = TRUE;
+  step->replaces = TRUE;
   step->dependent = TRUE;
   step->reason
       = DKMS_EVENT_NEW (DEPENDENCY_CHANGED, .id = *step->id, .name = d->module, .text = d->seen, .place = d->now);
@@ -119,7 +120,8 @@ push_dependent (DkmsPlan *plan, const DkmsState *state, const Dependent *d, cons
     }
 }
 
-/* Each outdated build once, after those it depends on; what was only built stays only built. */
+/* Plans each outdated build once, after its dependencies. A build that is not installed is not installed afterwards
+ * either. */
 void
 dkms_plan_dependents (DkmsPlan *plan, const DkmsState *state, const DkmsId *target)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Plans that are about one version of a module. */
+/* Plans for one version of a module. */
 #include "plan/one.h"
 
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "plan/planner.h"
 #include "store/register.h"
 
-/* Whether nothing is wanted but a source in the tree. */
+/* Whether the request only registers a source. */
 static gboolean
 is_registration (const DkmsRequest *request)
 {
@@ -21,8 +21,8 @@ id_of (const DkmsPlanner *p)
   return (DkmsId){ .module = p->facts->module, .version = p->facts->version };
 }
 
-/* Returns: (transfer full) (nullable): the versions of the module that the request names without one, or the way to
- * write what it probably means */
+/* Returns: (transfer full) (nullable): the registered versions if the request names none, or the correct form of a name
+ */
 static char *
 identity_advice (const DkmsPlanner *p)
 {
@@ -71,7 +71,8 @@ check_added (const DkmsPlanner *p, const DkmsVersion *version, GError **error)
   return version != NULL || DKMS_FAIL (error, NOT_ADDED, .id = id_of (p), .near = p->facts->near);
 }
 
-/* A source with a bad PACKAGE_VERSION is a bad dkms.conf; a bad name on the command line names no source. */
+/* A source with an invalid PACKAGE_VERSION has an invalid dkms.conf; an invalid name on the command line has no source.
+ */
 static gboolean
 check_new (const DkmsPlanner *p, GError **error)
 {
@@ -93,11 +94,11 @@ plan_build (const DkmsPlanner *p, const DkmsId *target, const DkmsBuild *build, 
                                   DKMS_EVENT_ALREADY_BUILT);
   id = dkms_plan_push (p->plan, DKMS_STEP_BUILD,
                        &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch }, need);
-  ((DkmsStep *)p->plan->steps->pdata[id])->again = built;
+  ((DkmsStep *)p->plan->steps->pdata[id])->replaces = built;
   return id;
 }
 
-/* @version: (nullable): NULL: it is to be added first; @replaced: its source is another one when the steps run. */
+/* @version: (nullable): NULL: it will be added first; @replaced: its source will be replaced first. */
 static void
 plan_install (const DkmsPlanner *p, const DkmsId *target, const DkmsVersion *version, gboolean replaced, guint need)
 {
@@ -119,18 +120,18 @@ plan_install (const DkmsPlanner *p, const DkmsId *target, const DkmsVersion *ver
         g_array_append_val (((DkmsStep *)p->plan->steps->pdata[first])->needs, need);
       return;
     }
-  /* A build that is not complete is an error of the install (6). */
+  /* For an incomplete build the install step fails (6). */
   if (!built || replaced || build->stale)
     {
       need = dkms_plan_push (p->plan, DKMS_STEP_BUILD,
                              &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch }, need);
-      ((DkmsStep *)p->plan->steps->pdata[need])->again = built;
+      ((DkmsStep *)p->plan->steps->pdata[need])->replaces = built;
     }
   dkms_plan_push (p->plan, installed ? DKMS_STEP_REINSTALL : DKMS_STEP_INSTALL,
                   &(DkmsId){ p->facts->module, p->facts->version, target->kernel, target->arch }, need);
 }
 
-/* A source is given, and another one is registered under its name. */
+/* Fails because a source is given, and a different one is registered under its name. */
 static gboolean
 fail_other_source (const DkmsPlanner *p, DkmsError kind, GError **error)
 {
@@ -142,7 +143,7 @@ fail_other_source (const DkmsPlanner *p, DkmsError kind, GError **error)
   return dkms_fail_with (error, &info);
 }
 
-/* What an archive of 'dkms mktarball' holds is loaded; what is there already stays, unless it is forced. */
+/* Plans to load the content of an archive of 'dkms mktarball'. Existing builds are kept, unless forced. */
 static gboolean
 plan_load (const DkmsPlanner *p, gboolean registered, guint *last, GError **error)
 {
@@ -160,7 +161,7 @@ plan_load (const DkmsPlanner *p, gboolean registered, guint *last, GError **erro
   return TRUE;
 }
 
-/* Registers the source, if that is to be done: @last is the step that does so. */
+/* Plans the registration of the source, if necessary. @last: (out): its step. */
 static gboolean
 plan_add (const DkmsPlanner *p, const DkmsVersion *version, guint *last, GError **error)
 {
@@ -169,7 +170,7 @@ plan_add (const DkmsPlanner *p, const DkmsVersion *version, guint *last, GError 
 
   if (!registered)
     {
-      /* A source that is given mends a version whose source is gone. */
+      /* A given source restores a version whose source does not exist. */
       if (!only_add && p->facts->source == NULL && !check_sound (p, version, error))
         return FALSE;
       *last = dkms_plan_push (p->plan, DKMS_STEP_ADD, &(DkmsId){ p->facts->module, p->facts->version, NULL, NULL },
@@ -182,7 +183,7 @@ plan_add (const DkmsPlanner *p, const DkmsVersion *version, guint *last, GError 
         return fail_other_source (p, DKMS_ERROR_OTHER_SOURCE_ADDED, error);
       *last = dkms_plan_push (p->plan, DKMS_STEP_ADD, &(DkmsId){ p->facts->module, p->facts->version, NULL, NULL },
                               DKMS_NO_STEP);
-      ((DkmsStep *)p->plan->steps->pdata[*last])->again = TRUE;
+      ((DkmsStep *)p->plan->steps->pdata[*last])->replaces = TRUE;
       return TRUE;
     }
   if (!only_add || (p->request->force && p->facts->source != NULL))
@@ -209,7 +210,7 @@ plan_forward (const DkmsPlanner *p, GError **error)
     return FALSE;
   if (is_registration (p->request))
     return TRUE;
-  replaced = added != DKMS_NO_STEP && ((const DkmsStep *)p->plan->steps->pdata[added])->again;
+  replaced = added != DKMS_NO_STEP && ((const DkmsStep *)p->plan->steps->pdata[added])->replaces;
   for (guint i = 0; i < p->facts->targets->len; i++)
     {
       const DkmsId *target = p->facts->targets->pdata[i];
@@ -223,8 +224,8 @@ plan_forward (const DkmsPlanner *p, GError **error)
   return TRUE;
 }
 
-/* Whether any build would be left once the targets are gone. What is left of one counts if it was installed: its files
- * would never be taken away once nothing tells of them. */
+/* Whether any build remains without those for the targets. Remains of an installed build count, because otherwise
+ * nothing would show that its files must be deleted. */
 static gboolean
 something_left (const DkmsPlanner *p, const DkmsVersion *version)
 {
@@ -244,7 +245,7 @@ something_left (const DkmsPlanner *p, const DkmsVersion *version)
   return FALSE;
 }
 
-/* A build that is half gone is taken away like a whole one. */
+/* An incomplete build is removed like a complete one. */
 static const DkmsBuild *
 build_or_remains (const DkmsVersion *version, const DkmsId *target)
 {
@@ -253,10 +254,10 @@ build_or_remains (const DkmsVersion *version, const DkmsId *target)
   return build != NULL ? build : dkms_version_find_remains (version, target);
 }
 
-/* What is built or installed of a version without source is taken away by its record. Where nothing is, it is broken as
- * for every other verb (4), but for the one command that takes it off the list. */
+/* A build of a version without a source is removed by its record. If nothing is built, the version is broken (4) for
+ * every verb except the command that unregisters it. */
 static gboolean
-can_be_taken_away (const DkmsPlanner *p, const DkmsVersion *version)
+can_be_removed (const DkmsPlanner *p, const DkmsVersion *version)
 {
   if (!version->broken || (p->request->goal == DKMS_GOAL_GONE && p->request->all))
     return TRUE;
@@ -275,7 +276,7 @@ plan_backward (const DkmsPlanner *p, GError **error)
   if (!check_identity (p, error))
     return FALSE;
   version = dkms_state_find (p->facts->state, &(DkmsId){ p->facts->module, p->facts->version, NULL, NULL });
-  if (!check_added (p, version, error) || (!can_be_taken_away (p, version) && !check_sound (p, version, error)))
+  if (!check_added (p, version, error) || (!can_be_removed (p, version) && !check_sound (p, version, error)))
     return FALSE;
   for (guint i = 0; i < p->facts->targets->len; i++)
     {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A plan as a value: its steps, and what follows from all of them. */
+/* A plan as a value: its steps, and the steps that depend on all others. */
 #include "plan/plan.h"
 
 #include <string.h>
@@ -71,12 +71,12 @@ dkms_step_word (const DkmsStep *step)
   static const char *const words[] = { "add",        "build",  "install", "reinstall", "uninstall", "unbuild",
                                        "unregister", "depmod", "load",    "pack",      "clean",     "note" };
 
-  return step->again && step->kind == DKMS_STEP_BUILD ? "rebuild"
-         : step->again && step->kind == DKMS_STEP_ADD ? "replace the source of"
-                                                      : words[step->kind];
+  return step->replaces && step->kind == DKMS_STEP_BUILD ? "rebuild"
+         : step->replaces && step->kind == DKMS_STEP_ADD ? "replace the source of"
+                                                         : words[step->kind];
 }
 
-/* The depmod step of a kernel. */
+/* Returns the depmod step of a kernel. */
 static DkmsStep *
 depmod_for (DkmsPlan *plan, GHashTable *ids, const char *kernel)
 {
@@ -89,7 +89,8 @@ depmod_for (DkmsPlan *plan, GHashTable *ids, const char *kernel)
   return plan->steps->pdata[id];
 }
 
-/* One depmod for each kernel whose modules change, after all of them, and for each target whose index lacks some. */
+/* Adds one depmod after all changes for each kernel whose modules change, and for each target whose index lacks
+ * modules. */
 static void
 push_depmods (DkmsPlan *plan, const DkmsFacts *facts)
 {
@@ -132,14 +133,14 @@ dkms_plan_cut_builds (DkmsPlan *self)
           g_array_remove_index (step->needs, n);
       if (step->kind != DKMS_STEP_DEPMOD || (step->needs->len == 0 && !step->due))
         continue;
-      /* Nothing refers to a depmod, so that it may move. */
+      /* No step refers to a depmod, so it can be moved. */
       self->steps->pdata[i] = self->steps->pdata[kept];
       self->steps->pdata[kept++] = step;
     }
   g_ptr_array_set_size (self->steps, (int)kept);
 }
 
-/* Whether something could be built for every target: <m>/<v>/source/<arch> would be a directory of the user's. */
+/* Whether the names of all targets are usable: <m>/<v>/source/<arch>, for example, would be a directory of the user. */
 static gboolean
 check_kernels (const DkmsFacts *facts, GError **error)
 {
@@ -149,7 +150,7 @@ check_kernels (const DkmsFacts *facts, GError **error)
   return TRUE;
 }
 
-/* Of a request about many modules, one that cannot be read is one that failed, once for each kernel. */
+/* In a request for many modules, a module that cannot be read counts as failed, once for each kernel. */
 static void
 remark_unread (const DkmsPlanner *p)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Appending steps and remarks to a plan. */
+/* Appends steps and remarks to a plan. */
 #include "plan/planner.h"
 
 #include "model/inputs.h"
@@ -40,7 +40,7 @@ dkms_plan_push_install (DkmsPlan *plan, const DkmsVersion *v, const DkmsId *targ
       first = dkms_plan_push (plan, DKMS_STEP_BUILD, &(DkmsId){ v->module, v->version, target->kernel, target->arch },
                               DKMS_NO_STEP);
       DkmsStep *step = plan->steps->pdata[first];
-      step->again = build != NULL && build->built;
+      step->replaces = build != NULL && build->built;
       if (build != NULL && build->rebuild)
         {
           g_autofree char *changes = dkms_staleness_words (build->changes);
@@ -49,8 +49,8 @@ dkms_plan_push_install (DkmsPlan *plan, const DkmsVersion *v, const DkmsId *targ
     }
   *last = dkms_plan_push (plan, DKMS_STEP_INSTALL, &(DkmsId){ v->module, v->version, target->kernel, target->arch },
                           first);
-  /* A link that is left makes a build look installed as soon as it is there. */
-  ((DkmsStep *)plan->steps->pdata[*last])->again
+  /* A remaining link makes a new build look installed as soon as it is published. */
+  ((DkmsStep *)plan->steps->pdata[*last])->replaces
       = (build != NULL && build->active) || (remains != NULL && remains->active);
   return first != DKMS_NO_STEP ? first : *last;
 }

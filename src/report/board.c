@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Lines for what goes on at once: live on a terminal, else in blocks. */
+/* The output of work that runs at the same time: live lines on a terminal, otherwise blocks. */
 #define _GNU_SOURCE
 #include "report/board.h"
 
@@ -14,17 +14,17 @@
 
 enum { LIVE_MS = 125, STREAM_MS = 200, TAIL = 512 };
 
-#define LOGGED_COMMAND "# command: " /* as make.log marks it */
+#define LOGGED_COMMAND "# command: " /* the mark of commands in make.log */
 
 typedef struct {
   DkmsBoard *board;
   guint piece;
   char *title;
-  GPtrArray *kept; /* element-type DkmsEvent: they wait for their turn */
+  GPtrArray *kept; /* element-type DkmsEvent: events that wait for their turn */
   char *phase;
   gint64 start;
   gboolean busy, closed;
-  int log; /* -1: none */
+  int log; /* -1: no log */
   off_t streamed;
 } Channel;
 
@@ -32,7 +32,7 @@ struct DkmsBoard {
   DkmsPrinter *printer;
   GPtrArray *channels; /* element-type Channel, oldest first */
   gboolean live, colour;
-  guint rows; /* live lines on the screen */
+  guint rows; /* number of live lines on the screen */
   guint total, good, bad;
   gint64 start;
 };
@@ -50,8 +50,7 @@ channel_free (gpointer data)
   g_free (self);
 }
 
-/* Package managers give their scripts a terminal and keep a log of what appears on it; for installers and CI there is
- * nobody who watches. */
+/* Package managers run scripts on a terminal, and log its output. Nobody watches the output of installers and CI. */
 static gboolean
 is_plain_wanted (void)
 {
@@ -84,11 +83,11 @@ dkms_board_new (DkmsPrinter *printer, guint total)
 /* ---- live lines ---- */
 
 static void
-make_way (DkmsBoard *self)
+clear_live (DkmsBoard *self)
 {
   if (self->rows == 0)
     return;
-  printf ("\r\033[%uA\033[J", self->rows); /* up to the first live line, and away with all below */
+  printf ("\r\033[%uA\033[J", self->rows); /* up to the first live line, and clear everything below */
   self->rows = 0;
   fflush (stdout);
 }
@@ -101,7 +100,7 @@ width_of_terminal (void)
   return ioctl (STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
-/* What fits into @width columns, control characters made harmless. */
+/* Returns the part of @text that fits into @width columns, with control characters escaped. */
 static char *
 fit (const char *text, guint width)
 {
@@ -133,7 +132,7 @@ clock_text (gint64 start)
   return g_strdup_printf ("%" G_GINT64_FORMAT ":%02d", seconds / 60, (int)(seconds % 60));
 }
 
-/* The last line of the log that is whole, or what there is of one. */
+/* Returns the last complete line of the log, or an incomplete one. */
 static char *
 last_line (const Channel *self)
 {
@@ -208,7 +207,7 @@ stream (Channel *self, gboolean all)
     }
   if (text->len == 0)
     return;
-  if (!all) /* a line that is not whole yet waits */
+  if (!all) /* an incomplete line waits */
     {
       const char *end = g_strrstr (text->str, "\n");
       gsize whole = end != NULL ? (gsize)(end + 1 - text->str) : 0;
@@ -222,10 +221,10 @@ stream (Channel *self, gboolean all)
       if (**line == '\0' && line[1] == NULL)
         break;
       if (self->board->total < 2 && g_str_has_prefix (*line, LOGGED_COMMAND))
-        continue; /* the step's own line has it */
+        continue; /* the line of the step contains it */
       named = self->board->total < 2 ? g_strdup (*line) : g_strdup_printf ("%s: %s", self->title, *line);
       g_autofree char *shown = dkms_process_printable (named);
-      make_way (self->board);
+      clear_live (self->board);
       dkms_print_line (self->board->printer, shown);
     }
 }
@@ -238,7 +237,7 @@ dkms_board_tick (DkmsBoard *self)
       stream (self->channels->pdata[i], FALSE);
   if (!self->live)
     return;
-  make_way (self);
+  clear_live (self);
   draw (self);
 }
 
@@ -282,7 +281,7 @@ open_channel (DkmsBoard *self, const DkmsEvent *event)
 static void
 print (DkmsBoard *self, const DkmsEvent *event)
 {
-  make_way (self);
+  clear_live (self);
   dkms_print_event (self->printer, event);
 }
 
@@ -294,7 +293,7 @@ print_kept (Channel *self)
   g_ptr_array_set_size (self->kept, 0);
 }
 
-/* Follows a log of our own making: never a link or a device that a build may have put in its place. */
+/* Follows a log that dkms writes: never a link or a device that a build may have created instead. */
 static void
 follow (Channel *self, const char *path)
 {
@@ -309,8 +308,8 @@ follow (Channel *self, const char *path)
   self->streamed = 0;
 }
 
-/* On a terminal steps are phases of the live line, and lines are what the last line says in fewer words. A remark is
- * not worth a line of its own: it is one already. */
+/* On a terminal, steps are phases of the live line, and the final line summarizes other lines. A remark is printed as
+ * the line of its channel. */
 static gboolean
 take_live (Channel *self, const DkmsEvent *event)
 {
@@ -332,7 +331,7 @@ is_kept_back (const DkmsBoard *self)
 }
 
 static void
-tell (Channel *self, const DkmsEvent *event)
+show (Channel *self, const DkmsEvent *event)
 {
   DkmsBoard *board = self->board;
   gboolean verbose = board->printer->verbose;
@@ -340,7 +339,7 @@ tell (Channel *self, const DkmsEvent *event)
   if (board->live && take_live (self, event))
     return;
   if (event->kind == DKMS_EVENT_STEP_BEGUN && verbose && board->total > 1 && self->log >= 0)
-    return; /* the log that is printed has the command, with the name of the channel */
+    return; /* the printed log contains the command, with the name of the channel */
   if (is_kept_back (board))
     {
       g_ptr_array_add (self->kept, dkms_event_copy (event));
@@ -372,7 +371,7 @@ close_channel (Channel *self, const DkmsEvent *event)
       g_autofree char *result = dkms_words_for (event);
       g_autofree char *line = g_strdup_printf ("%s: %s%s%s (%.1f s)", title, on, result, off,
                                                (double)(g_get_monotonic_time () - self->start) / G_USEC_PER_SEC);
-      make_way (board);
+      clear_live (board);
       dkms_print_line (board->printer, line);
     }
   print_kept (self);
@@ -395,15 +394,15 @@ dkms_board_hear (DkmsBoard *self, const DkmsEvent *event)
            || event->kind == DKMS_EVENT_PIECE_FAILED)
     close_channel (channel, event);
   else if (dkms_words_voice (event->kind) != DKMS_VOICE_NONE)
-    tell (channel, event);
+    show (channel, event);
 }
 
 gboolean
-dkms_board_give_way (DkmsBoard *self, guint piece)
+dkms_board_release_terminal (DkmsBoard *self, guint piece)
 {
   if (is_kept_back (self) && channel_of (self, piece) != NULL)
     return FALSE;
-  make_way (self);
+  clear_live (self);
   return TRUE;
 }
 
@@ -412,7 +411,7 @@ dkms_board_free (DkmsBoard *self)
 {
   if (self == NULL)
     return;
-  make_way (self);
+  clear_live (self);
   for (guint i = 0; i < self->channels->len; i++)
     print_kept (self->channels->pdata[i]);
   g_ptr_array_unref (self->channels);

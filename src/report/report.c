@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Shows events as lines, and those of work that runs at once on a board. */
+/* Prints events as lines, and those of work that runs at the same time on a board. */
 #define _GNU_SOURCE
 #include "report/report.h"
 
@@ -17,9 +17,9 @@
 struct DkmsReport {
   DkmsListener listener;
   DkmsPrinter printer;
-  DkmsBoard *board;       /* (nullable): while several pieces of work may run */
-  DkmsDocument *document; /* (nullable): what is heard goes there */
-  int output;             /* the standard output of the document; -1: that of the process */
+  DkmsBoard *board;       /* (nullable): set while several pieces of work may run */
+  DkmsDocument *document; /* (nullable): the document that collects events */
+  int output;             /* the standard output for the document; -1: that of the process */
   gboolean errors_only, pretty;
 };
 
@@ -52,11 +52,11 @@ hear (gpointer data, const DkmsEvent *event)
 }
 
 static gboolean
-give_way (gpointer data, guint piece)
+release_terminal (gpointer data, guint piece)
 {
   DkmsReport *self = data;
 
-  if (self->document != NULL || (self->board != NULL && !dkms_board_give_way (self->board, piece)))
+  if (self->document != NULL || (self->board != NULL && !dkms_board_release_terminal (self->board, piece)))
     return FALSE;
   dkms_print_settle (&self->printer);
   return TRUE;
@@ -84,8 +84,9 @@ dkms_report_new (void)
 {
   DkmsReport *self = g_new0 (DkmsReport, 1);
 
-  self->listener
-      = (DkmsListener){ .hear = hear, .give_way = give_way, .tick = tick, .interval = interval, .data = self };
+  self->listener = (DkmsListener){
+    .hear = hear, .release_terminal = release_terminal, .tick = tick, .interval = interval, .data = self
+  };
   self->output = -1;
   return self;
 }
@@ -149,7 +150,7 @@ dkms_report_end_document (DkmsReport *self, const char *verb, const char *root, 
   g_autofree char *text = dkms_document_finish (self->document, verb, root, status, self->pretty);
   g_clear_pointer (&self->document, dkms_document_free);
   (void)fflush (stdout);
-  /* A reader that went away has seen what it wanted. */
+  /* If the reader closes its end, that is not an error. */
   if (dkms_write_all (self->output >= 0 ? self->output : STDOUT_FILENO, text, strlen (text), "the standard output",
                       &error)
       || errno == EPIPE)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A run from its request to its summary. */
+/* A run, from its request to its summary. */
 #define _GNU_SOURCE
 #include "run/run.h"
 
@@ -37,9 +37,9 @@ is_about (const DkmsEvent *event, const char *kernel)
   return strcmp (event->id.kernel, kernel) == 0;
 }
 
-/* Returns: how many of @failed, of the plan, are about @kernel */
+/* Reports the modules in the plan that cannot be attempted for @kernel. Returns: their number */
 static guint
-tell_hopeless (const DkmsRun *run, const char *kernel)
+report_hopeless (const DkmsRun *run, const char *kernel)
 {
   guint count = 0;
 
@@ -55,7 +55,7 @@ tell_hopeless (const DkmsRun *run, const char *kernel)
 }
 
 static void
-tell_deferred (const DkmsRun *run, const char *kernel)
+report_deferred (const DkmsRun *run, const char *kernel)
 {
   for (guint i = 0; i < run->plan->deferred->len; i++)
     {
@@ -71,15 +71,15 @@ append_name (GString *list, const char *name)
   g_string_append_printf (list, "%s%s", list->len > 0 ? " " : "", name);
 }
 
-/* Returns: (transfer full) (nullable): the log of the build of @step, if this run left one */
+/* Returns: (transfer full) (nullable): the log of the build of @step, if this run created one */
 static char *
 find_log (const DkmsRun *run, const DkmsStep *step)
 {
-  /* The clock of a file system is coarser than ours. */
+  /* The clock of a file system is coarser than that of the system. */
   return dkms_attempts_failed_log (&run->settings->places, step->id, run->start - 1);
 }
 
-/* Appends the log of a build that failed, if this run left one. */
+/* Appends the log of a failed build, if this run created one. */
 static void
 append_log (const DkmsRun *run, const DkmsStep *step, GString *logs)
 {
@@ -90,9 +90,9 @@ append_log (const DkmsRun *run, const DkmsStep *step, GString *logs)
     g_string_append_printf (logs, "%s%s", logs->len > 0 ? "\n" : "", shown);
 }
 
-/* Why builds for @kernel failed, and the commands that say more. */
+/* Prints why builds for @kernel failed, and the commands that explain more. */
 static void
-tell_causes (const DkmsRun *run, const char *kernel)
+print_causes (const DkmsRun *run, const char *kernel)
 {
   for (guint i = 0; i < run->plan->steps->len; i++)
     {
@@ -156,9 +156,9 @@ summarise_kernel (const DkmsRun *run, const char *kernel)
   if (failed->len > 0)
     DKMS_EMIT (run->events, AUTOINSTALL_FAILED, .id = { .kernel = kernel }, .text = failed->str,
                .place = logs->len > 0 ? logs->str : NULL);
-  tell_causes (run, kernel);
-  guint hopeless = tell_hopeless (run, kernel);
-  tell_deferred (run, kernel);
+  print_causes (run, kernel);
+  guint hopeless = report_hopeless (run, kernel);
+  report_deferred (run, kernel);
   return failed->len == 0 && hopeless == 0;
 }
 
@@ -187,7 +187,7 @@ summarise (const DkmsRun *run, GError **error)
   return bad->len == 0 || DKMS_FAIL (error, AUTOINSTALL, .text = bad->str);
 }
 
-/* What kernel_preinst and kernel_prerm could not take away. */
+/* Fails with the modules that kernel_preinst and kernel_prerm could not remove. */
 static gboolean
 summarise_clearing (const DkmsRun *run, GError **error)
 {
@@ -211,8 +211,8 @@ summarise_clearing (const DkmsRun *run, GError **error)
   return failed->len == 0 || DKMS_FAIL (error, CLEARING, .id = { .kernel = kernel }, .text = g_strchug (failed->str));
 }
 
-/* Whether the plan can build what it builds; of several kernels those without headers fail module by module, and the
- * others get what they can. */
+/* Whether headers for the planned builds exist. With several kernels, modules for kernels without headers fail one by
+ * one, and work for the others continues. */
 static gboolean
 check_headers (DkmsRun *run, const DkmsPlan *plan, GError **error)
 {
@@ -225,7 +225,7 @@ check_headers (DkmsRun *run, const DkmsPlan *plan, GError **error)
   return TRUE;
 }
 
-/* Kernels whose modules the plan installs. */
+/* Whether the plan installs modules for @kernel. */
 static gboolean
 installs (const DkmsRun *run, const char *kernel)
 {
@@ -251,7 +251,8 @@ changes_something (const DkmsRun *run)
   return installs (run, NULL);
 }
 
-/* What the admin wants done after the fact (docs/interface/framework-conf.md §4, Q-69). */
+/* Runs the programs that the administrator configured for the end of a run (docs/interface/framework-conf.md §4, Q-69).
+ */
 static void
 finish (const DkmsRun *run, gboolean ok)
 {
@@ -297,7 +298,7 @@ take (const DkmsRun *run, char *name, gboolean exclusive, GError **error)
   return TRUE;
 }
 
-/* The builds that the request is about, in an order that is the same in every run. */
+/* Locks the builds of the request, in an order that is the same in every run. */
 static gboolean
 lock_builds (const DkmsRun *run, GError **error)
 {
@@ -316,7 +317,7 @@ lock_builds (const DkmsRun *run, GError **error)
   return TRUE;
 }
 
-/* Whether the request may register or unregister the module, which nobody else may work on then. */
+/* Whether the request may register or unregister the module, which needs the exclusive lock. */
 static gboolean
 changes_module (const DkmsRun *run)
 {
@@ -330,11 +331,11 @@ changes_module (const DkmsRun *run)
   if (facts->version == NULL || (request->goal != DKMS_GOAL_BUILT && request->goal != DKMS_GOAL_INSTALLED))
     return FALSE;
   version = dkms_layout_version (&run->settings->places, &(DkmsId){ facts->module, facts->version, NULL, NULL }, NULL);
-  return !dkms_root_is_dir (run->settings->places.root, version); /* it will be added */
+  return !dkms_root_is_dir (run->settings->places.root, version); /* it will be registered */
 }
 
-/* What follows is planned from what others left, and nobody changes it while it is done. A run about many modules takes
- * the lock of each when its turn comes (run/schedule.c). */
+/* The plan depends on the results of other runs, so the lock is held while it is made and carried out. A run for many
+ * modules acquires the lock of each module when it starts to work on it (run/schedule.c). */
 static gboolean
 lock_module (const DkmsRun *run, GError **error)
 {
@@ -350,12 +351,12 @@ lock_module (const DkmsRun *run, GError **error)
         return FALSE;
       if (exclusive || !changes_module (run))
         break;
-      g_hash_table_remove_all (run->locks); /* it was removed while we waited: once more, now to add it */
+      g_hash_table_remove_all (run->locks); /* the module was removed during the wait: start again, to add it */
     }
   return run->request->all || run->request->goal == DKMS_GOAL_PACKED || lock_builds (run, error);
 }
 
-/* The number of kernels is known only when the tree was read; that is done again once they are locked. */
+/* The kernels are known only after the tree was read. It is read again after they are locked. */
 static gboolean
 read_locked (const DkmsRun *run, GError **error)
 {
@@ -366,7 +367,7 @@ read_locked (const DkmsRun *run, GError **error)
   return lock_builds (run, error) && dkms_facts_read (run->facts, run->world, run->request, error);
 }
 
-/* One build alone gets its jobs from make itself, as ever; several share those of our jobserver. */
+/* A single build gets its jobs from make's own option; several builds share those of the job server. */
 static gboolean
 open_jobserver (DkmsRun *run, GError **error)
 {
@@ -392,13 +393,13 @@ carry_out (DkmsRun *run, DkmsPlan *plan, int *status, GError **error)
   g_autoptr (GError) no_headers = NULL;
   gboolean ok = TRUE, latest = request->selection == DKMS_SELECT_LATEST;
 
-  /* Recipes of a module that is yet to be added are announced by its add step. */
+  /* Recipes of a module that must be added first are announced by its add step. */
   if (plan->steps->len > 0 && ((const DkmsStep *)plan->steps->pdata[0])->kind != DKMS_STEP_ADD
       && ((const DkmsStep *)plan->steps->pdata[0])->kind != DKMS_STEP_LOAD)
     dkms_step_want_recipes (run);
   if (request->selection == DKMS_SELECT_TEMPLATE && !check_headers (run, plan, error))
     return FALSE;
-  /* An autoinstall ends (21) when it comes to the first module that has to be built; those before it are installed. */
+  /* An autoinstall ends (21) at the first module that must be built; the modules before it are installed. */
   if (latest && !check_headers (run, plan, &no_headers))
     dkms_plan_cut_builds (plan);
   if (plan->steps->len > 0)
@@ -423,12 +424,12 @@ carry_out (DkmsRun *run, DkmsPlan *plan, int *status, GError **error)
   else if (dkms_request_clears_kernel (request))
     ok = summarise_clearing (run, error);
   if (latest && ok)
-    *status = 0; /* what was skipped is no failure */
+    *status = 0; /* a skipped module is not a failure */
   finish (run, ok && *status == 0);
   return ok;
 }
 
-/* What runs that are dead left: changes half done, files in the way, a depmod that is due. */
+/* Completes the work of killed runs: unfinished changes, scratch files, a due depmod. */
 static gboolean
 clear_up (const DkmsRun *run, GError **error)
 {
@@ -486,7 +487,7 @@ run_locked (DkmsRun *run, int *status, GError **error)
   return ok;
 }
 
-/* Unpacks the archive that the request names, if it does, and finds out which module a source is. */
+/* Unpacks the archive in the request, if any, and identifies the module of a source. */
 static gboolean
 open_source (DkmsRun *run, GError **error)
 {
@@ -504,8 +505,8 @@ open_source (DkmsRun *run, GError **error)
   return dkms_facts_identify (facts, run->world, facts->loads, error);
 }
 
-/* Packing changes nothing, and whoever may read the tree may pack: who cannot write in it packs without locks. Builds
- * are replaced as a whole, so the worst is an archive that fails because a build went away. */
+/* Packing changes nothing, so every user who can read the tree may pack. A user who cannot write to it packs without
+ * locks. Builds are replaced completely, so the worst result is a failure because a build was deleted. */
 static gboolean
 only_reads (const DkmsRun *run)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Does the steps of a plan, as parallel as the plan allows.
+/* Runs the steps of a plan, with as many at the same time as the plan allows.
  *
- * Builds and depmod run in worker processes; so do, one at a time, installs beside which builds may run, because the
- * scripts of a package may take their time. All other steps are done here, one after the other: they are short, and
- * what they change is serialised by the tree's lock anyway. A build starts when the steps that it needs are done, a
- * slot of the jobserver is free and the lock of its chain is ours; of several that could start, the one with the
- * longest way to the end of the plan does. The chain of a step is all that the plan does for one module and kernel. Its
- * lock is taken when its first step starts and released after its last one; while another run holds it, other chains go
- * on. */
+ * Builds and depmod run in worker processes. So do installations while builds run, one at a time, because scripts of
+ * packages may take long. All other steps run in this process, one after the other: they are short, and the lock of the
+ * tree serializes their changes in any case. A build starts when the steps that it needs are done, a slot of the job
+ * server is free, and the lock of its chain is acquired. Of several such builds, the one with the longest way to the
+ * end of the plan starts first. The chain of a step consists of all steps for one module and kernel. Its lock is
+ * acquired when its first step starts, and released after its last one. While another run holds it, other chains
+ * continue. */
 #define _GNU_SOURCE
 #include "run/schedule.h"
 
@@ -31,23 +31,23 @@
 #include "store/recovery.h"
 
 enum { LOCK_RETRY_MS = 50, TERM_GRACE_MS = 200, MAX_NICE = 19 };
-/* Descriptors: of a chain whose locks are ours, of a worker and its build, and for what each of them opens for a moment
- * (a level of a directory that is copied takes one). */
+/* Descriptors for a locked chain, for a worker and its build, and for temporary use (each level of a directory that is
+ * copied takes one). */
 enum { CHAIN_DESCRIPTORS = 2, WORKER_DESCRIPTORS = 4, SPARE_DESCRIPTORS = 32 };
 
 typedef struct {
   DkmsRun *run;
-  guint pieces;         /* chains whose first step has started */
+  guint pieces;         /* number of chains whose first step has started */
   GHashTable *chains;   /* name -> DkmsChain */
   DkmsChain **chain_of; /* by step */
   DkmsWorker **worker;  /* by step; NULL: none */
   DkmsBuildWork **build;
-  double *way;                   /* by step: seconds from its start to the end of what needs it */
+  double *way;                   /* by step: seconds from its start to the end of the last step that needs it */
   guint *by_way;                 /* steps, those with the longest way first */
-  guint building;                /* builds under way */
-  guint locked;                  /* chains whose locks are ours */
-  guint descriptors;             /* that we may use for chains and workers */
-  gboolean parallel, installing; /* there are several builds; an install is under way in a worker */
+  guint building;                /* number of running builds */
+  guint locked;                  /* number of locked chains */
+  guint descriptors;             /* limit of descriptors for chains and workers */
+  gboolean parallel, installing; /* there are several builds; an install runs in a worker */
   gboolean lock_busy, slot_busy;
   int signals; /* signalfd */
   int caught;  /* the signal that ends the run; 0: none */
@@ -64,7 +64,7 @@ take_signal (Schedule *self)
 
 /* ---- chains ---- */
 
-/* The chain of step @id; every step has one. */
+/* Returns the chain of step @id; every step has one. */
 static DkmsChain *
 chain_at (const Schedule *self, guint id)
 {
@@ -74,8 +74,8 @@ chain_at (const Schedule *self, guint id)
   return chain;
 }
 
-/* Whether there are descriptors for one more chain at work. While nothing is under way that would give some back, we
- * try all the same. */
+/* Whether descriptors for one more chain are available. If nothing runs that would release some, the chain is tried in
+ * any case. */
 static gboolean
 has_room (const Schedule *self)
 {
@@ -85,7 +85,7 @@ has_room (const Schedule *self)
          || (self->locked + 1) * CHAIN_DESCRIPTORS + (workers + 1) * WORKER_DESCRIPTORS <= self->descriptors;
 }
 
-/* Returns: FALSE when another run works on it, when it has to wait for descriptors, or with an error */
+/* Returns: FALSE if another run holds the lock, if it has to wait for descriptors, or with an error */
 static gboolean
 lock_chain (Schedule *self, DkmsChain *chain, GError **error)
 {
@@ -99,7 +99,7 @@ lock_chain (Schedule *self, DkmsChain *chain, GError **error)
       return FALSE;
     }
   self->locked++;
-  /* Who held it before us may have died in the middle of a change. */
+  /* The previous holder may have been killed during a change. */
   return dkms_journal_recover (&self->run->settings->places, self->run->events, error);
 }
 
@@ -114,7 +114,7 @@ decide (Schedule *self, guint id, DkmsOutcome outcome)
     return;
   if (chain->piece != 0)
     dkms_chain_end_piece (chain, self->run, self->chain_of);
-  /* Another run may have a use for it while we go on with other chains. */
+  /* Another run may need the lock while this one works on other chains. */
   self->locked -= chain->locked;
   if (chain->build_lock_name != NULL)
     g_hash_table_remove (self->run->locks, chain->build_lock_name);
@@ -124,7 +124,7 @@ decide (Schedule *self, guint id, DkmsOutcome outcome)
 
 /* ---- starting and ending steps ---- */
 
-/* Whether the work on one module is skipped, which is no failure. */
+/* Whether the error means that one module is skipped, which is not a failure. */
 static gboolean
 is_skip (const GError *error)
 {
@@ -133,7 +133,7 @@ is_skip (const GError *error)
 }
 
 static void
-tell_failure (DkmsListener *events, const GError *error)
+report_failure (DkmsListener *events, const GError *error)
 {
   if (is_skip (error))
     DKMS_EMIT (events, EXCLUDED, .error = error);
@@ -141,9 +141,9 @@ tell_failure (DkmsListener *events, const GError *error)
     DKMS_EMIT (events, ERROR, .error = error);
 }
 
-/* Makes what is told from now on belong to the step's chain. */
+/* Assigns the following events to the chain of the step. */
 static void
-speak_for (Schedule *self, guint id)
+use_channel (Schedule *self, guint id)
 {
   DkmsChain *chain = chain_at (self, id);
 
@@ -168,14 +168,14 @@ end_step (Schedule *self, guint id, GError *error)
     }
   if (g_error_matches (error, DKMS_ERROR, DKMS_ERROR_INTERRUPTED))
     {
-      take_signal (self); /* that the run was interrupted is reported once, in the end */
+      take_signal (self); /* the interruption of the run is reported once, at the end */
       run->codes[id] = run->exit_code (run->request->action, error);
       decide (self, id, OUTCOME_BLOCKED);
       return;
     }
-  speak_for (self, id);
+  use_channel (self, id);
   run->codes[id] = run->exit_code (run->request->action, error);
-  tell_failure (run->events, error);
+  report_failure (run->events, error);
   run->events->piece = 0;
   decide (self, id, is_skip (error) ? OUTCOME_SKIPPED : OUTCOME_FAILED);
 }
@@ -207,7 +207,7 @@ start_worker (Schedule *self, guint id, DkmsWorkFunc work, gpointer data)
     end_step (self, id, error);
 }
 
-/* Whether a build of the same version is under way that shares the work area with this one. */
+/* Whether a running build of the same version shares the work area with this one. */
 static gboolean
 area_is_taken (const Schedule *self, const DkmsStep *step)
 {
@@ -219,7 +219,7 @@ area_is_taken (const Schedule *self, const DkmsStep *step)
   return FALSE;
 }
 
-/* Returns: whether anything came of it */
+/* Returns: whether something changed */
 static gboolean
 start_build (Schedule *self, guint id)
 {
@@ -234,12 +234,12 @@ start_build (Schedule *self, guint id)
       self->slot_busy = TRUE;
       return FALSE;
     }
-  speak_for (self, id);
+  use_channel (self, id);
   chain_at (self, id)->worked = TRUE;
   gboolean ok = dkms_step_prepare_build (run, step, &self->build[id], &error);
   if (ok && self->build[id] != NULL)
     {
-      /* With more jobs than processors, those that started first, having the longest way, stay ahead of the others. */
+      /* With more jobs than processors, builds that started first, which have the longest way, keep their priority. */
       self->build[id]->nice = (int)MIN (self->building / g_get_num_processors (), MAX_NICE);
       self->building++;
       start_worker (self, id, dkms_build_work_do, self->build[id]);
@@ -262,7 +262,7 @@ do_here (Schedule *self, guint id)
   const DkmsStep *step = self->run->plan->steps->pdata[id];
   g_autoptr (GError) error = NULL;
 
-  speak_for (self, id);
+  use_channel (self, id);
   chain_at (self, id)->worked |= step->kind != DKMS_STEP_REMARK;
   gboolean ok = dkms_step_do (self->run, step, &error);
   self->run->events->piece = 0;
@@ -274,7 +274,7 @@ run_install (gpointer data, DkmsListener *events, GError **error)
 {
   const Piece *self = data;
 
-  *self->run->events = *events; /* in this process, whatever has a hold of it tells the parent from now on */
+  *self->run->events = *events; /* in this process, all holders of the listener now send to the parent */
   return dkms_step_do (self->run, self->step, error);
 }
 
@@ -313,7 +313,7 @@ start_step (Schedule *self, guint id)
       return TRUE;
     }
   Piece piece = { run, step };
-  speak_for (self, id);
+  use_channel (self, id);
   chain_at (self, id)->worked |= installs;
   start_worker (self, id, installs ? run_install : run_depmod, &piece);
   self->installing |= installs && self->worker[id] != NULL;
@@ -342,7 +342,7 @@ end_worker (Schedule *self, guint id)
   end_step (self, id, ok ? NULL : error);
 }
 
-/* Starts what can be started, short steps first, so that what they make possible starts, too. */
+/* Starts the steps that can start, short ones first, because they may allow further steps to start. */
 static void
 start_all (Schedule *self)
 {
@@ -372,7 +372,7 @@ all_decided (const Schedule *self)
   return TRUE;
 }
 
-/* Waits until something happens, and takes note of it. */
+/* Waits for events, and handles them. */
 static void
 wait_for_events (Schedule *self)
 {
@@ -404,7 +404,7 @@ wait_for_events (Schedule *self)
   for (guint f = 2; f < n; f++)
     if (fds[f].revents != 0)
       {
-        speak_for (self, ids[f]);
+        use_channel (self, ids[f]);
         gboolean more = dkms_worker_listen (self->worker[ids[f]], self->run->events);
         self->run->events->piece = 0;
         if (!more)
@@ -413,7 +413,7 @@ wait_for_events (Schedule *self)
   dkms_listener_tick (self->run->events);
 }
 
-/* Ends all builds, whole process groups, and undoes or finishes what they were about to change. */
+/* Kills all builds, with their process groups, and undoes or completes their changes. */
 static gboolean
 stop_all (Schedule *self, GError **error)
 {
@@ -424,18 +424,18 @@ stop_all (Schedule *self, GError **error)
     if (self->worker[i] != NULL)
       dkms_worker_kill (self->worker[i], SIGTERM);
   if (self->building > 0)
-    g_usleep (TERM_GRACE_MS * 1000); /* for make to delete what it has half made */
+    g_usleep (TERM_GRACE_MS * 1000); /* time for make to delete incomplete files */
   for (guint i = 0; i < count; i++)
     {
-      g_clear_pointer (&self->worker[i], dkms_worker_free); /* kills what is left */
+      g_clear_pointer (&self->worker[i], dkms_worker_free); /* kills remaining processes */
       g_clear_pointer (&self->build[i], dkms_build_work_free);
       if (self->run->outcomes[i] <= OUTCOME_RUNNING)
         self->run->outcomes[i] = OUTCOME_BLOCKED;
     }
-  /* While another run holds the tree's lock, that run recovers: nobody who wants to end waits for it. */
+  /* If another run holds the lock of the tree, that run recovers, so this one need not wait for it. */
   if (!dkms_journal_try_recover (&self->run->settings->places, self->run->events, &local))
     DKMS_EMIT (self->run->events, ERROR_IGNORED, .error = local);
-  /* Without it what was installed would not be found at the next start. */
+  /* Without depmod, the installed modules would not be found at the next boot. */
   for (guint i = 0; i < count; i++)
     {
       const DkmsStep *step = self->run->plan->steps->pdata[i];
@@ -462,7 +462,7 @@ count_pieces (const Schedule *self)
   return count;
 }
 
-/* What our caller ignores, as nohup does with SIGHUP, is not meant for us. */
+/* A signal that the caller ignores, such as SIGHUP with nohup, is not caught. */
 static void
 add_unless_ignored (sigset_t *set, int number)
 {
@@ -489,7 +489,7 @@ dkms_schedule (DkmsRun *run, GError **error)
   sigset_t ends, before;
   gboolean ok = TRUE;
 
-  (void)fflush (stdout); /* while a signal can still end us if nobody reads */
+  (void)fflush (stdout); /* while a signal can still end the process if the reader is slow */
   (void)sigemptyset (&ends);
   add_unless_ignored (&ends, SIGINT);
   add_unless_ignored (&ends, SIGTERM);
@@ -510,7 +510,7 @@ dkms_schedule (DkmsRun *run, GError **error)
 
   for (;;)
     {
-      take_signal (&self); /* one that came while we worked */
+      take_signal (&self); /* a signal that came during the work */
       if (self.caught == 0)
         start_all (&self);
       if (self.caught != 0 || all_decided (&self))

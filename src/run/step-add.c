@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Registering a source. */
+/* The step that registers a source. */
 #define _GNU_SOURCE
 #include "run/step-add.h"
 
@@ -18,7 +18,7 @@
 #include "store/register.h"
 #include "store/scan.h"
 
-/* The source tree is root's, unless it was made or named by somebody who may write it. */
+/* The source tree belongs to root, unless a user who may write to it created or named it. */
 gboolean
 dkms_step_check_may_import (const DkmsRun *run, GError **error)
 {
@@ -32,7 +32,7 @@ dkms_step_check_may_import (const DkmsRun *run, GError **error)
   return DKMS_FAIL (error, SOURCE_NOT_COPIED, .path = shown, .number = errno);
 }
 
-/* A package's files are not overwritten unless that is asked for, and never silently. */
+/* Files of a package are only overwritten on request, and with a warning. */
 static gboolean
 check_owner (const DkmsRun *run, const DkmsStep *step, const char *source, GError **error)
 {
@@ -46,12 +46,12 @@ check_owner (const DkmsRun *run, const DkmsStep *step, const char *source, GErro
                       .text = run->facts->differs);
   if (package != NULL)
     DKMS_EMIT (run->events, PACKAGE_OVERWRITTEN, .path = shown, .name = package);
-  else if (!step->again)
+  else if (!step->replaces)
     DKMS_EMIT (run->events, SOURCE_EXISTS, .path = shown, .text = run->facts->differs);
   return TRUE;
 }
 
-/* Copies the source that is given to its place, unless the same one is there. */
+/* Copies the given source to the source tree, unless an equal one is there. */
 static gboolean
 import_source (const DkmsRun *run, const DkmsStep *step, const char *source, GError **error)
 {
@@ -61,12 +61,12 @@ import_source (const DkmsRun *run, const DkmsStep *step, const char *source, GEr
     return TRUE;
   return dkms_step_check_may_import (run, error)
          && (run->facts->source_state != DKMS_SOURCE_OTHER || check_owner (run, step, source, error))
-         && dkms_tree_import (&run->settings->places, run->events, &import, step->id, step->again, error);
+         && dkms_tree_import (&run->settings->places, run->events, &import, step->id, step->replaces, error);
 }
 
-/* After a replacement, for those who have it installed elsewhere. */
+/* Reports after a replacement which builds are stale. */
 static void
-tell_stale (const DkmsRun *run, const DkmsStep *step)
+report_stale (const DkmsRun *run, const DkmsStep *step)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, step->id, &error);
@@ -88,9 +88,9 @@ tell_stale (const DkmsRun *run, const DkmsStep *step)
     DKMS_EMIT (run->events, STALE_BUILDS, .id = *step->id, .text = g_strchug (kernels->str));
 }
 
-/* Only when a module is added, by whoever can still correct its dkms.conf. */
+/* Only when a module is added, because its dkms.conf can still be corrected then. */
 static void
-tell_misspelt (const DkmsRun *run, const char *source)
+warn_misspelt (const DkmsRun *run, const char *source)
 {
   g_autofree char *path = g_strconcat (source, "/dkms.conf", NULL);
   g_autofree char *shown = dkms_root_host_path (run->settings->places.root, path);
@@ -101,7 +101,7 @@ tell_misspelt (const DkmsRun *run, const char *source)
     dkms_listener_hear (run->events, remarks->pdata[i]);
 }
 
-/* @shown: where the source would be */
+/* @shown: the expected path of the source */
 static gboolean
 fail_no_source (const DkmsRun *run, const DkmsStep *step, const char *shown, GError **error)
 {
@@ -110,9 +110,9 @@ fail_no_source (const DkmsRun *run, const DkmsStep *step, const char *shown, GEr
   g_auto (DkmsFd) fd = dkms_root_openat (places->root, places->source_tree, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
   g_autofree char *name = g_path_get_basename (shown);
-  const char *near = run->facts->near; /* of the tree; else of the sources */
+  const char *near = run->facts->near; /* in the tree; otherwise in the source tree */
 
-  dkms_unread_drop (mark); /* what cannot be read is not near */
+  dkms_unread_drop (mark); /* files that cannot be read are ignored */
   if (near == NULL && names != NULL)
     near = dkms_nearest_in (name, names);
   return DKMS_FAIL (error, NO_SOURCE, .id = *step->id, .path = shown, .near = near);
@@ -141,15 +141,15 @@ dkms_step_add (DkmsRun *run, const DkmsStep *step, GError **error)
   if (g_strcmp0 (recipe->name, step->id->module) != 0 || g_strcmp0 (recipe->version, step->id->version) != 0)
     DKMS_EMIT (run->events, ADDED_AS, .id = *step->id, .path = recipe->path, .name = recipe->name,
                .text = recipe->version);
-  tell_misspelt (run, source);
+  warn_misspelt (run, source);
   if (!dkms_tree_register (&s->places, run->events, step->id, error))
     return FALSE;
-  if (step->again)
+  if (step->replaces)
     DKMS_EMIT (run->events, SOURCE_REPLACED, .id = *step->id, .path = source);
   else
     DKMS_EMIT (run->events, ADDED, .id = *step->id, .path = source);
-  if (step->again)
-    tell_stale (run, step);
+  if (step->replaces)
+    report_stale (run, step);
 
   DkmsJob job = { .settings = s,
                   .request = run->request,
@@ -157,7 +157,7 @@ dkms_step_add (DkmsRun *run, const DkmsStep *step, GError **error)
                   .id = *step->id,
                   .recipe = recipe,
                   .work = run->work,
-                  .lends_all = TRUE, /* all other steps of the plan come after this one */
+                  .lends_all = TRUE, /* all other steps of the plan come later */
                   .kernel = dkms_world_kernel (run->world, target).kernel };
   status = dkms_script_run (&job, DKMS_SCRIPT_POST_ADD);
   if (status != 0 && run->request->goal == DKMS_GOAL_REGISTERED)

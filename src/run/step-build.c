@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A build: what is checked before it, here; the build itself, in a worker. */
+/* The step that builds: its checks run here, and the build itself in a worker. */
 #define _GNU_SOURCE
 #include "run/step-build.h"
 
@@ -45,7 +45,7 @@ check_depends (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recip
   return TRUE;
 }
 
-/* The kernel is misspelt, or not there: @shown is where it would be. */
+/* Fails because the name of the kernel is wrong, or its directory does not exist: @shown. */
 static gboolean
 fail_no_kernel (const DkmsRun *run, const DkmsKernel *kernel, const char *shown, GError **error)
 {
@@ -75,7 +75,7 @@ dkms_step_check_headers (const DkmsRun *run, const DkmsKernel *kernel, GError **
                     .path = kernel->source_dir, .name = install);
 }
 
-/* Decided once per kernel; in an autoinstall the first build does it for all. */
+/* Decided once per kernel; the first build of an autoinstall does it for all. */
 static const DkmsSigner *
 signer_for (DkmsRun *run, const DkmsStep *step)
 {
@@ -112,11 +112,11 @@ check_build (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, const
     return DKMS_FAIL (error, EMPTY_SOURCE, .id = *step->id, .path = source);
   if (!dkms_step_check_headers (run, facts->kernel, error))
     return FALSE;
-  (void)signer_for (run, step); /* says what it found before anything else is looked at */
+  (void)signer_for (run, step); /* it reports its findings before further checks */
   return check_depends (run, step, recipe, error);
 }
 
-/* The versions of the modules that this one depends on, as installed now; only for those that want it. */
+/* Finds the versions of the modules that this one depends on, as installed now. Only some modules need them. */
 static gboolean
 find_versions_seen (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GHashTable **result,
                     GError **error)
@@ -151,7 +151,7 @@ dkms_step_is_confined (DkmsRun *run, const DkmsStep *step, GError **error)
 
   if (!dkms_world_sandbox (run->world, step->id, &mode, error) || mode == DKMS_SANDBOX_OFF)
     return FALSE;
-  /* A recipe that was read in one has tried it out already. */
+  /* A recipe that was evaluated in a sandbox has shown that it works. */
   if (!run->sandbox_asked && !dkms_world_has_sandbox (run->world))
     {
       if (!dkms_sandbox_missing (&confinement, &run->sandbox_missing, error))
@@ -168,7 +168,7 @@ dkms_step_is_confined (DkmsRun *run, const DkmsStep *step, GError **error)
   return run->sandbox_missing == NULL;
 }
 
-/* How the build gets its jobs: its own number when it is alone, else from the slots that all builds share. */
+/* Selects how the build gets its jobs: a number if it is alone, otherwise the slots that all builds share. */
 static void
 give_jobs (const DkmsRun *run, DkmsBuildWork *work)
 {
@@ -184,7 +184,7 @@ give_jobs (const DkmsRun *run, DkmsBuildWork *work)
   work->job.keep = work->keep;
 }
 
-/* A build for a name that no `uname -m` prints is one that no kernel will find in the tree. */
+/* If `uname -m` never prints the name of the architecture, no kernel finds the build in the tree. */
 static void
 warn_of_arch (const DkmsRun *run, const DkmsStep *step, const char *config)
 {
@@ -193,12 +193,11 @@ warn_of_arch (const DkmsRun *run, const DkmsStep *step, const char *config)
 
   if (dkms_arch_of_config (config, &arch))
     name = dkms_arch_is_named (&arch, step->id->arch) ? NULL : arch.name;
-  if (name != NULL && dkms_world_tell_once (run->world, step->id->kernel, step->id->arch))
+  if (name != NULL && dkms_world_is_first (run->world, step->id->kernel, step->id->arch))
     DKMS_EMIT (run->events, ARCH_ALIAS, .id = *step->id, .name = name);
 }
 
-/* What is built replaces all that is in its place, which therefore must be a directory of the tree and nothing that a
- * link leads to. */
+/* A build replaces everything at its path, which must therefore be a directory of the tree and not a link. */
 static gboolean
 check_place (const DkmsRun *run, const DkmsStep *step, GError **error)
 {
@@ -210,7 +209,7 @@ check_place (const DkmsRun *run, const DkmsStep *step, GError **error)
          || DKMS_FAIL (error, LINK_IN_THE_WAY, .id = *step->id, .path = place);
 }
 
-/* What is known of a build before it begins. */
+/* Starts the record of a build. */
 static DkmsAttempt *
 begin_attempt (DkmsRun *run, const DkmsId *id, gboolean confined)
 {
@@ -237,8 +236,8 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
     return FALSE;
   if (!now.added)
     return dkms_step_skip_removed (step, error);
-  if (now.built && !step->again && !needed)
-    return TRUE; /* somebody else did it while we waited */
+  if (now.built && !step->replaces && !needed)
+    return TRUE; /* another run did it during the wait */
   if (!check_place (run, step, error))
     return FALSE;
   if (!now.built && dkms_root_is_dir (run->settings->places.root, base) && !run->request->force
@@ -261,7 +260,7 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
   DKMS_EMIT (run->events, BUILDING, .id = *step->id);
   if (now.active && run->request->goal == DKMS_GOAL_BUILT)
     DKMS_EMIT (run->events, INSTALLED_COPY_STAYS, .id = *step->id);
-  (void)dkms_kernel_compression (facts.kernel, run->settings->places.root); /* found out once, for all workers */
+  (void)dkms_kernel_compression (facts.kernel, run->settings->places.root); /* evaluated once, for all workers */
   work->job = dkms_step_job (run, step, recipe, &work->outputs);
   work->work = dkms_work_new (&run->settings->places, error);
   if (work->work == NULL)
@@ -281,7 +280,7 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
   return TRUE;
 }
 
-/* A build that was not begun leaves a record, too, unless the module is gone. */
+/* A build that was not started also leaves a record, unless the module was removed. */
 static void
 keep_refusal (const DkmsRun *run, const DkmsId *id, const GError *error)
 {
@@ -295,7 +294,7 @@ keep_refusal (const DkmsRun *run, const DkmsId *id, const GError *error)
   attempt->error = g_error_copy (error);
   attempt->cause = g_strdup (dkms_error_info (error)->cause);
   if (!dkms_attempts_refuse (&run->settings->places, attempt, &local))
-    g_debug ("%s", local->message); /* @error is reported, which matters more */
+    g_debug ("%s", local->message); /* @error is reported, which is more important */
 }
 
 gboolean
@@ -321,14 +320,14 @@ dkms_build_work_do (gpointer data, DkmsListener *events, GError **error)
   return dkms_step_settle (dkms_build (&self->job, error), error);
 }
 
-/* The worker has ended before the build did. */
+/* Stores the attempt of a build whose worker ended early. */
 static void
 keep_unfinished (const DkmsBuildWork *self)
 {
   g_autoptr (GError) error = NULL;
 
   if (self->work != NULL && !dkms_attempts_sweep (self->work->places, self->work->fd, &error))
-    g_debug ("%s", error->message); /* it says nothing that the end of the run does not say, too */
+    g_debug ("%s", error->message); /* the end of the run reports the same */
 }
 
 void
@@ -385,6 +384,6 @@ dkms_step_estimate (DkmsRun *run, const DkmsStep *step)
               + (dkms_is_file_at (fd, "configure") || dkms_is_file_at (fd, "configure.ac") ? CONFIGURE_SECONDS : 0);
   else if (seconds <= 0)
     seconds = 1;
-  dkms_unread_drop (mark); /* it was a guess anyway */
+  dkms_unread_drop (mark); /* the estimate is inexact in any case */
   return seconds;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Installing a build, and taking installed modules, builds and registered sources away. */
+/* The steps that install a build, and that remove installed modules, builds and registered sources. */
 #define _GNU_SOURCE
 #include "run/step-install.h"
 
@@ -21,7 +21,7 @@
 #include "store/register.h"
 #include "store/scan.h"
 
-/* The build that was to be installed was taken away by another run while we waited for it. */
+/* Builds again because another run deleted the build during the wait for its lock. */
 static gboolean
 build_again (DkmsRun *run, const DkmsStep *step, GError **error)
 {
@@ -31,7 +31,7 @@ build_again (DkmsRun *run, const DkmsStep *step, GError **error)
          && (work == NULL || dkms_build_work_do (work, run->events, error));
 }
 
-/* The script may have called dkms. */
+/* Reads the state again, because the script may have called dkms. */
 static gboolean
 look_after_script (const DkmsRun *run, const DkmsStep *step, DkmsMeanwhile *now, GError **error)
 {
@@ -41,7 +41,7 @@ look_after_script (const DkmsRun *run, const DkmsStep *step, DkmsMeanwhile *now,
   return (now->added && now->built) || DKMS_FAIL (error, BUILD_DELETED, .id = *step->id);
 }
 
-/* Whether this run made the build: then it was judged a moment ago. */
+/* Whether this run made the build, so that it was checked already. */
 static gboolean
 was_built_now (const DkmsRun *run, const DkmsStep *step)
 {
@@ -54,7 +54,7 @@ was_built_now (const DkmsRun *run, const DkmsStep *step)
   return FALSE;
 }
 
-/* Whether the modules are those that the record was made for. */
+/* Whether the modules are the recorded ones. */
 static gboolean
 is_as_recorded (int module_dir, const DkmsRecord *record)
 {
@@ -72,7 +72,8 @@ is_as_recorded (int module_dir, const DkmsRecord *record)
   return TRUE;
 }
 
-/* A build of the reference, or from an archive, is judged before it is installed; of others the judgement is kept. */
+/* Checks a build of the reference, or from an archive, before it is installed. Other builds have the result in their
+ * record. */
 static gboolean
 judge_build (DkmsRun *run, const DkmsStep *step, const DkmsJob *job, GError **error)
 {
@@ -103,7 +104,7 @@ judge_build (DkmsRun *run, const DkmsStep *step, const DkmsJob *job, GError **er
   return !recorded || dkms_record_write (record, fd, run->work->fd, error);
 }
 
-/* After the change: what could not be read since does not make it undone, and depmod has to follow. */
+/* After the change, a file that could not be read does not undo it, and depmod has to follow. */
 static void
 warn_unread (const DkmsRun *run, const DkmsStep *step, DkmsEventKind kind)
 {
@@ -123,7 +124,7 @@ dkms_step_install (DkmsRun *run, const DkmsStep *step, GError **error)
 
   if (!dkms_step_look_again (run, step, &now, error))
     return FALSE;
-  if (now.active && step->kind == DKMS_STEP_INSTALL && !step->again)
+  if (now.active && step->kind == DKMS_STEP_INSTALL && !step->replaces)
     return TRUE;
   if (!now.added)
     return dkms_step_skip_removed (step, error);
@@ -133,10 +134,10 @@ dkms_step_install (DkmsRun *run, const DkmsStep *step, GError **error)
   if (recipe == NULL)
     return FALSE;
   DkmsJob job = dkms_step_job (run, step, recipe, &outputs);
-  /* An upgrade by rpm installs with force; what it builds has to fit, as ever. */
+  /* An upgrade by rpm installs with force. The checks of its builds are the usual ones. */
   job.force |= run->request->rpm_safe_upgrade && run->request->goal == DKMS_GOAL_INSTALLED;
   dkms_job_apply_force_list (&job);
-  if (now.active) /* what it replaces is its own */
+  if (now.active) /* it replaces its own files */
     job.force_version_override = TRUE;
   if (!dkms_root_is_dir (run->settings->places.root, job.kernel->dir))
     return DKMS_FAIL (error, NO_KERNEL_DIRECTORY, .id = *step->id, .path = job.kernel->dir);
@@ -156,11 +157,11 @@ dkms_step_install (DkmsRun *run, const DkmsStep *step, GError **error)
   return TRUE;
 }
 
-/* Once per version. */
+/* Reports it once per version. */
 static void
-tell_source_gone (DkmsRun *run, const DkmsStep *step)
+report_source_gone (DkmsRun *run, const DkmsStep *step)
 {
-  if (dkms_world_tell_once (run->world, step->id->module, step->id->version))
+  if (dkms_world_is_first (run->world, step->id->module, step->id->version))
     DKMS_EMIT (run->events, SCRIPTS_WITHOUT_SOURCE, .id = *step->id);
 }
 
@@ -175,10 +176,11 @@ dkms_step_is_doubtful (const DkmsRun *run, const DkmsStep *step)
   return record != NULL && record->doubts->len > 0;
 }
 
-/* By what the modules of @step are taken away: what was installed is in the record; a build of the reference has none,
- * then its recipe is asked. Nor may that be there: its files in the tree say what to look for.
+/* Returns the recipe for the removal of the modules of @step. The record lists the installed files. For a build of the
+ * reference, which has no record, the recipe is evaluated. If that does not exist either, its files in the tree are
+ * used.
  *
- * @recorded: (out) (transfer full) (nullable): owns what is returned, if it is not the run's */
+ * @recorded: (out) (transfer full) (nullable): owns the returned recipe, unless the run owns it */
 static const DkmsRecipe *
 recipe_to_remove (DkmsRun *run, const DkmsStep *step, gboolean broken, DkmsRecipe **recorded, GError **error)
 {
@@ -191,9 +193,10 @@ recipe_to_remove (DkmsRun *run, const DkmsStep *step, gboolean broken, DkmsRecip
   return *recorded;
 }
 
-/* @stays: the files stay until an install replaces them: a kernel is not left without its module in between */
+/* @keep_files: whether installed files stay until an installation replaces them, so that the kernel is never without
+ * its module */
 static gboolean
-take_away (DkmsRun *run, const DkmsStep *step, gboolean stays, GError **error)
+remove_modules (DkmsRun *run, const DkmsStep *step, gboolean keep_files, GError **error)
 {
   g_autoptr (DkmsRecipe) recorded = NULL;
   g_autoptr (GPtrArray) outputs = NULL;
@@ -208,14 +211,14 @@ take_away (DkmsRun *run, const DkmsStep *step, gboolean stays, GError **error)
   if (recipe == NULL)
     return FALSE;
   if (now.broken)
-    tell_source_gone (run, step);
-  if (!stays && !dkms_request_clears_kernel (run->request))
+    report_source_gone (run, step);
+  if (!keep_files && !dkms_request_clears_kernel (run->request))
     DKMS_EMIT (run->events, UNINSTALLING, .id = *step->id);
   DkmsJob job = dkms_step_job (run, step, recipe, &outputs);
   job.no_scripts = now.broken;
-  job.lends_all = run->request->goal == DKMS_GOAL_GONE; /* it holds the lock of the module alone */
+  job.lends_all = run->request->goal == DKMS_GOAL_GONE; /* it holds the lock of the module exclusively */
   dkms_weak_modules (&job, FALSE);
-  if (stays)
+  if (keep_files)
     {
       (void)dkms_script_run (&job, DKMS_SCRIPT_POST_REMOVE);
       return TRUE;
@@ -229,13 +232,13 @@ take_away (DkmsRun *run, const DkmsStep *step, gboolean stays, GError **error)
 gboolean
 dkms_step_uninstall (DkmsRun *run, const DkmsStep *step, GError **error)
 {
-  return take_away (run, step, FALSE, error);
+  return remove_modules (run, step, FALSE, error);
 }
 
 gboolean
 dkms_step_reinstall (DkmsRun *run, const DkmsStep *step, GError **error)
 {
-  return take_away (run, step, TRUE, error) && dkms_step_install (run, step, error);
+  return remove_modules (run, step, TRUE, error) && dkms_step_install (run, step, error);
 }
 
 gboolean
@@ -269,9 +272,9 @@ dkms_step_unregister (DkmsRun *run, const DkmsStep *step, GError **error)
   if (state == NULL)
     return FALSE;
   if (v == NULL)
-    return TRUE; /* a script of it did that */
+    return TRUE; /* a script of the module removed it */
   if (v->broken)
-    tell_source_gone (run, step);
+    report_source_gone (run, step);
   if (!dkms_tree_unregister (&run->settings->places, run->events, step->id, &gone, error))
     return FALSE;
   if (gone && dkms_root_is_dir (run->settings->places.root, source))

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A source that is given, compared with the registered one. */
+/* Compares a given source with the registered one. */
 #define _GNU_SOURCE
 #include "share/source.h"
 
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
@@ -15,12 +16,12 @@
 
 /* ---- comparing ---- */
 
-enum { SHOWN = 3 }; /* more names than these are counted */
+enum { SHOWN = 3 }; /* maximum number of names; the others are counted */
 
 typedef struct {
-  int other;           /* the tree to compare with */
-  gboolean only_there; /* this is the way back: what both have is compared already */
-  GPtrArray *names;    /* (element-type utf8) what differs */
+  int other;           /* the other tree */
+  gboolean only_there; /* the second pass, which finds entries that only one tree has */
+  GPtrArray *names;    /* (element-type utf8) the different entries */
 } Comparison;
 
 static gboolean
@@ -35,7 +36,7 @@ is_version_control (const char *path)
   return found;
 }
 
-/* Whether the entry @name of @dir_fd is the same as @path of the other tree. Who may run a file is part of it. */
+/* Whether the entry @name of @dir_fd is the same as @path of the other tree, including its execute bits. */
 static gboolean
 is_same (const Comparison *self, int dir_fd, const char *name, const struct stat *st, const char *path)
 {
@@ -85,11 +86,11 @@ describe (GPtrArray *names)
     g_string_append_printf (text, "%s%s", i == 0 ? "" : i + 1 == names->len ? " and " : ", ", (char *)names->pdata[i]);
   if (names->len > shown)
     g_string_append_printf (text, " and %u more", names->len - shown);
-  g_string_append (text, names->len == 1 ? " differs" : " differ");
-  return g_string_free (text, FALSE);
+  g_autofree char *list = g_string_free (text, FALSE);
+  return names->len == 1 ? DKMS_SAY (FILE_DIFFERS, .text = list) : DKMS_SAY (FILES_DIFFER, .text = list);
 }
 
-/* The registered source, or the place where it would go. */
+/* Opens the registered source, or the directory where it would be. */
 static int
 open_present (const DkmsPlaces *places, const DkmsId *id)
 {
@@ -118,7 +119,7 @@ dkms_source_compare (const DkmsPlaces *places, const char *given, const DkmsId *
   if (ours < 0 || !dkms_walk_at (ours, ".", compare_entry, &forth, &error)
       || !dkms_walk_at (theirs, ".", compare_entry, &back, &error))
     {
-      *differs = g_strdup_printf ("they cannot be compared (%s)", error != NULL ? error->message : g_strerror (errno));
+      *differs = DKMS_SAY (NOT_COMPARED, .text = error != NULL ? error->message : g_strerror (errno));
       return DKMS_SOURCE_OTHER;
     }
   if (names->len == 0)

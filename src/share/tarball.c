@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Archives of sources and builds: making, checking and loading them. */
+/* Archives of sources and builds: creates, checks and loads them. */
 #define _GNU_SOURCE
 #include "share/tarball.h"
 
@@ -20,7 +20,7 @@
 #include "store/register.h"
 #include "store/transaction.h"
 
-enum { LIST_LIMIT = 200 }; /* a longer list of kernels is not put into the name */
+enum { LIST_LIMIT = 200 }; /* maximum length of the list of kernels in a file name */
 
 static gboolean
 run_helper (const char *const *argv, const char *about, DkmsError kind, GError **error)
@@ -35,11 +35,11 @@ run_helper (const char *const *argv, const char *about, DkmsError kind, GError *
   g_ptr_array_add (words, NULL);
 
   DkmsCommand command = { .argv = (const char *const *)words->pdata, .null_stdin = TRUE };
-  g_autofree char *said = dkms_process_transcript (&command, &status, error);
-  if (said == NULL)
+  g_autofree char *output = dkms_process_transcript (&command, &status, error);
+  if (output == NULL)
     return FALSE;
   return status == 0
-         || dkms_fail_with (error, &(const DkmsErrorInfo){ .kind = kind, .path = about, .text = g_strchomp (said) });
+         || dkms_fail_with (error, &(const DkmsErrorInfo){ .kind = kind, .path = about, .text = g_strchomp (output) });
 }
 
 /* ---- open ---- */
@@ -76,7 +76,8 @@ find_conf (const char *dir, int depth)
   return NULL;
 }
 
-/* Refuses a link that leads out of the tree. What its text says is no answer: it may go through other links. */
+/* Refuses a link that leads out of the tree. Its text is not sufficient to decide, because it may lead through other
+ * links. */
 static gboolean
 check_link (const DkmsWalkEntry *entry, gpointer data, GError **error)
 {
@@ -169,17 +170,17 @@ dkms_tarball_close (DkmsTarball *self)
 
 /* ---- load ---- */
 
-/* What a load is made of: staged in the archive's scratch directory, put in place by one transaction. */
+/* The data of a load: files are prepared in the scratch directory of the archive, and published by one transaction. */
 typedef struct {
   const DkmsTarball *tarball;
   DkmsListener *events;
   const DkmsId *id;
   DkmsTransaction *tx;
   gboolean force;
-  gboolean there; /* the version is in the tree; otherwise it is staged as a whole, in "version" */
+  gboolean there; /* the version is registered; otherwise it is prepared completely in "version" */
 } Load;
 
-/* The sources go to <source_tree>/<m>-<v>; other ones there are only replaced by force. */
+/* The sources are copied to <source_tree>/<m>-<v>. Different existing ones are replaced only with --force. */
 static gboolean
 load_sources (const Load *load, GError **error)
 {
@@ -197,7 +198,7 @@ load_sources (const Load *load, GError **error)
   return dkms_tree_stage_source (self->places, load->tx, self->work, &source, load->id, error);
 }
 
-/* Without sources anywhere the version keeps its dkms.conf in a real directory in place of the link. */
+/* A version without sources has its dkms.conf in a directory instead of the link. */
 static gboolean
 load_stub (const Load *load, GError **error)
 {
@@ -222,7 +223,7 @@ load_stub (const Load *load, GError **error)
   return TRUE;
 }
 
-/* A build that dkms made holds nothing but regular files. */
+/* A build that dkms created contains only regular files. */
 static gboolean
 check_build (const DkmsWalkEntry *entry, gpointer data, GError **error)
 {
@@ -230,7 +231,7 @@ check_build (const DkmsWalkEntry *entry, gpointer data, GError **error)
          || DKMS_FAIL (error, ARCHIVE_NOT_A_FILE, .path = entry->path);
 }
 
-/* The recipe that a build was made with decides what is deleted, and run, when the build goes. */
+/* The recipe of a build decides which files are deleted, and which scripts run, when the build is removed. */
 static gboolean
 check_recipe (int build_fd, const char *shown, GError **error)
 {
@@ -247,7 +248,8 @@ check_recipe (int build_fd, const char *shown, GError **error)
          || DKMS_FAIL (error, ARCHIVE_BAD_RECIPE, .path = shown, .error = problem);
 }
 
-/* Another machine's record: what it says of files is checked, what it says of their stat is not ours. */
+/* Takes over the record of another machine. The names of files in it are checked; its stat signatures are not valid
+ * here. */
 static gboolean
 adopt_record (const Load *load, int build_fd, const char *shown, GError **error)
 {
@@ -256,7 +258,7 @@ adopt_record (const Load *load, int build_fd, const char *shown, GError **error)
 
   if (record == NULL && dkms_is_file_at (build_fd, ".record.json"))
     return DKMS_FAIL (error, ARCHIVE_BAD_RECORD, .path = shown);
-  if (good) /* its modules are judged when they are installed here */
+  if (good) /* its modules are checked when they are installed here */
     {
       record->checked = FALSE;
       g_ptr_array_set_size (record->doubts, 0);
@@ -283,7 +285,7 @@ adopt_record (const Load *load, int build_fd, const char *shown, GError **error)
   return TRUE;
 }
 
-/* Stages one build. */
+/* Prepares one build. */
 static gboolean
 load_build (const Load *load, int main_fd, const DkmsId *id, GError **error)
 {
@@ -379,7 +381,7 @@ goes_into_tree (const char *archive)
   return archive == NULL || strchr (archive, '/') == NULL;
 }
 
-/* Where the archive goes, as a path of the machine, its directory made. */
+/* Returns the path of the archive on the host, and creates its directory. */
 static char *
 place_of (const DkmsPlaces *places, const DkmsId *id, const char *archive, const char *name, GError **error)
 {

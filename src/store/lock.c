@@ -18,20 +18,20 @@
 #include "store/loan.h"
 
 enum { COMMIT_PATIENCE_S = 2, NESTED_PATIENCE_S = 30, MOST_ANCESTORS = 256 };
-/* For a lock whose holder cannot be seen from behind the wall of --root: it may be the run that waits for us. */
+/* For a lock whose holder is invisible behind the wall of --root, and may be the run that waits for this one. */
 enum { BLIND_PATIENCE_S = 2 };
-/* How often a lock that is held is tried again. Commits are short. */
+/* The interval at which a held lock is tried again. Commits are short. */
 enum { COMMIT_RETRY_MS = 5, RETRY_MS = 20 };
 
-/* A run about many modules holds many at once: each keeps one descriptor. */
+/* A run for many modules holds many locks, each with one descriptor. */
 struct DkmsLock {
-  int fd;               /* -1: it is borrowed */
-  const DkmsRoot *root; /* outlives the lock */
+  int fd;               /* -1: borrowed */
+  const DkmsRoot *root; /* must outlive the lock */
   char *path;           /* of the lock file, inside the root */
-  gboolean goes;        /* the file is deleted in the end */
-  gboolean was_public;  /* other users could open the file until now */
-  int loan;             /* -1: not borrowed (store/loan.h); then fd is -1, too */
-  DkmsLock *turn;       /* (nullable): among those who borrow it exclusively */
+  gboolean goes;        /* delete the file at the end */
+  gboolean was_public;  /* other users could open the file before */
+  int loan;             /* -1: not borrowed (store/loan.h); otherwise fd is -1 */
+  DkmsLock *turn;       /* (nullable): the turn among exclusive borrowers */
 };
 
 /* ---- who holds a lock ---- */
@@ -51,7 +51,7 @@ read_proc (pid_t pid, const char *name, gsize *size)
   return g_memdup2 (text, (gsize)n + 1);
 }
 
-/* "pid: command line", blanks between its words. */
+/* Returns: (transfer full): "pid: command line", with blanks between its words. */
 static char *
 describe (pid_t pid)
 {
@@ -69,7 +69,8 @@ parent_of (pid_t pid)
 {
   gsize size;
   g_autofree char *stat = read_proc (pid, "stat", &size);
-  const char *after = stat != NULL ? strrchr (stat, ')') : NULL; /* behind the name, which may be anything */
+  const char *after
+      = stat != NULL ? strrchr (stat, ')') : NULL; /* after the name of the process, which may contain any character */
   int parent = 0;
 
   return after != NULL && sscanf (after, ") %*c %d", &parent) == 1 ? (pid_t)parent : 0;
@@ -86,7 +87,8 @@ is_ancestor (pid_t pid)
   return FALSE;
 }
 
-/* Whether a dkms waits for us: then we must not wait for others without end, who may wait for that one. */
+/* Whether a dkms waits for this process. Then this process must not wait without limit for others, which may wait for
+ * that dkms. */
 static gboolean
 is_nested (void)
 {
@@ -106,8 +108,8 @@ is_nested (void)
   return known;
 }
 
-/* Who holds a lock on the file @st, as the kernel lists it (proc_locks(5)): one that waits for us if there is one. 0:
- * unknown, or nobody */
+/* Returns: a process that holds a lock on the file @st according to the kernel (proc_locks(5)), preferably one that
+ * waits for this process; 0: unknown, or none */
 static pid_t
 find_holder (const struct stat *st, gboolean *waits_for_us)
 {
@@ -123,7 +125,7 @@ find_holder (const struct stat *st, gboolean *waits_for_us)
   while ((n = read (list, chunk, sizeof chunk)) > 0)
     g_string_append_len (text, chunk, n);
   g_auto (GStrv) lines = g_strsplit (text->str, "\n", -1);
-  /* The device may be another one than stat(2) tells (btrfs, overlays). */
+  /* The kernel may list another device than stat(2) returns (btrfs, overlays). */
   g_autofree char *inode = g_strdup_printf (":%" G_GUINT64_FORMAT, (guint64)st->st_ino);
   for (char **line = lines; *line != NULL && !*waits_for_us; line++)
     {
@@ -160,7 +162,7 @@ static void
 say_whom (pid_t pid, DkmsListener *events, const char *name)
 {
   g_autofree char *holder = pid > 0 ? describe (pid) : g_strdup ("unknown");
-  const char *slash = strrchr (name, '/'); /* the lock of the whole tree has none */
+  const char *slash = strrchr (name, '/'); /* the lock of the whole tree has no slash in its name */
 
   DKMS_EMIT (events, WAITING, .id = { .module = slash != NULL ? slash + 1 : NULL }, .text = holder);
 }
@@ -178,8 +180,8 @@ lock_free (DkmsLock *self)
   g_free (self);
 }
 
-/* Takes the permissions of other users off a file or directory. Returns: whether there were any. A file that is not
- * ours keeps them: whoever owns the tree can do with it what he wants anyway. */
+/* Removes the permissions of other users from a file or directory. Returns: whether it had any. A file of another user
+ * is unchanged: the owner of the tree can change it in any case. */
 static gboolean
 make_private (int fd)
 {
@@ -226,7 +228,8 @@ dkms_fail_lock (const DkmsRoot *root, const char *path, GError **error)
   return DKMS_FAIL (error, NO_LOCKS, .path = shown, .number = code);
 }
 
-/* Fails if the lock will never be ours, or not for too long, because a dkms waits for us. */
+/* Fails if waiting for the lock would cause a deadlock, or has taken too long, because a dkms waits for this process.
+ */
 static gboolean
 check_circle (const DkmsLock *self, const char *name, gint64 since, GError **error)
 {
@@ -251,12 +254,11 @@ fail_interrupted (const DkmsLock *self, int number, GError **error)
   return DKMS_FAIL (error, INTERRUPTED, .path = shown, .status = 128 + number);
 }
 
-/* Tries again and again, because a signal that is blocked would not end a flock(2) that waits. Returns: 1 taken, -1
- * with an error */
+/* Polls the lock, because a blocked signal does not interrupt flock(2). Returns: 1: acquired; -1 with an error */
 static int
 wait_for (const DkmsLock *self, DkmsListener *events, const char *name, int how, GError **error)
 {
-  gboolean of_module = strchr (name, '/') != NULL, told = events == NULL, waits_for_us;
+  gboolean of_module = strchr (name, '/') != NULL, reported = events == NULL, waits_for_us;
   gint64 since = g_get_monotonic_time ();
 
   for (;;)
@@ -266,13 +268,13 @@ wait_for (const DkmsLock *self, DkmsListener *events, const char *name, int how,
 
       if (number != 0)
         return fail_interrupted (self, number, error), -1;
-      /* Commits are short: only one that is not is worth a word. */
-      if (!told && (of_module || now - since > (gint64)COMMIT_PATIENCE_S * G_USEC_PER_SEC))
+      /* Commits are short, so only a long wait for one is reported. */
+      if (!reported && (of_module || now - since > (gint64)COMMIT_PATIENCE_S * G_USEC_PER_SEC))
         {
           say_whom (holder_of (self->fd, &waits_for_us), events, name);
-          told = TRUE;
+          reported = TRUE;
         }
-      g_usleep ((of_module || told ? RETRY_MS : COMMIT_RETRY_MS) * 1000);
+      g_usleep ((of_module || reported ? RETRY_MS : COMMIT_RETRY_MS) * 1000);
       if (flock (self->fd, how | LOCK_NB) == 0)
         return 1;
       if (errno != EWOULDBLOCK && errno != EINTR)
@@ -282,7 +284,7 @@ wait_for (const DkmsLock *self, DkmsListener *events, const char *name, int how,
     }
 }
 
-/* A lock that somebody wants, as for dkms_lock_take(). */
+/* The arguments of dkms_lock_take(). */
 typedef struct {
   const DkmsPlaces *places;
   DkmsListener *events;
@@ -290,13 +292,13 @@ typedef struct {
   gboolean exclusive, wait;
 } Wanted;
 
-/* Takes the lock. Returns: 1 taken or borrowed, 0 busy, -1 with an error */
+/* Acquires the lock. Returns: 1: acquired or borrowed; 0: busy; -1 with an error */
 static int
 take (DkmsLock *self, const Wanted *wanted, GError **error)
 {
   const char *name = wanted->name;
   int how = wanted->exclusive ? LOCK_EX : LOCK_SH;
-  static gint64 busy_since; /* for those who try again and again; 0: they had what they wanted last */
+  static gint64 busy_since; /* for callers that try repeatedly; 0: the last attempt succeeded */
   gboolean of_module = strchr (name, '/') != NULL, waits_for_us;
 
   if (flock (self->fd, how | LOCK_NB) == 0)
@@ -316,7 +318,7 @@ take (DkmsLock *self, const Wanted *wanted, GError **error)
   return 0;
 }
 
-/* Only with the lock held exclusively. Returns: whether the file has no name any more */
+/* Call this only with the lock held exclusively. Returns: whether the file was deleted */
 static gboolean
 delete_lock (const DkmsLock *self)
 {
@@ -329,7 +331,7 @@ delete_lock (const DkmsLock *self)
 
 static DkmsLock *lock_take (const Wanted *wanted, GError **error);
 
-/* The lock was borrowed. Returns: FALSE when it is another borrower's turn, or with an error */
+/* Waits for its turn after the lock was borrowed. Returns: FALSE if it is another borrower's turn, or with an error */
 static gboolean
 take_turn (DkmsLock *self, const Wanted *wanted, GError **error)
 {
@@ -380,7 +382,7 @@ lock_take (const Wanted *wanted, GError **error)
         }
       if (st.st_nlink > 0 && !(exclusive && self->was_public && delete_lock (self)))
         return self;
-      /* We or its last holder deleted the file: what we hold is nobody's lock any more. */
+      /* This process or the last holder deleted the file, so the acquired lock is not valid. */
       (void)close (dkms_fd_steal (&self->fd));
     }
   lock_free (self);
@@ -408,14 +410,14 @@ dkms_lock_prepare (const DkmsPlaces *places, GError **error)
 
   if (dir < 0)
     return FALSE;
-  /* A file that an earlier version left is replaced, so that nobody replaces it while it is hidden. */
+  /* A file of an earlier version is replaced here, so that no run replaces it while it is hidden. */
   dkms_lock_release (dkms_lock_try (places, NULL, "lock", TRUE, &local));
   if (local != NULL)
     g_propagate_error (error, g_steal_pointer (&local));
   return local == NULL;
 }
 
-/* For those who cannot open the lock. */
+/* For callers that cannot open the lock. */
 static pid_t
 find_holder_by_name (const DkmsPlaces *places, const char *name)
 {
@@ -437,12 +439,12 @@ dkms_lock_is_held (const DkmsPlaces *places, const char *name)
     return flock (fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
   if (errno != EACCES)
     return FALSE;
-  dkms_unread_drop (mark); /* nothing is to be read in it */
+  dkms_unread_drop (mark); /* the content of the directory does not matter */
   return find_holder_by_name (places, name) > 0;
 }
 
 void
-dkms_lock_say_holder (const DkmsPlaces *places, DkmsListener *events, const char *name)
+dkms_lock_report_holder (const DkmsPlaces *places, DkmsListener *events, const char *name)
 {
   say_whom (find_holder_by_name (places, name), events, name);
 }
@@ -457,10 +459,11 @@ dkms_lock_release (DkmsLock *self)
     (void)flock (self->loan, LOCK_UN);
   if (self->fd >= 0)
     {
-      /* Locks of modules come and go with them; who waits for this one sees that it is gone and makes a new one. */
+      /* Lock files of modules are created and deleted with their modules. A process that waits for this lock notices
+       * the deletion, and creates a new file. */
       if (self->goes)
         (void)delete_lock (self);
-      (void)flock (self->fd, LOCK_UN); /* closing is not enough: forked workers share the lock */
+      (void)flock (self->fd, LOCK_UN); /* closing is not sufficient, because forked workers share the lock */
     }
   lock_free (self);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The number that each change of the tree raises, and reading without a lock. */
+/* The number that each change of the tree increments, and reading without a lock. */
 #define _GNU_SOURCE
 #include "store/reading.h"
 
@@ -48,7 +48,7 @@ dkms_sequence_open (const DkmsPlaces *places, GError **error)
   fd = dkms_open_own_at (dir, "sequence", 0644, shown, error);
   if (fd < 0)
     return -1;
-  /* Where the disk is full, that must be found out before the journal lists changes. */
+  /* If the disk is full, this must fail before the journal lists changes. */
   if (fstat (fd, &st) < 0)
     return dkms_fail_errno (error, "look at", shown), -1;
   if (st.st_size == 0 && !dkms_sequence_raise (fd, error))
@@ -56,7 +56,7 @@ dkms_sequence_open (const DkmsPlaces *places, GError **error)
   return dkms_fd_steal (&fd);
 }
 
-/* The file is opened once: it is written in place. */
+/* The file is opened only once, because it is written in place. */
 static void
 read_sequence (DkmsReading *self, char *number, gsize size)
 {
@@ -71,8 +71,8 @@ read_sequence (DkmsReading *self, char *number, gsize size)
   number[MAX (n, 0)] = '\0';
 }
 
-/* Whether a live run is making changes. @pending: (out): a dead one left some: its journal was there before and after
- * nobody held the lock */
+/* Whether a running process is making changes. @pending: (out): whether a killed run left changes: its journal existed
+ * before and after no process held the lock */
 static gboolean
 is_changing (const DkmsPlaces *places, gboolean *pending)
 {
@@ -97,7 +97,7 @@ dkms_reading_begin (DkmsReading *self, const DkmsPlaces *places, DkmsListener *e
 {
   guint mark = dkms_unread_mark ();
   gint64 since = g_get_monotonic_time ();
-  gboolean told = FALSE;
+  gboolean reported = FALSE;
 
   self->places = places;
   self->sequence = -1;
@@ -106,11 +106,11 @@ dkms_reading_begin (DkmsReading *self, const DkmsPlaces *places, DkmsListener *e
       read_sequence (self, self->number, sizeof self->number);
       if (!is_changing (places, &self->pending))
         return;
-      dkms_unread_drop (mark); /* what matters of it is read again */
-      if (!told && g_get_monotonic_time () - since > (gint64)READING_PATIENCE_S * G_USEC_PER_SEC)
+      dkms_unread_drop (mark); /* important files are read again */
+      if (!reported && g_get_monotonic_time () - since > (gint64)READING_PATIENCE_S * G_USEC_PER_SEC)
         {
-          dkms_lock_say_holder (places, events, "lock");
-          told = TRUE;
+          dkms_lock_report_holder (places, events, "lock");
+          reported = TRUE;
         }
       g_usleep (READING_RETRY_US);
     }

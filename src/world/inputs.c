@@ -30,7 +30,7 @@ typedef struct {
 
 /* ---- texts that are hashed ---- */
 
-/* Adds @text (nullable: nothing is known any more) with its NUL. */
+/* Adds @text with its NUL. @text: (nullable): NULL makes the digest unknown */
 static void
 add_text (GChecksum **sum, const char *text)
 {
@@ -40,7 +40,7 @@ add_text (GChecksum **sum, const char *text)
     g_checksum_update (*sum, (const guchar *)text, (gssize)strlen (text) + 1);
 }
 
-/* Returns: (transfer full) (nullable): the digest of what was added, "-" if @any is FALSE */
+/* Returns: (transfer full) (nullable): the digest of the added texts, "-" if @any is FALSE */
 static char *
 end_texts (GChecksum *sum, gboolean any)
 {
@@ -60,7 +60,7 @@ add_source (const Gathering *g)
   dkms_inputs_set (g->inputs, "source", digest);
 }
 
-/* The directory of patches and other files, and what the override files say. */
+/* Adds the directory of patches and other files, and the text of override files. */
 static void
 add_admin (const Gathering *g, const GPtrArray *overrides)
 {
@@ -74,16 +74,16 @@ add_admin (const Gathering *g, const GPtrArray *overrides)
   for (guint i = 0; i < overrides->len; i++)
     {
       g_autofree char *text = dkms_root_read (root, overrides->pdata[i], 1 << 20, NULL, NULL);
-      g_autofree char *said = text != NULL ? dkms_overrides_said (text) : NULL;
+      g_autofree char *plain = text != NULL ? dkms_overrides_text (text) : NULL;
       add_text (&sum, overrides->pdata[i]);
-      add_text (&sum, said);
+      add_text (&sum, plain);
     }
   g_autofree char *digest = end_texts (sum, fd >= 0 || overrides->len > 0);
   dkms_inputs_set (g->inputs, "admin", digest);
   g_clear_pointer (&sum, g_checksum_free);
 }
 
-/* Returns: (transfer full) (nullable): the digest of dkms.conf and its overrides, every byte of them */
+/* Returns: (transfer full) (nullable): the digest of all bytes of dkms.conf and its overrides */
 static char *
 digest_texts (const Gathering *g, const GPtrArray *overrides)
 {
@@ -107,7 +107,7 @@ digest_texts (const Gathering *g, const GPtrArray *overrides)
 
 /* ---- the recipe ---- */
 
-/* Replaces @path by @name wherever it begins a path or is all of it. */
+/* Replaces @path by @name if it is the whole text or the beginning of a path in it. */
 static char *
 replace_path (char *text, const char *path, const char *name)
 {
@@ -129,7 +129,7 @@ replace_path (char *text, const char *path, const char *name)
   return g_string_free (result, FALSE);
 }
 
-/* Without what differs between machines and runs, and does not matter: where things are, and the number of jobs. */
+/* Replaces irrelevant differences between machines and runs: paths, and the number of jobs. */
 static char *
 normalise (const Gathering *g, const char *text)
 {
@@ -190,7 +190,7 @@ add_recipe (const Gathering *g, const DkmsRecipe *recipe)
 
 /* ---- what is installed ---- */
 
-/* The exports of a Module.symvers: name, version, kind and namespace of each, whatever the paths in it. */
+/* The exports in a Module.symvers: name, version, kind and namespace of each, without paths. */
 static char *
 digest_exports (int fd, gpointer data)
 {
@@ -212,7 +212,7 @@ digest_exports (int fd, gpointer data)
   return text != NULL ? g_strdup (g_checksum_get_string (sum)) : NULL;
 }
 
-/* What is installed of the modules that the build needs; of one that is not there nothing is said. */
+/* Adds the installed versions of the modules that the build needs. Modules that are not installed are omitted. */
 static void
 add_depends (const Gathering *g)
 {
@@ -236,7 +236,7 @@ add_depends (const Gathering *g)
           = fd >= 0 || dkms_is_absent (errno) ? dkms_digests_value (g->digests, key, fd, digest_exports, NULL) : NULL;
       g_autofree char *input = g_strconcat ("depend.", *name, NULL);
       g_autofree char *value = digest != NULL ? g_strdup_printf ("%s %s", v->version, digest) : NULL;
-      /* One that is missing would be one that is not there. */
+      /* An omitted input would count as an absent module. */
       dkms_inputs_set (g->inputs, input, value != NULL || g->made == NULL ? value : dkms_inputs_get (g->made, input));
     }
 }
@@ -288,7 +288,7 @@ typedef struct {
   const char *path;
 } Compiler;
 
-/* The first line that the compiler prints about itself. A root that is only data borrows the one of the machine. */
+/* Returns the first line of the compiler's --version. For a root without a shell, the compiler of the host is used. */
 static char *
 ask_version (int fd, gpointer data)
 {
@@ -376,7 +376,7 @@ add_environment (const Gathering *g)
 
 /* ---- all of it ---- */
 
-/* What the recipe said then it says now. */
+/* Copies the values of the recipe from the last attempt, if its files are unchanged. */
 static gboolean
 copy_recipe (const Gathering *g, const DkmsAttempt *made, const char *texts)
 {
@@ -421,6 +421,6 @@ dkms_world_inputs (DkmsWorld *self, const DkmsId *id, const DkmsAttempt *made, c
   add_depends (&g);
   add_compiler (&g);
   add_environment (&g);
-  dkms_unread_drop (mark); /* what could not be read is not among the inputs */
+  dkms_unread_drop (mark); /* a file that cannot be read is not an input */
   return g.inputs;
 }

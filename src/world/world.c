@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a run knows about kernels and recipes. */
+/* The facts about kernels and recipes of a run. */
 #define _GNU_SOURCE
 #include "world/world.h"
 
@@ -16,14 +16,14 @@ struct DkmsWorld {
   const DkmsSettings *settings;
   const DkmsRequest *request;
   DkmsListener *events;
-  GHashTable *kernels; /* "release/arch" -> Known */
-  GHashTable *recipes; /* DkmsId -> Reading */
-  GPtrArray *wanted;   /* element-type Reading (borrowed): not read yet */
-  GHashTable *told;    /* recipes whose deprecations were told */
-  gboolean warned;     /* that recipes are not confined here */
-  gboolean confined;   /* recipes were read in a sandbox */
+  GHashTable *kernels;  /* "release/arch" -> Known */
+  GHashTable *recipes;  /* DkmsId -> Reading */
+  GPtrArray *wanted;    /* element-type Reading (borrowed): recipes that are not read yet */
+  GHashTable *reported; /* recipes whose deprecated directives were reported */
+  gboolean warned;      /* a warning was printed that recipes are unconfined */
+  gboolean confined;    /* recipes were evaluated in a sandbox */
   DkmsDigests *digests;
-  GHashTable *named; /* "m/v", "k/a": of which was said what is said once */
+  GHashTable *named; /* "m/v", "k/a": the subjects of messages that are printed once */
 };
 
 typedef struct {
@@ -33,10 +33,10 @@ typedef struct {
   gboolean symvers_read;
 } Known;
 
-/* A recipe that was asked for. */
+/* A recipe that was requested. */
 typedef struct {
   DkmsQuery *query;
-  DkmsRecipe *recipe; /* (nullable): until it is read, and if that failed: then the query has the error */
+  DkmsRecipe *recipe; /* (nullable): NULL until it is read, or if that failed; then the query has the error */
 } Reading;
 
 static void
@@ -72,7 +72,7 @@ dkms_world_new (const DkmsSettings *settings, const DkmsRequest *request, DkmsLi
   self->recipes = g_hash_table_new_full (dkms_id_hash, dkms_id_equal, (GDestroyNotify)dkms_id_free, reading_free);
   self->wanted = g_ptr_array_new ();
   self->digests = dkms_digests_new (&settings->places, g_get_real_time () / G_USEC_PER_SEC);
-  self->told = g_hash_table_new (g_direct_hash, g_direct_equal);
+  self->reported = g_hash_table_new (g_direct_hash, g_direct_equal);
   self->named = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   return self;
 }
@@ -86,7 +86,7 @@ dkms_world_free (DkmsWorld *self)
   g_hash_table_unref (self->recipes);
   g_ptr_array_unref (self->wanted);
   dkms_digests_free (self->digests);
-  g_hash_table_unref (self->told);
+  g_hash_table_unref (self->reported);
   g_hash_table_unref (self->named);
   g_free (self);
 }
@@ -128,7 +128,8 @@ dkms_world_symvers (DkmsWorld *self, const DkmsId *kernel)
   return known->symvers;
 }
 
-/* The variables a recipe can see (docs/interface/dkms-conf.md §2), and the one of override_dest_module_location(). */
+/* The variables that a recipe can see (docs/interface/dkms-conf.md §2), and the one of override_dest_module_location().
+ */
 static void
 add_variables (DkmsWorld *self, DkmsQuery *query, const DkmsId *id, const DkmsKernel *kernel)
 {
@@ -176,8 +177,7 @@ add_overrides (const DkmsPlaces *places, DkmsQuery *query, const DkmsId *id)
     g_ptr_array_add (query->files, dkms_root_tool_path (places->root, paths->pdata[i]));
 }
 
-/* Whether one of the admin's files about a module speaks of the sandbox at all: mostly none does, and no shell is
- * needed to know. */
+/* Whether a file of the administrator for a module mentions the sandbox. Usually none does, and no shell is needed. */
 static gboolean
 any_mentions (const DkmsPlaces *places, const GPtrArray *files, const char *word)
 {
@@ -192,7 +192,7 @@ any_mentions (const DkmsPlaces *places, const GPtrArray *files, const char *word
   return FALSE;
 }
 
-/* What the files about the module in the root of @settings say; @mode keeps its value if they say nothing. */
+/* Reads the mode in the files for the module in the root of @settings. @mode is unchanged if they do not set it. */
 static gboolean
 read_mode (DkmsWorld *self, const DkmsSettings *settings, const DkmsId *id, DkmsSandboxMode *mode, GError **error)
 {
@@ -228,7 +228,7 @@ dkms_world_sandbox (DkmsWorld *self, const DkmsId *id, DkmsSandboxMode *mode, GE
   *mode = s->policy.sandbox;
   if (dkms_root_is_host (s->places.root))
     return read_mode (self, s, id, mode, error);
-  /* As with framework.conf, the machine decides, and the files in the root can only make it stricter. */
+  /* As with framework.conf, files of the machine decide, and files in the root can only make it stricter. */
   machine = dkms_root_open (NULL, error);
   if (machine == NULL)
     return FALSE;
@@ -247,7 +247,7 @@ dkms_world_has_sandbox (const DkmsWorld *self)
   return self->confined;
 }
 
-/* Where the dkms.conf is: in the registered source, or where that would be registered from. */
+/* The directory of the dkms.conf: the registered source, or the directory from which it would be registered. */
 static char *
 conf_dir (const DkmsPlaces *places, const DkmsId *id)
 {
@@ -287,7 +287,7 @@ dkms_world_want (DkmsWorld *self, const DkmsId *id)
   g_hash_table_insert (self->recipes, dkms_id_copy (id), reading);
 }
 
-/* Returns: (transfer none): the value of a variable that the files of @query see, "" if it is not set */
+/* Returns: (transfer none): the value of a variable that the files of @query see, "" if it is unset */
 static const char *
 variable (const DkmsQuery *query, const char *name)
 {
@@ -302,7 +302,7 @@ variable (const DkmsQuery *query, const char *name)
   return "";
 }
 
-/* --directive NAME=value or NAME[i]=value: literal, after all files, told once per recipe. */
+/* Applies --directive NAME=value or NAME[i]=value: literal, after all files, reported once per recipe. */
 static void
 apply_directives (const DkmsRequest *request, DkmsListener *events, const DkmsQuery *query)
 {
@@ -328,7 +328,7 @@ apply_directives (const DkmsRequest *request, DkmsListener *events, const DkmsQu
       if (!g_strv_contains ((const char *const *)known, pair[0]))
         continue;
       dkms_vars_set (vars, pair[0], (guint)element, pair[1]);
-      /* Bash has not seen it. The expression is the caller's own, who may use up dkms. */
+      /* Bash has not tried this expression. It comes from the caller of dkms, who may let dkms use all memory. */
       dkms_vars_try_match (vars, pair[0], (guint)element, variable (query, "kernelver"), variable (query, "arch"));
     }
 }
@@ -344,7 +344,7 @@ print_remarks (DkmsWorld *self, const DkmsRemarks *remarks)
     DKMS_EMIT (self->events, RECIPE_PRINTED, .text = remarks->printed);
 }
 
-/* What recipes may look into, for the kernels that they are read for. Returns: (transfer container) */
+/* The headers that recipes may read, for the kernels of the recipes. Returns: (transfer container) */
 static GPtrArray *
 header_dirs (DkmsWorld *self)
 {
@@ -358,7 +358,7 @@ header_dirs (DkmsWorld *self)
   return dirs;
 }
 
-/* What recipes must not look into. Returns: (transfer full) (nullable) */
+/* The keys that recipes must not read. Returns: (transfer full) (nullable) */
 static GPtrArray *
 signing_keys (DkmsWorld *self, GError **error)
 {
@@ -424,11 +424,11 @@ dkms_world_recipe (DkmsWorld *self, const DkmsId *id, GError **error)
 }
 
 static void
-tell_once (DkmsWorld *self, const DkmsRecipe *recipe)
+report_deprecated_once (DkmsWorld *self, const DkmsRecipe *recipe)
 {
   g_autoptr (DkmsEvent) placeholder = NULL;
 
-  if (!g_hash_table_add (self->told, (gpointer)recipe))
+  if (!g_hash_table_add (self->reported, (gpointer)recipe))
     return;
   placeholder = dkms_recipe_placeholder (recipe);
   if (placeholder != NULL)
@@ -442,7 +442,7 @@ tell_once (DkmsWorld *self, const DkmsRecipe *recipe)
 }
 
 gboolean
-dkms_world_tell_once (DkmsWorld *self, const char *name, const char *of)
+dkms_world_is_first (DkmsWorld *self, const char *name, const char *of)
 {
   return g_hash_table_add (self->named, g_strjoin ("/", name, of, NULL));
 }
@@ -471,7 +471,7 @@ dkms_world_valid_recipe (DkmsWorld *self, const DkmsId *id, gboolean strict, GEr
   if (recipe == NULL)
     return NULL;
   if (strict)
-    tell_once (self, recipe);
+    report_deprecated_once (self, recipe);
   return dkms_world_check (self, recipe, strict, error) ? recipe : NULL;
 }
 

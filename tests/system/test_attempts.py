@@ -152,7 +152,7 @@ def test_damaged_and_newer_records(root):
         assert "failed" in root.ok("log", "--list").out
     (root.attempts()[0] / "make.log").unlink()
     result = root("explain", "foo")
-    assert result.rc == 31 and "cannot be understood" in result.err, result
+    assert result.rc == 31 and "has an unknown format" in result.err, result
 
 
 def test_who_may_read(root):

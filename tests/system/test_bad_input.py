@@ -226,7 +226,7 @@ def test_unknown_setting_is_told_once_per_package(root):
 
 @pytest.mark.parametrize("setting, code, says", [
     ("recipe_timeout=soon", 2, "is not a number"), ("recipe_timeout=0", 2, "is not a number"), ("tarball_limit_mib=-1", 2, "is not a number"),
-    ("sandbox=of", 8, "is not a mode"),
+    ("sandbox=of", 8, "Invalid value"),
     *((f"{name}=some/where", 2, "is not an absolute path") for name in ("dkms_tree", "source_tree", "install_tree", "tmp_location"))])
 def test_bad_settings_name_their_place(root, setting, code, says):
     (root.path / "etc/dkms/framework.conf.d").mkdir()

@@ -288,7 +288,7 @@ def test_the_log_says_why_the_sandbox_ended_it(root):
     root.framework("build_timeout=1\n")
     built, explained = fail(root, "sleep 30")
     log = root.log().read_text()
-    assert re.search(r"^dkms-sandbox: it wrote nothing for 1 s and was ended", log, re.M), log
+    assert re.search(r"^dkms-sandbox: it wrote nothing for 1 s and was killed", log, re.M), log
     assert cause(explained) == "timeout" and "The build hung" in built.err, explained
 
 

@@ -112,7 +112,7 @@ def test_silent_downloaders(root, command):
     tool = command.split()[0]
     for ending in ("exit 4", "make -f gone.mk"):
         result = fail(root, ending, prologue=f"false && {command}")
-        assert f"It runs {tool}, and a build has no network." in result.err and REMEDY in result.err, result
+        assert f"The build runs {tool}, and builds have no network access." in result.err and REMEDY in result.err, result
 
 
 def test_real_tools_without_network(root):
@@ -148,7 +148,7 @@ def seen_outside():
 def test_hidden_files(root, seen_outside, parent, command):
     file = seen_outside(parent, mode=0o755)
     result = fail(root, f"{command.format(file)} || exit 1")
-    assert f"{file} is there, but a build does not see it" in result.err and REMEDY in result.err, result
+    assert f"{file} exists, but builds do not see it" in result.err and REMEDY in result.err, result
 
 
 @pytest.mark.parametrize("parent, command", [("/root", "touch {0}/new"), ("/home", "cp foo.c {0}/new"), ("/var/tmp", "mkdir {0}/new"),
@@ -159,26 +159,26 @@ def test_files_in_hidden_directories(root, seen_outside, parent, command):
         pytest.skip("there is no dash here")
     directory = seen_outside(parent).parent
     result = fail(root, f"{command.format(directory)} || exit 1")
-    assert f"{directory} is there, but a build does not see it" in result.err and REMEDY in result.err, result
+    assert f"{directory} exists, but builds do not see it" in result.err and REMEDY in result.err, result
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_hidden_tools(root, seen_outside, shell):
     file = seen_outside("/root", mode=0o755)
     result = fail(root, f"{shell} -c thing || exit 1", env={"PATH": f"{os.environ['PATH']}:{file.parent}"})
-    assert f"{file} is there, but a build does not see it" in result.err and REMEDY in result.err, result
+    assert f"{file} exists, but builds do not see it" in result.err and REMEDY in result.err, result
 
 
 @pytest.mark.parametrize("parent", ["/opt", "/usr/src"])
 def test_private_files(root, seen_outside, parent):
     file = seen_outside(parent, mode=0o600, owner=65534, directory_mode=0o700)
     result = fail(root, f"cat {file} || exit 1")
-    assert f"{file} is there, but a build reads only" in result.err and REMEDY in result.err, result
+    assert f"{file} exists, but builds can read only" in result.err and REMEDY in result.err, result
 
 
 @pytest.mark.parametrize("command,word", [
     ("touch /usr/local/x", "its own directory only"), ("mkdir /usr/lib/x", "its own directory only"),
-    ("cp foo.c /var/cache/x", "/var/cache is there, but a build does not see it"), ("mkdir -p /root/.cache/x", "its own directory only"), ("mknod x c 1 3", "root's rights"),
+    ("cp foo.c /var/cache/x", "/var/cache exists, but builds do not see it"), ("mkdir -p /root/.cache/x", "its own directory only"), ("mknod x c 1 3", "no root privileges"),
     ("echo 'error: no address in /proc/kallsyms'; false", "kallsyms")])
 def test_other_limits(root, command, word):
     result = fail(root, f"{command} || exit 1", env={"HOME": "/home/somebody"})

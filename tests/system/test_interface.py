@@ -174,8 +174,8 @@ def test_unknown_option_shows_the_usage(root):
 
 def test_paths_that_lead_nowhere_are_named(root, tmp_path):
     (tmp_path / "bare").mkdir()
-    for word, says in (("./nope", "The file or directory ./nope does not exist"), ("./bare", "./bare holds no dkms.conf"),
-                       ("bare/", "bare/ holds no dkms.conf")):
+    for word, says in (("./nope", "The file or directory ./nope does not exist"), ("./bare", "./bare contains no dkms.conf"),
+                       ("bare/", "bare/ contains no dkms.conf")):
         result = root("add", word, cwd=tmp_path)
         assert result.rc == 1 and says in result.err, result
 
@@ -333,7 +333,7 @@ def test_depmod_failure_is_a_warning(root, tmp_path):
     (root.modules / K1 / "modules.dep").write_text("x\n")
     root.source()
     result = root.ok("install", "foo/1.0", "-k", K1, env=tools(tmp_path, depmod="exit 3\n"))
-    assert "depmod" in result.err and "the next dkms command tries again" in result.err
+    assert "depmod" in result.err and "The next dkms command tries again" in result.err
     result = root.ok("build", "foo/1.0", "-k", K2, env=tools(tmp_path, depmod=f"echo again >> {root.path}/again\n"))
     assert (root.path / "again").read_text() == "again\n"
 
@@ -412,7 +412,7 @@ def test_forced_add_of_the_source_itself_deletes_nothing(root):
 
 def test_identity_is_not_compared_but_warned_about(root):
     root.source("bar", conf=CONF)
-    assert "says it is foo/1.0" in root.ok("add", "bar/1.0").err
+    assert "names foo/1.0" in root.ok("add", "bar/1.0").err
 
 
 def test_identity_lookup_ignores_overrides(root, tmp_path):
@@ -476,7 +476,7 @@ def test_zero_records_and_exclusivity(root):
     root.source(conf="PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\nBUILD_EXCLUSIVE_KERNEL=^9\n")
     assert root("build", "foo/1.0", "-k", K1).rc == 77
     root.source("bar", conf="PACKAGE_NAME=bar\nPACKAGE_VERSION=1.0\n")
-    assert "lists no module" in root.ok("install", "bar/1.0", "-k", K1).err
+    assert "does not list a module" in root.ok("install", "bar/1.0", "-k", K1).err
     assert f"bar/1.0, {K1}, {ARCH}: installed" in root.status()
 
 

@@ -182,7 +182,7 @@ def test_scripts_behind_the_wall(root, script, code):
             root.ok(*line)
         result = root(*lines[last])
     assert result.rc == code and "begun" in result.out + result.err, result
-    assert f"{script} of foo/1.0 exceeded a limit: it filled the disk and was ended." in result.err, result
+    assert f"{script} of foo/1.0 exceeded a limit: it filled the disk and was killed." in result.err, result
 
 
 @pytest.mark.parametrize("script, code, status, kernels", [("PRE_INSTALL", 101, 3, (K1,)), ("POST_INSTALL", 0, 0, (K1, K2))])
@@ -227,4 +227,4 @@ def test_other_commands_behind_the_wall(root):
     root.source()
     with mounted(root.tree, "size=64m"):
         result = root.ok("install", "foo/1.0", "-k", K1)
-    assert "Warning: /bin/bash exceeded a limit: it filled the disk and was ended." in result.err, result
+    assert "Warning: /bin/bash exceeded a limit: it filled the disk and was killed." in result.err, result

@@ -306,7 +306,7 @@ def test_doubt_is_in_the_summary(root):
         root.register(name)
     result = root.ok("autoinstall", "-k", K1)
     assert f"Autoinstall on {K1} succeeded for: fine odd\n" in result.out
-    assert f"Warning: Kernel {K1} may not load what was installed for: odd." in result.err
+    assert f"Warning: Kernel {K1} may not load the installed modules of: odd." in result.err
 
 
 def test_doubt_is_in_the_result_line(root):

@@ -150,7 +150,7 @@ def test_an_older_dkms_that_runs_is_waited_for(root):
     as_older_versions_left_it(root)
     with held(root.tree / ".dkms/lock"):
         run = start(root, "install", "foo/1.0", "-k", K1, stderr=subprocess.PIPE, text=True)
-        assert "Waiting for another run that works on the tree" in run.stderr.readline()
+        assert "Waiting for another dkms process working on the tree" in run.stderr.readline()
         assert run.poll() is None and not (root.tree / f"foo/kernel-{K1}-{ARCH}").is_symlink()
     assert run.communicate(timeout=60) and run.returncode == 0
     assert root.status() == INSTALLED
@@ -277,7 +277,7 @@ def test_status_during_a_change(root, who):
                 answer.result(timeout=3)
             journal.unlink()
             assert answer.result(timeout=60).out == "foo/1.0: added\n" and "interrupted" not in answer.result().err
-            assert f"Waiting for another run that works on the tree (process {holder}: " in answer.result().err
+            assert f"Waiting for another dkms process working on the tree (PID {holder}: " in answer.result().err
             journal.write_text(json.dumps({"temps": [], "dirs": []}))
             result = ask("status")
             assert result.out == "foo/1.0: added\n" and "interrupted" not in result.err, "nothing has changed so far"

@@ -155,7 +155,7 @@ def test_a_loan_ends(root, nested):
         assert result.rc == 0
         waits = subprocess.Popen([*root.command(), "remove", "slow/1.0", "--all"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                  text=True, env=dict(os.environ, DKMS_LOAN=value))
-        assert "Waiting for another run that works on slow" in waits.stderr.readline()
+        assert "Waiting for another dkms process working on slow" in waits.stderr.readline()
         waits.kill()
         waits.wait()
         waits.stderr.close()

@@ -53,7 +53,7 @@ def test_the_same_source_goes_on(root, driver, verb):
     root.ok(verb, driver.word(), "-k", K1)
     for arguments, kernels in ((["-k", K1], [K1]), (["-k", K1, "-k", K2], [K1, K2]), (["-k", K1, "--force"], [K1, K2])):
         result = root.ok(verb, driver.word(), *arguments)
-        assert "hello/1.0 is registered already, from the same source." in result.out and result.err == "", result
+        assert "hello/1.0 is already registered, from the same source." in result.out and result.err == "", result
         assert root.status() == [f"hello/1.0, {k}, {ARCH}: {state}" for k in kernels]
 
 
@@ -61,7 +61,7 @@ def test_add_of_the_same_source_keeps_its_code(root, driver):
     root.ok("add", driver.word())
     before = root.snapshot()
     result = root("add", driver.word())
-    assert result.rc == 3 and "hello/1.0 is registered already, from the same source" in result.err
+    assert result.rc == 3 and "hello/1.0 is already registered, from the same source" in result.err
     root.ok("add", driver.word(), "--force")
     assert root.snapshot() == before
     assert root("add", "hello/1.0").rc == root("add", "hello/1.0", "--force").rc == 3
@@ -93,8 +93,8 @@ def test_another_source_is_named(root, driver, verb):
     driver.write("new/deep.h", "x\n")
     before = root.snapshot()
     result = root(verb, driver.word(), "-k", K1)
-    assert result.rc == 3 and "hello/1.0 is registered already, from other sources: hello.c, new and new/deep.h differ" in result.err, result
-    assert f"--force takes {driver.path if driver.kind == 'conf' else driver.word()}" in result.err
+    assert result.rc == 3 and "hello/1.0 is already registered, from other sources: hello.c, new and new/deep.h differ" in result.err, result
+    assert f"Use --force to replace them by {driver.path if driver.kind == 'conf' else driver.word()}" in result.err
     assert root.snapshot() == before
 
 
@@ -216,7 +216,7 @@ def test_source_that_was_left_by_remove(root, plain):
     (plain.path / "old.c").unlink()
     plain.write("hello.c", "second\n")
     result = root.ok("add", plain.word())
-    assert result.err == f"Warning: {root.src}/hello-1.0 exists already: hello.c and old.c differ.\n"
+    assert result.err == f"Warning: {root.src}/hello-1.0 already exists: hello.c and old.c differ.\n"
     assert (root.src / "hello-1.0/hello.c").read_text() == "second\n" and (root.src / "hello-1.0/old.c").exists()
     root.ok("remove", "hello/1.0", "--all")
     root.ok("add", plain.word(), "--force")
@@ -244,7 +244,7 @@ def test_files_of_a_package(root, plain, registered):
     assert result.rc == (3 if registered else 8) and root.snapshot() == before, result
     assert registered or f"{root.src}/hello-1.0 belongs to the package hello-dkms: hello.c differs" in result.err
     result = root.ok("install", plain.word(), "-k", K1, "--force")
-    assert "belongs to the package hello-dkms; its files are replaced because of --force" in result.err
+    assert "belongs to the package hello-dkms. Its files are replaced because of --force" in result.err
     assert module(root) == "first\n"
 
 

@@ -33,7 +33,7 @@ def test_same_install_at_once(root, tmp_path):
         with open(output, "w", encoding="utf-8") as f:
             runs.append(start(root, "install", "foo/1.0", "-k", K1, stdout=f, stderr=subprocess.STDOUT))
     Crowd().wait(1)
-    eventually(lambda: any("Waiting for another run that works on foo (process " in output.read_text() for output in outputs))
+    eventually(lambda: any("Waiting for another dkms process working on foo (PID " in output.read_text() for output in outputs))
     Crowd().release()
     assert [run.wait(timeout=60) for run in runs] == [0, 0, 0, 0], [output.read_text() for output in outputs]
     assert sum("Building foo/1.0" in output.read_text() for output in outputs) == 1, "only one of them builds"
@@ -50,7 +50,7 @@ def test_same_autoinstall_at_once(root, tmp_path):
         with open(output, "w", encoding="utf-8") as f:
             runs.append(start(root, "autoinstall", "-k", K1, stdout=f, stderr=subprocess.STDOUT))
     Crowd().wait(1)
-    eventually(lambda: any("Waiting for another run that works on foo (process " in output.read_text() for output in outputs))
+    eventually(lambda: any("Waiting for another dkms process working on foo (PID " in output.read_text() for output in outputs))
     Crowd().release()
     assert [run.wait(timeout=60) for run in runs] == [0, 0], [output.read_text() for output in outputs]
     assert sum("Building foo/1.0" in output.read_text() for output in outputs) == 1, "only one of them builds"

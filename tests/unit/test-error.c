@@ -38,7 +38,7 @@ static gboolean
 ends_well (const char *advice)
 {
   static const char *const commands[]
-      = { "Run: ", "or run: ", "take it over: ", "to a tree: ", "as in: ", "Build it again: ", "its directory: " };
+      = { "Run: ", "or run: ", "change its owner: ", "for others: ", "as in: ", "Build it again: ", "its directory: " };
 
   for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
     if (strstr (advice, commands[i]) != NULL && !g_str_has_suffix (advice, "."))
@@ -104,22 +104,22 @@ test_which_advice (void)
     const char *message, *path, *advice; /* advice: how it begins */
   } cases[] = {
     { { .kind = DKMS_ERROR_NOT_ADDED, .id = { "m", "1", NULL, NULL }, .near = "n/1" },
-      "m/1 is not in the tree",
+      "m/1 is not registered",
       NULL,
-      "Did you mean n/1? 'dkms status' lists what is." },
+      "Did you mean n/1? Run 'dkms status' for the list of modules." },
     { { .kind = DKMS_ERROR_NOT_ADDED, .id = { .module = "m" } },
-      "m is not in the tree",
+      "m is not registered",
       NULL,
-      "'dkms status' lists what is." },
+      "Run 'dkms status' for the list of modules." },
     { { .kind = DKMS_ERROR_NOT_ADDED, .id = { .module = "m" }, .advice = "Mine." },
-      "m is not in the tree",
+      "m is not registered",
       NULL,
       "Mine." },
     /* Advice that the table asks for stands in it. */
     { { .kind = DKMS_ERROR_MAY_NOT_LOAD, .id = { "m", "1", "k", NULL }, .text = "why", .advice = "Mine." },
       "m/1 would probably not load in kernel k: why",
       NULL,
-      "Mine.\nWith strict_symbols=no in framework.conf" },
+      "Mine.\nTo get a warning instead of this error, set strict_symbols=no" },
     /* A kind that only wraps another error has its message, path and advice. */
     { { .kind = DKMS_ERROR_COPY_FAILED, .error = cause },
       "--binaries-only and --source-only exclude each other",
@@ -138,7 +138,7 @@ test_which_advice (void)
     { { .kind = DKMS_ERROR_CONF_ENDED_EARLY, .path = "/x" },
       "/x ended its shell with status 0 before its directives could be read",
       "/x",
-      "The file is sourced" },
+      "dkms sources the file." },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)

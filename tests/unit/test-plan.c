@@ -323,7 +323,7 @@ describe (const DkmsPlan *plan)
       g_string_append_printf (all, "%s%s", all->len > 0 ? "|" : "", line);
       append_edges (all, " <", step->needs);
       append_edges (all, " ~", step->after);
-      g_string_append_printf (all, "%s%s", step->again && !says_again ? " (again)" : "", step->due ? " (due)" : "");
+      g_string_append_printf (all, "%s%s", step->replaces && !says_again ? " (again)" : "", step->due ? " (due)" : "");
     }
   if (plan->failed->len > 0)
     g_string_append_printf (all, "%sfailed %u", all->len > 0 ? "|" : "", plan->failed->len);

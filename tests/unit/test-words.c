@@ -55,11 +55,11 @@ test_parts (void)
   } cases[] = {
     { { .kind = DKMS_EVENT_ERROR, .error = error }, "\nError! It failed.\nDo it." },
     { { .kind = DKMS_EVENT_ERROR, .error = bare }, "\nError! It failed." },
-    { { .kind = DKMS_EVENT_COMPRESS_FAILED, .path = "/x" }, "Could not compress /x; it is installed uncompressed." },
+    { { .kind = DKMS_EVENT_COMPRESS_FAILED, .path = "/x" }, "Could not compress /x. It is installed uncompressed." },
     { { .kind = DKMS_EVENT_PLAN_STEP, .name = "depmod", .id = { .kernel = "k" } }, "depmod k" },
     { { .kind = DKMS_EVENT_PLAN_STEP, .name = "note", .id = { "m", "1", "k", "a" }, .reason = &reason },
       "note m/1 k a: already built" },
-    { { .kind = DKMS_EVENT_WAITING, .text = "1" }, "Waiting for another run that works on the tree (process 1)" },
+    { { .kind = DKMS_EVENT_WAITING, .text = "1" }, "Waiting for another dkms process working on the tree (PID 1)" },
     { { .kind = DKMS_EVENT_AUTOINSTALL_FAILED, .id = { .kernel = "k" }, .text = "m(10)", .place = "/a\n/b" },
       "Autoinstall on k failed for: m(10)" },
     { { .kind = DKMS_EVENT_BUILD_EXPLAINED, .text = "It broke.", .place = "dkms explain m" },
