@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Copying, by sharing the data where the file system can. */
+/* Copies files and directories; shares data (reflinks) on file systems that support it. */
 #define _GNU_SOURCE
 #include "base/copy.h"
 
@@ -13,7 +13,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 
-/* Shares the data where the file system can, copies in the kernel otherwise. */
+/* Shares the data if the file system supports that, and otherwise copies it in the kernel. */
 static gboolean
 copy_data (int from, int to, const char *name, GError **error)
 {
@@ -30,7 +30,7 @@ copy_data (int from, int to, const char *name, GError **error)
       if (n < 0 && (errno == ENOSPC || errno == EIO || errno == EDQUOT))
         return dkms_fail_errno (error, "copy", name);
       if (n < 0)
-        break; /* not between these file systems, or not on this kernel */
+        break; /* not supported between these file systems, or by this kernel */
     }
   for (;;)
     {
@@ -47,7 +47,7 @@ copy_data (int from, int to, const char *name, GError **error)
     }
 }
 
-/* Copies what the regular file @in holds to @to; @from is for messages only. */
+/* Copies the content of the regular file @in to @to. @from is for messages only. */
 static gboolean
 copy_opened (int in, const char *from, const DkmsNewFile *to, GError **error)
 {
@@ -128,8 +128,8 @@ fail_replaced (const char *name, GError **error)
   return DKMS_FAIL (error, FILE_REPLACED, .path = name);
 }
 
-/* Opens the entry @name, of which lstat() said @st, and reads @st again from what is open: the owner of the directory
- * may have put a link or another file in its place meanwhile. */
+/* Opens the entry @name and sets @st to the status of the opened file. Its owner may have replaced it since the lstat()
+ * that set @st. */
 static int
 open_entry (int dir_fd, const char *name, struct stat *st, GError **error)
 {
@@ -155,7 +155,7 @@ copy_regular (int from_dir, int to_dir, const char *name, struct stat *st, const
     return FALSE;
   if (unlinkat (to_dir, name, 0) < 0 && errno != ENOENT)
     return dkms_fail_errno (error, "replace", name);
-  /* Its new owner need not be somebody who may write to it all the same. */
+  /* If the copy has another owner, that owner may always write to it. */
   mode_t mode = (st->st_mode & 07777) | (owner != NULL ? 0600 : 0);
   return copy_opened (in, name, &(DkmsNewFile){ to_dir, name, mode, FALSE }, error);
 }
@@ -257,7 +257,7 @@ copy_dir (int in, const char *from, int to_dir, const char *to, const DkmsOwner 
   DkmsOwner wanted = owner != NULL ? *owner : (DkmsOwner){ st.st_uid, st.st_gid };
   if (geteuid () == 0 && fchown (out, wanted.uid, wanted.gid) < 0)
     return dkms_fail_errno (error, "set the owner of", to);
-  /* Whoever copies must be able to work in the copy, whatever the original says. */
+  /* The copying process must be able to work in the copy, whatever mode the original has. */
   if (fchmod (out, (st.st_mode & 07777) | 0700) < 0 || futimens (out, times) < 0)
     return dkms_fail_errno (error, "set the mode of", to);
   return TRUE;

@@ -11,15 +11,16 @@ typedef struct {
   gid_t gid;
 } DkmsOwner;
 
-/* A file that is to be made, and must not exist. */
+/* A file to create, which must not exist. */
 typedef struct {
   int dir; /* directory of @name */
   const char *name;
-  mode_t mode;    /* is set exactly */
-  gboolean flush; /* it is on disk on return */
+  mode_t mode;    /* set exactly, independent of the umask */
+  gboolean flush; /* whether the file is on disk on return */
 } DkmsNewFile;
 
-/** Copies the regular file @from (links followed) to the new file @to. Data is shared where the file system can. */
+/** Copies the regular file @from (links followed) to the new file @to. Data is shared if the file system supports that.
+ */
 gboolean dkms_copy_file_at (int from_dir, const char *from, const DkmsNewFile *to,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -29,15 +30,16 @@ gboolean dkms_copy_alike_at (int from_dir, const char *from, int to_dir, const c
 
 /**
  * dkms_copy_tree_at:
- * Copies what is in the directory @from (a link to one is followed) into @to, which is created if
- * absent. Modes, times, symbolic links and, for root, owners are preserved; files in the way are
- * replaced, surplus ones stay. Devices and sockets are refused. Whoever may write to @from and puts a link in the place
- * of a file or directory meanwhile makes the copy fail: nothing below @from is followed, and modes and owners are those
- * of what was read. Links in the copy are not followed, but replaced.
+ * Copies the content of the directory @from (a link to one is followed) into @to, which is created if
+ * absent. Modes, times, symbolic links and, for root, owners are preserved; existing files are replaced, other files
+ * are kept. Devices and sockets are refused. The copy fails if somebody replaces a file or directory in @from by a link
+ * at the same time: links below @from are not followed, and modes and owners are those of the opened files. Links in
+ * the copy are not followed, but replaced.
  */
 gboolean dkms_copy_tree_at (int from_dir, const char *from, int to_dir, const char *to,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** As dkms_copy_tree_at(); with @owner (nullable) all of the copy belongs to him, and he may read and write it. */
+/** As dkms_copy_tree_at(); if @owner is not NULL, all files of the copy belong to that user, who may read and write
+ * them. */
 gboolean dkms_copy_tree_as_at (int from_dir, const char *from, int to_dir, const char *to, const DkmsOwner *owner,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;

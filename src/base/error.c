@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Makes errors of the table errors.def. */
+/* Creates the errors of the table errors.def. */
 #include "base/error.h"
 
 #include <errno.h>
@@ -106,7 +106,7 @@ dkms_error_private_init (DkmsErrorPrivate *self)
   self->info = (DkmsErrorInfo){ .kind = DKMS_ERROR_IO };
 }
 
-/* Takes those fields that outlive the making of an error. */
+/* Returns: (transfer full): the fields that an error keeps after its message was filled in */
 static DkmsErrorInfo
 keep (const DkmsErrorInfo *from)
 {
@@ -195,7 +195,8 @@ dkms_error_new_made (const DkmsErrorInfo *info, const char *message)
   return error;
 }
 
-/* Returns: (transfer full) (nullable): what the table says, what is given instead, or what the cause says */
+/* Returns: (transfer full) (nullable): the advice of the table, the advice given with the error, or that of its cause
+ */
 static char *
 advice_of (const DkmsErrorInfo *info, const char *sentence, const char *advice)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A file descriptor that closes itself at the end of its scope. */
+/* A file descriptor that is closed at the end of its scope. */
 #pragma once
 
 #include <errno.h>
@@ -14,7 +14,7 @@ dkms_fd_drop (DkmsFd fd)
 {
   int saved = errno;
 
-  (void)close (fd); /* for reading only: what was written is closed by hand and checked */
+  (void)close (fd); /* this is for descriptors that were read; writers close theirs by hand and check the result */
   errno = saved;
 }
 G_DEFINE_AUTO_CLEANUP_FREE_FUNC (DkmsFd, dkms_fd_drop, -1)
@@ -29,8 +29,8 @@ dkms_fd_steal (DkmsFd *fd)
   return taken;
 }
 
-/** Duplicates @fd to a number out of the way of those that scripts use: @least or above, or 10 or above where the limit
- * of open files is low. Returns: a descriptor that is closed on exec; -1 with errno */
+/** Duplicates @fd to a number that scripts do not use: @least or above, or 10 or above if the limit of open files is
+ * low. Returns: a descriptor that is closed on exec; -1 with errno */
 static inline int
 dkms_fd_duplicate_high (int fd, int least)
 {

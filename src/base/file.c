@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Files: opened beneath a directory, read, removed, compared. */
+/* Opens files beneath a directory, and reads, deletes and compares files. */
 #define _GNU_SOURCE
 #include "base/file.h"
 
@@ -23,7 +23,7 @@ dkms_openat2 (int dir_fd, const char *path, int flags, mode_t mode, guint64 reso
 
   if ((flags & O_CREAT) != 0)
     how.mode = mode;
-  /* While anything on the machine is renamed or mounted, the kernel may be unable to tell that ".." stays inside. */
+  /* The kernel may fail with EAGAIN while files are renamed or file systems mounted, because it cannot verify "..". */
   for (int tries = 0; tries < MAX_TRIES; tries++)
     {
       int fd = (int)syscall (SYS_openat2, dir_fd, path, &how, sizeof how);
@@ -138,7 +138,7 @@ static gboolean
 remove_entry (const DkmsWalkEntry *entry, gpointer data, GError **error)
 {
   if (entry->event == DKMS_WALK_ENTER)
-    /* One that its owner closed to himself does not stop us. */
+    /* Directories without permissions for their owner must be deletable, too. */
     return (entry->st->st_mode & 0700) == 0700 || fchmod (entry->dir_fd, 0700) == 0 || errno == EPERM || errno == EROFS
            || dkms_fail_errno (error, "open the directory", entry->path);
   if (entry->event == DKMS_WALK_MOUNT)
@@ -167,7 +167,7 @@ dkms_discard_tree_at (int dir_fd, const char *name)
     g_debug ("left behind: %s", error->message);
 }
 
-/* Nobody else works in the tree, so what is no link now will be none in a moment. */
+/* The caller excludes other processes from the tree, so a file that is not a link now stays one. */
 static gboolean
 restrict_entry (const DkmsWalkEntry *entry, gpointer data, GError **error)
 {
@@ -315,8 +315,7 @@ read_full (int fd, char *buffer, gsize size, gsize *have)
   return TRUE;
 }
 
-/* Opens a file that is to be compared; one that cannot be read is noted. Returns: -1: it cannot be read, or is absent
- */
+/* Opens a file to compare it. A failure is noted. Returns: -1 if the file is absent or cannot be read */
 static int
 open_to_compare (int dir_fd, const char *name, int flags, struct stat *st)
 {
@@ -333,7 +332,7 @@ read_to_compare (int fd, char *buffer, gsize size, gsize *have)
 {
   if (read_full (fd, buffer, size, have))
     return TRUE;
-  if (errno != EISDIR) /* which are not compared as files */
+  if (errno != EISDIR) /* open_to_compare() compares regular files only */
     dkms_unread_note (fd, "", errno);
   return FALSE;
 }

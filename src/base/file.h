@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Files and directories below a directory descriptor. Every function leaves nothing behind when it
- * fails, says which file it failed on, and follows no symbolic link in the last component unless
+ * fails, names the file in its error, and follows no symbolic link in the last component unless
  * it says so. Those that read note a failure for which they have no error to set (base/unread.h). */
 #pragma once
 
@@ -15,7 +15,7 @@ gboolean dkms_write_all (int fd, const void *data, gsize size, const char *name,
 
 /**
  * dkms_openat2:
- * As openat(), for a path that must not lead anywhere else (openat2(2)).
+ * As openat(), but limits where links in the path can lead (openat2(2)).
  *
  * @flags: of open(2); O_CLOEXEC is added
  * @mode: that of a file to be created, otherwise not used
@@ -26,16 +26,17 @@ gboolean dkms_write_all (int fd, const void *data, gsize size, const char *name,
  */
 int dkms_openat2 (int dir_fd, const char *path, int flags, mode_t mode, guint64 resolve);
 
-/* For reading what should be a regular file: no FIFO blocks, no terminal is taken. */
+/* For opening a file that should be regular: a FIFO does not block, and a terminal does not become the controlling one.
+ */
 #define DKMS_READ_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
 /**
  * dkms_open_own_at:
- * @mode: if it is absent and created
+ * @mode: of the file, if it is created
  * @shown: its path, for the error
  *
- * Opens a file that only dkms uses, such as a lock, for reading and writing. What is no regular file is not used, and
- * nobody is waited for.
+ * Opens a file that only dkms uses, such as a lock, for reading and writing. Fails if it is not a regular file. Does
+ * not wait for a FIFO.
  *
  * Returns: a descriptor, or -1 with an error
  */
@@ -48,25 +49,26 @@ int dkms_open_own_at (int dir_fd, const char *name, mode_t mode, const char *sho
  *
  * Reads a whole regular file; symbolic links are followed.
  *
- * Returns: (transfer full) (nullable): the content, NUL-terminated; NULL with an error, whose kind
- *   is DKMS_ERROR_IO and errno-based message tells "absent" from the rest
+ * Returns: (transfer full) (nullable): the content, NUL-terminated; NULL with an error of the kind DKMS_ERROR_IO, whose
+ * number is the errno
  */
 char *dkms_read_at (int dir_fd, const char *name, gsize limit, gsize *size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** As dkms_read_at() from what open() with DKMS_READ_FLAGS returned, -1 included; the descriptor stays the caller's. */
+/** As dkms_read_at(), for a descriptor that open() returned with DKMS_READ_FLAGS, or -1. The caller keeps the
+ * descriptor. */
 char *dkms_read_fd (int fd, const char *name, gsize limit, gsize *size, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** Creates @path and its parents (mode 0755 less umask) below @dir_fd; existing ones are fine. */
+/** Creates @path and its parents (mode 0755 less umask) below @dir_fd. Existing directories are not an error. */
 gboolean dkms_mkdirs_at (int dir_fd, const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** Deletes @name and, if it is a directory, all in it, on this file system only. Absent is success. */
+/** Deletes @name and, if it is a directory, its content, on this file system only. Succeeds if @name is absent. */
 gboolean dkms_remove_tree_at (int dir_fd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** As dkms_remove_tree_at() on the way out of a failure, whose own error is the one to report. */
+/** As dkms_remove_tree_at(), after a failure: errors are ignored, because the first error is the one to report. */
 void dkms_discard_tree_at (int dir_fd, const char *name);
 
-/** Takes set-user-id, set-group-id and the write permission of group and others off everything below the directory
- * @name, itself included, on this file system. On failure some may still have them. */
+/** Removes set-user-id, set-group-id and the write permission of group and others from the directory @name and
+ * everything below it, on this file system. After a failure some files may be unchanged. */
 gboolean dkms_restrict_tree_at (int dir_fd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
@@ -95,7 +97,7 @@ GPtrArray *dkms_list_entries (int dir_fd, GError **error) G_GNUC_WARN_UNUSED_RES
 /** For g_ptr_array_sort() of strings: byte order. */
 int dkms_compare_names (gconstpointer a, gconstpointer b);
 
-/* The answers of the following are "no" for a file that cannot be read, too, which is noted (base/unread.h). */
+/* If a file cannot be read, the following functions answer "no", and note the failure (base/unread.h). */
 
 /** Returns: whether @name is a directory; symbolic links are followed */
 gboolean dkms_is_dir_at (int dir_fd, const char *name);
@@ -104,7 +106,7 @@ gboolean dkms_is_file_at (int dir_fd, const char *name);
 /** Returns: whether @name is a symbolic link */
 gboolean dkms_is_link_at (int dir_fd, const char *name);
 
-/** Returns: (transfer full) (nullable): the text of the symbolic link, NULL if @name is none */
+/** Returns: (transfer full) (nullable): the text of the symbolic link, NULL if @name is not a symbolic link */
 char *dkms_read_link_at (int dir_fd, const char *name);
 
 /** Compares the contents of two files, links followed. Returns: TRUE if both can be read and are equal */
@@ -127,8 +129,9 @@ char *dkms_stat_signature (const struct stat *st);
 /** Returns: whether @signature (nullable) is that of @st */
 gboolean dkms_stat_has_signature (const struct stat *st, const char *signature);
 
-/** Returns: (transfer full) (nullable): SHA-256 of what can be read from @fd on, in hexadecimal; NULL with an error.
- * @name: for the error: of the file below @fd, "" for itself */
+/** Returns: (transfer full) (nullable): SHA-256 of the data from the position of @fd to its end, in hexadecimal; NULL
+ * with an error.
+ * @name: for the error: the name of the file below @fd, or "" for @fd itself */
 char *dkms_sha256_fd (int fd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Returns: (transfer full) (nullable): SHA-256 of the file in hexadecimal; NULL with an error */
 char *dkms_sha256_at (int dir_fd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;

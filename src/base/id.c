@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names as values. */
+/* Identifiers as values: copies, comparison, and their form for people. */
 #include "base/id.h"
 
 DkmsId *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How many jobs may run at once, when nobody says, and how many processes can be started. */
+/* The default for the number of jobs, and the number of processes that can be started. */
 #define _GNU_SOURCE
 #include "base/jobs.h"
 
@@ -17,8 +17,8 @@ dkms_jobs_from_makeflags (const char *flags)
   g_auto (GStrv) words = g_strsplit_set (flags != NULL ? flags : "", " \t", -1);
   char *jobs = NULL;
 
-  /* The first word may be single letters without a dash; a lone j among them has no number. What follows " -- " are
-   * variables. */
+  /* The first word may consist of single letters without a dash; if it contains a j, that has no number. Variables
+   * follow after " -- ". */
   for (char **word = words; *word != NULL && strcmp (*word, "--") != 0; word++)
     if (g_str_has_prefix (*word, "-j") && strspn (*word + 2, "0123456789") == strlen (*word + 2))
       {
@@ -35,11 +35,11 @@ dkms_jobs_from_cpu_max (const char *text)
   gint64 quota = g_ascii_strtoll (text, &end, 10), period = g_ascii_strtoll (end, NULL, 10);
 
   if (quota <= 0 || period <= 0)
-    return 0; /* "max 100000" has no number first */
+    return 0; /* "max 100000" contains no number */
   return (guint)MIN (quota / period + (quota % period != 0), G_MAXINT);
 }
 
-/* A small file of /proc or /sys, whose size nobody knows before it is read. */
+/* Reads a small file of /proc or /sys, whose size is unknown before it is read. */
 static char *
 read_small (const char *path)
 {
@@ -50,7 +50,7 @@ read_small (const char *path)
   return n >= 0 ? g_strndup (text, (gsize)n) : NULL;
 }
 
-/* The directory of a control group. */
+/* Returns the limit in @dir, the directory of a control group; 0: no limit. */
 typedef guint (*LimitOf) (const char *dir);
 
 static guint
@@ -73,8 +73,8 @@ free_processes_of (const char *dir)
   return max != NULL && current != NULL ? dkms_jobs_from_pids (max, current) : 0;
 }
 
-/* The least of what this control group and those above it may use; 0: no limit. @prefix: before the path of the group
- * in /proc/self/cgroup; @mount: where the hierarchy is */
+/* Returns the smallest limit of this control group and its parents; 0: no limit. @prefix: text before the path of the
+ * group in /proc/self/cgroup; @mount: directory of the hierarchy */
 static guint
 group_limit (const char *prefix, const char *mount, LimitOf limit_of)
 {

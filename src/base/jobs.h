@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How many jobs this process should run at once, when nobody said so, and how many processes can be started. */
+/* The default for the number of jobs that run at the same time, and the number of processes that can be started. */
 #pragma once
 
 #include <glib.h>
 
 /**
  * dkms_jobs_default:
- * The -j in MAKEFLAGS when a make started us; else what the machine gives: the processors that we may use, or the
- * share of them that our control group may use, whichever is less.
+ * The -j in MAKEFLAGS if make started this process. Otherwise the number of processors that this process may use, or
+ * the limit of its control group if that is lower.
  *
- * Returns: (transfer full): a number; "" when MAKEFLAGS says -j without one, which is no limit
+ * Returns: (transfer full): a number; "" if MAKEFLAGS contains -j without a number, which means no limit
  */
 char *dkms_jobs_default (void);
 
-/** Returns: (transfer full) (nullable): the jobs that MAKEFLAGS @flags allow ("": no limit), NULL when it says nothing
+/** Returns: (transfer full) (nullable): the jobs that MAKEFLAGS @flags allow ("": no limit), NULL if they contain no -j
  */
 char *dkms_jobs_from_makeflags (const char *flags);
 
-/** Returns: processors' worth of time in the text of a cpu.max file (cgroup v2), rounded up; 0: no limit */
+/** Returns: the number of processors that the text of a cpu.max file (cgroup v2) allows, rounded up; 0: no limit */
 guint dkms_jobs_from_cpu_max (const char *text);
 
 /**

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The known word that a misspelt one may be meant for. */
+/* Finds the known word that is nearest to a misspelt one. */
 #include "base/near.h"
 
 #include <string.h>
 
-enum { LONGEST = 40 }; /* no word that can be typed is longer */
+enum { LONGEST = 40 }; /* known words are shorter */
 
 /* The optimal string alignment distance of two words, neither longer than LONGEST. */
 static guint
@@ -42,7 +42,7 @@ nearest_of (const char *word, const char *const *choices, guint count)
   for (guint i = 0; i < count; i++)
     {
       guint other = (guint)strlen (choices[i]);
-      /* Words are no nearer than their lengths. */
+      /* The distance is at least the difference of the lengths. */
       gboolean may_be = other <= LONGEST && MAX (other, length) - MIN (other, length) < least;
       guint here = may_be ? distance (word, choices[i]) : least;
 

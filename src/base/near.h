@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Finds the word that somebody meant who typed another one. */
+/* Finds the known word that is nearest to a misspelt one. */
 #pragma once
 
 #include <glib.h>
 
 /**
  * dkms_nearest:
- * @word: what was typed
- * @choices: the words that mean something, ended by NULL
+ * @word: the word that the user wrote
+ * @choices: the known words, ended by NULL
  *
- * Counts single letters left out, added, exchanged or swapped with their neighbour; a word that is further away than a
- * third of its length is not a typing error. Upper and lower case are the same.
+ * The distance counts single letters that are omitted, added, replaced or swapped with their neighbour. It is at most a
+ * third of the length of @word. Case is ignored.
  *
  * Returns: (transfer none) (nullable): the nearest of @choices, the first one of equals; NULL if none is near
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Machines without /proc or /dev/null: what dkms needs of them. */
+/* Substitutes for a missing /proc and /dev/null. */
 #define _GNU_SOURCE
 #include "base/proc.h"
 
@@ -37,7 +37,7 @@ make_mounts_private (void)
     return FALSE;
   ok = mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
   if (fchdir (here) < 0 || chroot (".") < 0)
-    abort (); /* the process would go on in another root */
+    abort (); /* otherwise the process would continue in another root */
   (void)fchdir (cwd >= 0 ? cwd : here);
   return ok;
 }

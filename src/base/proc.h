@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Substitutes for what the root of an image under construction may lack: /proc, and nodes in /dev. */
+/* Substitutes for files that the root of an image under construction may lack: /proc, and nodes in /dev. */
 #pragma once
 
 #include <glib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Starting programs, waiting for them, reading what they print; what this process needs from the start. */
+/* Starts programs, waits for them, and reads their output; prepares this process. */
 #define _GNU_SOURCE
 #include "base/process.h"
 
@@ -24,8 +24,8 @@
 #include "base/proc.h"
 #include "config.h"
 
-enum { WALL_FAILED = 125 }; /* exit status of a dkms-sandbox that started nothing */
-/* More than enough for us; programs that close every possible descriptor one by one take long with higher limits. */
+enum { WALL_FAILED = 125 }; /* exit status of dkms-sandbox if it did not start the command */
+/* Enough for dkms. Some programs close every possible descriptor one by one, which takes long with higher limits. */
 enum { MOST_DESCRIPTORS = 65536, PLENTY_OF_DESCRIPTORS = 16384, USUAL_DESCRIPTORS = 1024 };
 /* A worker reports it on one line (run/worker.c), in which escapes take six times the room. */
 enum { MOST_TRANSCRIPT = 4 << 20 };
@@ -36,7 +36,7 @@ static gboolean stdout_was_closed;
 
 /* ---- this process ---- */
 
-/* A file that we open must not become the standard output of what we run. */
+/* Otherwise a file that dkms opens could become the standard output of a program that it runs. */
 static void
 open_standard_streams (void)
 {
@@ -45,13 +45,14 @@ open_standard_streams (void)
       if (fcntl (fd, F_GETFD) >= 0 || errno != EBADF)
         continue;
       stdout_was_closed |= fd == STDOUT_FILENO;
-      /* The lowest free number is this one. An image's root may have an empty /dev. */
+      /* open() returns the lowest free number. The root of an image may have an empty /dev. */
       if (open ("/dev/null", O_RDWR) < 0)
         (void)memfd_create ("null", 0);
     }
 }
 
-/* Without one of its own, bash searches a path that others do not see; without /sbin there is no depmod (su, cron). */
+/* Without PATH, bash searches a default path that other programs do not see. Without /sbin (su, cron), depmod is not
+ * found. */
 static void
 complete_path (void)
 {
@@ -81,7 +82,7 @@ raise_descriptor_limit (void)
   (void)setrlimit (RLIMIT_NOFILE, &limit);
 }
 
-/* What a caller's own builds need would change those of modules. */
+/* Variables for the caller's own builds would change the builds of modules. */
 static void
 clean_environment (void)
 {
@@ -98,7 +99,7 @@ dkms_process_begin (void)
   sigset_t none;
 
   open_standard_streams ();
-  (void)signal (SIGCHLD, SIG_DFL); /* a caller that ignores it would keep us from learning how children ended */
+  (void)signal (SIGCHLD, SIG_DFL); /* if SIGCHLD is ignored, the exit status of children is lost */
   (void)signal (SIGPIPE, SIG_IGN);
   (void)sigemptyset (&none);
   (void)sigprocmask (SIG_SETMASK, &none, NULL);
@@ -121,7 +122,7 @@ dkms_process_free_descriptors (void)
 
   if (getrlimit (RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > PLENTY_OF_DESCRIPTORS)
     return PLENTY_OF_DESCRIPTORS;
-  for (int fd = 0; fd < (int)MIN (limit.rlim_cur, 256); fd++) /* a few above that do not count */
+  for (int fd = 0; fd < (int)MIN (limit.rlim_cur, 256); fd++) /* more than a few of them do not matter */
     open_now += fcntl (fd, F_GETFD) >= 0;
   return (guint)limit.rlim_cur - open_now;
 }
@@ -146,7 +147,7 @@ dkms_process_speak_english (char **env)
   return g_environ_setenv (env, "LC_MESSAGES", "C", TRUE);
 }
 
-/* Whether a variable of that name holds a secret, as those of CI jobs and the passphrase of the signing key do. */
+/* Whether the variable @name holds a secret, such as a token of a CI job or the passphrase of the signing key. */
 static gboolean
 is_secret (const char *name)
 {
@@ -180,14 +181,14 @@ has_wall (const DkmsCommand *command)
   return command->root != NULL && command->root->wall != NULL;
 }
 
-/* Whether it is code of another root behind a wall, and not a program of the machine. */
+/* Whether @command is code of another root that runs behind a wall. */
 static gboolean
 is_walled_in (const DkmsCommand *command)
 {
   return has_wall (command) && !command->of_machine;
 }
 
-/* A terminal, a file or a directory of the machine would be a way out for what is walled in: it gets pipes only. */
+/* Such code must not get a terminal, a file or a directory of the machine as standard input, only pipes. */
 static gboolean
 may_have_stdin (const DkmsCommand *command)
 {
@@ -202,7 +203,7 @@ typedef struct {
   int report; /* of dkms-sandbox; -1: none */
 } ChildSetup;
 
-/* Runs in the child between fork and exec: system calls only. A failure shows as status 126. */
+/* Runs in the child between fork and exec: system calls only. A failure causes exit status 126. */
 static void
 child_setup (gpointer data)
 {
@@ -213,7 +214,7 @@ child_setup (gpointer data)
 
   sigset_t none;
 
-  /* It stays in our process group, so that Ctrl-C reaches it, and ends when we are killed. */
+  /* The child stays in our process group, so that Ctrl-C reaches it, and ends if dkms is killed. */
   if (prctl (PR_SET_PDEATHSIG, SIGTERM) < 0 || sigemptyset (&none) < 0 || sigprocmask (SIG_SETMASK, &none, NULL) < 0
       || signal (SIGPIPE, SIG_DFL) == SIG_ERR)
     _exit (126);
@@ -239,7 +240,7 @@ child_setup (gpointer data)
       _exit (126);
 }
 
-/* Returns: (transfer full) (element-type utf8): @command behind its wall */
+/* Returns: (transfer full) (element-type utf8): the words of @command with those of its wall before them */
 static GPtrArray *
 add_wall (const DkmsCommand *command, int report)
 {
@@ -265,11 +266,12 @@ wall_env (const DkmsCommand *command)
 {
   char **env = g_strdupv (command->env != NULL ? (char **)command->env : environ);
 
-  env = g_environ_setenv (env, DKMS_WALL_VARIABLE, command->root->host_path, TRUE); /* for a dkms that it calls */
+  env = g_environ_setenv (env, DKMS_WALL_VARIABLE, command->root->host_path,
+                          TRUE); /* read by a dkms that the command calls */
   return command->of_machine ? env : dkms_process_forget_secrets (env);
 }
 
-/* @report: where dkms-sandbox reports to, if the command has a wall */
+/* @report: descriptor for the report of dkms-sandbox, if the command has a wall */
 static gboolean
 start (const DkmsCommand *command, int report, GPid *pid, GError **error)
 {
@@ -282,7 +284,7 @@ start (const DkmsCommand *command, int report, GPid *pid, GError **error)
 
   if (null_fd < 0)
     return dkms_fail_errno (error, "open", "/dev/null");
-  (void)fflush (stdout); /* what we said comes before what the child says */
+  (void)fflush (stdout); /* our output precedes the output of the child */
   if (!g_spawn_async (NULL, argv != NULL ? (char **)argv->pdata : (char **)command->argv,
                       env != NULL ? env : (char **)command->env,
                       G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CHILD_INHERITS_STDIN, child_setup,
@@ -319,7 +321,7 @@ dkms_process_is_interrupted (void)
   return dkms_process_interrupted_by () != 0;
 }
 
-/* A run that blocks SIGINT and SIGTERM passes them on to what it waits for. */
+/* A run blocks SIGINT and SIGTERM, and forwards them to the process that it waits for. */
 static void
 pass_signals_on (GPid pid)
 {
@@ -349,7 +351,8 @@ dkms_process_wait (GPid pid)
   return WIFEXITED (status) ? WEXITSTATUS (status) : 128 + WTERMSIG (status);
 }
 
-/* @status: of the command, or of a dkms-sandbox that did not start it. Returns: @status, or -1 with an error */
+/* @status: exit status of the command, or of a dkms-sandbox that did not start it. Returns: @status, or -1 with an
+ * error */
 static int
 judge (const DkmsCommand *command, const DkmsFindings *findings, int status, GError **error)
 {
@@ -381,7 +384,7 @@ run_walled (const DkmsCommand *command, GError **error)
   return judge (command, findings, status, error);
 }
 
-/* A terminal would obey what code of another root writes to it. */
+/* Output of code of another root is escaped, because a terminal would interpret it. */
 static int
 run_and_print (const DkmsCommand *command, GError **error)
 {
@@ -513,7 +516,7 @@ find_self (void)
 
   if (link != NULL && dkms_is_file_at (AT_FDCWD, link))
     return g_steal_pointer (&link);
-  /* In another mount namespace (base/proc.c) the kernel cannot tell the path. */
+  /* In another mount namespace (base/proc.c) the kernel does not know the path. */
   named = realpath ((const char *)getauxval (AT_EXECFN), NULL);
   return g_strdup (named);
 }

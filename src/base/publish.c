@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Writing beside, flushing, renaming. */
+/* Publishes files: writes them under a temporary name, flushes and renames them. */
 #define _GNU_SOURCE
 #include "base/publish.h"
 
@@ -14,7 +14,8 @@
 #include "base/file.h"
 #include "base/walk.h"
 
-/* A name beside @name that nobody has yet, so that a rename() stays on one file system. */
+/* Returns: (transfer full): an unused temporary name in the directory of @name, so that rename() stays on one file
+ * system */
 static char *
 name_beside (const char *name)
 {
@@ -64,7 +65,7 @@ dkms_write_new_at (int dir_fd, const char *name, const void *data, gsize size, m
   return write_new (&(DkmsNewFile){ dir_fd, name, mode, TRUE }, data, size, error);
 }
 
-/* Gives @beside of @from_dir the name @name in @dir_fd, for good. */
+/* Renames @beside of @from_dir to @name in @dir_fd, and flushes the directory. */
 static gboolean
 put_in_place (int from_dir, const char *beside, int dir_fd, const char *name, GError **error)
 {
@@ -121,7 +122,7 @@ flush_entry (const DkmsWalkEntry *entry, gpointer data, GError **error)
   g_auto (DkmsFd) fd = -1;
 
   if (entry->event == DKMS_WALK_LEAVE || (entry->event == DKMS_WALK_FILE && !S_ISREG (entry->st->st_mode)))
-    return TRUE; /* a link is flushed with its directory */
+    return TRUE; /* a link is stored in its directory, which is flushed */
   fd = openat (entry->dir_fd, entry->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
   return (fd >= 0 && fsync (fd) == 0) || dkms_fail_errno (error, "flush", entry->path);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The root that all paths lie in, be it "/" or that of --root. */
+/* The root of all paths: "/" or the value of --root. */
 #define _GNU_SOURCE
 #include "base/root.h"
 
@@ -46,7 +46,7 @@ dkms_root_is_host (const DkmsRoot *self)
   return *self->host_path == '\0';
 }
 
-/* With errno. */
+/* Notes the failure in errno. */
 static void
 note (const DkmsRoot *self, const char *path)
 {
@@ -156,7 +156,7 @@ dkms_root_resolved (const DkmsRoot *self, const char *path)
 
   if (inside == NULL && strcmp (path, "/") != 0)
     {
-      /* It does not exist yet: then its directory must not be a link that leads out. */
+      /* The file does not exist yet. Then its directory must not be a link that leads out. */
       g_autofree char *dir = g_path_get_dirname (path);
       g_autofree char *name = g_path_get_basename (path);
       g_autofree char *parent = dkms_root_resolved (self, dir);
@@ -168,7 +168,7 @@ dkms_root_resolved (const DkmsRoot *self, const char *path)
 char *
 dkms_root_tool_path (const DkmsRoot *self, const char *path)
 {
-  /* Tools outside would follow an absolute link out of the root: it is resolved for them. */
+  /* Tools outside of the root would follow an absolute link out of it, so links are resolved here. */
   return self->has_shell ? g_strdup (path) : dkms_root_resolved (self, path);
 }
 

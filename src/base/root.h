@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The directory that stands for "/". All paths of the program are absolute paths inside it, and
- * symbolic links met on the way are resolved inside it too (openat2, RESOLVE_IN_ROOT), so that
- * neither `--root` nor a link in a tree can lead a write outside. */
+/* The directory that is used as "/". All paths of the program are absolute paths inside it. Symbolic links are resolved
+ * inside it, too (openat2, RESOLVE_IN_ROOT), so neither `--root` nor a link in a tree can cause a write outside. */
 #pragma once
 
 #include <glib.h>
@@ -14,22 +13,23 @@ typedef struct DkmsRoot DkmsRoot;
  * DkmsWallFunc:
  * @of_machine: whether the command is a program of the machine that works on @root, and not code of @root
  *
- * Returns: (transfer full) (element-type utf8): the words before a command that may change nothing outside of @root
+ * Returns: (transfer full) (element-type utf8): words to put before a command, so that it cannot change anything
+ * outside of @root
  */
 typedef GPtrArray *(*DkmsWallFunc) (const DkmsRoot *root, gboolean of_machine);
 
 struct DkmsRoot {
   int fd;                  /* O_PATH on the directory */
   char *host_path;         /* "" for the machine's own root, else absolute without trailing slash */
-  gboolean has_shell;      /* the root has a bash of its own: recipes and builds run chrooted in it */
-  DkmsWallFunc wall;       /* (nullable): puts what base/process.c starts with this root behind a wall;
-                              dkms_sandbox_close_root() sets it */
-  gconstpointer wall_data; /* for that function */
+  gboolean has_shell;      /* the root contains bash: recipes and builds run chrooted in it */
+  DkmsWallFunc wall;       /* (nullable): returns the wall for programs that base/process.c starts for this root; set by
+                              dkms_sandbox_close_root() */
+  gconstpointer wall_data; /* argument of @wall */
 };
 
 /**
  * dkms_root_open:
- * @path: (nullable): the directory; NULL or "/" is the machine's own
+ * @path: (nullable): the directory; NULL or "/" is the root of the machine
  *
  * Returns: (transfer full) (nullable): free with dkms_root_free()
  */
@@ -37,10 +37,10 @@ DkmsRoot *dkms_root_open (const char *path, GError **error) G_GNUC_WARN_UNUSED_R
 void dkms_root_free (DkmsRoot *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsRoot, dkms_root_free)
 
-/** Returns: whether this is the machine's own root */
+/** Returns: whether this is the root of the machine */
 gboolean dkms_root_is_host (const DkmsRoot *self);
 
-/* What cannot be read is noted by each of the following (base/unread.h), whatever else it returns. */
+/* Each of the following functions notes a failed read (base/unread.h), in addition to what it returns. */
 
 /** As open(2) inside the root. Returns: a descriptor that the caller owns, or -1 with errno set */
 int dkms_root_openat (const DkmsRoot *self, const char *path, int flags, mode_t mode) G_GNUC_WARN_UNUSED_RESULT;
@@ -59,7 +59,7 @@ int dkms_root_open_dir (const DkmsRoot *self, const char *path, gboolean create,
  * @create: create it and its parents when absent
  * @name: (out) (transfer full): the last part of @path, also when it fails
  *
- * Opens the directory that holds @path.
+ * Opens the directory that contains @path.
  *
  * Returns: a descriptor that the caller owns, or -1 with @error set
  */
@@ -75,18 +75,18 @@ gboolean dkms_root_is_file (const DkmsRoot *self, const char *path);
 char *dkms_root_read (const DkmsRoot *self, const char *path, gsize limit, gsize *size,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** Returns: (transfer full): the path as programs outside the root name it (and as people see it) */
+/** Returns: (transfer full): @path as programs outside the root name it, and as messages show it */
 char *dkms_root_host_path (const DkmsRoot *self, const char *path);
 
-/** As dkms_root_host_path(), with every link on the way, as far as it exists, resolved inside the root. */
+/** As dkms_root_host_path(), with all existing links on the path resolved inside the root. */
 char *dkms_root_resolved (const DkmsRoot *self, const char *path);
 
 /**
  * dkms_root_tool_path:
- * Returns: (transfer full): the path as recipes and build tools must be given it: inside the root
- *   when they run chrooted, the host's name of it otherwise
+ * Returns: (transfer full): @path as recipes and build tools see it: inside the root if they run chrooted, otherwise a
+ * path of the host
  */
 char *dkms_root_tool_path (const DkmsRoot *self, const char *path);
 
-/** Returns: (transfer full) (nullable): @path with every link resolved, still a path inside the root */
+/** Returns: (transfer full) (nullable): @path with all links resolved, as a path inside the root */
 char *dkms_root_canonical (const DkmsRoot *self, const char *path);

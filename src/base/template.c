@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Fills in sentences. */
+/* Fills in templates. */
 #include "base/template.h"
 
 #include <string.h>
@@ -10,7 +10,7 @@ typedef struct {
   gconstpointer subject;
 } Values;
 
-/* Appends the sentence from @text to @end. Returns: whether no value was absent */
+/* Appends the template from @text to @end. Returns: whether no value was absent */
 static gboolean
 fill (GString *out, const char *text, const char *end, const Values *values)
 {

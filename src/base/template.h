@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Sentences with places for values: {field} stands for a value, and [...] for what is left out if a value in it is
- * absent. There are no brackets in brackets. */
+/* Sentences with fields: {field} stands for a value, and [...] for text that is omitted if a value in it is absent.
+ * Brackets cannot be nested. */
 #pragma once
 
 #include <glib.h>
@@ -10,8 +10,8 @@ typedef char *(*DkmsTemplateValue) (gconstpointer subject, const char *name);
 
 /**
  * dkms_template_fill:
- * @text: the sentence; values are not searched for fields
- * @absent: what stands for an absent value outside brackets
+ * @text: the template; values are not searched for fields
+ * @absent: the text for an absent value outside brackets
  * @value: called for each field in @text
  *
  * Returns: (transfer full): the sentence with its values

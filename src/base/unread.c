@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The notes of what could not be read. */
+/* The notes about files that could not be read. */
 #define _GNU_SOURCE
 #include "base/unread.h"
 
@@ -33,7 +33,7 @@ dkms_is_absent (int code)
   return code == ENOENT || code == ENOTDIR || code == ELOOP;
 }
 
-/* The path that people know a file by. Needs no descriptor: there may be none left. */
+/* The path for messages. It is made without a descriptor, because none may be left. */
 static char *
 path_of (int dir_fd, const char *name)
 {

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Files that could not be read. "Is it there?" has three answers: yes, no, and unknown because reading failed.
+/* Notes about files that could not be read. The question whether a file exists has three answers: yes, no, and unknown
+ * because reading failed.
  *
- * Functions such as dkms_root_is_file() or dkms_list_dir_at() without an error answer "no" or "nothing" when reading
- * failed, and note the failure here; like the error of a stream (ferror(3)), the note stays until somebody asks for it.
- * Code that acts on such answers asks first: dkms_state_read() for each version, a transaction before it changes
- * anything, each step of a plan at its end, depmod before it drops its note, and every command at its end. So no
- * change is made and no success is reported on the strength of an answer that nobody has.
+ * Functions without an error, such as dkms_root_is_file() or dkms_list_dir_at(), answer "no" or "nothing" if reading
+ * failed, and note the failure here. Like the error of a stream (ferror(3)), the note stays until it is checked. Code
+ * that acts on such answers checks the notes first: dkms_state_read() for each version, a transaction before it changes
+ * anything, each step of a plan at its end, depmod before it drops its note, and every command at its end. Therefore no
+ * change is made and no success is reported because of an unknown answer.
  *
- * Notes belong to the process; a worker begins without any. */
+ * Notes belong to the process. A worker starts without any. */
 #pragma once
 
 #include <glib.h>
 
-/** Returns: whether @code, an errno of a call that read, means that there is no such file; every other errno means that
- * nobody knows */
+/** Returns: whether @code, an errno of a call that read, means that the file does not exist; after any other errno this
+ * is unknown */
 gboolean dkms_is_absent (int code);
 
 /**
@@ -21,24 +22,24 @@ gboolean dkms_is_absent (int code);
  * @dir_fd: directory of @name, or AT_FDCWD
  * @code: errno of the call that failed; nothing is noted if it means absent
  *
- * Leaves errno alone. Paths in /proc are not noted: processes come and go. Neither is EBADF: @dir_fd could not be
- * opened, for a reason that was noted then.
+ * errno is unchanged. Paths in /proc are not noted, because processes terminate at any time. EBADF is not noted,
+ * because the failure to open @dir_fd was noted before.
  */
 void dkms_unread_note (int dir_fd, const char *name, int code);
 
 /** Returns: the number of notes, for dkms_unread_since() and dkms_unread_drop() */
 guint dkms_unread_mark (void);
-/** Forgets the notes made since @mark: what they are about does not matter, or was reported. */
+/** Discards the notes made since @mark, because these files do not matter or were reported. */
 void dkms_unread_drop (guint mark);
 /**
  * dkms_unread_since:
- * @refused: count files, too, that a user other than root may not read; often he need not
+ * @refused: whether to include files that a user other than root may not read, and often need not read
  *
- * Fails with the first note made since @mark, and forgets all of them.
+ * Fails with the first note made since @mark, and discards all of them.
  */
 gboolean dkms_unread_since (guint mark, gboolean refused, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** As dkms_unread_since(), of all notes, without what a user may not read. */
+/** As dkms_unread_since() for all notes, except files that a user may not read. */
 gboolean dkms_unread_check (GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** As dkms_fail_errno() for a call that read @name of @dir_fd; without @error the failure is noted. */
+/** As dkms_fail_errno() for a call that read @name of @dir_fd; if @error is NULL, the failure is noted. */
 gboolean dkms_fail_read (GError **error, const char *doing, int dir_fd, const char *name);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Walking directories: with a look at each entry, at any depth with two descriptors; or by their lists alone. */
+/* Walks directories: either with lstat() for each entry, at any depth with two descriptors, or by the lists of entries
+ * alone. */
 #define _GNU_SOURCE
 #include "base/walk.h"
 
@@ -12,14 +13,14 @@
 #include "base/file.h"
 #include "base/unread.h"
 
-/* A directory on the way down from the start of the walk. */
+/* A directory between the start of the walk and the current one. */
 typedef struct {
   char *name;
   GPtrArray *names; /* entries */
-  guint next;       /* the first of them that was not visited yet */
+  guint next;       /* index of the first unvisited name */
   dev_t dev;
   ino_t ino;
-  gsize path_length; /* of the path before this one's name was added */
+  gsize path_length; /* length of the path without the name of this directory */
 } Level;
 
 typedef struct {
@@ -47,11 +48,11 @@ is_mount_root (int dir_fd, const char *name, const struct stat *st, const struct
   if (statx (dir_fd, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, &x) == 0
       && (x.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) != 0)
     return (x.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
-  /* Before Linux 5.8. The root of a subvolume of btrfs has this number, and is no mount. */
+  /* Before Linux 5.8. The root of a btrfs subvolume has inode 256, and is not a mount point. */
   return st->st_dev != parent->st_dev && st->st_ino != 256;
 }
 
-/* Goes down into the directory @name of self->fd (or of @dir_fd, at the start). */
+/* Enters the directory @name of self->fd, or of @dir_fd at the start. */
 static gboolean
 enter (Walk *self, int dir_fd, const char *name, GError **error)
 {
@@ -84,8 +85,8 @@ enter (Walk *self, int dir_fd, const char *name, GError **error)
   return TRUE;
 }
 
-/* Goes back up to where it came from, and to nowhere else: whoever moves a directory in the middle of a walk must not
- * lead it astray. */
+/* Returns to the parent directory. Fails if that is another directory than before, because somebody moved a directory
+ * during the walk. */
 static gboolean
 leave (Walk *self, int start, GError **error)
 {
@@ -110,7 +111,7 @@ leave (Walk *self, int start, GError **error)
   return ok;
 }
 
-/* Visits the entry @name of @dir_fd, whose own data is @parent (nullable: nobody knows). */
+/* Visits the entry @name of @dir_fd. @parent: (nullable): status of that directory, if it is known */
 static gboolean
 visit_entry (Walk *self, int dir_fd, const char *name, const struct stat *parent, GError **error)
 {

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The walk through everything below a directory, which package code may have made as deep and as strange as it likes:
- * however deep it is, two descriptors are open at once, and no symbolic link is followed. */
+/* Walks everything below a directory. Code of packages may have created it, so any depth is possible: two descriptors
+ * are open at once, and symbolic links are not followed. */
 #pragma once
 
 #include <glib.h>
 #include <sys/stat.h>
 
 typedef enum {
-  DKMS_WALK_FILE,  /* what is no directory */
-  DKMS_WALK_ENTER, /* a directory, before what is in it */
-  DKMS_WALK_MOUNT, /* a directory on which another file system is mounted; it is not entered */
-  DKMS_WALK_LEAVE  /* a directory, after what is in it */
+  DKMS_WALK_FILE,  /* any entry except a directory */
+  DKMS_WALK_ENTER, /* a directory, before its content */
+  DKMS_WALK_MOUNT, /* a mount point, which is not entered */
+  DKMS_WALK_LEAVE  /* a directory, after its content */
 } DkmsWalkEvent;
 
-/* What a walk has come to. */
+/* One step of a walk. */
 typedef struct {
   DkmsWalkEvent event;
-  int dir_fd;            /* the directory that holds @name; for DKMS_WALK_ENTER, the directory itself */
+  int dir_fd;            /* the directory that contains @name; for DKMS_WALK_ENTER, the directory itself */
   const char *name;      /* "." for DKMS_WALK_ENTER */
-  const struct stat *st; /* (nullable): what lstat() says of it; NULL for DKMS_WALK_LEAVE */
-  const char *path;      /* as seen from where the walk began, for messages */
+  const struct stat *st; /* (nullable): result of lstat(); NULL for DKMS_WALK_LEAVE */
+  const char *path;      /* relative to the start of the walk, for messages */
 } DkmsWalkEntry;
 
 /**
@@ -32,10 +32,10 @@ typedef gboolean (*DkmsWalkFunc) (const DkmsWalkEntry *entry, gpointer data, GEr
 
 /**
  * dkms_walk_at:
- * Calls @visit for @name below @dir_fd and, if it is a directory, for everything below it, in byte order. Absent is
- * success.
+ * Calls @visit for @name below @dir_fd and, if it is a directory, for everything below it, in byte order. Succeeds if
+ * @name is absent.
  *
- * Returns: FALSE with the error of @visit, or the first of a directory that cannot be read, which names its path
+ * Returns: FALSE with the error of @visit, or with the error for the first directory that cannot be read
  */
 gboolean dkms_walk_at (int dir_fd, const char *name, DkmsWalkFunc visit, gpointer data,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
@@ -50,6 +50,6 @@ gboolean dkms_walk_at (int dir_fd, const char *name, DkmsWalkFunc visit, gpointe
  */
 typedef gboolean (*DkmsFileFunc) (const char *path, const char *name, unsigned char type, gpointer data);
 
-/** Visits what is below the directory @dir_fd without a look at each entry, in the order of the file system; links are
+/** Visits all entries below the directory @dir_fd without lstat(), in the order of the file system; links are
  * not followed. A directory that cannot be read is noted (base/unread.h). */
 void dkms_each_file_at (int dir_fd, DkmsFileFunc visit, gpointer data);
