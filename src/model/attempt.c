@@ -90,7 +90,7 @@ dkms_attempt_time (const DkmsAttempt *self)
   return exact != NULL ? g_date_time_format (exact, "%Y-%m-%dT%H:%M:%S.%fZ") : NULL;
 }
 
-/* Returns: 0 for what is no time of a build */
+/* Returns: 0 if @text is not a time in the format of attempts */
 static gint64
 time_from_text (const char *text)
 {
@@ -204,7 +204,7 @@ read_cause (DkmsAttempt *self, const json_t *cause)
   self->cause_line = (guint)small_integer (json_object_get (cause, "line"));
 }
 
-/* Returns: (nullable): an attempt with what every one has */
+/* Returns: (nullable): an attempt with the members that every attempt has */
 static DkmsAttempt *
 read_head (const json_t *object)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What one attempt to build a module left behind: what went in, what was done, what came of it. Every build leaves one,
- * also one that failed, was interrupted, or was not begun because the recipe excludes the kernel.
+/* The record of one attempt to build a module: its inputs, steps and outcome. Every build leaves one, also if it
+ * failed, was interrupted, or was not started because the recipe excludes the kernel.
  *
  * As JSON (format 1): format, dkms, module, version, kernel, arch, time (RFC 3339, UTC), seconds, outcome, inputs and
  * identity (model/inputs.h), texts, make, sandbox, steps: [{name, status, seconds}], error (model/event-json.h),
- * first_error, cause: {id, name, file, line}, signer. Members that are not known are left out. Readers ignore members
- * that they do not know, and read no other format. */
+ * first_error, cause: {id, name, file, line}, signer. Members without a value are omitted. Readers ignore unknown
+ * members, and reject other formats. */
 #pragma once
 
 #include <jansson.h>
@@ -13,11 +13,11 @@
 #include "model/inputs.h"
 
 typedef enum {
-  DKMS_OUTCOME_RUNNING, /* or what a dead run left */
+  DKMS_OUTCOME_RUNNING, /* or the record of a killed run */
   DKMS_OUTCOME_BUILT,
   DKMS_OUTCOME_FAILED,
   DKMS_OUTCOME_INTERRUPTED,
-  DKMS_OUTCOME_EXCLUDED, /* BUILD_EXCLUSIVE_* keeps the kernel from it */
+  DKMS_OUTCOME_EXCLUDED, /* BUILD_EXCLUSIVE_* excludes the kernel */
 } DkmsAttemptOutcome;
 
 typedef struct {
@@ -28,31 +28,33 @@ typedef struct {
 
 typedef struct {
   DkmsId *id;
-  char *dkms;   /* version of the dkms that made it */
+  char *dkms;   /* version of the dkms that ran the build */
   gint64 begun; /* microseconds since 1970 */
   double seconds;
   DkmsAttemptOutcome outcome;
-  DkmsInputs *inputs; /* (nullable): not known, as of builds by other programs */
-  char *texts;        /* (nullable): digest of dkms.conf and its overrides: while it is the same, so is what they say */
-  char *make;         /* (nullable): the command line */
+  DkmsInputs *inputs; /* (nullable): NULL if unknown, as for builds of other programs */
+  char
+      *texts; /* (nullable): digest of dkms.conf and its overrides; while it is unchanged, their values are unchanged */
+  char *make; /* (nullable): the command line */
   const char *sandbox; /* (nullable): "confined" or "unconfined"; a literal */
   GPtrArray *steps;    /* element-type DkmsAttemptStep */
-  GError *error;       /* (nullable): why it failed */
+  GError *error;       /* (nullable): the error of a failed build */
   char *first_error;   /* (nullable): the first error of the log */
   char *cause;         /* (nullable): id of the cause (check/causes.h) */
-  char *cause_name;    /* (nullable): what the cause is about, such as an identifier */
-  char *cause_file;    /* (nullable): where a compiler found it */
-  guint cause_line;    /* in cause_file; 0: not known */
-  char *signer;        /* (nullable): the certificate that modules were signed for */
+  char *cause_name;    /* (nullable): the subject of the cause, such as an identifier */
+  char *cause_file;    /* (nullable): the source file that a compiler names */
+  guint cause_line;    /* in cause_file; 0: unknown */
+  char *signer;        /* (nullable): the certificate of the signatures */
 } DkmsAttempt;
 
-/** @dkms: version of this program; @begun: microseconds since 1970. Returns: (transfer full): an attempt under way */
+/** @dkms: version of this program; @begun: microseconds since 1970. Returns: (transfer full): an attempt that is
+ * running */
 DkmsAttempt *dkms_attempt_new (const DkmsId *id, const char *dkms, gint64 begun);
 void dkms_attempt_free (DkmsAttempt *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsAttempt, dkms_attempt_free)
 
 void dkms_attempt_add_step (DkmsAttempt *self, const char *name, int status, double seconds);
-/** Returns: (transfer full) (nullable): when it began, as in JSON */
+/** Returns: (transfer full) (nullable): the time of its start, as in JSON */
 char *dkms_attempt_time (const DkmsAttempt *self);
 /** Returns: (transfer none): "built", "failed" and so on, as in JSON */
 const char *dkms_attempt_outcome_name (DkmsAttemptOutcome outcome);
@@ -63,9 +65,9 @@ json_t *dkms_attempt_to_json (const DkmsAttempt *self);
 char *dkms_attempt_to_text (const DkmsAttempt *self);
 /**
  * dkms_attempt_from_text:
- * @text: @size bytes, which may be anything
- * @newer: (out) (optional): whether a newer dkms wrote it, whose format is not known
+ * @text: @size bytes of any content
+ * @newer: (out) (optional): whether a newer dkms wrote it in another format
  *
- * Returns: (transfer full) (nullable): NULL: this is no attempt, or one of another format
+ * Returns: (transfer full) (nullable): NULL if it is not an attempt, or has another format
  */
 DkmsAttempt *dkms_attempt_from_text (const char *text, gsize size, gboolean *newer);

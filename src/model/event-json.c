@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Events to JSON and back. */
+/* Converts events to JSON and back. */
 #include "model/event-json.h"
 
 #include <string.h>
 
 #include "base/error.h"
 
-/* Reasons have no reasons; what a faulty sender nests deeper is cut off. */
+/* Reasons have no reasons. Deeper nesting from a faulty sender is ignored. */
 enum { MOST_DEPTH = 2 };
 
 void
 dkms_json_set (json_t *object, const char *key, json_t *value)
 {
   if (json_object_set_new (object, key, value) < 0)
-    g_error ("Out of memory"); /* as GLib does; every value here is valid */
+    g_error ("Out of memory"); /* as GLib does; all values here are valid */
 }
 
 void
@@ -118,7 +118,7 @@ dkms_event_to_line (const DkmsEvent *self)
 
 /* ---- back ---- */
 
-/* Returns: strings of its own */
+/* Returns: an identifier that owns its strings */
 static DkmsId
 id_from (const json_t *object)
 {

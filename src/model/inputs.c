@@ -148,7 +148,7 @@ dkms_inputs_from_json (const json_t *json)
 
 /* ---- what has changed ---- */
 
-/* Names of inputs, those that end in a full stop as the beginning of names. */
+/* Names of inputs. A name that ends in a full stop is a prefix. */
 typedef struct {
   DkmsStaleness bit;
   const char *word;
@@ -197,12 +197,12 @@ compare_value (gpointer name, gpointer value, gpointer data)
   Comparison *self = data;
   const Group *group = find_group (name);
   const char *made = dkms_inputs_get (self->made, name), *now = dkms_inputs_get (self->now, name);
-  /* Of these there are as many as the recipe says; one that is missing does not exist. */
+  /* The recipe determines the number of these inputs. If one is absent, it does not exist. */
   gboolean listed = strchr (name, '.') != NULL;
 
   if (group == NULL || ((made == NULL || now == NULL) && !listed))
     return FALSE;
-  /* Without headers nothing can be built. */
+  /* Without headers a build is impossible. */
   if (group->bit == DKMS_STALE_HEADERS && g_strcmp0 (now, "-") == 0)
     return FALSE;
   if (made == NULL || now == NULL

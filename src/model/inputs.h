@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a build is made from. As a document it is one line "NAME VALUE" for each input, sorted by the bytes of the
+/* The inputs of a build. Their document has one line "NAME VALUE" for each input, sorted by the bytes of the
  * names;
  * %, line feed and carriage return in a value are %25, %0A and %0D. The SHA-256 of the document is the identity of the
- * build: two builds of the same identity have the same result. Staleness, forecasts and caches use it, and nothing
- * else.
+ * build: two builds of the same identity have the same result. Staleness, forecasts and caches use only these inputs.
  *
  *   format               dkms-inputs-1; raised with each change of the meaning of a line
  *   module, version, kernel, arch
- *   source               digest of the source tree, without dkms.conf and what version control keeps
- *   admin                digest of the administrator's files about the module in /etc/dkms, comments left out
- *   make, prebuild, postbuild, patch.NNN, output.NAME    what the recipe says for this kernel
+ *   source               digest of the source tree, without dkms.conf and files of version control
+ *   admin                digest of the administrator's files about the module in /etc/dkms, without comments
+ *   make, prebuild, postbuild, patch.NNN, output.NAME    values of the recipe for this kernel
  *   depends              BUILD_DEPENDS
  *   depend.MODULE        version and digest of the exports of a module in BUILD_DEPENDS, if it is installed
  *   symvers, config, release, btf    digests of Module.symvers, of the configuration, of utsrelease.h and of the
  * vmlinux that BTF is made from compiler             its command, and the first line that its --version prints
- *   environment          digest of what the caller and build_environment pass to the build
+ *   environment          digest of the variables that the caller and build_environment pass to the build
  *
- * A digest is the SHA-256 in hexadecimal, or "-" of what is not there. An input that could not be found out is left
- * out, and then nothing follows from the comparison. */
+ * A digest is the SHA-256 in hexadecimal, or "-" for an absent file. An unknown input is omitted, and is not compared.
+ */
 #pragma once
 
 #include <jansson.h>
@@ -31,12 +30,12 @@ DkmsInputs *dkms_inputs_new (const DkmsId *id);
 void dkms_inputs_free (DkmsInputs *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsInputs, dkms_inputs_free)
 
-/** @value: (nullable): could not be found out */
+/** @value: (nullable): NULL if unknown */
 void dkms_inputs_set (DkmsInputs *self, const char *name, const char *value);
 /** Returns: (transfer none) (nullable) */
 const char *dkms_inputs_get (const DkmsInputs *self, const char *name);
 
-/** Sets what the recipe says, and which modules it depends on, as in @from. */
+/** Copies from @from the values of the recipe and the names of the modules that it depends on. */
 void dkms_inputs_copy_recipe (DkmsInputs *self, const DkmsInputs *from);
 
 /** Returns: (transfer full): the document */
@@ -46,27 +45,28 @@ char *dkms_inputs_identity (const DkmsInputs *self);
 
 /** Returns: (transfer full): an object with a member for each input */
 json_t *dkms_inputs_to_json (const DkmsInputs *self);
-/** Returns: (transfer full) (nullable): what dkms_inputs_to_json() made; NULL if @json (nullable) is something else */
+/** Returns: (transfer full) (nullable): the inputs in @json (nullable); NULL if dkms_inputs_to_json() did not make it
+ */
 DkmsInputs *dkms_inputs_from_json (const json_t *json);
 
-/* What has changed since a build, as a set of bits. */
+/* The kinds of changes since a build, as a set of bits. */
 typedef enum {
   DKMS_STALE_HEADERS = 1 << 0,     /* symvers, config or btf */
-  DKMS_STALE_SOURCE = 1 << 1,      /* source, admin, or what the recipe says */
+  DKMS_STALE_SOURCE = 1 << 1,      /* source, admin, or values of the recipe */
   DKMS_STALE_DEPENDS = 1 << 2,     /* exports of modules in BUILD_DEPENDS */
   DKMS_STALE_COMPILER = 1 << 3,    /* another command, or another major version */
-  DKMS_STALE_ENVIRONMENT = 1 << 4, /* what the caller passes */
+  DKMS_STALE_ENVIRONMENT = 1 << 4, /* variables that the caller passes */
 } DkmsStaleness;
 
 /**
  * dkms_inputs_compare:
  * @made: (nullable): the inputs of the build
- * @now: those that it would have now
+ * @now: the inputs of a build that would start now
  *
- * Inputs that either does not know, and documents of another format, do not differ. Nor do headers that are not there
- * now: nothing could be built from them.
+ * Inputs that are unknown in one of them, and documents of another format, count as equal. So do headers that are
+ * absent now, because a build would be impossible.
  *
- * Returns: the union of what differs; 0: nothing
+ * Returns: the union of the differences; 0: none
  */
 guint dkms_inputs_compare (const DkmsInputs *made, const DkmsInputs *now);
 /** Returns: (transfer full): the words of a set, such as "headers, source" */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Questions that the state of the tree answers by itself. */
+/* Queries that need only the state of the tree. */
 #include "model/state.h"
 
 #include <string.h>

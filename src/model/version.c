@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Orders of versions, as dkms and sort -V have them. */
+/* Orders of versions: that of dkms, and that of sort -V. */
 #include "model/version.h"
 
 #include <string.h>
