@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The tables of causes and rules. Builds run with English messages (dkms_process_speak_english()), so tools print what
- * stands here, whatever the user's language is. */
+/* The tables of causes and rules. Builds run with English messages (dkms_process_speak_english()), so the rules match
+ * in every language of the user. */
 #include "check/causes.h"
 
 #include <string.h>
@@ -217,7 +217,7 @@ static const DkmsCauseInfo infos[] = {
   {                                                                                                                    \
     ": command not found", ": not found", ": No such file or directory", NULL                                          \
   }
-/* What shells, make, env and timeout print about a command without a slash in its name. */
+/* Messages of shells, make, env and timeout about a command whose name contains no slash. */
 #define NOT_FOUND(names)                                                                                               \
   "^(?:(?:/[\\w/]*/)?(?:(?:ba|da|k)?sh|\\S+\\.sh): (?:line )?(?:\\d+: )?'?" names "'?: (?:command )?not found$"        \
   "|(?:g?make(?:\\[\\d+\\])?|(?:/[\\w/]*/)?env|xargs): '?" names "'?: No such file or directory$"                      \
@@ -444,7 +444,7 @@ static const DkmsRule rules[] = {
   { "no-license", 0, 0, { "missing MODULE_LICENSE" }, NULL },
   { "duplicate-export", 0, 0, { "exported twice", "exported twice." }, "modpost: .*'(?<name>\\w+)' exported twice" },
   { "user-library", 0, 0, { "ld: cannot find -l", "cannot find -l" }, "cannot find -l(?<name>[\\w.+-]+)" },
-  /* compilers, linkers, kbuild: no more is known */
+  /* compilers, linkers, kbuild: errors without a known cause */
   { NULL,
     0,
     0,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Why a build failed, as a value. */
+/* The reason of a failed build, as a value. */
 #include "check/diagnosis.h"
 
 #include <string.h>

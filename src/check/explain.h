@@ -1,41 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a person is shown about a cause: a sentence, the line of the log, what a look at the headers found, what to do.
- * Pure: whoever calls it looks, through the functions in DkmsCauseFacts. */
+/* The explanation of a cause for the user: a sentence, the line of the log, the result of a search in the headers, and
+ * advice. This code reads no files; functions in DkmsCauseFacts search for it. */
 #pragma once
 
 #include "check/log-scan.h"
 
 typedef enum {
-  DKMS_SEEN_UNKNOWN, /* could not be found out, or not in time */
+  DKMS_SEEN_UNKNOWN, /* unknown, or the search took too long */
   DKMS_SEEN_NO,
   DKMS_SEEN_YES
 } DkmsSeen;
 
-/* What is known about the build. */
+/* The facts about the build. */
 typedef struct {
   const char *module, *version, *kernel;
   const char *older;   /* (nullable): the newest other kernel for which this version is built */
-  const char *area;    /* (nullable): directory of the build, as tools name it; left out of lines */
+  const char *area;    /* (nullable): directory of the build, as tools name it; removed from lines */
   const char *headers; /* (nullable): directory of the kernel's headers, as tools name it; shown as <kernel> */
-  /** (nullable): Returns: (transfer full): the package that distributions call for @what: a kernel, a command, a header
+  /** (nullable): Returns: (transfer full): the name of the package with @what: a kernel, a command, a header
    */
   char *(*package) (gpointer data, DkmsPackage package, const char *what);
-  /** (nullable): Returns: (transfer full): the names @packages with the command that installs them */
+  /** (nullable): Returns: (transfer full): the command that installs @packages */
   char *(*install) (gpointer data, const char *packages);
-  /** (nullable): Returns: whether @word is in the headers of @kernel; @file: (out) (transfer full) (nullable): where */
+  /** (nullable): Returns: whether @word is in the headers of @kernel; @file: (out) (transfer full) (nullable): the
+   * header */
   DkmsSeen (*find_word) (gpointer data, const char *kernel, const char *word, char **file);
-  gpointer data; /* for these functions */
+  gpointer data; /* argument of these functions */
 } DkmsCauseFacts;
 
 typedef struct {
   char *sentence;
   char *line;    /* (nullable): of the log */
   char *looked;  /* (nullable): a sentence about the headers */
-  char *next;    /* what to do */
-  char *package; /* (nullable): that @next names */
+  char *next;    /* the advice */
+  char *package; /* (nullable): the package that @next names */
 } DkmsExplanation;
 
-/** Returns: (transfer full): what to show about @cause, which is one of @diagnosis (nullable) */
+/** Returns: (transfer full): the explanation of @cause, one of the causes in @diagnosis (nullable) */
 DkmsExplanation *dkms_cause_explain (const DkmsCause *cause, const DkmsDiagnosis *diagnosis,
                                      const DkmsCauseFacts *facts);
 void dkms_explanation_free (DkmsExplanation *self);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a line names, read from its text alone. */
+/* Extracts names from the text of a line. */
 #include "check/line.h"
 
 #include <string.h>
 
 enum { LONGEST_LINE = 400 };
 
-/* What fetches things from elsewhere, at times without a word when it cannot (wget -q): a command, and what must follow
- * it on the line. */
+/* Commands that download files, some of which print nothing when they fail (wget -q), and the text that must follow on
+ * the line. */
 static const char *const downloaders[][2]
     = { { "wget", "://" },       { "curl", "://" },      { "git", "clone " },    { "git", "fetch" },
         { "git", "pull" },       { "git", "submodule" }, { "svn", "://" },       { "rsync", "::" },
@@ -41,7 +41,7 @@ dkms_downloader_in (const char *text)
 
 /* ---- what a line names ---- */
 
-/* Returns: how many bytes of a quotation mark or of punctuation @at begins with; 0: none */
+/* Returns: the number of bytes of the quotation mark or punctuation at @at; 0: none */
 static gsize
 mark_size (const char *at)
 {
@@ -59,7 +59,7 @@ dkms_line_paths (const char *line)
     {
       const char *end = at;
 
-      /* Behind a blank or a mark; no address on the network. */
+      /* After a blank or a mark, and not the address of a web page. */
       if (*at != '/' || at[1] == '/' || (at > line && mark_size (at - 1) == 0 && (guchar)at[-1] < 0x80))
         continue;
       while (*end != '\0' && mark_size (end) == 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The scan: literal marks first, for all rules at once; then the rules whose marks a line holds. */
+/* The scan of a log: first literal marks, for all rules in one pass; then the rules with a mark in the line. */
 #define _GNU_SOURCE
 #include "check/log-scan.h"
 
@@ -9,8 +9,8 @@
 #include "check/line.h"
 #include "check/marks.h"
 
-/* Longer lines are cut: compilers print long commands, and no message that long. A pattern that fails for so many lines
- * is given up, which bounds the time for a log that consists of such lines. */
+/* Longer lines are cut: commands of compilers are long, but messages are shorter. An expression that fails for more
+ * lines than the limit is not tried again, which limits the time for a log full of such lines. */
 enum {
   LONGEST_LINE = 16384,
   LONGEST_KEPT = 1200,
@@ -20,11 +20,11 @@ enum {
   MOST_TRIES = 20000
 };
 enum { MOST_RULES = 128, MOST_CAUSES = 4 };
-/* Numbers of marks that are no rule's. */
+/* Numbers of marks that do not belong to a rule. */
 enum { MARK_COLOUR = MOST_RULES, MARK_DOWNLOAD, MARK_COUNT };
 G_STATIC_ASSERT ((int)MARK_COUNT <= (int)DKMS_MARKS_MOST);
 
-/* The first line that a rule applied to. */
+/* The first line to which a rule applied. */
 typedef struct {
   char *line;
   char *name; /* (nullable) */
@@ -41,20 +41,20 @@ struct DkmsLogScan {
   guint count;
   const DkmsMarks *marks;
   char *kernel;      /* (nullable) */
-  GByteArray *begun; /* a line that is not complete yet */
-  gboolean returned; /* it ends with a carriage return: what follows overwrites it, if it is not the end of the line */
+  GByteArray *begun; /* an incomplete line */
+  gboolean returned; /* it ends with a carriage return: the next bytes overwrite it, unless they are a line feed */
   /* of the section: */
   Hit hits[MOST_RULES];
-  DkmsMarkSet done; /* rules that need not be tried any more */
+  DkmsMarkSet done; /* rules that are not tried again */
   guint saw;        /* DKMS_RULE_SAW_... */
   Kept last[TAIL_WINDOW];
-  guint lines; /* so many lines that are not empty were read */
+  guint lines; /* number of non-empty lines */
   char *section, *kernel_compiler;
   int status;
   char *patched;     /* (nullable): the file that patch works on */
-  char *continued;   /* (nullable): a line whose message stands on the lines after it ... */
+  char *continued;   /* (nullable): a line whose message continues on the next lines ... */
   GString *addition; /* ... which are collected here */
-  guint more;        /* so many of them are still to come */
+  guint more;        /* number of lines that are still expected */
   /* of the whole log: */
   const char *downloader;
 };
@@ -84,7 +84,7 @@ all_marks (void)
   return marks;
 }
 
-/* Returns: (transfer none): compiled when it is needed first; logs need few of them */
+/* Returns: (transfer none): the expression, compiled at its first use; a log needs few of them */
 static const GRegex *
 expression_of (const DkmsRule *rule, guint number)
 {
@@ -93,27 +93,28 @@ expression_of (const DkmsRule *rule, guint number)
 
   if (compiled[number] == NULL)
     compiled[number] = g_regex_new (rule->regex, G_REGEX_RAW | G_REGEX_DUPNAMES, 0, &error);
-  if (compiled[number] == NULL) /* test-causes compiles all of them */
+  if (compiled[number] == NULL) /* test-causes compiles all expressions */
     g_error ("rule %u: %s", number, error != NULL ? error->message : "");
   return compiled[number];
 }
 
 /* ---- one line ---- */
 
-/* Lines that follow from an error. */
+/* Whether @line is a consequence of an earlier error. */
 static gboolean
 is_consequence (const char *line)
 {
-  static const char *const marks[] = { "collect2: error: ld returned",
-                                       "error: linker command failed",
-                                       "compilation terminated.",
-                                       "ninja: build stopped",
-                                       "error: could not compile",
-                                       "tar: Error is not recoverable",
-                                       "(ignored)",
-                                       ": *** [", /* make about a command: "make[1]: *** [Makefile:3: x] Error 1" */
-                                       "may have been intended to silence earlier diagnostics",
-                                       NULL };
+  static const char *const marks[]
+      = { "collect2: error: ld returned",
+          "error: linker command failed",
+          "compilation terminated.",
+          "ninja: build stopped",
+          "error: could not compile",
+          "tar: Error is not recoverable",
+          "(ignored)",
+          ": *** [", /* a message of make about a command: "make[1]: *** [Makefile:3: x] Error 1" */
+          "may have been intended to silence earlier diagnostics",
+          NULL };
 
   for (const char *const *mark = marks; *mark != NULL; mark++)
     if (strstr (line, *mark) != NULL)
@@ -130,7 +131,7 @@ has_mark (const DkmsRule *rule, const char *line)
   return FALSE;
 }
 
-/* Whether a rule applies to @line, of which @plain is the form for expressions. @name: (out) (transfer full) (nullable)
+/* Whether a rule applies to @line, whose form for expressions is @plain. @name: (out) (transfer full) (nullable)
  */
 static gboolean
 applies (const DkmsRule *rule, guint number, const char *line, const char *plain, const char *kernel, char **name)
@@ -144,7 +145,8 @@ applies (const DkmsRule *rule, guint number, const char *line, const char *plain
   if (rule->regex == NULL)
     return TRUE;
   yes = g_regex_match (expression_of (rule, number), plain, 0, &match);
-  g_autofree char *bytes = yes ? g_match_info_fetch_named (match, "name") : NULL; /* may begin inside a character */
+  g_autofree char *bytes
+      = yes ? g_match_info_fetch_named (match, "name") : NULL; /* may begin in the middle of a character */
   *name = bytes != NULL ? g_utf8_make_valid (bytes, -1) : NULL;
   if (*name != NULL && **name == '\0')
     g_clear_pointer (name, g_free);
@@ -172,7 +174,7 @@ dkms_line_topic (const char *line)
   return DKMS_TOPIC_NONE;
 }
 
-/* The file of a hunk stands before it. */
+/* The name of the file is in an earlier line than the hunk. */
 static char *
 complete (const DkmsLogScan *self, const char *line)
 {
@@ -206,7 +208,7 @@ keep_hit (DkmsLogScan *self, guint number, const char *line, char *name)
     }
 }
 
-/* @found: the rules of whose marks one is in the line */
+/* @found: the rules with a mark in the line */
 static void
 try_rules (DkmsLogScan *self, const char *line, const DkmsMarkSet *found)
 {
@@ -250,7 +252,7 @@ look_for_download (DkmsLogScan *self, const char *line, gsize size)
   self->downloader = dkms_downloader_in (text);
 }
 
-/* Searches @line without its colours, which may be in the midst of a mark. */
+/* Searches @line without escape sequences, which may be in the middle of a mark. */
 static gboolean
 search_plain (const DkmsLogScan *self, const char *line, gsize size, DkmsMarkSet *found)
 {
@@ -307,7 +309,7 @@ kept_line (const DkmsLogScan *self, guint back)
   return dkms_line_clean (kept->text, kept->size);
 }
 
-/* After the last command dkms itself may refuse what was built. */
+/* After the last command, dkms itself may reject the result. */
 static gboolean
 is_refusal (const char *line, gsize size)
 {
@@ -355,7 +357,7 @@ take_line (DkmsLogScan *self, const char *line, gsize size)
 
   while (size > 0 && line[size - 1] == '\r')
     size--;
-  overwritten = memrchr (line, '\r', size); /* by a progress meter */
+  overwritten = memrchr (line, '\r', size); /* a progress meter uses it */
   if (overwritten != NULL)
     {
       size -= (gsize)(overwritten + 1 - line);
@@ -377,7 +379,7 @@ take_line (DkmsLogScan *self, const char *line, gsize size)
     self->status = -1;
   look_at (self, line, size);
   if (*line == '#' && self->lines == 0)
-    return; /* the line that begins the section */
+    return; /* the first line of the section */
   Kept *kept = &self->last[self->lines++ % TAIL_WINDOW];
   kept->size = (guint16)MIN (size, LONGEST_KEPT);
   memcpy (kept->text, line, kept->size);
@@ -399,7 +401,7 @@ dkms_log_scan_new (const char *kernel)
   return self;
 }
 
-/* Keeps a piece of a line whose end is yet to come; a long one is cut as take_line() would. */
+/* Keeps a part of a line whose end has not been read. A long line is cut as in take_line(). */
 static void
 begin_line (DkmsLogScan *self, const char *data, gsize size)
 {
@@ -492,7 +494,7 @@ is_listed (const GPtrArray *causes, const char *id, const char *line)
   return FALSE;
 }
 
-/* The cause that a rule of a lower rank than @number knows for the line of that rule. Returns: (nullable) */
+/* Returns: (nullable): the cause that a rule of a lower rank than @number finds in the line of that rule */
 static const DkmsRule *
 find_cause_of_line (const DkmsLogScan *self, guint number, guint *found)
 {
@@ -540,7 +542,7 @@ choose_causes (const DkmsLogScan *self, DkmsDiagnosis *to)
     g_ptr_array_add (to->causes, dkms_cause_new ("unknown", NULL, NULL));
 }
 
-/* The sections of patches and scripts say what failed even if no line does. */
+/* The title of the section names a failed patch or script even if no line does. */
 static void
 choose_by_section (DkmsDiagnosis *to)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads the log of a build and finds out why it failed. Pure: bytes in, a diagnosis out. A log may be of any size: it
- * comes in pieces, and what is kept of it is a few lines.
+/* Finds the reason of a failed build in its log. The code opens no files. A log may have any size: it is read in
+ * pieces, and only a few lines are kept.
  *
- * What failed is what ran last: only the last section of a log counts (docs/interface/build-install.md §5). */
+ * The last section of a log is the one that failed. Only that section is used (docs/interface/build-install.md §5). */
 #pragma once
 
 #include "check/diagnosis.h"
@@ -18,9 +18,9 @@ typedef struct DkmsLogScan DkmsLogScan;
 DkmsLogScan *dkms_log_scan_new (const char *kernel);
 /** Reads the next @size bytes of the log. */
 void dkms_log_scan_feed (DkmsLogScan *self, const char *data, gsize size);
-/** Ends the scan. Returns: (transfer full): what it found */
+/** Ends the scan. Returns: (transfer full): the result */
 DkmsDiagnosis *dkms_log_scan_end (DkmsLogScan *self);
-/** Returns: (transfer full): the diagnosis of a log that is in memory, as dkms_log_scan_new() */
+/** Returns: (transfer full): the diagnosis of a log in memory; arguments as for dkms_log_scan_new() */
 DkmsDiagnosis *dkms_log_diagnose (const char *log, const char *kernel);
-/** Returns: what confinement may have to do with @line, by the best of the rules that apply to it */
+/** Returns: the restriction of the sandbox that @line may be about, by the best rule that applies to it */
 DkmsTopic dkms_line_topic (const char *line);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The automaton: a state for each beginning of a literal, and a complete table of what follows on which byte. */
+/* The automaton: a state for each beginning of a literal, and a complete table of transitions. */
 #include "check/marks.h"
 
 #include <string.h>
@@ -78,8 +78,8 @@ add_output (const DkmsMarks *self, guint state, guint of)
     to->words[i] |= g_array_index (self->output, DkmsMarkSet, of).words[i];
 }
 
-/* From the root down: where a byte leads nowhere, it leads to where it leads from the longest other beginning that the
- * text so far ends with. */
+/* In breadth-first order: a missing transition is copied from the state of the longest suffix that is also a beginning
+ * of a literal. */
 void
 dkms_marks_finish (DkmsMarks *self)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Looks for several hundred literal texts in a line at once, at a cost per byte that does not depend on their number
- * (Aho and Corasick, 1975). It decides which of the expensive patterns a line is worth. */
+/* Searches a line for several hundred literals at once, with a cost per byte that does not depend on their number (Aho
+ * and Corasick, 1975). The result selects the few regular expressions to try. */
 #pragma once
 
 #include <glib.h>
 
-/* What a literal stands for: small numbers, several literals may share one. */
+/* A literal has a number; several literals may share one. */
 enum { DKMS_MARKS_MOST = 192 };
 
 typedef struct {
@@ -27,11 +27,11 @@ dkms_mark_set_add (DkmsMarkSet *self, guint number)
 typedef struct DkmsMarks DkmsMarks;
 
 DkmsMarks *dkms_marks_new (void);
-/** Adds a literal, which stands for @number. Not after dkms_marks_finish(). */
+/** Adds a literal with its @number. Must not be called after dkms_marks_finish(). */
 void dkms_marks_add (DkmsMarks *self, const char *literal, guint number);
-/** To be called once, after the last literal. */
+/** Must be called once, after the last literal. */
 void dkms_marks_finish (DkmsMarks *self);
-/** Returns: whether any literal is in the @size bytes of @text; @found: (out): what they stand for */
+/** Returns: whether any literal is in the @size bytes of @text; @found: (out): their numbers */
 gboolean dkms_marks_search (const DkmsMarks *self, const char *text, gsize size, DkmsMarkSet *found);
 void dkms_marks_free (DkmsMarks *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsMarks, dkms_marks_free)

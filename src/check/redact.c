@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is secret, as a table of expressions. */
+/* The table of expressions that match secrets. */
 #include "check/redact.h"
 
 #include <string.h>
 
-/* \1 in a replacement is the part of the match that stays. */
+/* \1 in a replacement is the part of the match that is kept. */
 static const struct {
   const char *pattern, *replacement;
 } rules[] = {
   { "-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\\z)", "<private key>" },
-  /* Secrets that are passed as options and variables. */
+  /* Secrets in options and variables. */
   { "((?i)\\b[a-z0-9_.-]*(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|credential|sign[_-]?pin)[a-z0-9_]*"
     "[\"']?\\s*[=:]\\s*[\"']?)(?!<)[^\\s\"',;]+",
     "\\1<secret>" },
@@ -40,13 +40,12 @@ replace_all (char *text, const char *pattern, const char *replacement)
   char *result = regex != NULL ? g_regex_replace (regex, text, -1, 0, replacement, 0, &error) : NULL;
 
   if (result == NULL)
-    g_error ("%s: %s", pattern, error->message); /* the table is wrong */
+    g_error ("%s: %s", pattern, error->message); /* the table is invalid */
   g_free (text);
   return result;
 }
 
-/* Whether a word of letters, digits and signs looks like a key: long, and of all three kinds of characters, well mixed.
- */
+/* Whether a word looks like a key: long, and a mixture of letters, digits and signs. */
 static gboolean
 looks_random (const char *word, gsize length)
 {
