@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names of architectures, and how ELF files and configurations tell them. */
+/* Names of architectures, and how ELF files and kernel configurations identify them. */
 #include "kernel/arch.h"
 
 #include <elf.h>
@@ -14,8 +14,8 @@
 #define EM_RISCV 243
 #endif
 
-/* Which option of a kernel means which architecture; the first that is set counts. @also: (nullable): another one that
- * must be set, or with '!' must not. */
+/* The options of a kernel that identify its architecture. The first row whose option is set is used. @also: (nullable):
+ * another option that must be set or, with '!', unset. */
 static const struct {
   const char *option, *also;
   DkmsArch arch;
@@ -54,7 +54,7 @@ dkms_arch_of_config (const char *config, DkmsArch *arch)
   return FALSE;
 }
 
-/* Some families have several names. */
+/* Some architectures have several names. */
 gboolean
 dkms_arch_is_named (const DkmsArch *arch, const char *name)
 {
@@ -67,7 +67,7 @@ dkms_arch_is_named (const DkmsArch *arch, const char *name)
     case EM_ARM:
       return g_str_has_prefix (name, "armv") && g_str_has_suffix (name, "b") == arch->big;
     case EM_X86_64:
-      return strcmp (name, "ia32e") == 0; /* of old dkms on systems with rpm */
+      return strcmp (name, "ia32e") == 0; /* used by old versions of dkms on systems with rpm */
     default:
       return FALSE;
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Finds the section .BTF of an ELF file by reading its headers alone: a vmlinux may be a gigabyte. */
+/* Finds the section .BTF of an ELF file by its headers alone, because a vmlinux may have a gigabyte. */
 #include "kernel/btf.h"
 
 #include <elf.h>
@@ -13,14 +13,14 @@ enum { MOST_SECTIONS = 65536, MOST_NAMES = 1 << 22, MOST_BTF = 1 << 30, PIECE = 
 typedef struct {
   int fd;
   gboolean wide, big; /* ELFCLASS64, ELFDATA2MSB */
-  gboolean failed;    /* reading did */
+  gboolean failed;    /* a read failed */
 } Image;
 
 typedef struct {
   guint64 name, offset, size;
 } Section;
 
-/* Returns: whether all @size bytes at @offset are in the file and could be read */
+/* Returns: whether all @size bytes at @offset are in the file and were read */
 static gboolean
 read_at (Image *self, guint64 offset, void *bytes, gsize size)
 {

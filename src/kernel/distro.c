@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What differs between distributions: destinations, architectures, names of header packages. */
+/* Differences between distributions: destinations, architectures, names of packages. */
 #define _GNU_SOURCE
 #include "kernel/distro.h"
 
@@ -16,10 +16,10 @@
 #define SHIM_KEY "/var/lib/shim-signed/mok/MOK.priv"
 #define SHIM_CERT "/var/lib/shim-signed/mok/MOK.der"
 
-/* How families name packages. */
+/* Families that name packages in the same way. */
 enum { OTHER, DEBIAN, UBUNTU, FEDORA, SUSE, ARCH, ALPINE, VOID, COLUMNS };
 
-/* The first row whose prefix fits decides; the last one fits all. */
+/* The first row whose prefix matches is used; the last one matches everything. */
 static const DkmsFamily families[] = {
   { "debian", "/updates/dkms", "linux-headers-%s", FALSE, DEBIAN, MOK_KEY, MOK_CERT, NULL },
   { "ubuntu", "/updates/dkms", "linux-headers-%s", FALSE, UBUNTU, SHIM_KEY, SHIM_CERT, "update-secureboot-policy" },
@@ -36,7 +36,7 @@ static const DkmsFamily families[] = {
   { "", NULL, "the header package of that kernel", TRUE, OTHER, MOK_KEY, MOK_CERT, NULL },
 };
 
-/* One value of os-release: shell syntax, of which the format allows only quoting (os-release(5)). */
+/* One value of os-release: shell syntax, in which only quoting is allowed (os-release(5)). */
 static char *
 value_of (char **lines, const char *name)
 {
@@ -51,7 +51,7 @@ value_of (char **lines, const char *name)
   return g_steal_pointer (&found);
 }
 
-/* Every word of ID and ID_LIKE counts, so that RHEL itself is not taken for a Fedora. */
+/* Every word of ID and ID_LIKE is compared, so that RHEL is not taken for Fedora. */
 static DkmsWeak
 weak_of (const char *id, const char *like)
 {
@@ -110,8 +110,8 @@ fill_name (const char *pattern, const char *what)
   return g_strjoinv (what != NULL ? what : "", parts);
 }
 
-/* Returns: (nullable): the flavour of a kernel where releases end with it, as 6.6.30-0-lts and 6.4.0-21-default do;
- * only those that distributions have, because a kernel of one's own has no package */
+/* Returns: (nullable): the flavour at the end of a release, as in 6.6.30-0-lts and 6.4.0-21-default. Only flavours of
+ * distributions count, because no package exists for the kernel of a user */
 static const char *
 flavour_of (const char *release)
 {
@@ -139,11 +139,11 @@ dkms_distro_headers_package (const DkmsDistro *self, const char *release)
     NULL, name, name, name, name, name, name, name                                                                     \
   }
 
-/* What packages contain, and their names in each column; %s stands for what was asked for. A row without such a word is
- * for all. */
+/* The content of packages, and their names in each column. %s stands for the wanted name. A row without words is for
+ * all names. */
 static const struct {
   DkmsPackage package;
-  const char *what; /* (nullable): words */
+  const char *what; /* (nullable): words, separated by blanks */
   const char *names[COLUMNS];
 } packages[] = {
   { DKMS_PACKAGE_KBUILD, NULL, { [DEBIAN] = "linux-headers-%s and the linux-kbuild package that it needs" } },
@@ -205,7 +205,8 @@ static const struct {
     { NULL, "device-tree-compiler", "device-tree-compiler", "dtc", "dtc", "dtc", "dtc", "dtc" } },
 };
 
-/* Whether @what (nullable), or the directory that it begins with, is one of @words (nullable: any will do). */
+/* Whether @what (nullable), or the directory at its beginning, is one of @words. @words: (nullable): NULL matches
+ * everything */
 static gboolean
 is_one_of (const char *what, const char *words)
 {
@@ -218,7 +219,7 @@ is_one_of (const char *what, const char *words)
                  || g_strv_contains ((const char *const *)all, first)));
 }
 
-/* gcc-12 for x86_64-linux-gnu-gcc-12; gcc12 where packages are called that. */
+/* gcc-12 for x86_64-linux-gnu-gcc-12; gcc12 on distributions with such names. */
 static char *
 compiler_package (const DkmsDistro *self, const char *what)
 {
@@ -232,7 +233,7 @@ compiler_package (const DkmsDistro *self, const char *what)
   return g_strjoinv ("", parts);
 }
 
-/* For where the name of the package is not known. */
+/* Describes a package whose name is unknown. */
 static char *
 describe_package (DkmsPackage package, const char *what)
 {
@@ -267,7 +268,7 @@ dkms_distro_package_with (const DkmsDistro *self, DkmsPackage package, const cha
   return describe_package (package, what);
 }
 
-/* Whether @words are names, and no description. */
+/* Whether @words are names of packages, and not a description. */
 static gboolean
 are_packages (char **words)
 {
@@ -296,7 +297,7 @@ dkms_distro_install (const DkmsDistro *self, const char *wanted)
 
 /* ---- what package managers know ---- */
 
-/* Returns: (transfer full) (nullable): what rpm says of the owners of @path, a line each */
+/* Returns: (transfer full) (nullable): the owners of @path according to rpm, one per line */
 static char *
 ask_rpm (const DkmsDistro *self, const DkmsRoot *root, const char *path, const char *format)
 {
@@ -309,7 +310,7 @@ ask_rpm (const DkmsDistro *self, const DkmsRoot *root, const char *path, const c
   return status == 0 ? g_steal_pointer (&answer) : NULL;
 }
 
-/* 32-bit kernels for Intel's first 64-bit processors came with a configuration of that name. */
+/* 32-bit kernels for Intel's first 64-bit processors had a configuration of that name. */
 static gboolean
 is_ia32e (const DkmsRoot *root, const char *kernel_dir)
 {

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the distribution of a root decides: one table, one row per family (docs/interface/cli.md §2). */
+/* The properties of the distribution in a root: one table with one row for each family (docs/interface/cli.md §2). */
 #pragma once
 
 #include "base/root.h"
 #include "check/causes.h"
 
-/* Who makes modules of one kernel serve its compatible siblings (docs/interface/build-install.md §10). */
+/* The tool that makes modules of one kernel available to compatible kernels (docs/interface/build-install.md §10). */
 typedef enum { DKMS_WEAK_NONE, DKMS_WEAK_RHEL, DKMS_WEAK_SUSE } DkmsWeak;
 
 typedef struct {
   const char *prefix;      /* of the distribution id */
-  const char *destination; /* where every module goes; NULL: where its recipe says */
+  const char *destination; /* directory for all modules; NULL: the recipe decides */
   const char *headers;     /* package with a kernel's headers; %s stands for the release */
-  gboolean rpm;            /* rpm knows the architecture and the owners of files */
-  guint packages;          /* how it names packages: a column of the table in distro.c */
-  const char *key;         /* signing key and certificate; NULL: MODULES_SIGN_KEY and _CERT as Gentoo keeps them */
+  gboolean rpm;            /* rpm knows the architecture of kernels and the owners of files */
+  guint packages;          /* column of the table of packages in distro.c */
+  const char *key;         /* signing key and certificate; NULL: MODULES_SIGN_KEY and _CERT, as on Gentoo */
   const char *certificate;
-  const char *mok_tool; /* (nullable) makes and enrols the key in place of dkms */
+  const char *mok_tool; /* (nullable) a tool that creates and enrols the key instead of dkms */
 } DkmsFamily;
 
 typedef struct {
-  char *id; /* docs/interface/cli.md §2: what recipes see as running_distribution */
+  char *id; /* docs/interface/cli.md §2: visible in recipes as running_distribution */
   const DkmsFamily *family;
   DkmsWeak weak;
 } DkmsDistro;
@@ -35,20 +35,20 @@ char *dkms_distro_headers_package (const DkmsDistro *self, const char *release);
 
 /**
  * dkms_distro_package_with:
- * @what: (nullable): what the package is to contain: a kernel release for DKMS_PACKAGE_HEADERS and _KBUILD, else the
+ * @what: (nullable): the content of the package: a kernel release for DKMS_PACKAGE_HEADERS and _KBUILD, else the
  *   name of a compiler, command, C header or library
  *
- * Returns: (transfer full): its name or names, for messages; where they are not known "the package of your distribution
- *   with ..."
+ * Returns: (transfer full): its name or names, for messages; "the package of your distribution with ..." if they are
+ * unknown
  */
 char *dkms_distro_package_with (const DkmsDistro *self, DkmsPackage package, const char *what);
 
 /**
  * dkms_distro_install:
- * @wanted: what one of the functions above returned
+ * @wanted: the result of one of the functions above
  *
- * Returns: (transfer full): @wanted with the command that installs them, such as "pahole (apt install pahole)"; a
- * copy where the names or the command are not known
+ * Returns: (transfer full): @wanted with the command that installs them, such as "pahole (apt install pahole)"; a copy
+ * if the names or the command are unknown
  */
 char *dkms_distro_install (const DkmsDistro *self, const char *wanted);
 
@@ -57,15 +57,15 @@ char *dkms_distro_install (const DkmsDistro *self, const char *wanted);
  * @kernel_dir: <install_tree>/<release>
  * @machine: as `uname -m` prints it
  *
- * The architecture of a kernel when none is given (docs/interface/cli.md §5, rule 3): what rpm says of the
- * package that owns its directory on rpm systems, else @machine.
+ * The architecture of a kernel if the command line does not name one (docs/interface/cli.md §5, rule 3): on systems
+ * with rpm, the architecture of the package that owns the directory, otherwise @machine.
  *
  * Returns: (transfer full)
  */
 char *dkms_distro_arch (const DkmsDistro *self, const DkmsRoot *root, const char *kernel_dir, const char *machine);
 
-/** Returns: whether a package owns @path, as far as rpm knows; FALSE on other systems */
+/** Returns: whether a package owns @path according to rpm; FALSE on other systems */
 gboolean dkms_distro_owns (const DkmsDistro *self, const DkmsRoot *root, const char *path);
 
-/** Returns: (transfer full) (nullable): the name of the package that owns @path, as far as dpkg or rpm knows */
+/** Returns: (transfer full) (nullable): the name of the package that owns @path according to dpkg or rpm */
 char *dkms_distro_package (const DkmsDistro *self, const DkmsRoot *root, const char *path);

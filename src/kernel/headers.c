@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which directories are the headers of a kernel, and what is in them. */
+/* Finds the header directories of a kernel, and searches them. */
 #define _GNU_SOURCE
 #include "kernel/headers.h"
 
@@ -19,11 +19,11 @@ typedef struct {
   int dir_fd;
   const char *word;
   gsize length; /* of @word */
-  char *buffer; /* LARGEST bytes, of which the kernel only gives what is used */
+  char *buffer; /* LARGEST bytes; the kernel allocates only used pages */
   gint64 deadline;
   gsize bytes;
-  char *file;          /* (nullable): what was found */
-  gboolean incomplete; /* something was not read */
+  char *file;          /* (nullable): the header that contains the word */
+  gboolean incomplete; /* some file was not read */
 } Search;
 
 static gboolean
@@ -91,8 +91,8 @@ open_dir (const DkmsRoot *root, const char *path)
   return root->has_shell ? dkms_root_openat (root, path, FLAGS, 0) : open (path, FLAGS);
 }
 
-/* Returns: (transfer full): the directories that may hold headers: the build directory; what `source` beside it leads
- * to; and the directory whose makefile the one of the build directory includes, as in Debian */
+/* Returns: (transfer full): the directories that may contain headers: the build directory; the target of `source` next
+ * to it; and the directory whose makefile is included by that of the build directory, as in Debian */
 static GPtrArray *
 find_dirs (const DkmsKernel *kernel, const DkmsRoot *root)
 {
@@ -140,7 +140,7 @@ search_dir (Search *self, const DkmsRoot *root, const char *dir)
     }
 }
 
-/* Whether these are the headers that all modules include, and not just generated ones. */
+/* Whether these are the headers that all modules include, and not only generated ones. */
 static gboolean
 has_common_headers (const DkmsRoot *root, const char *dir)
 {

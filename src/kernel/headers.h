@@ -10,10 +10,10 @@
  * @word: an identifier
  * @file: (out) (transfer full) (nullable): the header that contains it, below the directory of headers
  *
- * Reads the headers of @kernel until one contains @word, for ten seconds at the most. For a person who waits: it reads
- * some 50 MB.
+ * Reads the headers of @kernel until one contains @word, for at most ten seconds. It reads about 50 MB, so use it only
+ * when a user waits for the answer.
  *
- * Returns: whether any of them does; DKMS_SEEN_UNKNOWN if there are none, if not all could be read, or if it took too
- *   long
+ * Returns: whether a header contains it; DKMS_SEEN_UNKNOWN if there are no headers, if some could not be read, or if
+ * the time was exceeded
  */
 DkmsSeen dkms_headers_find_word (const DkmsKernel *kernel, const DkmsRoot *root, const char *word, char **file);

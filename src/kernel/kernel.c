@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One kernel: where its headers are, its configuration, compiler and compression. */
+/* One kernel: its headers, configuration, compiler and compression. */
 #define _GNU_SOURCE
 #include "kernel/kernel.h"
 
@@ -17,7 +17,7 @@
 
 /* ---- the running kernel ---- */
 
-/* Returns: (transfer full) (nullable): the uname that PATH names, if it is not the system's own */
+/* Returns: (transfer full) (nullable): the uname in PATH, if it is not that of the system */
 static char *
 replaced_uname (void)
 {
@@ -33,7 +33,7 @@ replaced_uname (void)
   return g_steal_pointer (&found);
 }
 
-/* Returns: (transfer full) (nullable): what a replaced uname says; NULL if it says nothing that can be a name */
+/* Returns: (transfer full) (nullable): the output of a replaced uname; NULL if it is not a valid name */
 static char *
 ask_uname (const char *program, const char *option)
 {
@@ -54,13 +54,13 @@ typedef struct {
 static const Running *
 running (void)
 {
-  static Running self; /* it does not change while we run */
+  static Running self; /* constant during a run */
   g_autofree char *program = NULL;
   struct utsname uts = { 0 };
 
   if (self.release != NULL)
     return &self;
-  (void)uname (&uts); /* fails for a bad buffer only */
+  (void)uname (&uts); /* can fail only for an invalid pointer */
   program = replaced_uname ();
   self.release = program != NULL ? ask_uname (program, "-r") : NULL;
   self.machine = program != NULL ? ask_uname (program, "-m") : NULL;
@@ -88,7 +88,7 @@ dkms_running_machine (void)
 char *
 dkms_kernel_openable (const DkmsRoot *root, const char *tool_path)
 {
-  /* Only a root with a shell hides its name from its tools. */
+  /* Only a root with a shell has other paths for its tools. */
   return root->has_shell ? dkms_root_host_path (root, tool_path) : g_strdup (tool_path);
 }
 
@@ -108,8 +108,8 @@ holds_headers (const DkmsRoot *root, const char *tool_path)
   return openable_exists (root, include, TRUE);
 }
 
-/* Where the headers of @release are, as tools name it: what its build link leads to. An image without that link may
- * have them in their usual place, and one that is only data borrows those of the host. */
+/* The headers of @release, as tools name them: the target of its build link. An image without that link may have them
+ * in the usual place, and a root without a shell uses those of the host. */
 static char *
 find_headers (const DkmsRoot *root, const char *build, const char *release)
 {
@@ -324,7 +324,7 @@ in_path (const DkmsRoot *root, const char *program)
   return FALSE;
 }
 
-/* Distributions may say in .kernelvariables, a piece of makefile, what their kernel was compiled with. */
+/* Distributions may name the compiler of their kernel in .kernelvariables, a part of a makefile. */
 static char *
 compiler_of_kernelvariables (const DkmsKernel *self, const DkmsRoot *root, char **env)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One kernel that modules are built for: where its headers are, how it was configured. */
+/* One kernel that modules are built for: its headers and its configuration. */
 #pragma once
 
 #include "base/id.h"
@@ -15,8 +15,8 @@ typedef struct {
 
 /**
  * dkms_running_release:
- * As `uname -r` prints it. A uname that PATH finds before the system's own is asked: image builders put one there that
- * names the kernel of the image.
+ * As `uname -r` prints it. If PATH contains another uname before that of the system, it is run: image builders install
+ * one that prints the kernel of the image.
  *
  * Returns: (transfer none)
  */
@@ -30,8 +30,8 @@ const char *dkms_running_machine (void);
  * @config: (nullable): value of --config, inside the root
  *
  * In a root that is not the host's, headers without a build link are found in /usr/src/linux-headers-<release> and
- * /usr/src/kernels/<release>. A root that is only data (no shell of its own) borrows tools and headers from the host:
- * if it has none for the release, the host's build link and those places of the host are used.
+ * /usr/src/kernels/<release>. A root without a shell uses tools of the host. If it has no headers for the release, the
+ * build link and these places of the host are used.
  *
  * Returns: (transfer full)
  */
@@ -40,23 +40,25 @@ DkmsKernel *dkms_kernel_new (const DkmsRoot *root, const char *install_tree, con
 void dkms_kernel_free (DkmsKernel *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsKernel, dkms_kernel_free)
 
-/** Returns: (transfer full): a path as tools name it, as we can open it */
+/** Returns: (transfer full): the path with which dkms can open @tool_path, a path as tools name it */
 char *dkms_kernel_openable (const DkmsRoot *root, const char *tool_path);
-/** Opens a file, named as tools name it, for reading. Returns: a descriptor that the caller owns, or -1 with errno */
+/** Opens the file @tool_path, a path as tools name it, for reading. Returns: a descriptor that the caller owns, or -1
+ * with errno */
 int dkms_kernel_open_file (const DkmsRoot *root, const char *tool_path);
 /** Returns: whether the build directory has `include` */
 gboolean dkms_kernel_has_headers (const DkmsKernel *self, const DkmsRoot *root);
-/** Returns: (transfer full): releases in @install_tree, by byte order; with @headers only those that have them */
+/** Returns: (transfer full): releases in @install_tree, by byte order; with @headers only those with headers */
 GPtrArray *dkms_kernel_list (const DkmsRoot *root, const char *install_tree, gboolean headers);
-/** Returns: (transfer full) (nullable): text of the configuration file, NULL if there is none */
+/** Returns: (transfer full) (nullable): text of the configuration file, NULL if it does not exist */
 char *dkms_kernel_read_config (const DkmsKernel *self, const DkmsRoot *root);
-/** Returns: (transfer full) (nullable): text of the file @name of the build directory, NULL if there is none */
+/** Returns: (transfer full) (nullable): text of the file @name of the build directory, NULL if it does not exist */
 char *dkms_kernel_read_built (const DkmsKernel *self, const DkmsRoot *root, const char *name);
 /** Returns: whether a line of @config starts with @name=y or @name=m */
 gboolean dkms_kernel_config_has (const char *config, const char *name);
 /** Returns: (transfer full) (nullable): the value of @name in @config (may be NULL), without quotes */
 char *dkms_kernel_config_value (const char *config, const char *name);
-/** Returns: "", ".gz", ".xz" or ".zst": what the kernel's own modules use (docs/interface/build-install.md §1) */
+/** Returns: "", ".gz", ".xz" or ".zst": the compression of the kernel's own modules (docs/interface/build-install.md
+ * §1) */
 const char *dkms_kernel_compression (const DkmsKernel *self, const DkmsRoot *root);
 /** Returns: whether custom and default make commands get LLVM=1 (docs/interface/dkms-conf.md §8) */
 gboolean dkms_kernel_is_llvm (const DkmsKernel *self, const DkmsRoot *root, const char *config);
