@@ -1,41 +1,41 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Asks one bash process for the values that configuration files assign (docs/interface/dkms-conf.md §2). */
+/* Evaluates configuration files with bash (docs/interface/dkms-conf.md §2). */
 #pragma once
 
 #include "conf/query.h"
 #include "conf/sandbox.h"
 #include "conf/settings.h"
 
-/* What an evaluation has to say besides its values. */
+/* The result of an evaluation, besides the values. */
 typedef struct {
-  char *unconfined;  /* (nullable): why the files were read without a sandbox although @confinement and sandbox=auto ask
-                        for one */
-  gboolean confined; /* values came out of the sandbox: it can be had here */
-  char *printed;     /* (nullable): what the files wrote to stderr, its first 64 KiB; anything may be in it */
+  char *unconfined;  /* (nullable): why the files were evaluated unconfined, although @confinement and sandbox=auto
+                        request a sandbox */
+  gboolean confined; /* a sandbox was created and returned values */
+  char *printed;     /* (nullable): the first 64 KiB that the files wrote to stderr; it may contain any bytes */
 } DkmsRemarks;
 
 void dkms_remarks_clear (DkmsRemarks *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DkmsRemarks, dkms_remarks_clear)
 
-/* How files are evaluated. */
+/* The conditions of an evaluation. */
 typedef struct {
   const DkmsSettings *settings;
-  const DkmsConfinement *confinement; /* (nullable): how the files are confined, as far as the policy wants it; NULL for
-                                         those of the admin, which are trusted if the root is this machine's own */
-  const char *names;                  /* blank separated variables to take over */
-  const char *deprecated;             /* (nullable): blank separated variables to notice */
+  const DkmsConfinement *confinement; /* (nullable): the sandbox, if the policy requires one; NULL for files of the
+                                         administrator, which are trusted if the root is that of the machine */
+  const char *names;                  /* names of the wanted variables, separated by blanks */
+  const char *deprecated;             /* (nullable): names of deprecated variables, separated by blanks */
   gboolean plain;                     /* files that are plain (conf/plain.h) need no bash */
 } DkmsEvaluation;
 
 /**
  * dkms_evaluate:
- * @queries: (element-type DkmsQuery): answered in place
- * @remarks: (out) (nullable): when it is NULL, the files write to our stderr; otherwise they have no terminal at all
+ * @queries: (element-type DkmsQuery): they get their results
+ * @remarks: (out) (nullable): NULL: the files write to the stderr of dkms; otherwise they have no terminal
  *
- * The caller of dkms may read the files; whoever bash runs as need not. A query that hangs, exits or is not text gets
- * its own error and disturbs no other one.
+ * The files must be readable for the caller of dkms, but not for the user that bash runs as. A query that hangs, exits
+ * or is not text gets its own error, and does not affect others.
  *
- * Returns: FALSE only when bash itself could not be run
+ * Returns: FALSE only if bash could not be run
  */
 gboolean dkms_evaluate (const DkmsEvaluation *how, GPtrArray *queries, DkmsRemarks *remarks,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A MAKE line is shell code: where makes are in it, and what dkms adds to them. */
+/* Parses a MAKE line, which is shell code: finds the make commands in it, and adds arguments. */
 #include "conf/make-line.h"
 
 #include <string.h>
 
 enum { MAX_NESTING = 64 };
 
-/* Returns: the end of the piece of shell text at @at that belongs together: a quoted string, $(...), ${...},
- * back-quotes, an escaped character, or one plain character. What is nested deeper than MAX_NESTING in it ends with the
- * text: a recipe can nest as deep as the stack is large. */
+/* Returns: the end of the unit of shell text at @at: a quoted string, $(...), ${...},
+ * back-quotes, an escaped character, or one plain character. Text that is nested deeper than MAX_NESTING is skipped to
+ * the end of the line, because deep nesting in a recipe could overflow the stack. */
 static const char *
 skip_piece (const char *at, guint nesting)
 {
@@ -48,7 +48,7 @@ typedef struct {
   const char *start, *end;
 } Word;
 
-/* The next word at @at, up to the end of its simple command. Returns: FALSE when there is none */
+/* The next word at @at, up to the end of its simple command. Returns: FALSE if there is no word */
 static gboolean
 next_word (const char *at, Word *word)
 {
@@ -90,8 +90,8 @@ is_assignment (const Word *word)
   return n > 0 && n < length && word->start[n] == '=';
 }
 
-/* Whether the simple command that begins at @at is a make. @end: (out): where its words end; @next: (out): the
- * operator or comment behind it */
+/* Whether the simple command that begins at @at runs make. @end: (out): the end of its words; @next: (out): the
+ * operator or comment after it */
 static gboolean
 runs_make (const char *at, const char **end, const char **next)
 {

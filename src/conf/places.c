@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where a run works. */
+/* The root and the directories of a run. */
 #include "conf/places.h"
 
 void

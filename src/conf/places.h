@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where a run works: the root, and the directories in it. */
+/* The root of a run, and the directories in it. */
 #pragma once
 
 #include "base/root.h"
 
-/* Where modules are registered if nothing else is named. */
+/* The default of dkms_tree. */
 #define DKMS_DEFAULT_TREE "/var/lib/dkms"
 
-/* All paths are inside the root, absolute, and canonical where they exist. */
+/* All paths are inside the root and absolute. Paths of existing files are canonical. */
 typedef struct {
   DkmsRoot *root;
   char *dkms_tree;
@@ -16,8 +16,8 @@ typedef struct {
   char *tmp_location;
 } DkmsPlaces;
 
-/** Replaces @field of @self by an absolute, canonical path inside the root (of @path, taken from the caller's
- * directory). */
+/** Replaces @field of @self by the absolute, canonical path of @path inside the root. A relative @path starts at the
+ * caller's directory. */
 void dkms_places_set (DkmsPlaces *self, char **field, const char *path);
-/** Frees what @self holds, the root included. */
+/** Frees the content of @self, including the root. */
 void dkms_places_clear (DkmsPlaces *self);

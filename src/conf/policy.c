@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What follows from the policy. */
+/* Conclusions from the policy. */
 #include "conf/policy.h"
 
 #include <string.h>

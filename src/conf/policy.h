@@ -1,56 +1,56 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What framework.conf decides, or the distribution and the defaults where it says nothing. */
+/* The settings of framework.conf, with the values of the distribution or defaults for missing ones. */
 #pragma once
 
 #include <sys/types.h>
 
 #include "kernel/distro.h"
 
-/* Whether packages' own code runs confined (conf/sandbox.h). */
+/* Whether code of packages runs confined (conf/sandbox.h). */
 typedef enum {
-  DKMS_SANDBOX_AUTO,   /* if that is possible here; otherwise a warning is printed, and it runs unconfined */
-  DKMS_SANDBOX_STRICT, /* or not at all */
+  DKMS_SANDBOX_AUTO,   /* if the system allows it; otherwise unconfined, with a warning */
+  DKMS_SANDBOX_STRICT, /* otherwise it does not run */
   DKMS_SANDBOX_OFF
 } DkmsSandboxMode;
 
 typedef struct {
   DkmsDistro *distro;
-  char *jobs;               /* the most jobs at once, of all builds together; "" means no limit */
+  char *jobs;               /* the limit of jobs of all builds together; "" means no limit */
   char *addon_modules_dir;  /* "" or a destination for every module */
-  char *compress_gzip_opts; /* (nullable) the admin's own options: then the tool is run */
+  char *compress_gzip_opts; /* (nullable) options of the administrator; if set, the tool is run */
   char *compress_xz_opts;
   char *compress_zstd_opts;
   char *post_transaction;  /* "" or a command line to run after a successful run */
   char *build_environment; /* "" or a shell file whose exports builds get */
-  char *signing_key;       /* "", or what mok_signing_key says to files that see no $kernelver */
-  guint recipe_timeout;    /* seconds one recipe may take to be read */
-  guint build_timeout;     /* seconds without output after which a confined step of a build is ended; 0: never */
-  guint tarball_limit_mib; /* the most that an archive may unpack to */
-  DkmsSandboxMode sandbox; /* of the machine; in another root what that says can only make it stricter, and AUTO is
-                              STRICT */
-  uid_t build_uid;         /* who builds run as in the sandbox; 0: root, without its rights */
+  char *signing_key;       /* "", or the value of mok_signing_key without $kernelver */
+  guint recipe_timeout;    /* seconds for the evaluation of one recipe */
+  guint build_timeout;     /* seconds without output after which a confined step of a build is killed; 0: never */
+  guint tarball_limit_mib; /* maximum size of an unpacked archive */
+  DkmsSandboxMode
+      sandbox;     /* of the machine; files of another root can only make it stricter, and there AUTO means STRICT */
+  uid_t build_uid; /* user of confined builds; 0: root without privileges */
   gid_t build_gid;
-  gboolean strict_symbols;      /* modules that probably will not load are an error */
-  gboolean rebuild;             /* autoinstall builds again what is made from something that has changed */
-  gboolean rebuild_on_compiler; /* also if that is the compiler */
+  gboolean strict_symbols;      /* modules that will probably not load are an error */
+  gboolean rebuild;             /* autoinstall rebuilds modules whose inputs have changed */
+  gboolean rebuild_on_compiler; /* also if only the compiler has changed */
   gboolean modprobe_on_install;
   gboolean no_weak_modules;
   gboolean symlink_modules;
   gboolean verbose;
 } DkmsPolicy;
 
-/** Frees what @self holds. */
+/** Frees the content of @self. */
 void dkms_policy_clear (DkmsPolicy *self);
 
-/** Returns: (transfer full) (nullable): where all modules go below a kernel's directory, whatever recipes say
- * (docs/interface/dkms-conf.md §4), such as "/updates/dkms"; NULL where recipes decide */
+/** Returns: (transfer full) (nullable): the directory for all modules below the directory of a kernel, with precedence
+ * over recipes (docs/interface/dkms-conf.md §4), such as "/updates/dkms"; NULL if recipes decide */
 char *dkms_policy_destination (const DkmsPolicy *self);
-/** Returns: whether modules serve the compatible siblings of a kernel (docs/interface/build-install.md §10) */
+/** Returns: whether modules are used for compatible kernels, too (docs/interface/build-install.md §10) */
 gboolean dkms_policy_uses_weak (const DkmsPolicy *self);
 
-/** Returns: the changes (model/inputs.h) after which autoinstall builds a module again */
+/** Returns: the changes (model/inputs.h) after which autoinstall rebuilds a module */
 guint dkms_policy_rebuilds_after (const DkmsPolicy *self);
-/** Returns: the one of both that allows less */
+/** Returns: the stricter one of both modes */
 DkmsSandboxMode dkms_sandbox_mode_stricter (DkmsSandboxMode a, DkmsSandboxMode b);
-/** Reads "auto", "strict" or "off". Returns: FALSE with @mode untouched for any other word */
+/** Reads "auto", "strict" or "off". Returns: FALSE for any other word; then @mode is unchanged */
 gboolean dkms_sandbox_mode_parse (const char *word, DkmsSandboxMode *mode);

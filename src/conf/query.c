@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One question about configuration files: its files, and the words that put it to bash. */
+/* One query about configuration files: its files, and its arguments for driver.bash. */
 #define _GNU_SOURCE
 #include "conf/query.h"
 
@@ -49,7 +49,7 @@ dkms_query_same_package (const DkmsQuery *a, const DkmsQuery *b)
   return a->files->len > 0 && b->files->len > 0 && strcmp (a->files->pdata[0], b->files->pdata[0]) == 0;
 }
 
-/* What bash would stumble over: a byte order mark, and CR before LF. Returns: whether anything was changed */
+/* Removes a byte order mark and CR before LF, which bash does not accept. Returns: whether @text was changed */
 static gboolean
 mend (GString *text)
 {
@@ -65,7 +65,7 @@ mend (GString *text)
   return text->len != before;
 }
 
-/* Bash is to be given the text of file @i, not its path. The text finds the path in another variable then. */
+/* Passes the text of file @i to bash instead of its path. The code of the file gets the path in another variable. */
 static void
 hand_over (DkmsQuery *query, guint i, GString *text)
 {
@@ -75,7 +75,7 @@ hand_over (DkmsQuery *query, guint i, GString *text)
   query->texts->pdata[i] = g_bytes_new (text->str, text->len);
 }
 
-/* Reads file @i and refuses what is not text. */
+/* Reads file @i. Fails if it is not a text file. */
 static GString *
 read_file (const DkmsRoot *root, const DkmsQuery *query, guint i, GError **error)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One dkms-sandbox that lives as long as a build. The protocol is in helpers/dkms-sandbox.c. */
+/* A dkms-sandbox that serves all commands of a build. helpers/dkms-sandbox.c describes the protocol. */
 #define _GNU_SOURCE
 #include "conf/sandbox-session.h"
 
@@ -17,8 +17,8 @@
 #include "conf/sandbox.h"
 
 struct DkmsSandbox {
-  GPid pid;   /* the helper; 0 once it was waited for */
-  int socket; /* requests and answers */
+  GPid pid;   /* the helper; 0 after it was waited for */
+  int socket; /* for requests and answers */
   int report; /* a memory file for findings */
 };
 
@@ -70,7 +70,7 @@ add_word (GByteArray *text, const char *word)
   g_byte_array_append (text, (const guint8 *)word, (guint)strlen (word) + 1);
 }
 
-/* A memory file with the words of a request. */
+/* Returns a memory file with the words of a request. */
 static int
 write_request (const DkmsCommand *command, GError **error)
 {
@@ -89,7 +89,7 @@ write_request (const DkmsCommand *command, GError **error)
   return dkms_write_all (fd, text->data, text->len, "a memory file", error) ? dkms_fd_steal (&fd) : -1;
 }
 
-/* Returns: FALSE with errno; that the sandbox has ended (EPIPE) included */
+/* Returns: FALSE with errno, which is EPIPE if the sandbox has ended */
 static gboolean
 send_request (const DkmsSandbox *self, const int fds[static 3])
 {
@@ -113,7 +113,7 @@ send_request (const DkmsSandbox *self, const int fds[static 3])
   return n > 0;
 }
 
-/* The exit status of the command that runs. When the sandbox ends before it answers, the status is its own. */
+/* Returns the exit status of the running command, or that of the sandbox if it ends before it answers. */
 static int
 read_answer (DkmsSandbox *self)
 {
@@ -156,7 +156,8 @@ dkms_sandbox_run (DkmsSandbox *self, const DkmsCommand *command, DkmsFindings *f
     return dkms_fail_errno (error, "write to", "the sandbox"), -1;
   status = read_answer (self);
   dkms_findings_read (findings, self->report);
-  /* Emptied now, not before the next command: what the sandbox writes while it is made belongs to the first one. */
+  /* The report is emptied now, not before the next command: findings about the creation of the sandbox belong to the
+   * first command. */
   if (ftruncate (self->report, 0) < 0 || lseek (self->report, 0, SEEK_SET) < 0)
     return dkms_fail_errno (error, "empty", "a memory file"), -1;
   return status;

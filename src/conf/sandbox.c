@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What recipes and builds are shown, what they may write to, and the limits that they get. */
+/* Decides which files recipes and builds see and can change, and their limits. */
 #define _GNU_SOURCE
 #include "conf/sandbox.h"
 
@@ -16,17 +16,18 @@
 #include "base/unread.h"
 #include "conf/sandbox-view.h"
 
-/* Where tools, libraries and headers are, and links to them. On some systems /usr/local is a link to elsewhere. */
+/* Directories of tools, libraries and headers, and links to them. On some systems /usr/local is a link to another
+ * place. */
 static const char *const systems[]
     = { "/usr", "/usr/local",        "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix",
         "/gnu", "/etc/alternatives", "/sys", NULL };
-/* Directories replaced by an empty file system in memory. /var/run and others like it are links. */
+/* Directories replaced by an empty tmpfs. /var/run and similar ones are links. */
 static const char *const fresh[] = { "/tmp", "/var/tmp", "/run", "/var/run" };
 static const char *const homes[] = { "/root", "/home" };
-/* What distributions know about their packages, which recipes ask them for. */
+/* Package databases, which recipes query. */
 static const char *const databases[] = { "/var/lib/dpkg", "/var/lib/rpm", "/var/lib/pacman", "/var/db/pkg", NULL };
-/* What compilers, interpreters and scripts read in /etc: who is who, libraries, which of several tools is meant, what
- * system it is, and what packages let their recipes be configured by. */
+/* Files in /etc that compilers, interpreters and scripts read: users, libraries, alternatives, the system, and
+ * configuration of packages. */
 static const char *const of_etc[]
     = { "passwd",      "group",       "nsswitch.conf", "hosts",          "host.conf",       "hostname",
         "protocols",   "services",    "ld.so.*",       "ld-musl-*.path", "env.d",           "os-release",
@@ -36,22 +37,21 @@ static const char *const of_etc[]
         "depmod.conf", "depmod.d",    "localtime",     "timezone",       "locale*",         "inputrc",
         "pam.*",       "security",    "login.defs",    "terminfo",       "magic*",          "mime.types",
         "perl",        "python*",     "clang*",        "gcc*",           "crypto-policies", NULL };
-/* And a little of what else is in some of its directories. */
+/* Single files in other directories of /etc. */
 static const char *const of_etc_too[][2]
     = { { "/etc/ssl", "openssl.cnf" }, { "/etc/pki/tls", "openssl*" }, { "/etc/selinux", "config" } };
-/* Recipes ask how a kernel was configured. Images, which may hold keys, are not shown. */
+/* Recipes read the configuration of kernels. Images may contain keys, and are not shown. */
 static const char *const of_boot[] = { "config-*", "System.map-*", "symvers-*", NULL };
-/* Only root may read anything in them. */
+/* Only root may read the files in these directories. */
 static const char *const private_dirs[]
     = { "/sys/kernel/debug", "/sys/kernel/tracing", "/sys/fs/pstore", "/usr/local/etc" };
-/* The home directory of a build whose caller has none, or one that is not hidden. */
+/* The home directory of a build if the caller has none, or one that is not hidden. */
 #define HOME_OF_BUILDS "/tmp/.dkms-home"
 
-/* Directories of a kernel tree in which there may be a key that it was given, or made for itself, to sign its modules
- * with, and the names of such keys. */
+/* Directories of a kernel tree that may contain a key for signing its modules, and names of such keys. */
 static const char *const places_of_keys[] = { "", "certs", "source", "source/certs" };
 static const char *const names_of_keys[] = { "*.pem", "*.priv", "*.key", "*.p12", NULL };
-/* The default key, and what is left of one that was not completed. */
+/* The default key, and incomplete files of it. */
 static const char *const keys_of_tree[] = { "*.key", ".*.key*", NULL };
 
 #define FILE_SIZE_LIMIT "8589934592"
@@ -68,8 +68,8 @@ add (GPtrArray *argv, const char *option, const char *value)
 
 /* ---- what is seen ---- */
 
-/* The headers of a kernel are often links to one another, or to the sources that they were made of. @build: whether it
- * is a build that needs them, which may write to them */
+/* The headers of a kernel often contain links to each other, or to the sources of the kernel. @build: whether a build
+ * may write to them */
 static void
 show_kernel (DkmsView *view, const char *dir, gboolean build)
 {
@@ -90,7 +90,7 @@ show_kernel (DkmsView *view, const char *dir, gboolean build)
   dkms_view_show_links (view, dir);
 }
 
-/* Recipes read other files of their source, too. */
+/* Recipes also read other files of their source. */
 static void
 show_recipe (DkmsView *view, const char *path)
 {
@@ -111,7 +111,7 @@ show_jobserver (DkmsView *view, const char *make_flags)
   g_free (dkms_view_show (view, path));
 }
 
-/* Shows what the links in a build's copy of the source lead to. @dir: as tools name it; closes @fd */
+/* Shows the targets of the links in a build's copy of the source. @dir: as tools name it; closes @fd */
 static void
 show_linked (DkmsView *view, int fd, const char *dir)
 {
@@ -131,7 +131,7 @@ show_linked (DkmsView *view, int fd, const char *dir)
     }
 }
 
-/* The source of the version that is built, as tools name it: an absolute link means a path inside the root. */
+/* The source of the version, as tools name it. An absolute link is a path inside the root. */
 static char *
 source_of (const DkmsConfinement *self)
 {
@@ -154,7 +154,7 @@ show_build (const DkmsConfinement *self, DkmsView *view)
   show_jobserver (view, self->make_flags);
 }
 
-/* A home directory is hidden as a rule; the command gets an empty one in its place. A build gets one in any case: tools
+/* Home directories are usually hidden, and replaced by an empty one. A build always gets an empty one, because tools
  * keep caches in it. */
 static void
 show_home (const DkmsConfinement *self, DkmsView *view)
@@ -168,8 +168,8 @@ show_home (const DkmsConfinement *self, DkmsView *view)
     dkms_view_set_home (view, HOME_OF_BUILDS);
 }
 
-/* What every command sees of the system at @root, which is "" or a directory that holds only data: then the tools are
- * those of the machine, and both are shown. */
+/* Shows the parts of the system at @root that every command sees. @root is "" or a directory without a shell; in that
+ * case the tools are those of the machine, and parts of both are shown. */
 static void
 show_system (DkmsView *view, const char *root)
 {
@@ -198,7 +198,7 @@ show_system (DkmsView *view, const char *root)
     }
 }
 
-/* What the command works with, wherever it is, and what may be written to. */
+/* Shows the files that the command works with, and makes some of them writable. */
 static void
 show_work (const DkmsConfinement *self, DkmsView *view)
 {
@@ -261,8 +261,8 @@ hide_keys (const DkmsConfinement *self, DkmsView *view)
     hide_keys_of_kernel (view, self->kernels->pdata[i]);
 }
 
-/* A command that runs as root owns the tree's locks, and could keep other runs waiting. Only what exists can be hidden:
- * see dkms_lock_prepare(). */
+/* A command that runs as root owns the locks of the tree, and could block other runs. Only existing files can be
+ * hidden: see dkms_lock_prepare(). */
 static void
 hide_locks (const DkmsConfinement *self, DkmsView *view)
 {
@@ -278,7 +278,7 @@ hide_locks (const DkmsConfinement *self, DkmsView *view)
 
 /* ---- limits ---- */
 
-/* So much of the disk stays free: a hundredth, but neither nothing nor a lot. */
+/* A hundredth of the disk stays free, within limits. */
 static void
 reserve (const DkmsConfinement *self, GPtrArray *argv)
 {
@@ -346,7 +346,7 @@ dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *command, cons
   if (!s->places.root->has_shell)
     show_system (view, s->places.root->host_path);
   show_work (self, view);
-  dkms_unread_drop (mark); /* what dkms cannot read the command cannot read either, and reports */
+  dkms_unread_drop (mark); /* if dkms cannot read a file, the command cannot read it either, and reports that */
   hide_keys (self, view);
   hide_locks (self, view);
   dkms_view_add_options (view, argv);
@@ -383,11 +383,11 @@ dkms_sandbox_wrap (const DkmsConfinement *self, const char *const *command, cons
 char **
 dkms_sandbox_env (const DkmsRoot *root, char **env)
 {
-  /* Directories for temporary files, caches and sockets: they are hidden or read-only, and the defaults do. */
+  /* Directories for temporary files, caches and sockets. They are hidden or read-only; the defaults work. */
   static const char *const elsewhere[] = { "TMPDIR",          "TMP",           "TEMP",           "XDG_CACHE_HOME",
                                            "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR",
                                            "CCACHE_DIR",      "DISTCC_DIR",    "SCCACHE_DIR" };
-  /* Compilers that keep a cache or ask other machines must compile, since nothing of a cache would stay, and there is
+  /* Compilers that use a cache or other machines must compile locally, because a cache would be discarded and there is
    * no network. */
   static const char *const local[][2] = { { "CCACHE_DISABLE", "1" }, { "DISTCC_HOSTS", "localhost/1024" } };
 
@@ -402,7 +402,7 @@ dkms_sandbox_env (const DkmsRoot *root, char **env)
 
 /* ---- the wall around a root ---- */
 
-/* Where programs are: those of PATH, dkms and its helpers. */
+/* Shows the directories of programs: those in PATH, and those of dkms and its helpers. */
 static void
 show_programs (DkmsView *view, const char *helper)
 {
@@ -415,8 +415,8 @@ show_programs (DkmsView *view, const char *helper)
   g_free (dkms_view_show (view, above));
 }
 
-/* A command of the root is chrooted there if the root has a shell; what the root contains is its own. Otherwise it sees
- * of the machine what every confined command sees, and all of the root. */
+/* If the root contains a shell, a command is chrooted there and sees the files of the root. Otherwise it sees the files
+ * of the machine that every confined command sees, and all of the root. */
 static GPtrArray *
 build_wall (const DkmsRoot *given, gboolean of_machine)
 {
@@ -430,14 +430,14 @@ build_wall (const DkmsRoot *given, gboolean of_machine)
 
   root.has_shell = given->has_shell && !of_machine;
   s.places.root = &root;
-  s.policy.build_uid = s.policy.build_gid = 0; /* it runs as whoever calls dkms */
+  s.policy.build_uid = s.policy.build_gid = 0; /* it runs as the caller of dkms */
   g_ptr_array_add (argv, dkms_process_helper ("dkms-sandbox"));
   limit (&about, WALL_OUTPUT_LIMIT, argv);
   if (root.has_shell)
     {
       add (argv, "--root", root.host_path);
       dkms_view_show_root (view);
-      for (gsize i = 0; i < G_N_ELEMENTS (homes); i++) /* they may be those of the machine */
+      for (gsize i = 0; i < G_N_ELEMENTS (homes); i++) /* they may be directories of the machine */
         dkms_view_show_empty (view, homes[i]);
     }
   for (gsize i = 0; i < G_N_ELEMENTS (fresh); i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Finds what the files of framework.conf, and names of variables in dkms.conf, say that cannot be meant. */
+/* Finds assignments in framework.conf and dkms.conf that are probably mistakes. */
 #define _GNU_SOURCE
 #include "conf/settings-check.h"
 
@@ -13,8 +13,8 @@
 
 /* ---- lines that assign ---- */
 
-/* Returns: how long the name is that @line assigns to, as a whole or one element, 0 if it assigns nothing; @name is
- * where it begins */
+/* Returns: the length of the name that @line assigns to (the variable or one element), 0 if @line is not an assignment;
+ * @name: (out): its beginning */
 static gsize
 assigned_name (const char *line, const char **name)
 {
@@ -89,7 +89,7 @@ dkms_settings_fail (const DkmsPlaces *places, const DkmsErrorInfo *wrong, GError
 
 /* ---- unknown keys ---- */
 
-/* Whether a file uses the variable, so that it serves the others. */
+/* Whether a file uses the variable, so that the assignment has a purpose. */
 static gboolean
 is_used (const char *text, const char *name)
 {
@@ -104,7 +104,7 @@ is_used (const char *text, const char *name)
   return used;
 }
 
-/* Returns: (transfer full) (nullable): about the variable; NULL if it may be meant */
+/* Returns: (transfer full) (nullable): an event about the variable; NULL if it may be correct */
 static DkmsEvent *
 judge (const char *file, const char *name, const char *const *known)
 {
@@ -117,7 +117,7 @@ judge (const char *file, const char *name, const char *const *known)
     return DKMS_EVENT_NEW (SIGN_TOOL_SET, .path = file);
   near = dkms_nearest (name, known);
   for (const char *c = name; *c != '\0'; c++)
-    lower &= !g_ascii_isupper (*c); /* PATH, LC_ALL and the like are for programs */
+    lower &= !g_ascii_isupper (*c); /* variables such as PATH and LC_ALL are for programs */
   return near != NULL || lower ? DKMS_EVENT_NEW (SETTING_UNKNOWN, .path = file, .name = name, .text = near) : NULL;
 }
 
@@ -165,7 +165,7 @@ dkms_recipe_misspelt (const char *path, const char *text)
       g_autofree char *upper = g_ascii_strup (name, -1);
       const char *near;
 
-      /* Names in lower case are the author's own. */
+      /* Variables in lower case are the author's own. */
       if (strcmp (name, upper) != 0 || g_strv_contains ((const char *const *)known, name) || is_used (text, name))
         continue;
       near = dkms_nearest (name, (const char *const *)known);
@@ -177,7 +177,7 @@ dkms_recipe_misspelt (const char *path, const char *text)
 
 /* ---- values that name files ---- */
 
-/* Whether a file leaves it to the shell which program that is, as in "/etc/dkms/after-$kernelver". */
+/* Whether the program in the setting depends on the shell, as in "/etc/dkms/after-$kernelver". */
 static gboolean
 is_computed (const DkmsPlaces *places, const char *name)
 {
@@ -212,7 +212,7 @@ dkms_settings_bad_command (const DkmsPlaces *places, const char *name, const cha
   gboolean there;
 
   if (*program != '/' || strpbrk (program, "$`'\"\\*?[;|&<>(){}") != NULL || is_computed (places, name))
-    return NULL; /* the shell makes of it what only the shell knows */
+    return NULL; /* only the shell can expand it */
   there = dkms_root_stat (places->root, program, &st) == 0;
   if (there && S_ISREG (st.st_mode) && (st.st_mode & 0111) != 0)
     return NULL;

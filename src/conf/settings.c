@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The settings: framework.conf, its directory, and the environment. */
+/* Reads the settings: framework.conf, its directory, and the environment. */
 #define _GNU_SOURCE
 #include "conf/settings.h"
 
@@ -26,7 +26,7 @@ static const char names[]
       "ADDON_MODULES_DIR NO_WEAK_MODULES "
       "modprobe_on_install post_transaction build_environment mok_signing_key";
 
-/* Those that are read when they are needed: for signing (with the key again), and by common.postinst. */
+/* Settings that are read when they are needed: for signing (with the key once more), and by common.postinst. */
 static const char other_names[]
     = "sign_file mok_certificate try_sign_modules autoinstall_all_kernels continue_on_error";
 
@@ -55,7 +55,7 @@ from_environment (const char *name)
   return g_strdup (value != NULL ? value : "");
 }
 
-/* Whether a file says nothing: then no shell is needed to know it. */
+/* Whether a file contains only comments. Then no shell is needed. */
 static gboolean
 only_comments (const DkmsRoot *root, const char *path)
 {
@@ -113,8 +113,8 @@ add_files (const DkmsSettings *self, DkmsQuery *query)
     add_file (&self->places, query, files->pdata[i]);
 }
 
-/* The user that packages of dkms create for builds; "" where there is none. Most runs need to know no more than that:
- * libc is asked only if there is one. */
+/* The user that packages of dkms create for builds; "" if it does not exist. libc is asked only if it exists, which
+ * saves time in most runs. */
 static const char *
 default_user (void)
 {
@@ -125,7 +125,7 @@ default_user (void)
              : "";
 }
 
-/* What says how packages' code is confined must not be misread: a wrong word is an error. @values: (nullable) */
+/* Settings of the sandbox must not be misread, so an invalid value is an error. @values: (nullable) */
 static gboolean
 take_confinement (DkmsSettings *self, const DkmsVars *values, GError **error)
 {
@@ -189,7 +189,7 @@ take_yes_or_no (const DkmsPlaces *places, const DkmsVars *values, const char *na
   return TRUE;
 }
 
-/* A relative path would mean another directory for each directory that dkms is called from. */
+/* A relative path would mean another directory for each working directory of the caller. */
 static gboolean
 check_directories (const DkmsPlaces *places, const DkmsVars *values, GError **error)
 {
@@ -264,7 +264,7 @@ new_query (GPtrArray *queries, const char *kernel)
   return query;
 }
 
-/* What says how builds are confined must not get lost. */
+/* Settings of the sandbox must not be ignored. */
 static gboolean
 is_about_confinement (const DkmsPlaces *places, const char *tool_path)
 {
@@ -284,7 +284,7 @@ give_values (DkmsQuery *query, const DkmsVars *values, const char *wanted)
       g_ptr_array_add (query->assign, g_strconcat (*name, "=", dkms_vars_get (values, *name, 0), NULL));
 }
 
-/* Evaluates the files of @all one by one and goes on after one that ends its shell, of which nothing is taken. */
+/* Evaluates the files of @all one by one, and ignores a file that ends its shell. */
 static gboolean
 read_one_by_one (const DkmsEvaluation *how, const DkmsQuery *all, const char *kernel, DkmsVars **values,
                  DkmsEvent **ignored, GError **error)
@@ -385,8 +385,8 @@ dkms_settings_key_files (const DkmsSettings *self, const GPtrArray *releases, GE
   return g_steal_pointer (&keys);
 }
 
-/* How code of another system is confined is for this machine to say: its framework.conf counts. That code has no rights
- * here otherwise, so it does not run where it cannot be confined. */
+/* Reads the settings of the sandbox for another root from framework.conf of this machine. Code of that root does not
+ * run if it cannot be confined. */
 static gboolean
 take_confinement_of_machine (DkmsSettings *self, GError **error)
 {
@@ -408,7 +408,7 @@ take_confinement_of_machine (DkmsSettings *self, GError **error)
   return TRUE;
 }
 
-/* The files of another system can only make it stricter. @values: (nullable) */
+/* Files of the other root can only make the sandbox stricter. @values: (nullable) */
 static gboolean
 take_confinement_of_root (DkmsSettings *self, const DkmsVars *values, GError **error)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What holds for a whole run: where it works, and what framework.conf and the options that override it decide. */
+/* The settings of a run: its places, and its policy from framework.conf and options. */
 #pragma once
 
 #include "conf/places.h"
@@ -9,7 +9,7 @@
 typedef struct {
   DkmsPlaces places;
   DkmsPolicy policy;
-  DkmsEvent *ignored; /* (nullable): about a framework.conf, or a part of it, of which nothing was taken */
+  DkmsEvent *ignored; /* (nullable): an event about a framework.conf, or a part of it, that was ignored */
 } DkmsSettings;
 
 /**
@@ -17,7 +17,7 @@ typedef struct {
  * @root: (transfer full): the root of this run
  *
  * Built-in defaults, then the environment, then framework.conf and framework.conf.d
- * (docs/interface/framework-conf.md). A file of nothing but comments costs no process.
+ * (docs/interface/framework-conf.md). A file that contains only comments needs no process.
  *
  * Returns: (transfer full) (nullable)
  */
@@ -28,9 +28,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsSettings, dkms_settings_free)
 
 /**
  * dkms_settings_reread:
- * @names: blank separated variables to take over
+ * @names: names of the wanted variables, separated by blanks
  * @kernel: (nullable): release that the files see as $kernelver
- * @values: (out) (nullable): NULL when no file says anything
+ * @values: (out) (nullable): NULL if all files contain only comments
  *
  * Evaluates framework.conf and framework.conf.d again, now that the kernel is known.
  */
@@ -42,8 +42,8 @@ gboolean dkms_settings_reread (const DkmsSettings *self, const char *names, cons
  * @releases: (element-type utf8): of kernels
  *
  * Returns: (transfer full) (nullable) (element-type utf8): the key files that mok_signing_key names, as tools name
- * them: `signing_key`, and those for @releases if framework.conf makes the key depend on the kernel, which costs a
- * process for each. NULL with an error
+ * them: `signing_key`, and, if the key in framework.conf depends on the kernel, those for @releases, each of which
+ * needs a process. NULL with an error
  */
 GPtrArray *dkms_settings_key_files (const DkmsSettings *self, const GPtrArray *releases, GError **error);
 
