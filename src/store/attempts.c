@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Keeps, lists and reads attempts. */
+/* Stores, lists and reads the records of attempts. */
 #define _GNU_SOURCE
 #include "store/attempts.h"
 
@@ -40,7 +40,7 @@ attempt_file_free (gpointer data)
 static gint64
 time_of (const struct stat *st)
 {
-  /* The log of an archive has the time of its build, and came here later. */
+  /* The log in an archive has the time of its build. Its change time is the time when it was loaded. */
   return (gint64)st->st_ctim.tv_sec * G_USEC_PER_SEC + st->st_ctim.tv_nsec / 1000;
 }
 
@@ -59,7 +59,7 @@ if_file (const DkmsPlaces *places, char *path, gint64 *time)
   return path;
 }
 
-/* Adds the attempt whose files are @log and @record (transfer full, nullable), if one of them is there. */
+/* Adds the attempt with the files @log and @record (transfer full, nullable), if one of them exists. */
 static DkmsAttemptFile *
 add (const DkmsPlaces *places, GPtrArray *files, const DkmsId *id, char *log, char *record)
 {
@@ -78,7 +78,7 @@ add (const DkmsPlaces *places, GPtrArray *files, const DkmsId *id, char *log, ch
   return file;
 }
 
-/* Names in the directory @path that can be @wanted (nullable: any). */
+/* The names in the directory @path, or only @wanted (nullable). */
 static GPtrArray *
 list (const DkmsPlaces *places, const char *path, const char *wanted)
 {
@@ -93,7 +93,7 @@ list (const DkmsPlaces *places, const char *path, const char *wanted)
   return names;
 }
 
-/* Returns: the number that @name is; 0 if it is none */
+/* Returns: the number in @name; 0 if it is not a number */
 static guint64
 number_of (const char *name)
 {
@@ -102,7 +102,7 @@ number_of (const char *name)
   return g_ascii_string_to_unsigned (name, 10, 1, G_MAXINT32, &number, NULL) ? number : 0;
 }
 
-/* All that is kept of one build, in the directory @dir. */
+/* Adds all attempts of one build, in the directory @dir. */
 static void
 add_numbers (const DkmsPlaces *places, GPtrArray *files, const char *dir, const DkmsId *id)
 {
@@ -130,7 +130,7 @@ add_numbers (const DkmsPlaces *places, GPtrArray *files, const char *dir, const 
     }
 }
 
-/* <m>/<v>/<k>/<a> below .dkms/logs: @parts are the names so far. */
+/* Adds the attempts below .dkms/logs, in <m>/<v>/<k>/<a>. @parts: the names of the path so far. */
 static void
 add_failed (const DkmsPlaces *places, GPtrArray *files, const char *dir, const DkmsId *filter,
             const char *const parts[4], guint depth)
@@ -251,8 +251,8 @@ dkms_attempts_write_build (const DkmsAttempt *self, int result_fd, GError **erro
   return write_record (self, result_fd, OF_BUILD, error);
 }
 
-/* Opens where attempts of @id are kept. Nothing is kept of a version that is no longer registered. Returns: -1: it is
- * not, or with an error */
+/* Opens the directory with the attempts of @id. Returns: -1 without an error if the version is not registered, or -1
+ * with an error */
 static int
 open_kept (const DkmsPlaces *places, const DkmsId *id, GError **error)
 {
@@ -262,7 +262,7 @@ open_kept (const DkmsPlaces *places, const DkmsId *id, GError **error)
   return dkms_root_is_dir (places->root, version) ? dkms_root_open_dir (places->root, dir, TRUE, error) : -1;
 }
 
-/* Returns: the highest number in @dir_fd, 0 if there is none */
+/* Returns: the highest number in @dir_fd, 0 if there are no numbers */
 static guint64
 newest_number (int dir_fd)
 {
@@ -274,7 +274,7 @@ newest_number (int dir_fd)
   return newest;
 }
 
-/* Deletes the oldest ones. What older versions kept is the oldest of all. */
+/* Deletes the oldest attempts. A log of older versions of dkms is the oldest. */
 static void
 prune (int dir_fd)
 {
@@ -301,8 +301,8 @@ prune (int dir_fd)
     }
 }
 
-/* Gives the directory failed/ of a scratch, which is complete, its number. Returns: (transfer full) (nullable): the
- * path of the log; NULL if nothing is to be kept, or with an error */
+/* Renames the complete directory failed/ of a scratch directory to its number. Returns: (transfer full) (nullable): the
+ * path of the log; NULL if the version is not registered, or with an error */
 static char *
 publish (const DkmsPlaces *places, const DkmsId *id, int work_fd, GError **error)
 {
@@ -328,7 +328,7 @@ publish (const DkmsPlaces *places, const DkmsId *id, int work_fd, GError **error
   return g_build_filename (dir, name, LOG, NULL);
 }
 
-/* Makes failed/ of @self and the log that is open as @log_fd (-1: none). */
+/* Creates failed/ with the record @self and the log @log_fd (-1: none). */
 static gboolean
 make_failed (const DkmsAttempt *self, int work_fd, int log_fd, GError **error)
 {
@@ -352,14 +352,14 @@ dkms_attempts_fail (const DkmsPlaces *places, const DkmsAttempt *self, int work_
 
   if (!make_failed (self, work_fd, log_fd, error))
     return NULL;
-  /* From here on failed/ is what a sweep would keep. */
+  /* From now on a sweep would keep failed/. */
   if (unlinkat (work_fd, RECORD, 0) < 0 && errno != ENOENT)
     return dkms_fail_errno (error, "delete", RECORD), NULL;
   path = publish (places, self->id, work_fd, error);
   return path;
 }
 
-/* Whether both say the same about why nothing was built. */
+/* Whether both attempts were refused for the same reason. */
 static gboolean
 is_same_refusal (const DkmsAttempt *a, const DkmsAttempt *b)
 {
@@ -384,7 +384,7 @@ dkms_attempts_refuse (const DkmsPlaces *places, const DkmsAttempt *self, GError 
   g_auto (DkmsFd) dir_fd = open_kept (places, self->id, &local);
   if (dir_fd < 0)
     return local == NULL || (g_propagate_error (error, local), FALSE);
-  /* A reader that comes in between finds a number without files, which is none. */
+  /* A reader that sees the number before its files exist ignores it. */
   g_autofree char *name = g_strdup_printf ("%" G_GUINT64_FORMAT, newest_number (dir_fd) + 1);
   if (mkdirat (dir_fd, name, 0755) < 0)
     return dkms_fail_errno (error, "create", dir);
@@ -397,7 +397,7 @@ dkms_attempts_refuse (const DkmsPlaces *places, const DkmsAttempt *self, GError 
   return TRUE;
 }
 
-/* Returns: (transfer full) (nullable): the record @name in @dir_fd, if it is one of a name that can be in the tree */
+/* Returns: (transfer full) (nullable): the record @name in @dir_fd, if its names are valid in the tree */
 static DkmsAttempt *
 read_sound (int dir_fd, const char *name)
 {
@@ -429,7 +429,7 @@ dkms_attempts_sweep (const DkmsPlaces *places, int work_fd, GError **error)
     failed = read_sound (work_fd, FAILED "/" RECORD);
   else
     {
-      /* The build may have put anything in the place of its log. */
+      /* The build may have replaced its log by anything. */
       g_auto (DkmsFd) log = openat (work_fd, "build/" LOG, DKMS_READ_FLAGS | O_NOFOLLOW);
       struct stat st;
       gboolean has_log = log >= 0 && fstat (log, &st) == 0 && S_ISREG (st.st_mode);

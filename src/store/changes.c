@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Renames and deletions of a transaction, done or undone. */
+/* Carries out the renames and deletions of a transaction, or undoes them. */
 #define _GNU_SOURCE
 #include "store/changes.h"
 
@@ -15,9 +15,9 @@
 #include "store/layout.h"
 #include "store/reading.h"
 
-enum { TRIES = 3 }; /* of changes that there is no way back from */
+enum { TRIES = 3 }; /* attempts to complete changes after the point of no return */
 
-/* Whether the paths of @op are what this program writes: absolute, with nothing in them that climbs. */
+/* Whether the paths of @op are ones that dkms writes: absolute, and without "..". */
 static gboolean
 makes_sense (json_t *op)
 {
@@ -55,7 +55,8 @@ dkms_changes_check (json_t *ops, GError **error)
   return TRUE;
 }
 
-/* Returns: whether @name is gone; what is not empty stays, and a failure for a passing reason does not come again. */
+/* Returns: whether @name does not exist; a directory that is not empty stays, and temporary failures are not repeated.
+ */
 static gboolean
 remove_empty_at (int dir, const char *name)
 {
@@ -67,8 +68,8 @@ remove_empty_at (int dir, const char *name)
   return FALSE;
 }
 
-/* As dkms_root_open_parent(). Returns: FALSE with an error unless *@fd is open, or -1 because there is no such
- * directory */
+/* As dkms_root_open_parent(). Returns: FALSE with an error unless *@fd is open, or -1 because the directory does not
+ * exist */
 static gboolean
 find_parent (const DkmsRoot *root, const char *path, int *fd, char **name, GError **error)
 {
@@ -97,11 +98,11 @@ undo_dirs (const DkmsRoot *root, json_t *dirs, GError **error)
   return TRUE;
 }
 
-/* A set of changes under way. */
+/* A set of changes that is being carried out. */
 typedef struct {
   const DkmsPlaces *places;
   DkmsListener *events;
-  GHashTable *touched; /* the directories that are to be flushed */
+  GHashTable *touched; /* the directories to flush */
 } Changing;
 
 static gboolean
@@ -126,7 +127,7 @@ prune (const Changing *self, const char *dir, const char *stop, GError **error)
   return TRUE;
 }
 
-/* The directory of @path; when it is gone, so is what was to be changed in it. */
+/* Opens the directory of @path. If the directory does not exist, the change in it was made before. */
 static int
 dir_of_change (const Changing *self, const char *path, gboolean create, char **name, gboolean *gone, GError **error)
 {
@@ -141,7 +142,7 @@ dir_of_change (const Changing *self, const char *path, gboolean create, char **n
   return dkms_fd_steal (&dir);
 }
 
-/* @from takes the place of @to. Whoever finds no @from knows that it was done. */
+/* Renames @from to @to. A missing @from means that an earlier attempt already moved it. */
 static gboolean
 apply_move (const Changing *self, const char *from, const char *to, const char *trash, GError **error)
 {
@@ -165,8 +166,8 @@ apply_move (const Changing *self, const char *from, const char *to, const char *
   return renameat (from_dir, from_name, to_dir, to_name) == 0 || dkms_fail_errno (error, "put in place", to);
 }
 
-/* Deletes what a change has taken out of its place, which is no part of the change: what cannot be deleted goes where
- * every run tries again, and stops nobody. */
+/* Deletes a file that a change has replaced. This does not belong to the change: a file that cannot be deleted is moved
+ * to a place where every run tries again. */
 static void
 sweep (const DkmsPlaces *places, DkmsListener *events, int dir, const char *name, const char *path)
 {
@@ -193,7 +194,7 @@ sweep (const DkmsPlaces *places, DkmsListener *events, int dir, const char *name
   DKMS_EMIT (events, REPLACED_LEFT, .error = error, .path = host);
 }
 
-/* Does one change; doing it again is harmless. */
+/* Carries out one change, which can be repeated. */
 static gboolean
 apply (const Changing *self, json_t *op, GError **error)
 {
@@ -218,11 +219,11 @@ apply (const Changing *self, json_t *op, GError **error)
     return unlinkat (dir, name, 0) == 0 || errno == ENOENT || dkms_fail_errno (error, "delete", a);
   if (strcmp (what, "sweep") == 0)
     return sweep (self->places, self->events, dir, name, a), TRUE;
-  target = g_path_get_basename (b); /* of rename and discard: in the same directory by construction */
+  target = g_path_get_basename (b); /* rename and discard stay in the same directory */
   return renameat (dir, name, dir, target) == 0 || errno == ENOENT || dkms_fail_errno (error, "rename", a);
 }
 
-/* Flushes what was renamed and deleted in the directories of @touched; those that are gone need it no more. */
+/* Flushes the directories in @touched. Directories that were deleted need no flush. */
 static gboolean
 flush_all (const DkmsRoot *root, GHashTable *touched, GError **error)
 {

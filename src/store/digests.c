@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Digests, and the memory of them. */
+/* Digests, and the file that remembers them. */
 #define _GNU_SOURCE
 #include "store/digests.h"
 
@@ -19,13 +19,13 @@ enum { MOST_BYTES = 4 << 20, MANY = 2000, RACY_SECONDS = 2 };
 
 typedef struct {
   char *signature, *value;
-  gboolean used; /* in this run */
+  gboolean used; /* used in this run */
 } Memory;
 
 struct DkmsDigests {
   const DkmsPlaces *places;
   gint64 now;
-  GHashTable *known; /* key -> Memory; NULL: not read yet */
+  GHashTable *known; /* key -> Memory; NULL: the file was not read yet */
   gboolean learned;
 };
 
@@ -65,7 +65,7 @@ load (DkmsDigests *self)
 {
   g_autofree char *path = dkms_layout_own (self->places, "digests", NULL);
   g_autofree char *text = NULL;
-  g_autoptr (GError) ignored = NULL; /* what cannot be read is computed again */
+  g_autoptr (GError) ignored = NULL; /* values that cannot be read are computed again */
   g_auto (GStrv) lines = NULL;
 
   if (self->known != NULL)
@@ -97,7 +97,7 @@ recall (DkmsDigests *self, const char *key, const char *signature)
   return memory->value;
 }
 
-/* Whether @st may stay the same when the file changes again. */
+/* Whether the file could change again without a change of @st. */
 static gboolean
 is_racy (const DkmsDigests *self, const struct stat *st)
 {
@@ -186,9 +186,9 @@ typedef struct {
   const DkmsDigests *digests;
   GChecksum *sum;
   const char *without; /* (nullable) */
-  gboolean contents;   /* reads the files; otherwise their stat data is enough */
+  gboolean contents;   /* whether to read the files, or only their status */
   gboolean racy;
-  GString *empty; /* the directory that was entered last, while nothing in it was seen */
+  GString *empty; /* the directory that was entered last, if no entry of it was visited yet */
 } TreeWalk;
 
 static gboolean
@@ -210,14 +210,14 @@ is_ignored (const TreeWalk *self, const char *path)
   return FALSE;
 }
 
-/* Parts end in NUL, so that no two lists of them are the same bytes. */
+/* Each part ends in NUL, so that different lists have different bytes. */
 static void
 add_part (const TreeWalk *self, const char *text)
 {
   g_checksum_update (self->sum, (const guchar *)text, (gssize)strlen (text) + 1);
 }
 
-/* What is neither a file nor a link has no content that could be compared. */
+/* Files that are neither regular nor links have no content to compare. */
 static gboolean
 add_content (const TreeWalk *self, const DkmsWalkEntry *entry, const char *path, GError **error)
 {
@@ -287,7 +287,7 @@ walk (TreeWalk *self, int fd)
   self->sum = sum;
   self->empty = empty;
   digest = dkms_walk_at (fd, ".", visit, self, &ignored) ? g_strdup (g_checksum_get_string (sum)) : NULL;
-  dkms_unread_drop (mark); /* there is no digest then */
+  dkms_unread_drop (mark); /* an unreadable file has no digest */
   return digest;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is damaged: files of builds and modules that should be there. */
+/* Finds damage: missing files of builds, and missing installed modules. */
 #define _GNU_SOURCE
 #include "store/health.h"
 
@@ -18,7 +18,7 @@ static const char *const suffixes[] = { ".ko", ".ko.gz", ".ko.xz", ".ko.zst" };
 /* ---- the index ---- */
 
 struct DkmsIndex {
-  char *text;        /* modules.dep, each path in it ended by a NUL */
+  char *text;        /* modules.dep, in which each path ends with a NUL */
   GHashTable *paths; /* relative to the kernel's directory */
 };
 
@@ -62,7 +62,7 @@ dkms_index_free (DkmsIndex *self)
 
 typedef enum { THERE, ABSENT, UNKNOWN } Presence;
 
-/* A dangling link is no module. */
+/* A dangling link does not count as a module. */
 static Presence
 look (const DkmsRoot *root, const char *path)
 {
@@ -87,7 +87,7 @@ is_other (const char *path, const char *name, unsigned char type, gpointer data)
   return !self->found;
 }
 
-/* Whether a file of that name is somewhere below @dir. */
+/* Whether a file named @name exists anywhere below @dir. */
 static gboolean
 is_below (int dir, const char *name)
 {
@@ -106,7 +106,7 @@ is_module_name (const char *name)
   return FALSE;
 }
 
-/* Names of the module files of a build; an empty array when there are none. */
+/* Names of the module files of a build; an empty array if it has none. */
 static GPtrArray *
 list_modules (const DkmsPlaces *s, const DkmsVersion *v, const DkmsBuild *b, int *dir)
 {
@@ -124,7 +124,7 @@ list_modules (const DkmsPlaces *s, const DkmsVersion *v, const DkmsBuild *b, int
   return g_steal_pointer (&names);
 }
 
-/* A power cut leaves files of no bytes behind, as builds of the reference have them. */
+/* A power cut can leave empty files in builds of the reference. */
 static gboolean
 is_whole (int dir, const char *name)
 {
@@ -140,7 +140,7 @@ is_whole (int dir, const char *name)
 
 /* ---- builds ---- */
 
-/* @location: (nullable): such as "/updates/dkms"; @ours: whether we put the file there */
+/* @location: (nullable): such as "/updates/dkms"; @ours: whether dkms installed the file */
 static void
 examine_installed (const DkmsPlaces *s, DkmsBuild *b, const char *location, const char *file, gboolean ours,
                    const DkmsIndex *index)
@@ -154,7 +154,7 @@ examine_installed (const DkmsPlaces *s, DkmsBuild *b, const char *location, cons
     b->unindexed |= index != NULL && !g_hash_table_contains (index->paths, path + strlen (dir));
   if (presence != ABSENT)
     return;
-  /* A module that was refused at install, because the kernel has a newer one, is there under the same name. */
+  /* A module that was not installed because the kernel has a newer one exists under the same name. */
   fd = ours ? -1 : dkms_root_openat (s->root, dir, O_RDONLY | O_DIRECTORY, 0);
   b->gone |= ours || (fd >= 0 && !is_below (fd, file));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Files of the journal: writing, reading and judging them. */
+/* Writes, reads and classifies the files of the journal. */
 #define _GNU_SOURCE
 #include "store/journal.h"
 
@@ -13,9 +13,9 @@
 #include "base/publish.h"
 #include "store/layout.h"
 
-static const char bad[] = "bad"; /* directory in the journal's for what is not one */
+static const char bad[] = "bad"; /* directory of the journal for files that are not journals */
 
-enum { LIMIT = 16 << 20 }; /* bytes of a journal */
+enum { LIMIT = 16 << 20 }; /* maximum size of a journal in bytes */
 
 int
 dkms_journal_open (const DkmsPlaces *places, gboolean create, GError **error)
@@ -43,7 +43,7 @@ dkms_journal_drop (int dir, const char *name, GError **error)
   return TRUE;
 }
 
-/* Whether @list (nullable) is a list of texts. */
+/* Whether @list (nullable) is a list of strings. */
 static gboolean
 is_list_of_texts (json_t *list)
 {

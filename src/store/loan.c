@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Locks lent to the scripts that a run waits for. */
+/* Lends locks to the scripts that a run waits for. */
 #define _GNU_SOURCE
 #include "store/loan.h"
 
@@ -36,7 +36,7 @@ dkms_loan_open (const DkmsWork *work, const DkmsId *id, gboolean all)
   g_autofree char *text
       = g_strdup_printf ("%s\nlocks/loan/%s\n%s\n%s\n", module_lock, id->module, build_lock, all ? every_build : "");
 
-  /* Several processes of one run may wait for scripts. */
+  /* Several processes of one run may wait for scripts at the same time. */
   self->work = work;
   self->file = g_strdup_printf ("loan-%d-%u", (int)getpid (), count++);
   self->name = g_strconcat (work->id, "/", self->file, NULL);
@@ -74,7 +74,7 @@ dkms_loan_close (DkmsLoan *self)
 
 /* ---- the borrower ---- */
 
-/* Whether @name is a file that a lender made: it comes from the environment. */
+/* Whether @name, which comes from the environment, is the name of a loan file. */
 static gboolean
 is_loan_name (const char *name)
 {
@@ -112,7 +112,7 @@ dkms_loan_borrow (const DkmsPlaces *places, const char *name)
   text = fd >= 0 ? dkms_read_fd (fd, path, 1 << 16, NULL, NULL) : NULL;
   if (text == NULL || !lists (text, name) || !dkms_work_alive (places, id))
     return -1;
-  /* The lender may be about to take it back, or have done so. */
+  /* The lender may be ending the loan, or have ended it. */
   if (flock (fd, LOCK_SH | LOCK_NB) < 0 || fstat (fd, &st) < 0 || st.st_nlink == 0)
     return -1;
   return dkms_fd_steal (&fd);

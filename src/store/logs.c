@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads logs of builds. */
+/* Opens and diagnoses logs of builds. */
 #define _GNU_SOURCE
 #include "store/logs.h"
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reading the tree without a lock, so that readers keep no writer waiting and users can read without access to the
- * lock.
+/* Reading the tree without a lock, so that readers do not delay writers, and users need no access to the lock.
  *
- * After its journal lists the changes, and before the first of them, a commit raises the number in
- * <dkms_tree>/.dkms/sequence. A reader notes the number first, then looks for a journal that lists changes, reads, and
- * looks at the number again. If there was no such journal and the number is still the same, then no change was made
- * while it read; otherwise it reads again. The number counts within one boot, so it is never flushed: a journal found
- * after a crash is that of a dead run whatever the number says. */
+ * After its journal lists the changes, and before the first change, a commit increments the number in
+ * <dkms_tree>/.dkms/sequence. A reader reads the number, checks for a journal that lists changes, reads the tree, and
+ * reads the number again. If no such journal existed and the number is unchanged, then nothing changed while it was
+ * reading; otherwise it reads again. The number is valid within one boot, so it is never flushed: a journal found after
+ * a crash belongs to a killed run in any case. */
 #pragma once
 
 #include "conf/places.h"
@@ -16,7 +15,7 @@
 
 /** Opens the number, and creates it if it is absent. Returns: a descriptor that the caller owns, or -1 with an error */
 int dkms_sequence_open (const DkmsPlaces *places, GError **error);
-/** Raises the number. To be called after the journal that lists the changes was written and before the first of them.
+/** Increments the number. Call this after the journal that lists the changes was written, and before the first change.
  */
 gboolean dkms_sequence_raise (int fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
@@ -24,17 +23,17 @@ gboolean dkms_sequence_raise (int fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 typedef struct {
   const DkmsPlaces *places;
-  int sequence; /* -1: there is none yet */
+  int sequence; /* -1: the file does not exist yet */
   char number[24];
-  gboolean pending; /* a dead run left a change that is still to be finished or undone */
+  gboolean pending; /* a killed run left a change that must be completed or undone */
 } DkmsReading;
 
 /**
  * dkms_reading_begin:
- * @events: told whom we wait for, if that takes long
+ * @events: gets an event with the process that is changing the tree, after a long wait
  *
- * Waits until no change is being made, and begins to read. End it with dkms_reading_end().
+ * Waits until no change is being made, and starts to read. Call dkms_reading_end() afterwards.
  */
 void dkms_reading_begin (DkmsReading *self, const DkmsPlaces *places, DkmsListener *events);
-/** Returns: whether what was read since then is a state of the tree that existed; otherwise it must be read again */
+/** Returns: whether the data that was read is a consistent state of the tree; otherwise the tree must be read again */
 gboolean dkms_reading_end (DkmsReading *self);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The record that each build and installation leaves. */
+/* Reads and writes the records of builds and installations. */
 #define _GNU_SOURCE
 #include "store/record.h"
 
@@ -91,7 +91,7 @@ write_text (const char *text, int dir_fd, int via_fd, const char *name, GError *
                     : dkms_publish_via_at (via_fd, dir_fd, name, text, 0644, error);
 }
 
-/* A name of a file, as it may stand in a directory. */
+/* Whether @name is a file name without a directory. */
 static gboolean
 is_file_name (const char *name)
 {
@@ -102,7 +102,7 @@ is_file_name (const char *name)
   return good;
 }
 
-/* Records come from other machines, too, and name files that are deleted as root later on. */
+/* Records may come from other machines, and name files that are later deleted as root. */
 static gboolean
 is_sound (const DkmsRecord *self)
 {

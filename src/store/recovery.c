@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a run that died in the middle of a change left. */
+/* Completes or undoes the transactions of killed runs. */
 #define _GNU_SOURCE
 #include "store/recovery.h"
 
@@ -28,7 +28,7 @@ recover_one (const DkmsPlaces *places, DkmsListener *events, int journal, const 
   json_t *object;
   gboolean ok;
 
-  if (*name == '.') /* a run died before it gave the journal its name */
+  if (*name == '.') /* a run was killed before it renamed the journal */
     return dkms_journal_drop (journal, name, error);
   if (fstatat (journal, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
     return dkms_fail_errno (error, "read the journal", path);
@@ -96,7 +96,7 @@ recover (const DkmsPlaces *places, DkmsListener *events, gboolean wait, GError *
   if (local != NULL)
     return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
   if (lock == NULL)
-    return TRUE; /* its holder does it */
+    return TRUE; /* the holder of the lock does it */
   sequence = dkms_sequence_open (places, error);
   return sequence >= 0 && dkms_journal_recover_locked (places, events, journal, sequence, error);
 }

@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Finishing or undoing what a dead run left in the journal: whoever finds a journal while it holds the tree's lock
- * knows that the run of that journal is dead.
+/* Completes or undoes the transactions in the journals of killed runs. A process that holds the lock of the tree knows
+ * that the owner of every journal was killed.
  *
- * A journal that lists temporaries means: delete them. One that lists changes means: do the changes again. A journal
- * that cannot be read, or that a newer dkms wrote (a higher format, an operation that is not in the list), is kept and
- * ends the run: the change that it describes is half done, and only a program that understands it can finish it. What
- * is not a journal at all is moved to journal/bad/, with a warning. */
+ * If a journal lists temporary files, they are deleted. If it lists changes, all of them are carried out again. If a
+ * journal cannot be read, or was written by a newer dkms (a higher format, an unknown operation), it is kept and the
+ * run fails: its change is incomplete, and only a program that understands the journal can complete it. A file that is
+ * not a journal is moved to journal/bad/, with a warning. */
 #pragma once
 
 #include "conf/places.h"
 #include "model/event.h"
 
-/** Finishes or undoes what earlier runs left in the journal. Call with the tree writable. */
+/** Completes or undoes the changes in journals of earlier runs. The tree must be writable. */
 gboolean dkms_journal_recover (const DkmsPlaces *places, DkmsListener *events,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** As dkms_journal_recover(), but while another process holds the tree's lock it does nothing: that one does it. */
+/** As dkms_journal_recover(), but does nothing while another process holds the lock of the tree, because that process
+ * does it. */
 gboolean dkms_journal_try_recover (const DkmsPlaces *places, DkmsListener *events,
                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** As dkms_journal_recover(), with the tree's lock held. @journal, @sequence: descriptors of both (store/journal.h,
+/** As dkms_journal_recover(), with the lock of the tree held. @journal, @sequence: descriptors (store/journal.h,
  * store/reading.h) */
 gboolean dkms_journal_recover_locked (const DkmsPlaces *places, DkmsListener *events, int journal, int sequence,
                                       GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names that may be in the tree; putting sources there and taking versions away. */
+/* Checks names; adds sources to the tree, and deletes versions. */
 #define _GNU_SOURCE
 #include "store/register.h"
 
@@ -34,7 +34,7 @@ dkms_tree_check_name (DkmsError kind, const char *what, const char *name, GError
 gboolean
 dkms_tree_is_kernel_name (const char *name)
 {
-  /* What else a version directory holds (docs/interface/tree.md §1): <v>/source leads to the user's own files. */
+  /* Other entries of a version directory (docs/interface/tree.md §1). <v>/source leads to files of the user. */
   static const char *const others[] = { "build", "source", "tarball", "driver_disk", "rpm", "deb", NULL };
 
   return *name != '.' && !g_strv_contains (others, name);
@@ -78,8 +78,9 @@ fail_trust (const DkmsPlaces *places, const char *path, const struct stat *st, G
                                                  .text = us });
 }
 
-/* The default tree belongs to dkms alone. A new one may be open to all, as a tmpfs is that was mounted without a mode:
- * while there is nothing in it, it is closed. Returns: whether nobody else can have put anything there */
+/* Removes the permissions of others from the default tree, which only dkms uses, while it is empty. It may be writable
+ * for all users, for example a tmpfs mounted without a mode. Returns: whether no other user can have created files in
+ * it */
 static gboolean
 close_new_tree (const DkmsPlaces *places, struct stat *st)
 {
@@ -88,7 +89,7 @@ close_new_tree (const DkmsPlaces *places, struct stat *st)
   if (strcmp (places->dkms_tree, DKMS_DEFAULT_TREE) != 0 || st->st_uid != geteuid ())
     return FALSE;
   fd = dkms_root_open_dir (places->root, places->dkms_tree, FALSE, NULL);
-  for (int i = 0; fd >= 0 && i < 2; i++) /* before it is closed, and after */
+  for (int i = 0; fd >= 0 && i < 2; i++) /* before the permissions are removed, and after */
     {
       g_autoptr (GPtrArray) names = dkms_list_dir_at (fd, ".", NULL);
 
@@ -156,7 +157,7 @@ dkms_tree_stage_source (const DkmsPlaces *places, DkmsTransaction *tx, const Dkm
     return DKMS_FAIL (error, SOURCE_REPLACED, .path = source->dir);
   if (fstatat (parent, name, &to, 0) == 0 && to.st_dev == from.st_dev && to.st_ino == from.st_ino)
     return TRUE;
-  /* Without force the copy goes over what is there, as specified: it begins with that. */
+  /* Without force the copy starts with the existing files, as specified, and adds to them. */
   if ((!source->overwrite && dkms_is_dir_at (parent, name) && !dkms_copy_tree_at (parent, name, parent, beside, error))
       || !dkms_copy_tree_at (dir, ".", parent, beside, error))
     {
@@ -234,14 +235,14 @@ dkms_tree_register (const DkmsPlaces *places, DkmsListener *events, const DkmsId
   g_autofree char *conf = dkms_layout_source (places, id, "dkms.conf");
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (places);
   g_autoptr (DkmsWork) work = dkms_work_new (places, error);
-  /* Builds without sources keep their dkms.conf in the place of the link. */
+  /* Builds without a source have their dkms.conf in a directory instead of the link. */
   gboolean stub = !dkms_root_is_dir (places->root, target) && dkms_root_is_file (places->root, conf);
 
   return work != NULL && dkms_tree_stage_version (places, tx, work, id, stub, error)
          && dkms_transaction_commit (tx, events, error);
 }
 
-/* Adds what an interrupted build left in <v>/<k>, all that has no module directory, to what goes. */
+/* Adds the remains of an interrupted build in <v>/<k>, directories without module/, to the deletions. */
 static gboolean
 clear_kernel_dir (const DkmsPlaces *places, DkmsTransaction *tx, const char *dir, gboolean *built, GError **error)
 {
@@ -262,7 +263,7 @@ clear_kernel_dir (const DkmsPlaces *places, DkmsTransaction *tx, const char *dir
   return arches != NULL;
 }
 
-/* Adds the links kernel-<k>-<a> into that version to what goes: its builds are gone. */
+/* Adds the links kernel-<k>-<a> to builds of that version to the deletions. */
 static void
 drop_links (const DkmsPlaces *places, DkmsTransaction *tx, const char *module_dir, const char *version)
 {
@@ -332,7 +333,7 @@ dkms_tree_drop_build (const DkmsPlaces *places, DkmsListener *events, const Dkms
   g_autofree char *base = g_build_filename (kernel_dir, id->arch, NULL);
   g_auto (DkmsFd) fd = dkms_root_openat (places->root, dir, O_RDONLY | O_DIRECTORY, 0);
 
-  /* Of a kernel's directory that is a link only the link is ours. */
+  /* If the directory of a kernel is a link, only the link is deleted. */
   if (fd >= 0 && dkms_is_link_at (fd, id->kernel))
     dkms_transaction_delete (tx, kernel_dir);
   else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reading the tree. */
+/* Reads the tree. */
 #define _GNU_SOURCE
 #include "store/scan.h"
 
@@ -27,7 +27,7 @@ typedef struct {
   const DkmsScanWish *wish; /* (nullable) */
 } Module;
 
-/* Whether kernel-<k>-<a> leads to this build: our own and the reference's links say it literally. */
+/* Whether kernel-<k>-<a> points to this build: links of dkms and of the reference contain its literal path. */
 static gboolean
 is_active (const Module *module, const DkmsVersion *v, const DkmsId *kernel)
 {
@@ -48,8 +48,8 @@ is_active (const Module *module, const DkmsVersion *v, const DkmsId *kernel)
   return FALSE;
 }
 
-/* Opens the directory @name of @parent, which is the directory @path of the tree. The admin may have moved it elsewhere
- * and linked it; links are followed inside the root. Returns: a descriptor that the caller owns, -1 when it is no
+/* Opens the directory @name of @parent, which is the directory @path of the tree. The administrator may have replaced
+ * it by a link; links are followed inside the root. Returns: a descriptor that the caller owns, -1 if it is not a
  * directory, or cannot be read, which is noted */
 static int
 open_dir (const DkmsPlaces *places, int parent, const char *path, const char *name)
@@ -66,7 +66,7 @@ open_dir (const DkmsPlaces *places, int parent, const char *path, const char *na
   return fd;
 }
 
-/* Whether a directory <k>/<a> without module/ was a build: other directories that somebody put there are not ours. */
+/* Whether a directory <k>/<a> without module/ was a build, and not a directory of somebody else. */
 static gboolean
 was_build (int kernel_fd, const char *arch)
 {
@@ -132,7 +132,7 @@ read_builds (const Module *module, DkmsVersion *v, int version_fd, const char *p
       const DkmsEntry *kernel = kernels->pdata[k];
       g_auto (DkmsFd) fd = dkms_tree_is_kernel_name (kernel->name)
                                ? open_dir (module->places, version_fd, path, kernel->name)
-                               : -1; /* -1: a file, say */
+                               : -1; /* -1: not a directory */
       g_autoptr (GPtrArray) arches = fd >= 0 ? dkms_list_entries (fd, NULL) : NULL;
 
       for (guint a = 0; arches != NULL && a < arches->len; a++)
@@ -157,17 +157,17 @@ read_version (const Module *module, const char *version)
   DkmsVersion *v;
 
   if (fd < 0)
-    return; /* a file, or gone meanwhile */
+    return; /* not a directory, or deleted meanwhile */
   v = dkms_state_add (module->state, &id);
   if (dkms_is_link_at (fd, "source"))
     v->broken
         = dkms_root_is_host (places->root) ? !dkms_is_dir_at (fd, "source") : !dkms_root_is_dir (places->root, source);
   else
-    v->broken = !dkms_is_file_at (fd, "source/dkms.conf"); /* a stub with its own conf counts as added, Q-44 */
+    v->broken = !dkms_is_file_at (fd, "source/dkms.conf"); /* a stub with its own dkms.conf counts as added, Q-44 */
   read_builds (module, v, fd, path);
 }
 
-/* Of the versions from @first on, which are given up. */
+/* Removes the records of the versions from @first on, which are given up. */
 static void
 forget_records (const Module *module, guint first)
 {
@@ -179,7 +179,7 @@ forget_records (const Module *module, guint first)
     }
 }
 
-/* Adds that version, unless some of it could not be read. */
+/* Adds that version, unless a part of it could not be read. */
 static void
 add_version (const Module *module, const char *version)
 {
@@ -194,14 +194,14 @@ add_version (const Module *module, const char *version)
   dkms_state_give_up (module->state, module->name, error);
 }
 
-/* kernel-<k>-<a>, the links beside the versions (docs/interface/tree.md §5). */
+/* Whether @name is kernel-<k>-<a>, a link in the directory of the module (docs/interface/tree.md §5). */
 static gboolean
 is_kernel_link_name (const char *name)
 {
   return g_str_has_prefix (name, "kernel-") && strchr (name + strlen ("kernel-"), '-') != NULL;
 }
 
-/* A link kernel-<k>-<a> whose build is gone still says that this version was installed there. */
+/* A link kernel-<k>-<a> without its build shows that this version was installed there. */
 static void
 read_dangling_link (const Module *module, const char *name)
 {
@@ -247,7 +247,7 @@ read_module (const DkmsPlaces *places, DkmsState *state, int tree_fd, const Dkms
       for (guint b = 0; b < v->builds->len; b++)
         active += ((const DkmsBuild *)v->builds->pdata[b])->active;
     }
-  /* If every link leads to a build, as usual, no link need be read again. */
+  /* If every link points to a build, as usual, links need not be read again. */
   for (guint i = 0; entries != NULL && g_hash_table_size (links) > active && i < entries->len; i++)
     {
       const char *name = ((const DkmsEntry *)entries->pdata[i])->name;

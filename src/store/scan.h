@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The tree on disk as plain data (docs/interface/tree.md §1, §4, §5).
  *
- * A file <m>/<v>/<k>/<a>/.stale says that the source was replaced after that build. */
+ * A file <m>/<v>/<k>/<a>/.stale means that the source was replaced after that build. */
 #pragma once
 
 #include "conf/places.h"
@@ -10,22 +10,22 @@
 #define DKMS_STALE ".stale" /* a file in <k>/<a> */
 
 /** Returns: (transfer full) (nullable): every version, or those of the module of @which (nullable), or only the version
- * that it names; NULL with an error when anything of them cannot be read */
+ * that it names; NULL with an error if a part of them cannot be read */
 DkmsState *dkms_state_read (const DkmsPlaces *places, const DkmsId *which, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** As dkms_state_read(), but goes on: versions that cannot be read are left out, and listed in `unread`. */
+/** As dkms_state_read(), but versions that cannot be read are omitted, and listed in `unread`. */
 DkmsState *dkms_state_read_most (const DkmsPlaces *places, const DkmsId *which,
                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* What a reader of many builds wants. */
+/* The data that a reader of many builds needs. */
 typedef struct {
-  const GPtrArray *targets; /* element-type DkmsId: filters of the builds whose records it wants */
-  GHashTable *records;      /* DkmsBuild -> DkmsRecord: those that could be read on the way are added */
-  gboolean stale;           /* whether it wants `stale` of the builds */
+  const GPtrArray *targets; /* element-type DkmsId: filters of the builds whose records it needs */
+  GHashTable *records;      /* DkmsBuild -> DkmsRecord: records that could be read during the scan are added */
+  gboolean stale;           /* whether it needs `stale` of the builds */
 } DkmsScanWish;
 
-/** As dkms_state_read_most(), with what @wish (nullable) says. Records that are missing then need not be absent. */
+/** As dkms_state_read_most(), with the data in @wish (nullable). A build without a record in it may have one. */
 DkmsState *dkms_state_read_wished (const DkmsPlaces *places, const DkmsId *which, const DkmsScanWish *wish,
                                    GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Fills `seen` of all builds for that kernel that recorded something (.dep_*, docs/interface/dkms-conf.md §10), and
- * gives up modules of which that cannot be read. */
+/** Sets `seen` of all builds for that kernel that have files .dep_* (docs/interface/dkms-conf.md §10). Modules for
+ * which they cannot be read are added to `unread`. */
 void dkms_state_read_seen (const DkmsPlaces *places, DkmsState *state, const DkmsId *kernel);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Temporaries beside their places, and the directories that they need. */
+/* Creates temporary files next to their final names, and missing directories. */
 #define _GNU_SOURCE
 #include "store/stage.h"
 
@@ -22,7 +22,7 @@ dkms_stage_clear (gpointer data)
   g_free (stage->temp);
 }
 
-/* Adds @dir and its parents to @list as far as they are missing, parents first. */
+/* Adds @dir and its missing parents to @list, parents first. */
 static void
 list_missing (const DkmsRoot *root, const char *dir, json_t *list)
 {
@@ -80,8 +80,8 @@ dkms_stage_make_dirs (const DkmsRoot *root, json_t *dirs, GError **error)
   return TRUE;
 }
 
-/* Puts a copy of @from, a file, link or directory, flushed, on another file system. What is left of a copy that fails
- * is deleted with the temporaries. */
+/* Copies @from, a file, link or directory, to another file system, and flushes it. After a failure, the incomplete copy
+ * is deleted with the temporary files. */
 static gboolean
 copy_across (int from_dir, const char *from, int dir, const char *name, GError **error)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a transaction prepares before it changes anything: temporary files and links beside the places that they will
- * take, and the directories that these need. */
+/* The preparations of a transaction before it changes anything: temporary files and links next to their final names,
+ * and missing directories. */
 #pragma once
 
 #include <jansson.h>
@@ -17,19 +17,18 @@ typedef enum {
 
 typedef struct {
   DkmsStageKind kind;
-  char *from; /* source path, link text or content */
+  char *from; /* path of the source, text of the link, or content */
   char *temp;
   mode_t mode;
 } DkmsStage;
 
-/** Frees what a DkmsStage holds. */
+/** Frees the content of a DkmsStage. */
 void dkms_stage_clear (gpointer data);
-/** Makes the temporary, and flushes it. */
+/** Creates the temporary file, and flushes it. */
 gboolean dkms_stage_write (const DkmsRoot *root, const DkmsStage *stage, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** Returns: (transfer full): a list of every directory that the changes @ops need and that does not exist, parents
- * first
+/** Returns: (transfer full): a list of the missing directories that the changes @ops need, parents first
  */
 json_t *dkms_stage_missing_dirs (const DkmsRoot *root, json_t *ops);
-/** Makes the directories of @dirs and flushes each into its parent. */
+/** Creates the directories @dirs, and flushes their parents. */
 gboolean dkms_stage_make_dirs (const DkmsRoot *root, json_t *dirs, GError **error) G_GNUC_WARN_UNUSED_RESULT;

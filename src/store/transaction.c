@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Changes that are collected, prepared, and made as a whole or not at all. */
+/* Collects, prepares and makes changes, completely or not at all. */
 #define _GNU_SOURCE
 #include "store/transaction.h"
 
@@ -54,7 +54,7 @@ add_op (DkmsTransaction *self, const char *op, const char *a, const char *b, con
   json_array_append_new (self->ops, json_pack ("[ssss]", op, a, b, c));
 }
 
-/* A name beside @path that is ours alone. */
+/* Returns a temporary name next to @path that no other run uses. */
 static char *
 beside (const DkmsTransaction *self, const char *path, const char *kind, gsize number)
 {
@@ -63,7 +63,7 @@ beside (const DkmsTransaction *self, const char *path, const char *kind, gsize n
   return g_strdup_printf ("%s/.dkms-%08x-%s%" G_GSIZE_FORMAT, dir, self->id, kind, number);
 }
 
-/* Returns: (transfer none): name of the temporary that will become @target */
+/* Returns: (transfer none): name of the temporary file that will become @target */
 static const char *
 add_stage (DkmsTransaction *self, DkmsStageKind kind, const char *from, const char *target, mode_t mode)
 {
@@ -104,7 +104,7 @@ dkms_transaction_move (DkmsTransaction *self, const char *from, const char *to)
 {
   g_autofree char *trash = beside (self, to, "old", json_array_size (self->ops));
 
-  /* First beside its place: once the changes are journalled nothing depends on where it came from. */
+  /* It is first moved next to its final name, so that the journalled changes do not depend on its origin. */
   add_op (self, "move", add_stage (self, DKMS_STAGE_MOVE, from, to, 0), to, trash);
   add_op (self, "sweep", trash, "", "");
 }
@@ -130,7 +130,7 @@ dkms_transaction_prune (DkmsTransaction *self, const char *dir, const char *stop
   add_op (self, "prune", dir, stop, "");
 }
 
-/* After a failure in stage 1 or 2. What cannot be undone now is undone by the next run: then the journal stays. */
+/* After a failure in stage 1 or 2. If it cannot be undone now, the journal is kept, and the next run undoes it. */
 static void
 back_out (DkmsTransaction *self, DkmsListener *events, int journal, const char *name, json_t *plan)
 {
@@ -141,7 +141,7 @@ back_out (DkmsTransaction *self, DkmsListener *events, int journal, const char *
   dkms_unread_drop (mark);
 }
 
-/* Stages 1 and 2. On failure all is as it was. */
+/* Stages 1 and 2. After a failure nothing has changed. */
 static gboolean
 prepare (DkmsTransaction *self, DkmsListener *events, int journal, const char *name, GError **error)
 {
@@ -149,7 +149,7 @@ prepare (DkmsTransaction *self, DkmsListener *events, int journal, const char *n
   json_t *dirs = dkms_stage_missing_dirs (root, self->ops), *temps, *plan, *ops;
   gboolean ok;
 
-  /* What is to be changed was decided by what was read. */
+  /* The changes were planned from the files that were read. */
   if (!dkms_unread_check (error))
     return json_decref (dirs), FALSE;
   temps = json_array ();
@@ -164,7 +164,7 @@ prepare (DkmsTransaction *self, DkmsListener *events, int journal, const char *n
     back_out (self, events, journal, name, plan);
   else if (!dkms_journal_write (journal, name, ops, error))
     {
-      /* Either journal may be there now. The one with the changes must go before their temporaries do. */
+      /* Either journal may exist now. The one with the changes must be deleted before their temporary files. */
       ok = FALSE;
       if (dkms_journal_drop (journal, name, NULL))
         (void)dkms_changes_undo (self->places, events, plan, NULL);
@@ -186,7 +186,7 @@ dkms_transaction_commit (DkmsTransaction *self, DkmsListener *events, GError **e
       || !dkms_journal_recover_locked (self->places, events, journal, sequence, error)
       || !prepare (self, events, journal, name, error))
     return FALSE;
-  /* From here on there is no way back: after a failure the journal stays, and the next run finishes. */
+  /* This is the point of no return: after a failure the journal is kept, and the next run completes the changes. */
   return dkms_changes_apply (self->places, events, self->ops, sequence, error)
          && dkms_journal_drop (journal, name, error);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A set of file changes that happens wholly or not at all, across crashes and power cuts.
+/* A set of file changes that is made completely or not at all, even after a crash or power cut.
  *
- * Changes are collected, then dkms_transaction_commit(), under the tree's lock, (1) writes a journal that names the
- * temporary files and the directories it will make, (2) makes those and flushes them, (3) replaces the journal by one
- * that lists the changes, (4) renames and deletes, (5) flushes every directory it touched and only then drops the
- * journal, whose directory is flushed too, so that it cannot come back after later changes. store/recovery.h tells what
- * becomes of the journal of a dead run, store/reading.h how others read meanwhile. */
+ * Changes are collected. Then dkms_transaction_commit(), under the lock of the tree, (1) writes a journal that names
+ * the temporary files and directories that it will create, (2) creates and flushes them, (3) replaces the journal by
+ * one that lists the changes, (4) renames and deletes, (5) flushes every changed directory, deletes the journal, and
+ * flushes its directory, so that the journal cannot reappear after later changes. store/recovery.h describes how the
+ * journals of killed runs are processed, and store/reading.h how other runs read at the same time. */
 #pragma once
 
 #include "conf/places.h"
@@ -21,18 +21,18 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsTransaction, dkms_transaction_free)
 void dkms_transaction_copy (DkmsTransaction *self, const char *source, const char *target, mode_t mode);
 /** @target becomes a copy of the file @source (both inside the root) with its mode and times. */
 void dkms_transaction_preserve (DkmsTransaction *self, const char *source, const char *target);
-/** @target becomes a symbolic link that says @text. */
+/** @target becomes a symbolic link with the text @text. */
 void dkms_transaction_link (DkmsTransaction *self, const char *text, const char *target);
-/** @target becomes a file that holds @text. */
+/** @target becomes a file with the content @text. */
 void dkms_transaction_write (DkmsTransaction *self, const char *text, const char *target);
-/** @from, a file or directory complete and flushed, becomes @to, on the same file system; what is there now goes. */
+/** @from, a complete and flushed file or directory on the same file system, becomes @to. An existing @to is deleted. */
 void dkms_transaction_move (DkmsTransaction *self, const char *from, const char *to);
-/** @path, a file or directory with all in it, is deleted; absent is fine. */
+/** Deletes @path, a file or directory with its content. It need not exist. */
 void dkms_transaction_discard (DkmsTransaction *self, const char *path);
-/** @path is deleted; absent is fine. */
+/** Deletes @path, which need not exist. */
 void dkms_transaction_delete (DkmsTransaction *self, const char *path);
-/** @dir and its parents are deleted as far as they are empty; @stop and what is above stays. */
+/** Deletes @dir and its parents below @stop if they are empty. */
 void dkms_transaction_prune (DkmsTransaction *self, const char *dir, const char *stop);
-/** Does it all. On failure before the point of no return nothing has changed. */
+/** Makes all changes. After a failure before the point of no return, nothing has changed. */
 gboolean dkms_transaction_commit (DkmsTransaction *self, DkmsListener *events,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Builds for one kernel that serve another one. */
+/* Finds builds for one kernel that are used for another one. */
 #define _GNU_SOURCE
 #include "store/weak.h"
 
@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "store/layout.h"
 
-/* The link of that name somewhere below @dir (inside the root). Returns: (transfer full) (nullable): its path */
+/* Finds a link named @name below @dir (inside the root). Returns: (transfer full) (nullable): its path */
 static char *
 find_link (const DkmsRoot *root, const char *dir, const char *name)
 {

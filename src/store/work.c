@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Scratch directories, and sweeping those that nobody uses any more. */
+/* Creates scratch directories, and deletes unused ones. */
 #define _GNU_SOURCE
 #include "store/work.h"
 
@@ -17,7 +17,7 @@
 
 enum { TRIES = 10 };
 
-/* The directory of all scratch directories. It has no lock, because every user can open it. */
+/* The parent of all scratch directories. It has no lock, because every user can open it. */
 static int
 open_all (const DkmsPlaces *places, gboolean create, GError **error)
 {
@@ -33,7 +33,8 @@ dkms_work_beside (const DkmsWork *self, const char *dir)
   return g_strdup_printf ("%s/.dkms-%s", dir, self->id);
 }
 
-/* What belongs to a scratch directory and lies elsewhere, because it is renamed there or the admin wants it there. */
+/* Deletes files that belong to a scratch directory but are in other directories, because they are renamed there, or the
+ * administrator configured it. */
 static gboolean
 drop_beside (const DkmsPlaces *places, const char *id)
 {
@@ -49,7 +50,7 @@ drop_beside (const DkmsPlaces *places, const char *id)
   return gone;
 }
 
-/* Whether the directory @fd is still the one of the name @id. Returns: FALSE with errno */
+/* Whether the directory @fd still has the name @id. Returns: FALSE with errno */
 static gboolean
 is_named (int all, const char *id, int fd)
 {
@@ -88,7 +89,7 @@ dkms_work_new (const DkmsPlaces *places, GError **error)
       self->fd = openat (all, self->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
       if (self->fd >= 0 && flock (self->fd, LOCK_EX | LOCK_NB) == 0 && is_named (all, self->id, self->fd))
         return g_steal_pointer (&self);
-      /* Another run may have taken it for one that a dead run left, and deletes it. */
+      /* Another run may have taken it for a directory of a killed run, and delete it. */
       if (self->fd >= 0 && (tries == TRIES || (errno != ENOENT && errno != EWOULDBLOCK)))
         return dkms_fail_lock (places->root, self->path, error), NULL;
       if (self->fd < 0 && (tries == TRIES || errno != ENOENT))
@@ -109,27 +110,28 @@ dkms_work_free (DkmsWork *self)
     {
       g_autofree char *all_path = self->path != NULL ? g_path_get_dirname (self->path) : NULL;
       g_auto (DkmsFd) all = dkms_root_openat (self->places->root, all_path, O_RDONLY | O_DIRECTORY, 0);
-      /* The directory goes last: as long as it is there, somebody will look for the rest. */
+      /* The directory is deleted last: while it exists, runs search for the other files. */
       if (drop_beside (self->places, self->id) && all >= 0)
         dkms_discard_tree_at (all, self->id);
       (void)flock (self->fd, LOCK_UN);
       (void)close (self->fd);
-      dkms_unread_drop (mark); /* what is left is swept by the next run */
+      dkms_unread_drop (mark); /* remaining files are deleted by the next run */
     }
   g_free (self->id);
   g_free (self->path);
   g_free (self);
 }
 
-/* Whether no run holds the scratch directory @id. @how: a shared lock meets those of others who only ask. @fd: (out):
- * it, locked until it is closed; -1: it is none */
+/* Whether no run holds the scratch directory @id. @how: a shared lock does not conflict with other processes that only
+ * check. @fd: (out): the directory, locked until it is closed; -1: not a directory */
 static gboolean
 is_free (int all, const char *id, int how, int *fd)
 {
   *fd = openat (all, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
   if (*fd < 0)
     dkms_unread_note (all, id, errno);
-  return *fd >= 0 ? flock (*fd, how | LOCK_NB) == 0 : dkms_is_absent (errno); /* what cannot be opened may be in use */
+  return *fd >= 0 ? flock (*fd, how | LOCK_NB) == 0
+                  : dkms_is_absent (errno); /* a directory that cannot be opened may be in use */
 }
 
 gboolean
@@ -154,7 +156,7 @@ dkms_work_sweep (const DkmsPlaces *places, DkmsListener *events)
       g_autoptr (GError) error = NULL;
       g_autofree char *path = dkms_layout_own (places, "work", names->pdata[i]);
       g_autofree char *host = dkms_root_host_path (places->root, path);
-      g_auto (DkmsFd) fd = -1; /* locked until it is deleted, so that its maker sees that */
+      g_auto (DkmsFd) fd = -1; /* locked until it is deleted, so that the run that created it notices */
 
       if (!is_free (all, names->pdata[i], LOCK_EX, &fd))
         continue;
