@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Running depmod, and noticing that it is due. */
+/* Runs depmod, and finds out whether it is due. */
 #pragma once
 
 #include "conf/settings.h"
 #include "model/event.h"
 #include "store/work.h"
 
-/** Runs depmod for one kernel by the rules of docs/interface/build-install.md §9, and drops the note; a failure is a
+/** Runs depmod for one kernel by the rules of docs/interface/build-install.md §9, and deletes the note. A failure is a
  * warning. */
 void dkms_depmod (const DkmsSettings *settings, DkmsListener *events, const DkmsWork *work, const char *release,
                   gboolean disabled);
 /** Returns: (transfer full): path of the note of the run with @work that depmod is due for @release */
 char *dkms_depmod_note (const DkmsPlaces *places, const DkmsWork *work, const char *release);
-/** Text of a note about a kernel that has an index (modules.dep); any other text: it had none, so none is made. */
+/** Text of a note about a kernel that has an index (modules.dep). Any other text means that the kernel had none, so
+ * none is created. */
 #define DKMS_NOTE_INDEX "index\n"
-/** Returns: (transfer none): what a note about @release is to say */
+/** Returns: (transfer none): the text of a note about @release */
 const char *dkms_depmod_note_text (const DkmsPlaces *places, const char *release);
-/** Runs depmod for the kernels for which runs that are dead left a note. */
+/** Runs depmod for kernels with a note of a killed run. */
 void dkms_depmod_due (const DkmsSettings *settings, DkmsListener *events, gboolean disabled);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What follows from a job: its environment, its paths, its flags. */
+/* Values that depend on a job: its environment, paths and flags. */
 #define _GNU_SOURCE
 #include "install/job.h"
 

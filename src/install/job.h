@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One module version for one kernel: what build/ and install/ work on. Borrows all it points to. */
+/* The data for one version and kernel that build/ and install/ work with. All pointers are borrowed. */
 #pragma once
 
 #include "base/id.h"
@@ -17,21 +17,22 @@ typedef struct {
   DkmsListener *events;
   DkmsId id; /* of the build */
   const DkmsKernel *kernel;
-  const DkmsRecipe *recipe;        /* (nullable): a removal may have to do without */
+  const DkmsRecipe *recipe;        /* (nullable): a removal may have no recipe */
   const char *config;              /* (nullable): text of the kernel configuration */
   const char *symvers;             /* (nullable): text of the Module.symvers of the kernel */
   const GPtrArray *outputs;        /* element-type DkmsOutput */
-  const DkmsRecord *replaced;      /* (nullable): build: the record of the build that this one replaces */
+  const DkmsRecord *replaced;      /* (nullable): build: the record of the build that is replaced */
   const struct DkmsSigner *signer; /* (nullable): build: signs the modules if ready (build/sign.h) */
-  const DkmsWork *work;            /* scratch: of the run; build: of this build alone */
-  gboolean confined;               /* build: in the sandbox, where the scratch stands in for <m>/<v>/build */
-  const char *make_jobs;           /* (nullable): build: for make -j; NULL: the jobserver of make_flags decides */
+  const DkmsWork *work;            /* scratch directory: of the run; build: of this build alone */
+  gboolean confined;               /* build: in the sandbox, with the scratch directory mounted at <m>/<v>/build */
+  const char *make_jobs;           /* (nullable): build: for make -j; NULL: the job server in make_flags */
   const char *make_flags;          /* (nullable): build: MAKEFLAGS */
   const GArray *keep;              /* (nullable): build: descriptors (int) that its commands inherit */
-  DkmsAttempt *attempt;            /* (nullable): build: what is known about it so far; the build adds the rest */
-  GHashTable *seen;                /* (nullable): build: BUILD_DEPENDS name -> installed version, to be recorded */
-  gboolean lends_all;              /* scripts may work on every build of the module: this run works on none meanwhile */
-  gboolean no_scripts;             /* the source is gone, and the scripts of the recipe with it */
+  DkmsAttempt *attempt;            /* (nullable): build: its record so far; the build adds to it */
+  GHashTable *seen;                /* (nullable): build: BUILD_DEPENDS name -> installed version, for the record */
+  gboolean
+      lends_all; /* scripts may work on all builds of the module, because this run works on none of them at that time */
+  gboolean no_scripts; /* the source does not exist, so scripts of the recipe do not run */
   gboolean force;
   gboolean force_version_override;
 } DkmsJob;
@@ -42,7 +43,7 @@ char **dkms_job_env (const DkmsJob *job);
 char *dkms_job_base (const DkmsJob *job, const char *below);
 /** Returns: (transfer full) (nullable): name of the file <name>.ko or <name>.ko<suffix> in @dir of the root */
 char *dkms_job_find (const DkmsRoot *root, const char *dir, const char *name, const char *suffix);
-/** Returns: a fresh number of seconds since @start (monotonic microseconds) */
+/** Returns: the number of seconds since @start (monotonic microseconds) */
 double dkms_job_seconds (gint64 start);
-/** Turns on force for the modules that /usr/share/dkms/modules_to_force_install names. */
+/** Sets force for the modules that /usr/share/dkms/modules_to_force_install lists. */
 void dkms_job_apply_force_list (DkmsJob *job);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Deleting what is empty in a kernel's module directory. */
+/* Deletes empty directories in the module directory of a kernel. */
 #define _GNU_SOURCE
 #include "install/kernel-dir.h"
 
@@ -10,19 +10,19 @@
 #include "base/file.h"
 #include "base/unread.h"
 
-/* Returns: FALSE only when the directory could not be read */
+/* Returns: FALSE only if the directory could not be read */
 static gboolean
 clean_below (int parent, const char *name, GError **error)
 {
   g_auto (DkmsFd) fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
 
-  if (fd < 0) /* a file, a link, or gone */
+  if (fd < 0) /* a file, a link, or deleted */
     return dkms_is_absent (errno) || dkms_fail_read (error, "open the directory", parent, name);
   for (guint i = 0; names != NULL && i < names->len; i++)
     if (!clean_below (fd, names->pdata[i], error))
       return FALSE;
-  (void)unlinkat (parent, name, AT_REMOVEDIR); /* refuses unless it is empty */
+  (void)unlinkat (parent, name, AT_REMOVEDIR); /* fails unless it is empty */
   return names != NULL;
 }
 

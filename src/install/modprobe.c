@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Loading new modules for hardware that is there. */
+/* Loads new modules for present hardware. */
 #define _GNU_SOURCE
 #include "install/modprobe.h"
 
@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/process.h"
 
-/* The content of every `modalias` file below an open directory of /sys. */
+/* Collects the content of every `modalias` file below an open directory of /sys. */
 static void
 collect_aliases (int parent, const char *name, GHashTable *aliases)
 {
@@ -58,7 +58,7 @@ dkms_modprobe (const DkmsSettings *settings)
   GHashTableIter iter;
   gpointer alias;
 
-  /* Only this machine's own kernel can load anything. */
+  /* Modules can only be loaded into the kernel of this machine. */
   if (!settings->policy.modprobe_on_install || !dkms_root_is_host (settings->places.root))
     return;
   collect_aliases (AT_FDCWD, "/sys/devices", aliases);
@@ -72,7 +72,7 @@ dkms_modprobe (const DkmsSettings *settings)
   if (argv->len > G_N_ELEMENTS (first) + 1)
     {
       DkmsCommand load = { .argv = (const char *const *)argv->pdata, .output_fd = -2, .null_stdin = TRUE };
-      dkms_process_try (&load); /* many aliases have no module here: no failure */
+      dkms_process_try (&load); /* it is not a failure if many aliases have no module */
     }
   if (dkms_is_file_at (AT_FDCWD, loader))
     dkms_process_try (&reload);

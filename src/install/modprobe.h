@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Loading new modules for hardware that is there. */
+/* Loads new modules for present hardware. */
 #pragma once
 
 #include "conf/settings.h"
 
-/** Loads modules for all hardware of this machine, if the admin asked for it. Failures do not matter. */
+/** Loads modules for all hardware of this machine, if the administrator configured it. Failures are ignored. */
 void dkms_modprobe (const DkmsSettings *settings);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whether a module is newer than the one that the kernel has. */
+/* Compares the version of a module with that of the kernel's module. */
 #define _GNU_SOURCE
 #include "install/version-check.h"
 
@@ -25,7 +25,7 @@ identity_clear (Identity *self)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Identity, identity_clear)
 
-/* Asks dkms-modinfo, which answers "version\0srcversion\0" for each file. */
+/* Runs dkms-modinfo, which prints "version\0srcversion\0" for each file. */
 static gboolean
 identify (const char *built, const char *found, Identity *b, Identity *f, GError **error)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Modules that serve the compatible siblings of a kernel (docs/interface/build-install.md §10). */
+/* Makes modules available to compatible kernels (docs/interface/build-install.md §10). */
 #define _GNU_SOURCE
 #include "install/weak-modules.h"
 
@@ -13,7 +13,7 @@
 #include "base/process.h"
 #include "install/job.h"
 
-/* The tool reads the installed files, an absolute path a line. */
+/* Writes the installed files for the tool, one absolute path per line. */
 static int
 list_files (const DkmsJob *job)
 {
@@ -46,7 +46,7 @@ dkms_weak_modules (const DkmsJob *job, gboolean add)
 
   if (!dkms_policy_uses_weak (&s->policy) || (job->recipe != NULL && job->recipe->no_weak_modules))
     return;
-  /* A root without a shell of its own has no tools of its own either, and the host's would work on the host. */
+  /* A root without a shell has no tools, and those of the host would change the host. */
   if (!s->places.root->has_shell)
     return;
   list = list_files (job);
