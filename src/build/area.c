@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Commands in the work area of a build, confined if the job is. */
+/* Runs the commands of a build in its work area, confined if the job is. */
 #define _GNU_SOURCE
 #include "build/area.h"
 
@@ -22,7 +22,7 @@ open_sandbox (DkmsWorkArea *area, GError **error)
   g_autoptr (GPtrArray) keys = NULL;
 
   g_ptr_array_add (releases, job->kernel->release);
-  /* Modules may stay unsigned: nobody may see the key all the same. */
+  /* The key is hidden, even if the modules stay unsigned. */
   keys = dkms_settings_key_files (job->settings, releases, error);
   if (keys == NULL)
     return FALSE;
@@ -81,7 +81,7 @@ run_in_area (gpointer data, GError **error)
                                   : dkms_process_run (run->command, error);
 }
 
-/* A section of the log is a step of the attempt. */
+/* Each section of the log is also a step of the attempt. */
 static int
 run_section (const DkmsWorkArea *area, int output_fd, const DkmsSection *section, GError **error)
 {

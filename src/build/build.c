@@ -48,8 +48,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DkmsWorkArea, area_clear)
 
 /* ---- the work area ---- */
 
-/* Step 1: a fresh copy of the source, with the admin's patches over the package's. In a sandbox it belongs to whoever
- * builds, since nobody there may write what belongs to others. */
+/* Step 1: copies the source, and the administrator's patches over those of the package. In a sandbox the copy belongs
+ * to the build user, who cannot write to files of other users. */
 static gboolean
 fill_area (DkmsWorkArea *area, GError **error)
 {
@@ -73,7 +73,8 @@ fill_area (DkmsWorkArea *area, GError **error)
   return patches_fd < 0 || dkms_copy_tree_as_at (patches_fd, ".", area->fd, "patches", owner, error);
 }
 
-/* What the admin's build_environment file exports, over @env (docs/interface/framework-conf.md §2). */
+/* Adds the variables that the administrator's build_environment file exports to @env (docs/interface/framework-conf.md
+ * §2). */
 static char **
 add_build_environment (const DkmsJob *job, char **env)
 {
@@ -196,7 +197,7 @@ run_make (DkmsWorkArea *area, GError **error)
   int status;
 
   job->attempt->make = g_strdup (line);
-  if (*make == '\'') /* it quotes 'make' to be left alone: no jobs from us */
+  if (*make == '\'') /* a quoted 'make' opts out: dkms adds no jobs */
     area->env = g_environ_unsetenv (area->env, "MAKEFLAGS");
   status = dkms_area_step (area, "Building module(s)", line, error);
   if (status > 0)
@@ -207,7 +208,7 @@ run_make (DkmsWorkArea *area, GError **error)
   return status == 0;
 }
 
-/* Takes debugging data out of all that want it, in place and in one go. */
+/* Strips debugging data from all modules that request it, in place and with one command. */
 static void
 strip (DkmsWorkArea *area)
 {
@@ -235,7 +236,8 @@ strip (DkmsWorkArea *area)
     DKMS_EMIT (area->job->events, STRIP_FAILED, .id = area->job->id, .error = error);
 }
 
-/* Where POST_BUILD of a confined build sees the result: whatever it does there is looked at before it is taken. */
+/* Creates the copy of the result that POST_BUILD of a confined build sees. Its files are checked before they are taken.
+ */
 static gboolean
 make_view (DkmsWorkArea *area, GError **error)
 {
@@ -285,7 +287,7 @@ check_complete (DkmsWorkArea *area, GError **error)
   return FALSE;
 }
 
-/* Whatever comes of the script, the place beside the work area is as it was afterwards. */
+/* Runs POST_BUILD. Afterwards <m>/<v>/<k>/<a> is as before, whether the script succeeds or not. */
 static gboolean
 run_post_build (DkmsWorkArea *area, GError **error)
 {

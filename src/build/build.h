@@ -6,9 +6,9 @@
 
 /**
  * dkms_build:
- * Builds @job in the scratch directory job->work. On success <base> holds module/, log/ and the build record, in place
- * of what was there; on failure what was there stays, the work area with its make.log becomes <m>/<v>/build, a copy of
- * the log is kept per kernel in .dkms/logs, and the error names the first real error of the log. Several builds may run
- * at once, also of the same version, as long as they are confined.
+ * Builds @job in the scratch directory job->work. On success <base> contains module/, log/ and the record of the build,
+ * and an earlier build is replaced. On failure the earlier build is kept, the work area with its make.log becomes
+ * <m>/<v>/build, the log is stored for the kernel in .dkms/logs, and the error contains the first error of the log.
+ * Several builds may run at the same time; builds of the same version only if they are confined.
  */
 gboolean dkms_build (const DkmsJob *job, GError **error) G_GNUC_WARN_UNUSED_RESULT;

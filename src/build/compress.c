@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Compressing modules as the kernel's own are. */
+/* Compresses modules in the format of the kernel's own modules. */
 #include "build/compress.h"
 
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "base/process.h"
 #include "install/job.h"
 
-/* The admin's own options run the named tool; it gets -f last, as specified. */
+/* If the administrator sets options, the tool is run with them, and -f as the last one, as specified. */
 static int
 run_tool (const DkmsJob *job, const char *tool, const char *options, const char *path, GError **error)
 {

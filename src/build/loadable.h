@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whether a kernel will load what was built for it.
+/* Whether a kernel will load the modules that were built for it.
  *
- * Modules are measured against the build directory of their kernel, if a kernel's build made it: it holds
- * include/generated/utsrelease.h, include/config/kernel.release or Module.symvers. Nothing can be said about modules
- * for any other directory, such as a stand-in of a test, and nothing is.
+ * Modules are compared with the build directory of their kernel, if a build of a kernel created it: it contains
+ * include/generated/utsrelease.h, include/config/kernel.release or Module.symvers. With any other directory, such as a
+ * stand-in of a test, nothing is checked.
  *
- * What a kernel certainly refuses is an error: a file that is not a module, one for another architecture, and one that
- * was built for another release (its vermagic) where the kernel does not check symbol by symbol instead, that is
- * without CONFIG_MODVERSIONS. What it probably refuses is a doubt: headers of another release, a missing
- * Module.symvers, symbols that nothing exports, and symbols with other checksums than the kernel's. */
+ * It is an error if the kernel will certainly not load a file: it is not a module, it is for another architecture, or
+ * it was built for another release (its vermagic) and the kernel, without CONFIG_MODVERSIONS, does not compare symbols
+ * instead. It is a doubt if the kernel will probably not load a file: the headers have another release, Module.symvers
+ * is missing, no module exports a symbol, or a symbol has another checksum than in the kernel. */
 #pragma once
 
 #include "install/job.h"
@@ -17,29 +17,28 @@
  * dkms_loadable_judge:
  * @dir: directory of the modules, inside the root
  * @files: (element-type utf8): their names there; they may be compressed
- * @doubts: (element-type utf8): gets the doubts, each a sentence, and in its next line what to do
+ * @doubts: (element-type utf8): gets the doubts, each a sentence, and the advice in its next line
  *
- * The files are read by a helper that has no rights.
+ * An unprivileged helper reads the files.
  *
- * Returns: FALSE with an error when a module will certainly not load or, if the administrator wants so
- *   (strict_symbols), probably not
+ * Returns: FALSE with an error if a module will certainly not load or, with strict_symbols, probably not
  */
 gboolean dkms_loadable_judge (const DkmsJob *job, const char *dir, const GPtrArray *files, GPtrArray *doubts,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** As dkms_loadable_judge(), of the modules that @record names: fills its checked and doubts, and warns about them. */
+/** As dkms_loadable_judge(), for the modules in @record: sets its checked and doubts, and warns about doubts. */
 gboolean dkms_loadable_judge_record (const DkmsJob *job, const char *dir, DkmsRecord *record,
                                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Warns about the doubts of @record, made by an earlier run, or fails as dkms_loadable_judge() does. */
+/** Warns about the doubts in @record, found by an earlier run, or fails as dkms_loadable_judge() does. */
 gboolean dkms_loadable_recall (const DkmsJob *job, const DkmsRecord *record, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* ---- the pieces, for tests ---- */
 
-/* What dkms-modinfo --facts says of one file. */
+/* The output of dkms-modinfo --facts for one file. */
 typedef struct {
   guint class, data, type, machine; /* of the ELF header; 0: it is not an ELF file */
   gboolean versioned;               /* it has checksums of the symbols that it needs */
-  gboolean ended;                   /* the helper came to the end of the file */
+  gboolean ended;                   /* the output about the file is complete */
   char *error;                      /* (nullable): why it is not a module */
   char *vermagic;                   /* (nullable) */
   GHashTable *needs;                /* symbol -> checksum, or NULL */
@@ -56,8 +55,8 @@ GPtrArray *dkms_module_facts_parse (const char *text, gsize size, guint count);
  * @text: of a Module.symvers
  * @wanted: symbol -> checksum, or NULL
  *
- * Takes the symbols in @text out of @wanted. Those with another checksum go to @differing (nullable, takes borrowed
- * keys of a caller's table that outlives it).
+ * Removes the symbols in @text from @wanted. Those with another checksum are added to @differing (nullable), which
+ * borrows the keys of @wanted.
  */
 void dkms_symvers_take (const char *text, GHashTable *wanted, GHashTable *differing);
 /** As dkms_symvers_take(), for the text of modules.symbols. */

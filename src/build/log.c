@@ -19,7 +19,7 @@
 #include "config.h"
 #include "install/job.h"
 
-/* What date(1) prints in the caller's locale. */
+/* Returns: (transfer full): the time as date(1) prints it in the caller's locale. */
 static char *
 now_in_words (void)
 {
@@ -63,7 +63,7 @@ dkms_log_begin (DkmsWorkArea *area, GError **error)
   g_autofree char *path = g_build_filename (area->dir, "make.log", NULL);
   g_autofree char *shown = dkms_root_host_path (job->settings->places.root, path);
 
-  if (!dkms_remove_tree_at (area->fd, "make.log", error)) /* one that came with the source */
+  if (!dkms_remove_tree_at (area->fd, "make.log", error)) /* a make.log that came with the source */
     return FALSE;
   area->log_fd = openat (area->fd, "make.log", O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
   if (area->log_fd < 0)
@@ -109,5 +109,5 @@ dkms_log_note (const DkmsWorkArea *area, const char *who, const char *text)
   g_autoptr (GError) error = NULL;
 
   if (!append (area->log_fd, &error, "\n%s: %s\n", who, text))
-    g_debug ("%s", error->message); /* the error of the build says it, too */
+    g_debug ("%s", error->message); /* the error of the build reports it, too */
 }

@@ -24,7 +24,7 @@ read_file (const char *path)
   return content != NULL ? g_bytes_new_take (content, size) : NULL;
 }
 
-/* Returns: the value of a variable of one byte; -1 if it is not there */
+/* Returns: the value of a variable of one byte; -1 if it does not exist */
 static int
 read_flag (const char *path)
 {
@@ -46,7 +46,7 @@ dkms_secure_boot_read (void)
                                                                         : DKMS_SECURE_BOOT_DISABLED;
 }
 
-/* Returns: (transfer full): the certificate in DER form, in which variables contain it; empty if there is none */
+/* Returns: (transfer full): the certificate in DER form, as in EFI variables; empty if there is none */
 static GBytes *
 read_certificate (const char *path)
 {

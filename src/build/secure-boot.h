@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the firmware of the running machine reports about Secure Boot. */
+/* The state of Secure Boot in the firmware of the running machine. */
 #pragma once
 
 #include <glib.h>
@@ -10,12 +10,13 @@ typedef enum {
   DKMS_SECURE_BOOT_ENABLED,
 } DkmsSecureBoot;
 
-/** As the kernel: enabled if SecureBoot is 1, unless the owner disabled validation (MokSBStateRT is 1). */
+/** Evaluates the variables like the kernel: enabled if SecureBoot is 1, unless the owner disabled validation
+ * (MokSBStateRT is 1). */
 DkmsSecureBoot dkms_secure_boot_read (void);
 
 /**
  * dkms_secure_boot_trusts:
- * @certificate: a path of the machine; DER or PEM
+ * @certificate: a path of the host; DER or PEM
  *
  * Returns: whether the certificate is a machine owner key (MokListRT) or a key of the firmware (db); FALSE also if one
  * of the files cannot be read

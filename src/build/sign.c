@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which key and certificate modules are signed with, and signing. */
+/* Chooses the key and certificate for modules, and signs modules. */
 #define _GNU_SOURCE
 #include "build/sign.h"
 
@@ -46,7 +46,7 @@ wishes_clear (Wishes *self)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Wishes, wishes_clear)
 
-/* framework.conf, else the environment. */
+/* Reads framework.conf, and the environment for missing settings. */
 static gboolean
 read_wishes (const DkmsSettings *settings, const char *release, Wishes *wishes, GError **error)
 {
@@ -75,7 +75,7 @@ read_wishes (const DkmsSettings *settings, const char *release, Wishes *wishes, 
 
 /* ---- chroots ---- */
 
-/* Files in /proc have no size to read by. */
+/* Files in /proc have no size. */
 static char *
 read_proc (const char *path)
 {
@@ -84,7 +84,7 @@ read_proc (const char *path)
   return g_file_get_contents (path, &text, NULL, NULL) ? text : NULL;
 }
 
-/* What is built in a chroot is for another machine, whose key is not here. */
+/* Modules that are built in a chroot are for another machine, whose key is not available. */
 static gboolean
 in_chroot (const DkmsRoot *root)
 {
@@ -114,7 +114,7 @@ is_token (const char *key)
   return g_str_has_prefix (key, "pkcs11:");
 }
 
-/* NAME=value or NAME="value" at the beginning of a line of make.conf. */
+/* Returns the value of NAME=value or NAME="value" at the beginning of a line of make.conf. */
 static char *
 from_make_conf (const DkmsRoot *root, const char *name)
 {
@@ -140,7 +140,7 @@ gentoo_value (const DkmsRoot *root, const char *name)
   return env != NULL && *env != '\0' ? g_strdup (env) : from_make_conf (root, name);
 }
 
-/* CONFIG_MODULE_SIG_KEY holds key and certificate, its path is relative to the kernel build directory. */
+/* CONFIG_MODULE_SIG_KEY names a file with key and certificate, relative to the build directory of the kernel. */
 static char *
 kernels_own_key (const DkmsKernel *kernel, const char *config)
 {
@@ -183,7 +183,7 @@ choose_keys (DkmsSigner *self, const DkmsSettings *settings, const DkmsKernel *k
     }
 }
 
-/* Ubuntu's own tool makes its key, asks for its enrolment and knows who may read it. */
+/* Ubuntu's own tool creates its key with the right permissions, and requests its enrolment. */
 static gboolean
 ask_mok_tool (const DkmsSettings *settings, const DkmsSigner *self, GError **error)
 {
@@ -196,7 +196,7 @@ ask_mok_tool (const DkmsSettings *settings, const DkmsSigner *self, GError **err
 
   if (found == NULL)
     return DKMS_FAIL (error, NO_KEY_TOOL, .path = self->key, .name = tool);
-  /* The tool makes nothing beside a certificate whose key is lost; somebody may still want that certificate. */
+  /* The tool creates nothing if only the certificate exists. That certificate may still be in use, so it is renamed. */
   if (rename (certificate, aside) < 0 && errno != ENOENT)
     return dkms_fail_errno (error, "move away", certificate);
   for (gsize i = 0; i < G_N_ELEMENTS (argv); i++)
@@ -247,14 +247,14 @@ generate (const DkmsPlaces *places, DkmsListener *events, const DkmsSigner *self
   return TRUE;
 }
 
-/* Modules for another system concern the firmware of that system. */
+/* Modules for another system depend on the firmware of that system. */
 static DkmsSecureBoot
 secure_boot_of (const DkmsRoot *root)
 {
   return in_chroot (root) ? DKMS_SECURE_BOOT_UNKNOWN : dkms_secure_boot_read ();
 }
 
-/* Emits whether the kernel will load what is signed, or the next step. @created: the certificate is new */
+/* Emits whether the kernel will load the signed modules, or the next step. @created: the certificate is new */
 static void
 report_trust (const DkmsRoot *root, DkmsListener *events, const DkmsSigner *self, gboolean created)
 {
@@ -280,7 +280,7 @@ is_readable (const DkmsRoot *root, const char *path)
   return faccessat (AT_FDCWD, resolved, R_OK, AT_EACCESS) == 0; /* only the helper opens a key */
 }
 
-/* A certificate may be enrolled in the firmware: a pair made anew in its place would sign what no kernel trusts. */
+/* A certificate may be enrolled in the firmware. A new pair in its place would sign modules that no kernel trusts. */
 static gboolean
 fail_keyless (const DkmsPlaces *places, const DkmsSigner *self, GError **error)
 {
@@ -289,7 +289,7 @@ fail_keyless (const DkmsPlaces *places, const DkmsSigner *self, GError **error)
   return DKMS_FAIL (error, KEY_LOST, .path = self->key, .place = self->certificate, .name = place);
 }
 
-/* A token is the machine's: another system must neither sign with it nor name the library that reaches it, unless the
+/* A token belongs to the machine. Another system must neither sign with it nor choose the library for it, unless the
  * caller names the same token. */
 static gboolean
 may_use_token (const DkmsPlaces *places, const char *key, GError **error)
@@ -298,7 +298,7 @@ may_use_token (const DkmsPlaces *places, const char *key, GError **error)
          || DKMS_FAIL (error, TOKEN_REFUSED, .path = key, .name = places->root->host_path);
 }
 
-/* Both files are there afterwards, or signing is off. */
+/* Creates missing files. Afterwards both exist, or signing is off. */
 static gboolean
 provide_keys (const DkmsSettings *settings, DkmsListener *events, const DkmsSigner *self, GError **error)
 {
@@ -319,7 +319,7 @@ provide_keys (const DkmsSettings *settings, DkmsListener *events, const DkmsSign
     }
   if (!token && !dkms_root_is_file (root, self->key) && dkms_root_stat (root, self->certificate, &st) == 0)
     return fail_keyless (&settings->places, self, error);
-  /* Nor is a pair replaced that may be there. */
+  /* A pair that may exist is not replaced either. */
   if (!complete && !token)
     {
       if (!dkms_unread_check (error) || !generate (&settings->places, events, self, error))
