@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One trip to the disk for a request: the tree, what is damaged in it, and the recipes that its plan depends on. */
+/* Reads all facts for a request: the tree, damage in it, and the recipes that its plan depends on. */
 #define _GNU_SOURCE
 #include "world/facts.h"
 
@@ -76,7 +76,7 @@ dkms_facts_identify (DkmsFacts *self, DkmsWorld *world, gboolean strict, GError 
   if (self->source == NULL)
     return TRUE;
   if (stat (self->source, &self->source_seen) < 0)
-    self->source_seen = (struct stat){ 0 }; /* there is no recipe either, which is the better message */
+    self->source_seen = (struct stat){ 0 }; /* then the recipe does not exist either, which is the better message */
   if (!dkms_world_read_given (world, self->source, target != NULL ? dkms_world_kernel (world, target).kernel : NULL,
                               &recipe, error)
       || !dkms_world_check (world, recipe, strict, error))
@@ -88,7 +88,7 @@ dkms_facts_identify (DkmsFacts *self, DkmsWorld *world, gboolean strict, GError 
   if (!dkms_tree_check_name (DKMS_ERROR_BAD_PACKAGE, "PACKAGE_NAME", self->module, error)
       || !dkms_tree_check_name (DKMS_ERROR_BAD_PACKAGE, "PACKAGE_VERSION", self->version, error))
     return FALSE;
-  /* What may replace a registered source is checked as strictly as at its registration, before it does. */
+  /* A source that may replace a registered one is checked as strictly as at registration, before it replaces it. */
   g_autofree char *registered
       = dkms_layout_version (&settings->places, &(DkmsId){ self->module, self->version, NULL, NULL }, NULL);
   return strict || !dkms_root_is_dir (settings->places.root, registered)
@@ -105,7 +105,7 @@ dkms_facts_compare_source (DkmsFacts *self, const DkmsPlaces *places)
 
 /* ---- what is damaged ---- */
 
-/* Gives up the module of @v, of which something could not be read; the others go on. */
+/* Gives up the module of @v, which could not be read completely. Work on the others continues. */
 static void
 give_up_unread (const Gathering *g, const DkmsVersion *v)
 {
@@ -115,7 +115,7 @@ give_up_unread (const Gathering *g, const DkmsVersion *v)
     dkms_state_give_up (g->facts->state, v->module, error);
 }
 
-/* Whether modules that @v makes by its recipe, as it is now, are missing in @build. A recipe that cannot be read is an
+/* Whether modules of the current recipe of @v are missing in @build. A recipe that cannot be read is an
  * error of the step that needs it. */
 static gboolean
 lacks_output (const Gathering *g, const DkmsVersion *v, const DkmsBuild *build)
@@ -131,7 +131,7 @@ lacks_output (const Gathering *g, const DkmsVersion *v, const DkmsBuild *build)
                                      dkms_kernel_compression (kernel.kernel, g->settings->places.root));
 }
 
-/* Looks at the builds for all targets: of every module, or of the one that the request names. */
+/* Examines the builds for all targets: of every module, or of the one in the request. */
 static gboolean
 examine_builds (const Gathering *g, GError **error)
 {
@@ -155,7 +155,7 @@ examine_builds (const Gathering *g, GError **error)
               || (one && (strcmp (v->module, facts->module) != 0 || g_strcmp0 (v->version, facts->version) != 0)))
             continue;
           dkms_build_examine (&g->settings->places, place, v, build, index);
-          /* DKMS_SELECT_LATEST asks when it has read the recipes. */
+          /* for DKMS_SELECT_LATEST this is checked after the recipes were read */
           if (!build->incomplete && g->request->selection != DKMS_SELECT_LATEST
               && (g->request->selection == DKMS_SELECT_TEMPLATE
                   || dkms_build_needs_recipe (&g->settings->places, v, build)))
@@ -185,7 +185,7 @@ find_weak (const Gathering *g, const DkmsId *target)
     }
 }
 
-/* Finds out whether the build of @v is made from what is there now. A build that no record speaks of is. */
+/* Compares the recorded inputs of the build of @v with those of now. A build without a record counts as unchanged. */
 static void
 look_for_changes (const Gathering *g, const DkmsVersion *v, const DkmsId *target)
 {
@@ -206,7 +206,7 @@ look_for_changes (const Gathering *g, const DkmsVersion *v, const DkmsId *target
   build->rebuild = (build->changes & counts) != 0;
 }
 
-/* Whether the plan depends on what the recipe of @v says. */
+/* Whether the plan depends on the recipe of @v. */
 static gboolean
 is_candidate (const Gathering *g, const DkmsVersion *v, const DkmsId *target)
 {
@@ -232,7 +232,7 @@ read_wish (const Gathering *g, const DkmsVersion *v, const DkmsId *target)
     build->incomplete = lacks_output (g, v, build);
 }
 
-/* Reads the recipes that matter, for all kernels, in one go. */
+/* Reads the recipes that the plan depends on, for all kernels together. */
 static gboolean
 read_candidates (const Gathering *g, GError **error)
 {
@@ -269,7 +269,7 @@ read_candidates (const Gathering *g, GError **error)
 
 /* ---- the tree ---- */
 
-/* Built ones before installed ones, each in the order of `sort -V` (docs/interface/cli.md §5). */
+/* Built before installed ones, each in the order of `sort -V` (docs/interface/cli.md §5). */
 static int
 compare_builds (gconstpointer a, gconstpointer b)
 {
@@ -281,7 +281,7 @@ compare_builds (gconstpointer a, gconstpointer b)
   return order != 0 ? order : dkms_version_sort (x->arch, y->arch);
 }
 
-/* --all: every kernel and arch that the version is built for. */
+/* Finds the targets of --all: every kernel and arch that the version is built for. */
 static void
 find_targets (DkmsFacts *self)
 {
@@ -303,7 +303,7 @@ find_targets (DkmsFacts *self)
     }
 }
 
-/* Requests about many modules go on without broken ones, but not without a word. */
+/* Requests for many modules skip broken ones, and report them. */
 static void
 report_broken (const Gathering *g)
 {
@@ -315,8 +315,8 @@ report_broken (const Gathering *g)
     }
 }
 
-/* A module that cannot be read is left out by requests about all. Every other request ends, unless the module is not
- * its own. */
+/* Requests for all modules omit modules that cannot be read. Every other request fails if one of its modules cannot be
+ * read. */
 static gboolean
 leave_out_unread (const Gathering *g, gboolean about_all, GError **error)
 {
@@ -343,7 +343,7 @@ asks_for_dependents (const DkmsRequest *request)
   return request->goal == DKMS_GOAL_INSTALLED && !request->force;
 }
 
-/* Returns: (transfer full) (nullable): the nearest of the versions that the tree has of a module; the only one is near
+/* Returns: (transfer full) (nullable): the nearest registered version of a module; if only one is registered, that one
  */
 static char *
 near_version (const DkmsState *state, const char *module, const char *version)
@@ -363,7 +363,7 @@ near_version (const DkmsState *state, const char *module, const char *version)
   return near != NULL ? g_strjoin ("/", module, near, NULL) : NULL;
 }
 
-/* Whether the request is about a version that is not in the tree, and will not be put there either. */
+/* Whether the request names a version that is not registered, and will not be registered either. */
 static gboolean
 is_unknown (const DkmsFacts *self, const DkmsPlaces *places, const DkmsRequest *request)
 {
@@ -378,7 +378,8 @@ is_unknown (const DkmsFacts *self, const DkmsPlaces *places, const DkmsRequest *
   return !registers || !dkms_root_is_dir (places->root, source);
 }
 
-/* Looks for what may be meant by a module and version that the tree has not. What cannot be read does not matter. */
+/* Finds the registered version that is nearest to an unknown module and version. Files that cannot be read are ignored.
+ */
 static char *
 find_near (const DkmsPlaces *places, const DkmsId *id)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the disk answers to a request, found out before anything is decided. Plans are made from these facts and the
- * request alone.
+/* The facts on the disk about a request, which are collected before anything is decided. Plans depend only on these
+ * facts and the request.
  *
- * A run fills them in this order: dkms_facts_identify(), then it takes its locks, then dkms_facts_compare_source() and
- * dkms_facts_read(). Nothing changes them afterwards. */
+ * A run sets them in this order: dkms_facts_identify(), then it acquires its locks, then dkms_facts_compare_source()
+ * and dkms_facts_read(). Afterwards they are constant. */
 #pragma once
 
 #include "conf/settings.h"
@@ -13,36 +13,36 @@
 #include "world/world.h"
 
 typedef struct {
-  char *module;            /* (nullable): which version a request for one is about; as it was named, or as the */
-  char *version;           /* (nullable): recipe of its source says */
-  char *source;            /* (nullable): directory of the host: the source that is given, or its archive unpacked */
-  struct stat source_seen; /* that directory when its recipe was read */
-  DkmsSourceState source_state; /* it, compared with what is in its place */
-  char *differs;                /* (nullable): in which files */
-  gboolean loads;               /* the archive holds builds, or a dkms.conf without sources */
-  gboolean template_exists;     /* the kernel that is imitated is installed */
-  DkmsState *state;             /* the tree, as far as the request is about it */
-  char *near;                   /* (nullable): "m/v" in the tree that may be meant, if what is named is not there */
-  GPtrArray *targets;           /* element-type DkmsId: those of the request; with --all, of the builds there are */
+  char *module;            /* (nullable): the module of a request for one version, from the command line, or from the */
+  char *version;           /* (nullable): recipe of its source */
+  char *source;            /* (nullable): directory of the host: the given source, or the unpacked archive */
+  struct stat source_seen; /* status of that directory when its recipe was read */
+  DkmsSourceState source_state; /* the comparison with the registered source */
+  char *differs;                /* (nullable): the different files */
+  gboolean loads;               /* the archive contains builds, or a dkms.conf without sources */
+  gboolean template_exists;     /* the template kernel is installed */
+  DkmsState *state;             /* the part of the tree that the request is about */
+  char *near;         /* (nullable): "m/v", the nearest registered version, if the named one is not registered */
+  GPtrArray *targets; /* element-type DkmsId: those of the request; with --all, those of the existing builds */
 } DkmsFacts;
 
-/** Returns: (transfer full): what is known without a look at the disk */
+/** Returns: (transfer full): the facts that need no look at the disk */
 DkmsFacts *dkms_facts_new (const DkmsRequest *request);
 void dkms_facts_free (DkmsFacts *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsFacts, dkms_facts_free)
 
-/** Returns: whether @self is about one module that is named; otherwise it is about whatever modules there are */
+/** Returns: whether @self is about one named module, and not about modules selected by a rule */
 gboolean dkms_facts_name_one (const DkmsFacts *self, const DkmsRequest *request);
-/** Fills module and version from the dkms.conf in source, if a source is given. @strict: as dkms_world_valid_recipe()
- */
+/** Sets module and version from the dkms.conf in source, if a source is given. @strict: as for
+ * dkms_world_valid_recipe() */
 gboolean dkms_facts_identify (DkmsFacts *self, DkmsWorld *world, gboolean strict,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Fills source_state and differs, if a source is given. */
+/** Sets source_state and differs, if a source is given. */
 void dkms_facts_compare_source (DkmsFacts *self, const DkmsPlaces *places);
 /**
- * Reads the tree and, where the plan depends on them, recipes and the condition of builds. Modules that cannot be read
- * are an error if the request is about one of them. Otherwise they stay in state->unread and are taken out of
- * state->versions. May be called again, when locks have been taken meanwhile.
+ * Reads the tree and, if the plan depends on them, recipes and damage of builds. If a module of the request cannot be
+ * read, this is an error. Others are moved from state->versions to state->unread. May be called again after locks were
+ * acquired.
  */
 gboolean dkms_facts_read (DkmsFacts *self, DkmsWorld *world, const DkmsRequest *request,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;

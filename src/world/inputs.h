@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a build would be made from now: the one place that makes the inputs of which model/inputs.h speaks. */
+/* The inputs that a build would have now (model/inputs.h). No other code gathers them. */
 #pragma once
 
 #include "model/attempt.h"
@@ -8,11 +8,11 @@
 /**
  * dkms_world_inputs:
  * @id: module, version, kernel and architecture
- * @made: (nullable): the last attempt. While dkms.conf and its overrides are as they were then, so is what they say,
- * and no recipe is evaluated
+ * @made: (nullable): the last attempt. If dkms.conf and its overrides are unchanged, the values of the recipe are taken
+ * from it, and no recipe is evaluated
  * @texts: (out) (transfer full) (nullable): as in DkmsAttempt
  *
- * What cannot be read is left out. A recipe that has an error is what cannot be read, too.
+ * Inputs that cannot be read are omitted, also those from a recipe with an error.
  *
  * Returns: (transfer full)
  */
