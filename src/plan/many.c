@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Plans that are about all modules for one kernel. */
+/* Plans for all modules and one kernel. */
 #include "plan/many.h"
 
 #include <string.h>
@@ -23,7 +23,7 @@ has_builds (const DkmsState *state, const char *kernel)
   return FALSE;
 }
 
-/* For the target kernel what is installed for the template, in the same versions. */
+/* Plans for the target kernel the versions that are installed for the template. */
 gboolean
 dkms_plan_match (const DkmsPlanner *p, GError **error)
 {
@@ -51,8 +51,8 @@ dkms_plan_match (const DkmsPlanner *p, GError **error)
   return TRUE;
 }
 
-/* Before a kernel is replaced (those that come back by themselves) or removed (all): away with its builds, and with
- * what is left of them. */
+/* Plans the removal of builds and of remains: before a kernel is replaced, of modules that are built again
+ * automatically; before it is removed, of all. */
 void
 dkms_plan_clear (const DkmsPlanner *p)
 {
@@ -111,8 +111,8 @@ find_candidate (GArray *queue, const char *module)
   return NULL;
 }
 
-/* Fills the queue with the latest version of every module that wants to be there and is not; @there with the names of
- * those that are. */
+/* Fills the queue with the latest version of every module with AUTOINSTALL that is not installed, and @there with the
+ * names of installed modules. */
 static void
 collect (DkmsPlan *plan, const DkmsState *state, const DkmsId *target, GArray *queue, GHashTable *there)
 {
@@ -144,19 +144,19 @@ collect (DkmsPlan *plan, const DkmsState *state, const DkmsId *target, GArray *q
     }
 }
 
-/* What autoinstall goes by. */
+/* The data of a plan for autoinstall. */
 typedef struct {
   const DkmsState *state;
   const DkmsId *target;
   GArray *queue;     /* element-type Candidate */
-  GHashTable *there; /* modules that need nothing */
+  GHashTable *there; /* modules that need no steps */
 } Selection;
 
 /* The dependencies of a candidate. */
 typedef struct {
   GArray *waits_for; /* steps */
-  GString *known;    /* names of those that are in the tree, and neither installed nor planned, */
-  GString *unknown;  /* and of those that are not in the tree */
+  GString *known;    /* names of dependencies that are registered, but neither installed nor planned, */
+  GString *unknown;  /* and of those that are not registered */
 } Needs;
 
 /* Whether all dependencies of @c are installed or planned before step @limit. */
@@ -194,7 +194,7 @@ dkms_plan_autoinstall (DkmsPlan *plan, const DkmsId *target, const DkmsState *st
   collect (plan, state, target, queue, there);
   while (progress)
     {
-      guint round = plan->steps->len; /* what this round plans counts from the next one on */
+      guint round = plan->steps->len; /* steps of this round count only in the next one */
 
       progress = FALSE;
       for (guint i = 0; i < queue->len; i++)

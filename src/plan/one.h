@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Plans that are about one version of a module. */
+/* Plans for one version of a module. */
 #pragma once
 
 #include "plan/planner.h"
 
-/** Everything about the version that the request names. */
+/** Makes the plan for the version in the request. */
 gboolean dkms_plan_one (const DkmsPlanner *p, GError **error);

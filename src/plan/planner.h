@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How plans are put together. Private to plan/. */
+/* Construction of plans. Private to plan/. */
 #pragma once
 
 #include "model/state.h"
@@ -7,7 +7,7 @@
 
 #define DKMS_NO_STEP G_MAXUINT
 
-/* A plan while it is made, and what it is made from. */
+/* A plan under construction, and its request and facts. */
 typedef struct {
   DkmsPlan *plan;
   const DkmsRequest *request;
@@ -16,11 +16,11 @@ typedef struct {
 
 /** Appends a step that needs step @need (DKMS_NO_STEP: nothing). Returns: its number */
 guint dkms_plan_push (DkmsPlan *plan, DkmsStepKind kind, const DkmsId *id, guint need);
-/** Appends the remark that there is nothing to do. @why: a kind that is a reason */
+/** Appends the remark that nothing has to be done. @why: a kind of event that is a reason */
 guint dkms_plan_push_remark (DkmsPlan *plan, const DkmsId *id, guint need, DkmsEventKind why);
 
 /**
- * Appends the build of @v, if there is none that can be installed, and its install. What is there stays until it is
- * replaced. Returns: the number of the first of the steps; *@last is that of the last one
+ * Appends the installation of @v, and its build if no usable one exists. Existing files are kept until they are
+ * replaced. Returns: the number of the first step; @last: (out): that of the last step
  */
 guint dkms_plan_push_install (DkmsPlan *plan, const DkmsVersion *v, const DkmsId *target, guint *last);
