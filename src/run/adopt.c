@@ -24,8 +24,8 @@ typedef struct {
   const DkmsWork *work; /* a scratch directory */
 } Adoption;
 
-/* Where a module of the build is installed: where dkms 3 puts it on this distribution, or where the recipe says.
- * Returns: (transfer none): one of both */
+/* Finds the directory where a module of the build is installed: that of dkms 3 on this distribution, or that of the
+ * recipe. Returns: (transfer none): one of the two */
 static const char *
 find_location (const Adoption *self, const DkmsId *id, const DkmsOutput *output, const char *file)
 {
@@ -37,7 +37,7 @@ find_location (const Adoption *self, const DkmsId *id, const DkmsOutput *output,
                                                                                              : output->dest_location;
 }
 
-/* Records the module of @output. Returns: FALSE if its file is not there, or cannot be read */
+/* Records the module of @output. Returns: FALSE if its file does not exist or cannot be read */
 static gboolean
 record_module (const Adoption *self, const DkmsId *id, int build_fd, const DkmsOutput *output, const char *suffix,
                DkmsRecord *record)
@@ -85,7 +85,8 @@ adopt_build (const Adoption *self, const DkmsId *id)
     }
   if (record->modules->len == 0)
     return;
-  /* The directory that was looked at gets the record, also if another run replaces it meanwhile. */
+  /* The record is written to the directory that was examined, even if another run replaces that directory at the same
+   * time. */
   g_autofree char *recipe_text = dkms_json_to_text (dkms_vars_to_json (recipe->vars), JSON_COMPACT);
   g_autofree char *record_text = dkms_record_to_text (record);
   if (!dkms_replace_via_at (self->work->fd, fd, ".recipe.json", recipe_text, 0644, &ignored)
@@ -93,7 +94,7 @@ adopt_build (const Adoption *self, const DkmsId *id)
     g_debug ("%s", ignored->message);
 }
 
-/* An empty record is what a power cut left. */
+/* An empty record is the result of a power cut. */
 static gboolean
 has_record (const DkmsPlaces *places, const DkmsId *id)
 {
@@ -137,17 +138,17 @@ dkms_adopt_builds (const DkmsSettings *settings, const DkmsState *state)
 
   gboolean able = foreign->len == 0 || work != NULL;
 
-  /* All are announced first, so that one bash per package reads its recipes. */
+  /* All are announced first, so that one bash per package evaluates its recipes. */
   for (guint i = 0; able && i < foreign->len; i++)
     dkms_world_want (world, foreign->pdata[i]);
   able = able && dkms_world_load (world, NULL);
   for (guint i = 0; able && i < foreign->len; i++)
     adopt_build (&self, foreign->pdata[i]);
-  dkms_unread_drop (unread); /* what cannot be read is adopted another time */
+  dkms_unread_drop (unread); /* builds that cannot be read are adopted later */
   return able;
 }
 
-/* What was written must not get lost after the mark says that it is there. */
+/* The records must be on disk before the mark. */
 static void
 leave_mark (const DkmsPlaces *places)
 {
@@ -157,7 +158,7 @@ leave_mark (const DkmsPlaces *places)
       = dir >= 0 && syncfs (dir) == 0 ? openat (dir, MARK, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644) : -1;
 
   if (mark < 0)
-    g_debug ("%s/%s: %s", path, MARK, g_strerror (errno)); /* it is done again another time */
+    g_debug ("%s/%s: %s", path, MARK, g_strerror (errno)); /* then it is repeated later */
 }
 
 void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Chains of steps: their locks, and what came of them. */
+/* Chains of steps: their locks and results. */
 #include "run/chain.h"
 
 #include <string.h>
@@ -29,7 +29,7 @@ DkmsChain *
 dkms_chain_for (GHashTable *chains, const DkmsStep *step)
 {
   g_autofree char *title = dkms_id_format (step->id);
-  /* Of steps about a kernel alone each kind is a chain of its own. */
+  /* Among steps with only a kernel, each kind is a chain. */
   g_autofree char *name
       = step->id->module != NULL ? g_strdup (title) : g_strdup_printf ("%d %s", (int)step->kind, title);
   DkmsChain *chain = g_hash_table_lookup (chains, name);
@@ -54,7 +54,7 @@ try_lock (const DkmsRun *run, const DkmsChain *chain, const char *name, gboolean
 {
   if (*lock != NULL || g_hash_table_contains (run->locks, name))
     return TRUE;
-  /* Whom we wait for is said once. */
+  /* The process that holds the lock is reported once. */
   *lock = dkms_lock_try (&run->settings->places, chain->waits ? NULL : run->events, name, exclusive, error);
   return *lock != NULL;
 }

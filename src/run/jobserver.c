@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The job server that all makes of a run share, and those of callers. */
+/* The job server for all makes of a run, and the client for that of a caller. */
 #define _GNU_SOURCE
 #include "run/jobserver.h"
 
@@ -13,19 +13,19 @@
 #include "base/error.h"
 #include "base/fd.h"
 
-/* How often the pipe is looked at: to hand on tokens of the outer make, and for tokens that a build made up. */
+/* Intervals for checks of the pipe: to forward tokens of the outer make, and to find tokens that a build added. */
 enum { RELAY_MS = 20, SURPLUS_MS = 200 };
 
 struct DkmsJobserver {
   int read_end, write_end; /* of the pipe that builds share; -1: no limit, or none to share */
-  int own;                 /* that pipe opened once more, so that we never block, whatever mode the makes want */
-  int outer;               /* the pipe of the make that started us, opened likewise; -1: none */
-  gboolean inherit;        /* builds find their pipe by the numbers of its descriptors */
-  guint limit;             /* slots in all; 0: no limit, or that of the make that started us */
-  guint running;           /* builds that hold a slot */
-  gboolean free_slot;      /* joined: the one slot that comes without a token is not in use */
-  GByteArray *tokens;      /* what was read for each running build, to be written back as it was */
-  GByteArray *lent;        /* joined: what was read to be lent to builds, whose pipe has one token for each */
+  int own;                 /* the same pipe, opened again, so that dkms never blocks, whatever mode the makes set */
+  int outer;               /* the pipe of the make that started dkms, opened again; -1: none */
+  gboolean inherit;        /* builds find the pipe by the numbers of its descriptors */
+  guint limit;             /* number of slots; 0: no limit, or that of the make that started dkms */
+  guint running;           /* builds with a slot */
+  gboolean free_slot;      /* joined: the slot without a token is free */
+  GByteArray *tokens;      /* the bytes read for each running build, which are written back unchanged */
+  GByteArray *lent;        /* joined: the bytes that were read for builds, for each of which their pipe has one token */
   char *fifo;              /* (nullable) */
   char *flags;
 };
@@ -51,7 +51,8 @@ is_pipe (int fd)
   return fd >= 0 && fstat (fd, &st) == 0 && S_ISFIFO (st.st_mode);
 }
 
-/* The jobserver of the make that started us, if it lets us have it (a recipe line with "+" or $(MAKE)). */
+/* Connects to the job server of the make that started dkms, if that make permits it (a recipe line with "+" or
+ * $(MAKE)). */
 static gboolean
 join (DkmsJobserver *self, const char *makeflags)
 {
@@ -85,7 +86,7 @@ wants_fifo (const char *make_version)
          && (major > 4 || (major == 4 && minor >= 4));
 }
 
-/* The words about jobs in MAKEFLAGS; a make that finds a jobserver does not look at the number. */
+/* The words about jobs in MAKEFLAGS. A make that uses a job server ignores the number. */
 static char *
 make_flags (const DkmsJobserver *self, const char *auth)
 {
@@ -101,7 +102,7 @@ open_pipe (DkmsJobserver *self, GError **error)
 
   if (pipe2 (ends, O_CLOEXEC) < 0)
     return dkms_fail_errno (error, "create", "the jobserver's pipe");
-  /* Out of the way of the small numbers that shell scripts use. */
+  /* Shell scripts use small numbers. */
   self->read_end = dkms_fd_duplicate_high (ends[0], 100);
   self->write_end = dkms_fd_duplicate_high (ends[1], 100);
   (void)close (ends[0]);
@@ -126,7 +127,7 @@ open_fifo (DkmsJobserver *self, const char *dir, const char *tool_dir, GError **
   return self->write_end >= 0 || dkms_fail_errno (error, "open", self->fifo);
 }
 
-/* A full pipe drops the token: only a build that floods the pipe can have filled it. */
+/* If the pipe is full, the token is dropped: only a build that floods the pipe can have filled it. */
 static void
 put_token (int fd, char token)
 {
@@ -134,7 +135,7 @@ put_token (int fd, char token)
     ;
 }
 
-/* Takes a token if one is there. */
+/* Takes a token if one is available. */
 static gboolean
 get_token (int fd, char *token)
 {
@@ -154,7 +155,7 @@ open_own (DkmsJobserver *self, GError **error)
   return self->own >= 0 || dkms_fail_errno (error, "open", "the jobserver's pipe");
 }
 
-/* Takes @count bytes out of the pipe. A process that keeps writing to it cannot keep us here. */
+/* Reads @count bytes from the pipe. The count limits the time, even if a process keeps writing. */
 static void
 drain (const DkmsJobserver *self, int count)
 {
@@ -169,7 +170,7 @@ drain (const DkmsJobserver *self, int count)
     }
 }
 
-/* Tokens in the pipe, and whatever else was written to it. */
+/* Returns the number of bytes in the pipe: tokens and other data. */
 static int
 count_idle (const DkmsJobserver *self)
 {
@@ -178,8 +179,8 @@ count_idle (const DkmsJobserver *self)
   return ioctl (self->own, FIONREAD, &idle) == 0 ? idle : 0;
 }
 
-/* Builds that hold no slot and makes that hold no token have left as many tokens in the pipe at the most: what is more
- * was put there by a build that wants more jobs than there are. */
+/* The pipe contains at most the tokens of builds without a slot and makes without a token. A surplus was written by a
+ * build that wants more jobs than there are. */
 static void
 drop_surplus (const DkmsJobserver *self)
 {
@@ -208,7 +209,8 @@ dkms_jobserver_new (const char *jobs, const char *makeflags, const char *make_ve
   self->tokens = g_byte_array_new ();
   self->lent = g_byte_array_new ();
   if (!join (self, makeflags))
-    (void)g_ascii_string_to_unsigned (jobs, 10, 0, 4096, &limit, NULL); /* a pipe holds so many tokens at the least */
+    (void)g_ascii_string_to_unsigned (jobs, 10, 0, 4096, &limit,
+                                      NULL); /* a pipe has room for at least as many tokens */
   self->limit = (guint)limit;
   if (self->limit == 0 && self->outer < 0)
     {
@@ -318,7 +320,7 @@ int
 dkms_jobserver_fd (const DkmsJobserver *self)
 {
   return self->outer >= 0                                  ? self->outer
-         : self->limit > 0 && self->running >= self->limit ? -1 /* what may be in it is no slot */
+         : self->limit > 0 && self->running >= self->limit ? -1 /* the pipe may contain bytes that are not slots */
                                                            : self->own;
 }
 

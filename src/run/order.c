@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The order of the steps: when one may start, and which one first. */
+/* The order of steps: when a step can start, and which one is first. */
 #include "run/order.h"
 
 #include "run/step-build.h"
@@ -54,7 +54,7 @@ dkms_order_measure (DkmsRun *run, double *way, guint *by_way)
 {
   guint count = run->plan->steps->len, builds = dkms_plan_count_builds (run->plan);
 
-  for (guint i = count; i-- > 0;) /* a step only refers to earlier ones */
+  for (guint i = count; i-- > 0;) /* a step refers only to earlier ones */
     {
       const DkmsStep *step = run->plan->steps->pdata[i];
       const GArray *lists[] = { step->needs, step->after };

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The order of the steps of a plan, which is a graph: when a step may start, and which one first. */
+/* The order of the steps of a plan, which is a graph: when a step can start, and which one is first. */
 #pragma once
 
 #include "run/steps.h"
 
-/** Returns: what becomes of @step, by those it refers to: OUTCOME_WAITING when they are not decided yet,
- * OUTCOME_RUNNING when it may run */
+/** Returns: the outcome of @step according to the steps that it refers to: OUTCOME_WAITING while they are undecided,
+ * OUTCOME_RUNNING if it can run */
 DkmsOutcome dkms_order_verdict (const DkmsRun *run, const DkmsStep *step);
-/** Gives step @id, which is blocked, the exit status of what blocks it. */
+/** Sets the exit status of the blocked step @id to that of the step that blocks it. */
 void dkms_order_take_code (DkmsRun *run, guint id);
 /**
  * dkms_order_measure:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The administrator's program that is called after changes. */
+/* The command of the administrator that runs after changes. */
 #define _GNU_SOURCE
 #include "run/post-transaction.h"
 
@@ -29,7 +29,7 @@ dkms_post_transaction (const DkmsSettings *settings, DkmsListener *events, const
 
   if (*settings->policy.post_transaction == '\0')
     return;
-  /* Read again, now that $kernelver is known. */
+  /* Read again, because $kernelver is known now. */
   if (!dkms_settings_reread (settings, "post_transaction", kernel, &values, &error))
     {
       DKMS_EMIT (events, POST_TRANSACTION_UNREAD, .error = error);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* --rpm_safe_upgrade (docs/interface/build-install.md §16): when rpm upgrades a package, the new one's `add` runs
- * before the old one's `remove` of the same module and version, both below one rpm process. */
+/* --rpm_safe_upgrade (docs/interface/build-install.md §16): when rpm upgrades a package, `add` of the new package runs
+ * before `remove` of the old one, for the same module and version, and both run below one rpm process. */
 #define _GNU_SOURCE
 #include "run/rpm-upgrade.h"
 
@@ -26,12 +26,12 @@ stat_field (int pid, guint number)
 
   if (!g_file_get_contents (path, &text, NULL, NULL) || (after = strrchr (text, ')')) == NULL)
     return NULL;
-  /* The command's name, field 2, may hold anything, so counting begins behind it. */
+  /* Field 2, the name of the command, may contain any characters, so fields are counted after it. */
   g_auto (GStrv) fields = g_strsplit (after + 1, " ", -1);
   return number >= 2 && number - 2 < g_strv_length (fields) ? g_strdup (fields[number - 2]) : NULL;
 }
 
-/* The process that started the scriptlet's shell. */
+/* Returns the process that started the shell of the scriptlet. */
 static int
 grandparent (void)
 {
@@ -40,8 +40,8 @@ grandparent (void)
   return parent != NULL ? (int)g_ascii_strtoll (parent, NULL, 10) : 0;
 }
 
-/* As ps words it, so that locks of the reference are understood and ours by it; where there is no ps, in the kernel's
- * own clock ticks. */
+/* The time in the format of ps, for compatibility with locks of the reference; without ps, in clock ticks of the
+ * kernel. */
 static char *
 start_time (int pid)
 {
@@ -69,7 +69,7 @@ write_lock (const DkmsRun *run, const char *name, const char *start, int pid, GE
   return dir >= 0 && dkms_publish_at (dir, file, text, strlen (text), 0600, error);
 }
 
-/* Deletes the lock of this very upgrade. Returns: whether there was one */
+/* Deletes the lock of this upgrade. Returns: whether it existed */
 static gboolean
 take_lock (const DkmsRun *run, const char *name, const char *start, int pid)
 {
@@ -83,7 +83,7 @@ take_lock (const DkmsRun *run, const char *name, const char *start, int pid)
       g_autofree char *text = NULL;
       struct stat st;
 
-      /* Others may write to that directory: only a lock of our own user counts. */
+      /* Others may write to that directory, so only a lock of our own user is valid. */
       if (!g_str_has_prefix (names->pdata[i], prefix) || fstatat (dir, names->pdata[i], &st, AT_SYMLINK_NOFOLLOW) < 0
           || st.st_uid != geteuid ())
         continue;

@@ -4,5 +4,5 @@
 
 #include "run/steps.h"
 
-/** Writes (add) or honours (remove) the lock of an rpm upgrade. @cancelled: (out): nothing is to be removed */
+/** Writes (add) or evaluates (remove) the lock of an rpm upgrade. @cancelled: (out): nothing must be removed */
 gboolean dkms_rpm_upgrade (DkmsRun *run, gboolean *cancelled, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Finds out what a request needs to know, plans it, and does it. */
+/* Carries out a request: gathers facts, makes the plan, and runs it. */
 #pragma once
 
 #include "conf/settings.h"
@@ -8,9 +8,10 @@
 
 /**
  * dkms_run:
- * Does @request. Errors of steps are told as they happen; what is returned has not been told yet.
+ * Carries out @request. Errors of steps are reported when they happen; the returned error is not reported yet.
  *
- * @status: (out): exit status of a step, 0 if all went well; the first failure's in plan order
+ * @status: (out): exit status: 0 if all steps succeeded, otherwise that of the first failed step in the order of the
+ * plan
  */
 gboolean dkms_run (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request,
                    int (*exit_code) (const char *verb, const GError *), int *status,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Registering a source. */
+/* The step that registers a source. */
 #pragma once
 
 #include "run/steps.h"

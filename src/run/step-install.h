@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Installing a build, and taking installed modules, builds and registered sources away. The locks of the chain are
- * held. */
+/* The steps that install a build, and that remove installed modules, builds and registered sources. The locks of the
+ * chain are held. */
 #pragma once
 
 #include "run/steps.h"
@@ -10,5 +10,5 @@ gboolean dkms_step_reinstall (DkmsRun *run, const DkmsStep *step, GError **error
 gboolean dkms_step_uninstall (DkmsRun *run, const DkmsStep *step, GError **error);
 gboolean dkms_step_unbuild (DkmsRun *run, const DkmsStep *step, GError **error);
 gboolean dkms_step_unregister (DkmsRun *run, const DkmsStep *step, GError **error);
-/** Returns: whether there are doubts that what @step built or installed will load (build/loadable.h) */
+/** Returns: whether @step built or installed modules that will probably not load (build/loadable.h) */
 gboolean dkms_step_is_doubtful (const DkmsRun *run, const DkmsStep *step);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the kinds of steps share; which function does which kind. */
+/* Functions that all kinds of steps share; selects the function of each kind. */
 #include "run/steps.h"
 
 #include <string.h>
@@ -49,7 +49,7 @@ dkms_meanwhile_clear (DkmsMeanwhile *self)
   g_free (self->installed);
 }
 
-/* What another run did before the lock was ours: the state of one build. */
+/* Reads the state of one build again, because another run may have changed it before the lock was acquired. */
 gboolean
 dkms_step_look_again (const DkmsRun *run, const DkmsStep *step, DkmsMeanwhile *now, GError **error)
 {
@@ -68,14 +68,14 @@ dkms_step_look_again (const DkmsRun *run, const DkmsStep *step, DkmsMeanwhile *n
   return state != NULL;
 }
 
-/* A run about many modules meets one that another run removed: that is no failure. */
+/* In a run for many modules, it is not a failure if another run removed one. */
 gboolean
 dkms_step_skip_removed (const DkmsStep *step, GError **error)
 {
   return DKMS_FAIL (error, REMOVED_MEANWHILE, .id = *step->id);
 }
 
-/* The end of a step: it has not done its work if it could not read what it went by. */
+/* At the end of a step: the step fails if it could not read files that it depends on. */
 gboolean
 dkms_step_settle (gboolean ok, GError **error)
 {
@@ -130,7 +130,7 @@ do_step (DkmsRun *run, const DkmsStep *step, GError **error)
       return dkms_step_add (run, step, error);
     case DKMS_STEP_BUILD:
     case DKMS_STEP_DEPMOD:
-      return TRUE; /* workers do these: run/schedule.c */
+      return TRUE; /* these run in workers: run/schedule.c */
     case DKMS_STEP_INSTALL:
       return dkms_step_install (run, step, error);
     case DKMS_STEP_REINSTALL:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One run while it lasts, and what the kinds of steps share. Private to run/. A step that returns FALSE has an
+/* The data of a run, and functions that all kinds of steps share. Private to run/. A step that returns FALSE sets an
  * error. */
 #pragma once
 
@@ -25,41 +25,41 @@ typedef struct {
   DkmsListener *events;
   const DkmsRequest *request;
   DkmsWorld *world;
-  DkmsFacts *facts; /* constant once the plan is made */
+  DkmsFacts *facts; /* constant after the plan was made */
   const DkmsPlan *plan;
-  DkmsTarball *tarball;     /* (nullable): the archive that the request names, unpacked */
-  DkmsWork *work;           /* scratch, and the name under which this run leaves notes */
-  DkmsJobserver *jobserver; /* (nullable): when builds may share the jobs */
+  DkmsTarball *tarball;     /* (nullable): the archive in the request, unpacked */
+  DkmsWork *work;           /* scratch directory, whose name the notes of this run contain */
+  DkmsJobserver *jobserver; /* (nullable): NULL unless builds share the jobs */
   GHashTable *signers;      /* "release/arch" -> DkmsSigner */
-  GHashTable *locks;        /* name -> DkmsLock: taken before the plan was made */
+  GHashTable *locks;        /* name -> DkmsLock: locks acquired before the plan was made */
   DkmsOutcome *outcomes;    /* by step */
   int *codes;               /* exit statuses, by step */
-  gint64 start;             /* seconds of the clock */
-  gboolean sandbox_asked;   /* whether builds can be confined here is known: */
-  char *sandbox_missing;    /* (nullable): why not */
+  gint64 start;             /* in seconds since 1970 */
+  gboolean sandbox_asked;   /* whether it was checked that builds can be confined here: */
+  char *sandbox_missing;    /* (nullable): why they cannot */
   int (*exit_code) (const char *verb, const GError *);
 } DkmsRun;
 
-/** Does one step of another kind than build; the locks of its chain are held. */
+/** Runs one step of another kind than build. The locks of its chain are held. */
 gboolean dkms_step_do (DkmsRun *run, const DkmsStep *step, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Announces every recipe that the steps of the plan need, so that one bash reads them all. */
+/** Announces every recipe that the steps of the plan need, so that they are evaluated together. */
 void dkms_step_want_recipes (DkmsRun *run);
 
-/* What another run, or a script, did before or while the lock was ours: the state of one build. */
+/* The state of one build after another run or a script may have changed it. */
 typedef struct {
   gboolean added, broken;
-  gboolean built;  /* there is a build, complete or not */
-  gboolean active; /* the build, or what is left of it, is installed */
-  char *installed; /* (nullable): the version that is */
+  gboolean built;  /* a build exists, complete or not */
+  gboolean active; /* the build, or its remains, are installed */
+  char *installed; /* (nullable): the installed version */
 } DkmsMeanwhile;
 
 void dkms_meanwhile_clear (DkmsMeanwhile *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DkmsMeanwhile, dkms_meanwhile_clear)
-/** Reads the state of the build that @step is about. @now: (out caller-allocates): all zero */
+/** Reads the state of the build of @step. @now: (out caller-allocates): all zero */
 gboolean dkms_step_look_again (const DkmsRun *run, const DkmsStep *step, DkmsMeanwhile *now, GError **error);
-/** Fails with DKMS_ERROR_REMOVED_MEANWHILE: a run about many modules meets one that another run removed. */
+/** Fails with DKMS_ERROR_REMOVED_MEANWHILE: in a run for many modules, another run removed one. */
 gboolean dkms_step_skip_removed (const DkmsStep *step, GError **error);
-/** Returns: what build/ and install/ work on; @outputs: (out) (transfer full) (nullable): what it makes */
+/** Returns: the data for build/ and install/; @outputs: (out) (transfer full) (nullable): its module files */
 DkmsJob dkms_step_job (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GPtrArray **outputs);
-/** Returns: @ok; FALSE with an error if what the step went by could not be read (base/unread.h) */
+/** Returns: @ok; FALSE with an error if files that the step depends on could not be read (base/unread.h) */
 gboolean dkms_step_settle (gboolean ok, GError **error);

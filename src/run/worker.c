@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A process that does one step, and tells its parent about it. */
+/* A process that runs one step, and sends events to its parent. */
 #define _GNU_SOURCE
 #include "run/worker.h"
 
@@ -17,7 +17,7 @@
 #include "base/unread.h"
 #include "model/event-json.h"
 
-/* Longer lines come from a faulty sender. */
+/* Longer lines mean that the sender is faulty. */
 enum { MOST_LINE = 64 << 20 };
 
 /* In the child: @data points to the pipe. */
@@ -27,10 +27,10 @@ send_line (gpointer data, const DkmsEvent *event)
   g_autofree char *line = dkms_event_to_line (event);
 
   if (!dkms_write_all (*(const int *)data, line, strlen (line), "the pipe to dkms", NULL))
-    return; /* the parent is gone, and we are about to be */
+    return; /* the parent has terminated, and this process will be killed */
 }
 
-/* The whole life of the child. */
+/* The whole life of the child process. */
 static void
 work_and_exit (int pipe, pid_t parent, DkmsWorkFunc work, gpointer data)
 {
@@ -38,16 +38,16 @@ work_and_exit (int pipe, pid_t parent, DkmsWorkFunc work, gpointer data)
   g_autoptr (GError) error = NULL;
   sigset_t none;
 
-  /* A group of its own, so that Ctrl-C reaches the parent alone, which ends us in good order. */
+  /* The child gets a process group of its own, so that Ctrl-C reaches only the parent, which ends it in good order. */
   if (setpgid (0, 0) < 0 || prctl (PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid () != parent)
     _exit (126);
   (void)sigemptyset (&none);
   (void)sigprocmask (SIG_SETMASK, &none, NULL);
-  dkms_unread_drop (0); /* the parent reports those that it made */
+  dkms_unread_drop (0); /* the parent reports its own notes */
   gboolean ok = work (data, &events, &error);
   DKMS_EMIT (&events, WORKER_ENDED, .error = ok ? NULL : error);
   g_clear_error (&error);
-  _exit (0); /* not exit(): what the parent had not flushed is the parent's to flush */
+  _exit (0); /* not exit(), which would flush buffers of the parent */
 }
 
 DkmsWorker *
@@ -69,7 +69,7 @@ dkms_worker_start (DkmsWorkFunc work, gpointer data, GError **error)
   (void)close (ends[1]);
   if (self->pid < 0)
     return dkms_fail_errno (error, "start", "a worker process"), NULL;
-  (void)setpgid (self->pid, self->pid); /* whoever of the two comes first */
+  (void)setpgid (self->pid, self->pid); /* parent and child both call it, because either may be first */
   if (fcntl (self->lines, F_SETFL, O_NONBLOCK) < 0)
     return dkms_fail_errno (error, "create", "a pipe"), NULL;
   return g_steal_pointer (&self);
