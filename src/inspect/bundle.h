@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* `dkms report`: what a bug report needs, as one text in Markdown. Nothing is sent. */
+/* `dkms report`: the data for a bug report, as one text in Markdown. Nothing is sent. */
 #pragma once
 
 #include "model/event.h"
@@ -8,12 +8,12 @@
 
 /**
  * dkms_bundle:
- * Gathers what is known about the newest failed attempt, or else the newest attempt, among those that @request selects:
+ * Gathers the data of the newest failed attempt, or otherwise the newest attempt, that @request selects:
  * its record and log, the recipe and its overrides, the state of the module, the settings, the kernel, the distribution
  * and the versions of packages. Names of users and hosts, addresses and secrets are replaced (check/redact.h). Private
  * keys are never opened.
  *
- * The text is told as an event, or written to request->output.
+ * The text is emitted as an event, or written to request->output.
  *
  * Returns: DKMS_ERROR_NOT_KNOWN for an unknown module
  */

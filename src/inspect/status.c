@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The verb status, which compares builds with what is installed. */
+/* The verb status, which compares builds with installed files. */
 #define _GNU_SOURCE
 #include "inspect/status.h"
 
@@ -20,18 +20,18 @@
 #include "store/weak.h"
 #include "world/inputs.h"
 
-/* The whole tree is read so many times before its modules are read one by one. */
+/* Number of attempts to read the whole tree before its modules are read one by one. */
 enum { WHOLE_TRIES = 3 };
 
 typedef struct {
   const DkmsSettings *settings;
-  DkmsListener *events; /* keeps what it hears, so that it comes out in order */
+  DkmsListener *events; /* collects events, so that they are printed in order */
   DkmsWorld *world;
   DkmsExaminer *examiner;
   gboolean detailed; /* status --long */
 } Status;
 
-/* Returns: (nullable): what a line has to say beside the state */
+/* Returns: (nullable): the remarks of a line, besides the state */
 static const char *
 remarks_of (const DkmsBuild *b, DkmsFinding finding)
 {
@@ -41,7 +41,7 @@ remarks_of (const DkmsBuild *b, DkmsFinding finding)
   return remarks[finding][b->originals ? 1 : 0];
 }
 
-/* Emits the line about a build. Who asks for more learns how it was made, and what has changed since. */
+/* Emits the line of a build. With --long it includes the time of the build, and the inputs that have changed. */
 static void
 print_build (const Status *self, const DkmsVersion *v, const DkmsBuild *b, DkmsFinding finding)
 {
@@ -85,7 +85,7 @@ print_version (const Status *self, const DkmsVersion *v, const DkmsId *filter)
       if (!dkms_id_passes (&id, filter))
         continue;
       any = TRUE;
-      /* Before the line: what it may report is not to stand inside it. */
+      /* Before the line, because it may emit events of its own. */
       DkmsFinding finding = dkms_examine (self->examiner, v, b);
       print_build (self, v, b, finding);
     }
@@ -93,8 +93,8 @@ print_version (const Status *self, const DkmsVersion *v, const DkmsId *filter)
     DKMS_EMIT (self->events, STATUS_ADDED, .id = version);
 }
 
-/* Reads the other records of builds that lines will be about, and announces the recipes of those without, so that one
- * bash reads them. */
+/* Reads the other records of builds that are printed, and announces the recipes of those without a record, so that they
+ * are read together. */
 static void
 read_records (const Status *self, const DkmsState *state, const DkmsRequest *request)
 {
@@ -116,7 +116,7 @@ read_records (const Status *self, const DkmsState *state, const DkmsRequest *req
     }
 }
 
-/* Kernels that are served by what is installed for another one; their lines come last. */
+/* Prints the kernels for which modules of another kernel are used; their lines come last. */
 static void
 print_weak (const Status *self, const DkmsState *state, const DkmsId *filter)
 {
@@ -144,7 +144,7 @@ print_weak (const Status *self, const DkmsState *state, const DkmsId *filter)
     }
 }
 
-/* Whether @pattern (nullable: any) means @name; shell patterns are allowed, as in 'foo*'. */
+/* Whether @pattern (nullable: any) matches @name; shell patterns such as 'foo*' are allowed. */
 static gboolean
 matches (const char *pattern, const char *name)
 {
@@ -158,14 +158,14 @@ is_name (const char *word)
          && dkms_tree_check_name (DKMS_ERROR_BAD_NAME, "", word, NULL);
 }
 
-/* Only a name that can be one is looked up; what can be none is compared with those that are there. */
+/* Only a valid name is looked up; a pattern is compared with the existing names. */
 static gboolean
 names_one (const DkmsRequest *request)
 {
   return is_name (request->module) && (request->version == NULL || is_name (request->version));
 }
 
-/* One module, or all that the request selects. @only: (nullable): the one */
+/* Reads one module, or all that the request selects. @only: (nullable): the one */
 static DkmsState *
 read_selected (const DkmsPlaces *places, const DkmsRequest *request, const char *only, GHashTable *records,
                GError **error)
@@ -186,7 +186,7 @@ read_selected (const DkmsPlaces *places, const DkmsRequest *request, const char 
   return state;
 }
 
-/* A line that is missing must not pass for a module that is. @state: (nullable) */
+/* A missing line must not be mistaken for a missing module. @state: (nullable) */
 static gboolean
 report_unread (DkmsListener *events, const DkmsState *state, GError **error)
 {
@@ -202,14 +202,14 @@ report_unread (DkmsListener *events, const DkmsState *state, GError **error)
   return count == 0 || DKMS_FAIL (error, STATUS_INCOMPLETE);
 }
 
-/* What is to be printed: for each target of the request the lines of versions, then those of kernels that are served by
- * another one's build; see place_of(). What the recipes were read with is told before. */
+/* The events to print: for each target of the request the lines of versions, then those of kernels that use modules of
+ * another one; see place_of(). Events from reading recipes are printed first. */
 typedef struct {
   GPtrArray *first; /* element-type DkmsEvent: notes */
   GPtrArray *lists; /* element-type GPtrArray of DkmsEvent: lines */
   gboolean pending;
-  /* What it was made of; freed after it is printed, which is cheaper. (nullable) */
-  DkmsState *state; /* its `unread` is reported in the end */
+  /* The data behind the events; freed after printing, which saves time. (nullable) */
+  DkmsState *state; /* its `unread` is reported at the end */
   DkmsWorld *world;
   DkmsExaminer examiner;
 } Answer;
@@ -241,19 +241,19 @@ place_of (const Answer *self, guint target, gboolean weak)
   return self->lists->pdata[2 * target + (weak ? 1 : 0)];
 }
 
-/* What is asked. */
+/* The arguments of dkms_status(). */
 typedef struct {
   const DkmsSettings *settings;
   DkmsListener *events;
   const DkmsRequest *request;
 } Question;
 
-/* Reads @only, or all, and adds what there is to say about it. A commit may happen meanwhile. */
+/* Reads @only, or all, and adds the events about it. A commit may happen at the same time. */
 static gboolean
 read_once (const DkmsSettings *settings, const DkmsRequest *request, const char *only, Answer *answer, GError **error)
 {
   const DkmsId everything = { NULL, NULL };
-  DkmsListener keeping = dkms_listener_keeping (answer->first); /* the world speaks while it reads, and never later */
+  DkmsListener keeping = dkms_listener_keeping (answer->first); /* the world emits events only while it reads */
 
   answer->world = dkms_world_new (settings, request, &keeping);
   dkms_examiner_init (&answer->examiner, settings, &keeping, answer->world);
@@ -281,8 +281,8 @@ append_copies (GPtrArray *to, const GPtrArray *from)
     g_ptr_array_add (to, dkms_event_copy (from->pdata[i]));
 }
 
-/* Reads until no commit came in between, at most @tries times (0: without limit), and adds what it read to @whole.
- * Returns: 1 done, 0 not done, -1 with an error */
+/* Reads until no commit happened in between, at most @tries times (0: without limit), and adds the events to @whole.
+ * Returns: 1: done; 0: not done; -1 with an error */
 static int
 read_steadily (const Question *question, const char *only, guint tries, Answer *whole, GError **error)
 {
@@ -326,8 +326,8 @@ read_steadily (const Question *question, const char *only, guint tries, Answer *
   return 0;
 }
 
-/* Where one commit follows the other, each module is read by itself: its lines are true, though for another moment
- * than those of its neighbours. */
+/* If one commit follows another, each module is read on its own. Its lines are consistent, but different modules may be
+ * from different times. */
 static gboolean
 read_by_module (const Question *question, Answer *whole, GError **error)
 {

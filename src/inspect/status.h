@@ -6,6 +6,6 @@
 #include "model/event.h"
 #include "run/run.h"
 
-/** Prints one listing per kernel filter; never fails because of a module. */
+/** Prints one list for each kernel filter. A damaged module is not an error. */
 gboolean dkms_status (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;
