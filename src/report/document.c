@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Events gathered into one document. */
+/* Collects events in one JSON document. */
 #include "report/document.h"
 
 #include <string.h>
@@ -11,9 +11,9 @@
 
 struct DkmsDocument {
   json_t *events;     /* array */
-  json_t *modules;    /* (nullable): array; of status */
+  json_t *modules;    /* (nullable): array; for status */
   GHashTable *placed; /* "module/version" -> its object in @modules, borrowed */
-  GError *error;      /* (nullable): the last one that was reported */
+  GError *error;      /* (nullable): the last reported error */
 };
 
 static void
@@ -74,7 +74,7 @@ has_remark (const DkmsEvent *event, const char *remark)
   return event->text != NULL && strstr (event->text, remark) != NULL;
 }
 
-/* What `status --long` finds out. */
+/* Adds the data of `status --long`. */
 static void
 add_details (json_t *build, const DkmsEvent *event)
 {
@@ -114,7 +114,7 @@ add_build (DkmsDocument *self, const DkmsEvent *event)
       add_details (build, event);
     }
   append (json_object_get (module, "builds"), build);
-  /* Of a version, the most that is true of one of its builds. */
+  /* The state of a version is the highest state of its builds. */
   if (strcmp (state, "built") != 0)
     dkms_json_set (module, "state", json_string ("installed"));
   else if (strcmp (before, "added") == 0)
@@ -123,7 +123,7 @@ add_build (DkmsDocument *self, const DkmsEvent *event)
 
 /* ---- any command ---- */
 
-/* Whether @event tells what happened, and not only how it is to be shown. */
+/* Whether @event describes what happened, and not only how to display it. */
 static gboolean
 is_content (const DkmsEvent *event)
 {

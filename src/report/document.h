@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a command did and answered, as one JSON document (--json; data/schema has its schema). Private to report/.
+/* The actions and the answer of a command, as one JSON document (--json; data/schema has its schema). Private to
+ * report/.
  *
  *   {"dkms": {"format": 1, "version": ..., "verb": ..., "time": ..., "root": ..., "machine": ...},
  *    "status": 0, "modules": [...], "events": [...], "error": {...}}
@@ -17,13 +18,13 @@ DkmsDocument *dkms_document_new (void);
 void dkms_document_free (DkmsDocument *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsDocument, dkms_document_free)
 
-/** Adds what @event says. */
+/** Adds @event to the document. */
 void dkms_document_hear (DkmsDocument *self, const DkmsEvent *event);
 
 /**
  * dkms_document_finish:
  * @verb: (nullable): of the command line
- * @root: the system that the command was about, as it was named
+ * @root: the root of the command, as on the command line
  * @status: exit status of the command
  * @pretty: with line ends and indentation
  *

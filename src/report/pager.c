@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Starting a pager, feeding it, waiting for it. */
+/* Starts a pager, sends it a text, and waits for it. */
 #define _GNU_SOURCE
 #include "report/pager.h"
 
@@ -45,10 +45,10 @@ pager_env (void)
   char **env = g_get_environ ();
 
   env = g_environ_setenv (env, "LESS", "FRX", FALSE);
-  return geteuid () == 0 ? g_environ_setenv (env, "LESSSECURE", "1", TRUE) : env; /* no commands, no files */
+  return geteuid () == 0 ? g_environ_setenv (env, "LESSSECURE", "1", TRUE) : env; /* disables commands and files */
 }
 
-/* Returns: where to write what is to be shown; -1 if there is no pager, and the standard output is the place */
+/* Returns: the descriptor for the text; -1 if there is no pager, and the text goes to the standard output */
 static int
 begin (GPid *pid)
 {
@@ -63,7 +63,7 @@ begin (GPid *pid)
   (void)close (ends[0]);
   if (started)
     {
-      (void)signal (SIGINT, SIG_IGN); /* it is the pager's */
+      (void)signal (SIGINT, SIG_IGN); /* SIGINT is for the pager */
       return ends[1];
     }
   (void)close (ends[1]);
@@ -80,8 +80,8 @@ end (int fd, GPid pid)
 
 /* ---- the text ---- */
 
-/* What a terminal would obey is shown instead. A character of two bytes may be cut by the end of a piece: @kept bytes
- * of it go with the next one. */
+/* Escapes control characters, which a terminal would interpret. If the last character is incomplete, @kept bytes of it
+ * are kept for the next piece. */
 static gboolean
 write_shown (int to, char *piece, gsize size, gsize *kept)
 {
@@ -94,7 +94,7 @@ write_shown (int to, char *piece, gsize size, gsize *kept)
   return dkms_write_all (to, shown, strlen (shown), "the standard output", NULL);
 }
 
-/* @safe: to a terminal. A reader that goes away has seen what it wanted. */
+/* @safe: escape control characters, for a terminal. If the reader closes its end, that is not an error. */
 static gboolean
 copy_log (int from, int to, gboolean safe, GError **error)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A long text for a person: through the user's pager. */
+/* Shows a long text in the user's pager. */
 #pragma once
 
 #include <glib.h>
@@ -8,9 +8,9 @@
  * dkms_pager_show:
  * @fd: a file
  *
- * Writes the file to the standard output as it is. If that is a terminal, the text is shown without anything that would
- * control the terminal, in the pager of DKMS_PAGER or PAGER, else in less. The words of the variable are split as a
- * shell does it, and no shell runs. For a root that sudo or its kin made, neither variable is used: who may run this
- * program as root may not be allowed to run any other.
+ * Writes the file to the standard output unchanged. If that is a terminal, the text is shown with control characters
+ * escaped, in the pager of DKMS_PAGER or PAGER, otherwise in less. The variable is split into words as in a shell, but
+ * no shell runs. If sudo or a similar program made the caller root, neither variable is used, because the user may not
+ * be allowed to run other programs as root.
  */
 gboolean dkms_pager_show (int fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Lines for stdout and stderr, in order, and without waiting for a reader who is gone. */
+/* Prints lines to stdout and stderr, in order, without waiting for a reader that has stopped reading. */
 #include "report/print.h"
 
 #include <errno.h>
@@ -12,14 +12,13 @@
 #include "base/error.h"
 #include "base/process.h"
 
-/* A pipe that polls as writable takes PIPE_BUF bytes at once. */
+/* A pipe that polls as writable accepts PIPE_BUF bytes at once. */
 enum { CHUNK = 2048, ROOM_POLL_MS = 100 };
 
-/* The reader of one of our streams did not read when a signal came: nobody waits for him any more. */
+/* A reader was not reading when a signal came. From then on dkms does not wait for it. */
 static gboolean gave_up;
 
-/* Waits until @stream can be written to. Returns: FALSE when the run was interrupted first, whose text is dropped
- */
+/* Waits until @stream is writable. Returns: FALSE if the run was interrupted first; then the text is dropped */
 static gboolean
 wait_for_room (FILE *stream)
 {
@@ -60,7 +59,7 @@ flush_stdout (const DkmsPrinter *self)
     (void)fflush (stdout);
 }
 
-/* A step line that is still open is closed before anything else is written. */
+/* Ends the line of a step before anything else is written. */
 static void
 finish_open_line (DkmsPrinter *self)
 {
@@ -75,7 +74,7 @@ put (DkmsPrinter *self, FILE *stream, const char *marker, const char *text)
 {
   finish_open_line (self);
   if (stream != stdout)
-    flush_stdout (self); /* keeps the two streams in order when both go to one file */
+    flush_stdout (self); /* keeps the order of both streams if they go to one file */
   if (*marker != '\0')
     emit (self, stream, marker);
   emit (self, stream, text);
@@ -182,6 +181,6 @@ dkms_print_flush (GError **error)
     code = EBADF;
   if ((!failed_before && code == 0) || code == EPIPE || reader_is_gone ())
     return TRUE;
-  /* Of a write that failed earlier no more is known than that it did. */
+  /* The reason of an earlier failed write is unknown. */
   return DKMS_FAIL (error, OUTPUT_FAILED, .number = code);
 }

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Writing lines to stdout and stderr. Private to report/. */
+/* Prints lines to stdout and stderr. Private to report/. */
 #pragma once
 
 #include "report/words.h"
 
-/* Where output goes, and what state it is in. */
+/* The state of the output. */
 typedef struct {
-  gboolean verbose; /* print command lines in place of descriptions */
-  gboolean in_step; /* a step line has been begun and not ended */
-  gboolean guarded; /* signals that end a run were blocked: printing must not wait for a reader without end */
+  gboolean verbose; /* print command lines instead of descriptions */
+  gboolean in_step; /* the line of a step was begun and not ended */
+  gboolean guarded; /* signals that end a run are blocked, so printing must not wait for a reader without a limit */
 } DkmsPrinter;
 
-/** Prints @event as its words say. What a terminal would obey is shown in place of that. */
+/** Prints the sentence of @event. Control characters, which a terminal would interpret, are escaped. */
 void dkms_print_event (DkmsPrinter *self, const DkmsEvent *event);
-/** Prints a line of stdout as it is. */
+/** Prints a line to stdout unchanged. */
 void dkms_print_line (DkmsPrinter *self, const char *line);
-/** Ends a step line that is open, and writes what is buffered. */
+/** Ends the line of a step, and flushes. */
 void dkms_print_settle (DkmsPrinter *self);
 /** As dkms_report_flush(). */
 gboolean dkms_print_flush (GError **error) G_GNUC_WARN_UNUSED_RESULT;
