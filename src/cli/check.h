@@ -5,11 +5,11 @@
 #include "cli/options.h"
 #include "cli/verbs.h"
 
-/** Checks the values that options and settings have for @verb, before any of them is used. */
+/** Checks the values that options and settings have for @verb, before one of them is used. */
 gboolean dkms_options_check (const DkmsOptions *options, DkmsSettings *settings, const DkmsVerbInfo *verb,
                              DkmsListener *events, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Warns of settings and kernels that will have no effect on @verb. */
+/** Warns about settings and kernels that will have no effect on @verb. */
 void dkms_options_warn (const DkmsOptions *options, const DkmsSettings *settings, const DkmsVerbInfo *verb,
                         DkmsListener *events);
-/** Warns of variables in framework.conf that are no settings; programs that this one starts do not do so again. */
+/** Warns about unknown variables in framework.conf; programs that this one starts do not repeat the warning. */
 void dkms_settings_warn_once (const DkmsPlaces *places, DkmsListener *events);

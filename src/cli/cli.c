@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The dkms command: from its words to a request, and from what came of it to an exit status. */
+/* The dkms command: from its arguments to a request, and from the result to an exit status. */
 #define _GNU_SOURCE
 #include "cli/cli.h"
 
@@ -26,7 +26,7 @@
 #include "run/run.h"
 #include "store/register.h"
 
-/* @verb: (nullable): not known yet */
+/* @verb: (nullable): NULL if it is unknown */
 static int
 fail_with (DkmsListener *events, const DkmsVerbInfo *verb, const GError *error)
 {
@@ -35,7 +35,7 @@ fail_with (DkmsListener *events, const DkmsVerbInfo *verb, const GError *error)
   return dkms_exit_code (verb != NULL ? verb->name : NULL, error);
 }
 
-/* The end of a verb that is run for what it prints. Returns: @status, or that of output that did not arrive */
+/* Ends a verb whose purpose is its output. Returns: @status, or another one if the output could not be written */
 static int
 end_answer (DkmsReport *report, int status)
 {
@@ -44,7 +44,7 @@ end_answer (DkmsReport *report, int status)
   return status != 0 || dkms_report_flush (&error) ? status : fail_with (dkms_report_listener (report), NULL, error);
 }
 
-/* The root that this command line is about; known before anything else is parsed. */
+/* The value of --root, which is needed before the command line is parsed. */
 static const char *
 root_argument (int argc, char **argv)
 {
@@ -60,7 +60,8 @@ root_argument (int argc, char **argv)
   return root;
 }
 
-/* Whether --json asks for a document; known before anything else is parsed, so that any error is in it.
+/* Whether --json requests a document. This is needed before the command line is parsed, so that the document contains
+ * any error.
  * @pretty: (out) */
 static gboolean
 json_argument (int argc, char **argv, gboolean *pretty)
@@ -76,7 +77,7 @@ json_argument (int argc, char **argv, gboolean *pretty)
   return strcmp (style, "off") != 0;
 }
 
-/* Sanity checks of docs/interface/cli.md §1, step 8, in its order; then what the verb itself allows. */
+/* Sanity checks of docs/interface/cli.md §1, step 8, in this order, and those of the verb. */
 static gboolean
 check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
 {
@@ -122,7 +123,7 @@ check_privileges (const DkmsPlaces *places, const DkmsVerbInfo *verb, const Dkms
 {
   if (options->dry_run)
     return TRUE;
-  /* In a root of his own a user needs no more than write permission, which each change shows. */
+  /* In a root of their own, users need only write permission, which is checked at each change. */
   if (verb->needs_root && geteuid () != 0 && dkms_root_is_host (places->root))
     return DKMS_FAIL (error, NEEDS_ROOT, .name = verb->name);
   if (verb->needs_root_to_force && options->force && geteuid () != 0 && dkms_root_is_host (places->root))
@@ -145,7 +146,7 @@ check_target (const char *kernel, const char *arch, GError **error)
          && dkms_tree_check_name (DKMS_ERROR_BAD_TARGET, "architecture", arch, error);
 }
 
-/* Every kernel that something can be built for. */
+/* Adds every kernel with headers. */
 static gboolean
 add_all_kernels (const DkmsPlaces *places, DkmsOptions *options, GError **error)
 {
@@ -157,8 +158,7 @@ add_all_kernels (const DkmsPlaces *places, DkmsOptions *options, GError **error)
   return options->kernels->len > 0 || DKMS_FAIL (error, NO_KERNEL_WITH_HEADERS, .path = shown);
 }
 
-/* The system in --root is not the one that runs: its own kernel is meant, the newest, or all that have headers with
- * autoinstall. */
+/* With --root, the default is a kernel of that system: the newest, or for autoinstall all with headers. */
 static gboolean
 add_kernel_of_root (const DkmsPlaces *places, DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
 {
@@ -182,15 +182,15 @@ add_kernel_of_root (const DkmsPlaces *places, DkmsOptions *options, const DkmsVe
   return names->len > 0 || !verb->builds || DKMS_FAIL (error, NO_KERNEL_IN_ROOT, .path = shown);
 }
 
-/* Pairs kernels and arches (docs/interface/cli.md §5; an arch given as k/a stays with its kernel). */
+/* Combines kernels and arches (docs/interface/cli.md §5; the arch in k/a belongs to its kernel). */
 static gboolean
 fill_targets (DkmsRequest *request, const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOptions *options,
               GError **error)
 {
-  g_autofree char *usual = NULL; /* the arch of the first kernel serves all that come without one */
+  g_autofree char *usual = NULL; /* the arch of the first kernel is used for all kernels without one */
 
   if (request->all)
-    return TRUE; /* the engine knows what is built */
+    return TRUE; /* run/ knows the builds */
   if (options->all_kernels && !add_all_kernels (&settings->places, options, error))
     return FALSE;
   if (options->kernels->len == 0 && !verb->filters && !dkms_root_is_host (settings->places.root)
@@ -252,7 +252,7 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   request->conf_file = g_steal_pointer (&options->conf_file);
   g_ptr_array_extend_and_steal (request->directives, g_steal_pointer (&options->directives));
   options->directives = g_ptr_array_new_with_free_func (g_free);
-  if (request->template != NULL) /* k/a is accepted: the arch is the target's */
+  if (request->template != NULL) /* k/a is accepted: the arch is that of the target */
     request->template[strcspn (request->template, "/")] = '\0';
   request->source_only = options->source_only;
   request->binaries_only = options->binaries_only;
@@ -269,7 +269,7 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   return g_steal_pointer (&request);
 }
 
-/* An rpm package brings its own module: rpm installs it, autoinstall does the rest (docs/interface/build-install.md
+/* An rpm package contains its own module: rpm installs it, and autoinstall builds it (docs/interface/build-install.md
  * §15). */
 static gboolean
 install_rpm (const DkmsPlaces *places, const DkmsVerbInfo *verb, DkmsRequest *request, GError **error)
@@ -302,7 +302,7 @@ dkms_verb_run (DkmsSettings *settings, DkmsReport *report, const DkmsVerbInfo *v
   g_autoptr (DkmsRequest) request = NULL;
   int status = 0;
 
-  /* Settings that cannot be read may say how builds are confined, or that nothing is to be installed. */
+  /* Settings that cannot be read may require a sandbox, or disable autoinstall. */
   if (!dkms_unread_check (&error))
     return fail_with (events, verb, error);
   dkms_options_apply (options, settings);
@@ -332,7 +332,7 @@ dkms_verb_run (DkmsSettings *settings, DkmsReport *report, const DkmsVerbInfo *v
   return request->dry_run ? end_answer (report, status) : status;
 }
 
-/* "dkms help" and "dkms help <verb>", which are not about a module of that name. */
+/* "dkms help" and "dkms help <verb>", where help is not the name of a module. */
 static gboolean
 asks_for_help (const DkmsOptions *options)
 {
@@ -341,7 +341,7 @@ asks_for_help (const DkmsOptions *options)
   return words->len > 0 && strcmp (words->pdata[0], "help") == 0 && words->len == (options->verb != NULL ? 2 : 1);
 }
 
-/* All but the document. @verb: (out): that of the command line */
+/* Runs the command, without the document. @verb: (out): that of the command line */
 static int
 run_command (DkmsReport *report, int argc, char **argv, gboolean json, const DkmsVerbInfo **verb)
 {
@@ -357,7 +357,7 @@ run_command (DkmsReport *report, int argc, char **argv, gboolean json, const Dkm
     return fail_with (events, NULL, error);
   guint mark = dkms_unread_mark ();
   options = dkms_options_parse (argc, argv, events, &error);
-  dkms_unread_drop (mark); /* a word that names no file that can be read is a name, or reported as unreadable */
+  dkms_unread_drop (mark); /* a word that is not a readable file is a name, or is reported as unreadable */
   if (options == NULL)
     {
       int status = fail_with (events, NULL, error);
@@ -368,7 +368,7 @@ run_command (DkmsReport *report, int argc, char **argv, gboolean json, const Dkm
   *verb = options->verb != NULL ? dkms_verb_find (options->verb) : NULL;
   if (options->version_asked || options->help || asks_for_help (options))
     {
-      dkms_report_drop_document (report); /* these are texts */
+      dkms_report_drop_document (report); /* help and version are texts */
       if (options->version_asked)
         (void)printf ("%s\n", DKMS_VERSION);
       else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The edge: argv in, exit status out. */
+/* Converts arguments to an exit status. */
 #pragma once
 
 #include "cli/options.h"
@@ -8,7 +8,7 @@
 
 /**
  * dkms_verb_run:
- * Does what `dkms VERB OPTIONS` does. @options: what they hold may be taken over; they are for one call.
+ * Runs `dkms VERB OPTIONS`. @options: its content may be moved; use it for one call only.
  *
  * Returns: its exit status
  */

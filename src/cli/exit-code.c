@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-/* Of kinds that are not here it is 1. */
+/* The exit status of other kinds is 1. */
 static const guint8 codes[DKMS_ERROR_LAST] = {
   [DKMS_ERROR_NO_VERB] = 2,
   [DKMS_ERROR_UNKNOWN_VERB] = 2,
@@ -124,8 +124,8 @@ static const guint8 codes[DKMS_ERROR_LAST] = {
   [DKMS_ERROR_PRE_INSTALL] = 101,
 };
 
-/* Of these kinds a verb has a status of its own. What cannot be added has no source, and what cannot have been added is
- * not in the tree. */
+/* Kinds with another status for some verbs. A module that cannot be added has no source, and one that cannot have been
+ * added is not registered. */
 static const struct {
   const char verb[16];
   DkmsError kind;
@@ -146,7 +146,7 @@ static const struct {
   { "ldtarball", DKMS_ERROR_FILE_ABSENT, 2 },
 };
 
-/* Whether the status of the program that failed, or the signal, is that of dkms. */
+/* Whether dkms exits with the status, or the signal, of the program that failed. */
 static gboolean
 is_passed_on (DkmsError kind)
 {

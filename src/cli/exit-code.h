@@ -4,5 +4,5 @@
 
 #include <glib.h>
 
-/** Returns: the exit status of docs/interface/cli.md §9 for an error of @verb (nullable): its word */
+/** Returns: the exit status of docs/interface/cli.md §9 for an error of the verb named @verb (nullable) */
 int dkms_exit_code (const char *verb, const GError *error);

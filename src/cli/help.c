@@ -10,7 +10,7 @@
 
 enum { WIDTH = 79, VERB_COLUMN = 18, OPTION_COLUMN = 33 };
 
-/* Prints @text in the columns from @indent on; the cursor stands in column @at. Ends the line. */
+/* Prints @text in the columns from @indent on, starting in column @at. Ends the line. */
 static void
 print_wrapped (const char *text, int indent, int at)
 {
@@ -52,7 +52,7 @@ print_option (const DkmsOptionInfo *option)
   print_wrapped (option->summary, OPTION_COLUMN, at >= OPTION_COLUMN ? OPTION_COLUMN + 1 : at);
 }
 
-/* Only those that mean something to @verb (nullable: any). */
+/* Prints the options that have an effect on @verb (nullable: any). */
 static void
 print_options (const DkmsVerbInfo *verb)
 {

@@ -4,7 +4,7 @@
 
 #include "cli/verbs.h"
 
-/** Prints one line, how @only (nullable: any verb) is used, on standard output. */
+/** Prints one line with the usage of @only (nullable: any verb) on standard output. */
 void dkms_help_usage (const DkmsVerbInfo *only);
-/** Prints help about @only, or about all verbs when it is NULL, on standard output. */
+/** Prints help about @only, or about all verbs if it is NULL, on standard output. */
 void dkms_help_print (const DkmsVerbInfo *only);

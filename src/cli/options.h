@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Parsing the command line: what it says, before defaults. */
+/* The parsed command line, before defaults are added. */
 #pragma once
 
 #include "conf/settings.h"
 #include "model/event.h"
 #include "model/request.h"
 
-/* The command line, before defaults. */
+/* The command line, before defaults are added. */
 typedef struct {
   GPtrArray *kernels; /* element-type DkmsId; arch NULL unless given as k/a */
   GPtrArray *arches;  /* from -a */
@@ -15,14 +15,14 @@ typedef struct {
   char *archive;
   char *output;     /* (nullable) */
   char *missing;    /* (nullable): a path that does not exist */
-  char *unreadable; /* (nullable): a path that we may not look into */
+  char *unreadable; /* (nullable): a path that the user may not read */
   int unreadable_errno;
   char *bare_dir; /* (nullable): a directory without dkms.conf */
-  char *json;     /* (nullable): "", or the style that was asked for */
+  char *json;     /* (nullable): "", or the requested style */
   char *root, *dkmstree, *sourcetree, *installtree, *config, *kernelsourcedir, *conf_file, *jobs, *templatekernel;
   GPtrArray *directives;
-  GPtrArray *words;   /* all that is no option, in order */
-  GPtrArray *ignored; /* those of them that mean nothing */
+  GPtrArray *words;   /* all arguments that are not options, in order */
+  GPtrArray *ignored; /* the words without a meaning */
   gboolean all, all_kernels, force, force_version_override, no_depmod, dry_run, detailed, verbose, quiet,
       symlink_modules, binaries_only, source_only, rpm_safe_upgrade, modprobe_on_install, help, version_asked;
 } DkmsOptions;
@@ -32,14 +32,14 @@ DkmsOptions *dkms_options_new (void);
 void dkms_options_free (DkmsOptions *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsOptions, dkms_options_free)
 DkmsOptions *dkms_options_parse (int argc, char **argv, DkmsListener *events, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Fails because the words hold no verb: with the verb that may have been meant, or with what became of a dropped one.
- */
+/** Fails because the words contain no verb. The error names the nearest verb, or the replacement of a verb that no
+ * longer exists. */
 gboolean dkms_fail_verb (const DkmsOptions *self, GError **error);
-/** Takes <m> or <m>/<v>, split at the first slash. */
+/** Sets the module, and the version in <m>/<v>, split at the first slash. */
 void dkms_options_set_module (DkmsOptions *self, const char *value);
-/** Takes a version; slashes at its end are dropped. */
+/** Sets the version; slashes at its end are removed. */
 void dkms_options_set_version (DkmsOptions *self, const char *value);
 /** Adds a value of -k. */
 void dkms_options_add_kernel (DkmsOptions *self, const char *value);
-/** Lets the options override @settings. */
+/** Replaces values in @settings by options. */
 void dkms_options_apply (const DkmsOptions *self, DkmsSettings *settings);

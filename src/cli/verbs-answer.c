@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What changes no module: status, generate_mok. */
+/* Verbs that change no module: status, generate_mok. */
 #include "cli/verbs.h"
 
 #include "build/sign.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Archives: mktarball, ldtarball. */
+/* Verbs for archives: mktarball, ldtarball. */
 #include "cli/verbs.h"
 
 #include "base/error.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What answers questions about builds: explain, log, report. */
+/* Verbs that explain builds: explain, log, report. */
 #include "cli/verbs.h"
 
 #include "base/fd.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is done for a kernel: autoinstall, match, and what the hooks of kernel packages call. */
+/* Verbs for one kernel: autoinstall, match, and those that hooks of kernel packages call. */
 #include "cli/verbs.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is done to one module: add, build, install, and back. */
+/* Verbs for one module: add, build, install, and their opposites. */
 #include "cli/verbs.h"
 
 #define SOURCE_ARGUMENTS "<module>/<version> | <directory> | <dkms.conf> | <archive>"
