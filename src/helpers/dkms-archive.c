@@ -2,15 +2,15 @@
 /* dkms-archive create ARCHIVE TEMP [MEMBER SOURCE]...   pack each SOURCE under the name MEMBER
  * dkms-archive extract ARCHIVE DIR LIMIT                unpack a tar archive into the empty DIR, LIMIT bytes at most
  *
- * A SOURCE is the absolute path of a file, or of a directory with all in it; "+", a directory and nothing in it; or
- * "=TEXT", a file with that text. The compression follows ARCHIVE's name, under which nothing is seen before the
- * archive is complete and on the disk. Until then it has no name, or, where it replaces another or the file system
- * knows no files without a name, the name TEMP, on the same file system.
+ * A SOURCE is the absolute path of a file, or of a directory with its content; "+", an empty directory; or "=TEXT", a
+ * file with that text. The name of ARCHIVE selects the compression. The archive gets this name when it is complete and
+ * flushed. Until then it has no name or, if it replaces a file or the file system does not support unnamed files, the
+ * name TEMP, on the same file system.
  *
- * Extraction trusts nothing: an archive with a member that is absolute, climbs out by "..", is a link
- * that leads out, a device, a FIFO, has set-id bits or lies more than 64 directories deep, or that unpacks
- * to files of more than LIMIT bytes, holes included, is refused as a whole. Owners are not restored. Exit 0, or 1 with
- * one line on stderr; what was unpacked so far is the caller's to delete. */
+ * An archive is refused completely if a member has an absolute path or contains "..", is a link that leads out, a
+ * device or a FIFO, has set-id bits, or is more than 64 directories deep, or if the unpacked files are larger than
+ * LIMIT bytes, including holes. Owners are not restored. Exit status 0, or 1 with one line on stderr; the caller
+ * deletes the unpacked files. */
 #define _GNU_SOURCE
 #include <archive.h>
 #include <archive_entry.h>
@@ -44,7 +44,7 @@ has_suffix (const char *text, const char *suffix)
 
 /* ---- extract ---- */
 
-/* Follows @path from a directory @depth levels down. Returns: whether it stays inside */
+/* Follows @path from a directory @depth levels deep. Returns: whether it stays inside */
 static int
 stays_inside (const char *path, int depth)
 {
@@ -75,7 +75,7 @@ has_dotdot (const char *path)
          || has_suffix (path, "/..");
 }
 
-/* How many directories are above the last component. */
+/* Returns the number of directories above the last component. */
 static int
 depth_of (const char *path)
 {
@@ -92,7 +92,7 @@ depth_of (const char *path)
   return depth > 0 ? depth : 0;
 }
 
-/* Returns: NULL if the member may be unpacked, else why not */
+/* Returns: why the member must not be unpacked, or NULL if it may */
 static const char *
 objection (struct archive_entry *entry)
 {
@@ -132,7 +132,7 @@ copy_data (struct archive *in, struct archive *out, long long *left)
 
   while ((status = archive_read_data_block (in, &block, &size, &offset)) == ARCHIVE_OK)
     {
-      /* By where it ends: what is between blocks is a hole, which takes room as soon as the file is copied. */
+      /* The end of the block counts: a hole before it takes space as soon as the file is copied. */
       if (offset > *left || (long long)size > *left - offset)
         return *left = -1, ARCHIVE_FATAL;
       end = offset + (la_int64_t)size > end ? offset + (la_int64_t)size : end;
@@ -160,7 +160,7 @@ extract_members (const char *name, struct archive *in, struct archive *out, long
         return refuse (name, path, why);
       if (++members > MAX_MEMBERS)
         return refuse (name, NULL, "too many members");
-      /* A file may end in a hole, which no block tells. */
+      /* A file may end in a hole, after the last block. */
       if (archive_entry_filetype (entry) == AE_IFREG && archive_entry_hardlink (entry) == NULL
           && archive_entry_size (entry) > left)
         return refuse (name, NULL, too_large);
@@ -272,7 +272,7 @@ add_header (struct archive *out, struct archive_entry *entry, const char *member
   return archive_write_header (out, entry) >= ARCHIVE_WARN || refuse (member, NULL, archive_error_string (out));
 }
 
-/* In byte order of names and without owners, so that equal trees make equal archives. */
+/* In byte order of names and without owners, so that equal trees result in equal archives. */
 static int
 add_tree (struct archive *out, struct archive *disk, const char *member, const char *path)
 {
@@ -311,7 +311,7 @@ add_tree (struct archive *out, struct archive *disk, const char *member, const c
   return ok;
 }
 
-/* What is on no disk: a directory, or a file with @text. */
+/* Adds a member that is not on a disk: a directory, or a file with @text. */
 static int
 add_made (struct archive *out, const char *member, const char *text)
 {
@@ -345,7 +345,7 @@ add_all (struct archive *out, struct archive *disk, char **pairs)
   return ok;
 }
 
-/* Opens a file without a name in @dir, or, where the file system knows none, with the name @temp. */
+/* Opens an unnamed file in @dir or, if the file system does not support these, a file with the name @temp. */
 static int
 open_nameless (const char *dir, const char *temp, int *named)
 {
@@ -355,7 +355,7 @@ open_nameless (const char *dir, const char *temp, int *named)
   return fd >= 0 ? fd : open (temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 }
 
-/* Gives the complete file its name, and sees to it that it keeps it. */
+/* Gives the complete file its name, and flushes the directory. */
 static int
 publish (int fd, int named, const char *dir, const char *temp, const char *name)
 {
@@ -365,7 +365,7 @@ publish (int fd, int named, const char *dir, const char *temp, const char *name)
   snprintf (self, sizeof self, "/proc/self/fd/%d", fd);
   if (!named && linkat (AT_FDCWD, self, AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0)
     ok = 1;
-  else /* no link replaces what is there */
+  else /* a link cannot replace an existing file */
     ok = (named || linkat (AT_FDCWD, self, AT_FDCWD, temp, AT_SYMLINK_FOLLOW) == 0) && rename (temp, name) == 0;
   dir_fd = ok ? open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
   ok = dir_fd >= 0 && fsync (dir_fd) == 0;

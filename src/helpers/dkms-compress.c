@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dkms-compress gz|xz|zst FILE: replaces FILE by FILE.gz, FILE.xz or FILE.zst.
  *
- * The forms are what kernels decompress (kernel/module/decompress.c): xz with CRC32 and a dictionary
+ * The formats are those that kernels can decompress (kernel/module/decompress.c): xz with CRC32 and a dictionary
  * of 1 MiB, zstd and gzip at their tools' default levels. The result is complete and flushed before
- * it gets its name. Keeps the compression libraries out of the main program's start-up. */
+ * it gets its name. A separate program, so that the compression libraries do not delay the start of dkms. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -50,7 +50,7 @@ pack_xz (const void *in, size_t size, void *out, size_t room)
   stream.avail_in = size;
   stream.next_out = out;
   stream.avail_out = room;
-  /* The streaming encoder leaves sizes out of the block header, as the xz tool does. */
+  /* The streaming encoder omits sizes in the block header, like the xz tool. */
   if (lzma_stream_encoder (&stream, filters, LZMA_CHECK_CRC32) == LZMA_OK
       && lzma_code (&stream, LZMA_FINISH) == LZMA_STREAM_END)
     made = (size_t)stream.total_out;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What module files say of themselves. Keeps libkmod and the compression libraries out of the main program's start-up,
- * and the reading of files that package code made out of its process.
+/* Reads the information in module files. A separate program, so that libkmod and the compression libraries do not delay
+ * the start of dkms, and so that files of packages are not parsed in its process.
  *
- * dkms-modinfo FILE...: for each file prints "version NUL srcversion NUL". Version is the first word of the module's
- * `version` field; srcversion its `srcversion` field, else the second word of `version`; absent ones are empty
- * (docs/interface/build-install.md §7). Exit 1 with one line on stderr when a file is not a module.
+ * dkms-modinfo FILE...: for each file prints "version NUL srcversion NUL". The version is the first word of the
+ * module's `version` field; srcversion is its `srcversion` field, otherwise the second word of `version`; absent ones
+ * are empty (docs/interface/build-install.md §7). Exit status 1 with one line on stderr if a file is not a module.
  *
  * dkms-modinfo --facts FILE...: for each file, which may be compressed, prints pairs "key NUL value NUL":
  *   class, data, type, machine   decimal numbers of its ELF header
@@ -13,11 +13,11 @@
  *   version                      "CHECKSUM NAME" of a symbol that it needs
  *   export                       a symbol that it exports
  *   versioned                    1: it has checksums
- *   module                       1: a kernel may load it; else error
+ *   module                       1: a kernel may load it; otherwise error
  *   error                        why it is not a module
  *   end                          an empty value: the last pair of each file
- * The files are opened at once; after that the process has no rights, and limits on time and memory. A file that ends
- * the process, for instance by a failed assertion in libkmod, has no "end"; depmod would end the same way. */
+ * All files are opened first. Then the process drops its privileges, and sets limits on time and memory. A file that
+ * crashes the process, for example by a failed assertion in libkmod, has no "end"; it would also crash depmod. */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
@@ -143,7 +143,8 @@ put_finding (ElfKind kind, const char *name, const char *value, void *user)
     }
 }
 
-/* Whether libkmod, and with it depmod and modprobe, can read the file. A failed assertion in it ends the process. */
+/* Whether libkmod, and therefore depmod and modprobe, can read the file. A failed assertion in libkmod ends the
+ * process. */
 static int
 kmod_can_read (struct kmod_ctx *ctx, int fd)
 {
@@ -154,12 +155,12 @@ kmod_can_read (struct kmod_ctx *ctx, int fd)
 
   (void)snprintf (path, sizeof path, "/proc/self/fd/%d", fd);
   if (access (path, R_OK) < 0)
-    return 1; /* there is no /proc */
+    return 1; /* /proc is not mounted */
   good = kmod_module_new_from_path (ctx, path, &module) >= 0;
   if (good)
     {
       good = kmod_module_get_info (module, &info) >= 0;
-      if (kmod_module_get_symbols (module, &symbols) >= 0) /* one may have none */
+      if (kmod_module_get_symbols (module, &symbols) >= 0) /* a module may have none */
         kmod_module_symbols_free_list (symbols);
       if (kmod_module_get_dependency_symbols (module, &needed) >= 0)
         kmod_module_dependency_symbols_free_list (needed);
@@ -170,7 +171,7 @@ kmod_can_read (struct kmod_ctx *ctx, int fd)
 }
 
 typedef struct {
-  int fd; /* what it is unpacked to */
+  int fd; /* the unpacked file */
   size_t size;
 } Target;
 
@@ -247,13 +248,13 @@ unpack_zst (const void *in, size_t size, Target *target)
       size_t before = source.pos;
       left = ZSTD_decompressStream (stream, &room, &source);
       good = !ZSTD_isError (left) && append (target, out, room.pos)
-             && (room.pos > 0 || source.pos > before || left == 0); /* else it is cut off */
+             && (room.pos > 0 || source.pos > before || left == 0); /* otherwise it is incomplete */
     }
   (void)ZSTD_freeDStream (stream);
   return good;
 }
 
-/* Returns: a descriptor of the plain file: @fd itself, or a memory file; -1 when it cannot be unpacked */
+/* Returns: a descriptor of the plain file: @fd itself, or a memory file; -1 if it cannot be unpacked */
 static int
 plain_file (int fd, const unsigned char *bytes, size_t size)
 {
@@ -327,7 +328,7 @@ put_facts (struct kmod_ctx *ctx, int fd)
     return "it is an object file without the parts of a module";
   if (facts.versioned)
     put ("versioned", "", "1");
-  (void)fflush (stdout); /* before libkmod can end the process */
+  (void)fflush (stdout); /* before libkmod may end the process */
   return kmod_can_read (ctx, plain) ? NULL : "libkmod cannot read it";
 }
 
@@ -340,14 +341,14 @@ limit (int resource, rlim_t most)
     perror ("dkms-modinfo: cannot set a limit");
 }
 
-/* A file that takes this process over gains nothing: it has no rights from here on. */
+/* Drops all privileges, so that a file which takes over this process gains nothing. */
 static int
 drop_rights (void)
 {
   limit (RLIMIT_CORE, 0);
   limit (RLIMIT_CPU, MOST_SECONDS);
   limit (RLIMIT_FSIZE, MOST_BYTES);
-#ifndef __SANITIZE_ADDRESS__ /* which reserves terabytes */
+#ifndef __SANITIZE_ADDRESS__ /* it reserves terabytes */
   limit (RLIMIT_AS, (rlim_t)4 * MOST_BYTES);
 #endif
   if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -356,7 +357,7 @@ drop_rights (void)
       || (setgroups (0, NULL) == 0 && setresgid (NOBODY, NOBODY, NOBODY) == 0
           && setresuid (NOBODY, NOBODY, NOBODY) == 0))
     return 1;
-  /* Root of a namespace that has no other users has no rights to lose. */
+  /* The root user of a namespace without other users has no privileges to drop. */
   return errno == EPERM || errno == EINVAL;
 }
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The only program of dkms that opens a private key.
  *
- *   dkms-sign sign HASH KEY CERT FILE   append a signature to a module, in place and at once
- *   dkms-sign generate KEY CERT         make a key pair; an existing key only gets a certificate, an existing
- *                                       certificate is never replaced
+ *   dkms-sign sign HASH KEY CERT FILE   append a signature to a module, in place and atomically
+ *   dkms-sign generate KEY CERT         create a key pair; an existing key only gets a certificate, an existing
+ * certificate is never replaced
  *
  * KEY is a PEM file or a pkcs11: URI, CERT a DER or PEM file. The passphrase or PIN is KBUILD_SIGN_PIN.
- * Exit 0 or 1; what is to be told, one line each, goes to stderr. Format of a signed module: the
+ * Exit status 0 or 1; messages go to stderr, one per line. Format of a signed module: the
  * module, a detached CMS signature without attributes and certificates, struct module_signature and
  * a magic line (Documentation/admin-guide/module-signing.rst, include/linux/module_signature.h). */
-#define OPENSSL_SUPPRESS_DEPRECATED /* engines are what OpenSSL 3.0 systems still reach their tokens with */
+#define OPENSSL_SUPPRESS_DEPRECATED /* systems with OpenSSL 3.0 use engines for tokens */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -39,14 +39,14 @@
 static const char magic[] = "~Module signature appended~\n";
 
 struct module_signature {
-  uint8_t algo, hash; /* 0: both are in the CMS message */
+  uint8_t algo, hash; /* 0: the CMS message contains both */
   uint8_t id_type;    /* 2: PKCS#7 */
   uint8_t signer_len, key_id_len;
   uint8_t pad[3];
   uint32_t sig_len; /* big endian */
 };
 
-/* Tells what failed, and OpenSSL's own reason when it has one. Returns: 0, "no" */
+/* Prints the failure, and OpenSSL's own reason if it has one. Returns: 0, which means failure */
 __attribute__ ((format (printf, 1, 2))) static int
 refuse (const char *format, ...)
 {
@@ -65,7 +65,8 @@ refuse (const char *format, ...)
 
 /* ---- files that appear whole or not at all ---- */
 
-/* Writes @size bytes to a new file beside @path, flushed. Returns: its name, to be freed; NULL on failure */
+/* Writes @size bytes to a new file next to @path, and flushes it. Returns: its name, which the caller frees; NULL after
+ * a failure */
 static char *
 write_beside (const char *path, mode_t mode, const void *data, size_t size)
 {
@@ -166,7 +167,7 @@ load_key_by_engine (const char *uri)
   else
     {
       if (pin == NULL || ENGINE_ctrl_cmd_string (engine, "PIN", pin, 0) == 1)
-        key = ENGINE_load_private_key (engine, uri, (UI_METHOD *)UI_null (), NULL); /* nobody is asked */
+        key = ENGINE_load_private_key (engine, uri, (UI_METHOD *)UI_null (), NULL); /* without a user interface */
       if (key == NULL)
         refuse ("Cannot open the key %s", uri);
       ENGINE_finish (engine);
@@ -209,7 +210,7 @@ load_key_by_provider (const char *uri)
   return key;
 }
 
-/* A key on a token. */
+/* Loads a key on a token. */
 static EVP_PKEY *
 load_token_key (const char *uri)
 {
@@ -270,7 +271,7 @@ load_certificate (const char *path)
 
 /* ---- sign ---- */
 
-/* Returns: whether @data was made into module, signature and trailer in @out */
+/* Writes module, signature and trailer to @out. Returns: whether it succeeded */
 static int
 append_signature (BIO *out, const void *data, size_t size, EVP_PKEY *key, X509 *certificate, const EVP_MD *hash)
 {
@@ -348,7 +349,7 @@ run_sign (const char *hash_name, const char *key_path, const char *certificate_p
         }
       else
         {
-          /* Kernels take no notice of the date; the one who enrols the certificate may. */
+          /* Kernels ignore the date, but a person who enrols the certificate may not. */
           if (X509_cmp_current_time (X509_get0_notAfter (certificate)) < 0)
             fprintf (stderr, "The certificate %s has expired; kernels accept what it signs all the same\n",
                      certificate_path);
@@ -377,7 +378,7 @@ add_extension (X509 *certificate, int nid, const char *value)
   return ok;
 }
 
-/* A self-signed CA certificate for code signing that lasts for 100 years (docs/interface/build-install.md §4). */
+/* Creates a self-signed CA certificate for code signing, valid for 100 years (docs/interface/build-install.md §4). */
 static X509 *
 make_certificate (EVP_PKEY *key)
 {
@@ -407,7 +408,7 @@ make_certificate (EVP_PKEY *key)
   return NULL;
 }
 
-/* Writes a file that must not exist yet. Returns: 0 with @errno EEXIST, and nothing printed, if it does */
+/* Writes a file that must not exist. Returns: 0 with @errno EEXIST, and without a message, if it exists */
 static int
 put_new (const char *path, mode_t mode, const void *data, size_t size)
 {
@@ -461,7 +462,7 @@ run_generate (const char *key_path, const char *certificate_path)
   size = certificate != NULL ? i2d_X509 (certificate, &der) : 0;
   if (!present && key == NULL)
     refuse ("Cannot make a key");
-  /* A certificate that appeared since dkms looked is another run's, for the same key. */
+  /* A certificate that appeared since then was created by another run, for the same key. */
   ok = size > 0 && (present || store_new_key (key, key_path))
        && (put_new (certificate_path, 0644, der, (size_t)size) || errno == EEXIST);
   OPENSSL_free (der);
@@ -476,7 +477,7 @@ main (int argc, char **argv)
   const struct rlimit none = { 0, 0 };
 
   umask (077);
-  /* The key must not end in a core dump, or be read by others from this process. */
+  /* The key must not be written to a core dump, or be readable for other processes. */
   if (setrlimit (RLIMIT_CORE, &none) < 0 || prctl (PR_SET_DUMPABLE, 0) < 0)
     {
       perror ("dkms-sign: cannot protect the key");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The lists of system calls by name, from which make-filter makes filters. */
+/* The lists of system calls by name, which make-filter compiles to filters. */
 #include "filter-calls.h"
 
 #include <stddef.h>

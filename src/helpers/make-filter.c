@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* make-filter ARCHITECTURE: prints the filters of system calls of dkms-sandbox as a C header. Runs when dkms is built,
- * because putting them together takes longer than starting a build.
+/* make-filter ARCHITECTURE: prints the filters of system calls of dkms-sandbox as a C header. Runs while dkms is
+ * compiled, because creating the filters takes longer than starting a build.
  *
- * Two filters work together, and the stricter answer counts: one knows what programs need and answers ENOSYS to
- * everything else, as an older kernel would, so that what Linux learns tomorrow is not open by itself; one refuses
- * calls and arguments that are known to lead out of a sandbox. Sources: seccomp(2), and the groups that systemd.exec(5)
- * calls @system-service. */
+ * Two filters work together, and the stricter answer is used. One allows the calls that programs need, and answers
+ * ENOSYS to all others, as an older kernel would, so that new calls of Linux are not allowed automatically. The other
+ * refuses calls and arguments that are known to lead out of a sandbox. Sources: seccomp(2), and the groups that
+ * systemd.exec(5) calls @system-service. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/filter.h>
@@ -24,7 +24,7 @@ enum {
   = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET
 };
 
-/* Keys for the terminal that dkms was started from; subvolumes, which rm cannot delete everywhere. */
+/* Input to the terminal from which dkms was started; subvolumes, which rm cannot delete everywhere. */
 static const unsigned int ioctls[] = {
   0x5412 /* TIOCSTI */,
   0x541C /* TIOCLINUX */,
@@ -34,13 +34,13 @@ static const unsigned int ioctls[] = {
   0x50009417 /* BTRFS_IOC_SNAP_CREATE_V2 */,
 };
 
-/* SCMP_CMP() leaves the second datum out where it has no meaning. */
+/* SCMP_CMP() omits the second datum if it has no meaning. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
 static int
 refuse_arguments (scmp_filter_ctx filter)
 {
-  /* s390 has the flags of clone second. */
+  /* On s390 the flags are the second argument of clone. */
 #ifdef __s390__
   const unsigned int flags = 1;
 #else
@@ -55,18 +55,18 @@ refuse_arguments (scmp_filter_ctx filter)
   for (size_t i = 0; i < sizeof ioctls / sizeof *ioctls; i++)
     rc |= seccomp_rule_add (filter, SCMP_ACT_ERRNO (EPERM), SCMP_SYS (ioctl), 1,
                             SCMP_CMP (1, SCMP_CMP_MASKED_EQ, 0xFFFFFFFFu, ioctls[i]));
-  /* Sockets reach beyond mounts: those of the machine's services could be called by name where a directory shows them,
-   * and some families are not kept apart by a network namespace, or lead deep into the kernel. */
+  /* Sockets reach beyond mounts: services of the host could be reached through a visible directory, and some families
+   * are not separated by network namespaces, or use complex code of the kernel. */
   for (unsigned int family = 0; family <= AF_NETLINK; family++)
     if (family != AF_INET && family != AF_INET6 && family != AF_NETLINK)
       rc |= seccomp_rule_add (filter, SCMP_ACT_ERRNO (EAFNOSUPPORT), SCMP_SYS (socket), 1,
                               SCMP_CMP (0, SCMP_CMP_MASKED_EQ, 0xFFFFFFFFu, family));
   rc |= seccomp_rule_add (filter, SCMP_ACT_ERRNO (EAFNOSUPPORT), SCMP_SYS (socket), 1,
                           SCMP_CMP (0, SCMP_CMP_GT, AF_NETLINK));
-  /* The limits of others: of process 1, which watches. */
+  /* The limits of other processes, for example of process 1, which watches. */
   rc |= seccomp_rule_add (filter, SCMP_ACT_ERRNO (EPERM), SCMP_SYS (prlimit64), 1, SCMP_CMP (0, SCMP_CMP_NE, 0));
-  /* Everything that makes memory easier to attack; what setarch says for another machine's name is PER_LINUX32. Only
-   * 0xffffffff, which asks, may have the highest bit. */
+  /* All personalities that make attacks on memory easier. setarch uses PER_LINUX32 for another architecture. Only
+   * 0xffffffff, which is a query, may have the highest bit. */
   rc |= seccomp_rule_add (filter, SCMP_ACT_ERRNO (EPERM), SCMP_SYS (personality), 1,
                           SCMP_CMP (0, SCMP_CMP_MASKED_EQ, 0x80000000u | READ_IMPLIES_EXEC, READ_IMPLIES_EXEC));
   rc |= seccomp_rule_add (filter, SCMP_ACT_ERRNO (EPERM), SCMP_SYS (personality), 1,
@@ -91,7 +91,7 @@ add_names (scmp_filter_ctx filter, uint32_t action, const char *const *names)
   return rc;
 }
 
-/* The name that libseccomp has for an architecture of Meson's. */
+/* libseccomp's name for an architecture of Meson. */
 static uint32_t
 architecture (const char *name)
 {
@@ -116,8 +116,7 @@ new_filter (uint32_t otherwise, uint32_t arch)
   if (arch != seccomp_arch_native ()
       && (seccomp_arch_add (filter, arch) < 0 || seccomp_arch_remove (filter, SCMP_ARCH_NATIVE) < 0))
     exit (1);
-  if (arch == SCMP_ARCH_X86_64
-      && seccomp_arch_add (filter, SCMP_ARCH_X86) < 0) /* tools of 32 bits live by the same rules */
+  if (arch == SCMP_ARCH_X86_64 && seccomp_arch_add (filter, SCMP_ARCH_X86) < 0) /* 32-bit programs get the same rules */
     exit (1);
   (void)seccomp_attr_set (filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
   return filter;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A reader of ELF module files that trusts no number in them. */
+/* Reads ELF module files, and checks all numbers in them. */
 #include "helpers/module-elf.h"
 
 #include <elf.h>
@@ -20,7 +20,7 @@ typedef struct {
   uint64_t offset, size, entry;
 } Section;
 
-/* The number in @n bytes at @at, which the caller knows to lie in the file. */
+/* The number in @n bytes at @at, which must be inside of the file. */
 static uint64_t
 number (const Image *image, size_t at, unsigned n)
 {
@@ -37,7 +37,7 @@ lies_inside (const Image *image, uint64_t offset, uint64_t size)
   return offset <= image->size && size <= image->size - offset;
 }
 
-/* Returns: false when the header of section @index is not in the file */
+/* Returns: false if the header of section @index is not in the file */
 static bool
 read_section (const Image *image, uint64_t table, uint64_t index, Section *section)
 {
@@ -55,7 +55,7 @@ read_section (const Image *image, uint64_t table, uint64_t index, Section *secti
   return true;
 }
 
-/* Returns: the text at @offset of a string section, NULL when it has no end there, or none that is near */
+/* Returns: the text at @offset of a string section; NULL if it has no end there, or is too long */
 static const char *
 text_at (const Image *image, const Section *strings, uint64_t offset)
 {
@@ -146,7 +146,7 @@ read_sections (const Image *image, ElfFacts *facts, ElfFunc func, void *user)
 
   if (table == 0 || !read_section (image, table, 0, &first))
     return "its section headers are missing";
-  if (count == 0) /* more than fit into the header */
+  if (count == 0) /* more than the field in the header can hold */
     count = first.size;
   if (names_index == SHN_XINDEX)
     names_index = first.link;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads what a kernel reads of a module file before it loads it, of any architecture, word size and byte order. Every
- * offset and size in the file is checked against the file; nothing is allocated. */
+/* Reads the parts of a module file that a kernel reads before it loads it, for every architecture, word size and byte
+ * order. Every offset and size is checked against the file; no memory is allocated. */
 #pragma once
 
 #include <stdbool.h>
@@ -10,9 +10,9 @@
 typedef struct {
   unsigned class, data; /* ELFCLASS*, ELFDATA* */
   unsigned type, machine;
-  bool is_module;  /* it has the sections that make it a module: .modinfo and .gnu.linkonce.this_module */
-  bool versioned;  /* it says which versions of symbols it was built against */
-  const char *why; /* (nullable): what makes the file unreadable; then the rest means nothing */
+  bool is_module;  /* it has the sections of a module: .modinfo and .gnu.linkonce.this_module */
+  bool versioned;  /* it contains the versions of the symbols that it was built against */
+  const char *why; /* (nullable): why the file is unreadable; then other members are not meaningful */
 } ElfFacts;
 
 typedef enum {
@@ -22,8 +22,8 @@ typedef enum {
   ELF_VERSION    /* name of a symbol that it needs, and its checksum in hexadecimal */
 } ElfKind;
 
-/** Called for each finding; the texts are valid during the call only. @value: (nullable) */
+/** Called for each finding. The texts are valid during the call only. @value: (nullable) */
 typedef void (*ElfFunc) (ElfKind kind, const char *name, const char *value, void *user);
 
-/** Reads the file in @bytes; tells @func what it finds, in the order of the file. */
+/** Reads the file in @bytes, and calls @func for each finding, in the order of the file. */
 void elf_read (const void *bytes, size_t size, ElfFacts *facts, ElfFunc func, void *user);

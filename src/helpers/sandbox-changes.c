@@ -20,14 +20,14 @@
 #include "sandbox-overlay.h"
 #include "sandbox-world.h"
 
-/* Creates the directory @path. Returns: 0, also where it is already there, or -1 with errno */
+/* Creates the directory @path. Returns: 0, also if it exists already, or -1 with errno */
 static int
 make_dir (const char *path)
 {
   return mkdir (path, 0755) < 0 && errno != EEXIST ? -1 : 0;
 }
 
-/* Creates the parents of @path. Returns: 0, or -1 with errno of the first one that is missing and cannot be created */
+/* Creates the parents of @path. Returns: 0, or -1 with errno of the first one that cannot be created */
 static int
 make_parents (const char *path)
 {
@@ -45,7 +45,7 @@ make_parents (const char *path)
   return 0;
 }
 
-/* Whether there is something at @path that this process can see. */
+/* Whether this process can see a file at @path. */
 static int
 is_there (const Sandbox *self, const char *path, struct stat *st)
 {
@@ -76,7 +76,7 @@ new_file (Sandbox *self, const char *name, mode_t mode, char path[static SANDBOX
   return fd;
 }
 
-/* Creates the directory @path where that can be done, which is in masks. Returns: whether there is one */
+/* Creates the directory @path if it is inside of a mask. Returns: whether it exists */
 static int
 make_place (const Sandbox *self, const char *path)
 {
@@ -98,7 +98,7 @@ do_fresh (Sandbox *self, const char *path)
   bind_over (self, fresh, path);
 }
 
-/* An empty root takes the place of the one that is there, with the store at /dev again, and a place for /proc. */
+/* Replaces the root by an empty one, with the store at /dev and a directory for /proc. */
 static void
 do_mask_root (Sandbox *self, SandboxChange *change)
 {
@@ -122,7 +122,7 @@ do_mask_root (Sandbox *self, SandboxChange *change)
   (void)close (store);
 }
 
-/* The mask stays writable until sandbox_close_mask(), for the mount points in it. */
+/* The mask stays writable until sandbox_close_mask(), so that mount points can be created in it. */
 static void
 do_mask (Sandbox *self, SandboxChange *change)
 {
@@ -156,7 +156,7 @@ do_home (Sandbox *self, const char *path)
   char home[SANDBOX_STORE_PATH];
 
   if (!make_place (self, path))
-    return; /* a root without the directory that it should be in */
+    return; /* the root lacks the parent directory */
   sandbox_new_store (self, "home", 0700, home);
   if (geteuid () == 0 && chown (home, self->uid, self->gid) < 0)
     sandbox_die (self, "set the owner of", home);
@@ -171,8 +171,8 @@ do_link (const Sandbox *self, const SandboxChange *change)
     sandbox_die (self, "show", change->path);
 }
 
-/* Whether something else will be shown as @path: then it must not hang on what is there now, which others may delete,
- * and the mount with it. */
+/* Whether another change shows something at @path. Then it must not depend on the existing directory, which others may
+ * delete together with the mount. */
 static int
 is_replaced (const Sandbox *self, const char *path)
 {
@@ -182,7 +182,7 @@ is_replaced (const Sandbox *self, const char *path)
   return 0;
 }
 
-/* The entries of @path appear again in a directory of the store, in which others can be made. */
+/* Shows the entries of @path in a directory of the store, in which new ones can be created. */
 static void
 do_cover (Sandbox *self, const char *path)
 {
@@ -209,7 +209,7 @@ do_cover (Sandbox *self, const char *path)
       if (asprintf (&from, "%s/%s", path, entry->d_name) < 0 || asprintf (&to, "%s/%s", cover, entry->d_name) < 0)
         sandbox_die (self, "show", path);
       if (lstat (from, &st) < 0)
-        st.st_mode = 0; /* gone meanwhile */
+        st.st_mode = 0; /* deleted meanwhile */
       if (S_ISLNK (st.st_mode))
         {
           n = readlink (from, text, sizeof text - 1);
@@ -241,7 +241,7 @@ do_cover (Sandbox *self, const char *path)
     sandbox_die (self, "cover", path);
 }
 
-/* Replaces the file @path by a copy that the command's user can read. */
+/* Replaces the file @path by a copy that the user of the command can read. */
 static void
 show_copy (Sandbox *self, const char *path)
 {
@@ -273,7 +273,7 @@ do_attach (Sandbox *self, const SandboxChange *change)
   if (tree < 0 && self->outside >= 0 && errno != ENOENT && errno != ENOTDIR && errno != EACCES)
     sandbox_die (self, "show", change->path);
   if (tree < 0)
-    return; /* it did not exist */
+    return; /* it does not exist */
   if (fstat (tree, &st) < 0)
     sandbox_die (self, "show", change->path);
   if (make_parents (change->path) < 0 || (S_ISDIR (st.st_mode) && make_dir (change->path) < 0))
@@ -306,7 +306,7 @@ sandbox_take (const Sandbox *self, SandboxChange *change)
 void
 sandbox_note_writable (const Sandbox *self, SandboxChange *change)
 {
-  /* Whoever owns what is in a root could put a link in the way at the last moment. */
+  /* The owner of files in a root could replace a directory by a link at the last moment. */
   struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
   struct statvfs st;
 
@@ -321,7 +321,7 @@ sandbox_note_writable (const Sandbox *self, SandboxChange *change)
   change->tree = -1;
 }
 
-/* What is mounted below stays read-only: an image's /sys is the machine's. */
+/* Mounts below it stay read-only: the /sys of an image is that of the host. */
 static void
 prepare_write (const Sandbox *self, SandboxChange *change)
 {
@@ -335,7 +335,7 @@ prepare_write (const Sandbox *self, SandboxChange *change)
   (void)close (fd);
 }
 
-/* Not before all places for mounts have been looked for: none is created in "/". */
+/* Called after all places for mounts were checked, because none may be created in "/". */
 static void
 do_write (Sandbox *self, SandboxChange *change)
 {
@@ -350,7 +350,7 @@ do_write (Sandbox *self, SandboxChange *change)
 void
 sandbox_prepare (const Sandbox *self, SandboxChange *change, const char *mounts)
 {
-  /* Nothing changes outside when "/" is masked: then it is taken when it gets its place, lest too many files are open.
+  /* If "/" is masked, nothing changes outside. Then it is opened when it is mounted, to limit the number of open files.
    */
   if (change->kind == EXPOSE && (self->changes[0].kind != MASK || strcmp (self->changes[0].path, "/") != 0))
     change->tree = sandbox_clone_tree (change->path);

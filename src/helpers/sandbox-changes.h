@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The changes that a sandbox makes to its root: what becomes of each change, in this order. */
+/* The changes of a sandbox to its root. The functions are called for each change in this order. */
 #pragma once
 
 #include "sandbox.h"
 
-/** Takes what comes from outside the root. */
+/** Opens files that come from outside the root. */
 void sandbox_take (const Sandbox *self, SandboxChange *change);
-/** Takes what can be written to and shall be, before the root is made read-only. */
+/** Opens directories that will be writable, before the root is made read-only. */
 void sandbox_note_writable (const Sandbox *self, SandboxChange *change);
-/** Takes what will be hidden. @mounts (nullable): the table of mounts */
+/** Opens files that will be hidden. @mounts (nullable): the table of mounts */
 void sandbox_prepare (const Sandbox *self, SandboxChange *change, const char *mounts);
 void sandbox_do (Sandbox *self, SandboxChange *change);
-/** A mask is made read-only when all that appears in it is there. */
+/** Makes a mask read-only when it is complete. */
 void sandbox_close_mask (const Sandbox *self, const SandboxChange *change);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which system calls the command of a sandbox may make: filter-calls.c has the lists. Source: seccomp(2). */
+/* Installs the filters of system calls; filter-calls.c contains the lists. Source: seccomp(2). */
 #define _GNU_SOURCE
 #include "sandbox-filter.h"
 
@@ -21,7 +21,7 @@ load (const Sandbox *self, struct sock_filter *code, size_t count)
 void
 sandbox_filter_calls (const Sandbox *self)
 {
-  /* Where both refuse, the answer of the one that was loaded last counts. */
+  /* If both refuse a call, the answer of the filter that was loaded last is used. */
   load (self, allow_code, sizeof allow_code / sizeof *allow_code);
   load (self, refuse_code, sizeof refuse_code / sizeof *refuse_code);
 }

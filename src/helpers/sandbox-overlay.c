@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Overlays, in which a command can write although nothing is kept, and the ownership of files in them, so that a user
- * without capabilities can use them. Sources: the kernel's Documentation/filesystems/overlayfs.rst,
- * proc_pid_mountinfo(5). */
+/* Overlays, in which changes are discarded, and the ownership of files in them, so that a user without capabilities can
+ * use them. Sources: the kernel's Documentation/filesystems/overlayfs.rst, proc_pid_mountinfo(5). */
 #define _GNU_SOURCE
 #include "sandbox-overlay.h"
 
@@ -18,10 +17,10 @@
 
 #include "sandbox-world.h"
 
-/* How many entries of a tree that belongs to the user are looked at. Trees of others are searched completely. */
+/* The number of entries that are examined in a tree of the user. Trees of others are searched completely. */
 enum { MAX_LOOKED_AT = 20000, MAX_DEPTH = 64 };
-/* If a tree has more entries than this that the user may not write to, only those change owner that he cannot read, and
- * directories. */
+/* If a tree has more entries that the user may not write to, only directories and files that the user cannot read
+ * change their owner. */
 enum { MAX_CLAIMED = 4096 };
 
 static void
@@ -138,10 +137,10 @@ may_write (const Sandbox *self, const struct stat *st)
 
 typedef struct {
   const Sandbox *self;
-  SandboxPaths needed;   /* cannot be read, or are directories that cannot be written to */
+  SandboxPaths needed;   /* files that cannot be read, and directories that cannot be written to */
   SandboxPaths optional; /* files that can be read, but not written to */
   dev_t device;
-  long left; /* entries that may still be looked at */
+  long left; /* number of entries that may still be examined */
 } Survey;
 
 static void look_through (Survey *survey, int dir_fd, const char *path, int depth);
@@ -213,7 +212,7 @@ find_unreadable (const Sandbox *self, SandboxChange *change)
     {
       if (top >= 0)
         (void)close (top);
-      return; /* only root can change owners; or there is no such directory */
+      return; /* only root can change owners; or the directory does not exist */
     }
   survey.device = st.st_dev;
   survey.left = st.st_uid == self->uid ? MAX_LOOKED_AT : LONG_MAX;
@@ -257,12 +256,12 @@ mount_overlay (Sandbox *self, const char *path, const struct stat *st, const cha
   sandbox_new_store (self, "work", 0700, work);
   if (geteuid () == 0 && chown (upper, st->st_uid, st->st_gid) < 0)
     sandbox_die (self, "set the owner of", upper);
-  /* Relative, because commas and colons in a path must be escaped, and kernels differ in how. */
+  /* Relative paths, because commas and colons in a path must be escaped, and kernels differ in how. */
   (void)snprintf (options, sizeof options, "lowerdir=.,upperdir=%s,workdir=%s%s", upper, work, more);
   return mount ("dkms", path, "overlay", MS_NOSUID | MS_NODEV, options);
 }
 
-/* If the kernel cannot mount an overlay, as on two overlays that are stacked already, the directory stays read-only. */
+/* If the kernel cannot mount an overlay, for example on two stacked overlays, the directory stays read-only. */
 void
 sandbox_do_overlay (Sandbox *self, SandboxChange *change)
 {
@@ -275,10 +274,10 @@ sandbox_do_overlay (Sandbox *self, SandboxChange *change)
   if (chdir (path) < 0)
     sandbox_die (self, "enter", path);
   if (geteuid () != 0)
-    /* In a user namespace trusted attributes cannot be set. */
+    /* A user namespace cannot set trusted attributes. */
     failed = mount_overlay (self, path, &st, ",userxattr") < 0;
   else
-    /* A change of owner copies no content then. */
+    /* Then a change of the owner copies no content. */
     failed = (!has_claims (self, path) || mount_overlay (self, path, &st, ",metacopy=on") < 0)
              && mount_overlay (self, path, &st, "") < 0;
   if (failed)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the command of a sandbox may do. Sources: capabilities(7), setrlimit(2), seccomp(2). */
+/* The privileges and limits of the command of a sandbox. Sources: capabilities(7), setrlimit(2), seccomp(2). */
 #define _GNU_SOURCE
 #include "sandbox-rights.h"
 
@@ -39,7 +39,7 @@ sandbox_set_limits (const Sandbox *self)
     limit (self, RLIMIT_NPROC, (rlim_t)self->processes + SANDBOX_SPARE_PROCESSES);
 }
 
-/* What process 1 needs: to become the build user, to end what runs, to keep watch. */
+/* Capabilities of process 1: to change to the build user, to kill processes, and to watch limits. */
 static const int kept[]
     = { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_SYS_NICE };
 
@@ -60,7 +60,7 @@ sandbox_keep_few_rights (const Sandbox *self)
     sandbox_die (self, "drop", "capabilities");
 }
 
-/* In a user namespace that somebody without privilege made nobody may change groups (user_namespaces(7)). */
+/* In a user namespace that an unprivileged user created, groups cannot be changed (user_namespaces(7)). */
 static int
 groups_are_fixed (const Sandbox *self)
 {
@@ -87,8 +87,7 @@ sandbox_drop_rights (const Sandbox *self)
   if (self->user
       && (setresgid (self->gid, self->gid, self->gid) < 0 || setresuid (self->uid, self->uid, self->uid) < 0))
     sandbox_die (self, "become", "the build user");
-  (void)prctl (PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED, 0, 0,
-               0); /* not allowed any more after setresuid */
+  (void)prctl (PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED, 0, 0, 0); /* not allowed after setresuid */
   if (prctl (PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 || syscall (SYS_capset, &header, none) < 0)
     sandbox_die (self, "drop", "capabilities");
   if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

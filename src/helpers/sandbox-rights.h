@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the command of a sandbox may do. */
+/* The privileges and limits of the command of a sandbox. */
 #pragma once
 
 #include "sandbox.h"
 
-/** Limits what this process and its children may take. */
+/** Sets limits for this process and its children. */
 void sandbox_set_limits (const Sandbox *self);
 
-/** Becomes the build user, if one is given, without capabilities or a way to any. */
+/** Changes to the build user, if one is given, and drops all capabilities permanently. */
 void sandbox_drop_rights (const Sandbox *self);
 
-/** Drops what process 1 does not need once the world is made. */
+/** Drops the privileges that process 1 does not need after the root was changed. */
 void sandbox_keep_few_rights (const Sandbox *self);

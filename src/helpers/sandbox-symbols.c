@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Detects that a command opens /proc/kallsyms. A process without capabilities reads zeros there instead of addresses,
- * and a script that looks for addresses would compile another module than as root, without an error. Nothing is watched
- * if the kernel shows the same to root and to the command. Sources: proc_kallsyms(5), inotify(7). */
+ * so a script that reads addresses would compile another module than as root, without an error. Nothing is watched if
+ * root and the command see the same. Sources: proc_kallsyms(5), inotify(7). */
 #define _GNU_SOURCE
 #include "sandbox-symbols.h"
 
@@ -14,7 +14,7 @@
 
 static const char file[] = "/proc/kallsyms";
 
-/* Whether this process sees an address other than zero at the beginning of the file. */
+/* Whether this process sees non-zero addresses at the beginning of the file. */
 static int
 shows_addresses (void)
 {
@@ -33,7 +33,7 @@ shows_addresses (void)
   return shows;
 }
 
-/* Whether addresses are shown with CAP_SYSLOG only. */
+/* Whether addresses are visible with CAP_SYSLOG only. */
 static int
 hides_addresses (void)
 {
@@ -54,7 +54,7 @@ hides_addresses (void)
 void
 sandbox_watch_symbols (Sandbox *self)
 {
-  /* inotify watches an inode. The kernel keeps it as long as the file is open. */
+  /* inotify watches an inode, which the kernel keeps while the file is open. */
   int kept = hides_addresses () ? open (file, O_RDONLY | O_CLOEXEC) : -1;
 
   if (kept < 0)

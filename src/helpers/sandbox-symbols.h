@@ -4,7 +4,7 @@
 
 #include "sandbox.h"
 
-/** Notices from now on whether a command looks for addresses of kernel symbols that are hidden from it. */
+/** Starts to detect whether a command reads addresses of kernel symbols that are hidden from it. */
 void sandbox_watch_symbols (Sandbox *self);
-/** Returns: whether one did since this was asked last */
+/** Returns: whether a command did so since the last call */
 int sandbox_saw_symbols (const Sandbox *self);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What process 1 of a sandbox does while a command runs: it reaps, keeps the limits that the kernel does not keep for
- * all processes together, and ends what the command leaves. Limits are checked five times a second, which is often
- * enough for a disk and a terminal. A crowd of processes grows faster: a hundred times a second, process 1 reads how
- * many were started, and checks the limits at once when there were many. Source: proc(5). */
+/* The work of process 1 of a sandbox while a command runs: it reaps processes, enforces limits that the kernel does not
+ * enforce for all processes together, and kills processes that the command leaves. It checks limits five times per
+ * second, which is sufficient for a disk and a terminal. The number of processes can grow faster: one hundred times per
+ * second, process 1 reads how many were started, and checks the limits at once if there were many. Source: proc(5). */
 #define _GNU_SOURCE
 #include "sandbox-watch.h"
 
@@ -23,10 +23,10 @@
 
 enum { TICK_MS = 10, LOOK_MS = 200, GRACE_MS = 150 };
 
-/* Processes of the namespace without this one. */
+/* All processes of the namespace except this one. */
 typedef struct {
   long processes, threads;
-  unsigned long long memory; /* bytes that are theirs alone */
+  unsigned long long memory; /* bytes of private memory */
   char name[64];             /* of one of them */
 } Crowd;
 
@@ -92,7 +92,7 @@ disk_is_full (const Sandbox *self, int dir)
 {
   struct statvfs st;
 
-  /* A file system without a number of inodes (btrfs) says 0. */
+  /* A file system without a number of inodes (btrfs) reports 0. */
   return dir >= 0 && fstatvfs (dir, &st) == 0
          && ((unsigned long long)st.f_bavail * st.f_frsize < self->reserve
              || (st.f_files > 0 && st.f_favail < st.f_files / 100));
@@ -106,7 +106,7 @@ pause_ms (long ms)
   (void)nanosleep (&time, NULL);
 }
 
-/* What the command leaves running gets a moment to end by itself, and is reported. */
+/* Processes that the command left get a moment to end themselves, and are reported. */
 static void
 report_left (const Sandbox *self)
 {
@@ -127,7 +127,7 @@ report_left (const Sandbox *self)
     sandbox_report (self, "left %ld %s\n", left.processes, left.name);
 }
 
-/* No process but this one is left afterwards. */
+/* Kills all processes except this one. */
 static void
 kill_all (void)
 {
@@ -139,7 +139,7 @@ kill_all (void)
 typedef struct {
   int reserve_dir; /* -1: none */
   int output;      /* a regular file; -1: none */
-  off_t begin;     /* its size up to where it does not count */
+  off_t begin;     /* its size before the command */
   off_t written;
   long long since; /* when it last grew */
   int may_be_silent;
@@ -157,9 +157,9 @@ now (void)
   return clock_gettime (CLOCK_BOOTTIME, &time) == 0 ? time.tv_sec * 1000LL + time.tv_nsec / 1000000 : 0;
 }
 
-/* Returns: whether the limits are to be checked again: time has passed, or so many threads were started that there may
- * be too many. This takes the same short time however many there are: loadavg ends with the number of the newest thread
- * of the namespace, and numbers rise until they begin again. */
+/* Returns: whether the limits must be checked again, because of the time or the number of new threads. The cost does
+ * not depend on the number of threads: loadavg ends with the number of the newest thread of the namespace, and numbers
+ * increase until they wrap. */
 static int
 is_time_to_look (const Sandbox *self, Watch *watch)
 {
@@ -178,7 +178,7 @@ is_time_to_look (const Sandbox *self, Watch *watch)
   return 1;
 }
 
-/* Returns: whether a limit is exceeded, which it reports */
+/* Returns: whether a limit is exceeded, which is reported */
 static int
 is_over (const Sandbox *self, Watch *watch)
 {
@@ -250,14 +250,16 @@ sandbox_watch (const Sandbox *self, pid_t command, int output)
     watch.reserve_dir = open (self->reserve_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (watch.reserve_dir >= 0 && disk_is_full (self, watch.reserve_dir))
     {
-      (void)close (watch.reserve_dir); /* it was before: not the command's doing */
+      (void)close (watch.reserve_dir); /* the limit was exceeded before the command started */
       watch.reserve_dir = -1;
     }
   if (fstat (output >= 0 ? output : STDOUT_FILENO, &st) == 0 && S_ISREG (st.st_mode))
     {
       watch.output = output >= 0 ? output : STDOUT_FILENO;
       watch.written = st.st_size;
-      watch.begin = output >= 0 ? 0 : st.st_size; /* a log counts as a whole, what our caller gave us does not */
+      watch.begin = output >= 0
+                        ? 0
+                        : st.st_size; /* a log counts as a whole; a file of the caller only from its present size on */
       watch.may_be_silent = output < 0;
     }
   status = watch_until_end (self, command, &watch);

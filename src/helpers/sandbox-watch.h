@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What process 1 of a sandbox does while a command runs. */
+/* The work of process 1 of a sandbox while a command runs. */
 #pragma once
 
 #include "sandbox.h"
@@ -7,11 +7,11 @@
 /**
  * sandbox_watch:
  * @command: a child of this process, which is number 1 of its namespace
- * @output: where it writes to; -1: elsewhere
+ * @output: the regular file that it writes to; -1: none
  *
- * Waits until @command ends, or exceeds a limit, which is reported. Then no other process is left, and what was is
- * reported, too.
+ * Waits until @command ends, or exceeds a limit, which is reported. Afterwards it kills and reports all remaining
+ * processes.
  *
- * Returns: its exit status; 128 + SIGKILL when it exceeded a limit
+ * Returns: its exit status; 128 + SIGKILL if it exceeded a limit
  */
 int sandbox_watch (const Sandbox *self, pid_t command, int output);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the parts of dkms-sandbox share. All of them end the process when they fail: there is no half a world. */
+/* Declarations for all parts of dkms-sandbox. All functions end the process after a failure, because an incomplete
+ * sandbox must not run. */
 #pragma once
 
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
-/* Not in every libc yet. */
+/* Missing in some versions of libc. */
 #ifndef MOUNT_ATTR_RDONLY
 #define MOUNT_ATTR_RDONLY 0x00000001
 #define MOUNT_ATTR_NOSUID 0x00000002
@@ -20,7 +21,7 @@ struct mount_attr {
 #define AT_RECURSIVE 0x8000
 #endif
 
-/* The kernel stops a crowd a little after the watch does: it keeps 300 numbers of a namespace for itself. */
+/* The limit of the kernel is a little higher than that of the watch: the kernel reserves 300 numbers of a namespace. */
 enum { SANDBOX_SPARE_PROCESSES = 512 };
 enum { SANDBOX_STORE_PATH = 48 };
 
@@ -28,7 +29,7 @@ typedef enum { FRESH, HOME, MASK, LINK, EXPOSE, WRITE, OVERLAY, CLAIM, COVER, BI
 
 typedef struct {
   char *path;
-  int tree; /* what is to appear there; -1: none */
+  int tree; /* the mount that will appear there; -1: none */
 } SandboxPath;
 
 typedef struct {
@@ -39,9 +40,8 @@ typedef struct {
 typedef struct {
   SandboxKind kind;
   const char *path;
-  const char *from;   /* BIND: the directory; LINK: the text */
-  int tree;           /* EXPOSE, WRITE, BIND: a detached clone of what is to appear; WRITE of "/", MASK: the mount;
-                         -1: none */
+  const char *from; /* BIND: the directory; LINK: the text */
+  int tree; /* EXPOSE, WRITE, BIND: a detached clone of the directory; WRITE of "/", MASK: the mount; -1: none */
   SandboxPaths paths; /* OVERLAY: mounts below @path, CLAIM: relative paths below @path */
 } SandboxChange;
 
@@ -50,11 +50,11 @@ typedef struct {
   const char *home; /* (nullable): $HOME of commands */
   int report;
   int nice;    /* niceness of commands */
-  int proc;    /* a mount of /proc, writable, which the root cannot replace by another; -1: not yet */
-  int symbols; /* what notices that addresses are looked for; -1: nothing to notice */
-  int outside; /* the root before "/" was masked, while the world is made; -1: "/" is not masked */
-  int parent;  /* a pidfd of the process outside that process 1 must not outlive */
-  int serve;   /* socket on which commands arrive; -1: none */
+  int proc;    /* a writable mount of /proc, which the root cannot replace; -1: not created yet */
+  int symbols; /* detects reads of addresses; -1: not necessary */
+  int outside; /* the root before "/" was masked, during the setup; -1: "/" is not masked */
+  int parent;  /* a pidfd of the outside process with which process 1 must end */
+  int serve;   /* socket for commands; -1: none */
   int user;    /* whether uid and gid were given */
   uid_t uid;
   gid_t gid;
@@ -65,15 +65,14 @@ typedef struct {
   SandboxChange *changes;
   size_t count;
   char **command;
-  int stores; /* directories made in the store so far */
+  int stores; /* number of directories created in the store */
 } Sandbox;
 
-/** Writes a finding for dkms; the options of dkms-sandbox list them. */
+/** Writes a finding for dkms; dkms-sandbox.c lists them. */
 void sandbox_report (const Sandbox *self, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
 
-/** Reports that @what (with @path, nullable) failed for errno's reason, and ends the process. */
+/** Reports that @what (with @path, nullable) failed with errno, and ends the process. */
 void sandbox_die (const Sandbox *self, const char *what, const char *path) __attribute__ ((noreturn));
 
-/** As sandbox_die(), for what only permission, or a feature of the kernel, makes possible: reports when that was
- * missing. */
+/** As sandbox_die(), for operations that need a permission or a feature of the kernel: reports if that is missing. */
 void sandbox_lack (const Sandbox *self, const char *what, const char *path) __attribute__ ((noreturn));
