@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One program with two names: dkms, and common.postinst. */
+/* One program with two names: dkms and common.postinst. */
 #include <glib.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@
 #include "cli/postinst.h"
 #include "report/report.h"
 
-/* With fewer free descriptors not even one build gets to its end. */
+/* With fewer free descriptors, no build can be completed. */
 enum { LEAST_DESCRIPTORS = 20 };
 
 static gboolean
@@ -22,7 +22,7 @@ check_descriptors (GError **error)
   return count >= LEAST_DESCRIPTORS || DKMS_FAIL (error, FEW_DESCRIPTORS, .number = count, .limit = LEAST_DESCRIPTORS);
 }
 
-/* One program, two names: packages call it as common.postinst. */
+/* Packages call the program as common.postinst. */
 int
 main (int argc, char **argv)
 {
@@ -31,7 +31,7 @@ main (int argc, char **argv)
   g_autoptr (DkmsReport) report = dkms_report_new ();
 
   dkms_process_begin ();
-  (void)dkms_proc_ensure (NULL); /* that it is missing is an error of what needs it */
+  (void)dkms_proc_ensure (NULL); /* steps that need /proc report that it is missing */
   if (!check_descriptors (&error))
     {
       DKMS_EMIT (dkms_report_listener (report), ERROR, .error = error);
