@@ -60,7 +60,8 @@ def test_unconfined_builds_of_one_version_take_turns(root):
     root.framework("sandbox=off\n")
     sleeper(root, "foo", Crowd.SECONDS)
     sleeper(root, "bar", Crowd.SECONDS)
-    in_crowd(root, 4, 2, "autoinstall", "-k", K1, "-k", K2, "-j4")
+    (root.src / "foo-1.0/large.c").write_text("//\n" * (1 << 20))  # foo comes first, for both kernels
+    in_crowd(root, 4, 2, "autoinstall", "-k", K1, "-k", K2, "-j2")  # a build that waits for the directory takes no slot
     assert most_at_once([span(root, "foo", K1), span(root, "foo", K2)]) == 1
     assert most_at_once([span(root, name, k) for name in ("foo", "bar") for k in (K1, K2)]) == 2
 

@@ -455,6 +455,14 @@ def test_holes_count(root, tmp_path):
         subprocess.run(["tar", "--sparse", "-czf", tmp_path / f"{name}.tar.gz", "-C", tmp_path, "foo-1.0"], check=True)
         result = root("ldtarball", tmp_path / f"{name}.tar.gz")
         assert result.rc == 3 and "more than the limit" in result.err, result
+    with tarfile.open(tmp_path / "map.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        archive.add(tmp_path / "foo-1.0/dkms.conf", "foo-1.0/dkms.conf")
+        member = tarfile.TarInfo("foo-1.0/sparse")  # its size is one byte, but its map puts that byte behind a hole
+        member.size = 1
+        member.pax_headers = {"GNU.sparse.size": "1", "GNU.sparse.numblocks": "1", "GNU.sparse.map": f"{100 << 20},1"}
+        archive.addfile(member, io.BytesIO(b"x"))
+    result = root("ldtarball", tmp_path / "map.tar")
+    assert result.rc == 3 and "more than the limit" in result.err, result
 
 
 def test_whoever_may_read_may_pack(root, tmp_path):
