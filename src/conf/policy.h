@@ -26,9 +26,8 @@ typedef struct {
   guint recipe_timeout;    /* seconds for the evaluation of one recipe */
   guint build_timeout;     /* seconds without output after which a confined step of a build is killed; 0: never */
   guint tarball_limit_mib; /* maximum size of an unpacked archive */
-  DkmsSandboxMode
-      sandbox;     /* of the machine; files of another root can only make it stricter, and there AUTO means STRICT */
-  uid_t build_uid; /* user of confined builds; 0: root without privileges */
+  DkmsSandboxMode sandbox; /* files of another root can only make it stricter; there AUTO means STRICT */
+  uid_t build_uid;         /* user of confined builds; 0: root without privileges */
   gid_t build_gid;
   gboolean strict_symbols;      /* modules that will probably not load are an error */
   gboolean rebuild;             /* autoinstall rebuilds modules whose inputs have changed */

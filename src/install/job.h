@@ -30,9 +30,8 @@ typedef struct {
   const GArray *keep;              /* (nullable): build: descriptors (int) that its commands inherit */
   DkmsAttempt *attempt;            /* (nullable): build: its record so far; the build adds to it */
   GHashTable *seen;                /* (nullable): build: BUILD_DEPENDS name -> installed version, for the record */
-  gboolean
-      lends_all; /* scripts may work on all builds of the module, because this run works on none of them at that time */
-  gboolean no_scripts; /* the source does not exist, so scripts of the recipe do not run */
+  gboolean lends_all;              /* this run works on no build of the module during scripts, so they may do so */
+  gboolean no_scripts;             /* the source does not exist, so scripts of the recipe do not run */
   gboolean force;
   gboolean force_version_override;
 } DkmsJob;

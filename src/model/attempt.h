@@ -32,10 +32,9 @@ typedef struct {
   gint64 begun; /* microseconds since 1970 */
   double seconds;
   DkmsAttemptOutcome outcome;
-  DkmsInputs *inputs; /* (nullable): NULL if unknown, as for builds of other programs */
-  char
-      *texts; /* (nullable): digest of dkms.conf and its overrides; while it is unchanged, their values are unchanged */
-  char *make; /* (nullable): the command line */
+  DkmsInputs *inputs;  /* (nullable): NULL if unknown, as for builds of other programs */
+  char *texts;         /* (nullable): digest of dkms.conf and its overrides; if it is unchanged, so are their values */
+  char *make;          /* (nullable): the command line */
   const char *sandbox; /* (nullable): "confined" or "unconfined"; a literal */
   GPtrArray *steps;    /* element-type DkmsAttemptStep */
   GError *error;       /* (nullable): the error of a failed build */

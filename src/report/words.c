@@ -36,7 +36,7 @@ static const Words words[DKMS_EVENT_LAST] = {
 
   /* The command line and the settings. */
   WORDS (ARGUMENT_IGNORED, WARNING, "Ignoring the argument {name}."),
-  WORDS (OPTION_WITHOUT_EFFECT, DEPRECATED, "{name} no longer has an effect."),
+  WORDS (OPTION_WITHOUT_EFFECT, DEPRECATED, "{name} has no effect."),
   WORDS (SETTINGS_FILE_IGNORED, WARNING,
          "Ignoring {path}: it ends its shell by exit or exec.\n"
          "dkms sources the file. Replace exit by return."),

@@ -143,7 +143,7 @@ def wrong_links(files):
             yield f"no page links to {page}"
 
 
-WORDS = r"is no |\b(?:tells?|told|said)\b"
+WORDS = r"\b(?:is|are|was|were) no |\b(?:tells?|telling|told|said)\b"
 PROSE = r"[A-Z]+\.md|docs/.*\.md|man/.*\.in|data/.*|debian/.*|packaging/.*"
 
 
@@ -159,7 +159,7 @@ def lines_with_words(path, text):
     if re.fullmatch(PROSE, path):
         found = [re.sub(r"^```.*?^```|`[^`\n]*`|\"[^\"\n]*\"", "", text, flags=re.M | re.S)]
     else:
-        found = messages(text) if path.startswith("src/") and path.endswith((".c", ".h")) else []
+        found = messages(text) if path.startswith("src/") and path.endswith((".c", ".h", ".def")) else []
     return [line.strip() for each in found for line in each.splitlines() if re.search(WORDS, line)]
 
 
