@@ -103,7 +103,7 @@ def test_exit_status_of_scripts(root, where, code):
 @pytest.mark.parametrize("where", ["PRE_BUILD", "MAKE"])
 def test_no_network(root, message, where):
     result = fail(root, f"cat <<'M' >&2\n{message}\nM\nexit 6", where=where)
-    assert first_error(result) == message and "has no network" in result.err and REMEDY in result.err, result
+    assert first_error(result) == message and "have no network access" in result.err and REMEDY in result.err, result
 
 
 @pytest.mark.parametrize("command", ["wget -q https://example.com/x", "curl -sf https://example.com/x", "git clone -q https://example.com/x"])
@@ -120,7 +120,7 @@ def test_real_tools_without_network(root):
                           "git": "git clone https://example.invalid/x"}.items():
         if shutil.which(tool):
             result = fail(root, f"{command} || exit 1")
-            assert "has no network" in result.err and REMEDY in result.err, result
+            assert "have no network access" in result.err and REMEDY in result.err, result
 
 
 @pytest.fixture
@@ -177,8 +177,8 @@ def test_private_files(root, seen_outside, parent):
 
 
 @pytest.mark.parametrize("command,word", [
-    ("touch /usr/local/x", "its own directory only"), ("mkdir /usr/lib/x", "its own directory only"),
-    ("cp foo.c /var/cache/x", "/var/cache exists, but builds do not see it"), ("mkdir -p /root/.cache/x", "its own directory only"), ("mknod x c 1 3", "no root privileges"),
+    ("touch /usr/local/x", "their own directory only"), ("mkdir /usr/lib/x", "their own directory only"),
+    ("cp foo.c /var/cache/x", "/var/cache exists, but builds do not see it"), ("mkdir -p /root/.cache/x", "their own directory only"), ("mknod x c 1 3", "no root privileges"),
     ("echo 'error: no address in /proc/kallsyms'; false", "kallsyms")])
 def test_other_limits(root, command, word):
     result = fail(root, f"{command} || exit 1", env={"HOME": "/home/somebody"})

@@ -39,7 +39,7 @@ def test_image_build_serves_every_kernel_with_headers(root, postinst):
 @pytest.mark.parametrize("arguments", [[], ["foo"]])
 def test_name_and_version_are_needed(root, postinst, arguments):
     result = postinst(*arguments)
-    assert result.returncode == 1 and len(result.stderr.splitlines()) == 2
+    assert result.returncode == 1 and "Usage: common.postinst NAME VERSION" in result.stderr
 
 
 def test_running_and_newest(root, postinst):
@@ -96,7 +96,7 @@ def test_module_that_does_not_ask(root, postinst, line, added):
     root.source(conf=f"PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/extra\n{line}")
     result = postinst("foo", "1.0")
     assert result.returncode == 0 and root.status() == ["foo/1.0: added"]
-    assert "nothing is built" in result.stdout
+    assert "Nothing is built" in result.stdout
 
 
 def test_override_can_switch_it_on(root, postinst):

@@ -152,9 +152,9 @@ CERTAIN = {
     "cut off": (good()[:-70], "section names are missing"),
     "header alone": (good()[:64], "section headers are missing"),
     "archive": (b"!<arch>\n", "not an ELF file"),
-    "other architecture": (good(machine="s390x" if ARCH != "s390x" else "x86_64", big=ARCH != "s390x"), "made for"),
-    "other word size": (good(bits=32), "made for"),
-    "other byte order": (good(big=True), "made for"),
+    "other architecture": (good(machine="s390x" if ARCH != "s390x" else "x86_64", big=ARCH != "s390x"), "the file is for"),
+    "other word size": (good(bits=32), "the file is for"),
+    "other byte order": (good(big=True), "the file is for"),
 }
 
 
