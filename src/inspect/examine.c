@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Comparison of builds with what is installed. */
+/* Compares builds with installed files. */
 #define _GNU_SOURCE
 #include "inspect/examine.h"
 
@@ -12,12 +12,12 @@
 #include "install/job.h"
 #include "store/layout.h"
 
-/* Directories of installed modules that are open at the same time. */
+/* Number of directories of installed modules that are open at the same time. */
 enum { MAX_DIRS = 64 };
 
-/* Whether a file may be there and cannot be looked at, for which @number, an errno, is the reason. Its line does not
- * report any differences then. What a user may not look at is reported once; every other reason is an error, which was
- * noted (base/unread.h). */
+/* Whether a file may exist but cannot be read because of @number, an errno. Its line then reports no differences. A
+ * file that the user may not access is reported once. Every other reason is an error, which was noted (base/unread.h).
+ */
 static gboolean
 is_hidden (DkmsExaminer *self, const char *path, int number)
 {
@@ -47,9 +47,9 @@ compare_content (DkmsExaminer *self, const char *built, const char *installed)
   return DKMS_FINDING_DIFFERS;
 }
 
-/* A directory of installed modules, which stays open: to follow the path of each module in it from its start would take
- * longer than all the rest. Returns: (transfer none): -1: it cannot be opened, which is not noted: the path of a module
- * in it will say why */
+/* Returns a directory of installed modules, which stays open, because resolving the whole path of each module would
+ * take longer than all other work. Returns: (transfer none): -1 if it cannot be opened, which is not noted: the path of
+ * a module in it will report the reason */
 static int
 open_installed (DkmsExaminer *self, const char *kernel, const char *location)
 {
@@ -70,7 +70,7 @@ open_installed (DkmsExaminer *self, const char *kernel, const char *location)
   return fd;
 }
 
-/* Whether both files have the recorded signatures, which proves their contents. */
+/* Whether both files have the recorded signatures, which proves that their contents are unchanged. */
 static gboolean
 is_as_recorded (DkmsExaminer *self, const DkmsBuild *b, const DkmsRecordModule *module)
 {
@@ -83,7 +83,8 @@ is_as_recorded (DkmsExaminer *self, const DkmsBuild *b, const DkmsRecordModule *
                  && dkms_stat_has_signature (&st, module->installed_sig)));
 }
 
-/* A stat that equals the recorded one proves the content unchanged; otherwise the files are compared. */
+/* A stat signature that equals the recorded one proves that the content is unchanged; otherwise the files are compared.
+ */
 static DkmsFinding
 examine_recorded (DkmsExaminer *self, const DkmsVersion *v, const DkmsBuild *b, const DkmsRecordModule *module)
 {
@@ -111,7 +112,7 @@ examine_recorded (DkmsExaminer *self, const DkmsVersion *v, const DkmsBuild *b, 
   return compare_content (self, built, installed);
 }
 
-/* A build of the reference has no record: its recipe says what to look for. */
+/* A build of the reference has no record: its recipe lists its files. */
 static DkmsFinding
 examine_output (DkmsExaminer *self, const DkmsVersion *v, const DkmsBuild *b, const DkmsOutput *output,
                 const char *suffix)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Comparison of builds with what is installed: by their records, or else by their recipes. */
+/* Compares builds with installed files, using their records or, without a record, their recipes. */
 #pragma once
 
 #include "model/state.h"
@@ -12,15 +12,15 @@ typedef struct {
   const DkmsSettings *settings;
   DkmsListener *events;
   DkmsWorld *world;
-  char *hidden;        /* (nullable): the first file that the user may not look at, and why */
-  GHashTable *records; /* DkmsBuild -> DkmsRecord, for those that have one */
-  GHashTable *dirs;    /* "<k>/<location>" -> descriptor: where modules are installed */
+  char *hidden;        /* (nullable): the first file that the user may not access, and the reason */
+  GHashTable *records; /* DkmsBuild -> DkmsRecord, for builds with a record */
+  GHashTable *dirs;    /* "<k>/<location>" -> descriptor: directories of installed modules */
 } DkmsExaminer;
 
 /** @settings, @events and @world are borrowed. */
 void dkms_examiner_init (DkmsExaminer *self, const DkmsSettings *settings, DkmsListener *events, DkmsWorld *world);
-/** Frees what @self holds. */
+/** Frees the content of @self. */
 void dkms_examiner_clear (DkmsExaminer *self);
 
-/** Examines @build of @v. If it has a record, `records` has it. A recipe that cannot be read is reported. */
+/** Examines @build of @v. If it has a record, `records` contains it. A recipe that cannot be read is reported. */
 DkmsFinding dkms_examine (DkmsExaminer *self, const DkmsVersion *v, const DkmsBuild *build);
