@@ -189,7 +189,7 @@ dkms_compare_names (gconstpointer a, gconstpointer b)
   return strcmp (*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Adds what @make makes of each entry. Returns: FALSE with errno */
+/* Adds the result of @make for each entry. Returns: FALSE with errno */
 static gboolean
 read_entries (int fd, gpointer (*make) (const struct dirent64 *entry), GPtrArray *entries)
 {
@@ -396,7 +396,7 @@ dkms_trees_equal_at (int dir_a, const char *a, int dir_b, const char *b)
   return TRUE;
 }
 
-/* Enough for five numbers of 64 bits and two of nine digits, with signs and separators. */
+/* The size for five numbers of 64 bits and two of nine digits, with signs and separators. */
 typedef char Signature[160];
 
 /* Writes @number with at least @digits digits, and then @separator. Returns: the end */
@@ -425,7 +425,7 @@ put_time (char *at, const struct timespec *time, char separator)
   return put_number (at, (guint64)time->tv_nsec, 10, 9, separator);
 }
 
-/* status makes two for each build, so that printf() would take a tenth of its time. */
+/* status creates two signatures for each build; with printf(), this would take a tenth of its time. */
 static void
 write_signature (const struct stat *st, Signature signature)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Files and directories below a directory descriptor. Every function leaves nothing behind when it
  * fails, names the file in its error, and follows no symbolic link in the last component unless
- * it says so. Those that read note a failure for which they have no error to set (base/unread.h). */
+ * it says so. Reading functions without an error argument note failures (base/unread.h). */
 #pragma once
 
 #include <fcntl.h>
@@ -80,15 +80,15 @@ GPtrArray *dkms_list_dir_at (int dir_fd, const char *name, GError **error) G_GNU
 
 /* An entry of a directory. */
 typedef struct {
-  guint8 type; /* DT_DIR and so on, of readdir(3); DT_UNKNOWN if the file system does not say */
+  guint8 type; /* DT_DIR and so on, of readdir(3); DT_UNKNOWN if the file system does not return it */
   char name[];
 } DkmsEntry;
 
 /**
  * dkms_list_entries:
- * @dir_fd: what open() of a directory returned; it is read, so that it can be listed once
+ * @dir_fd: a directory that open() returned; it can be listed only once, because its position changes
  *
- * As dkms_list_dir_at() of that directory itself, with types and with two system calls less.
+ * As dkms_list_dir_at() for that directory, with types, and with two system calls less.
  *
  * Returns: (transfer full) (element-type DkmsEntry) (nullable)
  */

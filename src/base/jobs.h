@@ -22,9 +22,10 @@ guint dkms_jobs_from_cpu_max (const char *text);
 
 /**
  * dkms_jobs_free_processes:
- * Returns: how many more processes and threads the machine and the control groups of this process allow; 0: unknown
+ * Returns: the number of further processes and threads that the machine and the control groups of this process allow;
+ * 0: unknown
  */
 guint dkms_jobs_free_processes (void);
 
-/** Returns: the difference of the numbers in a pids.max file and in @current, 1 at the least; 0: no limit */
+/** Returns: the difference of the numbers in a pids.max file and in @current, at least 1; 0: no limit */
 guint dkms_jobs_from_pids (const char *max, const char *current);

@@ -27,7 +27,7 @@
 enum { WALL_FAILED = 125 }; /* exit status of dkms-sandbox if it did not start the command */
 /* Enough for dkms. Some programs close every possible descriptor one by one, which takes long with higher limits. */
 enum { MOST_DESCRIPTORS = 65536, PLENTY_OF_DESCRIPTORS = 16384, USUAL_DESCRIPTORS = 1024 };
-/* A worker reports it on one line (run/worker.c), in which escapes take six times the room. */
+/* A worker sends it in one line (run/worker.c), in which escapes take six times the space. */
 enum { MOST_TRANSCRIPT = 4 << 20 };
 
 static const char system_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -460,7 +460,7 @@ dkms_process_capture (const DkmsCommand *command, gsize *size, int *status, GErr
   return dkms_read_fd (answer, command->argv[0], 16 << 20, size, error);
 }
 
-/* Appends @size bytes from @at on. Those that no text can contain become blanks. */
+/* Appends @size bytes from @at on. Bytes that are not allowed in texts become blanks. */
 static gboolean
 append_part (GString *text, int fd, off_t at, gsize size)
 {

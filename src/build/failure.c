@@ -144,7 +144,7 @@ dkms_failure_end (DkmsWorkArea *area, gint64 start, GError *error)
     add_command (job, error);
 }
 
-/* ---- what is said ---- */
+/* ---- the error message ---- */
 
 /* Whether @path, as tools name it, belongs to this build, and so is never hidden. */
 static gboolean

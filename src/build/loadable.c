@@ -18,7 +18,7 @@
 
 enum { NAMES_SHOWN = 3, MOST_TEXT = 64 << 20 };
 
-/* ---- what the helper says ---- */
+/* ---- the output of the helper ---- */
 
 void
 dkms_module_facts_free (DkmsModuleFacts *self)

@@ -230,7 +230,7 @@ generate (const DkmsPlaces *places, DkmsListener *events, const DkmsSigner *self
   g_autofree char *certificate = host_path_of (places->root, self->certificate);
   const char *argv[] = { helper, "generate", key, certificate, NULL };
   DkmsCommand command = { .argv = argv, .root = places->root, .of_machine = TRUE, .null_stdin = TRUE };
-  g_autofree char *said = NULL;
+  g_autofree char *output = NULL;
   int status = 0;
 
   if (b < 0)
@@ -239,11 +239,11 @@ generate (const DkmsPlaces *places, DkmsListener *events, const DkmsSigner *self
     DKMS_EMIT (events, CERTIFICATE_GENERATED, .path = self->certificate);
   else
     DKMS_EMIT (events, KEY_GENERATED, .path = self->key);
-  said = dkms_process_transcript (&command, &status, error);
-  if (said == NULL)
+  output = dkms_process_transcript (&command, &status, error);
+  if (output == NULL)
     return FALSE;
   if (status != 0)
-    return DKMS_FAIL (error, KEY_NOT_GENERATED, .path = self->key, .text = g_strchomp (said));
+    return DKMS_FAIL (error, KEY_NOT_GENERATED, .path = self->key, .text = g_strchomp (output));
   return TRUE;
 }
 
@@ -429,11 +429,11 @@ dkms_signer_sign (const DkmsSigner *self, const DkmsPlaces *places, DkmsListener
                           .null_stdin = TRUE };
   g_autoptr (GError) error = NULL;
   int status = 0;
-  g_autofree char *said = dkms_process_transcript (&command, &status, &error);
+  g_autofree char *output = dkms_process_transcript (&command, &status, &error);
 
   DKMS_EMIT (events, SIGNING, .path = shown);
-  if (said == NULL || status != 0)
-    DKMS_EMIT (events, SIGN_FAILED, .path = shown, .error = error, .text = error == NULL ? g_strchomp (said) : NULL);
-  else if (*said != '\0')
-    DKMS_EMIT (events, SIGNER_REMARK, .text = g_strchomp (said));
+  if (output == NULL || status != 0)
+    DKMS_EMIT (events, SIGN_FAILED, .path = shown, .error = error, .text = error == NULL ? g_strchomp (output) : NULL);
+  else if (*output != '\0')
+    DKMS_EMIT (events, SIGNER_REMARK, .text = g_strchomp (output));
 }

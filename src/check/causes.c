@@ -200,7 +200,7 @@ static const DkmsCauseInfo infos[] = {
     "Exit status 7." },
   { "not-loadable", DKMS_CLASS_MODPOST, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
     "Kernel {kernel} would refuse a module of this build.", NEWER,
-    "dkms compares each module with the kernel before it installs it. The line in the log says what does not fit." },
+    "dkms compares each module with the kernel before it installs it. The line in the log names the difference." },
   { "excluded", DKMS_CLASS_RECIPE, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
     "The recipe of {id} excludes kernel {kernel} (BUILD_EXCLUSIVE).",
     "Nothing, if you do not need it for this kernel. Otherwise install a version of {module} that supports it.",
@@ -491,7 +491,7 @@ static const DkmsRule rules[] = {
     { " FAILED at ", "can't find file to patch", "patch: ****", "eversed (or previously applied) patch detected" },
     NULL },
 
-  /* ---- make itself, which often says more than the program that it looked for something with ---- */
+  /* ---- make itself, whose message is often better than that of the program that it ran ---- */
   { "no-rule", 0, 0, { "No rule to make target" }, "No rule to make target '(?<name>[^']+)'.*\\.  Stop\\." },
   { "missing-separator", 0, 0, { "*** missing separator" }, NULL },
   { "makefile", 0, 0, { ".  Stop." }, "^[^:\\s]+:\\d+: \\*\\*\\* (?<name>.+?)\\.*  Stop\\." },

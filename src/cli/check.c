@@ -137,7 +137,7 @@ check_tmp_location (const DkmsPlaces *places, const DkmsOptions *options, const 
   return DKMS_FAIL (error, TMPDIR_ABSENT, .path = shown);
 }
 
-/* ---- remarks: what has no effect, and stops nobody ---- */
+/* ---- warnings about settings without effect ---- */
 
 void
 dkms_settings_warn_once (const DkmsPlaces *places, DkmsListener *events)

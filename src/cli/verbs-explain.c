@@ -23,9 +23,8 @@ const DkmsVerbInfo dkms_verb_explain = {
   .goal = DKMS_GOAL_REPORT,
   .arguments = "[<module>[/<version>] | <cause>]",
   .summary = "Explain why the last build failed",
-  .details
-  = "Reads the log of the last failed build, looks into the headers of the kernel, and says what to do. Without a "
-    "module, the build that failed last is explained. With the name of a cause, that cause is explained.",
+  .details = "Reads the log of the last failed build, searches the headers of the kernel, and prints advice. Without a "
+             "module, the build that failed last is explained. With the name of a cause, that cause is explained.",
   .positional = DKMS_WORD_CAUSE,
   .options = DKMS_TAKES_MODULE,
   .many_kernels = TRUE,

@@ -1,33 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Evaluates dkms.conf and framework.conf files: the one place where bash reads bash.
+# Evaluates dkms.conf and framework.conf files. They are not evaluated anywhere else.
 #
 # Arguments: FD NAMES DEPRECATED, then per query: ID DIR NASSIGN NAME=VALUE... NFILES FILE GIVEN...
-#   DIR                 where evaluation starts
-#   FILE GIVEN          a file, and the number of a descriptor with its text, empty when FILE is to be read; NFILES
+#   DIR                 working directory of the evaluation
+#   FILE GIVEN          a file, and the number of a descriptor with its text, empty if bash reads FILE itself; NFILES
 #                       counts both
 # Answer on FD, every field ended by a NUL:
 #   B ID PID            a query begins, in process (group) PID
 #   U ID INDEX          instead of all others: file INDEX (from 0) cannot be read here
 #   O FILE NAME VALUE   FILE left the deprecated directive NAME set
-#   V NAME INDEX VALUE  one element of a directive; NAME with = before it: whether the regular expression there matches
-#                       the kernel or architecture that the query is about, 1 or 0
-#   D                   all elements of this query were given
-#   E ID STATUS         the process of the query is gone
+#   V NAME INDEX VALUE  one element of a directive; if NAME begins with =: whether the regular expression in it matches
+#                       the kernel or architecture of the query, 1 or 0
+#   D                   all elements of this query were returned
+#   E ID STATUS         the process of the query has terminated
 #   Z                   no more queries
-# Standard input is empty and may be written to, as /dev/null, which the root of an image may not have.
-# Each query runs in a process of its own; whatever a recipe does to its shell ends with it. What is
-# called after a recipe ran is either a keyword or has been cleared of functions of that name.
+# Standard input is empty and writable. It replaces /dev/null, which the root of an image may lack.
+# Each query runs in a process of its own, so that a recipe can only change its own shell. Commands that are used after a
+# recipe are keywords, or functions of that name are deleted first.
 
 __dkms_fd=$1 __dkms_names=$2 __dkms_deprecated=$3
 shift 3
 readonly __dkms_fd __dkms_names __dkms_deprecated
 unset -v $__dkms_names $__dkms_deprecated
 
-# Makes the shell ours again, whatever the last file did to it.
+# Restores the shell after a file may have changed it.
 __dkms_tame () {
-  POSIXLY_CORRECT=1 # now special builtins win over functions ...
+  POSIXLY_CORRECT=1 # now special builtins have precedence over functions ...
   unset -f printf eval read set unset wait local
-  set +eufvx +o posix # ... and now the others are ours again too
+  set +eufvx +o posix # ... and functions that hide the others can be deleted
   IFS=$' \t\n'
 }
 
@@ -46,8 +46,8 @@ __dkms_after_file () {
   done
 }
 
-# An expression can take all memory and time there is, so it is tried here and not in dkms. White space counts as the
-# reference counts it: each run of it is one blank.
+# An expression can use all memory and time, so it is tried here and not in dkms. As in the reference, each run of white
+# space is one blank.
 __dkms_match () {
   local __dkms_e=${__dkms_v//[$'\t\n']/ } __dkms_m=0
   while [[ $__dkms_e == *'  '* ]]; do
@@ -63,7 +63,7 @@ __dkms_report () {
     for __dkms_k in "${__dkms_i[@]}"; do
       eval "__dkms_v=\${$__dkms_n[__dkms_k]}"
       __dkms_v=${__dkms_v%$'\r'}
-      # What the author quoted is expanded once more, as between double quotes (and never split).
+      # Text in single quotes is expanded once more, as between double quotes, and not split.
       case $__dkms_v in
         *[\$\`\\]*)
           eval "IFS= read -r -d '' __dkms_v <<__DKMS_END_OF_VALUE__
@@ -82,16 +82,16 @@ __DKMS_END_OF_VALUE__
   printf 'D\0'
 }
 
-# For a text that is given where there is no /proc.
+# For a text from a descriptor, without /proc.
 __dkms_eval () {
   IFS= read -r -d '' __dkms_text <&"$1"
   shift
   eval "$__dkms_text"
 }
 
-# Reads the files and answers. All in one function, without any positional parameter of ours: what a recipe declares is
-# local to it and is there until the end. A text that is given says __dkms_source where its file says BASH_SOURCE, which
-# bash lets nobody set.
+# Evaluates the files and returns the values. This is one function without positional parameters, so that local variables
+# of a recipe exist until its end. In a text from a descriptor, BASH_SOURCE, which cannot be set, is replaced by
+# __dkms_source.
 __dkms_answer () {
   while [[ ${#__dkms_files[@]} -gt 0 ]]; do
     __dkms_file=${__dkms_files[0]} __dkms_given=${__dkms_files[1]}
@@ -110,11 +110,11 @@ __dkms_answer () {
 }
 readonly -f __dkms_tame __dkms_match __dkms_after_file __dkms_report __dkms_eval __dkms_answer
 
-# Where modules go on this distribution, whatever a recipe says; else what it says.
+# Prints the module directory of this distribution or, without one, that of the recipe.
 override_dest_module_location () { echo "${__dkms_destination:-$1}"; }
 
-# Every query gets a process group of its own, so that it can be ended with all its children. Not with parentheses: in
-# these, bash would run the last command of a file such as "A=1; true" in place of the shell, which then never answers.
+# Every query gets a process group of its own, so that it can be killed with all its children. Parentheses cannot be used:
+# bash would replace the shell by the last command of a file such as "A=1; true", and no values would be returned.
 set -m
 while [[ $# -gt 0 ]]; do
   __dkms_id=$1 __dkms_dir=$2 __dkms_na=$3

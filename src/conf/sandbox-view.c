@@ -378,7 +378,7 @@ dkms_view_show_public (DkmsView *self, const char *dir, const char *const *patte
     }
 }
 
-/* ---- what nobody may read ---- */
+/* ---- hidden files ---- */
 
 void
 dkms_view_hide (DkmsView *self, const char *path)

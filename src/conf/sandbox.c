@@ -306,7 +306,7 @@ limit (const DkmsConfinement *self, const char *output, GPtrArray *argv)
 
   (void)g_ascii_string_to_unsigned (self->settings->policy.jobs, 10, 0, 1 << 16, &jobs, NULL);
   most = MAX ((guint64)USUAL_PROCESSES, jobs * PROCESSES_PER_JOB);
-  if (room > 0 && room < most) /* others need some, too */
+  if (room > 0 && room < most) /* other processes need some, too */
     most = MAX (room, LEAST_PROCESSES);
   processes = g_strdup_printf ("%" G_GUINT64_FORMAT, most);
   add (argv, "--processes", processes);

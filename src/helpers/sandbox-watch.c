@@ -71,7 +71,8 @@ measure_process (const Sandbox *self, Crowd *crowd, const char *pid)
     crowd->name[strcspn (crowd->name, "\n")] = '\0';
 }
 
-/* Calls @visit for each process until there are @most threads (0: no limit), because a crowd grows while it is counted.
+/* Calls @visit for each process until @most threads were counted (0: no limit), because their number may grow
+ * meanwhile.
  */
 static void
 visit_crowd (const Sandbox *self, Crowd *crowd, long most, void (*visit) (const Sandbox *, Crowd *, const char *))
@@ -188,7 +189,8 @@ is_over (const Sandbox *self, Watch *watch)
   visit_crowd (self, &crowd, self->processes, count_process);
   if (self->processes > 0 && crowd.threads >= self->processes)
     return sandbox_report (self, "processes %ld\n", self->processes), 1;
-  if (watch->is_scarce && crowd.threads > self->processes / 8) /* several crowds together take what there is */
+  if (watch->is_scarce
+      && crowd.threads > self->processes / 8) /* several sandboxes together may use all threads of the machine */
     return sandbox_report (self, "processes %ld\n", crowd.threads), 1;
   visit_crowd (self, &crowd, 0, measure_process);
   if (self->memory > 0 && crowd.memory > self->memory)

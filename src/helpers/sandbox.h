@@ -59,7 +59,7 @@ typedef struct {
   uid_t uid;
   gid_t gid;
   long processes;
-  long ceiling; /* threads that the machine can have; 0: unknown */
+  long ceiling; /* maximum number of threads of the machine; 0: unknown */
   long silence; /* seconds; 0: no limit, as for all others */
   unsigned long long file_size, reserve, memory, output;
   SandboxChange *changes;

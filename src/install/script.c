@@ -195,9 +195,9 @@ dkms_script_run (const DkmsJob *job, DkmsScript script)
     status = dkms_process_run (&command, &error);
   else
     {
-      g_autofree char *said = dkms_process_transcript (&command, &status, &error);
-      if (said != NULL && *said != '\0')
-        DKMS_EMIT (job->events, SCRIPT_PRINTED, .text = g_strchomp (said));
+      g_autofree char *output = dkms_process_transcript (&command, &status, &error);
+      if (output != NULL && *output != '\0')
+        DKMS_EMIT (job->events, SCRIPT_PRINTED, .text = g_strchomp (output));
     }
   dkms_loan_close (loan);
   if (status == CANNOT_EXECUTE && is_noexec (job->settings->places.root, program))

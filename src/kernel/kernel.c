@@ -40,11 +40,11 @@ ask_uname (const char *program, const char *option)
   const char *argv[] = { program, option, NULL };
   DkmsCommand command = { .argv = argv, .null_stdin = TRUE };
   int status = 0;
-  g_autofree char *said = dkms_process_capture (&command, NULL, &status, NULL);
+  g_autofree char *output = dkms_process_capture (&command, NULL, &status, NULL);
 
-  if (said == NULL || status != 0 || *g_strstrip (said) == '\0' || strpbrk (said, " \t\n/") != NULL)
+  if (output == NULL || status != 0 || *g_strstrip (output) == '\0' || strpbrk (output, " \t\n/") != NULL)
     return NULL;
-  return g_steal_pointer (&said);
+  return g_steal_pointer (&output);
 }
 
 typedef struct {

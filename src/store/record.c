@@ -159,8 +159,8 @@ record_from_json (json_t *object)
 }
 
 /* ---- the form that dkms_record_to_text() writes ----
- * For a tree of 10,000 builds, the reader of JSON would take half the time of status. This one reads exactly that form,
- * and refuses all else, which the reader of JSON then judges. */
+ * For a tree of 10,000 builds, the reader of JSON would take half the time of status. This reader accepts exactly that
+ * form; the reader of JSON handles all others. */
 
 typedef struct {
   const char *at, *end;
@@ -177,7 +177,7 @@ take (Text *self, const char *expected)
   return TRUE;
 }
 
-/* A string of printable ASCII without escapes. Returns: FALSE if it is none */
+/* Reads a string of printable ASCII without escapes. Returns: FALSE if there is none */
 static gboolean
 take_string (Text *self, char **string)
 {
@@ -193,7 +193,7 @@ take_string (Text *self, char **string)
   return take (self, "\"");
 }
 
-/* A number such as 12.5. */
+/* Reads a number such as 12.5. */
 static gboolean
 take_seconds (Text *self, double *seconds)
 {
@@ -212,7 +212,7 @@ take_seconds (Text *self, double *seconds)
   return fraction > 0 && end == self->at;
 }
 
-/* Whether @name follows, with its value. */
+/* Reads @name, if it is the next member. Returns: whether it is */
 static gboolean
 take_field (Text *self, const char *name, char **value)
 {
@@ -232,7 +232,7 @@ take_module (Text *self, DkmsRecord *record)
          && take_field (self, ",\"owned\":", &module->owned_sig) && take (self, "}");
 }
 
-/* Returns: (transfer full) (nullable): NULL if @text, which ends with NUL, has another form, or says too much */
+/* Returns: (transfer full) (nullable): NULL if @text, which ends with NUL, has another form, or contains too much */
 static DkmsRecord *
 record_from_own_text (const char *text, gsize size)
 {

@@ -86,7 +86,7 @@ has_originals (const Module *module, const DkmsId *kernel)
   return path != NULL && dkms_is_dir_at (module->fd, path);
 }
 
-/* The record of a build, whose directory is no link, if it is wanted and if nothing stands in its way. */
+/* Reads the record of a build, whose directory is not a link, if it is needed. Failures are ignored. */
 static DkmsRecord *
 look_at_record (const Module *module, const DkmsVersion *v, int kernel_fd, const DkmsId *kernel, gboolean *seen)
 {

@@ -166,7 +166,7 @@ examine_builds (const Gathering *g, GError **error)
   return TRUE;
 }
 
-/* ---- what recipes say ---- */
+/* ---- recipes ---- */
 
 static void
 find_weak (const Gathering *g, const DkmsId *target)

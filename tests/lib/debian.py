@@ -1,4 +1,4 @@
-"""Debian systems in directories: made by debootstrap, entered as machines of their own."""
+"""Debian systems in directories, which debootstrap creates and which run like separate machines."""
 import os
 import pathlib
 import re
@@ -7,11 +7,11 @@ import signal
 import subprocess
 import time
 
-# What debootstrap made, and the packages that apt fetched, so that the next run is quick.
+# Caches the systems of debootstrap and the packages of apt, so that the next run is fast.
 CACHE = pathlib.Path(os.environ.get("DKMS_ROOTS") or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache", "dkms-roots"))
-FRESH = 7 * 24 * 3600 # seconds after which a cached system is made anew
+FRESH = 7 * 24 * 3600 # seconds after which a cached system is created again
 
-# Mounts and processes that end with the command: nothing is left to unmount or to kill, even after a time-out.
+# Mounts and processes end with the command, even after a time-out.
 ENTER = r"""
 root=$1
 shift

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A part of our programs when they are built with AddressSanitizer: no search for leaks in those that run behind the wall
- * of --root, because it needs ptrace(2), which they lack. */
+/* Linked to programs that are built with AddressSanitizer. Disables the search for leaks in programs behind the wall of
+ * --root, because the search needs ptrace(2), which is not allowed there. */
 #include <stdlib.h>
 
 int __lsan_is_turned_off (void);

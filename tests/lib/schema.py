@@ -16,7 +16,7 @@ def validator():
 
 
 def document(text):
-    """The document that @text is, and nothing else."""
+    """The JSON document in @text, which must not contain anything else."""
     assert text.endswith("\n"), text
     value = json.loads(text)
     errors = [f"{'/'.join(map(str, e.absolute_path))}: {e.message}" for e in validator().iter_errors(value)]
