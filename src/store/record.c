@@ -212,7 +212,7 @@ take_seconds (Text *self, double *seconds)
   return fraction > 0 && end == self->at;
 }
 
-/* Reads @name, if it is the next member. Returns: whether it is */
+/* Reads the string @name, if it is the next member. Returns: FALSE if its value is not a string */
 static gboolean
 take_field (Text *self, const char *name, char **value)
 {
