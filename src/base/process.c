@@ -500,8 +500,8 @@ dkms_process_transcript (const DkmsCommand *command, int *status, GError **error
     return dkms_fail_errno (error, "read", "a memory file"), NULL;
   if (whole)
     return g_string_free (g_steal_pointer (&text), FALSE);
-  g_string_append_printf (text, "\n[%" G_GINT64_FORMAT " bytes of output are not shown]\n",
-                          (gint64)(st.st_size - 2 * part));
+  g_autofree char *omitted = DKMS_SAY (OUTPUT_OMITTED, .number = (gint64)(st.st_size - 2 * part));
+  g_string_append_printf (text, "\n[%s]\n", omitted);
   if (!append_part (text, answer, st.st_size - part, (gsize)part))
     return dkms_fail_errno (error, "read", "a memory file"), NULL;
   return g_string_free (g_steal_pointer (&text), FALSE);

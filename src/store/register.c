@@ -181,7 +181,8 @@ mark_builds (const DkmsPlaces *places, DkmsTransaction *tx, const DkmsId *id, GE
       const DkmsBuild *build = v->builds->pdata[i];
       const DkmsId of_build = dkms_build_id (v, build);
       g_autofree char *mark = dkms_layout_build (places, &of_build, DKMS_STALE);
-      dkms_transaction_write (tx, "The source was replaced after this build.\n", mark);
+      g_autofree char *sentence = DKMS_SAY (SOURCE_WAS_REPLACED, 0);
+      dkms_transaction_write (tx, sentence, mark);
     }
   return state != NULL;
 }

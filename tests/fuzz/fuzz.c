@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Functions that all fuzz targets share. */
 #define _GNU_SOURCE
 #include "fuzz.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A root in a temporary directory, for unit tests. */
 #include "fixture.h"
 
 #include <fcntl.h>

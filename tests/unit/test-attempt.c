@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Records of attempts, and their form in JSON. */
 #include <string.h>
 
 #include "base/error.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The inputs of builds: their document, their identity and their comparison. */
 #include "model/inputs.h"
 
 static const DkmsId id = { "foo", "1.0", "6.1.0-9-test", "x86_64" };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The nearest known word. */
 #include "base/near.h"
 
 static void

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Recipes: values, problems, MAKE lines and placeholders. */
 #include <string.h>
 
 #include "base/error.h"

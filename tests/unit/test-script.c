@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Arguments of script directives. */
 #include "install/script.h"
 
 static const struct {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The two orders of versions. */
 #include "model/version.h"
 
 static const struct {
