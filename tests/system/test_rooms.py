@@ -47,3 +47,12 @@ def test_a_file_that_does_not_say_what_it_is_for_is_found(tmp_path):
     shutil.copytree(TOP / "docs", tmp_path / "docs")
     (tmp_path / "src/base/new.c").write_text("/* SPDX */\n#define _GNU_SOURCE\n")
     assert "second line of src/base/new.c" in check(tmp_path).stderr
+
+
+def test_a_long_test_is_found(tmp_path):
+    shutil.copytree(TOP / "src", tmp_path / "src")
+    shutil.copytree(TOP / "docs", tmp_path / "docs")
+    (tmp_path / "tests/system").mkdir(parents=True)
+    (tmp_path / "tests/system/test_new.py").write_text("\n" * 601)
+    result = check(tmp_path)
+    assert result.returncode == 1 and "tests/system/test_new.py has more than 600 lines" in result.stderr
