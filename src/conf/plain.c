@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* As many elements as conf/evaluate.c accepts; and characters of all values, since each line may double the one before.
- */
+/* The limit of elements in conf/evaluate.c, and a limit of characters for all values, because each line may double the
+ * value before. */
 enum { LIMIT_INDEX = 4096, LIMIT_VALUES = 1 << 20 };
 
 typedef struct {
@@ -22,7 +22,7 @@ is_name_char (char c)
   return g_ascii_isalnum (c) || c == '_';
 }
 
-/* Takes a name. Returns: (transfer full) (nullable): NULL if there is none */
+/* Reads a name. Returns: (transfer full) (nullable): NULL if there is none */
 static char *
 take_name (Reader *self)
 {
@@ -41,7 +41,7 @@ is_taken_over (const Reader *self, const char *name)
   return g_strv_contains ((const char *const *)self->names, name);
 }
 
-/* Appends the value of the variable @name. Returns: FALSE if nobody but bash knows it */
+/* Appends the value of the variable @name. Returns: FALSE if only bash knows it */
 static gboolean
 append_variable (const Reader *self, const char *name, GString *value)
 {
@@ -58,7 +58,7 @@ append_variable (const Reader *self, const char *name, GString *value)
   return FALSE;
 }
 
-/* Takes $NAME or ${NAME}. */
+/* Reads $NAME or ${NAME}. */
 static gboolean
 take_variable (Reader *self, GString *value)
 {
@@ -72,7 +72,7 @@ take_variable (Reader *self, GString *value)
   return append_variable (self, name, value);
 }
 
-/* Takes a text in quotes, which @self is at. */
+/* Reads a text in quotes at the current position. */
 static gboolean
 take_quoted (Reader *self, GString *value)
 {
@@ -116,11 +116,11 @@ take_value (Reader *self, GString *value)
         return FALSE;
     }
   self->total += value->len;
-  /* Also in what came from a variable. driver.bash takes a CR off. */
+  /* Also in the value of a variable. driver.bash removes CR. */
   return strpbrk (value->str, "$`\\\r") == NULL && g_utf8_validate (value->str, -1, NULL);
 }
 
-/* Takes [NUMBER], if it is there. */
+/* Reads [NUMBER], if it is next. */
 static gboolean
 take_index (Reader *self, guint *index)
 {
@@ -153,7 +153,7 @@ take_assignment (Reader *self)
   if (name == NULL || !is_taken_over (self, name) || g_strv_contains (expressions, name) || !take_index (self, &index)
       || *self->at++ != '=' || !take_value (self, value))
     return FALSE;
-  /* Not folded: a later line may use it as it is. */
+  /* Not folded, because a later line may use the original value. */
   dkms_vars_set (self->vars, name, index, value->str);
   return TRUE;
 }
@@ -164,7 +164,7 @@ skip_blanks (Reader *self)
   self->at += strspn (self->at, " \t");
 }
 
-/* Takes one line with its end. */
+/* Reads one line with its end. */
 static gboolean
 take_line (Reader *self)
 {
@@ -173,7 +173,7 @@ take_line (Reader *self)
     {
       if (!take_assignment (self))
         return FALSE;
-      skip_blanks (self); /* take_value() ends at a blank or the end, so that a # behind it begins a comment */
+      skip_blanks (self); /* take_value() stops at a blank or the end, so a # after it begins a comment */
     }
   if (*self->at == '#')
     self->at += strcspn (self->at, "\n");
@@ -188,7 +188,7 @@ is_directive (const char *variable)
   return g_str_has_prefix (variable, "DKMS_DIRECTIVE");
 }
 
-/* driver.bash folds values when it has read all files. Returns: (transfer full) */
+/* driver.bash folds values after it has read all files. Returns: (transfer full) */
 static DkmsVars *
 fold (const Reader *self)
 {
@@ -216,7 +216,7 @@ dkms_plain_evaluate (const DkmsQuery *query, const GPtrArray *texts, const char 
 
   for (char **variable = environment; *variable != NULL; variable++)
     if (is_directive (*variable))
-      return NULL; /* which driver.bash takes for one of its own */
+      return NULL; /* driver.bash would treat it as one of its own variables */
   for (guint i = 0; i < texts->len; i++)
     {
       reader.at = ((const GString *)texts->pdata[i])->str;
