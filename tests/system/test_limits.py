@@ -122,7 +122,7 @@ def test_the_limit_follows_the_room_that_there_is(root):
     script = f'{":" if old else f"echo {total} >/proc/sys/kernel/pid_max"} && exec "$@"'
     command = ["unshare", "-m", "-p", "-f", "--mount-proc", "sh", "-c", script, "-", *root.command(), "build", "foo/1.0", "-k", K1]
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=dict(os.environ, LC_ALL="C"))
-    number = int(re.search(r"it started more than (\d+) processes or threads and was ended", result.stderr)[1])
+    number = int(re.search(r"it started more than (\d+) processes or threads and was killed", result.stderr)[1])
     assert result.returncode == 137 and (number == 4096 if old else 64 <= number <= total // 4), result.stderr
 
 
@@ -203,7 +203,7 @@ def test_a_long_output_behind_the_wall(root, script, code, status, kernels):
 def test_endless_output_behind_the_wall(root):
     root.source(extra="PRE_INSTALL=x.sh\n", files={"foo.c": "x", "x.sh": "#!/bin/sh\ncat /dev/zero\n"})
     result = root("install", "foo/1.0", "-k", K1)
-    assert result.rc == 101 and "PRE_INSTALL of foo/1.0 exceeded a limit: it wrote more than 128 MiB of output and was ended." in result.err, result
+    assert result.rc == 101 and "PRE_INSTALL of foo/1.0 exceeded a limit: it wrote more than 128 MiB of output and was killed." in result.err, result
 
 
 def test_a_crowd_in_a_root_without_proc(chrooted, tmp_path):

@@ -373,7 +373,7 @@ def test_key_on_a_token(signing, tmp_path):
     uri = "pkcs11:token=t;object=sig;type=private"
     signing.framework(f'try_sign_modules=true\nmok_signing_key="{uri}"\nmok_certificate=/var/lib/dkms/mok.pub\n')
     signing.key.unlink()
-    assert f"The token {uri} is not used because {signing.path} names it" in signing.ok("build", "foo/1.0", "-k", K1, env=env).out
+    assert f"The token {uri} is not used because it is set in {signing.path}" in signing.ok("build", "foo/1.0", "-k", K1, env=env).out
     signing.ok("unbuild", "foo/1.0", "-k", K1)
     env["mok_signing_key"] = uri
     signing.ok("install", "foo/1.0", "-k", K1, env=env)
