@@ -374,6 +374,28 @@ add_environment (const Gathering *g)
   g_clear_pointer (&sum, g_checksum_free);
 }
 
+/* Adds the inputs that are the same for all modules of a kernel. Comparisons with earlier builds share them. A build
+ * that begins has no earlier attempt here and gathers its own, because the kernel may have changed since the plan was
+ * made. */
+static void
+add_of_kernel (const Gathering *g)
+{
+  static const char *const names[] = { "symvers", "config", "release", "btf", "compiler", "environment" };
+  DkmsInputs **shared = dkms_world_kernel_inputs (g->world, g->id);
+  Gathering own = *g;
+
+  if (g->made == NULL || *shared == NULL)
+    {
+      if (g->made != NULL)
+        own.inputs = *shared = dkms_inputs_new (g->id);
+      add_kernel (&own);
+      add_compiler (&own);
+      add_environment (&own);
+    }
+  for (gsize i = 0; g->made != NULL && i < G_N_ELEMENTS (names); i++)
+    dkms_inputs_set (g->inputs, names[i], dkms_inputs_get (*shared, names[i]));
+}
+
 /* ---- all of it ---- */
 
 /* Copies the values of the recipe from the last attempt, if its files are unchanged. */
@@ -408,7 +430,7 @@ dkms_world_inputs (DkmsWorld *self, const DkmsId *id, const DkmsAttempt *made, c
 
   add_source (&g);
   add_admin (&g, overrides);
-  add_kernel (&g);
+  add_of_kernel (&g);
   *texts = digest_texts (&g, overrides);
   if (!copy_recipe (&g, made, *texts))
     {
@@ -419,8 +441,6 @@ dkms_world_inputs (DkmsWorld *self, const DkmsId *id, const DkmsAttempt *made, c
         dkms_inputs_copy_recipe (g.inputs, g.made);
     }
   add_depends (&g);
-  add_compiler (&g);
-  add_environment (&g);
   dkms_unread_drop (mark); /* a file that cannot be read is not an input */
   return g.inputs;
 }

@@ -12,6 +12,8 @@
  * from it, and no recipe is evaluated
  * @texts: (out) (transfer full) (nullable): as in DkmsAttempt
  *
+ * If @made is given, the inputs of the kernel, of its compiler and of the environment are gathered once in a run.
+ *
  * Inputs that cannot be read are omitted, also those from a recipe with an error.
  *
  * Returns: (transfer full)

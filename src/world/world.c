@@ -31,6 +31,7 @@ typedef struct {
   char *config;
   char *symvers;
   gboolean symvers_read;
+  DkmsInputs *inputs; /* (nullable) */
 } Known;
 
 /* A recipe that was requested. */
@@ -57,6 +58,7 @@ known_free (gpointer data)
   dkms_kernel_free (self->kernel);
   g_free (self->config);
   g_free (self->symvers);
+  g_clear_pointer (&self->inputs, dkms_inputs_free);
   g_free (self);
 }
 
@@ -126,6 +128,12 @@ dkms_world_symvers (DkmsWorld *self, const DkmsId *kernel)
     known->symvers = dkms_kernel_read_built (known->kernel, self->settings->places.root, "Module.symvers");
   known->symvers_read = TRUE;
   return known->symvers;
+}
+
+DkmsInputs **
+dkms_world_kernel_inputs (DkmsWorld *self, const DkmsId *kernel)
+{
+  return &know (self, kernel)->inputs;
 }
 
 /* The variables that a recipe can see (docs/interface/dkms-conf.md §2), and the one of override_dest_module_location().

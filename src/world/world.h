@@ -7,6 +7,7 @@
 #include "conf/settings.h"
 #include "kernel/kernel.h"
 #include "model/event.h"
+#include "model/inputs.h"
 #include "model/request.h"
 #include "store/digests.h"
 
@@ -27,6 +28,8 @@ typedef struct {
 DkmsKernelFacts dkms_world_kernel (DkmsWorld *self, const DkmsId *kernel);
 /** Returns: (nullable): text of the Module.symvers of that kernel, read at its first use */
 const char *dkms_world_symvers (DkmsWorld *self, const DkmsId *kernel);
+/** Returns: (transfer none): where world/inputs.c keeps the inputs of that kernel; NULL there: not gathered yet */
+DkmsInputs **dkms_world_kernel_inputs (DkmsWorld *self, const DkmsId *kernel);
 /** Announces that this recipe will be needed, so that it is read together with others. */
 void dkms_world_want (DkmsWorld *self, const DkmsId *id);
 /** Reads all announced recipes together. */

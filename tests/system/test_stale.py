@@ -224,3 +224,12 @@ def test_no_shell_and_no_second_reading(installed):
 
 def test_an_unreadable_source_is_not_a_changed_one(installed, broken):
     assert broken(installed.src / "foo-1.0/foo.c", "status", "--long").out.splitlines() == [f"foo/1.0, {K1}, {ARCH}: installed"]
+
+
+def test_a_kernel_is_looked_at_once_in_a_run(root):
+    """Its files, its compiler and the environment are the same for all of its modules."""
+    for name in ("foo", "bar", "baz"):
+        root.source(name)
+        root.ok("install", f"{name}/1.0", "-k", K1)
+    calls = strace("-e", "trace=open,openat,openat2", *root.command(), "autoinstall", "-k", K1, check=True).stderr
+    assert calls.count("include/generated/utsrelease.h") == 1 and calls.count("baz/1.0/source") > 0
