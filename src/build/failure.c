@@ -25,7 +25,7 @@
 
 enum { MOST_SCRIPT = 1 << 16 };
 
-/* ---- what is kept ---- */
+/* ---- files and logs that are kept ---- */
 
 /* Notifies Ubuntu's crash reporter of the failed build. */
 static void

@@ -30,7 +30,7 @@ dkms_signer_free (DkmsSigner *self)
   g_free (self);
 }
 
-/* ---- what the admin wants ---- */
+/* ---- settings ---- */
 
 typedef struct {
   char *tool, *key, *certificate, *wish; /* (nullable) */

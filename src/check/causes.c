@@ -229,7 +229,7 @@ static const DkmsCauseInfo infos[] = {
   "trace|kvm|soc|pcmcia|misc|memory|dt-bindings|generated|config|math-emu|keys|clocksource|cxl|hyperv)/"
 
 static const DkmsRule rules[] = {
-  /* ---- what was seen ---- */
+  /* ---- facts about a section, without a cause ---- */
   { NULL, DKMS_RULE_SAW_126 | DKMS_RULE_LINE, 0, { "Error 126", "# exit code: 126", NULL }, NULL },
   { NULL, DKMS_RULE_SAW_127 | DKMS_RULE_LINE, 0, { "Error 127", "# exit code: 127", NULL }, NULL },
   { NULL, DKMS_RULE_SAW_137 | DKMS_RULE_LINE, 0, { "Error 137", "# exit code: 137", NULL }, NULL },
@@ -241,7 +241,7 @@ static const DkmsRule rules[] = {
     { "The kernel was built by: ", NULL },
     "The kernel was built by: +(?:[\\w]+-linux-\\w+-)?(?<name>\\S+)" },
 
-  /* ---- what the machine ran out of ---- */
+  /* ---- limits and resources of the machine ---- */
   { "interrupted",
     DKMS_RULE_LINE,
     0,

@@ -39,7 +39,7 @@ dkms_downloader_in (const char *text)
   return NULL;
 }
 
-/* ---- what a line names ---- */
+/* ---- names in a line ---- */
 
 /* Returns: the number of bytes of the quotation mark or punctuation at @at; 0: none */
 static gsize

@@ -81,7 +81,7 @@ is_below (const char *path, const char *dir)
   return strncmp (path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0' || strcmp (dir, "/") == 0);
 }
 
-/* ---- what there is ---- */
+/* ---- existing files ---- */
 
 /* Returns: a descriptor, or -1 with errno */
 static int
@@ -132,7 +132,7 @@ may_enter (const DkmsView *self, const struct stat *st)
   return geteuid () != 0 || (st->st_mode >> shift & 01) != 0;
 }
 
-/* ---- what is seen ---- */
+/* ---- visible files ---- */
 
 static gboolean
 hides (const Change *change)

@@ -66,7 +66,7 @@ add (GPtrArray *argv, const char *option, const char *value)
   g_ptr_array_add (argv, g_strdup (value));
 }
 
-/* ---- what is seen ---- */
+/* ---- visible files ---- */
 
 /* The headers of a kernel often contain links to each other, or to the sources of the kernel. @build: whether a build
  * may write to them */

@@ -118,7 +118,7 @@ find_mounts (const Sandbox *self, SandboxChange *change, const char *mounts)
     }
 }
 
-/* ---- what the user could not use ---- */
+/* ---- files that the user cannot use ---- */
 
 int
 sandbox_may_read (const Sandbox *self, const struct stat *st)

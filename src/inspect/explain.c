@@ -83,7 +83,7 @@ check_known (const DkmsSettings *settings, const DkmsRequest *request, const Dkm
                     .near = dkms_nearest_in (word, names));
 }
 
-/* ---- what is known about it ---- */
+/* ---- facts ---- */
 
 typedef struct {
   const DkmsSettings *settings;

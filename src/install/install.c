@@ -22,7 +22,7 @@
 
 static const char *const suffixes[] = { "", ".gz", ".xz", ".zst" };
 
-/* ---- finding what is there ---- */
+/* ---- finding existing files ---- */
 
 typedef struct {
   const char *dir, *plain, *packed;

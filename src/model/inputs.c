@@ -146,7 +146,7 @@ dkms_inputs_from_json (const json_t *json)
   return dkms_inputs_get (self, "format") != NULL ? g_steal_pointer (&self) : NULL;
 }
 
-/* ---- what has changed ---- */
+/* ---- changes ---- */
 
 /* Names of inputs. A name that ends in a full stop is a prefix. */
 typedef struct {

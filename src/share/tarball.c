@@ -410,7 +410,7 @@ place_of (const DkmsPlaces *places, const DkmsId *id, const char *archive, const
   return DKMS_FAIL (error, NO_DESTINATION, .path = dir, .error = local), NULL;
 }
 
-/* ---- what goes in: pairs of a name and what it is, as dkms-archive takes them ---- */
+/* ---- content: pairs of a member and its source, as arguments of dkms-archive ---- */
 
 static void
 pack (GPtrArray *pairs, char *member, char *source)

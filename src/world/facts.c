@@ -103,7 +103,7 @@ dkms_facts_compare_source (DkmsFacts *self, const DkmsPlaces *places)
                                               &(DkmsId){ self->module, self->version, NULL, NULL }, &self->differs);
 }
 
-/* ---- what is damaged ---- */
+/* ---- damage ---- */
 
 /* Gives up the module of @v, which could not be read completely. Work on the others continues. */
 static void

@@ -188,7 +188,7 @@ add_recipe (const Gathering *g, const DkmsRecipe *recipe)
     }
 }
 
-/* ---- what is installed ---- */
+/* ---- installed modules ---- */
 
 /* The exports in a Module.symvers: name, version, kind and namespace of each, without paths. */
 static char *

@@ -398,7 +398,7 @@ dkms_world_load (DkmsWorld *self, GError **error)
                                         .kernel_config = self->request->kernel_config,
                                         .keys = keys,
                                         .kernels = kernels };
-  /* Whoever builds learns from the evaluation whether there is a sandbox. */
+  /* The evaluation shows a run that builds whether a sandbox can be created. */
   const gboolean plain = self->request->goal == DKMS_GOAL_REPORT;
   const DkmsEvaluation how = { self->settings, &confinement, dkms_recipe_names, dkms_recipe_deprecated_names, plain };
   if (!dkms_evaluate (&how, queries, &remarks, error))
