@@ -372,22 +372,6 @@ show_log (const DkmsDiagnosis *diagnosis, const char *first_error, const char *w
                              : DKMS_SAY (LOG_EMPTY, .name = who);
 }
 
-static char *
-name_package (gpointer data, DkmsPackage package, const char *what)
-{
-  const DkmsJob *job = data;
-
-  return dkms_distro_package_with (job->settings->policy.distro, package, what);
-}
-
-static char *
-show_install (gpointer data, const char *packages)
-{
-  const DkmsJob *job = data;
-
-  return dkms_distro_install (job->settings->policy.distro, packages);
-}
-
 /* Adds the sentence of the cause, and the advice. An unknown cause is omitted. */
 static void
 add_cause (GString *text, const DkmsJob *job, const DkmsDiagnosis *diagnosis)
@@ -396,9 +380,9 @@ add_cause (GString *text, const DkmsJob *job, const DkmsDiagnosis *diagnosis)
   const DkmsCauseFacts facts = { .module = job->id.module,
                                  .version = job->id.version,
                                  .kernel = job->kernel->release,
-                                 .package = name_package,
-                                 .install = show_install,
-                                 .data = (gpointer)job };
+                                 .package = dkms_distro_name_package,
+                                 .install = dkms_distro_name_install,
+                                 .distro = job->settings->policy.distro };
   g_autoptr (DkmsExplanation) explanation = NULL;
 
   if (cause == NULL || strcmp (cause->info->id, "unknown") == 0)

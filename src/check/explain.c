@@ -30,7 +30,7 @@ name_package (const Subject *self)
     what = self->diagnosis != NULL ? self->diagnosis->kernel_compiler : NULL;
   if (self->facts->package == NULL || (info->package == DKMS_PACKAGE_COMPILER && what == NULL))
     return NULL;
-  return self->facts->package (self->facts->data, info->package, what);
+  return self->facts->package (self->facts->distro, info->package, what);
 }
 
 /* Returns: (transfer full) (nullable): the value of the field @name */
@@ -43,7 +43,7 @@ value_of (gconstpointer subject, const char *name)
   if (strcmp (name, "package") == 0)
     {
       g_autofree char *package = name_package (self);
-      return package != NULL && facts->install != NULL ? facts->install (facts->data, package)
+      return package != NULL && facts->install != NULL ? facts->install (facts->distro, package)
                                                        : g_steal_pointer (&package);
     }
   if (strcmp (name, "id") == 0)

@@ -19,13 +19,14 @@ typedef struct {
   const char *headers; /* (nullable): directory of the kernel's headers, as tools name it; shown as <kernel> */
   /** (nullable): Returns: (transfer full): the name of the package with @what: a kernel, a command, a header
    */
-  char *(*package) (gpointer data, DkmsPackage package, const char *what);
+  char *(*package) (gpointer distro, DkmsPackage package, const char *what);
   /** (nullable): Returns: (transfer full): the command that installs @packages */
-  char *(*install) (gpointer data, const char *packages);
+  char *(*install) (gpointer distro, const char *packages);
   /** (nullable): Returns: whether @word is in the headers of @kernel; @file: (out) (transfer full) (nullable): the
    * header */
   DkmsSeen (*find_word) (gpointer data, const char *kernel, const char *word, char **file);
-  gpointer data; /* argument of these functions */
+  gpointer distro; /* for package and install */
+  gpointer data;   /* for find_word */
 } DkmsCauseFacts;
 
 typedef struct {

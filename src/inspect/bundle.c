@@ -77,14 +77,15 @@ add_file (const Bundle *self, const char *path)
   add_section (self, path, text);
 }
 
-/* Returns the first line of the output of a program, or NULL if it cannot be run. */
+/* Returns the first line of the output of a program, or NULL if it cannot be run. A root that contains only data has no
+ * programs; those of the machine would describe the machine. */
 static char *
 first_line (const Bundle *self, const char *const *argv)
 {
   const DkmsRoot *root = self->settings->places.root;
-  const DkmsCommand command = { .argv = argv, .root = root->has_shell ? root : NULL, .null_stdin = TRUE };
+  const DkmsCommand command = { .argv = argv, .root = root, .null_stdin = TRUE };
   int status = 0;
-  char *text = dkms_process_capture (&command, NULL, &status, NULL);
+  char *text = root->has_shell ? dkms_process_capture (&command, NULL, &status, NULL) : NULL;
 
   if (text == NULL || status != 0)
     return g_free (text), NULL;

@@ -90,22 +90,6 @@ typedef struct {
   const char *arch;
 } Machine;
 
-static char *
-name_package (gpointer data, DkmsPackage package, const char *what)
-{
-  const Machine *machine = data;
-
-  return dkms_distro_package_with (machine->settings->policy.distro, package, what);
-}
-
-static char *
-show_install (gpointer data, const char *packages)
-{
-  const Machine *machine = data;
-
-  return dkms_distro_install (machine->settings->policy.distro, packages);
-}
-
 static DkmsSeen
 find_word (gpointer data, const char *release, const char *word, char **file)
 {
@@ -217,8 +201,9 @@ explain_build (const DkmsSettings *settings, DkmsListener *events, const Explain
                                  .older = older,
                                  .area = tool_area,
                                  .headers = kernel->source_dir,
-                                 .package = name_package,
-                                 .install = show_install,
+                                 .package = dkms_distro_name_package,
+                                 .install = dkms_distro_name_install,
+                                 .distro = settings->policy.distro,
                                  .find_word = find_word,
                                  .data = &machine };
   const DkmsCause *cause = dkms_diagnosis_cause (diagnosis);
@@ -266,16 +251,15 @@ print_other_builds (const DkmsSettings *settings, DkmsListener *events, const GP
 static void
 print_page (const DkmsSettings *settings, DkmsListener *events, const DkmsCauseInfo *info)
 {
-  Machine machine = { settings, "" };
   const DkmsCause cause = { .info = info, .name = (char *)"NAME" };
   const DkmsDiagnosis diagnosis = { .kernel_compiler = (char *)"COMPILER" };
   const DkmsCauseFacts facts = { .module = "MODULE",
                                  .version = "VERSION",
                                  .kernel = "KERNEL",
                                  .older = "OTHER-KERNEL",
-                                 .package = name_package,
-                                 .install = show_install,
-                                 .data = &machine };
+                                 .package = dkms_distro_name_package,
+                                 .install = dkms_distro_name_install,
+                                 .distro = settings->policy.distro };
   g_autoptr (DkmsExplanation) shown = dkms_cause_explain (&cause, &diagnosis, &facts);
 
   DKMS_EMIT (events, EXPLAIN_PAGE, .name = info->id, .text = dkms_cause_class_name (info->class));
@@ -357,8 +341,8 @@ explain_headers (const DkmsSettings *settings, DkmsListener *events, const DkmsR
       const DkmsCauseFacts facts = { .module = dkms_request_word (request),
                                      .version = "",
                                      .kernel = target->kernel,
-                                     .package = name_package,
-                                     .install = show_install,
+                                     .package = dkms_distro_name_package,
+                                     .install = dkms_distro_name_install,
                                      .data = &machine };
       if (kernel == NULL || dkms_kernel_has_headers (kernel, settings->places.root))
         continue;

@@ -377,3 +377,15 @@ dkms_distro_package (const DkmsDistro *self, const DkmsRoot *root, const char *p
     answer[strcspn (answer, ":,\n")] = '\0';
   return answer;
 }
+
+char *
+dkms_distro_name_package (gpointer distro, DkmsPackage package, const char *what)
+{
+  return dkms_distro_package_with (distro, package, what);
+}
+
+char *
+dkms_distro_name_install (gpointer distro, const char *wanted)
+{
+  return dkms_distro_install (distro, wanted);
+}

@@ -69,3 +69,10 @@ gboolean dkms_distro_owns (const DkmsDistro *self, const DkmsRoot *root, const c
 
 /** Returns: (transfer full) (nullable): the name of the package that owns @path according to dpkg or rpm */
 char *dkms_distro_package (const DkmsDistro *self, const DkmsRoot *root, const char *path);
+
+/* For DkmsCauseFacts: @distro is a DkmsDistro. */
+
+/** As dkms_distro_package_with(). */
+char *dkms_distro_name_package (gpointer distro, DkmsPackage package, const char *what);
+/** As dkms_distro_install(). */
+char *dkms_distro_name_install (gpointer distro, const char *wanted);

@@ -1,6 +1,7 @@
 """A report holds what a bug report needs, and nothing that is nobody's business."""
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -100,3 +101,14 @@ def test_a_build_that_succeeded_and_none(root):
 
 def test_a_user(spilling):
     assert "- Outcome: failed" in as_nobody(spilling, "report", "foo").out
+
+
+def test_packages_of_a_root_that_is_only_data(root):
+    """The package database of the root names the package; the machine does not know its version."""
+    root.source()
+    (root.path / "var/lib/dpkg/info").mkdir(parents=True)
+    (root.path / "var/lib/dpkg/status").write_text("Package: bash\nStatus: install ok installed\nArchitecture: all\nVersion: 0.1\nMaintainer: x <x@y.z>\nDescription: x\n\n")
+    (root.path / "var/lib/dpkg/info/bash.list").write_text("/.\n/usr\n/usr/src\n/usr/src/foo-1.0\n")
+    root("install", "foo/1.0", "-k", K1)
+    lines = [line for line in root("report", "foo/1.0").out.splitlines() if "Package of the source" in line]
+    assert len(lines) == 1 and re.fullmatch(r".*\bbash\W*", lines[0]), lines
