@@ -313,8 +313,11 @@ dkms_build (const DkmsJob *job, GError **error)
   if (ok)
     {
       strip (&area);
-      ok = dkms_result_collect (&area, error) && run_post_build (&area, error)
-           && dkms_result_publish (&area, start, error);
+      if (!area.post_build)
+        dkms_sandbox_end (area.sandbox); /* while the result is signed */
+      ok = dkms_result_collect (&area, error) && run_post_build (&area, error);
+      dkms_sandbox_end (area.sandbox);
+      ok = ok && dkms_result_publish (&area, start, error);
     }
   if (!ok)
     dkms_failure_end (&area, start, error != NULL ? *error : NULL);

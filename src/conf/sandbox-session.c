@@ -51,12 +51,18 @@ dkms_sandbox_open (const DkmsConfinement *confinement, const GArray *keep, GErro
 }
 
 void
+dkms_sandbox_end (DkmsSandbox *self)
+{
+  if (self != NULL && self->socket >= 0)
+    (void)close (dkms_fd_steal (&self->socket));
+}
+
+void
 dkms_sandbox_close (DkmsSandbox *self)
 {
   if (self == NULL)
     return;
-  if (self->socket >= 0)
-    (void)close (self->socket);
+  dkms_sandbox_end (self);
   if (self->pid != 0)
     (void)dkms_process_wait (self->pid);
   if (self->report >= 0)
@@ -150,7 +156,7 @@ dkms_sandbox_run (DkmsSandbox *self, const DkmsCommand *command, DkmsFindings *f
     return -1;
   if (null_fd < 0)
     return dkms_fail_errno (error, "open", "/dev/null"), -1;
-  if (self->pid == 0)
+  if (self->pid == 0 || self->socket < 0)
     return DKMS_FAIL (error, SANDBOX_ENDED), -1;
   if (!send_request (self, fds) && errno != EPIPE && errno != ECONNRESET)
     return dkms_fail_errno (error, "write to", "the sandbox"), -1;

@@ -26,6 +26,9 @@ DkmsSandbox *dkms_sandbox_open (const DkmsConfinement *confinement, const GArray
  */
 int dkms_sandbox_run (DkmsSandbox *self, const DkmsCommand *command, DkmsFindings *findings, GError **error);
 
+/** Lets the sandbox end, which takes some time: no more commands run in it. dkms_sandbox_close() waits for its end.
+ * @self may be NULL. */
+void dkms_sandbox_end (DkmsSandbox *self);
 /** Ends the sandbox, and discards its files except those in scratch and result. */
 void dkms_sandbox_close (DkmsSandbox *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsSandbox, dkms_sandbox_close)
