@@ -284,7 +284,7 @@ run (const Sandbox *self, const Command *command, const sigset_t *signals)
 {
   pid_t pid;
 
-  (void)sandbox_saw_symbols (self); /* discards events before the command; it may read the file before fork returns */
+  sandbox_forget_symbols (self); /* discards events before the command; it may read the file before fork returns */
   pid = fork ();
   if (pid < 0)
     sandbox_die (self, "start", "the command");

@@ -215,10 +215,11 @@ static int
 watch_until_end (const Sandbox *self, pid_t command, Watch *watch)
 {
   const struct timespec tick = { 0, TICK_MS * 1000000 };
-  sigset_t child;
+  sigset_t events;
 
-  (void)sigemptyset (&child);
-  (void)sigaddset (&child, SIGCHLD);
+  (void)sigemptyset (&events);
+  (void)sigaddset (&events, SIGCHLD);
+  (void)sigaddset (&events, SIGIO);
   for (;;)
     {
       pid_t pid;
@@ -237,7 +238,8 @@ watch_until_end (const Sandbox *self, pid_t command, Watch *watch)
         }
       if (is_time_to_look (self, watch) && is_over (self, watch))
         return 128 + SIGKILL;
-      (void)sigtimedwait (&child, NULL, &tick);
+      (void)sigtimedwait (&events, NULL, &tick);
+      sandbox_release_symbols (self);
     }
 }
 

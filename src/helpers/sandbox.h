@@ -52,6 +52,7 @@ typedef struct {
   int nice;    /* niceness of commands */
   int proc;    /* a writable mount of /proc, which the root cannot replace; -1: not created yet */
   int symbols; /* detects reads of addresses; -1: not necessary */
+  int leased;  /* whether @symbols is the file itself, with a lease */
   int outside; /* the root before "/" was masked, during the setup; -1: "/" is not masked */
   int parent;  /* a pidfd of the outside process with which process 1 must end */
   int serve;   /* socket for commands; -1: none */
