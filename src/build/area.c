@@ -10,8 +10,8 @@
 #include "conf/sandbox-session.h"
 #include "conf/sandbox.h"
 
-static gboolean
-open_sandbox (DkmsWorkArea *area, GError **error)
+gboolean
+dkms_area_prepare (DkmsWorkArea *area, GError **error)
 {
   const DkmsJob *job = area->job;
   const DkmsRoot *root = job->settings->places.root;
@@ -21,6 +21,8 @@ open_sandbox (DkmsWorkArea *area, GError **error)
   g_autoptr (GPtrArray) releases = g_ptr_array_new ();
   g_autoptr (GPtrArray) keys = NULL;
 
+  if (!job->confined)
+    return TRUE;
   g_ptr_array_add (releases, job->kernel->release);
   /* The key is hidden, even if the modules stay unsigned. */
   keys = dkms_settings_key_files (job->settings, releases, error);
@@ -50,8 +52,6 @@ run_confined (DkmsWorkArea *area, const DkmsCommand *command, const char *what, 
   g_auto (DkmsFindings) findings = { 0 };
   int status;
 
-  if (area->sandbox == NULL && !open_sandbox (area, error))
-    return -1;
   status = dkms_sandbox_run (area->sandbox, command, &findings, error);
   if (status < 0)
     return -1;

@@ -16,7 +16,7 @@ typedef struct {
   char *dir;            /* the actual directory: the scratch directory of a confined build, otherwise @place */
   int fd;               /* descriptor of @dir */
   int log_fd;           /* make.log in it; the log is always read from here, even if the build replaced the file */
-  DkmsSandbox *sandbox; /* (nullable): the sandbox for all commands of a confined build; created for the first one */
+  DkmsSandbox *sandbox; /* (nullable): the sandbox for all commands of a confined build */
   DkmsLock *lock;       /* (nullable): the lock on @place, for an unconfined build */
   int result_fd;        /* the directory "result" of the scratch directory; -1: not created yet */
   gboolean post_build;  /* the recipe has a POST_BUILD */
@@ -26,6 +26,13 @@ typedef struct {
   char **env;
   const char *suffix;
 } DkmsWorkArea;
+
+/**
+ * dkms_area_prepare:
+ * Makes the sandbox of a confined build, in whose place its files already are. It is completed while this process goes
+ * on.
+ */
+gboolean dkms_area_prepare (DkmsWorkArea *area, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
  * dkms_area_exec:

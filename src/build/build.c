@@ -265,8 +265,6 @@ begin (DkmsWorkArea *area, GError **error)
   area->place = dkms_layout_version (&job->settings->places, &job->id, "build");
   area->dir = job->confined ? g_build_filename (job->work->path, "build", NULL) : g_strdup (area->place);
   area->tool_dir = dkms_root_tool_path (job->settings->places.root, area->place);
-  area->env = build_env (job);
-  area->suffix = dkms_kernel_compression (job->kernel, job->settings->places.root);
   if (!job->confined)
     {
       g_autofree char *name = g_strdup_printf ("locks/area/%s/%s", job->id.module, job->id.version);
@@ -274,8 +272,11 @@ begin (DkmsWorkArea *area, GError **error)
       if (area->lock == NULL)
         return FALSE;
     }
-  return make_view (area, error) && fill_area (area, error) && dkms_log_begin (area, error)
-         && dkms_attempts_begin (job->attempt, job->work->fd, error);
+  if (!make_view (area, error) || !fill_area (area, error) || !dkms_area_prepare (area, error))
+    return FALSE;
+  area->env = build_env (job);
+  area->suffix = dkms_kernel_compression (job->kernel, job->settings->places.root);
+  return dkms_log_begin (area, error) && dkms_attempts_begin (job->attempt, job->work->fd, error);
 }
 
 static gboolean
