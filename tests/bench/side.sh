@@ -52,6 +52,6 @@ dkms add -m vpoll -v 0.1 -k "$kernel"
 cp -r /usr/src/vpoll-0.1 /tmp/plain
 plain () { cd /tmp/plain && make -s -C "$real" M=/tmp/plain clean && start=$EPOCHREALTIME && make -j"$(nproc)" KERNELRELEASE="$kernel" -C "$real" M=/tmp/plain; awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.6f\n", b - a }' >> /tmp/plain.times; }
 built () { dkms build -m vpoll -v 0.1 -k "$kernel" --force; }
-for i in 1 2 3 4 5; do plain >/dev/null 2>&1; time_of 1 built >> /tmp/built.times; done
+for i in $(seq 15); do plain >/dev/null 2>&1; time_of 1 built >> /tmp/built.times; done
 echo "vpoll-plain-make $(median < /tmp/plain.times)" >> "$OUT/figures"
 echo "vpoll-build $(median < /tmp/built.times)" >> "$OUT/figures"
