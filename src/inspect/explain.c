@@ -336,14 +336,13 @@ explain_headers (const DkmsSettings *settings, DkmsListener *events, const DkmsR
           = target->kernel != NULL ? dkms_kernel_new (settings->places.root, settings->places.install_tree,
                                                       &(DkmsId){ .kernel = target->kernel, .arch = "" }, NULL, NULL)
                                    : NULL;
-      Machine machine = { settings, "" };
       const DkmsCause cause = { .info = dkms_cause_find ("no-headers") };
       const DkmsCauseFacts facts = { .module = dkms_request_word (request),
                                      .version = "",
                                      .kernel = target->kernel,
                                      .package = dkms_distro_name_package,
                                      .install = dkms_distro_name_install,
-                                     .data = &machine };
+                                     .distro = settings->policy.distro };
       if (kernel == NULL || dkms_kernel_has_headers (kernel, settings->places.root))
         continue;
       g_autoptr (DkmsExplanation) shown = dkms_cause_explain (&cause, NULL, &facts);
