@@ -3,6 +3,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import stat
 import subprocess
 import tarfile
@@ -462,7 +463,8 @@ def test_holes_count(root, tmp_path):
         member.pax_headers = {"GNU.sparse.size": "1", "GNU.sparse.numblocks": "1", "GNU.sparse.map": f"{100 << 20},1"}
         archive.addfile(member, io.BytesIO(b"x"))
     result = root("ldtarball", tmp_path / "map.tar")
-    assert result.rc == 3 and "more than the limit" in result.err, result
+    # Newer releases of libarchive refuse such a map themselves.
+    assert result.rc == 3 and re.search("more than the limit|Malformed sparse map", result.err), result
 
 
 def test_whoever_may_read_may_pack(root, tmp_path):
