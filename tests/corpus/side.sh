@@ -38,7 +38,7 @@ logs () { # what builds did
 # Names, types, modes, link texts and contents; of logs only that they are there.
 picture () {
   find /var/lib/dkms/foo "/lib/modules/$K" "/lib/modules/$K2" 2>/dev/null -name .dkms -prune -o \
-    ! -path '/lib/modules/*/build*' ! -name 'modules.*' ! -name '.record.json' ! -name '.recipe.json' ! -path '*/foo/1.0/build*' -print |
+    ! -path '/lib/modules/*/build*' ! -name 'modules.*' ! -name '.record.json' ! -name '.recipe.json' ! -name '.attempt.json' ! -path '*/foo/1.0/build*' -print |
     LC_ALL=C sort | while read -r path; do
     if [ -L "$path" ]; then echo "$path -> $(readlink "$path")"
     elif [ -d "$path" ]; then echo "$path/ $(stat -c %a "$path")"

@@ -48,7 +48,7 @@ clean () {
 # Names, types, modes, link texts and contents; of logs and archives only that they are there.
 picture () {
   find /var/lib/dkms /lib/modules/*-par /usr/src/{foo,bar,baz}-* /tmp/par 2>/dev/null -name .dkms -prune -o \
-    ! -path '*/build/include*' ! -name '.record.json' ! -name '.recipe.json' -print | LC_ALL=C sort | while read -r path; do
+    ! -path '*/build/include*' ! -name '.record.json' ! -name '.recipe.json' ! -name '.attempt.json' -print | LC_ALL=C sort | while read -r path; do
     if [ -L "$path" ]; then echo "$path -> $(readlink "$path")"
     elif [ -d "$path" ]; then echo "$path/ $(stat -c %a "$path")"
     else
