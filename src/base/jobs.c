@@ -73,6 +73,14 @@ free_processes_of (const char *dir)
   return max != NULL && current != NULL ? dkms_jobs_from_pids (max, current) : 0;
 }
 
+/* Lowers @least to @limit. 0: no limit */
+static void
+lower (guint *least, guint limit)
+{
+  if (limit > 0 && (*least == 0 || limit < *least))
+    *least = limit;
+}
+
 /* Returns the smallest limit of this control group and its parents; 0: no limit. @prefix: text before the path of the
  * group in /proc/self/cgroup; @mount: directory of the hierarchy */
 static guint
@@ -87,10 +95,8 @@ group_limit (const char *prefix, const char *mount, LimitOf limit_of)
   while (at != NULL && *at == '/')
     {
       g_autofree char *dir = g_build_filename (mount, at, NULL);
-      guint here = limit_of (dir);
 
-      if (here > 0 && (least == 0 || here < least))
-        least = here;
+      lower (&least, limit_of (dir));
       *strrchr (at, '/') = '\0';
     }
   return least;
@@ -114,20 +120,14 @@ dkms_jobs_free_processes (void)
   const char *total = load != NULL ? strchr (load, '/') : NULL;
   guint least = 0;
 
-  for (gsize i = 0; i < G_N_ELEMENTS (limits) + 2; i++)
+  for (gsize i = 0; i < G_N_ELEMENTS (limits); i++)
     {
-      g_autofree char *text = i < G_N_ELEMENTS (limits) ? read_small (limits[i]) : NULL;
-      guint here = 0;
-
-      if (i == G_N_ELEMENTS (limits))
-        here = group_limit ("0::", "/sys/fs/cgroup", free_processes_of);
-      else if (i > G_N_ELEMENTS (limits))
-        here = group_limit (":pids:", "/sys/fs/cgroup/pids", free_processes_of);
-      else if (text != NULL)
-        here = dkms_jobs_from_pids (text, total != NULL ? total + 1 : "0");
-      if (here > 0 && (least == 0 || here < least))
-        least = here;
+      g_autofree char *text = read_small (limits[i]);
+      if (text != NULL)
+        lower (&least, dkms_jobs_from_pids (text, total != NULL ? total + 1 : "0"));
     }
+  lower (&least, group_limit ("0::", "/sys/fs/cgroup", free_processes_of));
+  lower (&least, group_limit (":pids:", "/sys/fs/cgroup/pids", free_processes_of));
   return least;
 }
 
