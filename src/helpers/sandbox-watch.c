@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "sandbox-symbols.h"
+#include "sandbox-world.h"
 
 enum { TICK_MS = 10, LOOK_MS = 200, GRACE_MS = 150 };
 
@@ -31,20 +32,12 @@ typedef struct {
 } Crowd;
 
 static ssize_t
-read_text (const Sandbox *self, const char *pid, const char *file, char *text, size_t size)
+read_of_process (const Sandbox *self, const char *pid, const char *file, char *text, size_t size)
 {
   char path[300];
-  int fd;
-  ssize_t n;
 
   (void)snprintf (path, sizeof path, "%s/%s", pid, file);
-  fd = openat (self->proc, path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0)
-    return -1;
-  n = read (fd, text, size - 1);
-  text[n > 0 ? n : 0] = '\0';
-  (void)close (fd);
-  return n;
+  return sandbox_read_proc (self, path, text, size);
 }
 
 static void
@@ -64,10 +57,10 @@ measure_process (const Sandbox *self, Crowd *crowd, const char *pid)
   char text[128];
   unsigned long resident = 0, shared = 0;
 
-  if (read_text (self, pid, "statm", text, sizeof text) > 0 && sscanf (text, "%*u %lu %lu", &resident, &shared) == 2
-      && resident > shared)
+  if (read_of_process (self, pid, "statm", text, sizeof text) > 0
+      && sscanf (text, "%*u %lu %lu", &resident, &shared) == 2 && resident > shared)
     crowd->memory += (unsigned long long)(resident - shared) * (unsigned long long)sysconf (_SC_PAGESIZE);
-  if (*crowd->name == '\0' && read_text (self, pid, "comm", crowd->name, sizeof crowd->name) > 0)
+  if (*crowd->name == '\0' && read_of_process (self, pid, "comm", crowd->name, sizeof crowd->name) > 0)
     crowd->name[strcspn (crowd->name, "\n")] = '\0';
 }
 
@@ -168,7 +161,7 @@ is_time_to_look (const Sandbox *self, Watch *watch)
   long newest = watch->newest, threads = 0;
   long long time = now ();
 
-  if (self->processes > 0 && read_text (self, ".", "loadavg", text, sizeof text) > 0)
+  if (self->processes > 0 && sandbox_read_proc (self, "loadavg", text, sizeof text) > 0)
     (void)sscanf (text, "%*s %*s %*s %*d/%ld %ld", &threads, &newest);
   watch->is_scarce = self->ceiling > 0 && threads > self->ceiling - self->ceiling / 4;
   if (watch->looked > 0 && !watch->is_scarce && time - watch->looked < LOOK_MS && newest >= watch->newest
@@ -261,9 +254,8 @@ sandbox_watch (const Sandbox *self, pid_t command, int output)
     {
       watch.output = output >= 0 ? output : STDOUT_FILENO;
       watch.written = st.st_size;
-      watch.begin = output >= 0
-                        ? 0
-                        : st.st_size; /* a log counts as a whole; a file of the caller only from its present size on */
+      /* A log counts as a whole; a file of the caller only from its present size on. */
+      watch.begin = output >= 0 ? 0 : st.st_size;
       watch.may_be_silent = output < 0;
     }
   status = watch_until_end (self, command, &watch);

@@ -253,6 +253,20 @@ sandbox_change_world (Sandbox *self)
     sandbox_die (self, "cover", "/dev");
 }
 
+ssize_t
+sandbox_read_proc (const Sandbox *self, const char *path, char *text, size_t size)
+{
+  int fd = openat (self->proc, path, O_RDONLY | O_CLOEXEC);
+  ssize_t n;
+
+  if (fd < 0)
+    return -1;
+  n = read (fd, text, size - 1);
+  text[n > 0 ? n : 0] = '\0';
+  (void)close (fd);
+  return n;
+}
+
 /* Finds the maximum number of threads of this namespace, before it gets a limit of its own. */
 static void
 find_ceiling (Sandbox *self)
@@ -261,12 +275,9 @@ find_ceiling (Sandbox *self)
 
   for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
     {
-      char text[32] = "";
-      int fd = openat (self->proc, limits[i], O_RDONLY | O_CLOEXEC);
-      long limit = fd >= 0 && read (fd, text, sizeof text - 1) > 0 ? strtol (text, NULL, 10) : 0;
+      char text[32];
+      long limit = sandbox_read_proc (self, limits[i], text, sizeof text) > 0 ? strtol (text, NULL, 10) : 0;
 
-      if (fd >= 0)
-        (void)close (fd);
       if (limit > 0 && (self->ceiling == 0 || limit < self->ceiling))
         self->ceiling = limit;
     }

@@ -14,6 +14,9 @@ void sandbox_change_world (Sandbox *self);
  * that directory. */
 void sandbox_mount_proc (Sandbox *self);
 
+/** Reads the beginning of the file @path of self->proc. @text: (out): ends with NUL. Returns: bytes read, or -1 */
+ssize_t sandbox_read_proc (const Sandbox *self, const char *path, char *text, size_t size);
+
 /** Returns: a detached clone of the mounts at and below @path; -1 with errno */
 int sandbox_clone_tree (const char *path);
 /** As sandbox_clone_tree(), for a @path relative to the directory @dir; "" is that directory. */
