@@ -64,6 +64,19 @@ dkms_inputs_get (const DkmsInputs *self, const char *name)
 }
 
 static gboolean
+copy_value (gpointer name, gpointer value, gpointer data)
+{
+  dkms_inputs_set (data, name, value);
+  return FALSE;
+}
+
+void
+dkms_inputs_copy (DkmsInputs *self, const DkmsInputs *from)
+{
+  g_tree_foreach (from->values, copy_value, self);
+}
+
+static gboolean
 copy_directive (gpointer name, gpointer value, gpointer data)
 {
   static const char *const names[] = { "make", "prebuild", "postbuild", "depends", NULL };

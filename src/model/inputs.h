@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The inputs of a build. Their document has one line "NAME VALUE" for each input, sorted by the bytes of the
- * names;
+/* The inputs of a build. Their document has one line "NAME VALUE" for each input, sorted by the bytes of the names.
  * %, line feed and carriage return in a value are %25, %0A and %0D. The SHA-256 of the document is the identity of the
  * build: two builds of the same identity have the same result. Staleness, forecasts and caches use only these inputs.
  *
@@ -11,8 +10,9 @@
  *   make, prebuild, postbuild, patch.NNN, output.NAME    values of the recipe for this kernel
  *   depends              BUILD_DEPENDS
  *   depend.MODULE        version and digest of the exports of a module in BUILD_DEPENDS, if it is installed
- *   symvers, config, release, btf    digests of Module.symvers, of the configuration, of utsrelease.h and of the
- * vmlinux that BTF is made from compiler             its command, and the first line that its --version prints
+ *   symvers, config, release    digests of Module.symvers, of the configuration and of utsrelease.h
+ *   btf                  digest of the vmlinux that BTF is made from
+ *   compiler             its command, and the first line that its --version prints
  *   environment          digest of the variables that the caller and build_environment pass to the build
  *
  * A digest is the SHA-256 in hexadecimal, or "-" for an absent file. An unknown input is omitted, and is not compared.
@@ -35,6 +35,8 @@ void dkms_inputs_set (DkmsInputs *self, const char *name, const char *value);
 /** Returns: (transfer none) (nullable) */
 const char *dkms_inputs_get (const DkmsInputs *self, const char *name);
 
+/** Copies all inputs of @from. */
+void dkms_inputs_copy (DkmsInputs *self, const DkmsInputs *from);
 /** Copies from @from the values of the recipe and the names of the modules that it depends on. */
 void dkms_inputs_copy_recipe (DkmsInputs *self, const DkmsInputs *from);
 

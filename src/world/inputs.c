@@ -374,26 +374,34 @@ add_environment (const Gathering *g)
   g_clear_pointer (&sum, g_checksum_free);
 }
 
-/* Adds the inputs that are the same for all modules of a kernel. Comparisons with earlier builds share them. A build
- * that begins has no earlier attempt here and gathers its own, because the kernel may have changed since the plan was
- * made. */
+/* Adds the inputs that are the same for all modules of a kernel. */
+static void
+gather_of_kernel (const Gathering *g)
+{
+  add_kernel (g);
+  add_compiler (g);
+  add_environment (g);
+}
+
+/* Adds them. Comparisons with earlier builds share them. A build that begins has no earlier attempt here and gathers
+ * its own, because the kernel may have changed since the plan was made. */
 static void
 add_of_kernel (const Gathering *g)
 {
-  static const char *const names[] = { "symvers", "config", "release", "btf", "compiler", "environment" };
   DkmsInputs **shared = dkms_world_kernel_inputs (g->world, g->id);
-  Gathering own = *g;
 
-  if (g->made == NULL || *shared == NULL)
+  if (g->made == NULL)
     {
-      if (g->made != NULL)
-        own.inputs = *shared = dkms_inputs_new (g->id);
-      add_kernel (&own);
-      add_compiler (&own);
-      add_environment (&own);
+      gather_of_kernel (g);
+      return;
     }
-  for (gsize i = 0; g->made != NULL && i < G_N_ELEMENTS (names); i++)
-    dkms_inputs_set (g->inputs, names[i], dkms_inputs_get (*shared, names[i]));
+  if (*shared == NULL)
+    {
+      Gathering of_kernel = *g;
+      of_kernel.inputs = *shared = dkms_inputs_new (&(DkmsId){ .kernel = g->id->kernel, .arch = g->id->arch });
+      gather_of_kernel (&of_kernel);
+    }
+  dkms_inputs_copy (g->inputs, *shared);
 }
 
 /* ---- all of it ---- */
