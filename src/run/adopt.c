@@ -124,26 +124,36 @@ find_foreign (const DkmsPlaces *places, const DkmsState *state)
   return foreign;
 }
 
+/* Returns: FALSE if the recipes cannot be evaluated, or nothing can be written */
+static gboolean
+adopt_all (const DkmsSettings *settings, const GPtrArray *foreign)
+{
+  g_autoptr (DkmsRequest) request = dkms_request_new ();
+  g_autoptr (GPtrArray) remarks = dkms_events_new ();
+  DkmsListener silent = dkms_listener_keeping (remarks);
+  g_autoptr (DkmsWorld) world = dkms_world_new (settings, request, &silent);
+  g_autoptr (DkmsWork) work = dkms_work_new (&settings->places, NULL);
+  const Adoption self = { settings, world, work };
+
+  if (work == NULL)
+    return FALSE;
+  /* All are announced first, so that one bash per package evaluates its recipes. */
+  for (guint i = 0; i < foreign->len; i++)
+    dkms_world_want (world, foreign->pdata[i]);
+  if (!dkms_world_load (world, NULL))
+    return FALSE;
+  for (guint i = 0; i < foreign->len; i++)
+    adopt_build (&self, foreign->pdata[i]);
+  return TRUE;
+}
+
 gboolean
 dkms_adopt_builds (const DkmsSettings *settings, const DkmsState *state)
 {
   guint unread = dkms_unread_mark ();
   g_autoptr (GPtrArray) foreign = find_foreign (&settings->places, state);
-  g_autoptr (DkmsRequest) request = dkms_request_new ();
-  g_autoptr (GPtrArray) remarks = dkms_events_new ();
-  DkmsListener silent = dkms_listener_keeping (remarks);
-  g_autoptr (DkmsWorld) world = dkms_world_new (settings, request, &silent);
-  g_autoptr (DkmsWork) work = foreign->len > 0 ? dkms_work_new (&settings->places, NULL) : NULL;
-  const Adoption self = { settings, world, work };
+  gboolean able = foreign->len == 0 || adopt_all (settings, foreign);
 
-  gboolean able = foreign->len == 0 || work != NULL;
-
-  /* All are announced first, so that one bash per package evaluates its recipes. */
-  for (guint i = 0; able && i < foreign->len; i++)
-    dkms_world_want (world, foreign->pdata[i]);
-  able = able && dkms_world_load (world, NULL);
-  for (guint i = 0; able && i < foreign->len; i++)
-    adopt_build (&self, foreign->pdata[i]);
   dkms_unread_drop (unread); /* builds that cannot be read are adopted later */
   return able;
 }
