@@ -266,8 +266,8 @@ wall_env (const DkmsCommand *command)
 {
   char **env = g_strdupv (command->env != NULL ? (char **)command->env : environ);
 
-  env = g_environ_setenv (env, DKMS_WALL_VARIABLE, command->root->host_path,
-                          TRUE); /* read by a dkms that the command calls */
+  /* A dkms that the command calls reads this. */
+  env = g_environ_setenv (env, DKMS_WALL_VARIABLE, command->root->host_path, TRUE);
   return command->of_machine ? env : dkms_process_forget_secrets (env);
 }
 
@@ -389,9 +389,12 @@ static int
 run_and_print (const DkmsCommand *command, GError **error)
 {
   int status = -1;
-  g_autofree char *text = dkms_process_transcript (command, &status, error);
-  g_autofree char *shown = dkms_process_printable (text != NULL ? text : "");
+  g_autoptr (GError) failure = NULL;
+  g_autofree char *text = dkms_process_transcript (command, &status, &failure);
 
+  if (status < 0)
+    return g_propagate_error (error, g_steal_pointer (&failure)), -1;
+  g_autofree char *shown = dkms_process_printable (text != NULL ? text : failure->message);
   (void)fputs (shown, stdout);
   (void)fflush (stdout);
   return status;
