@@ -367,8 +367,8 @@ ask (Session *session, DkmsFindings *findings, GError **error)
       g_free (session->ended);
       session->ended = g_strdup (findings->ended);
     }
-  finish_query (&session->settings->policy, session,
-                session->status); /* the query that was running when the sandbox ended */
+  /* The query that was running when the sandbox ended. */
+  finish_query (&session->settings->policy, session, session->status);
   g_clear_pointer (&session->ended, g_free);
   return TRUE;
 }

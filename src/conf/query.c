@@ -112,10 +112,10 @@ dkms_query_read_files (DkmsQuery *self, const DkmsRoot *root, const char *plain_
         return;
       g_ptr_array_add (all, text);
     }
+  /* Bash then sees another BASH_SOURCE, which plain files name only in comments. */
   for (guint i = 0; i < all->len; i++)
     if (mend (all->pdata[i]))
-      hand_over (self, i,
-                 all->pdata[i]); /* with another name for BASH_SOURCE, which no plain file has but in comments */
+      hand_over (self, i, all->pdata[i]);
   if (plain_names != NULL)
     self->vars = dkms_plain_evaluate (self, all, plain_names);
 }

@@ -35,10 +35,9 @@ gboolean dkms_tree_check_trusted (const DkmsPlaces *places, GError **error);
 
 /* A source that is copied to <source_tree>/<m>-<v>, unless it is already there. */
 typedef struct {
-  const char *dir; /* a directory of the host */
-  const struct stat
-      *seen; /* (nullable): the status when its recipe was read; if the directory was replaced, this is an error */
-  gboolean overwrite; /* replace existing files; otherwise the copy is added to them, as specified */
+  const char *dir;         /* a directory of the host */
+  const struct stat *seen; /* (nullable): its status when its recipe was read; another directory there is an error */
+  gboolean overwrite;      /* replace existing files; otherwise the copy is added to them, as specified */
 } DkmsImport;
 
 /**
