@@ -3,6 +3,7 @@ import contextlib
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
@@ -529,6 +530,20 @@ def test_addresses_are_seen_however_quick_a_script_is(root):
     result = strace("-o", "/dev/null", "-e", "trace=clone,clone3,fork", "-e", "inject=clone,clone3,fork:delay_exit=100000",
                     *root.command(), "build", "foo/1.0", "-k", K1, check=False)
     assert result.returncode != 0 and "/proc/kallsyms" in result.stderr, result
+
+
+@pytest.mark.skipif(not root_is_shown_addresses(), reason="this kernel shows addresses to nobody")
+@pytest.mark.parametrize("script,seen", [("head -c 1 /proc/kallsyms", True), ("cat /proc/version", False)])
+def test_addresses_where_the_kernel_grants_no_lease(root, tmp_path, script, seen):
+    """The sandbox notices the script by inotify instead."""
+    root.framework("sandbox=strict\n")
+    root.source(extra="PRE_BUILD=probe.sh\n", files={"foo.c": "x", "probe.sh": f"#!/bin/sh\n{script}\n"})
+    root.ok("add", "foo/1.0")
+    trace = tmp_path / "trace"
+    result = strace("-o", trace, "-P", "/proc/kallsyms", "-e", "trace=fcntl,inotify_add_watch", "-e", "inject=fcntl:error=EAGAIN",
+                    *root.command(), "build", "foo/1.0", "-k", K1, check=False)
+    assert re.search(r"F_SETLEASE, F_WRLCK\) += -1 EAGAIN .*INJECTED(.*\n)+.*inotify_add_watch\(.*\) += \d", trace.read_text()), trace.read_text()
+    assert ("/proc/kallsyms" in result.stderr) == seen and (result.returncode != 0) == seen, result
 
 
 def test_a_failure_of_its_own_comes_first(machine):
