@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "plan/autoinstall.h"
+#include "plan/clear.h"
 #include "plan/dependents.h"
-#include "plan/many.h"
+#include "plan/match.h"
 #include "plan/one.h"
 #include "plan/planner.h"
 #include "store/register.h"

@@ -1,101 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Plans for all modules and one kernel. */
-#include "plan/many.h"
+/* The plan of autoinstall for one kernel. */
+#include "plan/autoinstall.h"
 
 #include <string.h>
 
-#include "base/error.h"
 #include "model/version.h"
-#include "plan/planner.h"
-
-/* ---- many modules for one kernel ---- */
-
-static gboolean
-has_builds (const DkmsState *state, const char *kernel)
-{
-  for (guint i = 0; i < state->versions->len; i++)
-    {
-      const DkmsVersion *v = state->versions->pdata[i];
-      for (guint b = 0; b < v->builds->len; b++)
-        if (strcmp (((const DkmsBuild *)v->builds->pdata[b])->kernel, kernel) == 0)
-          return TRUE;
-    }
-  return FALSE;
-}
-
-/* Plans for the target kernel the versions that are installed for the template. */
-gboolean
-dkms_plan_match (const DkmsPlanner *p, GError **error)
-{
-  const DkmsId *target = p->facts->targets->pdata[0];
-
-  if (p->facts->module != NULL && p->facts->state->versions->len == 0)
-    return DKMS_FAIL (error, NOT_ADDED, .id = { .module = p->facts->module });
-  if (!p->facts->template_exists && !has_builds (p->facts->state, p->request->template))
-    return DKMS_FAIL (error, TEMPLATE_UNKNOWN, .id = { .kernel = p->request->template });
-  for (guint i = 0; i < p->facts->state->versions->len; i++)
-    {
-      const DkmsVersion *v = p->facts->state->versions->pdata[i];
-      const DkmsBuild *model = dkms_version_find (v, &(DkmsId){ .kernel = p->request->template, .arch = target->arch });
-      const DkmsBuild *build = dkms_version_find (v, target);
-      guint last;
-
-      if (v->broken || model == NULL || !model->active)
-        continue;
-      if (dkms_build_is_sound (build))
-        dkms_plan_push_remark (p->plan, &(DkmsId){ v->module, v->version, target->kernel, target->arch }, DKMS_NO_STEP,
-                               DKMS_EVENT_ALREADY_INSTALLED);
-      else
-        (void)dkms_plan_push_install (p->plan, v, target, &last);
-    }
-  return TRUE;
-}
-
-/* Plans the removal of builds and of remains: before a kernel is replaced, of modules that are built again
- * automatically; before it is removed, of all. */
-void
-dkms_plan_clear (const DkmsPlanner *p)
-{
-  const DkmsId *target = p->facts->targets->pdata[0];
-  gboolean returning = p->request->selection == DKMS_SELECT_RETURNING;
-
-  for (guint i = 0; i < p->facts->state->versions->len; i++)
-    {
-      const DkmsVersion *v = p->facts->state->versions->pdata[i];
-      const DkmsBuild *build = dkms_version_find (v, target);
-      guint need = DKMS_NO_STEP;
-
-      if (build == NULL)
-        build = dkms_version_find_remains (v, target);
-      if (build == NULL)
-        continue;
-      const DkmsWish *wish = dkms_version_wish (v, target);
-      if (returning && wish->conf_error != NULL)
-        g_ptr_array_add (p->plan->failed,
-                         DKMS_EVENT_NEW (UNREADABLE, .id = { v->module, v->version, target->kernel, NULL },
-                                         .error = wish->conf_error));
-      if (returning && !wish->autoinstall)
-        continue;
-      if (build->active)
-        need = dkms_plan_push (p->plan, DKMS_STEP_UNINSTALL,
-                               &(DkmsId){ v->module, v->version, target->kernel, target->arch }, DKMS_NO_STEP);
-      dkms_plan_push (p->plan, DKMS_STEP_UNBUILD, &(DkmsId){ v->module, v->version, target->kernel, target->arch },
-                      need);
-    }
-}
-
-void
-dkms_plan_clean (DkmsPlan *plan, const DkmsId *target)
-{
-  guint count = plan->steps->len;
-  guint id = dkms_plan_push (plan, DKMS_STEP_CLEAN, &(DkmsId){ .kernel = target->kernel }, DKMS_NO_STEP);
-  DkmsStep *step = plan->steps->pdata[id];
-
-  for (guint i = 0; i < count; i++)
-    g_array_append_val (step->needs, i);
-}
-
-/* ---- autoinstall ---- */
 
 typedef struct {
   const DkmsVersion *version;
@@ -131,8 +40,8 @@ collect (DkmsPlan *plan, const DkmsState *state, const DkmsId *target, GArray *q
       build = dkms_version_find (v, target);
       const DkmsWish *wish = dkms_version_wish (v, target);
       gboolean sound = wish->weak || dkms_build_is_sound (build);
-      gboolean again = sound && build != NULL && build->rebuild && wish->autoinstall && wish->conf_error == NULL;
-      if (sound && !again)
+      gboolean rebuilt = sound && build != NULL && build->rebuild && wish->autoinstall && wish->conf_error == NULL;
+      if (sound && !rebuilt)
         {
           g_hash_table_add (there, v->module);
           g_ptr_array_add (plan->installed, DKMS_EVENT_NEW (ALREADY_INSTALLED, .id = id));

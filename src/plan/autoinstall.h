@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The plan of autoinstall for one kernel. */
+#pragma once
+
+#include "plan/planner.h"
+
+/** Plans the latest version of every module with AUTOINSTALL, in rounds (docs/interface/build-install.md §12). */
+void dkms_plan_autoinstall (DkmsPlan *plan, const DkmsId *target, const DkmsState *state);
