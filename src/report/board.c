@@ -313,12 +313,12 @@ follow (Channel *self, const char *path)
 static gboolean
 take_live (Channel *self, const DkmsEvent *event)
 {
-  DkmsVoice voice = dkms_words_voice (event->kind);
+  DkmsVoice voice = dkms_sentence_voice (event->kind);
 
   if (voice == DKMS_VOICE_STEP_BEGUN)
     {
       g_free (self->phase);
-      self->phase = dkms_words_for (event);
+      self->phase = dkms_sentence_for (event);
     }
   return event->kind != DKMS_EVENT_REMARK
          && (voice == DKMS_VOICE_LINE || voice == DKMS_VOICE_STEP_BEGUN || voice == DKMS_VOICE_STEP_ENDED);
@@ -368,7 +368,7 @@ close_channel (Channel *self, const DkmsEvent *event)
     {
       const char *on = !board->colour ? "" : good ? "\033[32m" : "\033[31m", *off = board->colour ? "\033[0m" : "";
       g_autofree char *title = dkms_process_printable (self->title);
-      g_autofree char *result = dkms_words_for (event);
+      g_autofree char *result = dkms_sentence_for (event);
       g_autofree char *line = g_strdup_printf ("%s: %s%s%s (%.1f s)", title, on, result, off,
                                                (double)(g_get_monotonic_time () - self->start) / G_USEC_PER_SEC);
       clear_live (board);
@@ -393,7 +393,7 @@ dkms_board_hear (DkmsBoard *self, const DkmsEvent *event)
   else if (event->kind == DKMS_EVENT_PIECE_DONE || event->kind == DKMS_EVENT_PIECE_DOUBTFUL
            || event->kind == DKMS_EVENT_PIECE_FAILED)
     close_channel (channel, event);
-  else if (dkms_words_voice (event->kind) != DKMS_VOICE_NONE)
+  else if (dkms_sentence_voice (event->kind) != DKMS_VOICE_NONE)
     show (channel, event);
 }
 

@@ -7,7 +7,7 @@
 
 #include "config.h"
 #include "model/event-json.h"
-#include "report/words.h"
+#include "report/sentences.h"
 
 struct DkmsDocument {
   json_t *events;     /* array */
@@ -136,7 +136,7 @@ is_content (const DkmsEvent *event)
     case DKMS_EVENT_BLANK:
       return FALSE;
     default:
-      return dkms_words_voice (event->kind) != DKMS_VOICE_NONE;
+      return dkms_sentence_voice (event->kind) != DKMS_VOICE_NONE;
     }
 }
 

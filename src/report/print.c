@@ -120,10 +120,10 @@ end_step (DkmsPrinter *self, const DkmsEvent *event)
 void
 dkms_print_event (DkmsPrinter *self, const DkmsEvent *event)
 {
-  g_autofree char *words = dkms_words_for (event);
-  g_autofree char *text = dkms_process_printable (words);
+  g_autofree char *sentence = dkms_sentence_for (event);
+  g_autofree char *text = dkms_process_printable (sentence);
 
-  switch (dkms_words_voice (event->kind))
+  switch (dkms_sentence_voice (event->kind))
     {
     case DKMS_VOICE_LINE:
       put (self, stdout, "", text);

@@ -2,7 +2,7 @@
 /* Prints lines to stdout and stderr. Private to report/. */
 #pragma once
 
-#include "report/words.h"
+#include "report/sentences.h"
 
 /* The state of the output. */
 typedef struct {

@@ -27,7 +27,7 @@ static void
 hear (gpointer data, const DkmsEvent *event)
 {
   DkmsReport *self = data;
-  DkmsVoice voice = dkms_words_voice (event->kind);
+  DkmsVoice voice = dkms_sentence_voice (event->kind);
 
   if (self->document != NULL)
     {

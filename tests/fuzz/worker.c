@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "report/words.h"
+#include "report/sentences.h"
 #include "run/worker.h"
 
 /* All that is done with an event while work is under way. */
@@ -15,9 +15,9 @@ static void
 hear (gpointer data, const DkmsEvent *event)
 {
   g_autoptr (DkmsEvent) copy = dkms_event_copy (event);
-  g_autofree char *words = dkms_words_for (copy);
+  g_autofree char *words = dkms_sentence_for (copy);
 
-  g_assert (words != NULL && (guint)dkms_words_voice (event->kind) <= DKMS_VOICE_STEP_ENDED);
+  g_assert (words != NULL && (guint)dkms_sentence_voice (event->kind) <= DKMS_VOICE_STEP_ENDED);
 }
 
 int

@@ -17,7 +17,7 @@
 #include "cli/verbs.h"
 #include "cli/words.h"
 #include "plan/plan.h"
-#include "report/words.h"
+#include "report/sentences.h"
 
 typedef struct {
   const char *name, *state, *verb, *identity, *kernels, *flags;
@@ -316,7 +316,7 @@ describe (const DkmsPlan *plan)
   for (guint i = 0; i < plan->steps->len; i++)
     {
       const DkmsStep *step = plan->steps->pdata[i];
-      g_autofree char *line = dkms_words_for (&(const DkmsEvent){
+      g_autofree char *line = dkms_sentence_for (&(const DkmsEvent){
           .kind = DKMS_EVENT_PLAN_STEP, .id = *step->id, .name = dkms_step_word (step), .reason = step->reason });
       gboolean says_again = step->kind == DKMS_STEP_BUILD || step->kind == DKMS_STEP_ADD;
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "report/words.h"
+#include "report/sentences.h"
 
 /* An event with everything; each field is recognised in a sentence. */
 static DkmsEvent
@@ -29,17 +29,18 @@ test_all (void)
   for (gsize i = 0; i < DKMS_EVENT_LAST; i++)
     {
       const DkmsEvent with = full ((DkmsEventKind)i, error, &reason), without = { .kind = (DkmsEventKind)i };
-      const char *text = dkms_words_template ((DkmsEventKind)i);
-      g_autofree char *words = dkms_words_for (&with);
-      g_autofree char *none = dkms_words_for (&without); /* what is absent does no harm */
+      const char *text = dkms_sentence_template ((DkmsEventKind)i);
+      g_autofree char *sentence = dkms_sentence_for (&with);
+      g_autofree char *none = dkms_sentence_for (&without); /* what is absent does no harm */
 
-      g_test_message ("%s: %s", dkms_event_name ((DkmsEventKind)i), words);
+      g_test_message ("%s: %s", dkms_event_name ((DkmsEventKind)i), sentence);
       g_assert_nonnull (text);
-      g_assert_null (strpbrk (words, "{}[]"));
+      g_assert_null (strpbrk (sentence, "{}[]"));
       g_assert_nonnull (none);
-      /* What is not shown needs no words, and what is shown has some. */
-      if (dkms_words_voice ((DkmsEventKind)i) >= DKMS_VOICE_LINE && i != DKMS_EVENT_BLANK && i != DKMS_EVENT_STEP_ENDED)
-        g_assert_cmpstr (words, !=, "");
+      /* Events that are shown have a text; others need none. */
+      if (dkms_sentence_voice ((DkmsEventKind)i) >= DKMS_VOICE_LINE && i != DKMS_EVENT_BLANK
+          && i != DKMS_EVENT_STEP_ENDED)
+        g_assert_cmpstr (sentence, !=, "");
     }
 }
 
@@ -51,7 +52,7 @@ test_parts (void)
   const DkmsEvent reason = { .kind = DKMS_EVENT_ALREADY_BUILT };
   const struct {
     DkmsEvent event;
-    const char *words;
+    const char *sentence;
   } cases[] = {
     { { .kind = DKMS_EVENT_ERROR, .error = error }, "\nError! It failed.\nDo it." },
     { { .kind = DKMS_EVENT_ERROR, .error = bare }, "\nError! It failed." },
@@ -77,8 +78,8 @@ test_parts (void)
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      g_autofree char *words = dkms_words_for (&cases[i].event);
-      g_assert_cmpstr (words, ==, cases[i].words);
+      g_autofree char *sentence = dkms_sentence_for (&cases[i].event);
+      g_assert_cmpstr (sentence, ==, cases[i].sentence);
     }
 }
 
@@ -86,7 +87,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/words/all", test_all);
-  g_test_add_func ("/words/parts", test_parts);
+  g_test_add_func ("/sentences/all", test_all);
+  g_test_add_func ("/sentences/parts", test_parts);
   return g_test_run ();
 }

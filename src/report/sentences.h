@@ -16,8 +16,8 @@ typedef enum {
 } DkmsVoice;
 
 /** Returns: how @kind is shown */
-DkmsVoice dkms_words_voice (DkmsEventKind kind);
+DkmsVoice dkms_sentence_voice (DkmsEventKind kind);
 /** Returns: (transfer none): the sentence of @kind (base/template.h) */
-const char *dkms_words_template (DkmsEventKind kind);
+const char *dkms_sentence_template (DkmsEventKind kind);
 /** Returns: (transfer full): @event as a sentence, without line end */
-char *dkms_words_for (const DkmsEvent *event);
+char *dkms_sentence_for (const DkmsEvent *event);
