@@ -19,7 +19,6 @@
 #include "cli/help.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
-#include "cli/words.h"
 #include "config.h"
 #include "model/version.h"
 #include "run/adopt.h"

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/option-table.h"
 #include "cli/verbs.h"
-#include "cli/words.h"
 
 enum { WIDTH = 79, VERB_COLUMN = 18, OPTION_COLUMN = 33 };
 

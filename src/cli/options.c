@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/near.h"
 #include "base/proc.h"
-#include "cli/words.h"
+#include "cli/option-table.h"
 
 void
 dkms_options_free (DkmsOptions *self)

@@ -18,7 +18,7 @@
 #include "cli/cli.h"
 #include "cli/exit-code.h"
 #include "cli/options.h"
-#include "cli/words.h"
+#include "cli/verbs.h"
 #include "config.h"
 #include "model/version.h"
 #include "run/run.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Descriptors of verbs. Each family of verbs has a file verbs-*.c; words.c lists all verbs in the order of the help. */
+/* Descriptors of verbs. Each family of verbs has a file verbs-*.c; verbs.c lists all verbs in the order of the help. */
 #pragma once
 
+#include "base/error.h"
 #include "cli/options.h"
 
 /* The kinds of arguments; completions list their values. */
@@ -82,8 +83,15 @@ struct DkmsVerbInfo {
   gboolean (*answer) (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error);
 };
 
-/* Each family of verbs has a file; words.c lists all verbs in the order of the help. */
+/* Each family of verbs has a file; verbs.c lists all verbs in the order of the help. */
 extern const DkmsVerbInfo dkms_verb_add, dkms_verb_build, dkms_verb_install, dkms_verb_uninstall, dkms_verb_unbuild,
     dkms_verb_remove, dkms_verb_autoinstall, dkms_verb_status, dkms_verb_explain, dkms_verb_log, dkms_verb_report,
     dkms_verb_match, dkms_verb_mktarball, dkms_verb_ldtarball, dkms_verb_generate_mok, dkms_verb_kernel_preinst,
     dkms_verb_kernel_postinst, dkms_verb_kernel_prerm;
+
+/** Returns: (transfer none): all verbs, NULL-terminated */
+const DkmsVerbInfo *const *dkms_verbs (void);
+/** Returns: (transfer none) (nullable): the verb of that name */
+const DkmsVerbInfo *dkms_verb_find (const char *name);
+/** Returns: whether @name is a verb of earlier versions that no longer exists; @instead: (out): what to use instead */
+gboolean dkms_verb_dropped (const char *name, DkmsPhrase *instead);

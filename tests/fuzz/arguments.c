@@ -8,7 +8,6 @@
 #include "cli/exit-code.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
-#include "cli/words.h"
 #include "fuzz.h"
 #include "store/scan.h"
 

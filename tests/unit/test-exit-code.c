@@ -3,7 +3,6 @@
 #include "base/error.h"
 #include "cli/exit-code.h"
 #include "cli/verbs.h"
-#include "cli/words.h"
 
 static const struct {
   const char *verb; /* NULL: any */

@@ -15,7 +15,6 @@
 
 #include "base/error.h"
 #include "cli/verbs.h"
-#include "cli/words.h"
 #include "plan/plan.h"
 #include "report/sentences.h"
 

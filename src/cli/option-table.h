@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The tables of verbs and options, from which parser, help and completions are made. */
+/* The table of options, from which parser, help and completions are made. */
 #pragma once
 
-#include "base/error.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
 
@@ -20,12 +19,6 @@ struct DkmsOptionInfo {
   gboolean optional;   /* the value may be omitted; it is written after "=" */
 };
 
-/** Returns: (transfer none): all verbs, NULL-terminated */
-const DkmsVerbInfo *const *dkms_verbs (void);
-/** Returns: (transfer none) (nullable): the verb of that name */
-const DkmsVerbInfo *dkms_verb_find (const char *name);
-/** Returns: whether @name is a verb of earlier versions that no longer exists; @instead: (out): what to use instead */
-gboolean dkms_verb_dropped (const char *name, DkmsPhrase *instead);
 /** Returns: (transfer none): all options, ended by one without any name */
 const DkmsOptionInfo *dkms_option_infos (void);
 /** Returns: (transfer none) (nullable): the option of that letter or name, dashes included */
