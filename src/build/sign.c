@@ -33,38 +33,38 @@ dkms_signer_free (DkmsSigner *self)
 /* ---- settings ---- */
 
 typedef struct {
-  char *tool, *key, *certificate, *wish; /* (nullable) */
-} Wishes;
+  char *tool, *key, *certificate, *try_sign; /* (nullable) */
+} SigningValues;
 
 static void
-wishes_clear (Wishes *self)
+signing_values_clear (SigningValues *self)
 {
   g_free (self->tool);
   g_free (self->key);
   g_free (self->certificate);
-  g_free (self->wish);
+  g_free (self->try_sign);
 }
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Wishes, wishes_clear)
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (SigningValues, signing_values_clear)
 
 /* Reads framework.conf, and the environment for missing settings. */
 static gboolean
-read_wishes (const DkmsSettings *settings, const char *release, Wishes *wishes, GError **error)
+read_values (const DkmsSettings *settings, const char *release, SigningValues *values, GError **error)
 {
   const struct {
     const char *name;
     char **field;
-  } fields[] = { { "sign_file", &wishes->tool },
-                 { "mok_signing_key", &wishes->key },
-                 { "mok_certificate", &wishes->certificate },
-                 { "try_sign_modules", &wishes->wish } };
-  g_autoptr (DkmsVars) values = NULL;
+  } fields[] = { { "sign_file", &values->tool },
+                 { "mok_signing_key", &values->key },
+                 { "mok_certificate", &values->certificate },
+                 { "try_sign_modules", &values->try_sign } };
+  g_autoptr (DkmsVars) vars = NULL;
 
-  if (!dkms_settings_reread (settings, "sign_file mok_signing_key mok_certificate try_sign_modules", release, &values,
+  if (!dkms_settings_reread (settings, "sign_file mok_signing_key mok_certificate try_sign_modules", release, &vars,
                              error))
     return FALSE;
   for (gsize i = 0; i < G_N_ELEMENTS (fields); i++)
     {
-      const char *value = values != NULL ? dkms_vars_get (values, fields[i].name, 0) : "";
+      const char *value = vars != NULL ? dkms_vars_get (vars, fields[i].name, 0) : "";
       if (*value == '\0')
         value = g_getenv (fields[i].name);
       if (value != NULL && *value != '\0')
@@ -151,14 +151,14 @@ kernels_own_key (const DkmsKernel *kernel, const char *config)
 
 static void
 choose_keys (DkmsSigner *self, const DkmsSettings *settings, const DkmsKernel *kernel, const char *config,
-             const Wishes *wishes)
+             const SigningValues *values)
 {
   const DkmsFamily *family = settings->policy.distro->family;
 
-  if (wishes->key != NULL)
+  if (values->key != NULL)
     {
-      self->key = g_strdup (wishes->key);
-      self->certificate = g_strdup (wishes->certificate != NULL ? wishes->certificate : DEFAULT_CERTIFICATE);
+      self->key = g_strdup (values->key);
+      self->certificate = g_strdup (values->certificate != NULL ? values->certificate : DEFAULT_CERTIFICATE);
       return;
     }
   if (family->key == NULL)
@@ -174,10 +174,10 @@ choose_keys (DkmsSigner *self, const DkmsSettings *settings, const DkmsKernel *k
     }
   if (self->key == NULL)
     self->key = g_strdup (family->key != NULL ? family->key : "/var/lib/dkms/mok.key");
-  if (wishes->certificate != NULL || self->certificate == NULL)
+  if (values->certificate != NULL || self->certificate == NULL)
     {
       g_free (self->certificate);
-      self->certificate = g_strdup (wishes->certificate != NULL   ? wishes->certificate
+      self->certificate = g_strdup (values->certificate != NULL   ? values->certificate
                                     : family->certificate != NULL ? family->certificate
                                                                   : DEFAULT_CERTIFICATE);
     }
@@ -361,21 +361,21 @@ static gboolean
 prepare (DkmsSigner *self, const DkmsSettings *settings, DkmsListener *events, const DkmsKernel *kernel,
          const char *config, GError **error)
 {
-  g_auto (Wishes) wishes = { 0 };
+  g_auto (SigningValues) values = { 0 };
 
-  if (!read_wishes (settings, kernel->release, &wishes, error))
+  if (!read_values (settings, kernel->release, &values, error))
     return FALSE;
-  if (g_strcmp0 (wishes.wish, "false") == 0)
+  if (g_strcmp0 (values.try_sign, "false") == 0)
     return DKMS_FAIL (error, SIGNING_OFF, .name = "try_sign_modules");
-  if (g_strcmp0 (wishes.wish, "true") != 0 && in_chroot (settings->places.root))
+  if (g_strcmp0 (values.try_sign, "true") != 0 && in_chroot (settings->places.root))
     return DKMS_FAIL (error, SIGNING_IN_CHROOT);
   if (config == NULL)
     return DKMS_FAIL (error, NO_KERNEL_CONFIG, .path = kernel->config);
   self->hash = dkms_kernel_config_value (config, "CONFIG_MODULE_SIG_HASH");
   if (self->hash == NULL || *self->hash == '\0')
     return DKMS_FAIL (error, KERNEL_WITHOUT_SIGNATURES, .path = kernel->config);
-  choose_keys (self, settings, kernel, config, &wishes);
-  return choose_tool (self, &settings->places, events, wishes.tool, error)
+  choose_keys (self, settings, kernel, config, &values);
+  return choose_tool (self, &settings->places, events, values.tool, error)
          && provide_keys (settings, events, self, error);
 }
 
@@ -400,11 +400,11 @@ dkms_signer_generate (const DkmsSettings *settings, DkmsListener *events, const 
                       GError **error)
 {
   g_autoptr (DkmsSigner) self = g_new0 (DkmsSigner, 1);
-  g_auto (Wishes) wishes = { 0 };
+  g_auto (SigningValues) values = { 0 };
 
-  if (!read_wishes (settings, kernel->release, &wishes, error))
+  if (!read_values (settings, kernel->release, &values, error))
     return FALSE;
-  choose_keys (self, settings, kernel, config, &wishes);
+  choose_keys (self, settings, kernel, config, &values);
   return provide_keys (settings, events, self, error);
 }
 

@@ -170,13 +170,13 @@ static DkmsState *
 read_selected (const DkmsPlaces *places, const DkmsRequest *request, const char *only, GHashTable *records,
                GError **error)
 {
-  const DkmsScanWish wish = { request->targets, records, request->detailed };
+  const DkmsScanExtras extras = { request->targets, records, request->detailed };
   const DkmsId one = { .module = request->module, .version = request->version };
   DkmsState *state;
 
   if (names_one (request))
-    return dkms_state_read_wished (places, &one, &wish, error);
-  state = dkms_state_read_wished (places, &(DkmsId){ .module = only }, &wish, error);
+    return dkms_state_read_with (places, &one, &extras, error);
+  state = dkms_state_read_with (places, &(DkmsId){ .module = only }, &extras, error);
   for (guint i = state != NULL ? state->versions->len : 0; i-- > 0;)
     {
       const DkmsVersion *v = state->versions->pdata[i];

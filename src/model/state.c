@@ -18,9 +18,9 @@ build_free (gpointer data)
 }
 
 static void
-wish_free (gpointer data)
+version_facts_free (gpointer data)
 {
-  DkmsWish *self = data;
+  DkmsVersionFacts *self = data;
 
   g_strfreev (self->depends);
   g_clear_error (&self->conf_error);
@@ -36,7 +36,7 @@ version_free (gpointer data)
   g_free (self->version);
   g_ptr_array_unref (self->builds);
   g_ptr_array_unref (self->remains);
-  g_hash_table_unref (self->wishes);
+  g_hash_table_unref (self->facts);
   g_free (self);
 }
 
@@ -100,7 +100,7 @@ dkms_state_add (DkmsState *self, const DkmsId *id)
   added->version = g_strdup (id->version);
   added->builds = g_ptr_array_new_with_free_func (build_free);
   added->remains = g_ptr_array_new_with_free_func (build_free);
-  added->wishes = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, wish_free);
+  added->facts = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, version_facts_free);
   g_ptr_array_add (self->versions, added);
   return added;
 }
@@ -128,18 +128,18 @@ dkms_version_add_remains (DkmsVersion *self, const DkmsId *kernel)
   return add_to (self->remains, kernel);
 }
 
-DkmsWish *
-dkms_version_wish (const DkmsVersion *self, const DkmsId *kernel)
+DkmsVersionFacts *
+dkms_version_facts (const DkmsVersion *self, const DkmsId *kernel)
 {
   g_autofree char *key = g_strconcat (kernel->kernel, "/", kernel->arch, NULL);
-  DkmsWish *wish = g_hash_table_lookup (self->wishes, key);
+  DkmsVersionFacts *facts = g_hash_table_lookup (self->facts, key);
 
-  if (wish == NULL)
+  if (facts == NULL)
     {
-      wish = g_new0 (DkmsWish, 1);
-      g_hash_table_insert (self->wishes, g_steal_pointer (&key), wish);
+      facts = g_new0 (DkmsVersionFacts, 1);
+      g_hash_table_insert (self->facts, g_steal_pointer (&key), facts);
     }
-  return wish;
+  return facts;
 }
 
 DkmsVersion *

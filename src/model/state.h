@@ -26,7 +26,7 @@ typedef struct {
   gboolean autoinstall; /* AUTOINSTALL is yes */
   char **depends;       /* (nullable): BUILD_DEPENDS */
   GError *conf_error;   /* (nullable): the error if the recipe could not be read */
-} DkmsWish;
+} DkmsVersionFacts;
 
 typedef struct {
   char *module;
@@ -35,7 +35,7 @@ typedef struct {
   GPtrArray *builds;  /* element-type DkmsBuild, by kernel then arch */
   GPtrArray *remains; /* element-type DkmsBuild: remains of builds without module/: a directory with a record or a log,
                          or only a link kernel-<k>-<a> of an installed build (active) */
-  GHashTable *wishes; /* "kernel/arch" -> DkmsWish; see dkms_version_wish() */
+  GHashTable *facts;  /* "kernel/arch" -> DkmsVersionFacts; see dkms_version_facts() */
 } DkmsVersion;
 
 /* A module that could not be read completely. */
@@ -64,8 +64,8 @@ DkmsVersion *dkms_state_add (DkmsState *self, const DkmsId *id);
 DkmsBuild *dkms_version_add_build (DkmsVersion *self, const DkmsId *kernel);
 /** As dkms_version_add_build(), for remains of a build. */
 DkmsBuild *dkms_version_add_remains (DkmsVersion *self, const DkmsId *kernel);
-/** Returns: (transfer none): the wish for that kernel, a new empty one if it does not exist */
-DkmsWish *dkms_version_wish (const DkmsVersion *self, const DkmsId *kernel);
+/** Returns: (transfer none): the facts for that kernel; all zero if none were set */
+DkmsVersionFacts *dkms_version_facts (const DkmsVersion *self, const DkmsId *kernel);
 DkmsVersion *dkms_state_find (const DkmsState *self, const DkmsId *id);
 /** Returns: the identifier of the build of @self for that kernel; it lives as long as @self and the strings of @kernel
  */

@@ -38,17 +38,17 @@ collect (DkmsPlan *plan, const DkmsState *state, const DkmsId *target, GArray *q
       const DkmsId id = { v->module, v->version, target->kernel, target->arch };
       last = v->module;
       build = dkms_version_find (v, target);
-      const DkmsWish *wish = dkms_version_wish (v, target);
-      gboolean sound = wish->weak || dkms_build_is_sound (build);
-      gboolean rebuilt = sound && build != NULL && build->rebuild && wish->autoinstall && wish->conf_error == NULL;
+      const DkmsVersionFacts *facts = dkms_version_facts (v, target);
+      gboolean sound = facts->weak || dkms_build_is_sound (build);
+      gboolean rebuilt = sound && build != NULL && build->rebuild && facts->autoinstall && facts->conf_error == NULL;
       if (sound && !rebuilt)
         {
           g_hash_table_add (there, v->module);
           g_ptr_array_add (plan->installed, DKMS_EVENT_NEW (ALREADY_INSTALLED, .id = id));
         }
-      else if (wish->conf_error != NULL)
-        g_ptr_array_add (plan->failed, DKMS_EVENT_NEW (UNREADABLE, .id = id, .error = wish->conf_error));
-      else if (wish->autoinstall)
+      else if (facts->conf_error != NULL)
+        g_ptr_array_add (plan->failed, DKMS_EVENT_NEW (UNREADABLE, .id = id, .error = facts->conf_error));
+      else if (facts->autoinstall)
         g_array_append_val (queue, candidate);
     }
 }
@@ -74,7 +74,7 @@ ready (const Selection *self, const Candidate *c, guint limit, const Needs *need
 {
   gboolean all = TRUE;
 
-  for (char **name = dkms_version_wish (c->version, self->target)->depends; name != NULL && *name != NULL; name++)
+  for (char **name = dkms_version_facts (c->version, self->target)->depends; name != NULL && *name != NULL; name++)
     {
       const Candidate *other = find_candidate (self->queue, *name);
 

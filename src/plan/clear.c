@@ -18,12 +18,12 @@ dkms_plan_clear (const DkmsPlanner *p)
         build = dkms_version_find_remains (v, target);
       if (build == NULL)
         continue;
-      const DkmsWish *wish = dkms_version_wish (v, target);
-      if (returning && wish->conf_error != NULL)
+      const DkmsVersionFacts *facts = dkms_version_facts (v, target);
+      if (returning && facts->conf_error != NULL)
         g_ptr_array_add (p->plan->failed,
                          DKMS_EVENT_NEW (UNREADABLE, .id = { v->module, v->version, target->kernel, NULL },
-                                         .error = wish->conf_error));
-      if (returning && !wish->autoinstall)
+                                         .error = facts->conf_error));
+      if (returning && !facts->autoinstall)
         continue;
       if (build->active)
         need = dkms_plan_push (p->plan, DKMS_STEP_UNINSTALL,

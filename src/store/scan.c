@@ -22,9 +22,9 @@ typedef struct {
   DkmsState *state;
   const char *name;
   int fd;
-  GHashTable *links;        /* set of names: its kernel-<k>-<a> */
-  gboolean originals;       /* it has original_module/ */
-  const DkmsScanWish *wish; /* (nullable) */
+  GHashTable *links;            /* set of names: its kernel-<k>-<a> */
+  gboolean originals;           /* it has original_module/ */
+  const DkmsScanExtras *extras; /* (nullable) */
 } Module;
 
 /* Whether kernel-<k>-<a> points to this build: links of dkms and of the reference contain its literal path. */
@@ -90,11 +90,11 @@ has_originals (const Module *module, const DkmsId *kernel)
 static DkmsRecord *
 look_at_record (const Module *module, const DkmsVersion *v, int kernel_fd, const DkmsId *kernel, gboolean *seen)
 {
-  const DkmsScanWish *wish = module->wish;
+  const DkmsScanExtras *extras = module->extras;
   const DkmsId id = dkms_version_id (v, kernel);
 
   *seen = FALSE;
-  return wish != NULL && !v->broken && dkms_targets_pass (wish->targets, &id)
+  return extras != NULL && !v->broken && dkms_targets_pass (extras->targets, &id)
              ? dkms_record_look (kernel_fd, kernel->arch, seen)
              : NULL;
 }
@@ -114,11 +114,11 @@ read_build (const Module *module, DkmsVersion *v, int kernel_fd, guint8 type, co
     return;
   build = built ? dkms_version_add_build (v, kernel) : dkms_version_add_remains (v, kernel);
   build->built = built;
-  build->stale = (module->wish == NULL || module->wish->stale) && dkms_is_file_at (kernel_fd, stale);
+  build->stale = (module->extras == NULL || module->extras->stale) && dkms_is_file_at (kernel_fd, stale);
   build->active = is_active (module, v, kernel);
   build->originals = has_originals (module, kernel);
   if (built && record != NULL)
-    g_hash_table_insert (module->wish->records, build, g_steal_pointer (&record));
+    g_hash_table_insert (module->extras->records, build, g_steal_pointer (&record));
 }
 
 /* @path: of the directory of the version, open as @version_fd */
@@ -171,11 +171,11 @@ read_version (const Module *module, const char *version)
 static void
 forget_records (const Module *module, guint first)
 {
-  for (guint i = first; module->wish != NULL && i < module->state->versions->len; i++)
+  for (guint i = first; module->extras != NULL && i < module->state->versions->len; i++)
     {
       const DkmsVersion *v = module->state->versions->pdata[i];
       for (guint b = 0; b < v->builds->len; b++)
-        g_hash_table_remove (module->wish->records, v->builds->pdata[b]);
+        g_hash_table_remove (module->extras->records, v->builds->pdata[b]);
     }
 }
 
@@ -218,12 +218,12 @@ read_dangling_link (const Module *module, const char *name)
 }
 
 static void
-read_module (const DkmsPlaces *places, DkmsState *state, int tree_fd, const DkmsId *which, const DkmsScanWish *wish)
+read_module (const DkmsPlaces *places, DkmsState *state, int tree_fd, const DkmsId *which, const DkmsScanExtras *extras)
 {
   g_auto (DkmsFd) fd = open_dir (places, tree_fd, places->dkms_tree, which->module);
   g_autoptr (GPtrArray) entries = fd >= 0 ? dkms_list_entries (fd, NULL) : NULL;
   g_autoptr (GHashTable) links = g_hash_table_new (g_str_hash, g_str_equal);
-  Module module = { places, state, which->module, fd, links, FALSE, wish };
+  Module module = { places, state, which->module, fd, links, FALSE, extras };
   guint first = state->versions->len, active = 0;
 
   for (guint i = 0; entries != NULL && i < entries->len; i++)
@@ -257,12 +257,12 @@ read_module (const DkmsPlaces *places, DkmsState *state, int tree_fd, const Dkms
 }
 
 static void
-add_module (const DkmsPlaces *places, DkmsState *state, int tree_fd, const DkmsId *which, const DkmsScanWish *wish)
+add_module (const DkmsPlaces *places, DkmsState *state, int tree_fd, const DkmsId *which, const DkmsScanExtras *extras)
 {
   guint mark = dkms_unread_mark ();
   GError *error = NULL;
 
-  read_module (places, state, tree_fd, which, wish);
+  read_module (places, state, tree_fd, which, extras);
   if (!dkms_unread_since (mark, TRUE, &error))
     dkms_state_give_up (state, which->module, error);
 }
@@ -282,11 +282,11 @@ dkms_state_read (const DkmsPlaces *places, const DkmsId *which, GError **error)
 DkmsState *
 dkms_state_read_most (const DkmsPlaces *places, const DkmsId *which, GError **error)
 {
-  return dkms_state_read_wished (places, which, NULL, error);
+  return dkms_state_read_with (places, which, NULL, error);
 }
 
 DkmsState *
-dkms_state_read_wished (const DkmsPlaces *places, const DkmsId *which, const DkmsScanWish *wish, GError **error)
+dkms_state_read_with (const DkmsPlaces *places, const DkmsId *which, const DkmsScanExtras *extras, GError **error)
 {
   guint mark = dkms_unread_mark ();
   g_autoptr (DkmsState) state = dkms_state_new ();
@@ -302,12 +302,12 @@ dkms_state_read_wished (const DkmsPlaces *places, const DkmsId *which, const Dkm
       return dkms_fail_errno (error, "read the tree", places->dkms_tree), NULL;
     }
   if (which != NULL && which->module != NULL)
-    return add_module (places, state, fd, which, wish), g_steal_pointer (&state);
+    return add_module (places, state, fd, which, extras), g_steal_pointer (&state);
 
   modules = dkms_list_dir_at (fd, ".", error);
   for (guint i = 0; modules != NULL && i < modules->len; i++)
     if (*(const char *)modules->pdata[i] != '.')
-      add_module (places, state, fd, &(DkmsId){ .module = modules->pdata[i] }, wish);
+      add_module (places, state, fd, &(DkmsId){ .module = modules->pdata[i] }, extras);
   return modules != NULL ? g_steal_pointer (&state) : NULL;
 }
 

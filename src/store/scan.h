@@ -16,16 +16,17 @@ DkmsState *dkms_state_read (const DkmsPlaces *places, const DkmsId *which, GErro
 DkmsState *dkms_state_read_most (const DkmsPlaces *places, const DkmsId *which,
                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/* The data that a reader of many builds needs. */
+/* Data of builds that dkms_state_read_with() reads in the same scan. */
 typedef struct {
-  const GPtrArray *targets; /* element-type DkmsId: filters of the builds whose records it needs */
+  const GPtrArray *targets; /* element-type DkmsId: filters of the builds whose records are read */
   GHashTable *records;      /* DkmsBuild -> DkmsRecord: records that could be read during the scan are added */
-  gboolean stale;           /* whether it needs `stale` of the builds */
-} DkmsScanWish;
+  gboolean stale;           /* whether `stale` of the builds is set */
+} DkmsScanExtras;
 
-/** As dkms_state_read_most(), with the data in @wish (nullable). A build without a record in it may have one. */
-DkmsState *dkms_state_read_wished (const DkmsPlaces *places, const DkmsId *which, const DkmsScanWish *wish,
-                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** As dkms_state_read_most(), and reads the data of @extras (nullable). A record that cannot be read is not added to
+ * it. */
+DkmsState *dkms_state_read_with (const DkmsPlaces *places, const DkmsId *which, const DkmsScanExtras *extras,
+                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Sets `seen` of all builds for that kernel that have files .dep_* (docs/interface/dkms-conf.md §10). Modules for
  * which they cannot be read are added to `unread`. */
 void dkms_state_read_seen (const DkmsPlaces *places, DkmsState *state, const DkmsId *kernel);

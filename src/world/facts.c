@@ -176,11 +176,11 @@ find_weak (const Gathering *g, const DkmsId *target)
   for (guint i = 0; i < g->facts->state->versions->len; i++)
     {
       const DkmsVersion *v = g->facts->state->versions->pdata[i];
-      DkmsWish *wish = dkms_version_wish (v, target);
+      DkmsVersionFacts *facts = dkms_version_facts (v, target);
 
-      for (guint b = 0; used && b < v->builds->len && !wish->weak; b++)
-        wish->weak = ((DkmsBuild *)v->builds->pdata[b])->active
-                     && dkms_weak_serves (&g->settings->places, v, v->builds->pdata[b], target->kernel);
+      for (guint b = 0; used && b < v->builds->len && !facts->weak; b++)
+        facts->weak = ((DkmsBuild *)v->builds->pdata[b])->active
+                      && dkms_weak_serves (&g->settings->places, v, v->builds->pdata[b], target->kernel);
       give_up_unread (g, v);
     }
 }
@@ -214,20 +214,20 @@ is_candidate (const Gathering *g, const DkmsVersion *v, const DkmsId *target)
 
   if (g->request->selection == DKMS_SELECT_RETURNING)
     return build != NULL || dkms_version_find_remains (v, target) != NULL;
-  return dkms_state_latest (g->facts->state, v->module) == v && !dkms_version_wish (v, target)->weak
+  return dkms_state_latest (g->facts->state, v->module) == v && !dkms_version_facts (v, target)->weak
          && (!dkms_build_is_sound (build) || build->rebuild);
 }
 
 static void
-read_wish (const Gathering *g, const DkmsVersion *v, const DkmsId *target)
+read_version_facts (const Gathering *g, const DkmsVersion *v, const DkmsId *target)
 {
-  DkmsWish *wish = dkms_version_wish (v, target);
+  DkmsVersionFacts *facts = dkms_version_facts (v, target);
   const DkmsId id = dkms_version_id (v, target);
-  const DkmsRecipe *recipe = dkms_world_valid_recipe (g->world, &id, FALSE, &wish->conf_error);
+  const DkmsRecipe *recipe = dkms_world_valid_recipe (g->world, &id, FALSE, &facts->conf_error);
   DkmsBuild *build = dkms_version_find (v, target);
 
-  wish->autoinstall = recipe != NULL && recipe->autoinstall;
-  wish->depends = recipe != NULL ? g_strdupv (recipe->depends) : NULL;
+  facts->autoinstall = recipe != NULL && recipe->autoinstall;
+  facts->depends = recipe != NULL ? g_strdupv (recipe->depends) : NULL;
   if (build != NULL && recipe != NULL && !build->incomplete)
     build->incomplete = lacks_output (g, v, build);
 }
@@ -258,7 +258,7 @@ read_candidates (const Gathering *g, GError **error)
             if (pass == 0)
               dkms_world_want (g->world, &id);
             else
-              read_wish (g, v, target);
+              read_version_facts (g, v, target);
             give_up_unread (g, v);
           }
       if (!dkms_world_load (g->world, error) || !dkms_unread_check (error))

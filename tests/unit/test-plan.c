@@ -264,12 +264,12 @@ parse_version (DkmsState *state, const char *text)
       else if (equals == NULL || g_str_has_prefix (*word, "deps="))
         for (gsize k = 0; k < G_N_ELEMENTS (kernels); k++)
           {
-            DkmsWish *wish = dkms_version_wish (v, &(DkmsId){ .kernel = kernels[k], .arch = "x" });
-            wish->autoinstall |= strcmp (*word, "auto") == 0;
+            DkmsVersionFacts *facts = dkms_version_facts (v, &(DkmsId){ .kernel = kernels[k], .arch = "x" });
+            facts->autoinstall |= strcmp (*word, "auto") == 0;
             if (strcmp (*word, "badconf") == 0)
-              DKMS_FAIL (&wish->conf_error, BAD_CONF, .path = "/bad");
+              DKMS_FAIL (&facts->conf_error, BAD_CONF, .path = "/bad");
             if (equals != NULL)
-              wish->depends = g_strsplit (equals + 1, ",", -1);
+              facts->depends = g_strsplit (equals + 1, ",", -1);
           }
       else
         {
