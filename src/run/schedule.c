@@ -183,12 +183,12 @@ end_step (Schedule *self, guint id, GError *error)
 typedef struct {
   DkmsRun *run;
   const DkmsStep *step;
-} Piece;
+} StepArgs;
 
 static gboolean
 run_depmod (gpointer data, DkmsListener *events, GError **error)
 {
-  const Piece *self = data;
+  const StepArgs *self = data;
 
   dkms_depmod (self->run->settings, events, self->run->work, self->step->id->kernel, self->run->request->no_depmod);
   return TRUE;
@@ -272,7 +272,7 @@ do_here (Schedule *self, guint id)
 static gboolean
 run_install (gpointer data, DkmsListener *events, GError **error)
 {
-  const Piece *self = data;
+  const StepArgs *self = data;
 
   *self->run->events = *events; /* in this process, all holders of the listener now send to the parent */
   return dkms_step_do (self->run, self->step, error);
@@ -312,10 +312,10 @@ start_step (Schedule *self, guint id)
       do_here (self, id);
       return TRUE;
     }
-  Piece piece = { run, step };
+  StepArgs args = { run, step };
   use_channel (self, id);
   chain_at (self, id)->worked |= installs;
-  start_worker (self, id, installs ? run_install : run_depmod, &piece);
+  start_worker (self, id, installs ? run_install : run_depmod, &args);
   self->installing |= installs && self->worker[id] != NULL;
   run->events->piece = 0;
   return TRUE;

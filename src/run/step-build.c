@@ -226,13 +226,13 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
   g_autoptr (DkmsBuildWork) work = g_new0 (DkmsBuildWork, 1);
   g_autofree char *base = dkms_layout_build (&run->settings->places, step->id, NULL);
   g_autoptr (GError) local = NULL;
-  g_auto (DkmsMeanwhile) now = { 0 };
+  g_auto (DkmsBuildState) now = { 0 };
   const DkmsRecipe *recipe;
   DkmsKernelFacts facts;
   gboolean confined;
 
   *result = NULL;
-  if (!dkms_step_look_again (run, step, &now, error))
+  if (!dkms_step_reread_build (run, step, &now, error))
     return FALSE;
   if (!now.added)
     return dkms_step_skip_removed (step, error);

@@ -33,10 +33,10 @@ build_again (DkmsRun *run, const DkmsStep *step, GError **error)
 
 /* Reads the state again, because the script may have called dkms. */
 static gboolean
-look_after_script (const DkmsRun *run, const DkmsStep *step, DkmsMeanwhile *now, GError **error)
+reread_after_script (const DkmsRun *run, const DkmsStep *step, DkmsBuildState *now, GError **error)
 {
-  dkms_meanwhile_clear (now);
-  if (!dkms_step_look_again (run, step, now, error))
+  dkms_build_state_clear (now);
+  if (!dkms_step_reread_build (run, step, now, error))
     return FALSE;
   return (now->added && now->built) || DKMS_FAIL (error, BUILD_DELETED, .id = *step->id);
 }
@@ -118,11 +118,11 @@ gboolean
 dkms_step_install (DkmsRun *run, const DkmsStep *step, GError **error)
 {
   g_autoptr (GPtrArray) outputs = NULL;
-  g_auto (DkmsMeanwhile) now = { 0 };
+  g_auto (DkmsBuildState) now = { 0 };
   const DkmsRecipe *recipe;
   int status;
 
-  if (!dkms_step_look_again (run, step, &now, error))
+  if (!dkms_step_reread_build (run, step, &now, error))
     return FALSE;
   if (now.active && step->kind == DKMS_STEP_INSTALL && !step->replaces)
     return TRUE;
@@ -147,7 +147,7 @@ dkms_step_install (DkmsRun *run, const DkmsStep *step, GError **error)
   status = dkms_script_run (&job, DKMS_SCRIPT_PRE_INSTALL);
   if (status != 0 && !job.force)
     return DKMS_FAIL (error, PRE_INSTALL, .id = *step->id, .status = status);
-  if (*recipe->scripts[DKMS_SCRIPT_PRE_INSTALL] != '\0' && !look_after_script (run, step, &now, error))
+  if (*recipe->scripts[DKMS_SCRIPT_PRE_INSTALL] != '\0' && !reread_after_script (run, step, &now, error))
     return FALSE;
   if (!dkms_install (&job, now.installed, error))
     return FALSE;
@@ -201,9 +201,9 @@ remove_modules (DkmsRun *run, const DkmsStep *step, gboolean keep_files, GError 
   g_autoptr (DkmsRecipe) recorded = NULL;
   g_autoptr (GPtrArray) outputs = NULL;
   const DkmsRecipe *recipe;
-  g_auto (DkmsMeanwhile) now = { 0 };
+  g_auto (DkmsBuildState) now = { 0 };
 
-  if (!dkms_step_look_again (run, step, &now, error))
+  if (!dkms_step_reread_build (run, step, &now, error))
     return FALSE;
   if (!now.active)
     return TRUE;
@@ -244,9 +244,9 @@ dkms_step_reinstall (DkmsRun *run, const DkmsStep *step, GError **error)
 gboolean
 dkms_step_unbuild (DkmsRun *run, const DkmsStep *step, GError **error)
 {
-  g_auto (DkmsMeanwhile) now = { 0 };
+  g_auto (DkmsBuildState) now = { 0 };
 
-  if (!dkms_step_look_again (run, step, &now, error))
+  if (!dkms_step_reread_build (run, step, &now, error))
     return FALSE;
   if (now.built && now.active)
     {

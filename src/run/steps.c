@@ -44,14 +44,13 @@ dkms_step_want_recipes (DkmsRun *run)
 }
 
 void
-dkms_meanwhile_clear (DkmsMeanwhile *self)
+dkms_build_state_clear (DkmsBuildState *self)
 {
   g_free (self->installed);
 }
 
-/* Reads the state of one build again, because another run may have changed it before the lock was acquired. */
 gboolean
-dkms_step_look_again (const DkmsRun *run, const DkmsStep *step, DkmsMeanwhile *now, GError **error)
+dkms_step_reread_build (const DkmsRun *run, const DkmsStep *step, DkmsBuildState *now, GError **error)
 {
   g_autoptr (DkmsState) state
       = dkms_state_read (&run->settings->places, &(DkmsId){ .module = step->id->module }, error);
@@ -68,14 +67,12 @@ dkms_step_look_again (const DkmsRun *run, const DkmsStep *step, DkmsMeanwhile *n
   return state != NULL;
 }
 
-/* In a run for many modules, it is not a failure if another run removed one. */
 gboolean
 dkms_step_skip_removed (const DkmsStep *step, GError **error)
 {
   return DKMS_FAIL (error, REMOVED_MEANWHILE, .id = *step->id);
 }
 
-/* At the end of a step: the step fails if it could not read files that it depends on. */
 gboolean
 dkms_step_settle (gboolean ok, GError **error)
 {

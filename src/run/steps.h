@@ -51,12 +51,13 @@ typedef struct {
   gboolean built;  /* a build exists, complete or not */
   gboolean active; /* the build, or its remains, are installed */
   char *installed; /* (nullable): the installed version */
-} DkmsMeanwhile;
+} DkmsBuildState;
 
-void dkms_meanwhile_clear (DkmsMeanwhile *self);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DkmsMeanwhile, dkms_meanwhile_clear)
-/** Reads the state of the build of @step. @now: (out caller-allocates): all zero */
-gboolean dkms_step_look_again (const DkmsRun *run, const DkmsStep *step, DkmsMeanwhile *now, GError **error);
+void dkms_build_state_clear (DkmsBuildState *self);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DkmsBuildState, dkms_build_state_clear)
+/** Reads the state of the build of @step from the tree. @now: (out caller-allocates): all zero. Fails if the tree
+ * cannot be read. */
+gboolean dkms_step_reread_build (const DkmsRun *run, const DkmsStep *step, DkmsBuildState *now, GError **error);
 /** Fails with DKMS_ERROR_REMOVED_MEANWHILE: in a run for many modules, another run removed one. */
 gboolean dkms_step_skip_removed (const DkmsStep *step, GError **error);
 /** Returns: the data for build/ and install/; @outputs: (out) (transfer full) (nullable): its module files */
