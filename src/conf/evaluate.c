@@ -23,6 +23,8 @@
 enum { LIMIT_ARGUMENTS = 1 << 20, LIMIT_DESCRIPTORS = 32 };
 /* Limits for the answer of one bash in bytes, and for the time that it may take to terminate afterwards. */
 enum { LIMIT_ANSWER = 16 << 20, LIMIT_PRINTED = 64 << 10, GRACE_SECONDS = 2 };
+/* The longest wait at once, in milliseconds. */
+enum { TICK_MS = 100 };
 
 typedef struct {
   const DkmsEvaluation *how;
@@ -40,8 +42,9 @@ typedef struct {
   int status;    /* its exit status, or 128 and the number of a signal */
   gboolean done; /* all values were returned */
   gboolean timed_out;
-  gint64 deadline; /* of the current query: monotonic microseconds; 0: none */
-  gint64 end;      /* of this bash, in the same unit */
+  gint64 clock;    /* microseconds for which dkms has waited; it stands still while dkms is stopped (SIGSTOP) */
+  gint64 deadline; /* of the current query, on that clock; 0: none */
+  gint64 end;      /* of this bash, on that clock */
 } Session;
 
 /* The first query without a result. */
@@ -104,8 +107,8 @@ build_argv (Session *session, const char *fd, GArray *given, GError **error)
         bytes += strlen (argv->pdata[i]) + 1 + sizeof (char *);
     }
   g_ptr_array_add (argv, NULL);
-  session->end = g_get_monotonic_time ()
-                 + ((gint64)session->settings->policy.recipe_timeout * count + GRACE_SECONDS) * G_USEC_PER_SEC;
+  session->end
+      = session->clock + ((gint64)session->settings->policy.recipe_timeout * count + GRACE_SECONDS) * G_USEC_PER_SEC;
   return g_steal_pointer (&argv);
 }
 
@@ -168,7 +171,7 @@ take_message (const DkmsSettings *settings, Session *session, char **at, guint h
       session->current->vars = dkms_vars_new (session->current->shown);
       session->current_pid = MAX (atoi (at[2]), 2); /* a recipe must not name process 1 */
       session->done = session->timed_out = FALSE;
-      session->deadline = g_get_monotonic_time () + (gint64)settings->policy.recipe_timeout * G_USEC_PER_SEC;
+      session->deadline = session->clock + (gint64)settings->policy.recipe_timeout * G_USEC_PER_SEC;
       break;
     case 'U':
       if (query_by_id (session, at[1]) != NULL && g_ascii_string_to_unsigned (at[2], 10, 0, LIMIT_INDEX, &number, NULL))
@@ -231,7 +234,7 @@ take_messages (const DkmsSettings *settings, Session *session, GByteArray *buffe
 static void
 end_late (Session *session)
 {
-  gboolean whole = session->confined || g_get_monotonic_time () >= session->end;
+  gboolean whole = session->confined || session->clock >= session->end;
 
   session->timed_out = session->current != NULL;
   session->deadline = 0;
@@ -241,30 +244,43 @@ end_late (Session *session)
     (void)kill (session->pid, SIGKILL);
 }
 
+/* Waits until @fd is readable, a tick at most. A longer time passed only while dkms was stopped, and bash perhaps with
+ * it, so it does not count. Returns: as poll(2) */
+static int
+wait_a_tick (Session *session, int fd, gint64 *before)
+{
+  struct pollfd wait_for = { .fd = fd, .events = POLLIN };
+  int ready = poll (&wait_for, 1, TICK_MS);
+  gint64 now = g_get_monotonic_time ();
+
+  session->clock += CLAMP (now - *before, 0, TICK_MS * 1000);
+  *before = now;
+  return ready;
+}
+
 static void
 listen (const DkmsSettings *settings, Session *session, int fd)
 {
   g_autoptr (GByteArray) buffer = g_byte_array_new ();
+  gint64 before = g_get_monotonic_time ();
   gsize answered = 0;
   guint8 chunk[65536];
 
   for (;;)
     {
-      struct pollfd wait_for = { .fd = fd, .events = POLLIN };
-      gint64 until = session->deadline != 0 ? MIN (session->deadline, session->end) : session->end;
-      gint64 left = until - g_get_monotonic_time ();
-      int ready = poll (&wait_for, 1, (int)CLAMP (left / 1000 + 1, 0, G_MAXINT));
+      int ready = wait_a_tick (session, fd, &before);
 
-      if (ready < 0 && errno == EINTR)
-        continue;
-      if (ready == 0 || left <= 0) /* also if bash continues to write */
+      /* Also if bash continues to write. */
+      if (session->clock >= session->end || (session->deadline != 0 && session->clock >= session->deadline))
         {
-          gboolean over = g_get_monotonic_time () >= session->end;
+          gboolean over = session->clock >= session->end;
           end_late (session);
           if (over)
             return;
           continue;
         }
+      if (ready == 0 || (ready < 0 && errno == EINTR))
+        continue;
       ssize_t n = read (fd, chunk, sizeof chunk);
       if (n < 0 && errno == EINTR)
         continue;
@@ -291,7 +307,10 @@ wait_for_end (const Session *session)
 
   if (end.fd >= 0)
     {
-      if (poll (&end, 1, GRACE_SECONDS * 1000) == 0)
+      int ready = 0;
+      for (int waited = 0; waited < GRACE_SECONDS * 1000 && ready == 0; waited += TICK_MS)
+        ready = poll (&end, 1, TICK_MS);
+      if (ready == 0)
         (void)kill (session->pid, SIGKILL);
       (void)close (end.fd);
     }

@@ -22,7 +22,7 @@
 #include "sandbox-symbols.h"
 #include "sandbox-world.h"
 
-enum { TICK_MS = 10, LOOK_MS = 200, GRACE_MS = 150 };
+enum { TICK_MS = 10, LOOK_MS = 200, MOST_MS = 1000, GRACE_MS = 150 };
 
 /* All processes of the namespace except this one. */
 typedef struct {
@@ -135,7 +135,7 @@ typedef struct {
   int output;      /* a regular file; -1: none */
   off_t begin;     /* its size before the command */
   off_t written;
-  long long since; /* when it last grew */
+  long long silent; /* milliseconds since it last grew */
   int may_be_silent;
   long long looked; /* when limits were last checked; 0: not yet */
   long newest;      /* the number of the newest thread at that time */
@@ -167,6 +167,9 @@ is_time_to_look (const Sandbox *self, Watch *watch)
   if (watch->looked > 0 && !watch->is_scarce && time - watch->looked < LOOK_MS && newest >= watch->newest
       && newest - watch->newest <= self->processes / 8)
     return 0;
+  /* A longer time passed while the machine or process 1 was stopped, and the command with it. */
+  if (watch->looked > 0)
+    watch->silent += time - watch->looked < MOST_MS ? time - watch->looked : MOST_MS;
   watch->looked = time;
   watch->newest = newest;
   return 1;
@@ -195,11 +198,11 @@ is_over (const Sandbox *self, Watch *watch)
   if (st.st_size != watch->written)
     {
       watch->written = st.st_size;
-      watch->since = now ();
+      watch->silent = 0;
     }
   if (self->output > 0 && st.st_size > watch->begin && (unsigned long long)(st.st_size - watch->begin) > self->output)
     return sandbox_report (self, "output %llu\n", self->output), 1;
-  if (self->silence > 0 && !watch->may_be_silent && now () - watch->since >= self->silence * 1000LL)
+  if (self->silence > 0 && !watch->may_be_silent && watch->silent >= self->silence * 1000LL)
     return sandbox_report (self, "silence %ld\n", self->silence), 1;
   return 0;
 }
@@ -239,7 +242,7 @@ watch_until_end (const Sandbox *self, pid_t command, Watch *watch)
 int
 sandbox_watch (const Sandbox *self, pid_t command, int output)
 {
-  Watch watch = { .reserve_dir = -1, .output = -1, .since = now () };
+  Watch watch = { .reserve_dir = -1, .output = -1 };
   struct stat st;
   int status;
 

@@ -2,11 +2,13 @@
 import os
 import pathlib
 import re
+import signal
 import subprocess
+import time
 
 import pytest
 
-from conftest import DKMS, K1, K2, mounted
+from conftest import DKMS, K1, K2, Crowd, family, mounted
 from test_sandbox import caged  # noqa: F401
 
 HELPER = pathlib.Path(DKMS).parent / "helpers/dkms-sandbox"
@@ -35,6 +37,22 @@ def test_no_limit_of_silence(root):
     root.framework("build_timeout=0\n")
     root.source(extra="PRE_BUILD=pre.sh\n", files={"foo.c": "x", "pre.sh": "#!/bin/sh\nsleep 1\n"})
     root.ok("build", "foo/1.0", "-k", K1)
+
+
+def test_time_does_not_count_while_nothing_can_run(root):
+    """As while a machine sleeps."""
+    root.framework("build_timeout=4\n")
+    root.source(extra="PRE_BUILD=pre.sh\n", files={"foo.c": "x", "pre.sh": f"#!/bin/sh\nsleep {Crowd.SECONDS} || true\n"})
+    with subprocess.Popen([*root.command(), "build", "foo/1.0", "-k", K1], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                          stdin=subprocess.DEVNULL) as run:
+        Crowd().wait(1, run)
+        everybody = family(run.pid)
+        for number, seconds in (signal.SIGSTOP, 5), (signal.SIGCONT, 0):
+            for pid in everybody:
+                os.kill(pid, number)
+            time.sleep(seconds)
+        Crowd().release()
+        assert run.wait(60) == 0, run.stderr.read()
 
 
 def helped(tmp_path, *options, script):

@@ -12,18 +12,19 @@
 typedef struct {
   const char *name, *says; /* what the recipe does */
   gboolean fails;
+  guint timeout; /* in seconds; 0: 30 */
 } Case;
 
 /* Its file is gone, so that it cannot be read when bash is said to need its text. */
 #define GONE "PACKAGE_NAME=m; rm -f \"$BASH_SOURCE\"\n"
 
 static const Case cases[] = {
-  { "nothing", "", FALSE },
-  { "unreadable", "printf 'U\\0000\\0000\\0' >&$__dkms_fd\n", FALSE },
-  { "unreadable-twice", "printf 'U\\0000\\0000\\0U\\0000\\0000\\0' >&$__dkms_fd\n", FALSE },
-  { "unreadable-and-exit", "printf 'U\\0000\\0000\\0' >&$__dkms_fd; exit 3\n", TRUE },
-  { "unreadable-when-answered", "printf 'D\\0E\\0000\\0000\\0U\\0000\\0000\\0' >&$__dkms_fd\n", FALSE },
-  { "begins-again", "printf 'D\\0E\\0000\\0000\\0B\\0000\\0009\\0E\\0000\\0009\\0' >&$__dkms_fd\n", FALSE },
+  { "nothing", "", FALSE, 0 },
+  { "unreadable", "printf 'U\\0000\\0000\\0' >&$__dkms_fd\n", FALSE, 0 },
+  { "unreadable-twice", "printf 'U\\0000\\0000\\0U\\0000\\0000\\0' >&$__dkms_fd\n", FALSE, 0 },
+  { "unreadable-and-exit", "printf 'U\\0000\\0000\\0' >&$__dkms_fd; exit 3\n", TRUE, 0 },
+  { "unreadable-when-answered", "printf 'D\\0E\\0000\\0000\\0U\\0000\\0000\\0' >&$__dkms_fd\n", FALSE, 0 },
+  { "begins-again", "printf 'D\\0E\\0000\\0000\\0B\\0000\\0009\\0E\\0000\\0009\\0' >&$__dkms_fd\n", FALSE, 0 },
 };
 
 static void
@@ -35,7 +36,8 @@ test_case (gconstpointer data)
   g_autofree char *text = g_strconcat (GONE, c->says, NULL);
   g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
   DkmsQuery *query = dkms_query_new ();
-  DkmsSettings settings = { .policy.recipe_timeout = 30, .policy.sandbox = DKMS_SANDBOX_OFF };
+  DkmsSettings settings
+      = { .policy.recipe_timeout = c->timeout > 0 ? c->timeout : 30, .policy.sandbox = DKMS_SANDBOX_OFF };
   const DkmsEvaluation how = { .settings = &settings, .names = "PACKAGE_NAME" };
   g_auto (DkmsRemarks) remarks = { 0 };
   g_autoptr (GError) error = NULL;
@@ -74,6 +76,18 @@ test_findings (void)
   g_assert_cmpint (close (report), ==, 0);
 }
 
+/* A recipe that stops dkms for longer than it may take. */
+static void
+test_stopped (void)
+{
+  static const Case stopped = { "stopped", "kill -STOP $PPID; sleep 5; kill -CONT $PPID\n", FALSE, 4 };
+
+  if (g_test_subprocess ())
+    return test_case (&stopped);
+  g_test_trap_subprocess (NULL, 0, G_TEST_SUBPROCESS_INHERIT_STDERR);
+  g_test_trap_assert_passed ();
+}
+
 int
 main (int argc, char **argv)
 {
@@ -83,6 +97,7 @@ main (int argc, char **argv)
       g_autofree char *path = g_strconcat ("/evaluate/", cases[i].name, NULL);
       g_test_add_data_func (path, &cases[i], test_case);
     }
+  g_test_add_func ("/evaluate/stopped", test_stopped);
   g_test_add_func ("/findings/several", test_findings);
   return g_test_run ();
 }
