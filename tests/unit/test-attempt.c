@@ -52,7 +52,7 @@ test_round_trip (void)
   g_assert_cmpuint (back->steps->len, ==, 1);
 }
 
-/* What is no attempt is refused; what is newer is known as such. */
+/* Texts that are not attempts are refused; attempts of a newer format are recognised. */
 static void
 test_refused (void)
 {
@@ -80,7 +80,7 @@ test_refused (void)
     }
 }
 
-/* Members of other types, and unknown ones, do not matter. */
+/* Members of wrong types, and unknown members, are ignored. */
 static void
 test_ignored (void)
 {

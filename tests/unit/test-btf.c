@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The section .BTF in ELF files that the test makes, in all classes and byte orders, and in what is none. */
+/* The section .BTF in ELF files of all classes and byte orders, and in files without the section. */
 #define _GNU_SOURCE
 #include "kernel/btf.h"
 
@@ -44,7 +44,7 @@ put_section (Writer *w, guint name, guint64 offset, guint64 size)
   put (w, 0, word);
 }
 
-/* @content: an offset that the section header lies about by so much */
+/* @lie: difference between the offset in the section header and the real one; @content: of the section */
 static GByteArray *
 make_elf (gboolean wide, gboolean big, guint64 lie, const char *content)
 {
@@ -105,7 +105,7 @@ test_found (void)
     }
 }
 
-/* A file that is cut off anywhere, or whose headers lie, has no such section; nothing is read outside. */
+/* In a truncated file, or with wrong headers, the section is not found; nothing outside of the file is read. */
 static void
 test_damaged (void)
 {

@@ -223,7 +223,7 @@ has_log (const char *id)
   return FALSE;
 }
 
-/* Every cause has a log, but for those that dkms itself knows by its exit status. */
+/* Every cause has a log, except the causes that dkms derives from an exit status. */
 static void
 test_every_cause (void)
 {
@@ -250,9 +250,9 @@ test_every_cause (void)
     }
 }
 
-/* ---- which of several ---- */
+/* ---- the order of causes ---- */
 
-/* A consequence never comes before its cause, whatever the order of lines that make -j gives. */
+/* A cause has precedence over its consequence in any order of the lines, because make -j mixes them. */
 static void
 test_order (void)
 {
@@ -278,7 +278,7 @@ test_order (void)
       { "/bin/sh: 1: gcc-12: not found\n", "make[1]: *** [x] Error 127\n",
         "make: *** No rule to make target 'x'.  Stop.\n", "cp: cannot stat 'a.ko': No such file or directory\n",
         NULL } },
-    { "compile", /* a command that is missing, and does not matter */
+    { "compile", /* a missing command without an effect */
       { "/bin/sh: 1: bc: not found\n", "a.c:3:2: error: expected ‘;’ before ‘}’ token\n", "make[1]: *** [x] Error 1\n",
         NULL } },
     { "symvers",
@@ -362,7 +362,7 @@ test_success (void)
     }
 }
 
-/* What is harmless is not blamed for what fails beside it. */
+/* A harmless warning is not taken for the cause of a failure after it. */
 static void
 test_harmless (void)
 {
@@ -380,9 +380,9 @@ test_harmless (void)
   g_assert_cmpstr (diagnosis->kernel_compiler, ==, "gcc-12");
 }
 
-/* ---- pieces and size ---- */
+/* ---- input in parts, and large input ---- */
 
-/* Expressions see bytes, of which some are blanks in the middle of a character. */
+/* Expressions work on bytes. In some locales a byte inside a UTF-8 character is a blank. */
 static void
 test_cut_characters (void)
 {
@@ -446,7 +446,7 @@ peak_kib (void)
   return usage.ru_maxrss;
 }
 
-/* Feeds @line @count times, then an error, and reports the time per 50 MB. */
+/* Feeds @line @count times, then an error. Returns: the processor time in seconds for 50 MB */
 static double
 time_of (const char *what, const char *line, gsize count)
 {
@@ -467,7 +467,7 @@ time_of (const char *what, const char *line, gsize count)
   return seconds;
 }
 
-/* The bounds are generous: machines differ, and this one is busy. docs/architecture.md has the figures. */
+/* The limits are generous, because machines differ. docs/architecture.md contains measured times. */
 static void
 test_large (void)
 {
@@ -510,7 +510,7 @@ package_of (gpointer data, DkmsPackage package, const char *what)
   return g_strdup_printf ("PKG%d(%s)", package, what != NULL ? what : "");
 }
 
-/* Every text is complete with the values that a log gives, with an older kernel and without. */
+/* Every text is complete with the values from a log, both with and without an older kernel. */
 static void
 test_sentences (void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Digests of trees and files, and when they are computed again. */
+/* Digests of directories and files, and when they are computed again. */
 #include "store/digests.h"
 
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 
 #include "fixture.h"
 
-/* Long after all that a test changes, and at the same time. */
+/* A time long after all changes of the test, and the time of the changes. */
 static const gint64 later = G_MAXINT32, at_once = 0;
 
 static int
@@ -34,7 +34,7 @@ digest_of (const Fixture *f, gint64 now)
   return digest;
 }
 
-/* Asserts that the digest is @expected or, if @changed, another one. */
+/* Asserts that the digest equals @expected or, if @changed, that it differs. */
 static void
 assert_digest (const Fixture *f, const char *expected, gboolean changed)
 {
@@ -65,7 +65,7 @@ test_tree (Fixture *f, gconstpointer data)
   g_autofree char *a = host (f, "src/a.c"), *link = host (f, "src/link"), *empty = host (f, "src/empty"),
                   *moved = host (f, "src/c.c"), *fifo = host (f, "src/fifo");
 
-  /* What does not count. */
+  /* These changes do not change the digest. */
   fixture_put (f, "/src/dkms.conf", "y");
   fixture_put (f, "/src/.git/HEAD", "z");
   fixture_put (f, "/src/sub/.svn/entries", "z");
@@ -75,7 +75,7 @@ test_tree (Fixture *f, gconstpointer data)
   assert_digest (f, first, FALSE);
   fixture_put (f, "/src/a.c", "one");
   assert_digest (f, first, FALSE);
-  /* What counts, each undone before the next. */
+  /* Each of these changes changes the digest, and is undone before the next. */
   fixture_put (f, "/src/a.c", "oNe");
   assert_digest (f, first, TRUE);
   fixture_put (f, "/src/a.c", "one");
@@ -96,7 +96,7 @@ test_tree (Fixture *f, gconstpointer data)
   assert_digest (f, first, TRUE);
   g_assert_cmpint (rename (moved, a), ==, 0);
   assert_digest (f, first, FALSE);
-  /* What has no content. */
+  /* A directory with a named pipe has no digest. */
   g_assert_cmpint (mkfifo (fifo, 0600), ==, 0);
   g_assert_null (digest_of (f, later));
 }
@@ -132,7 +132,7 @@ test_memory (Fixture *f, gconstpointer data)
   g_autofree char *absent = value_of (f, later, &computed);
   g_assert_cmpstr (absent, ==, "-");
   fixture_put (f, "/file", "one");
-  /* Too new to be remembered. */
+  /* A file that was changed just now is not remembered. */
   for (guint i = 1; i <= 2; i++)
     {
       g_free (value_of (f, at_once, &computed));
@@ -147,7 +147,7 @@ test_memory (Fixture *f, gconstpointer data)
   fixture_put (f, "/file", "other");
   g_autofree char *changed = value_of (f, later, &computed);
   g_assert_cmpstr (changed, ==, "value 4");
-  /* A memory that is damaged is one that is not there. */
+  /* A damaged file of digests is ignored. */
   fixture_put (f, "/tree/.dkms/digests", "x\ty\n\n\t\t\nvalue 9\tnot the signature\tcount /file\n");
   g_autofree char *again = value_of (f, later, &computed);
   g_assert_cmpstr (again, ==, "value 5");

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 
-/* Every field. */
+/* An error with all fields set. */
 static const DkmsErrorInfo full = {
   .id = { "<module>", "<version>", "<kernel>", "<arch>" },
   .path = "<path>",
@@ -33,7 +33,7 @@ begins_well (const char *sentence)
   return g_ascii_isupper (*sentence) || (*sentence != '\0' && strchr ("{\"-", *sentence) != NULL);
 }
 
-/* Advice ends with a full stop, or with a command that is copied from there. */
+/* Advice ends with a full stop, or with a command to copy. */
 static gboolean
 ends_well (const char *advice)
 {
@@ -70,7 +70,7 @@ test_rows (void)
       g_assert_error (error, DKMS_ERROR, i);
       g_assert_null (strpbrk (error->message, "{}[]"));
       g_assert_null (strpbrk (dkms_error_info (error)->advice != NULL ? dkms_error_info (error)->advice : "", "{}[]"));
-      g_assert_false (dkms_fail_with (&bare, &without)); /* what is absent does no harm */
+      g_assert_false (dkms_fail_with (&bare, &without)); /* missing fields are allowed */
       g_assert_cmpstr (dkms_error_info (bare)->advice, !=, "");
       g_assert_false (dkms_fail_with (NULL, &with));
     }
@@ -89,7 +89,7 @@ test_phrases (void)
     }
 }
 
-/* Which advice an error has. */
+/* Where the advice of an error comes from. */
 static void
 test_which_advice (void)
 {
@@ -101,7 +101,7 @@ test_which_advice (void)
   g_assert_cmpstr (wraps->message, ==, "Cannot open /x: No space left on device");
   const struct {
     DkmsErrorInfo info;
-    const char *message, *path, *advice; /* advice: how it begins */
+    const char *message, *path, *advice; /* advice: its beginning */
   } cases[] = {
     { { .kind = DKMS_ERROR_NOT_ADDED, .id = { "m", "1", NULL, NULL }, .near = "n/1" },
       "m/1 is not registered",
@@ -115,12 +115,12 @@ test_which_advice (void)
       "m is not registered",
       NULL,
       "Mine." },
-    /* Advice that the table asks for stands in it. */
+    /* A placeholder in the advice of the table is replaced by the advice of the caller. */
     { { .kind = DKMS_ERROR_MAY_NOT_LOAD, .id = { "m", "1", "k", NULL }, .text = "why", .advice = "Mine." },
       "m/1 would probably not load in kernel k: why",
       NULL,
       "Mine.\nTo get a warning instead of this error, set strict_symbols=no" },
-    /* A kind that only wraps another error has its message, path and advice. */
+    /* A kind without a sentence of its own takes message, path and advice of its cause. */
     { { .kind = DKMS_ERROR_COPY_FAILED, .error = cause },
       "--binaries-only and --source-only exclude each other",
       "/cause",
@@ -175,9 +175,9 @@ test_fields (void)
   g_assert_cmpstr (is->cause, ==, "cause");
   g_assert_cmpstr (is->advice, ==, "First.\nSecond.");
   g_assert_cmpint (is->status, ==, 2);
-  /* These are in the message, and in nothing that outlives the call. */
+  /* These are part of the message only, because their strings may not outlive the call. */
   g_assert_true (is->name == NULL && is->text == NULL && is->place == NULL && is->near == NULL && is->error == NULL);
-  /* What is no error of ours has no fields, and none can be added. */
+  /* An error of another domain has no fields, and none can be added. */
   dkms_error_add_advice (foreign, "x");
   dkms_error_set_failure (foreign, "x", "x");
   dkms_error_set_failure (NULL, "x", "x");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a recipe says on the descriptor on which bash answers. GLib's warnings end a test. */
+/* Answers that a recipe forges on the descriptor of the answers of bash. Warnings of GLib end a test. */
 #define _GNU_SOURCE
 #include <glib/gstdio.h>
 #include <string.h>
@@ -15,7 +15,7 @@ typedef struct {
   guint timeout; /* in seconds; 0: 30 */
 } Case;
 
-/* Its file is gone, so that it cannot be read when bash is said to need its text. */
+/* The recipe deletes its file, so that dkms cannot read the file when an answer requests its text. */
 #define GONE "PACKAGE_NAME=m; rm -f \"$BASH_SOURCE\"\n"
 
 static const Case cases[] = {
@@ -58,7 +58,7 @@ test_case (gconstpointer data)
   g_assert_true (dkms_remove_tree_at (-100 /* AT_FDCWD */, dir, NULL));
 }
 
-/* Of several lines of a kind the last one counts, and nothing leaks, which is seen with AddressSanitizer. */
+/* Of several answers of one kind the last one is used. AddressSanitizer checks that none leaks. */
 static void
 test_findings (void)
 {

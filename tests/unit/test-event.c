@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Events: their names, copies, and the way to JSON and back. */
+/* Events: names, copies, and conversion to JSON and back. */
 #include <string.h>
 
 #include "base/error.h"
@@ -86,7 +86,7 @@ test_round_trip (void)
     }
 }
 
-/* Members of another type than they should be do no harm. */
+/* Members of wrong types are ignored. */
 static void
 test_faults (void)
 {

@@ -7,7 +7,7 @@
 static const struct {
   const char *verb; /* NULL: any */
   DkmsError kind;
-  int status; /* of the program that failed */
+  int status; /* exit status of a failed program */
   int code;
 } cases[] = {
   { NULL, DKMS_ERROR_IO, 0, 1 },
@@ -15,11 +15,11 @@ static const struct {
   { NULL, DKMS_ERROR_PRE_INSTALL, 3, 101 },
   { NULL, DKMS_ERROR_EXCLUDED, 0, 77 },
   { NULL, DKMS_ERROR_REMOVED_MEANWHILE, 0, 77 },
-  /* The status of a script, or the signal, is that of dkms. */
+  /* dkms exits with the status of a script, and with the number of a signal. */
   { NULL, DKMS_ERROR_SCRIPT_FAILED, 99, 99 },
   { NULL, DKMS_ERROR_POST_ADD_FAILED, 5, 5 },
   { NULL, DKMS_ERROR_INTERRUPTED, 130, 130 },
-  /* What cannot be added has no source; what cannot have been added is not in the tree. */
+  /* An invalid name: the source does not exist (2), or the module is not registered (3). */
   { "add", DKMS_ERROR_BAD_NAME, 0, 2 },
   { "build", DKMS_ERROR_BAD_NAME, 0, 2 },
   { "install", DKMS_ERROR_BAD_NAME, 0, 2 },
@@ -55,7 +55,7 @@ test_codes (void)
     }
 }
 
-/* No error ends with 0. */
+/* No error exits with 0. */
 static void
 test_all (void)
 {

@@ -7,7 +7,7 @@
 #define K "6.12.1-test"
 
 typedef struct {
-  const char *in_new, *in_old; /* words */
+  const char *in_new, *in_old; /* identifiers */
   guint asked;
 } Headers;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Output of real tools, as they print it with LANG=C.UTF-8 and LC_MESSAGES=C. */
+/* The first error in the output of real tools, printed with LANG=C.UTF-8 and LC_MESSAGES=C. */
 #include <string.h>
 
 #include "check/line.h"
@@ -98,13 +98,13 @@ static const struct {
   { "x.c:1: error: ignored\n", "x.c:1: error: ignored" },
   { "cp: cannot stat 'a': No such file or directory\nmake: [Makefile:2: x] Error 1 (ignored)\n",
     "cp: cannot stat 'a': No such file or directory" },
-  /* only what ran last failed */
+  /* an earlier command failed, and was ignored */
   { "\nRunning the pre_build script\n# command: x\nx: error: harmless\n\n# exit code: 0\n# elapsed time: "
     "00:00:00\n----\n"
     "\nBuilding module(s)\n# command: make\nmake: *** No targets.  Stop.\n\n# exit code: 2\n",
     "make: *** No targets.  Stop." },
   { "# command: make; echo error: no\nfine\n", NULL },
-  /* what only follows, or says nothing */
+  /* consequences, and lines without information */
   { "make[1]: *** [Makefile:2: all] Error 1\nmake: *** [Makefile:9: x] Error 2\n", NULL },
   { "all went well\n", NULL },
   { "", NULL },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names, and the paths that things with these names have. */
+/* Identities, and the paths that contain them. */
 #include "base/id.h"
 #include "store/layout.h"
 
@@ -35,7 +35,7 @@ test_passes (void)
     g_assert_true (dkms_id_passes (&build, &fitting[i]));
   for (gsize i = 0; i < G_N_ELEMENTS (others); i++)
     g_assert_false (dkms_id_passes (&build, &others[i]));
-  g_assert_false (dkms_id_passes (&module, &version)); /* what has no version is of none */
+  g_assert_false (dkms_id_passes (&module, &version)); /* a module without a version does not match a version */
 }
 
 static void

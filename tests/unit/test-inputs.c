@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The inputs of builds: their document, their identity and their comparison. */
+/* The inputs of builds: their JSON form, identity and comparison. */
 #include "model/inputs.h"
 
 static const DkmsId id = { "foo", "1.0", "6.1.0-9-test", "x86_64" };
@@ -60,7 +60,7 @@ test_json (void)
   g_assert_null (dkms_inputs_from_json (NULL));
 }
 
-/* For each input: what follows when it changes, and nothing else. */
+/* The effect of a change of each input. */
 static void
 test_compare (void)
 {
@@ -72,7 +72,7 @@ test_compare (void)
     { "source", "-", DKMS_STALE_SOURCE },
     { "admin", "a", DKMS_STALE_SOURCE },
     { "make", "make", DKMS_STALE_SOURCE },
-    { "prebuild", "new", 0 }, /* not known before */
+    { "prebuild", "new", 0 }, /* not recorded before */
     { "patch.000", "other.patch", DKMS_STALE_SOURCE },
     { "patch.001", "more.patch", DKMS_STALE_SOURCE },
     { "output.foo", "foo strip=no", DKMS_STALE_SOURCE },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The job limit: where it comes from, and how builds share it. */
+/* The limit of jobs: its sources, and how builds share it. */
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <poll.h>
@@ -92,7 +92,7 @@ test_slots (void)
   g_assert_false (dkms_jobserver_take (server));
 }
 
-/* A build that is killed takes its tokens with it; when no build is left, all are there again. */
+/* The tokens of a killed build are replaced when no build is left. */
 static void
 test_lost_tokens (void)
 {
@@ -108,7 +108,7 @@ test_lost_tokens (void)
   g_assert_cmpuint (take_all (server), ==, 4);
 }
 
-/* A build that fills the pipe keeps nobody waiting, and gets no more builds started. */
+/* A build that fills the pipe with tokens blocks no process, and gets no additional slots. */
 static void
 test_flood (void)
 {
@@ -156,7 +156,7 @@ test_no_limit (void)
   g_assert_cmpint (dkms_jobserver_fd (server), ==, -1);
 }
 
-/* From make 4.4 on the slots are in a named pipe. */
+/* Since make 4.4 the slots are in a named pipe. */
 static void
 test_named_pipe (void)
 {
@@ -173,10 +173,10 @@ test_named_pipe (void)
   dkms_jobserver_keep (server, keep);
   g_assert_cmpuint (keep->len, ==, 0);
   g_assert_true (g_stat (path, &st) == 0 && S_ISFIFO (st.st_mode));
-  /* A dkms that was started by this one's make has one slot without a token, and finds the two in the pipe. */
+  /* A dkms that is started by a make of this server has one slot without a token, and two in the pipe. */
   inner = dkms_jobserver_new ("9", flags, NULL, dir, dir, NULL);
   g_assert_cmpuint (take_all (inner), ==, 3);
-  dkms_jobserver_free (inner); /* gives all of them back */
+  dkms_jobserver_free (inner); /* returns all tokens */
   g_assert_cmpuint (take_all (server), ==, 2);
   dkms_jobserver_free (server);
   g_assert_cmpint (g_stat (path, &st), ==, -1);
@@ -192,7 +192,7 @@ count_tokens (int fd)
   return count;
 }
 
-/* Jobs of an outer make are lent one by one, and all of them get back. */
+/* Tokens of an outer make are passed on one by one, and all are returned. */
 static void
 test_relay (void)
 {
@@ -212,7 +212,7 @@ test_relay (void)
   g_assert_true (dkms_jobserver_take (server));
   g_assert_cmpint (count_tokens (outer[0]), ==, 3);
 
-  /* There is one to take, and another one when it was taken. */
+  /* One token is offered. When it is taken, the next one is offered. */
   for (int i = 0; i < 3; i++)
     {
       g_assert_cmpint (dkms_jobserver_relay (server), >, 0);
@@ -224,7 +224,7 @@ test_relay (void)
   g_assert_cmpint (dkms_jobserver_relay (server), >, 0);
   g_assert_cmpint (count_tokens (r), ==, 0);
 
-  /* What the build gives back the outer make gets, all but one; a flood gets nowhere. */
+  /* Returned tokens go to the outer make, except one. Additional tokens are discarded. */
   g_assert_cmpint (write (w, "+++", 3), ==, 3);
   g_assert_cmpint (dkms_jobserver_relay (server), >, 0);
   g_assert_cmpint (count_tokens (r), ==, 1);
@@ -234,7 +234,7 @@ test_relay (void)
   g_assert_cmpint (dkms_jobserver_relay (server), >, 0);
   g_assert_cmpint (count_tokens (outer[0]), ==, 3);
 
-  /* A build that is killed with a token in hand. */
+  /* A build is killed while it holds a token. */
   g_assert_cmpint (read (r, tokens, 1), ==, 1);
   g_assert_cmpint (dkms_jobserver_relay (server), >, 0);
   g_assert_cmpint (read (r, tokens, 1), ==, 1);
@@ -246,7 +246,7 @@ test_relay (void)
   (void)close (outer[1]);
 }
 
-/* A pipe that a build has filled blocks nobody. */
+/* A pipe that a build has filled blocks no process. */
 static void
 test_full_pipe (void)
 {
@@ -263,7 +263,7 @@ test_full_pipe (void)
   g_assert_cmpuint (take_all (server), ==, 4);
 }
 
-/* What MAKEFLAGS names is not there when make did not mean us to have it: then the slots are our own. */
+/* If make did not pass on the descriptors in MAKEFLAGS, dkms creates its own slots. */
 static void
 test_not_for_us (void)
 {

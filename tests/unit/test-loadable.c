@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The pure parts of what decides whether a module will load: architectures, lists of symbols, what the helper says, and
- * the reader of ELF files, which must survive any file. */
+/* The check whether a module will load: architectures, lists of symbols, the output of the helper, and the reader of
+ * ELF files, which must accept any input. */
 #include <string.h>
 
 #include "build/loadable.h"
@@ -124,10 +124,10 @@ ignore (ElfKind kind, const char *name, const char *value, void *user)
 {
   gsize *length = user;
 
-  *length += strlen (name) + (value != NULL ? strlen (value) : 0); /* reads all of both */
+  *length += strlen (name) + (value != NULL ? strlen (value) : 0); /* reads all bytes of both */
 }
 
-/* This program as a file, in pieces and with other bytes in it, at places that are the same in every run. */
+/* The ELF reader accepts prefixes of this program, and the program with random bytes from a fixed seed. */
 static void
 test_any_file (void)
 {
@@ -142,7 +142,7 @@ test_any_file (void)
   g_assert_false (facts.is_module);
   for (gsize cut = 0; cut < size; cut += 1 + cut / 8)
     {
-      g_autofree char *piece = g_memdup2 (bytes, cut + 1); /* its own block, so that a step beyond it is noticed */
+      g_autofree char *piece = g_memdup2 (bytes, cut + 1); /* AddressSanitizer notices reads beyond its end */
       elf_read (piece, cut, &facts, ignore, &length);
     }
   for (int i = 0; i < 3000; i++)
@@ -150,7 +150,7 @@ test_any_file (void)
       g_autofree char *changed = g_memdup2 (bytes, size);
       for (int n = 0; n < 4; n++)
         {
-          /* half of them in the headers, where they matter */
+          /* half of them in the headers, which the reader interprets */
           gsize end = size - 64 * 40;
           gsize at = n % 2 == 0 ? (gsize)g_rand_int_range (random, 4, 64)
                                 : end + (gsize)g_rand_int_range (random, 0, 64 * 40);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Locks that a run lends to its scripts: to whom, which ones, and for how long. */
+/* Locks that a run lends to its scripts: the borrowers, the locks, and the time. */
 #include <glib/gstdio.h>
 #include <unistd.h>
 
@@ -57,7 +57,7 @@ test_only_what_is_lent (Lender *f, gconstpointer data)
   g_assert_false (borrows (f, "locks/module/bar"));
   g_assert_false (borrows (f, "lock"));
   dkms_loan_close (loan);
-  loan = lend (f, TRUE); /* every build, but of that module only */
+  loan = lend (f, TRUE); /* all builds of that module, but of no other module */
   g_assert_true (borrows (f, "locks/build/k2/x/foo"));
   g_assert_false (borrows (f, "locks/build/k2/x/bar"));
   dkms_loan_close (loan);
@@ -70,7 +70,7 @@ take_back (gpointer data)
   return NULL;
 }
 
-/* The borrower may outlive the script that started it: the run must not go on meanwhile. */
+/* If the borrower outlives the script that started it, the run waits for the borrower. */
 static void
 test_waits_for_borrowers (Lender *f, gconstpointer data)
 {
@@ -89,7 +89,7 @@ test_waits_for_borrowers (Lender *f, gconstpointer data)
   g_assert_false (borrows (f, "locks/module/foo"));
 }
 
-/* Nobody holds the locks that a run lent which is dead by now: another one may have them. */
+/* Locks of a run that was killed are not lent any more, because another run may hold them. */
 static void
 test_of_the_dead (Lender *f, gconstpointer data)
 {
@@ -102,7 +102,7 @@ test_of_the_dead (Lender *f, gconstpointer data)
   g_assert_false (borrows (f, "locks/module/foo"));
 }
 
-/* The name comes from the environment. */
+/* The name of the loan comes from the environment, and may be anything. */
 static void
 test_other_files_are_no_loans (Lender *f, gconstpointer data)
 {

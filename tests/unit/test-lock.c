@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Locks whose files come and go with them. */
+/* Locks, whose files exist only while they are held. */
 #include <unistd.h>
 
 #include "fixture.h"
@@ -9,25 +9,25 @@ static const char lock_name[] = "locks/module/foo";
 
 typedef struct {
   Fixture base;
-  int told[2]; /* a byte arrives here for each event of a thread that waits */
+  int reported[2]; /* the thread writes a byte for each of its events while it waits */
 } Locks;
 
 static void
 set_up (Locks *f, gconstpointer data)
 {
   fixture_set_up (&f->base, data);
-  g_assert_cmpint (pipe (f->told), ==, 0);
+  g_assert_cmpint (pipe (f->reported), ==, 0);
 }
 
 static void
 tear_down (Locks *f, gconstpointer data)
 {
-  (void)close (f->told[0]);
-  (void)close (f->told[1]);
+  (void)close (f->reported[0]);
+  (void)close (f->reported[1]);
   fixture_tear_down (&f->base, data);
 }
 
-/* Returns: (nullable): the lock if nobody has it */
+/* Returns: (nullable): the lock; NULL if it is held */
 static DkmsLock *
 try_it (const Locks *f)
 {
@@ -50,7 +50,7 @@ static gpointer
 wait_for_it (gpointer data)
 {
   const Locks *f = data;
-  DkmsListener events = { .hear = hear, .data = (gpointer)&f->told[1] };
+  DkmsListener events = { .hear = hear, .data = (gpointer)&f->reported[1] };
   g_autoptr (GError) error = NULL;
   DkmsLock *lock = dkms_lock_take (&f->base.places, &events, lock_name, TRUE, &error);
 
@@ -71,7 +71,7 @@ test_one_at_a_time (Locks *f, gconstpointer data)
   dkms_lock_release (first);
 }
 
-/* The holder deletes the file. Whoever waited for it holds a file without a name then, which excludes nobody. */
+/* The holder deletes the file. A waiter that had opened it must then lock a new file with that name. */
 static void
 test_deleted_file (Locks *f, gconstpointer data)
 {
@@ -81,7 +81,7 @@ test_deleted_file (Locks *f, gconstpointer data)
 
   g_assert_nonnull (first);
   thread = g_thread_new ("waits", wait_for_it, f);
-  g_assert_cmpint (read (f->told[0], &byte, 1), ==, 1); /* it has the file open, and says whom it waits for */
+  g_assert_cmpint (read (f->reported[0], &byte, 1), ==, 1); /* the thread has opened the file, and waits */
   dkms_lock_release (first);
   second = g_thread_join (thread);
   g_assert_nonnull (second);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is added to MAKE lines. */
+/* Additions to MAKE lines. */
 #include <string.h>
 
 #include "conf/make-line.h"
@@ -25,7 +25,7 @@ static const struct {
   { "nice make a; true", "nice make a LLVM=1; true" },
   { "for d in a make; do make -C $d; done", "for d in a make; do make -C $d LLVM=1; done" },
   { "if make a; then true; fi", "if make a LLVM=1; then true; fi" },
-  { "echo make; ./build.sh", "echo make; ./build.sh LLVM=1" }, /* as the reference: no make of ours */
+  { "echo make; ./build.sh", "echo make; ./build.sh LLVM=1" }, /* as in the reference: the line does not contain make */
   { "./build.sh", "./build.sh LLVM=1" },
   { "make CFLAGS='-a; -b' X=\"a;b\" Y=$(echo a; echo b) Z=`a;b`; true",
     "make CFLAGS='-a; -b' X=\"a;b\" Y=$(echo a; echo b) Z=`a;b` LLVM=1; true" },
@@ -48,7 +48,7 @@ test_llvm (void)
     }
 }
 
-/* Deeper than any stack. */
+/* Nested more deeply than is accepted. */
 static void
 test_nesting (void)
 {

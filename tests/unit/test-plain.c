@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What conf/plain.c reads without bash, bash reads in the same way. */
+/* conf/plain.c reads recipes without bash, and gets the same values as bash. */
 #define _GNU_SOURCE
 #include "conf/plain.h"
 
@@ -12,7 +12,7 @@
 static const char names[] = "PACKAGE_NAME PACKAGE_VERSION BUILT_MODULE_NAME DEST_MODULE_LOCATION MAKE BUILD_DEPENDS "
                             "BUILD_EXCLUSIVE_KERNEL";
 
-/* @plain: whether no bash is needed. */
+/* @plain: whether the text can be read without bash */
 static const struct {
   const char *name, *text;
   gboolean plain;
@@ -114,7 +114,7 @@ query_of (const Lab *self, const char *name, const char *text)
   return query;
 }
 
-/* What bash says about @text. Returns: (transfer full): sorted JSON; "": an error */
+/* Returns: (transfer full): the values of @text according to bash, as sorted JSON; "" if bash fails */
 static char *
 ask_bash (const Lab *self, const char *text)
 {
@@ -134,7 +134,7 @@ ask_bash (const Lab *self, const char *text)
   return result;
 }
 
-/* Returns: (transfer full) (nullable): the same without bash; NULL if @text is not plain */
+/* Returns: (transfer full) (nullable): the values according to conf/plain.c; NULL if @text needs bash */
 static char *
 read_plain (const Lab *self, const char *text)
 {
@@ -172,7 +172,7 @@ test_cases (Lab *self, gconstpointer data)
     }
 }
 
-/* Texts of such pieces; those that are plain must mean the same to bash. */
+/* Random texts of these pieces: those that are read without bash have the same values in bash. */
 static void
 test_random (Lab *self, gconstpointer data)
 {
@@ -250,7 +250,7 @@ test_random (Lab *self, gconstpointer data)
   g_assert_cmpuint (compared, ==, 100);
 }
 
-/* Each line doubles the one before: 64 of them would fill all memory. */
+/* Each line doubles the value. 64 lines would fill the memory. */
 static void
 test_doubling (Lab *self, gconstpointer data)
 {
@@ -263,7 +263,7 @@ test_doubling (Lab *self, gconstpointer data)
   g_assert_null (plain);
 }
 
-/* A later file sees what an earlier one set, and all of them must be plain. */
+/* Files are evaluated one after the other with the same variables. If one needs bash, all are read by bash. */
 static void
 test_overrides (Lab *self, gconstpointer data)
 {

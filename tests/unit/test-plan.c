@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The planner as a table: state, request, expected steps with what each of them waits for, or error.
+/* The planner as a table: a state, a request, and the expected steps or error.
  *
- * Steps, joined by '|', are numbered from 1. "<1,2" after a step: it needs that steps 1 and 2 succeed; "~3": it comes
- * after step 3, which may also be skipped. "(again)", where the words do not say so, and "(due)" are the fields of
- * DkmsStep. So a step that forgets what it needs is a difference in this table.
+ * Steps are separated by '|' and numbered from 1. "<1,2" after a step: it runs only after steps 1 and 2 have succeeded.
+ * "~3": it runs after step 3, which may also be skipped. "(again)" and "(due)" are fields of DkmsStep; "(again)" is
+ * omitted if the name of the step implies it.
  *
- * State, one version per entry, separated by ';':
- *   m/v [broken] [auto] [deps=a,b] [badconf] [K=built] [K=installed@dep:v,...] [K=remains] [K=link]    (arch is always
- *   x; what follows @ is what the build saw of modules it depends on; remains and link: what is left of a build that
- *   was only built, or installed). !incomplete, !gone, !unindexed and !stale after a build say what is wrong with it.
+ * State, with one version per entry, separated by ';':
+ *   m/v [broken] [auto] [deps=a,b] [badconf] [K=built] [K=installed@dep:v,...] [K=remains] [K=link]
+ * The architecture is always x. @ precedes the versions of dependencies at the time of the build. remains: what is left
+ * of a build that was not installed; link: of one that was. !incomplete, !gone, !unindexed and !stale after a build are
+ * fields of DkmsBuild.
  *
- * Flags "same" and "other": a source is given, which is the registered one or another. */
+ * Flags: "same": the given source is the registered one; "other": it differs. */
 #include <string.h>
 
 #include "base/error.h"
@@ -20,7 +21,7 @@
 
 typedef struct {
   const char *name, *state, *verb, *identity, *kernels, *flags;
-  const char *steps; /* and counts of what failed, was deferred or goes in circles */
+  const char *steps; /* and the numbers of failures, of deferred modules and of cycles */
   int error;         /* DKMS_ERROR_*, or -1 */
 } Case;
 
@@ -299,7 +300,7 @@ parse_state (const char *text)
   return state;
 }
 
-/* Appends @mark and the numbers in @steps, if there are any. */
+/* Appends @mark and the numbers of @steps, if it is not empty. */
 static void
 append_edges (GString *text, const char *mark, const GArray *steps)
 {
@@ -375,7 +376,7 @@ test_case (gconstpointer data)
     dkms_plan_cut_builds (plan);
   g_autofree char *got = describe (plan);
   g_assert_cmpstr (got, ==, c->steps);
-  for (guint i = 0; i < plan->steps->len; i++) /* the order is one in which the steps can run */
+  for (guint i = 0; i < plan->steps->len; i++) /* each step comes after the steps that it depends on */
     {
       const DkmsStep *step = plan->steps->pdata[i];
       for (guint n = 0; n < step->needs->len; n++)

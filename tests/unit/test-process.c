@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a process needs from the start, whatever its caller has done. */
+/* The state in which a process begins, whatever state its caller has left. */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -8,7 +8,7 @@
 
 #include "base/process.h"
 
-/* Returns: whether @check holds in a process that @spoil has been called in, and then dkms_process_begin() */
+/* Returns: whether @check holds in a child process after @spoil and then dkms_process_begin() were called in it */
 static gboolean
 holds_after (void (*spoil) (void), gboolean (*check) (void))
 {
@@ -32,7 +32,7 @@ close_streams (void)
     (void)close (fd);
 }
 
-/* A file that is opened next must not become a standard stream of what is run. */
+/* The next opened file must not become a standard stream of a child process. */
 static gboolean
 opens_above_streams (void)
 {

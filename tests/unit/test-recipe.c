@@ -25,7 +25,7 @@ recipe (const char *text)
       if (index > 0 || (bracket != NULL && bracket < equals))
         *bracket = '\0';
       dkms_vars_set (vars, *entry, index, equals + 1);
-      dkms_vars_try_match (vars, *entry, index, kernel.release, kernel.arch); /* as bash does */
+      dkms_vars_try_match (vars, *entry, index, kernel.release, kernel.arch); /* driver.bash does this in a run */
     }
   return dkms_recipe_new (vars);
 }
@@ -35,7 +35,7 @@ recipe (const char *text)
 
 static const struct {
   const char *name, *text;
-  guint plain, strict; /* problems found */
+  guint plain, strict; /* numbers of expected problems */
 } checks[] = {
   { "valid", ONE, 0, 0 },
   { "empty", "", 2, 2 },
@@ -176,12 +176,12 @@ test_outputs (void)
   g_assert_cmpstr (a->built_location, ==, "sub/");
   g_assert_cmpstr (b->dest_name, ==, "c");
   g_assert_cmpstr (b->dest_location, ==, "/kernel/x");
-  g_assert_false (b->strip); /* as record 0 says */
+  g_assert_false (b->strip); /* from record 0 */
   g_assert_cmpstr (((DkmsOutput *)debian->pdata[1])->dest_location, ==, "/updates/dkms");
   g_assert_false (a->excluded || b->excluded);
 }
 
-/* A module that is excluded for the kernel is not expected from its build. */
+/* A module that is excluded for the kernel is not an expected output of the build. */
 static void
 test_excluded_outputs (void)
 {
@@ -223,7 +223,7 @@ static const struct {
   { "/kernel/../x/", "/x", "sub/", "sub/" },
   { "/updates//a/./b//", "/updates/a/b", "./sub//deep", "sub/deep/" },
   { "/kernel/../", "/", "sub/../other", "other/" },
-  { "/updates/../../../x", "/x", "../build/sub", "sub/" }, /* refused, but nothing may get out even so */
+  { "/updates/../../../x", "/x", "../build/sub", "sub/" }, /* refused elsewhere; the path stays inside nevertheless */
   { "/extra", "/extra", "../../x", "" },
 };
 

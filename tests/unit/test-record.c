@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Records of builds: each form of the text is read as the same record, and a look at a build trusts only its stat. */
+/* Records of builds: all forms of the text are read as the same record; a quick look uses only the stat of files. */
 #include "store/record.h"
 
 #include <fcntl.h>
@@ -13,7 +13,7 @@
   "{\"name\":\"foo\",\"location\":\"/updates/dkms\",\"file\":\"foo.ko\",\"sha256\":\"ab\",\"built\":\"1:2\"}"
 #define BEGIN "{\"format\":1,\"seconds\":12.5,\"checked\":true,\"doubts\":[],\"modules\":["
 
-/* @same: whether it says what BEGIN MODULE "]}\n" says; otherwise it says nothing that is valid. */
+/* @same: whether the text means the same as BEGIN MODULE "]}\n"; otherwise it is invalid */
 static const struct {
   const char *name, *text;
   gboolean same;
@@ -79,7 +79,7 @@ test_forms (Fixture *f, gconstpointer data)
     }
 }
 
-/* What dkms_record_look() says about the build in /k/a. */
+/* Checks the result of dkms_record_look() for the build in /k/a. */
 static void
 assert_look (const Fixture *f, gboolean read, gboolean seen, gboolean unchanged)
 {
@@ -113,19 +113,19 @@ test_look (Fixture *f, gconstpointer data)
   fixture_put (f, "/k/a/.record.json", text);
   assert_look (f, TRUE, TRUE, TRUE);
 
-  /* A link does not have the signature of what it leads to. */
+  /* The signature of a link differs from that of its target. */
   g_assert_cmpint (rename (file, other), ==, 0);
   g_assert_cmpint (symlink (other, file), ==, 0);
   assert_look (f, TRUE, TRUE, FALSE);
   g_assert_cmpint (unlink (file), ==, 0);
   assert_look (f, TRUE, FALSE, FALSE);
-  /* A record behind a link is left to a reader that resolves links inside the root. */
+  /* A record that is a symbolic link is not read, because only other functions resolve links inside the root. */
   g_assert_cmpint (rename (record_file, other), ==, 0);
   g_assert_cmpint (symlink (other, record_file), ==, 0);
   assert_look (f, FALSE, FALSE, FALSE);
 }
 
-/* Signatures are in records and in .dkms/digests: their form must not change. */
+/* Records and .dkms/digests contain signatures, so their form must not change. */
 static void
 test_signature (void)
 {

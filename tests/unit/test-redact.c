@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is taken out of a report, and what stays. */
+/* Which parts of a report are replaced, and which are kept. */
 #include "check/redact.h"
 
 #include <string.h>

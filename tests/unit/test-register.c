@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names that the tree takes for modules, versions and kernels. */
+/* Names that are accepted for modules, versions and kernels. */
 #include <string.h>
 
 #include "base/error.h"
@@ -14,7 +14,7 @@ static const struct {
         { "a\tb", FALSE },   { "a\nb", FALSE },    { "a\x1b[2J", FALSE },   { "a\x7f", FALSE },      { " a", FALSE },
         { "a\x01z", FALSE }, { "foo\x1f", FALSE }, { "\xc3\xa9-1.0", TRUE } };
 
-/* What the tree makes of a name, as in kernel-<k>-<a> or .dkms-<id>-<n>, must be a file name of 255 bytes, too. */
+/* Names such as kernel-<k>-<a> and .dkms-<id>-<n> contain a name, and must not be longer than 255 bytes. */
 enum { LONGEST_NAME = 200 };
 
 static void
@@ -38,7 +38,7 @@ test_names (void)
   g_assert_error (error, DKMS_ERROR, DKMS_ERROR_BAD_NAME);
 }
 
-/* An error names what it is about, and nothing of that reaches a terminal as it is. */
+/* The error message contains the name, with control characters escaped. */
 static void
 test_odd_names_are_shown_escaped (void)
 {

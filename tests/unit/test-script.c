@@ -10,11 +10,11 @@ static const struct {
   { " 'two words' \"and more\" x", { "two words", "and more", "x" } },
   { " --key=\"a b\"c'd e'", { "--key=a bcd e" } },
   { " '' \"\" x\"\"", { "", "", "x" } },
-  { " it's", { "it's" } }, /* no other end: literal, as in the reference */
+  { " it's", { "it's" } }, /* an unmatched quote is literal, as in the reference */
   { " \"a b", { "\"a", "b" } },
   { " it\\'s \\\"x\\\"", { "it's", "\"x\"" } },
-  { " 'it\\' \"a\\\"b\"", { "it\\", "a\"b" } }, /* a backslash is one between single quotes */
-  { " a\\b \\n", { "a\\b", "\\n" } },           /* all other backslashes stay */
+  { " 'it\\' \"a\\\"b\"", { "it\\", "a\"b" } }, /* a backslash between single quotes is literal */
+  { " a\\b \\n", { "a\\b", "\\n" } },           /* other backslashes are kept */
   { " $HOME `id` $(id) ~ {a,b}", { "$HOME", "`id`", "$(id)", "~", "{a,b}" } },
   { " a;id &&id >x |y", { "a;id", "&&id", ">x", "|y" } },
   { " /e[s]c /r?ot/no* '/etc*' \"/[e]tc\"", { "/e[s]c", "/r?ot/no*", "/etc*", "/[e]tc" } },
@@ -22,7 +22,7 @@ static const struct {
   { " -n !x ^y", { "-n", "!x", "^y" } },
 };
 
-/* What bash makes of the line is what counts. */
+/* bash must read the quoted line as the same arguments. */
 static void
 test_arguments (void)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The sentence of every event can be made, from the fields that model/events.def says it has. */
+/* The sentence of every event can be made from the fields that model/events.def lists. */
 #include <string.h>
 
 #include "base/error.h"
 #include "report/sentences.h"
 
-/* An event with everything; each field is recognised in a sentence. */
+/* An event with all fields set to recognisable values. */
 static DkmsEvent
 full (DkmsEventKind kind, const GError *error, const DkmsEvent *reason)
 {
@@ -31,7 +31,7 @@ test_all (void)
       const DkmsEvent with = full ((DkmsEventKind)i, error, &reason), without = { .kind = (DkmsEventKind)i };
       const char *text = dkms_sentence_template ((DkmsEventKind)i);
       g_autofree char *sentence = dkms_sentence_for (&with);
-      g_autofree char *none = dkms_sentence_for (&without); /* what is absent does no harm */
+      g_autofree char *none = dkms_sentence_for (&without); /* missing fields are allowed */
 
       g_test_message ("%s: %s", dkms_event_name ((DkmsEventKind)i), sentence);
       g_assert_nonnull (text);
@@ -72,7 +72,7 @@ test_parts (void)
         .name = "installed",
         .text = "originals differs" },
       "m/1, k, a: installed (Original modules exist) (Differences between built and installed modules)" },
-    /* What others wrote is never taken for a template. */
+    /* Text of other programs is not read as a template. */
     { { .kind = DKMS_EVENT_SCRIPT_PRINTED, .text = "{path} [x] {" }, "{path} [x] {" },
   };
 

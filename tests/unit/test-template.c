@@ -4,7 +4,7 @@
 
 #include "base/template.h"
 
-/* Of the fields "a", "b" and "brackets", all are known but "b". */
+/* Of the fields "a", "b" and "brackets", "b" has no value. */
 static char *
 value (gconstpointer subject, const char *name)
 {
@@ -23,9 +23,9 @@ test_fill (void)
     { "x[ {a}] y", "x 1 y" },
     { "x[ {b}] y", "x y" },
     { "x[ {a} {b}] y[ {a}]", "x y 1" },
-    { "{b}[ {a}]", "? 1" }, /* what is absent outside brackets leaves out nothing */
+    { "{b}[ {a}]", "? 1" }, /* a missing value outside of brackets removes nothing */
     { "x[ always] y", "x always y" },
-    { "{brackets}[ {brackets}]", "{a} [x] { {a} [x] {" }, /* values are not filled in */
+    { "{brackets}[ {brackets}]", "{a} [x] { {a} [x] {" }, /* values are not templates */
     { "{a", "{a" },
     { "[{a}", "[1" },
     { "a} b]", "a} b]" },

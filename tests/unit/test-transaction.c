@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Transactions in a directory of their own, and what recovery makes of a journal left behind. */
+/* Transactions, and the recovery of journals. */
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -55,7 +55,7 @@ test_prune_stops (Fixture *f, gconstpointer data)
   g_assert_true (dkms_transaction_commit (tx, &events, &error));
   g_assert_no_error (error);
   g_assert_false (dkms_root_is_dir (f->places.root, "/lib/only/a"));
-  g_assert_true (dkms_root_is_dir (f->places.root, "/lib/only")); /* empty, and where the pruning stops */
+  g_assert_true (dkms_root_is_dir (f->places.root, "/lib/only")); /* empty, but the pruning stops here */
   g_assert_true (dkms_root_is_dir (f->places.root, "/lib/other"));
 }
 
@@ -90,7 +90,7 @@ test_nothing_is_changed_on_what_could_not_be_read (Fixture *f, gconstpointer dat
   g_assert_nonnull (strstr (error->message, "/lib/other.ko"));
   fixture_assert_text (f, "/lib/m.ko", "old");
   g_clear_error (&error);
-  g_assert_true (dkms_transaction_commit (tx, &events, &error)); /* the note was about the first try */
+  g_assert_true (dkms_transaction_commit (tx, &events, &error)); /* the unread file belongs to the first attempt only */
   fixture_assert_text (f, "/lib/m.ko", "new");
 }
 
@@ -119,10 +119,10 @@ test_recover_back (Fixture *f, gconstpointer data)
                "{\"temps\": [\"/lib/.dkms-1-0\", \"/lib/.dkms-1-1\", \"/lib/precious\"]}");
   g_assert_true (dkms_journal_recover (&f->places, &events, NULL));
   fixture_assert_text (f, "/lib/.dkms-1-0", NULL);
-  fixture_assert_text (f, "/lib/precious", "x"); /* no temporary of ours by its name */
+  fixture_assert_text (f, "/lib/precious", "x"); /* its name is not that of a temporary file */
 }
 
-/* A journal is believed as far as it names what this program writes. */
+/* Recovery refuses journals with paths that this program does not write. */
 static void
 test_paths_that_climb (Fixture *f, gconstpointer data)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What cannot be read is noted by everything that answers without an error, and absent files are not. */
+/* Functions that return no error note what they could not read; files that do not exist are not noted. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -17,7 +17,7 @@
 
 typedef struct {
   Fixture base;
-  int fd; /* the directory of the root */
+  int fd; /* the root directory */
   struct rlimit limit;
 } Readable;
 
@@ -32,7 +32,7 @@ set_up (Readable *f, gconstpointer data)
   dkms_unread_drop (0);
 }
 
-/* After this no file can be opened. */
+/* Afterwards the process cannot open another file. */
 static void
 exhaust (Readable *f)
 {
@@ -154,7 +154,7 @@ test_every_reader_notes (Readable *f, gconstpointer data)
       restore (f);
       g_assert_false (dkms_unread_check (&error));
       g_assert_nonnull (strstr (error->message, f->base.dir));
-      g_assert_true (dkms_unread_check (NULL)); /* that was the end of it */
+      g_assert_true (dkms_unread_check (NULL)); /* the check above removed the note */
     }
   exhaust (f);
   dkms_each_file_at (f->fd, visit, NULL);
@@ -183,7 +183,7 @@ test_what_is_something_else_is_not_noted (Readable *f, gconstpointer data)
   g_assert_null (dkms_read_link_at (f->fd, "file"));
   g_assert_false (dkms_is_dir_at (f->fd, "file"));
   g_assert_false (dkms_is_file_at (f->fd, "tree"));
-  g_assert_false (dkms_is_file_at (-1, "file")); /* what was not opened was noted then */
+  g_assert_false (dkms_is_file_at (-1, "file")); /* the failure to open the directory was noted before */
   dkms_unread_note (AT_FDCWD, "/proc/1/exe", EACCES);
   g_assert_true (dkms_unread_check (NULL));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Variables: how values are folded, matched and kept. */
+/* Variables: how values are normalised, matched and stored. */
 #include <string.h>
 
 #include "conf/vars.h"
@@ -11,7 +11,7 @@ static const struct {
   { "make", "make" },
   { "make  \t a", "make a" },
   { "\n  make\n    -C /h\n\n\tM=/b\n", " make -C /h M=/b " },
-  { "a 'b  c' \"d\n e\"", "a 'b c' \"d e\"" }, /* quotes do not matter */
+  { "a 'b  c' \"d\n e\"", "a 'b c' \"d e\"" }, /* quotes have no special meaning */
   { "a\rb\vc", "a\rb\vc" },
   { " \n\t", " " },
 };
@@ -34,10 +34,10 @@ static const struct {
 } expressions[] = {
   { "MAKE_MATCH", "^6\\.1", TRUE },
   { "MAKE_MATCH", "^5", FALSE },
-  { "PATCH_MATCH", "(", FALSE }, /* not valid */
+  { "PATCH_MATCH", "(", FALSE }, /* invalid */
   { "BUILD_EXCLUSIVE_ARCH", "86", TRUE },
-  { "BUILD_EXCLUSIVE_ARCH", "^6", FALSE }, /* that is the kernel's */
-  { "MAKE", "^5", TRUE },                  /* has no regular expressions */
+  { "BUILD_EXCLUSIVE_ARCH", "^6", FALSE }, /* the expression applies to the kernel */
+  { "MAKE", "^5", TRUE },                  /* MAKE is not compared with anything */
 };
 
 static void
@@ -50,7 +50,7 @@ test_match (void)
       dkms_vars_set (vars, expressions[i].name, 2, expressions[i].expression);
       dkms_vars_try_match (vars, expressions[i].name, 2, "6.1.0", "x86_64");
       g_assert_cmpint (dkms_vars_match (vars, expressions[i].name, 2), ==, expressions[i].matches);
-      g_assert_true (dkms_vars_match (vars, expressions[i].name, 0)); /* not tried */
+      g_assert_true (dkms_vars_match (vars, expressions[i].name, 0)); /* element 0 was not compared */
     }
 }
 

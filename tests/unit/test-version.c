@@ -37,7 +37,7 @@ test_compare (void)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (orders); i++)
     {
-      if (i == 2) /* numbers above 999 sort by bytes: 1000 is below 999 */
+      if (i == 2) /* numbers above 999 are compared by bytes: 1000 is below 999 */
         g_assert_cmpint (dkms_version_compare (orders[i].low, orders[i].high), >, 0);
       else
         g_assert_cmpint (dkms_version_compare (orders[i].low, orders[i].high), <, 0);

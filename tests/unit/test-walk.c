@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The walk through a tree of any depth, and what is made from it: deleting, flushing, taking set-id bits off. */
+/* The directory walker on trees of any depth, and its users: deleting, flushing, removing set-id bits. */
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <limits.h>
@@ -12,7 +12,7 @@
 #include "base/publish.h"
 #include "base/walk.h"
 
-/* Deeper than there are descriptors, and a path longer than the kernel takes. */
+/* More directories than available descriptors, and a path longer than the kernel accepts. */
 #define LONG_NAME "a-name-of-twenty-letters"
 enum { DEPTH = 300, FEW_DESCRIPTORS = 24 };
 G_STATIC_ASSERT (DEPTH * sizeof LONG_NAME > PATH_MAX);

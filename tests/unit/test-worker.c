@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a worker tells its parent: lines as they arrive, and bytes that are none. */
+/* The stream of a worker: lines in parts, and invalid lines. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <string.h>
@@ -23,7 +23,7 @@ worker_with (const void *bytes, gsize size)
   return worker;
 }
 
-/* Returns: (transfer full): the line of an event that ends a worker with an error of that message */
+/* Returns: (transfer full): the line with which a worker ends with an error of that message */
 static char *
 failure (const char *message)
 {
@@ -33,7 +33,7 @@ failure (const char *message)
   return dkms_event_to_line (&(const DkmsEvent){ .kind = DKMS_EVENT_WORKER_ENDED, .error = error });
 }
 
-/* What @bytes make a parent hear. Returns: whether the worker ended well */
+/* Collects in @heard the events that the parent reads from @bytes. Returns: whether the worker succeeded */
 static gboolean
 listen_to (const char *bytes, gsize size, GPtrArray *heard, GError **error)
 {
@@ -62,7 +62,7 @@ test_events (void)
   g_assert_cmpstr (event->path, ==, "/x");
 }
 
-/* A worker that dies in the middle of a line, or without a word of its end, has failed. */
+/* A worker that ends in the middle of a line, or without its last event, has failed. */
 static void
 test_parts (void)
 {
@@ -79,7 +79,7 @@ test_parts (void)
     }
 }
 
-/* Every byte of a line changed to what a fault may make of it. */
+/* Every byte of a line is replaced by bytes with a special meaning. */
 static void
 test_faults (void)
 {
@@ -98,7 +98,7 @@ test_faults (void)
     }
 }
 
-/* Nobody waits for, or makes room for, what no worker sends. */
+/* A stream without line ends is discarded when it exceeds the limit. */
 static void
 test_too_long (void)
 {
@@ -114,7 +114,7 @@ test_too_long (void)
   dkms_worker_free (worker);
 }
 
-/* The first result counts. */
+/* Of two results the first one is used. */
 static void
 test_two_results (void)
 {
