@@ -1,8 +1,7 @@
-"""A throw-away root per test, and the real binary in it.
+"""A temporary root for each test, with the program under test.
 
-Most tests use a fake kernel: a header directory whose Makefile 'builds' a .ko by copying a file.
-That is fast and shows every path but the compiler; tests marked with the `real` fixture use real
-kernel headers.
+Most tests use a fake kernel: a header directory whose makefile copies a file instead of compiling a module. This is
+fast, and covers everything except the compiler. Tests with the fixture `real` use real kernel headers.
 """
 import contextlib
 import errno
@@ -27,27 +26,27 @@ K1, K2 = "6.1.0-1-test", "6.12.0-2-test"
 ARCH = os.uname().machine
 
 FAKE_MAKEFILE = """\
-# Stands for a kernel build directory: 'make -C here M=dir' makes every *.c of dir into a .ko.
+# The makefile of a fake kernel: 'make -C here M=dir' copies every *.c of dir to a .ko.
 all:
 \t@for f in $(M)/*.c; do cp $$f $${f%.c}.ko || exit 1; echo "  LD [M] $${f%.c}.ko"; done
 """
 
 
 def pytest_collection_modifyitems(items):
-    """Tests that stay together in one process, because they share a life, begin first: they take longest."""
+    """Starts groups of tests that run in one process first, because they take longest."""
     items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
 
 
 def pytest_configure(config):
     for number, action in (signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL):
-        if signal.getsignal(number) == signal.SIG_IGN: # as nohup and scripts in the background leave them
+        if signal.getsignal(number) == signal.SIG_IGN: # nohup and shells without job control ignore these signals
             signal.signal(number, action)
     config.addinivalue_line("markers", "xdist_group(name): tests for one process of pytest-xdist, which registers it, too")
 
 
 @contextlib.contextmanager
 def mounted(path, options="size=50%"):
-    """A file system of its own at @path, in memory, as long as the block runs."""
+    """Mounts a tmpfs at @path while the block runs."""
     path.mkdir(parents=True, exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"mode=0755,{options}", "tmpfs", path], check=True)
     try:
@@ -57,22 +56,22 @@ def mounted(path, options="size=50%"):
 
 
 def strace(*words, env=None, **keywords):
-    """Runs strace -f WORDS. No sanitizer looks for leaks there: it cannot under ptrace."""
+    """Runs strace -f WORDS, without the search for leaks, which does not work under ptrace."""
     return subprocess.run(["strace", "-f", *words], capture_output=True, text=True, stdin=subprocess.DEVNULL,
                           env=dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=0", **(env or {})), **keywords)
 
 
 def eventually(condition):
-    """Waits until @condition holds, which takes as long as the machine needs."""
+    """Waits until @condition holds."""
     end = time.monotonic() + 60
     while not condition():
-        assert time.monotonic() < end, "it never came true"
+        assert time.monotonic() < end, "the condition does not become true"
         time.sleep(0.01)
 
 
 class Crowd:
-    """Processes 'sleep Crowd.SECONDS' that builds run, seen from outside: they say how many builds are at work, however slow
-    the machine is, and end when the test says so."""
+    """Processes 'sleep Crowd.SECONDS' of builds, which the test counts to know how many builds run, and ends. So tests do
+    not depend on the speed of the machine."""
     SECONDS = f"1000{os.getpid()}"
 
     def members(self):
@@ -82,11 +81,11 @@ class Crowd:
                 if (directory / "cmdline").read_bytes() == f"sleep\0{self.SECONDS}\0".encode():
                     found.add(int(directory.name))
             except OSError:
-                pass # it has ended
+                pass # the process has ended
         return found
 
     def wait(self, count, process=None):
-        """Until there are @count of them. Returns their process ids."""
+        """Waits until @count of them run. Returns: their process ids"""
         end = time.monotonic() + 60
         while len(found := self.members()) < count:
             assert process is None or process.poll() is None, f"ended with {process.returncode}"
@@ -100,7 +99,7 @@ class Crowd:
                 os.kill(pid, signal.SIGTERM)
 
     def hold(self, process, total, at_once):
-        """@process has @total of them, one after the other: lets them go when there are @at_once, or all that are left."""
+        """Waits until @process has started @at_once members, or all that are left, and ends them, until it has started @total."""
         done = set()
         try:
             while len(done) < total:
@@ -109,7 +108,7 @@ class Crowd:
                 self.release(found)
                 eventually(lambda: not self.members() & found)
         except AssertionError:
-            for pid in family(process.pid): # so that they do not live on in the next test
+            for pid in family(process.pid): # they must not run during the next test
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             eventually(lambda: not self.members())
@@ -130,7 +129,7 @@ def family(pid):
 
 @functools.cache
 def key_pair():
-    """A signing key and its certificate, as bytes. To make them takes a third of a second: tests share them."""
+    """A signing key and its certificate, as bytes. Tests share them, because creating them takes a third of a second."""
     with tempfile.TemporaryDirectory() as directory:
         paths = [pathlib.Path(directory, name) for name in ("key", "cert")]
         subprocess.run([pathlib.Path(DKMS).parent / "helpers/dkms-sign", "generate", *paths], check=True)
@@ -162,7 +161,7 @@ class Root:
         (self.path / "etc/os-release").write_text(text)
 
     def framework(self, text):
-        """Settings for this root; those that only the machine may make are made there."""
+        """Writes settings for this root. Settings that only the host may make are written there."""
         lines = text.splitlines(keepends=True)
         of_machine = [line for line in lines if line.startswith(("sandbox=", "build_user="))]
         if of_machine or "framework.conf" in self.of_machine():
@@ -174,13 +173,13 @@ class Root:
         return os.listdir(directory) if directory.exists() else []
 
     def machine(self, name, text):
-        """What /etc/dkms/@name of the machine that runs dkms says, for all commands on this root."""
+        """Writes /etc/dkms/@name of the host that runs dkms on this root."""
         file = self.path.parent / "machine/dkms" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
 
     def command(self):
-        """The words before the arguments of dkms."""
+        """The command line up to the arguments of dkms."""
         if not self.of_machine():
             return [DKMS, "--root", str(self.path)]
         return ["unshare", "-m", "sh", "-c", 'mount -t overlay -o "lowerdir=$0:/etc" overlay /etc && exec "$@"',
@@ -213,21 +212,21 @@ class Root:
         return directory
 
     def attempts(self, name="foo", version="1.0", kernel=K1):
-        """Directories of the attempts that made no build, oldest first."""
+        """Directories of the failed attempts, oldest first."""
         directory = self.tree / f".dkms/logs/{name}/{version}/{kernel}/{ARCH}"
         return sorted((path for path in directory.glob("*") if path.name.isdigit()), key=lambda path: int(path.name))
 
     def log(self, *build, **named):
-        """The log of the newest attempt that made no build."""
+        """The log of the newest failed attempt."""
         return self.attempts(*build, **named)[-1] / "make.log"
 
     def register(self, name="foo", version="1.0"):
-        """What 'add' leaves behind, without the time that it takes."""
+        """Creates the same files as 'add', but faster."""
         (self.tree / name / version).mkdir(parents=True)
         (self.tree / name / version / "source").symlink_to(f"/usr/src/{name}-{version}")
 
     def keys(self):
-        """What 'generate_mok' leaves behind, without the time that it takes."""
+        """Creates the same files as 'generate_mok', but faster."""
         self.tree.mkdir(parents=True, exist_ok=True)
         for name, mode, content in zip(("mok.key", "mok.pub"), (0o600, 0o644), key_pair()):
             (self.tree / name).write_bytes(content)
@@ -250,7 +249,7 @@ class Root:
         return self.ok("status", *arguments).out.splitlines()
 
     def snapshot(self):
-        """Every path with type, mode, and content or target; what begins with .dkms is our own business."""
+        """Type, mode and content or target of every path except .dkms."""
         found = {}
         for directory, names, files in os.walk(self.path):
             if ".dkms" in names:
@@ -269,7 +268,7 @@ class Root:
 
 
 def as_nobody(root, *arguments, own=(), host=False, **keywords):
-    """Runs a copy of the program that everybody can reach as user nobody, who owns the paths @own; with @host not below the root."""
+    """Runs a copy of the program as user nobody, who gets the paths @own; with @host without --root."""
     program = root.path.parent / "program/dkms"
     if not program.exists():
         (program.parent / "helpers").mkdir(parents=True)
@@ -294,7 +293,7 @@ def root(tmp_path):
 
 @pytest.fixture
 def real(tmp_path):
-    """A root whose kernel has real headers, borrowed from this machine."""
+    """A root whose kernel has the real headers of this machine."""
     headers = sorted(pathlib.Path("/usr/src").glob("linux-headers-*/include/config/auto.conf"))
     if not headers:
         pytest.fail("no kernel headers in /usr/src; scripts/install-deps demo installs them")
@@ -309,7 +308,7 @@ def real(tmp_path):
 
 
 class ChrootedRoot(Root):
-    """A root with a shell of its own: the machine's, reached through read-only binds."""
+    """A root with a shell: the programs of the machine, bind-mounted read-only."""
 
     def tool(self, path, script):
         target = self.path / path.lstrip("/")
@@ -320,7 +319,7 @@ class ChrootedRoot(Root):
 
 @pytest.fixture
 def chrooted(tmp_path):
-    """Tools run inside this root, so that programs at absolute paths can be stand-ins."""
+    """Programs run inside this root, so tests can replace those at absolute paths."""
     lab = ChrootedRoot(tmp_path / "root")
     copied = ["bash", "sh", "make", "cat", "cp", "env", "echo", "patch", "true", "false", "touch", "depmod"]
     libraries = set()
@@ -342,7 +341,7 @@ def chrooted(tmp_path):
 
 @pytest.fixture(scope="session")
 def point(tmp_path_factory):
-    """The program that makes system calls fail, as a broken disk does."""
+    """The program that makes system calls fail."""
     program = tmp_path_factory.mktemp("point") / "point"
     subprocess.run(["cc", "-O1", "-o", program, pathlib.Path(__file__).parents[1] / "crash/point.c"], check=True)
     return program
@@ -350,7 +349,7 @@ def point(tmp_path_factory):
 
 @pytest.fixture
 def broken(root, point):
-    """Runs dkms while nothing at or below a path can be read, or fails only that time."""
+    """Runs dkms while nothing at or below a path can be read; with @number, only that read fails."""
 
     def run(path, *arguments, code=errno.EIO, number=0):
         return Result(subprocess.run([point, "fail", str(number), str(code), DKMS, "--root", root.path, *arguments], capture_output=True, text=True,

@@ -1,4 +1,4 @@
-"""What an administrator or a distribution can hook into a run."""
+"""Settings and files by which administrators and distributions change what a run does."""
 import os
 import pathlib
 import re
@@ -69,7 +69,7 @@ def test_build_environment(root):
     root.source(conf=f"PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/extra\nSTRIP=no\n"
                      f"MAKE='echo \"seen:\\$SEEN:\\$HIDDEN\"; cp foo.c foo.ko'\n")
     (root.path / "tmp").mkdir()
-    # Inside a data-only root the path is one of the machine, as tools see it.
+    # If the root contains only data, the path is that of the host, as tools see it.
     inside = root.path / str(root.path).lstrip("/")
     inside.mkdir(parents=True)
     (inside / "env.sh").write_text((root.path / "env.sh").read_text())
@@ -102,7 +102,7 @@ def test_force_list(root, word, result):
 # ---- rpm upgrades ----
 
 def rpm(root, *scriptlets):
-    """Runs dkms the way rpm does: a shell per scriptlet, below one process."""
+    """Runs dkms like rpm: one shell for each scriptlet, all started by one process."""
     program = "import subprocess,sys\nfor s in sys.argv[1:]:\n  r = subprocess.run(['sh', '-c', s + '; exit $?'])\nsys.exit(r.returncode)"
     lines = [f"{DKMS} --root {root.path} {s}" for s in scriptlets]
     return subprocess.run(["python3", "-c", program, *lines], capture_output=True, text=True, check=False)
@@ -226,7 +226,7 @@ def test_addon_modules_dir_of_the_same_file(root):
     assert (root.modules / K1 / "addon/foo.ko").is_file()
 
 
-# ---- rebuilding what depends on a module ----
+# ---- rebuilds of dependents ----
 
 def dependents(root, *, deps=("bar",), name="foo", rebuild=True, extra=""):
     root.source(name, extra="".join(f'BUILD_DEPENDS[{i}]="{d}"\n' for i, d in enumerate(deps))
@@ -347,7 +347,7 @@ def test_autoinstall_rebuilds_too(root):
 # ---- modprobe-on-install ----
 
 def here(root, tmp_path, *arguments, env=None):
-    """With the machine's own root, but trees of this test."""
+    """Runs dkms on the root of the machine with the trees of this test."""
     root.tree.mkdir(parents=True, exist_ok=True)
     return subprocess.run([DKMS, *arguments, "--dkmstree", root.tree, "--sourcetree", root.src, "--installtree", root.modules, "-a", ARCH],
                           capture_output=True, text=True, check=False, env=dict(os.environ, **(env or {})))
@@ -384,7 +384,7 @@ def test_modprobe_only_for_the_running_kernel_of_this_machine(root, tmp_path):
 # ---- framework.conf ----
 
 def test_framework_trees(root):
-    """source_tree, install_tree and tmp_location."""
+    """Uses source_tree, install_tree and tmp_location."""
     root.framework("source_tree=/my/src\ninstall_tree=/my/modules\ntmp_location=/my/tmp\n")
     root.source()
     (root.path / "my/tmp").mkdir(parents=True)

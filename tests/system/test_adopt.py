@@ -1,4 +1,4 @@
-"""Builds of dkms 3 are looked at once; after that no status evaluates their recipes."""
+"""Builds of dkms 3 get records once. After that, status does not evaluate their recipes."""
 import json
 import subprocess
 
@@ -8,7 +8,7 @@ from conftest import ARCH, K1, K2, as_nobody, strace
 
 
 def foreign(root, name="foo", kernel=K1, installed=True, text="x", **keywords):
-    """A build as dkms 3 leaves it."""
+    """Creates a build as dkms 3 does."""
     if not (root.tree / name).exists():
         root.source(name, **keywords)
         root.register(name)
@@ -25,7 +25,7 @@ def foreign(root, name="foo", kernel=K1, installed=True, text="x", **keywords):
     return base
 
 
-CODE = "[ $kernelver ] && MAKE[0]=make\n" # which only bash can read
+CODE = "[ $kernelver ] && MAKE[0]=make\n" # so that only bash can read it
 
 
 def adopt(root):
@@ -33,7 +33,7 @@ def adopt(root):
 
 
 def programs(root, *arguments):
-    """How many programs a command starts, itself included."""
+    """The number of programs that a command starts, including itself."""
     return strace("-e", "trace=execve", *root.command(), *arguments, check=True).stderr.count("execve(")
 
 
@@ -87,7 +87,7 @@ def test_what_is_missing_and_what_differs_stays_so(root):
 
 
 def test_life_goes_on(root):
-    """An adopted build is uninstalled, installed and removed like any other."""
+    """Adopted builds can be uninstalled, installed and removed."""
     foreign(root)
     adopt(root)
     root.ok("uninstall", "foo/1.0", "-k", K1)
@@ -107,7 +107,7 @@ def test_it_can_be_removed_without_its_source(root):
 
 
 def test_installed_where_the_recipe_says(root):
-    """dkms 3 follows the recipe on distributions that have no place of their own."""
+    """dkms 3 uses the directory of the recipe if the distribution does not define one."""
     base = foreign(root, installed=False, extra='DEST_MODULE_LOCATION[0]="/extra"\n')
     place = root.modules / K1 / "extra"
     place.mkdir()

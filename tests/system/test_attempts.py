@@ -1,4 +1,4 @@
-"""Every attempt to build leaves a record of what went in, what was done and what came of it."""
+"""Every attempt to build leaves a record of its inputs, steps and result."""
 import hashlib
 import json
 import os
@@ -23,7 +23,7 @@ def built(root, name="foo", version="1.0", kernel=K1):
 
 
 def identity(inputs):
-    """The digest of the document that model/inputs.h describes."""
+    """The digest of the document described in model/inputs.h."""
     def escape(value):
         return value.replace("%", "%25").replace("\n", "%0A").replace("\r", "%0D")
     return hashlib.sha256("".join(f"{name} {escape(value)}\n" for name, value in sorted(inputs.items())).encode()).hexdigest()
@@ -76,7 +76,7 @@ def test_three_failures_are_kept_beside_the_build(root):
 
 
 def test_log_of_an_older_version(root):
-    """What dkms kept before there were records: one log for each kernel."""
+    """Versions without records kept one log for each kernel."""
     root.source(extra="MAKE=false\n")
     root.ok("add", "foo/1.0")
     old = root.tree / f".dkms/logs/foo/1.0/{K1}/{ARCH}/make.log"
@@ -103,7 +103,7 @@ def test_interrupted(root, number):
             time.sleep(0.02)
         process.send_signal(number)
         assert process.wait() in (130, -9)
-    root.ok("add", root.source("bar")) # any command that may write finds what a dead one left
+    root.ok("add", root.source("bar")) # every command that writes to the tree completes the record of a killed run
     attempt = record(root.attempts()[0])
     assert attempt["outcome"] == "interrupted" and attempt["inputs"]["module"] == "foo"
     assert "one line" in root.log().read_text()
@@ -142,7 +142,7 @@ def test_not_begun(root):
 
 
 def test_damaged_and_newer_records(root):
-    """A record that cannot be read does not hide its log; one of a newer dkms is not guessed at."""
+    """The log of an unreadable record is listed. A record of a newer dkms is not interpreted."""
     root.source(extra="MAKE='make -f m.mk'\n", files=FAILING)
     assert root("build", "foo/1.0", "-k", K1).rc == 10
     path = root.attempts()[0] / "attempt.json"
@@ -164,7 +164,7 @@ def test_who_may_read(root):
 
 
 def test_a_build_cannot_choose_its_log(root):
-    """What is left of a killed build is looked at as root."""
+    """root reads the files that a killed build left."""
     root.source(extra="MAKE='./evil.sh'\n", files={"foo.c": "x", "evil.sh": "#!/bin/sh\nrm -f make.log\nln -s /etc/shadow make.log\nsync\nsleep 60\n"})
     root.ok("add", "foo/1.0")
     with subprocess.Popen([DKMS, "--root", root.path, "build", "foo/1.0", "-k", K1], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:

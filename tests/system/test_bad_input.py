@@ -1,4 +1,4 @@
-"""Bad input: the spec's exit code, a message that names file and remedy, an unchanged tree."""
+"""Invalid input: the specified exit code, a message with file and advice, and an unchanged tree."""
 import os
 import pathlib
 import re
@@ -84,7 +84,7 @@ def test_exit_codes(root, arguments, code):
     assert left == {k: v for k, v in before.items() if not k.startswith("var")}
 
 
-# ---- values of options: checked before any work ----
+# ---- values of options, checked before any work ----
 
 def untouched(root, before):
     return {k: v for k, v in root.snapshot().items() if not k.startswith("var")} == before and root.status() == []
@@ -166,7 +166,7 @@ def test_match_with_a_kernel_that_nobody_knows(root):
     result = root("match", "--templatekernel", "5.0", "-k", K1)
     assert result.rc == 2 and "Kernel 5.0 is not installed" in result.err
     shutil.rmtree(root.modules / K2)
-    root.ok("match", "--templatekernel", K2, "-k", K1)  # gone, and still what modules are built for
+    root.ok("match", "--templatekernel", K2, "-k", K1)  # no longer installed, but modules are built for it
     assert f"foo/1.0, {K1}, {ARCH}: installed" in root.status()
 
 
@@ -237,7 +237,7 @@ def test_bad_settings_name_their_place(root, setting, code, says):
 
 
 def test_a_build_user_who_does_not_exist(root):
-    """The machine names him, not the root."""
+    """The setting of the host counts, not that of the root."""
     root.framework("build_user=nobody-at-all\n")
     result = root("status")
     assert result.rc == 8 and "build_user=nobody-at-all in /etc/dkms/framework.conf is not a user" in result.err
@@ -252,7 +252,7 @@ def test_tmp_location_that_is_not_there(root, tmp_path):
     result = root("ldtarball", tmp_path / "x.tar")
     assert result.rc == 2 and f"tmp_location=/no/such in {root.path}/etc/dkms/framework.conf" in result.err, result
     assert not (root.path / "no").exists() and root.status() == []
-    root.ok("add", "foo/1.0")  # which unpacks nothing
+    root.ok("add", "foo/1.0")  # does not unpack anything
     root.framework("")
     assert root("ldtarball", tmp_path / "x.tar", env={"TMPDIR": "/no/such"}).rc == 2
 
@@ -317,7 +317,7 @@ def test_scripts_that_fail(root):
 
 
 def test_a_build_that_fails_is_not_installed_and_made_once(root):
-    """Guards that a step is not attempted when one that it needs has failed: an install would make the build again."""
+    """Guards that a step does not run after a failed step that it needs: the installation would build the module again."""
     count = root.path / "count"
     root.framework("sandbox=off\n")
     root.source(extra="PRE_BUILD=s.sh\n", files={"foo.c": "x", "s.sh": f"#!/bin/sh\necho once >>{count}\nexit 42\n"})

@@ -1,5 +1,5 @@
-"""How we are started: signals that the caller ignores or blocks, streams that are closed, full or left by their reader, an
-environment without PATH, few descriptors."""
+"""The caller of dkms ignores or blocks signals, closes or does not read streams, removes PATH from the environment, or limits
+descriptors."""
 import os
 import re
 import resource
@@ -31,7 +31,7 @@ def test_ignored_sigchld(root):
 
 
 def test_blocked_signals(root):
-    """A caller's mask is not ours: a run can be interrupted."""
+    """dkms resets the signal mask of the caller, so that a run can be interrupted."""
     mark = root.path / "begun"
     root.framework("sandbox=off\n")
     root.source(extra="PRE_BUILD=slow.sh\n", files={"foo.c": "x", "slow.sh": f"#!/bin/sh\ntouch {mark}\nsleep 30\n"})
@@ -46,7 +46,7 @@ def test_blocked_signals(root):
 
 
 def test_nohup(root):
-    """The end of the terminal ends no run that was started with nohup."""
+    """SIGHUP does not end a run that was started with nohup."""
     mark, go = root.path / "begun", root.path / "go"
     root.framework("sandbox=off\n")
     root.source(extra="PRE_BUILD=slow.sh\n",
@@ -65,7 +65,7 @@ def test_nohup(root):
 # ---- streams ----
 
 class Broken:
-    """A pipe whose reader is gone."""
+    """A pipe whose reader has terminated."""
 
     def __enter__(self):
         read_end, self.write_end = os.pipe()
@@ -128,7 +128,7 @@ def test_work_does_not_depend_on_its_messages(root):
 
 @pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
 def test_closed_streams(root, closed):
-    """Nothing that we open takes the place of a standard stream, and is written to."""
+    """No file that dkms opens becomes a standard stream and is written to."""
     root.source(extra="POST_INSTALL=post.sh\n",
                 files={"foo.c": "x", "post.sh": "#!/bin/sh\necho said; echo said >&2; cat; touch /proc/self/fd/1 && exit 0\n"})
     result = start(root, "install", "foo/1.0", "-k", K1, capture_output=False, stdin=None, before=lambda: [os.close(fd) for fd in closed])
@@ -163,7 +163,7 @@ SECRETS = ("KBUILD_SIGN_PIN", "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "db_passw
 
 @pytest.mark.parametrize("mode", ["auto", "strict"])
 def test_secrets_of_the_environment(root, mode):
-    """Recipes and builds are not shown them; variables that builds are steered with they see."""
+    """Recipes and builds do not get these variables; variables that control builds are passed on."""
     root.framework(f"sandbox={mode}\n")
     root.source(extra="env >&2\nPRE_BUILD=env.sh\n", files={"foo.c": "x", "env.sh": "#!/bin/sh\nenv\n"})
     env = dict(os.environ, IGNORE_CC_MISMATCH="1", **dict.fromkeys(SECRETS, "hidden"))
@@ -182,7 +182,7 @@ def limit(soft, hard):
 
 @pytest.mark.parametrize("soft,hard,jobs", [(128, 128, 16), (1024, 1024, 192)])
 def test_few_descriptors(root, soft, hard, jobs):
-    """Builds wait for descriptors as they wait for processors."""
+    """Fewer builds run at once if descriptors are scarce."""
     for number in range(60):
         root.source(f"m{number}")
         root.register(f"m{number}")
@@ -192,7 +192,7 @@ def test_few_descriptors(root, soft, hard, jobs):
 
 
 def test_soft_limit_of_descriptors(root):
-    """It is raised for us, and is for what we run what it was, unless that is too low for a compiler."""
+    """dkms raises its soft limit. Its children get the original limit unless it is too low for a compiler."""
     root.framework("sandbox=off\n")
     root.source(extra="PRE_BUILD=limit.sh\n", files={"foo.c": "x", "limit.sh": "#!/bin/sh\necho soft $(ulimit -S -n)\n"})
     for soft, seen in ((20, 1024), (2000, 2000)):
@@ -202,7 +202,7 @@ def test_soft_limit_of_descriptors(root):
 
 @pytest.mark.parametrize("number", [8, 12, 16, 20, 24, 32, 40, 64, 100])
 def test_too_few_descriptors(root, number):
-    """It works, or the message names the limit."""
+    """The command succeeds, or the message names the limit."""
     root.source()
     result = start(root, "install", "foo/1.0", "-k", K1, before=limit(number, number))
     if result.returncode == 0:
@@ -217,7 +217,7 @@ def test_too_few_descriptors(root, number):
 
 @pytest.mark.parametrize("verb", ["add", "install", "autoinstall", "remove"])
 def test_file_system_without_locks(root, verb):
-    """NFS without its lock services, some FUSE file systems."""
+    """For example NFS without its lock service, and some FUSE file systems."""
     root.source()
     root.ok("add", "foo/1.0")
     root.source("bar")

@@ -1,4 +1,4 @@
-"""Builds that really fail, each in its own way, and what dkms explain says about them."""
+"""Builds that really fail in different ways, and what dkms explain prints about them."""
 import json
 import os
 import pathlib
@@ -13,19 +13,19 @@ HEADERS = sorted(pathlib.Path("/usr/src").glob("linux-headers-*/scripts/mod/modp
 
 
 def cause(result):
-    """The id that an answer of dkms explain names."""
+    """The name of the cause in an answer of dkms explain."""
     found = re.search(r"^Cause: (.*)$", result.out, re.M)
     return found[1] if found else None
 
 
 def source(root, recipe="", files=None, extra="", name="foo"):
-    """foo/1.0, whose makefile m.mk has @recipe as its only rule."""
+    """foo/1.0 with a makefile m.mk, whose only rule is @recipe."""
     lines = "".join(f"\t{line}\n" for line in recipe.splitlines())
     root.source(name, extra=f"MAKE='make -f m.mk'\n{extra}", files={"foo.c": "x", "m.mk": f"all:\n{lines}", **(files or {})})
 
 
 def fail(root, recipe="", files=None, extra="", env=None, explain=True):
-    """Runs a build that fails. Returns: what the build printed, and what dkms explain says."""
+    """Runs a build that fails. Returns: the output of the build, and of dkms explain"""
     source(root, recipe, files, extra)
     result = root("build", "foo/1.0", "-k", K1, env=env)
     assert result.rc not in (0, 77), result
@@ -33,7 +33,7 @@ def fail(root, recipe="", files=None, extra="", env=None, explain=True):
 
 
 def c(text, flags=""):
-    """A source file that gcc refuses."""
+    """A recipe that compiles a source file."""
     return {"recipe": f"gcc {flags} -c bad.c -o bad.o", "files": {"bad.c": text}}
 
 
@@ -99,7 +99,7 @@ def test_causes(root, name):
     assert cause(explained) == expected and explained.rc == 0, explained
     assert "\nWhat to do: " in explained.out and "{" not in explained.out, explained
     assert f"Explanation: dkms --root {root.path} explain foo/1.0 -k {K1}" in built.err, built
-    # The page of a cause needs no module.
+    # A cause is described without any module.
     page = root.ok("explain", expected)
     assert page.out.startswith(f"{expected} (") and "What to do: " in page.out, page
 
@@ -129,13 +129,13 @@ def test_unknown_cause(root):
 @pytest.mark.parametrize("env", [{"LC_ALL": "de_DE.UTF-8", "LANG": "de_DE.UTF-8", "LANGUAGE": "de:fr"},
                                  {"LC_MESSAGES": "fr_FR.UTF-8", "LC_ALL": "", "LANG": "fr_FR.UTF-8", "LANGUAGE": ""}])
 def test_locales(root, name, env):
-    """Tools inside a build speak English, whoever starts it."""
+    """Tools in a build print English messages in any locale of the caller."""
     _, explained = fail(root, env=env, **BREAKS[name])
     assert cause(explained) == name, explained
 
 
 def test_parallel_output(root):
-    """Whatever make -j8 prints first, the cause is the same."""
+    """The cause does not depend on the order of the output of make -j8."""
     bad = ["int f(char *a) { strlcpy(a); return 0; }", "int f(void) { return GONE; }", "int f(void) { return 0 }",
            "struct s { int a; }; int f(struct s *p) { return p->gone; }", "int f(void) { int x; return 0; }"]
     files = {f"b{i}.c": bad[i % len(bad)] + "\n" for i in range(10)}
@@ -150,7 +150,7 @@ def test_parallel_output(root):
     assert seen == {"api-removed"}
 
 
-# ---- what failed, and what did not ----
+# ---- failures and harmless messages ----
 
 def test_nothing_failed(root):
     root.source()
@@ -206,7 +206,7 @@ def test_missing_headers(root):
 
 
 def test_looks_into_the_headers(root):
-    """The identifier is in the headers of a kernel for which the version is built, and not in those of this one."""
+    """The identifier is in the headers of a kernel that the version is built for, and not in those of this kernel."""
     for release, text in (K1, "size_t strlcpy(char *, const char *, size_t);\n"), (K2, "ssize_t strscpy(char *, const char *, size_t);\n"):
         directory = root.kernel(release) / "build/include/linux"
         directory.mkdir()
@@ -227,7 +227,7 @@ def test_looks_into_the_headers(root):
 
 
 def test_looks_into_real_headers(real):
-    """Most headers of Debian are in a directory that the one of the kernel names in its makefile."""
+    """The headers of Debian are in a directory that the makefile in the build directory includes."""
     real.source(extra="MAKE=./make.sh\n", files={
         "foo.c": "x", "make.sh": "#!/bin/sh\necho \"v.c:7:2: error: implicit declaration of function '$(cat word)'\"\nexit 1\n",
         "word": "no_such_word"})
@@ -243,7 +243,7 @@ COMMANDS = {"debian": "apt install", "ubuntu": "apt install", "fedora": "dnf ins
 
 
 def to_install(distribution, package):
-    """A package and, where both are known, the command that installs it."""
+    """Lines that name a package and, if both are known, the command that installs it."""
     return f"{package} ({COMMANDS[distribution]} {package})" if distribution in COMMANDS else package
 
 
@@ -273,7 +273,7 @@ def test_a_command_for_several_packages(root):
     assert "Install clang, lld and llvm (apt install clang lld llvm), and add LLVM=1" in root.ok("explain", "compiler-clang").out
 
 
-# ---- where failures are reported ----
+# ---- places where failures are reported ----
 
 def test_autoinstall_names_the_cause(root):
     source(root, "no-such-tool")
@@ -313,7 +313,7 @@ def test_log(root):
 
 
 def on_terminal(root, *arguments, **env):
-    """Runs dkms on a terminal. Returns: what the terminal got."""
+    """Runs dkms on a terminal. Returns: the output"""
     command = " ".join([*root.command(), *arguments])
     environment = {name: value for name, value in os.environ.items() if name not in ("PAGER", "DKMS_PAGER", "SUDO_UID")}
     return subprocess.run(["script", "-qec", command, "/dev/null"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
@@ -334,7 +334,7 @@ def test_pager(root, tmp_path):
     on_terminal(root, "log", "foo", PAGER=str(pager))
     assert seen.exists()
     seen.unlink()
-    # Who may run dkms as root by sudo may not be allowed to run anything else.
+    # A user whom sudo allows to run dkms only must not be able to run another program through the pager.
     on_terminal(root, "log", "foo", PAGER=str(pager), DKMS_PAGER=str(pager), SUDO_UID="1000")
     assert not seen.exists()
     text = on_terminal(root, "log", "foo", DKMS_PAGER="cat")

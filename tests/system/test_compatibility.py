@@ -1,4 +1,4 @@
-"""docs/compatibility.md is complete and true: every part of the interface has a test that names it."""
+"""docs/compatibility.md is complete: a test names each part of the interface."""
 import pathlib
 import re
 import subprocess
@@ -24,7 +24,7 @@ ROWS = [(title, row) for title, rows in TABLES.items() for row in rows]
 
 
 def test_text(reference):
-    """The source of a test, with the decorators and module constants that are its data."""
+    """The source of a test, with its decorators and the constants of its module."""
     file, name = reference.split("::")
     path = next((TOP / "tests").rglob(file))
     text = path.read_text()
@@ -33,7 +33,7 @@ def test_text(reference):
     match = re.search(rf"((?:^@pytest(?:.|\n)*?\n)?^def {name}\((?:.|\n)*?)(?=^(?:def |@|class |[A-Z]|# ----)|\Z)", text, re.M)
     if not match:
         return ""
-    # What the test uses of its module: constants and helpers, and what conftest calls verbs by.
+    # Constants and helpers of the module that the test uses, and the methods of conftest for verbs.
     return match.group(1) + "\n".join(re.findall(r"^[A-Z_]+ = (?:.|\n)*?(?=^\S)", text, re.M))
 
 
@@ -64,7 +64,7 @@ def test_every_verb_and_option_of_the_program():
     assert set(re.findall(r"^  (\w+) ", verbs.split("Verbs:\n")[1], re.M)) == names("Verbs")
     shown = set(re.findall(r"(?<![\w-])(--?[A-Za-z][\w-]*)", options))
     assert shown <= names("Options")
-    silent = names("Options") - shown  # accepted, and without effect
+    silent = names("Options") - shown  # accepted, without an effect
     for option in silent:
         assert f"{option} has no effect" in subprocess.run([DKMS, option, "--version"], capture_output=True, text=True, check=True).stderr
 

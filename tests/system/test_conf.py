@@ -1,4 +1,4 @@
-"""What recipes, overrides and framework.conf can say."""
+"""The language of recipes, overrides and framework.conf."""
 import os
 import pwd
 
@@ -58,7 +58,7 @@ POST_BUILD="scripts/post
 
 
 def test_values_over_several_lines_are_one_command(root):
-    """As all zfs-dkms and spl-dkms write them."""
+    """All zfs-dkms and spl-dkms packages write values in this way."""
     say = "#!/bin/bash\nprintf \"$(basename $0)\"; printf ' <%s>' \"$@\"; echo\n"
     root.source(extra=ZFS, files={"foo.c": "x", "configure": say, "scripts/post": say})
     root.ok("install", "foo/1.0", "-k", K1)
@@ -71,7 +71,7 @@ def test_values_over_several_lines_are_one_command(root):
 @pytest.mark.parametrize("make, command", [
     ("MAKE=\"make -C ${kernel_source_dir}\n  KSRC=x\n\tM=${dkms_tree}/foo/1.0/build\"", "-C {h} KSRC=x M={b}"),
     ("MAKE='make -C ${kernel_source_dir}\n  M=${dkms_tree}/foo/1.0/build\n'", "-C {h} M={b} "),
-    # As the author meant them; the reference makes "\\ M=" of the first and "$( echo -C echo" of the second.
+    # The meaning that the author intended. The reference reads "\\ M=" in the first and "$( echo -C echo" in the second.
     ("MAKE='make -C $kernel_source_dir \\\n  M=$dkms_tree/foo/1.0/build'", "-C {h} M={b}"),
     ("MAKE='make $(\necho -C\necho $kernel_source_dir\n) M=$dkms_tree/foo/1.0/build'", "-C {h} M={b}"),
     ("MAKE=(\"make  -C\n$kernel_source_dir M=$dkms_tree/foo/1.0/build\")", "-C {h} M={b}")])
@@ -83,7 +83,7 @@ def test_make_over_several_lines(root, make, command):
 
 
 def test_folding_is_for_every_directive(root):
-    """What a blank at an end makes of a value is the reference's, too."""
+    """Blanks at the ends of values are treated as in the reference."""
     root.source(extra='PATCH=("a\n")\n')
     assert root("build", "foo/1.0", "-k", K1).rc == 5
     for line, code in (('DEST_MODULE_LOCATION[0]=" /updates"', 8), ('AUTOINSTALL="yes\n"', 8), ('BUILD_EXCLUSIVE_ARCH="' + ARCH + '\n"', 77),
@@ -148,7 +148,7 @@ def test_framework_conf(root):
 @pytest.mark.parametrize("end, jobs", [("exit 0", None), ("exec true", None), ("kill -9 $BASHPID", None), ("set -u", "7"), ("set -e; false", "7"), ("return 3", "7"), ("exit() { :; }; exit 1", "7"),
                                        ("readonly parallel_jobs", "7"), ("set -f; IFS=x; set -o posix", "7"), ("unset PATH; cd /", "7")])
 def test_framework_conf_that_ends_its_shell(root, end, jobs):
-    """As in the reference, nothing is taken from such a file, and the others count. Only here it is said."""
+    """As in the reference, the settings of such a file are ignored, and those of others count. A warning is new."""
     drop_in = root.path / "etc/dkms/framework.conf.d"
     drop_in.mkdir()
     (drop_in / "a.conf").write_text("dkms_tree=/srv/dkms\n")
@@ -195,7 +195,7 @@ def test_missing_script_is_a_warning(root):
     assert "nothing.sh" in root.ok("install", "foo/1.0", "-k", K1).err
 
 
-# ---- how recipes are read ----
+# ---- reading recipes ----
 
 def nobody_owns(*paths):
     user = pwd.getpwnam("nobody")
@@ -204,7 +204,7 @@ def nobody_owns(*paths):
 
 
 def test_file_beside_the_recipe(root, tmp_path):
-    """It is found by its bare name, wherever the caller stands."""
+    """A file named without a directory is found in the directory of the source, in any working directory of the caller."""
     directory = tmp_path / "checkout"
     root.source().rename(directory)
     (directory / "dkms.conf").write_text((directory / "dkms.conf").read_text().replace('"1.0"', '"$(cat VERSION)"') + ". ./common.sh\n")
@@ -228,7 +228,7 @@ def test_override_dest_module_location(root):
 @pytest.mark.parametrize("crlf", [False, True])
 @pytest.mark.parametrize("last", ["A=1; /bin/true", "A=1 && /bin/true", "/bin/false || /bin/true", "/bin/true", "(A=1; /bin/true)"])
 def test_last_command_of_a_file_is_a_program(root, last, crlf):
-    """Bash does not become that program."""
+    """bash must not replace itself by that program."""
     conf = root.source() / "dkms.conf"
     text = conf.read_text() + last + "\n"
     conf.write_text(text.replace("\n", "\r\n") if crlf else text, newline="")
@@ -249,7 +249,7 @@ def test_byte_order_mark(root):
 
 
 def test_mended_recipe_knows_its_path(root):
-    """With CR LF it is handed to bash as a text, and still finds what lies beside it."""
+    """Recipes with CR LF are passed to bash as text, and can still read files beside them."""
     root.source(extra='. "$(dirname "${BASH_SOURCE[0]}")/common.sh"\nPRE_BUILD="say.sh ${BASH_SOURCE##*/}"\n',
                 files={"foo.c": "x", "common.sh": "DEST_MODULE_NAME=common\n", "say.sh": "#!/bin/sh\necho said $1\n"})
     conf = root.src / "foo-1.0/dkms.conf"
@@ -262,7 +262,7 @@ def test_mended_recipe_knows_its_path(root):
 @pytest.mark.parametrize("user", ["", "build_user=nobody\n"])
 @pytest.mark.parametrize("what", ["file", "directory", "override"])
 def test_recipe_that_only_its_owner_may_read(root, what, user):
-    """A confined root may not read what belongs to others, and a build user not what belongs to root."""
+    """Without capabilities, root cannot read files of other users, and the build user cannot read files of root."""
     root.path.chmod(0o755)
     root.framework(user)
     source = root.source(extra="PRE_BUILD=say.sh\n", files={"foo.c": "x", "say.sh": "#!/bin/sh\necho said\n"})
@@ -277,7 +277,7 @@ def test_recipe_that_only_its_owner_may_read(root, what, user):
 
 
 def test_recipe_that_is_a_link(root, tmp_path):
-    """What it leads to lies where nothing is seen by recipes."""
+    """The target of the link is in a directory that is hidden from recipes."""
     directory = tmp_path / "checkout"
     root.source().rename(directory)
     for place in (tmp_path, root.src):
@@ -290,7 +290,7 @@ def test_recipe_that_is_a_link(root, tmp_path):
 
 @pytest.mark.parametrize("how", ["declare -a", "typeset", "local", "declare -x", "declare -g", "readonly", "export"])
 def test_declared_values_count(root, how):
-    """The reference sources a recipe in a function, too."""
+    """The reference also sources recipes in a function."""
     root.source(extra=f"{how} DEST_MODULE_NAME=([0]=bar)\n")
     (root.path / "etc/dkms/foo.conf").write_text("DEST_MODULE_LOCATION=/extra\n")
     root.ok("install", "foo/1.0", "-k", K1)
@@ -325,14 +325,14 @@ def test_status_of_one_kernel_reads_no_other_recipes(root):
     root.source(extra="echo evaluated for $kernelver >&2\n")
     root.ok("install", "foo/1.0", "-k", K1, "-k", K2)
     for record in root.tree.rglob(".record.json"):
-        record.unlink()  # as builds of the reference
+        record.unlink()  # like builds of the reference
     for filters, kernels in ((["-k", K1], [K1]), (["-k", K1, "-k", K2], [K1, K2]), ([], [K1, K2]), (["-a", "sparc"], [])):
         result = root.ok("status", *filters)
         assert result.err == "".join(f"evaluated for {k}\n" for k in kernels), (filters, result)
 
 
 def test_placeholder_is_explained(real):
-    """The compiler's helpers fail without a word on it, or, with make 4.4, build what then has an odd version."""
+    """The compiler's helpers fail without an explanation or, with make 4.4, the build gets a wrong version."""
     version = "#MODULE_VERSION#"
     real.source("foo", version, files={"foo.c": "#include <linux/module.h>\nMODULE_LICENSE(\"GPL\");\n", "Makefile": "obj-m := foo.o\n"})
     result = real("build", f"foo/{version}", "-k", real.release)

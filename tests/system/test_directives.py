@@ -1,4 +1,4 @@
-"""Every directive of dkms.conf, where no other test has it as its subject."""
+"""Directives of dkms.conf that are not the subject of another test."""
 import re
 import subprocess
 
@@ -28,7 +28,7 @@ def test_names_and_places(root):
 
 @pytest.mark.parametrize("location, place", [("/kernel/../x/", "x"), ("/updates//a/./b//", "updates/a/b"), ("/kernel/../", "."), ("/kernel/../updates/", "updates")])
 def test_places_are_normalised(root, location, place):
-    """mstflint-dkms and xpmem write them like that."""
+    """mstflint-dkms and xpmem write paths in this way."""
     root.os_release("gentoo")
     root.source(conf=ID + f"BUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION={location}\nSTRIP=no\n")
     before = root.snapshot()
@@ -111,7 +111,7 @@ def test_exclusivity(root, line, on_k1, on_k2):
 
 
 def test_obsolete_by(root):
-    """Guards the kernel that OBSOLETE_BY names: it brings the module itself, so that ours is built and not installed."""
+    """Guards OBSOLETE_BY: the module is built, but not installed, because this kernel contains it."""
     root.source(conf=ONE + f"OBSOLETE_BY={K1}\n")
     root.ok("build", "foo/1.0", "-k", K1)
     result = root("install", "foo/1.0", "-k", K1)
@@ -153,7 +153,7 @@ def test_clean_that_does_nothing_is_no_news(root, value):
                                              ("POST_INSTALL", "install"), ("POST_REMOVE", "uninstall")])
 @pytest.mark.parametrize("place", ["source", "admin"])
 def test_scripts(root, directive, verb, place):
-    root.framework("sandbox=off\n")  # the script leaves its mark outside of the build
+    root.framework("sandbox=off\n")  # so that the script can write outside of the build directory
     root.source(conf=ONE + f"{directive}='x.sh one \"two words\"'\n", files={"foo.c": "x", "x.sh": f'#!/bin/sh\necho "source $#" > {root.path}/ran\n'})
     if place == "admin":
         override = root.path / "etc/dkms/foo/x.sh"
@@ -179,7 +179,7 @@ def test_arguments_are_taken_as_by_a_shell(root):
 
 @pytest.mark.parametrize("directive, verb", [("PRE_INSTALL", "install"), ("POST_INSTALL", "install"), ("POST_ADD", "add"), ("POST_REMOVE", "uninstall")])
 def test_directory_of_install_scripts_is_the_link(chrooted, directive, verb):
-    """'cd ..' leads into the tree, not to /usr/src."""
+    """'cd ..' leads into the tree and not to /usr/src."""
     chrooted.source(conf=ONE + f"{directive}='./say.sh a'\n", files={"foo.c": "x", "say.sh": SAY})
     if verb == "uninstall":
         chrooted.ok("install", "foo/1.0", "-k", K1)
@@ -190,7 +190,7 @@ def test_directory_of_install_scripts_is_the_link(chrooted, directive, verb):
 @pytest.mark.parametrize("directive", ["PRE_BUILD", "POST_BUILD", "PRE_INSTALL", "POST_INSTALL"])
 @pytest.mark.parametrize("kind", ["chrooted", "root"])
 def test_names_that_climb(request, kind, directive):
-    """The usual way to one's own signature: relative to <m>/<v>/build, or to the source."""
+    """A common way to name an own signing key: relative to <m>/<v>/build, or to the source."""
     lab = request.getfixturevalue(kind)
     up = "../" * (6 if "BUILD" in directive else 9)
     hook = lab.path / "etc/dkms/hooks/sign"
@@ -236,7 +236,7 @@ def test_directory_as_a_script_fails(root, directive, code):
 
 @pytest.mark.parametrize("directive", ["PRE_BUILD", "PRE_INSTALL", "POST_INSTALL"])
 def test_name_after_a_line_end(root, directive):
-    """The reference takes the empty word for the name and fails."""
+    """The reference takes the empty first word for the name, and fails."""
     root.source(conf=ONE + f'{directive}="\n  say.sh\n  a\n"\n', files={"foo.c": "x", "say.sh": SAY})
     result = root.ok("install", "foo/1.0", "-k", K1)
     log = (root.tree / f"foo/1.0/{K1}/{ARCH}/log/make.log").read_text()

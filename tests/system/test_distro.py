@@ -1,10 +1,10 @@
-"""What the distribution decides, by the os-release of the root and a stand-in for rpm."""
+"""What depends on the distribution, with an os-release in the root and a stand-in for rpm."""
 import os
 
 import pytest
 from conftest import ARCH, K1
 
-PLACES = [  # ID, ID_LIKE, where modules go
+PLACES = [  # ID, ID_LIKE, directory of modules
     ("debian", None, "updates/dkms"), ("ubuntu", "debian", "updates/dkms"), ("linuxmint", "ubuntu debian", "updates/dkms"),
     ("fedora", None, "extra"), ("rhel", "fedora", "extra"), ("centos", "rhel fedora", "extra"),
     ("opensuse-leap", "suse opensuse", "updates"), ("sles", "suse", "updates"), ("arch", None, "updates/dkms"),

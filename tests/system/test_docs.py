@@ -1,5 +1,5 @@
-"""What comments, tests and pages cite is there: sections and marks of docs/interface, and the targets of links. And pages and
-messages use the plain words of the field."""
+"""Citations in comments, tests and pages exist: sections and marks of docs/interface, and targets of links. Pages and
+messages avoid certain words."""
 import functools
 import pathlib
 import re
@@ -13,7 +13,7 @@ OUTSIDE = "docs/compatibility.md"
 
 
 def read_all():
-    """Text of every file that may cite something, by its path below the top."""
+    """Text of every file with citations, by its path."""
     paths = [path for place in PLACES for path in (TOP / place).rglob("*")] + list(TOP.glob("*.md")) + list(TOP.glob("meson*"))
     found = {}
     for path in paths:
@@ -46,13 +46,13 @@ def points(text, number):
 
 
 def slug(heading):
-    """The name by which links point at a heading."""
+    """The anchor of a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 @functools.cache
 def marks(text):
-    """Marks of quirks that end a statement, as in "(Q-nn)" or "(Q-nn, Q-mm)", with the number of the section each is in."""
+    """Marks at the ends of statements, such as "(Q-nn)" or "(Q-nn, Q-mm)", with the number of their section."""
     found, section = [], None
     for line in text.splitlines():
         if number := re.match(r"## ([0-9]+)\. ", line):
@@ -64,7 +64,7 @@ def marks(text):
 
 @functools.cache
 def joined(text):
-    """A text whose comments are not cut by line ends."""
+    """A text in which comments are not split into lines."""
     return re.sub(r"\n[ \t]*(?:\*|//|#)?[ \t]*", " ", text)
 
 
@@ -79,7 +79,7 @@ def wrong_sections(files):
         for match in re.finditer(prefix + CITATION, joined(text)):
             page = INTERFACE + match.group(1)
             if inside and not match.group(2):
-                continue  # a link, or a name in passing
+                continue  # a link, or another use of the name
             if page not in files:
                 yield f"{path} cites {page}, which does not exist"
                 continue
@@ -148,7 +148,7 @@ PROSE = r"[A-Z]+\.md|docs/.*\.md|man/.*\.in|data/.*|debian/.*|packaging/.*"
 
 
 def messages(source):
-    """String literals of a C source. Literals that follow each other are one message."""
+    """String literals of a C source. Adjacent literals are one message."""
     source = re.sub(r"/\*.*?\*/|//[^\n]*", "", source, flags=re.S)
     source = re.sub(r'"\s*"', "", re.sub(r"^#include.*$|'(?:[^'\\\n]|\\.)+'", "", source, flags=re.M))
     return re.findall(r'"((?:[^"\\\n]|\\.)*)"', source)
@@ -164,7 +164,7 @@ def lines_with_words(path, text):
 
 
 def wrong_words(files):
-    """Words for which the field has a better one, in messages and in what users and packagers read; not in quotations."""
+    """Words to avoid in messages and manuals, except in quotations."""
     for path, text in files.items():
         for line in lines_with_words(path, text):
             yield f"{path} has a word of the list in test_docs.py: {line}"
@@ -186,7 +186,7 @@ def test_sections_are_numbered_in_order():
             assert len(re.findall(r"^## ", text, re.M)) == len(numbers), path
 
 
-# ---- the checks find what they are for; the wrong words are put together here, lest the checks find them in this file ----
+# ---- tests of these checks; words to avoid are composed here, so that the checks do not find them in this file ----
 
 Q = "Q-"
 MUTATIONS = [

@@ -1,5 +1,5 @@
-"""A package that tries whatever it can think of, from wherever its source is and whoever builds it: each try is stopped, and a
-line in the log says what was tried and why it failed."""
+"""A hostile package, with sources in several places and several build users: each of its attempts fails, and the log names the
+attempt and the reason."""
 import os
 import re
 import shutil
@@ -22,24 +22,24 @@ def call(expression):
 
 
 TRIES = [
-    # what is not its own
+    # files of others
     "touch /evil", "touch /etc/evil", "touch /usr/evil", "touch /usr/bin/evil", "touch /opt/evil", "touch /boot/evil", "touch /var/evil",
     "touch /home/evil", "touch /var/lib/dkms/evil", "touch /var/lib/dkms/other/1.0/evil", "touch /lib/modules/evil", "mkdir /srv/evil",
     "touch /etc/dkms/evil.conf", "echo x > /etc/passwd", "echo x >> /etc/os-release", "rm /usr/bin/make", "chmod 4755 /usr/bin/make", "mv /usr/bin/make /tmp",
     "ln -s x /etc/evil", "ln /etc/passwd /etc/evil", "truncate -s 0 /lib/modules/{k}/modules.dep", "touch /sys/evil", "touch /proc/evil",
-    # what is none of its business
+    # secret files
     "cat /etc/shadow", "cat /etc/ssh/ssh_host_rsa_key", "cat /var/lib/dkms/mok.key", "ls /root/.ssh", "cat /home/dev/secret", "cat /tmp/secret",
     "cat /run/secret", "cat /var/log/auth.log", "cat /boot/initrd.img", "cat /proc/1/environ", "cat /proc/1/mem", "ls /proc/1/root/", "cat /proc/1/fd/0",
     "cat /proc/kcore", "cat /proc/kmsg", "dmesg", "cat /dev/mem", "cat /dev/kmsg", "cat /dev/vda /dev/sda", "ls /sys/kernel/debug/x",
     # the kernel
     "echo 0 > /proc/sys/kernel/printk", "echo x > /proc/sys/kernel/core_pattern", "echo h > /proc/sysrq-trigger", "rmmod loop", "modprobe dummy",
     call("c.sethostname(b\"evil\", 4)"), call("c.swapon(b\"/tmp/x\", 0)"), call("c.acct(b\"/tmp/x\")"), call("c.ptrace(16, 1, 0, 0)"),
-    # another world
+    # mounts and namespaces
     "mount -t tmpfs none /tmp", "mount --bind / /tmp", "mount -o remount,rw /usr", "umount /usr", "umount -l /", "unshare -m true", "unshare -U true",
     "unshare -n true", "unshare -p -f true", "nsenter -t 1 -m true", "chroot / true", "mknod /tmp/disk b 8 0", "mknod /tmp/mem c 1 1",
-    # other rights
+    # privileges
     "su daemon -s /bin/true", "setpriv --reuid 1 true", "renice -n -5 $$", "chrt -f 10 true", "ulimit -Hn 1000000",
-    # others
+    # network
     "exec 3<>/dev/tcp/192.0.2.1/80", "exec 3<>/dev/tcp/127.0.0.1/22", socket("socket.AF_UNIX"), socket("socket.AF_PACKET"), socket("socket.AF_VSOCK"),
     socket("38"), socket("31"),
 ]

@@ -1,4 +1,4 @@
-"""What is said of a build that failed: the first error, the reason, the remedy, the log that is there."""
+"""The message of a failed build: the first error, the cause, the advice, and a log that exists."""
 import os
 import pathlib
 import re
@@ -13,7 +13,7 @@ REMEDY = "sandbox=off to /etc/dkms/foo.conf"
 
 
 def fail(root, script, where="PRE_BUILD", prologue="", kernel=K1, **keywords):
-    """Runs a build of foo whose script ends with @script."""
+    """Runs a build of foo that ends with @script."""
     extra = f"{where}=x.sh\n" if where != "MAKE" else "MAKE=./x.sh\n"
     root.source(extra=extra, files={"foo.c": "x", "x.sh": f"#!/bin/bash\n{prologue}\n{script}\n"})
     result = root("build", "foo/1.0", "-k", kernel, **keywords)
@@ -29,7 +29,7 @@ def first_error(result):
 # ---- language ----
 
 def test_builds_speak_english(root):
-    """Whatever the caller's language is; kbuild takes LC_ALL out of the environment, so LC_ALL alone does not do."""
+    """Messages are English in any locale. kbuild unsets LC_ALL, so setting LC_ALL alone is not enough."""
     env = {"LANG": "de_DE.UTF-8", "LANGUAGE": "de:fr", "LC_ALL": "de_DE.UTF-8", "LC_MESSAGES": "fr_FR.UTF-8", "LC_NUMERIC": "de_DE.UTF-8"}
     root.source(extra="PRE_BUILD=x.sh\nPOST_INSTALL=post.sh\n",
                 files={"foo.c": "x", "x.sh": "#!/bin/sh\nenv\n", "post.sh": "#!/bin/sh\nenv | grep ^LANG\n"})
@@ -64,9 +64,9 @@ def test_unprepared_headers(real):
     config = sorted(pathlib.Path("/usr/src").glob("linux-headers-*/.config"))[0]
     (real.path / "config").write_text(config.read_text())
     result = real("build", "foo/1.0", "-k", real.release, "--config", "/config")
-    if result.rc == 21:  # found out before
+    if result.rc == 21:  # detected before the build
         return
-    # The makefiles of older kernels find it out for themselves; with newer ones it is make's own message.
+    # The makefiles of older kernels check this. With newer ones the message is from make.
     assert re.search(r"^ERROR: Kernel configuration is invalid\.$|include/config/auto\.conf: No such file", first_error(result)), result
 
 
@@ -76,7 +76,7 @@ def test_colours(root):
 
 
 def test_end_of_the_log(root):
-    """What nobody recognises is shown as it is."""
+    """If no line is recognised, the end of the log is printed."""
     result = fail(root, "for i in 1 2 3 4 5 6 7; do echo line $i; done; exit 5")
     assert result.rc == 5
     assert "The log ends with:\n  line 3\n  line 4\n  line 5\n  line 6\n  line 7\n" in result.err
@@ -108,7 +108,7 @@ def test_no_network(root, message, where):
 
 @pytest.mark.parametrize("command", ["wget -q https://example.com/x", "curl -sf https://example.com/x", "git clone -q https://example.com/x"])
 def test_silent_downloaders(root, command):
-    """Nothing is printed, or only that something is missing later."""
+    """These commands print nothing, or fail later because a file is missing."""
     tool = command.split()[0]
     for ending in ("exit 4", "make -f gone.mk"):
         result = fail(root, ending, prologue=f"false && {command}")
@@ -125,7 +125,7 @@ def test_real_tools_without_network(root):
 
 @pytest.fixture
 def seen_outside():
-    """Files where builds do not look: a user's, root's and everybody's."""
+    """Files of a user, of root and of everybody in directories that are hidden from builds."""
     made = []
 
     def make(parent, mode=0o644, owner=0, directory_mode=0o755):
@@ -154,7 +154,7 @@ def test_hidden_files(root, seen_outside, parent, command):
 @pytest.mark.parametrize("parent, command", [("/root", "touch {0}/new"), ("/home", "cp foo.c {0}/new"), ("/var/tmp", "mkdir {0}/new"),
                                              ("/root", "dash -c 'echo x > {0}/new'")])
 def test_files_in_hidden_directories(root, seen_outside, parent, command):
-    """As in a ~/.cache that the build's own home does not have."""
+    """For example a ~/.cache that does not exist in the home directory of builds."""
     if command.startswith("dash") and not shutil.which("dash"):
         pytest.skip("there is no dash here")
     directory = seen_outside(parent).parent
@@ -188,7 +188,7 @@ def test_other_limits(root, command, word):
 @pytest.mark.parametrize("script", ["cat gone", "./foo.c", "make -f gone", "nosuchtool", "/usr/bin/nosuchtool", "cat /nosuch/file",
                                     "touch /nosuch/new", "touch /home/nosuch/new", "cp gone /root/new", "touch nosuch/new"])
 def test_no_false_blame(root, script):
-    """What would fail without confinement, too."""
+    """Failures that would also happen without a sandbox."""
     assert "sandbox=off" not in fail(root, f"{script} || exit 1").err
 
 
@@ -198,7 +198,7 @@ def test_no_blame_without_confinement(root):
     assert first_error(result) and "sandbox=off" not in result.err
 
 
-# ---- places ----
+# ---- directories ----
 
 @pytest.mark.parametrize("sandbox", ["auto", "off"])
 @pytest.mark.parametrize("where", ["PRE_BUILD", "MAKE"])
@@ -244,7 +244,7 @@ def test_missing_module_names_the_log(root):
 
 @pytest.mark.parametrize("sandbox", ["auto", "off"])
 def test_a_log_that_is_not_kept_is_not_named(root, sandbox):
-    """A full disk: every file that is named is there."""
+    """On a full disk, every file that the message names exists."""
     root.framework(f"sandbox={sandbox}\n")
     root.source(extra="PRE_BUILD=x.sh\n", files={"foo.c": "x", "x.sh": "#!/bin/sh\nhead -c 150000 /dev/zero | tr '\\0' x\necho\ncp /dev/zero fill\nexit 1\n"})
     for size in ("400k", "600k", "1m"):

@@ -1,4 +1,4 @@
-"""A recipe answers for its own package and for nobody else, and in time; whatever it does, the others are installed."""
+"""A hostile recipe can change only its own values, and cannot delay or prevent the installation of other modules."""
 import os
 
 import pytest
@@ -8,7 +8,7 @@ from test_sandbox import caged  # noqa: F401
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="what the sandbox keeps from root is tested as root")
 
-# Speaks the protocol of the driver on every descriptor that can be found, its own and its parents', for every query.
+# Writes answers to every query on every descriptor of this process and of its parents.
 FORGE = r"""
 for pid in self $PPID $$ 1; do
   for fd in /proc/$pid/fd/*; do
@@ -28,7 +28,7 @@ disown
 
 
 def packages(root, evil):
-    """Three packages, of which the first and the last become evil once they are registered."""
+    """Three packages. The first and the last become hostile after they are registered."""
     root.source("other", files={"other.c": "x", "evil.sh": f"#!/bin/sh\ntouch {root.path}/forged\n"})
     for name in ("aaa", "other", "zzz"):
         if name != "other":
@@ -71,7 +71,7 @@ def test_time_and_room_are_limited_whatever_a_recipe_says(root, kind):
 
 
 def test_answers_have_a_limit(root):
-    """Guards the memory of dkms where time is no limit: a recipe may answer for as long as the administrator lets it."""
+    """Guards the memory of dkms if the time limit is long: the size of answers is limited, too."""
     root.framework("recipe_timeout=600\n")
     root.source(extra="head -c 20000000 /dev/zero | tr '\\0' x >&$__dkms_fd\n")
     result = root("add", "foo/1.0")

@@ -1,4 +1,4 @@
-"""States that heal: what got lost is made again, and nothing is deleted that is not ours."""
+"""Damage is repaired, and files that do not belong to dkms are not deleted."""
 import os
 import shutil
 import subprocess
@@ -21,13 +21,13 @@ def build_dir(root, name="foo", version="1.0", kernel=K1):
 
 
 def forget_record(root, **keywords):
-    """As builds of the reference are, which keeps none."""
+    """Builds of the reference have no records."""
     for name in RECORDS:
         (build_dir(root, **keywords) / name).unlink()
 
 
 def index(root, tmp_path, kernel=K1, listed=("kernel/other.ko",)):
-    """An index of the kernel, and a depmod that lists every module in it and counts its calls."""
+    """Creates an index of the kernel, and a depmod that lists all modules in it and counts its calls."""
     (root.modules / kernel / "modules.dep").write_text("".join(f"{path}: kernel/base.ko\n" for path in listed))
     bin_dir = tmp_path / "bin"
     bin_dir.mkdir(exist_ok=True)
@@ -42,7 +42,7 @@ def calls(tmp_path):
     return path.read_text().split() if path.exists() else []
 
 
-# ---- builds that are not whole ----
+# ---- incomplete builds ----
 
 @pytest.mark.parametrize("verb", ["autoinstall", "kernel_postinst"])
 @pytest.mark.parametrize("damage", ["module file", "empty file", "no module directory", "empty module directory", "log alone"])
@@ -117,7 +117,7 @@ def test_record_of_a_module_that_the_recipe_no_longer_has(root):
     assert not (root.modules / K1 / "updates").exists() and not (root.tree / "foo").exists()
 
 
-# ---- installed files that are gone ----
+# ---- missing installed files ----
 
 @pytest.mark.parametrize("record", [True, False])
 @pytest.mark.parametrize("arguments", [["autoinstall"], ["kernel_postinst"], ["install", "foo/1.0"]])
@@ -223,7 +223,7 @@ def test_depmod_can_be_left_out(root, tmp_path):
     assert calls(tmp_path) == []
 
 
-# ---- sources that are gone ----
+# ---- missing sources ----
 
 def lose_source(root, how, name="foo"):
     if how == "directory":
@@ -309,7 +309,7 @@ def test_autoinstall_goes_on_without_a_broken_one(root):
     assert root.status("bar") == [f"bar/1.0, {K1}, {ARCH}: installed"]
 
 
-# ---- what is half there ----
+# ---- incomplete installations ----
 
 def test_build_that_lost_its_modules_is_taken_away_by_its_record(root):
     module = install(root)
@@ -351,7 +351,7 @@ def test_only_built_over_a_link_that_was_left(root):
 
 
 def test_old_module_of_ours_is_no_original(root):
-    """Whoever deletes a version by hand leaves its link, which tells."""
+    """A version that was deleted by hand leaves its link, which identifies the installed module."""
     install(root)
     shutil.rmtree(root.tree / "foo/1.0")
     module = install(root, version="2.0")
@@ -385,7 +385,7 @@ def test_original_of_a_kernel_that_is_gone_is_forgotten(root):
 
 
 def test_original_outlives_kernels_that_are_out_of_reach(root):
-    """All of /lib/modules is empty: rather a mount that is missing than no kernel."""
+    """If all of /lib/modules is empty, a missing mount is more likely than removed kernels."""
     original = root.modules / K1 / "kernel/foo.ko"
     original.parent.mkdir()
     original.write_text("original\n")
@@ -405,12 +405,12 @@ def test_two_arches_share_a_file(root):
     assert module.read_text() == "foo 1.0\n" and root.status() == [INSTALLED]
 
 
-# ---- names of the tree ----
+# ---- names of parts of the tree ----
 
 @pytest.mark.parametrize("name", ["source", "build", "tarball"])
 @pytest.mark.parametrize("verb", ["build", "install"])
 def test_kernel_named_like_a_part_of_the_tree(root, name, verb):
-    """A loop over the tree tries them all; the user's own directory must outlive that."""
+    """A script may use each name in the tree as a kernel; the directory of the user must not be deleted."""
     root.kernel(name)
     source = root.source()
     own = source / ARCH
@@ -520,7 +520,7 @@ def test_what_is_built_is_installed_before_headers_are_missed(root):
     assert root("autoinstall", "-k", K1).rc == 21
 
 
-# ---- status without rights ----
+# ---- status of unprivileged users ----
 
 @pytest.mark.parametrize("record", [True, False])
 def test_unreadable_kernels_are_no_differences(root, record):

@@ -1,4 +1,4 @@
-"""What distributions call: the pacman hook, the apport hook, the service."""
+"""Programs that distributions call: the pacman hook, the apport hook, the service."""
 import configparser
 import os
 import pathlib
@@ -18,7 +18,7 @@ DATA = pathlib.Path(__file__).resolve().parents[2] / "data"
 
 @pytest.fixture
 def pacman(root, tmp_path):
-    """Calls the hook as pacman does, for the root. Returns a function of the verb and the touched paths."""
+    """Runs the hook like pacman, for the root. Returns a function with the verb and the touched paths as parameters."""
     places = {"@sbindir@/dkms": f"{tmp_path}/dkms", "@moddir@": str(root.modules), 'sources=/usr/src': f'sources={root.src}',
               "      depmod ": "      echo depmod-for "}
     text = (DATA / "pacman/dkms-hook.in").read_text()
@@ -59,7 +59,7 @@ def test_pacman_takes_away_what_goes(root, pacman):
         root.ok("install", f"{name}/1.0", "-k", K1, "-k", K2)
     out, _ = pacman("prepare", "usr/src/foo-1.0/dkms.conf", f"usr/lib/modules/{K2}/vmlinuz")
     assert root.ok("status").out == f"bar/1.0, {K1}, {os.uname().machine}: installed\n"
-    # The kernel that stays has lost a module; the one that goes needs no index.
+    # The remaining kernel has lost a module. The removed kernel needs no index.
     assert re.findall(r"depmod-for (\S+)", out) == [K1]
 
 
@@ -129,7 +129,7 @@ def test_unit():
     assert unit["Unit"]["Before"] == "graphical.target" and unit["Install"]["WantedBy"] == "multi-user.target"
 
 
-# A boot of a machine in a cloud, as far as its order matters: the network is configured before sysinit.target.
+# The units of a cloud machine that matter for the order: the network is configured before sysinit.target.
 CLOUD = {
     "shutdown.target": "[Unit]\nDefaultDependencies=no\n",
     "local-fs.target": "[Unit]\nDefaultDependencies=no\n",
@@ -155,7 +155,7 @@ CLOUD = {
 
 @pytest.mark.parametrize("early", [False, True])
 def test_unit_closes_no_circle(tmp_path, early):
-    """Ordered before the network, as it once was, it would: systemd says so, and drops a service from the boot."""
+    """With the order of earlier versions there is a cycle: systemd reports it, and removes a service from the boot."""
     if not shutil.which("systemd-analyze") and shutil.which("openrc-run"):
         pytest.skip("this machine starts without systemd")
     for name, text in CLOUD.items():
@@ -174,7 +174,7 @@ def test_nothing_to_do_is_said_by_silence_and_at_once(root):
         root.source(name, "1.0")
         root.ok("install", f"{name}/1.0", "-k", K1)
     assert root.ok("autoinstall", "--kernelver", K1).err == ""
-    # No program and no process beside it, and few questions to the system: that is quick on any machine.
+    # The check starts no process and needs few system calls.
     trace = strace("-c", *root.command(), "autoinstall", "--kernelver", K1, check=True)
     calls = {line.split()[-1]: int(line.split()[3]) for line in trace.stderr.splitlines() if re.match(r" *[\d.]+ +[\d.]+ +\d+ +\d+ ", line)}
     assert trace.stdout == "" and calls["execve"] == 1 and not {"clone", "clone3", "fork", "vfork"} & set(calls), calls

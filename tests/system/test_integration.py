@@ -1,4 +1,4 @@
-"""What packages and kernels call: common.postinst, the hooks, the autoinstaller."""
+"""Programs that packages and kernels call: common.postinst, the hooks, the autoinstaller."""
 import json
 import os
 import pathlib
@@ -147,7 +147,7 @@ def test_trees_that_the_admin_moved(root, postinst):
 
 
 def test_it_starts_no_second_dkms(root, tmp_path):
-    """What dkms knows need not be learned again, or read from what another one prints."""
+    """common.postinst works in one process: it starts no second dkms and parses no output."""
     link = tmp_path / "common.postinst"
     link.symlink_to(DKMS)
     root.source()
@@ -164,7 +164,7 @@ FAILS_ON_K1 = {"foo.c": "x", "pre.sh": f"#!/bin/sh\n[ $kernelver != {K1} ] || ex
 @pytest.mark.parametrize("text, expected", [("", [K2]), ("continue_on_error=true\n", [K2]), ("continue_on_error=no\n", [])])
 @pytest.mark.parametrize("directive, code", [("PRE_BUILD", 7), ("PRE_INSTALL", 101)])
 def test_one_kernel_fails(root, postinst, text, expected, directive, code):
-    """A failing build and a failing install are treated alike (Q-91)."""
+    """A failing build and a failing installation have the same result (Q-91)."""
     root.framework(text)
     root.source(extra=f'{directive}="pre.sh"\n', files=FAILS_ON_K1)
     result = postinst("foo", "1.0")
@@ -177,7 +177,7 @@ def test_excluded_kernel_is_no_failure(root, postinst):
 
 
 def test_each_build_is_named_once(root, postinst):
-    """As it appears in apt's output."""
+    """The output as apt shows it."""
     root.source()
     (root.modules / K2).rename(root.path / "away")
     result = postinst("foo", "1.0")
@@ -212,7 +212,7 @@ def test_bad_conf_is_fatal(root, postinst):
 
 @pytest.fixture
 def hooks(tmp_path):
-    """The scripts as installed, below a directory, with a dkms that takes notes."""
+    """The installed scripts below a directory, with a dkms that records its calls."""
     place = tmp_path / "sys"
     values = {"@sbindir@": place / "sbin", "@libdir@": place / "lib", "@moddir@": place / "modules", "@kconfdir@": place / "kernel",
               "@confdir@": place / "etc"}

@@ -1,4 +1,4 @@
-"""Options, streams and exit codes of the command line, one by one; Q-numbers are those of docs/compatibility.md."""
+"""Options, streams and exit codes of the command line. docs/compatibility.md lists the Q-numbers."""
 import os
 import re
 import shutil
@@ -27,7 +27,7 @@ def command_of(root, kernel=K1):
     return re.search(r"Building module\(s\)\n# command: (.*)", log_of(root, kernel)).group(1)
 
 
-# ---- naming things ----
+# ---- names of modules and kernels ----
 
 @pytest.mark.parametrize("arguments", [["-m", "foo", "-v", "1.0"], ["-m", "foo/1.0"], ["--module", "foo/1.0"], ["--module=foo/1.0"],
                                        ["foo/1.0"], ["foo", "-v", "1.0"], ["--module=foo", "--module-version=1.0"],
@@ -58,7 +58,7 @@ def test_running_kernel_is_the_default(root):
 
 
 def test_a_replaced_uname_is_asked(root, tmp_path):
-    """Image builders put a uname first in PATH that names the kernel of the image."""
+    """Image builders place a uname first in PATH that prints the kernel of the image."""
     root.source()
     root.ok("build", "foo/1.0", env=tools(tmp_path, uname=f"case $1 in -r) echo {K1};; -m) echo riscv64;; esac\n"))
     assert root.status() == [f"foo/1.0, {K1}, riscv64: built"]
@@ -75,7 +75,7 @@ def test_recipes_see_the_replaced_uname(root, tmp_path):
 
 
 def test_default_kernel_of_another_root(root):
-    """Never the kernel of the host, unless the root has it."""
+    """The kernel of the host is the default only if it is installed in the root."""
     root.source()
     root.kernel("6.100.0-1-bare", headers=False)
     root.ok("build", "foo/1.0")
@@ -206,7 +206,7 @@ def test_verbose_shows_command_lines(root):
 
 
 def test_debug_prints_commands_on_stderr(root):
-    """And nothing of it on stdout, which scripts read."""
+    """Debugging messages do not appear on stdout, which scripts read."""
     root.source()
     result = root.ok("install", "foo/1.0", "-k", K1, "--debug")
     assert re.search(r"DEBUG: .*process \d+: \S", result.err), result
@@ -221,7 +221,7 @@ def test_steps_on_stdout_warnings_on_stderr(root):
     assert "Building module(s)... done" in result.out and result.err.startswith("Warning: PRE_INSTALL")
 
 
-# ---- what options do ----
+# ---- effects of options ----
 
 @pytest.mark.parametrize("arguments, env, expected", [
     ([], {}, f"-j{len(os.sched_getaffinity(0))} "), (["-j", "7"], {}, "-j7 "), (["-j7"], {}, "-j7 "), (["-j", "0"], {}, "-j "),
@@ -337,14 +337,14 @@ def test_depmod_failure_is_a_warning(root, tmp_path):
 
 
 def test_unprivileged_verbs_of_the_tree(root):
-    """Whoever may write the trees may add and build; a root of his own is his own."""
+    """A user who may write to the trees may add and build, without --root or with an own root."""
     root.source()
     result = as_nobody(root, "install", "foo/1.0", "-k", K1, own=[root.path])
     assert result.rc == 0, result
     assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
 
 
-# ---- quirks of several kernels, sources, conf files ----
+# ---- several kernels, sources and conf files ----
 
 def test_first_failure_counts_and_all_kernels_are_done(root):
     root.source(extra='PRE_BUILD="pre.sh"\n', files={"foo.c": "x", "pre.sh": f"#!/bin/sh\n[ $kernelver != {K1} ] || exit 42\n"})
@@ -359,7 +359,7 @@ def test_same_kernel_twice(root):
 
 
 def test_same_kernel_twice_in_autoinstall(root):
-    """3.4.3 takes one kernel only, and ends with 4 although both are the same."""
+    """3.4.3 accepts one kernel only, and exits with 4 although both are the same."""
     root.source()
     root.ok("add", "foo/1.0")
     result = root.ok("autoinstall", "-k", K1, "-k", K1)
@@ -367,7 +367,7 @@ def test_same_kernel_twice_in_autoinstall(root):
 
 
 def test_the_record_decides_after_an_install(root, tmp_path):
-    """What was installed is compared and taken away, whatever options or an edited recipe would say now."""
+    """status and uninstall use the record of the installation, not the options or recipe of now."""
     directory = root.source()
     other = tmp_path / "other.conf"
     other.write_text((directory / "dkms.conf").read_text() + "DEST_MODULE_NAME=other\n")
@@ -434,7 +434,7 @@ def test_internal_names_of_the_reference_are_ignored(root):
 @pytest.mark.parametrize("strip, called", [("", ["foo", "bar"]), ("STRIP=no\n", []), ("STRIP[0]=N\nSTRIP[1]=yes\n", ["bar"]),
                                            ("STRIP[0]=no\nSTRIP[1]=maybe\n", ["bar"]), ("STRIP[1]=no\n", ["foo"])])
 def test_strip(root, tmp_path, strip, called):
-    root.framework("sandbox=off\n")  # the stand-in leaves its mark outside of the build
+    root.framework("sandbox=off\n")  # so that the stand-in can write outside of the build directory
     env = tools(tmp_path, strip=f'echo "$@" >> {tmp_path}/called\n')
     root.source(conf="PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME[0]=foo\nBUILT_MODULE_NAME[1]=bar\n"
                      "DEST_MODULE_LOCATION[0]=/extra\nDEST_MODULE_LOCATION[1]=/extra\n" + strip, files={"foo.c": "f", "bar.c": "b"})

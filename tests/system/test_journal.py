@@ -1,4 +1,4 @@
-"""The journal of an interrupted change: what becomes of one that cannot be read, that a newer dkms wrote, or that is none."""
+"""Journals of interrupted changes that cannot be read, were written by a newer dkms, or are not journals."""
 import errno
 import json
 import os
@@ -9,7 +9,7 @@ from conftest import K1, K2
 
 
 def half_done(root, journal, name="1.json"):
-    """foo 1.0 built for K1, and a journal that is about to install it."""
+    """foo 1.0 is built for K1, and a journal describes its installation."""
     root.source()
     root.ok("build", "foo/1.0", "-k", K1)
     place = root.modules / K1 / "updates/dkms"

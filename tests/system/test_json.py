@@ -1,4 +1,4 @@
-"""--json: one document, whatever happens (docs/interface/json.md)."""
+"""--json prints one document in all cases (docs/interface/json.md)."""
 import base64
 import json
 import os
@@ -27,7 +27,7 @@ def kinds(found):
 
 @pytest.fixture
 def states(root):
-    """A tree with a version in every state."""
+    """A tree with a version in each state."""
     root.kernel(K1)
     root.kernel(K2)
     for name in ("foo", "bar", "baz", "qux"):
@@ -57,7 +57,7 @@ def test_status(states):
 
 
 def test_status_says_what_the_text_says(states):
-    """The lines of status can be made from the document."""
+    """The text of status can be composed from the document."""
     remarks = [("originals", " (Original modules exist)"), ("missing", " (Built modules are missing in the kernel modules folder)"),
                ("differs", " (Differences between built and installed modules)")]
     lines = []
@@ -122,7 +122,7 @@ def test_failed_build(root):
     assert "piece-failed" in kinds(found)
 
 
-FAILURES = { # what dkms.conf says -> exit status, kind, step and cause of the error, status of the program that failed
+FAILURES = { # directives -> exit status, kind, step and cause of the error, status of the failed program
     "known": ('MAKE[0]="echo cc: error: No space left on device; exit 3"\n', 10, "make-failed", "MAKE", "disk-full", 3),
     "unknown": ('MAKE[0]="echo no; false"\n', 10, "make-failed", "MAKE", "unknown", 1),
     "patch": ('PATCH[0]="bad.patch"\n', 6, "patch-failed", "PATCH", "patch", 1),
@@ -140,7 +140,7 @@ def test_fields_of_failed_builds(root, which):
     assert {"module": "foo", "version": "1.0", "kernel": K1, "arch": ARCH}.items() <= error.items()
     assert (error["kind"], error.get("step"), error["cause"], error.get("status")) == (kind, step, cause, status), error
     assert pathlib.Path(error["log"]).is_file() and f"The whole log: {error['log']}" in error["advice"], error
-    assert f"Cause: {cause}" in root("explain", "foo/1.0", "-k", K1).out # the document names what explain knows
+    assert f"Cause: {cause}" in root("explain", "foo/1.0", "-k", K1).out # the document contains the cause that explain prints
 
 
 def test_autoinstall(root):
@@ -185,7 +185,7 @@ def test_settings_that_cannot_be_read(root):
 
 
 def test_what_programs_print_is_not_in_it(root):
-    """Verbose or not, scripts and depmod write somewhere else."""
+    """Output of scripts and depmod does not go to stdout, with and without --verbose."""
     root.kernel(K1)
     root.source(extra='PRE_INSTALL="hello"\nPOST_INSTALL="hello"\n', files={"foo.c": "foo\n", "hello": "#!/bin/sh\necho stray; echo stray >&2; echo stray >/dev/stdout\n"})
     document(root, "install", "foo/1.0", "-k", K1, "--json", "--verbose")
@@ -213,7 +213,7 @@ def test_reader_goes_away_and_full_disk(states):
 
 
 def examples():
-    """The commands with jq of the manual page."""
+    """The commands with jq in the manual page."""
     page = (TOP / "man/dkms.8.in").read_text()
     return [line.replace("\\-", "-").replace("\\e", "\\") for line in page.splitlines() if line.startswith("dkms ") and "| jq" in line]
 
@@ -231,7 +231,7 @@ def test_manual_has_examples():
 
 
 def test_installed(tmp_path):
-    """The schema is installed for every verb."""
+    """A schema is installed for each verb."""
     build = pathlib.Path(DKMS).resolve().parents[1]
     subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", tmp_path], check=True, capture_output=True)
     verbs = {line.split()[0] for line in subprocess.run([DKMS, "--help"], capture_output=True, text=True, check=True).stdout.split("Verbs:\n")[1].split("\n\n")[0].splitlines()

@@ -1,4 +1,4 @@
-"""match, and what kernel packages call: kernel_preinst, kernel_postinst, kernel_prerm."""
+"""match, and the verbs of kernel packages: kernel_preinst, kernel_postinst, kernel_prerm."""
 import os
 
 import pytest

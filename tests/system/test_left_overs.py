@@ -1,4 +1,4 @@
-"""What a build leaves that is hard to delete is its own problem: no other command fails because of it."""
+"""Files that are hard to delete do not make later commands fail."""
 import os
 import subprocess
 
@@ -8,7 +8,7 @@ from conftest import ARCH, K1, K2, mounted
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts and set-id files of root need root")
 
-# Deeper than there are descriptors.
+# More directories than available descriptors.
 DEEP = """#!/bin/sh
 dirs=$(printf 'd/%.0s' $(seq 100))
 for i in 1 2 3 4; do mkdir -p $dirs && cd $dirs || exit 1; done
@@ -22,20 +22,20 @@ def deep(root, end="exit 1"):
 
 @pytest.fixture(autouse=True)
 def deleted(root):
-    """Python's own way of deleting a tree does not get that deep."""
+    """Python's own function cannot delete such a deep tree."""
     yield
     subprocess.run(["rm", "-rf", root.path], check=True)
 
 
 @pytest.fixture
 def few_files(root, monkeypatch):
-    """The hard limit, too: dkms raises the soft one."""
+    """Sets the hard limit, too, because dkms raises the soft limit."""
     command = root.command
     monkeypatch.setattr(root, "command", lambda: ["prlimit", "--nofile=256:256", *command()])
 
 
 def set_id_files(root):
-    # fts of find(1) copes with any depth
+    # find(1) can handle any depth
     return subprocess.run(["find", root.path, "-perm", "/6000"], capture_output=True, text=True, check=True).stdout.splitlines()
 
 
@@ -83,7 +83,7 @@ def test_mount_in_the_files_of_a_failed_build(root):
         os.rename(moved[0], moved[0] + "2")
         where = os.path.dirname(moved[0])
         if where != str(place):
-            # The mount moved with its directory; the fixture is to find it.
+            # The mount moved with its directory; the fixture must find it to unmount it.
             subprocess.run(["umount", where], check=True)
             place.mkdir(parents=True, exist_ok=True)
             subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], check=True)

@@ -1,4 +1,4 @@
-"""The main job: add, build, install, show, take away."""
+"""The main use: add, build, install, status, remove."""
 import contextlib
 import os
 import re
@@ -269,8 +269,8 @@ def test_compression_follows_the_kernel(root):
         root.ok("install", "foo/1.0", "-k", kernel)
         module = root.modules / kernel / f"updates/dkms/foo.ko{suffix}"
         assert subprocess.run([*tool, module], capture_output=True, check=True).stdout == b"foo 1.0\n"
-        # The very bytes of the tool with the options of the specification; gzip's deflate is another one. Newer releases of xz
-        # start threads unless told otherwise, and then write sizes into the header of each block.
+        # The same bytes as the specified tool and options produce. gzip uses another deflate implementation. Newer releases of xz
+        # use threads by default, and then write sizes to the header of each block.
         plain = root.path / "plain.ko"
         plain.write_text("foo 1.0\n")
         if suffix != ".gz":

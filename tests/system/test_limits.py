@@ -1,4 +1,4 @@
-"""What a confined build may use: each limit ends it, with a sentence that says which one it was."""
+"""The limits of a confined build: exceeding a limit ends the build, and the message names the limit."""
 import os
 import pathlib
 import re
@@ -56,7 +56,7 @@ def test_time_does_not_count_while_nothing_can_run(root):
 
 
 def helped(tmp_path, *options, script):
-    """The helper itself, where dkms's own limit is too large to be reached in a test."""
+    """Runs the helper directly, because the limits of dkms are too large for a test."""
     report = tmp_path / "report"
     with open(report, "w", encoding="utf-8") as file:
         process = subprocess.run([HELPER, "--report", str(file.fileno()), *options, "--", "/bin/sh", "-c", script], pass_fds=[file.fileno()],
@@ -91,7 +91,7 @@ for i in range(300):
 
 @pytest.fixture(scope="module")
 def bomb(tmp_path_factory):
-    """A program that starts idle threads or processes as fast as it can, and prints a byte for each."""
+    """A program that starts idle threads or processes as fast as possible, and prints a byte for each."""
     place = tmp_path_factory.mktemp("bomb")
     (place / "bomb.c").write_text(BOMB)
     subprocess.run(["cc", "-O1", "-o", place / "bomb", place / "bomb.c"], check=True)
@@ -124,7 +124,7 @@ int main (int argc, char **argv)
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 @pytest.mark.parametrize("kernel", [[], ["setarch", "--uname-2.6"]], ids=["new", "old"])
 def test_how_large_a_crowd_gets(tmp_path, bomb, kernel, kind):
-    """So that the rest of the machine can start processes. An old kernel (before 6.14) does not stop it; see sandbox-world.c."""
+    """The rest of the machine must be able to start processes. Linux before 6.14 does not enforce this; see sandbox-world.c."""
     with open(tmp_path / "report", "wb") as report:
         command = [*kernel, HELPER, "--expose", bomb, "--report", str(report.fileno()), "--processes", "2000", "--", bomb, kind]
         process = subprocess.run(command, capture_output=True, pass_fds=[report.fileno()], check=False, timeout=60)
@@ -133,7 +133,7 @@ def test_how_large_a_crowd_gets(tmp_path, bomb, kernel, kind):
 
 
 def test_the_limit_follows_the_room_that_there_is(root):
-    """Here in a namespace with few numbers for processes, as in a container. Before Linux 6.14 these are those of the machine."""
+    """In a PID namespace with a small pid_max, like a container. Before Linux 6.14 pid_max is that of the machine."""
     root.source(extra="PRE_BUILD=pre.sh\n", files={"foo.c": "x", "pre.sh": "#!/bin/bash\nb() { b | b & }; b; sleep 60\n"})
     old = tuple(int(n) for n in os.uname().release.split(".")[:2]) < (6, 14)
     total = int(pathlib.Path("/proc/loadavg").read_text().split("/")[1].split()[0]) + 1000
@@ -179,7 +179,7 @@ def test_victims_come_first(root):
 
 
 def test_output_of_a_single_command(tmp_path):
-    """What was in the file before does not count; a silent command is not ended."""
+    """The size of the file before the command does not count, and a silent command is not killed."""
     with open(tmp_path / "log", "wb") as output, open(tmp_path / "report", "wb") as report:
         output.write(b"x" * 2000000)
         output.flush()
@@ -205,7 +205,7 @@ def test_scripts_behind_the_wall(root, script, code):
 
 @pytest.mark.parametrize("script, code, status, kernels", [("PRE_INSTALL", 101, 3, (K1,)), ("POST_INSTALL", 0, 0, (K1, K2))])
 def test_a_long_output_behind_the_wall(root, script, code, status, kernels):
-    """For one kernel, the script's output is printed; for several, a worker reports it."""
+    """For one kernel dkms prints the output of the script; for several kernels a worker reports it."""
     size = 17 << 20
     text = f"#!/bin/bash\necho begun\nhead -c {size} /dev/zero | tr '\\0' x\necho at last\nexit {status}\n"
     root.source(extra=f"{script}=x.sh\n", files={"foo.c": "x", "x.sh": text})

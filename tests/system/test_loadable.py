@@ -1,6 +1,6 @@
-"""Nothing that cannot load is installed without a word: modules are measured against the headers of their kernel.
+"""Modules are checked against the headers of their kernel, and dkms fails or warns if the kernel will not load them.
 
-Most modules here are made byte by byte, for a kernel whose 'compiler' copies them; so every kind of file can be had."""
+Most modules here are composed byte by byte, for a fake kernel that copies them, so that every kind of file can be tested."""
 import json
 import os
 import pathlib
@@ -17,7 +17,7 @@ HOST_CONFIG = CONFIG.get(ARCH, "")
 
 
 def module(release=K1, machine=None, bits=64, big=False, kind=1, needs=(), exports=(), versions=None, info=None, this=True, modinfo=True):
-    """An ELF file with what kernels look for in modules."""
+    """An ELF file with the parts of a kernel module."""
     order = ">" if big else "<"
     fields = {"license": "GPL", "name": "foo", "depends": ""}
     if release is not None:
@@ -73,7 +73,7 @@ def module(release=K1, machine=None, bits=64, big=False, kind=1, needs=(), expor
 
 
 def kernel(root, release=K1, headers=None, symbols={"printk": 0x11}, config=None, versions=True):
-    """A build directory as a kernel's build leaves it."""
+    """A build directory of a kernel."""
     root.kernel(release, config=(HOST_CONFIG if config is None else config) + ("CONFIG_MODVERSIONS=y\n" if versions else "") + "CONFIG_MODULES=y\n")
     build = root.modules / release / "build"
     (build / "include/generated").mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def good(**keywords):
     return module(**{"needs": ["printk"], "versions": {"printk": 0x11}, **keywords})
 
 
-# ---- what loads ----
+# ---- modules that load ----
 
 def test_good_module_without_a_word(root):
     kernel(root)
@@ -115,7 +115,7 @@ def test_compressed_modules_are_looked_at_too(root, suffix):
 
 
 def test_stand_in_for_a_kernel_is_no_measure(root):
-    """Its build directory was not made by a kernel's build: nothing is said of what it makes."""
+    """A build directory that is not from a kernel build does not cause warnings."""
     source(root, b"no module\n")
     assert root.ok("install", "foo/1.0", "-k", K1).err == ""
 
@@ -141,7 +141,7 @@ def test_module_without_symbols_of_a_kernel_without_versions(root):
     assert root.ok("install", "foo/1.0", "-k", K1).err == ""
 
 
-# ---- what certainly does not ----
+# ---- modules that certainly do not load ----
 
 CERTAIN = {
     "text": (b"no module at all\n", "not an ELF file"),
@@ -219,7 +219,7 @@ def test_no_vermagic(root, forced, code):
 
 
 def test_other_architecture_of_the_kernel(root):
-    """It is the kernel that counts, whatever machine builds."""
+    """The architecture of the kernel counts, not that of the machine."""
     other = "aarch64" if ARCH != "aarch64" else "x86_64"
     kernel(root, config=CONFIG[other])
     source(root, good(machine=other))
@@ -235,7 +235,7 @@ def test_real_text_for_a_real_kernel(real):
 
 
 def test_file_that_ends_its_reader(root, tmp_path):
-    """What libkmod cannot bear would end every depmod to come, too."""
+    """A file that crashes libkmod would also crash every later depmod."""
     kernel(root)
     source(root, good(info={"alias": "x" * 9}))
     program = tmp_path / "bin"
@@ -251,7 +251,7 @@ def test_file_that_ends_its_reader(root, tmp_path):
     assert result.returncode == 1 and "dkms-modinfo exited with status 3" in result.stderr, result
 
 
-# ---- what probably does not ----
+# ---- modules that probably do not load ----
 
 OTHER = "6.0.0-9-other"
 DOUBTS = {
@@ -329,7 +329,7 @@ def test_doubt_is_kept_with_the_build(root):
     assert root("install", "foo/1.0", "-k", K1).rc != 0
 
 
-# ---- who exports a symbol ----
+# ---- exporters of symbols ----
 
 def test_symbols_of_the_same_package(root):
     kernel(root)
@@ -372,7 +372,7 @@ def test_real_symbol_that_nothing_exports(real):
     assert "nosuch" in result.err and "may not load" in result.err
 
 
-# ---- builds that were not judged when they were made ----
+# ---- builds that were not checked when they were made ----
 
 @pytest.mark.parametrize("content, code", [(b"text\n", 6), (good(), 0), (good(needs=["nosuch"]), 0)], ids=["text", "good", "doubtful"])
 def test_build_of_the_reference(root, content, code):
@@ -387,7 +387,7 @@ def test_build_of_the_reference(root, content, code):
 
 
 def test_a_built_module_that_was_changed_is_judged_again(root):
-    """Guards the kept judgement: it is about the file that was built, and about no other one in its place."""
+    """Guards that the recorded result applies to the built file only, and not to a file that replaced it."""
     kernel(root)
     source(root, good())
     root.ok("build", "foo/1.0", "-k", K1)

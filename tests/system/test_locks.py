@@ -1,4 +1,4 @@
-"""Nobody but root can keep a run waiting, and whoever waits can be interrupted."""
+"""Only root can make a run wait, and a waiting run can be interrupted."""
 import concurrent.futures
 import contextlib
 import fcntl
@@ -17,7 +17,7 @@ from conftest import ARCH, DKMS, K1, K2, Crowd, as_nobody, eventually, family, m
 
 INSTALLED = [f"foo/1.0, {K1}, {ARCH}: installed"]
 WRITE, POLL = {"x86_64": (1, 7), "aarch64": (64, 73)}.get(os.uname().machine, (-1, -1)) # numbers of system calls
-# Opens all of the tree that its user can open, waits for a line, locks it and says what it has.
+# Opens every file of the tree that its user can open, waits for a line, locks the files and prints which.
 GRAB = """\
 import fcntl, os, sys
 opened = []
@@ -41,7 +41,7 @@ sys.stdin.readline()
 
 @contextlib.contextmanager
 def grabber(root):
-    """A process of another user. Yields what locks all that it has opened."""
+    """A process of another user. Yields a function that locks all files that the process has opened."""
     for directory in [root.path, *root.path.parents][:5]:
         directory.chmod(directory.stat().st_mode | 0o055)
     with subprocess.Popen([sys.executable, "-c", GRAB, root.tree], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, user=65534, group=65534,
@@ -60,7 +60,7 @@ def grabber(root):
 
 @contextlib.contextmanager
 def held(path, how=fcntl.LOCK_EX):
-    """Another process of root holds the lock @path; its command line has an escape sequence."""
+    """Holds the lock @path in another process of root, whose command line contains an escape sequence."""
     code = f"import fcntl,sys; f = open({str(path)!r}); fcntl.flock(f, {how}); print('held', flush=True); sys.stdin.readline()"
     with subprocess.Popen([sys.executable, "-c", code, "\033[31m"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "held\n"
@@ -72,7 +72,7 @@ def held(path, how=fcntl.LOCK_EX):
 
 @contextlib.contextmanager
 def full_pipe():
-    """Nobody reads it. Yields its write end."""
+    """A full pipe without a reader. Yields its write end."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with contextlib.suppress(BlockingIOError):
@@ -90,7 +90,7 @@ def start(root, *arguments, **options):
 
 
 def as_older_versions_left_it(root):
-    """Lock files and their directories with the modes that they had."""
+    """Gives lock files and their directories the modes of older versions."""
     (root.tree / ".dkms/lock").touch()
     for path in [root.tree / ".dkms/lock", *(root.tree / ".dkms/locks").rglob("*"), root.tree / ".dkms/locks"]:
         path.chmod(0o755 if path.is_dir() else 0o644)
@@ -99,7 +99,7 @@ def as_older_versions_left_it(root):
 # ---- other users ----
 
 def test_other_users_can_open_nothing_that_is_locked(root, tmp_path):
-    """Of every flock(2) of every kind of command."""
+    """Checks every flock(2) of each kind of command."""
     root.source()
     seen = set()
     for arguments in (["add", "foo/1.0"], ["build", "foo/1.0", "-k", K1], ["install", "foo/1.0", "-k", K1, "-k", K2], ["uninstall", "foo/1.0", "-k", K1],
@@ -131,7 +131,7 @@ def test_another_user_cannot_stall_root(root, verb):
 
 
 def test_what_another_user_opened_before_is_replaced(root):
-    """Locks that an older version left can be opened by all."""
+    """Every user can open lock files of older versions."""
     root.source()
     root.ok("install", "foo/1.0", "-k", K1)
     as_older_versions_left_it(root)
@@ -144,7 +144,7 @@ def test_what_another_user_opened_before_is_replaced(root):
 
 
 def test_an_older_dkms_that_runs_is_waited_for(root):
-    """It holds the file that it made, and notices that it was replaced when it comes back."""
+    """The older dkms holds the file that it created, and notices that the file was replaced."""
     root.source()
     root.ok("add", "foo/1.0")
     as_older_versions_left_it(root)
@@ -158,7 +158,7 @@ def test_an_older_dkms_that_runs_is_waited_for(root):
 
 @pytest.mark.parametrize("new", [False, True])
 def test_a_build_cannot_stall_other_runs(root, new):
-    """A confined build runs as root, but sees no locks; nor those that are made later, in the tree of a dkms that had none."""
+    """A confined build that runs as root sees no locks, also not those that are created later in a tree without locks."""
     grab = f"""#!/bin/bash
 for file in $(find {root.tree}/.dkms -name lock -o -path '*/.dkms/locks/*' -type f); do
     exec {{fd}}<$file && flock -n $fd && echo $file
@@ -214,7 +214,7 @@ def test_waiting_for_a_lock_can_be_interrupted(root, name, verb, number):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("both", [False, True])
 def test_waiting_for_a_reader_can_be_interrupted(root, both, number):
-    """Somebody started dkms with a pipe that he does not read."""
+    """The caller connects dkms to a pipe and does not read it."""
     root.source()
     root.ok("add", "foo/1.0")
     with full_pipe() as writing:
@@ -228,11 +228,11 @@ def state(pid):
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rsplit(")", 1)[1].split()[0]
     except OSError:
-        return "X" # it has ended meanwhile
+        return "X" # the process has ended
 
 
 def waits_for_pipe(pid, pipe):
-    """Whether process @pid sleeps in a write to @pipe, or in poll(2) for one descriptor: that of the pipe."""
+    """Whether process @pid sleeps in a write to @pipe, or in poll(2) for the descriptor of the pipe only."""
     with open(f"/proc/{pid}/syscall", encoding="ascii") as f:
         words = f.read().split()
     if words[0] == str(WRITE):
@@ -243,7 +243,7 @@ def waits_for_pipe(pid, pipe):
 # ---- readers ----
 
 def test_a_reader_keeps_no_writer_waiting(root):
-    """One that does not get rid of what it has read, more than stdio buffers."""
+    """A status whose output is not read keeps no other command waiting. The output is larger than a buffer of stdio."""
     root.source()
     root.ok("add", "foo/1.0")
     for number in range(600):
@@ -263,7 +263,7 @@ def test_a_reader_keeps_no_writer_waiting(root):
 
 @pytest.mark.parametrize("who", ["root", "nobody"])
 def test_status_during_a_change(root, who):
-    """It waits for a change that a live run makes, and reports one that a dead run left."""
+    """status waits for a change that a live run makes, and reports a change that a killed run left."""
     root.source()
     root.ok("add", "foo/1.0")
     ask = root if who == "root" else lambda *arguments: as_nobody(root, *arguments)
@@ -286,13 +286,13 @@ def test_status_during_a_change(root, who):
 
 
 def stopped(pid):
-    """Those of the family of @pid that a signal stopped."""
+    """The stopped processes of the family of @pid."""
     return [member for member in family(pid)[1:] if state(member) in "Tt" and "strace" not in os.readlink(f"/proc/{member}/exe")]
 
 
 @pytest.mark.parametrize("who", ["root", "nobody"])
 def test_status_reads_again_what_changed_meanwhile(root, tmp_path, who):
-    """It stops in the middle of its work, and a module is removed and another one added."""
+    """status stops in the middle, and a module is removed and another one added."""
     for name in ("a", "z"):
         root.source(name)
     root.ok("add", "z/1.0")
@@ -319,7 +319,7 @@ def test_status_reads_again_what_changed_meanwhile(root, tmp_path, who):
                     os.kill(pid, signal.SIGKILL)
 
 
-# ---- what is in the way ----
+# ---- obstacles ----
 
 IN_THE_WAY = {"fifo": os.mkfifo, "directory": os.mkdir, "link": lambda path: path.symlink_to("elsewhere")}
 
@@ -356,7 +356,7 @@ def test_something_else_in_place_of_a_log(root, kind):
 
 
 def test_no_room_for_the_sequence_number(root, tmp_path):
-    """It is written before the journal lists changes: nothing of the change is done."""
+    """The number is written before the journal lists changes, so nothing is changed."""
     root.source()
     root.ok("install", "foo/1.0", "-k", K1)
     (root.tree / ".dkms/sequence").unlink()
@@ -371,7 +371,7 @@ def test_no_room_for_the_sequence_number(root, tmp_path):
 
 
 def test_full_disk_at_the_sequence_number(root):
-    """As above, with a disk that is full."""
+    """As above, with a full disk."""
     root.source()
     with mounted(root.tree / ".dkms", "size=64k"):
         root.ok("install", "foo/1.0", "-k", K1)

@@ -1,4 +1,4 @@
-"""What is misspelt: the message names what was probably meant."""
+"""Misspelt words: the message names the nearest known word."""
 import pytest
 from conftest import K1, K2
 
@@ -17,7 +17,7 @@ def tree(root):
     (["unbuild", "evid/1.14.1"], 3, "Did you mean evdi/1.14.1?"),
     (["unbuild", "evdi/1.14.3"], 3, "Did you mean evdi/1.14."),
     (["remove", "zsf/2.3.0", "--all"], 3, "Did you mean zfs/2.3.0?"),
-    (["remove", "zfs/2.1", "--all"], 3, "Did you mean zfs/2.3.0?"), # there is no other
+    (["remove", "zfs/2.1", "--all"], 3, "Did you mean zfs/2.3.0?"), # no similar module is registered
     (["build", "evid/1.14.2"], 2, "Did you mean evdi/1.14.2?"),
     (["install", "zfs/2.3.0", "--forse"], 2, "Did you mean --force?"),
     (["status", "--dkms-tree=/x"], 2, "Did you mean --dkmstree?"),

@@ -1,5 +1,5 @@
-"""Scripts of a package that call dkms about their own module: they work as with the reference, which has no locks, or fail at
-once; none waits for its own caller."""
+"""Scripts of a package that call dkms for their own module. A call works as in the reference, which has no locks, or fails at
+once. No call waits for its own caller."""
 import os
 import pathlib
 import signal
@@ -13,7 +13,7 @@ from conftest import ARCH, DKMS, K1, K2
 
 @pytest.fixture
 def nested(root):
-    """Makes a source whose script calls dkms, which is given as the words of one or more command lines."""
+    """Creates a source whose script calls dkms with the words of one or more command lines."""
     def make(name, version, extra=None, unbuilt=False, **scripts):
         files = {f"{name}.c": f"{name} {version}\n"}
         lines = extra or ""
@@ -78,8 +78,8 @@ def test_post_install_in_an_autoinstall(root, nested):
 @pytest.mark.parametrize("words", ["remove foo/1.0 --all", f"uninstall foo/1.0 -k {K1}", f"unbuild foo/1.0 -k {K1}", "status", f"install foo/1.0 -k {K1}",
                                    f"install foo/1.0 -k {K2}", f"build --force foo/1.0 -k {K1}", "remove bar/1.0 --all", f"install --force foo/1.0 -k {K1}"])
 def test_any_call_ends(root, nested, directive, words):
-    """Whatever a script asks for: nobody waits for ever, and what is left is whole and can be worked on."""
-    # A script that installs the module whose script it is would call itself without end.
+    """No call waits for ever, and the tree is consistent and usable afterwards."""
+    # A script that installs its own module would call itself without end.
     nested("foo", "1.0", **{directive: [f"![ ! -e {root.path}/once ] || exit 0; touch {root.path}/once", words]})
     root.source("bar")
     root.ok("add", "bar/1.0")
@@ -105,7 +105,7 @@ def test_pre_install_that_deletes_the_build(root, nested):
 @pytest.mark.parametrize("where", ["PRE_BUILD", "POST_BUILD"])
 @pytest.mark.parametrize("words", [f"build foo/1.0 -k {K1}", "remove foo/1.0 --all", f"install foo/1.0 -k {K1}", f"autoinstall -k {K1}"])
 def test_builds_that_are_not_confined(root, nested, where, words):
-    """There the run is in the middle of it: an error at once that says so."""
+    """The run is in the middle of a build: the call fails at once, with a message that explains this."""
     root.framework("sandbox=off\n")
     nested("foo", "1.0", **{where: words})
     start = time.monotonic()
@@ -117,7 +117,7 @@ def test_builds_that_are_not_confined(root, nested, where, words):
 
 
 def test_a_module_of_the_same_run(root, nested):
-    """Not lent: the run works on it in parallel, or will do so next."""
+    """Locks of other modules of the run are not lent, because the run works on these modules now or later."""
     root.source("bar", extra="PRE_BUILD=slow.sh\n", files={"bar.c": "x", "slow.sh": f"#!/bin/sh\nfor i in $(seq 300); do [ ! -e {root.path}/tried ] || exit 0; sleep 0.05; done\n"})
     nested("foo", "1.0", POST_INSTALL=[f"install bar/1.0 -k {K1}", f"!touch {root.path}/tried"])
     root.framework("sandbox=off\n")
@@ -129,7 +129,7 @@ def test_a_module_of_the_same_run(root, nested):
 
 
 def test_a_script_that_does_not_wait(root, nested):
-    """The run goes on only when what its script has left running is through."""
+    """The run continues after all processes of its script have ended."""
     root.source("foo", "0.9")
     root.ok("install", "foo/0.9", "-k", K1)
     nested("foo", "1.0", POST_INSTALL=f"!{DKMS} --root {root.path} remove foo/0.9 --all & exit 0")
@@ -143,7 +143,7 @@ def test_a_script_that_does_not_wait(root, nested):
 
 
 def test_a_loan_ends(root, nested):
-    """Its name alone opens nothing afterwards, nor does one that somebody made up."""
+    """Afterwards neither the name of the loan nor an invented name gives access to a lock."""
     nested("foo", "1.0", POST_INSTALL=f'!echo "$DKMS_LOAN" >{root.path}/loan')
     root.ok("install", "foo/1.0", "-k", K1)
     loan = (root.path / "loan").read_text().strip()
@@ -176,7 +176,7 @@ def test_a_lender_that_is_killed(root, nested):
 
 
 def test_in_a_root_with_a_shell(chrooted):
-    """The script sees other paths than its caller."""
+    """In a root with a shell, the script sees other paths than its caller."""
     chrooted.tool("/usr/bin/dkms-there", "test -n \"$DKMS_LOAN\" && test -f /var/lib/dkms/.dkms/work/$DKMS_LOAN\n")
     chrooted.source(extra="POST_ADD=post.sh\n", files={"foo.c": "x", "post.sh": "#!/bin/sh\n/usr/bin/dkms-there\n"})
     chrooted.ok("add", "foo/1.0")

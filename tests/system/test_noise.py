@@ -1,11 +1,11 @@
-"""What tools write to stderr is for people; it never becomes a compiler's name, a version, a list of kernels."""
+"""Text that tools write to stderr is not taken for the name of a compiler, a version or a list of kernels."""
 import json
 
 import pytest
 
 from conftest import ARCH, K1, K2
 
-# The run-time linker complains on stderr in every program that is started; make complains about a job server it cannot have.
+# The run-time linker complains on stderr in every started program; make complains about its job server.
 NOISE = [{"LD_PRELOAD": "/nonexistent/noise.so"}, {"MAKEFLAGS": " -j3 --jobserver-auth=97,98", "MAKELEVEL": "1"}]
 
 

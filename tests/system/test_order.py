@@ -1,5 +1,5 @@
-"""What is on the disk when: a change outlives a power cut at any moment only if each of its parts is flushed before the
-next one relies on it (store/transaction.h). The crash tier cuts the power everywhere; here strace shows the order."""
+"""The order of flushes: a change survives a power cut only if each part is flushed before the next one relies on it
+(store/transaction.h). The crash tier simulates power cuts at all moments; these tests check the order with strace."""
 import collections
 import os
 import re
@@ -11,7 +11,7 @@ CALLS = "rename,renameat,renameat2,fsync,fdatasync,syncfs,unlink,unlinkat,symlin
 
 
 def calls_of(root, *arguments):
-    """The calls of a run that succeed, in their order, with whole paths."""
+    """The successful calls of a run, in their order, with complete paths."""
     traced = strace("-y", "-s", "4096", "-e", f"trace={CALLS}", DKMS, "--root", root.path, *arguments)
     assert traced.returncode == 0, traced.stderr
     found, begun = [], {}
@@ -60,7 +60,7 @@ def install(root):
 
 
 def test_the_journal_is_on_the_disk_before_anything_is_replaced(root):
-    """Guards the order: temporary files, then the journal that says what becomes of them, then its name, then the change."""
+    """Guards the order: temporary files, the journal that lists them, the name of the journal, the change."""
     calls, journal, written, _ = install(root)
     replaced = [(i, call) for i, call in renames(calls) if os.path.basename(call.path).startswith(".dkms-")]
     links = {call.path for call in calls if call.name == "symlinkat"}
@@ -74,7 +74,7 @@ def test_the_journal_is_on_the_disk_before_anything_is_replaced(root):
 
 
 def test_what_was_replaced_is_on_the_disk_before_the_journal_goes(root):
-    """Guards the end of a change: nobody would finish it once its journal is gone."""
+    """Guards the end of a change: after the journal is deleted, no later run completes the change."""
     calls, journal, written, dropped = install(root)
     last = max(i for i, call in renames(calls) if i < dropped)
     for _, call in renames(calls[:dropped]):
@@ -85,7 +85,7 @@ def test_what_was_replaced_is_on_the_disk_before_the_journal_goes(root):
 
 
 def test_the_record_is_on_the_disk(root):
-    """Guards .record.json, which says whose the installed files are."""
+    """Guards .record.json, which lists the installed files that belong to dkms."""
     calls, _, _, _ = install(root)
     records = [(i, call) for i, call in renames(calls) if call.target.endswith("/.record.json")]
     assert records
@@ -94,7 +94,7 @@ def test_the_record_is_on_the_disk(root):
 
 
 def test_the_index_is_on_the_disk_in_the_end(root):
-    """Guards modules.dep and its like: depmod does not flush them, and without them the next start finds no module."""
+    """Guards modules.dep and the other indexes: depmod does not flush them, and without them no module is found after a boot."""
     calls, _, _, dropped = install(root)
     names = [name for name in os.listdir(root.modules / K1) if name.startswith("modules.")]
     assert len(names) > 1

@@ -1,4 +1,4 @@
-"""Several builds at once: under one limit, in the right order, each output whole, and ended in good order."""
+"""Parallel builds: the limit of jobs, the order, complete output of each build, and signals."""
 import json
 import os
 import pty
@@ -29,7 +29,7 @@ def most_at_once(spans):
 
 
 def in_crowd(root, total, at_once, *arguments, **options):
-    """Runs dkms, whose builds have 'sleep' of the Crowd's in @total places; holds @at_once of them at a time."""
+    """Runs dkms, whose builds run 'sleep' of the Crowd in @total places; keeps @at_once of them running."""
     process = subprocess.Popen([*root.command(), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                text=True, stdin=subprocess.DEVNULL, env=dict(os.environ, LC_ALL="C"), **options)
     Crowd().hold(process, total, at_once)
@@ -60,8 +60,8 @@ def test_unconfined_builds_of_one_version_take_turns(root):
     root.framework("sandbox=off\n")
     sleeper(root, "foo", Crowd.SECONDS)
     sleeper(root, "bar", Crowd.SECONDS)
-    (root.src / "foo-1.0/large.c").write_text("//\n" * (1 << 20))  # foo comes first, for both kernels
-    in_crowd(root, 4, 2, "autoinstall", "-k", K1, "-k", K2, "-j2")  # a build that waits for the directory takes no slot
+    (root.src / "foo-1.0/large.c").write_text("//\n" * (1 << 20))  # foo is started first, for both kernels
+    in_crowd(root, 4, 2, "autoinstall", "-k", K1, "-k", K2, "-j2")  # a build that waits for the directory holds no slot
     assert most_at_once([span(root, "foo", K1), span(root, "foo", K2)]) == 1
     assert most_at_once([span(root, name, k) for name in ("foo", "bar") for k in (K1, K2)]) == 2
 
@@ -107,7 +107,7 @@ def test_a_failure_stops_only_what_depends_on_it(root):
 
 
 def test_long_builds_start_first(root):
-    """The record of a build keeps its time, from which the next kernel's are ordered."""
+    """The duration of a build is recorded. Later builds are ordered by it."""
     for name in ("a", "b", "c"):
         sleeper(root, name)
     root.ok("autoinstall", "-k", K1)
@@ -121,7 +121,7 @@ def test_long_builds_start_first(root):
 
 
 def test_slow_install_scripts_hold_up_no_build(root):
-    """The script of a waits for the build of b, which therefore cannot wait for the script; c, above a, does."""
+    """The script of a waits for the build of b, so b must not wait for the script. c, which depends on a, waits for it."""
     ended = root.path / "ended"
     built = root.tree / f"b/1.0/{K1}/{ARCH}/log/make.log"
     root.source("a", extra="PRE_INSTALL=work.sh\n",
@@ -136,8 +136,8 @@ def test_slow_install_scripts_hold_up_no_build(root):
 
 
 def test_installs_beside_builds_take_turns(root):
-    """Guards that one install runs at a time: b is built while a's script runs, and could be installed; a's script waits for
-    that of b, which must not come."""
+    """Guards that one installation runs at a time: b is built while the script of a runs. That script checks that the script of
+    b does not start."""
     built, first, second, met = root.tree / f"b/1.0/{K1}/{ARCH}/log/make.log", root.modules / "first", root.path / "second", root.path / "met"
     root.source("a", extra="PRE_INSTALL=work.sh\n",
                 files={"a.c": "x", "work.sh": f"#!/bin/bash\ntouch {first}\nfor i in $(seq 600); do [ ! -e {built} ] || break; sleep 0.1; done\n"
@@ -163,7 +163,7 @@ def test_builds_beyond_the_processors_make_way(root):
     expected = [mine + n // cores for n in range(len(names))]
     assert [int(re.search(r"nice (\d+)", log)[1]) for log in logs] == expected
     grouped = [re.search(r"of /autogroup-\d+ nice (\d+)", log) for log in logs]
-    if all(grouped): # where the kernel groups by session, and lets sessions change one after the other, as far as time allows
+    if all(grouped): # on kernels with autogroups of sessions; a session may change its group only from time to time
         values = [int(m[1]) for m in grouped]
         assert any(values) and all(value in (0, wanted) for value, wanted in zip(values, expected)), values
 
@@ -228,7 +228,7 @@ def test_quoted_make_gets_no_jobs(root):
 
 
 def test_outer_make_is_joined(root, tmp_path):
-    """Started by a make with -j3, dkms takes its jobs from there; a plain MAKEFLAGS sets the limit."""
+    """A dkms that make -j3 starts uses the job server of make; -j3 in MAKEFLAGS without a job server sets the limit."""
     root.source("jobs", extra=JOBS, files={"jobs.c": "x", "jobs.mk": JOBS_MK})
     (tmp_path / "Makefile").write_text(f"all:\n\t+{DKMS} --root {root.path} build jobs/1.0 -k {K1} -k {K2}\n")
     make = subprocess.Popen(["make", "-j3", "-C", tmp_path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
@@ -257,7 +257,7 @@ for i in 1 2 3; do IFS= read -r -n 1 -t 10 -u $r token || exit 8; done
 @pytest.mark.parametrize("make", ["GNU Make 4.3", "GNU Make 4.4.1"])
 @pytest.mark.parametrize("end", ["printf +++ >&$w", "kill -9 $$", "true"])
 def test_outer_jobserver_in_a_hidden_place(root, tmp_path, make, end):
-    """From make 4.4 on it is a named pipe in /tmp. Builds get its jobs, and it gets all of them back."""
+    """Since make 4.4 the job server is a named pipe in /tmp. Builds get its jobs, and it gets all of them back."""
     fifo = tmp_path / "GMfifo1"
     os.mkfifo(fifo)
     (tmp_path / "bin").mkdir()
@@ -288,7 +288,7 @@ def test_build_user_reaches_the_jobserver(root, tmp_path):
 
 
 def test_limit_in_order(root):
-    """-j, then parallel_jobs, then MAKEFLAGS."""
+    """The limit is -j, otherwise parallel_jobs, otherwise MAKEFLAGS."""
     root.source()
 
     def jobs(*arguments, env=None):
@@ -355,7 +355,7 @@ def test_signal_during_a_script_beside_builds(root):
 # ---- on a terminal ----
 
 def on_terminal(root, *arguments, env=None, columns=100, until=None, program=DKMS):
-    """Runs dkms on a terminal; the Crowd's processes end when the output has all of @until."""
+    """Runs dkms on a terminal. The processes of the Crowd end when the output contains all of @until."""
     pid, fd = pty.fork()
     if pid == 0:
         try:
@@ -363,7 +363,7 @@ def on_terminal(root, *arguments, env=None, columns=100, until=None, program=DKM
             os.environ.update({"TERM": "xterm", "LC_ALL": "C.UTF-8", **(env or {})})
             subprocess.run(["stty", "cols", str(columns)], check=True)
             os.execv(program, [program, "--root", str(root.path), *arguments])
-        except BaseException as error:  # whatever it is: the tests must not go on in this process, too
+        except BaseException as error:  # any exception: this process must not continue with the other tests
             print(error)
         finally:
             os._exit(125)
@@ -385,7 +385,7 @@ def on_terminal(root, *arguments, env=None, columns=100, until=None, program=DKM
 
 
 def screen(text, columns=100):
-    """What is left on the screen after all cursor movements that we make."""
+    """The content of the screen after all cursor movements."""
     lines, row = [""], 0
     for part in re.findall(r"\x1b\[\d*[AJKm]|\x1b\[\d+m|[\r\n]|[^\x1b\r\n]+", text):
         if part == "\n":
@@ -430,7 +430,7 @@ def test_live_lines_of_a_failure(root):
                                  {"DEBIAN_FRONTEND": "noninteractive"}, {"KERNEL_INSTALL_LAYOUT": "bls"}, {"DKMS_PLAIN": "1"}])
 @pytest.mark.parametrize("kernels", [["-k", K1], ["-k", K1, "-k", K2]])
 def test_no_live_lines_in_scripts_of_package_managers(root, env, kernels):
-    """apt and dpkg give their scripts a terminal, and keep what appears on it in a log."""
+    """The scripts of apt and dpkg have a terminal, but its output is also written to a log."""
     sleeper(root, "a", 0.3)
     code, text = on_terminal(root, "install", "a/1.0", *kernels, env=env)
     assert code == 0 and "\x1b" not in text

@@ -1,4 +1,4 @@
-"""Sources, kernels and trees in places that builds do not see as a rule, or could not read: all of it works, and confined."""
+"""Sources, kernels and trees in directories that are hidden from builds, or that the build user cannot read."""
 import contextlib
 import os
 import pathlib
@@ -31,7 +31,7 @@ def bind(path, to):
 
 
 def assemble(path):
-    """A root with the programs of the machine, which nobody can write to there, and a little of its /etc."""
+    """A root with the programs of the machine, read-only, and a part of its /etc."""
     for entry in map(pathlib.Path, ("/bin", "/sbin", *pathlib.Path("/").glob("lib*"), "/usr")):
         if entry.is_symlink():
             (path / entry.name).symlink_to(os.readlink(entry))
@@ -47,7 +47,7 @@ def assemble(path):
 
 
 class Machine(Root):
-    """A second root, in which home directories, trees and the like are empty and its own."""
+    """A second root with its own home directories and trees, which are empty."""
 
     def __init__(self, path):
         for name in OWN:
@@ -68,7 +68,7 @@ class Machine(Root):
         self.kernel(K1)
 
     def framework(self, text):
-        """This root is the machine that runs dkms."""
+        """Writes settings. In this root dkms runs without --root, so they are those of the host."""
         self.file("/etc/dkms/framework.conf", text)
 
     def __call__(self, *arguments, env=None, timeout=120, cwd="/", before=()):
@@ -87,13 +87,13 @@ class Machine(Root):
         return path
 
     def move(self, path, to):
-        """Moves @path to @to and leaves a link."""
+        """Moves @path to @to, and creates a link from @path."""
         self.at(to).parent.mkdir(parents=True, exist_ok=True)
         shutil.move(self.at(path), self.at(to))
         self.at(path).symlink_to(to)
 
     def give(self, path, directory_mode, file_mode):
-        """Makes all at @path somebody's."""
+        """Gives all files at @path to another user."""
         for directory, names, files in os.walk(self.at(path)):
             os.chmod(directory, directory_mode)
             os.chown(directory, OWNER.pw_uid, OWNER.pw_gid)
@@ -120,7 +120,7 @@ def made_machine(overlay):
         yield machine
     finally:
         subprocess.run(["umount", "-R", base], check=False)
-        base.rmdir()  # and nothing that may still be in it
+        base.rmdir()  # fails if it contains files
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def machine():
 
 @pytest.fixture
 def live():
-    """One whose root is an overlay, as that of a live system."""
+    """A root that is an overlay, as in a live system."""
     with made_machine(True) as made:
         yield made
 
@@ -140,13 +140,13 @@ def installed(machine, name="foo", kernel=K1):
     return f"{name}/1.0, {kernel}, {ARCH}: installed" in machine.status()
 
 
-# What a build must not get to although it lies beside what is shown to it.
+# Files beside the visible ones that a build must not read.
 SECRETS = "\n".join(["! ls /root/secret /home/dev/secret /tmp/secret /run/secret 2>/dev/null || exit 9",
                      "! touch /root/secret /home/dev/new 2>/dev/null || exit 9", "! touch /etc/dkms/new 2>/dev/null || exit 9"])
 
 
 def confined(machine, name="foo", **keywords):
-    """A source whose PRE_BUILD ends with 9 when it is not confined."""
+    """A source whose PRE_BUILD exits with 9 if it is not confined."""
     for path in ("/root/secret", "/home/dev/secret", "/tmp/secret", "/run/secret"):
         machine.file(path, "secret\n")
     extra = keywords.pop("extra", "")
@@ -211,7 +211,7 @@ def test_one_linked_file(machine, place, name):
     machine.file("/usr/src/foo-1.0/Makefile", "obj-m := foo.o\n")
     machine.file("/usr/src/foo-1.0/part/x.h", "x\n")
     machine.move(f"/usr/src/foo-1.0/{name}", f"{place}/git/{name}")
-    if (place, name) == ("/run", "part"):  # sockets are there: only files
+    if (place, name) == ("/run", "part"):  # /run contains sockets, so only a file is visible
         assert machine("install", "foo/1.0", "-k", K1).rc == 8
     else:
         no_word_of_it(machine.ok("install", "foo/1.0", "-k", K1))
@@ -233,7 +233,7 @@ def test_a_package_cannot_link_to_secrets(machine, target, mode):
 
 
 def kernel_tree(machine, place, release=K1):
-    """The build directory of a kernel is a link to where it was compiled."""
+    """The build directory of a kernel is a link to the directory in which it was compiled."""
     machine.kernel(release)
     machine.move(f"/lib/modules/{release}/build", f"{place}/linux")
 
@@ -261,7 +261,7 @@ def test_kernel_compiled_there(machine, place, mode, files):
 
 
 def test_kernel_compiled_outside_its_source(machine):
-    """A build directory made with O= has a link to the sources, and a Makefile that includes theirs."""
+    """A build directory made with O= contains a link to the sources, and a Makefile that includes theirs."""
     confined(machine)
     kernel_tree(machine, "/root/out")
     machine.move("/root/out/linux/Makefile", "/home/dev/src/Makefile")
@@ -284,7 +284,7 @@ def test_scripts_of_headers_are_elsewhere(machine):
                                                ("machine", 12345, OWNER.pw_name)])
 @pytest.mark.parametrize("whole", [True, False])
 def test_headers_of_somebody(request, root, owner, user, whole):
-    """Nobody but their owner can read them. On an overlay, files have other device numbers than directories."""
+    """Only the owner can read the headers. On an overlay, files have other device numbers than directories."""
     machine = request.getfixturevalue(root)
     machine.framework(f"sandbox=strict\nbuild_user={user}\n")
     place = f"/lib/modules/{K1}/build"
@@ -302,7 +302,7 @@ def test_headers_of_somebody(request, root, owner, user, whole):
 @pytest.mark.skipif(not shutil.which("git"), reason="there is no git here")
 @pytest.mark.parametrize("mode", [0o755, 0o700])
 def test_git_in_the_checkout_of_a_user(machine, mode):
-    """It refuses repositories of others, and is not to take a confined root for somebody else."""
+    """git refuses repositories of other users, and must accept that confined root is the owner."""
     confined(machine, look="[ $(git -C ../source log -1 --format=%s) = hello ] || exit 8")
     conf = machine.src / "foo-1.0/dkms.conf"
     conf.write_text(conf.read_text() + "DEST_MODULE_NAME=$(git log -1 --format=%s)\n")
@@ -336,7 +336,7 @@ def test_files_and_trees_there(machine, place):
 
 @pytest.mark.parametrize("place", ["/root/image", "/home/dev/image", "/tmp/image"])
 def test_image_there(machine, place):
-    """--root DIR, where DIR holds only data."""
+    """--root DIR, where DIR contains only data."""
     image = Root(machine.at(place))
     image.framework("sandbox=strict\n")
     image.source(extra="PRE_BUILD=look.sh\n", files={"foo.c": "x", "look.sh": "#!/bin/sh\n! ls /root/secret 2>/dev/null\n"})
@@ -358,7 +358,7 @@ def test_overlay_root_and_a_linked_directory(live, name):
 
 
 def test_overlay_on_overlays(live):
-    """Where no more file systems can be stacked, sources are read-only, and builds go on."""
+    """If the kernel cannot stack another overlay, sources are read-only, and builds work."""
     confined(live)
     top = live.at("/srv")
     for name in ("lower", "upper1", "work1", "one", "upper2", "work2", "two"):
@@ -372,7 +372,7 @@ def test_overlay_on_overlays(live):
 
 
 def test_headers_on_a_file_system_of_their_own(machine):
-    """An overlay of /usr/src would hide what is mounted in it."""
+    """An overlay of /usr/src would hide file systems that are mounted in it."""
     confined(machine, look="touch /lib/modules/$kernelver/build/new /usr/src/new || exit 8; cat /usr/src/other/x || exit 7")
     for name in ("headers", "other"):
         (machine.src / name).mkdir()
@@ -387,7 +387,7 @@ def test_headers_on_a_file_system_of_their_own(machine):
 
 
 def test_devices_elsewhere(machine):
-    """A second /dev, as that of an image under construction, is no way to the disks."""
+    """Device nodes outside of /dev, as in an image under construction, cannot be opened."""
     os.mkdir(machine.at("/srv/dev"))
     for name, number in (("null", os.makedev(1, 3)), ("disk", os.stat("/dev/zero").st_rdev)):
         os.mknod(machine.at(f"/srv/dev/{name}"), 0o666 | 0o020000, number)
@@ -398,7 +398,7 @@ def test_devices_elsewhere(machine):
 
 @pytest.mark.parametrize("home", ["/root", "/root/", "/home/dev", "/home/gone", "/home/../root", "/tmp", "/var/lib/ci", None])
 def test_a_build_has_a_home(machine, home):
-    """Compilers keep caches there. It is not the caller's, and where that is hidden, it has its name."""
+    """Compilers keep caches in the home directory. Builds get an empty one, at the path of a hidden one."""
     confined(machine, look="mkdir -p $HOME/.cache/ccache ${CCACHE_DIR:-$HOME/x} $(mktemp -d) && touch $HOME/.cache/ccache/f || exit 8; echo HOME=$HOME")
     machine.ok("install", "foo/1.0", "-k", K1, env={"HOME": home or "", "CCACHE_DIR": "/var/cache/ccache", "TMPDIR": "/tmp/user/0",
                                                     "XDG_CACHE_HOME": "/root/cache"})
@@ -418,7 +418,7 @@ def test_home_of_the_build_user(machine):
 
 @pytest.mark.parametrize("user, wanted", [("", "12345"), ("build_user=root\n", "0"), (f"build_user={OWNER.pw_name}\n", str(OWNER.pw_uid))])
 def test_the_user_of_the_packages_is_the_default(machine, user, wanted):
-    """Packages of dkms create it."""
+    """The packages of dkms create this user."""
     with open(machine.at("/etc/passwd"), "a", encoding="utf-8") as file:
         file.write("_dkms:x:12345:12345:Kernel module builds:/:/usr/sbin/nologin\n")
     machine.framework(f"sandbox=strict\n{user}")
@@ -437,7 +437,7 @@ def umount(path):
 
 
 def test_no_proc(machine):
-    """As in a root that debootstrap has just made."""
+    """As in a root that debootstrap has just created."""
     confined(machine, look="[ -e /proc/self/fd ] || exit 8")
     umount(machine.at("/proc"))
     no_word_of_it(machine.ok("install", "foo/1.0", "-k", K1))
@@ -472,7 +472,7 @@ def test_nothing_in_dev(machine, mode):
 @pytest.mark.parametrize("user, owner", [("", 0), ("", 12345), (OWNER.pw_name, 0)])
 @pytest.mark.parametrize("mode, directory", [(0o444, 0o555), (0o600, 0o700), (0, 0o700)])
 def test_source_that_may_not_be_read_or_written(machine, user, owner, mode, directory):
-    """The reference copies and patches it as root, who may do everything."""
+    """The reference copies and patches sources as root, who may read and write every file."""
     machine.framework(f"sandbox=strict\nbuild_user={user}\n")
     confined(machine, look="echo '#' >> Makefile && cp foo.c part/h.h && sed -i s/x/y/ foo.c && echo z > part/new && cat ../source/part/h.h >/dev/null"
                            " && echo z > ../source/part/h.h && touch ../source/part/new && mv foo.c bar.c && mv bar.c foo.c || exit 8")
@@ -492,7 +492,7 @@ GIVE = ["chown {0} foo.c", "chown -R {0}:{0} .", "chgrp {0} foo.c", "cp -a ../so
 
 @pytest.mark.parametrize("user", ["", OWNER.pw_name])
 def test_giving_files_away(machine, user):
-    """It has no effect, and is no error: nothing of the owner stays with a module."""
+    """chown has no effect and succeeds: modules do not belong to the owner of the source."""
     machine.framework(f"sandbox=strict\nbuild_user={user}\n")
     tries = "\n".join(f"rm -rf theirs; ({command.format('daemon')}) || {{ echo FAILED: '{command}'; bad=8; }}" for command in GIVE)
     confined(machine, look=f"set -o pipefail\n{tries}\n[ -z $bad ] || exit $bad")
@@ -510,7 +510,7 @@ def root_is_shown_addresses():
 @pytest.mark.skipif(not root_is_shown_addresses(), reason="this kernel shows addresses to nobody")
 @pytest.mark.parametrize("where", ["PRE_BUILD", "MAKE", "POST_BUILD"])
 def test_addresses_of_symbols(machine, where):
-    """A build that looks for them does not get them; that it would compile something else must not pass in silence."""
+    """Builds cannot see the addresses. A build that looks for them fails, because it would compile another module."""
     probe = "ADDRESS=$(awk '/ printk$/ {print $1}' /proc/kallsyms)\n[ -n \"$ADDRESS\" ] || ADDRESS=0\necho \"#define PRINTK 0x$ADDRESS\" > config.h\n"
     machine.source(extra=f"{where}={'./' * (where == 'MAKE')}probe.sh\n", files={"foo.c": "x", "probe.sh": f"#!/bin/sh\n{probe}cp foo.c foo.ko\nexit 0\n"})
     result = machine("install", "foo/1.0", "-k", K1)
@@ -523,7 +523,7 @@ def test_addresses_of_symbols(machine, where):
 
 @pytest.mark.skipif(not root_is_shown_addresses(), reason="this kernel shows addresses to nobody")
 def test_addresses_are_seen_however_quick_a_script_is(root):
-    """The sandbox goes on after fork later than the script, which has read the file by then."""
+    """The sandbox continues after fork when the script has already read the file."""
     root.framework("sandbox=strict\n")
     root.source(extra="PRE_BUILD=probe.sh\n", files={"foo.c": "x", "probe.sh": "#!/bin/sh\nread -r first < /proc/kallsyms\nexit 0\n"})
     root.ok("add", "foo/1.0")
@@ -535,7 +535,7 @@ def test_addresses_are_seen_however_quick_a_script_is(root):
 @pytest.mark.skipif(not root_is_shown_addresses(), reason="this kernel shows addresses to nobody")
 @pytest.mark.parametrize("script,seen", [("head -c 1 /proc/kallsyms", True), ("cat /proc/version", False)])
 def test_addresses_where_the_kernel_grants_no_lease(root, tmp_path, script, seen):
-    """The sandbox notices the script by inotify instead."""
+    """The sandbox detects the read by inotify instead."""
     root.framework("sandbox=strict\n")
     root.source(extra="PRE_BUILD=probe.sh\n", files={"foo.c": "x", "probe.sh": f"#!/bin/sh\n{script}\n"})
     root.ok("add", "foo/1.0")

@@ -1,5 +1,5 @@
-"""The steps of one build share one world, and POST_BUILD works on the result: what it sees there, what it may add or
-change, and what becomes of that; confined and not."""
+"""The steps of one build share one sandbox, and POST_BUILD works on the result: what it can read, add and change, and which
+changes are kept, with and without a sandbox."""
 import hashlib
 import json
 import os
@@ -64,7 +64,7 @@ def test_each_step_gets_its_environment_and_arguments(root):
     assert f"v={K1} in=/dev/null" in log, log
 
 
-# ---- what POST_BUILD sees and leaves ----
+# ---- what POST_BUILD finds, adds and changes ----
 
 def test_post_build_sees_the_result(lab):
     post(lab, '(cd "$result" && test -d log && cat module/foo.ko) && cd ../$kernelver/$arch/module && pwd')
@@ -138,7 +138,7 @@ def test_builds_of_other_kernels_and_arches_are_there(lab):
     assert (base(lab, K2) / "log/make.log").read_text().count("foo 1.0\n") == 2
 
 
-# ---- what a confined one cannot do ----
+# ---- what a confined POST_BUILD cannot do ----
 
 def test_other_builds_cannot_be_written(root):
     root.ok("add", root.source())

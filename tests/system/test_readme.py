@@ -1,6 +1,6 @@
-"""Every command of the README does what its comment says, and what the README says beside them is so.
+"""The commands and statements of the README are correct.
 
-A command that is not in the tables below fails the first test: write down what it is run with, and what must come of it.
+A command that is not in the tables below fails the first test. Add it to a table, and add a test of its effect.
 """
 import os
 import pathlib
@@ -21,11 +21,11 @@ def commands_of(page):
 
 
 COMMANDS = commands_of("README.md")
-A, B = "6.1.0-56-amd64", "6.12.117+deb12-amd64"  # the kernels that the README names
+A, B = "6.1.0-56-amd64", "6.12.117+deb12-amd64"  # the kernels in the README
 
 
 class Machine(Root):
-    """A root with the kernels of the README, in whose place the commands run: "sudo dkms X" becomes "dkms --root DIR X"."""
+    """A root with the kernels of the README. "sudo dkms X" is run as "dkms --root DIR X"."""
 
     def __init__(self, path):
         super().__init__(path)
@@ -59,7 +59,7 @@ PACKAGE = [f"sudo dkms build ./my-driver -k {A} -k {B}", "dkms build ./my-driver
            f"sudo dkms match --templatekernel {A} -k {B}", f"dkms mktarball my-driver/1.0 -k {A} --archive ./my-driver.tar.gz"]
 IMAGE = ["sudo dkms add --root /mnt/image ./my-driver", f"sudo dkms autoinstall --root /mnt/image -k {B} -j 8",
          "sudo dkms ldtarball --root /mnt/image ./my-driver.tar.gz"]
-# Targets of the Makefile; what they do is what other tiers try, the tier "distros" on machines without anything.
+# Targets of the Makefile. Other tiers test their effects, for example "distros" on new machines.
 MAKE = ["sudo make demo", "sudo make check", "make deb", "make rpm", "make arch", "sudo make install"]
 
 
@@ -84,7 +84,7 @@ def test_make_has_the_target(command):
 
 
 def test_the_first_screen():
-    """Whoever opens the page sees at once what to type."""
+    """The commands are at the beginning of the page."""
     start = TEXT.split("\n## ")[0].splitlines()
     assert [line.split("#")[0].strip() for line in start[5:9]] == ["```sh", "sudo make demo", "sudo make check", "```"], start
     assert len(start) < 24
@@ -153,7 +153,7 @@ def test_match_and_archive(machine):
 
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="a package for Debian")
 def test_package_of_a_driver(tmp_path):
-    """The example of dh_dkms(1), word for word."""
+    """The example in dh_dkms(1), without changes."""
     pod = (TOP / "debian/dh/dh_dkms").read_text()
     control, install, rules = re.findall(r"\n\n((?:    .*\n)+)", pod[pod.index("=head1 EXAMPLE"):pod.index("=head1 SEE ALSO")])
     library = tmp_path / "lib/Debian/Debhelper/Sequence"
@@ -186,7 +186,7 @@ def test_package_of_a_driver(tmp_path):
 
 @pytest.fixture
 def image(tmp_path):
-    """A system that is only data, with one of the README's kernels and without any headers."""
+    """A system that contains only data, with one of the kernels of the README, and no headers."""
     lab = Machine(tmp_path / "image")
     shutil.rmtree(lab.modules / A)
     return lab

@@ -1,4 +1,4 @@
-"""'dkms add|build|install ./my-driver' can be repeated: the same source goes on, another one is named and taken by force."""
+"""'dkms add|build|install ./my-driver' can be repeated. A changed source is reported, and replaced with --force."""
 import os
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ CONF = ('PACKAGE_NAME=hello\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=hello\nDEST_
 
 
 class Driver:
-    """A directory of somebody's, given as it is or packed."""
+    """A directory of a user, given as a directory or as an archive."""
 
     def __init__(self, path, kind):
         self.path, self.kind = path / "my-driver", kind
@@ -145,7 +145,7 @@ def test_force_replaces_the_registered_source(root, driver):
     assert sorted(p.name for p in (root.src / "hello-1.0").iterdir()) == ["dkms.conf", "hello.c"]
     assert module(root, K1) == "second\n" and module(root, K2) == "first\n"
     assert root.status() == [f"hello/1.0, {k}, {ARCH}: installed" for k in (K1, K2)]
-    # What was built from the earlier source is not taken for the new one.
+    # Builds of the earlier source do not count as builds of the new one.
     result = root.ok("install", driver.word(), "-k", K2)
     assert "already installed, from an earlier source; --force replaces it" in result.out and module(root, K2) == "first\n"
     root.ok("install", driver.word(), "-k", K2, "--force")
@@ -185,7 +185,7 @@ def test_invalid_source_replaces_nothing(root, plain):
 
 
 def test_source_that_is_the_registered_one(root):
-    """A directory in the source tree, or a link there to a checkout, is what is registered, whatever it holds."""
+    """A directory in the source tree, or a link there to a checkout, is the registered source with any content."""
     plain = Driver(root.path, "directory")
     (root.src / "hello-1.0").symlink_to("../../my-driver")
     root.ok("install", plain.word(), "-k", K1)
@@ -206,7 +206,7 @@ def test_source_mends_a_broken_version(root, driver):
 
 
 def test_source_that_was_left_by_remove(root, plain):
-    """As the reference does: new files go over those that are there; it is said, and force begins from nothing."""
+    """As in the reference, new files replace existing ones; a message says so, and --force deletes the old directory first."""
     plain.write("old.c", "x\n")
     root.ok("add", plain.word())
     root.ok("remove", "hello/1.0", "--all")
@@ -224,7 +224,7 @@ def test_source_that_was_left_by_remove(root, plain):
 
 
 def packaged(root):
-    """A dpkg database that owns /usr/src/hello-1.0."""
+    """A dpkg database in which /usr/src/hello-1.0 belongs to a package."""
     (root.path / "var/lib/dpkg/info").mkdir(parents=True)
     (root.path / "var/lib/dpkg/status").write_text(
         "Package: hello-dkms\nStatus: install ok installed\nMaintainer: x <x@x>\nArchitecture: all\nVersion: 1.0\nDescription: x\n")
@@ -273,7 +273,7 @@ def test_archives_of_mktarball(root, plain, tmp_path, where):
 
 
 def test_without_root_in_trees_of_ones_own(root, plain, tmp_path):
-    """The host's own root: only the trees are somebody else's."""
+    """Without --root, with own trees."""
     (tmp_path / "own").mkdir()
     subprocess.run(["chown", "-R", "nobody", tmp_path / "own", plain.path], check=True)
     options = ["--dkmstree", tmp_path / "own/t", "--sourcetree", tmp_path / "own/s", "--installtree", root.modules, "-k", K1]

@@ -1,4 +1,4 @@
-"""A report holds what a bug report needs, and nothing that is nobody's business."""
+"""A report contains what a bug report needs, and no personal data."""
 import json
 import os
 import re
@@ -27,7 +27,7 @@ MIIEvQIBADANBgkqhkiG9w0
 
 @pytest.fixture
 def spilling(root):
-    """A build that fails, and everything around it that speaks of its user."""
+    """A build that fails, with personal data in every part of the report."""
     comment = "".join(f"# {line}\n" for line in SPILL.splitlines())
     root.source(extra="MAKE='./make.sh'\n" + comment, files={
         "foo.c": "x", "spill": SPILL, "make.sh": "#!/bin/sh\ncat spill\necho 'a.c:1:2: error: expected erika@example.com'\nexit 1\n"})
@@ -38,7 +38,7 @@ def spilling(root):
 
 
 def report(root, *arguments):
-    """The report, made by erika on mill7."""
+    """A report of user erika on host mill7."""
     script = 'hostname mill7 && exec "$@"'
     return subprocess.run(["unshare", "--uts", "sh", "-c", script, "sh", *root.command(), "report", *arguments], capture_output=True, text=True,
                           check=True, env={**os.environ, "SUDO_USER": "erika", "KBUILD_SIGN_PIN": "hunter2", "LC_ALL": "C"})
@@ -104,7 +104,7 @@ def test_a_user(spilling):
 
 
 def test_packages_of_a_root_that_is_only_data(root):
-    """The package database of the root names the package; the machine does not know its version."""
+    """The package database of the root names the package. The versions of the host are not used."""
     root.source()
     (root.path / "var/lib/dpkg/info").mkdir(parents=True)
     (root.path / "var/lib/dpkg/status").write_text("Package: bash\nStatus: install ok installed\nArchitecture: all\nVersion: 0.1\nMaintainer: x <x@y.z>\nDescription: x\n\n")

@@ -1,4 +1,4 @@
-"""The sources: rooms that know only what is below them."""
+"""The structure of the sources: rooms include only rooms above them in the table."""
 import pathlib
 import shutil
 import subprocess

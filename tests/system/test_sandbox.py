@@ -1,5 +1,5 @@
-"""Packages that do what they should not, in their recipe, in PRE_BUILD and in make: each try is stopped, told, and
-leaves nothing; and what the admin may say about the sandbox."""
+"""Hostile packages, in their recipe, in PRE_BUILD and in make: each attempt fails, is reported, and has no lasting effect. The
+settings of the sandbox."""
 import os
 import pathlib
 import pwd
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="what the sandbox keep
 
 @pytest.fixture(scope="module", autouse=True)
 def caged():
-    """Without a sandbox, the packages of these tests would do to this machine what they try."""
+    """Skips tests that would harm this machine without a sandbox."""
     probe = subprocess.run([HELPER, "--root", "/"], capture_output=True, text=True, check=False)
     if probe.returncode != 0:
         pytest.skip(f"this machine permits no sandbox: {probe.stderr.strip()}")
@@ -57,7 +57,7 @@ def listener():
 
 
 def outside(root):
-    """What a package could have changed beyond its own tree."""
+    """Paths outside of its tree that a package could have changed."""
     return {k: v for k, v in root.snapshot().items() if not k.startswith("var/lib/dkms/foo") and k not in ("var", "var/lib", "var/lib/dkms")}
 
 
@@ -74,7 +74,7 @@ def test_forbidden(root, listener, what, where):
     command = FORBIDDEN[what].format(root=root.path, k=K1, port=listener)
     prepared(root)
     extra = f"{where}=evil.sh\n" if where != "MAKE" else "MAKE=./evil.sh\n"
-    # A script that goes on after what it tries, so that only the sandbox can have stopped it.
+    # A script that continues after a failure, so that only the sandbox can have prevented its attempts.
     root.source(extra=extra, files={"foo.c": "x", "evil.sh": f"#!/bin/bash\n{command}\nstatus=$?\ncp foo.c foo.ko\nexit $status\n"})
     before = outside(root)
     start = time.monotonic()
@@ -117,8 +117,8 @@ def test_daemon_is_ended_and_told(root):
 
 
 def test_mounts(root):
-    """Guards what holds beside the other means: no device but the harmless ones and no set-user-id file works on any file
-    system that a build sees, and it can write only where its files are."""
+    """Guards the mount options, which are a second line of defence: only harmless devices and no set-user-id files work, and
+    only the directories of the build are writable."""
     root.source(extra="PRE_BUILD=look.sh\n", files={"foo.c": "x", "look.sh": "#!/bin/sh\nsed 's/^/mount: /' /proc/self/mountinfo\n"})
     root.ok("build", "foo/1.0", "-k", K1)
     log = (root.tree / f"foo/1.0/{K1}/{ARCH}/log/make.log").read_text()
@@ -133,7 +133,7 @@ def test_mounts(root):
 
 
 def test_what_is_mounted_meanwhile_does_not_appear(root):
-    """It would be writable: only what was there when the world was made is closed."""
+    """A file system that is mounted during a build would be writable in the sandbox."""
     shared, place = root.modules / "srv", root.modules / "srv/disk"
     look = f"touch started; for i in $(seq 300); do [ ! -e {place}/seen ] || exit 1; [ ! -e {shared}/mounted ] || exit 0; sleep 0.02; done; exit 2"
     root.source(extra="PRE_BUILD=look.sh\n", files={"foo.c": "x", "look.sh": f"#!/bin/sh\n{look}\n"})
@@ -152,7 +152,7 @@ def test_what_is_mounted_meanwhile_does_not_appear(root):
 
 
 def test_chroot(root):
-    """Its root is no mount point, as that of an image under construction is not."""
+    """The root of the chroot is not a mount point, as in an image under construction."""
     place = root.path.parent / "place"
     evil = "touch /evil && exit 1\nmount -t tmpfs none /mnt && exit 1\nexit 0\n"
     root.source(extra="PRE_BUILD=evil.sh\n", files={"foo.c": "x", "evil.sh": f"#!/bin/bash\n{evil}"})
@@ -176,7 +176,7 @@ ls {place}/image
 
 
 def test_too_many_processes_end_the_build_only(root):
-    """An explosion of them: test_limits.py::test_fork_bomb."""
+    """test_limits.py::test_fork_bomb starts more processes at once."""
     script = "#!/bin/sh\nmkfifo p\ni=0\nwhile [ $i -lt 4500 ]; do read x <>p & i=$((i + 1)); done\nwait\n"
     root.source(extra="PRE_BUILD=evil.sh\n", files={"foo.c": "x", "evil.sh": script})
     result = root("build", "foo/1.0", "-k", K1, timeout=110)
@@ -231,7 +231,7 @@ def test_no_set_id_file_is_left(root):
 
 
 def test_what_real_packages_write_is_forgotten(root):
-    """Sources, kernel headers and /tmp may be written to, and nothing of it stays."""
+    """Sources, kernel headers and /tmp are writable, and the changes are discarded."""
     root.source(extra="PRE_BUILD=x.sh\n", files={
         "foo.c": "x", "x.sh": f"#!/bin/bash -e\ntouch {root.src}/foo-1.0/new {root.modules}/{K1}/build/new /tmp/new-$$\n"
                               f"echo changed > {root.src}/foo-1.0/foo.c\ncat {root.src}/foo-1.0/foo.c\n"})
@@ -275,8 +275,8 @@ def test_a_package_cannot_open_its_own_cage(root):
 
 @pytest.fixture
 def no_namespaces(tmp_path):
-    """A way to run dkms where the kernel refuses namespaces, as in many containers. It works on the root as a dkms does that
-    is confined to the root already; any other dkms would refuse to (test_wall.py)."""
+    """Runs dkms while the kernel refuses namespaces, as in many containers. It runs as if it were already confined to the
+    root; otherwise it would refuse to work on the root (test_wall.py)."""
     def run(root, *arguments):
         return strace("-o", "/dev/null", "-e", "inject=unshare:error=EPERM", DKMS, "--root", root.path, *arguments, check=False,
                       env={"DKMS_CONFINED_TO": str(root.path)})
@@ -302,7 +302,7 @@ def test_strict_does_not(root, no_namespaces):
 
 
 def test_strict_for_one_module_does_not(root, no_namespaces):
-    """Guards what the administrator says about one module where all others may be built without confinement."""
+    """Guards the setting for one module if other modules may be built unconfined."""
     for name in ("foo", "bar"):
         root.source(name)
     (root.path / "etc/dkms/foo.conf").write_text("sandbox=strict\n")
@@ -326,7 +326,7 @@ def test_build_user(root):
 
 
 def test_ordinary_user(root):
-    """Whoever is not root builds in a user namespace of his own, where the kernel gives him one: in a chroot it never does."""
+    """Users other than root build in a user namespace if the kernel allows it, which it does not in a chroot."""
     user = pwd.getpwnam("nobody")
     root.source(extra="PRE_BUILD=x.sh\n", files={"foo.c": "x", "x.sh": f"#!/bin/bash\nid -u; touch {root.path}/evil; true\n"})
     for directory, names, files in os.walk(root.path.parent):
@@ -348,7 +348,7 @@ def test_ordinary_user(root):
 
 
 def test_root_of_a_user_namespace(root):
-    """As in a container that an ordinary user starts, where groups cannot be changed. In a chroot there is none."""
+    """As in a container of an unprivileged user, where groups cannot be changed. A chroot does not allow such a container."""
     if subprocess.run(["unshare", "-r", "true"], capture_output=True, check=False).returncode != 0:
         return
     root.framework("sandbox=strict\n")
@@ -373,17 +373,17 @@ def test_hanging_recipes_do_not_disturb_the_others(root):
 
 
 def test_a_recipe_that_was_confined_has_tried_it_out(root):
-    """One sandbox for the recipe and one for the build, and none only to find out whether there can be one."""
+    """One sandbox for the recipe and one for the build; none to check whether sandboxes are possible."""
     root.source()
     root.register()
     trace = strace("-e", "trace=unshare", DKMS, "--root", root.path, "build", "foo/1.0", "-k", K1, check=True)
     assert trace.stderr.count("unshare(CLONE_NEWNS") == 2, trace.stderr
 
 
-# ---- when it cannot be had, and when nobody knows ----
+# ---- sandboxes that fail ----
 
 def hurt(root, tmp_path, name, how, **env):
-    """dkms beside a dkms-sandbox that behaves as @how, a shell script, says."""
+    """Runs dkms with a helper dkms-sandbox that is the shell script @how."""
     import shutil
     copy = tmp_path / name
     shutil.copytree(pathlib.Path(DKMS).parent, copy, ignore=shutil.ignore_patterns("*.p", "*.a"))

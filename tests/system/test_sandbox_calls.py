@@ -1,4 +1,4 @@
-"""System calls from inside a build: what is allowed works, what is refused says so, what is new does not exist."""
+"""System calls in a build: allowed ones work, forbidden ones fail with EPERM, and unknown ones with ENOSYS."""
 import errno
 import os
 import subprocess
@@ -11,7 +11,7 @@ from test_sandbox import caged  # noqa: F401
 pytestmark = [pytest.mark.skipif(os.geteuid() != 0, reason="what the sandbox keeps from root is tested as root"),
               pytest.mark.skipif(ARCH != "x86_64", reason="the numbers of system calls are those of x86-64")]
 
-# name, number, arguments, expected errno (0: it works)
+# name, number, arguments, expected errno (0: success)
 CALLS = [
     ("getpid", 39, [], 0), ("sched_yield", 24, [], 0), ("socketpair", 53, [1, 1, 0, "buffer"], 0), ("inet", 41, [2, 1, 0], 0),
     ("netlink", 41, [16, 3, 0], 0), ("prlimit-self", 302, [0, 7, 0, "buffer"], 0), ("personality-read", 135, [0xffffffff], 0),

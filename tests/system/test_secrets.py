@@ -1,4 +1,4 @@
-"""Files that only root may read, in the places where systems have them: none of them can be read by a recipe or a build."""
+"""Files in the usual places of systems that only root may read: no recipe and no build can read them."""
 import os
 import re
 
@@ -22,7 +22,7 @@ SECRETS = """
 /var/spool/cron/crontabs/root /srv/backup/dump.sql /mnt/usb/luks.key /media/stick/luks.key /lib/modules/{kernel}/build/certs/signing_key.pem
 /opt/keys/module.priv /data/db.key
 """.replace("{kernel}", K1).split()
-# Only an unprivileged build user keeps these from a build: whole directories of programs are shown.
+# Only an unprivileged build user prevents access to these, because whole directories of programs are visible.
 OF_PROGRAMS = ["/opt/app/etc/password"]
 
 READ = 'count=0; for f in {files}; do [ -n "$(head -c 1 $f 2>/dev/null | tr -d "\\\\0")" ] && {{ echo "READ: $f"; count=$((count + 1)); }}; done'
@@ -63,7 +63,7 @@ KEYS = {"plain": "/opt/keys/module.priv", "of_a_kernel": "/opt/keys/$kernelver.p
 @pytest.mark.parametrize("signing", ["true", "false", ""])
 @pytest.mark.parametrize("key", KEYS)
 def test_the_signing_key(machine, key, signing):
-    """Whether modules are signed or not: here, in a chroot, they are not as a rule."""
+    """The key is hidden whether modules are signed or not. By default they are not signed in a chroot."""
     place = KEYS[key].replace("$kernelver", K1)
     machine.kernel(K1, config='CONFIG_MODULES=y\nCONFIG_MODULE_SIG_HASH="sha256"\n')
     machine.file(f"/lib/modules/{K1}/build/.config", 'CONFIG_MODULE_SIG_HASH="sha256"\n')
@@ -92,7 +92,7 @@ def test_the_pin_of_a_key(machine):
 
 @pytest.mark.parametrize("target", ["/etc/NetworkManager", "/etc/letsencrypt", "/etc", "/srv", "/var/lib", "/srv/closed/key", "/srv/open/key"])
 def test_a_link_shows_what_everybody_may_read(machine, target):
-    """A package that links to a directory gets no more of it than any user."""
+    """Through a link of a package, a build can read only files that every user can read."""
     for path in ("/etc/NetworkManager/system-connections/x", "/etc/letsencrypt/live/x", "/srv/open/key", "/var/lib/app/key"):
         machine.file(path, "SECRET\n", 0o600)
     machine.file("/etc/NetworkManager/hidden/x", "SECRET\n", 0o644)

@@ -1,4 +1,4 @@
-"""Signing: what is signed with what, and what happens when it cannot be."""
+"""Signing: keys, tools, and failures."""
 import datetime
 import lzma
 import os
@@ -17,7 +17,7 @@ MAGIC = b"~Module signature appended~\n"
 
 @pytest.fixture
 def signing(root):
-    """A root in which modules are signed although it is no machine's own, and a module to sign."""
+    """A root in which modules are signed although it is not that of the machine, and a module."""
     root.framework("try_sign_modules=true\n")
     root.kernel(K1, config='CONFIG_MODULES=y\nCONFIG_MODULE_SIG_HASH="sha512"\n')
     root.source()
@@ -30,7 +30,7 @@ def module(root, kernel=K1):
 
 
 def split(path_or_bytes):
-    """A signed module's bytes as (module, CMS message); None instead of a message when it is unsigned."""
+    """The bytes of a signed module as (module, CMS message). The message is None if the module is not signed."""
     data = path_or_bytes if isinstance(path_or_bytes, bytes) else path_or_bytes.read_bytes()
     if not data.endswith(MAGIC):
         return data, None
@@ -97,7 +97,7 @@ def test_missing_certificate_keeps_the_key(signing, tmp_path):
 
 @pytest.mark.parametrize("usual", [True, False])
 def test_present_certificate_is_never_replaced(signing, usual):
-    """It may be enrolled in the firmware, and only the key's path be wrong."""
+    """The certificate may be enrolled in the firmware, while only the path of the key is wrong."""
     signing.keys()
     if usual:
         signing.key.unlink()
@@ -383,7 +383,7 @@ def test_key_on_a_token(signing, tmp_path):
 
 
 def test_like_the_kernels_own_tool(tmp_path):
-    """The bytes are those of scripts/sign-file, whose format the kernel checks."""
+    """The bytes are the same as those of scripts/sign-file, whose format the kernel checks."""
     tools = [p for pattern in ("linux-kbuild-*/scripts/sign-file", "linux-headers-*/scripts/sign-file")
              for place in ("/usr/lib", "/usr/src") for p in pathlib.Path(place).glob(pattern) if os.access(p, os.X_OK)]
     if not tools:
@@ -415,7 +415,7 @@ def test_modinfo_shows_the_signer(real, tmp_path):
 # ---- Secure Boot ----
 
 class Firmware:
-    """This machine, with other EFI variables: mounts and processes of its own, so that it is not a chroot, and a tree elsewhere."""
+    """This machine with other EFI variables: own mounts and processes, so that it is not a chroot, and an own tree."""
 
     def __init__(self, root):
         self.root, self.variables = root, root.path.parent / "variables"
@@ -464,7 +464,7 @@ NOT_LOADED = ("Warning: Secure Boot is enabled, and the certificate is not enrol
 
 @pytest.mark.parametrize("shim", [None, b"\0"])
 def test_secure_boot_names_the_next_step(firmware, shim):
-    """With every build and generate_mok, not only when the key is new."""
+    """Every build and generate_mok print the next step, not only when a key is created."""
     firmware.secure_boot(b"\1")
     if shim:
         firmware.variable("MokSBStateRT", shim)
@@ -512,7 +512,7 @@ def test_secure_boot_that_is_not_known(firmware, variables):
 
 
 def test_secure_boot_and_unsigned_modules(firmware):
-    """The reason is an ordinary line; that the module will not load is a warning."""
+    """The reason is an ordinary line. That the module will not load is a warning."""
     firmware.secure_boot(b"\1")
     result = firmware.build(try_sign_modules="false")
     assert "Modules will not be signed: try_sign_modules=false." in result.out
@@ -520,7 +520,7 @@ def test_secure_boot_and_unsigned_modules(firmware):
 
 
 def test_secure_boot_and_the_key_of_the_kernel(firmware, tmp_path):
-    """The kernel contains its own certificate; no list of the firmware needs to."""
+    """The kernel contains its own certificate, so the firmware need not list it."""
     firmware.secure_boot(b"\1")
     firmware.keys()
     both = tmp_path / "signing_key.pem"
@@ -532,7 +532,7 @@ def test_secure_boot_and_the_key_of_the_kernel(firmware, tmp_path):
 
 
 def test_secure_boot_of_this_machine_says_nothing_about_another_root(firmware):
-    """Nor about a chroot or a container: their modules are for another machine."""
+    """Nothing is printed for a chroot or a container, whose modules are for another machine."""
     firmware.secure_boot(b"\1")
     for words in (["--root", firmware.root.path, "generate_mok"], ["--root", firmware.root.path, "install", "foo/1.0", "-k", K1]):
         for signs in ("true", "false"):

@@ -1,4 +1,4 @@
-"""What is built again because what it is made from has changed, and what is not."""
+"""Which changes of inputs cause a rebuild."""
 import json
 import os
 import shutil
@@ -17,7 +17,7 @@ FILES = {"note": "old\n", "pre.sh": "#!/bin/sh\ntrue\n", "patches/p.patch": PATC
 
 @pytest.fixture
 def installed(root):
-    """foo/1.0, installed, with everything that it could be made from."""
+    """foo/1.0, installed, with all kinds of inputs."""
     headers = root.modules / K1 / "build"
     (headers / "Module.symvers").write_text("0x1\tprintk\tvmlinux\tEXPORT_SYMBOL\t\n")
     (headers / "include/generated").mkdir()
@@ -34,7 +34,7 @@ def installed(root):
 
 
 def elf(types):
-    """A vmlinux with a section .BTF, and nothing else."""
+    """A vmlinux with only a section .BTF."""
     names = b"\0.BTF\0.shstrtab\0"
     head = b"\x7fELF\2\1\1" + bytes(9) + (2).to_bytes(2, "little") + (62).to_bytes(2, "little") + (1).to_bytes(4, "little") + bytes(16)
     table = 64 + len(names) + len(types)
@@ -49,7 +49,7 @@ def long_status(root):
 
 
 def autoinstall(root, **keywords):
-    """Returns: whether foo was built again."""
+    """Returns: whether foo was rebuilt"""
     result = root.ok("autoinstall", "-k", K1, **keywords)
     assert ("Rebuilding foo/1.0 because of changes since its build: " in result.out) == ("Building foo/1.0" in result.out), result
     return "Building foo/1.0" in result.out
@@ -150,7 +150,7 @@ def test_without_autoinstall(installed):
 
 
 def compiler(root, version):
-    """A gcc of that version, first in PATH. Returns: the environment"""
+    """Puts a gcc of that version first in PATH. Returns: the environment"""
     tool = root.path.parent / "tools/gcc"
     tool.parent.mkdir(exist_ok=True)
     tool.write_text(f"#!/bin/sh\necho 'gcc (Distribution {version}-1) {version}'\n")
@@ -176,7 +176,7 @@ def test_environment(installed):
 
 
 def test_dependencies(root):
-    """A module is built again when what it was built against exports something else; also the reference's versions count no more."""
+    """A module is rebuilt when its dependency exports other symbols. Versions, as in the reference, do not count."""
     exports = "#!/bin/sh\nfor f in *.c; do cp $f ${f%.c}.ko; done\nprintf '0x1\\tbar\\t/some/path\\tEXPORT_SYMBOL\\t\\n' >Module.symvers\n"
     root.ok("add", root.source("bar", extra="MAKE=./make.sh\n", files={"bar.c": "x", "make.sh": exports}))
     root.ok("add", root.source("foo", extra='BUILD_DEPENDS[0]="bar"\n'))
@@ -214,8 +214,8 @@ def test_users_see_it_too(installed):
 
 
 def test_no_shell_and_no_second_reading(installed):
-    """Nothing has changed: no recipe is evaluated, no compiler is asked, no content is read."""
-    time.sleep(2.1) # what is newer may change again unseen
+    """If nothing has changed, no recipe is evaluated, no compiler is run, and no content is read."""
+    time.sleep(2.1) # files that were changed just now are not remembered
     installed.ok("autoinstall", "-k", K1)
     trace = strace("-e", "trace=execve,openat,openat2", *installed.command(), "autoinstall", "-k", K1, check=True).stderr
     assert trace.count("execve(") == 1, trace
@@ -227,7 +227,7 @@ def test_an_unreadable_source_is_not_a_changed_one(installed, broken):
 
 
 def test_a_kernel_is_looked_at_once_in_a_run(root):
-    """Its files, its compiler and the environment are the same for all of its modules."""
+    """The files, the compiler and the environment of a kernel are read once for all modules."""
     for name in ("foo", "bar", "baz"):
         root.source(name)
         root.ok("install", f"{name}/1.0", "-k", K1)

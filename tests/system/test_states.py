@@ -1,4 +1,4 @@
-"""States of modules and lines of status; Q-numbers are those of docs/compatibility.md."""
+"""States of modules and lines of status. docs/compatibility.md lists the Q-numbers."""
 import pytest
 from conftest import ARCH, K1, K2
 
@@ -121,7 +121,7 @@ def test_empty_source(root):
 
 
 def test_filters_of_status(root):
-    """Shell patterns are honoured as in the reference; what can be no name matches nothing."""
+    """Shell patterns match as in the reference. Words that cannot be names match nothing."""
     for name, version in (("foo", "1.0"), ("foo", "2.0"), ("fob", "1.0"), ("bar", "1.0")):
         root.source(name, version)
         root.register(name, version)

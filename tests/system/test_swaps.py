@@ -1,7 +1,6 @@
-"""A source directory that belongs to somebody else, who changes it while root copies it (dkms add DIR).
+"""The owner of a source directory changes it while root copies it (dkms add DIR).
 
-A preloaded library does what another process might do at the worst moment: when dkms has looked at an entry, and before it
-opens it, something else is there."""
+A preloaded library replaces an entry at the worst moment: after dkms has examined the entry, and before it opens it."""
 import os
 import subprocess
 
@@ -55,7 +54,7 @@ def shim(tmp_path_factory):
 
 @pytest.fixture
 def secret(tmp_path):
-    """A directory that only root may read, as /root is."""
+    """A directory that only root may read, like /root."""
     path = tmp_path / "secret"
     (path / "inside").mkdir(parents=True)
     (path / "key").write_text("the secret of root\n")
@@ -75,12 +74,12 @@ def driver(root, tmp_path):
 
 
 def copied(root):
-    """What came of it: the texts of all files of the copy that can be read without root's rights."""
+    """The texts of all files of the copy that other users can read."""
     return [(path, path.read_text()) for path in root.src.rglob("*") if path.is_file() and not path.is_symlink()]
 
 
 def swapping(root, shim, name, path, replacement, *words):
-    """A sanitizer need not come before @shim, which allocates nothing."""
+    """Runs dkms with @shim before the library of a sanitizer, which is allowed because @shim does not allocate memory."""
     return root(*words, env={"LD_PRELOAD": str(shim), "SWAP_NAME": name, "SWAP_PATH": str(path), "SWAP_WITH": str(replacement),
                              "ASAN_OPTIONS": "verify_asan_link_order=0"})
 
@@ -98,7 +97,7 @@ def test_a_file_becomes_a_link(root, shim, driver, secret, verb):
     link = driver.parent / "link"
     link.symlink_to(secret / "key")
     result = swapping(root, shim, "foo.c", driver / "foo.c", link, verb, driver, "-k", "6.1.0-1-test")
-    assert os.path.islink(driver / "foo.c") # it was swapped
+    assert os.path.islink(driver / "foo.c") # the entry was replaced
     check_nothing_leaked(root, result)
     assert result.rc != 0 and "foo.c" in result.err and "replaced while" in result.err, result
 
@@ -120,7 +119,7 @@ def test_a_file_becomes_a_pipe(root, shim, driver):
 
 
 def test_the_mode_is_that_of_what_was_read(root, shim, driver, secret):
-    """A hard link to a file that only root may read has that file's mode, and its copy, too."""
+    """A file that is a hard link to a secret file gets the mode of that file, and so does its copy."""
     twin = driver.parent / "twin"
     os.link(secret / "key", twin)
     result = add_and_swap(root, shim, driver, "foo.c", driver / "foo.c", twin)
@@ -129,7 +128,7 @@ def test_the_mode_is_that_of_what_was_read(root, shim, driver, secret):
 
 
 def test_the_directory_itself_is_replaced(root, shim, driver, secret):
-    """After the first look at it, another directory takes its place."""
+    """After dkms has examined the directory, it is replaced by another one."""
     (secret / "dkms.conf").write_text((driver / "dkms.conf").read_text())
     link = driver.parent / "link"
     link.symlink_to(secret)
@@ -140,7 +139,7 @@ def test_the_directory_itself_is_replaced(root, shim, driver, secret):
 
 
 def test_a_link_in_an_earlier_copy_is_not_followed(root, driver, secret):
-    """Without --force a source is copied over what is there."""
+    """Without --force a source is copied into the existing directory."""
     (driver / "out").symlink_to(secret)
     root.ok("add", driver)
     root.ok("remove", "foo/1.0", "--all")

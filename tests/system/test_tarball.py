@@ -1,4 +1,4 @@
-"""Archives: what mktarball makes, what ldtarball takes, and what it refuses."""
+"""Archives: what mktarball writes, and what ldtarball accepts and refuses."""
 import io
 import json
 import os
@@ -32,7 +32,7 @@ def names(path):
 
 
 def archive(path, *members, sources=True):
-    """A tar of (name, content or TarInfo) with the members of a valid source archive before them."""
+    """A tar archive of (name, content or TarInfo), after the members of a valid source archive."""
     first = [("foo-1.0/dkms.conf", "PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/extra\n"),
              ("foo-1.0/foo.c", "foo\n")] if sources else []
     with tarfile.open(path, "w") as tar:
@@ -251,7 +251,7 @@ LEADS_OUT = {
 
 @pytest.mark.parametrize("kind", LEADS_OUT)
 def test_the_helper_refuses_members_that_lead_out(tmp_path, kind):
-    """Guards the checks of dkms-archive by themselves: what they would let through exists, so that nothing else can fail."""
+    """Guards the checks of dkms-archive: the targets exist, so no other error can occur."""
     (member, text), reason = LEADS_OUT[kind]
     (tmp_path / "victim").write_text("precious")
     (tmp_path / "inside").mkdir()
@@ -319,7 +319,7 @@ def test_incomplete_archives(root, tmp_path):
 
 
 def test_like_the_references_archive(root, tmp_path):
-    """As the reference packs it: no records, a hidden .dep_ file."""
+    """An archive of the reference: no records, a hidden .dep_ file."""
     conf = "PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/extra\n"
     root.ok("ldtarball", archive(tmp_path / "r.tar", ("./dkms_main_tree/" + f"{K1}/{ARCH}/module/foo.ko", "ko"),
                                  (f"./dkms_main_tree/{K1}/{ARCH}/log/make.log", "log"), (f"./dkms_main_tree/{K1}/{ARCH}/.dep_bar", "2\n"),
@@ -331,7 +331,7 @@ def test_like_the_references_archive(root, tmp_path):
 
 @pytest.mark.parametrize("works", [True, False])
 def test_rpm_argument(root, tmp_path, works):
-    """rpm installs the package, autoinstall does the rest."""
+    """rpm installs the package, and autoinstall the module."""
     fake = tmp_path / "bin"
     fake.mkdir()
     (fake / "rpm").write_text(f'#!/bin/sh\necho "$@" > {root.path}/called\nexit {0 if works else 1}\n')
@@ -352,10 +352,10 @@ def test_archive_is_not_world_writable(root, tmp_path):
     assert pathlib.Path(tmp_path / "x.tar").stat().st_size > 0 and len(list(tmp_path.glob("x.tar*"))) == 1
 
 
-# ---- what an archive says about itself ----
+# ---- contradictory archives ----
 
 def repacked(root, tmp_path, change):
-    """An archive of ours with a build in it, after @change had its directory."""
+    """An archive with a build, after @change was applied to its unpacked directory."""
     built(root)
     root.ok("mktarball", "foo/1.0", "-k", K1, "--archive", tmp_path / "good.tar")
     unpacked = tmp_path / "unpacked"
@@ -428,7 +428,7 @@ def test_hostile_archives_are_refused_as_a_whole(root, other, tmp_path, kind):
 
 
 def test_a_record_that_was_changed_in_the_tree_deletes_nothing(root):
-    """Whoever can write to the tree is root already; a broken file system, or an old copy, is not believed either."""
+    """The record may be wrong because of a broken file system or an old copy, so it is checked."""
     victim = root.path / "victim"
     victim.mkdir()
     (victim / "foo.ko").write_text("precious")
@@ -458,12 +458,12 @@ def test_holes_count(root, tmp_path):
         assert result.rc == 3 and "more than the limit" in result.err, result
     with tarfile.open(tmp_path / "map.tar", "w", format=tarfile.PAX_FORMAT) as archive:
         archive.add(tmp_path / "foo-1.0/dkms.conf", "foo-1.0/dkms.conf")
-        member = tarfile.TarInfo("foo-1.0/sparse")  # its size is one byte, but its map puts that byte behind a hole
+        member = tarfile.TarInfo("foo-1.0/sparse")  # the size is one byte, but the map places this byte after a hole
         member.size = 1
         member.pax_headers = {"GNU.sparse.size": "1", "GNU.sparse.numblocks": "1", "GNU.sparse.map": f"{100 << 20},1"}
         archive.addfile(member, io.BytesIO(b"x"))
     result = root("ldtarball", tmp_path / "map.tar")
-    # Newer releases of libarchive refuse such a map themselves.
+    # Newer releases of libarchive refuse such a map.
     assert result.rc == 3 and re.search("more than the limit|Malformed sparse map", result.err), result
 
 

@@ -1,5 +1,4 @@
-"""What packages write is shown, and not obeyed: no byte of theirs reaches a terminal that it could steer, and a recipe has
-no terminal to read from."""
+"""Control characters in the output of packages are printed as escapes, and recipes cannot read from the terminal."""
 import os
 import pty
 import select
@@ -18,7 +17,7 @@ SHOWN = b"\\x1b]0;title\\x07"
 
 
 def on_terminal(root, *arguments, typed=b"", env=None):
-    """Returns: exit status, and all that a terminal got."""
+    """Returns: exit status, and all output on the terminal"""
     ours, theirs = pty.openpty()
     attributes = termios.tcgetattr(theirs)
     attributes[1] &= ~termios.OPOST

@@ -1,4 +1,4 @@
-"""A tree is trusted only if nobody but the caller and root may write to it: its journal is done with the caller's rights."""
+"""A tree is accepted only if no other user than the caller and root may write to it, because its journal is carried out."""
 import os
 
 import pytest
@@ -10,7 +10,7 @@ OTHER = 65534
 
 @pytest.fixture
 def trap(root):
-    """A tree with a journal that deletes a file, which dkms would do as root."""
+    """A tree whose journal deletes a file, which root would do."""
     root.source()
     (root.path / "etc/important").write_text("important\n")
     root.tree.mkdir(parents=True)
@@ -42,7 +42,7 @@ def test_a_directory_that_others_may_write_to(trap, part, mode, group):
     result = trap("install", "foo/1.0", "-k", K1)
     assert (trap.path / "etc/important").exists(), result
     assert result.rc != 0 and "chmod -R go-w" in result.err, result
-    # What it advises is enough.
+    # The command in the advice is sufficient.
     for directory, _, _ in os.walk(trap.tree):
         os.chmod(directory, os.stat(directory).st_mode & 0o755)
     trap.ok("install", "foo/1.0", "-k", K1)
@@ -80,7 +80,7 @@ def test_an_ordinary_user_has_his_own(root):
 
 @pytest.mark.parametrize("mode", [0o1777, 0o777, 0o775])
 def test_a_new_tree_that_is_open_to_all_is_closed(root, mode):
-    """A tmpfs is, if it is mounted without a mode. Nobody can have put anything there."""
+    """A tmpfs that is mounted without a mode is writable by all. It is new, so it contains no files of others."""
     root.kernel(K1)
     root.source()
     root.tree.mkdir(parents=True)

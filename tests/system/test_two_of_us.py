@@ -1,4 +1,4 @@
-"""Several runs at once, and runs that were cut off."""
+"""Several runs at once, and runs that were interrupted."""
 import json
 import os
 import pathlib
@@ -18,11 +18,11 @@ def start(root, *arguments, **options):
 
 
 def runs(pid, *programs):
-    """Whether process @pid runs one of these, named by path or by the end of it."""
+    """Whether process @pid runs one of these programs, given by the ends of their paths."""
     try:
         return os.readlink(f"/proc/{pid}/exe").endswith(programs)
     except OSError:
-        return False # it has ended
+        return False # the process has ended
 
 
 def test_same_install_at_once(root, tmp_path):
@@ -41,7 +41,7 @@ def test_same_install_at_once(root, tmp_path):
 
 
 def test_same_autoinstall_at_once(root, tmp_path):
-    """Guards that a run about many modules looks again when it got the lock of one: somebody else may have built it."""
+    """Guards that autoinstall reads the state again after it gets a lock, because another run may have built the module."""
     root.source(extra='PRE_BUILD="slow.sh"\n', files=SLOW)
     root.ok("add", "foo/1.0")
     outputs = [tmp_path / f"output{n}" for n in range(2)]
@@ -82,7 +82,7 @@ def test_kill_during_a_build_leaves_a_usable_tree(root):
 
 @pytest.mark.parametrize("sandbox", ["auto", "off"])
 def test_no_process_of_a_build_outlives_its_dkms(root, sandbox):
-    """Guards that workers, sandboxes and commands die with the process that started them, however it ends."""
+    """Guards that workers, sandboxes and commands end with the process that started them, in each way that it can end."""
     root.framework(f"sandbox={sandbox}\n")
     root.source(extra='PRE_BUILD="slow.sh"\n', files=SLOW)
     build = start(root, "build", "foo/1.0", "-k", K1)
@@ -93,13 +93,13 @@ def test_no_process_of_a_build_outlives_its_dkms(root, sandbox):
     build.wait()
     helpers = {pid for pid in members if runs(pid, DKMS, "dkms-sandbox")}
     eventually(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in helpers))
-    if sandbox == "auto": # what a command starts is ended by the end of its sandbox
+    if sandbox == "auto": # the end of the sandbox kills the processes of a command
         eventually(lambda: not Crowd().members())
     Crowd().release()
 
 
 def test_a_script_ends_with_its_dkms(root):
-    """Guards that the kernel ends a script, which is not confined, when the dkms that waits for it is killed."""
+    """Guards that the kernel kills an unconfined script when the dkms that waits for it is killed."""
     root.source(extra='POST_INSTALL="slow.sh"\n', files={"foo.c": "x", "slow.sh": f"#!/bin/sh\nexec sleep {Crowd.SECONDS}\n"})
     install = start(root, "install", "foo/1.0", "-k", K1)
     Crowd().wait(1, install)
@@ -112,7 +112,7 @@ def test_a_script_ends_with_its_dkms(root):
 
 
 def test_scratch_of_another_run_is_left_alone(root):
-    """Guards that a run clears up after dead runs only: a build works in its scratch directory."""
+    """Guards that a run deletes scratch directories of ended runs only, because builds work in those of others."""
     root.source(extra='PRE_BUILD="slow.sh"\n', files=SLOW)
     root.source("bar")
     build = start(root, "build", "foo/1.0", "-k", K1)

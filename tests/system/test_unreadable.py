@@ -1,6 +1,6 @@
-"""What cannot be read is not absent: it is named, and nothing is changed or left out because of it.
+"""A file that cannot be read is an error, and is not treated like a missing file.
 
-tests/crash/point.c makes each call fail that reads a certain file or what is below it, as a broken disk does."""
+tests/crash/point.c makes each call fail that reads a certain file or a file below it, as a broken disk does."""
 import errno
 import fcntl
 import os
@@ -56,14 +56,14 @@ def test_status_of_a_user_names_what_he_may_not_read(two):
 @pytest.mark.parametrize("part", ["", "1.0", f"1.0/{K1}", f"1.0/{K1}/{ARCH}", f"1.0/{K1}/{ARCH}/module", f"1.0/{K1}/{ARCH}/.record.json",
                                   f"1.0/{K1}/{ARCH}/module/foo.ko"])
 def test_status_follows_links_inside_the_root(two, part):
-    """The admin may have moved any part of the tree; the quick way through it gives up at a link."""
+    """The administrator may have moved any part of the tree. The fast scan does not follow links."""
     (two.path / "elsewhere").mkdir()
     built = two.tree / f"foo/1.0/{K1}/{ARCH}/module/foo.ko"
     base = two.tree / "foo" / part
     places = {"file": two.modules / K1 / "updates/dkms/foo.ko", "updates": two.modules / K1 / "updates", "part": base}
     for name, path in places.items():
         path.rename(two.path / "elsewhere" / name)
-        relative = part.endswith((ARCH, "module")) # absolute ones are followed for parts that are opened
+        relative = part.endswith((ARCH, "module")) # absolute links are followed for parts that are opened
         path.symlink_to(os.path.relpath(two.path / "elsewhere" / name, path.parent) if relative else f"/elsewhere/{name}")
     if built.is_relative_to(base):
         built = two.path / "elsewhere/part" / built.relative_to(base)
@@ -75,7 +75,7 @@ def test_status_follows_links_inside_the_root(two, part):
 
 
 def test_records_of_a_module_that_is_left_out_belong_to_no_other(two, broken):
-    """Versions that cannot be read are given up while records of their builds are known already."""
+    """Versions that cannot be read are removed after records of their builds were read."""
     (two.tree / f"bar/1.0/{K1}/{ARCH}/module/bar.ko").write_text("changed")
     for name in ("aaa", "abc", "bbb"):
         two.source(name)
@@ -132,7 +132,7 @@ def test_autoinstall_goes_on_without_a_module_that_it_cannot_read(root, broken):
     result = broken(root.tree / "foo/1.0", "autoinstall", "-k", K1)
     assert result.rc == 11 and f"foo: Cannot read {root.tree}/foo/1.0: Input/output error" in result.err, result
     assert root.status() == [OTHER, "foo/1.0: added"]
-    # A part of the versions would mean that an older one is installed.
+    # With only a part of the versions, an older one would be installed.
     root.source("foo", "2.0")
     root.ok("add", "foo/2.0")
     assert broken(root.tree / "foo/2.0", "autoinstall", "-k", K1).rc == 11

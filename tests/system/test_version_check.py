@@ -1,4 +1,4 @@
-"""Which of two modules is newer, and with which one of the kernel's a module is compared."""
+"""Which of two modules is newer, and which module of the kernel is compared."""
 import pytest
 
 from conftest import ARCH, K1
@@ -23,7 +23,7 @@ def put(root, place, content):
     (("1.0", "AAAA"), ("1.0", "BBBB"), True), (("1.0", "AAAA"), ("1.0", "AAAA"), False), (("", "AAAA"), ("", "AAAA"), False),
     ((), (), True), (("1.0",), (), True), ((), ("1.0",), False)])
 def test_which_is_newer(root, built, there, installed):
-    """Guards the comparison of versions: a newer module of the kernel stays, the same one, too; any other is replaced."""
+    """Guards the comparison of versions: a newer or equal module of the kernel is kept, any other is replaced."""
     source(root, made(*built, description="ours"))
     original = put(root, "kernel/net", made(*there, description="the kernel's"))
     result = root("install", "foo/1.0", "-k", K1)
@@ -42,7 +42,7 @@ def test_equal_files_are_the_same(root):
 
 @pytest.mark.parametrize("places", [("kernel/a", "updates"), ("extra", "updates"), ("kernel/a", "extra"), ("extra", "updates/x")])
 def test_the_version_is_compared_with_the_module_that_depmod_prefers(root, places):
-    """Guards the order updates, extra, all others: the module that would be loaded decides, not the first one in the alphabet."""
+    """Guards the order updates, extra, others: the module that the kernel would load is compared."""
     unused, loaded = places
     source(root, made("1.0"))
     put(root, unused, made("9.0"))
@@ -56,7 +56,7 @@ def test_the_version_is_compared_with_the_module_that_depmod_prefers(root, place
 
 
 def test_of_several_originals_the_one_in_extra_is_archived(root):
-    """Guards the order extra, updates, the place of ours, any other."""
+    """Guards the order extra, updates, the directory of the new module, others."""
     source(root, made("5.0"))
     for place in ("kernel/a", "updates", "extra"):
         put(root, place, place.encode())

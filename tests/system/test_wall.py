@@ -1,7 +1,8 @@
-"""--root DIR is a wall: whatever the system in DIR contains, nothing outside of it changes, and none of its code gets rights.
+"""With --root DIR, a hostile system in DIR cannot change files outside of DIR, and its code gets no capabilities.
 
-Every kind of hostile DIR goes through every verb. Beside DIR lies a victim, at an absolute path that exists in DIR, too: what
-follows a link of DIR on the machine instead of in DIR hits it. Code of DIR tries to hit it and leaves a note of its rights."""
+Every verb runs on every kind of hostile DIR. Beside DIR is a victim, a directory at an absolute path that also exists in DIR.
+Code that follows a link of DIR on the machine instead of in DIR changes the victim. Code of DIR tries to change it, too, and
+writes its capabilities to a file."""
 import os
 import shutil
 import subprocess
@@ -34,11 +35,11 @@ class Trap:
         return self.path / str(path).lstrip("/")
 
     def code(self, name):
-        """Code that hits the victim if it can, and says in DIR which capabilities it has."""
+        """Code that changes the victim if possible, and writes its capabilities to a file in DIR."""
         return (f"echo hit >{self.victim}/{name}; : >>{self.here}/marks/{name}; "
                 f"read -r line <{self.victim}/passwd && echo 'CapEff: 1' >>{self.here}/marks/{name}; "
                 f"for place in {self.here}/mnt/*/; do echo hit >$place/{name}; done; "
-                f"{{ : <{self.here}/closed; }} && echo 'CapEff: 1' >>{self.here}/marks/{name}; " # only CAP_DAC_OVERRIDE reads it
+                f"{{ : <{self.here}/closed; }} && echo 'CapEff: 1' >>{self.here}/marks/{name}; " # needs CAP_DAC_OVERRIDE
                 "while read -r line; do [[ $line == CapEff* ]] && echo \"$line\" >>"
                 f"{self.here}/marks/{name}; done </proc/self/status; true; ")
 
@@ -60,7 +61,7 @@ class Trap:
         path.symlink_to(target)
 
     def look(self):
-        """All that is beside DIR."""
+        """All files beside DIR."""
         found = {}
         for directory, names, files in os.walk(self.path.parent):
             for skipped in ("root", "machine", "out"):
@@ -263,7 +264,7 @@ def go(trap, kind, verbs):
     out.mkdir()
     trap.root.source()
     kind(trap)
-    if kind not in OF_KEYS: # which show that a new key stays inside
+    if kind not in OF_KEYS: # these files show that a new key is created inside of DIR
         trap.root.keys()
     trap.before = trap.look()
     for verb in verbs:
@@ -284,7 +285,7 @@ def test_with_a_shell_of_its_own(chrooted, kind):
 @pytest.mark.parametrize("kind", [scripts, post_transaction], ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("shell", [False, True])
 def test_code_of_the_root_runs_in_it(request, kind, shell):
-    """What held is not that nothing runs: scripts work, and may change the root."""
+    """Scripts run, and may change the root; so the tests above do not pass because nothing runs."""
     root = request.getfixturevalue("chrooted" if shell else "root")
     trap = Trap(root, "" if shell else root.path)
     root.source()
@@ -297,7 +298,7 @@ def test_code_of_the_root_runs_in_it(request, kind, shell):
 
 @pytest.mark.parametrize("shell", [False, True])
 def test_what_is_mounted_in_the_root(request, shell):
-    """An image has a /sys, and may have more of the machine in it."""
+    """An image contains a /sys, and possibly other mounts of the machine."""
     root = request.getfixturevalue("chrooted" if shell else "root")
     trap = Trap(root, "" if shell else root.path)
     place = root.path / "mnt/machine"
@@ -375,7 +376,7 @@ def test_stdin_is_no_way_out(request, shell):
 
 @pytest.mark.parametrize("shell", [False, True])
 def test_rights_of_root_behind_the_wall(request, shell):
-    """Root without capabilities: owner of its own files, and no more than others for the files of other users."""
+    """Root without capabilities can use its own files, but files of other users only like any user."""
     root = request.getfixturevalue("chrooted" if shell else "root")
     here = "" if shell else root.path
     for name, mode, owner in (("own", 0o600, 0), ("private", 0o600, 65534), ("public", 0o644, 65534)):
@@ -388,7 +389,7 @@ def test_rights_of_root_behind_the_wall(request, shell):
     said = root.ok("install", "foo/1.0", "-k", K1).out
     assert {"read own", "wrote own", "made own.new", "read public"} <= set(said.splitlines()), said
     assert "read private" not in said and "wrote private" not in said and "wrote public" not in said, said
-    # depmod ends with 0 when it could write nothing.
+    # depmod exits with 0 even if it could not write.
     for name in ("modules.order", "modules.builtin"):
         (root.modules / K1 / name).write_text("")
     subprocess.run(["depmod", "-b", root.path, "-a", K1], check=True, capture_output=True)

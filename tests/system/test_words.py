@@ -1,4 +1,4 @@
-"""What help, completions and manual pages say: one table of verbs and options feeds the first two."""
+"""Help, completions and manual pages. One table of verbs and options produces the first two."""
 import os
 import pathlib
 import pty
@@ -48,7 +48,7 @@ def test_general_help_names_every_verb_and_option():
             assert option in text
 
 
-# ---- verbs that are none ----
+# ---- unknown verbs ----
 
 @pytest.mark.parametrize("words, meant", [
     (["statsu"], "status"), (["instal", "hello/1.0"], "install"), (["unistall", "-k", "x", "hello/1.0"], "uninstall"),
@@ -76,7 +76,7 @@ def test_verbs_of_earlier_versions(root, verb, instead, rest):
     root.source()
     result = root(verb, *rest)
     assert result.rc == 2 and f"'{verb}'" in result.err and instead in result.err, result
-    # A module may still have such a name.
+    # A module may have such a name.
     root.source(verb)
     root.ok("add", f"{verb}/1.0")
     assert root.status() == [f"{verb}/1.0: added"]
@@ -87,7 +87,7 @@ def test_help_is_a_verb(root):
     assert root.ok("help", "status").out == root.ok("status", "--help").out
     root.source("help")
     root.ok("add", "help/1.0")
-    root.ok("remove", "help", "-v", "1.0", "-k", K1)  # that is a module
+    root.ok("remove", "help", "-v", "1.0", "-k", K1)  # a module
 
 
 # ---- manual pages ----
@@ -102,7 +102,7 @@ def page(name):
 @pytest.mark.parametrize("name", PAGES)
 def test_manual_is_clean(name):
     lint = subprocess.run(["mandoc", "-T", "lint", page(name)], capture_output=True, text=True, check=False)
-    # Which pages this machine has is not the page's fault.
+    # Other pages need not be installed on this machine.
     found = [line for line in (lint.stdout + lint.stderr).splitlines() if "not found" not in line and "outdated mandoc.db" not in line]
     assert found == []
     man = subprocess.run(["man", "--warnings", "--encoding=UTF-8", "-l", page(name)], capture_output=True, text=True, check=True,
@@ -164,15 +164,15 @@ def test_answers_for_shells(root, tmp_path):
     assert ask("match", "--templatekernel", K1, "") == {"foo": "module"}
     assert ask("autoinstall", "") == {} and ask("build", "foo/1.0", "") == {} and ask("build", "--no-such=") == {}
     assert set(ask("kernel_")) == set() and "autoinstall" in ask(""), "what only hooks call is not offered"
-    # Words that would act when they are complete do nothing here.
+    # Complete words that would start an action do nothing here.
     assert ask("--quiet", "--version", "--help", "--debug", "unb") == {"unbuild": "Uninstall a module and delete its build"}
-    # A tree elsewhere, a root that is not there.
+    # A tree in another directory, and a root that does not exist.
     assert ask("--dkmstree", str(tmp_path / "empty"), "remove", "") == {}
     assert output(DKMS, "--complete", "--root", tmp_path / "none", "inst") == ""
 
 
 class Shell:
-    """An interactive shell at a terminal. Control-X prints the line that is being typed, between < and >."""
+    """An interactive shell on a terminal. Control-X prints the current line between < and >."""
     SETUP = {
         "bash": (["bash", "--norc", "--noprofile", "-i"],
                  "bind 'set enable-bracketed-paste off'; bind 'set bell-style none'; bind 'set completion-query-items 0'; "
@@ -209,7 +209,7 @@ class Shell:
         return found
 
     def complete(self, line):
-        """Types the line and a tab, returns what the line has become."""
+        """Types the line and a tab. Returns the completed line."""
         self.type(line + "\t")
         end = time.monotonic() + 60
         became = line
@@ -236,7 +236,7 @@ def shell(request, tmp_path):
 
 
 def test_bash_lists_modules_whole(root, tmp_path):
-    """Beside files, too: "foo/1.0" is not the file "1.0"."""
+    """Also if a file "1.0" exists, "foo/1.0" is a module."""
     (tmp_path / "home/directory").mkdir(parents=True)
     root.source("foo", "1.0")
     root.source("foo", "2.0")
