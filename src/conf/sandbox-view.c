@@ -34,12 +34,13 @@ typedef struct {
 
 struct DkmsView {
   const DkmsSettings *settings;
-  GHashTable *known;   /* path -> Known, for all paths that were examined */
-  GPtrArray *changes;  /* element-type Change: hidden directories, and files shown in them; one for each path */
-  GPtrArray *writable; /* element-type utf8: directories of which none is inside another one on the same mount */
-  GPtrArray *open;     /* the same for directories whose changes are kept */
-  GPtrArray *claimed;  /* element-type utf8: directories in which the build user may read all files */
-  GPtrArray *secret;   /* element-type utf8: files and directories that stay hidden, even if their directory is shown */
+  GHashTable *known;    /* path -> Known, for all paths that were examined */
+  GPtrArray *changes;   /* element-type Change: hidden directories, and files shown in them; one for each path */
+  GPtrArray *writable;  /* element-type utf8: directories of which none is inside another one on the same mount */
+  GPtrArray *open;      /* the same for directories whose changes are kept */
+  GPtrArray *exchanged; /* element-type utf8: directories in which the build user may use the files of their owner */
+  GPtrArray *claimed;   /* element-type utf8: directories in which the build user may use all files */
+  GPtrArray *secret; /* element-type utf8: files and directories that stay hidden, even if their directory is shown */
 };
 
 static void
@@ -68,6 +69,7 @@ dkms_view_free (DkmsView *self)
   g_ptr_array_unref (self->changes);
   g_ptr_array_unref (self->writable);
   g_ptr_array_unref (self->open);
+  g_ptr_array_unref (self->exchanged);
   g_ptr_array_unref (self->claimed);
   g_ptr_array_unref (self->secret);
   g_free (self);
@@ -198,6 +200,7 @@ dkms_view_new (const DkmsSettings *settings)
   self->changes = g_ptr_array_new_with_free_func (change_free);
   self->writable = g_ptr_array_new_with_free_func (g_free);
   self->open = g_ptr_array_new_with_free_func (g_free);
+  self->exchanged = g_ptr_array_new_with_free_func (g_free);
   self->claimed = g_ptr_array_new_with_free_func (g_free);
   self->secret = g_ptr_array_new_with_free_func (g_free);
   add_change (self, "--mask", "/", NULL);
@@ -446,9 +449,20 @@ dkms_view_show_writable (DkmsView *self, const char *path, gboolean thorough)
   if (real == NULL || strcmp (real, "/") == 0 || !look (self, real, &st, &text) || !S_ISDIR (st.st_mode))
     return;
   add_dir (self, self->writable, real);
-  if ((thorough || st.st_uid != self->settings->policy.build_uid || !may_enter (self, &st))
-      && !is_in (self->claimed, real))
+  if (thorough && !is_in (self->claimed, real))
     g_ptr_array_add (self->claimed, g_strdup (real));
+  else if (!thorough && (st.st_uid != self->settings->policy.build_uid || !may_enter (self, &st))
+           && !is_in (self->exchanged, real))
+    g_ptr_array_add (self->exchanged, g_strdup (real));
+}
+
+gboolean
+dkms_view_stat (DkmsView *self, const char *path, struct stat *st)
+{
+  g_autofree char *real = follow (self, path, NULL);
+  g_autofree char *text = NULL;
+
+  return real != NULL && look (self, real, st, &text);
 }
 
 void
@@ -571,6 +585,8 @@ dkms_view_add_options (const DkmsView *self, GPtrArray *argv)
     }
   for (guint i = 0; i < self->writable->len; i++)
     add_option (argv, "--overlay", self->writable->pdata[i]);
+  for (guint i = 0; i < self->exchanged->len; i++)
+    add_option (argv, "--exchange", self->exchanged->pdata[i]);
   for (guint i = 0; i < self->claimed->len; i++)
     add_option (argv, "--claim", self->claimed->pdata[i]);
   for (guint i = 0; i < self->open->len; i++)

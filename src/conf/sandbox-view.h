@@ -46,11 +46,16 @@ void dkms_view_show_public (DkmsView *self, const char *dir, const char *const *
 /**
  * dkms_view_show_writable:
  * @path: (nullable): a directory, as above
- * @thorough: whether to search also a directory of the build user for files that this user cannot read
+ * @thorough: whether to search the directory for files that the build user cannot use, which takes 0.1 s for the
+ *   headers of a kernel
  *
- * Shows the directory. The command can read and change all files in it. The changes are discarded.
+ * Shows the directory. The command can read and change the files in it that belong to the owner of the directory;
+ * with @thorough, or if the kernel has no id-mapped mounts for its file system, all files. The changes are discarded.
  */
 void dkms_view_show_writable (DkmsView *self, const char *path, gboolean thorough);
+
+/** Follows links as a command in the view would. @st: (out): status of the file at @path. Returns: whether it exists */
+gboolean dkms_view_stat (DkmsView *self, const char *path, struct stat *st);
 
 /** Shows the directory @path, which need not exist. The command can change it with the permissions of its user, and the
  * changes are kept. File systems mounted below it stay read-only. */

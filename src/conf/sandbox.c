@@ -68,6 +68,26 @@ add (GPtrArray *argv, const char *option, const char *value)
 
 /* ---- visible files ---- */
 
+/* Whether headers belong to one user, judged by the files that every build reads. Packages install headers with one
+ * owner, and who builds a kernel owns its headers. */
+static gboolean
+has_one_owner (DkmsView *view, const char *dir)
+{
+  static const char *const files[]
+      = { ".config", "Module.symvers", "include/config/auto.conf", "include/generated/autoconf.h" };
+  struct stat top, st;
+
+  if (!dkms_view_stat (view, dir, &top))
+    return TRUE;
+  for (gsize i = 0; i < G_N_ELEMENTS (files); i++)
+    {
+      g_autofree char *path = g_build_filename (dir, files[i], NULL);
+      if (dkms_view_stat (view, path, &st) && (st.st_uid != top.st_uid || (st.st_mode & 0400) == 0))
+        return FALSE;
+    }
+  return TRUE;
+}
+
 /* The headers of a kernel often contain links to each other, or to the sources of the kernel. @build: whether a build
  * may write to them */
 static void
@@ -79,7 +99,7 @@ show_kernel (DkmsView *view, const char *dir, gboolean build)
   const char *const others[] = { inside, g_str_has_suffix (dir, "/build") ? beside : NULL };
 
   if (build)
-    dkms_view_show_writable (view, dir, TRUE);
+    dkms_view_show_writable (view, dir, !has_one_owner (view, dir));
   else
     dkms_view_show_source (view, dir);
   for (gsize i = 0; i < G_N_ELEMENTS (others); i++)

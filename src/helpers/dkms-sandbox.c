@@ -30,7 +30,10 @@
  *                       "/" is the root
  *   --overlay DIR       DIR is writable, and changes are discarded. If the kernel does not support that, DIR is
  *                       read-only
- *   --claim DIR         files in DIR, inside an --overlay, that the user of the command cannot read belong to that user
+ *   --exchange DIR      files of DIR's owner in DIR, inside an --overlay, belong to the user of the command, and the
+ *                       other way round. If the kernel does not support that for this file system, like --claim
+ *   --claim DIR         files in DIR, inside an --overlay, that the user of the command cannot read belong to that
+ * user; all files of DIR are examined for that
  *   --cover DIR         new entries in DIR are discarded, existing ones are readable; DIR need not exist
  *   --bind FROM PATH    the directory FROM (a path outside of --root) is writable at PATH
  *
@@ -149,8 +152,8 @@ parse (Sandbox *self, int argc, char **argv)
     const char *word;
     SandboxKind kind;
   } changes[] = { { "--fresh", FRESH },   { "--mask", MASK },   { "--home", HOME },       { "--link", LINK },
-                  { "--expose", EXPOSE }, { "--write", WRITE }, { "--overlay", OVERLAY }, { "--claim", CLAIM },
-                  { "--cover", COVER },   { "--bind", BIND } };
+                  { "--expose", EXPOSE }, { "--write", WRITE }, { "--overlay", OVERLAY }, { "--exchange", EXCHANGE },
+                  { "--claim", CLAIM },   { "--cover", COVER }, { "--bind", BIND } };
 
   for (int i = 1; i < argc; i++)
     {

@@ -356,7 +356,7 @@ sandbox_prepare (const Sandbox *self, SandboxChange *change, const char *mounts)
     change->tree = sandbox_clone_tree (change->path);
   else if (change->kind == WRITE)
     prepare_write (self, change);
-  else if (change->kind == OVERLAY || change->kind == CLAIM)
+  else if (change->kind == OVERLAY || change->kind == EXCHANGE || change->kind == CLAIM)
     sandbox_survey (self, change, mounts);
 }
 
@@ -380,6 +380,7 @@ sandbox_do (Sandbox *self, SandboxChange *change)
     case OVERLAY:
       sandbox_do_overlay (self, change);
       break;
+    case EXCHANGE:
     case CLAIM:
       sandbox_do_claim (self, change);
       break;

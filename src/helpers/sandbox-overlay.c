@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sandbox-idmap.h"
 #include "sandbox-world.h"
 
 /* The number of entries that are examined in a tree of the user. Trees of others are searched completely. */
@@ -47,6 +48,12 @@ below (const char *path, const char *dir)
 
   n -= n > 0 && dir[n - 1] == '/';
   return strncmp (path, dir, n) == 0 && path[n] == '/' && path[n + 1] != '\0' ? path + n + 1 : NULL;
+}
+
+static int
+contains (const char *dir, const char *path)
+{
+  return strcmp (dir, path) == 0 || below (path, dir) != NULL;
 }
 
 /* ---- mounts below an overlay, which would hide them ---- */
@@ -90,7 +97,7 @@ static int
 is_covered (const SandboxPaths *paths, const char *path)
 {
   for (size_t i = 0; i < paths->count; i++)
-    if (strcmp (paths->items[i].path, path) == 0 || below (path, paths->items[i].path) != NULL)
+    if (contains (paths->items[i].path, path))
       return 1;
   return 0;
 }
@@ -118,6 +125,18 @@ find_mounts (const Sandbox *self, SandboxChange *change, const char *mounts)
     }
 }
 
+/* ---- exchanged owners ---- */
+
+/* Returns: whether @path is in an overlay in which owners will be exchanged; @owner: (out): status of its directory */
+static int
+is_exchanged (const Sandbox *self, const char *path, struct stat *owner)
+{
+  for (size_t i = 0; i < self->count; i++)
+    if (self->changes[i].kind == OVERLAY && self->changes[i].tree >= 0 && contains (self->changes[i].path, path))
+      return stat (self->changes[i].path, owner) == 0;
+  return 0;
+}
+
 /* ---- files that the user cannot use ---- */
 
 int
@@ -137,6 +156,8 @@ may_write (const Sandbox *self, const struct stat *st)
 
 typedef struct {
   const Sandbox *self;
+  int exchanged; /* whether files of @owner will belong to the user */
+  struct stat owner;
   SandboxPaths needed;   /* files that cannot be read, and directories that cannot be written to */
   SandboxPaths optional; /* files that can be read, but not written to */
   dev_t device;
@@ -144,6 +165,15 @@ typedef struct {
 } Survey;
 
 static void look_through (Survey *survey, int dir_fd, const char *path, int depth);
+
+static void
+see_exchanged (const Survey *survey, struct stat *st)
+{
+  if (!survey->exchanged)
+    return;
+  st->st_uid = sandbox_exchanged (st->st_uid, survey->owner.st_uid, survey->self->uid);
+  st->st_gid = sandbox_exchanged (st->st_gid, survey->owner.st_gid, survey->self->gid);
+}
 
 static void
 look_at (Survey *survey, int dir_fd, const char *name, const char *path, int depth)
@@ -156,6 +186,7 @@ look_at (Survey *survey, int dir_fd, const char *name, const char *path, int dep
   if (fstatat (dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || (!S_ISDIR (st.st_mode) && !S_ISREG (st.st_mode))
       || (S_ISDIR (st.st_mode) && st.st_dev != survey->device))
     return;
+  see_exchanged (survey, &st);
   if (!sandbox_may_read (self, &st) || (S_ISDIR (st.st_mode) && !may_write (self, &st)))
     add_path (self, &survey->needed, path, -1);
   else if (!may_write (self, &st) && survey->optional.count <= MAX_CLAIMED)
@@ -205,7 +236,7 @@ static void
 find_unreadable (const Sandbox *self, SandboxChange *change)
 {
   Survey survey = { .self = self };
-  int top = open (change->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int all, top = open (change->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   struct stat st;
 
   if (geteuid () != 0 || top < 0 || fstat (top, &st) < 0)
@@ -216,7 +247,15 @@ find_unreadable (const Sandbox *self, SandboxChange *change)
     }
   survey.device = st.st_dev;
   survey.left = st.st_uid == self->uid ? MAX_LOOKED_AT : LONG_MAX;
-  if (!sandbox_may_read (self, &st) || !may_write (self, &st))
+  survey.exchanged = is_exchanged (self, change->path, &survey.owner);
+  see_exchanged (&survey, &st);
+  all = sandbox_may_read (self, &st) && may_write (self, &st);
+  if (all && survey.exchanged && change->kind == EXCHANGE)
+    {
+      (void)close (top);
+      return; /* as all other files of that owner */
+    }
+  if (!all)
     add_path (self, &survey.needed, ".", -1);
   look_through (&survey, top, "", 0);
   for (size_t i = 0; survey.needed.count + survey.optional.count <= MAX_CLAIMED && i < survey.optional.count; i++)
@@ -228,10 +267,13 @@ find_unreadable (const Sandbox *self, SandboxChange *change)
 void
 sandbox_survey (const Sandbox *self, SandboxChange *change, const char *mounts)
 {
-  if (change->kind == OVERLAY)
-    find_mounts (self, change, mounts);
-  else
-    find_unreadable (self, change);
+  if (change->kind != OVERLAY)
+    {
+      find_unreadable (self, change);
+      return;
+    }
+  find_mounts (self, change, mounts);
+  sandbox_exchange_owner (self, change);
 }
 
 /* ---- the changes ---- */
@@ -240,8 +282,8 @@ static int
 has_claims (const Sandbox *self, const char *path)
 {
   for (size_t i = 0; i < self->count; i++)
-    if (self->changes[i].kind == CLAIM && self->changes[i].paths.count > 0
-        && (strcmp (self->changes[i].path, path) == 0 || below (self->changes[i].path, path) != NULL))
+    if ((self->changes[i].kind == CLAIM || self->changes[i].kind == EXCHANGE) && self->changes[i].paths.count > 0
+        && contains (path, self->changes[i].path))
       return 1;
   return 0;
 }
@@ -261,6 +303,49 @@ mount_overlay (Sandbox *self, const char *path, const struct stat *st, const cha
   return mount ("dkms", path, "overlay", MS_NOSUID | MS_NODEV, options);
 }
 
+/* Returns: 0, or -1 with errno if the kernel cannot mount the overlay */
+static int
+try_overlay (Sandbox *self, const char *path)
+{
+  struct stat st;
+  int failed;
+
+  if (stat (path, &st) < 0 || chdir (path) < 0)
+    sandbox_die (self, "enter", path);
+  if (geteuid () != 0)
+    /* A user namespace cannot set trusted attributes. */
+    failed = mount_overlay (self, path, &st, ",userxattr") < 0;
+  else
+    /* Then a change of the owner copies no content. */
+    failed = (!has_claims (self, path) || mount_overlay (self, path, &st, ",metacopy=on") < 0)
+             && mount_overlay (self, path, &st, "") < 0;
+  int why = errno;
+  if (chdir ("/") < 0)
+    sandbox_die (self, "enter", "/");
+  errno = why;
+  return failed ? -1 : 0;
+}
+
+/* Linux before 5.19 has mounts with exchanged owners, but no overlays of them. Then the owners of single files change.
+ */
+static void
+give_back_owner (const Sandbox *self, SandboxChange *overlay)
+{
+  if (umount2 (overlay->path, MNT_DETACH) < 0 || close (overlay->tree) < 0)
+    sandbox_die (self, "uncover", overlay->path);
+  overlay->tree = -1;
+  for (size_t i = 0; i < self->count; i++)
+    {
+      SandboxChange *change = &self->changes[i];
+
+      if ((change->kind != CLAIM && change->kind != EXCHANGE) || !contains (overlay->path, change->path))
+        continue;
+      free_paths (&change->paths);
+      change->paths = (SandboxPaths){ NULL, 0 };
+      find_unreadable (self, change);
+    }
+}
+
 /* If the kernel cannot mount an overlay, for example on two stacked overlays, the directory stays read-only. */
 void
 sandbox_do_overlay (Sandbox *self, SandboxChange *change)
@@ -271,19 +356,18 @@ sandbox_do_overlay (Sandbox *self, SandboxChange *change)
 
   if (stat (path, &st) < 0 || !S_ISDIR (st.st_mode))
     return;
-  if (chdir (path) < 0)
-    sandbox_die (self, "enter", path);
-  if (geteuid () != 0)
-    /* A user namespace cannot set trusted attributes. */
-    failed = mount_overlay (self, path, &st, ",userxattr") < 0;
-  else
-    /* Then a change of the owner copies no content. */
-    failed = (!has_claims (self, path) || mount_overlay (self, path, &st, ",metacopy=on") < 0)
-             && mount_overlay (self, path, &st, "") < 0;
+  if (change->tree >= 0 && sandbox_attach_tree (change->tree, path) < 0)
+    sandbox_die (self, "show", path);
+  failed = try_overlay (self, path) < 0;
+  if (failed && change->tree >= 0)
+    {
+      give_back_owner (self, change);
+      failed = try_overlay (self, path) < 0;
+    }
+  else if (change->tree >= 0)
+    (void)close (change->tree);
   if (failed)
     sandbox_report (self, "note %s stays read-only: overlay: %s\n", path, strerror (errno));
-  if (chdir ("/") < 0)
-    sandbox_die (self, "enter", "/");
   for (size_t i = 0; !failed && i < change->paths.count; i++)
     if (sandbox_attach_tree (change->paths.items[i].tree, change->paths.items[i].path) < 0)
       sandbox_die (self, "show", change->paths.items[i].path);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "sandbox-changes.h"
+#include "sandbox-idmap.h"
 #include "sandbox-overlay.h"
 
 /* Missing in some versions of libc. */
@@ -190,12 +191,15 @@ make_store (Sandbox *self, const int *trees, char dev[static SANDBOX_STORE_PATH]
 /* Makes all mounts private. This is only possible from the root of all mounts. In a chroot, "/" is below it; a process
  * that joins a mount namespace, even its own, starts at its root (setns(2)). */
 static void
-separate (const Sandbox *self)
+separate (Sandbox *self)
 {
   int here = open ("/", O_PATH | O_DIRECTORY | O_CLOEXEC), ourselves = (int)syscall (SYS_pidfd_open, getpid (), 0);
 
   if (here < 0 || ourselves < 0 || setns (ourselves, CLONE_NEWNS) < 0
-      || mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || fchdir (here) < 0 || chroot (".") < 0)
+      || mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+    sandbox_lack (self, "separate", "/");
+  sandbox_hold_namespaces (self);
+  if (fchdir (here) < 0 || chroot (".") < 0)
     sandbox_lack (self, "separate", "/");
   (void)close (here);
   (void)close (ourselves);
@@ -213,6 +217,21 @@ enter (const Sandbox *self)
   (void)close (tree);
 }
 
+/* Returns a detached mount of the /proc of this process namespace with more @attributes. */
+static int
+new_proc (const Sandbox *self, unsigned int attributes)
+{
+  int context = (int)syscall (SYS_fsopen, "proc", FSOPEN_CLOEXEC), fd = -1;
+
+  if (context >= 0 && syscall (SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+    fd = (int)syscall (SYS_fsmount, context, FSMOUNT_CLOEXEC,
+                       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | attributes);
+  if (fd < 0)
+    sandbox_lack (self, "mount", "/proc");
+  (void)close (context);
+  return fd;
+}
+
 void
 sandbox_change_world (Sandbox *self)
 {
@@ -220,6 +239,7 @@ sandbox_change_world (Sandbox *self)
   int trees[NODES];
 
   separate (self);
+  self->proc = new_proc (self, 0);
   /* Collects data from outside the root, while it is visible. */
   mounts = sandbox_read_mounts ();
   for (size_t i = 0; i < NODES; i++)
@@ -303,27 +323,11 @@ limit_namespace (const Sandbox *self)
     (void)close (fd);
 }
 
-/* Returns a detached mount of the /proc of this process namespace with more @attributes. */
-static int
-new_proc (const Sandbox *self, unsigned int attributes)
-{
-  int context = (int)syscall (SYS_fsopen, "proc", FSOPEN_CLOEXEC), fd = -1;
-
-  if (context >= 0 && syscall (SYS_fsconfig, context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
-    fd = (int)syscall (SYS_fsmount, context, FSMOUNT_CLOEXEC,
-                       MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | attributes);
-  if (fd < 0)
-    sandbox_lack (self, "mount", "/proc");
-  (void)close (context);
-  return fd;
-}
-
 void
 sandbox_mount_proc (Sandbox *self)
 {
   struct stat st;
 
-  self->proc = new_proc (self, 0);
   find_ceiling (self);
   limit_namespace (self);
   if (stat ("/proc", &st) < 0)

@@ -7,11 +7,10 @@
 /** Creates new namespaces for this process; the process namespace contains its next child. */
 void sandbox_unshare (const Sandbox *self);
 
-/** Enters the root and makes all changes of @self to it. */
+/** Creates self->proc, enters the root and makes all changes of @self to it. */
 void sandbox_change_world (Sandbox *self);
 
-/** Creates self->proc, sets the limits of the process namespace there, and mounts /proc, read-only, if the root has
- * that directory. */
+/** Sets the limits of the process namespace, and mounts /proc, read-only, if the root has that directory. */
 void sandbox_mount_proc (Sandbox *self);
 
 /** Reads the beginning of the file @path of self->proc. @text: (out): ends with NUL. Returns: bytes read, or -1 */

@@ -25,7 +25,7 @@ struct mount_attr {
 enum { SANDBOX_SPARE_PROCESSES = 512 };
 enum { SANDBOX_STORE_PATH = 48 };
 
-typedef enum { FRESH, HOME, MASK, LINK, EXPOSE, WRITE, OVERLAY, CLAIM, COVER, BIND } SandboxKind;
+typedef enum { FRESH, HOME, MASK, LINK, EXPOSE, WRITE, OVERLAY, EXCHANGE, CLAIM, COVER, BIND } SandboxKind;
 
 typedef struct {
   char *path;
@@ -41,8 +41,10 @@ typedef struct {
   SandboxKind kind;
   const char *path;
   const char *from; /* BIND: the directory; LINK: the text */
-  int tree; /* EXPOSE, WRITE, BIND: a detached clone of the directory; WRITE of "/", MASK: the mount; -1: none */
-  SandboxPaths paths; /* OVERLAY: mounts below @path, CLAIM: relative paths below @path */
+  int tree;     /* EXPOSE, WRITE, BIND: a detached clone of the directory; OVERLAY: one in which owners were exchanged;
+                   WRITE of "/", MASK: the mount; -1: none */
+  pid_t holder; /* OVERLAY: a process that holds a user namespace; 0: none */
+  SandboxPaths paths; /* OVERLAY: mounts below @path, EXCHANGE, CLAIM: relative paths below @path */
 } SandboxChange;
 
 typedef struct {

@@ -299,6 +299,39 @@ def test_headers_of_somebody(request, root, owner, user, whole):
     no_word_of_it(machine.ok("install", "foo/1.0", "-k", K1))
 
 
+def traced(machine, *options, words):
+    """A command in @machine that finds headers which only root can read. Returns: its output with the calls that @options select"""
+    machine.framework(f"sandbox=strict\nbuild_user={OWNER.pw_name}\n")
+    look = "cat /lib/modules/$kernelver/build/include/config/auto.conf || exit 8; touch /lib/modules/$kernelver/build/new || exit 7"
+    confined(machine, look=look, extra='X="$(uname -r)"\n')
+    machine.move(f"/lib/modules/{K1}/build", "/usr/src/headers")
+    machine.file("/usr/src/headers/include/config/NOT_LOOKED_AT", "")
+    machine.at("/usr/src/headers/include/config/auto.conf").chmod(0o600)
+    return strace("-o", machine.at("/srv/trace"), *options, "chroot", machine.path, "/mnt/program/dkms", *words, check=False)
+
+
+def has_id_mapped_mounts():
+    """Of file systems in memory, on which these machines are."""
+    return tuple(int(n) for n in os.uname().release.split("-")[0].split(".")[:2]) >= (6, 3)
+
+
+def test_headers_are_not_searched(machine):
+    """A kernel has 20,000 of them, and each sandbox would look at those of all kernels in /usr/src."""
+    result = traced(machine, "-e", "trace=%file", words=["install", "foo/1.0", "-k", K1])
+    assert result.returncode == 0, result
+    assert installed(machine)
+    searched = "NOT_LOOKED_AT" in machine.at("/srv/trace").read_text()
+    assert searched != has_id_mapped_mounts()
+
+
+def test_overlays_without_exchanged_owners(machine):
+    """Linux 5.12 to 5.18 have id-mapped mounts, but no overlays of them."""
+    result = traced(machine, "-P", "/usr/src", "-e", "trace=mount", "-e", "inject=mount:error=EINVAL:when=1", words=["install", "foo/1.0", "-k", K1])
+    assert result.returncode == 0, result
+    assert installed(machine)
+    assert "(INJECTED)" in machine.at("/srv/trace").read_text()
+
+
 @pytest.mark.skipif(not shutil.which("git"), reason="there is no git here")
 @pytest.mark.parametrize("mode", [0o755, 0o700])
 def test_git_in_the_checkout_of_a_user(machine, mode):
