@@ -1,5 +1,5 @@
-# One side of the corpus benchmark, inside its twin root: all packages for $KERNELS, whose images' modules are unpacked,
-# so that depmod has as much to read as on a real machine. Writes figures to $OUT/figures.
+# A side of the corpus benchmark, in its twin root: builds all packages for $KERNELS, whose modules are unpacked,
+# so that depmod reads as many files as on a real machine. Writes the results to $OUT/figures.
 exec > "$OUT/log" 2>&1
 for package in $PACKAGES; do
   dpkg-deb --fsys-tarfile "$DEBS/$package"_*.deb | tar -x --keep-directory-symlink -C /
@@ -14,7 +14,7 @@ for conf in /usr/src/*/dkms.conf; do
   version=$(basename "$(dirname "$conf")")
   dkms add -m "$name" -v "${version#"$name"-}" -k "${KERNELS%% *}"
 done
-# depmod tells how often it was called. It is kmod by another name, so it has to keep that name.
+# This depmod records its calls. The real one is kmod, which needs its name to act as depmod.
 called=$(command -v depmod)
 real=/opt/real/depmod
 mkdir -p /opt/real
@@ -25,7 +25,7 @@ chmod +x "$called"
 : > /var/log/depmods
 for kernel in $KERNELS; do "$real" -a "$kernel"; done
 
-times () { awk '{ split($0, f, ") "); split(f[2], n, " "); print n[14] + n[15] }' /proc/$$/stat; } # of ended children, in ticks
+times () { awk '{ split($0, f, ") "); split(f[2], n, " "); print n[14] + n[15] }' /proc/$$/stat; } # processor time of ended children, in ticks
 before=$(times)
 start=$EPOCHREALTIME
 if [ "$WHICH" = debian ]; then

@@ -1,10 +1,10 @@
-# One side of the benchmark, inside its twin root: prints "name seconds" lines to $OUT/figures.
+# A side of the benchmark, in its twin root: writes "name seconds" lines to $OUT/figures.
 exec > "$OUT/log" 2>&1
 arch=$(uname -m)
 running=$(uname -r)
 
-# An overlay reads directories slower than the file system of any machine does, and has no id-mapped mounts: the tree
-# and the sources get a plain one.
+# The tree and the sources are on plain file systems, because an overlay reads directories more slowly, and has no
+# id-mapped mounts.
 mkdir -p /var/lib/dkms
 mount -t tmpfs -o mode=0755 tmpfs /var/lib/dkms
 mkdir /usr/src.plain
@@ -24,7 +24,7 @@ time_of () { # COUNT COMMAND...: median of COUNT runs in seconds
   done | median
 }
 
-# A kernel build directory that makes a module by copying, so that only dkms itself is measured.
+# The build directory of a kernel that copies a file as a module, so that only dkms is measured.
 fake_kernel () {
   mkdir -p "/lib/modules/$1/build/include/config"
   echo 'CONFIG_MODULES=y' > "/lib/modules/$1/build/include/config/auto.conf"
@@ -49,7 +49,7 @@ echo "status-250-builds $(time_of 11 dkms status)" >> "$OUT/figures"
 echo "autoinstall-no-op $(time_of 11 dkms autoinstall -k 6.1.0-1-bench)" >> "$OUT/figures"
 echo "version $(time_of 11 dkms --version)" >> "$OUT/figures"
 
-# vpoll against real headers: what dkms adds to plain make.
+# vpoll with real headers: the overhead of dkms compared with make.
 real=$(ls -d /usr/src/linux-headers-*-amd64 | head -n 1)
 kernel=${real#/usr/src/linux-headers-}
 dpkg-deb --fsys-tarfile "$DEBS"/vpoll-dkms_*.deb | tar -x --keep-directory-symlink -C /

@@ -1,18 +1,18 @@
 #!/bin/busybox sh
-# What the guest runs: tries the cases and tells on the second serial line what came of them.
+# Runs in the guest: loads the modules of the cases, and writes the results to the second serial line.
 b=/bin/busybox
 $b mount -t proc proc /proc
 $b mount -t sysfs sysfs /sys
 $b mount -t devtmpfs devtmpfs /dev
 $b mount -t securityfs securityfs /sys/kernel/security 2>/dev/null
 exec > /dev/ttyS1 2>&1
-echo # whatever firmware left on the line ends here
+echo # ends a line that the firmware may have begun
 echo "enforced $($b cat /sys/module/module/parameters/sig_enforce)"
 echo "lockdown $($b cat /sys/kernel/security/lockdown 2>/dev/null)"
 
 seen () { $b dmesg | $b wc -l; }
 
-describe () { # NAME: the facts of the module if it is loaded, then unloads it
+describe () { # NAME: prints the properties of the module if it is loaded, and unloads it
   d=/sys/module/$1
   [ -d "$d" ] || return 0
   echo "  taint $($b cat "$d/taint")"
@@ -25,15 +25,15 @@ while read -r name how file argument; do
   before=$(seen)
   echo "case $name"
   case $how in
-    modprobe) # by name, from the installed root in $file
-      said=$(/sbin/modprobe -d "$file" "$argument" 2>&1) && echo "  loaded OK" || echo "  loaded $said"
+    modprobe) # by name, from the root installed in $file
+      message=$(/sbin/modprobe -d "$file" "$argument" 2>&1) && echo "  loaded OK" || echo "  loaded $message"
       describe "$argument"
       ;;
     load) # a file, with flags
       echo "  loaded $(/bin/load "$file" "$argument")"
       describe hello
       ;;
-    gunzip) # what the kernel cannot unpack, the tools can
+    gunzip) # for kernels that cannot decompress modules
       $b gunzip -c "$file" > /tmp/plain.ko && echo "  loaded $(/bin/load /tmp/plain.ko 0)"
       describe hello
       ;;

@@ -1,4 +1,4 @@
-"""Real kernels load what dkms built, signed, compressed and installed, and refuse what they should refuse."""
+"""Real kernels load the modules that dkms built, signed, compressed and installed, and refuse modules with other signatures."""
 import os
 import pathlib
 import re
@@ -31,7 +31,7 @@ def headers(pattern):
 
 
 class Stage:
-    """One kernel: its image and modules, unpacked, and roots in which dkms installs for it."""
+    """A kernel with its image and unpacked modules, and roots in which dkms installs modules for it."""
 
     def __init__(self, lab, release):
         self.lab, self.release = lab / release, release
@@ -45,8 +45,8 @@ class Stage:
         self.modules = self.lab / "image/lib/modules" / release
 
     def root(self, name, suffix, settings="", pair=None):
-        """Installs hello into a root of its own, whose kernel keeps modules with that suffix, signed with the key pair that
-        dkms makes or with @pair (key, certificate). Returns the root."""
+        """Installs hello into a new root whose kernel uses modules with @suffix. It is signed with the key pair that dkms
+        creates, or with @pair (key, certificate). Returns: the root"""
         root = self.lab / name
         kernel = root / "lib/modules" / self.release
         (kernel / "kernel/lib").mkdir(parents=True)
@@ -66,13 +66,13 @@ class Stage:
                                          check=True).stdout)
         if suffix:
             run(*{".xz": ["xz", "--check=crc32"], ".gz": ["gzip", "-n"], ".zst": ["zstd", "-q", "--rm"]}[suffix], plain)
-        run("depmod", "-b", root, self.release) # as the kernel's package does
+        run("depmod", "-b", root, self.release) # like the package of the kernel
         run(DKMS, "--root", root, "install", EXAMPLE, "-k", self.release)
         assert f"{self.release}, {os.uname().machine}: installed" in run(DKMS, "--root", root, "status", "hello/1.0")
         return root
 
     def add_standin(self, root):
-        """Installs into a root the packages after the kind of ZFS. Returns the cases that load their modules."""
+        """Installs the stand-in packages for ZFS into a root. Returns: the cases that load their modules"""
         standin.link_source(root / "lib/modules" / self.release)
         environment = dict(os.environ, **standin.put(root, DKMS))
         for name in standin.PACKAGES:
@@ -111,7 +111,7 @@ def lab(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def old(lab):
-    """The distribution's own kernel, every compression, and what must be refused."""
+    """The kernel of the distribution, every compression, and modules that the kernel must refuse."""
     stage = Stage(lab, headers(r"^linux-headers-6\.1\.|^linux-headers-5\."))
     stage.trees = {"plain": stage.root("root", "")}
     ours = [stage.trees["plain"] / "var/lib/dkms" / name for name in ("mok.key", "mok.pub")]
@@ -127,7 +127,7 @@ def old(lab):
     run("strip", "-g", "-o", stage.files["stripped.ko"], stage.module(stage.trees["plain"]))
     stage.certificate = ours[1]
     stage.trees["standin"] = stage.root("standin", "", pair=ours)
-    trees = {name: root for name, root in stage.trees.items() if name != "gz"} # this distribution's kmod reads no gzip
+    trees = {name: root for name, root in stage.trees.items() if name != "gz"} # kmod of this distribution cannot read gzip
     cases = [(name, "modprobe", f"/{name}", "hello") for name in trees] + stage.add_standin(stage.trees["standin"])
     cases += [("gz", "gunzip", "/gz.ko.gz", "0")]
     cases += [(name.removesuffix(".ko"), "load", f"/{name}", "0") for name in stage.files if name != "gz.ko.gz"]
@@ -137,7 +137,7 @@ def old(lab):
 
 @pytest.fixture(scope="module")
 def trusting(old):
-    """That kernel, our certificate in the place of its own, told to enforce."""
+    """That kernel with our certificate, which enforces signatures."""
     image = old.lab / "vmlinux"
     image.write_bytes(machine.trusting(machine.unpack_vmlinux(old.vmlinuz), old.certificate.read_bytes()))
     return machine.boot(old.lab, "trusting", image, old.initrd, "module.sig_enforce=1")
@@ -145,19 +145,19 @@ def trusting(old):
 
 def check_loaded(case, module, taint="O", says="hello from a module that dkms built"):
     assert case["loaded"] == "OK", case
-    # O: from outside the kernel tree. E would be a signature that is not trusted, F a module forced in.
+    # O: from outside the kernel tree. E would be an untrusted signature, F a forced module.
     assert case["taint"] == taint, case
     assert case["version"] == "1.0" and case["unloaded"] == "yes"
     assert case["srcversion"] == run("modinfo", "-F", "srcversion", module).strip()
     assert any(says in line for line in case["kernel"])
 
 
-def check_standin(told, root):
-    """What one package's module needs of the other package's is loaded with it, and understood."""
+def check_standin(guest, root):
+    """The modules of the other package that a module needs are loaded, and their symbols are found."""
     for name, package in standin.MODULES.items():
-        case = dict(told.cases[name])
+        case = dict(guest.cases[name])
         if name != "cluster":
-            case["kernel"] = told.cases["cluster"]["kernel"]
+            case["kernel"] = guest.cases["cluster"]["kernel"]
         says = {"cluster": "cluster: 7 devices, checksum 96354", "pool": "pool: checksum 96354", "pool_base": ""}[name]
         (module,) = (root / "lib/modules").rglob(f"updates/**/{name}.ko*")
         check_loaded(case, module, says=says)
@@ -183,13 +183,13 @@ def test_untrusted_is_refused(trusting, name, says):
 
 
 def test_another_certificate_refuses_the_same(old, lab):
-    """The test can fail: with another certificate in the kernel nothing of ours is loaded."""
+    """Checks the test itself: a kernel with another certificate loads none of our modules."""
     _, other = make_key(lab, "other", "rsa:2048")
     image = old.lab / "vmlinux-other"
     image.write_bytes(machine.trusting(machine.unpack_vmlinux(old.vmlinuz), other.read_bytes()))
-    told = machine.boot(old.lab, "other", image, old.initrd, "module.sig_enforce=1")
-    assert all(case.get("loaded") != "OK" for case in told.cases.values()) and len(told.cases) >= 8
-    assert told.cases["gz"]["loaded"] == "EKEYREJECTED"
+    guest = machine.boot(old.lab, "other", image, old.initrd, "module.sig_enforce=1")
+    assert all(case.get("loaded") != "OK" for case in guest.cases.values()) and len(guest.cases) >= 8
+    assert guest.cases["gz"]["loaded"] == "EKEYREJECTED"
 
 
 def test_a_panic_is_no_success(old):
@@ -198,27 +198,27 @@ def test_a_panic_is_no_success(old):
 
 
 def test_stock_kernel_finds_it_by_depmod(old):
-    """The kernel as shipped does not enforce; modprobe finds the module by the indexes that the installation wrote."""
+    """The kernel as shipped does not enforce signatures. modprobe finds the module in the indexes that the installation wrote."""
     image = old.lab / "vmlinux-stock"
     image.write_bytes(machine.unpack_vmlinux(old.vmlinuz))
-    told = machine.boot(old.lab, "stock", image, old.initrd)
-    assert told.facts["enforced"] == "N"
-    # Its own certificate is not ours, which taints.
-    check_loaded(told.cases["plain"], old.module(old.trees["plain"]), taint="OE")
+    guest = machine.boot(old.lab, "stock", image, old.initrd)
+    assert guest.facts["enforced"] == "N"
+    # The kernel does not trust our certificate, so the module taints it.
+    check_loaded(guest.cases["plain"], old.module(old.trees["plain"]), taint="OE")
 
 
 def test_secure_boot_with_an_enrolled_key(old, lab):
-    """The kernel as shipped under Secure Boot firmware, with dkms's own default key among the machine owner's keys."""
-    told = machine.boot(old.lab, "secure", old.vmlinuz, old.initrd, variables=machine.enrolled(old.certificate, lab))
-    assert told.facts["enforced"] == "Y" and "[integrity]" in told.facts["lockdown"]
-    check_loaded(told.cases["plain"], old.module(old.trees["plain"]))
-    check_loaded(told.cases["zst"], old.module(old.trees["plain"]))
+    """The kernel as shipped with Secure Boot, and the default key of dkms among the keys of the owner."""
+    guest = machine.boot(old.lab, "secure", old.vmlinuz, old.initrd, variables=machine.enrolled(old.certificate, lab))
+    assert guest.facts["enforced"] == "Y" and "[integrity]" in guest.facts["lockdown"]
+    check_loaded(guest.cases["plain"], old.module(old.trees["plain"]))
+    check_loaded(guest.cases["zst"], old.module(old.trees["plain"]))
     for name in ("unsigned", "foreign", "flipped"):
-        assert told.cases[name]["loaded"] == "EKEYREJECTED"
+        assert guest.cases[name]["loaded"] == "EKEYREJECTED"
 
 
 def test_new_kernel_decompresses_and_takes_elliptic_curves(lab):
-    """A kernel that unpacks modules by itself, and a key that is not RSA."""
+    """A kernel that decompresses modules itself, and a key that is not RSA."""
     key, certificate = make_key(lab, "ec", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
     stage = Stage(lab, headers(r"^linux-headers-6\.(1[2-9]|[2-9][0-9])\."))
     root = stage.root("root", ".xz", pair=(key, certificate))
@@ -232,9 +232,9 @@ def test_new_kernel_decompresses_and_takes_elliptic_curves(lab):
     initrd = machine.initramfs(stage.lab, "guest", {"root": root}, {"hello.ko.xz": module, "wrong.ko.xz": wrong},
                                [("modprobe", "modprobe", "/root", "hello"), ("kernel", "load", "/hello.ko.xz", "4"),
                                 ("wrong", "load", "/wrong.ko.xz", "4"), *cases])
-    told = machine.boot(stage.lab, "new", image, initrd, "module.sig_enforce=1")
-    assert told.facts["enforced"] == "Y"
-    check_loaded(told.cases["modprobe"], module)
-    check_loaded(told.cases["kernel"], module)
-    check_standin(told, root)
-    assert told.cases["wrong"]["loaded"] == "EINVAL" # a checksum that the kernel does not know
+    guest = machine.boot(stage.lab, "new", image, initrd, "module.sig_enforce=1")
+    assert guest.facts["enforced"] == "Y"
+    check_loaded(guest.cases["modprobe"], module)
+    check_loaded(guest.cases["kernel"], module)
+    check_standin(guest, root)
+    assert guest.cases["wrong"]["loaded"] == "EINVAL" # a checksum that the kernel does not support

@@ -1,9 +1,8 @@
-"""Recipes of the kinds that are in the wild, each with what it needs to be built.
+"""Recipes like those of real packages, with the files that they need.
 
-A recipe is what is behind the usual head (name, version, one module to /updates), unless it brings a head of its own. Its
-values show in the make line, in the arguments of scripts, in the patches that are applied, and in the names and places of
-modules. Files of the source: make.list names the modules that the stand-in for make makes, beside say.sh, which tells how
-it was called.
+A recipe is the text after the usual head (name, version, one module to /updates), unless it has a head of its own. Its
+values are visible in the make line, in the arguments of scripts, in the applied patches, and in the names and directories of
+modules. Files of the source: make.list lists the modules that the stand-in for make creates; say.sh prints its arguments.
 """
 import textwrap
 
@@ -15,7 +14,7 @@ ID = 'PACKAGE_NAME="foo"\nPACKAGE_VERSION="1.0"\n'
 
 
 def add(name, text, files=None, modules=("foo",), commands=(), head=HEAD, raw=False, etc=None, cwd="/"):
-    """@commands: more of dkms after add and install; @etc: files below /etc/dkms; @raw: @text is taken as it stands"""
+    """@commands: arguments of dkms after add and install; @etc: files in /etc/dkms; @raw: @text has no head"""
     assert name not in RECIPES, name
     body = text if raw else head + textwrap.dedent(text).strip("\n") + "\n"
     RECIPES[name] = {"conf": body, "files": files or {}, "modules": modules, "commands": commands, "etc": etc or {}, "cwd": cwd}
@@ -144,7 +143,7 @@ table("quotes",
       ("exclamation", 'MAKE="! false; make a"'),
       files={"build.sh": "#!/bin/sh\nexec make from-script $*\n"})
 
-# ---- what is expanded once more ----
+# ---- second expansion ----
 
 table("again",
       ("kernel", "MAKE='make -C ${kernel_source_dir} M=${dkms_tree}/${PACKAGE_NAME}/${PACKAGE_VERSION}/build'"),
@@ -302,7 +301,7 @@ table("parameter",
       ("version_parts", 'IFS=.- read -r a b c rest <<< "$kernelver"\nMAKE="make $a $b $c"'),
       ("split_set", 'set -- ${kernelver//[.-]/ }\nMAKE="make $1 $2"'))
 
-# ---- files beside ----
+# ---- files of the source ----
 
 COMMON = "MAKE='make from-common'\nCOMMON=value\n"
 add("source_by_tree", '. $source_tree/foo-1.0/common.sh', files={"common.sh": COMMON})
@@ -352,7 +351,7 @@ table("shell",
       ("inherited", 'MAKE="make [${MY_VARIABLE}]"'),
       ("true_and_colon", ': "${X:=1}"\ntrue && MAKE="make $X"'))
 
-# ---- how files are written ----
+# ---- file formats ----
 
 add("file_crlf", (HEAD + 'MAKE="make a b"\nPRE_BUILD="say.sh one"\n').replace("\n", "\r\n"), raw=True)
 add("file_crlf_mixed", HEAD + 'MAKE="make a"\r\nBUILD_EXCLUSIVE_KERNEL="^6"\r\n', raw=True)

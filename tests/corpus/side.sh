@@ -1,5 +1,5 @@
-# Side of the corpus comparison: builds and installs every recipe of the stage for kernels whose make only tells how it
-# was called, and writes what came of each to $OUT/<name>.
+# A side of the corpus comparison: builds and installs every recipe for kernels whose make only prints its arguments,
+# and writes the results to $OUT/<name>.
 exec > "$OUT/log" 2>&1
 . /run/debs/kernel
 A=$(uname -m) STAGE=/run/debs/recipes
@@ -22,20 +22,20 @@ done < make.list
 M
 chmod 755 /usr/local/bin/make
 
-d () { # a dkms command: its code is noted, and what scripts told
+d () { # runs dkms, and records the exit code and the output of scripts
   dkms "$@" < /dev/null > /tmp/said 2>&1
   echo "dkms $*: $?" >> "$report"
   grep '^ran ' /tmp/said >> "$report"
   cat /tmp/said
 }
 
-logs () { # what builds did
+logs () { # prints the parts of build logs that are compared
   for log in /var/lib/dkms/foo/1.0/build/make.log /var/lib/dkms/foo/1.0/*/*/log/make.log; do
     [ ! -f "$log" ] || { echo "--- $log"; grep -E '^(# command: |called |with |ran |patching |said)' "$log"; } >> "$report"
   done
 }
 
-# Names, types, modes, link texts and contents; of logs only that they are there.
+# Prints names, types, modes, targets of links and contents; logs without contents.
 picture () {
   find /var/lib/dkms/foo "/lib/modules/$K" "/lib/modules/$K2" 2>/dev/null -name .dkms -prune -o \
     ! -path '/lib/modules/*/build*' ! -name 'modules.*' ! -name '.record.json' ! -name '.recipe.json' ! -name '.attempt.json' ! -path '*/foo/1.0/build*' -print |

@@ -1,7 +1,7 @@
-"""Recipes of all kinds through the newest dkms of Debian and through ours, in twin roots: codes, the make line as make
-was called, scripts with their arguments, patches, status and files.
+"""Recipes of all kinds with the newest dkms of Debian and with ours, in twin roots: exit codes, the arguments of make, scripts
+with their arguments, patches, status and files.
 
-What is meant to differ is in differences.json, by recipe, with the reason.
+differences.json lists the intended differences of each recipe, with the reason.
 """
 import difflib
 import json
@@ -33,7 +33,7 @@ def mirror():
 
 
 def fetch_newest_dkms(stage, lab):
-    """The package of Debian's unstable, by lists of packages that are this test's own."""
+    """The package of Debian unstable, with separate package lists."""
     for directory in ("lists/partial", "archives/partial", "parts"):
         (lab / directory).mkdir(parents=True)
     key = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -46,7 +46,7 @@ def fetch_newest_dkms(stage, lab):
 
 
 def make_module(stage, headers):
-    """A real one, with what strip takes away."""
+    """A real module, with debugging information."""
     work = stage / "work"
     work.mkdir()
     (work / "foo.c").write_text(MODULE)
@@ -76,7 +76,7 @@ def stage_recipes(stage):
 
 
 def plain(text, kernel):
-    """A report without what only this machine says."""
+    """A report without the data of this machine."""
     return text.replace(kernel, "KERNEL").replace(os.uname().machine, "ARCH").splitlines()
 
 
@@ -93,7 +93,7 @@ def sides(tmp_path_factory):
     stage.chmod(0o755)
     fetch_newest_dkms(stage, lab / "apt")
     make_module(stage, kernels[0] / "build")
-    # The kernel that the module is for, so that nobody minds its vermagic.
+    # A vermagic of the right kernel, because other modules are refused.
     put(stage / "kernel", f"K={kernels[0].name} K2=6.12.0-2-cor\n")
     stage_recipes(stage)
     outs, running = {}, []

@@ -1,4 +1,4 @@
-"""The stage of the crash tier: a root with real modules, what must hold in it at any time, and the ways to hurt dkms."""
+"""The root of the crash tier with real modules, the checks of its state, and functions that interrupt dkms."""
 import hashlib
 import os
 import pathlib
@@ -13,7 +13,7 @@ sys.path.insert(0, str(HERE.parent / "system"))
 from conftest import ARCH, DKMS, K1, K2, Root  # noqa: E402
 
 KERNEL_MAKEFILE = """\
-# Stands for a kernel build directory: makes modules by copying ready-made ones.
+# A build directory of a kernel, in which make copies prepared modules.
 all:
 \t@for f in $(M)/*.ko.in; do cp $$f $${f%.in} || exit 1; done
 """
@@ -52,7 +52,7 @@ def digest(path):
 
 
 class Lab(Root):
-    """Two kernels, each with an original foo of its own; sources of foo 1.0, foo 2.0 and bar 1.0, which depends on foo."""
+    """Two kernels, each with an original module foo; sources of foo 1.0, foo 2.0 and of bar 1.0, which depends on foo."""
 
     def __init__(self, path, modules):
         super().__init__(path)
@@ -76,7 +76,7 @@ class Lab(Root):
         return directory
 
     def administer(self):
-        """Settings of an administrator: each installation of foo leaves a mark."""
+        """Settings of an administrator: each installation of foo creates a file."""
         script = self.path / "etc/dkms/foo/mark.sh"
         script.parent.mkdir()
         script.write_text("#!/bin/bash\n: >\"${0%/etc/dkms/*}/var/mark-$kernelver\"\n")
@@ -87,7 +87,7 @@ class Lab(Root):
     # ---- facts ----
 
     def facts(self):
-        """What is registered, built and active, from the disk alone."""
+        """The registered, built and active versions, read from the disk."""
         found = set()
         for version in sorted(self.tree.glob("[!.]*/[!.]*")):
             name = version.parent.name
@@ -104,8 +104,8 @@ class Lab(Root):
         return found
 
     def problems(self, before, after, others=frozenset()):
-        """What is wrong with the root, given the facts before and after the change that was hurt, and those that another
-        command may have made true."""
+        """The problems of the root. @before and @after are the facts before and after the interrupted change; @others are facts
+        that another command may have added."""
         wrong = []
         facts = self.facts()
         for fact in facts - before - after - others:
@@ -118,7 +118,7 @@ class Lab(Root):
         for (name, kernel), version in active.items():
             if ("built", name, version, kernel) not in facts:
                 wrong.append(f"active without a build: {name}/{version} {kernel}")
-        # An upgrade must not leave a kernel without the module that it had before and will have after.
+        # During an upgrade the kernel always has the old or the new module.
         for fact in before:
             if fact[0] == "active" and any(f[0] == "active" and f[1] == fact[1] and f[3] == fact[3] for f in after) \
                     and (fact[1], fact[3]) not in active:
@@ -132,7 +132,7 @@ class Lab(Root):
             wrong += self.problems_of_kernel(kernel, active)
         for archive in self.tree.glob("*/*/tarball/*"):
             if subprocess.run(["tar", "-tf", archive], capture_output=True, check=False).returncode != 0:
-                wrong.append(f"{archive} is no whole archive")
+                wrong.append(f"{archive} is not a complete archive")
         return wrong + self.left_overs()
 
     def problems_of_build(self, name, version, kernel):
@@ -181,7 +181,7 @@ class Lab(Root):
         return found
 
     def untruths(self):
-        """Where status says something else than the disk."""
+        """Differences between status and the disk."""
         expected = set()
         facts = self.facts()
         for fact in facts:
@@ -192,12 +192,12 @@ class Lab(Root):
                 word = "installed" if ("active", *fact[1:3], kernel) in facts else "built"
                 more = " (Original modules exist)" if (self.tree / fact[1] / "original_module" / kernel / ARCH).is_dir() else ""
                 expected.add(f"{fact[1]}/{fact[2]}, {kernel}, {ARCH}: {word}{more}")
-        said = set(self.ok("status").out.splitlines())
-        return [f"status says {sorted(said)}, it is {sorted(expected)}"] if said != expected else []
+        output = set(self.ok("status").out.splitlines())
+        return [f"status says {sorted(output)}, it is {sorted(expected)}"] if output != expected else []
 
 
 def copy_of(template, path, modules):
-    """A lab at @path, as @template."""
+    """A lab at @path, copied from @template."""
     if path.exists():
         shutil.rmtree(path)
     subprocess.run(["cp", "-a", template.path, path], check=True)

@@ -1,20 +1,19 @@
-"""Whether what several processes saw and left behind is what some order of their operations leads to.
+"""Checks whether the observations and results of several processes are explained by some order of their operations.
 
-Every operation on a module takes effect at one moment between its start and its end. A search tries which moments: it
-takes operations one by one, any whose start is before the end of all that are left, and follows what each does to the
-state of the module (Wing and Gong, "Testing and verifying concurrent objects", 1993). What it has tried once, the same
-operations taken and the same state, it does not try again.
+Every operation on a module takes effect at one moment between its start and its end. A search tries these moments: it takes
+any operation that starts before all remaining ones end, and applies its effect to the state of the module (Wing and Gong,
+"Testing and verifying concurrent objects", 1993). It does not try the same set of operations with the same state twice.
 """
 import collections
 
 ADDED, BUILT, INSTALLED = range(3)
-# A module: whether it is registered, and how far it is for each of two kernels.
+# The state of a module: registered or not, and the progress for two kernels.
 State = collections.namedtuple("State", "registered kernels")
 NOTHING = State(False, (ADDED, ADDED))
-# One operation on one module. kernel: 0 or 1; seen: for status, the State that it printed. A step of an operation: part,
-# its number, and whether it may find nothing to do.
+# An operation on a module. kernel: 0 or 1; seen: the State that status printed. For a step of an operation, part is its number,
+# and optional means that it may have no effect.
 Operation = collections.namedtuple("Operation", "verb kernel code start end seen part optional", defaults=(None, 0, False))
-# What others may see of an operation on its way; what it must have done at its end, if it ended well, has a mark.
+# The visible steps of each operation. "!" marks a step that a successful operation always completes.
 STEPS = {"build": "add build!", "install": "add build install!", "unbuild": "uninstall unbuild!",
          "remove": "uninstall unbuild! unregister!", "autoinstall": "build install", "uninstall": "uninstall!", "add": "add!", "status": "status!"}
 
@@ -24,8 +23,8 @@ def with_kernel(state, kernel, how_far):
 
 
 def outcomes(operation, state, depends):
-    """The states that @operation, with the exit code that it had, may leave when it meets @state; none: it cannot have
-    happened then. @depends: it may be refused, or put off, because of another module."""
+    """The possible states after @operation, with its exit code, in @state; empty if it is impossible in that state. @depends:
+    it may be refused or deferred because of another module."""
     verb, kernel, code = operation[:3]
     far = state.kernels[kernel] if kernel is not None else None
     if verb == "autoinstall":
@@ -35,10 +34,10 @@ def outcomes(operation, state, depends):
     if verb == "add":
         return [state] if code == 3 and state.registered else [State(True, state.kernels)] if code == 0 and not state.registered else []
     if verb in ("build", "install"):
-        if code == 13 and depends: # it was added first
+        if code == 13 and depends: # the module was added first
             return [State(True, state.kernels)]
         return [with_kernel(state, kernel, max(far, BUILT) if verb == "build" else INSTALLED)] if code == 0 else []
-    # Those that take away want the module to be there.
+    # Verbs that remove need the module.
     if code == 3:
         return [] if state.registered else [state]
     if code != 0 or not state.registered:
@@ -50,13 +49,13 @@ def outcomes(operation, state, depends):
 
 
 def step_outcomes(step, state, _depends):
-    """As outcomes(), of a step that has something to do, where only one kernel is looked at, number 0."""
+    """Like outcomes() for a step that has an effect; only kernel number 0 counts."""
     verb = step.verb
     if verb == "status":
         return [state] if step.seen == state else []
     if verb == "add":
         return [State(True, state.kernels)]
-    if verb == "unregister": # the other kernel may be in the way
+    if verb == "unregister": # the other kernel may prevent this
         return [NOTHING, state] if state.kernels == NOTHING.kernels else [state]
     if not state.registered:
         return []
@@ -66,11 +65,11 @@ def step_outcomes(step, state, _depends):
 
 
 def steps_for(operation, kernel):
-    """The steps of @operation as far as they matter for what is seen of one kernel."""
-    if operation.code == 3: # only looked
+    """The steps of @operation that are visible for one kernel."""
+    if operation.code == 3: # no effect
         return []
-    names = STEPS["add" if operation.code == 13 else operation.verb].split() # refused: only added
-    if operation.kernel not in (None, kernel): # the module comes and goes all the same
+    names = STEPS["add" if operation.code == 13 else operation.verb].split() # with 13, the operation only added
+    if operation.kernel not in (None, kernel): # only the registration of the module counts
         names = [name for name in names if name.rstrip("!") in ("add", "unregister")]
     seen = operation.seen and State(operation.seen.registered, (operation.seen.kernels[kernel], ADDED))
     return [operation._replace(verb=name.rstrip("!"), part=i, seen=seen, optional=not name.endswith("!") or operation.code != 0)
@@ -78,7 +77,7 @@ def steps_for(operation, kernel):
 
 
 def search(operations, end, may_leave, depends):
-    """Returns None when an order of @operations, each doing what @may_leave says, leads to the state @end; else text."""
+    """Returns: None if an order of @operations with the effects of @may_leave leads to the state @end; otherwise a text"""
     operations = sorted(operations, key=lambda o: o.end)
     everything = (1 << len(operations)) - 1
     tried = set()
@@ -94,25 +93,25 @@ def search(operations, end, may_leave, depends):
         if bin(taken).count("1") > bin(furthest[0]).count("1"):
             furthest = (taken, state)
         left = [i for i in range(len(operations)) if not taken >> i & 1]
-        # What works on a kernel has it for itself until it is through.
+        # An operation works on a kernel alone until it is complete.
         busy = {operations[i].kernel: i - operations[i].part for i in left if operations[i].part > 0 and taken >> i - 1 & 1}
         next_ones = []
         for i in left:
             operation = operations[i]
             if operation.start > operations[left[0]].end:
                 continue
-            # Steps before it that had nothing to do are taken along, those that must have done something come first.
+            # Earlier steps without an effect are included. Earlier steps with an effect must come first.
             first = i - operation.part
             before = [n for n in range(first, i) if not taken >> n & 1]
             if not all(operations[n].optional for n in before):
                 continue
             after = taken | 1 << i | sum(1 << n for n in before)
             states = may_leave(operation, state, depends) if busy.get(operation.kernel, first) == first else []
-            # Having nothing to do is put off to the end.
+            # The case without an effect is tried last.
             next_ones += [(after, s) for s in states if s != state or not operation.optional]
             if i == left[0] and operation.optional:
                 next_ones.append((after, state))
-            if states and (operation.verb == "status" or operation.code == 3): # may be taken as soon as it fits
+            if states and (operation.verb == "status" or operation.code == 3): # take it as soon as possible
                 next_ones = [(after, state)]
                 break
         todo += reversed(next_ones)
@@ -122,9 +121,8 @@ def search(operations, end, may_leave, depends):
 
 
 def disorder(operations, end, depends=False):
-    """Returns None when some order, one operation after the other, explains the results of those that change something
-    and the state @end, and for each kernel some order of their steps what status saw in between; else what is unexplained,
-    as text."""
+    """Returns: None if a sequence of the operations explains their exit codes and the state @end, and for each kernel a
+    sequence of their steps explains the output of status; otherwise a text about the contradiction"""
     operations = list(operations)
     wrong = search([o for o in operations if o.verb != "status"], end, outcomes, depends)
     for kernel, far in enumerate(end.kernels):

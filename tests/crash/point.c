@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* point: stops a program at one of the system calls with which it and its children change, or read, files.
+/* point: stops a program at one of the system calls with which it and its children change or read files.
  *
- * Usage: point count COMMAND...           prints how many such calls there are, to the descriptor 9
- *        point kill N COMMAND...          kills the command and all its children just before the call number N
- *        point fail N ERRNO COMMAND...    makes the call number N fail, once; with 0 each of them
+ * Usage: point count COMMAND...           prints the number of such calls to descriptor 9
+ *        point kill N COMMAND...          kills the command and all its children before call number N
+ *        point fail N ERRNO COMMAND...    makes call number N fail once; if N is 0, all calls
  *
- * With POINT_BELOW=DIR in the environment the calls are those that read what is DIR or below it: opening without
+ * With POINT_BELOW=DIR in the environment, calls that read DIR or files below it are counted instead: opening without
  * writing, reading, mapping, copying, listing, status and permissions of files and file systems, texts of links,
- * extended attributes. Calls outside of DIR (the dynamic loader, locales, /proc, /sys, /dev, the host's tools) are left
- * out, and so are programs other than dkms and its helpers (depmod, cp): what they cannot read is theirs to report.
+ * extended attributes. Other calls (the dynamic loader, locales, /proc, /sys, /dev, tools of the host) are not counted,
+ * nor are those of programs other than dkms and its helpers (depmod, cp), which report their own errors.
  *
- * Counted over all processes in the order in which they happen, but not inside a sandbox (dkms-sandbox and what it
- * starts), whose calls change nothing that stays until the command that asked for them has seen its end. Exit status:
- * that of the command; 137 when it was killed. POINT_LIST=1 prints each call. Sources: ptrace(2), seccomp(2).
- * x86-64 and aarch64. */
+ * Calls of all processes are counted in their order, except those inside a sandbox (dkms-sandbox and its children),
+ * whose changes are discarded or taken over later. The exit status is that of the command, or 137 if it was killed.
+ * POINT_LIST=1 prints each call. Sources: ptrace(2), seccomp(2). For x86-64 and aarch64. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -57,15 +56,14 @@ static const int reading[] = {
   SYS_lgetxattr,  SYS_fgetxattr, SYS_listxattr,  SYS_llistxattr,      SYS_flistxattr, SYS_lseek,
 };
 
-static unsigned char ignored[MAX_PIDS]; /* 1: in a sandbox, or a program whose reading does not count */
+static unsigned char ignored[MAX_PIDS]; /* 1: in a sandbox, or a program whose calls are not counted */
 static unsigned char alive[MAX_PIDS];
-static unsigned char
-    held[MAX_PIDS]; /* at its first stop, seen before that of the parent which says whose child it is */
+static unsigned char held[MAX_PIDS]; /* stopped before the event that names its parent */
 static char mode;
 static long wanted, seen;
 static int error_number;
-static unsigned char failing[MAX_PIDS]; /* in a call that is to fail */
-static const char *below;               /* (nullable): count reading in this directory */
+static unsigned char failing[MAX_PIDS]; /* in a call that must fail */
+static const char *below;               /* (nullable): count reads in this directory */
 
 static void
 stop (const char *what)
@@ -109,7 +107,7 @@ is_real_file (pid_t pid, unsigned long fd)
   return strncmp (text, "/memfd:", 7) != 0 && strncmp (text, "/proc/", 6) != 0;
 }
 
-/* Whether the call changes a file: opening does when it creates or truncates. */
+/* Whether the call changes a file. Opening does so if it creates or truncates. */
 static int
 changes_file (pid_t pid, const struct __ptrace_syscall_info *info)
 {
@@ -149,7 +147,7 @@ changes_file (pid_t pid, const struct __ptrace_syscall_info *info)
     }
 }
 
-/* The text of /proc/@pid/@what, a link, in @text: "" if there is none. */
+/* Stores the target of the link /proc/@pid/@what in @text, or "". */
 static void
 link_of_process (pid_t pid, const char *what, char *text, size_t size)
 {
@@ -161,8 +159,8 @@ link_of_process (pid_t pid, const char *what, char *text, size_t size)
   text[n > 0 ? n : 0] = '\0';
 }
 
-/* The file that a call is about, by descriptor @fd (AT_FDCWD included) and, unless @name is 0, the path at @name in the
- * memory of @pid, in @text. @in_root: absolute paths begin at @fd. */
+/* Stores the path of the file of a call in @text. The file is given by descriptor @fd or AT_FDCWD and, unless @name is
+ * 0, by the path at the address @name of @pid. @in_root: absolute paths begin at @fd. */
 static void
 name_file (pid_t pid, long fd, unsigned long long name, int in_root, char *text, size_t size)
 {
@@ -174,7 +172,7 @@ name_file (pid_t pid, long fd, unsigned long long name, int in_root, char *text,
     {
       (void)snprintf (memory, sizeof memory, "/proc/%d/mem", pid);
       file = open (memory, O_RDONLY | O_CLOEXEC);
-      /* The path may end near the end of its page: a read that goes on behind it is a short one. */
+      /* The path may end near the end of its page. Then the read is shorter. */
       if (file < 0 || pread (file, path, sizeof path - 1, (off_t)name) <= 0)
         path[0] = '\0';
       (void)close (file);
@@ -197,7 +195,7 @@ opens_for_reading (unsigned long long flags)
   return (flags & (O_CREAT | O_TRUNC)) == 0 && ((flags & O_ACCMODE) != O_WRONLY || (flags & O_PATH) != 0);
 }
 
-/* Whether the call reads something in the directory @below. */
+/* Whether the call reads a file in the directory @below. */
 static int
 reads_file (pid_t pid, const struct __ptrace_syscall_info *info, char *text, size_t size)
 {
@@ -284,7 +282,7 @@ set_result (pid_t pid, long result)
 #endif
 }
 
-/* All at once, as a power cut would; whoever looks afterwards finds them gone. */
+/* Kills all processes at once, like a power cut. Then waits until they have ended. */
 static void
 kill_all (void)
 {
@@ -295,12 +293,12 @@ kill_all (void)
     if (alive[pid] || held[pid])
       (void)kill (pid, SIGKILL);
   while ((pid = waitpid (-1, &status, __WALL)) > 0 || errno == EINTR)
-    if (pid > 0 && WIFSTOPPED (status)) /* one that was just born */
+    if (pid > 0 && WIFSTOPPED (status)) /* a new process */
       (void)kill (pid, SIGKILL);
   exit (137);
 }
 
-/* Returns: whether the process is to be stopped again when the call returns */
+/* Returns: whether the process must be stopped again when the call returns */
 static int
 at_call (pid_t pid)
 {

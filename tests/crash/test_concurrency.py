@@ -1,7 +1,6 @@
-"""Sixteen processes do what comes to their minds, all on one tree: what they saw and what they left is what some order
-of it leads to.
+"""Sixteen processes run random commands on one tree. Some order of the commands must explain their output and the result.
 
-DKMS_CRASH=all takes 20 rounds of 500 operations, otherwise it is 2.
+DKMS_CRASH=all runs 20 rounds of 500 commands. The default is 2 rounds.
 """
 import concurrent.futures
 import os
@@ -25,28 +24,28 @@ DEPENDS = "f" # on a
 VERBS = ["add", "build", "install", "install", "uninstall", "unbuild", "remove", "autoinstall", "status", "status"]
 
 
-# ---- the judge of the order ----
+# ---- tests of crash/order.py ----
 
 ONE_BUILT, ONE_INSTALLED, BOTH = State(True, (BUILT, ADDED)), State(True, (INSTALLED, ADDED)), State(True, (INSTALLED, INSTALLED))
 
 
 @pytest.mark.parametrize("operations, end, fine", [
     ([("add", None, 0, 1, 2)], State(True, (ADDED, ADDED)), True),
-    ([("add", None, 0, 1, 2)], NOTHING, False),  # what was done is not there
+    ([("add", None, 0, 1, 2)], NOTHING, False),  # the effect is missing
     ([("add", None, 0, 1, 2), ("add", None, 0, 3, 4)], State(True, (ADDED, ADDED)), False),  # added twice
     ([("add", None, 0, 1, 3), ("add", None, 3, 2, 4)], State(True, (ADDED, ADDED)), True),
     ([("build", 0, 0, 1, 2), ("uninstall", 0, 0, 3, 4)], ONE_BUILT, True),
-    ([("build", 0, 0, 1, 2), ("unbuild", 0, 0, 3, 4)], ONE_BUILT, False),  # one after the other
+    ([("build", 0, 0, 1, 2), ("unbuild", 0, 0, 3, 4)], ONE_BUILT, False),  # in sequence
     ([("build", 0, 0, 1, 4), ("unbuild", 0, 0, 2, 3), ("add", None, 0, 0, 1)], ONE_BUILT, True),  # at the same time
     ([("build", 0, 0, 1, 4), ("unbuild", 0, 3, 2, 3)], ONE_BUILT, True),
-    ([("build", 0, 0, 1, 2), ("unbuild", 0, 3, 3, 4)], ONE_BUILT, False),  # was there and not found
+    ([("build", 0, 0, 1, 2), ("unbuild", 0, 3, 3, 4)], ONE_BUILT, False),  # existed, and was not found
     ([("install", 0, 0, 1, 2), ("remove", 0, 0, 3, 4)], NOTHING, True),
-    ([("install", 0, 0, 1, 2), ("install", 1, 0, 1, 2), ("remove", 0, 0, 3, 4)], NOTHING, False),  # took the other along
+    ([("install", 0, 0, 1, 2), ("install", 1, 0, 1, 2), ("remove", 0, 0, 3, 4)], NOTHING, False),  # removed the other build, too
     ([("install", 0, 0, 1, 3), ("install", 1, 0, 2, 4)], BOTH, True),
-    ([("install", 0, 0, 1, 3), ("status", None, 0, 2, 4, ONE_BUILT)], ONE_INSTALLED, True),  # on its way
-    ([("install", 0, 0, 1, 3), ("status", None, 0, 4, 5, ONE_BUILT)], ONE_INSTALLED, False),  # still on its way when it is done
-    ([("install", 0, 0, 3, 4), ("status", None, 0, 1, 2, ONE_BUILT)], ONE_INSTALLED, False),  # before it began
-    ([("install", 0, 0, 1, 5), ("status", None, 0, 1, 2, ONE_BUILT), ("status", None, 0, 3, 4, NOTHING)], ONE_INSTALLED, False),  # back
+    ([("install", 0, 0, 1, 3), ("status", None, 0, 2, 4, ONE_BUILT)], ONE_INSTALLED, True),  # an intermediate state
+    ([("install", 0, 0, 1, 3), ("status", None, 0, 4, 5, ONE_BUILT)], ONE_INSTALLED, False),  # an intermediate state after the end
+    ([("install", 0, 0, 3, 4), ("status", None, 0, 1, 2, ONE_BUILT)], ONE_INSTALLED, False),  # an intermediate state before the start
+    ([("install", 0, 0, 1, 5), ("status", None, 0, 1, 2, ONE_BUILT), ("status", None, 0, 3, 4, NOTHING)], ONE_INSTALLED, False),  # an undone state
     ([("install", 0, 0, 1, 2), ("remove", 0, 0, 3, 6), ("status", None, 0, 4, 5, ONE_BUILT)], NOTHING, True),
     ([("install", 0, 0, 1, 2), ("build", 0, 0, 3, 6), ("status", None, 0, 4, 5, ONE_BUILT)], ONE_INSTALLED, False),
     ([("add", None, 0, 1, 2), ("autoinstall", 0, 0, 3, 4)], State(True, (ADDED, ADDED)), False),
@@ -56,7 +55,7 @@ def test_judge(operations, end, fine):
     assert (disorder([Operation(*o) for o in operations], end) is None) == fine
 
 
-# ---- the rounds ----
+# ---- the random commands ----
 
 def one(root, operation):
     verb, module, kernel = operation
@@ -69,7 +68,7 @@ def one(root, operation):
 
 
 def shown(text, module):
-    """The state of a module by the lines of status."""
+    """The state of a module according to status."""
     words = {"built": BUILT, "installed": INSTALLED}
     far = {}
     for kernel, word in re.findall(rf"^{module}/1\.0, ([^,]+), {ARCH}: (\S+)$", text, re.M):
@@ -81,7 +80,7 @@ def shown(text, module):
 
 
 def history(results, module):
-    """What was done with one module, for the judge."""
+    """The operations on one module."""
     for (verb, name, kernel), start, end, code, out, _ in results:
         if verb == "status":
             yield Operation(verb, None, code, start, end, shown(out, module))
@@ -109,7 +108,7 @@ def test_sixteen_at_once(tmp_path, number, capsys):
         results = list(pool.map(lambda operation: one(lab.path, operation), operations))
     seconds = time.monotonic() - begin
     for operation, _, _, code, out, err in results:
-        # Done already, or not there: no other code is a result of bad luck alone, but for a dependency that goes.
+        # Done before, or not found. No other code is possible, except for a missing dependency.
         fine = {0, 3} | ({13} if operation[1] == DEPENDS else set()) | ({11} if operation[0] == "autoinstall" else set())
         assert code in fine, f"{operation}: {code}\n{out}{err}"
         assert "half" not in out + err, out + err
@@ -121,8 +120,8 @@ def test_sixteen_at_once(tmp_path, number, capsys):
     for module, end in ends.items():
         for kernel, far in zip(KERNELS, end.kernels):
             assert (lab.modules / kernel / f"updates/dkms/{module}.ko").exists() == (far == INSTALLED)
-    said = lab.ok("status").out
-    assert {module: shown(said, module) for module in MODULES} == ends
+    output = lab.ok("status").out
+    assert {module: shown(output, module) for module in MODULES} == ends
     counts = [sum(r[3] == code for r in results) for code in (0, 3, 11, 13)]
     with capsys.disabled():
         print(f"\nround {number}: {OPERATIONS} operations, {counts[0]} done, {counts[1]} were done or not there, "

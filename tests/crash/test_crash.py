@@ -1,8 +1,8 @@
-"""dkms is killed before every system call that changes a file, and each of them fails once; then another dkms runs, and
-nothing may be lost, half done or left behind.
+"""dkms is killed before every system call that changes a file, and each of these calls fails once. Then another dkms runs.
+Afterwards nothing may be lost, incomplete or left over.
 
-DKMS_CRASH=all takes every point and every error; otherwise it is some sixty points a command to be killed at, thirty
-to fail, spread evenly.
+DKMS_CRASH=all tests every call and every error. The default is a sample: about sixty kills and thirty errors for each
+command, spread evenly.
 """
 import concurrent.futures
 import errno
@@ -20,7 +20,7 @@ from lab import DKMS, K1, K2
 
 ALL = os.environ.get("DKMS_CRASH") == "all"
 
-# name: commands that set the stage, the command that is hurt
+# name: preparing commands, tested command
 SCENARIOS = {
     "add": ([], "add /elsewhere/foo-1.0"),
     "install": ([], f"install foo/1.0 -k {K1}"),
@@ -38,18 +38,18 @@ SCENARIOS = {
     "mktarball": ([f"install foo/1.0 -k {K1}", "mktarball foo/1.0 --all --source-only --archive foo.tar.gz"],
                   "mktarball foo/1.0 --all --archive foo.tar.gz"),
 }
-# Those that change nothing.
+# Commands that change nothing.
 READERS = {
     "status": ([f"install foo/1.0 -k {K1}", f"build foo/1.0 -k {K2}", f"install bar/1.0 -k {K1}", "add foo/2.0"], "status"),
 }
-# Any of them must clear up, also those that have nothing to do or fail.
+# Each of these commands must clean up, even if it has nothing to do or fails.
 NEXT = [f"build bar/1.0 -k {K2} --force", f"autoinstall -k {K2}", "remove nothing/1.0 --all", f"uninstall bar/1.0 -k {K2}", "add nothing/1.0"]
 ERRORS = [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EINTR]
 
 
 @pytest.fixture(scope="session")
 def things(tmp_path_factory):
-    """In memory: what is flushed to disk costs no time there."""
+    """In memory, where flushes take no time."""
     directory = tmp_path_factory.mktemp("crash")
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2g", "crash", directory], check=True)
     stage.build_modules(directory / "modules")
@@ -62,7 +62,7 @@ def words(lab, line):
 
 
 def set_stage(name, things, administered=False):
-    """The root before the change, and the facts before and after it."""
+    """The root before the change, and the facts before and after the change."""
     directory, _, modules = things
     place = directory / name
     shutil.rmtree(place, ignore_errors=True)
@@ -93,7 +93,7 @@ def set_stage(name, things, administered=False):
 
 
 def hurt(name, things, template, before, after, how, number, error):
-    """One run: hurt at call number @number, followed by another command. Returns what was wrong, and the exit code."""
+    """One run with a failure at call @number, and another command. Returns: the problems, and the exit code"""
     directory, point, modules = things
     lab = stage.copy_of(template, directory / name / f"run-{os.getpid()}", modules)
     command = [DKMS, "--root", lab.path, *words(lab, SCENARIOS[name][1])]
@@ -133,7 +133,7 @@ def count_points(name, things, template):
 
 
 def run_all(one, common, cases, title, capsys):
-    """Calls @one with the arguments @common and those of each case, on all processors. Returns: all that was wrong"""
+    """Calls @one with @common and the arguments of each case on all processors. Returns: all problems"""
     start = time.monotonic()
     wrong = []
     with concurrent.futures.ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
@@ -162,23 +162,23 @@ def test_crash(things, name, how, capsys):
 
 
 def fail_on_full_disk(things, template, number):
-    """One run of an autoinstall with a module that does not build, which meets a full disk once. Returns what was wrong."""
+    """One autoinstall of a module that does not build, on a disk that is full once. Returns: the problems"""
     directory, point, modules = things
     lab = stage.copy_of(template, directory / "full" / f"run-{os.getpid()}", modules)
     process = subprocess.run([point, "fail", str(number), str(errno.ENOSPC), DKMS, "--root", lab.path, "autoinstall", "-k", K1], check=False,
                              capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120,
                              env=dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=0"))
-    said = process.stdout + process.stderr
+    output = process.stdout + process.stderr
     wrong = [] if process.returncode != 0 else ["exit status 0"]
-    named = re.findall(r"^(?:The whole log:|  less) (.*)$", said, re.M)
+    named = re.findall(r"^(?:The whole log:|  less) (.*)$", output, re.M)
     for log in named:
         if not os.path.isfile(log) or not pathlib.Path(log).read_text().startswith("DKMS ("):
-            wrong.append(f"{log} is named and is no log")
-    if not named and "No space left on device" not in said:
+            wrong.append(f"{log} is named and is not a log")
+    if not named and "No space left on device" not in output:
         wrong.append("neither a log nor the full disk is named")
-    if "First error:" in said and "no such thing" not in said:
+    if "First error:" in output and "no such thing" not in output:
         wrong.append("another first error")
-    return [f"full disk at {number}: {w}\n{said}" for w in wrong]
+    return [f"full disk at {number}: {w}\n{output}" for w in wrong]
 
 
 def test_a_log_that_is_named_is_there(things):

@@ -1,7 +1,7 @@
-"""Power cuts: what dkms reported as done is there afterwards, and what it had not finished is old or new.
+"""Power cuts: changes that dkms reported as complete exist afterwards, and interrupted changes are complete or undone.
 
-The root lies on an ext4 of its own in a loop device. FS_IOC_SHUTDOWN throws away whatever was not flushed; then the file
-system is mounted again, as after a cut."""
+The root is an ext4 file system in a loop device. FS_IOC_SHUTDOWN discards all data that was not flushed. Then the file
+system is mounted again, as after a power cut."""
 import fcntl
 import os
 import subprocess
@@ -38,7 +38,7 @@ class Disk:
         self.plug()
 
     def wait_for_loop(self):
-        """A build's mount namespace that is still dying keeps the dead file system, and the loop device, for a moment."""
+        """The mount namespace of a killed build uses the file system and the loop device for a moment."""
         end = time.monotonic() + 60
         while subprocess.run(["losetup", "-j", self.image], capture_output=True, check=True).stdout:
             assert time.monotonic() < end, "something holds the loop device"
@@ -65,7 +65,7 @@ def prepare(name, things, disk):
 
 
 def test_the_cut_cuts(disk):
-    """The tests' own means: what is not flushed is gone, what is flushed is not."""
+    """Checks the test itself: data that was not flushed is lost, and flushed data is not."""
     (disk.mount / "lost").write_text("x")
     with open(disk.mount / "kept", "w") as f:
         f.write("x")
@@ -85,14 +85,14 @@ def test_what_is_done_stays_done(things, disk, name):
     lab.ok(*words(lab, SCENARIOS[name][1]))
     disk.cut()
     assert lab.facts() == after
-    assert [p for p in lab.problems(after, after) if not p.startswith("left over: ")] == []  # those go with the next command
+    assert [p for p in lab.problems(after, after) if not p.startswith("left over: ")] == []  # the next command deletes left-overs
     lab("remove", "nothing/1.0", "--all")
     assert lab.problems(after, after) + lab.untruths() == []
 
 
 @pytest.mark.parametrize("name", ["install", "upgrade", "uninstall", "remove"])
 def test_cut_in_the_middle(things, disk, name):
-    """Killed and cut at once, at points spread over the run."""
+    """dkms is killed and the power is cut, at points spread over the run."""
     lab, template, before, after = prepare(name, things, disk)
     subprocess.run(["cp", "-a", lab.path, disk.mount / "template"], check=True)
     subprocess.run(["sync", "-f", disk.mount], check=True)

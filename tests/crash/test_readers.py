@@ -1,6 +1,6 @@
-"""Readers keep no writer waiting: `dkms status` in two loops on a large tree, and commits beside them.
+"""Readers keep no writer waiting: two loops of `dkms status` run on a large tree beside commits.
 
-DKMS_CRASH=all takes 500 modules for 20 kernels, otherwise it is 50 modules.
+DKMS_CRASH=all uses 500 modules for 20 kernels. The default is 50 modules.
 """
 import contextlib
 import json
@@ -17,7 +17,7 @@ LOOPS, COMMITS, MOST_SECONDS = 2, 5, 2
 
 
 def grow(lab):
-    """Writes a large tree, as many installs would leave it: foo is installed, and the others are made after it."""
+    """Writes a large tree like that of many installations: foo is installed, and the others are copies of it."""
     lab.source()
     lab.ok("install", "foo/1.0", "-k", K1)
     build = lab.tree / f"foo/1.0/{K1}/{ARCH}"

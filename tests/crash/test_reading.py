@@ -1,9 +1,9 @@
-"""Every system call with which dkms and its helpers read the root fails once: what cannot be read is not absent.
+"""Every system call with which dkms and its helpers read the root fails once, and is not treated like a missing file.
 
-After each such failure nothing may be lost or half done, exit status 0 means that the command did its work, the script
-and the override of the administrator included, the same command again gets there, and status prints every line or says
-what it could not read. Calls outside of the root and those of other programs are left out (point.c says which).
-DKMS_CRASH=all takes every call with every error; otherwise it is a sample, spread evenly, with the errors in turn.
+After each failure nothing may be lost or incomplete. Exit status 0 means that the command did all its work, including the
+script and the override of the administrator. The same command succeeds afterwards, and status prints every line or names
+what it could not read. Calls outside of the root and calls of other programs do not fail (see point.c). DKMS_CRASH=all
+tests every call with every error. The default is a sample, spread evenly, with one error after the other.
 """
 import errno
 import os
@@ -17,12 +17,12 @@ from lab import DKMS
 from test_crash import ALL, READERS, SCENARIOS, run_all, set_stage, things, words  # noqa: F401
 
 ERRORS = [errno.EIO, errno.EMFILE, errno.ENOMEM, errno.ESTALE]
-# name: how many runs the sample has
+# name: number of runs of the sample
 SAMPLES = {"install": 60, "upgrade": 60, "uninstall": 60, "remove": 60, "autoinstall": 60, "status": 160, "unbuild": 40, "rebuild": 40}
 
 
 def point(name, things, lab, *how):
-    """Runs the command of the scenario at @lab under point. Returns the process, with what point wrote to descriptor 9 as .count."""
+    """Runs the command of the scenario under point in @lab. Returns: the process; its .count is the output of point on descriptor 9"""
     read_end, write_end = os.pipe()
     os.set_inheritable(write_end, True)
     command = words(lab, {**SCENARIOS, **READERS}[name][1])
@@ -36,7 +36,7 @@ def point(name, things, lab, *how):
 
 
 def fail_one(name, things, template, before, after, expected, number, error):
-    """One run with one call that fails. Returns what was wrong."""
+    """One run in which one call fails. Returns: the problems"""
     lab = stage.copy_of(template, things[0] / name / f"run-{os.getpid()}", things[2])
     process = point(name, things, lab, "fail", str(number), str(error))
     wrong = []
@@ -57,7 +57,7 @@ def fail_one(name, things, template, before, after, expected, number, error):
     again = lab(*words(lab, {**SCENARIOS, **READERS}[name][1]))
     if again.rc not in (0, 3):
         wrong.append(f"the same command again: {again}")
-    # A script that could not be read was reported, and does not run again for what is installed.
+    # A script that could not be read was reported, and does not run again for installed modules.
     marks = {fact for fact in after if fact[0] == "marked"}
     if lab.facts() | marks != after:
         wrong.append(f"the same command again does not get there: {sorted(after ^ lab.facts())}")

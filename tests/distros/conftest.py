@@ -1,4 +1,4 @@
-"""Prints the table of what was done in which root, and how long it took."""
+"""Prints a table of the steps in each root, with their run times."""
 
 TABLE = {} # by suite: what it is made of, and for each step its seconds or what became of it
 

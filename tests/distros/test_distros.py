@@ -1,7 +1,7 @@
-"""New machines, one for each release of Debian: the README's commands in a clean clone, then a life with the packages.
+"""A new machine for each release of Debian: the commands of the README in a clean clone, then the use of the packages.
 
-DKMS_DISTROS names the releases; DKMS_DISTROS_SECONDS limits the time that all of them take together, and what was not
-begun or not done by then is skipped and says so.
+DKMS_DISTROS lists the releases. DKMS_DISTROS_SECONDS limits the time of all releases together; steps that are not complete by
+then are reported as skipped.
 """
 import os
 import pathlib
@@ -24,7 +24,7 @@ DRIVER = "v4l2loopback"
 
 @pytest.fixture(scope="module")
 def root(request, tmp_path_factory):
-    """A new machine with git and make, and a clone of what is committed here."""
+    """A new machine with git and make, and a clone of the committed files."""
     TABLE[request.param] = ("", {})
     if time.monotonic() > END:
         yield None
@@ -62,7 +62,7 @@ def install(root):
 
 
 def driver(root):
-    """A package of the distribution builds for the kernel whose headers the demo has installed."""
+    """A package of the distribution is built for the kernel whose headers the demo installed."""
     text = apt(root, f"install {DRIVER}-dkms")
     assert "without a sandbox" not in text, text
     root.kernels = kernels(root)
@@ -73,7 +73,7 @@ def driver(root):
 
 
 def kernel(root):
-    """Another kernel comes and goes, with its headers; its hooks build, and take away."""
+    """Another kernel with headers is installed and removed; its hooks build and delete modules."""
     release = other_kernel(root)
     packages = f"linux-image-{release} linux-headers-{release}"
     apt(root, f"install {packages}")
@@ -96,7 +96,7 @@ def purge(root):
     assert left == []
 
 
-STEPS = {demo: None, check: demo, deb: demo, install: deb, driver: install, kernel: driver, purge: driver} # and what each one needs
+STEPS = {demo: None, check: demo, deb: demo, install: deb, driver: install, kernel: driver, purge: driver} # step: the step that it needs
 LIMITS = {check: 2400}
 
 
@@ -108,21 +108,21 @@ def apt(root, words):
     return root.ok(f"apt-get -qq {words}", timeout=LIMIT[0])
 
 
-LIMIT = [None] # seconds that the step under way may take
+LIMIT = [None] # seconds that the current step may take
 
 
 def states(root):
-    """The kernels and states that dkms reports of the driver."""
+    """The kernels and states that dkms prints for the driver."""
     return {tuple(re.fullmatch(rf"{DRIVER}/\S+, (\S+), \S+: (.*)", line).groups()) for line in root.status()}
 
 
 def kernels(root):
-    """The kernels with headers. Their `build` may be an absolute link, which means something inside the root only."""
+    """The kernels with headers. `build` may be an absolute link, which is valid inside the root only."""
     return sorted(path.name for path in (root.path / "lib/modules").iterdir() if (path / "build").is_symlink() or (path / "build").exists())
 
 
 def other_kernel(root):
-    """The newest kernel of the same series that is not here; else the same with another flavour."""
+    """The newest kernel of the same series that is not installed; otherwise the same kernel with another flavour."""
     arch = root.ok("dpkg --print-architecture").strip()
     series = root.kernels[-1].split(".")[:2]
     usable = [name for name in root.kernels_on_offer() if name.endswith("-" + arch) and name not in root.kernels and "cloud" not in name]
@@ -155,14 +155,14 @@ def test_new_machine(root, step, request):
     row[name] = "FAILED"
     start = time.monotonic()
     try:
-        told = step(root)
+        note = step(root)
     except AssertionError as error:
         if isinstance(error, debian.OutOfTime) and time.monotonic() >= END:
             row[name] = "no time"
             pytest.skip(f"{suite}, {name}: was under way when time was over")
-        print(f": FAILED\n{error}\n", flush=True) # now, not only when the other machines are through
+        print(f": FAILED\n{error}\n", flush=True) # printed at once, not after the other machines
         raise
-    row[name] = f"{time.monotonic() - start:.0f} s" + (f" ({told})" if told else "")
+    row[name] = f"{time.monotonic() - start:.0f} s" + (f" ({note})" if note else "")
     print(f": {row[name]} ", end="", flush=True)
     if step is demo:
         TABLE[suite] = (versions(root), row)

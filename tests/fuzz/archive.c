@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Input: an archive that somebody gives to `dkms ldtarball` or `dkms add`, compressed or plain. Checksums of headers of
- * a plain one are made right, so that changes in them get as far as they would in a real archive. A finding: a crash;
- * anything outside of the directory that changed; a device, a FIFO, a socket or a set-id file in it; more bytes than
- * the limit. */
+/* Input: an archive for `dkms ldtarball` or `dkms add`, compressed or not. The checksums of headers are corrected, so
+ * that changed headers are not refused early. Findings: a crash; a change outside of the target directory; a device,
+ * FIFO, socket or set-id file in it; more bytes than the limit. */
 #define _GNU_SOURCE
 #define main dkms_archive_main
 #include "../../src/helpers/dkms-archive.c"
@@ -16,7 +15,7 @@
 
 enum { LIMIT = 1 << 20, BLOCK = 512, SUM_AT = 148, SUM_SIZE = 8, SIZE_AT = 124, SIZE_SIZE = 12, MAGIC_AT = 257 };
 
-/* The sum of a header's bytes, those of its checksum taken as blanks. */
+/* The checksum of a header, in which the field of the checksum counts as blanks. */
 static void
 mend_header (uint8_t *header)
 {
@@ -62,7 +61,7 @@ look_at (const DkmsWalkEntry *entry, gpointer data, GError **error)
   return TRUE;
 }
 
-/* Looks at what was unpacked, and deletes it. */
+/* Checks the unpacked files, and deletes them. */
 static void
 check_result (const char *dir, int ok)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Input: the words of a command line, each ended by a NUL, as scripts of package managers, hooks and people give them.
- * They are parsed, checked and made a plan for a tree with two modules; nothing of the plan is run.
- * A finding: a crash; a command line that is refused without an error; a name that leads out of the tree. */
+/* Input: the words of a command line, each ended by a NUL, as scripts of package managers, hooks and users write them.
+ * They are parsed and checked, and a plan is made for a tree with two modules. The plan is not run.
+ * Findings: a crash; a refusal without an error; a name that leads out of the tree. */
 #include "../../src/cli/cli.c"
 
 #include "cli/check.h"
@@ -29,7 +29,7 @@ fill (void)
   fuzz_write ("root/dkms.conf", "", 0);
 }
 
-/* The kernel and the machine that run are asked for once per process; everything else comes from the root. */
+/* The running kernel and the machine are read once per process. Everything else is read from the root. */
 static DkmsSettings *
 new_settings (void)
 {

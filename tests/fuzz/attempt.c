@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Input: the text of an attempt.json, which lies in the tree or comes with an archive from another machine; or, if it
- * begins like an ELF file, a vmlinux, of which the types are looked for. A finding: a crash; an attempt that is another
- * one after it was written and read again; inputs that differ from themselves. */
+/* Input: the text of an attempt.json, from the tree or from an archive of another machine; or, if it begins like an ELF
+ * file, a vmlinux in which the types are searched. Findings: a crash; an attempt that differs after it was written and
+ * read again; inputs that differ from themselves. */
 #define _GNU_SOURCE
 #include "model/attempt.h"
 

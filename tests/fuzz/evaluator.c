@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Input: what a package's dkms.conf writes to the descriptor on which bash answers, in pieces as read(2) returns them:
- * a recipe can open that descriptor, and say what it likes there. A finding: a crash; an answer for another package, or
- * for a query that has one already; a query with values and an error at once; a signal to anything but the query's own
- * process group. */
+/* Input: what the dkms.conf of a package writes to the descriptor of the answers of bash, in pieces as read(2) returns
+ * them. A recipe can open that descriptor and write anything. Findings: a crash; an answer for another package or for
+ * an answered query; a query with both values and an error; a signal to another process group than that of the query.
+ */
 #define _GNU_SOURCE
 #include <signal.h>
 
-/* Numbers of processes come from the input. */
+/* The input contains process IDs. */
 #define kill(pid, signal) fuzz_kill (pid, signal)
 static int fuzz_kill (pid_t pid, int signal);
 #include "../../src/conf/evaluate.c"
@@ -58,7 +58,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
       size_t n;
       const uint8_t *piece = fuzz_piece (&input, &n);
 
-      if (n == 256) /* its time is over */
+      if (n == 256) /* too many rounds */
         end_late (&session);
       g_byte_array_append (buffer, piece, (guint)n);
       more = take_messages (&settings, &session, buffer);

@@ -70,7 +70,7 @@ fuzz_begin (void)
 {
   static gboolean done;
 
-  /* Notes that add up would look like leaks, and libFuzzer gives up looking for leaks after a thousand of those. */
+  /* Accumulated notes would look like leaks, and libFuzzer stops the search for leaks after a thousand of them. */
   dkms_unread_drop (0);
   if (done)
     return;
@@ -79,7 +79,7 @@ fuzz_begin (void)
   g_unsetenv ("DKMS_LOAN");
 }
 
-/* ---- the place ---- */
+/* ---- the directory ---- */
 
 static char *place;
 
@@ -101,7 +101,7 @@ fuzz_place (void)
   return place;
 }
 
-/* What a user may not enter he cannot delete. */
+/* A directory without permissions cannot be deleted, so they are restored first. */
 static void
 open_up (int dir_fd, const char *name)
 {
@@ -151,7 +151,7 @@ fuzz_write (const char *path, const void *data, size_t size)
 /* ---- watches ---- */
 
 typedef struct {
-  int number; /* of inotify */
+  int number; /* the watch descriptor of inotify */
   char *path;
 } Watched;
 
@@ -207,7 +207,7 @@ path_of_watched (const FuzzWatch *self, int number)
   for (guint i = 0; i < self->watched->len; i++)
     if (g_array_index (self->watched, Watched, i).number == number)
       return g_array_index (self->watched, Watched, i).path;
-  return NULL; /* it overflowed */
+  return NULL; /* the queue of inotify overflowed */
 }
 
 gboolean
@@ -232,13 +232,13 @@ fuzz_watch_changed (FuzzWatch *self, FuzzExpectFunc expects)
 
 /* ---- the canary ---- */
 
-/* A look at all of it after each input would take most of the time. The kernel reports changes as they are made; now
- * and then we look all the same. */
+/* Reading all files after each input would take most of the time. inotify reports changes; the files are read after
+ * some of the inputs only. */
 enum { LOOK_EVERY = 1000 };
 
 static FuzzWatch *watch;
-static char *canary;           /* what was there when it was made */
-static const char *may_change; /* in the place */
+static char *canary;           /* the initial state of the canary */
+static const char *may_change; /* a path in the directory */
 
 static gboolean
 describe (const DkmsWalkEntry *entry, gpointer data, GError **error)
@@ -304,7 +304,7 @@ fuzz_canary_check (void)
     g_error ("The canary was touched. Before:\n%s\nNow:\n%s", canary, now);
 }
 
-/* ---- what the program needs ---- */
+/* ---- settings ---- */
 
 DkmsSettings *
 fuzz_settings (void)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the fuzz targets share: a reader of their input, a throw-away directory, and a canary beside it.
+/* Functions for fuzz targets: a reader of their input, a temporary directory, and a canary beside it.
  *
- * A target is one file with LLVMFuzzerTestOneInput(). It fails by abort(), as does every sanitizer, every g_assert and,
- * after fuzz_begin(), every warning of GLib. tests/fuzz/run starts the targets. */
+ * A target is one file with LLVMFuzzerTestOneInput(). Findings end it with abort(). Sanitizers, g_assert and,
+ * after fuzz_begin(), warnings of GLib do the same. tests/fuzz/run starts the targets. */
 #pragma once
 
 #include <glib.h>
@@ -14,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
-/* Bytes that have not been read yet. */
+/* The unread bytes of an input. */
 typedef struct {
   const uint8_t *data;
   size_t size;
@@ -22,49 +22,50 @@ typedef struct {
 
 /** Returns: the next byte, 0 at the end */
 uint8_t fuzz_byte (FuzzInput *input);
-/** Takes a length from 1 to 256, then as many bytes, or all that are left. Returns: (transfer none): those bytes */
+/** Reads a length from 1 to 256, then as many bytes, or all remaining ones. Returns: (transfer none): those bytes */
 const uint8_t *fuzz_piece (FuzzInput *input, size_t *size);
-/** Returns: (transfer full): the bytes up to @end, which is skipped, or all that are left; without NUL bytes */
+/** Returns: (transfer full): the bytes before @end, which is skipped, or all remaining ones; without NUL bytes */
 char *fuzz_text (FuzzInput *input, char end);
 
-/** Makes warnings of GLib fatal, and forgets what the input before could not read (base/unread.h). To be called by
- * every target before anything else. */
+/** Makes warnings of GLib fatal, and discards notes of the previous input (base/unread.h). Each target calls this
+ * function first. */
 void fuzz_begin (void);
 
-/** Returns: (transfer none): the path of a throw-away directory in $TMPDIR, or /tmp, that is deleted at exit */
+/** Returns: (transfer none): the path of a temporary directory in $TMPDIR or /tmp, which is deleted at exit */
 const char *fuzz_place (void);
 
-/** Deletes <place>/@name, whatever is in it. */
+/** Deletes <place>/@name, a file or a directory. */
 void fuzz_delete (const char *name);
-/** Writes <place>/@path, and makes its directories. */
+/** Writes <place>/@path, and creates its directories. */
 void fuzz_write (const char *path, const void *data, size_t size);
 
-/* Reports what changed, without a look at each file. */
+/* Reports changes without reading each file. */
 typedef struct FuzzWatch FuzzWatch;
 
 /**
  * FuzzExpectFunc:
- * @path: what was given to fuzz_watch_add()
- * @name: what changed in that directory; "" for @path itself
+ * @path: the argument of fuzz_watch_add()
+ * @name: the changed name in that directory; "" for @path itself
  *
- * Returns: whether this change does not count
+ * Returns: whether this change is allowed
  */
 typedef gboolean (*FuzzExpectFunc) (const char *path, const char *name);
 
 FuzzWatch *fuzz_watch_new (void);
 void fuzz_watch_free (FuzzWatch *self);
-/** Watches <place>/@path, a directory (its names and the content of its files) or a file; a link is not followed. */
+/** Watches <place>/@path: the names in a directory and the content of its files, or one file. Links are not followed.
+ */
 void fuzz_watch_add (FuzzWatch *self, const char *path);
-/** Returns: whether anything was changed since the last call, except what @expects (nullable) accepts */
+/** Returns: whether a file was changed since the last call, except changes that @expects (nullable) accepts */
 gboolean fuzz_watch_changed (FuzzWatch *self, FuzzExpectFunc expects);
 
-/** Makes the directory <place>/canary, with a file, a link and a directory in it; every call but the first does
- * nothing. @except (static): the name in the place that inputs may change. */
+/** Creates the directory <place>/canary with a file, a link and a directory, on the first call only. @except (static):
+ * a name in <place> that inputs may change. */
 void fuzz_canary_make (const char *except);
-/** Aborts if anything else in the place, or anything in the canary, was added, changed or deleted. */
+/** Aborts if any other file in the directory, or a file of the canary, was created, changed or deleted. */
 void fuzz_canary_check (void);
 
-/** Returns: (transfer none): settings of a Debian system with the root <place>/root and the tree /tree in it */
+/** Returns: (transfer none): settings for the root <place>/root, a Debian system with the tree /tree */
 DkmsSettings *fuzz_settings (void);
-/** Returns: (transfer none): a user interface that prints nothing */
+/** Returns: (transfer none): a listener that discards all events */
 DkmsListener *fuzz_listener (void);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Input: the text of a journal, as a run that was killed leaves it in <tree>/.dkms/journal, or as somebody wrote it who
- * owns a tree that root works on. Recovery runs on a real directory, with links in it that lead out.
- * A finding: a crash; anything outside of the root that changed; a recovery that succeeds once and fails when it is
- * repeated. */
+/* Input: the text of a journal in <tree>/.dkms/journal, left by a killed run, or written by the owner of a tree on
+ * which root works. Recovery runs in a real directory that contains links to the outside. Findings: a crash; a change
+ * outside of the root; a recovery that succeeds once and fails when it is repeated. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -15,8 +14,8 @@
 
 #define JOURNAL "00000001.json"
 
-static int journal = -1; /* the directory that holds it */
-static FuzzWatch *world; /* NULL: it must be made */
+static int journal = -1; /* the directory of the journal */
+static FuzzWatch *world; /* NULL: the files must be created */
 
 static void
 make_link (const char *text, const char *path)
@@ -26,7 +25,7 @@ make_link (const char *text, const char *path)
   g_assert (symlink (text, full) == 0);
 }
 
-/* Everything but the journal. It stays for the next input unless one changes it. */
+/* All files except the journal. They are kept for the next input unless they were changed. */
 static void
 make_world (void)
 {
@@ -77,7 +76,7 @@ write_journal (const uint8_t *data, size_t size)
   (void)close (fd);
 }
 
-/* What every recovery changes. */
+/* Paths that every recovery changes. */
 static gboolean
 is_usual (const char *path, const char *name)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Input: a file that a package's build made and named *.ko, plain or compressed, as dkms-modinfo --facts reads it; and,
- * of the same bytes, what a dkms-modinfo that such a file had taken over might answer.
- * libkmod is left out: that its assertions can end the process is expected and handled.
- * A finding: a crash, or names and values that are not text. */
+/* Input: a file *.ko that the build of a package made, compressed or not, as dkms-modinfo --facts reads it. The same
+ * bytes are also used as the output of a dkms-modinfo that such a file had taken over.
+ * libkmod is not included, because its assertions can end the process, which dkms handles.
+ * Findings: a crash; names and values that are not text. */
 #define main dkms_modinfo_main
 #include "../../src/helpers/dkms-modinfo.c"
 #undef main
@@ -48,7 +48,7 @@ unpack (const uint8_t *data, size_t size)
   g_assert (fd >= 0);
   for (size_t i = 0; i < G_N_ELEMENTS (unpackers); i++)
     {
-      /* A few bytes can become gigabytes, as in earnest; here their end is near. */
+      /* A few bytes can expand to gigabytes. Here the limit is low. */
       Target target = { fd, MOST_BYTES - (1 << 20) };
 
       if (unpackers[i](data, size, &target) && target.size > MOST_BYTES)
@@ -65,7 +65,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   g_autofree uint8_t *exact = NULL;
 
   fuzz_begin ();
-  exact = g_memdup2 (data, size); /* so that a byte too far is noticed */
+  exact = g_memdup2 (data, size); /* so that reads beyond the end are noticed */
   if (size > 0)
     read_facts (exact, size);
   text = g_malloc (size + 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Input: the text of a dkms.conf, which is read without bash if it is plain (conf/plain.h). A finding: a crash; a value
- * that bash would have expanded; a variable that nobody asked for; more values than fit in memory. */
+/* Input: the text of a dkms.conf, which is read without bash if it is plain (conf/plain.h). Findings: a crash; a value
+ * that bash would expand; a variable that was not requested; more values than fit in memory. */
 #include <string.h>
 
 #include "conf/plain.h"
@@ -19,7 +19,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   gsize total = 0;
 
   fuzz_begin ();
-  g_string_truncate (text, strlen (text->str)); /* a text with NUL is refused before */
+  g_string_truncate (text, strlen (text->str)); /* a text with NUL is refused earlier */
   g_ptr_array_add (texts, text);
   g_ptr_array_add (query->assign, g_strdup ("kernelver=6.1.0-1-amd64"));
   g_ptr_array_add (query->assign, g_strdup ("kernel_source_dir=/odd$(path)"));

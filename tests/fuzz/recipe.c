@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Input: the text of a .recipe.json, the values of a dkms.conf. A build's recipe lies in the tree or comes with an
- * archive; the same values come from the confined bash that reads a package's dkms.conf.
- * A finding: a crash; a recipe that passes the checks and puts a module outside of the kernel's directory; a recipe
- * that is another one after it was written and read again. */
+/* Input: the text of a .recipe.json, which contains the values of a dkms.conf. It is in the tree or in an archive; the
+ * confined bash that reads a dkms.conf returns the same values.
+ * Findings: a crash; a recipe that passes the checks and places a module outside of the directory of the kernel; a
+ * recipe that differs after it was written and read again. */
 #include <string.h>
 
 #include "conf/make-line.h"
 #include "conf/recipe.h"
 #include "fuzz.h"
 
-/* The name that a module file gets, and the directory, below that of the kernel. */
+/* Checks the name of an installed module, and its directory below that of the kernel. */
 static void
 assert_inside (const DkmsOutput *output)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Input: the text of a .record.json. It lies in the tree, or comes with an archive from another machine, and names
- * files that are deleted as root later on. A finding: a crash; a record that is accepted and names a file outside of
- * the directories for modules; a record that is another one after it was written and read again; a text that the reader
- * of our own form and that of JSON read as different records. */
+/* Input: the text of a .record.json, from the tree or from an archive of another machine. It names files that root
+ * deletes later. Findings: a crash; an accepted record that names a file outside of the module directories; a record
+ * that differs after it was written and read again; a text that the fast reader and the JSON reader read differently.
+ */
 #define _GNU_SOURCE
 #include "../../src/store/record.c"
 
@@ -73,7 +73,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   if (record == NULL)
     return 0;
   assert_sound (record);
-  if (size % 16 == 0) /* writing costs more than reading */
+  if (size % 16 == 0) /* writing is slower than reading, so only some inputs are written */
     {
       int dir = open (fuzz_place (), O_PATH | O_DIRECTORY | O_CLOEXEC);
       g_autoptr (DkmsRecord) again = NULL;

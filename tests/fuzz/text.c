@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Input: a letter that chooses a parser, and a text for it, as other programs write them:
+/* Input: a letter that selects a parser, and a text of another program for it:
  *   o  os-release, of the distribution, or of a DIR given with --root
  *   k  a kernel's configuration, from its headers
- *   v  three versions, a line each, from recipes and names of directories
+ *   v  three versions, one per line, from recipes and names of directories
  *   m  MAKEFLAGS, from a make that started dkms
  *   c  cpu.max, from the kernel
  *   l  make.log, from the build of a package
- *   f  what the sandbox reports, beside which package code runs
+ *   f  the findings of the sandbox, which package code may forge
  *   s  Module.symvers, modules.symbols and utsrelease.h, from a package's build and a kernel's headers
  *   n  framework.conf as the check for misspelled names reads it
- *   d  values of framework.conf, a line each
- * A finding: a crash; an order of versions that is none; text for a terminal with control characters in it. */
+ *   d  values of framework.conf, one per line
+ * Findings: a crash; an inconsistent order of versions; control characters in text for a terminal. */
 #define _GNU_SOURCE
 #include <pwd.h>
 #include <sys/mman.h>
 
-/* The machine's users are none of the input's business. */
+/* The result must not depend on the users of the machine. */
 #define getpwnam(name) NULL
 #include "../../src/conf/settings.c"
 #undef getpwnam
@@ -112,7 +112,7 @@ assert_printable (const char *text)
     g_assert ((*c >= 0x20 || *c == '\n' || *c == '\t') && *c != 0x7f && (c[0] != 0xc2 || c[1] < 0x80 || c[1] > 0x9f));
 }
 
-/* No value that a log lacks shows in a sentence, and nothing that would control a terminal. */
+/* Sentences must contain neither missing values nor control characters. */
 static void
 assert_explained (const DkmsDiagnosis *diagnosis)
 {
@@ -222,7 +222,7 @@ names_of_settings (FuzzInput *input)
   (void)is_about_confinement (&settings->places, "/etc/dkms/framework.conf");
 }
 
-/* One line, name and value, of what bash made of framework.conf. */
+/* Handles one line, name and value, of the evaluated framework.conf. */
 static void
 take_line (DkmsVars *values, const char *line)
 {
@@ -277,5 +277,5 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         parsers[i].parse (&input);
         return 0;
       }
-  return -1; /* not worth keeping */
+  return -1; /* not added to the corpus */
 }

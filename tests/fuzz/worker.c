@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Input: what a worker writes to its parent, in pieces as they arrive. A worker is forked from dkms itself and sends
- * whole lines; one that is killed leaves a part, one with a fault may send anything, and must not take the run along.
- * A finding: a crash, or a worker that hangs. */
+/* Input: the stream from a worker to its parent, in pieces. A worker is a fork of dkms and sends complete lines; a
+ * killed worker leaves a part of a line, and a defective one may send anything. The run must continue in both cases.
+ * Findings: a crash; a worker that hangs. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 #include "report/sentences.h"
 #include "run/worker.h"
 
-/* All that is done with an event while work is under way. */
+/* Calls all functions that handle an event during a run. */
 static void
 hear (gpointer data, const DkmsEvent *event)
 {
@@ -43,7 +43,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
       (void)dkms_worker_listen (worker, &listener);
     }
   g_assert (dkms_worker_finish (worker, &error) == (error == NULL));
-  worker->lines = -1; /* it stays open for the next one */
+  worker->lines = -1; /* the descriptor stays open for the next input */
   dkms_worker_free (worker);
   return 0;
 }

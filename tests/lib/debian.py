@@ -52,7 +52,7 @@ def run(*command, **options):
 
 
 def mirror():
-    """The archive that this machine is set up with."""
+    """The archive from which this machine gets packages."""
     text = "\n".join(p.read_text() for p in [pathlib.Path("/etc/apt/sources.list"), *pathlib.Path("/etc/apt/sources.list.d").glob("*")]
                      if p.is_file())
     found = re.search(r"^(?:deb(?:\s+\[[^\]]*\])?|URIs:)\s+(https?://\S+/debian/?)(?:\s|$)", text, re.M)
@@ -76,7 +76,7 @@ class OutOfTime(AssertionError):
 
 
 class Root:
-    """A system in the directory @path. With @pivot its processes see it as the machine's root, not as a chroot."""
+    """A system in the directory @path. With @pivot, it is the root of its processes, not a chroot."""
 
     def __init__(self, path, suite, pivot=False):
         self.path, self.suite, self.pivot = path, suite, pivot
@@ -89,12 +89,12 @@ class Root:
                                 env=dict(ENVIRONMENT, PIVOT="1" if self.pivot else "0"), errors="replace", **options)
 
     def run(self, script, timeout=None):
-        """Runs the shell script; returns its exit status, and all that it wrote."""
+        """Runs a shell script. Returns: its exit status and output"""
         process = self.start(script)
         try:
             out, _ = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired as expired:
-            process.send_signal(signal.SIGKILL) # the others end with it
+            process.send_signal(signal.SIGKILL) # this ends all its processes
             out, _ = process.communicate()
             raise OutOfTime(f"not done after {timeout:.0f} s: {script}\n{out[-3000:]}") from expired
         return subprocess.CompletedProcess(script, process.returncode, out, "")
@@ -105,7 +105,7 @@ class Root:
         return result.stdout
 
     def kernels_on_offer(self):
-        """Releases of which the archive has headers and image: when it is updated, one may come before the other."""
+        """The releases with headers and image in the archive. During an update of the archive one of them may be missing."""
         found = {}
         for line in self.ok("apt-cache search --names-only '^linux-(headers|image)-[0-9]+[.][0-9]+[.][0-9]+'").splitlines():
             kind, release = re.match(r"linux-(headers|image)-(\S+) ", line).groups()
@@ -119,7 +119,7 @@ class Root:
         return sorted(p.name.split(".ko")[0] for p in (self.path / "lib/modules" / kernel).rglob("updates/dkms/*.ko*"))
 
     def delete(self):
-        """Keeps what apt fetched, for the next one, but nothing that the archive does not have any more."""
+        """Copies downloaded packages to the cache, and deletes outdated ones."""
         self.run("apt-get autoclean -qq", timeout=300)
         cache = CACHE / self.suite / "archives"
         for name in self.given:
@@ -130,7 +130,7 @@ class Root:
 
 
 def share(source, target):
-    """Gives @target the packages in @source; one that is new there appears whole. Others may do the same at that time."""
+    """Copies packages from @source to @target, each with a rename, because other processes may do the same."""
     target.mkdir(parents=True, exist_ok=True)
     for package in source.glob("*.deb"):
         part = target / f".{package.name}.{os.getpid()}"
@@ -144,7 +144,7 @@ def share(source, target):
 
 
 def bootstrap(suite, path, pivot=False):
-    """A minimal Debian @suite in @path, with the package lists of today."""
+    """A minimal Debian @suite in @path, with current package lists."""
     assert os.geteuid() == 0, "needs root"
     root = Root(path, suite, pivot)
     (CACHE / suite).mkdir(parents=True, exist_ok=True)
@@ -160,7 +160,7 @@ def bootstrap(suite, path, pivot=False):
             "--exclude=./var/cache/apt/archives/*.deb", ".")
         part.rename(tarball)
     shutil.copy("/etc/resolv.conf", path / "etc/resolv.conf")
-    for directory in ("apt.conf.d", "auth.conf.d"): # how this machine reaches its archive
+    for directory in ("apt.conf.d", "auth.conf.d"): # the access of this machine to its archive
         if pathlib.Path("/etc/apt", directory).is_dir():
             shutil.copytree(pathlib.Path("/etc/apt", directory), path / "etc/apt" / directory, dirs_exist_ok=True)
     shutil.rmtree(path / "etc/apt/sources.list.d", ignore_errors=True)

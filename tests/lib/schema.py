@@ -1,4 +1,4 @@
-"""Documents of --json, checked against the schema that is installed with the program."""
+"""Checks documents of --json against the installed schema."""
 import functools
 import json
 import pathlib
@@ -16,7 +16,7 @@ def validator():
 
 
 def document(text):
-    """The JSON document in @text, which must not contain anything else."""
+    """The JSON document in @text, which must not contain other text."""
     assert text.endswith("\n"), text
     value = json.loads(text)
     errors = [f"{'/'.join(map(str, e.absolute_path))}: {e.message}" for e in validator().iter_errors(value)]
@@ -25,7 +25,7 @@ def document(text):
 
 
 def asked_for(arguments):
-    """Whether a command line asks for a document, and not for help or the version."""
+    """Whether the command line requests a document, not the help or the version."""
     words = [str(a) for a in arguments]
     styles = [a for a in words if a == "--json" or a.startswith("--json=")]
     return bool(styles) and styles[-1] != "--json=off" and not {"--help", "-h", "--version", "-V", "-q", "--quiet"} & set(words)

@@ -1,4 +1,4 @@
-"""The packages for distributions: built, checked, and lived with in roots of their own."""
+"""The packages for distributions are built, checked, and used in separate roots."""
 import json
 import os
 import pathlib
@@ -59,7 +59,7 @@ SOURCE_PACKAGE = {
 
 
 def write_module(directory, name, version):
-    """What is compiled: the module of the example under another name and version."""
+    """The source of the example, with another name and version."""
     (directory / "Kbuild").write_text(f"obj-m := {name}.o\n")
     (directory / f"{name}.c").write_text((TOP / "examples/hello/hello.c").read_text().replace('"1.0"', f'"{version}"'))
 
@@ -75,7 +75,7 @@ def make_source_package(directory, version):
 
 @pytest.fixture(scope="module")
 def lamps(debs, root):
-    """Two versions of a package that uses the debhelper add-on, built in the root with the add-on installed there."""
+    """Two versions of a package that uses the debhelper add-on, built in the root in which the add-on is installed."""
     for version in ("1.0", "1.1"):
         make_source_package(root.path / "work", version)
         root.ok(f"cd /work/lamp-{version} && dpkg-buildpackage -us -uc -b -d")
@@ -84,7 +84,7 @@ def lamps(debs, root):
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory, debs):
-    """A Debian of its own, a chroot, with our packages."""
+    """A new Debian in a chroot, with our packages."""
     root = debian.bootstrap("bookworm", tmp_path_factory.mktemp("debian") / "root")
     shutil.copytree(debs, root.path / "debs")
     try:
@@ -95,7 +95,7 @@ def root(tmp_path_factory, debs):
 
 
 def indexed(root, kernel):
-    """The names of the modules in updates/dkms that modprobe would find."""
+    """The names of the modules in updates/dkms that modprobe finds."""
     text = (root.path / "lib/modules" / kernel / "modules.dep").read_text()
     return set(re.findall(r"^updates/dkms/([^/]+?)\.ko\S*:", text, re.M))
 
@@ -105,7 +105,7 @@ SIX = ["v4l2loopback", "vpoll", "rapiddisk", "digimend", "evdi", "xtables-addons
 
 @pytest.fixture(scope="module")
 def kernels(root):
-    """The releases of two kernels whose headers the archive has; those of the first are installed."""
+    """The releases of two kernels with headers in the archive. The headers of the first are installed."""
     names = [name for name in root.kernels_on_offer() if re.fullmatch(r"6[.]1[.]\S*-\d+-amd64", name)]
     assert len(names) >= 2
     old, new = sorted(names, key=debian.age)[-2:]
@@ -115,7 +115,7 @@ def kernels(root):
 
 def test_a_life(root, kernels):
     old, new = kernels
-    # Six packages build for the kernel that has headers.
+    # Six packages are built for the kernel with headers.
     text = root.ok("apt-get install -qq " + " ".join(f"{p}-dkms" for p in SIX))
     assert text.count("Building module(s)") >= 6 and "without a sandbox" not in text
     status = root.status()
@@ -123,18 +123,18 @@ def test_a_life(root, kernels):
         assert any(line.startswith(name) and f", {old}, " in line and line.endswith(": installed") for line in status), status
     before = root.modules(old)
     assert len(before) >= 6
-    # Another kernel with headers: its hooks build for it, all six in one go.
+    # A second kernel with headers is installed: its hooks build all six packages.
     text = root.ok(f"apt-get install -qq linux-headers-{new} linux-image-{new}")
     assert text.count("Autoinstall on " + new) == 1
     assert root.modules(new) == before and indexed(root, new) >= set(before)
-    # The same kernel once more, unpacked over what is there.
+    # The same kernel is unpacked again.
     root.ok(f"apt-get install -qq --reinstall linux-image-{new}")
     assert root.modules(new) == before and indexed(root, new) >= set(before)
-    # It goes, and takes its builds along.
+    # The kernel is removed, together with its builds.
     root.ok(f"apt-get purge -qq -y linux-image-{new} linux-headers-{new}")
     assert root.modules(new) == [] and not any(f", {new}, " in line for line in root.status())
     assert not (root.path / "lib/modules" / new).exists()
-    # To the distribution's own program and back.
+    # An upgrade to the dkms of the distribution, and back.
     state = root.status()
     (root.path / "etc/dkms/framework.conf.d/mine.conf").write_text("verbose=''\n")
     root.ok("apt-get install -qq --allow-downgrades dkms=$(apt-cache madison dkms | awk '{ print $3; exit }') dh-dkms-")
@@ -143,25 +143,25 @@ def test_a_life(root, kernels):
     root.ok("apt-get install -qq /debs/dkms_*.deb /debs/dh-dkms_*.deb; rm /etc/dkms/framework.conf.d/mine.conf")
     assert root.status() == state and root.modules(old) == before
     assert not (root.path / "etc/kernel/install.d/dkms").exists() and not (root.path / "etc/modprobe.d/dkms.conf").exists()
-    # Configuring twice changes nothing.
+    # A second configuration changes nothing.
     root.ok("dpkg-reconfigure dkms")
     assert root.status() == state
-    # The packages go.
+    # The packages are removed.
     root.ok("apt-get purge -qq -y " + " ".join(f"{p}-dkms" for p in SIX))
     assert root.status() == [] and root.modules(old) == []
     assert [p.name for p in (root.path / "var/lib/dkms").iterdir() if not p.name.startswith(".") and p.is_dir()] == []
 
 
-# Packages of Debian 12 which were written before Linux 6.12, with the cause that a reader of the compiler's errors names; the last
-# three build.
+# Packages of Debian 12 from before Linux 6.12, with the cause of failure according to the errors of the compiler. The last three
+# packages build.
 CAUSES = {"adv-17v35x": "api-removed", "linux-apfs-rw": "api-removed", "ddcci": "api-removed", "dm-writeboost": "api-removed",
           "scap": "api-removed", "v4l2loopback": "api-removed", "dahdi": "api-arguments", "digimend": "api-type", "evdi": "api-type",
           "gost-crypto": "header-moved", "acpi-call": None, "bbswitch": None, "dpdk-kmods": None}
-PACKAGES = {"linux-apfs-rw": "apfs-dkms", "scap": "falcosecurity-scap-dkms"} # others have the name of their module
+PACKAGES = {"linux-apfs-rw": "apfs-dkms", "scap": "falcosecurity-scap-dkms"} # other packages have the names of their modules
 
 
 def test_causes_of_packages_that_are_too_old(root):
-    """Their sources are unpacked, not installed: apt would install each of them for all kernels."""
+    """The sources are unpacked and not installed, because apt would install each for all kernels."""
     release = max((name for name in root.kernels_on_offer() if re.fullmatch(r"6[.]12[.][^-]*-amd64", name)), key=debian.age)
     packages = " ".join(PACKAGES.get(name, f"{name}-dkms") for name in CAUSES)
     root.ok(f"""apt-get install -qq dwarves; mkdir /work-old; cd /work-old; headers=linux-headers-{release}
@@ -190,7 +190,7 @@ def test_debhelper_add_on(lamps, kernels):
     assert "./usr/src/lamp-1.0/dkms.conf" in text and re.search(r"Depends: .*dkms", text)
     lamps.ok("dpkg -i /work/lamp-dkms_1.0_all.deb")
     assert any(line.startswith(f"lamp/1.0, {old}, ") and line.endswith(": installed") for line in lamps.status()), lamps.status()
-    # An upgrade leaves only the new version, a removal nothing.
+    # An upgrade leaves only the new version, and a removal leaves nothing.
     lamps.ok("dpkg -i /work/lamp-dkms_1.1_all.deb")
     assert {line.split(",")[0] for line in lamps.status()} == {"lamp/1.1"} and lamps.modules(old) == ["lamp"]
     assert not (lamps.path / "usr/src/lamp-1.0").exists()
@@ -199,7 +199,7 @@ def test_debhelper_add_on(lamps, kernels):
 
 
 def test_headers_of_another_build_of_the_same_release(lamps, kernels):
-    """Each change of the headers makes one build; a change of their time alone makes none."""
+    """Each change of the headers causes one build. A change of file times only causes none."""
     old, _ = kernels
     lamps.ok("dpkg -i /work/lamp-dkms_1.1_all.deb")
     installed = [line for line in lamps.status() if line.startswith(f"lamp/1.1, {old}, ") and line.endswith(": installed")]
@@ -210,7 +210,7 @@ def test_headers_of_another_build_of_the_same_release(lamps, kernels):
     assert changed == 1
 
     def hooks():
-        """The number of builds that the hook of packages of headers makes."""
+        """The number of builds that the hook of header packages runs."""
         return lamps.ok(f"run-parts --exit-on-error --arg={old} /etc/kernel/header_postinst.d").count("Building module(s)")
 
     assert hooks() == 0
@@ -243,10 +243,10 @@ def test_failing_module_keeps_no_kernel_from_being_configured(lamps, kernels):
 
 
 def test_openrc_service(lamps, kernels):
-    """openrc-run itself starts the service, for the kernel that uname names."""
+    """openrc-run starts the service for the kernel that uname prints."""
     old, _ = kernels
     script = (TOP / "data/openrc/dkms.in").read_text().replace("@sbindir@", "/usr/sbin")
-    # Debian has openrc without the services of a distribution that starts with it.
+    # openrc of Debian lacks the services of a distribution that boots with it.
     for name, text in (("dkms", script), ("localmount", "#!/sbin/openrc-run\nstart () { :; }\n")):
         (lamps.path / "etc/init.d" / name).write_text(text)
         (lamps.path / "etc/init.d" / name).chmod(0o755)
@@ -277,16 +277,16 @@ WantedBy=multi-user.target
 """
 CHECK = """\
 #!/bin/sh
-tell () { systemctl show dkms -p ActiveState -p Result -p ExecMainStatus | tr = ' ' | sed "s/^/$1-/"; }
-messages () { journalctl -u dkms -o cat _COMM=dkms | sed "s/^/$1-said /"; }
+state () { systemctl show dkms -p ActiveState -p Result -p ExecMainStatus | tr = ' ' | sed "s/^/$1-/"; }
+messages () { journalctl -u dkms -o cat _COMM=dkms | sed "s/^/$1-message /"; }
 sleep 1
-tell boot
+state boot
 messages boot
 echo "status $(dkms status)"
 modprobe lamp && echo "version $(cat /sys/module/lamp/version)"
 lines=$(messages '' | wc -l)
 systemctl restart dkms
-tell again
+state again
 echo "again-lines $(($(messages '' | wc -l) - lines))"
 echo "order $(systemctl show dkms -p Before --value)"
 echo "units $(systemctl --failed --plain --no-legend dkms.service)"
@@ -296,8 +296,8 @@ systemctl poweroff
 
 
 def test_service_at_boot(lamps, kernels, tmp_path):
-    """A real systemd starts the unit that other distributions get, which builds what is missing for the kernel that was booted, and then has nothing
-    to do."""
+    """A real systemd starts the unit for other distributions. It builds missing modules for the booted kernel, and has nothing to do
+    when it is started again."""
     old, _ = kernels
     lamps.ok("mkdir -p /etc/initramfs-tools/conf.d; echo MODULES=list > /etc/initramfs-tools/conf.d/small; "
              "apt-get install -qq initramfs-tools; printf 'virtio_pci\\nvirtio_blk\\next4\\n' > /etc/initramfs-tools/modules; "
@@ -312,14 +312,14 @@ def test_service_at_boot(lamps, kernels, tmp_path):
     disk = tmp_path / "disk"
     run("truncate", "-s", "6G", disk)
     run("mkfs.ext4", "-q", "-d", lamps.path, disk)
-    told = machine.boot(tmp_path, "service", lamps.path / f"boot/vmlinuz-{old}", lamps.path / f"boot/initrd.img-{old}",
+    guest = machine.boot(tmp_path, "service", lamps.path / f"boot/vmlinuz-{old}", lamps.path / f"boot/initrd.img-{old}",
                         append="root=/dev/vda rw systemd.show_status=0", disk=disk).facts
     disk.unlink()
-    assert (told["boot-ActiveState"], told["boot-Result"], told["boot-ExecMainStatus"]) == ("active", "success", "0"), told
-    assert told["status"] == f"lamp/1.1, {old}, x86_64: installed" and told["version"] == "1.1"
-    assert told["boot-said"] == f"Autoinstall on {old} succeeded for: lamp"  # the last of its lines
-    assert told["again-ActiveState"] == "active" and told["again-lines"] == "0", "silence when there is nothing to do"
-    assert {"graphical.target", "multi-user.target"} <= set(told["order"].split()) and told["units"] == ""
+    assert (guest["boot-ActiveState"], guest["boot-Result"], guest["boot-ExecMainStatus"]) == ("active", "success", "0"), guest
+    assert guest["status"] == f"lamp/1.1, {old}, x86_64: installed" and guest["version"] == "1.1"
+    assert guest["boot-message"] == f"Autoinstall on {old} succeeded for: lamp"  # the last line
+    assert guest["again-ActiveState"] == "active" and guest["again-lines"] == "0", "silence when there is nothing to do"
+    assert {"graphical.target", "multi-user.target"} <= set(guest["order"].split()) and guest["units"] == ""
     lamps.ok("systemctl disable -q dkms.service check.service; apt-get purge -qq -y lamp-dkms; "
              "rm -f /check /etc/systemd/system/check.service /etc/systemd/system/dkms.service")
 
@@ -332,7 +332,7 @@ deb-systemd-helper enable dkms.service
 
 
 def test_unit_of_an_earlier_package_goes(lamps):
-    """Packages of dkms had a service once; nothing that enabled it is left after an upgrade, and again after a purge."""
+    """Earlier packages of dkms had a service. After an upgrade, and after a purge, no link that enabled it is left."""
     tree = lamps.path / "work/earlier"
     for directory in ("DEBIAN", "lib/systemd/system", "etc/modprobe.d"):
         (tree / directory).mkdir(parents=True)
@@ -364,7 +364,7 @@ def test_purge_leaves_nothing(lamps):
     assert left == []
 
 
-# ---- the others ----
+# ---- other distributions ----
 
 def test_rpm(tmp_path):
     run(TOP / "scripts/make-package", "rpm", tmp_path)
@@ -376,9 +376,9 @@ def test_rpm(tmp_path):
                  "usr/lib/kernel/install.d/40-dkms.install", "etc/dkms/framework.conf"):
         assert (target / file).exists(), file
     assert not (target / "usr/lib/dkms/dkms_autoinstaller").exists()
-    assert len(list((target / "usr/share/man").rglob("dkms*.[58]*"))) == 3 # compressed where the family does that
+    assert len(list((target / "usr/share/man").rglob("dkms*.[58]*"))) == 3 # compressed in some families
     assert "/etc/dkms/framework.conf" in run("rpm", "-qcp", package)
-    # An upgrade by hand keeps what the administrator wrote.
+    # A manual upgrade keeps the files of the administrator.
     (target / "etc/dkms/framework.conf").write_text("# mine\n")
     run("rpm", "--root", target, "-U", "--force", "--nodeps", "--noscripts", package)
     assert (target / "etc/dkms/framework.conf").read_text() == "# mine\n"
@@ -402,7 +402,7 @@ def test_arch(tmp_path):
 
 
 class Arch:
-    """The root, without Debian's packages of dkms, under pacman: its hooks run in real transactions."""
+    """The root without Debian's packages of dkms, with pacman, whose transactions run the hooks."""
 
     def __init__(self, root, package):
         self.root = root
@@ -411,7 +411,7 @@ class Arch:
         (root.path / "etc/pacman.conf").write_text("[options]\nArchitecture = auto\n")
         (root.path / "etc/os-release").unlink()
         (root.path / "etc/os-release").write_text("ID=arch\n")
-        # As the distribution's kmod does it, before ours.
+        # like the hook of kmod, which runs before ours
         hooks = root.path / "etc/pacman.d/hooks"
         hooks.mkdir(parents=True)
         (hooks / "60-depmod.hook").write_text(
@@ -429,7 +429,7 @@ class Arch:
         return self.root.ok("pacman --noconfirm -R " + " ".join(names))
 
     def package(self, name, version, tree):
-        """A package of what @tree holds. Returns the name of its file."""
+        """Builds a package from @tree. Returns: the name of the file"""
         (tree / ".PKGINFO").write_text(f"pkgname = {name}\npkgver = {version}-1\npkgdesc = {name}\nurl = https://arch.invalid\n"
                                        "builddate = 1790000000\npackager = A <a@arch.invalid>\nsize = 1000\narch = any\n")
         file = f"{name}-{version}-1-any.pkg.tar"
@@ -447,7 +447,7 @@ class Arch:
         return self.package(f"{name}-dkms", version, tree)
 
     def kernel_packages(self, name, release, like):
-        """A kernel and its headers: those of Debian's kernel @like, with another release."""
+        """A kernel with headers, copied from Debian's kernel @like, with another release."""
         tree = self.root.path / "packages/tree"
         modules = tree / "usr/lib/modules" / release
         modules.mkdir(parents=True)
@@ -464,7 +464,7 @@ class Arch:
 
 
 def test_pacman_transactions(root, kernels, tmp_path):
-    """One transaction installs modules, kernels and headers: everything is built once, each kernel indexed once."""
+    """One transaction installs modules, kernels and headers: every module is built once, and depmod runs once for each kernel."""
     old, _ = kernels
     tmp_path.chmod(0o755)
     run(TOP / "scripts/make-package", "arch", tmp_path)
@@ -477,18 +477,18 @@ def test_pacman_transactions(root, kernels, tmp_path):
         assert text.count(f"Autoinstall on {kernel} succeeded for: lamp two-lamps") == 1, text
         assert text.count(f"Running depmod for {kernel}") == 1
         assert indexed(root, kernel) == {"lamp", "two-lamps"}
-    # An upgrade of one leaves the new version alone; what it did not touch stays as it is.
+    # An upgrade of one package leaves only the new version. Other packages are unchanged.
     untouched = (root.path / "usr/lib/modules" / first / "updates/dkms")
     before = [p.stat().st_mtime_ns for p in untouched.glob("two-lamps.ko*")]
     text = arch.install(arch.module_package("lamp", "1.1"))
     assert {line.split(",")[0] for line in root.status()} == {"lamp/1.1", "two-lamps/2.0"} and len(root.status()) == 6
     assert all(line.endswith(": installed") for line in root.status())
     assert before == [p.stat().st_mtime_ns for p in untouched.glob("two-lamps.ko*")]
-    # A kernel goes with its builds, and leaves no directory.
+    # A kernel is removed with its builds, and no directory is left.
     arch.remove("linux-lts", "linux-lts-headers")
     assert sorted({line.split(", ")[1] for line in root.status()} - {old}) == [first]
     assert not (root.path / "usr/lib/modules" / second).exists()
-    # Modules go.
+    # Packages of modules are removed.
     arch.remove("lamp-dkms", "two-lamps-dkms")
     assert root.status() == [] and root.modules(first) == [] and indexed(root, first) == set()
     arch.remove("dkms")

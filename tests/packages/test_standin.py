@@ -1,8 +1,8 @@
-"""Packages after the kind of ZFS and of Lustre, through everything that is done with them: a recipe of many lines, a
-configure script that tries out the kernel, files beside the result, and a second package that is built against those.
+"""Packages like ZFS and Lustre: a long recipe, a configure script that tests the kernel, files beside the result, and a
+second package that is built against these files.
 
-The tests of one kernel after the other would take minutes; so one life is led for all kernels that have headers, and each
-test is a station of it."""
+Separate tests for each kernel would take minutes. Therefore the tests share one sequence of commands for all kernels with
+headers, and each test checks a part of it."""
 import pathlib
 import re
 import shutil
@@ -19,7 +19,7 @@ from conftest import ARCH, DKMS, Root  # noqa: E402
 
 
 class Lab(Root):
-    """Kernels with real headers, linked as Debian's packages link them."""
+    """Kernels with real headers, linked like those of Debian's packages."""
 
     def __init__(self, path):
         super().__init__(path)
@@ -70,14 +70,14 @@ def life(tmp_path_factory):
     lab = Lab(tmp_path_factory.mktemp("standin") / "root")
     for name in ("cluster", "pool"):
         lab.run("add", f"{name}/1.0")
-    lab.said = lab.run("autoinstall", *lab.kernels, "-j", "4")
+    lab.result = lab.run("autoinstall", *lab.kernels, "-j", "4")
     return lab
 
 
 def test_both_are_built_for_all_kernels_at_once(life):
-    assert sorted(life.status()) == life.lines("installed"), life.said
+    assert sorted(life.status()) == life.lines("installed"), life.result
     for release in life.releases:
-        assert f"Autoinstall on {release} succeeded for: pool cluster" in life.said.out
+        assert f"Autoinstall on {release} succeeded for: pool cluster" in life.result.out
         assert life.installed(release) == {"pool_base.ko", "pool.ko", "cluster.ko"}
 
 
@@ -99,7 +99,7 @@ def test_what_configure_found_out_is_kept_beside_the_modules(life):
         assert ("#define HAVE_CLASS_CREATE_ONE 1" in (life.result("pool", release) / "pool_config.h").read_text()) == one
         symbols = (life.result("pool", release) / "Module.symvers").read_text()
         assert re.search(r"^0x[0-9a-f]{8}\tpool_devices\tpool/pool\b|\tpool_devices\t\S*/pool\tEXPORT_SYMBOL_GPL", symbols, re.M), symbols
-        # The other package was built against exactly these.
+        # The other package was built against these files.
         assert f"checking for pool... 1.0 in {life.result('pool', release)}" in (life.result("cluster", release) / "log/make.log").read_text()
 
 
@@ -124,10 +124,10 @@ def test_an_archive_carries_them(life):
     shutil.rmtree(life.src / "pool-1.0")
     life.run("ldtarball", archive)
     assert life.extras() == before
-    # Nothing is built anew but what is missing, and that against what came along.
+    # Only missing modules are built, against the files in the archive.
     life.run("add", "cluster/1.0")
-    said = life.run("autoinstall", *life.kernels, "-j", "4").out
-    assert "Building pool/1.0" not in said and said.count("Building cluster/1.0") == len(life.releases)
+    output = life.run("autoinstall", *life.kernels, "-j", "4").out
+    assert "Building pool/1.0" not in output and output.count("Building cluster/1.0") == len(life.releases)
     assert sorted(life.status()) == life.lines("installed")
     assert logs == {release: (life.result("pool", release) / "log/make.log").read_bytes() for release in life.releases}
 

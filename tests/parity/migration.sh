@@ -1,5 +1,5 @@
-# Side of the migration test: five modules for two kernels by one program, then the other takes over.
-# $FIRST and $SECOND are programs; the originals of all kernels must be back in the end.
+# A side of the migration test: $FIRST installs five modules for two kernels, and then $SECOND continues. In the end
+# the original modules of all kernels must be restored. $FIRST and $SECOND are programs.
 exec > "$OUT/log" 2>&1
 K1=6.1.0-1-par K2=6.12.0-2-par
 eval "$(sed -n '/^kernel ()/,/^}/p; /^src ()/,/^}/p' /run/debs/sequences.sh)"
@@ -8,8 +8,8 @@ note () { echo "$*" >> "$OUT/report"; }
 rm -rf /var/lib/dkms/* /usr/src/m[1-5]-*
 for k in $K1 $K2; do
   kernel $k
-  # Debian's program neither archives nor restores originals and drops what others archived, so only a tree
-  # of its own making has one to look after.
+  # Debian's program does not archive or restore originals, and deletes archived ones. Therefore originals exist only
+  # if our program runs first.
   [ -z "$ORIGINALS" ] || cp /run/debs/foo-0.9.ko "/lib/modules/$k/kernel/m1.ko"
   depmod "$k"
 done

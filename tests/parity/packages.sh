@@ -7,7 +7,7 @@ for package in $PACKAGES; do
     dir=${conf#./usr/src/}
     dir=${dir%/dkms.conf}
     [ -d "/usr/src/$dir" ] || continue
-    # A version may hold a dash; the conf knows the name.
+    # A version may contain a dash, so the name is read from dkms.conf.
     name=$(bash -c ". /usr/src/$dir/dkms.conf >/dev/null 2>&1; echo \$PACKAGE_NAME" 2>/dev/null)
     version=${dir#"$name"-}
     dkms add -m "$name" -v "$version" -k "$KERNEL"
@@ -20,12 +20,12 @@ echo "autoinstall: $?" >> "$OUT/codes"
 end=$(date +%s.%N)
 echo "$start $end" | awk '{ print $2 - $1 }' > "$OUT/seconds"
 dkms status > "$OUT/status"
-# Why something failed, for whoever reads the result.
+# Prints why a build failed.
 for log in /var/lib/dkms/*/*/build/make.log; do
   [ ! -f "$log" ] || { echo "=== $log"; tail -n 60 "$log"; } >> "$OUT/failed"
 done
-# What is inside counts: the two sides compress with different settings. Type data is left out, whose order
-# pahole's threads leave to chance: two runs of one side differ in it.
+# Compares the decompressed modules, because the sides compress with different settings. Type data is removed, because the
+# threads of pahole write it in a random order.
 cd "/lib/modules/$KERNEL" && find updates -name '*.ko*' -type f | LC_ALL=C sort | while read -r file; do
   case $file in *.gz) tool='gzip -dc' ;; *.xz) tool='xz -dc' ;; *.zst) tool='zstd -dcq' ;; *) tool=cat ;; esac
   $tool "$file" > /tmp/plain.ko && objcopy --remove-section .BTF /tmp/plain.ko

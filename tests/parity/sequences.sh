@@ -1,11 +1,11 @@
-# Side of the sequence comparison: does every sequence from a clean start, writes what came of it to $OUT/<name>.
+# A side of the comparison of sequences: runs every sequence in a new state, and writes the results to $OUT/<name>.
 exec > "$OUT/log" 2>&1
 K1=6.1.0-1-par K2=6.12.0-2-par A=$(uname -m)
 . /run/debs/sequences.list
 
-# ---- the stage ----
+# ---- the initial state ----
 
-kernel () { # RELEASE: headers whose 'make' copies ready-made modules, and a module of its own
+kernel () { # RELEASE: headers whose 'make' copies prepared modules, and a module of the kernel
   mkdir -p "/lib/modules/$1/build/include/config" "/lib/modules/$1/kernel"
   echo 'CONFIG_MODULES=y' > "/lib/modules/$1/build/include/config/auto.conf"
   cat > "/lib/modules/$1/build/Makefile" <<'M'
@@ -31,7 +31,7 @@ script () { # NAME VERSION FILE TEXT
   chmod 755 "/usr/src/$1-$2/$3"
 }
 
-d () { # a dkms command: its code is noted
+d () { # runs dkms, and records the exit code
   dkms "$@" < /dev/null
   echo "dkms $*: $?" >> "$report"
 }
@@ -45,7 +45,7 @@ clean () {
   kernel $K2
 }
 
-# Names, types, modes, link texts and contents; of logs and archives only that they are there.
+# Prints names, types, modes, targets of links and contents; logs and archives without contents.
 picture () {
   find /var/lib/dkms /lib/modules/*-par /usr/src/{foo,bar,baz}-* /tmp/par 2>/dev/null -name .dkms -prune -o \
     ! -path '*/build/include*' ! -name '.record.json' ! -name '.recipe.json' ! -name '.attempt.json' -print | LC_ALL=C sort | while read -r path; do

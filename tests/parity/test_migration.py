@@ -1,4 +1,4 @@
-"""A tree filled by the distribution's dkms is taken over by ours, and the other way round."""
+"""Our dkms continues with a tree of the distribution's dkms, and the other way round."""
 import os
 import pathlib
 import shutil
@@ -23,7 +23,7 @@ def stage(tmp_path_factory):
 
 @pytest.mark.parametrize("first, second", [("theirs", "ours"), ("ours", "theirs")])
 def test_takeover(stage, tmp_path, first, second):
-    """Both programs are in one root: theirs under its own name, ours beside it."""
+    """Installs both programs in one root: theirs with its own name, and ours beside it."""
     ours = pathlib.Path(os.environ["DKMS"])
     programs = stage / "ours"
     if not programs.exists():

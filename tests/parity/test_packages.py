@@ -1,8 +1,8 @@
-"""The same real packages through the distribution's dkms and through ours, in twin roots.
+"""The same real packages with the dkms of the distribution and with ours, in twin roots.
 
-DKMS_PARITY=all takes every *-dkms package of the distribution, or it lists packages; otherwise eight
-are taken. DKMS_PARITY_KERNEL names the kernel release; otherwise the oldest with headers. Our builds run
-as the user _dkms, as on a machine with our package; with DKMS_PARITY_USER=root as root.
+DKMS_PARITY=all uses every *-dkms package of the distribution. It can also list packages; the default is eight packages.
+DKMS_PARITY_KERNEL names the kernel release; the default is the oldest one with headers. Our builds run as user _dkms, as
+on a machine with our package, or as root with DKMS_PARITY_USER=root.
 """
 import os
 import pathlib
@@ -44,7 +44,7 @@ def results(tmp_path_factory):
     for name, which in (("debian", "debian"), ("ours", os.environ["DKMS"])):
         outs[name] = lab / name
         outs[name].mkdir()
-        # Both at once: the longest package configures for minutes on one core.
+        # Both sides run at once: the longest package runs configure for minutes on one processor.
         running.append(subprocess.Popen([HERE / "twin", which, debs, outs[name], HERE / "packages.sh"], env=environment,
                                         stdin=subprocess.DEVNULL))
     assert [process.wait() for process in running] == [0, 0]

@@ -1,6 +1,6 @@
-"""The same commands through the distribution's dkms and ours, in twin roots: codes, status, files.
+"""The same commands with the dkms of the distribution and with ours, in twin roots: exit codes, status, files.
 
-What is meant to differ is in differences.json, by sequence, with the reason.
+differences.json lists the intended differences of each sequence, with the reason.
 """
 import difflib
 import json
@@ -29,7 +29,7 @@ VERSIONS = {"foo-0.9": "0.9", "foo-1.0": "1.0", "foo-2.0": "2.0", "bar-1.0": Non
 
 
 def make_modules(place):
-    """Real, tiny modules with and without versions, made once for both sides."""
+    """Small real modules with and without versions, compiled once for both sides."""
     headers = sorted(pathlib.Path("/lib/modules").glob("*/build"))
     if not headers:
         pytest.fail("no kernel headers; scripts/install-deps demo installs them")

@@ -1,4 +1,4 @@
-"""Puts the packages of this directory into a root, for the tests of several tiers."""
+"""Copies the packages of this directory to a root, for several tiers."""
 import os
 import pathlib
 import re
@@ -6,18 +6,18 @@ import shutil
 
 HERE = pathlib.Path(__file__).resolve().parent
 PACKAGES = ("pool", "cluster")
-# Each before those that it needs, so that all can be unloaded in this order.
+# In this order the modules can be unloaded.
 MODULES = {"cluster": "cluster", "pool": "pool", "pool_base": "pool"}
 
 
 def put(root, dkms):
-    """Puts the sources into the root, and a dkms that knows it, which the scripts of packages call. Returns the environment to
-    build in."""
+    """Copies the sources to the root, and a dkms for this root that scripts of packages can call. Returns: the environment of
+    builds"""
     for name in PACKAGES:
         shutil.copytree(HERE / f"{name}-1.0", root / f"usr/src/{name}-1.0")
     tool = root / "usr/local/bin/dkms"
     tool.parent.mkdir(parents=True, exist_ok=True)
-    # A copy, because builds do not see the place where this one was built when it is below /home or /tmp.
+    # A copy, because builds cannot see directories in /home and /tmp.
     copy = root / "usr/local/lib/dkms"
     copy.mkdir(parents=True)
     shutil.copy(dkms, copy / "dkms")
@@ -28,7 +28,7 @@ def put(root, dkms):
 
 
 def link_source(kernel):
-    """Adds the link 'source' beside the link 'build' of a kernel's modules, where the headers are in two parts as Debian's."""
+    """Adds the link 'source' beside the link 'build' of a kernel whose headers have two parts, as in Debian."""
     headers = (kernel / "build").resolve()
     common = headers.with_name(re.sub(r"-[a-z0-9]+$", "-common", headers.name))
     if common.is_dir():

@@ -143,17 +143,17 @@ def test_rpm_safe_upgrade_forces_an_install(root):
 
 # ---- apport ----
 
-@pytest.mark.parametrize("extra, files, told", [
+@pytest.mark.parametrize("extra, files, expected", [
     ("MAKE='false'\n", {}, True), ('PATCH="p"\n', {"patches/p": "nonsense\n"}, True), ("MAKE='true'\n", {}, True),
     ('PRE_BUILD="pre.sh"\n', {"pre.sh": "#!/bin/sh\nexit 1\n"}, False)])
-def test_apport(chrooted, extra, files, told):
+def test_apport(chrooted, extra, files, expected):
     chrooted.source(extra=extra, files={"foo.c": "x", **files})
     chrooted.tool("/usr/share/apport/apport", "exit 0\n")
     chrooted.tool("/usr/bin/python3", 'echo "$@" > /apport-called\n')
     assert chrooted("build", "foo/1.0", "-k", K1).rc != 0
     called = chrooted.path / "apport-called"
-    assert called.exists() == told
-    if told:
+    assert called.exists() == expected
+    if expected:
         assert called.read_text().split() == ["/usr/share/apport/package-hooks/dkms_packages.py", "-m", "foo", "-v", "1.0", "-k", K1]
 
 
@@ -177,7 +177,7 @@ def test_weak_modules(chrooted, name, like, tool, add, remove):
     weak = chrooted.path / "weak"
     assert weak.read_text() == f"{add}\n{file}\n"
     chrooted.ok("uninstall", "foo/1.0", "-k", K1, "-a", ARCH)
-    assert weak.read_text() == f"{add}\n{file}\n{remove}\n{file}\n", "told while the files are still there"
+    assert weak.read_text() == f"{add}\n{file}\n{remove}\n{file}\n", "expected while the files are still there"
 
 
 @pytest.mark.parametrize("how", ["fedora", "conf", "environment", "file"])

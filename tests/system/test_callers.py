@@ -170,8 +170,8 @@ def test_secrets_of_the_environment(root, mode):
     result = start(root, "install", "foo/1.0", "-k", K1, env=env)
     log = (root.tree / f"foo/1.0/{K1}/{ARCH}/log/make.log").read_text()
     assert result.returncode == 0
-    for said in (result.stdout + result.stderr, log):
-        assert "IGNORE_CC_MISMATCH=1" in said and "hidden" not in said
+    for text in (result.stdout + result.stderr, log):
+        assert "IGNORE_CC_MISMATCH=1" in text and "hidden" not in text
 
 
 # ---- descriptors ----

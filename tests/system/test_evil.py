@@ -48,7 +48,7 @@ SCRIPT = """#!/bin/bash
 n=0
 while IFS= read -r try; do
   n=$((n + 1))
-  if said=$(eval "$try" 2>&1 </dev/null); then echo "THROUGH: $try: $said"; else echo "stopped $n: $try: ${said%%$'\\n'*}"; fi
+  if output=$(eval "$try" 2>&1 </dev/null); then echo "THROUGH: $try: $output"; else echo "stopped $n: $try: ${output%%$'\\n'*}"; fi
 done < tries
 exit 0
 """

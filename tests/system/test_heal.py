@@ -338,7 +338,7 @@ def test_link_to_a_build_that_is_gone(root):
     shutil.rmtree(build_dir(root).parent)
     root.ok("remove", "foo/1.0", "--all")
     assert not (root.tree / "foo").exists()
-    assert module.exists(), "nothing tells any more that it is ours"
+    assert module.exists(), "without the record, the module is not known to be ours"
 
 
 def test_only_built_over_a_link_that_was_left(root):

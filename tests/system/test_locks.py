@@ -204,8 +204,8 @@ def test_waiting_for_a_lock_can_be_interrupted(root, name, verb, number):
     path.touch(mode=0o600)
     with held(path) as holder:
         run = start(root, verb, "foo/1.0", "-k", K1, stderr=subprocess.PIPE, text=True, errors="replace")
-        said = run.stderr.readline()
-        assert f"(PID {holder}: " in said and "\\x1b[31m" in said and "\033" not in said
+        line = run.stderr.readline()
+        assert f"(PID {holder}: " in line and "\\x1b[31m" in line and "\033" not in line
         interrupt(run, number)
     assert root.status() == before
     root.ok(verb, "foo/1.0", "-k", K1)

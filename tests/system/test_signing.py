@@ -35,7 +35,7 @@ def split(path_or_bytes):
     if not data.endswith(MAGIC):
         return data, None
     trailer = data[-len(MAGIC) - 12:-len(MAGIC)]
-    assert trailer[:8] == b"\0\0\2\0\0\0\0\0", "PKCS#7, nothing else told"
+    assert trailer[:8] == b"\0\0\2\0\0\0\0\0", "PKCS#7, and no other field is set"
     size = struct.unpack(">I", trailer[8:])[0]
     end = len(data) - len(MAGIC) - 12
     return data[:end - size], data[end - size:end]

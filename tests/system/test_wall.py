@@ -386,9 +386,9 @@ def test_rights_of_root_behind_the_wall(request, shell):
     root.source(extra="POST_INSTALL=x.sh\n", files={"foo.c": "x", "x.sh": (
         f"#!/bin/bash\ncd {here}/\nfor file in own private public; do\n(read -r text <$file; echo \"read $text\") 2>/dev/null\n"
         "(: >>$file) 2>/dev/null && echo wrote $file\n(umask 077; : 2>/dev/null >$file.new) && echo made $file.new\ndone\nexit 0\n")})
-    said = root.ok("install", "foo/1.0", "-k", K1).out
-    assert {"read own", "wrote own", "made own.new", "read public"} <= set(said.splitlines()), said
-    assert "read private" not in said and "wrote private" not in said and "wrote public" not in said, said
+    output = root.ok("install", "foo/1.0", "-k", K1).out
+    assert {"read own", "wrote own", "made own.new", "read public"} <= set(output.splitlines()), output
+    assert "read private" not in output and "wrote private" not in output and "wrote public" not in output, output
     # depmod exits with 0 even if it could not write.
     for name in ("modules.order", "modules.builtin"):
         (root.modules / K1 / name).write_text("")

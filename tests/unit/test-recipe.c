@@ -208,10 +208,10 @@ test_placeholder (void)
       gboolean is_bad = i < G_N_ELEMENTS (bad);
       g_autofree char *text = g_strconcat ("PACKAGE_VERSION=", is_bad ? bad[i] : good[i - G_N_ELEMENTS (bad)], NULL);
       g_autoptr (DkmsRecipe) r = recipe (text);
-      g_autoptr (DkmsEvent) said = dkms_recipe_placeholder (r);
+      g_autoptr (DkmsEvent) event = dkms_recipe_placeholder (r);
 
       g_test_message ("%s", r->version);
-      g_assert_cmpint (said != NULL, ==, is_bad);
+      g_assert_cmpint (event != NULL, ==, is_bad);
     }
 }
 

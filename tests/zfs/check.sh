@@ -9,7 +9,7 @@ mount -t tmpfs tmpfs /run
 exec >/dev/ttyS1 2>&1
 echo
 echo "release $(uname -r)"
-# Not from the start: the kernel's own modules, with the disk and its file system, are signed with the key in whose place ours is.
+# Not earlier: the modules of the kernel, with the drivers of the disk, are signed with the key that ours replaced.
 echo 1 >/sys/module/module/parameters/sig_enforce
 echo "enforced $(cat /sys/module/module/parameters/sig_enforce)"
 echo "modprobe $(modprobe zfs && echo OK)"
@@ -20,7 +20,7 @@ for module in $(sed -n 's/ .*//p' /proc/modules); do
     echo "  $fact $(cat "/sys/module/$module/$fact")"
   done
 done
-# The size of ZFS's own cache comes from that of the machine, which is small.
+# Limits the cache of ZFS, because the machine has little memory.
 truncate -s 256M /run/device
 echo "create $(zpool create -O compression=lz4 -O atime=off tank /run/device && zfs create tank/data && echo OK)"
 cat /usr/sbin/zfs /usr/sbin/zpool /boot/config-* >/tank/data/file

@@ -1,4 +1,4 @@
-"""Prints what came of ZFS in each root: how long it took, the end of its log, its modules, what the kernel made of them."""
+"""Prints the results of ZFS in each root: the run time, the end of the log, the modules, and the messages of the kernel."""
 
 RECORD = {} # lines, by suite
 

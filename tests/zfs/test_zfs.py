@@ -1,8 +1,8 @@
-"""The real zfs-dkms of Debian's releases: built by apt for the release's kernel, installed, carried in an archive, loaded by
-that kernel in the emulator, where a pool keeps its files, and purged.
+"""The real zfs-dkms of Debian releases: apt builds and installs it for the kernel of the release, an archive carries the
+builds to another root, that kernel loads the modules in the emulator and stores files in a pool, and apt purges it.
 
-DKMS_ZFS names the releases; DKMS_ZFS_SETTINGS are further lines of framework.conf. The build takes seven minutes of a
-processor for each. What is worth keeping is put into the build directory under 'zfs'.
+DKMS_ZFS lists the releases. DKMS_ZFS_SETTINGS contains additional lines of framework.conf. Each build takes seven minutes of
+one processor. Logs and results are written to the directory 'zfs' in the build directory.
 """
 import json
 import os
@@ -24,7 +24,7 @@ import machine  # noqa: E402
 from conftest import RECORD  # noqa: E402
 
 SUITES = os.environ.get("DKMS_ZFS", "bookworm trixie").split()
-os.environ.setdefault("DKMS_BOOT_TIMEOUT", "1200") # the guest has more to do than in other tiers
+os.environ.setdefault("DKMS_BOOT_TIMEOUT", "1200") # the guest does more than in other tiers
 SETTINGS = os.environ.get("DKMS_ZFS_SETTINGS", "").replace("\\n", "\n")
 KEEP = pathlib.Path(os.environ.get("DKMS", TOP / "build/src/dkms")).resolve().parents[1] / "zfs"
 OLD, NEW = {"spl", "zavl", "znvpair", "zunicode", "zcommon", "zfs", "icp", "zlua", "zzstd"}, {"spl", "zfs"} # since 2.2
@@ -33,7 +33,7 @@ FACTS = {"modprobe": "OK", "enforced": "Y", "create": "OK", "snapshot": "OK", "e
 
 
 class Machine:
-    """A root with our packages, a kernel of the release and its headers, and a key pair that fits into that kernel's image."""
+    """A root with our packages, a kernel of the release with headers, and a key pair whose certificate fits into the kernel image."""
 
     def __init__(self, suite, path):
         self.suite, self.keep, self.seconds = suite, KEEP / suite, {}
@@ -55,19 +55,19 @@ class Machine:
         (root.path / "etc/dkms/framework.conf.d/test.conf").write_text(f"try_sign_modules=true\n{SETTINGS}\n")
         for user in re.findall(r"^build_user=(\S+)$", SETTINGS, re.M):
             root.ok(f"id {user} || useradd --system --home /nonexistent --shell /usr/sbin/nologin {user}")
-        # The release's own kernel: it may offer newer ones, for which its zfs is too old.
+        # The kernel of the release; newer kernels may be too new for its zfs.
         (self.kernel,) = re.findall(r"^  Depends: linux-image-(\d\S*)$", root.ok("apt-cache depends linux-image-amd64"), re.M)
-        # Newer kernels have a short certificate of their own, in whose place no RSA key fits.
+        # Newer kernels have a short certificate, which cannot be replaced by an RSA certificate.
         if debian.age(self.kernel) >= [6, 12]:
             root.ok("mkdir -p /var/lib/dkms; cd /var/lib/dkms; umask 077; openssl req -new -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 "
                     "-nodes -sha256 -days 3650 -subj /CN=zfs-test -keyout mok.key -outform DER -out mok.pub")
-        # An initramfs for the emulator's disk and no other.
+        # An initramfs for the disk of the emulator only.
         root.ok("mkdir -p /boot /etc/initramfs-tools/conf.d; echo MODULES=list >/etc/initramfs-tools/conf.d/small; "
                 "apt-get install -qq initramfs-tools; printf '%s\\n' virtio_pci virtio_blk ext4 >/etc/initramfs-tools/modules")
         self.timed("kernel", f"apt-get install -qq linux-image-{self.kernel} linux-headers-{self.kernel}")
 
     def install(self):
-        self.said = self.timed("zfs-dkms", "apt-get install -qq zfs-dkms zfsutils-linux")
+        self.output = self.timed("zfs-dkms", "apt-get install -qq zfs-dkms zfsutils-linux")
         (line,) = [line for line in self.root.status() if line.startswith("zfs/")]
         self.version, _, self.arch = re.match(r"zfs/([^,]+), ([^,]+), ([^,:]+)", line).groups()
         self.result = self.root.path / f"var/lib/dkms/zfs/{self.version}/{self.kernel}/{self.arch}"
@@ -76,7 +76,7 @@ class Machine:
     def record(self):
         log = (self.result / "log/make.log").read_text()
         (self.keep / "make.log").write_text(log)
-        (self.keep / "apt.log").write_text(self.said)
+        (self.keep / "apt.log").write_text(self.output)
         modinfo = self.root.ok(f"modinfo -k {self.kernel} zfs spl")
         (self.keep / "modinfo").write_text(modinfo)
         RECORD[self.suite] = [f"zfs {self.version} for {self.kernel}; " + ", ".join(f"{name} {s:.0f} s" for name, s in self.seconds.items()),
@@ -87,7 +87,7 @@ class Machine:
         return f"zfs/{self.version}, {self.kernel}, {self.arch}: {state}"
 
     def modules(self):
-        """The installed files, by module."""
+        """The installed files of each module."""
         return {p.name.split(".ko")[0]: p for p in (self.root.path / "lib/modules" / self.kernel / "updates/dkms").glob("*.ko*")}
 
     def modinfo(self, field):
@@ -98,7 +98,7 @@ class Machine:
         return {name: (self.result / name).read_bytes() for name in ("zfs_config.h", "Module.symvers")}
 
     def boot(self, lab):
-        """Starts the kernel, which trusts our certificate in the place of its own, from the root."""
+        """Boots the kernel with our certificate from the root."""
         shutil.copy(HERE / "check.sh", self.root.path / "check")
         (self.root.path / "check").chmod(0o755)
         image, disk = lab / "vmlinux", lab / "disk"
@@ -131,7 +131,7 @@ def zfs(request, tmp_path_factory):
 
 def test_apt_builds_and_installs_it(zfs):
     assert zfs.root.status() == [zfs.line("installed")]
-    assert "without a sandbox" not in zfs.said and "Error" not in zfs.said, zfs.said
+    assert "without a sandbox" not in zfs.output and "Error" not in zfs.output, zfs.output
     assert set(zfs.modules()) == (OLD if debian.age(zfs.version) < [2, 2] else NEW)
     assert all(path.stat().st_size > 1000 for path in zfs.modules().values())
 
@@ -149,7 +149,7 @@ def test_modules_say_what_they_are_for(zfs):
     assert set(word.split()[0] for word in zfs.modinfo("vermagic").values()) == {zfs.kernel}
     signer = zfs.root.ok("openssl x509 -inform DER -in /var/lib/dkms/mok.pub -noout -subject -nameopt multiline").split("= ")[-1].strip()
     assert set(zfs.modinfo("signer").values()) == {signer}
-    assert all(zfs.version in version for version in zfs.modinfo("version").values()) # zzstd has its own in front
+    assert all(zfs.version in version for version in zfs.modinfo("version").values()) # zzstd has an additional version before it
     assert not [m for m, path in zfs.modules().items() if ".debug_info" in zfs.root.ok(
         f"case {path.name} in *.xz) xz -dc ;; *) cat ;; esac </{path.relative_to(zfs.root.path)} >/tmp/m && readelf -SW /tmp/m")]
     index = (zfs.root.path / "lib/modules" / zfs.kernel / "modules.dep").read_text()
@@ -165,15 +165,15 @@ def test_what_other_packages_need_is_kept(zfs):
 
 
 def test_the_kernel_loads_it_and_keeps_a_pool(zfs, tmp_path):
-    told = zfs.boot(tmp_path)
-    RECORD[zfs.suite] += [f"guest: {key} {told.facts.get(key)}" for key in ("release", *FACTS)]
-    RECORD[zfs.suite] += [f"guest: {module} {case}" for module, case in told.cases.items()]
-    assert told.facts["release"] == zfs.kernel
-    assert {key: told.facts.get(key) for key in FACTS} == FACTS, told.facts
+    guest = zfs.boot(tmp_path)
+    RECORD[zfs.suite] += [f"guest: {key} {guest.facts.get(key)}" for key in ("release", *FACTS)]
+    RECORD[zfs.suite] += [f"guest: {module} {case}" for module, case in guest.cases.items()]
+    assert guest.facts["release"] == zfs.kernel
+    assert {key: guest.facts.get(key) for key in FACTS} == FACTS, guest.facts
     sources = zfs.modinfo("srcversion")
     for module in zfs.modules():
-        case = told.cases[module]
-        # O: from outside the kernel's tree, P: the licence of most is not the GPL. No E: the kernel trusts the signature.
+        case = guest.cases[module]
+        # O: from outside the kernel tree, P: most licences are not the GPL. No E: the kernel trusts the signature.
         assert case["taint"] in ("O", "PO"), (module, case)
         assert zfs.version in case["version"] and case["srcversion"] == sources[module]
 
