@@ -215,7 +215,7 @@ def test_every_shipped_setting_is_known(root):
     assert root.ok("autoinstall", "-k", K1).err == ""
 
 
-def test_unknown_setting_is_told_once_per_package(root):
+def test_unknown_setting_is_reported_once_per_package(root):
     root.source()
     root.framework("sandbx=off\n")
     postinst = root.path.parent / "common.postinst"

@@ -144,7 +144,7 @@ def test_deprecated(root, directive):
 
 
 @pytest.mark.parametrize("value", ["true", "/bin/true", "/usr/bin/true"])
-def test_clean_that_does_nothing_is_no_news(root, value):
+def test_clean_without_effect_is_not_reported(root, value):
     root.source(conf=ONE + f"CLEAN={value}\n")
     assert "Deprecated" not in root.ok("build", "foo/1.0", "-k", K1).err
 

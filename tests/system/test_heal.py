@@ -350,7 +350,7 @@ def test_only_built_over_a_link_that_was_left(root):
     assert module.read_text() == "foo 1.0\n" and root.status() == [INSTALLED]
 
 
-def test_old_module_of_ours_is_no_original(root):
+def test_old_module_of_dkms_is_not_an_original(root):
     """A version that was deleted by hand leaves its link, which identifies the installed module."""
     install(root)
     shutil.rmtree(root.tree / "foo/1.0")
@@ -523,7 +523,7 @@ def test_what_is_built_is_installed_before_headers_are_missed(root):
 # ---- status of unprivileged users ----
 
 @pytest.mark.parametrize("record", [True, False])
-def test_unreadable_kernels_are_no_differences(root, record):
+def test_unreadable_kernels_are_not_differences(root, record):
     install(root)
     root.source("bar")
     root.ok("install", "bar/1.0", "-k", K1)

@@ -169,7 +169,7 @@ def test_unit_closes_no_circle(tmp_path, early):
     assert ("ordering cycle" in checked.stderr) == early, checked.stderr
 
 
-def test_nothing_to_do_is_said_by_silence_and_at_once(root):
+def test_nothing_to_do_prints_nothing_and_is_fast(root):
     for name in ("foo", "bar", "baz"):
         root.source(name, "1.0")
         root.ok("install", f"{name}/1.0", "-k", K1)

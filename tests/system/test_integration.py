@@ -171,7 +171,7 @@ def test_one_kernel_fails(root, postinst, text, expected, directive, code):
     assert result.returncode == code and states(root) == expected and f"not installed for: {K1}" in result.stderr
 
 
-def test_excluded_kernel_is_no_failure(root, postinst):
+def test_excluded_kernel_is_not_a_failure(root, postinst):
     root.source(extra=f'BUILD_EXCLUSIVE_KERNEL="^{K2}"\n')
     assert postinst("foo", "1.0").returncode == 0 and states(root) == [K2]
 

@@ -33,7 +33,7 @@ def test_match_of_one_module(root):
     assert root.status("-k", K2) == ["bar/1.0: added", f"foo/1.0, {K2}, {ARCH}: installed"]
 
 
-def test_match_tells_of_broken_ones(root):
+def test_match_reports_broken_versions(root):
     installed(root, "foo")
     installed(root, "gone")
     (root.src / "gone-1.0").rename(root.src / "away")

@@ -318,7 +318,7 @@ def test_real_module_and_version_check(real):
     assert f"hello/2.0, {real.release}, {ARCH}: installed" in real.status()
 
 
-def test_first_error_is_told(real):
+def test_first_error_is_printed(real):
     real.source("bad", files={"bad.c": "#include <linux/module.h>\nint f(void) { return nothing; }\n", "Makefile": "obj-m := bad.o\n"})
     result = real("install", "bad/1.0", "-k", real.release)
     assert result.rc == 10

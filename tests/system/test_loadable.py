@@ -114,7 +114,7 @@ def test_compressed_modules_are_looked_at_too(root, suffix):
     assert root("install", "bar/1.0", "-k", K1).rc == 7
 
 
-def test_stand_in_for_a_kernel_is_no_measure(root):
+def test_fake_kernel_headers_cause_no_warning(root):
     """A build directory that is not from a kernel build does not cause warnings."""
     source(root, b"no module\n")
     assert root.ok("install", "foo/1.0", "-k", K1).err == ""

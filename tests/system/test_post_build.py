@@ -151,7 +151,7 @@ def test_other_builds_cannot_be_written(root):
 
 
 @pytest.mark.parametrize("left", ['ln -s /etc/shadow "$result/x"', 'ln -s /etc/shadow "$result/module/x"', 'mkfifo "$result/x"', 'mkdir "$result/x"'])
-def test_what_is_no_regular_file_is_left_out(root, left):
+def test_only_regular_files_are_kept(root, left):
     post(root, left)
     assert "Discarding x, which POST_BUILD left: it is not a regular file" in root.ok("build", "foo/1.0", "-k", K1).err
     assert not os.path.lexists(base(root) / "x") and not os.path.lexists(base(root) / "module/x")

@@ -108,7 +108,7 @@ def test_parent_cannot_be_killed(root, command):
     assert root.status() == [f"foo/1.0, {K1}, {ARCH}: built"]
 
 
-def test_daemon_is_ended_and_told(root):
+def test_daemon_is_killed_and_reported(root):
     name = f"evil{os.getpid()}"
     root.source(extra="PRE_BUILD=evil.sh\n", files={"foo.c": "x", "evil.sh": f"#!/bin/bash\ncp /bin/sleep ./{name}\n(setsid ./{name} 1000 &) >/dev/null 2>&1\nexit 0\n"})
     result = root.ok("build", "foo/1.0", "-k", K1)

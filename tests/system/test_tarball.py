@@ -205,7 +205,7 @@ def test_other_sources_in_the_way(root, other, tmp_path):
     assert after == before and other.status() == []
 
 
-def test_damaged_build_is_told(root, other, tmp_path):
+def test_damaged_build_is_reported(root, other, tmp_path):
     built(root)
     root.ok("mktarball", "foo/1.0", "-k", K1, "--archive", tmp_path / "x.tar")
     (tmp_path / "u").mkdir()
@@ -292,7 +292,7 @@ def test_size_limit(root, tmp_path):
 
 
 @pytest.mark.parametrize("content, rc", [(b"", 3), (b"no archive at all", 3), (b"\x1f\x8b" + b"x" * 600, 3)])
-def test_what_is_no_archive(root, tmp_path, content, rc):
+def test_files_that_are_not_archives(root, tmp_path, content, rc):
     (tmp_path / "x.tar.gz").write_bytes(content)
     result = root("ldtarball", tmp_path / "x.tar.gz")
     assert result.rc == rc and "x.tar.gz" in result.err and root.status() == []

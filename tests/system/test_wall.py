@@ -362,7 +362,7 @@ def test_code_of_the_root_has_no_terminal(request, shell):
 
 
 @pytest.mark.parametrize("shell", [False, True])
-def test_stdin_is_no_way_out(request, shell):
+def test_stdin_gives_no_access(request, shell):
     root = request.getfixturevalue("chrooted" if shell else "root")
     trap = Trap(root, "" if shell else root.path)
     root.source(extra="POST_INSTALL=x.sh\n", files={"foo.c": "x", "x.sh": (
