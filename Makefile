@@ -1,4 +1,4 @@
-# The front door. Everything real is done by Meson, Ninja and the scripts that these targets name.
+# Shortcuts for Meson, Ninja and the scripts that do the work.
 BUILD ?= build
 DESTDIR ?=
 # Options of 'meson setup'. Warnings are errors in CI and for developers: MESON_FLAGS=-Dwerror=true.
@@ -21,7 +21,7 @@ $(BUILD)/build.ninja:
 deps:
 	@scripts/install-deps build
 
-# Dependencies, headers, build, then the life of an example module in a private root.
+# Installs dependencies and headers, builds dkms, and shows its use with an example module in a temporary root.
 demo:
 	@scripts/install-deps build demo
 	@$(MAKE) --no-print-directory all
@@ -33,7 +33,7 @@ check:
 	@$(MAKE) --no-print-directory all
 	@tests/run --build $(BUILD) unit system
 
-# The same commands through the distribution's dkms and ours, in twin roots (Debian, as root).
+# Runs the same commands with the dkms of the distribution and with ours, in twin roots (Debian, as root).
 parity:
 	@scripts/install-deps build demo check
 	@$(MAKE) --no-print-directory all
@@ -42,13 +42,13 @@ parity:
 parity-all:
 	@DKMS_PARITY=all $(MAKE) --no-print-directory parity
 
-# Some 300 recipes through the newest dkms of Debian and ours (Debian, as root).
+# Evaluates some 300 recipes with the newest dkms of Debian and with ours (Debian, as root).
 corpus:
 	@scripts/install-deps build demo check
 	@$(MAKE) --no-print-directory all
 	@tests/run --build $(BUILD) corpus
 
-# Kills dkms before every system call that changes a file, lets each fail, cuts the power, and runs sixteen at once.
+# Kills dkms before every system call that changes a file, makes each fail, simulates power cuts, and runs 16 commands at once.
 crash:
 	@scripts/install-deps build demo check
 	@$(MAKE) --no-print-directory all
@@ -57,7 +57,7 @@ crash:
 crash-all:
 	@DKMS_CRASH=all $(MAKE) --no-print-directory crash
 
-# Real kernels in an emulator load what dkms built, and refuse what they should.
+# Real kernels in an emulator load modules that dkms built and signed, and refuse others.
 boot:
 	@scripts/install-deps build demo check boot
 	@$(MAKE) --no-print-directory all
@@ -72,18 +72,18 @@ deb rpm arch:
 	@scripts/install-deps build $@
 	@scripts/make-package $@ $(BUILD)/packages
 
-# Those packages, built, checked and lived with in roots of their own.
+# Builds, checks and uses these packages in separate roots.
 packages:
 	@scripts/install-deps build demo check boot deb rpm arch package
 	@$(MAKE) --no-print-directory all
 	@tests/run --build $(BUILD) packages
 
-# New machines of Debian's releases: demo, check and deb in a clean clone of what is committed, then a life with the packages.
+# New machines with releases of Debian: demo, check and deb in a clone of the committed files, then the use of the packages.
 distros:
 	@scripts/install-deps build check package
 	@tests/run --build $(BUILD) distros
 
-# The real zfs-dkms of Debian 12 and 13, from apt to a pool in the emulator: 15 minutes on two quiet processors.
+# The real zfs-dkms of Debian 12 and 13, from apt to a pool in the emulator: 15 minutes on two idle processors.
 zfs:
 	@scripts/install-deps build check boot package
 	@$(MAKE) --no-print-directory all
@@ -108,14 +108,14 @@ asan:
 	@ninja -C build-asan --quiet
 	@tests/run --build build-asan unit system
 
-# What others write, to the parsers that read it, with changes that find new branches (libFuzzer, under the sanitizers).
+# Changed inputs for the parsers of text from other parties (libFuzzer, with sanitizers).
 fuzz:
 	@scripts/install-deps build fuzz
 	@test -f build-fuzz/build.ninja || CC=clang meson setup build-fuzz -Dfuzz=true -Dwerror=true >/dev/null
 	@ninja -C build-fuzz --quiet
 	@tests/fuzz/run --build build-fuzz --seconds $(FUZZ_SECONDS) $(FUZZ)
 
-# Small changes of the program, one at a time, each of which a test must notice.
+# Makes small changes in the program, one at a time. A test must notice each.
 mutate:
 	@scripts/install-deps build demo check
 	@tests/mutate/run $(MUTATE)
