@@ -143,6 +143,26 @@ def wrong_links(files):
             yield f"no page links to {page}"
 
 
+@functools.cache
+def contains_test(text, test):
+    return re.search(rf"\bdef {test}\(|^{test} \(|[\"/]{test}\"", text, re.M) is not None
+
+
+def wrong_tests(files):
+    """Tests that pages name: `test_x.py::name`, `test-x.c::name`, and `::name` for the same file again."""
+    tests = {path.rpartition("/")[2]: text for path, text in files.items() if path.startswith("tests/")}
+    for path in [path for path in files if path.endswith(".md")]:
+        file = None
+        for named, test in re.findall(r"`(?:tests/\w+/)?(test_\w+\.py|test-[\w-]+\.c)?(?:::([\w-]+))?`", files[path]):
+            file = named or file
+            if file is None or (not named and not test):
+                continue
+            if file not in tests:
+                yield f"{path} names {file}, which does not exist"
+            elif test and not contains_test(tests[file], test):
+                yield f"{path} names {file}::{test}, which does not exist"
+
+
 WORDS = r"\b(?:is|are|was|were) no |\b(?:tells?|telling|told|said)\b"
 PROSE = r"[A-Z]+\.md|docs/.*\.md|man/.*\.in|data/.*|debian/.*|packaging/.*"
 
@@ -170,7 +190,7 @@ def wrong_words(files):
             yield f"{path} has a word of the list in test_docs.py: {line}"
 
 
-CHECKS = [wrong_sections, wrong_marks, wrong_places, wrong_links, wrong_words]
+CHECKS = [wrong_sections, wrong_marks, wrong_places, wrong_links, wrong_tests, wrong_words]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -215,6 +235,10 @@ MUTATIONS = [
     ("README.md", "# dkms", "# dkms\n\nA user to" + "ld us.", "to" + "ld us"),
     ("src/new.c", None, 'f ("%s is n" "o file", x); /* this comment is n' + "o message */", "%s is n" + "o file"),
     ("src/new.c", None, "if (c == '\"') g (\"It sa" + 'id so")', "It sa" + "id so"),
+    ("docs/security.md", "`test_evil.py`", "`test_evil.py::test_cellar`", "test_evil.py::test_cellar, which does not exist"),
+    ("docs/security.md", "`::test_calls_of_32_bit_programs`", "`::test_calls_of_33_bit_programs`", "33_bit_programs, which does not exist"),
+    ("docs/security.md", "`test-worker.c`", "`test-worker.c::cellar`", "test-worker.c::cellar, which does not exist"),
+    ("CONTRIBUTING.md", "`test_callers.py`", "`test_cellars.py`", "test_cellars.py, which does not exist"),
     ("docs/" + "lonely.md", None, "# Lonely", "no page links to docs/" + "lonely.md"),
 ]
 
@@ -222,6 +246,6 @@ MUTATIONS = [
 @pytest.mark.parametrize("path, old, new, says", MUTATIONS)
 def test_wrong_citations_are_found(path, old, new, says):
     text = FILES.get(path, "")
-    assert old is None or old in text, "the text that this case changes is gone"
+    assert old is None or old in text, "the text that this case changes does not exist"
     files = {**FILES, path: text.replace(old, new, 1) if old else new}
     assert any(says in problem for check in CHECKS for problem in check(files)), [problem for check in CHECKS for problem in check(files)]
