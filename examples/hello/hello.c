@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The smallest module that can be told apart from others: it greets when loaded and when unloaded. */
+/* A minimal module, which prints a message when it is loaded and when it is unloaded. */
 #include <linux/init.h>
 #include <linux/module.h>
 

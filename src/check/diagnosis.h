@@ -18,7 +18,7 @@ typedef struct {
                         empty if the build succeeded */
   char *first_error; /* (nullable): the first error of a compiler, linker, modpost, make or another tool that is not a
                         consequence of another error */
-  char *tail;        /* (nullable): up to five of the last lines; used if there is no first error */
+  char *tail;        /* (nullable): up to five of the last lines; used without a first error */
   char *section;     /* (nullable): the title of the last section, such as "Building module(s)" */
   int status;        /* exit status of its command; -1: the log ends earlier */
   const char *downloader; /* (nullable): a command in the log that downloads files */

@@ -48,7 +48,7 @@ typedef struct {
   const char *start, *end;
 } Word;
 
-/* The next word at @at, up to the end of its simple command. Returns: FALSE if there is no word */
+/* The next word at @at, up to the end of its simple command. Returns: FALSE at the end */
 static gboolean
 next_word (const char *at, Word *word)
 {

@@ -110,7 +110,8 @@ DkmsRecipe *dkms_recipe_from_json (const char *path, json_t *json, GError **erro
 /** Returns: the directive that names a script */
 const char *dkms_script_directive (DkmsScript script);
 
-/** Returns: whether there are no problems; @strict: whether to include those that only add, build and install check */
+/** Returns: whether the recipe is free of problems; @strict: whether to include those that only add, build and install
+ * check */
 gboolean dkms_recipe_is_valid (const DkmsRecipe *self, gboolean strict);
 /** Returns: (transfer full): the sentence of the problem, without full stop */
 char *dkms_problem_describe (const DkmsProblem *self);

@@ -7,7 +7,7 @@
  * /sys, harmless devices, and the files of the command: trees, kernels, its source, /etc/dkms. In /etc and /boot, files
  * that others may not read are hidden even if they are listed; this includes future files, and files with passwords
  * that a package puts into /etc/default. All files are read-only, except sources, kernel headers and /tmp, whose
- * changes are discarded. Signing keys are hidden everywhere. There is no network access. */
+ * changes are discarded. Signing keys are hidden everywhere. The network cannot be used. */
 #pragma once
 
 #include "base/findings.h"
@@ -54,8 +54,8 @@ char **dkms_sandbox_env (const DkmsRoot *root, char **env);
 
 /**
  * dkms_sandbox_close_root:
- * Sets or removes the wall of settings->root (base/root.h), which confines code of another root to it. There is no wall
- * with sandbox=off, or if this dkms already runs behind it. @settings must live as long as the root.
+ * Sets or removes the wall of settings->root (base/root.h), which confines code of another root to it. No wall is
+ * set with sandbox=off, or if this dkms already runs behind it. @settings must live as long as the root.
  */
 void dkms_sandbox_close_root (const DkmsSettings *settings);
 

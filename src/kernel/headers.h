@@ -13,7 +13,7 @@
  * Reads the headers of @kernel until one contains @word, for at most ten seconds. It reads about 50 MB, so use it only
  * when a user waits for the answer.
  *
- * Returns: whether a header contains it; DKMS_SEEN_UNKNOWN if there are no headers, if some could not be read, or if
- * the time was exceeded
+ * Returns: whether a header contains it; DKMS_SEEN_UNKNOWN if headers are missing or could not be read, or if the time
+ * was exceeded
  */
 DkmsSeen dkms_headers_find_word (const DkmsKernel *kernel, const DkmsRoot *root, const char *word, char **file);

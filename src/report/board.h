@@ -17,7 +17,7 @@ typedef struct DkmsBoard DkmsBoard;
  * @printer: prints the lines; it must outlive the board
  * @total: number of pieces of work
  *
- * The environment variables NO_COLOR and TERM and the width of the terminal are used. There are no live lines in
+ * The environment variables NO_COLOR and TERM and the width of the terminal are used. No live lines are printed in
  * scripts of package managers, with DEBIAN_FRONTEND=noninteractive, or if DKMS_PLAIN is set, as in the hooks of dkms.
  *
  * Returns: (transfer full)

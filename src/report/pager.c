@@ -48,7 +48,7 @@ pager_env (void)
   return geteuid () == 0 ? g_environ_setenv (env, "LESSSECURE", "1", TRUE) : env; /* disables commands and files */
 }
 
-/* Returns: the descriptor for the text; -1 if there is no pager, and the text goes to the standard output */
+/* Returns: the descriptor for the text; -1 without a pager: the text goes to the standard output */
 static int
 begin (GPid *pid)
 {

@@ -40,8 +40,8 @@ void dkms_jobserver_give (DkmsJobserver *self);
  * must be called again; -1: not before a build starts
  */
 int dkms_jobserver_relay (DkmsJobserver *self);
-/** Returns: a descriptor that becomes readable when a slot may be free; -1: wait for the end of a build, or there is no
- * limit */
+/** Returns: a descriptor that becomes readable when a slot may be free; -1: wait for the end of a build; also -1
+ * without a limit */
 int dkms_jobserver_fd (const DkmsJobserver *self);
 
 /** Returns: (transfer none): the first words of MAKEFLAGS for builds; "" without a shared limit */

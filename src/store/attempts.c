@@ -262,7 +262,7 @@ open_kept (const DkmsPlaces *places, const DkmsId *id, GError **error)
   return dkms_root_is_dir (places->root, version) ? dkms_root_open_dir (places->root, dir, TRUE, error) : -1;
 }
 
-/* Returns: the highest number in @dir_fd, 0 if there are no numbers */
+/* Returns: the highest number in @dir_fd, 0 without any number */
 static guint64
 newest_number (int dir_fd)
 {

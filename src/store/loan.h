@@ -12,8 +12,8 @@
  *   lender holds the lock of the module shared, no other run adds or removes a version of it, and runs that build for
  *   other kernels do not publish builds of an unregistered version. Borrowers that need the lock exclusively take turns
  *   (locks/loan/<m>).
- * - There is no deadlock: if a lock was not lent and is held by a process that waits for the borrower, this is an error
- *   at once, and a run that a script called waits only for a limited time. */
+ * - Deadlocks are prevented: if a lock was not lent and is held by a process that waits for the borrower, this is an
+ *   error at once, and a run that a script called waits only for a limited time. */
 #pragma once
 
 #include "base/id.h"

@@ -108,7 +108,7 @@ def sides(tmp_path_factory):
 
 def test_enough_of_them():
     assert len(RECIPES) >= 150
-    assert set(DIFFERENCES) <= set(RECIPES), "a difference of no recipe"
+    assert set(DIFFERENCES) <= set(RECIPES), "a recipe of differences.json does not exist"
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -119,4 +119,4 @@ def test_same(sides, name):
     meant = DIFFERENCES.get(name, {"lines": []})
     unexplained = [line for line in found if not any(re.fullmatch(pattern, line) for pattern in meant["lines"])]
     assert not unexplained, "\n".join(unexplained)
-    assert found or name not in DIFFERENCES, "differences.json explains what is the same"
+    assert found or name not in DIFFERENCES, "differences.json explains differences that do not exist"

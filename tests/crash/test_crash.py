@@ -88,7 +88,7 @@ def set_stage(name, things, administered=False):
     undisturbed = stage.copy_of(template, place / "undisturbed", modules)
     undisturbed.ok(*words(undisturbed, command))
     after = undisturbed.facts()
-    assert undisturbed.problems(before, after) == [], "the tests' own idea of a sound root"
+    assert undisturbed.problems(before, after) == [], "the checks fail for an intact root"
     return template, before, after
 
 

@@ -41,7 +41,7 @@ def test_files_are_where_debian_has_them(debs):
                  "usr/share/bash-completion/completions/dkms", "usr/share/man/man8/dkms.8.gz", "usr/share/man/man5/dkms.conf.5.gz",
                  "usr/lib/sysusers.d/dkms.conf"):
         assert file in files, file
-    assert not [file for file in files if file.endswith(".service")], "the hooks do its work; Debian's package has none, either"
+    assert not [file for file in files if file.endswith(".service")], "the hooks build modules; Debian's package has no service"
     conffiles = run("dpkg-deb", "-I", package, "conffiles").split()
     assert {"/etc/dkms/framework.conf", "/etc/dkms/framework.conf.d/autoinstall_all_kernels.conf"} <= set(conffiles) and "/etc/kernel/postinst.d/dkms" in conffiles
 
@@ -257,7 +257,7 @@ def test_openrc_service(lamps, kernels):
         assert f"Autoinstall on {old} succeeded for: lamp" in text and lamps.modules(old) == ["lamp"]
         assert "started" in lamps.ok("rc-service dkms status")
         text = lamps.ok("rc-service dkms restart")
-        assert "lamp" not in text, "nothing was to be done"
+        assert "lamp" not in text, "nothing had to be done"
         lamps.ok("rc-service dkms stop; touch /etc/dkms/no-autoinstall; dkms uninstall lamp/1.1 --all; rc-service dkms start")
         assert lamps.modules(old) == []
     finally:
@@ -318,7 +318,7 @@ def test_service_at_boot(lamps, kernels, tmp_path):
     assert (guest["boot-ActiveState"], guest["boot-Result"], guest["boot-ExecMainStatus"]) == ("active", "success", "0"), guest
     assert guest["status"] == f"lamp/1.1, {old}, x86_64: installed" and guest["version"] == "1.1"
     assert guest["boot-message"] == f"Autoinstall on {old} succeeded for: lamp"  # the last line
-    assert guest["again-ActiveState"] == "active" and guest["again-lines"] == "0", "silence when there is nothing to do"
+    assert guest["again-ActiveState"] == "active" and guest["again-lines"] == "0", "nothing is printed if nothing is to do"
     assert {"graphical.target", "multi-user.target"} <= set(guest["order"].split()) and guest["units"] == ""
     lamps.ok("systemctl disable -q dkms.service check.service; apt-get purge -qq -y lamp-dkms; "
              "rm -f /check /etc/systemd/system/check.service /etc/systemd/system/dkms.service")
@@ -352,7 +352,7 @@ def test_unit_of_an_earlier_package_goes(lamps):
             stub.write_text(options)
         lamps.ok("apt-get install -qq /debs/dkms_*.deb /debs/dh-dkms_*.deb")
         assert not link.is_symlink() and not state.exists() and not list(stub.parent.glob("dkms.conf?*"))
-        assert (stub.read_text() if stub.exists() else None) == options, "what the administrator wrote stays in force"
+        assert (stub.read_text() if stub.exists() else None) == options, "settings of the administrator are kept"
     lamps.ok("apt-get purge -qq dkms; dpkg -i /debs/dkms_*.deb")
     assert not stub.exists()
 
@@ -388,7 +388,7 @@ def test_rpm(tmp_path):
 
 def test_arch(tmp_path):
     version = re.search(r"^pkgver=(\S+)", (TOP / "packaging/PKGBUILD").read_text(), re.M)[1]
-    assert "dev" not in version or run("vercmp", version, version.split("dev")[0]).strip() == "-1", "testers get the release"
+    assert "dev" not in version or run("vercmp", version, version.split("dev")[0]).strip() == "-1", "the release is newer than the development version"
     tmp_path.chmod(0o755)
     run(TOP / "scripts/make-package", "arch", tmp_path)
     package = next(tmp_path.glob("dkms-*.pkg.tar*"))

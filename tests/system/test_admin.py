@@ -177,7 +177,7 @@ def test_weak_modules(chrooted, name, like, tool, add, remove):
     weak = chrooted.path / "weak"
     assert weak.read_text() == f"{add}\n{file}\n"
     chrooted.ok("uninstall", "foo/1.0", "-k", K1, "-a", ARCH)
-    assert weak.read_text() == f"{add}\n{file}\n{remove}\n{file}\n", "expected while the files are still there"
+    assert weak.read_text() == f"{add}\n{file}\n{remove}\n{file}\n", "called while the files still exist"
 
 
 @pytest.mark.parametrize("how", ["fedora", "conf", "environment", "file"])
@@ -207,7 +207,7 @@ def test_installed_weak(root):
     regular, weak = f"foo/1.0, {K1}, {ARCH}: installed", f"foo, 1.0, {K2}, {ARCH}: installed-weak from {K1}"
     assert root.status() == [regular, weak]
     assert root.status("-k", K2) == ["foo/1.0: added", weak] and root.status("-k", K1) == [regular]
-    assert root.ok("autoinstall", "-k", K2, "-a", ARCH).out == "", "it serves already"
+    assert root.ok("autoinstall", "-k", K2, "-a", ARCH).out == "", "it is already linked"
     assert root("status", env={"NO_WEAK_MODULES": "1"}).out.splitlines() == [regular]
     link.unlink()
     link.write_text("a file of its own\n")
@@ -304,7 +304,7 @@ def test_chain_is_rebuilt_in_order(root):
     for name in ("bar", "zzz", "aaa"):
         root.ok("install", f"{name}/1.0", "-k", K1)
     result = root.ok("install", "bar/2.0", "-k", K1)
-    assert result.out.index("Building zzz") < result.out.index("Building aaa"), "what it depends on comes first"
+    assert result.out.index("Building zzz") < result.out.index("Building aaa"), "the dependency comes first"
     assert result.out.count("Building aaa") == 1 and seen(root, "aaa") == "2.0\n" and seen(root, "zzz") == "2.0\n"
 
 
@@ -378,7 +378,7 @@ def test_modprobe_only_for_the_running_kernel_of_this_machine(root, tmp_path):
     root.kernel(running)
     root.source()
     root.ok("install", "foo/1.0", "-k", running, "--modprobe-on-install", env=env)
-    assert not (tmp_path / "called").exists(), "another root is another machine"
+    assert not (tmp_path / "called").exists(), "the root is not that of the machine"
 
 
 # ---- framework.conf ----

@@ -51,7 +51,7 @@ def test_once(root, how):
     assert root.status() == before and programs(root, "status") == 1
     record = json.loads((base / ".record.json").read_text())
     assert record["modules"][0]["file"] == "foo.ko" and "owned" not in record["modules"][0]
-    assert not (base / ".attempt.json").exists(), "what it was made from is not known"
+    assert not (base / ".attempt.json").exists(), "its inputs are unknown"
     assert root.status("--long") == before
     assert as_nobody(root, "status").out.splitlines() == before
 
@@ -83,7 +83,7 @@ def test_what_is_missing_and_what_differs_stays_so(root):
     after = root("status")
     assert (after.out, after.err) == (before.out, before.err)
     adopted = [name for name in ("differs", "missing", "excluded", "broken") if (root.tree / f"{name}/1.0/{K1}/{ARCH}/.record.json").exists()]
-    assert adopted == ["differs", "excluded"], "an incomplete build is none that could be recorded"
+    assert adopted == ["differs", "excluded"], "incomplete builds are not recorded"
 
 
 def test_life_goes_on(root):
@@ -126,7 +126,7 @@ def test_only_once_and_again_with_autoinstall(root):
     root.ok("add", root.source("bar"))
     later = foreign(root, "late", kernel=K2)
     root.ok("add", root.source("baz"))
-    assert not (later / ".record.json").exists(), "dkms 3 was used again, and nobody looks each time"
+    assert not (later / ".record.json").exists(), "a new build of dkms 3 is not detected"
     root.ok("autoinstall", "-k", K1)
     assert (later / ".record.json").exists()
 

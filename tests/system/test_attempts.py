@@ -65,7 +65,7 @@ def test_three_failures_are_kept_beside_the_build(root):
         assert root("build", "foo/1.0", "-k", K1, "--force").rc == 10
     assert [path.name for path in root.attempts()] == ["3", "4", "5"]
     assert ["try 2" in (path / "make.log").read_text() for path in root.attempts()] == [True, False, False]
-    assert built(root)["outcome"] == "built", "the build of before is there, with its record"
+    assert built(root)["outcome"] == "built", "the earlier build is kept with its record"
     listed = root.ok("log", "--list").out.splitlines()
     assert len(listed) == 4 and all(f"foo/1.0, {K1}, {ARCH}: " in line for line in listed), listed
     assert [line.split(": ")[-1].split()[0].rstrip(",") for line in listed] == ["failed", "failed", "failed", "built"]
@@ -116,7 +116,7 @@ def test_excluded(root):
     root.ok("add", root.source(extra='BUILD_EXCLUSIVE_KERNEL="^9"\n'))
     for _ in range(3):
         root.ok("autoinstall", "-k", K1)
-    assert len(root.attempts()) == 1, "one record says it"
+    assert len(root.attempts()) == 1, "one record contains it"
     attempt = record(root.attempts()[0])
     assert attempt["outcome"] == "excluded" and "BUILD_EXCLUSIVE_" in attempt["error"]["message"]
     result = root.ok("explain", "foo", "-k", K1)

@@ -79,7 +79,7 @@ def test_exit_codes(root, arguments, code):
     before = root.snapshot()
     result = root(*arguments)
     assert result.rc == code, result
-    assert result.err.strip(), "an error says something"
+    assert result.err.strip(), "an error message is printed"
     left = {k: v for k, v in root.snapshot().items() if not k.startswith("var")}
     assert left == {k: v for k, v in before.items() if not k.startswith("var")}
 
@@ -111,7 +111,7 @@ def test_bad_job_number_in_the_settings(root, where):
     result = root("build", "foo/1.0", "-k", K1, env=env)
     assert result.rc == 2 and "parallel_jobs=many" in result.err and result.out == "", result
     assert (str(root.path / "etc/dkms" / where) if not env else "the environment") in result.err
-    assert root.ok("status", env=env).err == "" and root("remove", "foo/1.0", env=env).rc == 3, "what needs no jobs is not kept from working"
+    assert root.ok("status", env=env).err == "" and root("remove", "foo/1.0", env=env).rc == 3, "verbs that need no jobs work"
     root.ok("build", "foo/1.0", "-k", K1, "-j", "2", env=env)
 
 
@@ -204,7 +204,7 @@ def test_misspelt_directives(root, lines, meant):
     name = lines.replace("if true; then\n  ", "").split("=")[0].split("[")[0]
     expected = f"Warning: {source}/dkms.conf sets {name}, which is not a directive. Did you mean {meant}?\n" if meant else ""
     assert result.err == expected, result
-    assert root.ok("autoinstall", "-k", K1).err == "", "the hooks of kernels do not repeat it"
+    assert root.ok("autoinstall", "-k", K1).err == "", "the kernel hooks do not repeat it"
 
 
 def test_every_shipped_setting_is_known(root):

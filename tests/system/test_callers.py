@@ -84,7 +84,7 @@ def test_reader_goes_away(root, streams):
         keywords.update({stream: pipe for stream in streams})
         assert start(root, "install", "foo/1.0", "-k", K1, **keywords).returncode == 0
         assert root.status() == INSTALLED
-        assert start(root, "status", **keywords).returncode == 0, "the reader has seen what it wanted"
+        assert start(root, "status", **keywords).returncode == 0, "the reader got its line"
         assert start(root, "build", "none/1.0", "-k", K1, **keywords).returncode == 2, "the exit status is that of the work"
         assert start(root, "remove", "foo/1.0", "--all", **keywords).returncode == 0
     assert root.status() == []
@@ -226,5 +226,5 @@ def test_file_system_without_locks(root, verb):
     result = strace(*command, verb, *words, check=False)
     assert result.returncode == 1, result
     assert "supports no locks" in result.stderr and f"{root.tree}/.dkms/" in result.stderr and "--dkmstree" in result.stderr, result
-    assert strace(*command, "status", check=False).stdout == "foo/1.0: added\n", "nobody changes what is read"
+    assert strace(*command, "status", check=False).stdout == "foo/1.0: added\n", "status changes nothing"
     assert root.status() == ["foo/1.0: added"]

@@ -44,10 +44,10 @@ test_text.__test__ = False
 def test_row_is_pinned(title, row):
     item, reference = row[0], row[-1]
     if reference == "-":
-        assert item in ("Q-37", "Q-93"), "only what cannot be tested goes without"
+        assert item in ("Q-37", "Q-93"), "only entries that cannot be tested lack a test"
         return
     text = test_text(reference)
-    assert text, f"there is no test {reference}"
+    assert text, f"the test {reference} does not exist"
     if title in ("Verbs", "Options", "Directives", "Variables and switches"):
         assert item in text, f"{reference} does not name {item}"
     if title == "Exit codes":

@@ -38,7 +38,7 @@ def test_builds_speak_english(root):
     log = (root.tree / f"foo/1.0/{K1}/{ARCH}/log/make.log").read_text()
     seen = dict(line.split("=", 1) for line in log.splitlines() if re.match(r"(LC_\w+|LANG|LANGUAGE)=", line))
     assert seen == {"LANG": "C.UTF-8", "LC_MESSAGES": "C"}
-    assert "LANG=de_DE.UTF-8" in result.out, "scripts that are no builds have the caller's language"
+    assert "LANG=de_DE.UTF-8" in result.out, "other scripts have the locale of the caller"
 
 
 # ---- the first error ----
@@ -156,7 +156,7 @@ def test_hidden_files(root, seen_outside, parent, command):
 def test_files_in_hidden_directories(root, seen_outside, parent, command):
     """For example a ~/.cache that does not exist in the home directory of builds."""
     if command.startswith("dash") and not shutil.which("dash"):
-        pytest.skip("there is no dash here")
+        pytest.skip("dash is not installed")
     directory = seen_outside(parent).parent
     result = fail(root, f"{command.format(directory)} || exit 1")
     assert f"{directory} exists, but builds do not see it" in result.err and REMEDY in result.err, result
@@ -233,7 +233,7 @@ def test_each_kernel_has_its_log(root):
     assert sorted(logs) == [str(root.log(kernel=kernel)) for kernel in (K1, K2)]
     for log, kernel in zip(sorted(logs), (K1, K2)):
         assert f"only for {kernel}\n" in pathlib.Path(log).read_text()
-    assert (root.tree / "foo/1.0/build/make.log").is_file(), "the reference's place"
+    assert (root.tree / "foo/1.0/build/make.log").is_file(), "the path of the reference"
 
 
 def test_missing_module_names_the_log(root):

@@ -132,7 +132,7 @@ def test_installed_file_that_is_gone_comes_back(root, arguments, record):
     again = root.ok(*arguments, "-k", K1)
     assert "Installing" not in again.out
     root.ok("remove", "foo/1.0", "--all")
-    assert not module.exists() and not (root.tree / "foo").exists(), "it was not taken for an original"
+    assert not module.exists() and not (root.tree / "foo").exists(), "it does not count as an original"
 
 
 def test_gone_from_both_places(root):
@@ -334,7 +334,7 @@ def test_link_to_a_build_that_is_gone(root):
     shutil.rmtree(build_dir(root).parent)
     module.unlink()
     root.ok("install", "foo/1.0", "-k", K1)
-    assert module.read_text() == "foo 1.0\n", "the link alone is no install"
+    assert module.read_text() == "foo 1.0\n", "the link alone is not an installation"
     shutil.rmtree(build_dir(root).parent)
     root.ok("remove", "foo/1.0", "--all")
     assert not (root.tree / "foo").exists()

@@ -157,7 +157,7 @@ CLOUD = {
 def test_unit_closes_no_circle(tmp_path, early):
     """With the order of earlier versions there is a cycle: systemd reports it, and removes a service from the boot."""
     if not shutil.which("systemd-analyze") and shutil.which("openrc-run"):
-        pytest.skip("this machine starts without systemd")
+        pytest.skip("this machine does not use systemd")
     for name, text in CLOUD.items():
         service = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n" if name.endswith(".service") else ""
         (tmp_path / name).write_text(text + service)

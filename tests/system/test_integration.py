@@ -302,7 +302,7 @@ def test_shipped_framework_conf_changes_nothing(root):
         assert f"\n#{variable}=" in text
     root.framework(text)
     trace = strace("-e", "trace=execve", DKMS, "--root", root.path, "status", check=True)
-    assert trace.stderr.count("execve(") == 1, "a file of comments costs no shell"
+    assert trace.stderr.count("execve(") == 1, "a file with comments only is read without a shell"
     examples = "\n".join(line[1:] for line in text.splitlines() if line.startswith("#") and "=" in line and line[1].isalpha() and " " not in line.split("=")[0])
     subprocess.run(["sh", "-n"], input=examples, text=True, check=True)
 

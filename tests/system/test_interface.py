@@ -64,7 +64,7 @@ def test_a_replaced_uname_is_asked(root, tmp_path):
     assert root.status() == [f"foo/1.0, {K1}, riscv64: built"]
     for useless in ("exit 1\n", "echo\n", "echo two words\n", "echo a/b\n"):
         root.ok("build", "foo/1.0", env=tools(tmp_path, uname=useless))
-        assert f"foo/1.0, {K2}, {ARCH}: built" in root.status(), "the system is asked"
+        assert f"foo/1.0, {K2}, {ARCH}: built" in root.status(), "the system determines it"
         root.ok("unbuild", "foo/1.0", "-k", K2)
 
 
@@ -385,7 +385,7 @@ def test_the_record_decides_after_an_install(root, tmp_path):
 def test_a_missing_tree_is_made(root):
     root.source()
     assert not root.tree.exists()
-    assert root.status() == [] and not root.tree.exists(), "not by a look"
+    assert root.status() == [] and not root.tree.exists(), "status does not create it"
     root.ok("add", "foo/1.0")
     assert root.status() == ["foo/1.0: added"]
 

@@ -53,7 +53,7 @@ def test_match_goes_on_after_a_failure_and_returns_the_first(root):
     installed(root, "bbb", extra='PRE_BUILD="pre.sh"\n', files={"bbb.c": "x", "pre.sh": f"#!/bin/sh\n[ $kernelver = {K1} ] || exit 5\n"})
     installed(root, "ccc")
     result = root("match", "--templatekernel", K1, "-k", K2)
-    assert result.rc == 77, "the first one's"
+    assert result.rc == 77, "the code of the first failure"
     assert f"ccc/1.0, {K2}, {ARCH}: installed" in root.status("-k", K2)
 
 

@@ -55,7 +55,7 @@ def install(root):
     journal = root.tree / ".dkms/journal"
     written = [i for i, call in renames(calls) if os.path.dirname(call.target) == str(journal)]
     dropped = [i for i, call in enumerate(calls) if call.name == "unlinkat" and os.path.dirname(call.path) == str(journal)]
-    assert len(written) == 2 and len(dropped) == 1, "one change: what it will make, what it will do, and its end"
+    assert len(written) == 2 and len(dropped) == 1, "one change: the journal with temporary files, the journal with changes, the deletion"
     return calls, journal, written[1], dropped[0]
 
 
@@ -66,11 +66,11 @@ def test_the_journal_is_on_the_disk_before_anything_is_replaced(root):
     links = {call.path for call in calls if call.name == "symlinkat"}
     assert {os.path.relpath(call.target, root.path) for _, call in replaced} >= {
         f"lib/modules/{K1}/updates/dkms/foo.ko", f"var/lib/dkms/foo/kernel-{K1}-{ARCH}"}
-    assert has(calls[:written], "fsync", calls[written].path), "the journal has a name before its content is on the disk"
+    assert has(calls[:written], "fsync", calls[written].path), "the journal is renamed before its content is flushed"
     for i, call in replaced:
-        assert i > written, f"{call.target} is replaced before the journal says so"
-        assert has(calls[written:i], "fsync", journal), f"{call.target} is replaced before the journal's name is on the disk"
-        assert call.path in links or has(calls[:written], "fsync", call.path), f"the content of {call.target} is not on the disk"
+        assert i > written, f"{call.target} is replaced before the journal lists it"
+        assert has(calls[written:i], "fsync", journal), f"{call.target} is replaced before the name of the journal is flushed"
+        assert call.path in links or has(calls[:written], "fsync", call.path), f"the content of {call.target} is not flushed"
 
 
 def test_what_was_replaced_is_on_the_disk_before_the_journal_goes(root):
@@ -79,9 +79,9 @@ def test_what_was_replaced_is_on_the_disk_before_the_journal_goes(root):
     last = max(i for i, call in renames(calls) if i < dropped)
     for _, call in renames(calls[:dropped]):
         if os.path.basename(call.path).startswith(".dkms-"):
-            assert has(calls[last:dropped], "fsync", os.path.dirname(call.target)), f"the name of {call.target} is not on the disk"
+            assert has(calls[last:dropped], "fsync", os.path.dirname(call.target)), f"the name of {call.target} is not flushed"
     assert written < last < dropped
-    assert has(calls[dropped:], "fsync", journal), "the journal may be back"
+    assert has(calls[dropped:], "fsync", journal), "the deletion of the journal is not flushed"
 
 
 def test_the_record_is_on_the_disk(root):

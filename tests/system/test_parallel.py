@@ -53,7 +53,7 @@ def test_same_version_for_two_kernels_at_once(root):
     assert most_at_once([span(root, "foo", K1), span(root, "foo", K2)]) == 2
     for kernel in (K1, K2):
         log = (root.tree / f"foo/1.0/{kernel}/{ARCH}/log/make.log").read_text()
-        assert f"M={root.tree}/foo/1.0/build" in log, "each believes to be at the canonical place"
+        assert f"M={root.tree}/foo/1.0/build" in log, "each build runs at the canonical path"
 
 
 def test_unconfined_builds_of_one_version_take_turns(root):

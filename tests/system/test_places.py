@@ -332,7 +332,7 @@ def test_overlays_without_exchanged_owners(machine):
     assert "(INJECTED)" in machine.at("/srv/trace").read_text()
 
 
-@pytest.mark.skipif(not shutil.which("git"), reason="there is no git here")
+@pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
 @pytest.mark.parametrize("mode", [0o755, 0o700])
 def test_git_in_the_checkout_of_a_user(machine, mode):
     """git refuses repositories of other users, and must accept that confined root is the owner."""
@@ -540,7 +540,7 @@ def root_is_shown_addresses():
     return any(line.split()[0].strip("0") for line in text.splitlines()[:1000])
 
 
-@pytest.mark.skipif(not root_is_shown_addresses(), reason="this kernel shows addresses to nobody")
+@pytest.mark.skipif(not root_is_shown_addresses(), reason="this kernel hides addresses from root")
 @pytest.mark.parametrize("where", ["PRE_BUILD", "MAKE", "POST_BUILD"])
 def test_addresses_of_symbols(machine, where):
     """Builds cannot see the addresses. A build that looks for them fails, because it would compile another module."""
@@ -554,7 +554,7 @@ def test_addresses_of_symbols(machine, where):
     assert installed(machine)
 
 
-@pytest.mark.skipif(not root_is_shown_addresses(), reason="this kernel shows addresses to nobody")
+@pytest.mark.skipif(not root_is_shown_addresses(), reason="this kernel hides addresses from root")
 def test_addresses_are_seen_however_quick_a_script_is(root):
     """The sandbox continues after fork when the script has already read the file."""
     root.framework("sandbox=strict\n")
@@ -565,7 +565,7 @@ def test_addresses_are_seen_however_quick_a_script_is(root):
     assert result.returncode != 0 and "/proc/kallsyms" in result.stderr, result
 
 
-@pytest.mark.skipif(not root_is_shown_addresses(), reason="this kernel shows addresses to nobody")
+@pytest.mark.skipif(not root_is_shown_addresses(), reason="this kernel hides addresses from root")
 @pytest.mark.parametrize("script,seen", [("head -c 1 /proc/kallsyms", True), ("cat /proc/version", False)])
 def test_addresses_where_the_kernel_grants_no_lease(root, tmp_path, script, seen):
     """The sandbox detects the read by inotify instead."""

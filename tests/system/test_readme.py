@@ -68,7 +68,7 @@ def test_every_command_has_a_run():
     new = [command for command in COMMANDS if command not in known]
     assert new == [] or all(command.split()[-2:-1] == ["make"] and make_knows(command) for command in new), new
     assert [command for command in INSTALL + PACKAGE + IMAGE if command not in COMMANDS] == [], "the README no longer has these"
-    assert not re.search(r"^    \S", TEXT, re.M), "commands stand in fenced blocks"
+    assert not re.search(r"^    \S", TEXT, re.M), "commands are in fenced blocks"
 
 
 def make_knows(command):

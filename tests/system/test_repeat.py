@@ -114,10 +114,10 @@ def test_what_counts_as_a_difference(root, plain):
     plain.write("sub/.hg/x", "x\n")
     (plain.path / "sub/.hg/x").unlink()
     shutil.rmtree(plain.path / "sub")
-    assert says() == "", "version control is nobody's business"
+    assert says() == "", "files of version control systems are ignored"
     root.ok("unbuild", "hello/1.0", "-k", K1)
     os.utime(plain.path / "f0", (1, 1))
-    assert says() == "", "nor are times"
+    assert says() == "", "times are ignored"
     (plain.path / "f0").chmod(0o755)
     assert "other sources: f0 differs" in says()
     (plain.path / "f0").chmod(0o644)
@@ -265,7 +265,7 @@ def test_archives_of_mktarball(root, plain, tmp_path, where):
     for _ in range(2):
         root.ok("install", tmp_path / "x.tar.gz", "-k", K1)
         assert root.status() == [f"hello/1.0, {K1}, {ARCH}: installed"]
-    assert root("ldtarball", tmp_path / "x.tar.gz").rc == root("add", tmp_path / "x.tar.gz").rc == 8, "these keep their code"
+    assert root("ldtarball", tmp_path / "x.tar.gz").rc == root("add", tmp_path / "x.tar.gz").rc == 8, "the exit codes of these do not change"
     (root.src / "hello-1.0/hello.c").write_text("edited\n")
     result = root("install", tmp_path / "x.tar.gz", "-k", K1)
     assert result.rc == 8 and "hello.c differs" in result.err

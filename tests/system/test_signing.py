@@ -68,7 +68,7 @@ def test_key_is_made_on_demand_and_signs(signing, tmp_path):
     assert signing.key.stat().st_mode & 0o777 == 0o600 and signing.cert.stat().st_mode & 0o777 == 0o644
     content, message = split(module(signing))
     assert content == b"foo 1.0\n" and verifies(tmp_path, content, message, signing.cert)
-    assert not verifies(tmp_path, b"fop 1.0\n", message, signing.cert), "a flipped byte is noticed"
+    assert not verifies(tmp_path, b"fop 1.0\n", message, signing.cert), "a changed byte is detected"
     text = subprocess.run(["openssl", "x509", "-inform", "DER", "-in", signing.cert, "-noout", "-text", "-nameopt", "RFC2253"],
                           capture_output=True, text=True, check=True).stdout
     for part in ("CN=DKMS module signing key", "Code Signing", "CA:TRUE", "2048 bit", "sha256WithRSAEncryption"):

@@ -104,7 +104,7 @@ def test_what_is_built_again(installed, change):
     before = (installed.modules / K1 / "updates/dkms/foo.ko").stat().st_ino
     act(installed)
     assert long_status(installed) == [f"foo/1.0, {K1}, {ARCH}: installed (stale: {words})"]
-    assert installed.status() == [f"foo/1.0, {K1}, {ARCH}: installed"], "the plain answer is the reference's"
+    assert installed.status() == [f"foo/1.0, {K1}, {ARCH}: installed"], "without --long the output is that of the reference"
     assert autoinstall(installed) and (installed.modules / K1 / "updates/dkms/foo.ko").stat().st_ino != before
     assert long_status(installed) == [f"foo/1.0, {K1}, {ARCH}: installed"] and not autoinstall(installed)
 
@@ -146,7 +146,7 @@ def test_without_autoinstall(installed):
     bar = installed.source("bar", extra='BUILD_DEPENDS[0]="foo"\n')
     (bar / "bar.c").write_bytes(module(info={"name": "bar"}))
     installed.ok("add", bar)
-    assert not autoinstall(installed) and f"bar/1.0, {K1}, {ARCH}: installed" in installed.status(), "it is there for others"
+    assert not autoinstall(installed) and f"bar/1.0, {K1}, {ARCH}: installed" in installed.status(), "it is installed for its dependents"
 
 
 def compiler(root, version):

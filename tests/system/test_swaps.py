@@ -133,7 +133,7 @@ def test_the_directory_itself_is_replaced(root, shim, driver, secret):
     link = driver.parent / "link"
     link.symlink_to(secret)
     result = add_and_swap(root, shim, driver, str(driver), driver, link)
-    assert os.path.islink(driver), "it was not swapped"
+    assert os.path.islink(driver), "the entry was not replaced"
     check_nothing_leaked(root, result)
     assert result.rc != 0 and "put in its place" in result.err, result
 

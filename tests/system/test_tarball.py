@@ -58,7 +58,7 @@ def test_default_place_and_content(root):
     for name in ("./dkms_main_tree/", f"./dkms_main_tree/{K1}/{ARCH}/module/foo.ko", f"./dkms_main_tree/{K1}/{ARCH}/log/make.log",
                  "./dkms_source_tree/dkms.conf", "./dkms_source_tree/sub/deep.h"):
         assert name in found
-    assert not (root.path / "tmp").exists(), "it needs no staging"
+    assert not (root.path / "tmp").exists(), "no scratch directory is created"
     assert root.status() == [f"foo/1.0, {K1}, {ARCH}: built"]
 
 
@@ -106,7 +106,7 @@ def test_binaries_only(root, other, tmp_path):
     other.ok("ldtarball", file)
     assert other.status() == [f"foo/1.0, {K1}, {ARCH}: built"] and not (other.src / "foo-1.0").exists()
     other.ok("install", "foo/1.0", "-k", K1)
-    assert other("build", "foo/1.0", "-k", K2).rc == 8, "there is nothing to build from"
+    assert other("build", "foo/1.0", "-k", K2).rc == 8, "the source is missing"
     other.ok("remove", "foo/1.0", "-k", K1)
     assert other.status() == [] and not (other.tree / "foo").exists()
 

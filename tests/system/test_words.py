@@ -163,7 +163,7 @@ def test_answers_for_shells(root, tmp_path):
     assert "--templatekernel" in ask("match", "--") and "--templatekernel" not in ask("build", "--")
     assert ask("match", "--templatekernel", K1, "") == {"foo": "module"}
     assert ask("autoinstall", "") == {} and ask("build", "foo/1.0", "") == {} and ask("build", "--no-such=") == {}
-    assert set(ask("kernel_")) == set() and "autoinstall" in ask(""), "what only hooks call is not offered"
+    assert set(ask("kernel_")) == set() and "autoinstall" in ask(""), "verbs of hooks are not offered"
     # Complete words that would start an action do nothing here.
     assert ask("--quiet", "--version", "--help", "--debug", "unb") == {"unbuild": "Uninstall a module and delete its build"}
     # A tree in another directory, and a root that does not exist.
