@@ -7,9 +7,9 @@
 
 #define NEWER "Install a version of {module} that supports kernel {kernel}[, or keep booting {older}]."
 #define OLD_PAGE                                                                                                       \
-  "The kernel changes its internal interfaces with every release, and a driver outside of it has to follow. Nothing "  \
-  "is wrong with this machine."
-#define CONFINED "Builds run confined: they see no network, few files, and have none of root's rights."
+  "The kernel changes its internal interfaces with every release, and drivers outside of it must be adapted. This "    \
+  "machine has no fault."
+#define CONFINED "Builds run confined: they have no network and no root privileges, and see few files."
 #define REPORT "Report it to the author of {module}, with the log."
 
 static const DkmsCauseInfo infos[] = {
@@ -44,11 +44,10 @@ static const DkmsCauseInfo infos[] = {
     "the module." },
   { "other-kernel", DKMS_CLASS_RECIPE, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
     "The build used the headers of kernel {name} instead of those of {kernel}.", REPORT,
-    "The makefile asks for the running kernel. MAKE in dkms.conf has to pass the kernel, for instance as "
-    "KVER=$kernelver." },
+    "The makefile uses the running kernel. MAKE in dkms.conf must pass the kernel, for example as KVER=$kernelver." },
   /* ---- tools ---- */
   { "no-compiler", DKMS_CLASS_TOOLS, DKMS_TOPIC_ABSENT, DKMS_PACKAGE_COMPILER, "The compiler {name} is not installed.",
-    "Install {package}.", "Kernels want the compiler that they were built with, or one of the same version." },
+    "Install {package}.", "Modules need the compiler of their kernel, or one of the same version." },
   { "compiler-old", DKMS_CLASS_TOOLS, DKMS_TOPIC_NONE, DKMS_PACKAGE_COMPILER,
     "The compiler does not know the option {name}: kernel {kernel} was built with a newer one.",
     "Install the compiler that built the kernel[: {package}].", NULL },
@@ -76,13 +75,13 @@ static const DkmsCauseInfo infos[] = {
     "A program of the build needs the library {name}, which is not installed.", "Install {package}.", NULL },
   { "user-header", DKMS_CLASS_TOOLS, DKMS_TOPIC_ABSENT, DKMS_PACKAGE_HEADER,
     "The C header {name} of a library is not installed.", "Install {package}.",
-    "The build compiles programs of its own, beside the module." },
+    "The build also compiles programs, not only the module." },
   { "user-library", DKMS_CLASS_TOOLS, DKMS_TOPIC_ABSENT, DKMS_PACKAGE_LIBRARY,
     "The linker does not find the library {name}.", "Install {package}.", NULL },
   { "python-module", DKMS_CLASS_TOOLS, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
     "A script of the build needs the Python module {name}.", "Install it, as a package of your distribution.", NULL },
   { "compiler-crash", DKMS_CLASS_TOOLS, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
-    "A program of the build crashed. The driver is not to blame.",
+    "A program of the build crashed. This is not an error of the driver.",
     "Try again. If it crashes elsewhere, test the memory of this machine; if at the same place, use another version of "
     "the compiler.",
     NULL },
@@ -93,16 +92,16 @@ static const DkmsCauseInfo infos[] = {
     "Free some space on the file system of the tree, and build again.", NULL },
   { "memory", DKMS_CLASS_SYSTEM, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE, "The build ran out of memory.",
     "Build with -j 1, add swap space, or end other programs.",
-    "The kernel log names what was killed ('oom-kill'), if it was the kernel that killed it." },
+    "If the kernel killed a process, the kernel log names it ('oom-kill')." },
   { "size-limit", DKMS_CLASS_SYSTEM, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE, "The build reached the limit of file sizes.",
     "Raise the limit (ulimit -f) of the process that starts dkms.", NULL },
-  { "output-limit", DKMS_CLASS_SYSTEM, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
-    "The build printed more than builds may print.", REPORT, NULL },
+  { "output-limit", DKMS_CLASS_SYSTEM, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE, "The build printed more than the limit.",
+    REPORT, NULL },
   { "process-limit", DKMS_CLASS_SYSTEM, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
-    "The build started more processes than builds may start.", "Build with fewer jobs (-j).", NULL },
+    "The build started more processes than the limit.", "Build with fewer jobs (-j).", NULL },
   { "timeout", DKMS_CLASS_SYSTEM, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
-    "The build hung: it printed nothing for a long time, and was killed.",
-    "See the end of the log for what it was doing. If it needs more time, set build_timeout in framework.conf.", NULL },
+    "The build printed nothing for a long time, and was killed.",
+    "The end of the log shows what it did. If it needs more time, set build_timeout in framework.conf.", NULL },
   { "open-files", DKMS_CLASS_SYSTEM, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE, "The build opened too many files at once.",
     "Raise the limit (ulimit -n) of the process that starts dkms, or build with fewer jobs (-j).", NULL },
   { "not-executable", DKMS_CLASS_SYSTEM, DKMS_TOPIC_DENIED, DKMS_PACKAGE_NONE, "The file {name} cannot be executed.",
@@ -111,10 +110,10 @@ static const DkmsCauseInfo infos[] = {
   { "interrupted", DKMS_CLASS_SYSTEM, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE, "The build was interrupted.", "Build again.",
     NULL },
   { "network", DKMS_CLASS_RECIPE, DKMS_TOPIC_NETWORK, DKMS_PACKAGE_NONE,
-    "The build tried to download something, and it has no network.",
-    "Download what it needs before the build, and make it part of the source. " REPORT, CONFINED },
+    "The build tried to download a file, and builds have no network.",
+    "Download the file before the build, and add it to the source. " REPORT, CONFINED },
   { "read-only", DKMS_CLASS_SYSTEM, DKMS_TOPIC_READ_ONLY, DKMS_PACKAGE_NONE,
-    "The build wrote to a place that it may not change.", REPORT,
+    "The build wrote to a file or directory that it may not change.", REPORT,
     "A build may change its own directory only. If the file system of the tree itself is mounted read-only, the disk "
     "may have failed: see the kernel log." },
   { "ownership", DKMS_CLASS_SYSTEM, DKMS_TOPIC_OWNER, DKMS_PACKAGE_NONE,
@@ -122,7 +121,7 @@ static const DkmsCauseInfo infos[] = {
   { "kernel-addresses", DKMS_CLASS_SYSTEM, DKMS_TOPIC_ADDRESSES, DKMS_PACKAGE_NONE,
     "The build looked for addresses of kernel symbols in /proc/kallsyms, which builds do not see.", REPORT, CONFINED },
   { "privileges", DKMS_CLASS_SYSTEM, DKMS_TOPIC_RIGHTS, DKMS_PACKAGE_NONE,
-    "The build needs rights of root, which builds do not have.", REPORT, CONFINED },
+    "The build needs root privileges, which builds do not have.", REPORT, CONFINED },
   { "denied", DKMS_CLASS_SYSTEM, DKMS_TOPIC_DENIED, DKMS_PACKAGE_NONE, "The build may not access a file that it needs.",
     REPORT, CONFINED },
   { "clock", DKMS_CLASS_SYSTEM, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
@@ -132,20 +131,20 @@ static const DkmsCauseInfo infos[] = {
   { "header-moved", DKMS_CLASS_CODE, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
     "{id} does not fit kernel {kernel}, which has no header {name}.", NEWER, OLD_PAGE },
   { "api-removed", DKMS_CLASS_CODE, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
-    "{id} does not fit kernel {kernel}: '{name}' is gone or moved.", NEWER, OLD_PAGE },
+    "{id} does not fit kernel {kernel}: '{name}' was removed or moved.", NEWER, OLD_PAGE },
   { "api-arguments", DKMS_CLASS_CODE, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
     "{id} does not fit kernel {kernel}: the arguments of a function changed[: '{name}'].", NEWER, OLD_PAGE },
   { "api-member", DKMS_CLASS_CODE, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
     "{id} does not fit kernel {kernel}: a structure has no member '{name}'.", NEWER, OLD_PAGE },
   { "api-added", DKMS_CLASS_CODE, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
-    "{id} does not fit kernel {kernel}, which has a '{name}' of its own.", NEWER, OLD_PAGE },
+    "{id} does not fit kernel {kernel}, which also defines '{name}'.", NEWER, OLD_PAGE },
   { "api-type", DKMS_CLASS_CODE, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
     "{id} does not fit kernel {kernel}: an interface changed its types.", NEWER, OLD_PAGE },
   { "api-name", DKMS_CLASS_CODE, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
     "{id} does not fit kernel {kernel}: '{name}' is unknown or may not be used.", NEWER, OLD_PAGE },
   { "import-ns", DKMS_CLASS_CODE, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
     "{id} does not fit kernel {kernel}: names of symbol namespaces are strings there.", NEWER,
-    "Newer kernels want MODULE_IMPORT_NS(\"NAME\") where older ones want MODULE_IMPORT_NS(NAME)." },
+    "Newer kernels require MODULE_IMPORT_NS(\"NAME\"), older ones MODULE_IMPORT_NS(NAME)." },
   { "own-header", DKMS_CLASS_RECIPE, DKMS_TOPIC_ABSENT, DKMS_PACKAGE_NONE, "The header {name} is not found.",
     "Check that the source is complete. If its makefile sets EXTRA_CFLAGS, which newer kernels ignore, it has to set "
     "ccflags-y instead.",
@@ -160,10 +159,9 @@ static const DkmsCauseInfo infos[] = {
   { "undefined", DKMS_CLASS_MODPOST, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
     "Kernel {kernel} does not export '{name}', which the module needs.",
     "Install a version of {module} that supports kernel {kernel}[, or keep booting {older}]. If another dkms module "
-    "exports it, that one has to be named in BUILD_DEPENDS and built first.",
-    "Either the symbol is gone, or an option of the kernel configuration is off, or it belongs to a module that was "
-    "not "
-    "built before." },
+    "exports it, name that module in BUILD_DEPENDS, and build it first.",
+    "The symbol was removed, or an option of the kernel configuration is off, or the symbol belongs to a module "
+    "that was not built before." },
   { "gpl-only", DKMS_CLASS_MODPOST, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
     "The licence of the module does not allow it to use the symbol '{name}'.",
     "Ask the vendor of {module} for a version that supports kernel {kernel}.",
@@ -188,22 +186,23 @@ static const DkmsCauseInfo infos[] = {
   { "makefile", DKMS_CLASS_RECIPE, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE, "A makefile stops the build: {name}.", REPORT,
     NULL },
   { "configure", DKMS_CLASS_RECIPE, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE, "The configure script stops the build.",
-    "Do what its message says. " REPORT, NULL },
+    "Follow its message. " REPORT, NULL },
   { "missing-file", DKMS_CLASS_RECIPE, DKMS_TOPIC_ABSENT, DKMS_PACKAGE_NONE,
     "The build does not find a file or a program that it needs.", "Check that the source is complete. " REPORT,
     CONFINED },
   { "script", DKMS_CLASS_RECIPE, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE, "A script of the package failed.",
-    "See the log for what it printed. " REPORT, "The exit status of dkms is that of the script." },
+    "The log contains its output. " REPORT, "The exit status of dkms is that of the script." },
   { "not-made", DKMS_CLASS_RECIPE, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
-    "The build ended well, but did not produce a module that dkms.conf names.",
-    "Compare BUILT_MODULE_NAME and BUILT_MODULE_LOCATION in dkms.conf with what the makefile makes. " REPORT,
+    "The build succeeded, but did not produce a module that dkms.conf names.",
+    "Compare BUILT_MODULE_NAME and BUILT_MODULE_LOCATION in dkms.conf with the files that the makefile "
+    "creates. " REPORT,
     "Exit status 7." },
   { "not-loadable", DKMS_CLASS_MODPOST, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
     "Kernel {kernel} would refuse a module of this build.", NEWER,
     "dkms compares each module with the kernel before it installs it. The line in the log names the difference." },
   { "excluded", DKMS_CLASS_RECIPE, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
     "The recipe of {id} excludes kernel {kernel} (BUILD_EXCLUSIVE).",
-    "Nothing, if you do not need it for this kernel. Otherwise install a version of {module} that supports it.",
+    "If you need it for this kernel, install a version of {module} that supports the kernel.",
     "Exit status 77: the module was skipped, which is not a failure." },
   { "depends", DKMS_CLASS_RECIPE, DKMS_TOPIC_NONE, DKMS_PACKAGE_NONE,
     "{id} needs another dkms module (BUILD_DEPENDS), which is not installed for kernel {kernel}.",

@@ -38,13 +38,13 @@ test_looking (void)
       "'strlcpy' is in the headers of 6.1.0, for which foo/1.0 is built, and not in those of " K "." },
     { "strscpy", "strlcpy", "6.13.0", "foo/1.0 needs a newer kernel than " K ", which has no 'strlcpy'.",
       "'strlcpy' is in the headers of 6.13.0, for which foo/1.0 is built, and not in those of " K "." },
-    { "strscpy", "strscpy", "6.1.0", "foo/1.0 does not fit kernel " K ": 'strlcpy' is gone or moved.",
+    { "strscpy", "strscpy", "6.1.0", "foo/1.0 does not fit kernel " K ": 'strlcpy' was removed or moved.",
       "'strlcpy' is neither in the headers of " K " nor in those of 6.1.0, for which foo/1.0 is built." },
-    { "strscpy", NULL, NULL, "foo/1.0 does not fit kernel " K ": 'strlcpy' is gone or moved.",
+    { "strscpy", NULL, NULL, "foo/1.0 does not fit kernel " K ": 'strlcpy' was removed or moved.",
       "'strlcpy' is not in the headers of " K "." },
-    { "strlcpy", "strlcpy", "6.1.0", "foo/1.0 does not fit kernel " K ": 'strlcpy' is gone or moved.",
+    { "strlcpy", "strlcpy", "6.1.0", "foo/1.0 does not fit kernel " K ": 'strlcpy' was removed or moved.",
       "The headers of " K " mention it in include/linux/x.h, which the source may not include." },
-    { NULL, NULL, "6.1.0", "foo/1.0 does not fit kernel " K ": 'strlcpy' is gone or moved.", NULL },
+    { NULL, NULL, "6.1.0", "foo/1.0 does not fit kernel " K ": 'strlcpy' was removed or moved.", NULL },
   };
   g_autoptr (DkmsDiagnosis) diagnosis = dkms_log_diagnose (log, K);
 
