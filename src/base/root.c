@@ -87,7 +87,8 @@ dkms_root_open_dir (const DkmsRoot *self, const char *path, gboolean create, GEr
         return -1;
       if (mkdirat (parent, name, 0755) < 0 && errno != EEXIST)
         return dkms_fail_errno (error, "create the directory", shown), -1;
-      fd = openat (parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      /* From the root again: @name may be a link whose target exists only outside of it. */
+      fd = dkms_root_openat (self, path, O_RDONLY | O_DIRECTORY, 0);
     }
   if (fd < 0)
     dkms_fail_errno (error, "open the directory", shown);
