@@ -47,7 +47,8 @@ int dkms_open_own_at (int dir_fd, const char *name, mode_t mode, const char *sho
  * @limit: the most bytes to accept
  * @size: (out) (optional): bytes read, the added terminating NUL not counted
  *
- * Reads a whole regular file; symbolic links are followed.
+ * Reads a whole regular file. Symbolic links are followed only with AT_FDCWD: the author of a directory could lead
+ * dkms to a file of the machine.
  *
  * Returns: (transfer full) (nullable): the content, NUL-terminated; NULL with an error of the kind DKMS_ERROR_IO, whose
  * number is the errno
@@ -133,5 +134,6 @@ gboolean dkms_stat_has_signature (const struct stat *st, const char *signature);
  * with an error.
  * @name: for the error: the name of the file below @fd, or "" for @fd itself */
 char *dkms_sha256_fd (int fd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Returns: (transfer full) (nullable): SHA-256 of the file in hexadecimal; NULL with an error */
+/** Returns: (transfer full) (nullable): SHA-256 of the file in hexadecimal; NULL with an error. Links as in
+ * dkms_read_at() */
 char *dkms_sha256_at (int dir_fd, const char *name, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -308,7 +308,7 @@ dkms_record_look (int kernel_fd, const char *arch, gboolean *seen)
 DkmsRecord *
 dkms_record_read_at (int build_dir_fd)
 {
-  g_auto (DkmsFd) fd = openat (build_dir_fd, ".record.json", DKMS_READ_FLAGS);
+  g_auto (DkmsFd) fd = openat (build_dir_fd, ".record.json", DKMS_READ_FLAGS | O_NOFOLLOW);
 
   if (fd < 0)
     dkms_unread_note (build_dir_fd, ".record.json", errno);
