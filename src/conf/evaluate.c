@@ -471,7 +471,7 @@ dkms_evaluate (const DkmsEvaluation *how, GPtrArray *queries, DkmsRemarks *remar
   for (guint q = 0; q < queries->len; q++)
     {
       DkmsQuery *query = queries->pdata[q];
-      dkms_query_read_files (query, settings->places.root, how->plain ? how->names : NULL);
+      dkms_query_read_files (query, settings->places.root, how->names, how->deprecated);
     }
   while (ok && count_answers (queries) < queries->len)
     {
@@ -493,7 +493,7 @@ dkms_evaluate (const DkmsEvaluation *how, GPtrArray *queries, DkmsRemarks *remar
     }
   if (remarks != NULL && printed >= 0)
     {
-      remarks->confined = ok && session.confinement != NULL && has_values (queries);
+      remarks->confined = ok && session.confined && session.confinement != NULL && has_values (queries);
       remarks->printed = read_printed (printed);
     }
   return ok;

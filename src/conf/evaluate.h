@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Evaluates configuration files with bash (docs/interface/dkms-conf.md §2). */
+/* Evaluates configuration files (docs/interface/dkms-conf.md §2): those that are plain (conf/plain.h) here, all others
+ * with bash. */
 #pragma once
 
 #include "conf/query.h"
@@ -24,7 +25,6 @@ typedef struct {
                                          administrator, which are trusted if the root is that of the machine */
   const char *names;                  /* names of the wanted variables, separated by blanks */
   const char *deprecated;             /* (nullable): names of deprecated variables, separated by blanks */
-  gboolean plain;                     /* files that are plain (conf/plain.h) need no bash */
 } DkmsEvaluation;
 
 /**

@@ -10,10 +10,12 @@ enum { LIMIT_INDEX = 4096, LIMIT_VALUES = 1 << 20 };
 
 typedef struct {
   const DkmsQuery *query;
-  GStrv names;
-  DkmsVars *vars;
-  const char *at; /* in the text of a file, which ends with NUL */
-  gsize total;    /* characters of all values */
+  GStrv names, deprecated; /* of variables */
+  DkmsVars *vars;          /* the wanted ones */
+  DkmsVars *old;           /* the deprecated ones, until the end of each file */
+  DkmsVars *own;           /* those of the files */
+  const char *at;          /* in the text of a file, which ends with NUL */
+  gsize total;             /* characters of all values */
 } Reader;
 
 static gboolean
@@ -36,26 +38,39 @@ take_name (Reader *self)
 }
 
 static gboolean
-is_taken_over (const Reader *self, const char *name)
+is_one_of (GStrv names, const char *name)
 {
-  return g_strv_contains ((const char *const *)self->names, name);
+  return g_strv_contains ((const char *const *)names, name);
+}
+
+/* Returns: (transfer none) (nullable): where the variable @name of a file is kept; NULL: it may mean something to bash,
+ * whose own variables have other names */
+static DkmsVars *
+place_of (const Reader *self, const char *name)
+{
+  if (is_one_of (self->names, name))
+    return self->vars;
+  if (is_one_of (self->deprecated, name))
+    return self->old;
+  return g_ascii_islower (*name) ? self->own : NULL;
 }
 
 /* Appends the value of the variable @name. Returns: FALSE if only bash knows it */
 static gboolean
 append_variable (const Reader *self, const char *name, GString *value)
 {
+  const DkmsVars *place = place_of (self, name);
   gsize n = strlen (name);
 
-  if (is_taken_over (self, name))
-    return g_string_append (value, dkms_vars_get (self->vars, name, 0)) != NULL;
+  if (place != NULL && (place != self->own || dkms_vars_count (place, name) > 0))
+    return g_string_append (value, dkms_vars_get (place, name, 0)) != NULL;
   for (guint i = 0; i < self->query->assign->len; i++)
     {
       const char *pair = self->query->assign->pdata[i];
       if (strncmp (pair, name, n) == 0 && pair[n] == '=')
         return g_string_append (value, pair + n + 1) != NULL;
     }
-  return FALSE;
+  return FALSE; /* perhaps it is in the environment */
 }
 
 /* Reads $NAME or ${NAME}. */
@@ -148,13 +163,14 @@ take_assignment (Reader *self)
       = { "BUILD_EXCLUSIVE_KERNEL", "BUILD_EXCLUSIVE_ARCH", "MAKE_MATCH", "PATCH_MATCH", NULL };
   g_autofree char *name = take_name (self);
   g_autoptr (GString) value = g_string_new (NULL);
+  DkmsVars *place = name != NULL ? place_of (self, name) : NULL;
   guint index;
 
-  if (name == NULL || !is_taken_over (self, name) || g_strv_contains (expressions, name) || !take_index (self, &index)
-      || *self->at++ != '=' || !take_value (self, value))
+  if (place == NULL || g_strv_contains (expressions, name) || !take_index (self, &index) || *self->at++ != '='
+      || !take_value (self, value))
     return FALSE;
   /* Not folded, because a later line may use the original value. */
-  dkms_vars_set (self->vars, name, index, value->str);
+  dkms_vars_set (place, name, index, value->str);
   return TRUE;
 }
 
@@ -182,17 +198,22 @@ take_line (Reader *self)
   return *self->at++ == '\n';
 }
 
-static gboolean
-is_directive (const char *variable)
+/* As driver.bash does after each file. */
+static void
+note_deprecated (const Reader *self, DkmsVars *result, const char *file)
 {
-  return g_str_has_prefix (variable, "DKMS_DIRECTIVE");
+  for (char **name = self->deprecated; *name != NULL; name++)
+    if (dkms_vars_count (self->old, *name) > 0)
+      {
+        dkms_vars_add_deprecated (result, file, *name, dkms_vars_get (self->old, *name, 0));
+        g_hash_table_remove (self->old->values, *name);
+      }
 }
 
-/* driver.bash folds values after it has read all files. Returns: (transfer full) */
-static DkmsVars *
-fold (const Reader *self)
+/* driver.bash folds values after it has read all files. */
+static void
+fold (const Reader *self, DkmsVars *result)
 {
-  DkmsVars *folded = dkms_vars_new (self->query->shown);
   GHashTableIter iter;
   gpointer name, value;
 
@@ -202,27 +223,50 @@ fold (const Reader *self)
       const GPtrArray *elements = value;
       for (guint i = 0; i < elements->len; i++)
         if (elements->pdata[i] != NULL)
-          dkms_vars_set_folded (folded, name, i, elements->pdata[i]);
+          dkms_vars_set_folded (result, name, i, elements->pdata[i]);
     }
-  return folded;
+}
+
+/* Whether bash would treat a variable of the caller as one of the files. */
+static gboolean
+is_disturbed (const Reader *self)
+{
+  g_auto (GStrv) environment = g_listenv ();
+
+  for (char **variable = environment; *variable != NULL; variable++)
+    if (g_str_has_prefix (*variable, "DKMS_DIRECTIVE"))
+      return TRUE;
+  for (guint i = 0; i < self->query->assign->len; i++)
+    {
+      const char *pair = self->query->assign->pdata[i];
+      g_autofree char *name = g_strndup (pair, strcspn (pair, "="));
+      if (is_one_of (self->names, name) || is_one_of (self->deprecated, name))
+        return TRUE;
+    }
+  return FALSE;
 }
 
 DkmsVars *
-dkms_plain_evaluate (const DkmsQuery *query, const GPtrArray *texts, const char *names)
+dkms_plain_evaluate (const DkmsQuery *query, const GPtrArray *texts, const char *names, const char *deprecated)
 {
-  g_auto (GStrv) known = g_strsplit (names, " ", -1), environment = g_listenv ();
+  g_auto (GStrv) wanted = g_strsplit (names, " ", -1);
+  g_auto (GStrv) unwanted = g_strsplit (deprecated != NULL ? deprecated : "", " ", -1);
   g_autoptr (DkmsVars) vars = dkms_vars_new (query->shown);
-  Reader reader = { query, known, vars, "", 0 };
+  g_autoptr (DkmsVars) old = dkms_vars_new (query->shown);
+  g_autoptr (DkmsVars) own = dkms_vars_new (query->shown);
+  g_autoptr (DkmsVars) result = dkms_vars_new (query->shown);
+  Reader reader = { query, wanted, unwanted, vars, old, own, "", 0 };
 
-  for (char **variable = environment; *variable != NULL; variable++)
-    if (is_directive (*variable))
-      return NULL; /* driver.bash would treat it as one of its own variables */
+  if (is_disturbed (&reader))
+    return NULL;
   for (guint i = 0; i < texts->len; i++)
     {
       reader.at = ((const GString *)texts->pdata[i])->str;
       while (*reader.at != '\0')
         if (!take_line (&reader))
           return NULL;
+      note_deprecated (&reader, result, query->files->pdata[i]);
     }
-  return fold (&reader);
+  fold (&reader, result);
+  return g_steal_pointer (&result);
 }

@@ -13,12 +13,15 @@
  * dkms_plain_evaluate:
  * @texts: (element-type GString): of all files of @query, as bash would get them
  * @names: names of the wanted variables, separated by blanks
+ * @deprecated: (nullable): names of deprecated variables, likewise; the result notes them
  *
- * A plain file has empty lines, comments, and lines NAME=VALUE or NAME[NUMBER]=VALUE with a NAME of @names. VALUE
- * consists of letters, digits and the characters %+,-./:=@^_ and of texts in quotes, all of them ASCII; outside of
- * single quotes it may contain variables of @names and of @query, as $NAME or ${NAME}. Values that bash would expand
- * once more, and regular expressions, are not plain.
+ * A plain file has empty lines, comments, and lines NAME=VALUE or NAME[NUMBER]=VALUE. NAME is one of those, or a
+ * variable of the file, which begins with a small letter. VALUE consists of letters, digits and the characters
+ * %+,-./:=@^_ and of texts in quotes, all of them ASCII; outside of single quotes it may contain these variables and
+ * those of @query, as $NAME or ${NAME}. Values that bash would expand once more, and regular expressions, are not
+ * plain.
  *
  * Returns: (transfer full) (nullable): the values that bash would return; NULL: bash is needed
  */
-DkmsVars *dkms_plain_evaluate (const DkmsQuery *query, const GPtrArray *texts, const char *names);
+DkmsVars *dkms_plain_evaluate (const DkmsQuery *query, const GPtrArray *texts, const char *names,
+                               const char *deprecated);

@@ -99,7 +99,7 @@ free_string (gpointer string)
 }
 
 void
-dkms_query_read_files (DkmsQuery *self, const DkmsRoot *root, const char *plain_names)
+dkms_query_read_files (DkmsQuery *self, const DkmsRoot *root, const char *names, const char *deprecated)
 {
   g_autoptr (GPtrArray) all = g_ptr_array_new_with_free_func (free_string);
 
@@ -116,8 +116,7 @@ dkms_query_read_files (DkmsQuery *self, const DkmsRoot *root, const char *plain_
   for (guint i = 0; i < all->len; i++)
     if (mend (all->pdata[i]))
       hand_over (self, i, all->pdata[i]);
-  if (plain_names != NULL)
-    self->vars = dkms_plain_evaluate (self, all, plain_names);
+  self->vars = dkms_plain_evaluate (self, all, names, deprecated);
 }
 
 gboolean

@@ -26,9 +26,9 @@ gboolean dkms_query_is_answered (const DkmsQuery *self);
 gboolean dkms_query_same_package (const DkmsQuery *a, const DkmsQuery *b);
 
 /** Reads all files. If one is not a text file, `error` is set. If a text contains a byte order mark or CR before LF,
- * bash gets a corrected copy. If @plain_names (nullable), the names of the wanted variables, are given and all files
- * are plain (conf/plain.h), sets `vars`, so that bash is not needed. */
-void dkms_query_read_files (DkmsQuery *self, const DkmsRoot *root, const char *plain_names);
+ * bash gets a corrected copy. If all files are plain (conf/plain.h), sets `vars`, so that bash is not needed. @names,
+ * @deprecated: (nullable): as there */
+void dkms_query_read_files (DkmsQuery *self, const DkmsRoot *root, const char *names, const char *deprecated);
 /**
  * dkms_query_give_text:
  * @i: number of the file, as bash reported it

@@ -398,9 +398,7 @@ dkms_world_load (DkmsWorld *self, GError **error)
                                         .kernel_config = self->request->kernel_config,
                                         .keys = keys,
                                         .kernels = kernels };
-  /* The evaluation shows a run that builds whether a sandbox can be created. */
-  const gboolean plain = self->request->goal == DKMS_GOAL_REPORT;
-  const DkmsEvaluation how = { self->settings, &confinement, dkms_recipe_names, dkms_recipe_deprecated_names, plain };
+  const DkmsEvaluation how = { self->settings, &confinement, dkms_recipe_names, dkms_recipe_deprecated_names };
   if (!dkms_evaluate (&how, queries, &remarks, error))
     return FALSE;
   print_remarks (self, &remarks);
@@ -512,7 +510,7 @@ dkms_world_read_given (DkmsWorld *self, const char *dir, const DkmsKernel *kerne
                                         .kernel_config = self->request->kernel_config,
                                         .keys = keys,
                                         .kernels = kernels };
-  const DkmsEvaluation how = { &here, &confinement, dkms_recipe_names, NULL, FALSE };
+  const DkmsEvaluation how = { &here, &confinement, dkms_recipe_names, NULL };
   if (!dkms_evaluate (&how, queries, &remarks, error))
     return FALSE;
   print_remarks (self, &remarks);

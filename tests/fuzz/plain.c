@@ -24,7 +24,8 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   g_ptr_array_add (query->assign, g_strdup ("kernelver=6.1.0-1-amd64"));
   g_ptr_array_add (query->assign, g_strdup ("kernel_source_dir=/odd$(path)"));
   query->shown = g_strdup ("dkms.conf");
-  DkmsVars *vars = dkms_plain_evaluate (query, texts, dkms_recipe_names);
+  g_ptr_array_add (query->files, g_strdup ("dkms.conf"));
+  DkmsVars *vars = dkms_plain_evaluate (query, texts, dkms_recipe_names, dkms_recipe_deprecated_names);
   if (vars != NULL)
     g_hash_table_iter_init (&iter, vars->values);
   while (vars != NULL && g_hash_table_iter_next (&iter, &name, &value))

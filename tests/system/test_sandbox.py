@@ -374,7 +374,7 @@ def test_hanging_recipes_do_not_disturb_the_others(root):
 
 def test_a_recipe_that_was_confined_has_tried_it_out(root):
     """One sandbox for the recipe and one for the build; none to check whether sandboxes are possible."""
-    root.source()
+    root.source(extra=': "$(true)"\n')
     root.register()
     trace = strace("-e", "trace=unshare", DKMS, "--root", root.path, "build", "foo/1.0", "-k", K1, check=True)
     assert trace.stderr.count("unshare(CLONE_NEWNS") == 2, trace.stderr

@@ -11,6 +11,7 @@
 
 static const char names[] = "PACKAGE_NAME PACKAGE_VERSION BUILT_MODULE_NAME DEST_MODULE_LOCATION MAKE BUILD_DEPENDS "
                             "BUILD_EXCLUSIVE_KERNEL";
+static const char deprecated[] = "CLEAN MODULES_CONF";
 
 /* @plain: whether the text can be read without bash */
 static const struct {
@@ -46,7 +47,15 @@ static const struct {
   { "hash-in-a-word", "MAKE=a#b\n", FALSE },
   { "append", "MAKE=a\nMAKE+=b\n", FALSE },
   { "array", "MAKE=(a b)\n", FALSE },
-  { "other-variable", "version=1\nPACKAGE_VERSION=$version\n", FALSE },
+  { "own-variable", "version=1\nPACKAGE_VERSION=$version\n", TRUE },
+  { "own-list", "name[1]=a\nname[0]=b\nMAKE=$name\nname[0]=\nPACKAGE_NAME=${name}\n", TRUE },
+  { "own-variable-over-one-of-the-query", "arch=other\nMAKE=$arch\n", TRUE },
+  { "own-variable-later", "MAKE=$version\nversion=1\n", FALSE },
+  { "variable-of-bash", "IFS=a\nMAKE=abc\n", FALSE },
+  { "private-variable", "__dkms_fd=1\nMAKE=abc\n", FALSE },
+  { "deprecated",
+    "CLEAN=\"make -C $kernel_source_dir clean\"\nMODULES_CONF[1]=x\nMAKE=$CLEAN\nPACKAGE_NAME=$MODULES_CONF\n", TRUE },
+  { "deprecated-and-harmless", "CLEAN=true\nPACKAGE_NAME=foo\n", TRUE },
   { "of-the-environment", "MAKE=$HOME\n", FALSE },
   { "of-bash", "MAKE=$BASH_VERSION\n", FALSE },
   { "positional", "MAKE=$1\n", FALSE },
@@ -114,24 +123,34 @@ query_of (const Lab *self, const char *name, const char *text)
   return query;
 }
 
-/* Returns: (transfer full): the values of @text according to bash, as sorted JSON; "" if bash fails */
+/* Returns: (transfer full): @vars as sorted JSON, followed by the names of deprecated directives */
+static char *
+dump (const DkmsVars *vars)
+{
+  json_t *json = dkms_vars_to_json (vars);
+  char *dumped = json_dumps (json, JSON_SORT_KEYS);
+  GString *text = g_string_new (dumped);
+
+  free (dumped);
+  json_decref (json);
+  for (guint i = 0; i < vars->deprecated->len; i++)
+    g_string_append_printf (text, " %s", ((const DkmsEvent *)vars->deprecated->pdata[i])->name);
+  return g_string_free (text, FALSE);
+}
+
+/* Returns: (transfer full): the values of @text according to bash, as dump() shows them; "" if bash fails */
 static char *
 ask_bash (const Lab *self, const char *text)
 {
-  const DkmsEvaluation how = { .settings = &self->settings, .names = names };
+  const DkmsEvaluation how = { .settings = &self->settings, .names = names, .deprecated = deprecated };
   g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
   g_auto (DkmsRemarks) remarks = { 0 };
-  DkmsQuery *query = query_of (self, "dkms.conf", text);
+  g_autofree char *code = g_strconcat (":\n", text, NULL); /* a command, which only bash can read */
+  DkmsQuery *query = query_of (self, "dkms.conf", code);
 
   g_ptr_array_add (queries, query);
   g_assert_true (dkms_evaluate (&how, queries, &remarks, NULL));
-  if (query->vars == NULL)
-    return g_strdup ("");
-  json_t *json = dkms_vars_to_json (query->vars);
-  char *dumped = json_dumps (json, JSON_SORT_KEYS), *result = g_strdup (dumped);
-  free (dumped);
-  json_decref (json);
-  return result;
+  return query->vars != NULL ? dump (query->vars) : g_strdup ("");
 }
 
 /* Returns: (transfer full) (nullable): the values according to conf/plain.c; NULL if @text needs bash */
@@ -141,16 +160,10 @@ read_plain (const Lab *self, const char *text)
   DkmsQuery *query = query_of (self, "plain.conf", text);
   char *result = NULL;
 
-  dkms_query_read_files (query, self->settings.places.root, names);
+  dkms_query_read_files (query, self->settings.places.root, names, deprecated);
   g_assert_no_error (query->error);
   if (query->vars != NULL)
-    {
-      json_t *json = dkms_vars_to_json (query->vars);
-      char *dumped = json_dumps (json, JSON_SORT_KEYS);
-      result = g_strdup (dumped);
-      free (dumped);
-      json_decref (json);
-    }
+    result = dump (query->vars);
   dkms_query_free (query);
   return result;
 }
@@ -179,6 +192,8 @@ test_random (Lab *self, gconstpointer data)
   static const char *const pieces[] = { "MAKE",
                                         "PACKAGE_NAME",
                                         "BUILD_DEPENDS",
+                                        "version",
+                                        "CLEAN",
                                         "=",
                                         "=",
                                         "=",
@@ -199,6 +214,8 @@ test_random (Lab *self, gconstpointer data)
                                         "b/c",
                                         "$MAKE",
                                         "${MAKE}",
+                                        "$version",
+                                        "${CLEAN}",
                                         "$a",
                                         "$",
                                         "{",
@@ -234,7 +251,7 @@ test_random (Lab *self, gconstpointer data)
       g_autoptr (GString) text = g_string_new (NULL);
       for (gint n = g_test_rand_int_range (1, 5); n > 0; n--)
         {
-          g_string_append_printf (text, "%s=", pieces[g_test_rand_int_range (0, 3)]);
+          g_string_append_printf (text, "%s=", pieces[g_test_rand_int_range (0, 5)]);
           for (gint m = g_test_rand_int_range (0, 6); m > 0; m--)
             g_string_append (text, pieces[g_test_rand_int_range (0, G_N_ELEMENTS (pieces))]);
           g_string_append_c (text, '\n');
@@ -276,7 +293,7 @@ test_overrides (Lab *self, gconstpointer data)
       g_autofree char *path = g_build_filename (self->dir, "override.conf", NULL);
       g_assert_true (g_file_set_contents (path, second[i], -1, NULL));
       g_ptr_array_add (query->files, g_strdup (path));
-      dkms_query_read_files (query, self->settings.places.root, names);
+      dkms_query_read_files (query, self->settings.places.root, names, deprecated);
       g_assert_cmpint (query->vars != NULL, ==, i == 0);
       if (i == 0)
         g_assert_cmpstr (dkms_vars_get (query->vars, "MAKE", 0), ==, "all of it more");
@@ -294,6 +311,19 @@ test_directives (Lab *self, gconstpointer data)
   g_unsetenv ("DKMS_DIRECTIVE_X");
 }
 
+/* Bash would also return a wanted variable that the query sets. */
+static void
+test_given_values (Lab *self, gconstpointer data)
+{
+  DkmsQuery *query = query_of (self, "dkms.conf", "PACKAGE_NAME=a\n");
+
+  (void)data;
+  g_ptr_array_add (query->assign, g_strdup ("MAKE=given"));
+  dkms_query_read_files (query, self->settings.places.root, names, deprecated);
+  g_assert_null (query->vars);
+  dkms_query_free (query);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -303,5 +333,6 @@ main (int argc, char **argv)
   g_test_add ("/plain/doubling", Lab, NULL, set_up, test_doubling, tear_down);
   g_test_add ("/plain/overrides", Lab, NULL, set_up, test_overrides, tear_down);
   g_test_add ("/plain/directives", Lab, NULL, set_up, test_directives, tear_down);
+  g_test_add ("/plain/given-values", Lab, NULL, set_up, test_given_values, tear_down);
   return g_test_run ();
 }
