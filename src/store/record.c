@@ -87,7 +87,7 @@ read_json (const DkmsPlaces *places, const char *path)
 static gboolean
 write_text (const char *text, int dir_fd, int via_fd, const char *name, GError **error)
 {
-  return via_fd < 0 ? dkms_publish_at (dir_fd, name, text, strlen (text), 0644, error)
+  return via_fd < 0 ? dkms_replace_via_at (dir_fd, dir_fd, name, text, 0644, error)
                     : dkms_publish_via_at (via_fd, dir_fd, name, text, 0644, error);
 }
 

@@ -56,7 +56,8 @@ DkmsRecord *dkms_record_read_at (int build_dir_fd);
 char *dkms_record_to_text (const DkmsRecord *self);
 /**
  * dkms_record_write:
- * @via_fd: a directory on the same file system for the temporary file; -1: the directory of the build
+ * @via_fd: a directory on the same file system for the temporary file; -1: the directory of the build, which is in a
+ *   work area and is flushed as a whole before it is published
  */
 gboolean dkms_record_write (const DkmsRecord *self, int build_dir_fd, int via_fd,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
