@@ -2,8 +2,10 @@
 /* Compresses modules in the format of the kernel's own modules. */
 #include "build/compress.h"
 
+#include <fcntl.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/process.h"
 #include "install/job.h"
 
@@ -30,25 +32,52 @@ run_tool (const DkmsJob *job, const char *tool, const char *options, const char 
   return dkms_process_run (&command, error);
 }
 
+/* Returns: FALSE if a file could not be compressed */
+static gboolean
+run_helper (const DkmsJob *job, GPtrArray *files, const char *format, GError **error)
+{
+  g_autofree char *helper = dkms_process_helper ("dkms-compress");
+  g_autofree char *tokens = g_strdup_printf ("%d", job->tokens);
+  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
+  g_autoptr (GArray) keep = g_array_new (FALSE, FALSE, sizeof (int));
+  const char *jobs = job->make_jobs != NULL ? job->make_jobs : job->tokens >= 0 ? "0" : "1";
+  const char *words[] = { helper, format, jobs, tokens };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (words); i++)
+    g_ptr_array_add (argv, (gpointer)words[i]);
+  for (guint i = 0; i < files->len; i++)
+    g_ptr_array_add (argv, files->pdata[i]);
+  g_ptr_array_add (argv, NULL);
+  if (job->tokens >= 0)
+    g_array_append_val (keep, job->tokens);
+  DkmsCommand command = { .argv = (const char *const *)argv->pdata, .output_fd = -1, .keep = keep, .null_stdin = TRUE };
+  return dkms_process_run (&command, error) == 0;
+}
+
 void
-dkms_compress (const DkmsJob *job, const char *path, const char *suffix)
+dkms_compress (const DkmsJob *job, const GPtrArray *paths, const char *suffix)
 {
   const struct {
     const char *suffix, *tool, *options;
   } kinds[] = { { ".gz", "gzip", job->settings->policy.compress_gzip_opts },
                 { ".xz", "xz", job->settings->policy.compress_xz_opts },
                 { ".zst", "zstd", job->settings->policy.compress_zstd_opts } };
-  g_autofree char *host = dkms_root_host_path (job->settings->places.root, path);
-  g_autofree char *helper = dkms_process_helper ("dkms-compress");
-  const char *argv[] = { helper, suffix + 1, host, NULL };
-  DkmsCommand command = { .argv = argv, .output_fd = -1, .null_stdin = TRUE };
+  g_autoptr (GPtrArray) files = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GError) error = NULL;
-  int status = 0;
 
-  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
-    if (strcmp (suffix, kinds[i].suffix) == 0)
-      status = kinds[i].options != NULL ? run_tool (job, kinds[i].tool, kinds[i].options, host, &error)
-                                        : dkms_process_run (&command, &error);
-  if (status != 0)
-    DKMS_EMIT (job->events, COMPRESS_FAILED, .path = path, .error = error);
+  for (guint i = 0; i < paths->len; i++)
+    g_ptr_array_add (files, dkms_root_host_path (job->settings->places.root, paths->pdata[i]));
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds) && files->len > 0; i++)
+    if (strcmp (suffix, kinds[i].suffix) == 0 && kinds[i].options == NULL)
+      (void)run_helper (job, files, suffix + 1, &error);
+    else if (strcmp (suffix, kinds[i].suffix) == 0)
+      for (guint k = 0; k < files->len && error == NULL; k++)
+        (void)run_tool (job, kinds[i].tool, kinds[i].options, files->pdata[k], &error);
+  for (guint i = 0; i < files->len; i++)
+    {
+      g_autofree char *packed = g_strconcat (files->pdata[i], suffix, NULL);
+
+      if (!dkms_is_file_at (AT_FDCWD, packed))
+        DKMS_EMIT (job->events, COMPRESS_FAILED, .path = paths->pdata[i], .error = error);
+    }
 }

@@ -4,6 +4,12 @@
 
 #include "install/job.h"
 
-/** Compresses @path (inside the root) in place; @suffix selects the format. A failure is a warning, and the file stays
- * uncompressed. */
-void dkms_compress (const DkmsJob *job, const char *path, const char *suffix);
+/**
+ * dkms_compress:
+ * @paths: (element-type utf8): modules, paths inside the root
+ * @suffix: selects the format
+ *
+ * Compresses the modules in place, several at the same time, as far as the limit of jobs allows. A failure is a
+ * warning, and the file stays uncompressed.
+ */
+void dkms_compress (const DkmsJob *job, const GPtrArray *paths, const char *suffix);

@@ -136,37 +136,79 @@ put_signed_back (const DkmsWorkArea *area, const char *path, const char *plain, 
   return target >= 0 && dkms_write_all (target, data, size, path, error);
 }
 
-/* Copies one module to the result, which the build cannot reach, and signs and compresses it there. */
+/* The modules in the result, and those in the work area that they were copied from. */
+typedef struct {
+  GPtrArray *paths; /* element-type utf8: inside the root */
+  GPtrArray *built; /* element-type utf8: in the work area */
+  GPtrArray *shown; /* element-type utf8: the same, in full */
+} Modules;
+
+/* Copies one module to the result, which the build cannot reach. */
 static gboolean
-collect (const DkmsWorkArea *area, const DkmsOutput *output, GError **error)
+collect (const DkmsWorkArea *area, const DkmsOutput *output, const Modules *modules, GError **error)
 {
-  const DkmsJob *job = area->job;
   g_autofree char *path = dkms_built_path (output);
   g_autofree char *plain = g_strdup_printf ("module/%s.ko", output->dest_name);
-  g_autofree char *packed = g_strconcat (plain, area->suffix, NULL);
-  g_autofree char *full = g_build_filename (job->work->path, "result", plain, NULL);
   g_auto (DkmsFd) built = open_built (area, path, DKMS_READ_FLAGS, error);
 
   if (built < 0 || !copy_open_file (built, area->result_fd, plain, error))
     return FALSE;
-  if (job->signer != NULL && job->signer->ready)
+  g_ptr_array_add (modules->paths, g_build_filename (area->job->work->path, "result", plain, NULL));
+  g_ptr_array_add (modules->shown, g_build_filename (area->place, path, NULL));
+  g_ptr_array_add (modules->built, g_steal_pointer (&path));
+  return TRUE;
+}
+
+static gboolean
+sign (const DkmsWorkArea *area, const Modules *modules, GError **error)
+{
+  const DkmsJob *job = area->job;
+
+  if (job->signer == NULL || !job->signer->ready)
+    return TRUE;
+  dkms_signer_sign (job->signer, &job->settings->places, job->events, modules->paths, modules->shown);
+  for (guint i = 0; area->post_build && i < modules->paths->len; i++)
     {
-      g_autofree char *shown = g_build_filename (area->place, path, NULL);
-      dkms_signer_sign (job->signer, &job->settings->places, job->events, full, shown);
-      if (area->post_build && !put_signed_back (area, path, plain, error))
+      g_autofree char *name = g_path_get_basename (modules->paths->pdata[i]);
+      g_autofree char *plain = g_build_filename ("module", name, NULL);
+      if (!put_signed_back (area, modules->built->pdata[i], plain, error))
         return FALSE;
     }
-  if (*area->suffix == '\0')
-    return TRUE;
-  dkms_compress (job, full, area->suffix);
+  return TRUE;
+}
+
+/* A tool for compression may leave the file that it compressed. */
+static gboolean
+delete_plain (const DkmsWorkArea *area, const char *path, GError **error)
+{
+  g_autofree char *name = g_path_get_basename (path);
+  g_autofree char *plain = g_build_filename ("module", name, NULL);
+  g_autofree char *packed = g_strconcat (plain, area->suffix, NULL);
+
   return !dkms_is_file_at (area->result_fd, packed) || unlinkat (area->result_fd, plain, 0) == 0 || errno == ENOENT
          || dkms_fail_errno (error, "delete", plain);
+}
+
+static gboolean
+compress (const DkmsWorkArea *area, const GPtrArray *paths, GError **error)
+{
+  if (*area->suffix == '\0')
+    return TRUE;
+  dkms_compress (area->job, paths, area->suffix);
+  for (guint i = 0; i < paths->len; i++)
+    if (!delete_plain (area, paths->pdata[i], error))
+      return FALSE;
+  return TRUE;
 }
 
 gboolean
 dkms_result_collect (DkmsWorkArea *area, GError **error)
 {
   const DkmsJob *job = area->job;
+  g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) built = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) shown = g_ptr_array_new_with_free_func (g_free);
+  const Modules modules = { paths, built, shown };
 
   if (mkdirat (job->work->fd, "result", 0755) < 0
       || (area->result_fd = openat (job->work->fd, "result", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0
@@ -178,10 +220,10 @@ dkms_result_collect (DkmsWorkArea *area, GError **error)
   for (guint i = 0; i < job->outputs->len; i++)
     {
       const DkmsOutput *output = job->outputs->pdata[i];
-      if (!output->excluded && !collect (area, output, error))
+      if (!output->excluded && !collect (area, output, &modules, error))
         return FALSE;
     }
-  return TRUE;
+  return sign (area, &modules, error) && compress (area, paths, error);
 }
 
 /* ---- while POST_BUILD runs ---- */

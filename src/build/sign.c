@@ -410,30 +410,84 @@ dkms_signer_generate (const DkmsSettings *settings, DkmsListener *events, const 
 
 /* ---- signing ---- */
 
-void
-dkms_signer_sign (const DkmsSigner *self, const DkmsPlaces *places, DkmsListener *events, const char *path,
-                  const char *shown)
+/* Runs the tool of the administrator on one file, or dkms-sign on all of @files, which are paths as the tool names
+ * them. Returns: (transfer full) (nullable): what it printed; NULL with an error */
+static char *
+run_tool (const DkmsSigner *self, const DkmsPlaces *places, const GPtrArray *files, int *status, GError **error)
 {
+  gboolean theirs = self->tool != NULL;
   g_autofree char *helper = dkms_process_helper ("dkms-sign");
-  g_autofree char *key = self->tool != NULL && !is_token (self->key) ? dkms_root_tool_path (places->root, self->key)
-                                                                     : host_path_of (places->root, self->key);
-  g_autofree char *certificate = self->tool != NULL ? dkms_root_tool_path (places->root, self->certificate)
-                                                    : dkms_root_resolved (places->root, self->certificate);
-  g_autofree char *file
-      = self->tool != NULL ? dkms_root_tool_path (places->root, path) : dkms_root_resolved (places->root, path);
-  const char *ours[] = { helper, "sign", self->hash, key, certificate, file, NULL };
-  const char *theirs[] = { self->tool, self->hash, key, certificate, file, NULL };
-  DkmsCommand command = { .argv = self->tool != NULL ? theirs : ours,
-                          .root = self->tool != NULL || !is_token (self->key) ? places->root : NULL,
-                          .of_machine = self->tool == NULL,
-                          .null_stdin = TRUE };
-  g_autoptr (GError) error = NULL;
-  int status = 0;
-  g_autofree char *output = dkms_process_transcript (&command, &status, &error);
+  g_autofree char *key = theirs && !is_token (self->key) ? dkms_root_tool_path (places->root, self->key)
+                                                         : host_path_of (places->root, self->key);
+  g_autofree char *certificate = theirs ? dkms_root_tool_path (places->root, self->certificate)
+                                        : dkms_root_resolved (places->root, self->certificate);
+  const char *words[] = { theirs ? self->tool : helper, theirs ? NULL : "sign", self->hash, key, certificate };
+  g_autoptr (GPtrArray) argv = g_ptr_array_new ();
 
-  DKMS_EMIT (events, SIGNING, .path = shown);
-  if (output == NULL || status != 0)
-    DKMS_EMIT (events, SIGN_FAILED, .path = shown, .error = error, .text = error == NULL ? g_strchomp (output) : NULL);
-  else if (*output != '\0')
-    DKMS_EMIT (events, SIGNER_REMARK, .text = g_strchomp (output));
+  for (gsize i = 0; i < G_N_ELEMENTS (words); i++)
+    if (words[i] != NULL)
+      g_ptr_array_add (argv, (gpointer)words[i]);
+  for (guint i = 0; i < files->len; i++)
+    g_ptr_array_add (argv, files->pdata[i]);
+  g_ptr_array_add (argv, NULL);
+  DkmsCommand command = { .argv = (const char *const *)argv->pdata,
+                          .root = theirs || !is_token (self->key) ? places->root : NULL,
+                          .of_machine = !theirs,
+                          .null_stdin = TRUE };
+  return dkms_process_transcript (&command, status, error);
+}
+
+/* Signs @paths in one call. */
+static void
+sign_together (const DkmsSigner *self, const DkmsPlaces *places, DkmsListener *events, const GPtrArray *paths,
+               const GPtrArray *shown)
+{
+  g_autoptr (GPtrArray) files = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) before = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GError) error = NULL;
+  struct stat st;
+  int status = 0;
+
+  for (guint i = 0; i < paths->len; i++)
+    {
+      const char *path = paths->pdata[i];
+      g_ptr_array_add (files, self->tool != NULL ? dkms_root_tool_path (places->root, path)
+                                                 : dkms_root_resolved (places->root, path));
+      g_ptr_array_add (before, dkms_root_stat (places->root, path, &st) == 0 ? dkms_stat_signature (&st) : NULL);
+    }
+  g_autofree char *output = run_tool (self, places, files, &status, &error);
+  if (output != NULL)
+    g_strchomp (output);
+  if (status == 0 && output != NULL && *output != '\0')
+    DKMS_EMIT (events, SIGNER_REMARK, .text = output);
+  for (guint i = 0; i < paths->len; i++)
+    {
+      DKMS_EMIT (events, SIGNING, .path = shown->pdata[i]);
+      /* A file that was signed has changed. */
+      if (output == NULL
+          || (status != 0
+              && (paths->len == 1 || dkms_root_stat (places->root, paths->pdata[i], &st) < 0
+                  || dkms_stat_has_signature (&st, before->pdata[i]))))
+        DKMS_EMIT (events, SIGN_FAILED, .path = shown->pdata[i], .error = error, .text = output);
+    }
+}
+
+void
+dkms_signer_sign (const DkmsSigner *self, const DkmsPlaces *places, DkmsListener *events, const GPtrArray *paths,
+                  const GPtrArray *shown)
+{
+  guint together = self->tool != NULL ? 1 : MAX (paths->len, 1);
+
+  for (guint i = 0; i < paths->len; i += together)
+    {
+      g_autoptr (GPtrArray) some = g_ptr_array_new ();
+      g_autoptr (GPtrArray) names = g_ptr_array_new ();
+
+      for (guint k = i; k < i + together; k++)
+        {
+          g_ptr_array_add (some, paths->pdata[k]);
+          g_ptr_array_add (names, shown->pdata[k]);
+        }
+      sign_together (self, places, events, some, names);
+    }
 }

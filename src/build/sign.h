@@ -30,8 +30,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsSigner, dkms_signer_free)
 gboolean dkms_signer_generate (const DkmsSettings *settings, DkmsListener *events, const DkmsKernel *kernel,
                                const char *config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/** Signs the module @path (inside the root), in place. Events name it @shown. A failure is a warning, and the file is
- * unchanged.
+/**
+ * dkms_signer_sign:
+ * @paths: (element-type utf8): modules, paths inside the root
+ * @shown: (element-type utf8): for each, its name in events
+ *
+ * Signs the modules in place. A failure is a warning, and that file is unchanged.
  */
-void dkms_signer_sign (const DkmsSigner *self, const DkmsPlaces *places, DkmsListener *events, const char *path,
-                       const char *shown);
+void dkms_signer_sign (const DkmsSigner *self, const DkmsPlaces *places, DkmsListener *events, const GPtrArray *paths,
+                       const GPtrArray *shown);

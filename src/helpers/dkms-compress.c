@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dkms-compress gz|xz|zst FILE: replaces FILE by FILE.gz, FILE.xz or FILE.zst.
+/* dkms-compress gz|xz|zst JOBS TOKENS FILE...: replaces each FILE by FILE.gz, FILE.xz or FILE.zst. JOBS files are
+ * compressed at the same time; 0: no limit. Of these, each but the first takes a token from the pipe TOKENS of a job
+ * server; -1: none. A FILE that cannot be compressed stays, and the exit status is 1.
  *
  * The formats are those that kernels can decompress (kernel/module/decompress.c): xz with CRC32 and a dictionary
  * of 1 MiB, zstd and gzip at their tools' default levels. The result is complete and flushed before
@@ -8,11 +10,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lzma.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -107,29 +112,117 @@ publish (const char *path, const char *suffix, const char *data, size_t size, mo
   return 0;
 }
 
-int
-main (int argc, char **argv)
+static int
+pack (const char *format, const char *path)
 {
   struct stat st;
+  int fd = open (path, O_RDONLY | O_CLOEXEC);
 
-  if (argc != 3)
-    return fprintf (stderr, "usage: dkms-compress gz|xz|zst FILE\n"), 2;
-  int fd = open (argv[2], O_RDONLY | O_CLOEXEC);
   if (fd < 0 || fstat (fd, &st) < 0)
-    return fail ("read", argv[2]);
+    return fail ("read", path);
   size_t size = (size_t)st.st_size, room = size + size / 2 + (64 << 10), made = 0;
   void *in = mmap (NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
   char *out = malloc (room);
   (void)close (fd);
   if (in == MAP_FAILED || out == NULL)
-    return free (out), fail ("read", argv[2]);
-  if (strcmp (argv[1], "gz") == 0)
+    return free (out), fail ("read", path);
+  if (strcmp (format, "gz") == 0)
     made = pack_gz (in, size, out, room);
-  else if (strcmp (argv[1], "xz") == 0)
+  else if (strcmp (format, "xz") == 0)
     made = pack_xz (in, size, out, room);
-  else if (strcmp (argv[1], "zst") == 0)
+  else if (strcmp (format, "zst") == 0)
     made = pack_zst (in, size, out, room);
-  int result = made > 0 ? publish (argv[2], argv[1], out, made, st.st_mode & 0777) : fail ("compress", argv[2]);
+  int result = made > 0 ? publish (path, format, out, made, st.st_mode & 0777) : fail ("compress", path);
   free (out);
+  return result;
+}
+
+/* A process that compresses one file, and its token. */
+typedef struct {
+  pid_t pid;
+  int has_token;
+  char token;
+} Job;
+
+typedef struct {
+  int tokens;
+  unsigned limit, running;
+  int failed;
+  Job *jobs;
+  size_t count;
+} Crowd;
+
+static void
+wait_for_one (Crowd *self)
+{
+  int status = 1;
+  pid_t pid = waitpid (-1, &status, 0);
+
+  if (pid < 0 && errno == EINTR)
+    return;
+  if (pid < 0)
+    {
+      self->failed = fail ("wait for", "a process");
+      self->running = 0;
+      return;
+    }
+  self->failed |= !WIFEXITED (status) || WEXITSTATUS (status) != 0;
+  self->running--;
+  for (size_t i = 0; i < self->count; i++)
+    if (self->jobs[i].pid == pid && self->jobs[i].has_token)
+      while (write (self->tokens, &self->jobs[i].token, 1) < 0 && errno == EINTR)
+        ;
+}
+
+/* Whether one more process may start now. */
+static int
+may_start (const Crowd *self, Job *job)
+{
+  if (self->running == 0)
+    return 1;
+  if (self->limit > 0 && self->running >= self->limit)
+    return 0;
+  job->has_token = self->tokens >= 0 && read (self->tokens, &job->token, 1) == 1;
+  return job->has_token || self->tokens < 0;
+}
+
+static int
+pack_all (Crowd *self, const char *format, char **paths)
+{
+  for (; *paths != NULL; paths++)
+    {
+      Job *job = &self->jobs[self->count];
+
+      while (!may_start (self, job))
+        wait_for_one (self);
+      job->pid = fork ();
+      if (job->pid == 0)
+        _exit (prctl (PR_SET_PDEATHSIG, SIGKILL) < 0 ? fail ("tie", "a process") : pack (format, *paths));
+      if (job->pid < 0)
+        self->failed = fail ("start a process for", *paths);
+      self->running += job->pid > 0;
+      self->count++;
+    }
+  while (self->running > 0)
+    wait_for_one (self);
+  return self->failed;
+}
+
+int
+main (int argc, char **argv)
+{
+  Crowd crowd = { 0 };
+
+  if (argc < 5)
+    return fprintf (stderr, "usage: dkms-compress gz|xz|zst JOBS TOKENS FILE...\n"), 2;
+  if (argc == 5)
+    return pack (argv[1], argv[4]);
+  crowd.limit = (unsigned)strtoul (argv[2], NULL, 10);
+  crowd.tokens = atoi (argv[3]);
+  crowd.jobs = calloc ((size_t)argc - 4, sizeof *crowd.jobs);
+  if (crowd.jobs == NULL)
+    return fail ("compress", argv[4]);
+  int result = pack_all (&crowd, argv[1], argv + 4);
+  free (crowd.jobs);
   return result;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The only program of dkms that opens a private key.
  *
- *   dkms-sign sign HASH KEY CERT FILE   append a signature to a module, in place and atomically
- *   dkms-sign generate KEY CERT         create a key pair; an existing key only gets a certificate, an existing
+ *   dkms-sign sign HASH KEY CERT FILE...   append a signature to each module, in place and atomically
+ *   dkms-sign generate KEY CERT            create a key pair; an existing key only gets a certificate, an existing
  * certificate is never replaced
  *
  * KEY is a PEM file or a pkcs11: URI, CERT a DER or PEM file. The passphrase or PIN is KBUILD_SIGN_PIN.
@@ -331,7 +331,7 @@ sign_file (const char *path, EVP_PKEY *key, X509 *certificate, const EVP_MD *has
 }
 
 static int
-run_sign (const char *hash_name, const char *key_path, const char *certificate_path, const char *file)
+run_sign (const char *hash_name, const char *key_path, const char *certificate_path, char **files)
 {
   const EVP_MD *hash = EVP_get_digestbyname (hash_name);
   EVP_PKEY *key = NULL;
@@ -353,7 +353,9 @@ run_sign (const char *hash_name, const char *key_path, const char *certificate_p
           if (X509_cmp_current_time (X509_get0_notAfter (certificate)) < 0)
             fprintf (stderr, "The certificate %s has expired; kernels accept what it signs all the same\n",
                      certificate_path);
-          ok = sign_file (file, key, certificate, hash);
+          ok = 1;
+          for (; *files != NULL; files++)
+            ok &= sign_file (*files, key, certificate, hash);
         }
     }
   X509_free (certificate);
@@ -483,10 +485,10 @@ main (int argc, char **argv)
       perror ("dkms-sign: cannot protect the key");
       return 1;
     }
-  if (argc == 6 && strcmp (argv[1], "sign") == 0)
-    return run_sign (argv[2], argv[3], argv[4], argv[5]) ? 0 : 1;
+  if (argc >= 6 && strcmp (argv[1], "sign") == 0)
+    return run_sign (argv[2], argv[3], argv[4], argv + 5) ? 0 : 1;
   if (argc == 4 && strcmp (argv[1], "generate") == 0)
     return run_generate (argv[2], argv[3]) ? 0 : 1;
-  fprintf (stderr, "Usage: dkms-sign sign HASH KEY CERT FILE | dkms-sign generate KEY CERT\n");
+  fprintf (stderr, "Usage: dkms-sign sign HASH KEY CERT FILE... | dkms-sign generate KEY CERT\n");
   return 1;
 }

@@ -27,6 +27,7 @@ typedef struct {
   gboolean confined;               /* build: in the sandbox, with the scratch directory mounted at <m>/<v>/build */
   const char *make_jobs;           /* (nullable): build: for make -j; NULL: the job server in make_flags */
   const char *make_flags;          /* (nullable): build: MAKEFLAGS */
+  int tokens;                      /* build: pipe of the job server for programs of dkms; -1: none */
   const GArray *keep;              /* (nullable): build: descriptors (int) that its commands inherit */
   DkmsAttempt *attempt;            /* (nullable): build: its record so far; the build adds to it */
   GHashTable *seen;                /* (nullable): build: BUILD_DEPENDS name -> installed version, for the record */
