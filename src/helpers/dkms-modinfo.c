@@ -22,23 +22,19 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <libkmod.h>
-#include <lzma.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
-#include <zstd.h>
 
+#include "helpers/drop-rights.h"
 #include "helpers/module-elf.h"
+#include "helpers/unpack.h"
 
-enum { MOST_BYTES = 1 << 30, MOST_FINDINGS = 1 << 18, MOST_SECONDS = 60, NOBODY = 65534, CHUNK = 1 << 16 };
+enum { MOST_BYTES = 1 << 30, MOST_FINDINGS = 1 << 18, MOST_SECONDS = 60 };
 
 /* ---- versions ---- */
 
@@ -175,107 +171,37 @@ typedef struct {
   size_t size;
 } Target;
 
-static int
-append (Target *target, const void *bytes, size_t size)
+static bool
+append (void *user, const void *bytes, size_t size)
 {
+  Target *target = user;
   const char *at = bytes;
 
   target->size += size;
   if (target->size > MOST_BYTES)
-    return 0;
+    return false;
   while (size > 0)
     {
       ssize_t n = write (target->fd, at, size);
       if (n < 0 && errno != EINTR)
-        return 0;
+        return false;
       at += n > 0 ? n : 0;
       size -= n > 0 ? (size_t)n : 0;
     }
-  return 1;
-}
-
-static int
-unpack_gz (const void *in, size_t size, Target *target)
-{
-  static char out[CHUNK];
-  z_stream stream = { .next_in = (Bytef *)(size_t)in, .avail_in = (uInt)size };
-  int status = inflateInit2 (&stream, MAX_WBITS + 16), good = status == Z_OK;
-
-  while (good && status != Z_STREAM_END)
-    {
-      stream.next_out = (Bytef *)out;
-      stream.avail_out = sizeof out;
-      status = inflate (&stream, Z_NO_FLUSH);
-      good = (status == Z_OK || status == Z_STREAM_END) && append (target, out, sizeof out - stream.avail_out);
-    }
-  (void)inflateEnd (&stream);
-  return good;
-}
-
-static int
-unpack_xz (const void *in, size_t size, Target *target)
-{
-  static uint8_t out[CHUNK];
-  lzma_stream stream = LZMA_STREAM_INIT;
-  lzma_ret status = lzma_stream_decoder (&stream, 512 << 20, 0);
-  int good = status == LZMA_OK;
-
-  stream.next_in = in;
-  stream.avail_in = size;
-  while (good && status != LZMA_STREAM_END)
-    {
-      stream.next_out = out;
-      stream.avail_out = sizeof out;
-      status = lzma_code (&stream, LZMA_FINISH);
-      good = (status == LZMA_OK || status == LZMA_STREAM_END) && append (target, out, sizeof out - stream.avail_out);
-    }
-  lzma_end (&stream);
-  return good;
-}
-
-static int
-unpack_zst (const void *in, size_t size, Target *target)
-{
-  static char out[CHUNK];
-  ZSTD_DStream *stream = ZSTD_createDStream ();
-  ZSTD_inBuffer source = { in, size, 0 };
-  size_t left = 1;
-  int good = stream != NULL;
-
-  while (good && left != 0)
-    {
-      ZSTD_outBuffer room = { out, sizeof out, 0 };
-      size_t before = source.pos;
-      left = ZSTD_decompressStream (stream, &room, &source);
-      good = !ZSTD_isError (left) && append (target, out, room.pos)
-             && (room.pos > 0 || source.pos > before || left == 0); /* otherwise it is incomplete */
-    }
-  (void)ZSTD_freeDStream (stream);
-  return good;
+  return true;
 }
 
 /* Returns: a descriptor of the plain file: @fd itself, or a memory file; -1 if it cannot be unpacked */
 static int
 plain_file (int fd, const unsigned char *bytes, size_t size)
 {
-  int (*unpack) (const void *, size_t, Target *) = NULL;
+  UnpackFunc unpack = unpack_find (bytes, size);
   Target target = { -1, 0 };
 
-  if (size >= 2 && memcmp (bytes, "\x1f\x8b", 2) == 0)
-    unpack = unpack_gz;
-  else if (size >= 6
-           && memcmp (bytes,
-                      "\xfd"
-                      "7zXZ",
-                      6)
-                  == 0)
-    unpack = unpack_xz;
-  else if (size >= 4 && memcmp (bytes, "\x28\xb5\x2f\xfd", 4) == 0)
-    unpack = unpack_zst;
   if (unpack == NULL)
     return fd;
   target.fd = memfd_create ("module", MFD_CLOEXEC);
-  if (target.fd >= 0 && unpack (bytes, size, &target))
+  if (target.fd >= 0 && unpack (bytes, size, append, &target))
     return target.fd;
   if (target.fd >= 0)
     (void)close (target.fd);
@@ -332,35 +258,6 @@ put_facts (struct kmod_ctx *ctx, int fd)
   return kmod_can_read (ctx, plain) ? NULL : "libkmod cannot read it";
 }
 
-static void
-limit (int resource, rlim_t most)
-{
-  struct rlimit value = { most, most };
-
-  if (setrlimit ((__rlimit_resource_t)resource, &value) < 0)
-    perror ("dkms-modinfo: cannot set a limit");
-}
-
-/* Drops all privileges, so that a file which takes over this process gains nothing. */
-static int
-drop_rights (void)
-{
-  limit (RLIMIT_CORE, 0);
-  limit (RLIMIT_CPU, MOST_SECONDS);
-  limit (RLIMIT_FSIZE, MOST_BYTES);
-#ifndef __SANITIZE_ADDRESS__ /* it reserves terabytes */
-  limit (RLIMIT_AS, (rlim_t)4 * MOST_BYTES);
-#endif
-  if (prctl (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-    return 0;
-  if (geteuid () != 0
-      || (setgroups (0, NULL) == 0 && setresgid (NOBODY, NOBODY, NOBODY) == 0
-          && setresuid (NOBODY, NOBODY, NOBODY) == 0))
-    return 1;
-  /* The root user of a namespace without other users has no privileges to drop. */
-  return errno == EPERM || errno == EINVAL;
-}
-
 static int
 print_facts (int count, char **paths)
 {
@@ -372,7 +269,7 @@ print_facts (int count, char **paths)
     return 1;
   for (int i = 0; i < count; i++)
     fds[i] = open (paths[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (!drop_rights ())
+  if (!drop_rights ("dkms-modinfo", MOST_SECONDS, MOST_BYTES))
     return perror ("dkms-modinfo: cannot drop its rights"), free (fds), 1;
   ctx = kmod_new (NULL, no_config);
   for (int i = 0; i < count && ctx != NULL; i++)

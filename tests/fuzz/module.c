@@ -42,7 +42,7 @@ read_facts (const uint8_t *bytes, size_t size)
 static void
 unpack (const uint8_t *data, size_t size)
 {
-  int (*const unpackers[]) (const void *, size_t, Target *) = { unpack_gz, unpack_xz, unpack_zst };
+  const UnpackFunc unpackers[] = { unpack_gz, unpack_xz, unpack_zst };
   int fd = memfd_create ("module", MFD_CLOEXEC);
 
   g_assert (fd >= 0);
@@ -51,7 +51,7 @@ unpack (const uint8_t *data, size_t size)
       /* A few bytes can expand to gigabytes. Here the limit is low. */
       Target target = { fd, MOST_BYTES - (1 << 20) };
 
-      if (unpackers[i](data, size, &target) && target.size > MOST_BYTES)
+      if (unpackers[i](data, size, append, &target) && target.size > MOST_BYTES)
         g_error ("unpacked to %zu bytes", target.size);
       g_assert (ftruncate (fd, 0) == 0 && lseek (fd, 0, SEEK_SET) == 0);
     }

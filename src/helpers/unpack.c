@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Decompresses module files with the libraries of each format. */
+#include "helpers/unpack.h"
+
+#include <lzma.h>
+#include <stdint.h>
+#include <string.h>
+#include <zlib.h>
+#include <zstd.h>
+
+enum { CHUNK = 1 << 16, MOST_XZ_MEMORY = 512 << 20 };
+
+bool
+unpack_gz (const void *in, size_t size, UnpackSink sink, void *user)
+{
+  static char out[CHUNK];
+  z_stream stream = { .next_in = (Bytef *)(size_t)in, .avail_in = (uInt)size };
+  int status = inflateInit2 (&stream, MAX_WBITS + 16);
+  bool good = status == Z_OK;
+
+  while (good && status != Z_STREAM_END)
+    {
+      stream.next_out = (Bytef *)out;
+      stream.avail_out = sizeof out;
+      status = inflate (&stream, Z_NO_FLUSH);
+      good = (status == Z_OK || status == Z_STREAM_END) && sink (user, out, sizeof out - stream.avail_out);
+    }
+  (void)inflateEnd (&stream);
+  return good;
+}
+
+bool
+unpack_xz (const void *in, size_t size, UnpackSink sink, void *user)
+{
+  static uint8_t out[CHUNK];
+  lzma_stream stream = LZMA_STREAM_INIT;
+  lzma_ret status = lzma_stream_decoder (&stream, MOST_XZ_MEMORY, 0);
+  bool good = status == LZMA_OK;
+
+  stream.next_in = in;
+  stream.avail_in = size;
+  while (good && status != LZMA_STREAM_END)
+    {
+      stream.next_out = out;
+      stream.avail_out = sizeof out;
+      status = lzma_code (&stream, LZMA_FINISH);
+      good = (status == LZMA_OK || status == LZMA_STREAM_END) && sink (user, out, sizeof out - stream.avail_out);
+    }
+  lzma_end (&stream);
+  return good;
+}
+
+bool
+unpack_zst (const void *in, size_t size, UnpackSink sink, void *user)
+{
+  static char out[CHUNK];
+  ZSTD_DStream *stream = ZSTD_createDStream ();
+  ZSTD_inBuffer source = { in, size, 0 };
+  size_t left = 1;
+  bool good = stream != NULL;
+
+  while (good && left != 0)
+    {
+      ZSTD_outBuffer room = { out, sizeof out, 0 };
+      size_t before = source.pos;
+      left = ZSTD_decompressStream (stream, &room, &source);
+      good = !ZSTD_isError (left) && sink (user, out, room.pos)
+             && (room.pos > 0 || source.pos > before || left == 0); /* otherwise it is incomplete */
+    }
+  (void)ZSTD_freeDStream (stream);
+  return good;
+}
+
+UnpackFunc
+unpack_find (const void *bytes, size_t size)
+{
+  static const char xz[6] = { '\xfd', '7', 'z', 'X', 'Z', '\0' };
+
+  if (size >= 2 && memcmp (bytes, "\x1f\x8b", 2) == 0)
+    return unpack_gz;
+  if (size >= sizeof xz && memcmp (bytes, xz, sizeof xz) == 0)
+    return unpack_xz;
+  if (size >= 4 && memcmp (bytes, "\x28\xb5\x2f\xfd", 4) == 0)
+    return unpack_zst;
+  return NULL;
+}
