@@ -9,7 +9,7 @@ MUTATE ?=
 FUZZ_SECONDS ?= 60
 FUZZ ?=
 
-.PHONY: all deps demo check fuzz mutate boot packages distros zfs deb rpm arch pictures crash crash-all install bench bench-makespan bench-corpus bench-scale parity parity-all corpus asan lint format
+.PHONY: all deps demo check fuzz mutate boot depmod packages distros zfs deb rpm arch pictures crash crash-all install bench bench-makespan bench-corpus bench-scale parity parity-all corpus asan lint format
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) >$(BUILD)/ninja.log || { cat $(BUILD)/ninja.log; exit 1; }
@@ -77,6 +77,12 @@ packages:
 	@scripts/install-deps build demo check boot deb rpm arch package
 	@$(MAKE) --no-print-directory all
 	@tests/run --build $(BUILD) packages
+
+# The indexes made from stubs, compared with those of depmod of Debian 12 and 13, for kernels of Debian.
+depmod:
+	@scripts/install-deps build check package
+	@$(MAKE) --no-print-directory all
+	@tests/run --build $(BUILD) depmod
 
 # New machines with releases of Debian: demo, check and deb in a clone of the committed files, then the use of the packages.
 distros:

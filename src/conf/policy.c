@@ -54,6 +54,20 @@ dkms_sandbox_mode_stricter (DkmsSandboxMode a, DkmsSandboxMode b)
 }
 
 gboolean
+dkms_stubs_mode_parse (const char *word, DkmsStubsMode *mode)
+{
+  static const char *const words[] = { "auto", "yes", "no" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (words); i++)
+    if (g_ascii_strcasecmp (word, words[i]) == 0)
+      {
+        *mode = (DkmsStubsMode)i;
+        return TRUE;
+      }
+  return FALSE;
+}
+
+gboolean
 dkms_sandbox_mode_parse (const char *word, DkmsSandboxMode *mode)
 {
   static const char *const words[] = { "auto", "strict", "off" };

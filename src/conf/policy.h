@@ -13,6 +13,13 @@ typedef enum {
   DKMS_SANDBOX_OFF
 } DkmsSandboxMode;
 
+/* Whether depmod reads stubs instead of modules (install/depmod-stubs.h). */
+typedef enum {
+  DKMS_STUBS_AUTO, /* if that is faster */
+  DKMS_STUBS_YES,
+  DKMS_STUBS_NO
+} DkmsStubsMode;
+
 typedef struct {
   DkmsDistro *distro;
   char *jobs;               /* the limit of jobs of all builds together; "" means no limit */
@@ -29,6 +36,7 @@ typedef struct {
   DkmsSandboxMode sandbox; /* files of another root can only make it stricter; there AUTO means STRICT */
   uid_t build_uid;         /* user of confined builds; 0: root without privileges */
   gid_t build_gid;
+  DkmsStubsMode depmod_stubs;
   gboolean strict_symbols;      /* modules that will probably not load are an error */
   gboolean rebuild;             /* autoinstall rebuilds modules whose inputs have changed */
   gboolean rebuild_on_compiler; /* also if only the compiler has changed */
@@ -51,5 +59,7 @@ gboolean dkms_policy_uses_weak (const DkmsPolicy *self);
 guint dkms_policy_rebuilds_after (const DkmsPolicy *self);
 /** Returns: the stricter one of both modes */
 DkmsSandboxMode dkms_sandbox_mode_stricter (DkmsSandboxMode a, DkmsSandboxMode b);
+/** Reads "auto", "yes" or "no". Returns: FALSE for any other word; then @mode is unchanged */
+gboolean dkms_stubs_mode_parse (const char *word, DkmsStubsMode *mode);
 /** Reads "auto", "strict" or "off". Returns: FALSE for any other word; then @mode is unchanged */
 gboolean dkms_sandbox_mode_parse (const char *word, DkmsSandboxMode *mode);

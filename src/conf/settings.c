@@ -22,7 +22,7 @@
 static const char names[]
     = "source_tree dkms_tree install_tree tmp_location verbose symlink_modules parallel_jobs "
       "compress_gzip_opts compress_xz_opts compress_zstd_opts recipe_timeout build_timeout tarball_limit_mib sandbox "
-      "build_user strict_symbols rebuild rebuild_on_compiler "
+      "build_user strict_symbols rebuild rebuild_on_compiler depmod_stubs "
       "ADDON_MODULES_DIR NO_WEAK_MODULES "
       "modprobe_on_install post_transaction build_environment mok_signing_key";
 
@@ -189,6 +189,17 @@ take_yes_or_no (const DkmsPlaces *places, const DkmsVars *values, const char *na
   return TRUE;
 }
 
+static gboolean
+take_stubs_mode (const DkmsPlaces *places, const DkmsVars *values, DkmsStubsMode *mode, GError **error)
+{
+  const char *text = dkms_vars_get (values, "depmod_stubs", 0);
+
+  if (*text == '\0' || dkms_stubs_mode_parse (text, mode))
+    return TRUE;
+  return dkms_settings_fail (
+      places, &(DkmsErrorInfo){ .kind = DKMS_ERROR_SETTING_NOT_STUBS, .name = "depmod_stubs", .text = text }, error);
+}
+
 /* A relative path would mean another directory for each working directory of the caller. */
 static gboolean
 check_directories (const DkmsPlaces *places, const DkmsVars *values, GError **error)
@@ -249,7 +260,8 @@ take_values (DkmsSettings *self, const DkmsVars *values, GError **error)
       return FALSE;
   return take_yes_or_no (&self->places, values, "strict_symbols", &self->policy.strict_symbols, error)
          && take_yes_or_no (&self->places, values, "rebuild", &self->policy.rebuild, error)
-         && take_yes_or_no (&self->places, values, "rebuild_on_compiler", &self->policy.rebuild_on_compiler, error);
+         && take_yes_or_no (&self->places, values, "rebuild_on_compiler", &self->policy.rebuild_on_compiler, error)
+         && take_stubs_mode (&self->places, values, &self->policy.depmod_stubs, error);
 }
 
 /* A query about @wanted with the variables that the files see. */

@@ -201,7 +201,7 @@ plain_file (int fd, const unsigned char *bytes, size_t size)
   if (unpack == NULL)
     return fd;
   target.fd = memfd_create ("module", MFD_CLOEXEC);
-  if (target.fd >= 0 && unpack (bytes, size, append, &target))
+  if (target.fd >= 0 && unpack (bytes, size, append, &target, NULL))
     return target.fd;
   if (target.fd >= 0)
     (void)close (target.fd);

@@ -11,7 +11,7 @@
 enum { CHUNK = 1 << 16, MOST_XZ_MEMORY = 512 << 20 };
 
 bool
-unpack_gz (const void *in, size_t size, UnpackSink sink, void *user)
+unpack_gz (const void *in, size_t size, UnpackSink sink, void *user, size_t *rest)
 {
   static char out[CHUNK];
   z_stream stream = { .next_in = (Bytef *)(size_t)in, .avail_in = (uInt)size };
@@ -25,12 +25,14 @@ unpack_gz (const void *in, size_t size, UnpackSink sink, void *user)
       status = inflate (&stream, Z_NO_FLUSH);
       good = (status == Z_OK || status == Z_STREAM_END) && sink (user, out, sizeof out - stream.avail_out);
     }
+  if (rest != NULL)
+    *rest = stream.avail_in;
   (void)inflateEnd (&stream);
   return good;
 }
 
 bool
-unpack_xz (const void *in, size_t size, UnpackSink sink, void *user)
+unpack_xz (const void *in, size_t size, UnpackSink sink, void *user, size_t *rest)
 {
   static uint8_t out[CHUNK];
   lzma_stream stream = LZMA_STREAM_INIT;
@@ -46,12 +48,14 @@ unpack_xz (const void *in, size_t size, UnpackSink sink, void *user)
       status = lzma_code (&stream, LZMA_FINISH);
       good = (status == LZMA_OK || status == LZMA_STREAM_END) && sink (user, out, sizeof out - stream.avail_out);
     }
+  if (rest != NULL)
+    *rest = stream.avail_in;
   lzma_end (&stream);
   return good;
 }
 
 bool
-unpack_zst (const void *in, size_t size, UnpackSink sink, void *user)
+unpack_zst (const void *in, size_t size, UnpackSink sink, void *user, size_t *rest)
 {
   static char out[CHUNK];
   ZSTD_DStream *stream = ZSTD_createDStream ();
@@ -67,8 +71,18 @@ unpack_zst (const void *in, size_t size, UnpackSink sink, void *user)
       good = !ZSTD_isError (left) && sink (user, out, room.pos)
              && (room.pos > 0 || source.pos > before || left == 0); /* otherwise it is incomplete */
     }
+  if (rest != NULL)
+    *rest = source.size - source.pos;
   (void)ZSTD_freeDStream (stream);
   return good;
+}
+
+bool
+unpack_zst_has_size (const void *in, size_t size)
+{
+  unsigned long long content = ZSTD_getFrameContentSize (in, size);
+
+  return content != ZSTD_CONTENTSIZE_UNKNOWN && content != ZSTD_CONTENTSIZE_ERROR;
 }
 
 UnpackFunc

@@ -7,13 +7,16 @@
 
 /* Gets the decompressed bytes, piece by piece. Returns: false to end the decompression with a failure */
 typedef bool (*UnpackSink) (void *user, const void *bytes, size_t size);
-/* Decompresses @size bytes at @in. Returns: false if they are damaged or incomplete, or @sink returned false */
-typedef bool (*UnpackFunc) (const void *in, size_t size, UnpackSink sink, void *user);
+/* Decompresses @size bytes at @in. @rest: (out) (optional): bytes behind the compressed data. Returns: false if the
+ * data are damaged or incomplete, or @sink returned false */
+typedef bool (*UnpackFunc) (const void *in, size_t size, UnpackSink sink, void *user, size_t *rest);
 
-bool unpack_gz (const void *in, size_t size, UnpackSink sink, void *user);
+bool unpack_gz (const void *in, size_t size, UnpackSink sink, void *user, size_t *rest);
 /** With a memory limit of 512 MiB. */
-bool unpack_xz (const void *in, size_t size, UnpackSink sink, void *user);
-bool unpack_zst (const void *in, size_t size, UnpackSink sink, void *user);
+bool unpack_xz (const void *in, size_t size, UnpackSink sink, void *user, size_t *rest);
+bool unpack_zst (const void *in, size_t size, UnpackSink sink, void *user, size_t *rest);
+/** Returns: whether the zstd data at @in contain the number of decompressed bytes; kmod 34 requires that */
+bool unpack_zst_has_size (const void *in, size_t size);
 
 /** Returns: the function for a file that begins with @bytes; NULL if it is not compressed */
 UnpackFunc unpack_find (const void *bytes, size_t size);

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/unread.h"
+#include "install/depmod-stubs.h"
 #include "install/job.h"
 #include "store/layout.h"
 #include "store/lock.h"
@@ -144,10 +145,11 @@ run_and_look (const DkmsPlaces *places, const char *dir, const DkmsCommand *comm
   return status == 0 && partial ? 1 : status;
 }
 
-/* Returns: whether it succeeded */
+/* @call: its map is set. @flushed: (out): whether the indexes are on the disk. Returns: whether it succeeded */
 static gboolean
-run_depmod (const DkmsSettings *settings, DkmsListener *events, const char *release, const char *dir, const char *base)
+run_depmod (const DkmsSettings *settings, DkmsListener *events, DkmsDepmodCall *call, gboolean *flushed)
 {
+  const char *release = call->release, *base = call->base;
   g_autofree char *map_name = g_strconcat ("/boot/System.map-", release, NULL);
   g_autofree char *map = dkms_root_host_path (settings->places.root, map_name);
   gboolean other = *base != '\0' && strcmp (base, "/usr") != 0;
@@ -168,6 +170,7 @@ run_depmod (const DkmsSettings *settings, DkmsListener *events, const char *rele
     {
       argv[n++] = "-F";
       argv[n++] = map;
+      call->map = map;
     }
   argv[n] = NULL;
 
@@ -179,9 +182,13 @@ run_depmod (const DkmsSettings *settings, DkmsListener *events, const char *rele
                           .output_fd = settings->policy.verbose ? -1 : -2,
                           .null_stdin = TRUE };
   DKMS_EMIT (events, STEP_BEGUN, .name = what, .text = line);
-  int status = run_and_look (&settings->places, dir, &command, &error);
+  *flushed = dkms_depmod_stubs (settings, events, call);
+  if (*flushed)
+    (void)drop_left_overs (&settings->places, call->dir);
+  int status = *flushed ? 0 : run_and_look (&settings->places, call->dir, &command, &error);
   if (status > 0) /* a temporary failure may not occur again */
-    status = run_and_look (&settings->places, dir, &command, &error);
+    status = run_and_look (&settings->places, call->dir, &command, &error);
+  call->map = NULL;
   DKMS_EMIT (events, STEP_ENDED, .number = status, .seconds = dkms_job_seconds (start));
   if (status != 0)
     DKMS_EMIT (events, DEPMOD_FAILED, .text = line, .error = error);
@@ -227,10 +234,11 @@ has_index (const DkmsPlaces *places, const char *dir, const char *note)
          && (dkms_root_is_file (places->root, dep) || records_index (places, note));
 }
 
-/* Returns: FALSE if it must be tried again */
+/* @call: its release, note and tokens are set. Returns: FALSE if it must be tried again */
 static gboolean
-depmod (const DkmsSettings *settings, DkmsListener *events, const char *release, const char *note, gboolean disabled)
+depmod (const DkmsSettings *settings, DkmsListener *events, DkmsDepmodCall *call, gboolean disabled)
 {
+  const char *release = call->release, *note = call->note;
   g_autofree char *dir = g_build_filename (settings->places.install_tree, release, NULL);
   g_autofree char *base = depmod_base (&settings->places);
   g_autofree char *name = g_strconcat ("locks/depmod/", release, NULL);
@@ -238,8 +246,10 @@ depmod (const DkmsSettings *settings, DkmsListener *events, const char *release,
   g_autoptr (GError) error = NULL;
   g_autoptr (GError) unread = NULL;
   guint mark = dkms_unread_mark ();
-  gboolean ok;
+  gboolean ok, flushed = FALSE;
 
+  call->dir = dir;
+  call->base = base;
   if (disabled || base == NULL)
     return TRUE;
   gboolean wanted = has_index (&settings->places, dir, note);
@@ -259,9 +269,9 @@ depmod (const DkmsSettings *settings, DkmsListener *events, const char *release,
   lock = dkms_lock_take (&settings->places, events, name, TRUE, &error);
   if (lock == NULL)
     DKMS_EMIT (events, DEPMOD_ANYHOW, .error = error);
-  ok = run_depmod (settings, events, release, dir, base);
+  ok = run_depmod (settings, events, call, &flushed);
   clean_after_last (&settings->places, dir);
-  if (dkms_root_is_dir (settings->places.root, dir))
+  if (!flushed && dkms_root_is_dir (settings->places.root, dir))
     flush_indexes (&settings->places, events, dir);
   if (dkms_unread_since (mark, FALSE, &unread))
     return ok;
@@ -282,11 +292,12 @@ drop_note (const DkmsPlaces *places, const char *note)
 
 void
 dkms_depmod (const DkmsSettings *settings, DkmsListener *events, const DkmsWork *work, const char *release,
-             gboolean disabled)
+             gboolean disabled, int tokens)
 {
   g_autofree char *note = dkms_depmod_note (&settings->places, work, release);
+  DkmsDepmodCall call = { .release = release, .note = note, .tokens = tokens };
 
-  if (depmod (settings, events, release, note, disabled))
+  if (depmod (settings, events, &call, disabled))
     drop_note (&settings->places, note);
 }
 
@@ -309,7 +320,8 @@ dkms_depmod_due (const DkmsSettings *settings, DkmsListener *events, gboolean di
 
       if (id == NULL || dkms_work_alive (&settings->places, id))
         continue; /* its own run does it */
-      if (g_hash_table_contains (done, dot + 1) || depmod (settings, events, dot + 1, note, disabled))
+      DkmsDepmodCall call = { .release = dot + 1, .note = note, .tokens = -1 };
+      if (g_hash_table_contains (done, dot + 1) || depmod (settings, events, &call, disabled))
         {
           g_hash_table_add (done, g_strdup (dot + 1));
           drop_note (&settings->places, note);

@@ -7,9 +7,9 @@
 #include "store/work.h"
 
 /** Runs depmod for one kernel by the rules of docs/interface/build-install.md §9, and deletes the note. A failure is a
- * warning. */
+ * warning. @tokens: pipe of a job server for the processes that make stubs; -1: none */
 void dkms_depmod (const DkmsSettings *settings, DkmsListener *events, const DkmsWork *work, const char *release,
-                  gboolean disabled);
+                  gboolean disabled, int tokens);
 /** Returns: (transfer full): path of the note of the run with @work that depmod is due for @release */
 char *dkms_depmod_note (const DkmsPlaces *places, const DkmsWork *work, const char *release);
 /** Text of a note about a kernel that has an index (modules.dep). Any other text means that the kernel had none, so

@@ -179,6 +179,7 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
             "{error}. The modules are in place. The next dkms command runs depmod for {kernel}."),
   SENTENCE (DEPMOD_ANYHOW, WARNING, "{error}. Running depmod nevertheless."),
   SENTENCE (DEPMOD_AGAIN, WARNING, "{error}. The next dkms command runs depmod for {kernel} again."),
+  SENTENCE (DEPMOD_WITHOUT_STUBS, LINE, "Running depmod without stubs: {error}"),
   SENTENCE (DEPMOD_UNKNOWN, WARNING,
             "{error}. dkms does not know whether depmod is due. The next dkms command checks again."),
   SENTENCE (POST_TRANSACTION_UNREAD, WARNING, "{error}. The post-transaction command was not run."),

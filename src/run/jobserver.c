@@ -324,6 +324,12 @@ dkms_jobserver_fd (const DkmsJobserver *self)
                                                            : self->own;
 }
 
+int
+dkms_jobserver_pipe (const DkmsJobserver *self)
+{
+  return self != NULL ? self->own : -1;
+}
+
 const char *
 dkms_jobserver_flags (const DkmsJobserver *self)
 {

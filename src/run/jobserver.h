@@ -44,6 +44,10 @@ int dkms_jobserver_relay (DkmsJobserver *self);
  * without a limit */
 int dkms_jobserver_fd (const DkmsJobserver *self);
 
+/** @self: (nullable). Returns: the pipe with a token for each free slot, opened for reading and writing without
+ * waiting; -1: there is no limit. It is closed when @self is freed. Programs of dkms that use more than one processor
+ * take tokens from it */
+int dkms_jobserver_pipe (const DkmsJobserver *self);
 /** Returns: (transfer none): the first words of MAKEFLAGS for builds; "" without a shared limit */
 const char *dkms_jobserver_flags (const DkmsJobserver *self);
 /** Adds the descriptors that builds must inherit to @keep (element-type int). */

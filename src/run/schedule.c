@@ -190,7 +190,8 @@ run_depmod (gpointer data, DkmsListener *events, GError **error)
 {
   const StepArgs *self = data;
 
-  dkms_depmod (self->run->settings, events, self->run->work, self->step->id->kernel, self->run->request->no_depmod);
+  dkms_depmod (self->run->settings, events, self->run->work, self->step->id->kernel, self->run->request->no_depmod,
+               dkms_jobserver_pipe (self->run->jobserver));
   return TRUE;
 }
 
@@ -444,7 +445,7 @@ stop_all (Schedule *self, GError **error)
                                   : NULL;
       if (note != NULL && dkms_root_is_file (self->run->settings->places.root, note))
         dkms_depmod (self->run->settings, self->run->events, self->run->work, step->id->kernel,
-                     self->run->request->no_depmod);
+                     self->run->request->no_depmod, -1);
     }
   return DKMS_FAIL (error, INTERRUPTED, .status = 128 + self->caught);
 }

@@ -14,6 +14,7 @@
  *                        store/loan.h
  *   journal/<id>.json    an unfinished transaction (store/transaction.h)
  *   depmod/<id>.<k>      the run with work/<id> changed modules of kernel <k>: depmod is due
+ *   stubs/<k>            stubs of the modules of kernel <k>, which depmod reads (install/depmod-stubs.h)
  *   logs/<m>/<v>/<k>/<a>/<n>/    attempts without a build (store/attempts.h)
  *   adopted              exists after builds of dkms 3 got records (run/adopt.h)
  *   digests              of files that were read (store/digests.h) */

@@ -8,9 +8,10 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "system"))
+sys.path[:0] = [str(HERE.parent / "system"), str(HERE.parent / "lib")]
 
 from conftest import ARCH, DKMS, K1, K2, Root  # noqa: E402
+from depmods import indexes  # noqa: E402
 
 KERNEL_MAKEFILE = """\
 # A build directory of a kernel, in which make copies prepared modules.
@@ -83,6 +84,10 @@ class Lab(Root):
         script.chmod(0o755)
         (self.path / "etc/dkms/foo.conf").write_text("POST_INSTALL=mark.sh\n")
         self.framework("modprobe_on_install=\n")
+
+    def settings(self):
+        file = self.path / "etc/dkms/framework.conf"
+        return file.read_text() if file.exists() else ""
 
     # ---- facts ----
 
@@ -162,7 +167,16 @@ class Lab(Root):
         listed = {line.split(":")[0] for line in index.read_text().splitlines()} if index.exists() else {"nothing: it is gone"}
         if there != listed:
             wrong.append(f"modules.dep of {kernel} lists {sorted(listed)}, there is {sorted(there)}")
+        if "depmod_stubs=yes" in self.settings():
+            wrong += self.problems_of_indexes(kernel)
         return wrong
+
+    def problems_of_indexes(self, kernel):
+        """All indexes, compared with those that depmod writes."""
+        found = indexes(self.modules / kernel)
+        subprocess.run(["depmod", "-b", self.path, "-a", kernel], check=True, capture_output=True)
+        wanted = indexes(self.modules / kernel)
+        return [f"{name} of {kernel} is not what depmod writes" for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)]
 
     def left_overs(self):
         found = []

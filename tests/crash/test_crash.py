@@ -28,6 +28,10 @@ SCENARIOS = {
     "rebuild": ([f"install foo/1.0 -k {K1}"], f"build foo/1.0 -k {K1} --force"),
     "reinstall": ([f"install foo/1.0 -k {K1}"], f"install foo/1.0 -k {K1} --force"),
     "replace": ([f"install foo/1.0 -k {K1}"], f"install /elsewhere/foo-1.0 -k {K1} --force"),
+    # With depmod_stubs=yes.
+    "stubs-install": ([], f"install foo/1.0 -k {K1}"),
+    "stubs-upgrade": ([f"install foo/1.0 -k {K1}"], f"install foo/2.0 -k {K1}"),
+    "stubs-uninstall": ([f"install foo/1.0 -k {K1}"], f"uninstall foo/1.0 -k {K1}"),
     "upgrade": ([f"install foo/1.0 -k {K1}"], f"install foo/2.0 -k {K1}"),
     "uninstall": ([f"install foo/1.0 -k {K1}"], f"uninstall foo/1.0 -k {K1}"),
     "unbuild": ([f"install foo/1.0 -k {K1}"], f"unbuild foo/1.0 -k {K1}"),
@@ -82,6 +86,8 @@ def set_stage(name, things, administered=False):
     preparation, command = {**SCENARIOS, **READERS}[name]
     if administered:
         template.administer()
+    if name.startswith("stubs-"):
+        template.framework("depmod_stubs=yes\n")
     for line in preparation:
         template.ok(*line.split())
     before = template.facts()

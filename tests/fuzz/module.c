@@ -51,7 +51,7 @@ unpack (const uint8_t *data, size_t size)
       /* A few bytes can expand to gigabytes. Here the limit is low. */
       Target target = { fd, MOST_BYTES - (1 << 20) };
 
-      if (unpackers[i](data, size, append, &target) && target.size > MOST_BYTES)
+      if (unpackers[i](data, size, append, &target, NULL) && target.size > MOST_BYTES)
         g_error ("unpacked to %zu bytes", target.size);
       g_assert (ftruncate (fd, 0) == 0 && lseek (fd, 0, SEEK_SET) == 0);
     }
