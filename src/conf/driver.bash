@@ -40,10 +40,11 @@ __dkms_after_file () {
       *" ${__dkms_v%%=*} "*) [[ $__dkms_v == *=* ]] && printf -v "${__dkms_v%%=*}" %s "${__dkms_v#*=}" ;;
     esac
   done
-  for __dkms_n in $__dkms_deprecated; do
-    eval "[[ \${$__dkms_n[*]+x} ]]" && printf 'O\0%s\0%s\0%s\0' "$1" "$__dkms_n" "${!__dkms_n}" >&$__dkms_fd
-    unset -v "$__dkms_n"
+  __dkms_find_deprecated
+  for __dkms_n in "${__dkms_l[@]}"; do
+    printf 'O\0%s\0%s\0%s\0' "$1" "$__dkms_n" "${!__dkms_n}" >&$__dkms_fd
   done
+  unset -v $__dkms_deprecated
 }
 
 # An expression can use all memory and time, so it is tried here and not in dkms. As in the reference, each run of white
@@ -54,33 +55,52 @@ __dkms_match () {
     __dkms_e=${__dkms_e//  / }
   done
   [[ $1 =~ $__dkms_e ]] 2>&0 && __dkms_m=1
-  printf 'V\0=%s\0%s\0%s\0' "$__dkms_n" "$__dkms_k" "$__dkms_m"
+  __dkms_r+=(V "=$__dkms_n" "$__dkms_k" "$__dkms_m")
 }
 
-__dkms_report () {
-  for __dkms_n in $__dkms_names; do
-    eval "__dkms_i=(\"\${!$__dkms_n[@]}\")"
-    for __dkms_k in "${__dkms_i[@]}"; do
-      eval "__dkms_v=\${$__dkms_n[__dkms_k]}"
-      __dkms_v=${__dkms_v%$'\r'}
-      # Text in single quotes is expanded once more, as between double quotes, and not split.
-      case $__dkms_v in
-        *[\$\`\\]*)
-          eval "IFS= read -r -d '' __dkms_v <<__DKMS_END_OF_VALUE__
+# Appends the element __dkms_k of the directive __dkms_n, whose value is __dkms_v, to the fields of the answer.
+__dkms_add () {
+  __dkms_v=${__dkms_v%$'\r'}
+  # Text in single quotes is expanded once more, as between double quotes, and not split.
+  case $__dkms_v in
+    *[\$\`\\]*)
+      eval "IFS= read -r -d '' __dkms_v <<__DKMS_END_OF_VALUE__
 $__dkms_v
 __DKMS_END_OF_VALUE__
 "
-          __dkms_v=${__dkms_v%$'\n'} ;;
-      esac
-      printf 'V\0%s\0%s\0%s\0' "$__dkms_n" "$__dkms_k" "$__dkms_v"
-      case $__dkms_n in
-        BUILD_EXCLUSIVE_KERNEL|MAKE_MATCH|PATCH_MATCH) __dkms_match "$__dkms_kernelver" ;;
-        BUILD_EXCLUSIVE_ARCH) __dkms_match "$__dkms_arch" ;;
-      esac
+      __dkms_v=${__dkms_v%$'\n'} ;;
+  esac
+  __dkms_r+=(V "$__dkms_n" "$__dkms_k" "$__dkms_v")
+  case $__dkms_n in
+    BUILD_EXCLUSIVE_KERNEL|MAKE_MATCH|PATCH_MATCH) __dkms_match "$__dkms_kernelver" ;;
+    BUILD_EXCLUSIVE_ARCH) __dkms_match "$__dkms_arch" ;;
+  esac
+}
+
+# Returns all values of the query. They are written at once: dkms wakes up for each write.
+__dkms_report () {
+  __dkms_r=()
+  __dkms_find
+  for __dkms_n in "${__dkms_l[@]}"; do
+    eval "__dkms_i=(\"\${!$__dkms_n[@]}\")"
+    for __dkms_k in "${__dkms_i[@]}"; do
+      eval "__dkms_v=\${$__dkms_n[__dkms_k]}"
+      __dkms_add
     done
   done
-  printf 'D\0'
+  printf '%s\0' "${__dkms_r[@]}" D
 }
+
+# Makes __dkms_find and __dkms_find_deprecated, which list the names in __dkms_names and __dkms_deprecated that have
+# elements. They are made once, because each query would have to parse the names otherwise.
+__dkms_make () {
+  local name names= deprecated=
+  for name in $__dkms_names; do names+=" \${$name[*]+$name}"; done
+  for name in $__dkms_deprecated; do deprecated+=" \${$name[*]+$name}"; done
+  eval "__dkms_find () { __dkms_l=($names); }
+  __dkms_find_deprecated () { __dkms_l=($deprecated); }"
+}
+__dkms_make
 
 # For a text from a descriptor, without /proc.
 __dkms_eval () {
@@ -108,7 +128,7 @@ __dkms_answer () {
   done
   __dkms_report >&$__dkms_fd
 }
-readonly -f __dkms_tame __dkms_match __dkms_after_file __dkms_report __dkms_eval __dkms_answer
+readonly -f __dkms_tame __dkms_match __dkms_add __dkms_after_file __dkms_find __dkms_find_deprecated __dkms_report __dkms_eval __dkms_answer
 
 # Prints the module directory of this distribution or, without one, that of the recipe.
 override_dest_module_location () { echo "${__dkms_destination:-$1}"; }
