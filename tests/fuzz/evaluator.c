@@ -9,7 +9,7 @@
 /* The input contains process IDs. */
 #define kill(pid, signal) fuzz_kill (pid, signal)
 static int fuzz_kill (pid_t pid, int signal);
-#include "../../src/conf/evaluate.c"
+#include "../../src/conf/answer.c"
 #undef kill
 
 #include "fuzz.h"
@@ -39,36 +39,46 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
   DkmsSettings settings = *fuzz_settings ();
   g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
-  g_autoptr (GByteArray) buffer = g_byte_array_new ();
   FuzzInput input = { data, size };
-  Session session = { .settings = &settings, .queries = queries, .pid = 4242, .printed = -1 };
+  DkmsAnswer *answer = dkms_answer_new ();
   gboolean more = TRUE;
   const DkmsQuery *other;
 
   fuzz_begin ();
   settings.policy.recipe_timeout = 1;
-  session.confined = fuzz_byte (&input) % 2;
+  answer->policy = &settings.policy;
+  answer->root = settings.places.root;
+  answer->queries = queries;
+  answer->pid = 4242;
+  answer->confined = fuzz_byte (&input) % 2;
   (void)add (queries, "/m/dkms.conf");
   (void)add (queries, "/m/dkms.conf");
   other = add (queries, "/other/dkms.conf");
-  session.first = queries->pdata[0];
-  session.end = G_MAXINT64;
+  answer->first = queries->pdata[0];
+  answer->end = G_MAXINT64;
   while (more && input.size > 0)
     {
       size_t n;
       const uint8_t *piece = fuzz_piece (&input, &n);
 
-      if (n == 256) /* too many rounds */
-        end_late (&session);
-      g_byte_array_append (buffer, piece, (guint)n);
-      more = take_messages (&settings, &session, buffer);
+      if (n == 256) /* the query takes too long */
+        (void)dkms_answer_pass_time (answer, 2 * G_USEC_PER_SEC);
+      if (n == 255) /* the whole bash takes too long */
+        {
+          answer->end = answer->clock;
+          (void)dkms_answer_pass_time (answer, 1);
+          answer->end = G_MAXINT64;
+        }
+      g_byte_array_append (answer->buffer, piece, (guint)n);
+      more = dkms_answer_take (answer);
       g_assert (other->vars == NULL && other->error == NULL);
     }
-  finish_query (&settings.policy, &session, 1);
+  dkms_answer_end_query (answer, 1);
   for (guint q = 0; q < queries->len; q++)
     {
       const DkmsQuery *query = queries->pdata[q];
       g_assert (query->vars == NULL || query->error == NULL);
     }
+  dkms_answer_free (answer);
   return 0;
 }

@@ -88,6 +88,65 @@ test_stopped (void)
   g_test_trap_assert_passed ();
 }
 
+/* Evaluates the recipes of two packages, in which DIR is a directory. Returns: (transfer full): what they printed */
+static char *
+evaluate_two (const char *jobs, const char *const says[2])
+{
+  g_autofree char *dir = g_dir_make_tmp ("dkms-test-XXXXXX", NULL);
+  g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
+  g_autofree char *limit = g_strdup (jobs);
+  DkmsSettings settings = {
+    .policy.recipe_timeout = 60,
+    .policy.sandbox = DKMS_SANDBOX_OFF,
+    .policy.jobs = limit,
+  };
+  const DkmsEvaluation how = { .settings = &settings, .names = "PACKAGE_NAME" };
+  g_auto (DkmsRemarks) remarks = { 0 };
+
+  settings.places.root = dkms_root_open (NULL, NULL);
+  for (guint i = 0; i < 2; i++)
+    {
+      DkmsQuery *query = dkms_query_new ();
+      g_autofree char *path = g_strdup_printf ("%s/%u.conf", dir, i);
+      g_autofree char *text = g_strdup_printf ("DIR=%s\n%s", dir, says[i]);
+      g_assert_true (g_file_set_contents (path, text, -1, NULL));
+      g_ptr_array_add (query->files, g_strdup (path));
+      query->shown = g_strdup (path);
+      g_ptr_array_add (queries, query);
+    }
+  g_assert_true (dkms_evaluate (&how, queries, &remarks, NULL));
+  for (guint i = 0; i < 2; i++)
+    {
+      const DkmsQuery *query = queries->pdata[i];
+      g_assert_no_error (query->error);
+      g_assert_cmpstr (dkms_vars_get (query->vars, "PACKAGE_NAME", 0), ==, i == 0 ? "first" : "second");
+    }
+  dkms_root_free (settings.places.root);
+  g_assert_true (dkms_remove_tree_at (-100 /* AT_FDCWD */, dir, NULL));
+  return g_steal_pointer (&remarks.printed);
+}
+
+/* The first recipe waits for the second one. What they print is in the order of the queries. */
+static void
+test_at_once (void)
+{
+  static const char *const says[] = { "while [ ! -e $DIR/go ]; do sleep 0.01; done\necho one >&2\nPACKAGE_NAME=first\n",
+                                      "echo two >&2\n: > $DIR/go\nPACKAGE_NAME=second\n" };
+  g_autofree char *printed = evaluate_two ("2", says);
+
+  g_assert_cmpstr (printed, ==, "one\ntwo");
+}
+
+static void
+test_one_job (void)
+{
+  static const char *const says[]
+      = { ": > $DIR/busy\nsleep 0.2\nrm $DIR/busy\nPACKAGE_NAME=first\n", "[ -e $DIR/busy ] || PACKAGE_NAME=second\n" };
+  g_autofree char *printed = evaluate_two ("1", says);
+
+  g_assert_null (printed);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -98,6 +157,8 @@ main (int argc, char **argv)
       g_test_add_data_func (path, &cases[i], test_case);
     }
   g_test_add_func ("/evaluate/stopped", test_stopped);
+  g_test_add_func ("/evaluate/at-once", test_at_once);
+  g_test_add_func ("/evaluate/one-job", test_one_job);
   g_test_add_func ("/findings/several", test_findings);
   return g_test_run ();
 }
