@@ -37,16 +37,16 @@ def build(root, name, kernel, recorded):
         (base / ".record.json").write_text(json.dumps(record, separators=(",", ":")) + "\n")
 
 
-def tree(path, modules, kernels, recorded):
+def tree(path, modules, kernels, recorded, extra=""):
     """Makes a root in @path with installed builds of @modules modules for each of @kernels kernels; @recorded: with the
-    records of dkms, as after their adoption. Returns: the Root"""
+    records of dkms, as after their adoption; @extra: more lines of each dkms.conf. Returns: the Root"""
     path.chmod(0o755)
     root = conftest.Root(path / "root")
     names = [kernel_name(i) for i in range(kernels)]
     for kernel in names:
         root.kernel(kernel)
     for i in range(modules):
-        root.source(f"mod{i:03}")
+        root.source(f"mod{i:03}", extra=extra)
         registered = root.tree / f"mod{i:03}/1.0"
         registered.mkdir(parents=True)
         (registered / "source").symlink_to(f"../../../../../usr/src/mod{i:03}-1.0") # valid with and without --root
