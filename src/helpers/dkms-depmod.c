@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dkms-depmod --modules FD --store FD --out FD [--least N] [--jobs N] [--tokens FD] [--map FILE] [--verbose] BASE
- * RELEASE
+/* dkms-depmod --modules FD --store FD --out FD [--least N] [--jobs N] [--tokens FD] [--map FILE] [--private DIR]
+ * [--verbose] BASE RELEASE
  *
  * Creates the indexes of a kernel with the machine's depmod, which reads stubs (module-stub.h) instead of the modules.
  * The indexes are byte for byte those that `depmod -b BASE -a RELEASE` would write.
@@ -12,6 +12,7 @@
  *   --jobs N       processes that make stubs at the same time
  *   --tokens FD    pipe of a job server that limits them further
  *   --map FILE     is passed to depmod as -F FILE
+ *   --private DIR  a directory in memory that ends with the caller; is used where no file system can be mounted
  *   --verbose      print what depmod prints, and why there are no indexes
  *
  * Exit status: 0: the indexes were created; 3: they were not, and the caller runs depmod itself; 2: wrong arguments. */
@@ -24,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "helpers/stub-list.h"
@@ -31,10 +33,11 @@
 #include "helpers/stub-view.h"
 #include "helpers/stub-work.h"
 
-enum { EXIT_PLAIN = 3, MOST_SAMPLES = 24 };
+enum { EXIT_PLAIN = 3, MOST_SAMPLES = 24, IN_MEMORY = 0x01021994 }; /* TMPFS_MAGIC */
 
 typedef struct {
   int modules, store, out;
+  int scratch; /* for private directories: out, or a directory in memory */
   size_t least;
   StubWork work;
   const char *map; /* (nullable) */
@@ -112,7 +115,7 @@ take_samples (const StubList *list, StubList *samples, StubList *originals)
 static const char *
 run_trial (const Job *job, StubView *view, const StubList *list, StubIndex indexes[STUB_MOST_INDEXES], unsigned *count)
 {
-  const char *why = stub_view_open (view, job->release, job->modules, job->out);
+  const char *why = stub_view_open (view, job->release, job->modules, job->scratch);
 
   if (why == NULL)
     why = stub_view_fill (view, list);
@@ -187,7 +190,7 @@ create_indexes (const Job *job, const StubList *list)
   StubView view;
   StubIndex indexes[STUB_MOST_INDEXES];
   unsigned count = 0;
-  const char *why = stub_view_open (&view, job->release, job->modules, job->out);
+  const char *why = stub_view_open (&view, job->release, job->modules, job->scratch);
 
   if (why == NULL)
     why = stub_view_fill (&view, list);
@@ -255,13 +258,27 @@ number_of (const char *text)
   return end != text && *end == '\0' && value >= 0 && value <= INT_MAX ? (int)value : -1;
 }
 
+/* Uses @path for private directories, if it is in memory. */
+static void
+use_private (Job *job, const char *path)
+{
+  int fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  struct statfs fs;
+
+  if (fd >= 0 && fstatfs (fd, &fs) == 0 && fs.f_type == IN_MEMORY)
+    job->scratch = fd;
+  else if (fd >= 0)
+    (void)close (fd);
+}
+
 static bool
 read_arguments (Job *job, int argc, char **argv)
 {
   static const struct option options[]
-      = { { "modules", 1, NULL, 'm' }, { "store", 1, NULL, 's' },   { "out", 1, NULL, 'o' },
-          { "least", 1, NULL, 'l' },   { "jobs", 1, NULL, 'j' },    { "tokens", 1, NULL, 't' },
-          { "map", 1, NULL, 'F' },     { "verbose", 0, NULL, 'v' }, { NULL, 0, NULL, 0 } };
+      = { { "modules", 1, NULL, 'm' }, { "store", 1, NULL, 's' },  { "out", 1, NULL, 'o' }, { "least", 1, NULL, 'l' },
+          { "jobs", 1, NULL, 'j' },    { "tokens", 1, NULL, 't' }, { "map", 1, NULL, 'F' }, { "private", 1, NULL, 'p' },
+          { "verbose", 0, NULL, 'v' }, { NULL, 0, NULL, 0 } };
+  const char *private = NULL;
   int letter;
 
   while ((letter = getopt_long (argc, argv, "", options, NULL)) >= 0)
@@ -279,10 +296,10 @@ read_arguments (Job *job, int argc, char **argv)
       job->work.tokens = number_of (optarg);
     else if (letter == 'F')
       job->map = optarg;
-    else if (letter == 'v')
-      job->verbose = true;
-    else
-      return false;
+    else if (letter == 'p')
+  private = optarg;
+  else if (letter == 'v') job->verbose = true;
+  else return false;
   if (fcntl (job->modules, F_SETFD, FD_CLOEXEC) < 0 || fcntl (job->store, F_SETFD, FD_CLOEXEC) < 0
       || fcntl (job->out, F_SETFD, FD_CLOEXEC) < 0)
     return false;
@@ -292,6 +309,9 @@ read_arguments (Job *job, int argc, char **argv)
   job->base = argv[optind];
   job->release = argv[optind + 1];
   job->work.dir_fd = job->modules;
+  job->scratch = job->out;
+  if (private != NULL)
+    use_private (job, private);
   return true;
 }
 

@@ -96,6 +96,11 @@ run_helper (const DkmsSettings *settings, const DkmsDepmodCall *call, const Dirs
       g_ptr_array_add (argv, g_strdup ("--map"));
       g_ptr_array_add (argv, g_strdup (call->map));
     }
+  if (settings->places.root->wall != NULL) /* nothing can be mounted behind it, but it has a /tmp of its own */
+    {
+      g_ptr_array_add (argv, g_strdup ("--private"));
+      g_ptr_array_add (argv, g_strdup ("/tmp"));
+    }
   if (settings->policy.verbose)
     g_ptr_array_add (argv, g_strdup ("--verbose"));
   g_ptr_array_add (argv, g_strdup (call->base));

@@ -1,4 +1,5 @@
 """dkms-depmod: depmod on stubs writes byte for byte the indexes that depmod writes."""
+import contextlib
 import os
 import pathlib
 import random
@@ -167,6 +168,18 @@ def test_without_memory_filesystem(machine, tmp_path):
     assert (out / "view0").is_dir() and not list(machine.store.glob("*.new"))
     out, result = machine.helper(before=before)
     assert result.returncode == 0 and depmods.indexes(out) == machine.plain(), result
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_private_directory(machine, tmp_path, in_memory):
+    """A directory in memory is preferred to the results; one on a disk is not used."""
+    private = tmp_path / "private" if in_memory else pathlib.Path("/etc")
+    private.mkdir(exist_ok=True)
+    with depmods.small_filesystem(private, 4096) if in_memory else contextlib.nullcontext():
+        out, result = machine.helper("--private", str(private), before=["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"])
+        assert result.returncode == 0, result
+        assert (private / "view0").exists() == in_memory and (out / "view0").exists() != in_memory
+    assert depmods.indexes(out) == machine.plain()
 
 
 def test_no_space(machine):
