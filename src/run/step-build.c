@@ -182,7 +182,7 @@ give_jobs (const DkmsRun *run, DkmsBuildWork *work)
   work->job.make_flags = work->make_flags;
   work->job.make_jobs = *shared != '\0' ? NULL : run->settings->policy.jobs;
   work->job.keep = work->keep;
-  work->job.tokens = -1;
+  work->job.tokens = *shared != '\0' ? dkms_jobserver_pipe (run->jobserver) : -1;
 }
 
 /* If `uname -m` never prints the name of the architecture, no kernel finds the build in the tree. */

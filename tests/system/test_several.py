@@ -42,6 +42,24 @@ def test_one_call_for_all(several, tmp_path):
         assert content == f"{name}\n".encode() and message is not None
 
 
+def test_tokens_of_builds_at_the_same_time(several, tmp_path):
+    """Builds that share a limit of jobs share it with the compression of their modules."""
+    conf = (several.src / "foo-1.0/dkms.conf").read_text()
+    for name in NAMES: # the modules of the second package have other names
+        conf = conf.replace(f"={name}\n", f"=other-{name}\n")
+    several.source("bar", conf=conf.replace("NAME=foo", "NAME=bar"), files={f"other-{name}.c": f"{name}\n" for name in NAMES})
+    for name in ("foo", "bar"):
+        file = several.src / f"{name}-1.0/dkms.conf"
+        file.write_text(file.read_text() + "AUTOINSTALL=yes\n")
+        several.register(name)
+    result = strace("-o", tmp_path / "trace", "-e", "trace=execve,read", DKMS, "--root", several.path, "-j", "4", "autoinstall", "-k", K1, check=False)
+    assert result.returncode == 0, result
+    lines = (tmp_path / "trace").read_text().splitlines()
+    called = {line.split()[0]: line.split('"')[9] for line in lines if 'helpers/dkms-compress", [' in line}
+    assert len(called) == 2 and "-1" not in called.values(), called
+    assert any(line.split()[0] in called and f"read({called[line.split()[0]]}, \"+\", 1)" in line for line in lines), called
+
+
 def test_one_that_cannot_be_signed(several):
     """The others are signed, and the warning names that one."""
     copy = several.path / "program"
