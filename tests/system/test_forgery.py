@@ -28,8 +28,8 @@ disown
 
 
 def packages(root, evil):
-    """Three packages. The first and the last become hostile after they are registered."""
-    root.source("other", files={"other.c": "x", "evil.sh": f"#!/bin/sh\ntouch {root.path}/forged\n"})
+    """Three packages. The first and the last become hostile after they are registered. Only bash can read the recipes."""
+    root.source("other", extra=":\n", files={"other.c": "x", "evil.sh": f"#!/bin/sh\ntouch {root.path}/forged\n"})
     for name in ("aaa", "other", "zzz"):
         if name != "other":
             root.source(name)
