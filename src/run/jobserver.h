@@ -45,7 +45,7 @@ int dkms_jobserver_relay (DkmsJobserver *self);
 int dkms_jobserver_fd (const DkmsJobserver *self);
 
 /** @self: (nullable). Returns: the pipe with a token for each free slot, opened for reading and writing without
- * waiting; -1: there is no limit. It is closed when @self is freed. Programs of dkms that use more than one processor
+ * waiting; -1: no limit is set. It is closed when @self is freed. Programs of dkms that use more than one processor
  * take tokens from it */
 int dkms_jobserver_pipe (const DkmsJobserver *self);
 /** Returns: (transfer none): the first words of MAKEFLAGS for builds; "" without a shared limit */
