@@ -46,11 +46,13 @@ open_dirs (const DkmsPlaces *places, const DkmsWork *work, const char *dir, Dirs
   return fchmod (dirs->store, 0700) == 0 || dkms_fail_errno (error, "change the mode of", store);
 }
 
-/* Stubs of kernels that no longer exist. */
+/* Deletes stubs of kernels that no longer exist, and with @all those of all kernels. */
 static void
-drop_old_stores (const DkmsPlaces *places, int store)
+drop_stores (const DkmsPlaces *places, gboolean all)
 {
-  g_autoptr (GPtrArray) names = dkms_list_dir_at (store, ".", NULL);
+  g_autofree char *path = dkms_layout_own (places, "stubs", NULL);
+  g_auto (DkmsFd) store = dkms_root_openat (places->root, path, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) names = store >= 0 ? dkms_list_dir_at (store, ".", NULL) : NULL;
 
   for (guint i = 0; names != NULL && i < names->len; i++)
     {
@@ -59,7 +61,7 @@ drop_old_stores (const DkmsPlaces *places, int store)
           = g_strndup (name, strlen (name) - (g_str_has_suffix (name, ".new") ? strlen (".new") : 0));
       g_autofree char *dir = g_build_filename (places->install_tree, release, NULL);
 
-      if (!dkms_root_is_dir (places->root, dir))
+      if (all || !dkms_root_is_dir (places->root, dir))
         (void)unlinkat (store, name, 0);
     }
 }
@@ -144,15 +146,17 @@ dkms_depmod_stubs (const DkmsSettings *settings, DkmsListener *events, const Dkm
   g_autoptr (DkmsWork) work = NULL;
   guint mark = dkms_unread_mark ();
 
+  drop_stores (places, settings->policy.depmod_stubs == DKMS_STUBS_NO);
   if (settings->policy.depmod_stubs == DKMS_STUBS_NO)
-    return FALSE;
+    {
+      dkms_unread_drop (mark);
+      return FALSE;
+    }
   work = dkms_work_new (places, &error);
   gboolean ok = work != NULL && open_dirs (places, work, call->dir, &dirs, &error)
                 && run_helper (settings, call, &dirs, &error)
                 && replace_indexes (places, events, work, call, dirs.out, &error);
-  if (ok)
-    drop_old_stores (places, dirs.store);
-  else if (error != NULL && settings->policy.verbose)
+  if (!ok && error != NULL && settings->policy.verbose)
     DKMS_EMIT (events, DEPMOD_WITHOUT_STUBS, .error = error);
   dkms_unread_drop (mark); /* depmod itself decides what must be readable */
   return ok;

@@ -263,6 +263,16 @@ def test_stubs_of_a_removed_kernel_are_deleted(root):
     assert os.listdir(root.tree / ".dkms/stubs") == [K1] and (root.tree / ".dkms/stubs").stat().st_mode & 0o777 == 0o700
 
 
+def test_stubs_are_deleted_when_they_are_not_wanted(root):
+    stub_root(root)
+    root.ok("install", "foo/1.0", "-k", K1)
+    assert os.listdir(root.tree / ".dkms/stubs") == [K1]
+    root.framework("depmod_stubs=no\n")
+    root.ok("install", "--force", "foo/1.0", "-k", K1)
+    assert os.listdir(root.tree / ".dkms/stubs") == []
+    same_as_plain(root)
+
+
 def test_silent_unless_verbose(root, tmp_path):
     """When depmod runs on the modules themselves, only --verbose prints why."""
     stub_root(root)
