@@ -153,6 +153,15 @@ emit_findings (const DkmsJob *job, DkmsScript script, const DkmsFindings *findin
     DKMS_EMIT (job->events, PROCESSES_LEFT, .id = job->id, .name = what, .text = findings->left);
 }
 
+/* The event for a script that could not be started. After a change, the script is a part of it that is missing. */
+static DkmsEventKind
+kind_of_failure (DkmsScript script)
+{
+  if (script == DKMS_SCRIPT_POST_INSTALL)
+    return DKMS_EVENT_INSTALLED_ANYHOW;
+  return script == DKMS_SCRIPT_POST_REMOVE ? DKMS_EVENT_UNINSTALLED_ANYHOW : DKMS_EVENT_ERROR_IGNORED;
+}
+
 int
 dkms_script_run (const DkmsJob *job, DkmsScript script)
 {
@@ -202,8 +211,9 @@ dkms_script_run (const DkmsJob *job, DkmsScript script)
   dkms_loan_close (loan);
   if (status == CANNOT_EXECUTE && is_noexec (job->settings->places.root, program))
     DKMS_EMIT (job->events, SCRIPT_NOEXEC, .path = program);
-  if (error != NULL)
-    DKMS_EMIT (job->events, ERROR_IGNORED, .error = error);
+  if (error != NULL) /* dkms could not start the script */
+    dkms_listener_hear (job->events,
+                        &(const DkmsEvent){ .kind = kind_of_failure (script), .id = job->id, .error = error });
   emit_findings (job, script, &findings);
   return status;
 }

@@ -104,6 +104,7 @@ dkms_listener_hear (DkmsListener *self, const DkmsEvent *event)
 
   if (self->piece != 0)
     heard.piece = self->piece;
+  self->incomplete |= event->kind == DKMS_EVENT_INSTALLED_ANYHOW || event->kind == DKMS_EVENT_UNINSTALLED_ANYHOW;
   self->hear (self->data, &heard);
 }
 

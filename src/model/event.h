@@ -55,8 +55,9 @@ typedef struct {
   /* (nullable): Returns: milliseconds until the next tick; -1 if no update is due */
   int (*interval) (gpointer data);
   gpointer data;
-  guint piece;     /* the piece of work of the next events */
-  gboolean remote; /* in a worker process, which must not write to the terminal */
+  guint piece;         /* the piece of work of the next events */
+  gboolean remote;     /* in a worker process, which must not write to the terminal */
+  gboolean incomplete; /* an event reported that a part of a change was left out: the command must not exit with 0 */
 } DkmsListener;
 
 /** Passes @event to @self. */

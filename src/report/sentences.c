@@ -160,8 +160,8 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
             "A script of {module}/{version} installed it again for {kernel} ({arch}). It is kept."),
   SENTENCE (SCRIPTS_WITHOUT_SOURCE, WARNING,
             "The source of {module}/{version} does not exist. Its scripts are not run."),
-  SENTENCE (INSTALLED_ANYHOW, WARNING, "{error}. The modules are installed nevertheless."),
-  SENTENCE (UNINSTALLED_ANYHOW, WARNING, "{error}. The modules are uninstalled nevertheless."),
+  SENTENCE (INSTALLED_ANYHOW, NOTE, "\nError! {error}. The modules are installed nevertheless."),
+  SENTENCE (UNINSTALLED_ANYHOW, NOTE, "\nError! {error}. The modules are uninstalled nevertheless."),
   SENTENCE (STAYS_DURING_UPGRADE, WARNING,
             "{module}/{version} is kept: its package is being upgraded, and the new package has just registered it."),
 

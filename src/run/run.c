@@ -546,5 +546,7 @@ dkms_run (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest 
   dkms_work_free (run.work);
   dkms_tarball_close (run.tarball);
   g_free (run.sandbox_missing);
+  if (ok && *status == 0 && events->incomplete)
+    *status = 1;
   return ok && dkms_unread_check (error);
 }

@@ -195,3 +195,15 @@ def test_scratch_of_a_living_run_is_not_swept_because_it_cannot_be_opened(root, 
     os.close(lock)
     root.ok("build", "foo/1.0", "-k", K1, "--force")
     assert not work.exists()
+
+
+# ---- scripts ----
+
+@pytest.mark.parametrize("verb,directive,what", [("install", "POST_INSTALL", "installed"), ("uninstall", "POST_REMOVE", "uninstalled")])
+def test_a_script_that_cannot_be_read_is_an_error(root, broken, verb, directive, what):
+    """The change is complete, but the command must not report success without the script."""
+    source = root.source(extra=f"{directive}=mark.sh\n", files={"foo.c": "x", "mark.sh": "#!/bin/sh\ntrue\n"})
+    root.ok("build" if verb == "install" else "install", "foo/1.0", "-k", K1)
+    result = broken(source / "mark.sh", verb, "foo/1.0", "-k", K1)
+    assert result.rc == 1 and f"source/mark.sh: Input/output error. The modules are {what} nevertheless" in result.err, result
+    assert root.status() == ([INSTALLED] if verb == "install" else [INSTALLED.replace("installed", "built")])
