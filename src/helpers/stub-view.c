@@ -353,7 +353,7 @@ read_output (int output)
 }
 
 /* depmod does not always exit with an error when it cannot write an index. Returns: whether its output contains an
- * error that is not about a module */
+ * error about a file modules.* */
 static bool
 reports_failure (const char *text)
 {
@@ -363,7 +363,7 @@ reports_failure (const char *text)
       size_t n = strcspn (line, "\n");
 
       (void)snprintf (copy, sizeof copy, "%.*s", (int)n, line);
-      if ((strstr (copy, "ERROR") != NULL || strstr (copy, "FATAL") != NULL) && strstr (copy, ".ko") == NULL)
+      if ((strstr (copy, "ERROR") != NULL || strstr (copy, "FATAL") != NULL) && strstr (copy, "modules.") != NULL)
         return true;
       line += n + (line[n] == '\n');
     }
