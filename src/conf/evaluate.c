@@ -228,7 +228,7 @@ start_bash (const Session *session, int kept, GError **error)
   g_autoptr (GPtrArray) argv = build_argv (session, number, given, error);
   if (argv == NULL)
     return FALSE;
-  if (session->answer->confined)
+  if (confinement != NULL)
     {
       g_autoptr (GPtrArray) plain = g_steal_pointer (&argv);
       DkmsConfinement own = *confinement; /* the files of another package are not shown */
@@ -241,7 +241,7 @@ start_bash (const Session *session, int kept, GError **error)
   g_array_append_vals (keep, given->data, given->len);
   const DkmsCommand command = { .argv = (const char *const *)argv->pdata,
                                 .env = env,
-                                .root = session->answer->confined ? NULL : root,
+                                .root = confinement != NULL ? NULL : root,
                                 .output_fd = session->printed,
                                 .pass_fd = kept,
                                 .keep = keep,
