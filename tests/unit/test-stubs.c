@@ -27,7 +27,10 @@ static void
 put (const Elf *self, GString *text, guint64 value, guint n)
 {
   for (guint i = 0; i < n; i++)
-    g_string_append_c (text, (char)(value >> 8 * (self->big ? n - 1 - i : i)));
+    {
+      guint place = self->big ? n - 1 - i : i;
+      g_string_append_c (text, place < sizeof value ? (char)(value >> 8 * place) : '\0');
+    }
 }
 
 static guint
