@@ -222,7 +222,7 @@ add_to_index (Writer *self, const Entry *entry, const char *path)
 {
   size_t n = sizeof *entry + padded (entry->length);
 
-  if (n > self->room - self->size)
+  if (self->index == NULL || n > self->room - self->size)
     {
       size_t room = 2 * self->room + n + 65536;
       char *index = realloc (self->index, room);

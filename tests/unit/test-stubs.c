@@ -40,7 +40,7 @@ word (const Elf *self)
 }
 
 static guint
-section (Elf *self, const char *name, const char *content, gsize size, guint type, guint link, guint entry)
+section (Elf *self, const char *name, const char *content, gsize size, guint type, guint link)
 {
   gsize head = self->wide ? sizeof (Elf64_Ehdr) : sizeof (Elf32_Ehdr);
 
@@ -52,7 +52,7 @@ section (Elf *self, const char *name, const char *content, gsize size, guint typ
   put (self, self->headers, link, 4);
   put (self, self->headers, 0, 4);
   put (self, self->headers, 1, word (self));
-  put (self, self->headers, entry, word (self));
+  put (self, self->headers, type != SHT_SYMTAB ? 0 : self->wide ? sizeof (Elf64_Sym) : sizeof (Elf32_Sym), word (self));
   g_string_append_len (self->names, name, (gssize)strlen (name) + 1);
   if (type != SHT_NOBITS)
     g_string_append_len (self->body, content, (gssize)size);
@@ -100,25 +100,24 @@ make (const Odd *odd)
                g_string_new_len ("", 1),
                1 };
   g_autofree char *code = g_strnfill (5000, 'c');
+  static const char *const versioned[] = { "module_layout", "printk", "only_in_versions" };
   char versions[3 * 64] = { 0 };
   GString *file = g_string_new (ELFMAG);
   guint text, crc, table;
 
-  strcpy (versions + word (&self), "module_layout");
-  strcpy (versions + 64 + word (&self), "printk");
-  strcpy (versions + 128 + word (&self), "only_in_versions");
+  for (guint i = 0; i < G_N_ELEMENTS (versioned); i++)
+    (void)g_strlcpy (versions + 64 * i + word (&self), versioned[i], 64 - word (&self));
   put (&self, self.headers, 0, self.wide ? sizeof (Elf64_Shdr) : sizeof (Elf32_Shdr));
-  text = section (&self, ".text", code, 5000, SHT_PROGBITS, 0, 0);
-  (void)section (&self, ".bss", NULL, 1 << 30, SHT_NOBITS, 0, 0);
-  (void)section (&self, odd->no_info != NULL ? odd->no_info : ".modinfo", "alias=a\0license=GPL", 20, SHT_PROGBITS, 0,
-                 0);
-  (void)section (&self, "__ksymtab_strings", "given", 6, SHT_PROGBITS, 0, 0);
-  crc = section (&self, "__kcrctab", "\1\2\3\4", 4, SHT_PROGBITS, 0, 0);
-  table = section (&self, "__ksymtab_gpl", "123456789012", 12, SHT_PROGBITS, 0, 0);
-  (void)section (&self, "__versions", versions, sizeof versions, SHT_PROGBITS, 0, 0);
-  (void)section (&self, ".gnu.linkonce.this_module", code, 64, SHT_PROGBITS, 0, 0);
+  text = section (&self, ".text", code, 5000, SHT_PROGBITS, 0);
+  (void)section (&self, ".bss", NULL, 1 << 30, SHT_NOBITS, 0);
+  (void)section (&self, odd->no_info != NULL ? odd->no_info : ".modinfo", "alias=a\0license=GPL", 20, SHT_PROGBITS, 0);
+  (void)section (&self, "__ksymtab_strings", "given", 6, SHT_PROGBITS, 0);
+  crc = section (&self, "__kcrctab", "\1\2\3\4", 4, SHT_PROGBITS, 0);
+  table = section (&self, "__ksymtab_gpl", "123456789012", 12, SHT_PROGBITS, 0);
+  (void)section (&self, "__versions", versions, sizeof versions, SHT_PROGBITS, 0);
+  (void)section (&self, ".gnu.linkonce.this_module", code, 64, SHT_PROGBITS, 0);
   if (odd->twin != NULL)
-    (void)section (&self, odd->twin, "x", 1, SHT_PROGBITS, 0, 0);
+    (void)section (&self, odd->twin, "x", 1, SHT_PROGBITS, 0);
   symbol (&self, "", SHN_UNDEF, 0);
   symbol (&self, "local", text, 0);
   symbol (&self, "printk", SHN_UNDEF, 0);
@@ -126,16 +125,11 @@ make (const Odd *odd)
   symbol (&self, "__crc_given", odd->crc_in_text ? text : crc, odd->crc_at);
   symbol (&self, "__ksymtab_given", table, 0);
   symbol (&self, "kfree", SHN_UNDEF, 0);
-  (void)section (&self, ".symtab", self.symbols->str, self.symbols->len, SHT_SYMTAB, self.count + 1,
-                 self.wide ? sizeof (Elf64_Sym) : sizeof (Elf32_Sym));
-  (void)section (&self, ".strtab", self.strings->str, self.strings->len, SHT_STRTAB, 0, 0);
-  g_string_append (self.names, ".shstrtab");
-  gsize names = self.names->len + 1;
-  g_string_truncate (self.names, names - 1 - strlen (".shstrtab"));
-  g_autofree char *content = g_malloc0 (names);
-  memcpy (content, self.names->str, self.names->len);
-  memcpy (content + self.names->len, ".shstrtab", strlen (".shstrtab"));
-  (void)section (&self, ".shstrtab", content, names, SHT_STRTAB, 0, 0);
+  (void)section (&self, ".symtab", self.symbols->str, self.symbols->len, SHT_SYMTAB, self.count + 1);
+  (void)section (&self, ".strtab", self.strings->str, self.strings->len, SHT_STRTAB, 0);
+  g_autoptr (GString) names = g_string_new_len (self.names->str, (gssize)self.names->len);
+  g_string_append_len (names, ".shstrtab", sizeof ".shstrtab");
+  (void)section (&self, ".shstrtab", names->str, names->len, SHT_STRTAB, 0);
 
   g_string_append_c (file, self.wide ? ELFCLASS64 : ELFCLASS32);
   g_string_append_c (file, self.big ? ELFDATA2MSB : ELFDATA2LSB);
