@@ -60,3 +60,41 @@ built () { dkms build -m vpoll -v 0.1 -k "$kernel" --force; }
 for i in $(seq 15); do plain >/dev/null 2>&1; time_of 1 built >> /tmp/built.times; done
 echo "vpoll-plain-make $(median < /tmp/plain.times)" >> "$OUT/figures"
 echo "vpoll-build $(median < /tmp/built.times)" >> "$OUT/figures"
+
+# A small driver on a kernel with all its modules: what an installation costs beside the compiler.
+newest=$(ls -d /usr/src/linux-headers-*-"$(dpkg --print-architecture)" | sort -V | tail -n 1)
+kernel=${newest#/usr/src/linux-headers-}
+mkdir -p /lib/modules.plain
+mount -t tmpfs -o mode=0755 tmpfs /lib/modules.plain
+cp -a /lib/modules/. /lib/modules.plain
+mount --move /lib/modules.plain /lib/modules
+dpkg-deb --fsys-tarfile "$DEBS"/linux-image-"$kernel"_*.deb | tar -x --keep-directory-symlink -C / --wildcards './lib/modules/*' './usr/lib/modules/*' 2>/dev/null
+depmod "$kernel"
+find "/lib/modules/$kernel/" -name '*.ko*' | wc -l
+driver=/usr/src/small-1
+mkdir "$driver"
+printf 'PACKAGE_NAME=small\nPACKAGE_VERSION=1\nBUILT_MODULE_NAME=small\nDEST_MODULE_LOCATION=/extra\n' > "$driver/dkms.conf"
+echo 'obj-m := small.o' > "$driver/Makefile"
+cat > "$driver/small.c" <<'EOF'
+#include <linux/module.h>
+static int __init small_init (void) { return 0; }
+static void __exit small_exit (void) { }
+module_init (small_init);
+module_exit (small_exit);
+MODULE_LICENSE ("GPL");
+EOF
+dkms add -m small -v 1 -k "$kernel"
+cp -r "$driver" /tmp/small
+plain_small () { make -s -C "$newest" M=/tmp/small clean && start=$EPOCHREALTIME && make -j"$(nproc)" -C "$newest" M=/tmp/small; awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.6f\n", b - a }' >> /tmp/small.times; }
+for i in 1 2 3; do
+  plain_small >/dev/null 2>&1
+  time_of 1 dkms install -m small -v 1 -k "$kernel" >> /tmp/install.times
+  dkms uninstall -m small -v 1 -k "$kernel"
+  time_of 1 dkms install -m small -v 1 -k "$kernel" >> /tmp/reinstall.times
+  time_of 1 depmod "$kernel" >> /tmp/depmod.times
+  dkms unbuild -m small -v 1 -k "$kernel"
+done
+echo "small-plain-make $(median < /tmp/small.times)" >> "$OUT/figures"
+echo "small-install $(median < /tmp/install.times)" >> "$OUT/figures"
+echo "small-install-again $(median < /tmp/reinstall.times)" >> "$OUT/figures"
+echo "depmod-alone $(median < /tmp/depmod.times)" >> "$OUT/figures"
