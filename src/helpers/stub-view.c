@@ -461,7 +461,7 @@ stub_view_indexes (const StubView *self, StubIndex indexes[STUB_MOST_INDEXES], u
         {
           StubIndex *index = &indexes[(*count)++];
           index->size = st.st_size;
-          (void)snprintf (index->name, sizeof index->name, "%s", entry->d_name);
+          memcpy (index->name, entry->d_name, strlen (entry->d_name) + 1);
         }
     }
   if (dir != NULL)
