@@ -156,12 +156,27 @@ stub_list_read (StubList *self, int dir_fd)
   return fd >= 0 ? read_dir (self, fd, "", 0) : "the directory cannot be read";
 }
 
+bool
+stub_list_own (StubList *self, void *block)
+{
+  void **more = realloc (self->blocks, (self->block_count + 1) * sizeof *more);
+
+  if (more == NULL)
+    return false;
+  self->blocks = more;
+  self->blocks[self->block_count++] = block;
+  return true;
+}
+
 void
 stub_list_clear (StubList *self)
 {
   for (size_t i = 0; i < self->count; i++)
     free (self->files[i].path);
   free (self->files);
+  for (size_t i = 0; i < self->block_count; i++)
+    free (self->blocks[i]);
+  free (self->blocks);
   *self = (StubList){ 0 };
 }
 

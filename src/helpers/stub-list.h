@@ -27,12 +27,17 @@ typedef struct {
 typedef struct {
   StubFile *files;
   size_t count, room;
+  void **blocks; /* memory that contains stubs */
+  size_t block_count;
 } StubList;
 
 /** Reads the directory of a kernel, @dir_fd, as depmod does: subdirectories and links are followed, and build and
  * source are skipped. The order is that of the file system. Returns: (transfer none) (nullable): why depmod could find
  * other modules; NULL after success */
 const char *stub_list_read (StubList *self, int dir_fd);
+/** Lets @self own @block (transfer full), memory from malloc() that contains stubs. Returns: false without memory; then
+ * the caller keeps @block */
+bool stub_list_own (StubList *self, void *block);
 /** Frees the content of @self. */
 void stub_list_clear (StubList *self);
 

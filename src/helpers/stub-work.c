@@ -273,10 +273,14 @@ finish (Crowd *self, Worker *worker, int status)
     {
       void *bytes = malloc ((size_t)st.st_size);
 
-      if (bytes == NULL || pread (worker->result, bytes, (size_t)st.st_size, 0) != st.st_size)
-        why = no_memory;
+      if (bytes == NULL || pread (worker->result, bytes, (size_t)st.st_size, 0) != st.st_size
+          || !stub_list_own (self->list, bytes))
+        {
+          free (bytes);
+          why = no_memory;
+        }
       else
-        done = take_results (self, worker, bytes, (size_t)st.st_size); /* files refer to them */
+        done = take_results (self, worker, bytes, (size_t)st.st_size);
     }
   (void)close (worker->result);
   if (why != NULL || done == worker->count)

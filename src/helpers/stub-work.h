@@ -11,5 +11,5 @@ typedef struct {
 } StubWork;
 
 /** Makes the stubs of all files of @list that are not known. Files that cannot be reduced, or that crash a worker, get
- * no stub. Stubs are valid until the process ends. Returns: (transfer none) (nullable): why it failed */
+ * no stub. Stubs are valid as long as @list. Returns: (transfer none) (nullable): why it failed */
 const char *stub_work (const StubWork *self, StubList *list);
