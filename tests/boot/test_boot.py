@@ -193,7 +193,7 @@ def test_another_certificate_refuses_the_same(old, lab):
 
 
 def test_a_panic_is_a_failure(old):
-    with pytest.raises(AssertionError, match="did not come to its end"):
+    with pytest.raises(AssertionError, match="did not reach its end"):
         machine.boot(old.lab, "panic", old.lab / "vmlinux", old.initrd, "rdinit=/no-such-program")
 
 
