@@ -70,14 +70,14 @@ def life(tmp_path_factory):
     lab = Lab(tmp_path_factory.mktemp("standin") / "root")
     for name in ("cluster", "pool"):
         lab.run("add", f"{name}/1.0")
-    lab.result = lab.run("autoinstall", *lab.kernels, "-j", "4")
+    lab.first_run = lab.run("autoinstall", *lab.kernels, "-j", "4")
     return lab
 
 
 def test_both_are_built_for_all_kernels_at_once(life):
-    assert sorted(life.status()) == life.lines("installed"), life.result
+    assert sorted(life.status()) == life.lines("installed"), life.first_run
     for release in life.releases:
-        assert f"Autoinstall on {release} succeeded for: pool cluster" in life.result.out
+        assert f"Autoinstall on {release} succeeded for: pool cluster" in life.first_run.out
         assert life.installed(release) == {"pool_base.ko", "pool.ko", "cluster.ko"}
 
 
