@@ -6,6 +6,7 @@ import random
 import re
 import shutil
 import subprocess
+import time
 
 from modules import Elf, module, pack
 
@@ -129,6 +130,14 @@ class Machine:
         assert result.returncode == 0, result
         shutil.rmtree(out)
         return log.read_text(errors="replace").splitlines()
+
+    def store_all(self):
+        """Runs the helper until its store contains all stubs. Those of modules that changed a moment ago are not stored."""
+        for _ in range(1000):
+            if not self.modules_read():
+                return
+            time.sleep(0.01)
+        raise AssertionError("the store does not become complete")
 
     def modules_read(self):
         """The modules that are opened in the directory of the kernel."""
