@@ -22,6 +22,9 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "helpers/job-token.h"
+#include "helpers/write-all.h"
+
 static size_t
 pack_gz (const void *in, size_t size, void *out, size_t room)
 {
@@ -93,15 +96,7 @@ publish (const char *path, const char *suffix, const char *data, size_t size, mo
   int fd = open (temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
   if (fd < 0)
     return fail ("create", temp);
-  while (size > 0)
-    {
-      ssize_t n = write (fd, data, size);
-      if (n < 0 && errno != EINTR)
-        break;
-      data += n > 0 ? n : 0;
-      size -= n > 0 ? (size_t)n : 0;
-    }
-  int bad = size > 0 || fsync (fd) < 0;
+  int bad = !write_all (fd, data, size) || fsync (fd) < 0;
   bad |= close (fd) < 0;
   if (bad || rename (temp, target) < 0 || unlink (path) < 0)
     {
@@ -140,8 +135,7 @@ pack (const char *format, const char *path)
 /* A process that compresses one file, and its token. */
 typedef struct {
   pid_t pid;
-  int has_token;
-  char token;
+  JobToken token;
 } Job;
 
 typedef struct {
@@ -169,9 +163,8 @@ wait_for_one (Crowd *self)
   self->failed |= !WIFEXITED (status) || WEXITSTATUS (status) != 0;
   self->running--;
   for (size_t i = 0; i < self->count; i++)
-    if (self->jobs[i].pid == pid && self->jobs[i].has_token)
-      while (write (self->tokens, &self->jobs[i].token, 1) < 0 && errno == EINTR)
-        ;
+    if (self->jobs[i].pid == pid)
+      job_token_give (&self->jobs[i].token, self->tokens);
 }
 
 /* Whether one more process may start now. */
@@ -182,8 +175,7 @@ may_start (const Crowd *self, Job *job)
     return 1;
   if (self->limit > 0 && self->running >= self->limit)
     return 0;
-  job->has_token = self->tokens >= 0 && read (self->tokens, &job->token, 1) == 1;
-  return job->has_token || self->tokens < 0;
+  return job_token_take (&job->token, self->tokens) || self->tokens < 0;
 }
 
 static int
@@ -199,8 +191,12 @@ pack_all (Crowd *self, const char *format, char **paths)
       if (job->pid == 0)
         _exit (prctl (PR_SET_PDEATHSIG, SIGKILL) < 0 ? fail ("tie", "a process") : pack (format, *paths));
       if (job->pid < 0)
-        self->failed = fail ("start a process for", *paths);
-      self->running += job->pid > 0;
+        {
+          self->failed = fail ("start a process for", *paths);
+          job_token_give (&job->token, self->tokens);
+          continue;
+        }
+      self->running++;
       self->count++;
     }
   while (self->running > 0)

@@ -278,7 +278,7 @@ read_arguments (Job *job, int argc, char **argv)
       = { { "modules", 1, NULL, 'm' }, { "store", 1, NULL, 's' },  { "out", 1, NULL, 'o' }, { "least", 1, NULL, 'l' },
           { "jobs", 1, NULL, 'j' },    { "tokens", 1, NULL, 't' }, { "map", 1, NULL, 'F' }, { "private", 1, NULL, 'p' },
           { "verbose", 0, NULL, 'v' }, { NULL, 0, NULL, 0 } };
-  const char *private = NULL;
+  const char *scratch = NULL;
   int letter;
 
   while ((letter = getopt_long (argc, argv, "", options, NULL)) >= 0)
@@ -297,9 +297,11 @@ read_arguments (Job *job, int argc, char **argv)
     else if (letter == 'F')
       job->map = optarg;
     else if (letter == 'p')
-  private = optarg;
-  else if (letter == 'v') job->verbose = true;
-  else return false;
+      scratch = optarg;
+    else if (letter == 'v')
+      job->verbose = true;
+    else
+      return false;
   if (fcntl (job->modules, F_SETFD, FD_CLOEXEC) < 0 || fcntl (job->store, F_SETFD, FD_CLOEXEC) < 0
       || fcntl (job->out, F_SETFD, FD_CLOEXEC) < 0)
     return false;
@@ -310,8 +312,8 @@ read_arguments (Job *job, int argc, char **argv)
   job->release = argv[optind + 1];
   job->work.dir_fd = job->modules;
   job->scratch = job->out;
-  if (private != NULL)
-    use_private (job, private);
+  if (scratch != NULL)
+    use_private (job, scratch);
   return true;
 }
 

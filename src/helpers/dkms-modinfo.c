@@ -20,7 +20,6 @@
  * crashes the process, for example by a failed assertion in libkmod, has no "end"; it would also crash depmod. */
 #define _GNU_SOURCE
 #include <elf.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <libkmod.h>
 #include <stdio.h>
@@ -33,6 +32,7 @@
 #include "helpers/drop-rights.h"
 #include "helpers/module-elf.h"
 #include "helpers/unpack.h"
+#include "helpers/write-all.h"
 
 enum { MOST_BYTES = 1 << 30, MOST_FINDINGS = 1 << 18, MOST_SECONDS = 60 };
 
@@ -175,20 +175,9 @@ static bool
 append (void *user, const void *bytes, size_t size)
 {
   Target *target = user;
-  const char *at = bytes;
 
   target->size += size;
-  if (target->size > MOST_BYTES)
-    return false;
-  while (size > 0)
-    {
-      ssize_t n = write (target->fd, at, size);
-      if (n < 0 && errno != EINTR)
-        return false;
-      at += n > 0 ? n : 0;
-      size -= n > 0 ? (size_t)n : 0;
-    }
-  return true;
+  return target->size <= MOST_BYTES && write_all (target->fd, bytes, size);
 }
 
 /* Returns: a descriptor of the plain file: @fd itself, or a memory file; -1 if it cannot be unpacked */

@@ -33,7 +33,7 @@
  *   --exchange DIR      files of DIR's owner in DIR, inside an --overlay, belong to the user of the command, and the
  *                       other way round. If the kernel does not support that for this file system, like --claim
  *   --claim DIR         files in DIR, inside an --overlay, that the user of the command cannot read belong to that
- * user; all files of DIR are examined for that
+ *                       user; all files of DIR are examined for that
  *   --cover DIR         new entries in DIR are discarded, existing ones are readable; DIR need not exist
  *   --bind FROM PATH    the directory FROM (a path outside of --root) is writable at PATH
  *

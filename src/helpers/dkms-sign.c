@@ -36,6 +36,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "helpers/write-all.h"
+
 static const char magic[] = "~Module signature appended~\n";
 
 struct module_signature {
@@ -75,7 +77,6 @@ write_beside (const char *path, mode_t mode, const void *data, size_t size)
   const char *slash = strrchr (path, '/');
   int dir = slash != NULL ? (int)(slash + 1 - path) : 0;
   unsigned char unique[4];
-  const char *at = data;
   int fd;
 
   if (name == NULL || RAND_bytes (unique, sizeof unique) != 1)
@@ -91,17 +92,7 @@ write_beside (const char *path, mode_t mode, const void *data, size_t size)
       free (name);
       return NULL;
     }
-  while (size > 0)
-    {
-      ssize_t n = write (fd, at, size);
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n < 0)
-        break;
-      at += n;
-      size -= (size_t)n;
-    }
-  if (size > 0 || fchmod (fd, mode) < 0 || fsync (fd) < 0)
+  if (!write_all (fd, data, size) || fchmod (fd, mode) < 0 || fsync (fd) < 0)
     {
       refuse ("Cannot write %s: %s", path, strerror (errno));
       (void)close (fd);

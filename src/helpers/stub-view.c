@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "helpers/write-all.h"
+
 enum { MOST_OUTPUT = 1 << 20, MOST_TWINS = 4096, MOST_VIEWS = 8 };
 
 static const char no_space[] = "a private directory cannot be filled";
@@ -84,7 +86,7 @@ stub_copy (int from, const char *name, int to, const char *target)
   if (in >= 0 && fstat (in, &st) == 0 && S_ISREG (st.st_mode))
     out = openat (to, target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
   while (out >= 0 && (n = read (in, buffer, sizeof buffer)) > 0)
-    if (write (out, buffer, (size_t)n) != n)
+    if (!write_all (out, buffer, (size_t)n))
       {
         n = -1;
         break;

@@ -17,8 +17,10 @@
 #include <unistd.h>
 
 #include "helpers/drop-rights.h"
+#include "helpers/job-token.h"
 #include "helpers/module-stub.h"
 #include "helpers/unpack.h"
+#include "helpers/write-all.h"
 
 enum { BATCH = 64, MOST_WORKERS = 64, MOST_BYTES = 1 << 30, MOST_SECONDS = 60 };
 enum { EXIT_RIGHTS = 3 };
@@ -32,8 +34,7 @@ typedef struct {
 typedef struct {
   pid_t pid; /* 0: free */
   int result;
-  bool has_token;
-  char token;
+  JobToken token;
   size_t files[BATCH];
   unsigned count;
 } Worker;
@@ -73,22 +74,6 @@ take_bytes (void *user, const void *bytes, size_t n)
   if (n > 0)
     memcpy (self->bytes + self->size, bytes, n);
   self->size += n;
-  return true;
-}
-
-static bool
-write_all (int fd, const void *bytes, size_t n)
-{
-  const char *at = bytes;
-
-  while (n > 0)
-    {
-      ssize_t done = write (fd, at, n);
-      if (done < 0 && errno != EINTR)
-        return false;
-      at += done > 0 ? done : 0;
-      n -= done > 0 ? (size_t)done : 0;
-    }
   return true;
 }
 
@@ -186,19 +171,11 @@ open_batch (Crowd *self, Worker *worker, int fds[BATCH])
   return NULL;
 }
 
+/* Whether one more worker may start now. */
 static bool
 take_token (const Crowd *self, Worker *worker)
 {
-  worker->has_token = self->work->tokens >= 0 && read (self->work->tokens, &worker->token, 1) == 1;
-  return worker->has_token || self->work->tokens < 0 || self->running == 0;
-}
-
-static void
-give_token (const Crowd *self, Worker *worker)
-{
-  while (worker->has_token && write (self->work->tokens, &worker->token, 1) < 0 && errno == EINTR)
-    ;
-  worker->has_token = false;
+  return job_token_take (&worker->token, self->work->tokens) || self->work->tokens < 0 || self->running == 0;
 }
 
 static const char *
@@ -224,7 +201,7 @@ start (Crowd *self, Worker *worker)
     self->running++;
   else
     {
-      give_token (self, worker);
+      job_token_give (&worker->token, self->work->tokens);
       if (worker->result >= 0)
         (void)close (worker->result);
       worker->pid = 0;
@@ -264,7 +241,7 @@ finish (Crowd *self, Worker *worker, int status)
   unsigned done = 0;
   const char *why = NULL;
 
-  give_token (self, worker);
+  job_token_give (&worker->token, self->work->tokens);
   self->running--;
   worker->pid = 0;
   if (WIFEXITED (status) && WEXITSTATUS (status) == EXIT_RIGHTS)
