@@ -67,10 +67,17 @@ dkms_write_all (int fd, const void *data, gsize size, const char *name, GError *
   return TRUE;
 }
 
+/* Returns: a descriptor, or -1 with errno */
+static int
+open_to_read (int dir_fd, const char *name)
+{
+  return openat (dir_fd, name, DKMS_READ_FLAGS | (dir_fd != AT_FDCWD ? O_NOFOLLOW : 0));
+}
+
 char *
 dkms_read_at (int dir_fd, const char *name, gsize limit, gsize *size, GError **error)
 {
-  g_auto (DkmsFd) fd = openat (dir_fd, name, DKMS_READ_FLAGS | (dir_fd != AT_FDCWD ? O_NOFOLLOW : 0));
+  g_auto (DkmsFd) fd = open_to_read (dir_fd, name);
 
   return fd >= 0 ? dkms_read_fd (fd, name, limit, size, error) : (dkms_fail_read (error, "read", dir_fd, name), NULL);
 }
@@ -475,7 +482,7 @@ dkms_sha256_fd (int fd, const char *name, GError **error)
 char *
 dkms_sha256_at (int dir_fd, const char *name, GError **error)
 {
-  g_auto (DkmsFd) fd = openat (dir_fd, name, DKMS_READ_FLAGS | (dir_fd != AT_FDCWD ? O_NOFOLLOW : 0));
+  g_auto (DkmsFd) fd = open_to_read (dir_fd, name);
 
   return fd >= 0 ? dkms_sha256_fd (fd, "", error) : (dkms_fail_read (error, "read", dir_fd, name), NULL);
 }
