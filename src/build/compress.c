@@ -32,7 +32,7 @@ run_tool (const DkmsJob *job, const char *tool, const char *options, const char 
   return dkms_process_run (&command, error);
 }
 
-/* Returns: FALSE if a file could not be compressed */
+/* Returns: FALSE if one of @files could not be compressed */
 static gboolean
 run_helper (const DkmsJob *job, GPtrArray *files, const char *format, GError **error)
 {
@@ -40,7 +40,7 @@ run_helper (const DkmsJob *job, GPtrArray *files, const char *format, GError **e
   g_autofree char *tokens = g_strdup_printf ("%d", job->tokens);
   g_autoptr (GPtrArray) argv = g_ptr_array_new ();
   g_autoptr (GArray) keep = g_array_new (FALSE, FALSE, sizeof (int));
-  const char *jobs = job->make_jobs != NULL ? job->make_jobs : job->tokens >= 0 ? "0" : "1";
+  const char *jobs = job->make_jobs != NULL ? job->make_jobs : "0"; /* then tokens are the limit */
   const char *words[] = { helper, format, jobs, tokens };
 
   for (gsize i = 0; i < G_N_ELEMENTS (words); i++)
@@ -63,21 +63,25 @@ dkms_compress (const DkmsJob *job, const GPtrArray *paths, const char *suffix)
                 { ".xz", "xz", job->settings->policy.compress_xz_opts },
                 { ".zst", "zstd", job->settings->policy.compress_zstd_opts } };
   g_autoptr (GPtrArray) files = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GError) error = NULL;
+  const char *tool = NULL, *options = NULL;
+  g_autoptr (GError) failure = NULL;
 
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (strcmp (suffix, kinds[i].suffix) == 0)
+      {
+        tool = kinds[i].tool;
+        options = kinds[i].options;
+      }
   for (guint i = 0; i < paths->len; i++)
     g_ptr_array_add (files, dkms_root_host_path (job->settings->places.root, paths->pdata[i]));
-  for (gsize i = 0; i < G_N_ELEMENTS (kinds) && files->len > 0; i++)
-    if (strcmp (suffix, kinds[i].suffix) == 0 && kinds[i].options == NULL)
-      (void)run_helper (job, files, suffix + 1, &error);
-    else if (strcmp (suffix, kinds[i].suffix) == 0)
-      for (guint k = 0; k < files->len && error == NULL; k++)
-        (void)run_tool (job, kinds[i].tool, kinds[i].options, files->pdata[k], &error);
+  gboolean all = options == NULL && files->len > 0 && run_helper (job, files, suffix + 1, &failure);
   for (guint i = 0; i < files->len; i++)
     {
       g_autofree char *packed = g_strconcat (files->pdata[i], suffix, NULL);
-
-      if (!dkms_is_file_at (AT_FDCWD, packed))
-        DKMS_EMIT (job->events, COMPRESS_FAILED, .path = paths->pdata[i], .error = error);
+      g_autoptr (GError) error = NULL;
+      gboolean ok = options != NULL ? run_tool (job, tool, options, files->pdata[i], &error) == 0
+                                    : all || dkms_is_file_at (AT_FDCWD, packed);
+      if (!ok)
+        DKMS_EMIT (job->events, COMPRESS_FAILED, .path = paths->pdata[i], .error = error != NULL ? error : failure);
     }
 }

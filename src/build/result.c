@@ -119,10 +119,44 @@ collect_symvers (const DkmsWorkArea *area, GError **error)
   return !S_ISREG (st.st_mode) || copy_open_file (fd, area->result_fd, "module/Module.symvers", error);
 }
 
+/* Path of the module of @output in the result, uncompressed. */
+static char *
+plain_path (const DkmsOutput *output)
+{
+  return g_strdup_printf ("module/%s.ko", output->dest_name);
+}
+
+/* Returns: (transfer full) (element-type utf8): paths of @modules in the result, inside the root */
+static GPtrArray *
+result_paths (const DkmsWorkArea *area, const GPtrArray *modules)
+{
+  GPtrArray *paths = g_ptr_array_new_with_free_func (g_free);
+
+  for (guint i = 0; i < modules->len; i++)
+    {
+      g_autofree char *plain = plain_path (modules->pdata[i]);
+      g_ptr_array_add (paths, g_build_filename (area->job->work->path, "result", plain, NULL));
+    }
+  return paths;
+}
+
+/* Copies one module to the result, which the build cannot reach. */
+static gboolean
+collect (const DkmsWorkArea *area, const DkmsOutput *output, GError **error)
+{
+  g_autofree char *path = dkms_built_path (output);
+  g_autofree char *plain = plain_path (output);
+  g_auto (DkmsFd) built = open_built (area, path, DKMS_READ_FLAGS, error);
+
+  return built >= 0 && copy_open_file (built, area->result_fd, plain, error);
+}
+
 /* POST_BUILD also finds the signature in the work area. */
 static gboolean
-put_signed_back (const DkmsWorkArea *area, const char *path, const char *plain, GError **error)
+put_signed_back (const DkmsWorkArea *area, const DkmsOutput *output, GError **error)
 {
+  g_autofree char *path = dkms_built_path (output);
+  g_autofree char *plain = plain_path (output);
   g_auto (DkmsFd) fd = open_built (area, path, DKMS_READ_FLAGS, error);
   gsize size;
   g_autofree char *data = fd >= 0 ? dkms_read_at (area->result_fd, plain, G_MAXINT, &size, error) : NULL;
@@ -136,53 +170,32 @@ put_signed_back (const DkmsWorkArea *area, const char *path, const char *plain, 
   return target >= 0 && dkms_write_all (target, data, size, path, error);
 }
 
-/* The modules in the result, and those in the work area that they were copied from. */
-typedef struct {
-  GPtrArray *paths; /* element-type utf8: inside the root */
-  GPtrArray *built; /* element-type utf8: in the work area */
-  GPtrArray *shown; /* element-type utf8: the same, in full */
-} Modules;
-
-/* Copies one module to the result, which the build cannot reach. */
 static gboolean
-collect (const DkmsWorkArea *area, const DkmsOutput *output, const Modules *modules, GError **error)
-{
-  g_autofree char *path = dkms_built_path (output);
-  g_autofree char *plain = g_strdup_printf ("module/%s.ko", output->dest_name);
-  g_auto (DkmsFd) built = open_built (area, path, DKMS_READ_FLAGS, error);
-
-  if (built < 0 || !copy_open_file (built, area->result_fd, plain, error))
-    return FALSE;
-  g_ptr_array_add (modules->paths, g_build_filename (area->job->work->path, "result", plain, NULL));
-  g_ptr_array_add (modules->shown, g_build_filename (area->place, path, NULL));
-  g_ptr_array_add (modules->built, g_steal_pointer (&path));
-  return TRUE;
-}
-
-static gboolean
-sign (const DkmsWorkArea *area, const Modules *modules, GError **error)
+sign (const DkmsWorkArea *area, const GPtrArray *modules, GError **error)
 {
   const DkmsJob *job = area->job;
+  g_autoptr (GPtrArray) paths = result_paths (area, modules);
+  g_autoptr (GPtrArray) shown = g_ptr_array_new_with_free_func (g_free);
 
   if (job->signer == NULL || !job->signer->ready)
     return TRUE;
-  dkms_signer_sign (job->signer, &job->settings->places, job->events, modules->paths, modules->shown);
-  for (guint i = 0; area->post_build && i < modules->paths->len; i++)
+  for (guint i = 0; i < modules->len; i++)
     {
-      g_autofree char *name = g_path_get_basename (modules->paths->pdata[i]);
-      g_autofree char *plain = g_build_filename ("module", name, NULL);
-      if (!put_signed_back (area, modules->built->pdata[i], plain, error))
-        return FALSE;
+      g_autofree char *path = dkms_built_path (modules->pdata[i]);
+      g_ptr_array_add (shown, g_build_filename (area->place, path, NULL));
     }
+  dkms_signer_sign (job->signer, &job->settings->places, job->events, paths, shown);
+  for (guint i = 0; area->post_build && i < modules->len; i++)
+    if (!put_signed_back (area, modules->pdata[i], error))
+      return FALSE;
   return TRUE;
 }
 
 /* A tool for compression may leave the file that it compressed. */
 static gboolean
-delete_plain (const DkmsWorkArea *area, const char *path, GError **error)
+delete_plain (const DkmsWorkArea *area, const DkmsOutput *output, GError **error)
 {
-  g_autofree char *name = g_path_get_basename (path);
-  g_autofree char *plain = g_build_filename ("module", name, NULL);
+  g_autofree char *plain = plain_path (output);
   g_autofree char *packed = g_strconcat (plain, area->suffix, NULL);
 
   return !dkms_is_file_at (area->result_fd, packed) || unlinkat (area->result_fd, plain, 0) == 0 || errno == ENOENT
@@ -190,13 +203,15 @@ delete_plain (const DkmsWorkArea *area, const char *path, GError **error)
 }
 
 static gboolean
-compress (const DkmsWorkArea *area, const GPtrArray *paths, GError **error)
+compress (const DkmsWorkArea *area, const GPtrArray *modules, GError **error)
 {
+  g_autoptr (GPtrArray) paths = result_paths (area, modules);
+
   if (*area->suffix == '\0')
     return TRUE;
   dkms_compress (area->job, paths, area->suffix);
-  for (guint i = 0; i < paths->len; i++)
-    if (!delete_plain (area, paths->pdata[i], error))
+  for (guint i = 0; i < modules->len; i++)
+    if (!delete_plain (area, modules->pdata[i], error))
       return FALSE;
   return TRUE;
 }
@@ -205,10 +220,7 @@ gboolean
 dkms_result_collect (DkmsWorkArea *area, GError **error)
 {
   const DkmsJob *job = area->job;
-  g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GPtrArray) built = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GPtrArray) shown = g_ptr_array_new_with_free_func (g_free);
-  const Modules modules = { paths, built, shown };
+  g_autoptr (GPtrArray) modules = g_ptr_array_new ();
 
   if (mkdirat (job->work->fd, "result", 0755) < 0
       || (area->result_fd = openat (job->work->fd, "result", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0
@@ -219,11 +231,15 @@ dkms_result_collect (DkmsWorkArea *area, GError **error)
     return FALSE;
   for (guint i = 0; i < job->outputs->len; i++)
     {
-      const DkmsOutput *output = job->outputs->pdata[i];
-      if (!output->excluded && !collect (area, output, &modules, error))
+      DkmsOutput *output = job->outputs->pdata[i];
+
+      if (output->excluded)
+        continue;
+      if (!collect (area, output, error))
         return FALSE;
+      g_ptr_array_add (modules, output);
     }
-  return sign (area, &modules, error) && compress (area, paths, error);
+  return sign (area, modules, error) && compress (area, modules, error);
 }
 
 /* ---- while POST_BUILD runs ---- */
@@ -363,7 +379,7 @@ static gboolean
 record_output (const DkmsWorkArea *area, const DkmsOutput *output, DkmsRecord *record, GError **error)
 {
   const DkmsJob *job = area->job;
-  g_autofree char *plain = g_strdup_printf ("module/%s.ko", output->dest_name);
+  g_autofree char *plain = plain_path (output);
   g_autofree char *packed = g_strconcat (plain, area->suffix, NULL);
   const char *file = dkms_is_file_at (area->result_fd, plain) ? plain : packed;
   const DkmsRecordModule *old = dkms_record_find (job->replaced, output->dest_name);

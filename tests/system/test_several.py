@@ -86,6 +86,16 @@ def test_one_that_cannot_be_compressed(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["one.ko.xz", "three.ko.xz", "two.ko"]
 
 
+def test_a_tool_that_fails(several, tmp_path):
+    """Its exit status counts, whatever file it leaves."""
+    several.framework("try_sign_modules=false\ncompress_xz_opts=-1\n")
+    tool = tmp_path / "xz"
+    tool.write_text('#!/bin/bash\ncp "${!#}" "${!#}.xz"\n[[ ${!#} != */two.ko ]]\n')
+    tool.chmod(0o755)
+    result = several("build", "foo/1.0", "-k", K1, env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    assert result.err.count("Could not compress") == 1 and "two.ko" in result.err, result
+
+
 def let_go(fifos):
     """Opens for writing what somebody waits to read, and closes it."""
     for fifo in fifos:
