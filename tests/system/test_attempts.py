@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import ARCH, DKMS, K1, K2, as_nobody
+from conftest import ARCH, DKMS, K1, K2, as_nobody, eventually
 
 FAILING = {"foo.c": "x", "m.mk": "all:\n\t@echo 'a.c:7:2: error: implicit declaration of function '\\''strlcpy'\\'; exit 1\n"}
 
@@ -91,6 +92,17 @@ def test_log_of_an_older_version(root):
     assert not old.exists() and len(root.attempts()) == 3
 
 
+def has_processes(root):
+    """Whether a dkms works on the root, also a worker whose parent was killed a moment ago."""
+    for directory in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if str(root.path).encode() in (directory / "cmdline").read_bytes().split(b"\0"):
+                return True
+        except OSError:
+            continue
+    return False
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_interrupted(root, number):
     root.source(extra="MAKE='./make.sh'\n", files={"foo.c": "x", "make.sh": "#!/bin/sh\necho one line\nsleep 60\n"})
@@ -103,6 +115,7 @@ def test_interrupted(root, number):
             time.sleep(0.02)
         process.send_signal(number)
         assert process.wait() in (130, -9)
+    eventually(lambda: not has_processes(root))
     root.ok("add", root.source("bar")) # every command that writes to the tree completes the record of a killed run
     attempt = record(root.attempts()[0])
     assert attempt["outcome"] == "interrupted" and attempt["inputs"]["module"] == "foo"
