@@ -2,7 +2,6 @@
 import hashlib
 import json
 import os
-import pathlib
 import re
 import signal
 import subprocess
@@ -10,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import ARCH, DKMS, K1, K2, as_nobody, eventually
+from conftest import ARCH, DKMS, K1, K2, as_nobody
 
 FAILING = {"foo.c": "x", "m.mk": "all:\n\t@echo 'a.c:7:2: error: implicit declaration of function '\\''strlcpy'\\'; exit 1\n"}
 
@@ -92,17 +91,6 @@ def test_log_of_an_older_version(root):
     assert not old.exists() and len(root.attempts()) == 3
 
 
-def has_processes(root):
-    """Whether a dkms works on the root, also a worker whose parent was killed a moment ago."""
-    for directory in pathlib.Path("/proc").glob("[0-9]*"):
-        try:
-            if str(root.path).encode() in (directory / "cmdline").read_bytes().split(b"\0"):
-                return True
-        except OSError:
-            continue
-    return False
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_interrupted(root, number):
     root.source(extra="MAKE='./make.sh'\n", files={"foo.c": "x", "make.sh": "#!/bin/sh\necho one line\nsleep 60\n"})
@@ -115,7 +103,7 @@ def test_interrupted(root, number):
             time.sleep(0.02)
         process.send_signal(number)
         assert process.wait() in (130, -9)
-    eventually(lambda: not has_processes(root))
+    root.settle()
     root.ok("add", root.source("bar")) # every command that writes to the tree completes the record of a killed run
     attempt = record(root.attempts()[0])
     assert attempt["outcome"] == "interrupted" and attempt["inputs"]["module"] == "foo"
@@ -186,6 +174,7 @@ def test_a_build_cannot_choose_its_log(root):
             assert time.monotonic() < end and process.poll() is None
             time.sleep(0.02)
         process.kill()
+    root.settle()
     root.ok("add", root.source("bar"))
     assert record(root.attempts()[0])["outcome"] == "interrupted" and not (root.attempts()[0] / "make.log").exists()
     assert not [path for path in root.tree.rglob("*") if path.is_symlink() and os.readlink(path) == "/etc/shadow"]
