@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/language.h"
 #include "base/proc.h"
 #include "base/process.h"
 #include "cli/cli.h"
@@ -31,6 +32,7 @@ main (int argc, char **argv)
   g_autoptr (DkmsReport) report = dkms_report_new ();
 
   dkms_process_begin ();
+  dkms_language_begin ();
   (void)dkms_proc_ensure (NULL); /* steps that need /proc report that it is missing */
   if (!check_descriptors (&error))
     {

@@ -524,14 +524,31 @@ find_self (void)
   return g_strdup (named);
 }
 
-char *
-dkms_process_helper (const char *name)
+/* Returns: (transfer full): the path of @name in the directory of this program */
+static char *
+beside_self (const char *name)
 {
   g_autofree char *self = find_self ();
   g_autofree char *dir = g_path_get_dirname (self != NULL ? self : "/");
-  g_autofree char *beside = g_build_filename (dir, "helpers", name, NULL);
+
+  return g_build_filename (dir, name, NULL);
+}
+
+char *
+dkms_process_helper (const char *name)
+{
+  g_autofree char *inner = g_build_filename ("helpers", name, NULL);
+  g_autofree char *beside = beside_self (inner);
 
   if (dkms_is_file_at (AT_FDCWD, beside))
     return g_steal_pointer (&beside);
   return g_build_filename (DKMS_HELPER_DIR, name, NULL);
+}
+
+char *
+dkms_process_locales (void)
+{
+  g_autofree char *helpers = beside_self ("helpers");
+
+  return g_file_test (helpers, G_FILE_TEST_IS_DIR) ? beside_self ("../po") : g_strdup (DKMS_LOCALE_DIR);
 }

@@ -129,3 +129,6 @@ char *dkms_process_transcript (const DkmsCommand *command, int *status, GError *
  * Returns: (transfer full): its path: next to dkms in a build tree, otherwise in libexec
  */
 char *dkms_process_helper (const char *name);
+/** Returns: (transfer full): the directory of the catalogues of translations: in the build directory, if this program
+ * lies there, or that of the system */
+char *dkms_process_locales (void);

@@ -4,11 +4,26 @@
 
 #include <string.h>
 
+#include "base/language.h"
+
 typedef struct {
   const char *absent;
   DkmsTemplateValue value;
   gconstpointer subject;
+  gboolean translate;
 } Values;
+
+/* Returns: whether the field @name contains words, and not a name or a path */
+static gboolean
+is_words (const char *name)
+{
+  static const char *const fields[] = { "advice", "errno", "error", "reason", "text", "title", "whom" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (fields); i++)
+    if (strcmp (fields[i], name) == 0)
+      return TRUE;
+  return FALSE;
+}
 
 /* Appends the template from @text to @end. Returns: whether no value was absent */
 static gboolean
@@ -31,7 +46,8 @@ fill (GString *out, const char *text, const char *end, const Values *values)
           g_autofree char *name = g_strndup (text + 1, (gsize)(close - text - 1));
           g_autofree char *value = values->value (values->subject, name);
           complete &= value != NULL;
-          g_string_append (out, value != NULL ? value : values->absent);
+          const char *shown = value != NULL ? value : values->absent;
+          g_string_append (out, values->translate && is_words (name) ? dkms_language_of (shown) : shown);
         }
       else
         {
@@ -44,12 +60,26 @@ fill (GString *out, const char *text, const char *end, const Values *values)
   return complete;
 }
 
+/* Returns: (transfer full): @text with its values */
+static char *
+fill_all (const char *text, const Values *values)
+{
+  GString *out = g_string_new (NULL);
+
+  (void)fill (out, text, text + strlen (text), values);
+  return g_string_free (out, FALSE);
+}
+
 char *
 dkms_template_fill (const char *text, const char *absent, DkmsTemplateValue value, gconstpointer subject)
 {
-  const Values values = { absent, value, subject };
-  GString *out = g_string_new (NULL);
+  const Values english = { absent, value, subject, FALSE }, translated = { absent, value, subject, TRUE };
+  char *filled = fill_all (text, &english);
 
-  (void)fill (out, text, text + strlen (text), &values);
-  return g_string_free (out, FALSE);
+  if (!dkms_language_is_english ())
+    {
+      g_autofree char *translation = fill_all (dkms_language_of (text), &translated);
+      dkms_language_remember (filled, translation);
+    }
+  return filled;
 }

@@ -14,6 +14,9 @@ typedef char *(*DkmsTemplateValue) (gconstpointer subject, const char *name);
  * @absent: the text for an absent value outside brackets
  * @value: called for each field in @text
  *
- * Returns: (transfer full): the sentence with its values
+ * If the user does not read English, the translation of the sentence is filled in, too, and remembered
+ * (base/language.h).
+ *
+ * Returns: (transfer full): the sentence with its values, in English
  */
 char *dkms_template_fill (const char *text, const char *absent, DkmsTemplateValue value, gconstpointer subject);

@@ -139,7 +139,7 @@ apply_patches (DkmsWorkArea *area, GError **error)
     {
       const char *patch = patches->pdata[i];
       g_autofree char *path = g_strconcat ("patches/", patch, NULL);
-      g_autofree char *title = g_strdup_printf ("Applying patch %s", patch);
+      g_autofree char *title = DKMS_SAY (STEP_PATCH, .name = patch);
       g_autofree char *quoted = NULL;
       g_autofree char *line = NULL;
       int status;
@@ -174,8 +174,10 @@ script_failed (DkmsWorkArea *area, int status, const char *directive, const char
 }
 
 static gboolean
-run_script (DkmsWorkArea *area, DkmsScript script, const char *title, GError **error)
+run_script (DkmsWorkArea *area, DkmsScript script, GError **error)
 {
+  g_autofree char *name = g_ascii_strdown (dkms_script_directive (script), -1);
+  g_autofree char *title = DKMS_SAY (STEP_SCRIPT, .name = name);
   g_autofree char *cwd = NULL;
   const char *rest = NULL;
   g_autofree char *program = dkms_script_find (area->job, script, area->dir, area->place, &cwd, &rest);
@@ -194,12 +196,13 @@ run_make (DkmsWorkArea *area, GError **error)
   gboolean llvm = dkms_kernel_is_llvm (job->kernel, job->settings->places.root, job->config);
   g_autofree char *make = dkms_recipe_make (job->recipe, job->kernel, area->tool_dir, llvm);
   g_autofree char *line = dkms_make_line_inject (make, job->make_jobs, job->kernel->release);
+  g_autofree char *title = DKMS_SAY (STEP_BUILD, .name = NULL);
   int status;
 
   job->attempt->make = g_strdup (line);
   if (*make == '\'') /* a quoted 'make' opts out: dkms adds no jobs */
     area->env = g_environ_unsetenv (area->env, "MAKEFLAGS");
-  status = dkms_area_step (area, "Building module(s)", line, error);
+  status = dkms_area_step (area, title, line, error);
   if (status > 0)
     {
       const char *who = g_strstr_len (make, 5, "make") != NULL ? "make" : "the build command";
@@ -298,7 +301,7 @@ run_post_build (DkmsWorkArea *area, GError **error)
     return TRUE;
   if (!dkms_result_show (area, error))
     return FALSE;
-  ok = run_script (area, DKMS_SCRIPT_POST_BUILD, "Running the post_build script", error);
+  ok = run_script (area, DKMS_SCRIPT_POST_BUILD, error);
   return dkms_result_take (area, ok ? error : NULL) && ok;
 }
 
@@ -307,8 +310,7 @@ dkms_build (const DkmsJob *job, GError **error)
 {
   g_auto (DkmsWorkArea) area = { .job = job, .fd = -1, .log_fd = -1, .result_fd = -1 };
   gint64 start = g_get_monotonic_time ();
-  gboolean ok = begin (&area, error) && apply_patches (&area, error)
-                && run_script (&area, DKMS_SCRIPT_PRE_BUILD, "Running the pre_build script", error)
+  gboolean ok = begin (&area, error) && apply_patches (&area, error) && run_script (&area, DKMS_SCRIPT_PRE_BUILD, error)
                 && run_make (&area, error) && check_complete (&area, error);
 
   if (ok)

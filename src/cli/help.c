@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/language.h"
 #include "cli/option-table.h"
 #include "cli/verbs.h"
 
@@ -49,14 +50,18 @@ print_option (const DkmsOptionInfo *option)
                                             option->value != NULL ? option->value : "", option->optional ? "]" : "");
   int at = printf ("%s", names);
 
-  print_wrapped (option->summary, OPTION_COLUMN, at >= OPTION_COLUMN ? OPTION_COLUMN + 1 : at);
+  g_autofree char *text = option->usual != NULL
+                              ? g_strdup_printf ("%s (%s: %s)", _ (option->summary), _ ("default"), option->usual)
+                              : g_strdup (_ (option->summary));
+
+  print_wrapped (text, OPTION_COLUMN, at >= OPTION_COLUMN ? OPTION_COLUMN + 1 : at);
 }
 
 /* Prints the options that have an effect on @verb (nullable: any). */
 static void
 print_options (const DkmsVerbInfo *verb)
 {
-  printf ("\nOptions:\n");
+  printf ("\n%s\n", _ ("Options:"));
   for (const DkmsOptionInfo *o = dkms_option_infos (); o->take != NULL; o++)
     if (dkms_option_serves (o, verb))
       print_option (o);
@@ -78,7 +83,7 @@ dkms_help_print (const DkmsVerbInfo *only)
 {
   if (only != NULL)
     {
-      g_autofree char *text = g_strdup_printf ("%s. %s", only->summary, only->details);
+      g_autofree char *text = g_strdup_printf ("%s. %s", _ (only->summary), _ (only->details));
 
       dkms_help_usage (only);
       printf ("\n");
@@ -88,12 +93,13 @@ dkms_help_print (const DkmsVerbInfo *only)
   else
     {
       dkms_help_usage (NULL);
-      printf ("\nVerbs:\n");
+      printf ("\n%s\n", _ ("Verbs:"));
       for (const DkmsVerbInfo *const *v = dkms_verbs (); *v != NULL; v++)
-        print_wrapped ((*v)->summary, VERB_COLUMN, printf ("  %s", (*v)->name));
+        print_wrapped (_ ((*v)->summary), VERB_COLUMN, printf ("  %s", (*v)->name));
       print_options (NULL);
-      printf ("\n'dkms <verb> --help' describes a verb and lists its options.\nManual pages: dkms(8), dkms.conf(5), "
-              "dkms-framework.conf(5).\n");
+      printf ("\n%s\n",
+              _ ("'dkms <verb> --help' describes a verb and lists its options.\nManual pages: dkms(8), dkms.conf(5), "
+                 "dkms-framework.conf(5)."));
     }
   fflush (stdout);
 }

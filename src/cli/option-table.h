@@ -17,6 +17,7 @@ struct DkmsOptionInfo {
   DkmsOptionId id;
   const char *summary; /* NULL: accepted, but not listed */
   gboolean optional;   /* the value may be omitted; it is written after "=" */
+  const char *usual;   /* (nullable): its value if the option is absent, for the help */
 };
 
 /** Returns: (transfer none): all options, ended by one without any name */

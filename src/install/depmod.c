@@ -175,7 +175,7 @@ run_depmod (const DkmsSettings *settings, DkmsListener *events, DkmsDepmodCall *
   argv[n] = NULL;
 
   g_autofree char *line = g_strjoinv (" ", (char **)argv);
-  g_autofree char *what = g_strdup_printf ("Running depmod for %s", release);
+  g_autofree char *what = DKMS_SAY (STEP_DEPMOD, .id = { .kernel = (char *)release });
   DkmsCommand command = { .argv = argv,
                           .root = settings->places.root,
                           .of_machine = TRUE,

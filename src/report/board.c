@@ -318,7 +318,7 @@ take_live (Channel *self, const DkmsEvent *event)
   if (voice == DKMS_VOICE_STEP_BEGUN)
     {
       g_free (self->phase);
-      self->phase = dkms_sentence_for (event);
+      self->phase = dkms_sentence_shown (event);
     }
   return event->kind != DKMS_EVENT_REMARK
          && (voice == DKMS_VOICE_LINE || voice == DKMS_VOICE_STEP_BEGUN || voice == DKMS_VOICE_STEP_ENDED);
@@ -368,7 +368,7 @@ close_channel (Channel *self, const DkmsEvent *event)
     {
       const char *on = !board->colour ? "" : good ? "\033[32m" : "\033[31m", *off = board->colour ? "\033[0m" : "";
       g_autofree char *title = dkms_process_printable (self->title);
-      g_autofree char *result = dkms_sentence_for (event);
+      g_autofree char *result = dkms_sentence_shown (event);
       g_autofree char *line = g_strdup_printf ("%s: %s%s%s (%.1f s)", title, on, result, off,
                                                (double)(g_get_monotonic_time () - self->start) / G_USEC_PER_SEC);
       clear_live (board);

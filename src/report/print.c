@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/language.h"
 #include "base/process.h"
 
 /* A pipe that polls as writable accepts PIPE_BUF bytes at once. */
@@ -109,9 +110,9 @@ end_step (DkmsPrinter *self, const DkmsEvent *event)
 
   self->in_step = FALSE;
   if (event->number != 0)
-    text = g_strdup_printf ("%sfailed with exit status %d%s.\n", open ? " " : "", event->number, took);
+    text = g_strdup_printf ("%s%s %d%s.\n", open ? " " : "", _ ("failed with exit status"), event->number, took);
   else if (open)
-    text = g_strdup_printf (" done%s.\n", took);
+    text = g_strdup_printf (" %s%s.\n", _ ("done"), took);
   if (text != NULL)
     emit (self, stdout, text);
   flush_stdout (self);
@@ -120,19 +121,20 @@ end_step (DkmsPrinter *self, const DkmsEvent *event)
 void
 dkms_print_event (DkmsPrinter *self, const DkmsEvent *event)
 {
-  g_autofree char *sentence = dkms_sentence_for (event);
+  g_autofree char *sentence = dkms_sentence_shown (event);
   g_autofree char *text = dkms_process_printable (sentence);
 
   switch (dkms_sentence_voice (event->kind))
     {
     case DKMS_VOICE_LINE:
+    case DKMS_VOICE_EXACT:
       put (self, stdout, "", text);
       break;
     case DKMS_VOICE_WARNING:
-      put (self, stderr, "Warning: ", text);
+      put (self, stderr, _ ("Warning: "), text);
       break;
     case DKMS_VOICE_DEPRECATED:
-      put (self, stderr, "Deprecated: ", text);
+      put (self, stderr, _ ("Deprecated: "), text);
       break;
     case DKMS_VOICE_NOTE:
       put (self, stderr, "", text);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/language.h"
 #include "base/template.h"
 
 typedef struct {
@@ -13,25 +14,28 @@ typedef struct {
 } Sentence;
 
 #define SENTENCE(kind, voice, text) [DKMS_EVENT_##kind] = { DKMS_VOICE_##voice, text }
+/* A line that programs read. It is not translated. */
+#define EXACT(kind, text) SENTENCE (kind, EXACT, text)
 
 static const Sentence sentences[DKMS_EVENT_LAST] = {
   /* All rooms. */
   SENTENCE (ERROR, NOTE, "\nError! {error}.[\n{advice}]"),
   SENTENCE (ERROR_IGNORED, WARNING, "{error}."),
-  SENTENCE (STEP_BEGUN, STEP_BEGUN, "{name}"),
+  SENTENCE (STEP_BEGUN, STEP_BEGUN, "{title}"),
   SENTENCE (STEP_ENDED, STEP_ENDED, ""),
   SENTENCE (LOG_GROWS, NONE, ""),
   SENTENCE (BLANK, LINE, ""),
   SENTENCE (EXCLUDED, WARNING, "{error}."),
+  SENTENCE (TRANSLATED, NONE, ""),
 
   /* The scheduler. */
   SENTENCE (WORK_BEGUN, NONE, ""),
   SENTENCE (WORK_ENDED, NONE, ""),
   SENTENCE (PIECE_BEGUN, NONE, ""),
   SENTENCE (PIECE_BUSY, NONE, ""),
-  SENTENCE (PIECE_DONE, NONE, "{name}"),
-  SENTENCE (PIECE_DOUBTFUL, NONE, "{name}, but may not load"),
-  SENTENCE (PIECE_FAILED, NONE, "{name}"),
+  SENTENCE (PIECE_DONE, NONE, "{title}"),
+  SENTENCE (PIECE_DOUBTFUL, NONE, "{title}, but may not load"),
+  SENTENCE (PIECE_FAILED, NONE, "{title}"),
   SENTENCE (WORKER_ENDED, NONE, ""),
 
   /* The command line and the settings. */
@@ -70,7 +74,7 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (DIRECTIVE_DEPRECATED, DEPRECATED, "{name} is obsolete and has no effect ({path})."),
   SENTENCE (OBSOLETE_BY_USED, DEPRECATED, "OBSOLETE_BY ({path}); use BUILD_EXCLUSIVE_KERNEL_MAX."),
   SENTENCE (DIRECTIVE_UNKNOWN, WARNING, "{path} sets {name}, which is not a directive. Did you mean {text}?"),
-  SENTENCE (DIRECTIVE_GIVEN, LINE, "Directive: {name}=\"{text}\""),
+  EXACT (DIRECTIVE_GIVEN, "Directive: {name}=\"{text}\""),
   SENTENCE (SOURCE_GONE_SKIPPED, NOTE,
             "\nError! {module}/{version} is broken: its source does not exist. Skipping it."),
   SENTENCE (REBUILD_UNKNOWN, WARNING, "{error}. dkms does not know whether {module} must be rebuilt."),
@@ -252,14 +256,14 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (UNREADABLE, NONE, "{module}[/{version}]: {error}"),
 
   /* status. */
-  SENTENCE (STATUS_ADDED, LINE, "{module}/{version}: added"),
-  SENTENCE (STATUS_BROKEN, LINE, "{module}/{version}: broken"),
+  EXACT (STATUS_ADDED, "{module}/{version}: added"),
+  EXACT (STATUS_BROKEN, "{module}/{version}: broken"),
   SENTENCE (STATUS_SOURCE_GONE, NOTE,
             "\nError! The source of {module}/{version} does not exist: the link {path} is dangling.\n"
             "Restore the source directory (reinstall its package), or run: dkms remove {module}/{version} --all"),
-  SENTENCE (STATUS_BUILD, LINE, "{module}/{version}, {kernel}, {arch}: {name}[{remarks}][ (stale: {place})]"),
+  EXACT (STATUS_BUILD, "{module}/{version}, {kernel}, {arch}: {name}[{remarks}][ (stale: {place})]"),
   SENTENCE (STATUS_MADE, NONE, "{place}"),
-  SENTENCE (STATUS_WEAK, LINE, "{module}, {version}, {kernel}, {arch}: installed-weak from {place}"),
+  EXACT (STATUS_WEAK, "{module}, {version}, {kernel}, {arch}: installed-weak from {place}"),
   SENTENCE (STATUS_RECIPE_UNREAD, NOTE, "{module}/{version}: {error}"),
   SENTENCE (
       STATUS_CHANGE_PENDING, NOTE,
@@ -338,6 +342,7 @@ field (gconstpointer subject, const char *name)
     { "path", event->path },
     { "place", event->place },
     { "name", event->name },
+    { "title", event->name }, /* if it consists of words */
     { "text", event->text },
     { "error", event->error != NULL ? event->error->message : NULL },
     { "advice", dkms_error_info (event->error)->advice },
@@ -355,6 +360,15 @@ field (gconstpointer subject, const char *name)
   if (strcmp (name, "remarks") == 0)
     return event->text != NULL ? status_remarks (event->text) : NULL;
   g_assert_not_reached (); /* tests/unit/test-sentences.c fills in every sentence */
+}
+
+char *
+dkms_sentence_shown (const DkmsEvent *event)
+{
+  g_autofree char *english = dkms_sentence_for (event);
+  gboolean exact = dkms_sentence_voice (event->kind) == DKMS_VOICE_EXACT;
+
+  return exact ? g_steal_pointer (&english) : g_strdup (_ (english));
 }
 
 char *

@@ -8,6 +8,7 @@
 typedef enum {
   DKMS_VOICE_NONE,       /* not at all */
   DKMS_VOICE_LINE,       /* stdout */
+  DKMS_VOICE_EXACT,      /* stdout, in English */
   DKMS_VOICE_WARNING,    /* stderr, after "Warning: " */
   DKMS_VOICE_DEPRECATED, /* stderr, after "Deprecated: " */
   DKMS_VOICE_NOTE,       /* stderr, as it is */
@@ -19,5 +20,7 @@ typedef enum {
 DkmsVoice dkms_sentence_voice (DkmsEventKind kind);
 /** Returns: (transfer none): the sentence of @kind (base/template.h) */
 const char *dkms_sentence_template (DkmsEventKind kind);
-/** Returns: (transfer full): @event as a sentence, without line end */
+/** Returns: (transfer full): @event as an English sentence, without line end */
 char *dkms_sentence_for (const DkmsEvent *event);
+/** Returns: (transfer full): @event as a sentence in the language of the user, without line end */
+char *dkms_sentence_shown (const DkmsEvent *event);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/language.h"
 #include "run/step-install.h"
 
 void
@@ -80,8 +81,9 @@ void
 dkms_chain_end_piece (const DkmsChain *self, const DkmsRun *run, DkmsChain *const *chain_of)
 {
   static const char *const words[]
-      = { "added",        "built",   "installed", "reinstalled", "uninstalled", "build deleted",
-          "unregistered", "indexed", "loaded",    "packed",      "cleaned",     NULL };
+      = { N_ ("added"),       N_ ("built"),         N_ ("installed"),    N_ ("reinstalled"),
+          N_ ("uninstalled"), N_ ("build deleted"), N_ ("unregistered"), N_ ("indexed"),
+          N_ ("loaded"),      N_ ("packed"),        N_ ("cleaned"),      NULL };
   const DkmsPlan *plan = run->plan;
   DkmsEvent event = { .kind = DKMS_EVENT_PIECE_DONE, .id = self->id, .piece = self->piece };
 
@@ -95,9 +97,9 @@ dkms_chain_end_piece (const DkmsChain *self, const DkmsRun *run, DkmsChain *cons
       event.kind
           = outcome == OUTCOME_DONE || outcome == OUTCOME_SKIPPED ? DKMS_EVENT_PIECE_DONE : DKMS_EVENT_PIECE_FAILED;
       event.name = outcome == OUTCOME_DONE      ? words[MIN ((gsize)step->kind, G_N_ELEMENTS (words) - 1)]
-                   : outcome == OUTCOME_SKIPPED ? "skipped"
-                   : self->failed               ? "failed"
-                                                : "not attempted";
+                   : outcome == OUTCOME_SKIPPED ? N_ ("skipped")
+                   : self->failed               ? N_ ("failed")
+                                                : N_ ("not attempted");
       if (outcome != OUTCOME_DONE)
         break;
       if (dkms_step_is_doubtful (run, step))

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/language.h"
 #include "base/process.h"
 #include "base/unread.h"
 #include "model/event-json.h"
@@ -20,14 +21,27 @@
 /* Longer lines mean that the sender is faulty. */
 enum { MOST_LINE = 64 << 20 };
 
-/* In the child: @data points to the pipe. */
 static void
-send_line (gpointer data, const DkmsEvent *event)
+send_one (gpointer data, const DkmsEvent *event)
 {
   g_autofree char *line = dkms_event_to_line (event);
 
   if (!dkms_write_all (*(const int *)data, line, strlen (line), "the pipe to dkms", NULL))
     return; /* the parent has terminated, and this process will be killed */
+}
+
+static void
+send_translation (gpointer data, const char *english, const char *translation)
+{
+  send_one (data, &(const DkmsEvent){ .kind = DKMS_EVENT_TRANSLATED, .name = english, .text = translation });
+}
+
+/* In the child: @data points to the pipe. */
+static void
+send_line (gpointer data, const DkmsEvent *event)
+{
+  dkms_language_each_new (send_translation, data);
+  send_one (data, event);
 }
 
 /* The whole life of the child process. */
@@ -44,6 +58,7 @@ work_and_exit (int pipe, pid_t parent, DkmsWorkFunc work, gpointer data)
   (void)sigemptyset (&none);
   (void)sigprocmask (SIG_SETMASK, &none, NULL);
   dkms_unread_drop (0); /* the parent reports its own notes */
+  dkms_language_each_new (NULL, NULL);
   gboolean ok = work (data, &events, &error);
   DKMS_EMIT (&events, WORKER_ENDED, .error = ok ? NULL : error);
   g_clear_error (&error);
@@ -82,14 +97,16 @@ take_line (DkmsWorker *self, DkmsListener *events, const char *line, gsize lengt
 
   if (event == NULL || self->ended)
     return;
-  if (event->kind != DKMS_EVENT_WORKER_ENDED)
+  if (event->kind == DKMS_EVENT_TRANSLATED && event->name != NULL && event->text != NULL)
+    dkms_language_remember (event->name, event->text);
+  else if (event->kind != DKMS_EVENT_WORKER_ENDED)
+    dkms_listener_hear (events, event);
+  else
     {
-      dkms_listener_hear (events, event);
-      return;
+      self->ended = TRUE;
+      self->ok = event->error == NULL;
+      self->error = event->error != NULL ? g_error_copy (event->error) : NULL;
     }
-  self->ended = TRUE;
-  self->ok = event->error == NULL;
-  self->error = event->error != NULL ? g_error_copy (event->error) : NULL;
 }
 
 gboolean
