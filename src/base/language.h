@@ -9,10 +9,10 @@
 /**
  * dkms_language_begin:
  *
- * Chooses the language by LC_ALL, LC_MESSAGES, LANG and LANGUAGE (locale(7), gettext(3)), and reads its catalogue, which
- * lies beside the program or in the directory of the system. The locale of the process stays "C", so that no other
- * function behaves differently. Without a catalogue, or if the terminal does not use UTF-8, the language is English.
- * Call it once, before the process changes its root.
+ * Chooses the language by LC_ALL, LC_MESSAGES, LANG and LANGUAGE (locale(7), gettext(3)), and reads its catalogue,
+ * which lies beside the program or in the directory of the system. The locale of the process stays "C", so that no
+ * other function behaves differently. Without a catalogue, or if the terminal does not use UTF-8, the language is
+ * English. Call it once, before the process changes its root.
  */
 void dkms_language_begin (void);
 /** Returns: whether the user reads English, which makes all functions below do nothing */
