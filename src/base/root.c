@@ -20,11 +20,11 @@ dkms_root_open (const char *path, GError **error)
 
   self->fd = -1;
   if (full == NULL)
-    return dkms_fail_errno (error, "open the root directory", path), NULL;
+    return DKMS_FAIL (error, NO_ROOT, .path = path, .number = errno), NULL;
   self->host_path = g_strdup (strcmp (full, "/") == 0 ? "" : full);
   self->fd = open (full, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (self->fd < 0)
-    return dkms_fail_errno (error, "open the root directory", full), NULL;
+    return DKMS_FAIL (error, NO_ROOT, .path = full, .number = errno), NULL;
   self->has_shell = dkms_root_is_host (self) || dkms_root_is_file (self, "/bin/bash");
   return g_steal_pointer (&self);
 }

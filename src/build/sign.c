@@ -284,9 +284,11 @@ is_readable (const DkmsRoot *root, const char *path)
 static gboolean
 fail_keyless (const DkmsPlaces *places, const DkmsSigner *self, GError **error)
 {
-  g_autofree char *place = dkms_settings_place (places, "mok_signing_key");
+  g_autofree char *file = NULL;
+  g_autofree char *place = dkms_settings_place (places, "mok_signing_key", &file);
 
-  return DKMS_FAIL (error, KEY_LOST, .path = self->key, .place = self->certificate, .name = place);
+  return DKMS_FAIL (error, KEY_LOST, .path = self->key, .place = self->certificate,
+                    .name = file != NULL ? place : NULL);
 }
 
 /* A token belongs to the machine. Another system must neither sign with it nor choose the library for it, unless the
@@ -350,8 +352,9 @@ choose_tool (DkmsSigner *self, const DkmsPlaces *places, DkmsListener *events, c
   DKMS_EMIT (events, SIGNING_TOOL, .path = configured);
   if (dkms_root_stat (places->root, configured, &st) < 0 || !S_ISREG (st.st_mode) || (st.st_mode & 0111) == 0)
     {
-      g_autofree char *place = dkms_settings_place (places, "sign_file");
-      return DKMS_FAIL (error, SIGN_TOOL_BAD, .path = configured, .place = place != NULL ? place : "framework.conf");
+      g_autofree char *file = NULL;
+      g_autofree char *place = dkms_settings_place (places, "sign_file", &file);
+      return DKMS_FAIL (error, SIGN_TOOL_BAD, .path = configured, .place = place);
     }
   self->tool = dkms_root_tool_path (places->root, configured);
   return TRUE;

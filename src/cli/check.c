@@ -10,9 +10,9 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/near.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
+#include "conf/recipe.h"
 #include "conf/settings-check.h"
 #include "kernel/kernel.h"
 
@@ -57,6 +57,16 @@ check_directive (const char *directive, GError **error)
   if (n > 0 && !g_ascii_isdigit (*directive) && *after == '=')
     return TRUE;
   return DKMS_FAIL (error, BAD_DIRECTIVE, .text = directive);
+}
+
+static void
+warn_of_directive (const char *directive, DkmsListener *events)
+{
+  g_autofree char *name = g_strndup (directive, strcspn (directive, "[="));
+  const char *near = dkms_directive_near (name);
+
+  if (near != NULL)
+    DKMS_EMIT (events, DIRECTIVE_UNKNOWN, .place = "--directive", .name = name, .text = near);
 }
 
 /* ---- files ---- */
@@ -117,18 +127,42 @@ check_tree (const DkmsPlaces *places, const DkmsOptions *options, const DkmsVerb
   return DKMS_FAIL (error, TREE_ABSENT, .path = shown, .text = verb->adds ? "that directory" : NULL);
 }
 
+static gboolean
+is_absent (const DkmsPlaces *places, const char *directory)
+{
+  struct stat st;
+
+  return dkms_root_stat (places->root, directory, &st) < 0 ? errno == ENOENT : !S_ISDIR (st.st_mode);
+}
+
+/* A directory that is named, and that the verb needs but does not create, must exist. */
+static gboolean
+check_other_trees (const DkmsPlaces *places, const DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
+{
+  g_autofree char *sources = dkms_root_host_path (places->root, places->source_tree);
+  g_autofree char *kernels = dkms_root_host_path (places->root, places->install_tree);
+
+  if (options->sourcetree != NULL && verb->adds && options->source == NULL && options->archive == NULL
+      && is_absent (places, places->source_tree))
+    return DKMS_FAIL (error, SOURCE_TREE_ABSENT, .path = sources);
+  if (options->installtree != NULL && verb->builds && options->kernelsourcedir == NULL
+      && is_absent (places, places->install_tree))
+    return DKMS_FAIL (error, INSTALL_TREE_ABSENT, .path = kernels);
+  return TRUE;
+}
+
 /* Checks the directory in which archives are unpacked. */
 static gboolean
 check_tmp_location (const DkmsPlaces *places, const DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
 {
   g_autofree char *shown = dkms_root_host_path (places->root, places->tmp_location);
-  g_autofree char *place = NULL;
+  g_autofree char *place = NULL, *file = NULL;
 
   if (options->archive == NULL || !verb->adds || dkms_root_is_dir (places->root, places->tmp_location)
       || strcmp (places->tmp_location, "/tmp") == 0)
     return TRUE;
-  place = dkms_settings_place (places, "tmp_location");
-  if (place != NULL)
+  place = dkms_settings_place (places, "tmp_location", &file);
+  if (file != NULL)
     return dkms_settings_fail (places,
                                &(DkmsErrorInfo){ .kind = DKMS_ERROR_SETTING_NOT_DIRECTORY,
                                                  .name = "tmp_location",
@@ -166,9 +200,9 @@ warn_of_settings (const DkmsSettings *settings, const DkmsVerbInfo *verb, DkmsLi
       && strchr (settings->policy.build_environment, '$') == NULL
       && !dkms_root_is_file (settings->places.root, settings->policy.build_environment))
     {
-      g_autofree char *place = dkms_settings_place (&settings->places, "build_environment");
-      DKMS_EMIT (events, ENVIRONMENT_ABSENT, .path = place != NULL ? place : "framework.conf",
-                 .text = settings->policy.build_environment);
+      g_autofree char *file = NULL;
+      g_autofree char *place = dkms_settings_place (&settings->places, "build_environment", &file);
+      DKMS_EMIT (events, ENVIRONMENT_ABSENT, .path = file, .place = place, .text = settings->policy.build_environment);
     }
 }
 
@@ -183,9 +217,8 @@ warn_of_kernels (const DkmsPlaces *places, const DkmsOptions *options, DkmsListe
 
       if (dkms_root_is_dir (places->root, dir))
         continue;
-      g_autoptr (GPtrArray) names = dkms_kernel_list (places->root, places->install_tree, FALSE);
-      DKMS_EMIT (events, KERNEL_ABSENT, .id = { .kernel = target->kernel }, .path = shown,
-                 .text = dkms_nearest_in (target->kernel, names));
+      g_autofree char *near = dkms_kernel_near (places->root, places->install_tree, target->kernel);
+      DKMS_EMIT (events, KERNEL_ABSENT, .id = { .kernel = target->kernel }, .path = shown, .text = near);
     }
 }
 
@@ -194,12 +227,16 @@ dkms_options_check (const DkmsOptions *options, DkmsSettings *settings, const Dk
                     GError **error)
 {
   for (guint i = 0; i < options->directives->len; i++)
-    if (!check_directive (options->directives->pdata[i], error))
-      return FALSE;
+    {
+      if (!check_directive (options->directives->pdata[i], error))
+        return FALSE;
+      warn_of_directive (options->directives->pdata[i], events);
+    }
   if (!check_jobs (settings, options, verb, error)
       || (options->conf_file != NULL && (verb->options & DKMS_TAKES (CONF)) != 0 && !check_conf_file (options, error))
       || !check_kernel_files (&settings->places, options, verb, error)
       || !check_tree (&settings->places, options, verb, events, error)
+      || !check_other_trees (&settings->places, options, verb, error)
       || !check_tmp_location (&settings->places, options, verb, error))
     return FALSE;
   return TRUE;

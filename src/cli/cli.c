@@ -17,6 +17,7 @@
 #include "cli/complete.h"
 #include "cli/exit-code.h"
 #include "cli/help.h"
+#include "cli/option-table.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
 #include "config.h"
@@ -47,15 +48,11 @@ end_answer (DkmsReport *report, int status)
 static const char *
 root_argument (int argc, char **argv)
 {
-  const char *root = NULL;
+  const char *root = NULL, *value;
 
-  for (int i = 1; i < argc; i++)
-    {
-      if (g_str_has_prefix (argv[i], "--root="))
-        root = argv[i] + strlen ("--root=");
-      else if (strcmp (argv[i], "--root") == 0 && i + 1 < argc)
-        root = argv[i + 1];
-    }
+  for (int i = 1; i < argc && strcmp (argv[i], "--") != 0; i++)
+    if (dkms_option_is (argv[i], "--root", &value))
+      root = value != NULL || i + 1 == argc ? value : argv[i + 1];
   return root;
 }
 
@@ -65,13 +62,11 @@ root_argument (int argc, char **argv)
 static gboolean
 json_argument (int argc, char **argv, gboolean *pretty)
 {
-  const char *style = "off";
+  const char *style = "off", *value;
 
   for (int i = 1; i < argc && strcmp (argv[i], "--") != 0; i++)
-    if (strcmp (argv[i], "--json") == 0)
-      style = isatty (STDOUT_FILENO) ? "pretty" : "short";
-    else if (g_str_has_prefix (argv[i], "--json="))
-      style = argv[i] + strlen ("--json=");
+    if (dkms_option_is (argv[i], "--json", &value))
+      style = value != NULL ? value : isatty (STDOUT_FILENO) ? "pretty" : "short";
   *pretty = strcmp (style, "pretty") == 0;
   return strcmp (style, "off") != 0;
 }
@@ -133,12 +128,15 @@ check_privileges (const DkmsPlaces *places, const DkmsVerbInfo *verb, const Dkms
 /* ---- targets ---- */
 
 static gboolean
-check_target (const char *kernel, const char *arch, GError **error)
+check_target (const DkmsPlaces *places, const char *kernel, const char *arch, GError **error)
 {
   g_autofree char *path = g_strconcat ("/", arch, NULL);
 
   if (*kernel == '\0' && strchr (arch, '/') != NULL)
-    return DKMS_FAIL (error, KERNEL_IS_PATH, .path = path);
+    {
+      g_autofree char *near = dkms_kernel_near (places->root, places->install_tree, path);
+      return DKMS_FAIL (error, KERNEL_IS_PATH, .path = path, .near = near);
+    }
   if (*kernel == '\0' || *arch == '\0')
     return DKMS_FAIL (error, EMPTY_VALUE);
   return dkms_tree_check_name (DKMS_ERROR_BAD_TARGET, "kernel release", kernel, error)
@@ -213,7 +211,7 @@ fill_targets (DkmsRequest *request, const DkmsVerbInfo *verb, const DkmsSettings
         }
       if (arch == NULL)
         arch = usual;
-      if (!verb->filters && !check_target (kernel, arch, error))
+      if (!verb->filters && !check_target (&settings->places, kernel, arch, error))
         return FALSE;
       if (verb->filters || !dkms_targets_contain (request->targets, &(DkmsId){ .kernel = kernel, .arch = arch }))
         dkms_targets_add (request->targets, &(DkmsId){ .kernel = kernel, .arch = arch });
@@ -342,7 +340,7 @@ asks_for_help (const DkmsOptions *options)
 
 /* Runs the command, without the document. @verb: (out): that of the command line */
 static int
-run_command (DkmsReport *report, int argc, char **argv, gboolean json, const DkmsVerbInfo **verb)
+run_command (DkmsReport *report, int argc, char **argv, const DkmsVerbInfo **verb)
 {
   DkmsListener *events = dkms_report_listener (report);
   g_autoptr (GError) error = NULL;
@@ -358,12 +356,7 @@ run_command (DkmsReport *report, int argc, char **argv, gboolean json, const Dkm
   options = dkms_options_parse (argc, argv, events, &error);
   dkms_unread_drop (mark); /* a word that is not a readable file is a name, or is reported as unreadable */
   if (options == NULL)
-    {
-      int status = fail_with (events, NULL, error);
-      if ((error->code == DKMS_ERROR_UNKNOWN_OPTION || error->code == DKMS_ERROR_OPTION_WITHOUT_VALUE) && !json)
-        dkms_help_usage (NULL);
-      return status;
-    }
+    return fail_with (events, NULL, error);
   *verb = options->verb != NULL ? dkms_verb_find (options->verb) : NULL;
   if (options->version_asked || options->help || asks_for_help (options))
     {
@@ -379,10 +372,7 @@ run_command (DkmsReport *report, int argc, char **argv, gboolean json, const Dkm
   if (*verb == NULL)
     {
       (void)dkms_fail_verb (options, &error);
-      DKMS_EMIT (events, ERROR, .error = error);
-      if (options->words->len == 0 && !json)
-        dkms_help_print (NULL);
-      return dkms_exit_code (NULL, error);
+      return fail_with (events, NULL, error);
     }
   for (guint i = 0; i < options->ignored->len; i++)
     DKMS_EMIT (events, ARGUMENT_IGNORED, .name = options->ignored->pdata[i]);
@@ -425,6 +415,6 @@ dkms_cli_main (int argc, char **argv)
     return adopt (report, argc, argv);
   if (json)
     dkms_report_begin_document (report, pretty);
-  int status = run_command (report, argc, argv, json, &verb);
+  int status = run_command (report, argc, argv, &verb);
   return dkms_report_end_document (report, verb != NULL ? verb->name : NULL, root != NULL ? root : "/", status);
 }

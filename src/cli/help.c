@@ -67,15 +67,14 @@ print_options (const DkmsVerbInfo *verb)
       print_option (o);
 }
 
-void
-dkms_help_usage (const DkmsVerbInfo *only)
+static void
+print_usage (const DkmsVerbInfo *only)
 {
   g_autofree char *usage = only != NULL
                                ? g_strdup_printf ("dkms %s [<option>...] %s", only->name, only->arguments)
                                : g_strdup ("dkms <verb> [<option>...] [<module>/<version> | <file> | <directory>]");
 
   print_wrapped (g_strchomp (usage), (int)strlen ("Usage: "), printf ("Usage: "));
-  fflush (stdout);
 }
 
 void
@@ -85,14 +84,14 @@ dkms_help_print (const DkmsVerbInfo *only)
     {
       g_autofree char *text = g_strdup_printf ("%s. %s", _ (only->summary), _ (only->details));
 
-      dkms_help_usage (only);
+      print_usage (only);
       printf ("\n");
       print_wrapped (text, 0, 0);
       print_options (only);
     }
   else
     {
-      dkms_help_usage (NULL);
+      print_usage (NULL);
       printf ("\n%s\n", _ ("Verbs:"));
       for (const DkmsVerbInfo *const *v = dkms_verbs (); *v != NULL; v++)
         print_wrapped (_ ((*v)->summary), VERB_COLUMN, printf ("  %s", (*v)->name));

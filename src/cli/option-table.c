@@ -164,13 +164,36 @@ dkms_option_infos (void)
   return options;
 }
 
+GPtrArray *
+dkms_option_completions (const char *word)
+{
+  GPtrArray *found = g_ptr_array_new ();
+
+  for (const DkmsOptionInfo *o = options; o->take != NULL; o++)
+    if (o->name != NULL && strlen (word) > strlen ("--") && g_str_has_prefix (o->name, word))
+      g_ptr_array_add (found, (gpointer)o);
+  return found;
+}
+
 const DkmsOptionInfo *
 dkms_option_find (const char *word)
 {
   for (const DkmsOptionInfo *o = options; o->take != NULL; o++)
     if (g_strcmp0 (word, o->letter) == 0 || g_strcmp0 (word, o->name) == 0)
       return o;
-  return NULL;
+  g_autoptr (GPtrArray) longer = dkms_option_completions (word);
+  return longer->len == 1 ? longer->pdata[0] : NULL;
+}
+
+gboolean
+dkms_option_is (const char *argument, const char *name, const char **value)
+{
+  const char *equals = strchr (argument, '=');
+  g_autofree char *word = equals != NULL ? g_strndup (argument, (gsize)(equals - argument)) : g_strdup (argument);
+  const DkmsOptionInfo *option = g_str_has_prefix (word, "--") ? dkms_option_find (word) : NULL;
+
+  *value = equals != NULL ? equals + 1 : NULL;
+  return option != NULL && g_strcmp0 (option->name, name) == 0;
 }
 
 gboolean

@@ -22,7 +22,13 @@ struct DkmsOptionInfo {
 
 /** Returns: (transfer none): all options, ended by one without any name */
 const DkmsOptionInfo *dkms_option_infos (void);
-/** Returns: (transfer none) (nullable): the option of that letter or name, dashes included */
+/** Returns: (transfer none) (nullable): the option of that letter or name, dashes included; or the only option whose
+ * name begins with @word */
 const DkmsOptionInfo *dkms_option_find (const char *word);
+/** Returns: (transfer container): the options whose names begin with @word, which starts with two dashes */
+GPtrArray *dkms_option_completions (const char *word);
+/** Returns: whether @argument is the option @name, which may be abbreviated; @value: (out) (nullable): its value after
+ * "=" */
+gboolean dkms_option_is (const char *argument, const char *name, const char **value);
 /** Returns: whether the help of @verb (nullable: any verb) lists @option */
 gboolean dkms_option_serves (const DkmsOptionInfo *option, const DkmsVerbInfo *verb);

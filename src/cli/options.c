@@ -160,6 +160,8 @@ dkms_fail_verb (const DkmsOptions *self, GError **error)
 
   if (first == NULL)
     return DKMS_FAIL (error, NO_VERB);
+  if (strcmp (first, "help") == 0 && self->words->len > 1)
+    first = self->words->pdata[1];
   if (dkms_verb_dropped (first, &instead))
     {
       g_autofree char *advice = dkms_phrase_with (instead, &(const DkmsErrorInfo){ 0 });
@@ -172,18 +174,38 @@ dkms_fail_verb (const DkmsOptions *self, GError **error)
   return DKMS_FAIL (error, UNKNOWN_VERB, .name = first, .near = dkms_nearest_in (first, names));
 }
 
+/* Returns: (transfer full) (nullable): "-k 6.1" for -k6.1 and -k=6.1 */
+static char *
+split_letter (const char *given)
+{
+  g_autofree char *letter = g_strndup (given, 2);
+  const DkmsOptionInfo *option = given[1] != '-' && given[1] != '\0' ? dkms_option_find (letter) : NULL;
+
+  return option != NULL && option->value != NULL ? g_strdup_printf ("%s %s", letter, given + 2 + (given[2] == '='))
+                                                 : NULL;
+}
+
 /* @word: without its value */
 static gboolean
-fail_option (const char *word, const char *given, GError **error)
+fail_option (const DkmsOptions *self, const char *word, const char *given, GError **error)
 {
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
+  g_autoptr (GPtrArray) longer = dkms_option_completions (word);
+  g_autofree char *split = split_letter (given);
   const char *near;
 
+  if (longer->len > 1 && dkms_option_find (word) == NULL)
+    {
+      g_autoptr (GString) list = g_string_new (NULL);
+      for (guint i = 0; i < longer->len; i++)
+        g_string_append_printf (list, "%s%s", i > 0 ? ", " : "", ((const DkmsOptionInfo *)longer->pdata[i])->name);
+      return DKMS_FAIL (error, AMBIGUOUS_OPTION, .name = word, .text = list->str);
+    }
   for (const DkmsOptionInfo *o = dkms_option_infos (); o->take != NULL; o++)
     if (o->name != NULL && o->summary != NULL)
       g_ptr_array_add (names, (gpointer)o->name);
-  near = g_str_has_prefix (word, "--") ? dkms_nearest_in (word, names) : NULL;
-  return DKMS_FAIL (error, UNKNOWN_OPTION, .name = given, .near = near);
+  near = g_str_has_prefix (word, "--") ? dkms_nearest_in (word, names) : split;
+  return DKMS_FAIL (error, UNKNOWN_OPTION, .name = given, .near = near, .text = self->verb);
 }
 
 /* Handles the option @argv[*at], and its value from the next word if it contains none. Returns: FALSE with an error */
@@ -205,7 +227,7 @@ take_option (DkmsOptions *self, int argc, char **argv, int *at, DkmsListener *ev
       DkmsPhrase instead;
       if (self->verb == NULL && self->words->len > 0 && dkms_verb_dropped (self->words->pdata[0], &instead))
         return dkms_fail_verb (self, error); /* the unknown option belonged to that verb */
-      return fail_option (word, given, error);
+      return fail_option (self, word, given, error);
     }
   if (option->optional)
     {
@@ -213,7 +235,7 @@ take_option (DkmsOptions *self, int argc, char **argv, int *at, DkmsListener *ev
       return TRUE;
     }
   if (option->value != NULL && equals == NULL && *at + 1 == argc)
-    return DKMS_FAIL (error, OPTION_WITHOUT_VALUE, .name = word);
+    return DKMS_FAIL (error, OPTION_WITHOUT_VALUE, .name = word, .text = option->value);
   if (option->value != NULL)
     value = tidy (equals != NULL ? equals + 1 : argv[++*at]);
   option->take (self, option, value, events);

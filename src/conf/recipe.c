@@ -170,7 +170,7 @@ check_module (DkmsRecipe *self, guint i)
     add_problem (self, DKMS_PROBLEM_NO_BUILT_NAME, "BUILT_MODULE_NAME", i, "");
   if (has_suffix_of_modules (m->built_name))
     add_problem (self, DKMS_PROBLEM_SUFFIX, "BUILT_MODULE_NAME", i, m->built_name);
-  if (has_suffix_of_modules (m->dest_name))
+  if (m->dest_name != m->built_name && has_suffix_of_modules (m->dest_name))
     add_problem (self, DKMS_PROBLEM_SUFFIX, "DEST_MODULE_NAME", i, m->dest_name);
   if (*m->dest_location == '\0')
     add_problem (self, DKMS_PROBLEM_NO_LOCATION, "DEST_MODULE_LOCATION", i, "");
@@ -403,8 +403,9 @@ dkms_recipe_from_json (const char *path, json_t *json, GError **error)
 
 /* ---- for one kernel ---- */
 
-static gboolean
-config_rejects (const char *tokens, const char *config)
+/* Returns: (transfer full) (nullable): the first of @tokens that @config does not meet */
+static char *
+rejected_by (const char *tokens, const char *config)
 {
   g_auto (GStrv) words = g_strsplit_set (tokens, " \t\n", -1);
 
@@ -412,30 +413,44 @@ config_rejects (const char *tokens, const char *config)
     {
       gboolean not_wanted = **word == '!';
       if (**word != '\0' && dkms_kernel_config_has (config, *word + not_wanted) == not_wanted)
-        return TRUE;
+        return g_strdup (*word);
     }
-  return FALSE;
+  return NULL;
 }
 
-static gboolean
-excluded_by (const DkmsRecipe *self, guint i, const DkmsKernel *kernel, const char *config)
+/* Returns: (nullable): the directive whose element @i excludes the kernel; @why: (out) (optional) (transfer full): the
+ * condition that the kernel does not meet */
+static const char *
+excluded_by (const DkmsRecipe *self, guint i, const DkmsKernel *kernel, const char *config, char **why)
 {
   const DkmsExclusive *e = self->exclusive->pdata[i];
+  g_autofree char *option = *e->config != '\0' && config != NULL ? rejected_by (e->config, config) : NULL;
+  const char *directive = NULL, *text = NULL;
+  DkmsPhrase phrase = DKMS_PHRASE_NEEDS_RELEASE;
 
-  return !e->kernel_matches || (*e->min != '\0' && dkms_version_compare (kernel->release, e->min) < 0)
-         || (*e->max != '\0' && dkms_version_compare (kernel->release, e->max) > 0) || !e->arch_matches
-         || (*e->config != '\0' && config != NULL && config_rejects (e->config, config));
+  if (!e->kernel_matches)
+    directive = "BUILD_EXCLUSIVE_KERNEL", text = dkms_vars_get (self->vars, directive, i);
+  else if (!e->arch_matches)
+    directive = "BUILD_EXCLUSIVE_ARCH", phrase = DKMS_PHRASE_NEEDS_ARCH,
+    text = dkms_vars_get (self->vars, directive, i);
+  else if (*e->min != '\0' && dkms_version_compare (kernel->release, e->min) < 0)
+    directive = "BUILD_EXCLUSIVE_KERNEL_MIN", phrase = DKMS_PHRASE_NEEDS_NEWER, text = e->min;
+  else if (*e->max != '\0' && dkms_version_compare (kernel->release, e->max) > 0)
+    directive = e->max == self->obsoleted ? "OBSOLETE_BY" : "BUILD_EXCLUSIVE_KERNEL_MAX",
+    phrase = DKMS_PHRASE_NEEDS_OLDER, text = e->max;
+  else if (option != NULL)
+    directive = "BUILD_EXCLUSIVE_CONFIG",
+    phrase = *option == '!' ? DKMS_PHRASE_NEEDS_NO_OPTION : DKMS_PHRASE_NEEDS_OPTION, text = option + (*option == '!');
+  if (why != NULL)
+    *why = directive != NULL ? dkms_phrase_with (phrase, &(const DkmsErrorInfo){ .text = text }) : NULL;
+  return directive;
 }
 
-gboolean
-dkms_recipe_excluded (const DkmsRecipe *self, const DkmsKernel *kernel, const char *config)
+/* Element 0 applies to all modules, and is also that of the first one. */
+const char *
+dkms_recipe_excluded (const DkmsRecipe *self, const DkmsKernel *kernel, const char *config, char **why)
 {
-  if (excluded_by (self, 0, kernel, config))
-    return TRUE;
-  for (guint i = 0; i < self->modules->len; i++)
-    if (!excluded_by (self, i, kernel, config))
-      return FALSE;
-  return self->modules->len > 0;
+  return excluded_by (self, 0, kernel, config, why);
 }
 
 static void
@@ -453,7 +468,7 @@ GPtrArray *
 dkms_recipe_outputs (const DkmsRecipe *self, const DkmsKernel *kernel, const char *destination, const char *config)
 {
   GPtrArray *outputs = g_ptr_array_new_with_free_func (output_free);
-  gboolean global = excluded_by (self, 0, kernel, config);
+  gboolean global = excluded_by (self, 0, kernel, config, NULL) != NULL;
 
   for (guint i = 0; i < self->modules->len; i++)
     {
@@ -469,7 +484,7 @@ dkms_recipe_outputs (const DkmsRecipe *self, const DkmsKernel *kernel, const cha
       output->conf_location = normalise (m->dest_location, &leaves);
       output->dest_location = g_strdup (destination != NULL ? destination : output->conf_location);
       output->strip = m->strip;
-      output->excluded = global || excluded_by (self, i, kernel, config);
+      output->excluded = global || excluded_by (self, i, kernel, config, NULL) != NULL;
       g_ptr_array_add (outputs, output);
     }
   return outputs;

@@ -125,6 +125,9 @@ char *dkms_problem_describe (const DkmsProblem *self);
  * name is similar to a directive
  */
 GPtrArray *dkms_recipe_misspelt (const char *path, const char *text);
+/** Returns: (nullable): the directive that is nearest to @name; NULL if @name is a directive, in lower case, or near to
+ * none */
+const char *dkms_directive_near (const char *name);
 /** Returns: (transfer full) (nullable): an event if the name or version is a placeholder */
 DkmsEvent *dkms_recipe_placeholder (const DkmsRecipe *self);
 
@@ -137,8 +140,13 @@ DkmsEvent *dkms_recipe_placeholder (const DkmsRecipe *self);
  */
 GPtrArray *dkms_recipe_outputs (const DkmsRecipe *self, const DkmsKernel *kernel, const char *destination,
                                 const char *config);
-/** Returns: whether BUILD_EXCLUSIVE excludes the whole package (77) */
-gboolean dkms_recipe_excluded (const DkmsRecipe *self, const DkmsKernel *kernel, const char *config);
+/**
+ * dkms_recipe_excluded:
+ * @why: (out) (optional) (transfer full): the condition that the kernel does not meet, a clause without full stop
+ *
+ * Returns: (nullable): the directive whose element 0 excludes the whole package (77)
+ */
+const char *dkms_recipe_excluded (const DkmsRecipe *self, const DkmsKernel *kernel, const char *config, char **why);
 /** Returns: (transfer full): the make command line, without injected arguments (conf/make-line.h) */
 char *dkms_recipe_make (const DkmsRecipe *self, const DkmsKernel *kernel, const char *build_dir, gboolean llvm);
 /** Returns: (transfer container): the patches to apply, in order */

@@ -5,11 +5,12 @@
 #include "base/error.h"
 #include "conf/settings.h"
 
-/** Returns: (transfer full) (nullable): the last file that sets @name; NULL if none does */
-char *dkms_settings_place (const DkmsPlaces *places, const char *name);
+/** Returns: (transfer full): "FILE:LINE" of the last assignment to @name, "the environment", or "framework.conf" if
+ * neither sets it; @file: (out) (nullable) (transfer full): that file */
+char *dkms_settings_place (const DkmsPlaces *places, const char *name, char **file);
 
-/** Fails with @wrong, which contains the name of a setting and its value as text; adds the file that sets it. Returns:
- * FALSE */
+/** Fails with @wrong, which contains the name of a setting and its value as text; adds the file and the line
+ * that set it. Returns: FALSE */
 gboolean dkms_settings_fail (const DkmsPlaces *places, const DkmsErrorInfo *wrong, GError **error);
 
 /** Returns: (transfer full) (element-type DkmsEvent): one for each variable of framework.conf that has no effect */

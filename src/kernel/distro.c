@@ -68,6 +68,16 @@ weak_of (const char *id, const char *like)
   return DKMS_WEAK_NONE;
 }
 
+static gboolean
+fail_no_release (const DkmsRoot *root, GError **error)
+{
+  g_autofree char *first = dkms_root_host_path (root, "/etc/os-release");
+  g_autofree char *second = dkms_root_host_path (root, "/usr/lib/os-release");
+  g_autofree char *advice = dkms_root_is_host (root) ? NULL : DKMS_SAY (NAME_A_SYSTEM, 0);
+
+  return DKMS_FAIL (error, NO_OS_RELEASE, .path = first, .place = second, .advice = advice);
+}
+
 DkmsDistro *
 dkms_distro_read (const DkmsRoot *root, GError **error)
 {
@@ -77,7 +87,7 @@ dkms_distro_read (const DkmsRoot *root, GError **error)
   if (text == NULL)
     text = dkms_root_read (root, "/usr/lib/os-release", 65536, NULL, NULL);
   if (text == NULL)
-    return DKMS_FAIL (error, NO_OS_RELEASE, .path = "/etc/os-release"), NULL;
+    return fail_no_release (root, error), NULL;
 
   g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
   g_autofree char *id = value_of (lines, "ID");

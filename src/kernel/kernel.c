@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/near.h"
 #include "base/process.h"
 #include "base/unread.h"
 #include "base/walk.h"
@@ -202,6 +203,27 @@ dkms_kernel_list (const DkmsRoot *root, const char *install_tree, gboolean heade
         g_ptr_array_remove_index (names, i);
     }
   return names;
+}
+
+char *
+dkms_kernel_near (const DkmsRoot *root, const char *install_tree, const char *word)
+{
+  guint mark = dkms_unread_mark ();
+  g_autoptr (GPtrArray) names = dkms_kernel_list (root, install_tree, FALSE);
+  const char *longest = NULL;
+
+  dkms_unread_drop (mark); /* this is only a hint */
+  for (guint i = 0; i < names->len; i++)
+    {
+      const char *name = names->pdata[i];
+      gsize rest = strlen (word) - MIN (strlen (word), strlen (name));
+
+      /* vmlinuz-6.1.0-1, linux-headers-6.1.0-1, /lib/modules/6.1.0-1 */
+      if (g_str_has_suffix (word, name) && rest > 0 && strchr ("-/", word[rest - 1]) != NULL
+          && (longest == NULL || strlen (name) > strlen (longest)))
+        longest = name;
+    }
+  return g_strdup (longest != NULL ? longest : dkms_nearest_in (word, names));
 }
 
 int

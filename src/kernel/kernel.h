@@ -49,6 +49,13 @@ int dkms_kernel_open_file (const DkmsRoot *root, const char *tool_path);
 gboolean dkms_kernel_has_headers (const DkmsKernel *self, const DkmsRoot *root);
 /** Returns: (transfer full): releases in @install_tree, by byte order; with @headers only those with headers */
 GPtrArray *dkms_kernel_list (const DkmsRoot *root, const char *install_tree, gboolean headers);
+/**
+ * dkms_kernel_near:
+ * @word: a wrong release, or the name of a kernel image, a package or a directory that contains a release
+ *
+ * Returns: (transfer full) (nullable): the release in @install_tree that the user probably meant
+ */
+char *dkms_kernel_near (const DkmsRoot *root, const char *install_tree, const char *word);
 /** Returns: (transfer full) (nullable): text of the configuration file, NULL if it does not exist */
 char *dkms_kernel_read_config (const DkmsKernel *self, const DkmsRoot *root);
 /** Returns: (transfer full) (nullable): text of the file @name of the build directory, NULL if it does not exist */

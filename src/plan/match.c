@@ -27,7 +27,7 @@ dkms_plan_match (const DkmsPlanner *p, GError **error)
   if (p->facts->module != NULL && p->facts->state->versions->len == 0)
     return DKMS_FAIL (error, NOT_ADDED, .id = { .module = p->facts->module });
   if (!p->facts->template_exists && !has_builds (p->facts->state, p->request->template))
-    return DKMS_FAIL (error, TEMPLATE_UNKNOWN, .id = { .kernel = p->request->template });
+    return DKMS_FAIL (error, TEMPLATE_UNKNOWN, .id = { .kernel = p->request->template }, .near = p->facts->near);
   for (guint i = 0; i < p->facts->state->versions->len; i++)
     {
       const DkmsVersion *v = p->facts->state->versions->pdata[i];

@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "base/near.h"
 #include "base/unread.h"
 #include "base/walk.h"
 #include "build/build.h"
@@ -22,6 +21,7 @@
 #include "store/layout.h"
 #include "store/scan.h"
 #include "world/inputs.h"
+#include "world/place.h"
 
 static gboolean
 check_depends (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GError **error)
@@ -50,12 +50,14 @@ static gboolean
 fail_no_kernel (const DkmsRun *run, const DkmsKernel *kernel, const char *shown, GError **error)
 {
   g_autoptr (GPtrArray) names = dkms_kernel_list (run->settings->places.root, run->settings->places.install_tree, TRUE);
-  g_autoptr (GString) known = g_string_new (names->len > 0 ? NULL : "none");
+  g_autofree char *near
+      = dkms_kernel_near (run->settings->places.root, run->settings->places.install_tree, kernel->release);
+  g_autoptr (GString) known = g_string_new (NULL);
 
   for (guint i = 0; i < names->len; i++)
     g_string_append_printf (known, "%s%s", i > 0 ? ", " : "", (char *)names->pdata[i]);
   return DKMS_FAIL (error, NO_KERNEL, .id = { .kernel = kernel->release }, .cause = "no-headers", .path = shown,
-                    .text = known->str, .near = dkms_nearest_in (kernel->release, names));
+                    .text = names->len > 0 ? known->str : NULL, .near = near);
 }
 
 gboolean
@@ -69,6 +71,9 @@ dkms_step_check_headers (const DkmsRun *run, const DkmsKernel *kernel, GError **
     return TRUE;
   if (run->request->kernel_source == NULL && !dkms_root_is_dir (s->places.root, kernel->dir))
     return fail_no_kernel (run, kernel, shown, error);
+  if (run->request->kernel_source != NULL)
+    return DKMS_FAIL (error, NO_HEADERS_GIVEN, .id = { .kernel = kernel->release }, .cause = "no-headers",
+                      .path = kernel->source_dir);
   package = dkms_distro_headers_package (s->policy.distro, kernel->release);
   g_autofree char *install = dkms_distro_install (s->policy.distro, package);
   return DKMS_FAIL (error, NO_HEADERS, .id = { .kernel = kernel->release }, .cause = "no-headers",
@@ -100,8 +105,15 @@ check_build (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, const
   g_autoptr (GPtrArray) names = NULL;
   guint visible = 0;
 
-  if (dkms_recipe_excluded (recipe, facts->kernel, facts->config))
-    return DKMS_FAIL (error, EXCLUDED, .id = *step->id, .cause = "excluded", .path = recipe->path);
+  g_autofree char *why = NULL;
+  const char *directive = dkms_recipe_excluded (recipe, facts->kernel, facts->config, &why);
+
+  if (directive != NULL)
+    {
+      g_autofree char *place = dkms_recipe_place (&run->settings->places, recipe, step->id, directive, 0);
+      return DKMS_FAIL (error, EXCLUDED, .id = *step->id, .cause = "excluded", .path = recipe->path, .place = place,
+                        .name = directive, .text = why);
+    }
   fd = dkms_root_open_dir (run->settings->places.root, source, FALSE, error);
   names = fd >= 0 ? dkms_list_dir_at (fd, ".", error) : NULL;
   if (names == NULL)

@@ -419,6 +419,8 @@ dkms_facts_read (DkmsFacts *self, DkmsWorld *world, const DkmsRequest *request, 
     {
       g_autofree char *dir = g_build_filename (g.settings->places.install_tree, request->template, NULL);
       self->template_exists = dkms_root_is_dir (g.settings->places.root, dir);
+      if (!self->template_exists)
+        self->near = dkms_kernel_near (g.settings->places.root, g.settings->places.install_tree, request->template);
     }
   if (request->all)
     find_targets (self);

@@ -22,7 +22,8 @@ typedef struct {
   gboolean loads;               /* the archive contains builds, or a dkms.conf without sources */
   gboolean template_exists;     /* the template kernel is installed */
   DkmsState *state;             /* the part of the tree that the request is about */
-  char *near;         /* (nullable): "m/v", the nearest registered version, if the named one is not registered */
+  char *near;         /* (nullable): "m/v", the nearest registered version, if the named one is not registered; or the
+                         kernel that is nearest to an unknown template */
   GPtrArray *targets; /* element-type DkmsId: those of the request; with --all, those of the existing builds */
 } DkmsFacts;
 

@@ -11,6 +11,7 @@
 #include "conf/evaluate.h"
 #include "conf/overrides.h"
 #include "store/layout.h"
+#include "world/place.h"
 
 struct DkmsWorld {
   const DkmsSettings *settings;
@@ -284,7 +285,7 @@ dkms_world_want (DkmsWorld *self, const DkmsId *id)
     }
   else
     {
-      query->shown = dkms_root_host_path (s->places.root, path);
+      query->shown = dkms_root_resolved (s->places.root, path); /* users know the source, not the link in the tree */
       g_ptr_array_add (query->files, dkms_root_tool_path (s->places.root, path));
     }
   add_variables (self, query, id, dkms_world_kernel (self, id).kernel);
@@ -453,17 +454,22 @@ dkms_world_is_first (DkmsWorld *self, const char *name, const char *of)
   return g_hash_table_add (self->named, g_strjoin ("/", name, of, NULL));
 }
 
+static void
+report_problem (DkmsWorld *self, const DkmsRecipe *recipe, const DkmsProblem *problem)
+{
+  g_autofree char *text = dkms_recipe_problem_text (recipe, problem);
+  g_autofree char *place
+      = dkms_recipe_place (&self->settings->places, recipe, NULL, problem->directive, problem->index);
+
+  DKMS_EMIT (self->events, RECIPE_PROBLEM, .path = recipe->path, .place = place, .text = text);
+}
+
 gboolean
 dkms_world_check (DkmsWorld *self, const DkmsRecipe *recipe, gboolean strict, GError **error)
 {
   for (guint i = 0; i < recipe->problems->len; i++)
-    {
-      const DkmsProblem *problem = recipe->problems->pdata[i];
-      g_autofree char *text = !problem->strict || strict ? dkms_problem_describe (problem) : NULL;
-
-      if (text != NULL)
-        DKMS_EMIT (self->events, RECIPE_PROBLEM, .path = recipe->path, .text = text);
-    }
+    if (strict || !((const DkmsProblem *)recipe->problems->pdata[i])->strict)
+      report_problem (self, recipe, recipe->problems->pdata[i]);
   if (!dkms_recipe_is_valid (recipe, strict))
     return DKMS_FAIL (error, BAD_CONF, .id = { recipe->name, recipe->version, NULL, NULL }, .path = recipe->path);
   return TRUE;

@@ -36,7 +36,8 @@ use (const DkmsRecipe *recipe, const DkmsKernel *kernel, gboolean good)
   g_autofree char *llvm = dkms_recipe_make (recipe, kernel, "/build", TRUE);
   g_autofree char *injected = dkms_make_line_inject (make, "4", "6.1.0");
 
-  (void)dkms_recipe_excluded (recipe, kernel, config);
+  g_autofree char *why = NULL;
+  g_assert ((dkms_recipe_excluded (recipe, kernel, config, &why) != NULL) == (why != NULL));
   for (guint i = 0; i < recipe->problems->len; i++)
     {
       g_autofree char *sentence = dkms_problem_describe (recipe->problems->pdata[i]);

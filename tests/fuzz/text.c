@@ -214,10 +214,11 @@ names_of_settings (FuzzInput *input)
 {
   const DkmsSettings *settings = fuzz_settings ();
   g_autoptr (GPtrArray) unknown = NULL;
+  g_autofree char *file = NULL;
 
   fuzz_write ("root/etc/dkms/framework.conf", input->data, input->size);
   unknown = dkms_settings_unknown (&settings->places);
-  g_free (dkms_settings_place (&settings->places, "sandbox"));
+  g_free (dkms_settings_place (&settings->places, "sandbox", &file));
   (void)only_comments (settings->places.root, "/etc/dkms/framework.conf");
   (void)is_about_confinement (&settings->places, "/etc/dkms/framework.conf");
 }

@@ -16,7 +16,7 @@ ONE = ID + "BUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/extra\nSTRIP=no\n"
     (None, 4, "dkms.conf"),
     ("", 8, "PACKAGE_NAME is missing"),
     (b"\x7fELF\0\0\1", 8, "not a text file"),
-    (ID + "BUILT_MODULE_NAME=foo\n", 8, "no DEST_MODULE_LOCATION"),
+    (ID + "BUILT_MODULE_NAME=foo\n", 8, "DEST_MODULE_LOCATION[0] is missing"),
     (ONE + "BUILT_MODULE_NAME[1]=foo\nDEST_MODULE_LOCATION[1]=/extra\n", 8, "listed twice"),
     (ONE + "AUTOINSTALL=perhaps\n", 8, "must be yes or no"),
     (ID + "BUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/updates/../../../etc\n", 8, "leads out"),
@@ -189,7 +189,7 @@ def test_unknown_settings(root, line, says):
     place = root.path / "etc/dkms/framework.conf.d/x.conf"
     place.write_text(line + "\n")
     result = root.ok("add", "foo/1.0")
-    assert result.err == "" if says is None else len(result.err.splitlines()) == 1 and result.err.startswith(f"Warning: {place} sets ") and says in result.err, result
+    assert result.err == "" if says is None else len(result.err.splitlines()) == 1 and result.err.startswith(f"Warning: {place}:{line.count(chr(10)) + 1} sets ") and says in result.err, result
     assert root.ok("status").err == ""
 
 
@@ -202,7 +202,8 @@ def test_misspelt_directives(root, lines, meant):
     source = root.source(conf=ONE + lines + "\n")
     result = root.ok("add", "foo/1.0")
     name = lines.replace("if true; then\n  ", "").split("=")[0].split("[")[0]
-    expected = f"Warning: {source}/dkms.conf sets {name}, which is not a directive. Did you mean {meant}?\n" if meant else ""
+    number = ONE.count("\n") + lines.count("\n", 0, lines.index(name)) + 1
+    expected = f"Warning: {source}/dkms.conf:{number} sets {name}, which is not a directive. Did you mean {meant}?\n" if meant else ""
     assert result.err == expected, result
     assert root.ok("autoinstall", "-k", K1).err == "", "the kernel hooks do not repeat it"
 
@@ -226,21 +227,21 @@ def test_unknown_setting_is_reported_once_per_package(root):
 
 @pytest.mark.parametrize("setting, code, says", [
     ("recipe_timeout=soon", 2, "is not a number"), ("recipe_timeout=0", 2, "is not a number"), ("tarball_limit_mib=-1", 2, "is not a number"),
-    ("sandbox=of", 8, 'Invalid value "of" for sandbox in {place}.'),
+    ("sandbox=of", 8, 'Invalid value "of" for sandbox in {place}:1.'),
     *((f"{name}=some/where", 2, "is not an absolute path") for name in ("dkms_tree", "source_tree", "install_tree", "tmp_location"))])
 def test_bad_settings_name_their_place(root, setting, code, says):
     (root.path / "etc/dkms/framework.conf.d").mkdir()
     (root.path / "etc/dkms/framework.conf.d/x.conf").write_text(setting + "\n")
     result = root("status")
     place = f"{root.path}/etc/dkms/framework.conf.d/x.conf"
-    assert result.rc == code and (says if "{" in says else f"{setting} in {{place}} {says}").format(place=place) in result.err
+    assert result.rc == code and (says if "{" in says else f"{setting} in {{place}}:1 {says}").format(place=place) in result.err
 
 
 def test_a_build_user_who_does_not_exist(root):
     """The setting of the host counts, not that of the root."""
     root.framework("build_user=nobody-at-all\n")
     result = root("status")
-    assert result.rc == 8 and "build_user=nobody-at-all in /etc/dkms/framework.conf is not a user" in result.err
+    assert result.rc == 8 and "build_user=nobody-at-all in /etc/dkms/framework.conf:1 is not a user" in result.err
 
 
 def test_tmp_location_that_is_not_there(root, tmp_path):

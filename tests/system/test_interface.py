@@ -2,9 +2,10 @@
 import os
 import re
 import shutil
+import subprocess
 
 import pytest
-from conftest import ARCH, K1, K2, as_nobody
+from conftest import ARCH, DKMS, K1, K2, as_nobody
 
 CONF = 'PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=foo\nDEST_MODULE_LOCATION=/extra\nSTRIP=no\nAUTOINSTALL=yes\n'
 
@@ -165,9 +166,33 @@ def test_help_and_version(root):
     assert all(len(line) <= 80 for line in root.ok("--help").out.splitlines())
 
 
-def test_unknown_option_shows_the_usage(root):
-    result = root("--bogus")
-    assert "--bogus" in result.err and result.out.startswith("Usage: ") and len(result.out.splitlines()) == 1
+@pytest.mark.parametrize("given, advice", [
+    (["--bogus"], "See 'dkms --help'."), (["status", "--bogus"], "See 'dkms status --help'."), (["build", "--forse"], "Did you mean --force? See"),
+    (["build", "-k6.1"], "Did you mean -k 6.1? See"), (["build", "-k=6.1"], "Did you mean -k 6.1? See"), (["build", "--force=yes"], "Did you mean --force?")])
+def test_an_unknown_option_is_an_error_without_usage(root, given, advice):
+    result = root(*given)
+    assert result.rc == 2 and result.out == "" and result.err.startswith(f"\nError! Unknown option {given[-1]}.\n{advice}"), result
+
+
+def test_abbreviated_options(root):
+    root.source()
+    root.ok("add", "foo/1.0", "--dry", "--verb")
+    assert root.status() == []
+    root.ok("build", "foo/1.0", "--kernelv=" + K1, "--dir", "STRIP=no")
+    assert root.status("--kernelv", K1) == [f"foo/1.0, {K1}, {ARCH}: built"]
+    for given, choices in (("--no", "--no-depmod, --no-initrd"), ("--forc", "--force, --force-version-override"), ("--kernel=x", "--kernelver, --kernelsourcedir")):
+        result = root("build", "foo/1.0", given)
+        assert result.rc == 2 and f"{given.split('=')[0]} is ambiguous: {choices}" in result.err, result
+
+
+def test_abbreviated_options_that_are_needed_first(root):
+    """Guards that an abbreviated --root never means the root of the machine."""
+    other = subprocess.run([DKMS, "--roo", root.path / "nope", "status"], capture_output=True, text=True, check=False)
+    assert other.returncode == 1 and "nope" in other.stderr
+    assert subprocess.run([DKMS, f"--ro={root.path}", "status", "--dkmstree", "/nope"], capture_output=True, text=True, check=True).stderr == \
+        f"Warning: The tree {root.path}/nope does not exist.\n"
+    assert root("status", "--js=short").out.startswith("{")
+    assert root("add", "--", "--root=/no/such", cwd=root.path).rc == 2, "a name, and not another root"
 
 
 def test_paths_that_lead_nowhere_are_named(root, tmp_path):

@@ -66,7 +66,8 @@ def test_no_verb_but_something_to_work_on(root):
     for word in ("foo/1.0", str(source), str(source / "dkms.conf")):
         result = root(word)
         assert result.rc == 2 and f"dkms install {word}" in result.err and result.out == ""
-    assert "Usage" in root().out and root().rc == 2
+    result = root()
+    assert result.rc == 2 and result.out == "" and result.err == "\nError! No verb given.\n'dkms --help' lists all verbs.\n"
 
 
 @pytest.mark.parametrize("verb, instead", [("mkdeb", "dh-dkms"), ("mkdsc", "dh-dkms"), ("mkbmdeb", "mktarball"), ("mkrpm", "spec file"),
@@ -85,6 +86,7 @@ def test_verbs_of_earlier_versions(root, verb, instead, rest):
 def test_help_is_a_verb(root):
     assert root.ok("help").out == root.ok("--help").out
     assert root.ok("help", "status").out == root.ok("status", "--help").out
+    assert root("help", "statsu").err == root("statsu").err
     root.source("help")
     root.ok("add", "help/1.0")
     root.ok("remove", "help", "-v", "1.0", "-k", K1)  # a module

@@ -136,7 +136,8 @@ test_exclusive (void)
       g_autoptr (DkmsRecipe) r = recipe (exclusives[i].text);
 
       g_test_message ("%s", exclusives[i].name);
-      g_assert_cmpint (dkms_recipe_excluded (r, &kernel, exclusives[i].config), ==, exclusives[i].excluded);
+      g_assert_cmpint (dkms_recipe_excluded (r, &kernel, exclusives[i].config, NULL) != NULL, ==,
+                       exclusives[i].excluded);
     }
 }
 
@@ -252,10 +253,10 @@ static const struct {
 } problems[] = {
   { "PACKAGE_VERSION=1", DKMS_PROBLEM_MISSING, "PACKAGE_NAME is missing" },
   { ID "BUILT_MODULE_NAME[1]=a;DEST_MODULE_LOCATION=/extra;DEST_MODULE_LOCATION[1]=/extra", DKMS_PROBLEM_NO_BUILT_NAME,
-    "record 0 has no BUILT_MODULE_NAME" },
+    "BUILT_MODULE_NAME[0] is missing" },
   { ID "BUILT_MODULE_NAME=a.ko;DEST_MODULE_NAME=a;DEST_MODULE_LOCATION=/extra", DKMS_PROBLEM_SUFFIX,
     "BUILT_MODULE_NAME[0]=\"a.ko\" must not end in .o or .ko" },
-  { ID "BUILT_MODULE_NAME=a", DKMS_PROBLEM_NO_LOCATION, "record 0 has no DEST_MODULE_LOCATION" },
+  { ID "BUILT_MODULE_NAME=a", DKMS_PROBLEM_NO_LOCATION, "DEST_MODULE_LOCATION[0] is missing" },
   { ID "BUILT_MODULE_NAME=a;DEST_MODULE_LOCATION=/usr", DKMS_PROBLEM_PREFIX,
     "DEST_MODULE_LOCATION[0]=\"/usr\" must start with /kernel, /updates or /extra" },
   { ID "BUILT_MODULE_NAME=a;DEST_MODULE_LOCATION=/extra/../..", DKMS_PROBLEM_LEAVES_KERNEL,
