@@ -1,0 +1,127 @@
+"""Messages in the language of the user. What programs read stays in English."""
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import ARCH, K1
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+FAILING = {"foo.c": "x", "m.mk": "all:\n\t@echo 'a.c:7:2: error: implicit declaration of function '\\''strlcpy'\\'; exit 1\n"}
+LOCALES = {"de_DE.UTF-8": ("de_DE", "UTF-8"), "tr_TR.UTF-8": ("tr_TR", "UTF-8"), "de_DE": ("de_DE", "ISO-8859-1")}
+
+
+@pytest.fixture(scope="session")
+def locales(tmp_path_factory):
+    """A directory with the locales of this test, which a machine need not have."""
+    place = tmp_path_factory.mktemp("locales")
+    for name, (source, charset) in LOCALES.items():
+        subprocess.run(["localedef", "--no-archive", "-i", source, "-f", charset, place / name], check=False, capture_output=True)
+        assert (place / name / "LC_MESSAGES").is_dir()
+    return place
+
+
+def environment(locales, language, **more):
+    """Variables that choose a language. An empty variable counts as an absent one."""
+    return {"LC_ALL": "", "LC_MESSAGES": "", "LC_CTYPE": "", "LANGUAGE": "", "LOCPATH": str(locales), "LANG": language, **more}
+
+
+@pytest.fixture
+def speak(root, locales):
+    """Returns a function that runs dkms on the root in a language."""
+    return lambda language, *words, **more: root(*words, env=environment(locales, language, **more))
+
+
+def entries(catalogue):
+    """Pairs of each message of a catalogue and its translation."""
+    text = re.sub(r'"\n"', "", catalogue.read_text())
+    return [(json.loads(f'"{a}"'), json.loads(f'"{b}"')) for a, b in re.findall(r'^msgid "(.*)"\nmsgstr "(.*)"$', text, re.M) if a]
+
+
+def test_catalogues_are_complete(tmp_path):
+    """Every message of the program is translated, with the same fields."""
+    subprocess.run([TOP / "scripts/update-po", tmp_path], check=True, capture_output=True)
+    for catalogue in (TOP / "po").glob("*.po"):
+        assert entries(catalogue) == entries(tmp_path / catalogue.name), "run scripts/update-po"
+        assert len(entries(catalogue)) > 500
+        for message, translation in entries(catalogue):
+            assert translation, f"no translation of: {message}"
+            for pattern in (r"\{\w+\}", r"[][]", r"^\s+|\s+$"):
+                assert sorted(re.findall(pattern, message)) == sorted(re.findall(pattern, translation)), translation
+
+
+def test_an_error(root, speak):
+    english, german = speak("C", "add", "/nope"), speak("de_DE.UTF-8", "add", "/nope")
+    assert english.err == "\nError! The file or directory /nope does not exist.\nCheck the spelling.\n"
+    assert german.rc == english.rc and german.err.startswith("\nFehler! ") and "/nope" in german.err and "existiert nicht" in german.err
+    assert "does not exist" not in german.err and "spelling" not in german.err, "advice is translated, too"
+
+
+def test_an_advice_that_errors_share(speak):
+    """A macro in the table of errors is a part of several messages."""
+    german = speak("de_DE.UTF-8", "add", "a b/1.0")
+    assert "Benutzen Sie einen Namen ohne" in german.err and "Use a name" not in german.err
+
+
+def test_the_error_of_a_call(root, speak):
+    """A message of the C library is a part of the sentence."""
+    root.source()
+    root.ok("add", "foo/1.0")
+    result = speak("de_DE.UTF-8", "add", "-c", "/nope", "bar/1.0")
+    assert "/nope" in result.err and "Datei oder Verzeichnis nicht gefunden" in result.err and "No such file" not in result.err
+
+
+@pytest.mark.parametrize("language, more, german", [
+    ("de_DE.UTF-8", {}, True), ("de_DE.UTF-8", {"LC_MESSAGES": "C"}, False), ("de_DE.UTF-8", {"LC_ALL": "C"}, False),
+    ("C", {"LC_MESSAGES": "de_DE.UTF-8", "LC_CTYPE": "tr_TR.UTF-8"}, True), ("C", {"LC_MESSAGES": "de_DE.UTF-8"}, False),
+    ("tr_TR.UTF-8", {}, False), ("tr_TR.UTF-8", {"LANGUAGE": "tr:de"}, True),
+    ("de_DE", {}, False), ("xx_YY.UTF-8", {}, False), ("../../etc", {}, False)])
+def test_the_choice(speak, language, more, german):
+    """The messages are translated if both the language and UTF-8, the character set of the terminal, are chosen."""
+    result = speak(language, "add", "/nope", **more)
+    assert ("existiert nicht" in result.err) == german and ("does not exist" in result.err) != german and result.rc == speak("C", "add", "/nope").rc
+
+
+def test_of_a_worker(root, speak):
+    """A worker process fills in the sentence, and its parent prints it. The record is in English."""
+    root.source(extra="MAKE='make -f m.mk'\n", files=FAILING)
+    german = speak("de_DE.UTF-8", "install", "foo/1.0", "-k", K1)
+    assert german.rc == 10 and "fehlgeschlagen" in german.err and "failed" not in german.err, german.err
+    record = (root.attempts()[0] / "attempt.json").read_text()
+    english = speak("C", "install", "foo/1.0", "-k", K1)
+    assert json.loads(record)["error"]["message"] in english.err and "fehlgeschlagen" not in record
+    assert "fehlgeschlagen" not in speak("C", "explain", "foo").out and "Ursache" in speak("de_DE.UTF-8", "explain", "foo").out
+
+
+@pytest.mark.parametrize("language", ["de_DE.UTF-8", "tr_TR.UTF-8"])
+def test_what_programs_read(root, speak, language):
+    """A whole life of a module ends in the same state and with the same output for programs."""
+    root.source("wifi")
+    root.source("gone")
+    commands = [["add", "wifi/1.0"], ["add", "gone/1.0"], ["status"], ["install", "wifi/1.0", "-k", K1], ["status"], ["autoinstall", "-k", K1],
+                ["remove", "gone/1.0", "--all"]]
+    results = [speak(language, *words) for words in commands]
+    assert [result.rc for result in results] == [0] * len(commands), results
+    assert results[2].out == "gone/1.0: added\nwifi/1.0: added\n"
+    assert f"wifi/1.0, {K1}, {ARCH}: installed" in results[4].out.splitlines()
+    assert not (root.tree / "gone").exists()
+    for words in (["status"], ["status", "--json"], ["status", "--long"],
+                  ["install", "nope/1.0", "-k", K1, "--json"]):
+        other, english = (re.sub(r'"time":[^,]*|"seconds":[^,]*', "", speak(each, *words).out) for each in (language, "C"))
+        assert other == english
+
+
+def test_without_a_catalogue(root, locales):
+    """The locale alone changes nothing: a Turkish i has no effect on names and settings."""
+    root.framework("autoinstall_all_kernels=yes\nsign_file=/usr/bin/sign\n")
+    outputs = []
+    for language in ("C", "tr_TR.UTF-8"):
+        root.source("wifi", extra="AUTOINSTALL=YES\nBUILD_EXCLUSIVE_CONFIG=CONFIG_NIX\n")
+        result = root("install", "wifi/1.0", "-k", K1, env=environment(locales, language))
+        outputs.append((result.rc, result.out, result.err))
+        root("remove", "wifi/1.0", "--all")
+        shutil.rmtree(root.src / "wifi-1.0")
+    assert outputs[0] == outputs[1]
