@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dkms-depmod --modules FD --store FD --out FD [--least N] [--jobs N] [--tokens FD] [--map FILE] [--private DIR]
- * [--verbose] BASE RELEASE
+ * [--prepare] [--verbose] BASE RELEASE
  *
  * Creates the indexes of a kernel with the machine's depmod, which reads stubs (module-stub.h) instead of the modules.
  * The indexes are byte for byte those that `depmod -b BASE -a RELEASE` would write.
@@ -13,6 +13,7 @@
  *   --tokens FD    pipe of a job server that limits them further
  *   --map FILE     is passed to depmod as -F FILE
  *   --private DIR  a directory in memory that ends with the caller; is used where no file system can be mounted
+ *   --prepare      make the stubs, and no indexes
  *   --verbose      print what depmod prints, and why there are no indexes
  *
  * Exit status: 0: the indexes were created; 3: they were not, and the caller runs depmod itself; 2: wrong arguments. */
@@ -41,7 +42,7 @@ typedef struct {
   size_t least;
   StubWork work;
   const char *map; /* (nullable) */
-  bool verbose;
+  bool prepare, verbose;
   const char *base, *release;
 } Job;
 
@@ -244,7 +245,7 @@ work (const Job *job, StubStore *store, StubList *list)
       fprintf (stderr, "dkms-depmod: cannot store the stubs: %s\n", strerror (errno));
   if (refused)
     return "depmod does not write the same indexes from stubs";
-  return create_indexes (job, list);
+  return job->prepare ? NULL : create_indexes (job, list);
 }
 
 /* ---- arguments ---- */
@@ -275,8 +276,9 @@ static bool
 read_arguments (Job *job, int argc, char **argv)
 {
   static const struct option options[]
-      = { { "modules", 1, NULL, 'm' }, { "store", 1, NULL, 's' },  { "out", 1, NULL, 'o' }, { "least", 1, NULL, 'l' },
-          { "jobs", 1, NULL, 'j' },    { "tokens", 1, NULL, 't' }, { "map", 1, NULL, 'F' }, { "private", 1, NULL, 'p' },
+      = { { "modules", 1, NULL, 'm' }, { "store", 1, NULL, 's' },   { "out", 1, NULL, 'o' },
+          { "least", 1, NULL, 'l' },   { "jobs", 1, NULL, 'j' },    { "tokens", 1, NULL, 't' },
+          { "map", 1, NULL, 'F' },     { "private", 1, NULL, 'p' }, { "prepare", 0, NULL, 'P' },
           { "verbose", 0, NULL, 'v' }, { NULL, 0, NULL, 0 } };
   const char *scratch = NULL;
   int letter;
@@ -298,6 +300,8 @@ read_arguments (Job *job, int argc, char **argv)
       job->map = optarg;
     else if (letter == 'p')
       scratch = optarg;
+    else if (letter == 'P')
+      job->prepare = true;
     else if (letter == 'v')
       job->verbose = true;
     else

@@ -66,9 +66,10 @@ drop_stores (const DkmsPlaces *places, gboolean all)
     }
 }
 
-/* Returns: whether the helper has created the indexes */
+/* @prepare: make stubs, and no indexes. Returns: whether the helper succeeded */
 static gboolean
-run_helper (const DkmsSettings *settings, const DkmsDepmodCall *call, const Dirs *dirs, GError **error)
+run_helper (const DkmsSettings *settings, const DkmsDepmodCall *call, const Dirs *dirs, gboolean prepare,
+            GError **error)
 {
   g_autofree char *helper = dkms_process_helper ("dkms-depmod");
   g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
@@ -103,7 +104,9 @@ run_helper (const DkmsSettings *settings, const DkmsDepmodCall *call, const Dirs
       g_ptr_array_add (argv, g_strdup ("--private"));
       g_ptr_array_add (argv, g_strdup ("/tmp"));
     }
-  if (settings->policy.verbose)
+  if (prepare)
+    g_ptr_array_add (argv, g_strdup ("--prepare"));
+  else if (settings->policy.verbose)
     g_ptr_array_add (argv, g_strdup ("--verbose"));
   g_ptr_array_add (argv, g_strdup (call->base));
   g_ptr_array_add (argv, g_strdup (call->release));
@@ -112,7 +115,7 @@ run_helper (const DkmsSettings *settings, const DkmsDepmodCall *call, const Dirs
   DkmsCommand command = { .argv = (const char *const *)argv->pdata,
                           .root = settings->places.root,
                           .of_machine = TRUE,
-                          .output_fd = settings->policy.verbose ? -1 : -2,
+                          .output_fd = settings->policy.verbose && !prepare ? -1 : -2,
                           .keep = keep,
                           .null_stdin = TRUE };
   return dkms_process_run (&command, error) == 0;
@@ -154,10 +157,27 @@ dkms_depmod_stubs (const DkmsSettings *settings, DkmsListener *events, const Dkm
     }
   work = dkms_work_new (places, &error);
   gboolean ok = work != NULL && open_dirs (places, work, call->dir, &dirs, &error)
-                && run_helper (settings, call, &dirs, &error)
+                && run_helper (settings, call, &dirs, FALSE, &error)
                 && replace_indexes (places, events, work, call, dirs.out, &error);
   if (!ok && error != NULL && settings->policy.verbose)
     DKMS_EMIT (events, DEPMOD_WITHOUT_STUBS, .error = error);
   dkms_unread_drop (mark); /* depmod itself decides what must be readable */
   return ok;
+}
+
+void
+dkms_depmod_stubs_prepare (const DkmsSettings *settings, const DkmsDepmodCall *call)
+{
+  const DkmsPlaces *places = &settings->places;
+  g_autofree char *store = dkms_layout_own (places, "stubs", call->release);
+  g_auto (Dirs) dirs = { -1, -1, -1 };
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DkmsWork) work = NULL;
+
+  if (settings->policy.depmod_stubs == DKMS_STUBS_NO || dkms_root_is_file (places->root, store))
+    return;
+  work = dkms_work_new (places, &error);
+  if (work == NULL || !open_dirs (places, work, call->dir, &dirs, &error)
+      || !run_helper (settings, call, &dirs, TRUE, &error))
+    g_debug ("No stubs of the modules of %s: %s", call->release, error != NULL ? error->message : "depmod needs none");
 }

@@ -25,3 +25,6 @@ typedef struct {
  * slower, or something failed. Then the caller runs depmod itself. With verbose, the reason is printed
  */
 gboolean dkms_depmod_stubs (const DkmsSettings *settings, DkmsListener *events, const DkmsDepmodCall *call);
+/** Makes the stubs for a later dkms_depmod_stubs(), if the kernel has none. @call: as there, without a note. A failure
+ * has no consequence. */
+void dkms_depmod_stubs_prepare (const DkmsSettings *settings, const DkmsDepmodCall *call);

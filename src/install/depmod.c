@@ -302,6 +302,18 @@ dkms_depmod (const DkmsSettings *settings, DkmsListener *events, const DkmsWork 
 }
 
 void
+dkms_depmod_prepare (const DkmsSettings *settings, const char *release, int tokens)
+{
+  g_autofree char *dir = g_build_filename (settings->places.install_tree, release, NULL);
+  g_autofree char *dep = g_build_filename (dir, "modules.dep", NULL);
+  g_autofree char *base = depmod_base (&settings->places);
+  const DkmsDepmodCall call = { .release = release, .dir = dir, .base = base, .tokens = tokens };
+
+  if (base != NULL && dkms_root_is_file (settings->places.root, dep))
+    dkms_depmod_stubs_prepare (settings, &call);
+}
+
+void
 dkms_depmod_due (const DkmsSettings *settings, DkmsListener *events, gboolean disabled)
 {
   g_autofree char *path = dkms_layout_own (&settings->places, "depmod", NULL);

@@ -10,6 +10,8 @@
  * warning. @tokens: pipe of a job server for the processes that make stubs; -1: none */
 void dkms_depmod (const DkmsSettings *settings, DkmsListener *events, const DkmsWork *work, const char *release,
                   gboolean disabled, int tokens);
+/** Makes the stubs that dkms_depmod() will need for @release, if there are none. @tokens: as there */
+void dkms_depmod_prepare (const DkmsSettings *settings, const char *release, int tokens);
 /** Returns: (transfer full): path of the note of the run with @work that depmod is due for @release */
 char *dkms_depmod_note (const DkmsPlaces *places, const DkmsWork *work, const char *release);
 /** Text of a note about a kernel that has an index (modules.dep). Any other text means that the kernel had none, so

@@ -5,9 +5,9 @@
  * packages may take long. All other steps run in this process, one after the other: they are short, and the lock of the
  * tree serializes their changes in any case. A build starts when the steps that it needs are done, a slot of the job
  * server is free, and the lock of its chain is acquired. Of several such builds, the one with the longest way to the
- * end of the plan starts first. The chain of a step consists of all steps for one module and kernel. Its lock is
- * acquired when its first step starts, and released after its last one. While another run holds it, other chains
- * continue. */
+ * end of the plan starts first. Slots that no build needs make stubs for depmod (run/prepare.h). The chain of a step
+ * consists of all steps for one module and kernel. Its lock is acquired when its first step starts, and released after
+ * its last one. While another run holds it, other chains continue. */
 #define _GNU_SOURCE
 #include "run/schedule.h"
 
@@ -23,6 +23,7 @@
 #include "install/depmod.h"
 #include "run/chain.h"
 #include "run/order.h"
+#include "run/prepare.h"
 #include "run/step-build.h"
 #include "run/step-install.h"
 #include "run/steps.h"
@@ -42,11 +43,12 @@ typedef struct {
   DkmsChain **chain_of; /* by step */
   DkmsWorker **worker;  /* by step; NULL: none */
   DkmsBuildWork **build;
-  double *way;                   /* by step: seconds from its start to the end of the last step that needs it */
-  guint *by_way;                 /* steps, those with the longest way first */
-  guint building;                /* number of running builds */
-  guint locked;                  /* number of locked chains */
-  guint descriptors;             /* limit of descriptors for chains and workers */
+  double *way;       /* by step: seconds from its start to the end of the last step that needs it */
+  guint *by_way;     /* steps, those with the longest way first */
+  guint building;    /* number of running builds */
+  guint locked;      /* number of locked chains */
+  guint descriptors; /* limit of descriptors for chains and workers */
+  DkmsPreparation *preparation;
   gboolean parallel, installing; /* there are several builds; an install runs in a worker */
   gboolean lock_busy, slot_busy;
   int signals; /* signalfd */
@@ -79,7 +81,7 @@ chain_at (const Schedule *self, guint id)
 static gboolean
 has_room (const Schedule *self)
 {
-  guint workers = self->building + self->installing;
+  guint workers = self->building + dkms_preparation_count (self->preparation) + self->installing;
 
   return workers == 0
          || (self->locked + 1) * CHAIN_DESCRIPTORS + (workers + 1) * WORKER_DESCRIPTORS <= self->descriptors;
@@ -106,8 +108,11 @@ lock_chain (Schedule *self, DkmsChain *chain, GError **error)
 static void
 decide (Schedule *self, guint id, DkmsOutcome outcome)
 {
+  const DkmsStep *step = self->run->plan->steps->pdata[id];
   DkmsChain *chain = chain_at (self, id);
 
+  if (step->kind == DKMS_STEP_DEPMOD)
+    dkms_preparation_stop (self->preparation, step->id->kernel);
   self->run->outcomes[id] = outcome;
   chain->failed |= outcome == OUTCOME_FAILED;
   if (--chain->left > 0)
@@ -288,7 +293,9 @@ start_step (Schedule *self, guint id)
   DkmsOutcome verdict = run->outcomes[id] == OUTCOME_WAITING ? dkms_order_verdict (run, step) : OUTCOME_WAITING;
   g_autoptr (GError) error = NULL;
 
-  if (verdict == OUTCOME_WAITING)
+  if (verdict == OUTCOME_WAITING
+      || (verdict == OUTCOME_RUNNING && step->kind == DKMS_STEP_DEPMOD
+          && dkms_preparation_is_running (self->preparation, step->id->kernel)))
     return FALSE;
   if (verdict != OUTCOME_RUNNING)
     {
@@ -337,6 +344,8 @@ end_worker (Schedule *self, guint id)
       self->building--;
       if (self->run->jobserver != NULL)
         dkms_jobserver_give (self->run->jobserver);
+      if (self->building == 0)
+        dkms_preparation_take_all (self->preparation);
     }
   else if (dkms_step_installs (self->run->plan->steps->pdata[id]))
     self->installing = FALSE;
@@ -360,6 +369,8 @@ start_all (Schedule *self)
         if (((const DkmsStep *)self->run->plan->steps->pdata[self->by_way[i]])->kind == DKMS_STEP_BUILD)
           progress |= start_step (self, self->by_way[i]);
     }
+  if (self->building > 0 && !self->slot_busy && self->caught == 0 && has_room (self))
+    dkms_preparation_start (self->preparation);
 }
 
 /* ---- waiting ---- */
@@ -377,8 +388,8 @@ all_decided (const Schedule *self)
 static void
 wait_for_events (Schedule *self)
 {
-  guint count = self->run->plan->steps->len, n = 0;
-  g_autofree struct pollfd *fds = g_new0 (struct pollfd, count + 2);
+  guint count = self->run->plan->steps->len, n = 0, others = dkms_preparation_count (self->preparation);
+  g_autofree struct pollfd *fds = g_new0 (struct pollfd, count + 2 + others);
   g_autofree guint *ids = g_new0 (guint, count + 2);
   int timeout = dkms_listener_interval (self->run->events);
   int relay = self->run->jobserver != NULL ? dkms_jobserver_relay (self->run->jobserver) : -1;
@@ -398,7 +409,8 @@ wait_for_events (Schedule *self)
     timeout = LOCK_RETRY_MS;
   if (relay >= 0 && (timeout < 0 || timeout > relay))
     timeout = relay;
-  if (poll (fds, n, timeout) < 0 && errno != EINTR)
+  dkms_preparation_poll (self->preparation, fds + n);
+  if (poll (fds, n + others, timeout) < 0 && errno != EINTR)
     return;
   if ((fds[0].revents & POLLIN) != 0)
     take_signal (self);
@@ -411,6 +423,7 @@ wait_for_events (Schedule *self)
         if (!more)
           end_worker (self, ids[f]);
       }
+  dkms_preparation_listen (self->preparation);
   dkms_listener_tick (self->run->events);
 }
 
@@ -483,9 +496,15 @@ dkms_schedule (DkmsRun *run, GError **error)
   g_autofree DkmsBuildWork **builds = g_new0 (DkmsBuildWork *, count + 1);
   g_autofree double *way = g_new0 (double, count + 1);
   g_autofree guint *by_way = g_new0 (guint, count + 1);
-  Schedule self = {
-    .run = run, .chains = chains, .chain_of = chain_of, .worker = workers, .build = builds, .way = way, .by_way = by_way
-  };
+  g_autoptr (DkmsPreparation) preparation = dkms_preparation_new (run);
+  Schedule self = { .run = run,
+                    .chains = chains,
+                    .chain_of = chain_of,
+                    .worker = workers,
+                    .build = builds,
+                    .way = way,
+                    .by_way = by_way,
+                    .preparation = preparation };
   g_auto (DkmsFd) signals = -1;
   sigset_t ends, before;
   gboolean ok = TRUE;

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import DKMS, K1
+from conftest import DKMS, K1, Crowd, eventually, family
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lib"))
 import depmods  # noqa: E402
@@ -254,6 +254,46 @@ def test_default_is_quick_for_many_modules(root):
     root.ok("install", "foo/1.0", "-k", K1)
     assert (root.tree / ".dkms/stubs" / K1).exists()
     same_as_plain(root)
+
+
+@pytest.mark.parametrize("jobs, prepared", [("2", True), ("0", True), ("1", False)])
+def test_stubs_are_made_during_the_build(root, jobs, prepared):
+    """A free slot is used. With one slot, depmod makes the stubs after the build."""
+    stub_root(root)
+    source = root.src / "foo-1.0"
+    (source / "wait.sh").write_text(f"#!/bin/sh\nsleep {Crowd.SECONDS} || true\n")
+    (source / "wait.sh").chmod(0o755)
+    with (source / "dkms.conf").open("a") as conf:
+        conf.write('PRE_BUILD="wait.sh"\n')
+    store = root.tree / ".dkms/stubs" / K1
+    with subprocess.Popen([*root.command(), "install", "foo/1.0", "-k", K1, "-j", jobs], stdout=subprocess.PIPE, text=True) as install:
+        Crowd().wait(1, install)
+        if prepared:
+            eventually(store.exists)
+        else:
+            eventually(lambda: len(family(install.pid)) > 2)
+            assert not store.exists()
+        Crowd().release()
+        assert install.communicate(timeout=60)[0].count("Running depmod") == 1 and install.returncode == 0
+    same_as_plain(root)
+
+
+def test_a_failed_build_ends_the_preparation(root, tmp_path):
+    """depmod will not run, so nothing waits for the stubs, and no process is left."""
+    stub_root(root)
+    (root.src / "foo-1.0/Makefile").write_text("all:\n\tfalse\n")
+    with (root.src / "foo-1.0/dkms.conf").open("a") as conf:
+        conf.write('PRE_BUILD="fail.sh"\n')
+    fifo = root.modules / K1 / "kernel/m0.ko.xz"
+    fail = root.src / "foo-1.0/fail.sh"
+    fail.write_text(f"#!/bin/sh\nsleep {Crowd.SECONDS}\nexit 3\n")
+    fail.chmod(0o755)
+    with subprocess.Popen([*root.command(), "install", "foo/1.0", "-k", K1, "-j", "2"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as install:
+        Crowd().wait(1, install)
+        Crowd().release()
+        assert "fail.sh" in install.communicate(timeout=60)[1] and install.returncode != 0
+    root.settle()
+    assert fifo.exists() and root.status() == ["foo/1.0: added"]
 
 
 def test_stubs_of_a_removed_kernel_are_deleted(root):
