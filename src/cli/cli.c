@@ -71,6 +71,16 @@ json_argument (int argc, char **argv, gboolean *pretty)
   return strcmp (style, "off") != 0;
 }
 
+/* "foo 1.0" could mean a version or another module. */
+static gboolean
+fail_two_words (const DkmsOptions *options, GError **error)
+{
+  const DkmsId both = { .module = options->module, .version = options->ignored->pdata[0] };
+  g_autofree char *advice = DKMS_SAY (WRITE_VERSION, .id = both);
+
+  return DKMS_FAIL (error, NO_VERSION, .id = { .module = options->module }, .advice = advice);
+}
+
 /* Sanity checks of docs/interface/cli.md §1, step 8, in this order, and those of the verb. */
 static gboolean
 check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
@@ -100,6 +110,9 @@ check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError 
   if ((options->source != NULL || (options->archive != NULL && !verb->writes_archive))
       && (options->module != NULL || options->version != NULL))
     return DKMS_FAIL (error, TWO_SUBJECTS, .path = options->source);
+  if (options->ignored->len > 0 && options->module != NULL && options->version == NULL && !verb->filters
+      && verb->selection == DKMS_SELECT_ONE)
+    return fail_two_words (options, error);
   if (options->unreadable != NULL)
     return dkms_fail_with (error, &(DkmsErrorInfo){ .kind = geteuid () == 0 ? DKMS_ERROR_SOURCE_HIDDEN_FROM_ROOT
                                                                             : DKMS_ERROR_SOURCE_UNREADABLE,
@@ -255,6 +268,7 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   request->binaries_only = options->binaries_only;
   request->rpm_safe_upgrade = options->rpm_safe_upgrade;
   request->all = options->all && (verb->options & DKMS_TAKES (ALL)) != 0;
+  request->usual_kernel = options->kernels->len == 0 && !options->all;
   request->force = options->force;
   request->force_version_override = options->force_version_override;
   request->no_depmod = options->no_depmod;

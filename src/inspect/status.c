@@ -5,7 +5,9 @@
 
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -64,6 +66,19 @@ print_build (const Status *self, const DkmsVersion *v, const DkmsBuild *b, DkmsF
              .place = words, .reason = made != NULL ? &how : NULL);
 }
 
+/* Returns: (transfer full): the directory that the link of a broken version names, or should name */
+static char *
+missing_source (const DkmsPlaces *places, const DkmsId *version)
+{
+  g_autofree char *link = dkms_layout_version (places, version, "source");
+  g_autofree char *name = NULL;
+  g_auto (DkmsFd) dir = dkms_root_open_parent (places->root, link, FALSE, &name, NULL);
+  char target[PATH_MAX];
+  gssize n = dir >= 0 ? readlinkat (dir, name, target, sizeof target - 1) : -1;
+
+  return n > 0 ? g_strndup (target, (gsize)n) : dkms_layout_unpacked (places, version);
+}
+
 static void
 print_version (const Status *self, const DkmsVersion *v, const DkmsId *filter)
 {
@@ -72,7 +87,7 @@ print_version (const Status *self, const DkmsVersion *v, const DkmsId *filter)
 
   if (v->broken)
     {
-      g_autofree char *source = dkms_layout_version (&self->settings->places, &version, "source");
+      g_autofree char *source = missing_source (&self->settings->places, &version);
       DKMS_EMIT (self->events, STATUS_BROKEN, .id = version);
       DKMS_EMIT (self->events, STATUS_SOURCE_GONE, .id = version, .path = source);
       return;

@@ -44,7 +44,8 @@ typedef struct {
   GPtrArray *targets;                  /* element-type DkmsId of kernels; of a filter, kernel or arch may be NULL */
   gboolean source_only, binaries_only; /* for DKMS_GOAL_PACKED */
   gboolean rpm_safe_upgrade;
-  gboolean all; /* every kernel and architecture that the version is built for */
+  gboolean usual_kernel; /* the kernel in targets was not named */
+  gboolean all;          /* every kernel and architecture that the version is built for */
   gboolean force;
   gboolean force_version_override;
   gboolean no_depmod;

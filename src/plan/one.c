@@ -27,7 +27,8 @@ static char *
 identity_advice (const DkmsPlanner *p)
 {
   g_autoptr (GString) known = g_string_new (NULL);
-  const char *module = p->facts->module, *split = strpbrk (module, ",-");
+  g_autofree char *slashed = g_strconcat (p->facts->module, "/", NULL);
+  const char *module = p->facts->module, *split = strpbrk (module, ",-@:");
 
   for (guint i = 0; i < p->facts->state->versions->len; i++)
     {
@@ -37,8 +38,11 @@ identity_advice (const DkmsPlanner *p)
     }
   if (known->len > 0)
     return DKMS_SAY (NAME_VERSION, .text = known->str);
+  if (p->facts->near != NULL)
+    return g_str_has_prefix (p->facts->near, slashed) ? DKMS_SAY (NAME_VERSION, .text = p->facts->near)
+                                                      : DKMS_SAY (MEANT, .text = p->facts->near);
   while (split != NULL && !g_ascii_isdigit (split[1]))
-    split = strpbrk (split + 1, ",-");
+    split = strpbrk (split + 1, ",-@:");
   if (split == NULL || split == module)
     return NULL;
   g_autofree char *name = g_strndup (module, (gsize)(split - module));
@@ -56,7 +60,7 @@ check_identity (const DkmsPlanner *p, GError **error)
     return TRUE;
   if (module)
     return DKMS_FAIL (error, NO_VERSION, .id = { .module = p->facts->module }, .advice = advice);
-  return DKMS_FAIL (error, NO_IDENTITY);
+  return DKMS_FAIL (error, NO_IDENTITY, .name = p->request->action);
 }
 
 static gboolean
@@ -255,11 +259,13 @@ build_or_remains (const DkmsVersion *version, const DkmsId *target)
 }
 
 /* A build of a version without a source is removed by its record. If nothing is built, the version is broken (4) for
- * every verb except the command that unregisters it. */
+ * every command except one that unregisters it, and names no kernel. */
 static gboolean
 can_be_removed (const DkmsPlanner *p, const DkmsVersion *version)
 {
-  if (!version->broken || (p->request->goal == DKMS_GOAL_GONE && p->request->all))
+  if (!version->broken
+      || (p->request->goal == DKMS_GOAL_GONE
+          && (p->request->all || (p->request->usual_kernel && !something_left (p, version)))))
     return TRUE;
   for (guint i = 0; i < p->facts->targets->len; i++)
     if (build_or_remains (version, p->facts->targets->pdata[i]) != NULL)

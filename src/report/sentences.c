@@ -259,8 +259,8 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   EXACT (STATUS_ADDED, "{module}/{version}: added"),
   EXACT (STATUS_BROKEN, "{module}/{version}: broken"),
   SENTENCE (STATUS_SOURCE_GONE, NOTE,
-            "\nError! The source of {module}/{version} does not exist: the link {path} is dangling.\n"
-            "Restore the source directory (reinstall its package), or run: dkms remove {module}/{version} --all"),
+            "\nError! The source of {module}/{version}, {path}, does not exist.\n"
+            "Restore that directory (reinstall its package), or run: dkms remove {module}/{version} --all"),
   EXACT (STATUS_BUILD, "{module}/{version}, {kernel}, {arch}: {name}[{remarks}][ (stale: {place})]"),
   SENTENCE (STATUS_MADE, NONE, "{place}"),
   EXACT (STATUS_WEAK, "{module}, {version}, {kernel}, {arch}: installed-weak from {place}"),

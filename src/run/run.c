@@ -502,7 +502,10 @@ open_source (DkmsRun *run, GError **error)
       facts->source = g_strdup (run->tarball->tree);
       facts->loads = run->tarball->ours;
     }
-  return dkms_facts_identify (facts, run->world, facts->loads, error);
+  if (!dkms_facts_identify (facts, run->world, facts->loads, error))
+    return FALSE;
+  dkms_facts_complete (facts, &run->settings->places, run->request);
+  return TRUE;
 }
 
 /* Packing changes nothing, so every user who can read the tree may pack. A user who cannot write to it packs without

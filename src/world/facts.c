@@ -17,6 +17,7 @@
 #include "store/scan.h"
 #include "store/weak.h"
 #include "world/inputs.h"
+#include "world/naming.h"
 
 typedef struct {
   DkmsFacts *facts;
@@ -93,6 +94,18 @@ dkms_facts_identify (DkmsFacts *self, DkmsWorld *world, gboolean strict, GError 
       = dkms_layout_version (&settings->places, &(DkmsId){ self->module, self->version, NULL, NULL }, NULL);
   return strict || !dkms_root_is_dir (settings->places.root, registered)
          || dkms_world_check (world, recipe, TRUE, error);
+}
+
+void
+dkms_facts_complete (DkmsFacts *self, const DkmsPlaces *places, const DkmsRequest *request)
+{
+  gboolean registers = request->goal == DKMS_GOAL_REGISTERED || request->goal == DKMS_GOAL_LOADED;
+
+  if (dkms_facts_name_one (self, request) && !registers && (self->version == NULL || *self->version == '\0'))
+    {
+      g_free (self->version);
+      dkms_name_complete (places, &self->module, &self->version);
+    }
 }
 
 void
@@ -378,6 +391,14 @@ is_unknown (const DkmsFacts *self, const DkmsPlaces *places, const DkmsRequest *
   return !registers || !dkms_root_is_dir (places->root, source);
 }
 
+/* Whether the request names a module that is not registered, without a version. */
+static gboolean
+lacks_version (const DkmsFacts *self, const DkmsRequest *request)
+{
+  return dkms_facts_name_one (self, request) && (self->version == NULL || *self->version == '\0')
+         && self->source == NULL && self->state->versions->len == 0;
+}
+
 /* Finds the registered version that is nearest to an unknown module and version. Files that cannot be read are ignored.
  */
 static char *
@@ -413,7 +434,13 @@ dkms_facts_read (DkmsFacts *self, DkmsWorld *world, const DkmsRequest *request, 
   if (self->state == NULL)
     return FALSE;
   g_clear_pointer (&self->near, g_free);
-  if (is_unknown (self, &g.settings->places, request))
+  if (lacks_version (self, request))
+    {
+      self->near = dkms_name_sources (&g.settings->places, self->module);
+      if (self->near == NULL)
+        self->near = find_near (&g.settings->places, &(DkmsId){ .module = self->module, .version = "" });
+    }
+  else if (is_unknown (self, &g.settings->places, request))
     self->near = find_near (&g.settings->places, &(DkmsId){ .module = self->module, .version = self->version });
   if (request->template != NULL)
     {

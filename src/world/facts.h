@@ -2,8 +2,8 @@
 /* The facts on the disk about a request, which are collected before anything is decided. Plans depend only on these
  * facts and the request.
  *
- * A run sets them in this order: dkms_facts_identify(), then it acquires its locks, then dkms_facts_compare_source()
- * and dkms_facts_read(). Afterwards they are constant. */
+ * A run sets them in this order: dkms_facts_identify() and dkms_facts_complete(), then it acquires its locks, then
+ * dkms_facts_compare_source() and dkms_facts_read(). Afterwards they are constant. */
 #pragma once
 
 #include "conf/settings.h"
@@ -22,8 +22,9 @@ typedef struct {
   gboolean loads;               /* the archive contains builds, or a dkms.conf without sources */
   gboolean template_exists;     /* the template kernel is installed */
   DkmsState *state;             /* the part of the tree that the request is about */
-  char *near;         /* (nullable): "m/v", the nearest registered version, if the named one is not registered; or the
-                         kernel that is nearest to an unknown template */
+  char *near;         /* (nullable): "m/v", the nearest registered version, if the named one is not registered; if no
+                         version is named, those in the source tree, or the nearest registered one; the kernel that is nearest
+                         to an unknown         template */
   GPtrArray *targets; /* element-type DkmsId: those of the request; with --all, those of the existing builds */
 } DkmsFacts;
 
@@ -38,6 +39,9 @@ gboolean dkms_facts_name_one (const DkmsFacts *self, const DkmsRequest *request)
  * dkms_world_valid_recipe() */
 gboolean dkms_facts_identify (DkmsFacts *self, DkmsWorld *world, gboolean strict,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Sets the version, if only the module is named and the tree shows which version is meant (world/naming.h). Not for a
+ * request that registers a source. */
+void dkms_facts_complete (DkmsFacts *self, const DkmsPlaces *places, const DkmsRequest *request);
 /** Sets source_state and differs, if a source is given. */
 void dkms_facts_compare_source (DkmsFacts *self, const DkmsPlaces *places);
 /**

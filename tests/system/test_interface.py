@@ -148,7 +148,7 @@ def test_options_of_other_verbs_are_accepted(root):
 
 @pytest.mark.parametrize("arguments, advice", [
     (["build", "foo"], "foo/1.0 or foo/2.0"), (["remove", "foo", "--all"], "foo/1.0 or foo/2.0"), (["add", "foo-1.0"], "Write it foo/1.0."),
-    (["install", "foo-bar-1.0"], "Write it foo-bar/1.0."), (["build", "foo,1.0"], "Write it foo/1.0."), (["build", "bar"], "bar/1.2"), (["build"], "foo/1.2")])
+    (["install", "foo-bar-1.0"], "Write it foo-bar/1.0."), (["build", "foo,3"], "Write it foo/3."), (["build", "bar"], "bar/1.2"), (["build"], "foo/1.2")])
 def test_missing_version_is_asked_for(root, tmp_path, arguments, advice):
     for version in ("1.0", "2.0"):
         root.source(version=version)

@@ -1,6 +1,8 @@
 """Misspelt words: the message names the nearest known word."""
+import shutil
+
 import pytest
-from conftest import K1, K2
+from conftest import ARCH, K1, K2
 
 
 @pytest.fixture
@@ -33,6 +35,57 @@ def test_one_is_near(tree, words, rc, meant):
 def test_none_is_near(tree, words, rc):
     result = tree(*words)
     assert result.rc == rc and "Did you mean" not in result.err, result
+
+
+@pytest.mark.parametrize("verb, state", [("build", "built"), ("install", "installed"), ("mktarball", "added"), ("uninstall", "added"), ("unbuild", "added"), ("remove", None)])
+@pytest.mark.parametrize("word", ["zfs", "zfs/", "zfs-2.3.0", "zfs,2.3.0", "zfs@2.3.0", "zfs:2.3.0"])
+def test_the_only_version(tree, verb, state, word):
+    arguments = ["--source-only"] if verb == "mktarball" else ["-k", K1]
+    tree.ok(verb, word, *arguments)
+    assert tree.status("zfs") == ([] if state is None else ["zfs/2.3.0: added"] if state == "added" else [f"zfs/2.3.0, {K1}, {ARCH}: {state}"])
+
+
+def test_a_version_that_is_not_clear(tree):
+    before = tree.snapshot()
+    for words, advice in ((["remove", "evdi", "--all"], "Name the version: evdi/1.14.1 or evdi/1.14.2."), (["add", "zfs"], "Name the version: zfs/2.3.0."),
+                          (["remove", "zfs", "1.0", "--all"], "Write it zfs/1.0."), (["remove", "evid", "--all"], "Name the version, as in: evid/1.2"),
+                          (["remove", "zsf", "--all"], "Did you mean zfs/2.3.0?"), (["remove", "zfs-1.0", "--all"], "Write it zfs/1.0.")):
+        result = tree(*words)
+        assert result.rc == 1 and advice in result.err, result
+    assert tree.snapshot() == before
+
+
+def test_names_with_separators(root):
+    """Guards that a registered name is never split."""
+    for name, version in (("a", "b-1.0"), ("a-b", "1.0"), ("c", "1-2"), ("c-1", "3")):
+        root.source(name, version)
+        root.ok("add", f"{name}/{version}")
+    root.ok("build", "a-b", "-k", K1)
+    root.ok("build", "c-1-2", "-k", K1)
+    root.ok("build", "c-1", "-k", K1)
+    assert root.status() == ["a/b-1.0: added", f"a-b/1.0, {K1}, {ARCH}: built", f"c/1-2, {K1}, {ARCH}: built", f"c-1/3, {K1}, {ARCH}: built"]
+
+
+def test_versions_of_a_source_that_is_not_registered(root):
+    root.source("zfs", "2.1")
+    root.source("zfs", "2.2")
+    assert "Name the version: zfs/2.1 or zfs/2.2." in root("install", "zfs").err
+
+
+def test_remove_of_a_broken_version(root):
+    for name in "abc":
+        root.source(name)
+        root.ok("add", f"{name}/1.0")
+    root.ok("build", "c/1.0", "-k", K1)
+    for name in "abc":
+        shutil.rmtree(root.src / f"{name}-1.0")
+    assert root("remove", "a/1.0", "-k", K1).rc == 4, "as in 3.4.3"
+    root.ok("remove", "a/1.0")
+    root.ok("remove", "b", "--all")
+    result = root("remove", "c/1.0")
+    assert result.rc == 4 and "dkms remove c/1.0 --all" in result.err, "a build is left"
+    root.ok("remove", "c/1.0", "--all")
+    assert root.status() == []
 
 
 def test_source_that_is_not_registered(root):
