@@ -4,37 +4,45 @@
 #include "report/board.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
 #include "base/process.h"
+#include "report/columns.h"
+#include "report/frame.h"
+#include "report/screen.h"
 
-enum { LIVE_MS = 125, STREAM_MS = 200, TAIL = 512 };
+/* Events of programs may follow quickly; their lines are drawn at most every LEAST_MS. */
+enum { LIVE_MS = 125, LEAST_MS = 40, STREAM_MS = 200, TAIL = 2048, PHASE_COLUMNS = 28 };
 
 #define LOGGED_COMMAND "# command: " /* the mark of commands in make.log */
 
 typedef struct {
   DkmsBoard *board;
   guint piece;
-  char *title;
-  GPtrArray *kept; /* element-type DkmsEvent: events that wait for their turn */
+  char *title;         /* as a line of `dkms status` begins */
+  char *name, *kernel; /* for the live line */
+  char *place;         /* the end of the path of the build directory */
+  GPtrArray *kept;     /* element-type DkmsEvent: events that wait for their turn */
   char *phase;
   gint64 start;
+  double expected; /* seconds, from earlier builds; 0: unknown */
   gboolean busy, closed;
-  int log; /* -1: no log */
+  gboolean stepping; /* a program runs that writes to the log */
+  int log;           /* -1: no log */
   off_t streamed;
 } Channel;
 
 struct DkmsBoard {
   DkmsPrinter *printer;
   GPtrArray *channels; /* element-type Channel, oldest first */
-  gboolean live, colour;
-  guint rows; /* number of live lines on the screen */
+  DkmsScreen *screen;  /* (nullable): set if live lines are shown */
+  gboolean colour;
   guint total, good, bad;
-  gint64 start;
+  double expected; /* seconds of all builds together, from earlier ones; 0: not known for all */
+  double finished; /* seconds that were expected of those that have ended */
+  gint64 start, drawn, paused;
 };
 
 static void
@@ -44,151 +52,206 @@ channel_free (gpointer data)
 
   g_ptr_array_unref (self->kept);
   g_free (self->title);
+  g_free (self->name);
+  g_free (self->kernel);
+  g_free (self->place);
   g_free (self->phase);
   if (self->log >= 0)
     (void)close (self->log);
   g_free (self);
 }
 
-/* Package managers run scripts on a terminal, and log its output. Nobody watches the output of installers and CI. */
-static gboolean
-is_plain_wanted (void)
-{
-  static const char *const marks[]
-      = { "DKMS_PLAIN",         "DPKG_MAINTSCRIPT_PACKAGE", "DPKG_MAINTSCRIPT_NAME", "DPKG_RUNNING_VERSION",
-          "RPM_INSTALL_PREFIX", "RPM_INSTALL_PREFIX0",      "KERNEL_INSTALL_LAYOUT" };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (marks); i++)
-    if (g_getenv (marks[i]) != NULL)
-      return TRUE;
-  return g_strcmp0 (g_getenv ("DEBIAN_FRONTEND"), "noninteractive") == 0;
-}
-
 DkmsBoard *
-dkms_board_new (DkmsPrinter *printer, guint total)
+dkms_board_new (DkmsPrinter *printer, const DkmsEvent *event)
 {
   DkmsBoard *self = g_new0 (DkmsBoard, 1);
-  const char *term = g_getenv ("TERM"), *no_colour = g_getenv ("NO_COLOR");
 
   self->printer = printer;
-  self->total = total;
+  self->total = (guint)event->number;
+  self->expected = event->seconds;
   self->start = g_get_monotonic_time ();
   self->channels = g_ptr_array_new_with_free_func (channel_free);
-  self->live = !printer->verbose && isatty (STDOUT_FILENO) && term != NULL && *term != '\0'
-               && strcmp (term, "dumb") != 0 && !is_plain_wanted ();
-  self->colour = self->live && (no_colour == NULL || *no_colour == '\0');
+  self->screen = printer->verbose ? NULL : dkms_screen_new ();
+  self->colour = self->screen != NULL && dkms_screen_has_colours (STDOUT_FILENO);
   return self;
 }
 
 /* ---- live lines ---- */
 
-static void
-clear_live (DkmsBoard *self)
+static double
+seconds_since (gint64 start)
 {
-  if (self->rows == 0)
-    return;
-  printf ("\r\033[%uA\033[J", self->rows); /* up to the first live line, and clear everything below */
-  self->rows = 0;
-  fflush (stdout);
+  return (double)(g_get_monotonic_time () - start) / G_USEC_PER_SEC;
 }
 
-static guint
-width_of_terminal (void)
-{
-  struct winsize size;
-
-  return ioctl (STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
-
-/* Returns the part of @text that fits into @width columns, with control characters escaped. */
 static char *
-fit (const char *text, guint width)
+clock_text (double seconds)
 {
-  g_autofree char *valid = g_utf8_make_valid (text, -1);
+  return g_strdup_printf ("%d:%02d", (int)seconds / 60, (int)seconds % 60);
+}
+
+/* Whether a line of the log has words. Lines of dkms, and those with which compilers mark a place, have none. */
+static gboolean
+has_words (const char *line)
+{
+  if (*line == '#')
+    return FALSE;
+  while (*line != '\0' && !g_ascii_isalnum (*line))
+    line++;
+  return *line != '\0';
+}
+
+/* Removes the path of the build directory from the words of @line. @place: the end of that path */
+static char *
+without_place (const char *line, const char *place)
+{
   GString *out = g_string_new (NULL);
-  guint columns = 0;
+  const char *found;
 
-  for (const char *p = valid; *p != '\0'; p = g_utf8_next_char (p))
+  while ((found = strstr (line, place)) != NULL)
     {
-      gunichar c = g_utf8_get_char (p);
-      guint w = g_unichar_iswide (c) ? 2 : g_unichar_iszerowidth (c) ? 0 : 1;
-
-      if (columns + w > width)
-        break;
-      if (g_unichar_iscntrl (c))
-        g_string_append_c (out, ' ');
-      else
-        g_string_append_unichar (out, c);
-      columns += w;
+      g_string_append_len (out, line, found - line);
+      while (out->len > 0 && strchr (" =\"'", out->str[out->len - 1]) == NULL)
+        g_string_truncate (out, out->len - 1);
+      line = found + strlen (place);
     }
+  g_string_append (out, line);
   return g_string_free (out, FALSE);
 }
 
-static char *
-clock_text (gint64 start)
-{
-  gint64 seconds = (g_get_monotonic_time () - start) / G_USEC_PER_SEC;
-
-  return g_strdup_printf ("%" G_GINT64_FORMAT ":%02d", seconds / 60, (int)(seconds % 60));
-}
-
-/* Returns the last complete line of the log, or an incomplete one. */
+/* Returns: (transfer full): the last line of the log that has words, complete or not, for one row */
 static char *
 last_line (const Channel *self)
 {
   char text[TAIL + 1];
   struct stat st;
-  ssize_t n;
+  ssize_t n = 0;
 
-  if (self->log < 0 || fstat (self->log, &st) < 0)
-    return g_strdup ("");
-  n = pread (self->log, text, TAIL, st.st_size > TAIL ? st.st_size - TAIL : 0);
-  if (n <= 0)
-    return g_strdup ("");
-  text[n] = '\0';
-  g_strchomp (text);
-  const char *newline = strrchr (text, '\n');
-  return dkms_process_printable (newline != NULL ? newline + 1 : text);
+  if (self->stepping && self->log >= 0 && fstat (self->log, &st) == 0)
+    n = pread (self->log, text, TAIL, st.st_size > TAIL ? st.st_size - TAIL : 0);
+  text[MAX (n, 0)] = '\0';
+  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+  for (guint i = g_strv_length (lines); i-- > 0;)
+    if (has_words (lines[i]))
+      {
+        g_autofree char *clean = dkms_columns_clean (lines[i]);
+        return without_place (g_strstrip (clean), self->place);
+      }
+  return g_strdup ("");
+}
+
+/* Returns: the seconds until all builds end, if all take as long as before; 0: unknown */
+static double
+remaining (const DkmsBoard *self)
+{
+  double work = self->expected - self->finished, longest = 0;
+  guint busy = 0;
+
+  for (guint i = 0; self->expected > 0 && i < self->channels->len; i++)
+    {
+      const Channel *channel = self->channels->pdata[i];
+      double elapsed = seconds_since (channel->start);
+      if (!channel->busy || channel->closed)
+        continue;
+      busy++;
+      work -= MIN (elapsed, channel->expected);
+      longest = MAX (longest, channel->expected - elapsed);
+    }
+  return busy > 0 ? MAX (longest, work / busy) : 0;
 }
 
 static void
-draw_row (const Channel *self, guint width)
+show_progress (const DkmsBoard *self, double left)
 {
-  g_autofree char *time = clock_text (self->start);
-  g_autofree char *line = last_line (self);
-  g_autofree char *row
-      = g_strdup_printf ("%s  %s  %s  %s", self->title, time, self->phase != NULL ? self->phase : "", line);
-  g_autofree char *fitting = fit (row, width);
+  double done = self->total > 0 ? (double)(self->good + self->bad) / self->total : 0;
+  double elapsed = seconds_since (self->start);
+  gboolean known = self->expected > 0;
 
-  printf ("%s\n", fitting);
+  if (known)
+    done = elapsed / MAX (elapsed + left, 1);
+  dkms_screen_progress (self->screen,
+                        self->bad > 0                ? DKMS_PROGRESS_FAILED
+                        : !known && self->total <= 1 ? DKMS_PROGRESS_UNKNOWN
+                                                     : DKMS_PROGRESS_NORMAL,
+                        MIN ((guint)(done * 100), 100));
+}
+
+typedef struct {
+  GArray *rows;     /* element-type DkmsFrameRow */
+  GPtrArray *texts; /* the texts in them */
+} Rows;
+
+static const char *
+keep (const Rows *self, char *text)
+{
+  g_ptr_array_add (self->texts, text);
+  return text;
+}
+
+static void
+add_row (const Rows *self, const Channel *channel)
+{
+  double elapsed = seconds_since (channel->start);
+  g_autofree char *time = clock_text (elapsed), *whole = clock_text (channel->expected);
+  gboolean known = channel->expected >= 1 && channel->expected > elapsed;
+  const DkmsFrameRow row = { .name = channel->name,
+                             .kernel = channel->kernel,
+                             .time = keep (self, g_strconcat (time, known ? "/" : NULL, whole, NULL)),
+                             .phase = channel->phase != NULL ? channel->phase : "",
+                             .tail = keep (self, last_line (channel)) };
+
+  g_array_append_val (self->rows, row);
 }
 
 static void
 draw (DkmsBoard *self)
 {
-  guint width = width_of_terminal () - 1, busy = 0;
-  g_autofree char *time = clock_text (self->start);
+  g_autoptr (GArray) rows = g_array_new (FALSE, TRUE, sizeof (DkmsFrameRow));
+  g_autoptr (GPtrArray) texts = g_ptr_array_new_with_free_func (g_free);
+  guint columns, lines;
 
   for (guint i = 0; i < self->channels->len; i++)
     {
       const Channel *channel = self->channels->pdata[i];
-      if (!channel->busy || channel->closed)
-        continue;
-      busy++;
-      draw_row (channel, width);
+      if (channel->busy && !channel->closed)
+        add_row (&(Rows){ rows, texts }, channel);
     }
-  if (busy == 0)
-    return;
-  self->rows = busy;
-  if (self->total > 1)
+  double left = remaining (self);
+  show_progress (self, left);
+  if (rows->len == 0)
     {
-      g_autofree char *sum = g_strdup_printf ("%u of %u done, %u running, %u failed  %s", self->good + self->bad,
-                                              self->total, busy, self->bad, time);
-      g_autofree char *fitting = fit (sum, width);
-      printf ("%s\n", fitting);
-      self->rows++;
+      dkms_screen_clear (self->screen);
+      return;
     }
-  fflush (stdout);
+  g_autofree char *elapsed = clock_text (seconds_since (self->start)), *rest = left >= 1 ? clock_text (left) : NULL;
+  const DkmsFrameSum sum = { self->total, self->good, self->bad, rows->len, elapsed, rest };
+  dkms_screen_size (&columns, &lines);
+  g_autofree char *frame
+      = dkms_frame_text ((const DkmsFrameRow *)(gpointer)rows->data, rows->len, &sum, columns, lines, self->colour);
+  dkms_screen_draw (self->screen, frame);
+  self->drawn = g_get_monotonic_time ();
+}
+
+/* The run is stopped from now on, for example by Ctrl-Z. */
+static void
+pause_live (DkmsBoard *self)
+{
+  self->paused = g_get_monotonic_time ();
+  if (self->screen == NULL)
+    return;
+  dkms_screen_clear (self->screen);
+  dkms_screen_progress (self->screen, DKMS_PROGRESS_NONE, 0);
+}
+
+/* The time in which the run was stopped does not count. */
+static void
+resume_live (DkmsBoard *self)
+{
+  gint64 pause = g_get_monotonic_time () - self->paused;
+
+  self->start += pause;
+  for (guint i = 0; i < self->channels->len; i++)
+    ((Channel *)self->channels->pdata[i])->start += pause;
 }
 
 /* ---- verbose mode: the log as it grows ---- */
@@ -224,7 +287,7 @@ stream (Channel *self, gboolean all)
         continue; /* the line of the step contains it */
       named = self->board->total < 2 ? g_strdup (*line) : g_strdup_printf ("%s: %s", self->title, *line);
       g_autofree char *shown = dkms_process_printable (named);
-      clear_live (self->board);
+      dkms_screen_clear (self->board->screen);
       dkms_print_line (self->board->printer, shown);
     }
 }
@@ -235,20 +298,19 @@ dkms_board_tick (DkmsBoard *self)
   if (self->printer->verbose)
     for (guint i = 0; i < self->channels->len; i++)
       stream (self->channels->pdata[i], FALSE);
-  if (!self->live)
-    return;
-  clear_live (self);
-  draw (self);
+  if (self->screen != NULL
+      && (!dkms_screen_is_drawn (self->screen) || g_get_monotonic_time () - self->drawn >= LEAST_MS * 1000))
+    draw (self);
 }
 
 int
 dkms_board_interval (const DkmsBoard *self)
 {
-  if (!self->live && !self->printer->verbose)
+  if (self->screen == NULL && !self->printer->verbose)
     return -1;
   for (guint i = 0; i < self->channels->len; i++)
     if (((Channel *)self->channels->pdata[i])->busy)
-      return self->live ? LIVE_MS : STREAM_MS;
+      return self->screen != NULL ? LIVE_MS : STREAM_MS;
   return -1;
 }
 
@@ -272,6 +334,13 @@ open_channel (DkmsBoard *self, const DkmsEvent *event)
   channel->board = self;
   channel->piece = event->piece;
   channel->title = dkms_id_format (&event->id);
+  g_autofree char *name
+      = g_strdup_printf ("%s%s%s", event->id.module != NULL ? event->id.module : "",
+                         event->id.version != NULL ? "/" : "", event->id.version != NULL ? event->id.version : "");
+  channel->name = dkms_columns_clean (name);
+  channel->kernel = dkms_columns_clean (event->id.kernel != NULL ? event->id.kernel : "");
+  channel->place = g_strdup_printf ("/%s/build/", channel->name);
+  channel->expected = event->seconds;
   channel->start = g_get_monotonic_time ();
   channel->log = -1;
   channel->kept = dkms_events_new ();
@@ -281,7 +350,7 @@ open_channel (DkmsBoard *self, const DkmsEvent *event)
 static void
 print (DkmsBoard *self, const DkmsEvent *event)
 {
-  clear_live (self);
+  dkms_screen_clear (self->screen);
   dkms_print_event (self->printer, event);
 }
 
@@ -308,6 +377,15 @@ follow (Channel *self, const char *path)
   self->streamed = 0;
 }
 
+static void
+set_phase (Channel *self, const DkmsEvent *event)
+{
+  g_autofree char *sentence = dkms_sentence_shown (event), *clean = dkms_columns_clean (sentence);
+
+  g_free (self->phase);
+  self->phase = dkms_columns_elide (clean, PHASE_COLUMNS);
+}
+
 /* On a terminal, steps are phases of the live line, and the final line summarizes other lines. A remark is printed as
  * the line of its channel. */
 static gboolean
@@ -315,11 +393,10 @@ take_live (Channel *self, const DkmsEvent *event)
 {
   DkmsVoice voice = dkms_sentence_voice (event->kind);
 
-  if (voice == DKMS_VOICE_STEP_BEGUN)
-    {
-      g_free (self->phase);
-      self->phase = dkms_sentence_shown (event);
-    }
+  if (voice == DKMS_VOICE_STEP_BEGUN || event->kind == DKMS_EVENT_SIGNING || event->kind == DKMS_EVENT_INSTALLING)
+    set_phase (self, event);
+  if (voice == DKMS_VOICE_STEP_BEGUN || voice == DKMS_VOICE_STEP_ENDED)
+    self->stepping = voice == DKMS_VOICE_STEP_BEGUN;
   return event->kind != DKMS_EVENT_REMARK
          && (voice == DKMS_VOICE_LINE || voice == DKMS_VOICE_STEP_BEGUN || voice == DKMS_VOICE_STEP_ENDED);
 }
@@ -327,7 +404,7 @@ take_live (Channel *self, const DkmsEvent *event)
 static gboolean
 is_kept_back (const DkmsBoard *self)
 {
-  return !self->live && !self->printer->verbose && self->total > 1;
+  return self->screen == NULL && !self->printer->verbose && self->total > 1;
 }
 
 static void
@@ -336,7 +413,7 @@ show (Channel *self, const DkmsEvent *event)
   DkmsBoard *board = self->board;
   gboolean verbose = board->printer->verbose;
 
-  if (board->live && take_live (self, event))
+  if (board->screen != NULL && take_live (self, event))
     return;
   if (event->kind == DKMS_EVENT_STEP_BEGUN && verbose && board->total > 1 && self->log >= 0)
     return; /* the printed log contains the command, with the name of the channel */
@@ -348,6 +425,17 @@ show (Channel *self, const DkmsEvent *event)
   if (verbose)
     stream (self, FALSE);
   print (board, event);
+}
+
+/* Returns: (transfer none): the colour of the result @event; "" if it is neither good nor bad */
+static const char *
+colour_of (const DkmsEvent *event)
+{
+  if (event->kind == DKMS_EVENT_PIECE_FAILED)
+    return strcmp (event->name, "failed") == 0 ? "\033[31m" : "\033[33m";
+  if (event->kind == DKMS_EVENT_PIECE_DOUBTFUL)
+    return "\033[33m";
+  return strcmp (event->name, "skipped") == 0 ? "" : "\033[32m";
 }
 
 static void
@@ -364,14 +452,15 @@ close_channel (Channel *self, const DkmsEvent *event)
   self->busy = FALSE;
   board->good += good && event->name != NULL;
   board->bad += !good;
-  if (board->live && event->name != NULL)
+  board->finished += self->expected;
+  if (board->screen != NULL && event->name != NULL)
     {
-      const char *on = !board->colour ? "" : good ? "\033[32m" : "\033[31m", *off = board->colour ? "\033[0m" : "";
+      const char *on = board->colour ? colour_of (event) : "", *off = *on != '\0' ? "\033[0m" : "";
       g_autofree char *title = dkms_process_printable (self->title);
       g_autofree char *result = dkms_sentence_shown (event);
-      g_autofree char *line = g_strdup_printf ("%s: %s%s%s (%.1f s)", title, on, result, off,
-                                               (double)(g_get_monotonic_time () - self->start) / G_USEC_PER_SEC);
-      clear_live (board);
+      g_autofree char *line
+          = g_strdup_printf ("%s: %s%s%s (%.1f s)", title, on, result, off, seconds_since (self->start));
+      dkms_screen_clear (board->screen);
       dkms_print_line (board->printer, line);
     }
   print_kept (self);
@@ -384,11 +473,15 @@ dkms_board_hear (DkmsBoard *self, const DkmsEvent *event)
 
   if (event->kind == DKMS_EVENT_PIECE_BEGUN)
     open_channel (self, event);
+  else if (event->kind == DKMS_EVENT_WORK_PAUSED)
+    pause_live (self);
+  else if (event->kind == DKMS_EVENT_WORK_RESUMED)
+    resume_live (self);
   else if (channel == NULL)
     print (self, event);
   else if (event->kind == DKMS_EVENT_PIECE_BUSY)
     channel->busy = event->number != 0;
-  else if (event->kind == DKMS_EVENT_LOG_GROWS && (self->live || self->printer->verbose))
+  else if (event->kind == DKMS_EVENT_LOG_GROWS && (self->screen != NULL || self->printer->verbose))
     follow (channel, event->path);
   else if (event->kind == DKMS_EVENT_PIECE_DONE || event->kind == DKMS_EVENT_PIECE_DOUBTFUL
            || event->kind == DKMS_EVENT_PIECE_FAILED)
@@ -402,7 +495,7 @@ dkms_board_release_terminal (DkmsBoard *self, guint piece)
 {
   if (is_kept_back (self) && channel_of (self, piece) != NULL)
     return FALSE;
-  clear_live (self);
+  dkms_screen_clear (self->screen);
   return TRUE;
 }
 
@@ -411,9 +504,10 @@ dkms_board_free (DkmsBoard *self)
 {
   if (self == NULL)
     return;
-  clear_live (self);
+  dkms_screen_clear (self->screen);
   for (guint i = 0; i < self->channels->len; i++)
     print_kept (self->channels->pdata[i]);
+  dkms_screen_free (self->screen);
   g_ptr_array_unref (self->channels);
   g_free (self);
 }

@@ -2,10 +2,9 @@
 /* Displays the events of several pieces of work that run at the same time. Private to report/.
  *
  * Each piece of work, for example a module for a kernel, has a channel. On a terminal every working channel has a live
- * line (name, phase, time, the last line of its log). Below them is a line with the total. At the end, one line per
- * channel remains. Without a terminal the events of the oldest channel are printed at once, and the others wait for
- * their turn, so that nothing is mixed. In verbose mode the lines of the logs are printed, with the name of their
- * channel if there are several. */
+ * line (report/frame.h), as far as the screen has room. At the end, one line per channel remains. Without a terminal
+ * the events of the oldest channel are printed at once, and the others wait for their turn, so that nothing is mixed.
+ * In verbose mode the lines of the logs are printed, with the name of their channel if there are several. */
 #pragma once
 
 #include "report/print.h"
@@ -15,14 +14,13 @@ typedef struct DkmsBoard DkmsBoard;
 /**
  * dkms_board_new:
  * @printer: prints the lines; it must outlive the board
- * @total: number of pieces of work
+ * @event: WORK_BEGUN
  *
- * The environment variables NO_COLOR and TERM and the width of the terminal are used. No live lines are printed in
- * scripts of package managers, with DEBIAN_FRONTEND=noninteractive, or if DKMS_PLAIN is set, as in the hooks of dkms.
+ * Live lines are shown if dkms_screen_new() finds a terminal for them.
  *
  * Returns: (transfer full)
  */
-DkmsBoard *dkms_board_new (DkmsPrinter *printer, guint total);
+DkmsBoard *dkms_board_new (DkmsPrinter *printer, const DkmsEvent *event);
 /** Prints all waiting events, and clears the live lines. @self: (nullable) */
 void dkms_board_free (DkmsBoard *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsBoard, dkms_board_free)

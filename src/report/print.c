@@ -12,6 +12,10 @@
 #include "base/error.h"
 #include "base/language.h"
 #include "base/process.h"
+#include "report/screen.h"
+
+#define RED "1;31"
+#define YELLOW "33"
 
 /* A pipe that polls as writable accepts PIPE_BUF bytes at once. */
 enum { CHUNK = 2048, ROOM_POLL_MS = 100 };
@@ -71,15 +75,30 @@ finish_open_line (DkmsPrinter *self)
 }
 
 static void
-put (DkmsPrinter *self, FILE *stream, const char *marker, const char *text)
+put (DkmsPrinter *self, FILE *stream, const char *text)
 {
   finish_open_line (self);
   if (stream != stdout)
     flush_stdout (self); /* keeps the order of both streams if they go to one file */
-  if (*marker != '\0')
-    emit (self, stream, marker);
   emit (self, stream, text);
   emit (self, stream, "\n");
+}
+
+/* Prints @text to the standard error, with the word @marker before it, or its own first word, in @colour. */
+static void
+put_marked (DkmsPrinter *self, const char *colour, const char *marker, const char *text)
+{
+  g_autofree char *whole = g_strconcat (marker, text, NULL);
+  gsize begin = strspn (whole, "\n"), word = strcspn (whole + begin, " ");
+
+  if (!dkms_screen_has_colours (STDERR_FILENO))
+    {
+      put (self, stderr, whole);
+      return;
+    }
+  g_autofree char *shown = g_strdup_printf ("%.*s\033[%sm%.*s\033[0m%s", (int)begin, whole, colour, (int)word,
+                                            whole + begin, whole + begin + word);
+  put (self, stderr, shown);
 }
 
 static void
@@ -128,16 +147,19 @@ dkms_print_event (DkmsPrinter *self, const DkmsEvent *event)
     {
     case DKMS_VOICE_LINE:
     case DKMS_VOICE_EXACT:
-      put (self, stdout, "", text);
+      put (self, stdout, text);
       break;
     case DKMS_VOICE_WARNING:
-      put (self, stderr, _ ("Warning: "), text);
+      put_marked (self, YELLOW, _ ("Warning: "), text);
       break;
     case DKMS_VOICE_DEPRECATED:
-      put (self, stderr, _ ("Deprecated: "), text);
+      put_marked (self, YELLOW, _ ("Deprecated: "), text);
       break;
     case DKMS_VOICE_NOTE:
-      put (self, stderr, "", text);
+      if (event->kind == DKMS_EVENT_ERROR || event->kind == DKMS_EVENT_STATUS_SOURCE_GONE)
+        put_marked (self, RED, "", text);
+      else
+        put (self, stderr, text);
       break;
     case DKMS_VOICE_STEP_BEGUN:
       begin_step (self, event, text);
@@ -153,7 +175,7 @@ dkms_print_event (DkmsPrinter *self, const DkmsEvent *event)
 void
 dkms_print_line (DkmsPrinter *self, const char *line)
 {
-  put (self, stdout, "", line);
+  put (self, stdout, line);
 }
 
 void

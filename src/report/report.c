@@ -40,7 +40,7 @@ hear (gpointer data, const DkmsEvent *event)
     return;
   if (event->kind == DKMS_EVENT_WORK_BEGUN)
     {
-      self->board = dkms_board_new (&self->printer, (guint)event->number);
+      self->board = dkms_board_new (&self->printer, event);
       self->printer.guarded = TRUE;
     }
   else if (event->kind == DKMS_EVENT_WORK_ENDED)

@@ -31,6 +31,8 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   /* The scheduler. */
   SENTENCE (WORK_BEGUN, NONE, ""),
   SENTENCE (WORK_ENDED, NONE, ""),
+  SENTENCE (WORK_PAUSED, NONE, ""),
+  SENTENCE (WORK_RESUMED, NONE, ""),
   SENTENCE (PIECE_BEGUN, NONE, ""),
   SENTENCE (PIECE_BUSY, NONE, ""),
   SENTENCE (PIECE_DONE, NONE, "{title}"),

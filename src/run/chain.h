@@ -9,9 +9,10 @@
 typedef struct {
   char *build_lock_name, *module_lock_name; /* (nullable): NULL if no lock is needed */
   DkmsLock *build_lock, *module_lock;
-  DkmsId id;   /* the module and kernel; belongs to a step */
-  guint piece; /* its number in events; 0 until its first step starts */
-  guint left;  /* number of undecided steps */
+  DkmsId id;       /* the module and kernel; belongs to a step */
+  guint piece;     /* its number in events; 0 until its first step starts */
+  guint left;      /* number of undecided steps */
+  double expected; /* seconds that its builds took before; 0: unknown */
   gboolean locked, waits, worked, failed;
 } DkmsChain;
 

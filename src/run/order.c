@@ -50,7 +50,7 @@ compare_ways (gconstpointer a, gconstpointer b, gpointer data)
 }
 
 void
-dkms_order_measure (DkmsRun *run, double *way, guint *by_way)
+dkms_order_measure (DkmsRun *run, double *way, guint *by_way, double *past)
 {
   guint count = run->plan->steps->len, builds = dkms_plan_count_builds (run->plan);
 
@@ -59,8 +59,10 @@ dkms_order_measure (DkmsRun *run, double *way, guint *by_way)
       const DkmsStep *step = run->plan->steps->pdata[i];
       const GArray *lists[] = { step->needs, step->after };
 
+      if (step->kind == DKMS_STEP_BUILD)
+        past[i] = dkms_step_duration (run, step);
       if (builds > 1 && step->kind == DKMS_STEP_BUILD)
-        way[i] += dkms_step_estimate (run, step);
+        way[i] += past[i] > 0 ? past[i] : dkms_step_estimate (run, step);
       for (gsize l = 0; l < G_N_ELEMENTS (lists); l++)
         for (guint n = 0; n < lists[l]->len; n++)
           {

@@ -14,5 +14,6 @@ void dkms_order_take_code (DkmsRun *run, guint id);
  * @way: by step, zero before: gets the seconds from its start to the end of the plan, through the longest chain of
  * steps that wait for each other
  * @by_way: gets the numbers of the steps, those with the longest way first
+ * @past: by step, zero before: gets the seconds that a build took before, if that is known
  */
-void dkms_order_measure (DkmsRun *run, double *way, guint *by_way);
+void dkms_order_measure (DkmsRun *run, double *way, guint *by_way, double *past);

@@ -60,8 +60,9 @@ take_signal (Schedule *self)
 {
   struct signalfd_siginfo info;
 
-  if (read (self->signals, &info, sizeof info) == (ssize_t)sizeof info)
-    self->caught = (int)info.ssi_signo;
+  while (self->caught == 0 && read (self->signals, &info, sizeof info) == (ssize_t)sizeof info)
+    if (info.ssi_signo != SIGWINCH)
+      self->caught = (int)info.ssi_signo;
 }
 
 /* ---- chains ---- */
@@ -155,8 +156,10 @@ use_channel (Schedule *self, guint id)
   if (chain->piece == 0)
     {
       chain->piece = ++self->pieces;
-      dkms_listener_hear (self->run->events,
-                          &(const DkmsEvent){ .kind = DKMS_EVENT_PIECE_BEGUN, .id = chain->id, .piece = chain->piece });
+      dkms_listener_hear (self->run->events, &(const DkmsEvent){ .kind = DKMS_EVENT_PIECE_BEGUN,
+                                                                 .id = chain->id,
+                                                                 .piece = chain->piece,
+                                                                 .seconds = chain->expected });
     }
   self->run->events->piece = chain->piece;
 }
@@ -476,6 +479,24 @@ count_pieces (const Schedule *self)
   return count;
 }
 
+/* Notes how long the builds of each chain took before. Returns: the seconds of all together; 0 if one is unknown */
+static double
+expect (const Schedule *self, const double *past)
+{
+  double sum = 0;
+
+  for (guint i = 0; i < self->run->plan->steps->len; i++)
+    {
+      chain_at (self, i)->expected += past[i];
+      if (((const DkmsStep *)self->run->plan->steps->pdata[i])->kind != DKMS_STEP_BUILD)
+        continue;
+      if (past[i] <= 0)
+        return 0;
+      sum += past[i];
+    }
+  return sum;
+}
+
 /* A signal that the caller ignores, such as SIGHUP with nohup, is not caught. */
 static void
 add_unless_ignored (sigset_t *set, int number)
@@ -494,7 +515,7 @@ dkms_schedule (DkmsRun *run, GError **error)
   g_autofree DkmsChain **chain_of = g_new0 (DkmsChain *, count + 1);
   g_autofree DkmsWorker **workers = g_new0 (DkmsWorker *, count + 1);
   g_autofree DkmsBuildWork **builds = g_new0 (DkmsBuildWork *, count + 1);
-  g_autofree double *way = g_new0 (double, count + 1);
+  g_autofree double *way = g_new0 (double, count + 1), *past = g_new0 (double, count + 1);
   g_autofree guint *by_way = g_new0 (guint, count + 1);
   g_autoptr (DkmsPreparation) preparation = dkms_preparation_new (run);
   Schedule self = { .run = run,
@@ -514,6 +535,7 @@ dkms_schedule (DkmsRun *run, GError **error)
   add_unless_ignored (&ends, SIGINT);
   add_unless_ignored (&ends, SIGTERM);
   add_unless_ignored (&ends, SIGHUP);
+  (void)sigaddset (&ends, SIGWINCH);
   if (sigprocmask (SIG_BLOCK, &ends, &before) < 0 || (signals = signalfd (-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
     return dkms_fail_errno (error, "prepare for", "signals");
   self.signals = signals;
@@ -525,8 +547,9 @@ dkms_schedule (DkmsRun *run, GError **error)
   guint descriptors = dkms_process_free_descriptors ();
   self.descriptors = descriptors > SPARE_DESCRIPTORS ? descriptors - SPARE_DESCRIPTORS : 0;
   self.parallel = dkms_plan_count_builds (run->plan) > 1;
-  dkms_order_measure (run, way, by_way);
-  DKMS_EMIT (run->events, WORK_BEGUN, .number = (int)count_pieces (&self));
+  dkms_order_measure (run, way, by_way, past);
+  double expected = expect (&self, past);
+  DKMS_EMIT (run->events, WORK_BEGUN, .number = (int)count_pieces (&self), .seconds = expected);
 
   for (;;)
     {
@@ -540,8 +563,7 @@ dkms_schedule (DkmsRun *run, GError **error)
         break;
     }
   DKMS_EMIT (run->events, WORK_ENDED);
-  if (self.caught == 0)
-    take_signal (&self);
+  take_signal (&self);
   if (self.caught != 0)
     ok = stop_all (&self, error);
   (void)sigprocmask (SIG_SETMASK, &before, NULL);

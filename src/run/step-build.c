@@ -369,14 +369,10 @@ add_size (const DkmsWalkEntry *entry, gpointer data, GError **error)
 }
 
 double
-dkms_step_estimate (DkmsRun *run, const DkmsStep *step)
+dkms_step_duration (const DkmsRun *run, const DkmsStep *step)
 {
-  enum { BYTES_PER_SECOND = 60000, CONFIGURE_SECONDS = 60 };
   guint mark = dkms_unread_mark ();
   g_autoptr (DkmsState) state = dkms_state_read (&run->settings->places, &(DkmsId){ .module = step->id->module }, NULL);
-  g_autofree char *source = dkms_layout_source (&run->settings->places, step->id, NULL);
-  g_auto (DkmsFd) fd = -1;
-  goffset size = 0;
   double seconds = 0;
 
   for (guint i = 0; state != NULL && i < state->versions->len; i++)
@@ -390,13 +386,24 @@ dkms_step_estimate (DkmsRun *run, const DkmsStep *step)
           seconds = MAX (seconds, record != NULL ? record->seconds : 0);
         }
     }
-  fd = seconds > 0 ? -1 : dkms_root_openat (run->settings->places.root, source, O_RDONLY | O_DIRECTORY, 0);
+  dkms_unread_drop (mark); /* the duration is inexact in any case */
+  return seconds;
+}
+
+double
+dkms_step_estimate (const DkmsRun *run, const DkmsStep *step)
+{
+  enum { BYTES_PER_SECOND = 60000, CONFIGURE_SECONDS = 60 };
+  guint mark = dkms_unread_mark ();
+  g_autofree char *source = dkms_layout_source (&run->settings->places, step->id, NULL);
+  g_auto (DkmsFd) fd = dkms_root_openat (run->settings->places.root, source, O_RDONLY | O_DIRECTORY, 0);
+  goffset size = 0;
+  double seconds = 1;
+
   if (fd >= 0 && dkms_walk_at (fd, ".", add_size, &size, NULL))
     /* A configure script is a single long job. */
     seconds = (double)size / BYTES_PER_SECOND
               + (dkms_is_file_at (fd, "configure") || dkms_is_file_at (fd, "configure.ac") ? CONFIGURE_SECONDS : 0);
-  else if (seconds <= 0)
-    seconds = 1;
   dkms_unread_drop (mark); /* the estimate is inexact in any case */
   return seconds;
 }

@@ -36,8 +36,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsBuildWork, dkms_build_work_free)
 /** Returns: whether the build of @step will be confined; unconfined builds of one version must not run at the same time
  */
 gboolean dkms_step_is_confined (DkmsRun *run, const DkmsStep *step, GError **error);
-/** Returns: the expected duration of a build in seconds, from earlier builds, or estimated from the size of the source
- */
-double dkms_step_estimate (DkmsRun *run, const DkmsStep *step);
+/** Returns: the duration of the longest earlier build of the module in seconds; 0: unknown */
+double dkms_step_duration (const DkmsRun *run, const DkmsStep *step);
+/** Returns: the expected duration of a build in seconds, estimated from the size of the source */
+double dkms_step_estimate (const DkmsRun *run, const DkmsStep *step);
 /** Fails with DKMS_ERROR_NO_HEADERS and the name of the package to install. */
 gboolean dkms_step_check_headers (const DkmsRun *run, const DkmsKernel *kernel, GError **error);

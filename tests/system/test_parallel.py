@@ -1,16 +1,16 @@
 """Parallel builds: the limit of jobs, the order, complete output of each build, and signals."""
 import json
 import os
-import pty
 import re
-import select
 import shutil
 import signal
 import subprocess
 
+import pyte
 import pytest
 
 from conftest import ARCH, DKMS, K1, K2, Crowd
+from terminal import Screen, Terminal
 
 
 def sleeper(root, name, seconds=0, extra="", script=""):
@@ -356,53 +356,16 @@ def test_signal_during_a_script_beside_builds(root):
 
 def on_terminal(root, *arguments, env=None, columns=100, until=None, program=DKMS):
     """Runs dkms on a terminal. The processes of the Crowd end when the output contains all of @until."""
-    pid, fd = pty.fork()
-    if pid == 0:
-        try:
-            os.environ.pop("DEBIAN_FRONTEND", None)
-            os.environ.update({"TERM": "xterm", "LC_ALL": "C.UTF-8", **(env or {})})
-            subprocess.run(["stty", "cols", str(columns)], check=True)
-            os.execv(program, [program, "--root", str(root.path), *arguments])
-        except BaseException as error:  # any exception: this process must not continue with the other tests
-            print(error)
-        finally:
-            os._exit(125)
-    text = b""
-    while True:
-        ready, _, _ = select.select([fd], [], [], 60)
-        assert ready, text
-        try:
-            chunk = os.read(fd, 65536)
-        except OSError:
-            break
-        if not chunk:
-            break
-        text += chunk
-        if until and all(part.encode() in text for part in until):
-            Crowd().release()
-    _, status = os.waitpid(pid, 0)
-    return os.waitstatus_to_exitcode(status), text.decode()
+    terminal = Terminal([program, "--root", root.path, *arguments], columns, env=env)
+    release = lambda: until and all(part.encode() in terminal.raw for part in until) and Crowd().release()
+    return terminal.finish(release), terminal.raw.decode()
 
 
 def screen(text, columns=100):
-    """The content of the screen after all cursor movements."""
-    lines, row = [""], 0
-    for part in re.findall(r"\x1b\[\d*[AJKm]|\x1b\[\d+m|[\r\n]|[^\x1b\r\n]+", text):
-        if part == "\n":
-            row += 1
-            if row == len(lines):
-                lines.append("")
-        elif part == "\r":
-            pass
-        elif part.endswith("A") and part.startswith("\x1b"):
-            row -= int(part[2:-1])
-        elif part.endswith("J"):
-            del lines[row:]
-            lines.append("")
-        elif not part.startswith("\x1b"):
-            lines[row] += part
-            assert len(lines[row]) < columns, "no line is wider than the terminal"
-    return [line for line in lines if line]
+    """The lines of the screen and above it after all of @text that are not empty."""
+    shown = Screen(columns, 100)
+    pyte.Stream(shown).feed(text)
+    return [line for line in shown.everything() if line]
 
 
 def test_live_lines(root):
@@ -422,7 +385,7 @@ def test_live_lines_of_a_failure(root):
     sleeper(root, "bad", 0.3, script="echo oh: error: no; exit 1")
     code, text = on_terminal(root, "install", "bad/1.0", "-k", K1, columns=50)
     assert code == 1
-    left = " ".join(screen(text.replace("Error", "\nError"), columns=10000))
+    left = " ".join(screen(text, columns=1000))
     assert "First error: oh: error: no" in left and f"bad/1.0, {K1}, {ARCH}: failed" in left
 
 
