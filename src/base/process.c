@@ -33,6 +33,8 @@ enum { MOST_TRANSCRIPT = 4 << 20 };
 static const char system_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 static struct rlimit limit_of_children; /* of open files; rlim_max is 0 before dkms_process_begin() */
 static gboolean stdout_was_closed;
+static void (*on_stop) (gpointer data); /* (nullable) */
+static gpointer stop_data;
 
 /* ---- this process ---- */
 
@@ -295,6 +297,27 @@ start (const DkmsCommand *command, int report, GPid *pid, GError **error)
   return TRUE;
 }
 
+void
+dkms_process_set_stop (void (*stop) (gpointer data), gpointer data)
+{
+  on_stop = stop;
+  stop_data = data;
+}
+
+/* Takes a pending SIGTSTP. */
+static void
+obey_stop (const sigset_t *pending)
+{
+  const struct timespec no_time = { 0, 0 };
+  sigset_t stop;
+
+  if (on_stop == NULL || sigismember (pending, SIGTSTP) != 1 || sigemptyset (&stop) < 0
+      || sigaddset (&stop, SIGTSTP) < 0)
+    return;
+  if (sigtimedwait (&stop, NULL, &no_time) == SIGTSTP)
+    on_stop (stop_data);
+}
+
 int
 dkms_process_interrupted_by (void)
 {
@@ -303,6 +326,7 @@ dkms_process_interrupted_by (void)
 
   if (sigprocmask (SIG_BLOCK, NULL, &mask) < 0 || sigpending (&pending) < 0)
     return 0;
+  obey_stop (&pending);
   for (gsize i = 0; i < G_N_ELEMENTS (ends); i++)
     if (sigismember (&mask, ends[i]) == 1 && sigismember (&pending, ends[i]) == 1)
       return ends[i];

@@ -84,6 +84,15 @@ gboolean dkms_process_start (const DkmsCommand *command, GPid *pid, GError **err
  * Returns: the number of one of these signals that is blocked and pending; 0: none
  */
 int dkms_process_interrupted_by (void);
+/**
+ * dkms_process_set_stop:
+ * @stop: (nullable): what to do when SIGTSTP (Ctrl-Z) arrives, which a run blocks; NULL: nothing
+ * @data: for @stop
+ *
+ * dkms_process_interrupted_by() calls @stop. A program of the same process group, for which this process may be
+ * waiting, is stopped by the same signal, so this process must not go on waiting.
+ */
+void dkms_process_set_stop (void (*stop) (gpointer data), gpointer data);
 /** Returns: whether a signal of dkms_process_interrupted_by() is pending */
 gboolean dkms_process_is_interrupted (void);
 

@@ -27,6 +27,7 @@
 #include "run/step-build.h"
 #include "run/step-install.h"
 #include "run/steps.h"
+#include "run/suspend.h"
 #include "run/worker.h"
 #include "store/lock.h"
 #include "store/recovery.h"
@@ -55,13 +56,26 @@ typedef struct {
   int caught;  /* the signal that ends the run; 0: none */
 } Schedule;
 
+/* Stops everything until it is continued. */
+static void
+suspend (gpointer data)
+{
+  const Schedule *self = data;
+
+  dkms_suspend (self->run->events);
+}
+
+/* Handles the signals that have arrived, up to one that ends the run. A new size of the terminal only wakes this
+ * process, which then draws live lines. */
 static void
 take_signal (Schedule *self)
 {
   struct signalfd_siginfo info;
 
   while (self->caught == 0 && read (self->signals, &info, sizeof info) == (ssize_t)sizeof info)
-    if (info.ssi_signo != SIGWINCH)
+    if (info.ssi_signo == SIGTSTP)
+      suspend (self);
+    else if (info.ssi_signo != SIGWINCH)
       self->caught = (int)info.ssi_signo;
 }
 
@@ -483,18 +497,16 @@ count_pieces (const Schedule *self)
 static double
 expect (const Schedule *self, const double *past)
 {
+  gboolean known = TRUE;
   double sum = 0;
 
   for (guint i = 0; i < self->run->plan->steps->len; i++)
     {
       chain_at (self, i)->expected += past[i];
-      if (((const DkmsStep *)self->run->plan->steps->pdata[i])->kind != DKMS_STEP_BUILD)
-        continue;
-      if (past[i] <= 0)
-        return 0;
+      known &= past[i] > 0 || ((const DkmsStep *)self->run->plan->steps->pdata[i])->kind != DKMS_STEP_BUILD;
       sum += past[i];
     }
-  return sum;
+  return known ? sum : 0;
 }
 
 /* A signal that the caller ignores, such as SIGHUP with nohup, is not caught. */
@@ -535,6 +547,7 @@ dkms_schedule (DkmsRun *run, GError **error)
   add_unless_ignored (&ends, SIGINT);
   add_unless_ignored (&ends, SIGTERM);
   add_unless_ignored (&ends, SIGHUP);
+  add_unless_ignored (&ends, SIGTSTP);
   (void)sigaddset (&ends, SIGWINCH);
   if (sigprocmask (SIG_BLOCK, &ends, &before) < 0 || (signals = signalfd (-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
     return dkms_fail_errno (error, "prepare for", "signals");
@@ -550,6 +563,7 @@ dkms_schedule (DkmsRun *run, GError **error)
   dkms_order_measure (run, way, by_way, past);
   double expected = expect (&self, past);
   DKMS_EMIT (run->events, WORK_BEGUN, .number = (int)count_pieces (&self), .seconds = expected);
+  dkms_process_set_stop (suspend, &self);
 
   for (;;)
     {
@@ -566,6 +580,7 @@ dkms_schedule (DkmsRun *run, GError **error)
   take_signal (&self);
   if (self.caught != 0)
     ok = stop_all (&self, error);
+  dkms_process_set_stop (NULL, NULL);
   (void)sigprocmask (SIG_SETMASK, &before, NULL);
   return ok;
 }

@@ -1,10 +1,13 @@
 """The live lines of builds on a terminal: any size and number, a new size, Ctrl-Z, colours, known durations, and progress."""
 import json
+import pathlib
 import re
+import shlex
+import time
 
 import pytest
 
-from conftest import ARCH, K1, K2, Crowd
+from conftest import ARCH, K1, K2, Crowd, eventually, family
 from terminal import Terminal
 from test_parallel import sleeper
 
@@ -87,6 +90,110 @@ def test_new_sizes(root, before, wraps):
     assert not any(LIVE.search(line) for line in everything), everything
     # The terminal itself cuts lines if it does not wrap them. The beginning of each result stays.
     assert sorted(re.findall(r"^(m\d+/1\.0), ", "\n".join(everything), re.M)) == [f"{name}/1.0" for name in names], everything
+
+
+def states(pids):
+    return {pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] for pid in pids}
+
+
+def shell(arguments, background=""):
+    """An interactive shell that runs dkms as a job."""
+    terminal = Terminal(["bash", "--norc", "--noprofile", "-i"], 250, env={"PS1": "prompt> "})
+    terminal.wait(lambda text: "prompt>" in text)
+    terminal.type((shlex.join(map(str, arguments)) + background + "\n").encode())
+    return terminal
+
+
+@pytest.mark.parametrize("sandbox", ["auto", "off"])
+def test_stop_and_continue(root, sandbox):
+    """Ctrl-Z stops dkms and its builds, and fg continues them. Without a sandbox they have no session of their own."""
+    root.framework(f"sandbox={sandbox}\n")
+    modules(root, 3)
+    terminal = shell(autoinstall(root, 2))
+    terminal.wait(lambda text: "2 running" in text)
+    sleepers = Crowd().wait(2)
+    for _ in range(2):
+        terminal.type(b"\x1a")
+        terminal.wait(lambda text: "Stopped" in text and text.rstrip().endswith("prompt>"))
+        dkms = [pid for pid in family(terminal.pid) if pid != terminal.pid]
+        eventually(lambda: states(dkms) == {"T"})
+        assert "running" not in "\n".join(terminal.screen.everything()), "no live line stays"
+        terminal.type(b"clear; fg\n")
+        terminal.wait(lambda text: "2 running" in text)
+        assert "T" not in states(dkms)
+    assert Crowd().members() == sleepers
+    terminal.type(b"")
+    while "Autoinstall on" not in "\n".join(terminal.screen.display):
+        Crowd().release()
+        assert terminal.read()
+    terminal.type(b"echo status $?; exit\n")
+    assert terminal.finish() == 0
+    assert "status 0" in "\n".join(terminal.screen.everything())
+    assert [line.split(":")[1] for line in root.status()] == [" installed"] * 3
+
+
+def test_stopped_time_does_not_count(root):
+    modules(root, 2)
+    start = time.monotonic()
+    terminal = shell(autoinstall(root, 2))
+    terminal.wait(lambda text: "2 running" in text)
+    Crowd().wait(2)
+    terminal.type(b"\x1a")
+    terminal.wait(lambda text: "Stopped" in text)
+    terminal.type(b"clear; sleep 3; fg\n")
+    terminal.wait(lambda text: "2 running" in text)
+    shown = re.search(r"running +0:(\d\d)", "\n".join(terminal.screen.display))
+    assert int(shown[1]) <= time.monotonic() - start - 3
+    while "Autoinstall on" not in "\n".join(terminal.screen.display):
+        Crowd().release()
+        assert terminal.read()
+    terminal.type(b"exit\n")
+    terminal.finish()
+
+
+def test_stop_of_a_script(root):
+    """A script that runs in dkms's process group is stopped by the terminal, while dkms waits for it."""
+    root.source(extra="PRE_INSTALL=slow.sh\n", files={"foo.c": "x", "slow.sh": f"#!/bin/sh\nexec sleep {Crowd.SECONDS}\n"})
+    root.ok("add", "foo/1.0")
+    terminal = shell([*root.command(), "install", "foo/1.0", "-k", K1])
+    sleepers = Crowd().wait(1)
+    terminal.type(b"\x1a")
+    terminal.wait(lambda text: "Stopped" in text)
+    terminal.type(b"clear; fg; echo status $?\n")
+    eventually(lambda: states(sleepers) == {"S"})
+    Crowd().release()
+    terminal.wait(lambda text: re.search(r"status \d", text))
+    terminal.type(b"exit\n")
+    terminal.finish()
+
+
+def test_nothing_stays_of_a_stopped_run_that_is_killed(root):
+    modules(root, 2)
+    terminal = shell(autoinstall(root, 2))
+    terminal.wait(lambda text: "2 running" in text)
+    Crowd().wait(2)
+    terminal.type(b"\x1a")
+    terminal.wait(lambda text: "Stopped" in text)
+    terminal.type(b"kill -9 %1\n")
+    eventually(lambda: not Crowd().members())
+    terminal.type(b"exit\n")
+    terminal.finish()
+
+
+def test_in_the_background(root):
+    """A run in the background does not draw over what its shell prints."""
+    names = modules(root, 2)
+    terminal = shell(autoinstall(root, 2), " &")
+    Crowd().wait(2)
+    terminal.type(b"echo still | tr a-z A-Z\n")
+    terminal.wait(lambda text: "STILL" in text)
+    while "Autoinstall on" not in "\n".join(terminal.screen.display):
+        Crowd().release()
+        assert terminal.read()
+    assert b"running" not in terminal.raw
+    assert sorted(results([re.sub("^prompt> ", "", line) for line in terminal.screen.everything()], 100)) == expected(names)
+    terminal.type(b"exit\n")
+    terminal.finish()
 
 
 def test_kernels_in_a_column_of_their_own(root):
