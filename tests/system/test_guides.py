@@ -1,0 +1,175 @@
+"""The guides in docs/guide are correct: their files are written, their commands run in order, and the output is compared.
+
+In a guide, a block after a line that ends with "`NAME`:" is the content of the file NAME. A block "console" contains commands
+after "$ ", each with its output. A line "..." stands for any lines. Durations are not compared. With DKMS_RENEW_GUIDES=1 the
+outputs in the guides are replaced by those of this run.
+"""
+import difflib
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+from conftest import DKMS
+from test_readme import A, B, Machine
+
+GUIDES = pathlib.Path(__file__).resolve().parents[2] / "docs/guide"
+BLOCK = re.compile(r"(?:`(?P<file>[\w./-]+)`:\n\n)?^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
+
+# Commands that are not run, because they need another machine: a registry, firmware, a new boot.
+ELSEWHERE = re.compile(r"sudo (apt|dnf|pacman|zypper|mokutil|reboot|update-initramfs|dracut)\b|mokutil |apt |git clone |man |dpkg-buildpackage|sbuild|autopkgtest")
+
+# The makefile of the headers. It makes modules with the data that dkms and modinfo read. Kernel B no longer has from_timer().
+COMPILER = r"""K := @KERNEL@
+all:
+	@cd $(M) && for f in *.c; do \
+	  m=$${f%.c}; n=$$(grep -n -m 1 from_timer $$f | cut -d: -f1); echo "  CC [M]  $$PWD/$$m.o"; \
+	  if test -n "$$n" && ! grep -q from_timer $(CURDIR)/include/linux/timer.h; then \
+	    echo "$$PWD/$$f:$$n:24: error: implicit declaration of function 'from_timer' [-Wimplicit-function-declaration]"; \
+	    echo "make[2]: *** [scripts/Makefile.build:229: $$m.o] Error 1"; exit 2; fi; \
+	  v=$$(sed -n 's/^MODULE_VERSION *("\(.*\)");/\1/p' $$f); \
+	  printf 'version=%s\0license=GPL\0name=%s\0vermagic=$(K) SMP preempt mod_unload modversions \0' "$$v" $$m >modinfo; \
+	  printf '' | as -o $$m.o - && objcopy --add-section .modinfo=modinfo $$m.o $$m.ko || exit 1; echo "  LD [M]  $$PWD/$$m.ko"; done
+"""
+
+
+def like_a_machine(machine):
+    """The headers of both kernels, and signatures, which dkms does not make in other roots by default."""
+    machine.framework("try_sign_modules=true\n")
+    for kernel in (A, B):
+        (machine.modules / kernel / "build/include/config/auto.conf").write_text("CONFIG_MODULES=y\nCONFIG_MODULE_SIG=y\nCONFIG_MODULE_SIG_HASH=\"sha256\"\n")
+        build = machine.modules / kernel / "build"
+        (build / "Makefile").write_text(COMPILER.replace("@KERNEL@", kernel))
+        (build / "include/linux").mkdir(parents=True, exist_ok=True)
+        (build / "include/linux/module.h").write_text("")
+    (machine.modules / A / "build/include/linux/timer.h").write_text("#define from_timer(var, callback_timer, timer_fieldname) \\\n\t0\n")
+    (machine.modules / B / "build/include/linux/timer.h").write_text("#define timer_container_of(var, callback_timer, timer_fieldname) \\\n\t0\n")
+
+
+def first_driver(machine):
+    (machine.modules / B).rename(machine.path / "later")
+    machine.hooks = {"sudo apt install linux-image-amd64 linux-headers-amd64": lambda: (machine.path / "later").rename(machine.modules / B)}
+
+
+def register(machine, text):
+    """Writes the source of radio/1.0, and registers it."""
+    source = machine.src / "radio-1.0"
+    source.mkdir()
+    (source / "dkms.conf").write_text('PACKAGE_NAME=radio\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=radio\nDEST_MODULE_LOCATION=/updates\nAUTOINSTALL=yes\n')
+    (source / "Makefile").write_text("obj-m := radio.o\n")
+    (source / "radio.c").write_text('#include <linux/module.h>\n\n' + text + 'MODULE_VERSION ("1.0");\n')
+    machine.ok("add", "radio/1.0")
+
+
+def build_fails(machine):
+    """radio/1.0 is installed for the old kernel, and uses a function that the new one does not have."""
+    register(machine, "static void radio_tick (struct timer_list *t)\n{\n  struct radio *r = from_timer (r, t, timer);\n}\n")
+    machine.ok("install", "radio/1.0", "-k", A)
+
+
+def secure_boot(machine):
+    """There is no key."""
+    register(machine, "")
+
+
+def from_dkms_3(machine):
+    register(machine, "")
+    machine.ok("install", "radio/1.0", "-k", A)
+
+
+def security(machine):
+    register(machine, "")
+    (machine.path / "etc/dkms/framework.conf.d").mkdir()
+
+
+SETUP = {path.name: globals().get(path.stem.replace("-", "_"), lambda machine: None) for path in GUIDES.glob("*.md")}
+
+
+class Reader:
+    """Follows a guide on a machine."""
+
+    def __init__(self, machine, place):
+        self.machine = machine
+        self.hooks = {}
+        (place / "bin").mkdir()
+        for name, command in (("dkms", f'{DKMS} --root {machine.path} "$@"'), ("sudo", '"$@"')):
+            (place / "bin" / name).write_text(f"#!/bin/sh\nexec {command}\n")
+            (place / "bin" / name).chmod(0o755)
+        self.environment = {**os.environ, "LC_ALL": "C", "PATH": f"{place}/bin:{os.environ['PATH']}"}
+
+    def type(self, command):
+        for start, action in getattr(self.machine, "hooks", {}).items():
+            if command == start:
+                action()
+        if ELSEWHERE.match(command):
+            return None
+        if not re.match(r"(sudo )?dkms ", command): # other programs do not know the root
+            command = re.sub(r"(?<![\w./])/(usr/src|etc/dkms|var/lib/dkms|lib/modules|boot)\b", rf"{self.machine.path}\g<0>", command)
+        result = subprocess.run(["sh", "-c", command], cwd=self.machine.home, env=self.environment, check=False, text=True, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+        text = result.stdout.replace(f"dkms --root {self.machine.path} ", "dkms ").replace(str(self.machine.home), "/home/me").replace(str(self.machine.path), "")
+        return steady(text)
+
+    def follow(self, block):
+        """Returns: the block with the output of this run."""
+        if block["file"]:
+            path = self.machine.home / block["file"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block["text"])
+            return block["text"]
+        if block["kind"] != "console":
+            return block["text"]
+        lines = []
+        for part in re.split(r"^(?=\$ )", block["text"], flags=re.M)[1:]:
+            command, expected = part.split("\n", 1)
+            while command.endswith("\\"):
+                more, expected = expected.split("\n", 1)
+                command += "\n" + more
+            output = self.type(command[2:].replace("\\\n", ""))
+            if output is None or matches(expected, output):
+                output = expected
+            lines.append(command + "\n" + output)
+        return "".join(lines)
+
+
+def steady(text):
+    """The text without durations, and with the times of one day."""
+    return re.sub(r"\d{4}-\d\d-\d\d (\d\d:\d\d)", "2026-11-30 09:30", re.sub(r" \(\d+\.\d s\)|, \d+\.\d s$", "", text, flags=re.M))
+
+
+def matches(expected, output):
+    pattern = "".join("(?:.*\n)*?" if line == "...\n" else re.escape(line) for line in steady(expected).splitlines(keepends=True))
+    return re.fullmatch(pattern, output) is not None
+
+
+@pytest.mark.parametrize("name", sorted(SETUP))
+def test_guide(name, tmp_path):
+    machine = Machine(tmp_path / "machine")
+    like_a_machine(machine)
+    SETUP[name](machine)
+    reader = Reader(machine, tmp_path)
+    text = (GUIDES / name).read_text()
+    found, at = [], 0
+    for block in BLOCK.finditer(text):
+        found += [text[at:block.start("text")], reader.follow(block)]
+        at = block.end("text")
+    found = "".join([*found, text[at:]])
+    if os.environ.get("DKMS_RENEW_GUIDES"):
+        (GUIDES / name).write_text(found)
+    assert not (difference := "\n".join(difflib.unified_diff(text.splitlines(), found.splitlines(), "the guide", "this run", lineterm="", n=1))), difference
+
+
+def test_causes_in_the_table_exist(root):
+    """The guide names causes of failed builds."""
+    table = (GUIDES / "build-fails.md").read_text().split("## Frequent causes")[1].split("\n## ")[0]
+    names = [name for row in re.findall(r"^\| (`.*?) \|", table, re.M) for name in re.findall(r"`([\w-]+)`", row) if name != "dkms"]
+    assert len(names) > 6
+    for name in names:
+        root.ok("explain", name)
+
+
+def test_every_guide_is_listed():
+    text = (GUIDES / "README.md").read_text()
+    assert set(re.findall(r"\]\(([\w-]+\.md)\)", text)) == {path.name for path in GUIDES.glob("*.md")} - {"README.md"}
+    assert "docs/guide" in (GUIDES.parents[1] / "README.md").read_text()
