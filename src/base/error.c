@@ -247,6 +247,27 @@ dkms_phrase_with (DkmsPhrase phrase, const DkmsErrorInfo *info)
   return dkms_template_fill (phrase_template (phrase), "", field, info);
 }
 
+char *
+dkms_list_names (const char *const *names, guint count, guint most)
+{
+  g_autoptr (GString) text = g_string_new (count > 0 ? names[0] : "");
+
+  for (guint i = 1; i < MIN (count - 1, most); i++)
+    g_string_append_printf (text, ", %s", names[i]);
+  if (count > most)
+    return DKMS_SAY (AND_MORE, .text = text->str, .number = count - most);
+  return count > 1 ? DKMS_SAY (AND, .text = text->str, .name = names[count - 1]) : g_strdup (text->str);
+}
+
+void
+dkms_add_choice (char **text, const char *module, const char *version)
+{
+  g_autofree char *before = *text;
+  g_autofree char *name = g_strdup_printf ("%s/%s", module, version);
+
+  *text = before != NULL ? DKMS_SAY (OR, .text = before, .name = name) : g_steal_pointer (&name);
+}
+
 void
 dkms_error_add_advice (GError *error, const char *line)
 {
@@ -254,7 +275,7 @@ dkms_error_add_advice (GError *error, const char *line)
     return;
   DkmsErrorInfo *info = &dkms_error_get_private (error)->info;
   g_autofree char *before = (char *)info->advice;
-  info->advice = before != NULL ? g_strconcat (before, "\n", line, NULL) : g_strdup (line);
+  info->advice = before != NULL ? DKMS_SAY (TWO_LINES, .text = before, .advice = line) : g_strdup (line);
 }
 
 static void

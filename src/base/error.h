@@ -67,6 +67,18 @@ const DkmsErrorInfo *dkms_error_info (const GError *error);
 char *dkms_phrase_with (DkmsPhrase phrase, const DkmsErrorInfo *info);
 /** The same, in one call: DKMS_SAY (LOG_KEPT, .log = log). */
 #define DKMS_SAY(name, ...) dkms_phrase_with (DKMS_PHRASE_##name, &(const DkmsErrorInfo){ __VA_ARGS__ })
+/**
+ * dkms_list_names:
+ * @names: @count names
+ * @most: the number of names that are shown at most
+ *
+ * Returns: (transfer full): "a", "a and b", "a, b and c" or "a, b and 7 more"
+ */
+char *dkms_list_names (const char *const *names, guint count, guint most);
+
+/** Adds a version to @text: (inout) (nullable) (transfer full), a text such as "a/1 or a/2". */
+void dkms_add_choice (char **text, const char *module, const char *version);
+
 /** Adds a line to the advice of @error (nullable). */
 void dkms_error_add_advice (GError *error, const char *line);
 /** Sets the cause of a failed build and where its log is kept; NULL leaves the field unchanged. @error: (nullable) */

@@ -13,16 +13,18 @@ typedef struct {
   gboolean translate;
 } Values;
 
-/* Returns: whether the field @name contains words, and not a name or a path */
+/* Returns: whether the field @name contains words, and not a name or a path. "the environment" consists of words, too.
+ */
 static gboolean
-is_words (const char *name)
+is_words (const char *name, const char *value)
 {
-  static const char *const fields[] = { "advice", "errno", "error", "reason", "text", "title", "whom" };
+  static const char *const fields[]
+      = { "advice", "errno", "error", "near", "package", "reason", "text", "title", "whom" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (fields); i++)
     if (strcmp (fields[i], name) == 0)
       return TRUE;
-  return FALSE;
+  return g_str_has_prefix (value, "the ") || g_str_has_prefix (value, "a ");
 }
 
 /* Appends the template from @text to @end. Returns: whether no value was absent */
@@ -47,7 +49,7 @@ fill (GString *out, const char *text, const char *end, const Values *values)
           g_autofree char *value = values->value (values->subject, name);
           complete &= value != NULL;
           const char *shown = value != NULL ? value : values->absent;
-          g_string_append (out, values->translate && is_words (name) ? dkms_language_of (shown) : shown);
+          g_string_append (out, values->translate && is_words (name, shown) ? dkms_language_of (shown) : shown);
         }
       else
         {

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/language.h"
 #include "base/process.h"
 #include "build/area.h"
 #include "build/failure.h"
@@ -205,7 +206,7 @@ run_make (DkmsWorkArea *area, GError **error)
   status = dkms_area_step (area, title, line, error);
   if (status > 0)
     {
-      const char *who = g_strstr_len (make, 5, "make") != NULL ? "make" : "the build command";
+      const char *who = g_strstr_len (make, 5, "make") != NULL ? "make" : N_ ("the build command");
       return dkms_step_failed (area, &(DkmsStepFailure){ DKMS_ERROR_MAKE_FAILED, status, "MAKE", .who = who }, error);
     }
   return status == 0;

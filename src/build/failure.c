@@ -351,12 +351,14 @@ blame_version (const DkmsWorkArea *area, DkmsError kind)
   return DKMS_SAY (BAD_DIRECTORY, .id = area->job->id, .path = area->tool_dir, .name = character);
 }
 
-/* @line: (nullable) */
+/* Adds @line (nullable) to @text: (inout) (nullable) (transfer full). */
 static void
-add_line (GString *text, const char *line)
+add_line (char **text, const char *line)
 {
-  if (line != NULL)
-    g_string_append_printf (text, "%s%s", text->len > 0 ? "\n" : "", line);
+  g_autofree char *before = *text;
+
+  *text = before == NULL || line == NULL ? g_strdup (before != NULL ? before : line)
+                                         : DKMS_SAY (TWO_LINES, .text = before, .advice = line);
 }
 
 /* Returns: (transfer full): the first error, or the end of the log */
@@ -374,7 +376,7 @@ show_log (const DkmsDiagnosis *diagnosis, const char *first_error, const char *w
 
 /* Adds the sentence of the cause, and the advice. An unknown cause is omitted. */
 static void
-add_cause (GString *text, const DkmsJob *job, const DkmsDiagnosis *diagnosis)
+add_cause (char **text, const DkmsJob *job, const DkmsDiagnosis *diagnosis)
 {
   const DkmsCause *cause = dkms_diagnosis_cause (diagnosis);
   const DkmsCauseFacts facts = { .module = job->id.module,
@@ -405,14 +407,14 @@ dkms_step_failed (DkmsWorkArea *area, const DkmsStepFailure *step, GError **erro
   g_autofree char *noexec = blame_noexec (area, first_error);
   g_autofree char *confinement = noexec == NULL ? blame_confinement (area, diagnosis, first_error, step->script) : NULL;
   g_autofree char *version = blame_version (area, step->kind);
-  g_autoptr (GString) advice = g_string_new (NULL);
+  g_autofree char *advice = NULL;
 
-  add_line (advice, log);
-  add_line (advice, noexec);
-  add_line (advice, confinement);
-  add_line (advice, version);
+  add_line (&advice, log);
+  add_line (&advice, noexec);
+  add_line (&advice, confinement);
+  add_line (&advice, version);
   if (noexec == NULL && confinement == NULL && version == NULL)
-    add_cause (advice, job, diagnosis);
+    add_cause (&advice, job, diagnosis);
   area->log_matters = TRUE;
   job->attempt->first_error = g_strdup (first_error);
   if (cause != NULL)
@@ -426,6 +428,6 @@ dkms_step_failed (DkmsWorkArea *area, const DkmsStepFailure *step, GError **erro
                                                         .text = step->patch,
                                                         .step = step->step,
                                                         .cause = cause != NULL ? cause->info->id : "unknown",
-                                                        .advice = advice->str,
+                                                        .advice = advice,
                                                         .status = step->status });
 }

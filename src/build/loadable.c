@@ -393,7 +393,7 @@ static char *
 name_some (GHashTable *set)
 {
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
-  GString *text = g_string_new (NULL);
+  g_autoptr (GString) text = g_string_new (NULL);
   GHashTableIter iter;
   gpointer name;
 
@@ -406,9 +406,8 @@ name_some (GHashTable *set)
       g_autofree char *shown = g_strescape (names->pdata[i], NULL);
       g_string_append_printf (text, "%s%s", i > 0 ? ", " : "", shown);
     }
-  if (names->len > NAMES_SHOWN)
-    g_string_append_printf (text, " and %u more", names->len - NAMES_SHOWN);
-  return g_string_free (text, FALSE);
+  return names->len > NAMES_SHOWN ? DKMS_SAY (AND_MORE, .text = text->str, .number = names->len - NAMES_SHOWN)
+                                  : g_strdup (text->str);
 }
 
 /* Returns the symbols that file @i needs, except those that the build exports. */

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "base/language.h"
+
 #define NEWER "Install a version of {module} that supports kernel {kernel}[, or keep booting {older}]."
 #define OLD_PAGE                                                                                                       \
   "The kernel changes its internal interfaces with every release, and drivers outside of it must be adapted. This "    \
@@ -575,7 +577,8 @@ dkms_cause_rules (guint *count)
 const char *
 dkms_cause_class_name (DkmsCauseClass class)
 {
-  static const char *const names[] = { "environment", "tools", "system", "code", "modpost", "recipe" };
+  static const char *const names[]
+      = { N_ ("environment"), N_ ("tools"), N_ ("system"), N_ ("code"), N_ ("modpost"), N_ ("recipe") };
 
   return names[class];
 }

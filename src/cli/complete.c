@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/language.h"
 #include "check/causes.h"
 #include "cli/option-table.h"
 #include "cli/options.h"
@@ -31,7 +33,7 @@ static void
 offer (const Completion *self, const char *word, const char *description)
 {
   if (g_str_has_prefix (word, self->begun) && g_hash_table_add (self->printed, g_strdup (word)))
-    printf ("%s%s\t%s\n", self->prefix, word, description);
+    printf ("%s%s\t%s\n", self->prefix, word, _ (description));
 }
 
 static gboolean
@@ -71,11 +73,11 @@ offer_version (const Completion *self, const DkmsVersion *version, gboolean whol
   g_autofree char *both = g_strdup_printf ("%s/%s", version->module, version->version);
   guint installed = count_installed (version);
 
-  g_autofree char *text = version->broken ? g_strdup ("broken")
-                          : installed > 0
-                              ? g_strdup_printf ("installed for %u kernel%s", installed, installed > 1 ? "s" : "")
-                          : version->builds->len > 0 ? g_strdup ("built")
-                                                     : g_strdup ("added");
+  g_autofree char *text = version->broken            ? g_strdup (N_ ("broken"))
+                          : installed > 1            ? DKMS_SAY (INSTALLED_FOR, .number = installed)
+                          : installed == 1           ? DKMS_SAY (INSTALLED_FOR_ONE, 0)
+                          : version->builds->len > 0 ? g_strdup (N_ ("built"))
+                                                     : g_strdup (N_ ("added"));
   offer (self, whole ? both : version->version, text);
 }
 
@@ -100,9 +102,9 @@ offer_sources (const Completion *self, gboolean whole)
         continue;
       g_autofree char *both = g_strdup_printf ("%s/%s", name, dash + 1);
       if (whole)
-        offer (self, both, "source, not added");
+        offer (self, both, N_ ("source, not added"));
       else if (g_strcmp0 (name, self->options->module) == 0)
-        offer (self, dash + 1, "source, not added");
+        offer (self, dash + 1, N_ ("source, not added"));
     }
 }
 
@@ -116,7 +118,7 @@ offer_modules (const Completion *self, gboolean whole)
       if (!whole && g_strcmp0 (version->module, self->options->module) != 0)
         continue;
       if (whole && imitates (self))
-        offer (self, version->module, "module");
+        offer (self, version->module, N_ ("module"));
       else if (serves_verb (self, version))
         offer_version (self, version, whole);
     }
@@ -137,7 +139,7 @@ offer_built_kernels (const Completion *self)
       for (guint k = 0; k < version->builds->len; k++)
         {
           const DkmsBuild *build = version->builds->pdata[k];
-          offer (self, build->kernel, build->active ? "installed" : "built");
+          offer (self, build->kernel, build->active ? N_ ("installed") : N_ ("built"));
         }
     }
 }
@@ -162,7 +164,8 @@ offer_kernels (const Completion *self)
     }
   g_autoptr (GPtrArray) names = dkms_kernel_list (s->places.root, s->places.install_tree, !imitates (self));
   for (guint i = 0; i < names->len; i++)
-    offer (self, names->pdata[i], strcmp (dkms_running_release (), names->pdata[i]) == 0 ? "running" : "kernel");
+    offer (self, names->pdata[i],
+           strcmp (dkms_running_release (), names->pdata[i]) == 0 ? N_ ("running") : N_ ("kernel"));
 }
 
 static void
@@ -205,7 +208,7 @@ offer_kind (Completion *self, DkmsWordKind kind)
       offer_kernels (self);
       break;
     case DKMS_WORD_ARCH:
-      offer (self, dkms_running_machine (), "this machine");
+      offer (self, dkms_running_machine (), N_ ("this machine"));
       break;
     case DKMS_WORD_FILE:
       printf (":files\n");

@@ -24,7 +24,7 @@ print_wrapped (const char *text, int indent, int at)
     }
   for (gsize i = 0; words[i] != NULL; i++)
     {
-      int length = (int)strlen (words[i]);
+      int length = (int)g_utf8_strlen (words[i], -1);
       if (at > indent && at + 1 + length > WIDTH)
         {
           printf ("\n");
@@ -39,17 +39,19 @@ print_wrapped (const char *text, int indent, int at)
 static void
 print_option (const DkmsOptionInfo *option)
 {
-  g_autofree char *names = g_strdup_printf ("  %2s%s %s%s%s%s", option->letter != NULL ? option->letter : "",
-                                            option->letter != NULL && option->name != NULL ? ","
-                                            : option->name != NULL                         ? " "
-                                                                                           : "",
-                                            option->name != NULL ? option->name : "",
-                                            option->optional                                ? "[="
-                                            : option->name != NULL && option->value != NULL ? " "
-                                                                                            : "",
-                                            option->value != NULL ? option->value : "", option->optional ? "]" : "");
-  int at = printf ("%s", names);
+  g_autofree char *names
+      = g_strdup_printf ("  %2s%s %s%s%s%s", option->letter != NULL ? option->letter : "",
+                         option->letter != NULL && option->name != NULL ? ","
+                         : option->name != NULL                         ? " "
+                                                                        : "",
+                         option->name != NULL ? option->name : "",
+                         option->optional                                ? "[="
+                         : option->name != NULL && option->value != NULL ? " "
+                                                                         : "",
+                         option->value != NULL ? _ (option->value) : "", option->optional ? "]" : "");
+  int at = (int)g_utf8_strlen (names, -1);
 
+  printf ("%s", names);
   g_autofree char *text = option->usual != NULL
                               ? g_strdup_printf ("%s (%s: %s)", _ (option->summary), _ ("default"), option->usual)
                               : g_strdup (_ (option->summary));
@@ -71,10 +73,14 @@ static void
 print_usage (const DkmsVerbInfo *only)
 {
   g_autofree char *usage = only != NULL
-                               ? g_strdup_printf ("dkms %s [<option>...] %s", only->name, only->arguments)
-                               : g_strdup ("dkms <verb> [<option>...] [<module>/<version> | <file> | <directory>]");
+                               ? g_strdup_printf ("dkms %s %s %s", only->name, _ ("[<option>...]"),
+                                                  *only->arguments != '\0' ? _ (only->arguments) : "")
+                               : g_strdup (_ ("dkms <verb> [<option>...] [<module>/<version> | <file> | <directory>]"));
+  const char *label = _ ("Usage: ");
+  int width = (int)g_utf8_strlen (label, -1);
 
-  print_wrapped (g_strchomp (usage), (int)strlen ("Usage: "), printf ("Usage: "));
+  printf ("%s", label);
+  print_wrapped (g_strchomp (usage), width, width);
 }
 
 void

@@ -205,15 +205,9 @@ choose_kernels (const Postinst *p)
 static void
 print_choice (const Postinst *p, const GPtrArray *kernels)
 {
-  g_autoptr (GString) list = g_string_new (NULL);
+  g_autofree char *list = dkms_list_names ((const char *const *)kernels->pdata, kernels->len, kernels->len);
 
-  for (guint i = 0; i < kernels->len; i++)
-    g_string_append_printf (list, "%s%s",
-                            i == 0                  ? ""
-                            : i + 1 == kernels->len ? " and "
-                                                    : ", ",
-                            (const char *)kernels->pdata[i]);
-  DKMS_EMIT (p->events, KERNELS_CHOSEN, .text = list->str, .name = *p->arch != '\0' ? p->arch : NULL);
+  DKMS_EMIT (p->events, KERNELS_CHOSEN, .text = list, .name = *p->arch != '\0' ? p->arch : NULL);
 }
 
 /* ---- the module ---- */

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/language.h"
 #include "base/near.h"
 #include "conf/assigned.h"
 #include "conf/recipe.h"
@@ -39,7 +40,7 @@ dkms_settings_place (const DkmsPlaces *places, const char *name, char **file)
       *file = dkms_root_host_path (places->root, files->pdata[i]);
       return dkms_file_and_line (*file, line);
     }
-  return g_strdup (g_getenv (name) != NULL ? "the environment" : "framework.conf");
+  return g_strdup (g_getenv (name) != NULL ? N_ ("the environment") : "framework.conf");
 }
 
 gboolean

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/language.h"
 #include "base/near.h"
 #include "base/unread.h"
 #include "check/explain.h"
@@ -79,8 +80,8 @@ check_known (const DkmsSettings *settings, const DkmsRequest *request, const Dkm
     g_ptr_array_add (names, ((const DkmsVersion *)all->versions->pdata[i])->module);
   for (const DkmsCauseInfo *info = dkms_cause_infos (); causes && info->id != NULL; info++)
     g_ptr_array_add (names, (gpointer)info->id);
-  return DKMS_FAIL (error, NOT_KNOWN, .id = { word, request->version, NULL, NULL }, .text = causes ? "cause" : NULL,
-                    .near = dkms_nearest_in (word, names));
+  return DKMS_FAIL (error, NOT_KNOWN, .id = { word, request->version, NULL, NULL },
+                    .text = causes ? N_ ("cause") : NULL, .near = dkms_nearest_in (word, names));
 }
 
 /* ---- facts ---- */

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/language.h"
 #include "base/process.h"
 
 #define MOK_KEY "/var/lib/dkms/mok.key"
@@ -33,7 +34,7 @@ static const DkmsFamily families[] = {
   { "opensuse", "/updates", "kernel-default-devel", TRUE, SUSE, MOK_KEY, MOK_CERT, NULL },
   { "alpine", NULL, "linux-lts-dev (or the -dev package of that kernel)", TRUE, ALPINE, MOK_KEY, MOK_CERT, NULL },
   { "void", NULL, "linux-headers", TRUE, VOID, MOK_KEY, MOK_CERT, NULL },
-  { "", NULL, "the header package of that kernel", TRUE, OTHER, MOK_KEY, MOK_CERT, NULL },
+  { "", NULL, N_ ("the header package of that kernel"), TRUE, OTHER, MOK_KEY, MOK_CERT, NULL },
 };
 
 /* One value of os-release: shell syntax, in which only quoting is allowed (os-release(5)). */
@@ -248,12 +249,12 @@ static char *
 describe_package (DkmsPackage package, const char *what)
 {
   const char *content = package == DKMS_PACKAGE_PAHOLE   ? "pahole"
-                        : package == DKMS_PACKAGE_LIBELF ? "libelf and its C headers"
-                        : package == DKMS_PACKAGE_CLANG  ? "clang, lld and llvm"
+                        : package == DKMS_PACKAGE_LIBELF ? N_ ("libelf and its C headers")
+                        : package == DKMS_PACKAGE_CLANG  ? N_ ("clang, lld and llvm")
                         : what != NULL                   ? what
-                                                         : "it";
+                                                         : N_ ("it");
 
-  return g_strdup_printf ("the package of your distribution with %s", content);
+  return DKMS_SAY (PACKAGE_WITH, .text = content);
 }
 
 char *

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/language.h"
 #include "model/event-json.h"
 
 #define FORMAT "dkms-inputs-1"
@@ -169,11 +170,11 @@ typedef struct {
 } Group;
 
 static const Group groups[] = {
-  { DKMS_STALE_HEADERS, "headers", { "symvers", "config", "btf" } },
-  { DKMS_STALE_SOURCE, "source", { "source", "admin", "make", "prebuild", "postbuild", "patch.", "output." } },
-  { DKMS_STALE_DEPENDS, "depends", { "depend." } },
-  { DKMS_STALE_COMPILER, "compiler", { "compiler" } },
-  { DKMS_STALE_ENVIRONMENT, "environment", { "environment" } },
+  { DKMS_STALE_HEADERS, N_ ("headers"), { "symvers", "config", "btf" } },
+  { DKMS_STALE_SOURCE, N_ ("source"), { "source", "admin", "make", "prebuild", "postbuild", "patch.", "output." } },
+  { DKMS_STALE_DEPENDS, N_ ("depends"), { "depend." } },
+  { DKMS_STALE_COMPILER, N_ ("compiler"), { "compiler" } },
+  { DKMS_STALE_ENVIRONMENT, N_ ("environment"), { "environment" } },
 };
 
 static const Group *
@@ -240,9 +241,15 @@ char *
 dkms_staleness_words (guint staleness)
 {
   GString *words = g_string_new (NULL);
+  g_autoptr (GString) translated = g_string_new (NULL);
 
   for (gsize i = 0; i < G_N_ELEMENTS (groups); i++)
     if ((staleness & groups[i].bit) != 0)
-      g_string_append_printf (words, "%s%s", words->len > 0 ? ", " : "", groups[i].word);
+      {
+        const char *before = words->len > 0 ? ", " : "";
+        g_string_append_printf (words, "%s%s", before, groups[i].word);
+        g_string_append_printf (translated, "%s%s", before, _ (groups[i].word));
+      }
+  dkms_language_remember (words->str, translated->str);
   return g_string_free (words, FALSE);
 }

@@ -26,7 +26,7 @@ id_of (const DkmsPlanner *p)
 static char *
 identity_advice (const DkmsPlanner *p)
 {
-  g_autoptr (GString) known = g_string_new (NULL);
+  g_autofree char *known = NULL;
   g_autofree char *slashed = g_strconcat (p->facts->module, "/", NULL);
   const char *module = p->facts->module, *split = strpbrk (module, ",-@:");
 
@@ -34,10 +34,10 @@ identity_advice (const DkmsPlanner *p)
     {
       const DkmsVersion *v = p->facts->state->versions->pdata[i];
       if (strcmp (v->module, module) == 0)
-        g_string_append_printf (known, "%s%s/%s", known->len > 0 ? " or " : "", v->module, v->version);
+        dkms_add_choice (&known, module, v->version);
     }
-  if (known->len > 0)
-    return DKMS_SAY (NAME_VERSION, .text = known->str);
+  if (known != NULL)
+    return DKMS_SAY (NAME_VERSION, .text = known);
   if (p->facts->near != NULL)
     return g_str_has_prefix (p->facts->near, slashed) ? DKMS_SAY (NAME_VERSION, .text = p->facts->near)
                                                       : DKMS_SAY (MEANT, .text = p->facts->near);

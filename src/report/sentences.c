@@ -349,7 +349,7 @@ field (gconstpointer subject, const char *name)
     { "error", event->error != NULL ? event->error->message : NULL },
     { "advice", dkms_error_info (event->error)->advice },
     { "errno", event->number != 0 ? g_strerror (event->number) : NULL },
-    { "whom", event->id.module != NULL ? event->id.module : "the tree" },
+    { "whom", event->id.module != NULL ? event->id.module : N_ ("the tree") },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (fields); i++)

@@ -78,15 +78,8 @@ compare_entry (const DkmsWalkEntry *entry, gpointer data, GError **error)
 static char *
 describe (GPtrArray *names)
 {
-  GString *text = g_string_new (NULL);
-  guint shown = MIN (names->len, SHOWN);
-
   g_ptr_array_sort (names, dkms_compare_names);
-  for (guint i = 0; i < shown; i++)
-    g_string_append_printf (text, "%s%s", i == 0 ? "" : i + 1 == names->len ? " and " : ", ", (char *)names->pdata[i]);
-  if (names->len > shown)
-    g_string_append_printf (text, " and %u more", names->len - shown);
-  g_autofree char *list = g_string_free (text, FALSE);
+  g_autofree char *list = dkms_list_names ((const char *const *)names->pdata, names->len, SHOWN);
   return names->len == 1 ? DKMS_SAY (FILE_DIFFERS, .text = list) : DKMS_SAY (FILES_DIFFER, .text = list);
 }
 

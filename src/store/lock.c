@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/language.h"
 #include "base/process.h"
 #include "base/unread.h"
 #include "store/layout.h"
@@ -155,7 +156,7 @@ subject_of (const char *name)
 {
   const char *slash = strrchr (name, '/');
 
-  return slash != NULL ? slash + 1 : "the tree";
+  return slash != NULL ? slash + 1 : N_ ("the tree");
 }
 
 static void

@@ -67,7 +67,7 @@ dkms_name_sources (const DkmsPlaces *places, const char *module)
   g_autofree char *prefix = g_strconcat (module, "-", NULL);
   g_auto (DkmsFd) fd = dkms_root_openat (places->root, places->source_tree, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
-  g_autoptr (GString) found = g_string_new (NULL);
+  char *found = NULL;
 
   for (guint i = 0; names != NULL && i < names->len; i++)
     {
@@ -75,8 +75,8 @@ dkms_name_sources (const DkmsPlaces *places, const char *module)
       g_autofree char *conf = g_build_filename (places->source_tree, name, "dkms.conf", NULL);
 
       if (g_str_has_prefix (name, prefix) && name[strlen (prefix)] != '\0' && dkms_root_is_file (places->root, conf))
-        g_string_append_printf (found, "%s%s/%s", found->len > 0 ? " or " : "", module, name + strlen (prefix));
+        dkms_add_choice (&found, module, name + strlen (prefix));
     }
   dkms_unread_drop (mark); /* this is only a hint */
-  return found->len > 0 ? g_strdup (found->str) : NULL;
+  return found;
 }

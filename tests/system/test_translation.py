@@ -96,6 +96,38 @@ def test_of_a_worker(root, speak):
     assert "fehlgeschlagen" not in speak("C", "explain", "foo").out and "Ursache" in speak("de_DE.UTF-8", "explain", "foo").out
 
 
+def test_an_advice_of_several_lines(root, speak):
+    """The lines of an advice are joined in the program. Each of them is translated."""
+    root.source(extra="MAKE='make -f m.mk'\n", files=FAILING)
+    german = speak("de_DE.UTF-8", "build", "foo/1.0", "-k", K1).err
+    for line in ("Erster Fehler: a.c:7:2: ", "Installieren Sie eine Version von foo, ", "Das ganze Protokoll: ", "Erklärung: dkms "):
+        assert f"\n{line}" in german, german
+    assert "log:" not in german and "Install " not in german
+
+
+def test_a_list_of_names(root, speak):
+    root.source(files={"a.c": "1", "b.c": "1"})
+    root.ok("add", "foo/1.0")
+    other = root.path / "other"
+    shutil.copytree(root.src / "foo-1.0", other)
+    for name in ("a.c", "b.c"):
+        (other / name).write_text("2")
+    german = speak("de_DE.UTF-8", "add", other).err
+    assert "a.c und b.c unterscheiden sich" in german and " and " not in german, german
+
+
+def test_help(speak):
+    """The help has the width of a terminal, counted in letters, and all its words are translated."""
+    whole = speak("de_DE.UTF-8", "--help").out
+    assert max(map(len, whole.splitlines())) > 77 and all(len(line) < 80 for line in whole.splitlines())
+    verbs = re.findall(r"^  (\w+) ", whole, re.M)
+    assert len(verbs) > 15 and "<Befehl>" in whole and "<Verzeichnis>" in whole
+    english = re.compile(r"(?<!-)\b(?:the|of|with|module|version|kernel|file|directory|value|option|cause)\b(?!\.)")
+    for verb in verbs:
+        text = speak("de_DE.UTF-8", verb, "--help").out
+        assert text.startswith(f"Aufruf: dkms {verb} [<Option>...]") and not english.search(text), english.search(text)
+
+
 @pytest.mark.parametrize("language", ["de_DE.UTF-8", "tr_TR.UTF-8"])
 def test_what_programs_read(root, speak, language):
     """A whole life of a module ends in the same state and with the same output for programs."""
