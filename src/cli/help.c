@@ -53,20 +53,28 @@ print_option (const DkmsOptionInfo *option)
 
   printf ("%s", names);
   g_autofree char *text = option->usual != NULL
-                              ? g_strdup_printf ("%s (%s: %s)", _ (option->summary), _ ("default"), option->usual)
+                              ? g_strdup_printf ("%s (%s: %s)", _ (option->summary), _ ("default"), _ (option->usual))
                               : g_strdup (_ (option->summary));
 
   print_wrapped (text, OPTION_COLUMN, at >= OPTION_COLUMN ? OPTION_COLUMN + 1 : at);
 }
 
-/* Prints the options that have an effect on @verb (nullable: any). */
+/* Prints the options that have an effect on @verb (nullable: any), with the headings of their groups. */
 static void
 print_options (const DkmsVerbInfo *verb)
 {
-  printf ("\n%s\n", _ ("Options:"));
+  const char *group = NULL, *printed = NULL;
+
   for (const DkmsOptionInfo *o = dkms_option_infos (); o->take != NULL; o++)
-    if (dkms_option_serves (o, verb))
+    {
+      group = o->group != NULL ? o->group : group;
+      if (!dkms_option_serves (o, verb))
+        continue;
+      if (g_strcmp0 (group, printed) != 0)
+        printf ("\n%s:\n", _ (group));
+      printed = group;
       print_option (o);
+    }
 }
 
 static void
@@ -94,6 +102,7 @@ dkms_help_print (const DkmsVerbInfo *only)
       printf ("\n");
       print_wrapped (text, 0, 0);
       print_options (only);
+      printf ("\n%s:\n  %s\n", _ ("Example"), only->example);
     }
   else
     {

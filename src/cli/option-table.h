@@ -18,6 +18,7 @@ struct DkmsOptionInfo {
   const char *summary; /* NULL: accepted, but not listed */
   gboolean optional;   /* the value may be omitted; it is written after "=" */
   const char *usual;   /* (nullable): its value if the option is absent, for the help */
+  const char *group;   /* (nullable): heading of the group that begins with this option; NULL: the same group */
 };
 
 /** Returns: (transfer none): all options, ended by one without any name */

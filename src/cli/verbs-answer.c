@@ -23,6 +23,7 @@ const DkmsVerbInfo dkms_verb_status = {
   .arguments = "[<module>[/<version>]]",
   .summary = "List modules that are added, built or installed",
   .details = "With -k or -a, only these kernels or architectures are listed.",
+  .example = "dkms status -k 6.12.117+deb12-amd64",
   .positional = DKMS_WORD_MODULE,
   .options = DKMS_TAKES_MODULE | DKMS_TAKES (LONG),
   .takes_all = TRUE,
@@ -39,6 +40,7 @@ const DkmsVerbInfo dkms_verb_generate_mok = {
   .details
   = "Builds create missing keys by themselves. An existing key or certificate is never overwritten. For Secure "
     "Boot, enrol the certificate: run 'mokutil --import <certificate>' and reboot.",
+  .example = "dkms generate_mok",
   .options = DKMS_TAKES (ALWAYS) | DKMS_TAKES (KERNEL),
   .takes_all = TRUE,
   .many_kernels = TRUE,

@@ -22,6 +22,7 @@ const DkmsVerbInfo dkms_verb_mktarball = {
   .details = "Packs the builds for the running kernel, for each kernel given with -k, or for all kernels with --all. "
              "--archive names the file; its suffix selects the compression. By default the archive is written to "
              "<tree>/<module>/<version>/tarball.",
+  .example = "dkms mktarball my-driver/1.0 -k 6.1.0-56-amd64 --archive ./my-driver.tar.gz",
   .positional = DKMS_WORD_MODULE,
   .options = DKMS_TAKES_MODULE | DKMS_TAKES (ALL) | DKMS_TAKES (ARCHIVE) | DKMS_TAKES (PACK) | DKMS_TAKES (CONF)
              | DKMS_TAKES (CHANGE),
@@ -37,6 +38,7 @@ const DkmsVerbInfo dkms_verb_ldtarball = {
   .arguments = "<archive>",
   .summary = "Load a module's source and builds from an archive",
   .details = "Fails if the module is registered already; --force replaces its source and builds. Nothing is installed.",
+  .example = "dkms ldtarball ./my-driver.tar.gz",
   .positional = DKMS_WORD_FILE,
   .options = DKMS_TAKES_TARGET | DKMS_TAKES (FORCE) | DKMS_TAKES (ARCHIVE) | DKMS_TAKES (CHANGE),
   .takes_all = TRUE,

@@ -25,6 +25,7 @@ const DkmsVerbInfo dkms_verb_explain = {
   .summary = "Explain why the last build failed",
   .details = "Reads the log of the last failed build, searches the headers of the kernel, and prints advice. Without a "
              "module, the build that failed last is explained. With the name of a cause, that cause is explained.",
+  .example = "dkms explain my-driver/1.0",
   .positional = DKMS_WORD_CAUSE,
   .options = DKMS_TAKES_MODULE,
   .many_kernels = TRUE,
@@ -42,6 +43,7 @@ const DkmsVerbInfo dkms_verb_log = {
   = "Without a module, the newest log of all is printed. On a terminal the log is shown in a pager. Of each "
     "module and kernel the logs of the build and of the last three attempts that failed are kept; --list lists "
     "them.",
+  .example = "dkms log my-driver --list",
   .positional = DKMS_WORD_MODULE,
   .options = DKMS_TAKES_MODULE | DKMS_TAKES (LIST),
   .many_kernels = TRUE,
@@ -57,6 +59,7 @@ const DkmsVerbInfo dkms_verb_report = {
   .summary = "Write a report about the last failed build",
   .details = "The report is a text in Markdown, for a bug report. Names of users and hosts, addresses and secrets are "
              "replaced. Nothing is sent.",
+  .example = "dkms report my-driver/1.0 -o report.md",
   .positional = DKMS_WORD_MODULE,
   .options = DKMS_TAKES_MODULE | DKMS_TAKES (OUTPUT),
   .many_kernels = TRUE,

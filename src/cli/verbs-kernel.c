@@ -32,6 +32,7 @@ const DkmsVerbInfo dkms_verb_autoinstall = {
   .details
   = "Installs modules with AUTOINSTALL=yes in dkms.conf. Modules that BUILD_DEPENDS names are installed first. "
     "Builds run in parallel. If /etc/dkms/no-autoinstall exists, nothing is installed.",
+  .example = "dkms autoinstall --all-kernels",
   .options
   = DKMS_TAKES_TARGET | DKMS_TAKES (ALL_KERNELS) | DKMS_TAKES (FORCE) | DKMS_TAKES (FORCE_VERSION) | DKMS_TAKES_INSTALL,
   .many_kernels = TRUE,
@@ -49,6 +50,7 @@ const DkmsVerbInfo dkms_verb_match = {
   .summary = "Install the modules of one kernel for another kernel",
   .details = "Installs, in the same version, what is installed for the kernel given with --templatekernel. The modules "
              "are installed for the running kernel, or for the kernel given with -k.",
+  .example = "dkms match --templatekernel 6.1.0-56-amd64 -k 6.12.117+deb12-amd64",
   .positional = DKMS_WORD_MODULE,
   .options
   = DKMS_TAKES_MODULE | DKMS_TAKES (TEMPLATE) | DKMS_TAKES (FORCE) | DKMS_TAKES (FORCE_VERSION) | DKMS_TAKES_INSTALL,
@@ -68,6 +70,7 @@ const DkmsVerbInfo dkms_verb_kernel_preinst = {
   .summary = "Remove builds before a kernel is replaced",
   .details = "Called by the hooks of kernel packages. Removes only builds of modules with AUTOINSTALL=yes, which "
              "kernel_postinst builds again.",
+  .example = "dkms kernel_preinst -k 6.12.117+deb12-amd64",
   .options = DKMS_TAKES_TARGET | DKMS_TAKES (CHANGE) | DKMS_TAKES (DEPMOD),
   .one_kernel = TRUE,
   .needs_root = TRUE,
@@ -82,6 +85,7 @@ const DkmsVerbInfo dkms_verb_kernel_postinst = {
   .arguments = "-k <kernel>",
   .summary = "Run autoinstall after a kernel was installed",
   .details = "Called by the hooks of kernel packages.",
+  .example = "dkms kernel_postinst -k 6.12.117+deb12-amd64",
   .options = DKMS_TAKES_TARGET | DKMS_TAKES_INSTALL,
   .one_kernel = TRUE,
   .builds = TRUE,
@@ -97,6 +101,7 @@ const DkmsVerbInfo dkms_verb_kernel_prerm = {
   .arguments = "-k <kernel>",
   .summary = "Remove all builds before a kernel is removed",
   .details = "Called by the hooks of kernel packages.",
+  .example = "dkms kernel_prerm -k 6.1.0-56-amd64",
   .options = DKMS_TAKES_TARGET | DKMS_TAKES (CHANGE) | DKMS_TAKES (DEPMOD),
   .one_kernel = TRUE,
   .needs_root = TRUE,

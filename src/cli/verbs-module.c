@@ -12,6 +12,7 @@ const DkmsVerbInfo dkms_verb_add = {
   .details = "The source is the directory <source tree>/<module>-<version>, which holds a dkms.conf. A directory, "
              "dkms.conf or archive elsewhere is copied there first. If another source is registered as the same "
              "version, --force replaces it. Nothing is built.",
+  .example = "dkms add ./my-driver",
   .positional = DKMS_WORD_SOURCE,
   .options = DKMS_TAKES_MODULE | DKMS_TAKES (FORCE) | DKMS_TAKES (ARCHIVE) | DKMS_TAKES (CONF) | DKMS_TAKES (CHANGE)
              | DKMS_TAKES (HEADERS) | DKMS_TAKES (RPM),
@@ -29,6 +30,7 @@ const DkmsVerbInfo dkms_verb_build = {
   .details
   = "Builds for the running kernel, or for each kernel given with -k. A source that is not registered is added "
     "first. With --force an existing build is replaced; it is kept until the new build is complete.",
+  .example = "dkms build my-driver/1.0 -k 6.1.0-56-amd64 -k 6.12.117+deb12-amd64",
   .positional = DKMS_WORD_SOURCE,
   .options = DKMS_TAKES_MODULE | DKMS_TAKES (FORCE) | DKMS_TAKES (CONF) | DKMS_TAKES_BUILD,
   .many_kernels = TRUE,
@@ -46,6 +48,7 @@ const DkmsVerbInfo dkms_verb_install = {
   .details = "If the kernel has a module of the same name, that module is archived, and 'dkms uninstall' restores it. "
              "If the kernel's module has the same or a newer version, it is kept, unless --force or "
              "--force-version-override is given.",
+  .example = "dkms install ./my-driver",
   .positional = DKMS_WORD_SOURCE,
   .options = DKMS_TAKES_MODULE | DKMS_TAKES (FORCE) | DKMS_TAKES (FORCE_VERSION) | DKMS_TAKES (CONF)
              | DKMS_TAKES_INSTALL | DKMS_TAKES (RPM),
@@ -63,6 +66,7 @@ const DkmsVerbInfo dkms_verb_uninstall = {
   .arguments = "<module>/<version>",
   .summary = "Uninstall a module and restore the module that it replaced",
   .details = "The build is kept, and can be installed again.",
+  .example = "dkms uninstall my-driver/1.0 -k 6.1.0-56-amd64",
   .positional = DKMS_WORD_MODULE,
   .options = DKMS_TAKES_MODULE | DKMS_TAKES (ALL) | DKMS_TAKES (CONF) | DKMS_TAKES (CHANGE) | DKMS_TAKES (DEPMOD),
   .takes_all = TRUE,
@@ -78,6 +82,7 @@ const DkmsVerbInfo dkms_verb_unbuild = {
   .arguments = "<module>/<version>",
   .summary = "Uninstall a module and delete its build",
   .details = "The module stays registered.",
+  .example = "dkms unbuild my-driver/1.0 --all",
   .positional = DKMS_WORD_MODULE,
   .options = DKMS_TAKES_MODULE | DKMS_TAKES (ALL) | DKMS_TAKES (CONF) | DKMS_TAKES (CHANGE) | DKMS_TAKES (DEPMOD),
   .takes_all = TRUE,
@@ -93,6 +98,7 @@ const DkmsVerbInfo dkms_verb_remove = {
   .summary = "Uninstall, delete the build, and unregister",
   .details = "Works on the running kernel, on each kernel given with -k, or on all kernels with --all. The module is "
              "unregistered when no build of it is left. The source in the source tree is kept.",
+  .example = "dkms remove my-driver/1.0 --all",
   .positional = DKMS_WORD_MODULE,
   .options = DKMS_TAKES_MODULE | DKMS_TAKES (ALL) | DKMS_TAKES (CONF) | DKMS_TAKES (CHANGE) | DKMS_TAKES (DEPMOD)
              | DKMS_TAKES (RPM),

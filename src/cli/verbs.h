@@ -58,6 +58,7 @@ struct DkmsVerbInfo {
   const char *name;
   const char *arguments; /* as help shows them */
   const char *summary;   /* a short description, without full stop */
+  const char *example;   /* one command, for the help */
   const char *details;   /* sentences */
   DkmsGoal goal;         /* of its request */
   DkmsSelection selection;

@@ -60,7 +60,7 @@ def names(title):
 
 def test_every_verb_and_option_of_the_program():
     text = subprocess.run([DKMS, "--help"], capture_output=True, text=True, check=True).stdout
-    verbs, options = text.split("\nOptions:\n")
+    verbs, options = text.split("\n\nSelecting modules and kernels:\n")
     assert set(re.findall(r"^  (\w+) ", verbs.split("Verbs:\n")[1], re.M)) == names("Verbs")
     shown = set(re.findall(r"(?<![\w-])(--?[A-Za-z][\w-]*)", options))
     assert shown <= names("Options")

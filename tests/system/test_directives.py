@@ -1,4 +1,5 @@
 """Directives of dkms.conf that are not the subject of another test."""
+import pathlib
 import re
 import subprocess
 
@@ -261,3 +262,18 @@ def test_override_files_in_order(root, order):
         (root.path / "etc/dkms" / name).write_text(f"DEST_MODULE_NAME=name{number}\n")
     root.ok("install", "foo/1.0", "-k", K1)
     assert files(root) == [f"name{len(order) - 1}.ko"]
+
+
+def test_variables_of_the_manual(root):
+    """Each variable that dkms.conf(5) lists has a value during the evaluation."""
+    page = (pathlib.Path(__file__).resolve().parents[2] / "man/dkms.conf.5.in").read_text()
+    section = page[page.index("\n.Ss Variables"):page.index("\n.Ss Values")]
+    names = [name for line in re.findall(r"^\.It Va (.*)", section, re.M) for name in re.findall(r"\b[a-z][a-z_]+\b", line.split(" No ")[0])]
+    assert len(names) > 15
+    root.source(extra="MAKE=\"'echo' " + " ".join(f"{name}=[${name}]" for name in names) + "; cp foo.c foo.ko\"\n")
+    root.ok("add", "foo/1.0")
+    root.ok("install", "foo/1.0", "-k", K1, "--force", "--verbose", "--symlink-modules", "-j", "3")
+    values = dict(re.findall(r"(\w+)=\[(.*?)\]", (root.tree / f"foo/1.0/{K1}/{ARCH}/log/make.log").read_text()))
+    assert [name for name in names if not values.get(name)] == []
+    assert values["kernelver"] == K1 and values["parallel_jobs"] == "3" and values["action"] == "install" and values["module_version"] == "1.0"
+    assert values["verbose"] == values["force"] == values["symlink_modules"] == "1"

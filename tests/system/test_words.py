@@ -33,6 +33,18 @@ def test_help_of_a_verb(verb):
     assert "--root" in text and "--help" in text
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_has_groups_and_an_example(verb):
+    """The options of the example are options of the verb."""
+    text, example = output(DKMS, verb, "--help").split("\nExample:\n")
+    words = example.split()
+    assert words[:2] == ["dkms", verb] and example.count("\n") == 1
+    listed = set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", text))
+    assert [word for word in words if word.startswith("-") and word not in listed] == []
+    headings = re.findall(r"^(\w.*):$", text, re.M)
+    assert len(headings) == len(set(headings)) >= 2 and headings[-1] == "Changing the output"
+
+
 def test_help_of_a_verb_leaves_out_what_it_cannot_use():
     assert "--templatekernel" in output(DKMS, "match", "--help")
     assert "--templatekernel" not in output(DKMS, "install", "--help")
@@ -44,7 +56,7 @@ def test_general_help_names_every_verb_and_option():
     assert all(len(line) < 80 for line in text.splitlines())
     for verb in VERBS:
         assert re.search(rf"^  {verb} +\S", text, re.M)
-        for option in re.findall(r"--[a-z_-]+", output(DKMS, verb, "--help").split("Options:")[1]):
+        for option in re.findall(r"--[a-z_-]+", output(DKMS, verb, "--help").split(":\n", 1)[1]):
             assert option in text
 
 
