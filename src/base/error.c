@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/language.h"
 #include "base/template.h"
 
 /* ---- the table: one string a row, whose parts end with NUL. Pointers would be relocated at each start ---- */
@@ -276,6 +277,19 @@ dkms_error_add_advice (GError *error, const char *line)
   DkmsErrorInfo *info = &dkms_error_get_private (error)->info;
   g_autofree char *before = (char *)info->advice;
   info->advice = before != NULL ? DKMS_SAY (TWO_LINES, .text = before, .advice = line) : g_strdup (line);
+}
+
+void
+dkms_error_recall (const GError *error)
+{
+  const DkmsErrorInfo *info = dkms_error_info (error);
+  const char *advice, *sentence = dkms_error_template (info->kind, &advice);
+
+  if (error == NULL || dkms_language_is_english ())
+    return;
+  (void)dkms_template_recall (sentence, error->message);
+  if (info->advice != NULL)
+    (void)dkms_template_recall (advice, info->advice);
 }
 
 static void

@@ -79,6 +79,9 @@ char *dkms_list_names (const char *const *names, guint count, guint most);
 /** Adds a version to @text: (inout) (nullable) (transfer full), a text such as "a/1 or a/2". */
 void dkms_add_choice (char **text, const char *module, const char *version);
 
+/** Remembers the translation of @error (nullable), which was recorded in English by an earlier process. */
+void dkms_error_recall (const GError *error);
+
 /** Adds a line to the advice of @error (nullable). */
 void dkms_error_add_advice (GError *error, const char *line);
 /** Sets the cause of a failed build and where its log is kept; NULL leaves the field unchanged. @error: (nullable) */

@@ -57,7 +57,7 @@ dkms_findings_read (DkmsFindings *self, int report)
       else if (g_str_has_prefix (*line, "note "))
         g_debug ("sandbox: %s", *line + strlen ("note "));
       else if (g_str_has_prefix (*line, "left ") && g_strv_length (words) == 3)
-        replace (&self->left,
-                 g_strdup_printf ("%s process%s (%s)", words[1], strcmp (words[1], "1") == 0 ? "" : "es", words[2]));
+        replace (&self->left, strcmp (words[1], "1") == 0 ? DKMS_SAY (ONE_LEFT, .name = words[2])
+                                                          : DKMS_SAY (SOME_LEFT, .text = words[1], .name = words[2]));
     }
 }

@@ -85,3 +85,57 @@ dkms_template_fill (const char *text, const char *absent, DkmsTemplateValue valu
     }
   return filled;
 }
+
+/* ---- the other way round ---- */
+
+/* Returns: (transfer full): a regular expression for the texts of @text with values, which are named groups */
+static char *
+expression_of (const char *text)
+{
+  g_autoptr (GPtrArray) seen = g_ptr_array_new_with_free_func (g_free);
+  GString *out = g_string_new ("^");
+  gsize n;
+
+  for (; *text != '\0'; text += n)
+    {
+      const char *close = *text == '{' ? strchr (text, '}') : NULL;
+      gboolean bracket = *text == '[' || *text == ']';
+      n = close != NULL ? (gsize)(close - text) + 1 : bracket ? 1 : strcspn (text + 1, "{[]") + 1;
+      g_autofree char *part = close != NULL ? g_strndup (text + 1, n - 2) : g_regex_escape_string (text, (int)n);
+      if (bracket)
+        g_string_append (out, *text == '[' ? "(?:" : ")?");
+      else if (close == NULL)
+        g_string_append (out, part);
+      else if (g_ptr_array_find_with_equal_func (seen, part, g_str_equal, NULL))
+        g_string_append_printf (out, "(?P=%s)", part);
+      else
+        {
+          g_string_append_printf (out, "(?P<%s>.*?)", part);
+          g_ptr_array_add (seen, g_steal_pointer (&part));
+        }
+    }
+  g_string_append (out, "$");
+  return g_string_free (out, FALSE);
+}
+
+/* Returns: (transfer full) (nullable): the value of the group @name; NULL if it is empty */
+static char *
+group (gconstpointer subject, const char *name)
+{
+  g_autofree char *value = g_match_info_fetch_named (subject, name);
+
+  return value != NULL && *value != '\0' ? g_steal_pointer (&value) : NULL;
+}
+
+gboolean
+dkms_template_recall (const char *text, const char *filled)
+{
+  g_autofree char *expression = expression_of (text);
+  g_autoptr (GRegex) regex = g_regex_new (expression, G_REGEX_DOTALL | G_REGEX_DOLLAR_ENDONLY, 0, NULL);
+  g_autoptr (GMatchInfo) match = NULL;
+
+  if (regex == NULL || !g_regex_match (regex, filled, 0, &match))
+    return FALSE;
+  g_autofree char *again = dkms_template_fill (text, "", group, match);
+  return strcmp (again, filled) == 0;
+}

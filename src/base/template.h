@@ -20,3 +20,14 @@ typedef char *(*DkmsTemplateValue) (gconstpointer subject, const char *name);
  * Returns: (transfer full): the sentence with its values, in English
  */
 char *dkms_template_fill (const char *text, const char *absent, DkmsTemplateValue value, gconstpointer subject);
+
+/**
+ * dkms_template_recall:
+ * @text: a template
+ * @filled: a text in English, such as the message of a recorded error
+ *
+ * Finds the values in @filled, and remembers its translation.
+ *
+ * Returns: whether @filled consists of @text and values
+ */
+gboolean dkms_template_recall (const char *text, const char *filled);

@@ -178,7 +178,7 @@ print_log (const DkmsSettings *settings, DkmsListener *events, const Explained *
   g_autofree char *command = dkms_logs_command (&settings->places, "log", file->id);
   g_autofree char *when = time_in_words (file->time);
   g_autofree char *path = file->log != NULL ? dkms_root_host_path (settings->places.root, file->log) : NULL;
-  g_autofree char *place = self->of > 1 ? g_strdup_printf ("%u of %u", self->number, self->of) : NULL;
+  g_autofree char *place = self->of > 1 ? DKMS_SAY (NUMBER_OF, .number = self->number, .limit = self->of) : NULL;
 
   if (path != NULL)
     DKMS_EMIT (events, EXPLAIN_LOG, .id = *file->id, .text = command, .place = when, .name = place, .path = path,
@@ -228,6 +228,7 @@ explain_refusal (DkmsListener *events, const Explained *self)
   const GError *why = self->record->error;
   const char *advice = dkms_error_info (why)->advice;
 
+  dkms_error_recall (why);
   DKMS_EMIT (events, EXPLAIN_SENTENCE, .id = *self->file->id, .name = self->record->cause,
              .text = why != NULL ? why->message : "");
   if (advice != NULL)

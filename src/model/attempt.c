@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/language.h"
 #include "model/event-json.h"
 
 enum { FORMAT = 1 };
@@ -62,7 +63,8 @@ dkms_attempt_add_step (DkmsAttempt *self, const char *name, int status, double s
 
 /* ---- as JSON ---- */
 
-static const char *const outcomes[] = { "running", "built", "failed", "interrupted", "excluded" };
+static const char *const outcomes[]
+    = { N_ ("running"), N_ ("built"), N_ ("failed"), N_ ("interrupted"), N_ ("excluded") };
 static const char *const sandboxes[] = { "confined", "unconfined" };
 
 const char *

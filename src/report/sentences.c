@@ -104,7 +104,7 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
             "The architecture of kernel {kernel} is called {name}. dkms keeps builds for \"{arch}\" separately.\n"
             "Use -a {name}, or omit -a."),
   SENTENCE (ENVIRONMENT_UNREADABLE, WARNING, "Could not read the build environment {path}. Continuing without it."),
-  SENTENCE (PROCESSES_LEFT, WARNING, "{name} of {module}/{version} left {text} running. They were killed."),
+  SENTENCE (PROCESSES_LEFT, WARNING, "{title} of {module}/{version} left {text} running. They were killed."),
   SENTENCE (STRIP_FAILED, WARNING,
             "Could not strip all modules of {module}/{version}[ ({error})]. They keep their debugging data."),
   SENTENCE (COMPRESS_FAILED, WARNING, "Could not compress {path}[: {error}]. It is installed uncompressed."),
@@ -283,11 +283,11 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (EXPLAIN_NEXT, LINE, "What to do: {text}"),
   SENTENCE (EXPLAIN_ALSO, LINE, "Also in the log: {text} ({name})"),
   SENTENCE (EXPLAIN_CAUSE, LINE, "Cause: {name}"),
-  SENTENCE (EXPLAIN_LOG, LINE, "Log: {text} (build of {place}[, {name}])"),
+  SENTENCE (EXPLAIN_LOG, LINE, "Log: {text} (build of {place}[, {title}])"),
   SENTENCE (EXPLAIN_OTHER, LINE, "Another build that failed: {text}"),
   SENTENCE (EXPLAIN_SUCCEEDED, LINE, "The last build of {module}/{version} for kernel {kernel} ({place}) succeeded."),
   SENTENCE (EXPLAIN_NOTHING, LINE, "No log of a failed build[ of {module}] exists."),
-  SENTENCE (ATTEMPT_LISTED, LINE, "{place}  {module}/{version}, {kernel}, {arch}: {name}[ ({text})][, {seconds} s]"),
+  SENTENCE (ATTEMPT_LISTED, LINE, "{place}  {module}/{version}, {kernel}, {arch}: {title}[ ({cause})][, {seconds} s]"),
   SENTENCE (ATTEMPTS_NONE, LINE, "No build[ of {module}] was tried."),
   SENTENCE (REPORT_TEXT, LINE, "{text}"),
   SENTENCE (REPORT_WRITTEN, LINE, "Wrote {path}"),
@@ -346,6 +346,7 @@ field (gconstpointer subject, const char *name)
     { "name", event->name },
     { "title", event->name }, /* if it consists of words */
     { "text", event->text },
+    { "cause", event->text }, /* if it is a name */
     { "error", event->error != NULL ? event->error->message : NULL },
     { "advice", dkms_error_info (event->error)->advice },
     { "errno", event->number != 0 ? g_strerror (event->number) : NULL },

@@ -116,6 +116,21 @@ def test_a_list_of_names(root, speak):
     assert "a.c und b.c unterscheiden sich" in german and " and " not in german, german
 
 
+def test_recorded_errors(root, speak):
+    """The record of a build that was not started is in English. 'explain' finds the message and its values again."""
+    root.source()
+    assert speak("C", "install", "foo/1.0", "-k", "6.1.0").rc == 21
+    german = speak("de_DE.UTF-8", "explain", "foo").out
+    assert german.startswith("Kernel 6.1.0 ist nicht installiert: ") and "Abhilfe: Kernel mit Headern: " in german and " or " not in german, german
+    listed = speak("de_DE.UTF-8", "log", "--list").out
+    assert ": fehlgeschlagen (no-headers)" in listed, "names of causes are not translated"
+
+
+def test_processes_that_a_build_leaves(root, speak):
+    root.source(extra="MAKE='sleep 1000 & cp foo.c foo.ko'\n")
+    assert "beendet: 1 Prozess (sleep)." in speak("de_DE.UTF-8", "build", "foo/1.0", "-k", K1).err
+
+
 def test_help(speak):
     """The help has the width of a terminal, counted in letters, and all its words are translated."""
     whole = speak("de_DE.UTF-8", "--help").out

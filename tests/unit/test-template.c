@@ -38,10 +38,35 @@ test_fill (void)
     }
 }
 
+static void
+test_recall (void)
+{
+  static const struct {
+    const char *text, *filled;
+    gboolean fits;
+  } cases[] = {
+    { "No field.", "No field.", TRUE },
+    { "No field.", "No field.\n", FALSE },
+    { "Cannot {text} {path}: {errno}", "Cannot read /a: b: no", TRUE },
+    { "Cannot {text} {path}: {errno}", "Can read /a: no", FALSE },
+    { "{path} is missing: {path}/b", "/a is missing: /a/b", TRUE },
+    { "{path} is missing: {path}/b", "/a is missing: /c/b", FALSE },
+    { "No log[ of {module}][ for {text}].", "No log for 6.1.", TRUE },
+    { "No log[ of {module}][ for {text}].", "No log of a for 6.1.", TRUE },
+    { "No log[ of {module}][ for {text}].", "No log of .", FALSE },
+    { "(a.c) {text}*", "(a.c) 1\n2*", TRUE },
+    { "(a.c) {text}*", "(abc) 1*", FALSE },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    g_assert_cmpint (dkms_template_recall (cases[i].text, cases[i].filled), ==, cases[i].fits);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/template/fill", test_fill);
+  g_test_add_func ("/template/recall", test_recall);
   return g_test_run ();
 }
