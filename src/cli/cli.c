@@ -22,6 +22,7 @@
 #include "cli/verbs.h"
 #include "config.h"
 #include "model/version.h"
+#include "report/table.h"
 #include "run/adopt.h"
 #include "run/run.h"
 #include "store/register.h"
@@ -305,6 +306,19 @@ install_rpm (const DkmsPlaces *places, const DkmsVerbInfo *verb, DkmsRequest *re
   return TRUE;
 }
 
+/* On a terminal, `status --long` prints a table. Elsewhere, and without --long, its lines are those of dkms 3. */
+static void
+choose_table (const DkmsOptions *options, const DkmsVerbInfo *verb, DkmsReport *report, DkmsRequest *request)
+{
+  gboolean for_people = options->detailed && isatty (STDOUT_FILENO);
+
+  if ((verb->options & DKMS_TAKES (LONG)) == 0
+      || !(options->table || options->raw || options->columns != NULL || for_people))
+    return;
+  request->detailed |= dkms_table_is_detailed (options->columns);
+  dkms_report_begin_table (report, options->columns, options->raw, options->root);
+}
+
 int
 dkms_verb_run (DkmsSettings *settings, DkmsReport *report, const DkmsVerbInfo *verb, DkmsOptions *options)
 {
@@ -324,9 +338,12 @@ dkms_verb_run (DkmsSettings *settings, DkmsReport *report, const DkmsVerbInfo *v
     return fail_with (events, verb, error);
   dkms_options_warn (options, settings, verb, events);
   if (verb->answer != NULL)
-    return verb->answer (settings, events, request, &error) && dkms_unread_check (&error)
-               ? end_answer (report, 0)
-               : fail_with (events, verb, error);
+    {
+      choose_table (options, verb, report, request);
+      gboolean ok = verb->answer (settings, events, request, &error);
+      ok = dkms_report_end_table (report, ok ? &error : NULL) && ok;
+      return ok && dkms_unread_check (&error) ? end_answer (report, 0) : fail_with (events, verb, error);
+    }
   if (!request->dry_run && !install_rpm (&settings->places, verb, request, &error))
     return fail_with (events, verb, error);
   gboolean off = request->selection == DKMS_SELECT_LATEST

@@ -18,12 +18,13 @@ typedef struct {
   char *unreadable; /* (nullable): a path that the user may not read */
   int unreadable_errno;
   char *bare_dir; /* (nullable): a directory without dkms.conf */
+  char *columns;  /* (nullable): of the table of status */
   char *json;     /* (nullable): "", or the requested style */
   char *root, *dkmstree, *sourcetree, *installtree, *config, *kernelsourcedir, *conf_file, *jobs, *templatekernel;
   GPtrArray *directives;
   GPtrArray *words;   /* all arguments that are not options, in order */
   GPtrArray *ignored; /* the words without a meaning */
-  gboolean all, all_kernels, force, force_version_override, no_depmod, dry_run, detailed, verbose, quiet,
+  gboolean all, all_kernels, force, force_version_override, no_depmod, dry_run, detailed, table, raw, verbose, quiet,
       symlink_modules, binaries_only, source_only, rpm_safe_upgrade, modprobe_on_install, help, version_asked;
 } DkmsOptions;
 

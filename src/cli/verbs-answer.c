@@ -4,6 +4,7 @@
 
 #include "build/sign.h"
 #include "inspect/status.h"
+#include "report/table.h"
 #include "run/run.h"
 
 static gboolean
@@ -15,6 +16,12 @@ generate_mok (const DkmsSettings *settings, DkmsListener *events, const DkmsRequ
       = dkms_world_kernel (world, &(DkmsId){ .kernel = target != NULL ? target->kernel : dkms_running_release (),
                                              .arch = target != NULL ? target->arch : dkms_running_machine () });
   return dkms_signer_generate (settings, events, facts.kernel, facts.config, error);
+}
+
+static gboolean
+has_columns (const DkmsOptions *options, GError **error)
+{
+  return options->columns == NULL || dkms_table_check (options->columns, error);
 }
 
 const DkmsVerbInfo dkms_verb_status = {
@@ -29,6 +36,7 @@ const DkmsVerbInfo dkms_verb_status = {
   .takes_all = TRUE,
   .many_kernels = TRUE,
   .filters = TRUE,
+  .check_options = has_columns,
   .answer = dkms_status,
 };
 

@@ -13,12 +13,14 @@
 #include "report/board.h"
 #include "report/document.h"
 #include "report/print.h"
+#include "report/table.h"
 
 struct DkmsReport {
   DkmsListener listener;
   DkmsPrinter printer;
   DkmsBoard *board;       /* (nullable): set while several pieces of work may run */
   DkmsDocument *document; /* (nullable): the document that collects events */
+  DkmsTable *table;       /* (nullable): the table that collects answers of status */
   int output;             /* the standard output for the document; -1: that of the process */
   gboolean errors_only, pretty;
 };
@@ -36,6 +38,8 @@ hear (gpointer data, const DkmsEvent *event)
         dkms_print_event (&self->printer, event);
       return;
     }
+  if (self->table != NULL && dkms_table_hear (self->table, event))
+    return;
   if (self->errors_only && voice != DKMS_VOICE_NOTE)
     return;
   if (event->kind == DKMS_EVENT_WORK_BEGUN)
@@ -98,6 +102,7 @@ dkms_report_free (DkmsReport *self)
     return;
   dkms_board_free (self->board);
   dkms_document_free (self->document);
+  dkms_table_free (self->table);
   if (self->output >= 0)
     (void)close (self->output);
   g_free (self);
@@ -163,6 +168,21 @@ void
 dkms_report_drop_document (DkmsReport *self)
 {
   g_clear_pointer (&self->document, dkms_document_free);
+}
+
+void
+dkms_report_begin_table (DkmsReport *self, const char *columns, gboolean raw, const char *root)
+{
+  if (self->document == NULL)
+    self->table = dkms_table_new (columns, raw, root);
+}
+
+gboolean
+dkms_report_end_table (DkmsReport *self, GError **error)
+{
+  g_autoptr (DkmsTable) table = g_steal_pointer (&self->table);
+
+  return table == NULL || dkms_table_print (table, error);
 }
 
 gboolean

@@ -35,6 +35,11 @@ gboolean dkms_report_keep_output (DkmsReport *self, GError **error) G_GNUC_WARN_
  * Writes the document, if one was begun. Returns: @status, or 1 if it could not be written
  */
 int dkms_report_end_document (DkmsReport *self, const char *verb, const char *root, int status);
+/** Prints the answers of status as a table, instead of lines; arguments as of dkms_table_new(). Without effect if a
+ * document was begun. */
+void dkms_report_begin_table (DkmsReport *self, const char *columns, gboolean raw, const char *root);
+/** Prints the table, if one was begun. */
+gboolean dkms_report_end_table (DkmsReport *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Discards the document. */
 void dkms_report_drop_document (DkmsReport *self);
 
