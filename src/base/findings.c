@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/language.h"
 
 void
 dkms_findings_clear (DkmsFindings *self)
@@ -24,6 +25,14 @@ replace (char **field, char *text)
   *field = text;
 }
 
+/* Stores why the sandbox cannot be set up, such as "namespaces: Operation not permitted". */
+static void
+fail (DkmsFindings *self, const char *why)
+{
+  dkms_language_recall (why);
+  replace (&self->failure, g_strdup (why));
+}
+
 void
 dkms_findings_read (DkmsFindings *self, int report)
 {
@@ -35,10 +44,10 @@ dkms_findings_read (DkmsFindings *self, int report)
     {
       g_auto (GStrv) words = g_strsplit (*line, " ", 3);
       if (g_str_has_prefix (*line, "setup "))
-        replace (&self->failure, g_strdup (*line + strlen ("setup ")));
+        fail (self, *line + strlen ("setup "));
       else if (g_str_has_prefix (*line, "missing "))
         {
-          replace (&self->failure, g_strdup (*line + strlen ("missing ")));
+          fail (self, *line + strlen ("missing "));
           self->missing = TRUE;
         }
       else if (g_str_has_prefix (*line, "processes ") && words[1] != NULL)

@@ -105,6 +105,19 @@ dkms_language_remember (const char *english, const char *translation)
 }
 
 void
+dkms_language_recall (const char *english)
+{
+  const char *colon = dkms_language_is_english () ? NULL : g_strrstr (english, ": ");
+
+  if (colon == NULL)
+    return;
+  g_autofree char *subject = g_strndup (english, (gsize)(colon - english));
+  g_autofree char *translation
+      = g_strdup_printf ("%s: %s", dkms_language_of (subject), dkms_language_of (colon + strlen (": ")));
+  dkms_language_remember (english, translation);
+}
+
+void
 dkms_language_each_new (DkmsTranslationFunc func, gpointer data)
 {
   if (dkms_language_is_english ())

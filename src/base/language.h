@@ -34,6 +34,10 @@ const char *dkms_language_of (const char *english);
 /** Remembers that @english means @translation. Both are copied. */
 void dkms_language_remember (const char *english, const char *translation);
 
+/** Remembers the translation of @english, a text such as "namespaces: Operation not permitted" that comes from a
+ * helper, if the text after the last colon has one. */
+void dkms_language_recall (const char *english);
+
 typedef void (*DkmsTranslationFunc) (gpointer data, const char *english, const char *translation);
 /** Calls @func (nullable) for each translation that was remembered since the last call, in order. */
 void dkms_language_each_new (DkmsTranslationFunc func, gpointer data);

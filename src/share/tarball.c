@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/language.h"
 #include "base/process.h"
 #include "base/publish.h"
 #include "base/walk.h"
@@ -38,8 +39,10 @@ run_helper (const char *const *argv, const char *about, DkmsError kind, GError *
   g_autofree char *output = dkms_process_transcript (&command, &status, error);
   if (output == NULL)
     return FALSE;
-  return status == 0
-         || dkms_fail_with (error, &(const DkmsErrorInfo){ .kind = kind, .path = about, .text = g_strchomp (output) });
+  if (status == 0)
+    return TRUE;
+  dkms_language_recall (g_strchomp (output));
+  return dkms_fail_with (error, &(const DkmsErrorInfo){ .kind = kind, .path = about, .text = output });
 }
 
 /* ---- open ---- */

@@ -4,6 +4,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import tarfile
 
 import pytest
 
@@ -129,6 +130,15 @@ def test_recorded_errors(root, speak):
 def test_processes_that_a_build_leaves(root, speak):
     root.source(extra="MAKE='sleep 1000 & cp foo.c foo.ko'\n")
     assert "beendet: 1 Prozess (sleep)." in speak("de_DE.UTF-8", "build", "foo/1.0", "-k", K1).err
+
+
+def test_reasons_of_helpers(root, speak):
+    """A helper prints '<subject>: <reason>' in English."""
+    archive = root.path / "a.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("/foo/dkms.conf"))
+    german = speak("de_DE.UTF-8", "ldtarball", archive).err
+    assert "a.tar.gz: /foo/dkms.conf: ein absoluter Pfad.\nNichts aus dem Archiv" in german, german
 
 
 def test_help(speak):
