@@ -279,6 +279,39 @@ dkms_error_add_advice (GError *error, const char *line)
   info->advice = before != NULL ? DKMS_SAY (TWO_LINES, .text = before, .advice = line) : g_strdup (line);
 }
 
+/* Returns: whether @text is a row of helpers.def with values */
+static gboolean
+recall_row (const char *text)
+{
+  static const char texts[] =
+#define DKMS_HELPER_TEXT(text) text "\0"
+#include "base/helpers.def"
+#undef DKMS_HELPER_TEXT
+      ;
+
+  for (const char *row = texts; *row != '\0'; row += strlen (row) + 1)
+    if (dkms_template_recall (row, text))
+      return TRUE;
+  return FALSE;
+}
+
+void
+dkms_recall_helper (const char *text)
+{
+  const char *bracket = g_str_has_suffix (text, ")") ? g_strrstr (text, " (") : NULL; /* the reason of a library */
+  g_autofree char *whole = g_strndup (text, bracket != NULL ? (gsize)(bracket - text) : strlen (text));
+
+  if (dkms_language_is_english ())
+    return;
+  if (!recall_row (whole))
+    dkms_language_recall (text);
+  else if (bracket != NULL)
+    {
+      g_autofree char *translation = g_strconcat (dkms_language_of (whole), bracket, NULL);
+      dkms_language_remember (text, translation);
+    }
+}
+
 void
 dkms_error_recall (const GError *error)
 {

@@ -79,6 +79,9 @@ char *dkms_list_names (const char *const *names, guint count, guint most);
 /** Adds a version to @text: (inout) (nullable) (transfer full), a text such as "a/1 or a/2". */
 void dkms_add_choice (char **text, const char *module, const char *version);
 
+/** Remembers the translation of @text, which a helper printed: a sentence of helpers.def, or "<subject>: <reason>". */
+void dkms_recall_helper (const char *text);
+
 /** Remembers the translation of @error (nullable), which was recorded in English by an earlier process. */
 void dkms_error_recall (const GError *error);
 

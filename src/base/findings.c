@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/language.h"
 
 void
 dkms_findings_clear (DkmsFindings *self)
@@ -29,7 +28,7 @@ replace (char **field, char *text)
 static void
 fail (DkmsFindings *self, const char *why)
 {
-  dkms_language_recall (why);
+  dkms_recall_helper (why);
   replace (&self->failure, g_strdup (why));
 }
 

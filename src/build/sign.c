@@ -242,9 +242,10 @@ generate (const DkmsPlaces *places, DkmsListener *events, const DkmsSigner *self
   output = dkms_process_transcript (&command, &status, error);
   if (output == NULL)
     return FALSE;
-  if (status != 0)
-    return DKMS_FAIL (error, KEY_NOT_GENERATED, .path = self->key, .text = g_strchomp (output));
-  return TRUE;
+  if (status == 0)
+    return TRUE;
+  dkms_recall_helper (g_strchomp (output));
+  return DKMS_FAIL (error, KEY_NOT_GENERATED, .path = self->key, .text = output);
 }
 
 /* Modules for another system depend on the firmware of that system. */
@@ -460,7 +461,7 @@ sign_together (const DkmsSigner *self, const DkmsPlaces *places, DkmsListener *e
     }
   g_autofree char *output = run_tool (self, places, files, &status, &error);
   if (output != NULL)
-    g_strchomp (output);
+    dkms_recall_helper (g_strchomp (output));
   if (status == 0 && output != NULL && *output != '\0')
     DKMS_EMIT (events, SIGNER_REMARK, .text = output);
   for (guint i = 0; i < paths->len; i++)

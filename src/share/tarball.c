@@ -11,7 +11,6 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
-#include "base/language.h"
 #include "base/process.h"
 #include "base/publish.h"
 #include "base/walk.h"
@@ -41,7 +40,7 @@ run_helper (const char *const *argv, const char *about, DkmsError kind, GError *
     return FALSE;
   if (status == 0)
     return TRUE;
-  dkms_language_recall (g_strchomp (output));
+  dkms_recall_helper (g_strchomp (output));
   return dkms_fail_with (error, &(const DkmsErrorInfo){ .kind = kind, .path = about, .text = output });
 }
 

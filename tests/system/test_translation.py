@@ -8,7 +8,7 @@ import tarfile
 
 import pytest
 
-from conftest import ARCH, K1
+from conftest import ARCH, K1, key_pair
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 FAILING = {"foo.c": "x", "m.mk": "all:\n\t@echo 'a.c:7:2: error: implicit declaration of function '\\''strlcpy'\\'; exit 1\n"}
@@ -139,6 +139,21 @@ def test_reasons_of_helpers(root, speak):
         tar.addfile(tarfile.TarInfo("/foo/dkms.conf"))
     german = speak("de_DE.UTF-8", "ldtarball", archive).err
     assert "a.tar.gz: /foo/dkms.conf: ein absoluter Pfad.\nNichts aus dem Archiv" in german, german
+
+
+def test_what_dkms_sign_prints(root, speak):
+    source = (TOP / "src/helpers/dkms-sign.c").read_text()
+    printed = set(re.findall(r'refuse \("(.*?)"[,)]', source)) | set(re.findall(r'fprintf \(stderr, "([A-TV-Z].*?)\\n"', source))
+    rows = re.findall(r'^DKMS_HELPER_TEXT \("(.*)"\)$', (TOP / "src/base/helpers.def").read_text(), re.M)
+    assert len(rows) > 20 and {re.sub(r"\{\w+\}", "%s", row) for row in rows} == printed
+    root.source()
+    root.kernel(K1, config='CONFIG_MODULE_SIG_HASH="sha256"\n')
+    root.framework("try_sign_modules=true\nmok_signing_key=/etc/key\nmok_certificate=/etc/certificate\n")
+    (root.path / "etc/certificate").write_bytes(key_pair()[1])
+    (root.path / "etc/key").write_text("-")
+    (root.modules / K1 / "build/.config").write_text('CONFIG_MODULE_SIG_HASH="sha256"\n')
+    german = speak("de_DE.UTF-8", "build", "foo/1.0", "-k", K1).err
+    assert re.search(r"Der Schlüssel \S+/etc/key kann nicht benutzt werden: [^:(]*PEM-Format \(\w+\)$", german, re.M), german
 
 
 def test_help(speak):
