@@ -349,7 +349,8 @@ check_arch (const Judgement *self, guint i, GError **error)
 static char *
 headers_package (const DkmsJob *job)
 {
-  return dkms_distro_headers_package (job->settings->policy.distro, job->kernel->release);
+  return dkms_distro_headers_package (job->settings->policy.distro, job->settings->places.root, job->kernel->dir,
+                                      job->kernel->release);
 }
 
 /* A kernel compares the whole vermagic. With CONFIG_MODVERSIONS, and a module that has checksums, it ignores the

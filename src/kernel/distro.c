@@ -11,6 +11,8 @@
 #include "base/file.h"
 #include "base/language.h"
 #include "base/process.h"
+#include "base/unread.h"
+#include "model/version.h"
 
 #define MOK_KEY "/var/lib/dkms/mok.key"
 #define MOK_CERT "/var/lib/dkms/mok.pub"
@@ -18,14 +20,14 @@
 #define SHIM_CERT "/var/lib/shim-signed/mok/MOK.der"
 
 /* Families that name packages in the same way. */
-enum { OTHER, DEBIAN, UBUNTU, FEDORA, SUSE, ARCH, ALPINE, VOID, COLUMNS };
+enum { OTHER, DEBIAN, UBUNTU, FEDORA, SUSE, ARCH, ALPINE, VOID, GENTOO, COLUMNS };
 
 /* The first row whose prefix matches is used; the last one matches everything. */
 static const DkmsFamily families[] = {
   { "debian", "/updates/dkms", "linux-headers-%s", FALSE, DEBIAN, MOK_KEY, MOK_CERT, NULL },
   { "ubuntu", "/updates/dkms", "linux-headers-%s", FALSE, UBUNTU, SHIM_KEY, SHIM_CERT, "update-secureboot-policy" },
   { "arch", "/updates/dkms", "linux-headers", FALSE, ARCH, MOK_KEY, MOK_CERT, NULL },
-  { "gentoo", NULL, "sys-kernel/linux-headers or the sources of that kernel", FALSE, OTHER, NULL, NULL, NULL },
+  { "gentoo", NULL, "the sources of that kernel, configured and prepared", FALSE, GENTOO, NULL, NULL, NULL },
   { "fedora", "/extra", "kernel-devel-%s", TRUE, FEDORA, MOK_KEY, MOK_CERT, NULL },
   { "centos", "/extra", "kernel-devel-%s", TRUE, FEDORA, MOK_KEY, MOK_CERT, NULL },
   { "rhel", "/extra", "kernel-devel-%s", TRUE, FEDORA, MOK_KEY, MOK_CERT, NULL },
@@ -133,13 +135,93 @@ flavour_of (const char *release)
   return dash != NULL && g_strv_contains (flavours, dash + 1) ? dash + 1 : NULL;
 }
 
+/* Returns: (transfer full): the part of @release before the first of @ends, or all of it */
+static char *
+before (const char *release, const char *ends)
+{
+  return g_strndup (release, strcspn (release, ends));
+}
+
+/* Kernels of Proxmox run on systems whose ID is debian. Their headers had another name before 6.5. */
+static char *
+proxmox_headers (const char *release)
+{
+  gboolean old = dkms_version_compare (release, "6.5") < 0;
+
+  return g_strdup_printf ("%s-headers-%s", old ? "pve" : "proxmox", release);
+}
+
+/* 6.8.5-301.fc40.x86_64+debug is a kernel of kernel-debug, and 5.15.0-200.el8uek.x86_64 one of kernel-uek. */
+static char *
+fedora_headers (const char *release)
+{
+  g_autofree char *version = before (release, "+");
+  const char *flavour = release[strlen (version)] == '+'  ? release + strlen (version) + 1
+                        : strstr (release, "uek") != NULL ? "uek"
+                                                          : NULL;
+
+  return flavour != NULL ? g_strdup_printf ("kernel-%s-devel-%s", flavour, version)
+                         : g_strdup_printf ("kernel-devel-%s", release);
+}
+
+/* Packages of kernels store their own name beside the modules. A kernel of Manjaro is linux66 or the like. */
+static char *
+arch_headers (const DkmsRoot *root, const char *kernel_dir, const char *release)
+{
+  g_autofree char *path = kernel_dir != NULL ? g_build_filename (kernel_dir, "pkgbase", NULL) : NULL;
+  guint mark = dkms_unread_mark ();
+  g_autofree char *base = path != NULL ? dkms_root_read (root, path, 256, NULL, NULL) : NULL;
+  g_auto (GStrv) numbers = g_strsplit (release, ".", 3);
+
+  dkms_unread_drop (mark); /* this is only a hint */
+  if (base != NULL && *g_strstrip (base) != '\0')
+    return g_strconcat (base, "-headers", NULL);
+  if (g_str_has_suffix (release, "-MANJARO") && g_strv_length (numbers) == 3)
+    return g_strdup_printf ("linux%s%s-headers", numbers[0], numbers[1]);
+  return NULL;
+}
+
+/* 6.6.20_1 is a kernel of linux6.6. */
+static char *
+void_headers (const char *release)
+{
+  g_auto (GStrv) numbers = g_strsplit (release, ".", 3);
+
+  return g_strv_length (numbers) == 3 && strchr (release, '_') != NULL
+             ? g_strdup_printf ("linux%s.%s-headers", numbers[0], numbers[1])
+             : NULL;
+}
+
+/* 6.6.20-gentoo-r1-dist and 6.6.20-gentoo-r1: the sources, which contain the headers. */
+static char *
+gentoo_headers (const char *release)
+{
+  g_auto (GStrv) parts = g_strsplit (release, "-gentoo", 2);
+  const char *rest = parts[0] != NULL ? parts[1] : NULL;
+
+  if (rest == NULL)
+    return NULL;
+  g_autofree char *revision = g_str_has_prefix (rest, "-r") ? g_strndup (rest, strcspn (rest + 1, "-") + 1) : NULL;
+  return g_strdup_printf ("=sys-kernel/gentoo-%s-%s%s", g_str_has_suffix (rest, "-dist") ? "kernel-bin" : "sources",
+                          parts[0], revision != NULL ? revision : "");
+}
+
 char *
-dkms_distro_headers_package (const DkmsDistro *self, const char *release)
+dkms_distro_headers_package (const DkmsDistro *self, const DkmsRoot *root, const char *kernel_dir, const char *release)
 {
   static const char *const of_flavours[COLUMNS]
       = { [SUSE] = "kernel-%s-devel", [ARCH] = "linux-%s-headers", [ALPINE] = "linux-%s-dev" };
-  const char *flavour = flavour_of (release), *pattern = of_flavours[self->family->packages];
+  guint column = self->family->packages;
+  const char *flavour = flavour_of (release), *pattern = of_flavours[column];
+  char *name = column == DEBIAN && g_str_has_suffix (release, "-pve") ? proxmox_headers (release)
+               : column == FEDORA                                     ? fedora_headers (release)
+               : column == ARCH                                       ? arch_headers (root, kernel_dir, release)
+               : column == VOID                                       ? void_headers (release)
+               : column == GENTOO                                     ? gentoo_headers (release)
+                                                                      : NULL;
 
+  if (name != NULL)
+    return name;
   return pattern != NULL && flavour != NULL ? fill_name (pattern, flavour) : fill_name (self->family->headers, release);
 }
 
@@ -275,7 +357,7 @@ dkms_distro_package_with (const DkmsDistro *self, DkmsPackage package, const cha
       return fill_name (name, compiler != NULL ? compiler : what);
     }
   if ((package == DKMS_PACKAGE_HEADERS || package == DKMS_PACKAGE_KBUILD) && what != NULL)
-    return dkms_distro_headers_package (self, what);
+    return dkms_distro_headers_package (self, NULL, NULL, what);
   return describe_package (package, what);
 }
 
@@ -285,7 +367,7 @@ are_packages (char **words)
 {
   for (char **word = words; *word != NULL; word++)
     if (**word == '\0'
-        || strspn (*word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.+-_~:") != strlen (*word))
+        || strspn (*word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.+-_~:/=") != strlen (*word))
       return FALSE;
   return *words != NULL;
 }
@@ -295,7 +377,7 @@ dkms_distro_install (const DkmsDistro *self, const char *wanted)
 {
   static const char *const commands[COLUMNS]
       = { [DEBIAN] = "apt install", [UBUNTU] = "apt install", [FEDORA] = "dnf install", [SUSE] = "zypper install",
-          [ARCH] = "pacman -S",     [ALPINE] = "apk add",     [VOID] = "xbps-install" };
+          [ARCH] = "pacman -S",     [ALPINE] = "apk add",     [VOID] = "xbps-install",  [GENTOO] = "emerge" };
   const char *command = commands[self->family->packages];
   g_auto (GStrv) listed = g_strsplit (wanted, ", ", -1); /* as in "clang, lld and llvm" */
   g_autofree char *joined = g_strjoinv (" and ", listed);

@@ -30,8 +30,15 @@ DkmsDistro *dkms_distro_read (const DkmsRoot *root, GError **error) G_GNUC_WARN_
 void dkms_distro_free (DkmsDistro *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsDistro, dkms_distro_free)
 
-/** Returns: (transfer full): name of the header package to install for @release, for messages */
-char *dkms_distro_headers_package (const DkmsDistro *self, const char *release);
+/**
+ * dkms_distro_headers_package:
+ * @root: (nullable): the root of @kernel_dir
+ * @kernel_dir: (nullable): <install_tree>/<release>, which contains the name of its package on some distributions
+ *
+ * Returns: (transfer full): name of the header package to install for @release, for messages
+ */
+char *dkms_distro_headers_package (const DkmsDistro *self, const DkmsRoot *root, const char *kernel_dir,
+                                   const char *release);
 
 /**
  * dkms_distro_package_with:

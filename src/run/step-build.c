@@ -74,7 +74,7 @@ dkms_step_check_headers (const DkmsRun *run, const DkmsKernel *kernel, GError **
   if (run->request->kernel_source != NULL)
     return DKMS_FAIL (error, NO_HEADERS_GIVEN, .id = { .kernel = kernel->release }, .cause = "no-headers",
                       .path = kernel->source_dir);
-  package = dkms_distro_headers_package (s->policy.distro, kernel->release);
+  package = dkms_distro_headers_package (s->policy.distro, s->places.root, kernel->dir, kernel->release);
   g_autofree char *install = dkms_distro_install (s->policy.distro, package);
   return DKMS_FAIL (error, NO_HEADERS, .id = { .kernel = kernel->release }, .cause = "no-headers",
                     .path = kernel->source_dir, .name = install);

@@ -13,7 +13,7 @@ PLACES = [  # ID, ID_LIKE, directory of modules
 ]
 HEADERS = [("debian", f"linux-headers-{K1}"), ("ubuntu", f"linux-headers-{K1}"), ("fedora", f"kernel-devel-{K1}"),
            ("rhel", f"kernel-devel-{K1}"), ("sles", "kernel-default-devel"), ("arch", "linux-headers"),
-           ("gentoo", "sources of that kernel"), ("alpine", "linux-lts-dev"), ("void", "linux-headers")]
+           ("gentoo", "the sources of that kernel, configured and prepared"), ("alpine", "linux-lts-dev"), ("void", "linux-headers")]
 
 
 @pytest.mark.parametrize("name, like, place", PLACES)
@@ -33,6 +33,40 @@ def test_headers_package(root, name, package):
     root.kernel("6.1.0-9-bare", headers=False)
     result = root("build", "foo/1.0", "-k", "6.1.0-9-bare", "-a", ARCH)
     assert result.rc == 21 and package.replace(K1, "6.1.0-9-bare") in result.err
+
+
+RELEASES = [ # distribution, release, what to install
+    ("debian", "6.8.12-4-pve", "proxmox-headers-6.8.12-4-pve (apt install proxmox-headers-6.8.12-4-pve)"),
+    ("debian", "6.2.16-3-pve", "pve-headers-6.2.16-3-pve (apt install pve-headers-6.2.16-3-pve)"),
+    ("debian", "6.6.20+rpt-rpi-v8", "linux-headers-6.6.20+rpt-rpi-v8 (apt install linux-headers-6.6.20+rpt-rpi-v8)"),
+    ("ubuntu", "6.8.0-40-generic", "linux-headers-6.8.0-40-generic (apt install linux-headers-6.8.0-40-generic)"),
+    ("fedora", "6.8.5-301.fc40.x86_64", "kernel-devel-6.8.5-301.fc40.x86_64 (dnf install kernel-devel-6.8.5-301.fc40.x86_64)"),
+    ("fedora", "6.8.5-301.fc40.x86_64+debug", "kernel-debug-devel-6.8.5-301.fc40.x86_64 (dnf install kernel-debug-devel-6.8.5-301.fc40.x86_64)"),
+    ("rhel", "5.15.0-200.131.el8uek.x86_64", "kernel-uek-devel-5.15.0-200.131.el8uek.x86_64 (dnf install"),
+    ("suse", "6.4.0-150600.21-default", "kernel-default-devel (zypper install kernel-default-devel)"),
+    ("suse", "6.4.0-150600.8-azure", "kernel-azure-devel (zypper install kernel-azure-devel)"),
+    ("arch", "6.6.1-arch1-1", "linux-headers (pacman -S linux-headers)"), ("arch", "6.6.1-1-lts", "linux-lts-headers (pacman -S linux-lts-headers)"),
+    ("arch", "6.6.1-zen1-1-zen", "linux-zen-headers (pacman -S linux-zen-headers)"), ("arch", "6.6.20-1-MANJARO", "linux66-headers (pacman -S linux66-headers)"),
+    ("alpine", "6.6.20-0-virt", "linux-virt-dev (apk add linux-virt-dev)"), ("void", "6.6.20_1", "linux6.6-headers (xbps-install linux6.6-headers)"),
+    ("gentoo", "6.6.20-gentoo-dist", "=sys-kernel/gentoo-kernel-bin-6.6.20 (emerge =sys-kernel/gentoo-kernel-bin-6.6.20)"),
+    ("gentoo", "6.6.20-gentoo-r1-dist", "=sys-kernel/gentoo-kernel-bin-6.6.20-r1 (emerge"), ("gentoo", "6.6.20-gentoo-r2", "=sys-kernel/gentoo-sources-6.6.20-r2 (emerge"),
+    ("gentoo", "6.6.20-mine", "the sources of that kernel, configured and prepared,"), ("nixos", "6.6.20", "the header package of that kernel,")]
+
+
+@pytest.mark.parametrize("name, release, package", RELEASES)
+def test_headers_of_a_release(root, name, release, package):
+    root.os_release(name)
+    root.source()
+    root.kernel(release, headers=False)
+    result = root("build", "foo/1.0", "-k", release, "-a", ARCH)
+    assert result.rc == 21 and f"\nInstall {package}" in result.err, result
+
+
+def test_package_that_a_kernel_names(root):
+    root.os_release("arch")
+    root.source()
+    (root.kernel("6.9.1-cachyos", headers=False) / "pkgbase").write_text("linux-cachyos\n")
+    assert "Install linux-cachyos-headers (pacman -S linux-cachyos-headers)" in root("build", "foo/1.0", "-k", "6.9.1-cachyos").err
 
 
 def with_rpm(tmp_path, script):
