@@ -18,6 +18,7 @@
 #include "build/log.h"
 #include "build/result.h"
 #include "conf/make-line.h"
+#include "conf/recipe-place.h"
 #include "conf/sandbox-session.h"
 #include "conf/sandbox.h"
 #include "install/job.h"
@@ -131,6 +132,29 @@ patch_failed (DkmsWorkArea *area, int status, const char *patch, GError **error)
       area, &(DkmsStepFailure){ DKMS_ERROR_PATCH_FAILED, status, "PATCH", .who = "patch", .patch = patch }, error);
 }
 
+/* Fails because @patch, an element of PATCH, cannot be used. Users know the source, and not the copy of the build. */
+static gboolean
+patch_unusable (const DkmsJob *job, DkmsError kind, const char *patch, GError **error)
+{
+  const DkmsPlaces *places = &job->settings->places;
+  const GPtrArray *all = job->recipe->patches;
+  g_autofree char *link = dkms_layout_source (places, &job->id, NULL);
+  g_autofree char *source = dkms_root_resolved (places->root, link);
+  g_autofree char *missing = g_build_filename (source, "patches", patch, NULL);
+  guint index = 0;
+
+  while (index + 1 < all->len && ((const DkmsRecipeChoice *)all->pdata[index])->text != patch)
+    index++;
+  g_autofree char *place = dkms_recipe_place (places, job->recipe, &job->id, "PATCH", index);
+  return dkms_fail_with (error, &(DkmsErrorInfo){ .kind = kind,
+                                                  .id = job->id,
+                                                  .path = job->recipe->path,
+                                                  .place = place,
+                                                  .name = missing,
+                                                  .text = patch,
+                                                  .step = "PATCH" });
+}
+
 static gboolean
 apply_patches (DkmsWorkArea *area, GError **error)
 {
@@ -146,14 +170,9 @@ apply_patches (DkmsWorkArea *area, GError **error)
       int status;
 
       if (strstr (path, "/../") != NULL)
-        return DKMS_FAIL (error, PATCH_LEADS_OUT, .id = area->job->id, .path = area->job->recipe->path, .name = patch,
-                          .step = "PATCH");
+        return patch_unusable (area->job, DKMS_ERROR_PATCH_LEADS_OUT, patch, error);
       if (!dkms_is_file_at (area->fd, path))
-        {
-          g_autofree char *missing = g_build_filename (area->place, path, NULL);
-          return DKMS_FAIL (error, PATCH_ABSENT, .id = area->job->id, .path = area->job->recipe->path, .name = missing,
-                            .step = "PATCH");
-        }
+        return patch_unusable (area->job, DKMS_ERROR_PATCH_ABSENT, patch, error);
       quoted = strpbrk (path, " '\"$`\\&;()<>|*?[]#~\n") != NULL ? g_shell_quote (path) : g_strdup (path);
       line = g_strdup_printf ("patch -p1 < ./%s", quoted);
       status = dkms_area_step (area, title, line, error);

@@ -21,6 +21,7 @@
 #include "build/loadable.h"
 #include "build/log.h"
 #include "build/sign.h"
+#include "conf/recipe-place.h"
 #include "install/job.h"
 #include "store/attempts.h"
 #include "store/layout.h"
@@ -42,6 +43,22 @@ open_beneath (const DkmsWorkArea *area, const char *path, int flags)
   return fd < 0 && errno == ENOSYS ? openat (area->fd, path, flags | O_NOFOLLOW) : fd;
 }
 
+static gboolean
+fail_not_made (const DkmsJob *job, const char *path, GError **error)
+{
+  guint index = 0;
+
+  for (guint i = 0; i < job->outputs->len; i++)
+    {
+      g_autofree char *expected = dkms_built_path (job->outputs->pdata[i]);
+      if (strcmp (expected, path) == 0)
+        index = i;
+    }
+  g_autofree char *place
+      = dkms_recipe_place (&job->settings->places, job->recipe, &job->id, "BUILT_MODULE_NAME", index);
+  return DKMS_FAIL (error, MODULE_NOT_MADE, .id = job->id, .path = path, .place = place);
+}
+
 /* Opens the file that make created at @path: a regular file in the work area, possibly reached through links. A link
  * may contain the full path of the work area, but must not lead out of it. */
 static int
@@ -57,7 +74,7 @@ open_built (const DkmsWorkArea *area, const char *path, int flags, GError **erro
       && g_str_has_prefix (text, prefix))
     fd = open_beneath (area, text + strlen (prefix), flags);
   if (fd < 0 && errno == ENOENT)
-    return DKMS_FAIL (error, MODULE_NOT_MADE, .id = area->job->id, .path = path), -1;
+    return fail_not_made (area->job, path, error), -1;
   if (fd < 0 && (errno == EXDEV || errno == ELOOP))
     return DKMS_FAIL (error, MODULE_LEADS_OUT, .id = area->job->id, .path = shown), -1;
   if (fd < 0 || fstat (fd, &st) < 0)

@@ -296,10 +296,10 @@ give_values (DkmsQuery *query, const DkmsVars *values, const char *wanted)
       g_ptr_array_add (query->assign, g_strconcat (*name, "=", dkms_vars_get (values, *name, 0), NULL));
 }
 
-/* Evaluates the files of @all one by one, and ignores a file that ends its shell. */
+/* Evaluates the files of @all one by one, and ignores a file that ends its shell. @ignored: (out) (nullable) */
 static gboolean
 read_one_by_one (const DkmsEvaluation *how, const DkmsQuery *all, const char *kernel, DkmsVars **values,
-                 DkmsEvent **ignored, GError **error)
+                 DkmsEvent **ignored, DkmsRemarks *remarks, GError **error)
 {
   const DkmsPlaces *places = &how->settings->places;
   g_autoptr (DkmsVars) sum = dkms_vars_new (all->shown);
@@ -314,7 +314,7 @@ read_one_by_one (const DkmsEvaluation *how, const DkmsQuery *all, const char *ke
       g_ptr_array_add (query->files, g_strdup (file));
       query->shown = dkms_kernel_openable (places->root, file);
       give_values (query, sum, how->names);
-      if (!dkms_evaluate (how, queries, NULL, error))
+      if (!dkms_evaluate (how, queries, remarks, error))
         return FALSE;
       if (query->error != NULL && (!query->ended || is_about_confinement (places, file)))
         return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
@@ -332,9 +332,10 @@ read_one_by_one (const DkmsEvaluation *how, const DkmsQuery *all, const char *ke
   return TRUE;
 }
 
+/* @ignored: (out) (nullable); @remarks: (nullable): as for dkms_evaluate() */
 static gboolean
 read_files (const DkmsSettings *self, const char *wanted, const char *kernel, DkmsVars **values, DkmsEvent **ignored,
-            GError **error)
+            DkmsRemarks *remarks, GError **error)
 {
   g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
   DkmsQuery *query = new_query (queries, kernel);
@@ -343,10 +344,10 @@ read_files (const DkmsSettings *self, const char *wanted, const char *kernel, Dk
   add_files (self, query);
   if (query->files->len == 0)
     return TRUE;
-  if (!dkms_evaluate (&how, queries, NULL, error))
+  if (!dkms_evaluate (&how, queries, remarks, error))
     return FALSE;
   if (query->ended)
-    return read_one_by_one (&how, query, kernel, values, ignored, error);
+    return read_one_by_one (&how, query, kernel, values, ignored, remarks, error);
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
   *values = g_steal_pointer (&query->vars);
@@ -357,7 +358,9 @@ gboolean
 dkms_settings_reread (const DkmsSettings *self, const char *wanted, const char *kernel, DkmsVars **values,
                       GError **error)
 {
-  return read_files (self, wanted, kernel, values, NULL, error);
+  g_auto (DkmsRemarks) remarks = { 0 }; /* the files have already written their messages */
+
+  return read_files (self, wanted, kernel, values, NULL, &remarks, error);
 }
 
 /* Whether the key may depend on the kernel. */
@@ -409,7 +412,8 @@ take_confinement_of_machine (DkmsSettings *self, GError **error)
   if (machine == NULL)
     return FALSE;
   here.places.root = machine;
-  if (!read_files (&here, "sandbox build_user", NULL, &values, NULL, error) || !take_confinement (&here, values, error))
+  if (!read_files (&here, "sandbox build_user", NULL, &values, NULL, NULL, error)
+      || !take_confinement (&here, values, error))
     return FALSE;
   self->policy.build_uid = here.policy.build_uid;
   self->policy.build_gid = here.policy.build_gid;
@@ -470,7 +474,7 @@ dkms_settings_new (DkmsRoot *root, GError **error)
 
   if (!dkms_root_is_host (root) && !take_confinement_of_machine (self, error))
     return NULL;
-  if (!read_files (self, names, NULL, &values, &self->ignored, error))
+  if (!read_files (self, names, NULL, &values, &self->ignored, NULL, error))
     return NULL;
   if ((values != NULL && !take_values (self, values, error)) || !take_confinement_of_root (self, values, error))
     return NULL;

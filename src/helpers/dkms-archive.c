@@ -104,7 +104,7 @@ objection (struct archive_entry *entry)
   if (*path == '/')
     return "an absolute path";
   if (has_dotdot (path))
-    return "a path with ..";
+    return "a path that leads out of the archive";
   if (depth_of (path) > MAX_DEPTH)
     return "directories nested more than 64 deep";
   if (link != NULL)

@@ -95,6 +95,7 @@ refused (const DkmsJob *job, const DkmsOutput *output, const char *built, const 
 {
   g_autoptr (GPtrArray) found = NULL;
   g_autoptr (GError) error = NULL;
+  g_autofree char *mine = NULL, *theirs = NULL;
   const char *there;
 
   if (!job->force && obsolete (job))
@@ -108,13 +109,14 @@ refused (const DkmsJob *job, const DkmsOutput *output, const char *built, const 
   there = preferred (job, found);
   if (there == NULL)
     return FALSE;
-  switch (dkms_version_check (job, built, there, &error))
+  switch (dkms_version_check (job, built, there, &mine, &theirs, &error))
     {
     case DKMS_VERDICT_OLDER:
-      DKMS_EMIT (job->events, NEWER_STAYS, .id = job->id, .path = there, .name = output->dest_name);
+      DKMS_EMIT (job->events, NEWER_STAYS, .id = job->id, .path = there, .name = output->dest_name, .text = theirs,
+                 .place = mine);
       return TRUE;
     case DKMS_VERDICT_SAME:
-      DKMS_EMIT (job->events, SAME_STAYS, .id = job->id, .path = there);
+      DKMS_EMIT (job->events, SAME_STAYS, .id = job->id, .path = there, .name = output->dest_name, .text = theirs);
       return TRUE;
     default:
       if (error != NULL)

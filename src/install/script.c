@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "conf/recipe-place.h"
 #include "install/job.h"
 #include "store/layout.h"
 #include "store/loan.h"
@@ -51,6 +52,25 @@ program_path (const DkmsRoot *root, const char *dir, const char *program, gboole
   return dkms_root_tool_path (root, root->has_shell || present ? plain : inside);
 }
 
+/* Reports that the script at @path cannot be run. A build has a copy of the source, which users do not know. */
+static void
+report_absent (const DkmsJob *job, DkmsScript script, const char *program, const char *path)
+{
+  const DkmsPlaces *places = &job->settings->places;
+  const char *directive = dkms_script_directive (script);
+  g_autofree char *link = dkms_layout_source (places, &job->id, NULL);
+  g_autofree char *source = dkms_root_resolved (places->root, link);
+  g_autofree char *shown = g_build_filename (source, program, NULL);
+  g_autofree char *place = dkms_recipe_place (places, job->recipe, &job->id, directive, 0);
+  struct stat st;
+
+  DKMS_EMIT (job->events, BLANK);
+  if (dkms_root_stat (places->root, path, &st) == 0)
+    DKMS_EMIT (job->events, SCRIPT_NOT_EXECUTABLE, .name = directive, .path = shown, .place = place);
+  else
+    DKMS_EMIT (job->events, SCRIPT_ABSENT, .name = directive, .path = shown, .place = place);
+}
+
 char *
 dkms_script_find (const DkmsJob *job, DkmsScript script, const char *base, const char *seen_as, char **cwd,
                   const char **rest)
@@ -71,12 +91,7 @@ dkms_script_find (const DkmsJob *job, DkmsScript script, const char *base, const
   if (n == 0)
     return NULL;
   if (!of_admin && !can_run (root, path))
-    {
-      g_autofree char *shown = g_build_filename (as, program, NULL);
-      DKMS_EMIT (job->events, BLANK);
-      DKMS_EMIT (job->events, SCRIPT_ABSENT, .name = dkms_script_directive (script), .path = shown);
-      return NULL;
-    }
+    return report_absent (job, script, program, path), NULL;
   *cwd = dkms_root_tool_path (root, of_admin ? admin_dir : as);
   *rest = text + n;
   return program_path (root, of_admin ? admin_dir : as, program, of_admin || seen_as == NULL);

@@ -53,8 +53,16 @@ identify (const char *built, const char *found, Identity *b, Identity *f, GError
   return TRUE;
 }
 
+/* Returns: (transfer full) (nullable): @version, NULL if it is empty */
+static char *
+version_or_null (const char *version)
+{
+  return version != NULL && *version != '\0' ? g_strdup (version) : NULL;
+}
+
 DkmsVerdict
-dkms_version_check (const DkmsJob *job, const char *built, const char *found, GError **error)
+dkms_version_check (const DkmsJob *job, const char *built, const char *found, char **mine, char **theirs,
+                    GError **error)
 {
   const DkmsRoot *root = job->settings->places.root;
   g_autofree char *built_host = dkms_root_resolved (root, built);
@@ -62,10 +70,13 @@ dkms_version_check (const DkmsJob *job, const char *built, const char *found, GE
   g_auto (Identity) b = { 0 };
   g_auto (Identity) f = { 0 };
 
+  *mine = *theirs = NULL;
   if (dkms_files_equal_at (AT_FDCWD, built_host, AT_FDCWD, found_host))
     return DKMS_VERDICT_SAME;
   if (!identify (built_host, found_host, &b, &f, error))
     return DKMS_VERDICT_INSTALL;
+  *mine = version_or_null (b.version);
+  *theirs = version_or_null (f.version);
   if (g_strcmp0 (b.version, f.version) != 0)
     return dkms_version_compare (f.version, b.version) > 0 ? DKMS_VERDICT_OLDER : DKMS_VERDICT_INSTALL;
   if (g_strcmp0 (b.srcversion, f.srcversion) != 0)

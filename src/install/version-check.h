@@ -7,7 +7,12 @@
 /** The relation of a built file to an existing one (docs/interface/build-install.md §7). */
 typedef enum { DKMS_VERDICT_INSTALL, DKMS_VERDICT_OLDER, DKMS_VERDICT_SAME } DkmsVerdict;
 
-/** @built and @found are paths inside the root. */
-DkmsVerdict dkms_version_check (const DkmsJob *job, const char *built, const char *found, GError **error);
+/**
+ * dkms_version_check:
+ * @built, @found: paths inside the root
+ * @mine, @theirs: (out) (nullable) (transfer full): their module versions, if they have one and were compared
+ */
+DkmsVerdict dkms_version_check (const DkmsJob *job, const char *built, const char *found, char **mine, char **theirs,
+                                GError **error);
 /** Returns: whether both files have the same module version, or both have none */
 gboolean dkms_version_equal (const DkmsJob *job, const char *built, const char *found);

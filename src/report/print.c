@@ -137,12 +137,31 @@ end_step (DkmsPrinter *self, const DkmsEvent *event)
   flush_stdout (self);
 }
 
+/* Whether the error with the sentence @text was printed before. */
+static gboolean
+is_repeated (DkmsPrinter *self, const DkmsEvent *event, const char *text)
+{
+  if (event->kind != DKMS_EVENT_ERROR)
+    return FALSE;
+  if (self->errors == NULL)
+    self->errors = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  return !g_hash_table_add (self->errors, g_strdup (text));
+}
+
+void
+dkms_print_clear (DkmsPrinter *self)
+{
+  g_clear_pointer (&self->errors, g_hash_table_unref);
+}
+
 void
 dkms_print_event (DkmsPrinter *self, const DkmsEvent *event)
 {
   g_autofree char *sentence = dkms_sentence_shown (event);
   g_autofree char *text = dkms_process_printable (sentence);
 
+  if (is_repeated (self, event, text))
+    return;
   switch (dkms_sentence_voice (event->kind))
     {
     case DKMS_VOICE_LINE:

@@ -103,6 +103,7 @@ dkms_report_free (DkmsReport *self)
   dkms_board_free (self->board);
   dkms_document_free (self->document);
   dkms_table_free (self->table);
+  dkms_print_clear (&self->printer);
   if (self->output >= 0)
     (void)close (self->output);
   g_free (self);

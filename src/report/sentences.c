@@ -63,6 +63,8 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   /* Recipes. */
   SENTENCE (RECIPES_UNCONFINED, WARNING, "Evaluating recipes without a sandbox: {text}."),
   SENTENCE (RECIPE_PRINTED, NOTE, "{text}"),
+  SENTENCE (RECIPE_SYNTAX, WARNING,
+            "{place} contains a syntax error. Its directives from there on have no effect. Correct that line."),
   SENTENCE (RECIPE_PROBLEM, NOTE, "{place}: {text}"),
   SENTENCE (RECIPE_PLACEHOLDER, WARNING,
             "{name}=\"{text}\" in {path} is a placeholder that was not filled in.\n"
@@ -149,10 +151,12 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (OBSOLETE, NOTE,
             "{name}.ko is obsolete in kernel {kernel} (OBSOLETE_BY={text}). Use --force to install it nevertheless."),
   SENTENCE (NEWER_STAYS, NOTE,
-            "\nError! {path} is newer than {name} of {module}/{version} and is kept.\n"
+            "\nError! {path} is newer than {name} of {module}/{version} and is kept[: version {text}, not {place}].\n"
             "To replace it: dkms install --force {module}/{version} -k {kernel}"),
-  SENTENCE (SAME_STAYS, NOTE,
-            "{path} has the same version as {module}/{version} and is kept. Use --force to replace it."),
+  SENTENCE (
+      SAME_STAYS, NOTE,
+      "{path} has the same version[ ({text})] as {name} of {module}/{version} and is kept. Use --force to replace "
+      "it."),
   SENTENCE (VERSIONS_NOT_COMPARED, WARNING, "{error}. Continuing without a comparison of versions."),
   SENTENCE (SIGNATURE_NOT_RECORDED, WARNING, "{error}. 'dkms status' will compare file contents instead."),
   SENTENCE (FORCED_BY_LIST, LINE, "{module} is installed with --force, because {path} lists it."),
@@ -175,7 +179,9 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (SCRIPT_RUNS, LINE, "Running the {name} script:"),
   SENTENCE (SCRIPT_PRINTED, LINE, "{text}"),
   SENTENCE (SCRIPT_ABSENT, WARNING,
-            "{name} names the script {path}, which is missing or not executable. Continuing without it."),
+            "{name} ({place}) names the script {path}, which does not exist. Continuing without it."),
+  SENTENCE (SCRIPT_NOT_EXECUTABLE, WARNING,
+            "{name} ({place}) names the script {path}, which is not executable. Continuing without it."),
   SENTENCE (SCRIPT_EXCEEDED, WARNING, "{name} of {module}/{version} exceeded a limit: {text}."),
   SENTENCE (SCRIPT_NOEXEC, WARNING, "{path} cannot be run, because its file system is mounted noexec."),
   SENTENCE (DEPMOD_FAILED, WARNING,

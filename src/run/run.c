@@ -175,6 +175,7 @@ static gboolean
 summarise (const DkmsRun *run, GError **error)
 {
   g_autoptr (GString) bad = g_string_new (NULL);
+  guint count = 0;
 
   if (!plans_installs (run->plan) && run->plan->failed->len == 0 && run->plan->deferred->len == 0)
     return TRUE;
@@ -182,9 +183,11 @@ summarise (const DkmsRun *run, GError **error)
     {
       const DkmsId *target = run->facts->targets->pdata[i];
       if (!summarise_kernel (run, target->kernel))
-        g_string_append_printf (bad, "%s%s", bad->len > 0 ? ", " : "", target->kernel);
+        g_string_append_printf (bad, "%s%s", count++ > 0 ? ", " : "", target->kernel);
     }
-  return bad->len == 0 || DKMS_FAIL (error, AUTOINSTALL, .text = bad->str);
+  return count == 0
+         || DKMS_FAIL (error, AUTOINSTALL, .id = { .kernel = count == 1 ? bad->str : NULL },
+                       .text = count > 1 ? bad->str : NULL);
 }
 
 /* Fails with the modules that kernel_preinst and kernel_prerm could not remove. */

@@ -13,6 +13,7 @@
 #include "base/unread.h"
 #include "base/walk.h"
 #include "build/build.h"
+#include "conf/recipe-place.h"
 #include "conf/sandbox.h"
 #include "config.h"
 #include "kernel/arch.h"
@@ -21,7 +22,6 @@
 #include "store/layout.h"
 #include "store/scan.h"
 #include "world/inputs.h"
-#include "world/place.h"
 
 static gboolean
 check_depends (const DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GError **error)
@@ -121,7 +121,10 @@ check_build (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, const
   for (guint i = 0; i < names->len; i++)
     visible += *(const char *)names->pdata[i] != '.';
   if (visible < 2)
-    return DKMS_FAIL (error, EMPTY_SOURCE, .id = *step->id, .path = source);
+    {
+      g_autofree char *shown = dkms_root_resolved (run->settings->places.root, source);
+      return DKMS_FAIL (error, EMPTY_SOURCE, .id = *step->id, .path = shown);
+    }
   if (!dkms_step_check_headers (run, facts->kernel, error))
     return FALSE;
   (void)signer_for (run, step); /* it reports its findings before further checks */

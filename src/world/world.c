@@ -10,8 +10,8 @@
 #include "base/file.h"
 #include "conf/evaluate.h"
 #include "conf/overrides.h"
+#include "conf/recipe-place.h"
 #include "store/layout.h"
-#include "world/place.h"
 
 struct DkmsWorld {
   const DkmsSettings *settings;
@@ -342,6 +342,28 @@ apply_directives (const DkmsRequest *request, DkmsListener *events, const DkmsQu
     }
 }
 
+/* Warns about the syntax errors among the messages of bash, each of which is "FILE: line N: ...". */
+static void
+warn_of_syntax (DkmsWorld *self, const char *printed)
+{
+  static const char *const errors[] = { "syntax error near ", "syntax error: ", "unexpected EOF while looking for " };
+  g_auto (GStrv) lines = g_strsplit (printed, "\n", -1);
+
+  for (char **line = lines; *line != NULL; line++)
+    {
+      char *number = strstr (*line, ": line "), *text = number != NULL ? strstr (number + 2, ": ") : NULL;
+
+      for (gsize i = 0; text != NULL && i < G_N_ELEMENTS (errors); i++)
+        if (g_str_has_prefix (text + 2, errors[i]))
+          {
+            *number = *text = '\0';
+            g_autofree char *place = g_strconcat (*line, ":", number + strlen (": line "), NULL);
+            DKMS_EMIT (self->events, RECIPE_SYNTAX, .place = place);
+            break;
+          }
+    }
+}
+
 static void
 print_remarks (DkmsWorld *self, const DkmsRemarks *remarks)
 {
@@ -350,7 +372,10 @@ print_remarks (DkmsWorld *self, const DkmsRemarks *remarks)
   self->warned |= remarks->unconfined != NULL;
   self->confined |= remarks->confined;
   if (remarks->printed != NULL)
-    DKMS_EMIT (self->events, RECIPE_PRINTED, .text = remarks->printed);
+    {
+      DKMS_EMIT (self->events, RECIPE_PRINTED, .text = remarks->printed);
+      warn_of_syntax (self, remarks->printed);
+    }
 }
 
 /* The headers that recipes may read, for the kernels of the recipes. Returns: (transfer container) */

@@ -222,11 +222,12 @@ def test_no_name_climbs_out_of_the_root(root):
     assert "ran " not in (root.tree / f"foo/1.0/{K1}/{ARCH}/log/make.log").read_text()
 
 
-def test_missing_script_is_shown_where_it_was_looked_for(root):
+def test_missing_script_is_shown_where_it_should_be(root):
     root.source(conf=ONE + "PRE_BUILD=no.sh\nPOST_BUILD=../../../no.sh\nPRE_INSTALL=no.sh\n")
     result = root.ok("install", "foo/1.0", "-k", K1)
-    for path in ("build/no.sh", "build/../../../no.sh", "source/no.sh"):
-        assert f"names the script /var/lib/dkms/foo/1.0/{path}, which is missing or not executable" in result.err
+    for directive, line, path in (("PRE_BUILD", 6, "no.sh"), ("POST_BUILD", 7, "../../../no.sh"), ("PRE_INSTALL", 8, "no.sh")):
+        assert (f"{directive} ({root.src}/foo-1.0/dkms.conf:{line}) names the script {root.src}/foo-1.0/{path}, which does not exist."
+                in result.err), result
 
 
 @pytest.mark.parametrize("directive, code", [("PRE_BUILD", 126), ("POST_BUILD", 126), ("PRE_INSTALL", 101), ("POST_INSTALL", 0)])

@@ -245,7 +245,7 @@ LEADS_OUT = {
     "link by its whole path": (special("l", tarfile.SYMTYPE, "{top}/victim"), "a symbolic link that leads out of the archive"),
     "link down and up": (special("l", tarfile.SYMTYPE, "d/../../victim"), "a symbolic link that leads out of the archive"),
     "whole path": (("{top}/evil", "x"), "an absolute path"),
-    "path that climbs": (("d/../../evil", "x"), "a path with .."),
+    "path that climbs": (("d/../../evil", "x"), "a path that leads out of the archive"),
 }
 
 

@@ -34,6 +34,14 @@ def test_which_is_newer(root, built, there, installed):
         assert "--force" in result.err
 
 
+def test_both_versions_are_named(root):
+    source(root, made("1.0"))
+    put(root, "kernel/net", made("1.1"))
+    assert "/foo.ko is newer than foo of foo/1.0 and is kept: version 1.1, not 1.0.\n" in root("install", "foo/1.0", "-k", K1).err
+    put(root, "kernel/net", made("1.0", description="the kernel's"))
+    assert "/foo.ko has the same version (1.0) as foo of foo/1.0 and is kept." in root("install", "foo/1.0", "-k", K1).err
+
+
 def test_equal_files_are_the_same(root):
     source(root, made())
     put(root, "kernel/net", made())

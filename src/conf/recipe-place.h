@@ -2,8 +2,8 @@
 /* Where a recipe sets a directive, for messages. */
 #pragma once
 
+#include "conf/places.h"
 #include "conf/recipe.h"
-#include "conf/settings.h"
 
 /**
  * dkms_recipe_place:

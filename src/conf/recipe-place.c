@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where a recipe sets a directive, for messages. */
-#include "world/place.h"
+#include "conf/recipe-place.h"
 
 #include <fcntl.h>
 
