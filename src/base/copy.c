@@ -262,3 +262,19 @@ copy_dir (int in, const char *from, int to_dir, const char *to, const DkmsOwner 
     return dkms_fail_errno (error, "set the mode of", to);
   return TRUE;
 }
+
+gboolean
+dkms_copy_failed (GError **error, const char *from, const char *to)
+{
+  g_autoptr (GError) cause = error != NULL ? g_steal_pointer (error) : NULL;
+  const DkmsErrorInfo *info = dkms_error_info (cause);
+  gboolean inside = info->path != NULL && *info->path != '/' && *info->path != '.';
+
+  if (cause == NULL)
+    return FALSE;
+  if (info->kind == DKMS_ERROR_IO && info->number != 0)
+    return DKMS_FAIL (error, NOT_COPIED, .name = inside ? info->path : NULL, .path = from, .place = to,
+                      .number = info->number);
+  g_propagate_prefixed_error (error, g_steal_pointer (&cause), "%s: ", from);
+  return FALSE;
+}

@@ -43,3 +43,12 @@ gboolean dkms_copy_tree_at (int from_dir, const char *from, int to_dir, const ch
  * them. */
 gboolean dkms_copy_tree_as_at (int from_dir, const char *from, int to_dir, const char *to, const DkmsOwner *owner,
                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * dkms_copy_failed:
+ * @error: (inout): the error of one of the functions above, which names files relative to their directories
+ * @from, @to: what was copied, and where to, as the user knows them
+ *
+ * Replaces @error by one that names both. Returns: FALSE
+ */
+gboolean dkms_copy_failed (GError **error, const char *from, const char *to);

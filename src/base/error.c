@@ -119,6 +119,7 @@ keep (const DkmsErrorInfo *from)
                           .log = g_strdup (from->log),
                           .cause = g_strdup (from->cause),
                           .advice = g_strdup (from->advice),
+                          .number = from->number,
                           .status = from->status };
 }
 

@@ -59,7 +59,7 @@ gboolean dkms_fail_errno (GError **error, const char *doing, const char *path);
  * step, log, cause, advice and status are used. */
 GError *dkms_error_new_made (const DkmsErrorInfo *info, const char *message);
 
-/** Returns: (transfer none): the fields of @error (nullable): kind, id, path, step, log, cause, advice and
+/** Returns: (transfer none): the fields of @error (nullable): kind, id, path, step, log, cause, advice, number and
  * status; all other fields are absent, and all of them if @error is of another domain */
 const DkmsErrorInfo *dkms_error_info (const GError *error);
 

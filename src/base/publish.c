@@ -33,23 +33,24 @@ open_parent (int dir_fd, const char *name)
   return openat (dir_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* @shown: its final name, for messages */
 static gboolean
-write_new (const DkmsNewFile *file, const void *data, gsize size, GError **error)
+write_new (const DkmsNewFile *file, const char *shown, const void *data, gsize size, GError **error)
 {
   g_auto (DkmsFd) fd = openat (file->dir, file->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, file->mode);
 
   if (fd < 0)
-    return dkms_fail_errno (error, "create", file->name);
-  if (!dkms_write_all (fd, data, size, file->name, error))
+    return dkms_fail_errno (error, "create", shown);
+  if (!dkms_write_all (fd, data, size, shown, error))
     goto undo;
   if (fchmod (fd, file->mode) < 0 || (file->flush && fsync (fd) < 0))
     {
-      dkms_fail_errno (error, "flush", file->name);
+      dkms_fail_errno (error, "flush", shown);
       goto undo;
     }
   if (close (dkms_fd_steal (&fd)) < 0)
     {
-      dkms_fail_errno (error, "close", file->name);
+      dkms_fail_errno (error, "close", shown);
       goto undo;
     }
   return TRUE;
@@ -62,7 +63,7 @@ undo:
 gboolean
 dkms_write_new_at (int dir_fd, const char *name, const void *data, gsize size, mode_t mode, GError **error)
 {
-  return write_new (&(DkmsNewFile){ dir_fd, name, mode, TRUE }, data, size, error);
+  return write_new (&(DkmsNewFile){ dir_fd, name, mode, TRUE }, name, data, size, error);
 }
 
 /* Renames @beside of @from_dir to @name in @dir_fd, and flushes the directory. */
@@ -88,7 +89,7 @@ dkms_publish_at (int dir_fd, const char *name, const void *data, gsize size, mod
 {
   g_autofree char *beside = name_beside (name);
 
-  return dkms_write_new_at (dir_fd, beside, data, size, mode, error)
+  return write_new (&(DkmsNewFile){ dir_fd, beside, mode, TRUE }, name, data, size, error)
          && put_in_place (dir_fd, beside, dir_fd, name, error);
 }
 
@@ -98,7 +99,7 @@ dkms_publish_via_at (int via_dir, int dir_fd, const char *name, const char *text
   g_autofree char *base = g_path_get_basename (name);
   g_autofree char *beside = name_beside (base);
 
-  return dkms_write_new_at (via_dir, beside, text, strlen (text), mode, error)
+  return write_new (&(DkmsNewFile){ via_dir, beside, mode, TRUE }, name, text, strlen (text), error)
          && put_in_place (via_dir, beside, dir_fd, name, error);
 }
 
@@ -107,7 +108,7 @@ dkms_replace_via_at (int via_dir, int dir_fd, const char *name, const char *text
 {
   g_autofree char *beside = name_beside (name);
 
-  if (!write_new (&(DkmsNewFile){ via_dir, beside, mode, FALSE }, text, strlen (text), error))
+  if (!write_new (&(DkmsNewFile){ via_dir, beside, mode, FALSE }, name, text, strlen (text), error))
     return FALSE;
   if (renameat (via_dir, beside, dir_fd, name) == 0)
     return TRUE;

@@ -66,9 +66,14 @@ fill_area (DkmsWorkArea *area, GError **error)
   g_auto (DkmsFd) source_fd = parent_fd >= 0 ? dkms_root_open_dir (root, source, FALSE, error) : -1;
   g_auto (DkmsFd) patches_fd = dkms_root_openat (root, patches, O_RDONLY | O_DIRECTORY, 0);
 
-  if (source_fd < 0 || !dkms_remove_tree_at (parent_fd, "build", error)
-      || !dkms_copy_tree_as_at (source_fd, ".", parent_fd, "build", owner, error))
+  if (source_fd < 0 || !dkms_remove_tree_at (parent_fd, "build", error))
     return FALSE;
+  if (!dkms_copy_tree_as_at (source_fd, ".", parent_fd, "build", owner, error))
+    {
+      g_autofree char *from = dkms_root_resolved (root, source);
+      g_autofree char *to = dkms_root_host_path (root, job->settings->places.dkms_tree);
+      return dkms_copy_failed (error, from, to);
+    }
   area->fd = openat (parent_fd, "build", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
   if (area->fd < 0)
     return dkms_fail_errno (error, "open", area->dir);

@@ -161,8 +161,8 @@ dkms_tree_stage_source (const DkmsPlaces *places, DkmsTransaction *tx, const Dkm
   if ((!source->overwrite && dkms_is_dir_at (parent, name) && !dkms_copy_tree_at (parent, name, parent, beside, error))
       || !dkms_copy_tree_at (dir, ".", parent, beside, error))
     {
-      g_prefix_error (error, "%s: ", source->dir);
-      return FALSE;
+      g_autofree char *shown = dkms_root_host_path (places->root, target);
+      return dkms_copy_failed (error, source->dir, shown);
     }
   if (syncfs (parent) < 0)
     return dkms_fail_errno (error, "flush", staged);

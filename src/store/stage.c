@@ -132,7 +132,7 @@ dkms_stage_write (const DkmsRoot *root, const DkmsStage *stage, GError **error)
               ? dkms_copy_alike_at (AT_FDCWD, magic, dir, name, error)
               : dkms_copy_file_at (AT_FDCWD, magic, &(DkmsNewFile){ dir, name, stage->mode, TRUE }, error))
         return TRUE;
-      g_prefix_error (error, "%s: ", stage->from);
-      return FALSE;
+      g_autofree char *to = g_path_get_dirname (stage->temp);
+      return dkms_copy_failed (error, stage->from, to);
     }
 }

@@ -142,6 +142,17 @@ back_out (DkmsTransaction *self, DkmsListener *events, int journal, const char *
 }
 
 /* Stages 1 and 2. After a failure nothing has changed. */
+/* Users know the tree, and not the journal in it. */
+static gboolean
+write_journal (const DkmsPlaces *places, int journal, const char *name, json_t *object, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  g_autofree char *shown = dkms_root_host_path (places->root, places->dkms_tree);
+
+  return dkms_journal_write (journal, name, object, &local)
+         || DKMS_FAIL (error, TREE_NOT_WRITABLE, .path = shown, .number = dkms_error_info (local)->number);
+}
+
 static gboolean
 prepare (DkmsTransaction *self, DkmsListener *events, int journal, const char *name, GError **error)
 {
@@ -157,12 +168,12 @@ prepare (DkmsTransaction *self, DkmsListener *events, int journal, const char *n
     json_array_append_new (temps, json_string (g_array_index (self->stages, DkmsStage, i).temp));
   plan = json_pack ("{s:i,s:o,s:o}", "format", DKMS_JOURNAL_FORMAT, "temps", temps, "dirs", dirs);
   ops = json_pack ("{s:i,s:O}", "format", DKMS_JOURNAL_FORMAT, "ops", self->ops);
-  ok = dkms_journal_write (journal, name, plan, error) && dkms_stage_make_dirs (root, dirs, error);
+  ok = write_journal (self->places, journal, name, plan, error) && dkms_stage_make_dirs (root, dirs, error);
   for (guint i = 0; ok && i < self->stages->len; i++)
     ok = dkms_stage_write (root, &g_array_index (self->stages, DkmsStage, i), error);
   if (!ok)
     back_out (self, events, journal, name, plan);
-  else if (!dkms_journal_write (journal, name, ops, error))
+  else if (!write_journal (self->places, journal, name, ops, error))
     {
       /* Either journal may exist now. The one with the changes must be deleted before their temporary files. */
       ok = FALSE;

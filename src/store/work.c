@@ -78,22 +78,22 @@ dkms_work_new (const DkmsPlaces *places, GError **error)
       g_free (self->path);
       self->id = g_strdup_printf ("%08x", g_random_int ());
       self->path = dkms_layout_own (places, "work", self->id);
-      g_autofree char *shown = dkms_root_host_path (places->root, self->path);
+      g_autofree char *shown = dkms_root_host_path (places->root, places->dkms_tree);
 
       if (mkdirat (all, self->id, 0700) < 0)
         {
           if (errno == EEXIST)
             continue;
-          return dkms_fail_errno (error, "create the scratch directory", shown), NULL;
+          return DKMS_FAIL (error, TREE_NOT_WRITABLE, .path = shown, .number = errno), NULL;
         }
       self->fd = openat (all, self->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
       if (self->fd >= 0 && flock (self->fd, LOCK_EX | LOCK_NB) == 0 && is_named (all, self->id, self->fd))
         return g_steal_pointer (&self);
       /* Another run may have taken it for a directory of a killed run, and delete it. */
       if (self->fd >= 0 && (tries == TRIES || (errno != ENOENT && errno != EWOULDBLOCK)))
-        return dkms_fail_lock (places->root, self->path, error), NULL;
+        return dkms_fail_lock (places->root, places->dkms_tree, error), NULL;
       if (self->fd < 0 && (tries == TRIES || errno != ENOENT))
-        return dkms_fail_errno (error, "create the scratch directory", shown), NULL;
+        return DKMS_FAIL (error, TREE_NOT_WRITABLE, .path = shown, .number = errno), NULL;
       if (self->fd >= 0)
         (void)close (dkms_fd_steal (&self->fd));
     }
