@@ -319,6 +319,14 @@ choose_table (const DkmsOptions *options, const DkmsVerbInfo *verb, DkmsReport *
   dkms_report_begin_table (report, options->columns, options->raw, options->root);
 }
 
+/* The log is that of this machine, so it contains only changes of its own tree. */
+static gboolean
+is_logged (const DkmsSettings *settings, const DkmsOptions *options, const DkmsRequest *request)
+{
+  return !request->dry_run && geteuid () == 0 && dkms_root_is_host (settings->places.root) && options->dkmstree == NULL
+         && g_getenv (DKMS_WALL_VARIABLE) == NULL;
+}
+
 int
 dkms_verb_run (DkmsSettings *settings, DkmsReport *report, const DkmsVerbInfo *verb, DkmsOptions *options)
 {
@@ -355,6 +363,8 @@ dkms_verb_run (DkmsSettings *settings, DkmsReport *report, const DkmsVerbInfo *v
       DKMS_EMIT (events, AUTOINSTALL_OFF, .path = "/etc/dkms/no-autoinstall");
       return 0;
     }
+  if (is_logged (settings, options, request))
+    dkms_report_begin_log (report, verb->name);
   if (!dkms_run (settings, events, request, dkms_exit_code, &status, &error))
     return fail_with (events, verb, error);
   return request->dry_run ? end_answer (report, status) : status;

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "report/board.h"
 #include "report/document.h"
+#include "report/logging.h"
 #include "report/print.h"
 #include "report/table.h"
 
@@ -20,6 +21,7 @@ struct DkmsReport {
   DkmsPrinter printer;
   DkmsBoard *board;       /* (nullable): set while several pieces of work may run */
   DkmsDocument *document; /* (nullable): the document that collects events */
+  DkmsLogging *logging;   /* (nullable): the log of the system */
   DkmsTable *table;       /* (nullable): the table that collects answers of status */
   int output;             /* the standard output for the document; -1: that of the process */
   gboolean errors_only, pretty;
@@ -31,6 +33,8 @@ hear (gpointer data, const DkmsEvent *event)
   DkmsReport *self = data;
   DkmsVoice voice = dkms_sentence_voice (event->kind);
 
+  if (self->logging != NULL)
+    dkms_logging_hear (self->logging, event);
   if (self->document != NULL)
     {
       dkms_document_hear (self->document, event);
@@ -102,6 +106,7 @@ dkms_report_free (DkmsReport *self)
     return;
   dkms_board_free (self->board);
   dkms_document_free (self->document);
+  dkms_logging_free (self->logging);
   dkms_table_free (self->table);
   dkms_print_clear (&self->printer);
   if (self->output >= 0)
@@ -169,6 +174,13 @@ void
 dkms_report_drop_document (DkmsReport *self)
 {
   g_clear_pointer (&self->document, dkms_document_free);
+}
+
+void
+dkms_report_begin_log (DkmsReport *self, const char *verb)
+{
+  g_clear_pointer (&self->logging, dkms_logging_free); /* a package script runs several verbs */
+  self->logging = dkms_logging_new (verb);
 }
 
 void

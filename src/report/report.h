@@ -40,6 +40,8 @@ int dkms_report_end_document (DkmsReport *self, const char *verb, const char *ro
 void dkms_report_begin_table (DkmsReport *self, const char *columns, gboolean raw, const char *root);
 /** Prints the table, if one was begun. */
 gboolean dkms_report_end_table (DkmsReport *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Records the results of the verb @verb in the log of the system from now on. */
+void dkms_report_begin_log (DkmsReport *self, const char *verb);
 /** Discards the document. */
 void dkms_report_drop_document (DkmsReport *self);
 

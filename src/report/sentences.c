@@ -38,6 +38,7 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (PIECE_DONE, NONE, "{title}"),
   SENTENCE (PIECE_DOUBTFUL, NONE, "{title}, but may not load"),
   SENTENCE (PIECE_FAILED, NONE, "{title}"),
+  EXACT (LOGGED, "{module}/{version}[ for kernel {kernel} ({arch})]: {name}"),
   SENTENCE (WORKER_ENDED, NONE, ""),
 
   /* The command line and the settings. */
