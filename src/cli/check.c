@@ -118,7 +118,7 @@ check_tree (const DkmsPlaces *places, const DkmsOptions *options, const DkmsVerb
 
   if (options->dkmstree == NULL || dkms_root_stat (places->root, places->dkms_tree, &st) == 0 || errno != ENOENT)
     return TRUE;
-  if (verb->filters)
+  if (verb->filters && !verb->needs_tree)
     DKMS_EMIT (events, TREE_ABSENT, .path = shown);
   if (!verb->needs_tree
       || (verb->adds && (options->source != NULL || options->archive != NULL)

@@ -42,6 +42,24 @@ const DkmsVerbInfo dkms_verb_autoinstall = {
   .needs_tree = TRUE,
 };
 
+const DkmsVerbInfo dkms_verb_prune = {
+  .name = "prune",
+  .goal = DKMS_GOAL_NOT_BUILT,
+  .selection = DKMS_SELECT_ORPHANED,
+  .arguments = "[<module>[/<version>]]",
+  .summary = "Delete the builds for kernels that are not installed any more",
+  .details = "'dkms status --long' marks these builds. The modules stay registered. With -k, only builds for these "
+             "kernels are deleted.",
+  .example = "dkms prune --dry-run",
+  .positional = DKMS_WORD_MODULE,
+  .options = DKMS_TAKES_MODULE | DKMS_TAKES (CHANGE),
+  .many_kernels = TRUE,
+  .filters = TRUE,
+  .needs_root = TRUE,
+  .needs_writable_tree = TRUE,
+  .needs_tree = TRUE,
+};
+
 const DkmsVerbInfo dkms_verb_match = {
   .name = "match",
   .goal = DKMS_GOAL_INSTALLED,

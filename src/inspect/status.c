@@ -33,14 +33,16 @@ typedef struct {
   gboolean detailed; /* status --long */
 } Status;
 
-/* Returns: (nullable): the remarks of a line, besides the state */
+/* Returns: (nullable): the remarks of a line, besides the state; @gone: the kernel is not installed */
 static const char *
-remarks_of (const DkmsBuild *b, DkmsFinding finding)
+remarks_of (const DkmsBuild *b, DkmsFinding finding, gboolean gone)
 {
-  static const char *const remarks[][2]
-      = { { NULL, "originals" }, { "missing", "originals missing" }, { "differs", "originals differs" } };
+  static const char *const remarks[][4]
+      = { { NULL, "originals", "gone", "originals gone" },
+          { "missing", "originals missing", "missing gone", "originals missing gone" },
+          { "differs", "originals differs", "differs gone", "originals differs gone" } };
 
-  return remarks[finding][b->originals ? 1 : 0];
+  return remarks[finding][(b->originals ? 1 : 0) + (gone ? 2 : 0)];
 }
 
 /* Emits the line of a build. With --long it includes the time of the build, and the inputs that have changed. */
@@ -55,6 +57,7 @@ print_build (const Status *self, const DkmsVersion *v, const DkmsBuild *b, DkmsF
       = made != NULL && made->inputs != NULL ? dkms_world_inputs (self->world, &id, made, &texts) : NULL;
   guint changes = (now != NULL ? dkms_inputs_compare (made->inputs, now) : 0)
                   | (self->detailed && b->stale ? DKMS_STALE_SOURCE : 0);
+  gboolean gone = self->detailed && dkms_kernel_is_gone (places->root, places->install_tree, id.kernel);
   g_autofree char *words = changes != 0 ? dkms_staleness_words (changes) : NULL;
   g_autofree char *when = made != NULL ? dkms_attempt_time (made) : NULL;
   const DkmsEvent how = { .kind = DKMS_EVENT_STATUS_MADE,
@@ -62,7 +65,7 @@ print_build (const Status *self, const DkmsVersion *v, const DkmsBuild *b, DkmsF
                           .path = made != NULL ? made->signer : NULL,
                           .seconds = made != NULL ? made->seconds : 0 };
 
-  DKMS_EMIT (self->events, STATUS_BUILD, .id = id, .name = dkms_build_word (b), .text = remarks_of (b, finding),
+  DKMS_EMIT (self->events, STATUS_BUILD, .id = id, .name = dkms_build_word (b), .text = remarks_of (b, finding, gone),
              .place = words, .reason = made != NULL ? &how : NULL);
 }
 

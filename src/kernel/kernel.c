@@ -205,6 +205,23 @@ dkms_kernel_list (const DkmsRoot *root, const char *install_tree, gboolean heade
   return names;
 }
 
+gboolean
+dkms_kernel_is_gone (const DkmsRoot *root, const char *install_tree, const char *release)
+{
+  static const char *const parts[] = { "kernel", "build", "source", "modules.order", "modules.builtin", "vmlinuz" };
+  g_autofree char *dir = g_build_filename (install_tree, release, NULL);
+  gboolean gone = TRUE;
+
+  if (!dkms_root_is_dir (root, dir))
+    return TRUE;
+  for (gsize i = 0; i < G_N_ELEMENTS (parts) && gone; i++)
+    {
+      g_auto (DkmsFd) fd = dkms_root_openat (root, dir, O_PATH | O_DIRECTORY, 0);
+      gone = fd >= 0 && faccessat (fd, parts[i], F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+    }
+  return gone;
+}
+
 char *
 dkms_kernel_near (const DkmsRoot *root, const char *install_tree, const char *word)
 {

@@ -49,6 +49,9 @@ int dkms_kernel_open_file (const DkmsRoot *root, const char *tool_path);
 gboolean dkms_kernel_has_headers (const DkmsKernel *self, const DkmsRoot *root);
 /** Returns: (transfer full): releases in @install_tree, by byte order; with @headers only those with headers */
 GPtrArray *dkms_kernel_list (const DkmsRoot *root, const char *install_tree, gboolean headers);
+/** Returns: whether the kernel @release is not installed: its directory does not exist, or contains nothing that its
+ * package, its headers or its build have left */
+gboolean dkms_kernel_is_gone (const DkmsRoot *root, const char *install_tree, const char *release);
 /**
  * dkms_kernel_near:
  * @word: a wrong release, or the name of a kernel image, a package or a directory that contains a release

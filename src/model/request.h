@@ -20,11 +20,12 @@ typedef enum {
 
 /* The selection of modules. */
 typedef enum {
-  DKMS_SELECT_ONE,      /* the version that is named, or the one in the source or archive */
-  DKMS_SELECT_LATEST,   /* the latest version of every module with AUTOINSTALL=yes */
-  DKMS_SELECT_TEMPLATE, /* the versions that are installed for the template kernel */
-  DKMS_SELECT_BUILT,    /* every version that is built for the target kernel */
-  DKMS_SELECT_RETURNING /* the same, limited to versions that DKMS_SELECT_LATEST would build again */
+  DKMS_SELECT_ONE,       /* the version that is named, or the one in the source or archive */
+  DKMS_SELECT_LATEST,    /* the latest version of every module with AUTOINSTALL=yes */
+  DKMS_SELECT_TEMPLATE,  /* the versions that are installed for the template kernel */
+  DKMS_SELECT_BUILT,     /* every version that is built for the target kernel */
+  DKMS_SELECT_RETURNING, /* the same, limited to versions that DKMS_SELECT_LATEST would build again */
+  DKMS_SELECT_ORPHANED   /* every build for a kernel that is not installed; targets, module and version are filters */
 } DkmsSelection;
 
 typedef struct {

@@ -185,6 +185,8 @@ plan_selection (const DkmsPlanner *p, GError **error)
       for (guint i = 0; i < p->facts->targets->len; i++)
         dkms_plan_autoinstall (p->plan, p->facts->targets->pdata[i], p->facts->state);
       return TRUE;
+    case DKMS_SELECT_ORPHANED:
+      return dkms_plan_prune (p, error);
     case DKMS_SELECT_BUILT:
     case DKMS_SELECT_RETURNING:
     default:

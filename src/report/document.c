@@ -111,6 +111,8 @@ add_build (DkmsDocument *self, const DkmsEvent *event)
       dkms_json_set (build, "originals", json_boolean (has_remark (event, "originals")));
       dkms_json_set (build, "missing", json_boolean (has_remark (event, "missing")));
       dkms_json_set (build, "differs", json_boolean (has_remark (event, "differs")));
+      if (has_remark (event, "gone"))
+        dkms_json_set (build, "gone", json_true ());
       add_details (build, event);
     }
   append (json_object_get (module, "builds"), build);

@@ -243,6 +243,7 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (PLAN_EMPTY, LINE, "Nothing to do."),
   SENTENCE (REMARK, LINE, "{module}/{version} for {kernel} ({arch}): {reason}"),
   SENTENCE (DEFERRED, LINE, "Deferred: {reason}"),
+  SENTENCE (PRUNE_EMPTY, LINE, "No build is for a kernel that is not installed."),
   SENTENCE (HOPELESS, NOTE, "{reason}"),
   SENTENCE (CYCLE, WARNING, "{module}/{version} cannot be rebuilt: it and its dependencies need each other."),
   SENTENCE (AUTOINSTALL_DONE, LINE, "Autoinstall on {kernel} succeeded for: {text}"),
@@ -327,6 +328,7 @@ status_remarks (const char *tokens)
     { "originals", " (Original modules exist)" },
     { "missing", " (Built modules are missing in the kernel modules folder)" },
     { "differs", " (Differences between built and installed modules)" },
+    { "gone", " (The kernel is not installed)" },
   };
   GString *out = g_string_new (NULL);
 

@@ -194,7 +194,8 @@ is_stale (const DkmsEvent *row)
 static gboolean
 is_wrong (const DkmsEvent *row)
 {
-  return row->kind == DKMS_EVENT_STATUS_BROKEN || has_remark (row, "missing") || has_remark (row, "differs");
+  return row->kind == DKMS_EVENT_STATUS_BROKEN || has_remark (row, "missing") || has_remark (row, "differs")
+         || has_remark (row, "gone");
 }
 
 static char *
@@ -252,6 +253,8 @@ remedy_of (const DkmsTable *self, const DkmsEvent *row)
   const char *force = is_wrong (row) ? "--force " : "";
   struct utsname uts;
 
+  if (has_remark (row, "gone"))
+    return g_strdup_printf ("%s prune -k %s", dkms, row->id.kernel);
   if (row->kind == DKMS_EVENT_STATUS_BROKEN)
     return g_strdup_printf ("%s remove %s/%s --all", dkms, row->id.module, row->id.version);
   if (!is_build (row) || (!is_wrong (row) && !is_stale (row) && is_installed (row)))

@@ -426,6 +426,8 @@ carry_out (DkmsRun *run, DkmsPlan *plan, int *status, GError **error)
     ok = summarise (run, error);
   else if (dkms_request_clears_kernel (request))
     ok = summarise_clearing (run, error);
+  else if (request->selection == DKMS_SELECT_ORPHANED && plan->steps->len == 0)
+    DKMS_EMIT (run->events, PRUNE_EMPTY);
   if (latest && ok)
     *status = 0; /* a skipped module is not a failure */
   finish (run, ok && *status == 0);

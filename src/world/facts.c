@@ -316,6 +316,37 @@ find_targets (DkmsFacts *self)
     }
 }
 
+/* Finds the targets of prune: the kernels that are not installed, of builds that pass the filters of the request. */
+static gboolean
+find_orphans (const Gathering *g, GError **error)
+{
+  const DkmsPlaces *places = &g->settings->places;
+  DkmsFacts *facts = g->facts;
+  g_autoptr (GPtrArray) kernels = dkms_kernel_list (places->root, places->install_tree, FALSE);
+  g_autofree char *shown = dkms_root_host_path (places->root, places->install_tree);
+
+  /* A directory that is not mounted must not cost all builds. */
+  if (kernels->len == 0 && ((const DkmsId *)g->request->targets->pdata[0])->kernel == NULL)
+    return DKMS_FAIL (error, NOTHING_TO_COMPARE, .path = shown);
+  g_ptr_array_set_size (facts->targets, 0);
+  for (guint i = 0; i < facts->state->versions->len; i++)
+    {
+      const DkmsVersion *v = facts->state->versions->pdata[i];
+      const GPtrArray *const lists[] = { v->builds, v->remains };
+
+      for (gsize l = 0; l < G_N_ELEMENTS (lists); l++)
+        for (guint b = 0; b < lists[l]->len; b++)
+          {
+            const DkmsId id = dkms_build_id (v, lists[l]->pdata[b]);
+
+            if (dkms_targets_pass (g->request->targets, &id) && !dkms_targets_contain (facts->targets, &id)
+                && dkms_kernel_is_gone (places->root, places->install_tree, id.kernel))
+              dkms_targets_add (facts->targets, &id);
+          }
+    }
+  return TRUE;
+}
+
 /* Requests for many modules skip broken ones, and report them. */
 static void
 report_broken (const Gathering *g)
@@ -421,11 +452,12 @@ dkms_facts_read (DkmsFacts *self, DkmsWorld *world, const DkmsRequest *request, 
 {
   const Gathering g = { self, world, request, dkms_world_settings (world), dkms_world_events (world) };
   gboolean template = request->selection == DKMS_SELECT_TEMPLATE, latest = request->selection == DKMS_SELECT_LATEST;
-  gboolean about_all = dkms_request_is_about_many (request) && !template;
+  gboolean orphaned = request->selection == DKMS_SELECT_ORPHANED;
+  gboolean about_all = dkms_request_is_about_many (request) && !template && !orphaned;
   gboolean dependents = asks_for_dependents (request);
-  const char *module = about_all || (dependents && !template) ? NULL
-                       : template || self->module != NULL     ? self->module
-                                                              : "";
+  const char *module = about_all || (dependents && !template)         ? NULL
+                       : template || orphaned || self->module != NULL ? self->module
+                                                                      : "";
 
   g_clear_pointer (&self->state, dkms_state_free);
   self->state = (dependents || about_all) && !template
@@ -451,6 +483,8 @@ dkms_facts_read (DkmsFacts *self, DkmsWorld *world, const DkmsRequest *request, 
     }
   if (request->all)
     find_targets (self);
+  if (orphaned && !find_orphans (&g, error))
+    return FALSE;
   if (latest || template)
     report_broken (&g);
   for (guint i = 0; dependents && i < self->targets->len; i++)

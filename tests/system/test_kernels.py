@@ -1,5 +1,7 @@
-"""match, and the verbs of kernel packages: kernel_preinst, kernel_postinst, kernel_prerm."""
+"""match, prune, and the verbs of kernel packages: kernel_preinst, kernel_postinst, kernel_prerm."""
+import json
 import os
+import shutil
 
 import pytest
 from conftest import ARCH, K1, K2
@@ -165,3 +167,73 @@ def test_dry_run_of_all_of_them(root):
                             ("pack foo/1.0", ["mktarball", "foo/1.0", "-k", K1])):
         assert line in root.ok(*arguments, "--dry-run").out.splitlines()
     assert root.snapshot() == before
+
+
+# ---- kernels that are gone ----
+
+@pytest.fixture
+def orphaned(root):
+    """foo and bar are installed for K1, which is gone, and for K2; baz is built for a kernel of which only modules are left."""
+    for name in ("foo", "bar"):
+        root.source(name)
+        root.ok("install", f"{name}/1.0", "-k", K1, "-k", K2)
+    root.source("baz")
+    root.kernel("6.6.0-rest")
+    root.ok("install", "baz/1.0", "-k", "6.6.0-rest")
+    shutil.rmtree(root.modules / "6.6.0-rest/build")
+    shutil.rmtree(root.modules / K1)
+    return root
+
+
+def test_prune_deletes_builds_for_kernels_that_are_gone(orphaned):
+    before = orphaned.snapshot()
+    assert "unbuild baz/1.0 6.6.0-rest" in orphaned.ok("prune", "--dry-run").out
+    assert orphaned.snapshot() == before
+    result = orphaned.ok("prune")
+    assert result.err == "" and f"Deleting the build of foo/1.0 for {K1} ({ARCH})" in result.out
+    assert orphaned.status() == [f"bar/1.0, {K2}, {ARCH}: installed", "baz/1.0: added", f"foo/1.0, {K2}, {ARCH}: installed"]
+    assert not list(orphaned.modules.rglob("baz.ko")) and not (orphaned.tree / f"foo/kernel-{K1}-{ARCH}").is_symlink()
+    assert orphaned.ok("prune").out == "No build is for a kernel that is not installed.\n"
+
+
+@pytest.mark.parametrize("words, left", [
+    (["foo"], {"bar", "baz"}), (["foo/1.0"], {"bar", "baz"}), (["-m", "foo", "-v", "1.0"], {"bar", "baz"}), (["-k", K1], {"baz"}),
+    (["-k", K2], {"foo", "bar", "baz"}), (["-k", K1, "-k", "6.6.0-rest"], set()), (["foo", "-k", "6.6.0-rest"], {"foo", "bar", "baz"}), (["-a", "vax"], {"foo", "bar", "baz"})])
+def test_prune_of_some(orphaned, words, left):
+    """Guards that only builds that pass all filters are deleted."""
+    orphaned.ok("prune", *words)
+    assert {line.split("/")[0] for line in orphaned.status() if K1 in line or "rest" in line} == left
+    assert f"foo/1.0, {K2}, {ARCH}: installed" in orphaned.status()
+
+
+def test_prune_refusals(orphaned):
+    before = orphaned.snapshot()
+    for words, rc, says in ((["nix"], 3, "nix is not registered"), (["foo/2.0"], 3, "foo/2.0 is not registered"), (["--all"], 5, "dkms prune"),
+                            (["--dkmstree", "/nope"], 3, "/nope does not exist")):
+        result = orphaned("prune", *words)
+        assert result.rc == rc and says in result.err and orphaned.snapshot() == before, result
+    for kernel in list(orphaned.modules.iterdir()):
+        shutil.rmtree(kernel)
+    result = orphaned("prune")
+    assert result.rc == 21 and f"No kernel is installed in {orphaned.modules}, so all builds would be deleted." in result.err
+    assert f"foo/1.0, {K2}, {ARCH}: installed (Differences between built and installed modules)" in orphaned.status()
+    orphaned.ok("prune", "-k", K2)
+    assert f"foo/1.0, {K1}, {ARCH}" in orphaned.status()[-1]
+
+
+def test_status_marks_kernels_that_are_gone(orphaned):
+    """Guards that the default lines stay as they are."""
+    line = f"foo/1.0, {K1}, {ARCH}: installed (Differences between built and installed modules)"
+    assert line in orphaned.status() and "gone" not in orphaned.ok("status", "--json").out
+    assert line + " (The kernel is not installed)" in orphaned.status("--long")
+    assert f"baz/1.0, 6.6.0-rest, {ARCH}: installed (The kernel is not installed)" in orphaned.status("--long")
+    assert f"foo/1.0, {K2}, {ARCH}: installed" in orphaned.status("--long")
+    document = json.loads(orphaned.ok("status", "foo", "--long", "--json").out)
+    assert [build.get("gone") for build in document["modules"][0]["builds"]] == [True, None]
+    assert f"prune -k {K1}" in orphaned.ok("status", "foo", "--table").out
+
+
+def test_prune_of_a_broken_version(orphaned):
+    shutil.rmtree(orphaned.src / "foo-1.0")
+    result = orphaned.ok("prune")
+    assert "Its scripts are not run" in result.err and K1 not in "".join(orphaned.status())
