@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/language.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
 #include "conf/recipe.h"
@@ -124,7 +125,7 @@ check_tree (const DkmsPlaces *places, const DkmsOptions *options, const DkmsVerb
       || (verb->adds && (options->source != NULL || options->archive != NULL)
           && dkms_root_is_dir (places->root, parent)))
     return TRUE;
-  return DKMS_FAIL (error, TREE_ABSENT, .path = shown, .text = verb->adds ? "that directory" : NULL);
+  return DKMS_FAIL (error, TREE_ABSENT, .path = shown, .text = verb->adds ? N_ ("that directory") : NULL);
 }
 
 static gboolean

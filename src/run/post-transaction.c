@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/language.h"
 #include "build/log.h"
 #include "run/steps.h"
 #include "store/layout.h"
@@ -20,7 +21,7 @@ run (gpointer data, GError **error)
 void
 dkms_post_transaction (const DkmsSettings *settings, DkmsListener *events, const char *kernel)
 {
-  static const char title[] = "Executing post-transaction command";
+  static const char title[] = N_ ("Executing post-transaction command");
   g_autoptr (GError) error = NULL;
   g_autoptr (DkmsVars) values = NULL;
   g_autofree char *path = dkms_layout_post_log (&settings->places);
