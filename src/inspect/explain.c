@@ -420,7 +420,7 @@ dkms_explain_open_log (const DkmsSettings *settings, const DkmsRequest *request,
     if (((const DkmsAttemptFile *)attempts->pdata[i])->log != NULL)
       return dkms_logs_open (&settings->places, ((const DkmsAttemptFile *)attempts->pdata[i])->log, error);
   return DKMS_FAIL (error, NO_LOG, .id = { .module = dkms_request_word (request) },
-                    .text = request->targets->len > 0 ? "that kernel" : NULL),
+                    .text = request->targets->len > 0 ? N_ ("that kernel") : NULL),
          -1;
 }
 

@@ -27,7 +27,7 @@ static const DkmsFamily families[] = {
   { "debian", "/updates/dkms", "linux-headers-%s", FALSE, DEBIAN, MOK_KEY, MOK_CERT, NULL },
   { "ubuntu", "/updates/dkms", "linux-headers-%s", FALSE, UBUNTU, SHIM_KEY, SHIM_CERT, "update-secureboot-policy" },
   { "arch", "/updates/dkms", "linux-headers", FALSE, ARCH, MOK_KEY, MOK_CERT, NULL },
-  { "gentoo", NULL, "the sources of that kernel, configured and prepared", FALSE, GENTOO, NULL, NULL, NULL },
+  { "gentoo", NULL, N_ ("the sources of that kernel, configured and prepared"), FALSE, GENTOO, NULL, NULL, NULL },
   { "fedora", "/extra", "kernel-devel-%s", TRUE, FEDORA, MOK_KEY, MOK_CERT, NULL },
   { "centos", "/extra", "kernel-devel-%s", TRUE, FEDORA, MOK_KEY, MOK_CERT, NULL },
   { "rhel", "/extra", "kernel-devel-%s", TRUE, FEDORA, MOK_KEY, MOK_CERT, NULL },
