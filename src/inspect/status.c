@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/near.h"
 #include "base/unread.h"
 #include "inspect/examine.h"
 #include "store/attempts.h"
@@ -21,6 +22,7 @@
 #include "store/scan.h"
 #include "store/weak.h"
 #include "world/inputs.h"
+#include "world/naming.h"
 
 /* Number of attempts to read the whole tree before its modules are read one by one. */
 enum { WHOLE_TRIES = 3 };
@@ -360,6 +362,29 @@ read_by_module (const Question *question, Answer *whole, GError **error)
   return names != NULL || (fd < 0 && dkms_fail_errno (error, "read the tree", places->dkms_tree));
 }
 
+/* Names the module that was probably meant. Programs ask for modules that are not registered, so without a similar name
+ * only a person gets an answer. */
+static void
+hint_at_module (const Question *question)
+{
+  const DkmsPlaces *places = &question->settings->places;
+  g_autofree char *dir = dkms_layout_module (places, &(DkmsId){ .module = question->request->module });
+  g_autofree char *module = g_strdup (question->request->module), *version = NULL, *meant = NULL;
+
+  if (dkms_root_is_dir (places->root, dir))
+    return;
+  g_auto (DkmsFd) fd = dkms_root_openat (places->root, places->dkms_tree, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+  for (guint i = names != NULL ? names->len : 0; i-- > 0;)
+    if (strchr (names->pdata[i], '.') == names->pdata[i] || !dkms_is_dir_at (fd, names->pdata[i]))
+      g_ptr_array_remove_index (names, i);
+  dkms_name_complete (places, &module, &version);
+  meant = version != NULL ? g_strjoin ("/", module, version, NULL)
+                          : g_strdup (names != NULL ? dkms_nearest_in (module, names) : NULL);
+  if (meant != NULL || isatty (STDOUT_FILENO))
+    DKMS_EMIT (question->events, STATUS_UNKNOWN, .id = { .module = question->request->module }, .text = meant);
+}
+
 gboolean
 dkms_status (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
 {
@@ -375,6 +400,8 @@ dkms_status (const DkmsSettings *settings, DkmsListener *events, const DkmsReque
   dkms_listener_hear_all (events, answer.first);
   for (guint i = 0; i < answer.lists->len; i++)
     dkms_listener_hear_all (events, answer.lists->pdata[i]);
+  if (names_one (request))
+    hint_at_module (&question);
   if (answer.examiner.hidden != NULL)
     DKMS_EMIT (events, STATUS_HIDDEN, .text = answer.examiner.hidden);
   return report_unread (events, answer.state, error);

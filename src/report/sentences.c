@@ -279,6 +279,7 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
       STATUS_CHANGE_PENDING, NOTE,
       "A change was interrupted and is incomplete. The next dkms command that changes the tree completes or undoes "
       "it."),
+  SENTENCE (STATUS_UNKNOWN, WARNING, "{module} is not registered.[ Did you mean {text}?]"),
   SENTENCE (STATUS_HIDDEN, WARNING,
             "Cannot access {text}. Differences between built and installed modules are not shown.\n"
             "Run 'dkms status' as root to see them."),

@@ -5,6 +5,7 @@ the row allows, must contain the given texts, and must name no file that only dk
 """
 import contextlib
 import os
+import pty
 import re
 import shlex
 import shutil
@@ -203,6 +204,8 @@ NAMES = [
     Row("broken: remove", GONE, "remove foo/1.0 --all", 0, ["foo/1.0 does not exist", "scripts are not run"], 1),
     Row("broken: status", GONE, "status", 0, ["foo/1.0, /usr/src/foo-1.0, does not exist", "dkms remove foo/1.0 --all"], hides=["dangling"]),
     Row("broken: autoinstall", GONE, "autoinstall -k {k}", 0, ["foo/1.0 is broken", "Skipping it"]),
+    Row("status of a typo", ADDED, "status fop", 0, ["fop is not registered", "Did you mean foo?"], 1),
+    Row("status of m-v", ADDED, "status foo-1.0", 0, ["foo-1.0 is not registered", "Did you mean foo/1.0?"], 1),
     Row("no log", ADDED, "log foo", 3, ["foo", "dkms build"]),
     Row("log of an unknown module", ADDED, "log fop", 3, ["fop is not registered", "'foo"]),
     Row("explain of an unknown cause", None, "explain nosuch", 3, ["nosuch", "dkms status"]),
@@ -430,3 +433,16 @@ def test_output_that_is_lost(root):
     with open("/dev/full", "w") as full:
         process = subprocess.run([DKMS, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert process.returncode == 1 and "standard output" in process.stderr and len(process.stderr.split("\n")) <= 4
+
+
+def test_status_of_an_unknown_module(root):
+    """Programs ask for modules that are not registered, and get no output; a person gets an answer."""
+    root.source()
+    root.ok("add", "foo/1.0")
+    command = [DKMS, "--root", root.path, "status", "nvidia"]
+    assert root("status", "nvidia").err == root("status", "foo/2.0").err == root("status", "n*").err == ""
+    ours, theirs = pty.openpty()
+    process = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, text=True, check=True, env=dict(os.environ, LC_ALL="C"))
+    os.close(ours)
+    os.close(theirs)
+    assert process.stderr == "Warning: nvidia is not registered.\n"
