@@ -55,6 +55,17 @@ dkms_settings_fail (const DkmsPlaces *places, const DkmsErrorInfo *wrong, GError
   return dkms_fail_with (error, &info);
 }
 
+char *
+dkms_settings_absent (const DkmsPlaces *places, const char *name, const char *directory)
+{
+  g_autofree char *file = NULL;
+  g_autofree char *place = dkms_settings_place (places, name, &file);
+
+  return file == NULL || dkms_root_is_dir (places->root, directory)
+             ? NULL
+             : DKMS_SAY (CORRECT_SETTING, .name = name, .place = place);
+}
+
 /* ---- unknown keys ---- */
 
 /* Whether a file uses the variable, so that the assignment has a purpose. */

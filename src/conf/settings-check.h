@@ -13,6 +13,10 @@ char *dkms_settings_place (const DkmsPlaces *places, const char *name, char **fi
  * that set it. Returns: FALSE */
 gboolean dkms_settings_fail (const DkmsPlaces *places, const DkmsErrorInfo *wrong, GError **error);
 
+/** Returns: (transfer full) (nullable): the advice to correct the setting @name, if a file sets it to @directory and
+ * that directory does not exist */
+char *dkms_settings_absent (const DkmsPlaces *places, const char *name, const char *directory);
+
 /** Returns: (transfer full) (element-type DkmsEvent): one for each variable of framework.conf that has no effect */
 GPtrArray *dkms_settings_unknown (const DkmsPlaces *places);
 /** Returns: (transfer full) (nullable): an event if the command in the setting @name does not exist or is not

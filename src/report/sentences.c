@@ -68,16 +68,16 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
             "{place} contains a syntax error. Its directives from there on have no effect. Correct that line."),
   SENTENCE (RECIPE_PROBLEM, NOTE, "{place}: {text}"),
   SENTENCE (RECIPE_PLACEHOLDER, WARNING,
-            "{name}=\"{text}\" in {path} is a placeholder that was not filled in.\n"
+            "{name}=\"{text}\" in {place} is a placeholder that was not filled in.\n"
             "Use a release of the source, or create dkms.conf with its own build system first."),
   SENTENCE (
       RECIPE_WITH_HASH, WARNING,
-      "{name}=\"{text}\" in {path} is a placeholder that was not filled in. Most versions of make cannot build in a "
+      "{name}=\"{text}\" in {place} is a placeholder that was not filled in. Most versions of make cannot build in a "
       "directory with a '#' in its name.\n"
       "Use a release of the source, or create dkms.conf with its own build system first."),
   SENTENCE (RECIPE_LISTS_NOTHING, WARNING, "{path} does not list a module to build."),
-  SENTENCE (DIRECTIVE_DEPRECATED, DEPRECATED, "{name} is obsolete and has no effect ({path})."),
-  SENTENCE (OBSOLETE_BY_USED, DEPRECATED, "OBSOLETE_BY ({path}); use BUILD_EXCLUSIVE_KERNEL_MAX."),
+  SENTENCE (DIRECTIVE_DEPRECATED, DEPRECATED, "{name} is obsolete and has no effect ({place})."),
+  SENTENCE (OBSOLETE_BY_USED, DEPRECATED, "OBSOLETE_BY ({place}); use BUILD_EXCLUSIVE_KERNEL_MAX."),
   SENTENCE (DIRECTIVE_UNKNOWN, WARNING, "{place} sets {name}, which is not a directive. Did you mean {text}?"),
   EXACT (DIRECTIVE_GIVEN, "Directive: {name}=\"{text}\""),
   SENTENCE (SOURCE_GONE_SKIPPED, NOTE,
@@ -209,7 +209,7 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   /* Registration. */
   SENTENCE (ADDED, LINE, "Added {module}/{version}, source in {path}"),
   SENTENCE (SOURCE_REPLACED, LINE, "Replaced {module}/{version}, source in {path}"),
-  SENTENCE (ADDED_AS, WARNING, "{path} names {name}/{text}. It is added as {module}/{version}."),
+  SENTENCE (ADDED_AS, WARNING, "{place} names {name}/{text}. It is added as {module}/{version}."),
   SENTENCE (PACKAGE_OVERWRITTEN, WARNING,
             "{path} belongs to the package {name}. Its files are replaced because of --force."),
   SENTENCE (SOURCE_EXISTS, WARNING, "{path} already exists: {text}."),

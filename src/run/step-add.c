@@ -11,6 +11,8 @@
 #include "base/file.h"
 #include "base/near.h"
 #include "base/unread.h"
+#include "conf/recipe-place.h"
+#include "conf/settings-check.h"
 #include "install/job.h"
 #include "install/script.h"
 #include "run/steps.h"
@@ -115,7 +117,8 @@ fail_no_source (const DkmsRun *run, const DkmsStep *step, const char *shown, GEr
   dkms_unread_drop (mark); /* files that cannot be read are ignored */
   if (near == NULL && names != NULL)
     near = dkms_nearest_in (name, names);
-  return DKMS_FAIL (error, NO_SOURCE, .id = *step->id, .path = shown, .near = near);
+  g_autofree char *advice = dkms_settings_absent (places, "source_tree", places->source_tree);
+  return DKMS_FAIL (error, NO_SOURCE, .id = *step->id, .path = shown, .near = near, .advice = advice);
 }
 
 gboolean
@@ -139,8 +142,13 @@ dkms_step_add (DkmsRun *run, const DkmsStep *step, GError **error)
   if (recipe == NULL)
     return FALSE;
   if (g_strcmp0 (recipe->name, step->id->module) != 0 || g_strcmp0 (recipe->version, step->id->version) != 0)
-    DKMS_EMIT (run->events, ADDED_AS, .id = *step->id, .path = recipe->path, .name = recipe->name,
-               .text = recipe->version);
+    {
+      gboolean name = g_strcmp0 (recipe->name, step->id->module) != 0;
+      g_autofree char *place
+          = dkms_recipe_place (&s->places, recipe, NULL, name ? "PACKAGE_NAME" : "PACKAGE_VERSION", 0);
+      DKMS_EMIT (run->events, ADDED_AS, .id = *step->id, .path = recipe->path, .place = place, .name = recipe->name,
+                 .text = recipe->version);
+    }
   warn_misspelt (run, source);
   if (!dkms_tree_register (&s->places, run->events, step->id, error))
     return FALSE;

@@ -15,6 +15,7 @@
 #include "build/build.h"
 #include "conf/recipe-place.h"
 #include "conf/sandbox.h"
+#include "conf/settings-check.h"
 #include "config.h"
 #include "kernel/arch.h"
 #include "run/steps.h"
@@ -52,12 +53,14 @@ fail_no_kernel (const DkmsRun *run, const DkmsKernel *kernel, const char *shown,
   g_autoptr (GPtrArray) names = dkms_kernel_list (run->settings->places.root, run->settings->places.install_tree, TRUE);
   g_autofree char *near
       = dkms_kernel_near (run->settings->places.root, run->settings->places.install_tree, kernel->release);
+  g_autofree char *advice
+      = dkms_settings_absent (&run->settings->places, "install_tree", run->settings->places.install_tree);
   g_autoptr (GString) known = g_string_new (NULL);
 
   for (guint i = 0; i < names->len; i++)
     g_string_append_printf (known, "%s%s", i > 0 ? ", " : "", (char *)names->pdata[i]);
   return DKMS_FAIL (error, NO_KERNEL, .id = { .kernel = kernel->release }, .cause = "no-headers", .path = shown,
-                    .text = names->len > 0 ? known->str : NULL, .near = near);
+                    .text = names->len > 0 ? known->str : NULL, .near = near, .advice = advice);
 }
 
 gboolean

@@ -455,6 +455,17 @@ dkms_world_recipe (DkmsWorld *self, const DkmsId *id, GError **error)
   return reading->recipe;
 }
 
+/* Emits @remark about a directive of @recipe, with the line that sets it. */
+static void
+remark_on (DkmsWorld *self, const DkmsRecipe *recipe, const DkmsEvent *remark)
+{
+  g_autofree char *place = dkms_recipe_place (&self->settings->places, recipe, NULL, remark->name, 0);
+  DkmsEvent placed = *remark;
+
+  placed.place = place;
+  dkms_listener_hear (self->events, &placed);
+}
+
 static void
 report_deprecated_once (DkmsWorld *self, const DkmsRecipe *recipe)
 {
@@ -464,11 +475,12 @@ report_deprecated_once (DkmsWorld *self, const DkmsRecipe *recipe)
     return;
   placeholder = dkms_recipe_placeholder (recipe);
   if (placeholder != NULL)
-    dkms_listener_hear (self->events, placeholder);
+    remark_on (self, recipe, placeholder);
   for (guint i = 0; i < recipe->vars->deprecated->len; i++)
-    dkms_listener_hear (self->events, recipe->vars->deprecated->pdata[i]);
+    remark_on (self, recipe, recipe->vars->deprecated->pdata[i]);
   if (*recipe->obsoleted != '\0')
-    DKMS_EMIT (self->events, OBSOLETE_BY_USED, .path = recipe->path);
+    remark_on (self, recipe,
+               &(const DkmsEvent){ .kind = DKMS_EVENT_OBSOLETE_BY_USED, .path = recipe->path, .name = "OBSOLETE_BY" });
   if (recipe->modules->len == 0)
     DKMS_EMIT (self->events, RECIPE_LISTS_NOTHING, .path = recipe->path);
 }

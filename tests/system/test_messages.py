@@ -252,7 +252,8 @@ SETTINGS = [
     Row("build_environment", settings("build_environment=/no/such"), BUILD, 0, ["build_environment in " + X, "/no/such"], 1),
     Row("syntax", settings("if then"), BUILD, 0, ["{root}/etc/dkms/framework.conf.d/x.conf: line 3: syntax error"], 2),
     Row("exit", settings("exit 0"), BUILD, 0, ["Ignoring {root}/etc/dkms/framework.conf.d/x.conf", "return"]),
-    Row("source_tree", settings("source_tree=/no/such"), BUILD, 2, ["/no/such/foo-1.0 does not exist"]),
+    Row("install_tree", settings("install_tree=/no/such"), BUILD, 21, ["/no/such/{k} does not exist", "Correct install_tree in " + X]),
+    Row("source_tree", settings("source_tree=/no/such"), BUILD, 2, ["/no/such/foo-1.0 does not exist", "Correct source_tree in " + X]),
 ]
 
 RECIPES = [
@@ -271,7 +272,7 @@ RECIPES = [
     Row("listed twice", conf("BUILT_MODULE_NAME[1]=foo\nDEST_MODULE_LOCATION[1]=/extra\n"), "add foo/1.0", 8, [CONF + ":5: module foo is listed twice"], 4),
     Row("in a file of the administrator", both(source(), shell("echo AUTOINSTALL=maybe >root/etc/dkms/foo.conf")), BUILD, 8, ["{root}/etc/dkms/foo.conf:1: AUTOINSTALL"]),
     Row("directive typo", conf("AUTOINSTAL=yes\n"), "add foo/1.0", 0, [CONF + ":5 sets AUTOINSTAL", "Did you mean AUTOINSTALL?"], 1),
-    Row("obsolete directive", conf("MODULES_CONF[0]=x\n"), "add foo/1.0", 0, ["MODULES_CONF", CONF], 1),
+    Row("obsolete directive", conf("MODULES_CONF[0]=x\n"), "add foo/1.0", 0, ["MODULES_CONF", CONF + ":5"], 1),
     Row("syntax", conf("if then\n"), "add foo/1.0", 0, [CONF + ": line 5: syntax error", CONF + ":5 contains a syntax error"]),
     Row("quote", conf('MAKE="make\n'), "add foo/1.0", 0, [CONF + ":5 contains a syntax error", "no effect"]),
     Row("command", conf("frobnicate\n"), "add foo/1.0", 0, [CONF + ": line 5: frobnicate: command not found"], 1),
@@ -283,8 +284,8 @@ RECIPES = [
     Row("no recipe", lambda root: (root.src / "foo-1.0").mkdir(), "add foo/1.0", 4, ["Cannot read " + CONF + ": No such file", "Create the file"]),
     Row("recipe that is a directory", lambda root: (root.src / "foo-1.0/dkms.conf").mkdir(parents=True), "add foo/1.0", 4, ["Cannot read " + CONF, "-c"]),
     Row("no modules", source(conf="PACKAGE_NAME=foo\nPACKAGE_VERSION=1.0\n"), BUILD, 0, [CONF + " does not list a module"], 1),
-    Row("other name", source(conf=ONE.replace("=foo", "=bar", 1)), "add foo/1.0", 0, [CONF + " names bar/1.0", "foo/1.0"], 1),
-    Row("placeholder", conf('PACKAGE_VERSION="@VERSION@"\n'), "add {src}/foo-1.0", 0, ['"@VERSION@"', "Use a release"]),
+    Row("other name", source(conf=ONE.replace("=foo", "=bar", 1)), "add foo/1.0", 0, [CONF + ":1 names bar/1.0", "foo/1.0"], 1),
+    Row("placeholder", conf('PACKAGE_VERSION="@VERSION@"\n'), "add {src}/foo-1.0", 0, ['"@VERSION@"', "-@VERSION@/dkms.conf:5 is a placeholder", "Use a release"]),
     Row("newer kernel", conf("BUILD_EXCLUSIVE_KERNEL_MIN=6.5\n"), BUILD, 77, ["needs 6.5 or newer (BUILD_EXCLUSIVE_KERNEL_MIN, " + CONF + ":5)"], 1),
     Row("older kernel", conf("BUILD_EXCLUSIVE_KERNEL_MAX=6.0\n"), BUILD, 77, ["needs 6.0 or older (BUILD_EXCLUSIVE_KERNEL_MAX, " + CONF + ":5)"], 1),
     Row("other kernel", conf("BUILD_EXCLUSIVE_KERNEL='^5'\n"), BUILD, 77, ['does not match "^5" (BUILD_EXCLUSIVE_KERNEL, ' + CONF + ":5)"], 1),
