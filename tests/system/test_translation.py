@@ -106,6 +106,12 @@ def test_an_advice_of_several_lines(root, speak):
     assert "log:" not in german and "Install " not in german
 
 
+def test_a_noun_instead_of_a_name(root, speak):
+    root.source(extra="MAKE=false\n")
+    german = speak("de_DE.UTF-8", "build", "foo/1.0", "-k", K1).err
+    assert "Exit-Status 1 von dem Build-Befehl" in german and "command" not in german, german
+
+
 def test_a_list_of_names(root, speak):
     root.source(files={"a.c": "1", "b.c": "1"})
     root.ok("add", "foo/1.0")
@@ -159,7 +165,11 @@ def test_what_dkms_sign_prints(root, speak):
 def test_help(speak):
     """The help has the width of a terminal, counted in letters, and all its words are translated."""
     whole = speak("de_DE.UTF-8", "--help").out
-    assert max(map(len, whole.splitlines())) > 77 and all(len(line) < 80 for line in whole.splitlines())
+    assert all(len(line) < 80 for line in whole.splitlines())
+    lines = whole.splitlines()
+    for line, after in zip(lines, lines[1:]):
+        if after.startswith(" " * 33) and re.match(".{32} [^ ]", line):
+            assert len(line) + len(after.split()[0]) >= 79, f"the next word fits into the line: {line}"
     verbs = re.findall(r"^  (\w+) ", whole, re.M)
     assert len(verbs) > 15 and "<Befehl>" in whole and "<Verzeichnis>" in whole
     english = re.compile(r"(?<!-)\b(?:the|of|with|module|version|kernel|file|directory|value|option|cause)\b(?!\.)")
