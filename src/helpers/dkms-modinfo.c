@@ -25,16 +25,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "helpers/drop-rights.h"
+#include "helpers/memory-file.h"
 #include "helpers/module-elf.h"
-#include "helpers/unpack.h"
-#include "helpers/write-all.h"
 
-enum { MOST_BYTES = 1 << 30, MOST_FINDINGS = 1 << 18, MOST_SECONDS = 60 };
+enum { MOST_FINDINGS = 1 << 18, MOST_SECONDS = 60 };
 
 /* ---- versions ---- */
 
@@ -166,55 +163,20 @@ kmod_can_read (struct kmod_ctx *ctx, int fd)
   return good;
 }
 
-typedef struct {
-  int fd; /* the unpacked file */
-  size_t size;
-} Target;
-
-static bool
-append (void *user, const void *bytes, size_t size)
-{
-  Target *target = user;
-
-  target->size += size;
-  return target->size <= MOST_BYTES && write_all (target->fd, bytes, size);
-}
-
 /* Returns: a descriptor of the plain file: @fd itself, or a memory file; -1 if it cannot be unpacked */
 static int
 plain_file (int fd, const unsigned char *bytes, size_t size)
 {
   UnpackFunc unpack = unpack_find (bytes, size);
-  Target target = { -1, 0 };
 
-  if (unpack == NULL)
-    return fd;
-  target.fd = memfd_create ("module", MFD_CLOEXEC);
-  if (target.fd >= 0 && unpack (bytes, size, append, &target, NULL))
-    return target.fd;
-  if (target.fd >= 0)
-    (void)close (target.fd);
-  return -1;
-}
-
-/* Returns: the bytes of the file, which stay mapped as long as the process lives; NULL with @size 0 */
-static const unsigned char *
-map (int fd, size_t *size)
-{
-  struct stat st;
-  void *bytes = MAP_FAILED;
-
-  if (fd >= 0 && fstat (fd, &st) == 0 && S_ISREG (st.st_mode) && st.st_size > 0 && st.st_size <= MOST_BYTES)
-    bytes = mmap (NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-  *size = bytes != MAP_FAILED ? (size_t)st.st_size : 0;
-  return bytes != MAP_FAILED ? bytes : NULL;
+  return unpack != NULL ? memory_file_unpack (unpack, bytes, size) : fd;
 }
 
 static const char *
 put_facts (struct kmod_ctx *ctx, int fd)
 {
   size_t size;
-  const unsigned char *bytes = map (fd, &size);
+  const unsigned char *bytes = memory_file_map (fd, &size);
   int plain = bytes != NULL ? plain_file (fd, bytes, size) : -1;
   ElfFacts facts;
   unsigned count = 0;
@@ -224,7 +186,7 @@ put_facts (struct kmod_ctx *ctx, int fd)
   if (plain < 0)
     return "it cannot be decompressed";
   if (plain != fd)
-    bytes = map (plain, &size);
+    bytes = memory_file_map (plain, &size);
   if (bytes == NULL)
     return "there is nothing in it";
   elf_read (bytes, size, &facts, put_finding, &count);
@@ -258,7 +220,7 @@ print_facts (int count, char **paths)
     return 1;
   for (int i = 0; i < count; i++)
     fds[i] = open (paths[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (!drop_rights ("dkms-modinfo", MOST_SECONDS, MOST_BYTES))
+  if (!drop_rights ("dkms-modinfo", MOST_SECONDS, MEMORY_FILE_MOST))
     return perror ("dkms-modinfo: cannot drop its rights"), free (fds), 1;
   ctx = kmod_new (NULL, no_config);
   for (int i = 0; i < count && ctx != NULL; i++)

@@ -53,6 +53,7 @@ elf_read_section (const ElfImage *image, uint64_t table, uint64_t index, ElfSect
   size_t at = (size_t)(table + index * step);
   section->name = (uint32_t)elf_number (image, at, 4);
   section->type = (uint32_t)elf_number (image, at + 4, 4);
+  section->address = elf_number (image, at + 8 + word, word);
   section->offset = elf_number (image, at + 8 + 2 * word, word);
   section->size = elf_number (image, at + 8 + 3 * word, word);
   section->link = (uint32_t)elf_number (image, at + 8 + 4 * word, 4);

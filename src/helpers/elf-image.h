@@ -16,7 +16,7 @@ typedef struct {
 /* A section header. */
 typedef struct {
   uint32_t name, type, link;
-  uint64_t offset, size, entry;
+  uint64_t address, offset, size, entry;
 } ElfSection;
 
 /** Checks the identification and the size of the header, and fills in @image. Returns: (transfer none) (nullable): why

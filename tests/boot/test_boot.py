@@ -207,6 +207,26 @@ def test_stock_kernel_finds_it_by_depmod(old):
     check_loaded(guest.cases["plain"], old.module(old.trees["plain"]), taint="OE")
 
 
+def check_facts(stage):
+    """dkms-facts reads from the image what Module.symvers in the headers says."""
+    text = run(pathlib.Path(os.environ["DKMS"]).resolve().parent / "helpers/dkms-facts", "kernel", stage.vmlinuz, stage.release)
+    words = text.split("\0")
+    found = {value.split(" ")[1]: value.split(" ", 3) for key, value in zip(words[::2], words[1::2]) if key == "symbol"}
+    listed = 0
+    for line in pathlib.Path(f"/usr/src/linux-headers-{stage.release}/Module.symvers").read_text().splitlines():
+        crc, name, owner, kind, space = (line + "\t").split("\t")[:5]
+        if owner == "vmlinux":
+            listed += 1
+            assert found.get(name) == [crc.removeprefix("0x"), name, "gpl" if kind.endswith("_GPL") else "any", space], line
+    assert listed == len(found) > 5000
+    module = next(path for path in stage.modules.rglob("*.ko*") if path.is_file())
+    assert run("modinfo", "-F", "vermagic", module).rstrip("\n") == dict(zip(words[::2], words[1::2]))["vermagic"]
+
+
+def test_image_and_headers_agree(old):
+    check_facts(old)
+
+
 def test_secure_boot_with_an_enrolled_key(old, lab):
     """The kernel as shipped with Secure Boot, and the default key of dkms among the keys of the owner."""
     guest = machine.boot(old.lab, "secure", old.vmlinuz, old.initrd, variables=machine.enrolled(old.certificate, lab))
@@ -221,6 +241,7 @@ def test_new_kernel_decompresses_and_takes_elliptic_curves(lab):
     """A kernel that decompresses modules itself, and a key that is not RSA."""
     key, certificate = make_key(lab, "ec", "ec", "-pkeyopt", "ec_paramgen_curve:P-256")
     stage = Stage(lab, headers(r"^linux-headers-6\.(1[2-9]|[2-9][0-9])\."))
+    check_facts(stage)
     root = stage.root("root", ".xz", pair=(key, certificate))
     module = stage.module(root)
     cases = stage.add_standin(root)

@@ -3,12 +3,13 @@
  * bytes are also used as the output of a dkms-modinfo that such a file had taken over.
  * libkmod is not included, because its assertions can end the process, which dkms handles.
  * Findings: a crash; names and values that are not text. */
-#define main dkms_modinfo_main
-#include "../../src/helpers/dkms-modinfo.c"
-#undef main
+#include "../../src/helpers/memory-file.c"
+
+#include <string.h>
 
 #include "build/loadable.h"
 #include "fuzz.h"
+#include "helpers/module-elf.h"
 
 static void
 take (ElfKind kind, const char *name, const char *value, void *user)
@@ -49,9 +50,9 @@ unpack (const uint8_t *data, size_t size)
   for (size_t i = 0; i < G_N_ELEMENTS (unpackers); i++)
     {
       /* A few bytes can expand to gigabytes. Here the limit is low. */
-      Target target = { fd, MOST_BYTES - (1 << 20) };
+      Target target = { fd, MEMORY_FILE_MOST - (1 << 20) };
 
-      if (unpackers[i](data, size, append, &target, NULL) && target.size > MOST_BYTES)
+      if (unpackers[i](data, size, append, &target, NULL) && target.size > MEMORY_FILE_MOST)
         g_error ("unpacked to %zu bytes", target.size);
       g_assert (ftruncate (fd, 0) == 0 && lseek (fd, 0, SEEK_SET) == 0);
     }

@@ -1,0 +1,49 @@
+"""Small kernel images with the tables that dkms-facts reads."""
+import struct
+
+
+def vmlinux(symbols, texts=(), btf=b"", crcs=True):
+    """A 64-bit little-endian ELF file. @symbols: (name, crc, gpl, namespace); @texts: other texts in its data."""
+    strings, places = b"", {}
+    for text in [name for name, *_ in symbols] + [space for *_, space in symbols if space]:
+        if text not in places:
+            places[text] = len(strings)
+            strings += text.encode() + b"\0"
+    data = b"\0" + b"".join(text.encode() + b"\0" for text in texts)
+    address = {"__ksymtab_strings": 0x1000, "__ksymtab": 0x100000, "__ksymtab_gpl": 0x200000}
+    sections = [("__ksymtab_strings", strings, 0x1000), (".rodata", data, 0x900000)]
+    for kind, gpl in (("__ksymtab", False), ("__ksymtab_gpl", True)):
+        table, sums = b"", b""
+        for name, crc, is_gpl, space in symbols:
+            if is_gpl != gpl:
+                continue
+            at = address[kind] + len(table)
+            table += struct.pack("<iii", 0, 0x1000 + places[name] - (at + 4), (0x1000 + places[space] - (at + 8)) if space else 0)
+            sums += struct.pack("<I", crc)
+        sections.append((kind, table, address[kind]))
+        if crcs:
+            sections.append((kind.replace("ksymtab", "kcrctab"), sums, 0x700000))
+    if btf:
+        sections.append((".BTF", btf, 0))
+    names, body, headers = b"\0", b"\0" * 64, [bytes(64)]
+    for name, content, where in sections + [(".shstrtab", None, 0)]:
+        at = len(names)
+        names += name.encode() + b"\0"
+        content = names if content is None else content
+        headers.append(struct.pack("<IIQQQQIIQQ", at, 3 if name == ".shstrtab" else 1, 2, where, len(body), len(content), 0, 0, 1, 0))
+        body += content
+    identification = b"\x7fELF\2\1\1" + bytes(9)
+    header = identification + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0, 0, len(body), 0, 64, 0, 0, 64, len(headers), len(headers) - 1)
+    return header + body[64:] + b"".join(headers)
+
+
+def bzimage(payload, release="6.1.0-1-test", size=0):
+    """A bzImage. @payload: a compressed kernel of @size bytes."""
+    setup = bytearray(5 * 512)
+    text = f"{release} (builder@host) #1 SMP".encode() + b"\0"
+    setup[0x1f1] = 4
+    setup[0x202:0x206] = b"HdrS"
+    setup[0x20e:0x210] = struct.pack("<H", 0x400 - 0x200)
+    setup[0x400:0x400 + len(text)] = text
+    setup[0x248:0x250] = struct.pack("<II", 64, len(payload) + 4)
+    return bytes(setup) + bytes(64) + payload + struct.pack("<I", size) + b"rest"
