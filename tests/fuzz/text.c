@@ -40,7 +40,7 @@ os_release (FuzzInput *input)
   fuzz_write ("root/etc/os-release", input->data, input->size);
   distro = dkms_distro_read (settings->places.root, NULL);
   g_assert (distro != NULL && distro->family != NULL);
-  g_free (dkms_distro_headers_package (distro, "6.1.0"));
+  g_free (dkms_distro_headers_package (distro, NULL, NULL, "6.1.0"));
   dkms_distro_free (distro);
 }
 
