@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "build/area.h"
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/process.h"
 #include "build/log.h"
@@ -85,10 +86,10 @@ run_in_area (gpointer data, GError **error)
 static int
 run_section (const DkmsWorkArea *area, int output_fd, const DkmsSection *section, GError **error)
 {
-  gint64 start = g_get_monotonic_time ();
+  gint64 start = dkms_clock_now ();
   int status = dkms_log_section (area->job->events, output_fd, section, error);
 
-  dkms_attempt_add_step (area->job->attempt, section->title, status < 0 ? 127 : status, dkms_job_seconds (start));
+  dkms_attempt_add_step (area->job->attempt, section->title, status < 0 ? 127 : status, dkms_clock_since (start));
   return status;
 }
 

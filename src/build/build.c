@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/copy.h"
 #include "base/error.h"
 #include "base/fd.h"
@@ -334,7 +335,7 @@ gboolean
 dkms_build (const DkmsJob *job, GError **error)
 {
   g_auto (DkmsWorkArea) area = { .job = job, .fd = -1, .log_fd = -1, .result_fd = -1 };
-  gint64 start = g_get_monotonic_time ();
+  gint64 start = dkms_clock_now ();
   gboolean ok = begin (&area, error) && apply_patches (&area, error) && run_script (&area, DKMS_SCRIPT_PRE_BUILD, error)
                 && run_make (&area, error) && check_complete (&area, error);
 

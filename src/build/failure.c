@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -114,7 +115,7 @@ keep_attempt (DkmsWorkArea *area, gint64 start, const GError *error, gboolean *k
   char *path;
 
   attempt->outcome = DKMS_OUTCOME_FAILED;
-  attempt->seconds = dkms_job_seconds (start);
+  attempt->seconds = dkms_clock_since (start);
   if (error != NULL && attempt->error == NULL)
     attempt->error = g_error_copy (error);
   path = dkms_attempts_fail (&job->settings->places, attempt, job->work->fd, area->log_fd, &local);

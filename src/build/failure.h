@@ -24,5 +24,5 @@ gboolean dkms_step_failed (DkmsWorkArea *area, const DkmsStepFailure *step, GErr
 void dkms_failure_note (DkmsWorkArea *area, const char *cause, GError *error);
 /** Ends a build that failed with @error: the work area becomes <m>/<v>/build, where users look for it, the attempt with
  * its log is stored, and @error names the log if it shows the reason. @start: start of the build, from
- * g_get_monotonic_time() */
+ * dkms_clock_now() */
 void dkms_failure_end (DkmsWorkArea *area, gint64 start, GError *error);

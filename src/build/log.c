@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/copy.h"
 #include "base/error.h"
 #include "base/fd.h"
@@ -84,14 +85,14 @@ dkms_log_copy (const DkmsWorkArea *area, int dir, const char *name, GError **err
 int
 dkms_log_section (DkmsListener *events, int log_fd, const DkmsSection *section, GError **error)
 {
-  gint64 start = g_get_monotonic_time ();
+  gint64 start = dkms_clock_now ();
   int status;
 
   if (!append (log_fd, error, "\n%s\n# command: %s\n", section->title, section->command_line))
     return -1;
   DKMS_EMIT (events, STEP_BEGUN, .name = section->title, .text = section->command_line);
   status = section->run (section->data, error);
-  double seconds = dkms_job_seconds (start);
+  double seconds = dkms_clock_since (start);
   int whole = (int)seconds;
   DKMS_EMIT (events, STEP_ENDED, .number = status < 0 ? 127 : status, .seconds = seconds);
   if (status < 0

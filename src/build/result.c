@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/copy.h"
 #include "base/error.h"
 #include "base/fd.h"
@@ -468,7 +469,7 @@ write_records (DkmsWorkArea *area, gint64 start, GError **error)
       if (!output->excluded && !record_output (area, output, record, error))
         return FALSE;
     }
-  record->seconds = dkms_job_seconds (start);
+  record->seconds = dkms_clock_since (start);
   finish_attempt (area->job, record->seconds);
   if (!judge (area, record, error))
     return FALSE;

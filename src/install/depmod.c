@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -156,7 +157,7 @@ run_depmod (const DkmsSettings *settings, DkmsListener *events, DkmsDepmodCall *
   const char *argv[10];
   guint n = 0;
   g_autoptr (GError) error = NULL;
-  gint64 start = g_get_monotonic_time ();
+  gint64 start = dkms_clock_now ();
 
   argv[n++] = "depmod";
   if (other)
@@ -189,7 +190,7 @@ run_depmod (const DkmsSettings *settings, DkmsListener *events, DkmsDepmodCall *
   if (status > 0) /* a temporary failure may not occur again */
     status = run_and_look (&settings->places, call->dir, &command, &error);
   call->map = NULL;
-  DKMS_EMIT (events, STEP_ENDED, .number = status, .seconds = dkms_job_seconds (start));
+  DKMS_EMIT (events, STEP_ENDED, .number = status, .seconds = dkms_clock_since (start));
   if (status != 0)
     DKMS_EMIT (events, DEPMOD_FAILED, .text = line, .error = error);
   return status == 0;

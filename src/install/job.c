@@ -51,12 +51,6 @@ dkms_job_find (const DkmsRoot *root, const char *dir, const char *name, const ch
   return NULL;
 }
 
-double
-dkms_job_seconds (gint64 start)
-{
-  return (double)(g_get_monotonic_time () - start) / G_USEC_PER_SEC;
-}
-
 void
 dkms_job_apply_force_list (DkmsJob *job)
 {

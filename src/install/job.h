@@ -43,7 +43,5 @@ char **dkms_job_env (const DkmsJob *job);
 char *dkms_job_base (const DkmsJob *job, const char *below);
 /** Returns: (transfer full) (nullable): name of the file <name>.ko or <name>.ko<suffix> in @dir of the root */
 char *dkms_job_find (const DkmsRoot *root, const char *dir, const char *name, const char *suffix);
-/** Returns: the number of seconds since @start (monotonic microseconds) */
-double dkms_job_seconds (gint64 start);
 /** Sets force for the modules that /usr/share/dkms/modules_to_force_install lists. */
 void dkms_job_apply_force_list (DkmsJob *job);

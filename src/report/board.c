@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/process.h"
 #include "report/columns.h"
@@ -42,7 +43,7 @@ struct DkmsBoard {
   guint total, good, bad;
   double expected; /* seconds of all builds together, from earlier ones; 0: not known for all */
   double finished; /* seconds that were expected of those that have ended */
-  gint64 start, drawn, paused;
+  gint64 start, drawn;
 };
 
 static void
@@ -69,7 +70,7 @@ dkms_board_new (DkmsPrinter *printer, const DkmsEvent *event)
   self->printer = printer;
   self->total = (guint)event->number;
   self->expected = event->seconds;
-  self->start = g_get_monotonic_time ();
+  self->start = dkms_clock_now ();
   self->channels = g_ptr_array_new_with_free_func (channel_free);
   self->screen = printer->verbose ? NULL : dkms_screen_new ();
   self->colour = self->screen != NULL && dkms_screen_has_colours (STDOUT_FILENO);
@@ -77,12 +78,6 @@ dkms_board_new (DkmsPrinter *printer, const DkmsEvent *event)
 }
 
 /* ---- live lines ---- */
-
-static double
-seconds_since (gint64 start)
-{
-  return (double)(g_get_monotonic_time () - start) / G_USEC_PER_SEC;
-}
 
 static char *
 clock_text (double seconds)
@@ -150,7 +145,7 @@ remaining (const DkmsBoard *self)
   for (guint i = 0; self->expected > 0 && i < self->channels->len; i++)
     {
       const Channel *channel = self->channels->pdata[i];
-      double elapsed = seconds_since (channel->start);
+      double elapsed = dkms_clock_since (channel->start);
       if (!channel->busy || channel->closed)
         continue;
       busy++;
@@ -164,7 +159,7 @@ static void
 show_progress (const DkmsBoard *self, double left)
 {
   double done = self->total > 0 ? (double)(self->good + self->bad) / self->total : 0;
-  double elapsed = seconds_since (self->start);
+  double elapsed = dkms_clock_since (self->start);
   gboolean known = self->expected > 0;
 
   if (known)
@@ -191,7 +186,7 @@ keep (const Rows *self, char *text)
 static void
 add_row (const Rows *self, const Channel *channel)
 {
-  double elapsed = seconds_since (channel->start);
+  double elapsed = dkms_clock_since (channel->start);
   g_autofree char *time = clock_text (elapsed), *whole = clock_text (channel->expected);
   gboolean known = channel->expected >= 1 && channel->expected > elapsed;
   const DkmsFrameRow row = { .name = channel->name,
@@ -223,7 +218,7 @@ draw (DkmsBoard *self)
       dkms_screen_clear (self->screen);
       return;
     }
-  g_autofree char *elapsed = clock_text (seconds_since (self->start)), *rest = left >= 1 ? clock_text (left) : NULL;
+  g_autofree char *elapsed = clock_text (dkms_clock_since (self->start)), *rest = left >= 1 ? clock_text (left) : NULL;
   const DkmsFrameSum sum = { self->total, self->good, self->bad, rows->len, elapsed, rest };
   dkms_screen_size (&columns, &lines);
   g_autofree char *frame
@@ -236,22 +231,10 @@ draw (DkmsBoard *self)
 static void
 pause_live (DkmsBoard *self)
 {
-  self->paused = g_get_monotonic_time ();
   if (self->screen == NULL)
     return;
   dkms_screen_clear (self->screen);
   dkms_screen_progress (self->screen, DKMS_PROGRESS_NONE, 0);
-}
-
-/* The time in which the run was stopped does not count. */
-static void
-resume_live (DkmsBoard *self)
-{
-  gint64 pause = g_get_monotonic_time () - self->paused;
-
-  self->start += pause;
-  for (guint i = 0; i < self->channels->len; i++)
-    ((Channel *)self->channels->pdata[i])->start += pause;
 }
 
 /* ---- verbose mode: the log as it grows ---- */
@@ -341,7 +324,7 @@ open_channel (DkmsBoard *self, const DkmsEvent *event)
   channel->kernel = dkms_columns_clean (event->id.kernel != NULL ? event->id.kernel : "");
   channel->place = g_strdup_printf ("/%s/build/", channel->name);
   channel->expected = event->seconds;
-  channel->start = g_get_monotonic_time ();
+  channel->start = dkms_clock_now ();
   channel->log = -1;
   channel->kept = dkms_events_new ();
   g_ptr_array_add (self->channels, channel);
@@ -459,7 +442,7 @@ close_channel (Channel *self, const DkmsEvent *event)
       g_autofree char *title = dkms_process_printable (self->title);
       g_autofree char *result = dkms_sentence_shown (event);
       g_autofree char *line
-          = g_strdup_printf ("%s: %s%s%s (%.1f s)", title, on, result, off, seconds_since (self->start));
+          = g_strdup_printf ("%s: %s%s%s (%.1f s)", title, on, result, off, dkms_clock_since (self->start));
       dkms_screen_clear (board->screen);
       dkms_print_line (board->printer, line);
     }
@@ -475,8 +458,6 @@ dkms_board_hear (DkmsBoard *self, const DkmsEvent *event)
     open_channel (self, event);
   else if (event->kind == DKMS_EVENT_WORK_PAUSED)
     pause_live (self);
-  else if (event->kind == DKMS_EVENT_WORK_RESUMED)
-    resume_live (self);
   else if (channel == NULL)
     print (self, event);
   else if (event->kind == DKMS_EVENT_PIECE_BUSY)

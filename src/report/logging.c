@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "report/sentences.h"
@@ -194,7 +195,7 @@ write_record (const DkmsLogging *self, const Record *record)
 static void
 record_result (DkmsLogging *self, const DkmsEvent *event, const Piece *piece)
 {
-  double seconds = piece != NULL ? (double)(g_get_monotonic_time () - piece->start) / G_USEC_PER_SEC : -1;
+  double seconds = piece != NULL ? dkms_clock_since (piece->start) : -1;
   const GError *error = piece != NULL && event->kind != DKMS_EVENT_PIECE_DOUBTFUL ? piece->error : NULL;
 
   for (gsize i = 0; i < G_N_ELEMENTS (results); i++)
@@ -242,7 +243,7 @@ dkms_logging_hear (DkmsLogging *self, const DkmsEvent *event)
     {
     case DKMS_EVENT_PIECE_BEGUN:
       piece = g_new0 (Piece, 1);
-      piece->start = g_get_monotonic_time ();
+      piece->start = dkms_clock_now ();
       g_hash_table_insert (self->pieces, GUINT_TO_POINTER (event->piece), piece);
       break;
     case DKMS_EVENT_ERROR:

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/process.h"
@@ -563,6 +564,7 @@ dkms_schedule (DkmsRun *run, GError **error)
   dkms_order_measure (run, way, by_way, past);
   double expected = expect (&self, past);
   DKMS_EMIT (run->events, WORK_BEGUN, .number = (int)count_pieces (&self), .seconds = expected);
+  dkms_clock_share ();
   dkms_process_set_stop (suspend, &self);
 
   for (;;)

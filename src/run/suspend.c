@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 /* A process that was not stopped yet may have started others, so the search is repeated until it finds no more. A
  * process that waits for a disk stops later. */
 enum { MOST_ROUNDS = 50, ROUND_MS = 5 };
@@ -92,7 +94,8 @@ dkms_suspend (DkmsListener *events)
   DKMS_EMIT (events, WORK_PAUSED);
   for (guint round = 0; round < MOST_ROUNDS && send_to_all (SIGSTOP, FALSE) > 0; round++)
     g_usleep (ROUND_MS * 1000);
+  gint64 begin = g_get_monotonic_time ();
   stop_here ();
+  dkms_clock_omit (g_get_monotonic_time () - begin);
   (void)send_to_all (SIGCONT, TRUE);
-  DKMS_EMIT (events, WORK_RESUMED);
 }

@@ -149,6 +149,9 @@ def test_stopped_time_does_not_count(root):
         assert terminal.read()
     terminal.type(b"exit\n")
     terminal.finish()
+    for name in ("m00", "m01"):
+        record = json.loads((root.tree / f"{name}/1.0/{K1}/{ARCH}/.record.json").read_text())
+        assert record["seconds"] <= time.monotonic() - start - 3
 
 
 def test_stop_of_a_script(root):

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A clock for durations that are shown and recorded. It stands still while the run is stopped, as by Ctrl-Z. */
+#pragma once
+
+#include <glib.h>
+
+/** Returns: microseconds since an unspecified time, without those of dkms_clock_omit() */
+gint64 dkms_clock_now (void);
+/** Returns: seconds from @start, a time of dkms_clock_now(), until now */
+double dkms_clock_since (gint64 start);
+/** Shares the clock with the processes that this one forks from now on. Call it before dkms_clock_omit(). */
+void dkms_clock_share (void);
+/** Sets the clock back by @microseconds, also for processes that share it. */
+void dkms_clock_omit (gint64 microseconds);
