@@ -85,11 +85,12 @@ clock_text (double seconds)
   return g_strdup_printf ("%d:%02d", (int)seconds / 60, (int)seconds % 60);
 }
 
-/* Whether a line of the log has words. Lines of dkms, and those with which compilers mark a place, have none. */
+/* Whether a line of the log shows progress. Lines of dkms, those with which compilers mark a place, and directories of
+ * make do not. */
 static gboolean
-has_words (const char *line)
+shows_progress (const char *line)
 {
-  if (*line == '#')
+  if (*line == '#' || (g_str_has_prefix (line, "make") && strstr (line, "ing directory '") != NULL))
     return FALSE;
   while (*line != '\0' && !g_ascii_isalnum (*line))
     line++;
@@ -114,7 +115,7 @@ without_place (const char *line, const char *place)
   return g_string_free (out, FALSE);
 }
 
-/* Returns: (transfer full): the last line of the log that has words, complete or not, for one row */
+/* Returns: (transfer full): the last line of the log that shows progress, complete or not, for one row */
 static char *
 last_line (const Channel *self)
 {
@@ -127,7 +128,7 @@ last_line (const Channel *self)
   text[MAX (n, 0)] = '\0';
   g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
   for (guint i = g_strv_length (lines); i-- > 0;)
-    if (has_words (lines[i]))
+    if (shows_progress (lines[i]))
       {
         g_autofree char *clean = dkms_columns_clean (lines[i]);
         return without_place (g_strstrip (clean), self->place);

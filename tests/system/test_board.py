@@ -209,6 +209,17 @@ def test_kernels_in_a_column_of_their_own(root):
     assert terminal.finish(Crowd().release) == 0
 
 
+def test_last_line_of_the_log(root):
+    """Lines that mark a place, and those of make about directories, do not hide the last progress."""
+    sleeper(root, "m00", Crowd.SECONDS, script="echo 'a.c:1: warning: the progress'; echo '   |   ^~~~~~'; echo -----------; "
+                                               "echo \"make[1]: Entering directory '/usr/src/linux'\"")
+    terminal = Terminal(autoinstall(root, 1))
+    terminal.wait(lambda text: "the progress" in text and len(Crowd().members()) == 1)
+    terminal.wait(lambda text: "the progress" in text)
+    assert terminal.finish(Crowd().release) == 0
+    assert b"~~" not in terminal.raw and b"----" not in terminal.raw and b"Entering" not in terminal.raw
+
+
 def coloured(terminal, text, after=""):
     """The colour of @text on the screen, in the line that contains @after."""
     for y in range(terminal.screen.lines):
