@@ -17,6 +17,7 @@
 #include "cli/verbs.h"
 #include "kernel/kernel.h"
 #include "report/report.h"
+#include "report/table.h"
 #include "store/scan.h"
 
 typedef struct {
@@ -175,6 +176,23 @@ offer_causes (const Completion *self)
     offer (self, info->id, dkms_cause_class_name (info->class));
 }
 
+/* Offers the begun list of columns with each column that it lacks. */
+static void
+offer_columns (const Completion *self)
+{
+  const char *comma = strrchr (self->begun, ',');
+  g_autofree char *given = g_strndup (self->begun, comma != NULL ? (gsize)(comma + 1 - self->begun) : 0);
+  g_auto (GStrv) used = g_strsplit (given, ",", -1);
+  const char *name;
+
+  for (guint i = 0; (name = dkms_table_column (i)) != NULL; i++)
+    {
+      g_autofree char *list = g_strconcat (given, name, NULL);
+      if (!g_strv_contains ((const char *const *)used, name))
+        offer (self, list, N_ ("column"));
+    }
+}
+
 /* The tree is read here and not earlier, because verbs and options are offered without it. */
 static void
 offer_kind (Completion *self, DkmsWordKind kind)
@@ -209,6 +227,9 @@ offer_kind (Completion *self, DkmsWordKind kind)
       break;
     case DKMS_WORD_ARCH:
       offer (self, dkms_running_machine (), N_ ("this machine"));
+      break;
+    case DKMS_WORD_COLUMN:
+      offer_columns (self);
       break;
     case DKMS_WORD_FILE:
       printf (":files\n");

@@ -139,7 +139,7 @@ static const DkmsOptionInfo options[] = {
     "Also print which inputs of each build have changed since the build; on a terminal, print a table" },
   { "-t", "--table", NULL, take_flag, FIELD (table), DKMS_WORD_NONE, DKMS_OPTION_LONG,
     "Print a table, with what to do about each build" },
-  { NULL, "--columns", "<name>[,<name>...]", take_text, FIELD (columns), DKMS_WORD_TEXT, DKMS_OPTION_LONG,
+  { NULL, "--columns", "<name>[,<name>...]", take_text, FIELD (columns), DKMS_WORD_COLUMN, DKMS_OPTION_LONG,
     "Print a table with these columns" },
   { NULL, "--raw", NULL, take_flag, FIELD (raw), DKMS_WORD_NONE, DKMS_OPTION_LONG,
     "Print a table for programs: columns are separated by one blank" },

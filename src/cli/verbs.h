@@ -14,6 +14,7 @@ typedef enum {
   DKMS_WORD_VERSION,   /* a version of the given module */
   DKMS_WORD_KERNEL,    /* a kernel release of the host */
   DKMS_WORD_ARCH,      /* an architecture, as uname -m prints it */
+  DKMS_WORD_COLUMN,    /* columns of the table of status, separated by commas */
   DKMS_WORD_FILE,      /* a file */
   DKMS_WORD_DIRECTORY, /* a directory */
   DKMS_WORD_SOURCE     /* a registered module, a source, a directory or an archive */

@@ -27,6 +27,7 @@ typedef struct {
   char *place;         /* the end of the path of the build directory */
   GPtrArray *kept;     /* element-type DkmsEvent: events that wait for their turn */
   char *phase;
+  char *step; /* (nullable): the name of the step, with which its part of the log begins */
   gint64 start;
   double expected; /* seconds, from earlier builds; 0: unknown */
   gboolean busy, closed;
@@ -57,6 +58,7 @@ channel_free (gpointer data)
   g_free (self->kernel);
   g_free (self->place);
   g_free (self->phase);
+  g_free (self->step);
   if (self->log >= 0)
     (void)close (self->log);
   g_free (self);
@@ -131,6 +133,8 @@ last_line (const Channel *self)
     if (shows_progress (lines[i]))
       {
         g_autofree char *clean = dkms_columns_clean (lines[i]);
+        if (g_strcmp0 (clean, self->step) == 0)
+          break;
         return without_place (g_strstrip (clean), self->place);
       }
   return g_strdup ("");
@@ -380,7 +384,11 @@ take_live (Channel *self, const DkmsEvent *event)
   if (voice == DKMS_VOICE_STEP_BEGUN || event->kind == DKMS_EVENT_SIGNING || event->kind == DKMS_EVENT_INSTALLING)
     set_phase (self, event);
   if (voice == DKMS_VOICE_STEP_BEGUN || voice == DKMS_VOICE_STEP_ENDED)
-    self->stepping = voice == DKMS_VOICE_STEP_BEGUN;
+    {
+      self->stepping = voice == DKMS_VOICE_STEP_BEGUN;
+      g_free (self->step);
+      self->step = g_strdup (event->name);
+    }
   return event->kind != DKMS_EVENT_REMARK
          && (voice == DKMS_VOICE_LINE || voice == DKMS_VOICE_STEP_BEGUN || voice == DKMS_VOICE_STEP_ENDED);
 }

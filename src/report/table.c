@@ -126,6 +126,12 @@ choose (const char *names)
   return chosen;
 }
 
+const char *
+dkms_table_column (guint n)
+{
+  return n < COLUMNS ? columns[n].name : NULL;
+}
+
 gboolean
 dkms_table_is_detailed (const char *names)
 {
@@ -412,11 +418,9 @@ dkms_table_print (const DkmsTable *self, GError **error)
 {
   g_autoptr (GArray) chosen = choose (self->columns);
 
-  if (self->rows->len == 0)
-    return TRUE;
   if (self->columns == NULL && !self->raw)
     drop_empty (self, chosen);
-  if (!run_helper (self, chosen, error))
+  if (self->rows->len > 0 && !run_helper (self, chosen, error))
     return FALSE;
   if (self->raw)
     return TRUE;
@@ -424,6 +428,6 @@ dkms_table_print (const DkmsTable *self, GError **error)
       _ ("Modules: {modules}, kernels: {kernels}, builds: {builds}, installed: {installed}[, stale: {stale}][, wrong: "
          "{wrong}]"),
       "", number, self);
-  (void)printf ("\n%s\n", summary);
+  (void)printf ("%s%s\n", self->rows->len > 0 ? "\n" : "", summary);
   return TRUE;
 }

@@ -22,11 +22,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsTable, dkms_table_free)
 
 /** Fails with the first of @columns, names separated by commas, that is not a column. */
 gboolean dkms_table_check (const char *columns, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Returns: (transfer none): the name of column @n, which counts from 0; NULL if there are not so many */
+const char *dkms_table_column (guint n);
 /** Returns: whether a column of @columns (nullable: the usual ones) shows what `status --long` reads */
 gboolean dkms_table_is_detailed (const char *columns);
 
 /** Takes the answers of status. Returns: whether @event is one */
 gboolean dkms_table_hear (DkmsTable *self, const DkmsEvent *event);
 
-/** Prints the table and its summary to the standard output. Nothing is printed if it has no rows. */
+/** Prints the table, if it has rows, and its summary to the standard output. */
 gboolean dkms_table_print (const DkmsTable *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -215,8 +215,8 @@ def test_last_line_of_the_log(root):
                                                "echo \"make[1]: Entering directory '/usr/src/linux'\"")
     terminal = Terminal(autoinstall(root, 1))
     terminal.wait(lambda text: "the progress" in text and len(Crowd().members()) == 1)
-    terminal.wait(lambda text: "the progress" in text)
     assert terminal.finish(Crowd().release) == 0
+    assert not re.search(rb"pre_build script +Running", terminal.raw)
     assert b"~~" not in terminal.raw and b"----" not in terminal.raw and b"Entering" not in terminal.raw
 
 

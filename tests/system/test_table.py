@@ -67,7 +67,8 @@ def test_usual_columns(states):
     assert heading == ["MODULE", "VERSION", "KERNEL", "ARCH", "STATE", "NOTES", "AGE", "STALE", "REMEDY"]
     assert states.ok("status", "-t", "added/1.0").out.splitlines()[0].split() == ["MODULE", "VERSION", "STATE"]
     assert states.ok("status", "--columns", "module,signer", "added/1.0").out.splitlines()[0].split() == ["MODULE", "SIGNER"]
-    assert states.ok("status", "-t", "nothing").out == ""
+    assert states.ok("status", "-t", "nothing").out == "Modules: 0, kernels: 0, builds: 0, installed: 0\n"
+    assert states.ok("status", "--raw", "nothing").out == ""
 
 
 def test_time_of_builds(states):

@@ -170,6 +170,8 @@ def test_answers_for_shells(root, tmp_path):
     assert ask("remove", "foo/1.0", "-k", "") == {K1: "installed"}
     assert set(ask("install", "-k", K1, "--kernelver=6.12")) == {f"--kernelver={K2}"}
     assert ask("build", "-a", "") == {ARCH: "this machine"}
+    assert set(ask("status", "--columns", "s")) == {"state", "stale", "signer", "seconds"}
+    assert set(ask("status", "--columns=module,state,s")) == {f"--columns=module,state,{name}" for name in ("stale", "signer", "seconds")}
     assert ask("explain", "dis") == {"disk-full": "system"} and "foo/1.0" in ask("explain", "")
     assert set(ask("log", "f")) == {"foo/1.0"} and set(ask("log", "foo", "-k", "")) == {K1, K2}
     assert set(ask("ldtarball", "")) == {":files"}
