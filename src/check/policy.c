@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The policy of a kernel for modules, and the keys that it trusts. */
+#include "check/policy.h"
+
+#include <string.h>
+
+/* ---- command lines ---- */
+
+static gboolean
+same_name (const char *word, gsize length, const char *name)
+{
+  if (strlen (name) != length)
+    return FALSE;
+  for (gsize i = 0; i < length; i++)
+    if (word[i] != name[i] && !((word[i] == '-' || word[i] == '_') && (name[i] == '-' || name[i] == '_')))
+      return FALSE;
+  return TRUE;
+}
+
+/* Calls for each parameter @name: appends its value to @values. What follows "--" is for the first program. */
+static void
+find_values (const char *cmdline, const char *name, GPtrArray *values)
+{
+  for (const char *at = cmdline; *at != '\0';)
+    {
+      GString *word = g_string_new (NULL);
+      gboolean quoted = FALSE;
+
+      at += strspn (at, " \t\n");
+      for (; *at != '\0' && (quoted || strchr (" \t\n", *at) == NULL); at++)
+        if (*at == '"')
+          quoted = !quoted;
+        else
+          g_string_append_c (word, *at);
+      g_autofree char *text = g_string_free (word, FALSE);
+      if (strcmp (text, "--") == 0)
+        return;
+      gsize length = strcspn (text, "=");
+      if (length > 0 && same_name (text, length, name))
+        g_ptr_array_add (values, g_strdup (text[length] == '=' ? text + length + 1 : ""));
+    }
+}
+
+char *
+dkms_cmdline_value (const char *cmdline, const char *name)
+{
+  g_autoptr (GPtrArray) values = g_ptr_array_new_with_free_func (g_free);
+
+  find_values (cmdline, name, values);
+  return values->len > 0 ? g_strdup (values->pdata[values->len - 1]) : NULL;
+}
+
+char **
+dkms_cmdline_list (const char *cmdline, const char *name)
+{
+  g_autoptr (GPtrArray) values = g_ptr_array_new_with_free_func (g_free);
+  GPtrArray *words = g_ptr_array_new ();
+
+  find_values (cmdline, name, values);
+  for (guint i = 0; i < values->len; i++)
+    {
+      g_auto (GStrv) parts = g_strsplit (values->pdata[i], ",", -1);
+      for (char **part = parts; *part != NULL; part++)
+        if (**part != '\0')
+          g_ptr_array_add (words, g_strdup (*part));
+    }
+  g_ptr_array_add (words, NULL);
+  return (char **)g_ptr_array_free (words, FALSE);
+}
+
+/* Returns: whether the boolean parameter @name is on; @usual without the parameter */
+static gboolean
+is_on (const char *cmdline, const char *name, gboolean usual)
+{
+  g_autofree char *value = dkms_cmdline_value (cmdline, name);
+
+  if (value == NULL)
+    return usual;
+  return *value == '\0' || strchr ("1yY", *value) != NULL || g_ascii_strcasecmp (value, "on") == 0;
+}
+
+/* ---- policy ---- */
+
+static DkmsKnown
+known (gboolean truth)
+{
+  return truth ? DKMS_YES : DKMS_NO;
+}
+
+/* Returns: whether the kernel regards the boot as secure */
+static DkmsKnown
+is_secure (const DkmsFirmware *firmware)
+{
+  if (firmware->efi == DKMS_NO)
+    return DKMS_NO;
+  if (firmware->efi == DKMS_DONT_KNOW || firmware->secure_boot == DKMS_DONT_KNOW)
+    return DKMS_DONT_KNOW;
+  return known (firmware->secure_boot == DKMS_YES && !firmware->unchecked);
+}
+
+/* Returns: @if_secure under Secure Boot, otherwise DKMS_NO */
+static DkmsKnown
+when_secure (const DkmsFirmware *firmware, gboolean if_secure)
+{
+  return if_secure ? is_secure (firmware) : DKMS_NO;
+}
+
+/* Returns: whether runtime services of the firmware are used */
+static DkmsKnown
+uses_runtime (const DkmsSigningOptions *options, const char *cmdline)
+{
+  g_auto (GStrv) words = cmdline != NULL ? dkms_cmdline_list (cmdline, "efi") : NULL;
+
+  if (cmdline == NULL || !options->known)
+    return DKMS_DONT_KNOW;
+  if (is_on (cmdline, "noefi", FALSE))
+    return DKMS_NO;
+  gboolean on = !options->no_runtime;
+  for (char **word = words; *word != NULL; word++)
+    on = strcmp (*word, "runtime") == 0 || (on && strcmp (*word, "noruntime") != 0);
+  return known (on);
+}
+
+DkmsModulePolicy
+dkms_module_policy (const DkmsSigningOptions *options, const DkmsFirmware *firmware, const char *cmdline)
+{
+  DkmsModulePolicy policy = { DKMS_DONT_KNOW, DKMS_DONT_KNOW, DKMS_DONT_KNOW };
+
+  if (!options->known)
+    return policy;
+  policy.reads_firmware_keys = firmware->efi == DKMS_NO ? DKMS_NO : uses_runtime (options, cmdline);
+  if (!options->signatures)
+    {
+      policy.enforces = policy.locked = DKMS_NO;
+      return policy;
+    }
+  g_autofree char *lockdown = cmdline != NULL ? dkms_cmdline_value (cmdline, "lockdown") : NULL;
+  gboolean asked
+      = lockdown != NULL && (strcmp (lockdown, "integrity") == 0 || strcmp (lockdown, "confidentiality") == 0);
+  gboolean forced = options->forced || (cmdline != NULL && is_on (cmdline, "module.sig_enforce", FALSE));
+  policy.enforces = forced ? DKMS_YES : when_secure (firmware, options->ima_arch);
+  policy.locked = options->locked || asked ? DKMS_YES : when_secure (firmware, options->locked_by_firmware);
+  if (cmdline == NULL && policy.enforces == DKMS_NO)
+    policy.enforces = DKMS_DONT_KNOW; /* the command line may ask for it */
+  if (cmdline == NULL && policy.locked == DKMS_NO)
+    policy.locked = DKMS_DONT_KNOW;
+  return policy;
+}
+
+/* ---- keys ---- */
+
+DkmsVendorRules
+dkms_vendor_rules (const char *id)
+{
+  static const struct {
+    const char *id;
+    DkmsVendorRules rules;
+  } vendors[] = {
+    { "debian", { DKMS_YES, DKMS_YES } },       /* seen, on 6.1 and 6.12, and in Debian's patches of the kernel */
+    { "ubuntu", { DKMS_YES, DKMS_DONT_KNOW } }, /* its list of patches */
+    { "arch", { DKMS_NO, DKMS_NO } },           /* upstream sources */
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (vendors); i++)
+    if (g_strcmp0 (id, vendors[i].id) == 0)
+      return vendors[i].rules;
+  return (DkmsVendorRules){ DKMS_DONT_KNOW, DKMS_DONT_KNOW };
+}
+
+/* Returns: whether the kernel can verify signatures with this key, and accepts the certificate into a list */
+static gboolean
+is_usable (const DkmsCertificateFacts *certificate, const DkmsSigningOptions *options)
+{
+  static const guint sizes[] = { 512, 1024, 1536, 2048, 3072, 4096 };
+
+  if (certificate->odd_self_signature)
+    return FALSE;
+  if (certificate->is_elliptic)
+    return certificate->known_curve && options->elliptic_curves;
+  for (gsize i = 0; certificate->is_rsa && i < G_N_ELEMENTS (sizes); i++)
+    if (certificate->bits == sizes[i])
+      return TRUE;
+  return FALSE;
+}
+
+static DkmsTrust
+platform (const DkmsVendorRules *rules)
+{
+  return rules->platform_counts == DKMS_YES  ? DKMS_TRUST_TRUSTED
+         : rules->platform_counts == DKMS_NO ? DKMS_TRUST_PLATFORM_ONLY
+                                             : DKMS_TRUST_UNKNOWN;
+}
+
+DkmsTrust
+dkms_trust (const DkmsCertificateFacts *certificate, const DkmsSigningOptions *options, const DkmsFirmware *firmware,
+            const DkmsModulePolicy *policy, const DkmsVendorRules *rules)
+{
+  if (!options->known)
+    return DKMS_TRUST_UNKNOWN;
+  if (!is_usable (certificate, options))
+    return DKMS_TRUST_UNUSABLE;
+  if (certificate->source == DKMS_KEY_BUILT_IN)
+    return DKMS_TRUST_TRUSTED;
+  if (policy->reads_firmware_keys == DKMS_NO)
+    return DKMS_TRUST_NOT_READ;
+  if (certificate->revoked && options->revocations)
+    return DKMS_TRUST_REVOKED;
+  if (policy->reads_firmware_keys == DKMS_DONT_KNOW)
+    return DKMS_TRUST_UNKNOWN;
+  if (certificate->source == DKMS_KEY_FIRMWARE)
+    return platform (rules);
+  DkmsKnown secure = is_secure (firmware);
+  if (secure == DKMS_NO && rules->mok_needs_secure == DKMS_YES)
+    return DKMS_TRUST_NOT_READ;
+  if (secure != DKMS_YES && rules->mok_needs_secure != DKMS_NO)
+    return DKMS_TRUST_UNKNOWN;
+  if (firmware->unchecked)
+    return DKMS_TRUST_NOT_READ; /* shim does not pass the list on */
+  if (!options->machine_keys)
+    return platform (rules);
+  if (options->only_ca
+      && (!certificate->is_ca || !certificate->signs_certificates
+          || (options->only_strict_ca && certificate->signs_data)))
+    return platform (rules);
+  return DKMS_TRUST_TRUSTED;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Policies of kernels for modules, and the keys that they trust. */
+#include "check/policy.h"
+
+#define DEBIAN .known = TRUE, .signatures = TRUE, .ima_arch = TRUE, .locked_by_firmware = TRUE, .machine_keys = TRUE
+
+static const DkmsSigningOptions debian
+    = { DEBIAN, .elliptic_curves = TRUE },
+    debian_6_1 = { DEBIAN }, realtime = { DEBIAN, .no_runtime = TRUE },
+    fedora = { DEBIAN, .only_ca = TRUE, .only_strict_ca = TRUE }, upstream = { .known = TRUE, .signatures = TRUE },
+    forced = { .known = TRUE, .signatures = TRUE, .forced = TRUE }, none = { .known = TRUE }, unknown = { 0 };
+static const DkmsFirmware bios = { DKMS_NO, DKMS_DONT_KNOW, FALSE }, secure = { DKMS_YES, DKMS_YES, FALSE },
+                          insecure = { DKMS_YES, DKMS_NO, FALSE }, unchecked = { DKMS_YES, DKMS_YES, TRUE },
+                          image = { DKMS_DONT_KNOW, DKMS_DONT_KNOW, FALSE };
+
+static void
+test_policy (void)
+{
+  static const struct {
+    const DkmsSigningOptions *options;
+    const DkmsFirmware *firmware;
+    const char *cmdline;
+    DkmsModulePolicy policy; /* enforces, locked, reads the keys of the firmware */
+  } cases[] = {
+    /* seen */
+    { &debian, &secure, "root=/dev/sda1 quiet", { DKMS_YES, DKMS_YES, DKMS_YES } },
+    { &debian, &unchecked, "", { DKMS_NO, DKMS_NO, DKMS_YES } },
+    { &debian, &insecure, "", { DKMS_NO, DKMS_NO, DKMS_YES } },
+    { &debian, &bios, "", { DKMS_NO, DKMS_NO, DKMS_NO } },
+    { &debian, &secure, "efi=noruntime", { DKMS_YES, DKMS_YES, DKMS_NO } },
+    { &debian, &bios, "lockdown=integrity", { DKMS_NO, DKMS_YES, DKMS_NO } },
+    { &debian, &bios, "module.sig_enforce=1", { DKMS_YES, DKMS_NO, DKMS_NO } },
+    /* derived */
+    { &realtime, &secure, "", { DKMS_YES, DKMS_YES, DKMS_NO } },
+    { &realtime, &secure, "efi=debug,runtime", { DKMS_YES, DKMS_YES, DKMS_YES } },
+    { &debian, &secure, "noefi", { DKMS_YES, DKMS_YES, DKMS_NO } },
+    { &upstream, &secure, "", { DKMS_NO, DKMS_NO, DKMS_YES } },
+    { &forced, &bios, "", { DKMS_YES, DKMS_NO, DKMS_NO } },
+    { &none, &secure, "module.sig_enforce", { DKMS_NO, DKMS_NO, DKMS_YES } },
+    { &debian, &bios, "module.sig_enforce=0", { DKMS_NO, DKMS_NO, DKMS_NO } },
+    { &debian, &bios, "module.sig-enforce", { DKMS_YES, DKMS_NO, DKMS_NO } },
+    { &debian, &bios, "\"dyndbg=a module.sig_enforce\" -- module.sig_enforce", { DKMS_NO, DKMS_NO, DKMS_NO } },
+    /* what is not known */
+    { &unknown, &secure, "", { DKMS_DONT_KNOW, DKMS_DONT_KNOW, DKMS_DONT_KNOW } },
+    { &debian, &image, "", { DKMS_DONT_KNOW, DKMS_DONT_KNOW, DKMS_YES } },
+    { &upstream, &image, NULL, { DKMS_DONT_KNOW, DKMS_DONT_KNOW, DKMS_DONT_KNOW } },
+    { &debian, &secure, NULL, { DKMS_YES, DKMS_YES, DKMS_DONT_KNOW } },
+    { &debian, &bios, NULL, { DKMS_DONT_KNOW, DKMS_DONT_KNOW, DKMS_NO } },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      const DkmsModulePolicy found = dkms_module_policy (cases[i].options, cases[i].firmware, cases[i].cmdline);
+
+      g_test_message ("case %zu: %s", i, cases[i].cmdline != NULL ? cases[i].cmdline : "no command line");
+      g_assert_cmpint (found.enforces, ==, cases[i].policy.enforces);
+      g_assert_cmpint (found.locked, ==, cases[i].policy.locked);
+      g_assert_cmpint (found.reads_firmware_keys, ==, cases[i].policy.reads_firmware_keys);
+    }
+}
+
+#define OWNER .source = DKMS_KEY_MACHINE_OWNER
+
+static void
+test_trust (void)
+{
+  static const struct {
+    const char *name, *vendor;
+    DkmsCertificateFacts certificate;
+    const DkmsSigningOptions *options;
+    const DkmsFirmware *firmware;
+    const char *cmdline;
+    DkmsTrust trust;
+  } cases[] = {
+    /* seen, Debian */
+    { "RSA 2048 in the list",
+      "debian",
+      { OWNER, .is_rsa = TRUE, .bits = 2048 },
+      &debian,
+      &secure,
+      "",
+      DKMS_TRUST_TRUSTED },
+    { "RSA 4096", "debian", { OWNER, .is_rsa = TRUE, .bits = 4096 }, &debian_6_1, &secure, "", DKMS_TRUST_TRUSTED },
+    { "RSA 8192", "debian", { OWNER, .is_rsa = TRUE, .bits = 8192 }, &debian, &secure, "", DKMS_TRUST_UNUSABLE },
+    { "RSA 2056", "debian", { OWNER, .is_rsa = TRUE, .bits = 2056 }, &debian, &secure, "", DKMS_TRUST_UNUSABLE },
+    { "P-256 on 6.12",
+      "debian",
+      { OWNER, .is_elliptic = TRUE, .known_curve = TRUE },
+      &debian,
+      &secure,
+      "",
+      DKMS_TRUST_TRUSTED },
+    { "P-256 on 6.1",
+      "debian",
+      { OWNER, .is_elliptic = TRUE, .known_curve = TRUE },
+      &debian_6_1,
+      &secure,
+      "",
+      DKMS_TRUST_UNUSABLE },
+    { "another curve", "debian", { OWNER, .is_elliptic = TRUE }, &debian, &secure, "", DKMS_TRUST_UNUSABLE },
+    { "Ed25519", "debian", { OWNER }, &debian, &secure, "", DKMS_TRUST_UNUSABLE },
+    { "self-signed with RSA-PSS",
+      "debian",
+      { OWNER, .is_rsa = TRUE, .bits = 2048, .odd_self_signature = TRUE },
+      &debian,
+      &secure,
+      "",
+      DKMS_TRUST_UNUSABLE },
+    { "efi=noruntime",
+      "debian",
+      { OWNER, .is_rsa = TRUE, .bits = 2048 },
+      &debian,
+      &secure,
+      "efi=noruntime",
+      DKMS_TRUST_NOT_READ },
+    { "shim does not validate",
+      "debian",
+      { OWNER, .is_rsa = TRUE, .bits = 2048 },
+      &debian,
+      &unchecked,
+      "",
+      DKMS_TRUST_NOT_READ },
+    { "no Secure Boot",
+      "debian",
+      { OWNER, .is_rsa = TRUE, .bits = 2048 },
+      &debian,
+      &insecure,
+      "",
+      DKMS_TRUST_NOT_READ },
+    { "revoked, where revocations do not count",
+      "debian",
+      { OWNER, .is_rsa = TRUE, .bits = 2048, .revoked = TRUE },
+      &debian,
+      &secure,
+      "",
+      DKMS_TRUST_TRUSTED },
+    { "built in",
+      "debian",
+      { .source = DKMS_KEY_BUILT_IN, .is_rsa = TRUE, .bits = 2048 },
+      &debian,
+      &bios,
+      "",
+      DKMS_TRUST_TRUSTED },
+    { "in the list of the firmware",
+      "debian",
+      { .source = DKMS_KEY_FIRMWARE, .is_rsa = TRUE, .bits = 2048 },
+      &debian,
+      &secure,
+      "",
+      DKMS_TRUST_TRUSTED },
+    /* derived */
+    { "in the list of the firmware, upstream",
+      "arch",
+      { .source = DKMS_KEY_FIRMWARE, .is_rsa = TRUE, .bits = 2048 },
+      &upstream,
+      &secure,
+      "",
+      DKMS_TRUST_PLATFORM_ONLY },
+    { "no CA, where only CAs count",
+      "fedora",
+      { OWNER, .is_rsa = TRUE, .bits = 2048, .signs_data = TRUE },
+      &fedora,
+      &secure,
+      "",
+      DKMS_TRUST_UNKNOWN },
+    { "a strict CA",
+      "fedora",
+      { OWNER, .is_rsa = TRUE, .bits = 2048, .is_ca = TRUE, .signs_certificates = TRUE },
+      &fedora,
+      &secure,
+      "",
+      DKMS_TRUST_TRUSTED },
+    { "a CA that signs data",
+      "debian",
+      { OWNER, .is_rsa = TRUE, .bits = 2048, .is_ca = TRUE, .signs_certificates = TRUE, .signs_data = TRUE },
+      &fedora,
+      &secure,
+      "",
+      DKMS_TRUST_TRUSTED }, /* it falls through to the keys of the platform, which count */
+    { "the realtime kernel",
+      "debian",
+      { OWNER, .is_rsa = TRUE, .bits = 2048 },
+      &realtime,
+      &secure,
+      "",
+      DKMS_TRUST_NOT_READ },
+    { "no configuration",
+      "debian",
+      { OWNER, .is_rsa = TRUE, .bits = 2048 },
+      &unknown,
+      &secure,
+      "",
+      DKMS_TRUST_UNKNOWN },
+    { "an image", "debian", { OWNER, .is_rsa = TRUE, .bits = 2048 }, &debian, &image, "", DKMS_TRUST_UNKNOWN },
+    { "an unknown distribution",
+      "void",
+      { OWNER, .is_rsa = TRUE, .bits = 2048 },
+      &debian,
+      &secure,
+      "",
+      DKMS_TRUST_TRUSTED },
+    { "an unknown distribution without Secure Boot",
+      NULL,
+      { OWNER, .is_rsa = TRUE, .bits = 2048 },
+      &debian,
+      &insecure,
+      "",
+      DKMS_TRUST_UNKNOWN },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      const DkmsModulePolicy policy = dkms_module_policy (cases[i].options, cases[i].firmware, cases[i].cmdline);
+      const DkmsVendorRules rules = dkms_vendor_rules (cases[i].vendor);
+
+      g_test_message ("%s", cases[i].name);
+      g_assert_cmpint (dkms_trust (&cases[i].certificate, cases[i].options, cases[i].firmware, &policy, &rules), ==,
+                       cases[i].trust);
+    }
+}
+
+static void
+test_cmdline (void)
+{
+  g_auto (GStrv) forbidden
+      = dkms_cmdline_list ("a module_blacklist=nouveau,radio x=1 module-blacklist=foo,", "module_blacklist");
+  g_autofree char *joined = g_strjoinv (" ", forbidden);
+  g_autofree char *last = dkms_cmdline_value ("lockdown=integrity lockdown=none", "lockdown");
+  g_autofree char *flag = dkms_cmdline_value ("quiet", "quiet");
+  g_autofree char *absent = dkms_cmdline_value ("lockdownx=1 xlockdown=1", "lockdown");
+  g_autofree char *quoted = dkms_cmdline_value ("a=\"b c\" d", "a");
+
+  g_assert_cmpstr (joined, ==, "nouveau radio foo");
+  g_assert_cmpstr (last, ==, "none");
+  g_assert_cmpstr (flag, ==, "");
+  g_assert_null (absent);
+  g_assert_cmpstr (quoted, ==, "b c");
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/policy/kernels", test_policy);
+  g_test_add_func ("/policy/trust", test_trust);
+  g_test_add_func ("/policy/command-line", test_cmdline);
+  return g_test_run ();
+}
