@@ -315,7 +315,7 @@ EVERYWHERE = {*(f"/usr/share/dkms/schema/1/{name}.json" for name in ("command", 
 SYSTEMD = {"/usr/lib/systemd/system/dkms.service", "/usr/lib/systemd/catalog/dkms.catalog", "/usr/lib/sysusers.d/dkms.conf"}
 OPENRC = {"/etc/init.d/dkms", "/usr/lib/sysusers.d/dkms.conf"}
 ZSH = {"/usr/share/zsh/site-functions/_dkms"}
-DEBIAN = {"/usr/share/zsh/vendor-completions/_dkms", "/usr/lib/dkms/dkms_autoinstaller", "/usr/share/apport/package-hooks/dkms_packages.py", "/usr/lib/sysusers.d/dkms.conf",
+DEBIAN = {"/usr/share/zsh/vendor-completions/_dkms", "/usr/lib/dkms/dkms_autoinstaller", "/usr/lib/dkms/dkms-autopkgtest", "/usr/share/apport/package-hooks/dkms_packages.py", "/usr/lib/sysusers.d/dkms.conf",
           "/usr/lib/systemd/catalog/dkms.catalog",
           "/usr/lib/kernel/install.d/40-dkms.install",
           *(f"/etc/kernel/{n}.d/dkms" for n in ("postinst", "header_postinst", "preinst", "prerm"))}
