@@ -151,37 +151,6 @@ def test_match_and_archive(machine):
     assert (machine.home / "my-driver.tar.gz").is_file()
 
 
-@pytest.mark.skipif(not shutil.which("apt-get"), reason="a package for Debian")
-def test_package_of_a_driver(tmp_path):
-    """The example in dh_dkms(1), without changes."""
-    pod = (TOP / "debian/dh/dh_dkms").read_text()
-    control, install, rules = re.findall(r"\n\n((?:    .*\n)+)", pod[pod.index("=head1 EXAMPLE"):pod.index("=head1 SEE ALSO")])
-    library = tmp_path / "lib/Debian/Debhelper/Sequence"
-    library.mkdir(parents=True)
-    shutil.copy(TOP / "debian/dh/dkms.pm", library)
-    debian = tmp_path / "my-driver/debian"
-    debian.mkdir(parents=True)
-    shutil.copy(TOP / "examples/hello/hello.c", debian.parent / "my-driver.c")
-    (debian.parent / "Makefile").write_text("obj-m := my-driver.o\n")
-    (debian / "control").write_text("Source: my-driver\nSection: kernel\nPriority: optional\nMaintainer: A <a@example.org>\n" + control.strip() +
-                                    "\n\nPackage: my-driver-dkms\nArchitecture: all\nDepends: ${misc:Depends}\nDescription: x\n x\n")
-    (debian / "changelog").write_text("my-driver (1.0) unstable; urgency=low\n\n  * x\n\n -- A <a@example.org>  Thu, 01 Jan 2026 00:00:00 +0000\n")
-    (debian / "my-driver-dkms.install").write_text(install.strip() + "\n")
-    (debian / "my-driver-dkms.dkms").write_text((TOP / "examples/hello/dkms.conf").read_text().replace("hello", "my-driver"))
-    (debian / "rules").write_text("#!/usr/bin/make -f\n" + "".join(line[4:].replace("        ", "\t", 1) + "\n" for line in rules.splitlines()))
-    (debian / "rules").chmod(0o755)
-    environment = dict(os.environ, PATH=f"{TOP}/debian/dh:{os.environ['PATH']}", PERL5LIB=str(tmp_path / "lib"), DH_AUTOSCRIPTDIR=str(TOP / "debian/dh"))
-    subprocess.run(["dpkg-buildpackage", "-b", "-us", "-uc", "-d"], cwd=debian.parent, env=environment, check=True, capture_output=True)
-    package = tmp_path / "my-driver-dkms_1.0_all.deb"
-    listing = subprocess.run(["dpkg-deb", "-c", package], check=True, capture_output=True, text=True).stdout
-    for file in ("dkms.conf", "Makefile", "my-driver.c"):
-        assert f"./usr/src/my-driver-1.0/{file}\n" in listing
-    subprocess.run(["dpkg-deb", "-e", package, tmp_path / "scripts"], check=True)
-    for script in ("postinst", "prerm"):
-        text = (tmp_path / "scripts" / script).read_text()
-        assert "'my-driver'" in text or "my-driver/1.0" in text
-
-
 # ---- images ----
 
 @pytest.fixture
