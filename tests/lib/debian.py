@@ -11,6 +11,9 @@ import time
 CACHE = pathlib.Path(os.environ.get("DKMS_ROOTS") or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache", "dkms-roots"))
 FRESH = 7 * 24 * 3600 # seconds after which a cached system is created again
 
+TOP = pathlib.Path(__file__).resolve().parents[2]
+BUILT = [] # the directory that packages() returns
+
 # Mounts and processes end with the command, even after a time-out.
 ENTER = r"""
 root=$1
@@ -69,6 +72,14 @@ def sources(suite):
     if suite != "sid":
         lines += [f"deb {mirror()} {suite}-updates main contrib", f"deb {mirror().rstrip('/')}-security {suite}-security main contrib"]
     return "\n".join(lines) + "\n"
+
+
+def packages(tmp_path_factory):
+    """The directory with the packages of dkms for Debian. They are built once for all files of tests."""
+    if not BUILT:
+        BUILT.append(tmp_path_factory.mktemp("debs"))
+        run(TOP / "scripts/make-package", "deb", BUILT[0])
+    return BUILT[0]
 
 
 class OutOfTime(AssertionError):

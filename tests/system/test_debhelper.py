@@ -91,6 +91,13 @@ def test_manual_page_and_example_agree():
     assert versions == {"1.0"}
 
 
+def test_the_guide_shows_the_example():
+    """The files in docs/guide/packaging.md are those of the example."""
+    text = (TOP / "docs/guide/packaging.md").read_text()
+    shown = dict(re.findall(r"^`my-driver/(\S+)`:\n\n```\w*\n(.*?)^```$", text, re.M | re.S))
+    assert shown == {str(path.relative_to(EXAMPLE)): path.read_text() for path in EXAMPLE.rglob("*") if path.is_file()}
+
+
 def test_what_is_installed(package):
     """The source as it is, without hidden files and without what a compilation leaves."""
     package.rules(WITH_SOURCE.replace("--source", "--source -Xsecret -Xpackaging/"))
