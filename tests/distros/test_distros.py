@@ -15,6 +15,7 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests/lib"))
 
 import debian  # noqa: E402
+import guide  # noqa: E402
 from conftest import TABLE  # noqa: E402
 
 SUITES = os.environ.get("DKMS_DISTROS", "trixie sid bookworm").split()
@@ -61,6 +62,19 @@ def install(root):
     assert not root.run("find /etc/systemd /usr/lib/systemd /lib/systemd -name 'dkms*'").stdout.splitlines()
 
 
+def packaging(root):
+    """A new user follows docs/guide/packaging.md with the packages that were made here. Then all of it is removed."""
+    root.ok("mkdir /root/new; cp /root/dkms/build/packages/dkms_*.deb /root/dkms/build/packages/dh-dkms_*.deb /root/new")
+    reader = guide.Reader(root, "/root/new")
+    text = guide.read("packaging.md")
+    reader.write(text)
+    # The packages are installed already. The output of the other commands is compared.
+    text = re.sub(r"^\$ sudo apt-get install ./dkms.*\n(?:(?!\$ ).*\n)*", "", text, flags=re.M)
+    reader.follow(text, {"sudo autopkgtest": 8, "sudo dkms build ./my-driver": 10}, LIMIT[0])
+    root.ok("dkms remove my-driver/1.0 --all; rm -r /usr/src/my-driver-1.0 /root/new")
+    apt(root, "purge lintian autopkgtest autodep8 'linux-headers-.*rt-amd64'")
+
+
 def driver(root):
     """A package of the distribution is built for the kernel whose headers the demo installed."""
     text = apt(root, f"install {DRIVER}-dkms")
@@ -96,7 +110,7 @@ def purge(root):
     assert left == []
 
 
-STEPS = {demo: None, check: demo, deb: demo, install: deb, driver: install, kernel: driver, purge: driver} # step: the step that it needs
+STEPS = {demo: None, check: demo, deb: demo, install: deb, packaging: install, driver: install, kernel: driver, purge: driver} # step: the step that it needs
 LIMITS = {check: 2400}
 
 
