@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reads certificates and signatures of modules. It needs no private key.
+ *
+ * dkms-trust certificates FILE: prints pairs "key NUL value NUL" about the certificates and hashes in FILE, which is in
+ * PEM or DER form, or an EFI signature list:
+ *
+ *   certificate  its SHA-256 in hexadecimal: the first pair of each certificate
+ *   subject      its name, in one line
+ *   identifier   its key identifier in hexadecimal, or empty
+ *   key          "rsa BITS", "ec CURVE", or another name
+ *   flags        words: "ca", "signs-certificates", "signs-data", "odd-signature" (it signs itself with an algorithm
+ * that kernels refuse) begins, ends times of its validity, in seconds since 1970 hash, tbs    SHA-256 of a file, or of
+ * the signed part of a certificate, in hexadecimal
+ *
+ * dkms-trust signature CERTIFICATES FILE...: for each module file, which may be compressed:
+ *
+ *   sha256       of the uncompressed file, in hexadecimal
+ *   unsigned     an empty value: it has no signature
+ *   refused      the name of the errno with which kernels refuse the form of its signature; "ENOPKG": another type
+ *   signer       "DIGEST pss|plain NUMBER matches|differs": NUMBER is that of the certificate in CERTIFICATES, from 0,
+ * or -
+ *
+ * Both: "error": why a file cannot be read, and "end": the last pair of each file. All files are opened first. Then the
+ * process drops its privileges, and sets limits on time and memory. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "helpers/drop-rights.h"
+#include "helpers/memory-file.h"
+#include "helpers/trust-list.h"
+#include "helpers/trust-signature.h"
+
+enum { MOST_SECONDS = 60 };
+
+static void
+put (const char *key, const char *value)
+{
+  fputs (key, stdout);
+  fputc ('\0', stdout);
+  fputs (value, stdout);
+  fputc ('\0', stdout);
+}
+
+static void
+put_hex (const char *key, const unsigned char *bytes, size_t size)
+{
+  fputs (key, stdout);
+  fputc ('\0', stdout);
+  for (size_t i = 0; i < size; i++)
+    fprintf (stdout, "%02x", bytes[i]);
+  fputc ('\0', stdout);
+}
+
+static void
+put_digest (const char *key, const unsigned char *bytes, size_t size)
+{
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned length = 0;
+
+  if (EVP_Digest (bytes, size, digest, &length, EVP_sha256 (), NULL) == 1)
+    put_hex (key, digest, length);
+}
+
+/* ---- certificates ---- */
+
+static void
+put_time (const char *key, const ASN1_TIME *time)
+{
+  struct tm parts;
+  char text[32];
+
+  if (time == NULL || ASN1_TIME_to_tm (time, &parts) != 1)
+    return;
+  (void)snprintf (text, sizeof text, "%lld", (long long)timegm (&parts));
+  put (key, text);
+}
+
+static void
+put_subject (X509 *certificate)
+{
+  BIO *text = BIO_new (BIO_s_mem ());
+  char *bytes = NULL;
+
+  if (text != NULL
+      && X509_NAME_print_ex (text, X509_get_subject_name (certificate), 0, XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB)
+             >= 0)
+    {
+      long length = BIO_get_mem_data (text, &bytes);
+      fputs ("subject", stdout);
+      fputc ('\0', stdout);
+      for (long i = 0; i < length; i++)
+        if (bytes[i] != '\0')
+          fputc (bytes[i], stdout);
+      fputc ('\0', stdout);
+    }
+  BIO_free (text);
+}
+
+static void
+put_key (X509 *certificate)
+{
+  EVP_PKEY *key = X509_get0_pubkey (certificate);
+  char text[80] = "unknown", curve[48] = "";
+  int kind = key != NULL ? EVP_PKEY_get_base_id (key) : NID_undef;
+
+  if (kind == EVP_PKEY_RSA)
+    (void)snprintf (text, sizeof text, "rsa %d", EVP_PKEY_get_bits (key));
+  else if (kind == EVP_PKEY_EC && EVP_PKEY_get_group_name (key, curve, sizeof curve, NULL) == 1)
+    (void)snprintf (text, sizeof text, "ec %s", curve);
+  else if (kind != NID_undef && OBJ_nid2sn (kind) != NULL)
+    (void)snprintf (text, sizeof text, "%s", OBJ_nid2sn (kind));
+  put ("key", text);
+}
+
+/* Returns: whether the certificate signs itself with an algorithm that kernels refuse */
+static bool
+is_odd (X509 *certificate)
+{
+  int nid = X509_get_signature_nid (certificate), digest = NID_undef, algorithm = NID_undef;
+
+  if (X509_check_issued (certificate, certificate) != X509_V_OK)
+    return false;
+  return nid == NID_rsassaPss || OBJ_find_sigid_algs (nid, &digest, &algorithm) != 1 || digest == NID_md5
+         || digest == NID_md4;
+}
+
+static void
+put_certificate (const unsigned char *bytes, size_t size)
+{
+  const unsigned char *at = bytes;
+  X509 *certificate = d2i_X509 (NULL, &at, (long)size);
+  const ASN1_OCTET_STRING *identifier;
+
+  if (certificate == NULL)
+    {
+      put ("error", "a certificate cannot be read");
+      return;
+    }
+  put_digest ("certificate", bytes, (size_t)(at - bytes)); /* lists may contain bytes behind it */
+  put_subject (certificate);
+  identifier = X509_get0_subject_key_id (certificate);
+  put_hex ("identifier", identifier != NULL ? ASN1_STRING_get0_data (identifier) : NULL,
+           identifier != NULL ? (size_t)ASN1_STRING_length (identifier) : 0);
+  put_key (certificate);
+  uint32_t usage = X509_get_key_usage (certificate);
+  bool all = usage == UINT32_MAX; /* no restriction */
+  fputs ("flags", stdout);
+  fputc ('\0', stdout);
+  fprintf (stdout, "%s%s%s%s", (X509_get_extension_flags (certificate) & EXFLAG_CA) != 0 ? "ca " : "",
+           !all && (usage & KU_KEY_CERT_SIGN) != 0 ? "signs-certificates " : "",
+           !all && (usage & KU_DIGITAL_SIGNATURE) != 0 ? "signs-data " : "",
+           is_odd (certificate) ? "odd-signature " : "");
+  fputc ('\0', stdout);
+  put_time ("begins", X509_get0_notBefore (certificate));
+  put_time ("ends", X509_get0_notAfter (certificate));
+  X509_free (certificate);
+}
+
+static void
+put_entry (TrustKind kind, const unsigned char *bytes, size_t size, void *user)
+{
+  if (kind == TRUST_CERTIFICATE)
+    put_certificate (bytes, size);
+  else
+    put_hex (kind == TRUST_HASH ? "hash" : "tbs", bytes, size);
+}
+
+/* ---- signatures ---- */
+
+static void
+add_certificate (TrustKind kind, const unsigned char *bytes, size_t size, void *user)
+{
+  X509 *certificate = kind == TRUST_CERTIFICATE ? d2i_X509 (NULL, &bytes, (long)size) : NULL;
+
+  if (certificate != NULL && sk_X509_push (user, certificate) == 0)
+    X509_free (certificate);
+}
+
+static const char *
+name_of (int code)
+{
+  return code == EMSGSIZE ? "EMSGSIZE" : code == EKEYREJECTED ? "EKEYREJECTED" : "EBADMSG";
+}
+
+static void
+put_signers (const TrustSignature *signature, const unsigned char *bytes, STACK_OF (X509) * certificates)
+{
+  TrustSigner signer;
+
+  for (int i = 0; trust_signature_check (signature, bytes, certificates, i, &signer); i++)
+    {
+      char number[16] = "-";
+      if (signer.certificate >= 0)
+        (void)snprintf (number, sizeof number, "%d", signer.certificate);
+      fputs ("signer", stdout);
+      fputc ('\0', stdout);
+      fprintf (stdout, "%s %s %s %s", signer.digest, signer.is_pss ? "pss" : "plain", number,
+               signer.matches ? "matches" : "differs");
+      fputc ('\0', stdout);
+    }
+}
+
+/* Returns: (nullable): why the file cannot be read */
+static const char *
+put_signature (int fd, STACK_OF (X509) * certificates)
+{
+  size_t size;
+  const unsigned char *bytes = memory_file_map (fd, &size);
+  UnpackFunc unpack = bytes != NULL ? unpack_find (bytes, size) : NULL;
+  TrustSignature signature;
+
+  if (unpack != NULL)
+    {
+      int plain = memory_file_unpack (unpack, bytes, size);
+      bytes = plain >= 0 ? memory_file_map (plain, &size) : NULL;
+    }
+  if (bytes == NULL)
+    return "it is empty, or cannot be read or decompressed";
+  put_digest ("sha256", bytes, size);
+  trust_signature_read (bytes, size, &signature);
+  if (!signature.is_signed)
+    put ("unsigned", "");
+  else if (signature.other_type)
+    put ("refused", "ENOPKG");
+  else if (signature.error != 0)
+    put ("refused", name_of (signature.error));
+  else
+    put_signers (&signature, bytes, certificates);
+  trust_signature_clear (&signature);
+  return NULL;
+}
+
+/* ---- arguments ---- */
+
+static const char *
+read_list (int fd, TrustListFunc func, void *user)
+{
+  size_t size;
+  const unsigned char *bytes = memory_file_map (fd, &size);
+
+  return bytes != NULL ? trust_list_read (bytes, size, func, user) : "it is empty or cannot be read";
+}
+
+static void
+end_file (const char *why)
+{
+  if (why != NULL)
+    put ("error", why);
+  put ("end", "");
+  (void)fflush (stdout);
+}
+
+int
+main (int argc, char **argv)
+{
+  bool lists = argc == 3 && strcmp (argv[1], "certificates") == 0;
+
+  if (!lists && !(argc > 3 && strcmp (argv[1], "signature") == 0))
+    return fprintf (stderr, "dkms-trust: wrong arguments\n"), 2;
+  int count = argc - 2;
+  int *fds = calloc ((size_t)count, sizeof *fds);
+  STACK_OF (X509) *certificates = sk_X509_new_null ();
+  if (fds == NULL || certificates == NULL)
+    return 1;
+  for (int i = 0; i < count; i++)
+    fds[i] = open (argv[2 + i], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (!drop_rights ("dkms-trust", MOST_SECONDS, MEMORY_FILE_MOST))
+    return perror ("dkms-trust: cannot drop its rights"), 1;
+  if (lists)
+    end_file (read_list (fds[0], put_entry, NULL));
+  else
+    (void)read_list (fds[0], add_certificate, certificates);
+  for (int i = 1; i < count; i++)
+    end_file (put_signature (fds[i], certificates));
+  sk_X509_pop_free (certificates, X509_free);
+  free (fds);
+  return fflush (stdout) != 0;
+}

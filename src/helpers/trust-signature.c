@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reads and verifies signatures of modules with libcrypto. */
+#include "helpers/trust-signature.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <openssl/evp.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+static const char magic[] = "~Module signature appended~\n";
+enum { MAGIC = sizeof magic - 1, DESCRIPTION = 12, TYPE_AT = 2, LENGTH_AT = 8, CMS_TYPE = 2 };
+
+/* Returns: errno with which kernels refuse this message */
+static int
+look_at (CMS_ContentInfo *cms)
+{
+  ASN1_OCTET_STRING **content = CMS_get0_content (cms);
+  STACK_OF (CMS_SignerInfo) *signers = CMS_get0_SignerInfos (cms);
+
+  if (OBJ_obj2nid (CMS_get0_type (cms)) != NID_pkcs7_signed || signers == NULL)
+    return EBADMSG;
+  if (content != NULL && *content != NULL)
+    return EMSGSIZE; /* the kernel wants the content outside of the message */
+  for (int i = 0; i < sk_CMS_SignerInfo_num (signers); i++)
+    if (CMS_signed_get_attr_count (sk_CMS_SignerInfo_value (signers, i)) >= 0)
+      return EKEYREJECTED; /* signed attributes */
+  return 0;
+}
+
+void
+trust_signature_read (const unsigned char *bytes, size_t size, TrustSignature *to)
+{
+  *to = (TrustSignature){ .content = size };
+  if (size < MAGIC || memcmp (bytes + size - MAGIC, magic, MAGIC) != 0)
+    return;
+  to->is_signed = true;
+  to->error = EBADMSG;
+  if (size <= MAGIC + DESCRIPTION)
+    return;
+  const unsigned char *description = bytes + size - MAGIC - DESCRIPTION, *message;
+  size_t left = size - MAGIC - DESCRIPTION, length = 0;
+  for (int i = 0; i < 4; i++)
+    length = length << 8 | description[LENGTH_AT + i];
+  if (length >= left)
+    return;
+  if (description[TYPE_AT] != CMS_TYPE)
+    {
+      to->other_type = true;
+      to->error = 0;
+      return;
+    }
+  for (int i = 0; i < LENGTH_AT; i++)
+    if (i != TYPE_AT && description[i] != 0)
+      return; /* kernels want zeros */
+  to->content = left - length;
+  message = bytes + to->content;
+  to->cms = d2i_CMS_ContentInfo (NULL, &message, length <= LONG_MAX ? (long)length : 0);
+  to->error = to->cms != NULL ? look_at (to->cms) : EBADMSG;
+}
+
+void
+trust_signature_clear (TrustSignature *self)
+{
+  CMS_ContentInfo_free (self->cms);
+  self->cms = NULL;
+}
+
+/* ---- signers ---- */
+
+/* Returns: whether the key of @certificate signed: kernels compare the issuer and the serial number, or the key
+ * identifier */
+static bool
+is_named (CMS_SignerInfo *info, X509 *certificate)
+{
+  return CMS_SignerInfo_cert_cmp (info, certificate) == 0;
+}
+
+/* Returns: the index in @certificates of the one that issued @certificate; -1 */
+static int
+find_issuer (STACK_OF (X509) * certificates, X509 *certificate)
+{
+  for (int i = 0; i < sk_X509_num (certificates); i++)
+    {
+      X509 *issuer = sk_X509_value (certificates, i);
+      EVP_PKEY *key = X509_get0_pubkey (issuer);
+
+      if (key != NULL && X509_NAME_cmp (X509_get_subject_name (issuer), X509_get_issuer_name (certificate)) == 0
+          && X509_verify (certificate, key) == 1)
+        return i;
+    }
+  return -1;
+}
+
+/* Finds the certificate of the signer. @index: (out): that of the given certificate which it stands for. Returns:
+ * (transfer full) (nullable) */
+static X509 *
+find_certificate (const TrustSignature *self, CMS_SignerInfo *info, STACK_OF (X509) * certificates, int *index)
+{
+  STACK_OF (X509) *inside = CMS_get1_certs (self->cms);
+  X509 *found = NULL;
+
+  for (int i = 0; i < sk_X509_num (certificates) && found == NULL; i++)
+    if (is_named (info, sk_X509_value (certificates, i)))
+      {
+        found = sk_X509_value (certificates, i);
+        *index = i;
+      }
+  for (int i = 0; i < sk_X509_num (inside) && found == NULL; i++)
+    if (is_named (info, sk_X509_value (inside, i)))
+      {
+        *index = find_issuer (certificates, sk_X509_value (inside, i));
+        found = *index >= 0 ? sk_X509_value (inside, i) : NULL;
+      }
+  if (found != NULL && X509_up_ref (found) != 1)
+    found = NULL;
+  sk_X509_pop_free (inside, X509_free);
+  return found;
+}
+
+static bool
+verify (X509 *certificate, const EVP_MD *digest, const ASN1_OCTET_STRING *signature, const unsigned char *bytes,
+        size_t size)
+{
+  EVP_PKEY *key = X509_get0_pubkey (certificate);
+  EVP_MD_CTX *context = EVP_MD_CTX_new ();
+  bool good = key != NULL && context != NULL && EVP_DigestVerifyInit (context, NULL, digest, NULL, key) == 1
+              && EVP_DigestVerify (context, ASN1_STRING_get0_data (signature), (size_t)ASN1_STRING_length (signature),
+                                   bytes, size)
+                     == 1;
+
+  EVP_MD_CTX_free (context);
+  return good;
+}
+
+bool
+trust_signature_check (const TrustSignature *self, const unsigned char *bytes, STACK_OF (X509) * certificates,
+                       int signer, TrustSigner *to)
+{
+  STACK_OF (CMS_SignerInfo) *signers = self->cms != NULL ? CMS_get0_SignerInfos (self->cms) : NULL;
+  CMS_SignerInfo *info = signer < sk_CMS_SignerInfo_num (signers) ? sk_CMS_SignerInfo_value (signers, signer) : NULL;
+  X509_ALGOR *digest = NULL, *algorithm = NULL;
+  const ASN1_OBJECT *oid = NULL;
+
+  if (info == NULL)
+    return false;
+  CMS_SignerInfo_get0_algs (info, NULL, NULL, &digest, &algorithm);
+  X509_ALGOR_get0 (&oid, NULL, NULL, digest);
+  int nid = OBJ_obj2nid (oid);
+  X509_ALGOR_get0 (&oid, NULL, NULL, algorithm);
+  *to = (TrustSigner){ .digest = OBJ_nid2sn (nid), .is_pss = OBJ_obj2nid (oid) == NID_rsassaPss, .certificate = -1 };
+  X509 *certificate = find_certificate (self, info, certificates, &to->certificate);
+  const EVP_MD *md = EVP_get_digestbynid (nid);
+  if (certificate != NULL && md != NULL && !to->is_pss)
+    to->matches = verify (certificate, md, CMS_SignerInfo_get0_signature (info), bytes, self->content);
+  X509_free (certificate);
+  return true;
+}
