@@ -157,22 +157,42 @@ check_target (const DkmsPlaces *places, const char *kernel, const char *arch, GE
          && dkms_tree_check_name (DKMS_ERROR_BAD_TARGET, "architecture", arch, error);
 }
 
+/* Fails because no kernel has headers. Names the package with those of the newest kernel. */
+static gboolean
+fail_without_headers (const DkmsSettings *settings, GError **error)
+{
+  const DkmsPlaces *places = &settings->places;
+  g_autofree char *shown = dkms_root_host_path (places->root, places->install_tree);
+  g_autoptr (GPtrArray) kernels = dkms_kernel_list (places->root, places->install_tree, FALSE);
+  g_autofree char *dir = NULL, *package = NULL, *install = NULL;
+
+  g_ptr_array_sort (kernels, dkms_version_compare_names);
+  if (kernels->len > 0)
+    {
+      const char *newest = kernels->pdata[kernels->len - 1];
+      dir = g_build_filename (places->install_tree, newest, NULL);
+      package = dkms_distro_headers_package (settings->policy.distro, places->root, dir, newest);
+      install = dkms_distro_install (settings->policy.distro, package);
+    }
+  return DKMS_FAIL (error, NO_KERNEL_WITH_HEADERS, .path = shown, .name = install);
+}
+
 /* Adds every kernel with headers. */
 static gboolean
-add_all_kernels (const DkmsPlaces *places, DkmsOptions *options, GError **error)
+add_all_kernels (const DkmsSettings *settings, DkmsOptions *options, GError **error)
 {
-  g_autoptr (GPtrArray) names = dkms_kernel_list (places->root, places->install_tree, TRUE);
-  g_autofree char *shown = dkms_root_host_path (places->root, places->install_tree);
+  g_autoptr (GPtrArray) names = dkms_kernel_list (settings->places.root, settings->places.install_tree, TRUE);
 
   for (guint i = 0; i < names->len; i++)
     dkms_options_add_kernel (options, names->pdata[i]);
-  return options->kernels->len > 0 || DKMS_FAIL (error, NO_KERNEL_WITH_HEADERS, .path = shown);
+  return options->kernels->len > 0 || fail_without_headers (settings, error);
 }
 
 /* With --root, the default is a kernel of that system: the newest, or for autoinstall all with headers. */
 static gboolean
-add_kernel_of_root (const DkmsPlaces *places, DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
+add_kernel_of_root (const DkmsSettings *settings, DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
 {
+  const DkmsPlaces *places = &settings->places;
   g_autofree char *running = g_build_filename (places->install_tree, dkms_running_release (), NULL);
   g_autofree char *shown = dkms_root_host_path (places->root, places->install_tree);
   g_autoptr (GPtrArray) names = NULL;
@@ -180,7 +200,7 @@ add_kernel_of_root (const DkmsPlaces *places, DkmsOptions *options, const DkmsVe
   if (dkms_root_is_dir (places->root, running))
     return TRUE;
   if ((verb->options & DKMS_TAKES (ALL_KERNELS)) != 0)
-    return add_all_kernels (places, options, error);
+    return add_all_kernels (settings, options, error);
   names = dkms_kernel_list (places->root, places->install_tree, TRUE);
   if (names->len == 0)
     {
@@ -202,10 +222,10 @@ fill_targets (DkmsRequest *request, const DkmsVerbInfo *verb, const DkmsSettings
 
   if (request->all)
     return TRUE; /* run/ knows the builds */
-  if (options->all_kernels && !add_all_kernels (&settings->places, options, error))
+  if (options->all_kernels && !add_all_kernels (settings, options, error))
     return FALSE;
   if (options->kernels->len == 0 && !verb->filters && !dkms_root_is_host (settings->places.root)
-      && !add_kernel_of_root (&settings->places, options, verb, error))
+      && !add_kernel_of_root (settings, options, verb, error))
     return FALSE;
   for (guint i = 0; i < MAX (options->kernels->len, 1); i++)
     {

@@ -16,6 +16,7 @@
 #include "check/redact.h"
 #include "conf/overrides.h"
 #include "config.h"
+#include "inspect/explain.h"
 #include "model/event-json.h"
 #include "store/attempts.h"
 #include "store/layout.h"
@@ -286,7 +287,7 @@ check_known (const Bundle *self, const DkmsRequest *request, GError **error)
   state = dkms_state_read_most (&self->settings->places, &named, error);
   if (state == NULL || state->versions->len > 0)
     return state != NULL;
-  return DKMS_FAIL (error, NOT_KNOWN, .id = named);
+  return dkms_explain_fail_unknown (&self->settings->places, request, FALSE, error);
 }
 
 static char *
@@ -328,8 +329,9 @@ dkms_bundle (const DkmsSettings *settings, DkmsListener *events, const DkmsReque
       DKMS_EMIT (events, REPORT_ADVICE);
       return TRUE;
     }
-  if (!dkms_publish_at (AT_FDCWD, request->output, shown, strlen (shown), 0600, error))
-    return FALSE;
+  g_autoptr (GError) local = NULL;
+  if (!dkms_publish_at (AT_FDCWD, request->output, shown, strlen (shown), 0600, &local))
+    return DKMS_FAIL (error, REPORT_NOT_WRITTEN, .error = local);
   DKMS_EMIT (events, REPORT_WRITTEN, .path = request->output);
   DKMS_EMIT (events, REPORT_ADVICE);
   return TRUE;

@@ -64,24 +64,28 @@ check_names (const DkmsRequest *request, GError **error)
              || dkms_tree_check_name (DKMS_ERROR_BAD_NAME, "module version", request->version, error));
 }
 
-/* Fails if the module is neither registered nor in the logs. */
-static gboolean
-check_known (const DkmsSettings *settings, const DkmsRequest *request, const DkmsState *state,
-             const GPtrArray *attempts, gboolean causes, GError **error)
+gboolean
+dkms_explain_fail_unknown (const DkmsPlaces *places, const DkmsRequest *request, gboolean causes, GError **error)
 {
   const char *word = dkms_request_word (request);
   g_autoptr (GPtrArray) names = g_ptr_array_new ();
-  g_autoptr (DkmsState) all = NULL;
+  g_autoptr (DkmsState) all = dkms_state_read_most (places, NULL, NULL);
 
-  if (word == NULL || attempts->len > 0 || state->versions->len > 0)
-    return TRUE;
-  all = dkms_state_read_most (&settings->places, NULL, NULL);
   for (guint i = 0; all != NULL && i < all->versions->len; i++)
     g_ptr_array_add (names, ((const DkmsVersion *)all->versions->pdata[i])->module);
   for (const DkmsCauseInfo *info = dkms_cause_infos (); causes && info->id != NULL; info++)
     g_ptr_array_add (names, (gpointer)info->id);
   return DKMS_FAIL (error, NOT_KNOWN, .id = { word, request->version, NULL, NULL },
                     .text = causes ? N_ ("cause") : NULL, .near = dkms_nearest_in (word, names));
+}
+
+/* Fails if the module is neither registered nor in the logs. */
+static gboolean
+check_known (const DkmsSettings *settings, const DkmsRequest *request, const DkmsState *state,
+             const GPtrArray *attempts, gboolean causes, GError **error)
+{
+  return dkms_request_word (request) == NULL || attempts->len > 0 || state->versions->len > 0
+         || dkms_explain_fail_unknown (&settings->places, request, causes, error);
 }
 
 /* ---- facts ---- */

@@ -15,6 +15,10 @@
  */
 gboolean dkms_explain (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request,
                        GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Fails because the module that @request names is not registered; names a similar one, or with @causes a similar cause
+ * of failed builds. */
+gboolean dkms_explain_fail_unknown (const DkmsPlaces *places, const DkmsRequest *request, gboolean causes,
+                                    GError **error);
 /** Lists the stored attempts of the builds that @request selects, newest first. */
 gboolean dkms_explain_list (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -117,6 +117,8 @@ fail_no_source (const DkmsRun *run, const DkmsStep *step, const char *shown, GEr
   dkms_unread_drop (mark); /* files that cannot be read are ignored */
   if (near == NULL && names != NULL)
     near = dkms_nearest_in (name, names);
+  if (g_strcmp0 (near, name) == 0) /* it is not a directory */
+    near = NULL;
   g_autofree char *advice = dkms_settings_absent (places, "source_tree", places->source_tree);
   return DKMS_FAIL (error, NO_SOURCE, .id = *step->id, .path = shown, .near = near, .advice = advice);
 }

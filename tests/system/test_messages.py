@@ -160,6 +160,9 @@ FILES = [
     Row("this directory", None, "add .", 1, ["The directory . contains no dkms.conf", "Name the directory"]),
     Row("a file that is not an archive", shell("echo hello >x.txt"), "add {up}/x.txt", 3, ["{up}/x.txt", "tar"]),
     Row("source without files", shell("mkdir mine; printf 'PACKAGE_NAME=a\\nPACKAGE_VERSION=1\\n' >mine/dkms.conf"), "build {up}/mine -k {k}", 8, ["{src}/a-1 contains nothing besides dkms.conf", "Unpack"], 4),
+    Row("report to nowhere", ADDED, "report foo -o /nope/x", 1, ["Cannot create /nope/x", "-o"]),
+    Row("tree that is a file", both(source(), shell("mkdir -p $(dirname $tree); touch $tree")), "add foo/1.0", 1, ["{tree}: Not a directory", "another path"]),
+    Row("source that is a file", shell("touch $src/foo-1.0"), "add foo/1.0", 2, ["{src}/foo-1.0", "dkms add <directory>"], hides=["mean"]),
     Row("no archive", None, "ldtarball", 2, ["No archive", "dkms ldtarball ./"]),
     Row("archive that is not there", None, "ldtarball /no/such.tar", 2, ["/no/such.tar does not exist", "spelling"]),
     Row("--archive that is not there", None, "ldtarball --archive /no/such.tar", 2, ["/no/such.tar does not exist", "spelling"]),
@@ -208,6 +211,7 @@ NAMES = [
     Row("status of m-v", ADDED, "status foo-1.0", 0, ["foo-1.0 is not registered", "Did you mean foo/1.0?"], 1),
     Row("no log", ADDED, "log foo", 3, ["foo", "dkms build"]),
     Row("log of an unknown module", ADDED, "log fop", 3, ["fop is not registered", "'foo"]),
+    Row("report about a typo", ADDED, "report fop", 3, ["fop is not registered", "'foo'"]),
     Row("explain of an unknown cause", None, "explain nosuch", 3, ["nosuch", "dkms status"]),
 ]
 
@@ -224,6 +228,8 @@ KERNELS = [
     Row("reserved", source(), "build foo/1.0 -k source", 1, ['"source"', "uname -r"]),
     Row("no kernels", without_kernels, "build foo/1.0 -k 6.1", 21, ["6.1 is not installed", "Correct -k"], hides=["none"]),
     Row("no kernels in a root", without_kernels, "build foo/1.0", 21, ["No kernel is installed in {modules}", "-k"], hides=[os.uname().release]),
+    Row("--all-kernels without headers", both(without_kernels, lambda root: root.kernel(BARE, headers=False)), "autoinstall --all-kernels", 21,
+        ["{modules}", f"apt install linux-headers-{BARE}"]),
     Row("no headers in a root", without_kernels, "autoinstall", 21, ["{modules}", "Install the headers"], hides=[os.uname().release]),
     Row("autoinstall for a typo", source(), "autoinstall -k {k}x", 0, ["{k}x is not installed", "Did you mean {k}?"], 1),
     Row("amd64", source(), BUILD + " -a amd64", 0, ["called x86_64" if ARCH == "x86_64" else "amd64", "-a"]),
