@@ -29,7 +29,7 @@ gboolean
 dkms_plan_prune (const DkmsPlanner *p, GError **error)
 {
   const char *version = p->facts->version;
-  gboolean known = p->facts->module == NULL;
+  gboolean known = p->facts->module == NULL || *p->facts->module == '\0';
 
   for (guint i = 0; i < p->facts->state->versions->len; i++)
     {

@@ -455,9 +455,11 @@ dkms_facts_read (DkmsFacts *self, DkmsWorld *world, const DkmsRequest *request, 
   gboolean orphaned = request->selection == DKMS_SELECT_ORPHANED;
   gboolean about_all = dkms_request_is_about_many (request) && !template && !orphaned;
   gboolean dependents = asks_for_dependents (request);
-  const char *module = about_all || (dependents && !template)         ? NULL
-                       : template || orphaned || self->module != NULL ? self->module
-                                                                      : "";
+  const char *named = self->module != NULL && *self->module != '\0' ? self->module : NULL;
+  const char *module = about_all || (dependents && !template) ? NULL
+                       : template                             ? self->module
+                       : named != NULL || orphaned            ? named
+                                                              : "";
 
   g_clear_pointer (&self->state, dkms_state_free);
   self->state = (dependents || about_all) && !template

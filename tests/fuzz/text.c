@@ -40,7 +40,10 @@ os_release (FuzzInput *input)
   fuzz_write ("root/etc/os-release", input->data, input->size);
   distro = dkms_distro_read (settings->places.root, NULL);
   g_assert (distro != NULL && distro->family != NULL);
-  g_free (dkms_distro_headers_package (distro, NULL, NULL, "6.1.0"));
+  static const char *const releases[]
+      = { "6.1.0", "6.6.1-zen1-1-zen", "6.6.20_1", "6.6.20-gentoo-r1-dist", "6.8.12-4-pve", "6.8.5+debug", "" };
+  for (gsize i = 0; i < G_N_ELEMENTS (releases); i++)
+    g_free (dkms_distro_headers_package (distro, NULL, NULL, releases[i]));
   dkms_distro_free (distro);
 }
 

@@ -77,7 +77,7 @@ KEPT = {
     "touch": lambda r: [os.utime(path) for path in (r.src / S).rglob("*")],
     "written again": lambda r: (r.src / S / "foo.c").write_bytes(module()),
     "headers replaced by equal ones": lambda r: replace_headers(r.modules / K1 / H),
-    "headers that are gone": lambda r: shutil.rmtree(r.modules / K1 / H),
+    "headers that are gone": lambda r: (shutil.rmtree(r.modules / K1 / H), (r.modules / K1 / "modules.order").touch()),
     "comment in the recipe": lambda r: append(r.src / S / "dkms.conf", "# nothing\n"),
     "the default, written out": lambda r: append(r.src / S / "dkms.conf", "MAKE='make -C $kernel_source_dir M=$dkms_tree/foo/1.0/build'\n"),
     "comment of the admin": lambda r: append(r.path / "etc/dkms/foo.conf", "\n  # nothing\n"),
