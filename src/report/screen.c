@@ -14,6 +14,15 @@
 
 enum { USUAL_COLUMNS = 80, USUAL_LINES = 24, VTE_WITH_PROGRESS = 8000 };
 
+/* A terminal may be narrower than it has announced so far. It must not wrap the lines then, but cut them. */
+#define CUT_LINES "\033[?7l"
+#define WRAP_LINES "\033[?7h"
+/* A line must be cleared as a whole: then a terminal that has wrapped the old line forgets that it continues in the
+ * next one, and will not join them. And if the lines below are cleared from the first column of the screen on, tmux
+ * keeps them in its history. */
+#define CLEAR_LINE "\033[2K"
+#define CLEAR_BELOW "\033[J"
+
 struct DkmsScreen {
   char *shown;          /* (nullable): the live lines on the screen */
   guint columns, lines; /* when they were drawn */
@@ -122,7 +131,7 @@ may_draw (void)
 void
 dkms_screen_draw (DkmsScreen *self, const char *frame)
 {
-  g_autoptr (GString) out = g_string_new ("\r");
+  g_autoptr (GString) out = g_string_new (CUT_LINES "\r");
   g_auto (GStrv) rows = g_strsplit (frame, "\n", -1);
   guint columns, lines, count = g_strv_length (rows);
 
@@ -131,10 +140,11 @@ dkms_screen_draw (DkmsScreen *self, const char *frame)
   if (same || count == 0 || !may_draw ())
     return;
   for (guint i = 0; i < count; i++)
-    g_string_append_printf (out, "%s%s%s", i > 0 ? "\r\n" : "", rows[i], i + 1 < count ? "\033[K" : "\033[J");
+    g_string_append_printf (out, "%s" CLEAR_LINE "%s%s", i > 0 ? "\r\n" : "", rows[i],
+                            i + 1 < count ? "" : CLEAR_BELOW);
   if (count > 1)
     g_string_append_printf (out, "\033[%uA", count - 1);
-  g_string_append_c (out, '\r');
+  g_string_append (out, "\r" WRAP_LINES);
   write_now (out->str);
   g_free (self->shown);
   self->shown = g_strdup (frame);
@@ -147,7 +157,7 @@ dkms_screen_clear (DkmsScreen *self)
 {
   if (!dkms_screen_is_drawn (self))
     return;
-  write_now ("\r\033[J");
+  write_now ("\r" CLEAR_LINE "\033[C" CLEAR_BELOW "\r");
   g_clear_pointer (&self->shown, g_free);
 }
 

@@ -2,8 +2,8 @@
 /* The terminal: its size and colours, and the live lines at the end of the output. Private to report/.
  *
  * The cursor stays at the beginning of the first live line. Therefore the lines can be cleared after the user has
- * changed the size of the terminal, no matter whether the terminal wraps its old lines again, and a live line never
- * gets into the lines that have scrolled away. */
+ * changed the size of the terminal, no matter whether the terminal wraps its old lines again, and dkms never scrolls a
+ * live line away. If a terminal does so itself, because wrapped lines have no room, the line stays there. */
 #pragma once
 
 #include <glib.h>

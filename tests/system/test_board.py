@@ -1,14 +1,16 @@
 """The live lines of builds on a terminal: any size and number, a new size, Ctrl-Z, colours, known durations, and progress."""
 import json
+import os
 import pathlib
 import re
 import shlex
+import subprocess
 import time
 
 import pytest
 
 from conftest import ARCH, K1, K2, Crowd, eventually, family
-from terminal import Terminal
+from terminal import KNOWN, Terminal
 from test_parallel import sleeper
 
 SIZES = [(80, 24), (40, 10), (200, 50)]
@@ -90,6 +92,54 @@ def test_new_sizes(root, before, wraps):
     assert not any(LIVE.search(line) for line in everything), everything
     # The terminal itself cuts lines if it does not wrap them. The beginning of each result stays.
     assert sorted(re.findall(r"^(m\d+/1\.0), ", "\n".join(everything), re.M)) == [f"{name}/1.0" for name in names], everything
+
+
+class Tmux:
+    """A real terminal, which wraps lines again and keeps a history, with a shell."""
+
+    def __init__(self, place):
+        self.socket = place / "tmux"
+        environment = {name: value for name, value in os.environ.items() if name not in KNOWN}
+        subprocess.run([*self.command(), "new-session", "-d", "-x", "100", "-y", "24", "env", "PS1=prompt> ", "bash", "--norc", "--noprofile"],
+                       check=True, env={**environment, "LC_ALL": "C.UTF-8", "TERM": "xterm"})
+        self.run("set-option", "-g", "window-size", "manual")
+
+    def command(self):
+        return ["tmux", "-u", "-S", str(self.socket), "-f", "/dev/null"]
+
+    def run(self, *words):
+        return subprocess.run([*self.command(), *words], capture_output=True, text=True, check=True).stdout
+
+    def everything(self):
+        return self.run("capture-pane", "-p", "-S", "-1000").rstrip("\n").split("\n")
+
+    def wait(self, condition):
+        eventually(lambda: condition(self.run("capture-pane", "-p")))
+
+
+def test_new_sizes_in_tmux(root, tmp_path):
+    """No row stays and no result is lost, if the screen is full, as it mostly is. When the lines of a screen that is not full
+    get wrapped, tmux moves as many lines from its top to the history, the live lines among them."""
+    names = modules(root, 14)
+    tmux = Tmux(tmp_path)
+    try:
+        tmux.run("send-keys", "-l", "seq 100; " + shlex.join(map(str, autoinstall(root, 3))))
+        tmux.run("send-keys", "Enter")
+        for step, (columns, lines) in enumerate([(100, 24), (40, 10), (150, 40), (60, 10), (40, 10), (120, 10)]):
+            tmux.run("resize-window", "-x", str(columns), "-y", str(lines))
+            tmux.wait(lambda text: re.search(rf"\b{step}( of |/)14 done, 3 running", text) and len(re.findall(r"^m\d+/1\.0 +\d", text, re.M)) == 3)
+            everything = tmux.everything()
+            assert sum(bool(LIVE.search(line)) for line in everything) == 4, everything
+            assert not any(len(re.findall(r"main_m|running", line)) > 1 for line in everything), everything
+            Crowd().release(list(Crowd().wait(3))[:1])
+        while "Autoinstall on" not in tmux.run("capture-pane", "-p"):
+            Crowd().release()
+        everything = tmux.everything()
+        assert not any(LIVE.search(line) for line in everything), everything
+        assert sorted(results(everything, 120)) == expected(names), everything
+    finally:
+        tmux.run("kill-server")
+        eventually(lambda: not Crowd().release() and not Crowd().members())
 
 
 def states(pids):
