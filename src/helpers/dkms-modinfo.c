@@ -169,7 +169,9 @@ plain_file (int fd, const unsigned char *bytes, size_t size)
 {
   UnpackFunc unpack = unpack_find (bytes, size);
 
-  return unpack != NULL ? memory_file_unpack (unpack, bytes, size) : fd;
+  size_t rest; /* libkmod decides about bytes behind the compressed ones */
+
+  return unpack != NULL ? memory_file_unpack (unpack, bytes, size, &rest) : fd;
 }
 
 static const char *

@@ -218,7 +218,8 @@ put_signature (int fd, STACK_OF (X509) * certificates)
 
   if (unpack != NULL)
     {
-      int plain = memory_file_unpack (unpack, bytes, size);
+      size_t rest;
+      int plain = memory_file_unpack (unpack, bytes, size, &rest);
       bytes = plain >= 0 ? memory_file_map (plain, &size) : NULL;
     }
   if (bytes == NULL)

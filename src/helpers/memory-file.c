@@ -36,12 +36,11 @@ append (void *user, const void *bytes, size_t size)
 }
 
 int
-memory_file_unpack (UnpackFunc unpack, const void *bytes, size_t size)
+memory_file_unpack (UnpackFunc unpack, const void *bytes, size_t size, size_t *rest)
 {
   Target target = { memfd_create ("unpacked", MFD_CLOEXEC), 0 };
-  size_t rest; /* bytes behind the compressed data are no failure */
 
-  if (target.fd >= 0 && unpack (bytes, size, append, &target, &rest))
+  if (target.fd >= 0 && unpack (bytes, size, append, &target, rest))
     return target.fd;
   if (target.fd >= 0)
     (void)close (target.fd);

@@ -47,3 +47,16 @@ def bzimage(payload, release="6.1.0-1-test", size=0):
     setup[0x400:0x400 + len(text)] = text
     setup[0x248:0x250] = struct.pack("<II", 64, len(payload) + 4)
     return bytes(setup) + bytes(64) + payload + struct.pack("<I", size) + b"rest"
+
+
+def newc(files, magic=b"070701", trailer=True):
+    """A cpio archive. @files: (path, content)"""
+    out = b""
+    for number, (path, content) in enumerate([*files, *([("TRAILER!!!", b"")] if trailer else [])]):
+        name = path.encode() + b"\0"
+        mode = 0o100644 if path != "TRAILER!!!" else 0
+        numbers = [number, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name), 0]
+        out += magic + b"".join(b"%08X" % value for value in numbers) + name
+        out += bytes(-len(out) % 4) + content
+        out += bytes(-len(out) % 4)
+    return out

@@ -12,7 +12,8 @@ import pytest
 from conftest import DKMS, strace
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lib"))
-from kernels import bzimage, vmlinux  # noqa: E402
+from kernels import bzimage, newc, vmlinux  # noqa: E402
+from modules import pack  # noqa: E402
 
 HELPER = pathlib.Path(DKMS).resolve().parent / "helpers/dkms-facts"
 K = "6.1.0-1-test"
@@ -23,7 +24,11 @@ TEXTS = [f"Linux version {K} (x)", f"{K} (x) #1 SMP", VERMAGIC]
 
 
 def facts(path, release=K):
-    result = subprocess.run([HELPER, "kernel", path, release], capture_output=True, check=True, timeout=60)
+    return ask("kernel", path, release)
+
+
+def ask(*words):
+    result = subprocess.run([HELPER, *words], capture_output=True, check=True, timeout=60)
     words = result.stdout.decode().split("\0")
     assert words.pop() == "" and len(words) % 2 == 0
     found = {}
@@ -87,3 +92,57 @@ def test_it_has_no_rights_when_it_parses(tmp_path):
     dropped = re.search(r"set(res)?uid\(65534", calls[opened:])
     assert dropped and "PR_SET_NO_NEW_PRIVS" in calls[opened:]
     assert "openat" not in calls[opened + dropped.end():], "no file is opened afterwards"
+
+
+# ---- boot images ----
+
+MICROCODE = [("kernel/x86/microcode/GenuineIntel.bin", b"code" * 100)]
+FILES = [("init", b"#!/bin/sh\n"), (f"usr/lib/modules/{K}/updates/dkms/foo.ko", b"first"), (f"lib/modules/{K}/kernel/bar.ko.xz", pack(b"bar", ".ko.xz")),
+         ("etc/modprobe.d/x.conf", b"blacklist y\n"), ("usr/lib/modules/extra.ko", b"flat"), ("bin/foo.ko", b"no module")]
+
+
+def line(path, content):
+    return f"{hashlib.sha256(content).hexdigest()} {path}"
+
+
+EXPECTED = {"module": [line(f"usr/lib/modules/{K}/updates/dkms/foo.ko", b"first"), line(f"lib/modules/{K}/kernel/bar.ko.xz", b"bar"), line("usr/lib/modules/extra.ko", b"flat")],
+            "config": [line("etc/modprobe.d/x.conf", b"blacklist y\n")]}
+
+
+def image(tmp_path, content):
+    (tmp_path / "initrd").write_bytes(content)
+    return ask("image", tmp_path / "initrd")
+
+
+@pytest.mark.parametrize("name", [*COMPRESSORS, None])
+def test_image(tmp_path, name):
+    """Microcode, zeros, a compressed archive and a boot configuration, one after the other."""
+    pack_up = COMPRESSORS[name] if name else lambda data: data
+    config = b"kernel.quiet\n"
+    end = config + len(config).to_bytes(4, "little") + bytes(4) + b"#BOOTCONFIG\n"
+    assert image(tmp_path, newc(MICROCODE) + bytes(512 - 4) + pack_up(newc(FILES)) + end) == EXPECTED
+
+
+def test_every_part_of_an_image_counts(tmp_path):
+    """Modules can be in an uncompressed early part, and a later file replaces an earlier one."""
+    early = newc([(f"usr/lib/modules/{K}/updates/dkms/foo.ko", b"old")])
+    found = image(tmp_path, early + bytes(8) + gzip.compress(newc(FILES[:2])) + zstd(newc(FILES[2:], b"070702")))
+    assert found == {"module": [line(f"usr/lib/modules/{K}/updates/dkms/foo.ko", b"old"), *EXPECTED["module"]], "config": EXPECTED["config"]}
+
+
+def test_an_inner_file_system(tmp_path):
+    assert image(tmp_path, newc([("squashfs-root.img", b"hsqs")])) == {"inner": ["squashfs-root.img"]}
+
+
+DAMAGED = {
+    "empty": (b"", "empty"), "text": (b"x" * 500, "unknown format"), "no end": (newc(FILES, trailer=False), "cut off"), "cut off": (newc(FILES)[:200], "cut off"),
+    "compressed, cut off": (gzip.compress(newc(FILES))[:-20], "decompressed"), "no number": (newc(FILES).replace(b"070701", b"07070Z", 1), "unknown format"),
+    "a bad number": (newc(FILES)[:54] + b"zzzzzzzz" + newc(FILES)[62:], "damaged"), "a large file": (newc(FILES)[:54] + b"ffffffff" + newc(FILES)[62:], "cut off"),
+    "nested": (gzip.compress(gzip.compress(gzip.compress(newc(FILES)))), "several times"), "lz4": (newc(MICROCODE) + b"\x02\x21\x4c\x18" + bytes(60), "unknown format"),
+    "configuration": (newc(FILES) + b"\xff\xff\xff\xff" + bytes(4) + b"#BOOTCONFIG\n", "configuration")}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_images(tmp_path, name):
+    content, why = DAMAGED[name]
+    assert why in image(tmp_path, content)["error"][0]
