@@ -290,8 +290,8 @@ recall_row (const char *text)
 #undef DKMS_HELPER_TEXT
       ;
 
-  for (const char *row = texts; *row != '\0'; row += strlen (row) + 1)
-    if (dkms_template_recall (row, text))
+  for (gsize at = 0; at + 1 < sizeof texts; at += strlen (texts + at) + 1)
+    if (dkms_template_recall (texts + at, text))
       return TRUE;
   return FALSE;
 }

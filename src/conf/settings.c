@@ -296,10 +296,24 @@ give_values (DkmsQuery *query, const DkmsVars *values, const char *wanted)
       g_ptr_array_add (query->assign, g_strconcat (*name, "=", dkms_vars_get (values, *name, 0), NULL));
 }
 
-/* Evaluates the files of @all one by one, and ignores a file that ends its shell. @ignored: (out) (nullable) */
+/* What the files say. */
+typedef struct {
+  DkmsVars *values;   /* (nullable) */
+  DkmsEvent *ignored; /* (nullable): about files that were ignored */
+} Found;
+
+static void
+found_clear (Found *self)
+{
+  dkms_vars_free (self->values);
+  dkms_event_free (self->ignored);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Found, found_clear)
+
+/* Evaluates the files of @all one by one, and ignores a file that ends its shell. */
 static gboolean
-read_one_by_one (const DkmsEvaluation *how, const DkmsQuery *all, const char *kernel, DkmsVars **values,
-                 DkmsEvent **ignored, DkmsRemarks *remarks, GError **error)
+read_one_by_one (const DkmsEvaluation *how, const DkmsQuery *all, const char *kernel, Found *to, DkmsRemarks *remarks,
+                 GError **error)
 {
   const DkmsPlaces *places = &how->settings->places;
   g_autoptr (DkmsVars) sum = dkms_vars_new (all->shown);
@@ -326,16 +340,15 @@ read_one_by_one (const DkmsEvaluation *how, const DkmsQuery *all, const char *ke
           sum = g_steal_pointer (&query->vars);
         }
     }
-  *values = g_steal_pointer (&sum);
-  if (ignored != NULL)
-    *ignored = DKMS_EVENT_NEW (SETTINGS_FILE_IGNORED, .path = ended->str);
+  to->values = g_steal_pointer (&sum);
+  to->ignored = DKMS_EVENT_NEW (SETTINGS_FILE_IGNORED, .path = ended->str);
   return TRUE;
 }
 
-/* @ignored: (out) (nullable); @remarks: (nullable): as for dkms_evaluate() */
+/* @to: (out); @remarks: (nullable): as for dkms_evaluate() */
 static gboolean
-read_files (const DkmsSettings *self, const char *wanted, const char *kernel, DkmsVars **values, DkmsEvent **ignored,
-            DkmsRemarks *remarks, GError **error)
+read_files (const DkmsSettings *self, const char *wanted, const char *kernel, Found *to, DkmsRemarks *remarks,
+            GError **error)
 {
   g_autoptr (GPtrArray) queries = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_query_free);
   DkmsQuery *query = new_query (queries, kernel);
@@ -347,10 +360,10 @@ read_files (const DkmsSettings *self, const char *wanted, const char *kernel, Dk
   if (!dkms_evaluate (&how, queries, remarks, error))
     return FALSE;
   if (query->ended)
-    return read_one_by_one (&how, query, kernel, values, ignored, remarks, error);
+    return read_one_by_one (&how, query, kernel, to, remarks, error);
   if (query->error != NULL)
     return g_propagate_error (error, g_steal_pointer (&query->error)), FALSE;
-  *values = g_steal_pointer (&query->vars);
+  to->values = g_steal_pointer (&query->vars);
   return TRUE;
 }
 
@@ -360,7 +373,11 @@ dkms_settings_reread (const DkmsSettings *self, const char *wanted, const char *
 {
   g_auto (DkmsRemarks) remarks = { 0 }; /* the files have already written their messages */
 
-  return read_files (self, wanted, kernel, values, NULL, &remarks, error);
+  g_auto (Found) found = { NULL, NULL };
+
+  gboolean ok = read_files (self, wanted, kernel, &found, &remarks, error);
+  *values = g_steal_pointer (&found.values);
+  return ok;
 }
 
 /* Whether the key may depend on the kernel. */
@@ -406,14 +423,14 @@ static gboolean
 take_confinement_of_machine (DkmsSettings *self, GError **error)
 {
   g_autoptr (DkmsRoot) machine = dkms_root_open (NULL, error);
-  g_autoptr (DkmsVars) values = NULL;
+  g_auto (Found) found = { NULL, NULL };
   DkmsSettings here = *self;
 
   if (machine == NULL)
     return FALSE;
   here.places.root = machine;
-  if (!read_files (&here, "sandbox build_user", NULL, &values, NULL, NULL, error)
-      || !take_confinement (&here, values, error))
+  if (!read_files (&here, "sandbox build_user", NULL, &found, NULL, error)
+      || !take_confinement (&here, found.values, error))
     return FALSE;
   self->policy.build_uid = here.policy.build_uid;
   self->policy.build_gid = here.policy.build_gid;
@@ -447,7 +464,7 @@ DkmsSettings *
 dkms_settings_new (DkmsRoot *root, GError **error)
 {
   g_autoptr (DkmsSettings) self = g_new0 (DkmsSettings, 1);
-  g_autoptr (DkmsVars) values = NULL;
+  g_auto (Found) found = { NULL, NULL };
   const char *env;
 
   self->places.root = root;
@@ -474,8 +491,10 @@ dkms_settings_new (DkmsRoot *root, GError **error)
 
   if (!dkms_root_is_host (root) && !take_confinement_of_machine (self, error))
     return NULL;
-  if (!read_files (self, names, NULL, &values, &self->ignored, NULL, error))
+  if (!read_files (self, names, NULL, &found, NULL, error))
     return NULL;
+  const DkmsVars *values = found.values;
+  self->ignored = g_steal_pointer (&found.ignored);
   if ((values != NULL && !take_values (self, values, error)) || !take_confinement_of_root (self, values, error))
     return NULL;
   if (*self->policy.jobs == '\0')

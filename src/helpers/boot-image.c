@@ -15,6 +15,12 @@
 enum { MAGIC = 6, DIGITS = 8, HEADER = MAGIC + 13 * DIGITS, LONGEST_PATH = 4096 };
 enum { MODE = 1, FILE_SIZE = 6, NAME_SIZE = 11 }; /* numbers in the header */
 
+/* Who gets the files. */
+typedef struct {
+  BootImageFunc func;
+  void *user;
+} Visitor;
+
 /* Returns: false if the number contains other characters than digits */
 static bool
 read_number (const unsigned char *header, unsigned index, uint32_t *number)
@@ -48,7 +54,7 @@ is_archive (const unsigned char *bytes, size_t size)
 
 /* Reads the archive at @bytes. @used: (out): its length. Returns: (nullable): why it cannot be read further */
 static const char *
-read_archive (const unsigned char *bytes, size_t size, size_t *used, BootImageFunc func, void *user)
+read_archive (const unsigned char *bytes, size_t size, size_t *used, const Visitor *to)
 {
   for (size_t at = 0;;)
     {
@@ -68,7 +74,7 @@ read_archive (const unsigned char *bytes, size_t size, size_t *used, BootImageFu
         return "an archive in it is damaged";
       bool last = strcmp (path, "TRAILER!!!") == 0;
       if (!last && S_ISREG (mode))
-        func (path, bytes + at + content, length, user);
+        to->func (path, bytes + at + content, length, to->user);
       size_t end = padded (content + length);
       at += end < size - at ? end : size - at; /* the last one need not be padded */
       if (last)
@@ -82,7 +88,7 @@ read_archive (const unsigned char *bytes, size_t size, size_t *used, BootImageFu
 /* Reads the compressed archives at @bytes. @used: (out): the length of the compressed data */
 static const char *
 read_compressed (UnpackFunc unpack, const unsigned char *bytes, size_t size, unsigned depth, size_t *used,
-                 BootImageFunc func, void *user)
+                 const Visitor *to)
 {
   size_t rest = 0, length = 0;
   int fd = depth > 0 ? memory_file_unpack (unpack, bytes, size, &rest) : -1;
@@ -95,7 +101,7 @@ read_compressed (UnpackFunc unpack, const unsigned char *bytes, size_t size, uns
   (void)close (fd);
   if (inside == NULL)
     return NULL; /* nothing is in it */
-  const char *why = boot_image_read (inside, length, depth - 1, func, user);
+  const char *why = boot_image_read (inside, length, depth - 1, to->func, to->user);
   (void)munmap ((void *)(size_t)inside, length);
   return why;
 }
@@ -104,6 +110,7 @@ const char *
 boot_image_read (const unsigned char *bytes, size_t size, unsigned depth, BootImageFunc func, void *user)
 {
   static const char config_end[] = "#BOOTCONFIG\n";
+  const Visitor to = { func, user };
   const char *why = NULL;
 
   if (size >= sizeof config_end - 1
@@ -122,9 +129,9 @@ boot_image_read (const unsigned char *bytes, size_t size, unsigned depth, BootIm
       size_t used = 1;
       UnpackFunc unpack = *bytes != 0 ? unpack_find (bytes, size) : NULL;
       if (is_archive (bytes, size))
-        why = read_archive (bytes, size, &used, func, user);
+        why = read_archive (bytes, size, &used, &to);
       else if (unpack != NULL)
-        why = read_compressed (unpack, bytes, size, depth, &used, func, user);
+        why = read_compressed (unpack, bytes, size, depth, &used, &to);
       else if (*bytes != 0)
         why = "a part of it has an unknown format or compression";
       bytes += used;

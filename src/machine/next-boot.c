@@ -95,28 +95,34 @@ dkms_image_release (const DkmsRoot *root, const char *path)
 
 /* ---- answers ---- */
 
-/* Answers with @entry (nullable). @base: the directory that its paths are relative to. @version: (nullable): the
- * release, if the entry names it */
+/* What a boot loader says beside the entry. */
+typedef struct {
+  DkmsLoader loader;
+  const char *base;    /* the directory that paths are relative to */
+  const char *version; /* (nullable): the release, if the entry names it */
+  gboolean certain;
+} Answer;
+
+/* Answers with @entry. */
 static void
-answer (const DkmsRoot *root, DkmsNextBoot *to, DkmsLoader loader, const char *base, const DkmsBootEntry *entry,
-        const char *version, gboolean certain)
+answer (const DkmsRoot *root, DkmsNextBoot *to, const DkmsBootEntry *entry, const Answer *with)
 {
   guint mark = dkms_unread_mark ();
 
-  to->loader = loader;
-  to->confidence = certain ? DKMS_CONFIDENCE_CERTAIN : DKMS_CONFIDENCE_LIKELY;
+  to->loader = with->loader;
+  to->confidence = with->certain ? DKMS_CONFIDENCE_CERTAIN : DKMS_CONFIDENCE_LIKELY;
   to->entry = g_strdup (entry->title);
   if (entry->kernel == NULL)
     return;
   to->named = g_strdup (entry->kernel);
   to->cmdline = g_strdup (entry->cmdline);
-  to->kernel = find_file (root, base, entry->kernel);
+  to->kernel = find_file (root, with->base, entry->kernel);
   to->release = to->kernel != NULL ? dkms_image_release (root, to->kernel) : release_in_name (entry->kernel);
   if (to->release == NULL)
-    to->release = g_strdup (version);
+    to->release = g_strdup (with->version);
   for (guint i = 0; i < entry->initrds->len; i++)
     {
-      char *path = find_file (root, base, entry->initrds->pdata[i]);
+      char *path = find_file (root, with->base, entry->initrds->pdata[i]);
       if (path != NULL)
         g_ptr_array_add (to->initrds, path);
       else
@@ -187,7 +193,7 @@ ask_systemd_boot (const DkmsRoot *root, DkmsNextBoot *to, gboolean known)
   gboolean certain = pattern == NULL || entry != NULL;
   if (entry == NULL)
     entry = entries->pdata[0];
-  answer (root, to, DKMS_LOADER_SYSTEMD_BOOT, base, entry->entry, entry->version, certain && known);
+  answer (root, to, entry->entry, &(const Answer){ DKMS_LOADER_SYSTEMD_BOOT, base, entry->version, certain && known });
   return TRUE;
 }
 
@@ -232,7 +238,8 @@ ask_grub (const DkmsRoot *root, DkmsNextBoot *to)
       if (entry == NULL)
         continue;
       to->menu = g_strdup (path);
-      answer (root, to, DKMS_LOADER_GRUB, "/boot", entry, NULL, certain && to->unread == NULL && !menu->has_bls);
+      answer (root, to, entry,
+              &(const Answer){ DKMS_LOADER_GRUB, "/boot", NULL, certain && to->unread == NULL && !menu->has_bls });
       return TRUE;
     }
   return FALSE;
@@ -252,10 +259,10 @@ ask_extlinux (const DkmsRoot *root, DkmsNextBoot *to)
       g_autoptr (GPtrArray) entries = text != NULL ? dkms_extlinux_parse (text, &chosen) : NULL;
       g_autofree char *base = g_path_get_dirname (paths[i]);
 
-      if (chosen == NULL)
+      if (entries == NULL || chosen == NULL)
         continue;
       to->menu = g_strdup (paths[i]);
-      answer (root, to, DKMS_LOADER_EXTLINUX, base, chosen, NULL, FALSE);
+      answer (root, to, chosen, &(const Answer){ DKMS_LOADER_EXTLINUX, base, NULL, FALSE });
       return TRUE;
     }
   return FALSE;
