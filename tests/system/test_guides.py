@@ -116,7 +116,9 @@ class Reader:
     def follow(self, block):
         """Returns: the block with the output of this run."""
         if block["file"]:
-            path = self.machine.home / block["file"]
+            below = self.machine.path if block["file"].startswith("/") else self.machine.home
+            path = below / block["file"].lstrip("/")
+            assert ".." not in path.parts
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(block["text"])
             return block["text"]
