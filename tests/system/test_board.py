@@ -229,6 +229,11 @@ def test_nothing_stays_of_a_stopped_run_that_is_killed(root):
     terminal.wait(lambda text: "Stopped" in text)
     terminal.type(b"kill -9 %1\n")
     eventually(lambda: not Crowd().members())
+    for count in range(1, 100): # until the shell knows, because it does not exit while jobs are stopped
+        terminal.type(b"echo $(($(jobs | wc -l) + %d))=\n" % (100 * count))
+        terminal.wait(lambda text, count=count: re.search(rf"^{count}\d\d=", text, re.M))
+        if f"{100 * count}=" in "\n".join(terminal.screen.display):
+            break
     terminal.type(b"exit\n")
     terminal.finish()
 

@@ -178,7 +178,7 @@ def test_not_of_another_root(machine):
     result = machine("--root", str(machine.root.path), "install", "foo/1.0", "-k", K1)
     assert result.rc == 0, result
     assert machine.records() == []
-    chroot = ("mkdir /run/root /run/empty && mount -t overlay -o lowerdir=/run/empty:/ overlay /run/root && "
+    chroot = ("mkdir /run/root /run/upper /run/work && mount -t overlay -o lowerdir=/,upperdir=/run/upper,workdir=/run/work overlay /run/root && "
               "for d in etc proc dev run/systemd usr/src lib/modules var/lib/dkms; do mkdir -p /run/root/$d; mount --rbind /$d /run/root/$d; done && "
               '{ chroot /run/root "$@"; exit; }')
     result = machine("install", "foo/1.0", "-k", K2, program=("sh", "-c", chroot, "sh", DKMS))

@@ -132,7 +132,7 @@ def test_a_script_that_does_not_wait(root, nested):
     """The run continues after all processes of its script have ended."""
     root.source("foo", "0.9")
     root.ok("install", "foo/0.9", "-k", K1)
-    nested("foo", "1.0", POST_INSTALL=f"!{DKMS} --root {root.path} remove foo/0.9 --all & exit 0")
+    nested("foo", "1.0", POST_INSTALL=f"!{DKMS} --root {root.path} remove foo/0.9 --all & sleep 1; exit 0") # until it has begun
     result = run(root, "install", "foo/1.0", "-k", K1)
     assert result.rc == 0, result
     for _ in range(600):
