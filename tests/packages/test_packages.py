@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -458,16 +459,18 @@ class Arch:
         shutil.rmtree(tree)
         return file
 
-    def build(self, name, directory):
-        """Builds the package of an example, as its guide does. Returns: the name of the file"""
-        shutil.copytree(TOP / "examples" / name, directory / name)
-        run("tar", "-C", directory, "-czf", directory / f"{name}-1.0.tar.gz", "--transform", f"s,^{name},{name}-1.0,", name)
-        shutil.move(directory / name / "packaging/PKGBUILD", directory)
-        run("chown", "-R", "nobody", directory)
-        run("setpriv", "--reuid=nobody", f"--regid={pathlib.Path(directory).stat().st_gid}", "--clear-groups", "env", f"HOME={directory}", "makepkg", "--nodeps",
-            cwd=directory)
-        package = next(directory.glob(f"{name}-dkms-1.0-1-any.pkg.tar*"))
-        shutil.copy(package, self.root.path / "packages")
+    def build(self, name):
+        """Builds the package of an example, as its guide does. makepkg refuses root, and an ordinary user cannot enter the
+        directories of the tests. Returns: the name of the file"""
+        with tempfile.TemporaryDirectory() as place:
+            directory = pathlib.Path(place)
+            shutil.copytree(TOP / "examples" / name, directory / name)
+            run("tar", "-C", directory, "-czf", directory / f"{name}-1.0.tar.gz", "--transform", f"s,^{name},{name}-1.0,", name)
+            shutil.move(directory / name / "packaging/PKGBUILD", directory)
+            run("chown", "-R", "nobody", directory)
+            run("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "env", f"HOME={directory}", "makepkg", "--nodeps", cwd=directory)
+            package = next(directory.glob(f"{name}-dkms-1.0-1-any.pkg.tar*"))
+            shutil.copy(package, self.root.path / "packages")
         return package.name + " -dd"
 
     def module_package(self, name, version):
@@ -522,7 +525,7 @@ def test_pacman_transactions(root, kernels, tmp_path):
     assert sorted({line.split(", ")[1] for line in root.status()} - {old}) == [first]
     assert not (root.path / "usr/lib/modules" / second).exists()
     # The PKGBUILD of the example.
-    text = arch.install(arch.build("my-driver", tmp_path))
+    text = arch.install(arch.build("my-driver"))
     assert any(line.startswith(f"my-driver/1.0, {first}, ") and line.endswith(": installed") for line in root.status()), text
     arch.remove("my-driver-dkms")
     assert not any("my-driver" in line for line in root.status()) and "my-driver" not in root.modules(first)
