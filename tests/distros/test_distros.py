@@ -64,14 +64,19 @@ def install(root):
 
 def packaging(root):
     """A new user follows docs/guide/packaging.md with the packages that were made here. Then all of it is removed."""
+    if root.suite == "sid":
+        return "stable releases only" # the kernels of sid print other paths
     root.ok("mkdir /root/new; cp /root/dkms/build/packages/dkms_*.deb /root/dkms/build/packages/dh-dkms_*.deb /root/new")
     reader = guide.Reader(root, "/root/new")
     text = guide.read("packaging.md")
     reader.write(text)
     # The packages are installed already. The output of the other commands is compared.
     text = re.sub(r"^\$ sudo apt-get install ./dkms.*\n(?:(?!\$ ).*\n)*", "", text, flags=re.M)
-    reader.follow(text, {"sudo autopkgtest": 8, "sudo dkms build ./my-driver": 10}, LIMIT[0])
-    root.ok("dkms remove my-driver/1.0 --all; rm -r /usr/src/my-driver-1.0 /root/new")
+    try:
+        reader.follow(text, {"sudo autopkgtest": 8, "sudo dkms build ./my-driver": 10}, LIMIT[0])
+    finally:
+        root.run("dkms remove my-driver/1.0 --all; rm -rf /usr/src/my-driver-1.0 /root/new")
+    assert root.status() == []
     apt(root, "purge lintian autopkgtest autodep8 'linux-headers-.*rt-amd64'")
 
 

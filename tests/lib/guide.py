@@ -32,6 +32,7 @@ def normalise(text):
     text = re.sub(r"^\(Reading database.*\n|^running with root privileges.*\n|^debconf: .*\n", "", text, flags=re.M)
     text = re.sub(KERNEL, r"KERNEL-\1", text)
     text = re.sub(r"\bv4l2loopback/[\d.]+", "v4l2loopback/N", text)
+    text = re.sub(r"^First error: /\S*/", "First error: ", text, flags=re.M) # newer kernels print relative paths
     text = re.sub(r"\.ko(?:\.xz|\.zst|\.gz)?\b", ".ko", text)
     return re.sub(r"\d+\.\d+ s\b", "N s", re.sub(r" +$", "", text, flags=re.M))
 
