@@ -220,7 +220,7 @@ compare_value (gpointer name, gpointer value, gpointer data)
   if (group->bit == DKMS_STALE_HEADERS && g_strcmp0 (now, "-") == 0)
     return FALSE;
   if (made == NULL || now == NULL
-      || (group->bit == DKMS_STALE_COMPILER ? !is_same_compiler (made, now) : strcmp (made, now) != 0))
+      || (strcmp (made, now) != 0 && (group->bit != DKMS_STALE_COMPILER || !is_same_compiler (made, now))))
     self->staleness |= group->bit;
   return FALSE;
 }

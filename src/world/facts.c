@@ -36,7 +36,8 @@ dkms_facts_new (const DkmsRequest *request)
   self->version = g_strdup (request->version);
   self->source = g_strdup (request->source);
   self->targets = dkms_targets_new ();
-  for (guint i = 0; i < request->targets->len; i++)
+  /* The targets of prune are filters. Its facts find the kernels. */
+  for (guint i = 0; i < request->targets->len && request->selection != DKMS_SELECT_ORPHANED; i++)
     {
       const DkmsId *target = request->targets->pdata[i];
       dkms_targets_add (self->targets, target);
