@@ -259,7 +259,7 @@ check_names (const DkmsRequest *request, const DkmsVerbInfo *verb, GError **erro
   gboolean module = request->module != NULL && *request->module != '\0',
            version = request->version != NULL && *request->version != '\0';
 
-  return verb->filters
+  return (verb->filters && verb->answer != NULL) /* an unknown name selects nothing */
          || ((!module || dkms_tree_check_name (DKMS_ERROR_BAD_NAME, "module name", request->module, error))
              && (!version || dkms_tree_check_name (DKMS_ERROR_BAD_NAME, "module version", request->version, error)));
 }
