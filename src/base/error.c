@@ -244,6 +244,12 @@ dkms_fail_errno (GError **error, const char *doing, const char *path)
 /* ---- advice ---- */
 
 char *
+dkms_sentence_with (const char *text, const DkmsErrorInfo *info)
+{
+  return dkms_template_fill (text, "", field, info);
+}
+
+char *
 dkms_phrase_with (DkmsPhrase phrase, const DkmsErrorInfo *info)
 {
   return dkms_template_fill (phrase_template (phrase), "", field, info);

@@ -63,6 +63,8 @@ GError *dkms_error_new_made (const DkmsErrorInfo *info, const char *message);
  * status; all other fields are absent, and all of them if @error is of another domain */
 const DkmsErrorInfo *dkms_error_info (const GError *error);
 
+/** Returns: (transfer full): a sentence of another table, @text, with the fields of @info */
+char *dkms_sentence_with (const char *text, const DkmsErrorInfo *info);
 /** Returns: (transfer full): @phrase with the fields of @info */
 char *dkms_phrase_with (DkmsPhrase phrase, const DkmsErrorInfo *info);
 /** The same, in one call: DKMS_SAY (LOG_KEPT, .log = log). */

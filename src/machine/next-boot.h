@@ -3,8 +3,7 @@
 #pragma once
 
 #include "base/root.h"
-
-typedef enum { DKMS_CONFIDENCE_UNKNOWN, DKMS_CONFIDENCE_LIKELY, DKMS_CONFIDENCE_CERTAIN } DkmsConfidence;
+#include "check/finding.h"
 
 typedef enum { DKMS_LOADER_UNKNOWN, DKMS_LOADER_GRUB, DKMS_LOADER_SYSTEMD_BOOT, DKMS_LOADER_EXTLINUX } DkmsLoader;
 

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The boot images (initramfs) of a kernel: which modules they contain, which they should contain, and how to make them
+ * again. */
+#pragma once
+
+#include "check/finding.h"
+#include "conf/settings.h"
+
+/* The programs that make boot images. */
+typedef enum {
+  DKMS_IMAGE_TOOL_NONE,
+  DKMS_IMAGE_TOOL_INITRAMFS_TOOLS,
+  DKMS_IMAGE_TOOL_DRACUT,
+  DKMS_IMAGE_TOOL_MKINITCPIO,
+  DKMS_IMAGE_TOOL_BOOSTER,
+  DKMS_IMAGE_TOOL_MKINITFS,
+  DKMS_IMAGE_TOOL_KERNEL_INSTALL /* images inside a unified kernel image */
+} DkmsImageTool;
+
+typedef struct {
+  char *path;   /* in the image */
+  char *name;   /* of the module: with '_', without suffix */
+  char *sha256; /* of the uncompressed file */
+} DkmsImageModule;
+
+typedef struct {
+  char *release;
+  DkmsImageTool tool;
+  GPtrArray *paths;    /* (element-type utf8): the images inside the root, in order */
+  GPtrArray *modules;  /* (element-type DkmsImageModule) */
+  GPtrArray *configs;  /* (element-type DkmsImageModule): files of modprobe.d; without name */
+  char *inner;         /* (nullable): a file system inside the image, whose modules are not known */
+  char *unread;        /* (nullable): why an image could not be read */
+  gboolean needs_root; /* it is because of missing rights */
+} DkmsBootImages;
+
+/**
+ * dkms_boot_images_read:
+ * @images: (element-type utf8) (nullable): those of the entry that boots; NULL: the usual places of the distribution
+ *
+ * Returns: (transfer full): the content of the images of @release; without paths if there are none
+ */
+DkmsBootImages *dkms_boot_images_read (const DkmsSettings *settings, const char *release, const GPtrArray *images);
+void dkms_boot_images_free (DkmsBootImages *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsBootImages, dkms_boot_images_free)
+
+/* An installed module, as the checks of the images see it. */
+typedef struct {
+  const char *name;           /* of the module */
+  const char *sha256;         /* (nullable): of the uncompressed installed file; NULL: unknown */
+  const char *const *needs;   /* (nullable): names of the modules that it needs; ended by NULL */
+  gboolean replaced;          /* the module of the kernel with this name was moved aside */
+  const char *replaced_place; /* (nullable): directory of that module below the kernel's directory, such as
+                                 "kernel/drivers/net" */
+} DkmsImageQuestion;
+
+/** Adds to @findings what is wrong with @module in the images: IMAGE_MISSING, IMAGE_STALE, IMAGE_UNREADABLE,
+ * IMAGE_CONFIG, DRIVER_GONE_EARLY. The rules are those of the programs that make the images, see boot-image.c. */
+void dkms_boot_images_check (const DkmsBootImages *self, const DkmsSettings *settings, const DkmsImageQuestion *module,
+                             GPtrArray *findings);
+/** Returns: (transfer full) (nullable): the command that makes the images again */
+char *dkms_boot_images_command (const DkmsBootImages *self);

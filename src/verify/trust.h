@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which signatures a kernel accepts on this machine: its policy, the keys that it trusts, and the signers of modules.
+ */
+#pragma once
+
+#include "check/policy.h"
+#include "verify/kernel-facts.h"
+
+/* A certificate that the kernel may know, or that dkms can name. */
+typedef struct {
+  char *sha256, *subject;
+  char *identifier; /* (nullable): its key identifier, in hexadecimal */
+  char *key;        /* such as "RSA 2048" or "EC P-256" */
+  gboolean known;   /* the kernel may know it: @source and @trust are meaningful */
+  DkmsKeySource source;
+  DkmsTrust trust;
+  DkmsConfidence confidence; /* of @trust */
+  gboolean own;              /* it is the certificate in the settings */
+  gint64 begins, ends;       /* of its validity, in seconds since 1970 */
+} DkmsCertificate;
+
+typedef struct {
+  DkmsFirmware firmware;
+  DkmsSigningOptions options;
+  DkmsModulePolicy policy;
+  DkmsVendorRules rules;
+  DkmsConfidence confidence; /* of the policy */
+  GPtrArray *certificates;   /* (element-type DkmsCertificate) */
+  GHashTable *forbidden;     /* (element-type utf8): SHA-256 of files on the lists of the firmware, as a set */
+  char *unread;              /* (nullable): a list that could not be read */
+} DkmsTrustReading;
+
+/** Returns: (transfer full): what this machine, and @kernel with the command line @cmdline (nullable: unknown), trust.
+ * A root that is not that of the machine has no firmware, and its state is unknown */
+DkmsTrustReading *dkms_trust_reading_new (const DkmsSettings *settings, const DkmsKernelReading *kernel,
+                                          const char *cmdline);
+void dkms_trust_reading_free (DkmsTrustReading *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsTrustReading, dkms_trust_reading_free)
+
+/* The signature of a module file. */
+typedef struct {
+  DkmsSignatureFacts facts; /* borrows from this value */
+  GArray *signers;          /* (element-type DkmsSigner) */
+  GPtrArray *certificates;  /* (element-type DkmsCertificate) (nullable elements): of each signer */
+  char *digest;             /* (nullable): of the first signer, such as "sha256" */
+} DkmsFileSignature;
+
+void dkms_file_signature_free (DkmsFileSignature *self);
+
+/** Returns: (transfer full) (element-type DkmsFileSignature) (nullable): for each of @paths, files of the host; NULL
+ * with an error if the helper cannot run */
+GPtrArray *dkms_trust_reading_signatures (const DkmsTrustReading *self, const DkmsSettings *settings,
+                                          const GPtrArray *paths, GError **error);
