@@ -9,8 +9,8 @@
 enum { PROPRIETARY = 1, FORCED = 2, OUT_OF_TREE = 4, UNSIGNED = 8 };
 
 typedef struct {
-  const DkmsModuleFacts *module;
-  const DkmsKernelFacts *kernel;
+  const DkmsLoadModule *module;
+  const DkmsLoadKernel *kernel;
   DkmsLoadVerdict verdict;
   guint taints;
   gboolean unsure; /* a check could not be made; it may refuse the module with another code */
@@ -41,7 +41,7 @@ doubt (Check *self, DkmsLoadReason reason, const char *symbol)
 static gboolean
 tolerate (Check *self, DkmsLoadReason reason)
 {
-  const DkmsKernelFacts *kernel = self->kernel;
+  const DkmsLoadKernel *kernel = self->kernel;
 
   if (kernel->enforces == DKMS_YES)
     return refuse (self, EKEYREJECTED, reason, NULL);
@@ -120,8 +120,8 @@ contains (const char *const *names, const char *name)
 static gboolean
 check_file (Check *self)
 {
-  const DkmsModuleFacts *module = self->module;
-  const DkmsKernelFacts *kernel = self->kernel;
+  const DkmsLoadModule *module = self->module;
+  const DkmsLoadKernel *kernel = self->kernel;
 
   if (!module->is_module)
     return refuse (self, ENOEXEC, DKMS_LOAD_NOT_A_MODULE, NULL);
@@ -151,7 +151,7 @@ force (Check *self, DkmsLoadReason reason)
 static gboolean
 check_layout (Check *self)
 {
-  const DkmsModuleFacts *module = self->module;
+  const DkmsLoadModule *module = self->module;
 
   if (!self->kernel->modversions)
     return TRUE;
@@ -199,7 +199,7 @@ dkms_load_is_gpl (const char *license)
 static gboolean
 check_import (Check *self, const DkmsImport *import, gboolean *uses_proprietary, gboolean *uses_gpl)
 {
-  const DkmsModuleFacts *module = self->module;
+  const DkmsLoadModule *module = self->module;
   const DkmsSymbol symbol = self->kernel->symbol (self->kernel->data, import->name);
   gboolean may_use_gpl = dkms_load_is_gpl (module->license);
 
@@ -277,7 +277,7 @@ write_taint (const Check *self, char taint[static 8])
 }
 
 DkmsLoadVerdict
-dkms_load_verdict (const DkmsModuleFacts *module, const DkmsKernelFacts *kernel)
+dkms_load_verdict (const DkmsLoadModule *module, const DkmsLoadKernel *kernel)
 {
   Check self = { .module = module, .kernel = kernel, .verdict = { .loads = DKMS_YES } };
 

@@ -55,7 +55,7 @@ typedef struct {
   gboolean has_btf;
   DkmsKnown btf_fits; /* its type information fits that of the kernel */
   DkmsSignatureFacts signature;
-} DkmsModuleFacts;
+} DkmsLoadModule;
 
 /* ---- facts about the kernel ---- */
 
@@ -84,7 +84,7 @@ typedef struct {
   DkmsKnown enforces;           /* only modules with a trusted signature are loaded */
   DkmsKnown locked;             /* lockdown refuses modules without a trusted signature */
   const char *const *forbidden; /* (nullable): names in module_blacklist=; ended by NULL */
-} DkmsKernelFacts;
+} DkmsLoadKernel;
 
 /* ---- the answer ---- */
 
@@ -126,6 +126,6 @@ typedef struct {
 } DkmsLoadVerdict;
 
 /** Returns: whether @kernel loads @module */
-DkmsLoadVerdict dkms_load_verdict (const DkmsModuleFacts *module, const DkmsKernelFacts *kernel);
+DkmsLoadVerdict dkms_load_verdict (const DkmsLoadModule *module, const DkmsLoadKernel *kernel);
 /** Returns: whether a module with @license (nullable) may use symbols for modules under the GPL only */
 gboolean dkms_load_is_gpl (const char *license);

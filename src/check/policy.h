@@ -30,7 +30,7 @@ typedef struct {
 } DkmsFirmware;
 
 typedef struct {
-  DkmsKnown enforces, locked;    /* as in DkmsKernelFacts */
+  DkmsKnown enforces, locked;    /* as in DkmsLoadKernel */
   DkmsKnown reads_firmware_keys; /* the kernel can read the keys that the firmware keeps */
 } DkmsModulePolicy;
 

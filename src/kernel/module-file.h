@@ -41,4 +41,4 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsModuleFile, dkms_module_file_free)
 GPtrArray *dkms_module_files_parse (const char *text, gsize size, guint count);
 /** Fills in the facts for dkms_load_verdict(), except the signature and btf_fits. They borrow from @self. @machine:
  * number of the machine in ELF headers of the kernel; 0: unknown, which every file fits */
-void dkms_module_file_facts (const DkmsModuleFile *self, guint machine, DkmsModuleFacts *to);
+void dkms_module_file_facts (const DkmsModuleFile *self, guint machine, DkmsLoadModule *to);

@@ -50,4 +50,4 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsKernelReading, dkms_kernel_reading_free)
 void dkms_kernel_reading_provide (DkmsKernelReading *self, const DkmsSettings *settings, const GPtrArray *files,
                                   GHashTable **providers);
 /** Fills in what comes from the kernel alone; the policy (checks_signatures, enforces, locked, forbidden) stays. */
-void dkms_kernel_reading_facts (const DkmsKernelReading *self, DkmsKernelFacts *to);
+void dkms_kernel_reading_facts (const DkmsKernelReading *self, DkmsLoadKernel *to);

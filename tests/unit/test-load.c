@@ -40,7 +40,7 @@ static const char *const forbidden[] = { "radio", NULL };
   .vermagic = "6.12.117+deb12-amd64 SMP preempt mod_unload modversions ", .modversions = TRUE, .force_load = TRUE,     \
   .btf_mismatch = TRUE, .checks_signatures = TRUE, .symbol = symbol, .struct_size = 1280, .compares_struct_size = TRUE
 
-static const DkmsKernelFacts kernels[][2] = {
+static const DkmsLoadKernel kernels[][2] = {
   /* Secure Boot: Debian enforces signatures and locks the kernel. */
   { { KERNEL_6_1, .enforces = DKMS_YES, .locked = DKMS_YES },
     { KERNEL_6_12, .enforces = DKMS_YES, .locked = DKMS_YES } },
@@ -92,7 +92,7 @@ static const DkmsImport first_decides[] = { { "_printk", FALSE, TRUE, 99 }, { "g
 typedef struct {
   const char *name;
   int policy;
-  DkmsModuleFacts module; /* vermagic and struct_size are those of the kernel, unless given */
+  DkmsLoadModule module;  /* vermagic and struct_size are those of the kernel, unless given */
   const char *answers[2]; /* of 6.1 and 6.12: an errno or "OK" and the taint; "?": not known */
 } Case;
 
@@ -226,8 +226,8 @@ test_answers (void)
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     for (gsize k = 0; k < 2; k++)
       {
-        const DkmsKernelFacts *kernel = &kernels[cases[i].policy][k];
-        DkmsModuleFacts module = cases[i].module;
+        const DkmsLoadKernel *kernel = &kernels[cases[i].policy][k];
+        DkmsLoadModule module = cases[i].module;
 
         if (module.vermagic == NULL)
           module.vermagic = kernel->vermagic;
@@ -251,8 +251,8 @@ test_unknown_facts (void)
     for (gsize k = 0; k < 2; k++)
       for (int blind = 0; blind < 4; blind++)
         {
-          DkmsKernelFacts kernel = kernels[cases[i].policy][k], known = kernel;
-          DkmsModuleFacts module = cases[i].module;
+          DkmsLoadKernel kernel = kernels[cases[i].policy][k], known = kernel;
+          DkmsLoadModule module = cases[i].module;
 
           if (module.vermagic == NULL || *module.vermagic == '\0')
             module.vermagic = module.vermagic == NULL ? kernel.vermagic : NULL;
