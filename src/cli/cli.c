@@ -157,6 +157,14 @@ check_target (const DkmsPlaces *places, const char *kernel, const char *arch, GE
          && dkms_tree_check_name (DKMS_ERROR_BAD_TARGET, "architecture", arch, error);
 }
 
+/* Checks the names in a filter of a verb that changes the tree. @kernel, @arch: (nullable) */
+static gboolean
+check_filter (const char *kernel, const char *arch, GError **error)
+{
+  return (kernel == NULL || dkms_tree_check_name (DKMS_ERROR_BAD_TARGET, "kernel release", kernel, error))
+         && (arch == NULL || dkms_tree_check_name (DKMS_ERROR_BAD_TARGET, "architecture", arch, error));
+}
+
 /* Fails because no kernel has headers. Names the package with those of the newest kernel. */
 static gboolean
 fail_without_headers (const DkmsSettings *settings, GError **error)
@@ -245,7 +253,8 @@ fill_targets (DkmsRequest *request, const DkmsVerbInfo *verb, const DkmsSettings
         }
       if (arch == NULL)
         arch = usual;
-      if (!verb->filters && !check_target (&settings->places, kernel, arch, error))
+      if (verb->filters ? verb->answer == NULL && !check_filter (kernel, arch, error)
+                        : !check_target (&settings->places, kernel, arch, error))
         return FALSE;
       if (verb->filters || !dkms_targets_contain (request->targets, &(DkmsId){ .kernel = kernel, .arch = arch }))
         dkms_targets_add (request->targets, &(DkmsId){ .kernel = kernel, .arch = arch });

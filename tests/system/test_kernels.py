@@ -209,7 +209,7 @@ def test_prune_of_some(orphaned, words, left):
 def test_prune_refusals(orphaned):
     before = orphaned.snapshot()
     for words, rc, says in ((["nix"], 3, "nix is not registered"), (["foo/2.0"], 3, "foo/2.0 is not registered"), (["--all"], 5, "dkms prune"),
-                            (["-m", "../../x"], 3, "cannot be a module name"), (["--dkmstree", "/nope"], 3, "/nope does not exist")):
+                            (["-m", "../../x"], 3, "cannot be a module name"), (["-k", "../x"], 2, "cannot be a kernel release"), (["--dkmstree", "/nope"], 3, "/nope does not exist")):
         result = orphaned("prune", *words)
         assert result.rc == rc and says in result.err and orphaned.snapshot() == before, result
     for kernel in list(orphaned.modules.iterdir()):
