@@ -64,7 +64,7 @@ check_signers (Check *self)
 
   for (guint i = 0; i < signature->n_signers; i++)
     {
-      const DkmsSigner *signer = &signature->signers[i];
+      const DkmsSignerFacts *signer = &signature->signers[i];
       if (signer->digest == DKMS_NO)
         unsupported++;
       else if (signer->trusted == DKMS_YES && !signer->matches && signer->digest == DKMS_YES)

@@ -17,13 +17,13 @@ typedef struct {
   DkmsKnown digest;  /* this kernel can compute its digest, and verify this kind of signature */
   DkmsKnown trusted; /* this kernel knows the key of the signer, and the key is not revoked */
   gboolean matches;  /* the signature fits the bytes of the module; meaningful if the key is known to dkms */
-} DkmsSigner;
+} DkmsSignerFacts;
 
 typedef struct {
   gboolean is_signed;  /* the file ends with a signature */
   int error;           /* errno for a signature that cannot be parsed or has a form that kernels refuse; 0: none */
   gboolean other_type; /* it is no CMS message (id_type) */
-  const DkmsSigner *signers;
+  const DkmsSignerFacts *signers;
   guint n_signers;
   DkmsKnown blacklisted; /* the digest of the file is on a list of the firmware */
 } DkmsSignatureFacts;

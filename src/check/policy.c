@@ -1,8 +1,140 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The policy of a kernel for modules, and the keys that it trusts. */
+#define _GNU_SOURCE
 #include "check/policy.h"
 
+#include <stdio.h>
 #include <string.h>
+
+/* ---- options ---- */
+
+/* Returns: (transfer none): the value of the option @name, which ends at a line end; NULL if it is not set */
+static const char *
+find_option (const char *config, const char *name)
+{
+  gsize length = strlen (name);
+
+  for (const char *line = config; line != NULL; line = strchr (line, '\n'))
+    {
+      line += *line == '\n';
+      if (g_str_has_prefix (line, "CONFIG_") && strncmp (line + strlen ("CONFIG_"), name, length) == 0
+          && line[strlen ("CONFIG_") + length] == '=')
+        return line + strlen ("CONFIG_") + length + 1;
+    }
+  return NULL;
+}
+
+static gboolean
+is_set (const char *config, const char *name)
+{
+  const char *value = find_option (config, name);
+
+  return value != NULL && *value == 'y';
+}
+
+/* Returns: the release in the comment at the begin of a configuration, "# Linux/x86 6.1.192 Kernel Configuration"; 0 */
+static guint
+find_release (const char *config)
+{
+  const char *at = strstr (config, "# Linux/"), *end = at != NULL ? strchrnul (at, '\n') : NULL;
+  unsigned major = 0, minor = 0;
+
+  while (at != NULL && at < end && *at != ' ')
+    at++;
+  at = at != NULL && at + 1 < end ? memchr (at + 1, ' ', (gsize)(end - at - 1)) : NULL;
+  return at != NULL && sscanf (at, " %4u.%4u", &major, &minor) == 2 ? DKMS_RELEASE (major, minor) : 0;
+}
+
+static void
+find_digests (const char *config, DkmsSigningOptions *to)
+{
+  static const struct {
+    const char *name;
+    DkmsDigests digest;
+  } digests[] = { { "CRYPTO_MD5", DKMS_DIGEST_MD5 },
+                  { "CRYPTO_SHA1", DKMS_DIGEST_SHA1 },
+                  { "CRYPTO_SHA256", DKMS_DIGEST_SHA256 },
+                  { "CRYPTO_SHA512", DKMS_DIGEST_SHA512 },
+                  { "CRYPTO_SHA3", DKMS_DIGEST_SHA3 } };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (digests); i++)
+    {
+      const char *value = find_option (config, digests[i].name);
+      if (value != NULL && (*value == 'y' || *value == 'm'))
+        to->digests |= digests[i].digest;
+      if (value != NULL && *value == 'm')
+        to->module_digests |= digests[i].digest;
+    }
+}
+
+DkmsSigningOptions
+dkms_signing_options_read (const char *config)
+{
+  DkmsSigningOptions self = { 0 };
+  const struct {
+    const char *name;
+    gboolean *field;
+  } switches[] = { { "MODULE_SIG", &self.signatures },
+                   { "MODULE_SIG_FORCE", &self.forced },
+                   { "IMA_ARCH_POLICY", &self.ima_arch },
+                   { "LOCK_DOWN_IN_EFI_SECURE_BOOT", &self.locked_by_firmware },
+                   { "LOCK_DOWN_KERNEL_FORCE_INTEGRITY", &self.locked },
+                   { "EFI_DISABLE_RUNTIME", &self.no_runtime },
+                   { "INTEGRITY_MACHINE_KEYRING", &self.machine_keys },
+                   { "INTEGRITY_CA_MACHINE_KEYRING", &self.only_ca },
+                   { "INTEGRITY_CA_MACHINE_KEYRING_MAX", &self.only_strict_ca },
+                   { "CRYPTO_ECDSA", &self.elliptic_curves },
+                   { "SYSTEM_REVOCATION_LIST", &self.revocations },
+                   { "IMA_APPRAISE_REQUIRE_MODULE_SIGS", &self.appraises },
+                   { "SECURITY_LOADPIN_ENFORCE", &self.pins } };
+
+  if (config == NULL)
+    return self;
+  self.known = TRUE;
+  self.release = find_release (config);
+  for (gsize i = 0; i < G_N_ELEMENTS (switches); i++)
+    *switches[i].field = is_set (config, switches[i].name);
+  self.locked = self.locked || is_set (config, "LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY");
+  /* EFI_DISABLE_RUNTIME is newer than the behaviour that it controls. */
+  if (self.release < DKMS_RELEASE (6, 1) && is_set (config, "PREEMPT_RT")
+      && strstr (config, "# CONFIG_EFI_DISABLE_RUNTIME is not set") == NULL)
+    self.no_runtime = TRUE;
+  find_digests (config, &self);
+  return self;
+}
+
+DkmsKnown
+dkms_signing_options_have (const DkmsSigningOptions *self, const char *digest, gboolean only_built_in)
+{
+  static const struct {
+    const char *name;
+    DkmsDigests digest;
+    guint from, until; /* the first release that knows it in signatures, and the first that no longer does */
+  } names[] = { { "md4", DKMS_DIGEST_MD5, 0, DKMS_RELEASE (6, 7) },
+                { "md5", DKMS_DIGEST_MD5, 0, DKMS_RELEASE (6, 7) },
+                { "sha1", DKMS_DIGEST_SHA1, 0, G_MAXUINT },
+                { "sha224", DKMS_DIGEST_SHA256, 0, G_MAXUINT },
+                { "sha256", DKMS_DIGEST_SHA256, 0, G_MAXUINT },
+                { "sha384", DKMS_DIGEST_SHA512, 0, G_MAXUINT },
+                { "sha512", DKMS_DIGEST_SHA512, 0, G_MAXUINT },
+                { "sha3-256", DKMS_DIGEST_SHA3, DKMS_RELEASE (6, 7), G_MAXUINT },
+                { "sha3-384", DKMS_DIGEST_SHA3, DKMS_RELEASE (6, 7), G_MAXUINT },
+                { "sha3-512", DKMS_DIGEST_SHA3, DKMS_RELEASE (6, 7), G_MAXUINT } };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      if (g_ascii_strcasecmp (names[i].name, digest) != 0)
+        continue;
+      if (!self->known)
+        return DKMS_DONT_KNOW;
+      if ((self->digests & names[i].digest) == 0 || (only_built_in && (self->module_digests & names[i].digest) != 0))
+        return DKMS_NO;
+      if (self->release == 0 && (names[i].from > 0 || names[i].until < G_MAXUINT))
+        return DKMS_DONT_KNOW;
+      return self->release >= names[i].from && self->release < names[i].until ? DKMS_YES : DKMS_NO;
+    }
+  return DKMS_NO; /* build systems of kernels offer no other digest */
+}
 
 /* ---- command lines ---- */
 
@@ -121,13 +253,23 @@ uses_runtime (const DkmsSigningOptions *options, const char *cmdline)
   return known (on);
 }
 
+/* Returns: whether the command line asks IMA to appraise modules */
+static gboolean
+asks_ima (const char *cmdline)
+{
+  g_autofree char *policies = cmdline != NULL ? dkms_cmdline_value (cmdline, "ima_policy") : NULL;
+
+  return policies != NULL && (strstr (policies, "secure_boot") != NULL || strstr (policies, "appraise_tcb") != NULL);
+}
+
 DkmsModulePolicy
 dkms_module_policy (const DkmsSigningOptions *options, const DkmsFirmware *firmware, const char *cmdline)
 {
-  DkmsModulePolicy policy = { DKMS_DONT_KNOW, DKMS_DONT_KNOW, DKMS_DONT_KNOW };
+  DkmsModulePolicy policy = { DKMS_DONT_KNOW, DKMS_DONT_KNOW, DKMS_DONT_KNOW, NULL };
 
   if (!options->known)
     return policy;
+  policy.others = options->appraises || asks_ima (cmdline) ? "IMA" : options->pins ? "LoadPin" : NULL;
   policy.reads_firmware_keys = firmware->efi == DKMS_NO ? DKMS_NO : uses_runtime (options, cmdline);
   if (!options->signatures)
     {
@@ -168,19 +310,21 @@ dkms_vendor_rules (const char *id)
 }
 
 /* Returns: whether the kernel can verify signatures with this key, and accepts the certificate into a list */
-static gboolean
+static DkmsKnown
 is_usable (const DkmsCertificateFacts *certificate, const DkmsSigningOptions *options)
 {
   static const guint sizes[] = { 512, 1024, 1536, 2048, 3072, 4096 };
 
   if (certificate->odd_self_signature)
-    return FALSE;
+    return DKMS_NO;
+  if (certificate->is_elliptic && certificate->is_p521 && options->elliptic_curves)
+    return options->release == 0 ? DKMS_DONT_KNOW : known (options->release >= DKMS_RELEASE (6, 10));
   if (certificate->is_elliptic)
-    return certificate->known_curve && options->elliptic_curves;
+    return known (certificate->known_curve && options->elliptic_curves);
   for (gsize i = 0; certificate->is_rsa && i < G_N_ELEMENTS (sizes); i++)
     if (certificate->bits == sizes[i])
-      return TRUE;
-  return FALSE;
+      return DKMS_YES;
+  return DKMS_NO;
 }
 
 static DkmsTrust
@@ -197,8 +341,9 @@ dkms_trust (const DkmsCertificateFacts *certificate, const DkmsSigningOptions *o
 {
   if (!options->known)
     return DKMS_TRUST_UNKNOWN;
-  if (!is_usable (certificate, options))
-    return DKMS_TRUST_UNUSABLE;
+  DkmsKnown usable = is_usable (certificate, options);
+  if (usable != DKMS_YES)
+    return usable == DKMS_NO ? DKMS_TRUST_UNUSABLE : DKMS_TRUST_UNKNOWN;
   if (certificate->source == DKMS_KEY_BUILT_IN)
     return DKMS_TRUST_TRUSTED;
   if (policy->reads_firmware_keys == DKMS_NO)

@@ -6,21 +6,44 @@
 
 #include "check/load.h"
 
+/* Digests in signatures. */
+typedef enum {
+  DKMS_DIGEST_MD5 = 1 << 0, /* and MD4 */
+  DKMS_DIGEST_SHA1 = 1 << 1,
+  DKMS_DIGEST_SHA256 = 1 << 2, /* and SHA-224 */
+  DKMS_DIGEST_SHA512 = 1 << 3, /* and SHA-384 */
+  DKMS_DIGEST_SHA3 = 1 << 4,
+} DkmsDigests;
+
+/** The release of a kernel as a number that can be compared, without its third part. */
+#define DKMS_RELEASE(major, minor) ((guint)(major) << 16 | (guint)(minor))
+
 /* Options of a kernel's configuration. All are FALSE if it is not @known. */
 typedef struct {
   gboolean known;
+  guint release;               /* DKMS_RELEASE() of the kernel; 0: unknown */
   gboolean signatures;         /* MODULE_SIG */
   gboolean forced;             /* MODULE_SIG_FORCE */
   gboolean ima_arch;           /* IMA_ARCH_POLICY */
   gboolean locked_by_firmware; /* LOCK_DOWN_IN_EFI_SECURE_BOOT, a patch of distributions */
   gboolean locked;             /* LOCK_DOWN_KERNEL_FORCE_INTEGRITY or _CONFIDENTIALITY */
-  gboolean no_runtime;         /* EFI_DISABLE_RUNTIME, or PREEMPT_RT, for which it is the default */
+  gboolean no_runtime;         /* EFI_DISABLE_RUNTIME, or PREEMPT_RT of older kernels */
   gboolean machine_keys;       /* INTEGRITY_MACHINE_KEYRING */
   gboolean only_ca;            /* INTEGRITY_CA_MACHINE_KEYRING */
   gboolean only_strict_ca;     /* INTEGRITY_CA_MACHINE_KEYRING_MAX */
   gboolean elliptic_curves;    /* CRYPTO_ECDSA=y */
   gboolean revocations;        /* SYSTEM_REVOCATION_LIST */
+  gboolean appraises;          /* IMA_APPRAISE_REQUIRE_MODULE_SIGS */
+  gboolean pins;               /* SECURITY_LOADPIN_ENFORCE */
+  DkmsDigests digests;         /* those that the kernel contains, or loads a module for: */
+  DkmsDigests module_digests;  /* CRYPTO_...=m */
 } DkmsSigningOptions;
+
+/** Returns: the options in the text of a configuration. @config: (nullable): NULL if it is not known */
+DkmsSigningOptions dkms_signing_options_read (const char *config);
+/** Returns: whether signatures with @digest, such as "sha256", can be verified, if the module that computes it can be
+ * loaded. @only_built_in: without loading a module */
+DkmsKnown dkms_signing_options_have (const DkmsSigningOptions *self, const char *digest, gboolean only_built_in);
 
 /* The state of the firmware. Without EFI, @efi is DKMS_NO and the others are not meaningful. */
 typedef struct {
@@ -32,6 +55,7 @@ typedef struct {
 typedef struct {
   DkmsKnown enforces, locked;    /* as in DkmsLoadKernel */
   DkmsKnown reads_firmware_keys; /* the kernel can read the keys that the firmware keeps */
+  const char *others;            /* (nullable): another part of the kernel that may refuse modules, such as "IMA" */
 } DkmsModulePolicy;
 
 /** Returns: the policy of a kernel. @cmdline: (nullable): its command line; NULL if it is not known */
@@ -62,6 +86,7 @@ typedef struct {
   gboolean is_rsa, is_elliptic;
   guint bits;                  /* of an RSA key */
   gboolean known_curve;        /* P-192, P-256, P-384 or P-521 */
+  gboolean is_p521;            /* which kernels know since 6.10 */
   gboolean odd_self_signature; /* it signs itself with RSA-PSS, MD5 or another algorithm that kernels refuse */
   gboolean is_ca, signs_certificates, signs_data; /* CA:TRUE, keyCertSign, digitalSignature */
   gboolean revoked;                               /* the certificate is on a list of revoked ones (dbx, MokListX) */

@@ -40,7 +40,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsTrustReading, dkms_trust_reading_free)
 /* The signature of a module file. */
 typedef struct {
   DkmsSignatureFacts facts; /* borrows from this value */
-  GArray *signers;          /* (element-type DkmsSigner) */
+  GArray *signers;          /* (element-type DkmsSignerFacts) */
   GPtrArray *certificates;  /* (element-type DkmsCertificate) (nullable elements): of each signer */
   char *digest;             /* (nullable): of the first signer, such as "sha256" */
 } DkmsFileSignature;

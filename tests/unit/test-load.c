@@ -58,11 +58,11 @@ static const DkmsLoadKernel kernels[][2] = {
 
 /* ---- a module, and what is changed ---- */
 
-static const DkmsSigner good = { DKMS_YES, DKMS_YES, TRUE }, foreign = { DKMS_YES, DKMS_NO, FALSE },
-                        tampered = { DKMS_YES, DKMS_YES, FALSE }, unsupported = { DKMS_NO, DKMS_YES, TRUE },
-                        unknown = { DKMS_YES, DKMS_DONT_KNOW, TRUE };
-static const DkmsSigner two[] = { { DKMS_YES, DKMS_NO, FALSE }, { DKMS_YES, DKMS_YES, TRUE } };
-static const DkmsSigner two_bad[] = { { DKMS_YES, DKMS_YES, TRUE }, { DKMS_YES, DKMS_YES, FALSE } };
+static const DkmsSignerFacts good = { DKMS_YES, DKMS_YES, TRUE }, foreign = { DKMS_YES, DKMS_NO, FALSE },
+                             tampered = { DKMS_YES, DKMS_YES, FALSE }, unsupported = { DKMS_NO, DKMS_YES, TRUE },
+                             unknown = { DKMS_YES, DKMS_DONT_KNOW, TRUE };
+static const DkmsSignerFacts two[] = { { DKMS_YES, DKMS_NO, FALSE }, { DKMS_YES, DKMS_YES, TRUE } };
+static const DkmsSignerFacts two_bad[] = { { DKMS_YES, DKMS_YES, TRUE }, { DKMS_YES, DKMS_YES, FALSE } };
 
 static const char *const spaces[] = { "SPACE", NULL };
 static const char *const duplicates[] = { "mine", "_printk", NULL };

@@ -6,9 +6,11 @@
 
 static const DkmsSigningOptions debian
     = { DEBIAN, .elliptic_curves = TRUE },
-    debian_6_1 = { DEBIAN }, realtime = { DEBIAN, .no_runtime = TRUE },
-    fedora = { DEBIAN, .only_ca = TRUE, .only_strict_ca = TRUE }, upstream = { .known = TRUE, .signatures = TRUE },
-    forced = { .known = TRUE, .signatures = TRUE, .forced = TRUE }, none = { .known = TRUE }, unknown = { 0 };
+    debian_6_1 = { DEBIAN }, debian_6_9 = { DEBIAN, .elliptic_curves = TRUE, .release = DKMS_RELEASE (6, 9) },
+    debian_6_12 = { DEBIAN, .elliptic_curves = TRUE, .release = DKMS_RELEASE (6, 12) },
+    realtime = { DEBIAN, .no_runtime = TRUE }, fedora = { DEBIAN, .only_ca = TRUE, .only_strict_ca = TRUE },
+    upstream = { .known = TRUE, .signatures = TRUE }, forced = { .known = TRUE, .signatures = TRUE, .forced = TRUE },
+    none = { .known = TRUE }, unknown = { 0 };
 static const DkmsFirmware bios = { DKMS_NO, DKMS_DONT_KNOW, FALSE }, secure = { DKMS_YES, DKMS_YES, FALSE },
                           insecure = { DKMS_YES, DKMS_NO, FALSE }, unchecked = { DKMS_YES, DKMS_YES, TRUE },
                           image = { DKMS_DONT_KNOW, DKMS_DONT_KNOW, FALSE };
@@ -97,6 +99,27 @@ test_trust (void)
       &secure,
       "",
       DKMS_TRUST_UNUSABLE },
+    { "P-521 on 6.12",
+      "debian",
+      { OWNER, .is_elliptic = TRUE, .known_curve = TRUE, .is_p521 = TRUE },
+      &debian_6_12,
+      &secure,
+      "",
+      DKMS_TRUST_TRUSTED },
+    { "P-521 on 6.9",
+      "debian",
+      { OWNER, .is_elliptic = TRUE, .known_curve = TRUE, .is_p521 = TRUE },
+      &debian_6_9,
+      &secure,
+      "",
+      DKMS_TRUST_UNUSABLE },
+    { "P-521 on an unknown release",
+      "debian",
+      { OWNER, .is_elliptic = TRUE, .known_curve = TRUE, .is_p521 = TRUE },
+      &debian,
+      &secure,
+      "",
+      DKMS_TRUST_UNKNOWN },
     { "another curve", "debian", { OWNER, .is_elliptic = TRUE }, &debian, &secure, "", DKMS_TRUST_UNUSABLE },
     { "Ed25519", "debian", { OWNER }, &debian, &secure, "", DKMS_TRUST_UNUSABLE },
     { "self-signed with RSA-PSS",
@@ -219,6 +242,107 @@ test_trust (void)
     }
 }
 
+/* ---- options ---- */
+
+#define HEAD "#\n# Automatically generated file; DO NOT EDIT.\n# Linux/x86 "
+#define TAIL " Kernel Configuration\n#\n"
+
+static void
+test_options (void)
+{
+  static const struct {
+    const char *config;
+    DkmsSigningOptions options;
+  } cases[] = {
+    { NULL, { 0 } },
+    { "", { .known = TRUE } },
+    { "CONFIG_MODULE_SIG=y", { .known = TRUE, .signatures = TRUE } },
+    { "# CONFIG_MODULE_SIG is not set\nCONFIG_MODULE_SIG_FORCE=y\n", { .known = TRUE, .forced = TRUE } },
+    { "\n\nXCONFIG_MODULE_SIG=y\nCONFIG_MODULE_SIGX=y\nCONFIG_MODULE_SIG=n\n", { .known = TRUE } },
+    { HEAD "6.1.192" TAIL "CONFIG_CRYPTO_ECDSA=m\nCONFIG_IMA_ARCH_POLICY=y\n",
+      { .known = TRUE, .release = DKMS_RELEASE (6, 1), .ima_arch = TRUE } },
+    { "# Linux/arm64 7.0 Kernel Configuration\nCONFIG_CRYPTO_ECDSA=y\nCONFIG_LOCK_DOWN_IN_EFI_SECURE_BOOT=y\n",
+      { .known = TRUE, .release = DKMS_RELEASE (7, 0), .elliptic_curves = TRUE, .locked_by_firmware = TRUE } },
+    { "# Linux/x86\n# 6.1", { .known = TRUE } },
+    { "CONFIG_LOCK_DOWN_KERNEL_FORCE_INTEGRITY=y\n", { .known = TRUE, .locked = TRUE } },
+    { "CONFIG_LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY=y\n", { .known = TRUE, .locked = TRUE } },
+    { "CONFIG_INTEGRITY_MACHINE_KEYRING=y\nCONFIG_INTEGRITY_CA_MACHINE_KEYRING=y\n",
+      { .known = TRUE, .machine_keys = TRUE, .only_ca = TRUE } },
+    { "CONFIG_INTEGRITY_CA_MACHINE_KEYRING_MAX=y\nCONFIG_SYSTEM_REVOCATION_LIST=y\n",
+      { .known = TRUE, .only_strict_ca = TRUE, .revocations = TRUE } },
+    { "CONFIG_IMA_APPRAISE_REQUIRE_MODULE_SIGS=y\nCONFIG_SECURITY_LOADPIN_ENFORCE=y\n",
+      { .known = TRUE, .appraises = TRUE, .pins = TRUE } },
+    /* the realtime flavour */
+    { "CONFIG_PREEMPT_RT=y\nCONFIG_EFI_DISABLE_RUNTIME=y\n", { .known = TRUE, .no_runtime = TRUE } },
+    { HEAD "5.15.1" TAIL "CONFIG_PREEMPT_RT=y\n",
+      { .known = TRUE, .release = DKMS_RELEASE (5, 15), .no_runtime = TRUE } },
+    { HEAD "6.12.1" TAIL "CONFIG_PREEMPT_RT=y\n", { .known = TRUE, .release = DKMS_RELEASE (6, 12) } },
+    { "CONFIG_PREEMPT_RT=y\n# CONFIG_EFI_DISABLE_RUNTIME is not set\n", { .known = TRUE } },
+    /* digests */
+    { "CONFIG_CRYPTO_MD5=y\nCONFIG_CRYPTO_SHA1=y\nCONFIG_CRYPTO_SHA256=y\nCONFIG_CRYPTO_SHA512=m\n"
+      "CONFIG_CRYPTO_SHA3=m\n",
+      { .known = TRUE,
+        .digests = DKMS_DIGEST_MD5 | DKMS_DIGEST_SHA1 | DKMS_DIGEST_SHA256 | DKMS_DIGEST_SHA512 | DKMS_DIGEST_SHA3,
+        .module_digests = DKMS_DIGEST_SHA512 | DKMS_DIGEST_SHA3 } },
+    { "CONFIG_CRYPTO_SHA512_SSSE3=m\nCONFIG_CRYPTO_SHA256=n\n", { .known = TRUE } },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      const DkmsSigningOptions found = dkms_signing_options_read (cases[i].config);
+
+      g_test_message ("case %zu: %s", i, cases[i].config != NULL ? cases[i].config : "none");
+      g_assert_cmpmem (&found, sizeof found, &cases[i].options, sizeof cases[i].options);
+    }
+}
+
+static void
+test_digests (void)
+{
+  static const DkmsDigests all
+      = DKMS_DIGEST_MD5 | DKMS_DIGEST_SHA1 | DKMS_DIGEST_SHA256 | DKMS_DIGEST_SHA512 | DKMS_DIGEST_SHA3;
+  static const DkmsSigningOptions old
+      = { DEBIAN, .release = DKMS_RELEASE (6, 1), .digests = all, .module_digests = DKMS_DIGEST_SHA512 },
+      new = { DEBIAN, .release = DKMS_RELEASE (6, 12), .digests = all }, undated = { DEBIAN, .digests = all },
+      few = { DEBIAN, .digests = DKMS_DIGEST_SHA256 };
+  static const struct {
+    const DkmsSigningOptions *options;
+    const char *digest;
+    gboolean only_built_in;
+    DkmsKnown answer;
+  } cases[] = {
+    /* seen: 6.1 takes md5, and sha512 if modprobe finds the module; 6.12 does not take md5 */
+    { &old, "md5", FALSE, DKMS_YES },           { &old, "sha512", FALSE, DKMS_YES },
+    { &old, "SHA384", TRUE, DKMS_NO },          { &old, "sha256", TRUE, DKMS_YES },
+    { &old, "sha3-256", FALSE, DKMS_NO },       { &new, "MD5", FALSE, DKMS_NO },
+    { &new, "sha3-512", FALSE, DKMS_YES },      { &new, "SHA512", TRUE, DKMS_YES },
+    { &undated, "md5", FALSE, DKMS_DONT_KNOW }, { &undated, "sha3-384", FALSE, DKMS_DONT_KNOW },
+    { &undated, "sha1", FALSE, DKMS_YES },      { &few, "sha1", FALSE, DKMS_NO },
+    { &few, "sha224", FALSE, DKMS_YES },        { &few, "sha3", FALSE, DKMS_NO },
+    { &few, "ripemd160", FALSE, DKMS_NO },      { &unknown, "sha256", FALSE, DKMS_DONT_KNOW },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_test_message ("case %zu: %s", i, cases[i].digest);
+      g_assert_cmpint (dkms_signing_options_have (cases[i].options, cases[i].digest, cases[i].only_built_in), ==,
+                       cases[i].answer);
+    }
+}
+
+static void
+test_others (void)
+{
+  static const DkmsSigningOptions pinned = { DEBIAN, .pins = TRUE }, appraised = { DEBIAN, .appraises = TRUE };
+
+  g_assert_null (dkms_module_policy (&debian, &bios, "ima_policy=tcb").others);
+  g_assert_null (dkms_module_policy (&debian, &bios, NULL).others);
+  g_assert_cmpstr (dkms_module_policy (&debian, &bios, "ima_policy=tcb|secure_boot").others, ==, "IMA");
+  g_assert_cmpstr (dkms_module_policy (&debian, &bios, "ima_policy=appraise_tcb").others, ==, "IMA");
+  g_assert_cmpstr (dkms_module_policy (&appraised, &bios, "").others, ==, "IMA");
+  g_assert_cmpstr (dkms_module_policy (&pinned, &bios, "").others, ==, "LoadPin");
+}
+
 static void
 test_cmdline (void)
 {
@@ -242,6 +366,9 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/policy/kernels", test_policy);
+  g_test_add_func ("/policy/options", test_options);
+  g_test_add_func ("/policy/digests", test_digests);
+  g_test_add_func ("/policy/others", test_others);
   g_test_add_func ("/policy/trust", test_trust);
   g_test_add_func ("/policy/command-line", test_cmdline);
   return g_test_run ();
