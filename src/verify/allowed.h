@@ -6,10 +6,18 @@
 #include "check/finding.h"
 #include "conf/settings.h"
 
-/** Adds to @findings what modprobe's configuration (modprobe.d) and the command line @cmdline (nullable: unknown) of
- * the kernel @release say about the module @name: BLACKLISTED, INSTALL_OVERRIDE, CMDLINE_BLACKLIST, SOFTDEP_ABSENT. */
-void dkms_allowed_check (const DkmsSettings *settings, const char *release, const char *name, const char *cmdline,
-                         GPtrArray *findings);
-/** Adds RIVAL to @findings if another module of @release that is not blacklisted drives a device of this machine that
- * @name drives. Nothing is added if the root is not that of the machine. */
-void dkms_rivals_check (const DkmsSettings *settings, const char *release, const char *name, GPtrArray *findings);
+/* What decides about all modules of a kernel. */
+typedef struct DkmsAllowed DkmsAllowed;
+
+/** Returns: (transfer full): the configuration of modprobe (modprobe.d) for the kernel @release, and its command line
+ * @cmdline (nullable: unknown). @settings must outlive it */
+DkmsAllowed *dkms_allowed_new (const DkmsSettings *settings, const char *release, const char *cmdline);
+void dkms_allowed_free (DkmsAllowed *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsAllowed, dkms_allowed_free)
+
+/** Adds to @findings what they say about the module @name: BLACKLISTED, INSTALL_OVERRIDE, CMDLINE_BLACKLIST,
+ * SOFTDEP_ABSENT. */
+void dkms_allowed_check (DkmsAllowed *self, const char *name, GPtrArray *findings);
+/** Adds RIVAL to @findings if another module that is not blacklisted drives a device of this machine that @name drives.
+ * Nothing is added if the root is not that of the machine. */
+void dkms_rivals_check (DkmsAllowed *self, const char *name, GPtrArray *findings);

@@ -3,7 +3,7 @@
  * again. */
 #pragma once
 
-#include "check/finding.h"
+#include "check/boot-image.h"
 #include "conf/settings.h"
 
 /* The programs that make boot images. */
@@ -13,24 +13,19 @@ typedef enum {
   DKMS_IMAGE_TOOL_DRACUT,
   DKMS_IMAGE_TOOL_MKINITCPIO,
   DKMS_IMAGE_TOOL_BOOSTER,
-  DKMS_IMAGE_TOOL_MKINITFS,
-  DKMS_IMAGE_TOOL_KERNEL_INSTALL /* images inside a unified kernel image */
+  DKMS_IMAGE_TOOL_MKINITFS
 } DkmsImageTool;
-
-typedef struct {
-  char *path;   /* in the image */
-  char *name;   /* of the module: with '_', without suffix */
-  char *sha256; /* of the uncompressed file */
-} DkmsImageModule;
 
 typedef struct {
   char *release;
   DkmsImageTool tool;
+  gboolean unified;    /* kernel-install makes unified kernel images, which contain the boot image */
   GPtrArray *paths;    /* (element-type utf8): the images inside the root, in order */
   GPtrArray *modules;  /* (element-type DkmsImageModule) */
-  GPtrArray *configs;  /* (element-type DkmsImageModule): files of modprobe.d; without name */
+  GPtrArray *configs;  /* (element-type DkmsModprobeLine): of the files of modprobe.d in the images */
   char *inner;         /* (nullable): a file system inside the image, whose modules are not known */
-  char *unread;        /* (nullable): why an image could not be read */
+  char *bad;           /* (nullable): an image that could not be read */
+  char *unread;        /* (nullable): why */
   gboolean needs_root; /* it is because of missing rights */
 } DkmsBootImages;
 
@@ -47,15 +42,18 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsBootImages, dkms_boot_images_free)
 /* An installed module, as the checks of the images see it. */
 typedef struct {
   const char *name;           /* of the module */
-  const char *sha256;         /* (nullable): of the uncompressed installed file; NULL: unknown */
+  const char *path;           /* (nullable): of the installed file, inside the root; NULL: there is none */
+  const char *sha256;         /* (nullable): of the uncompressed installed file; NULL: not known yet */
   const char *const *needs;   /* (nullable): names of the modules that it needs; ended by NULL */
+  gboolean enforced;          /* the kernel loads signed modules only */
   gboolean replaced;          /* the module of the kernel with this name was moved aside */
   const char *replaced_place; /* (nullable): directory of that module below the kernel's directory, such as
                                  "kernel/drivers/net" */
 } DkmsImageQuestion;
 
-/** Adds to @findings what is wrong with @module in the images: IMAGE_MISSING, IMAGE_STALE, IMAGE_UNREADABLE,
- * IMAGE_CONFIG, DRIVER_GONE_EARLY. The rules are those of the programs that make the images, see boot-image.c. */
+/** Adds to @findings what is wrong with @module in the images: IMAGE_MISSING, IMAGE_STALE, IMAGE_UNSIGNED,
+ * IMAGE_UNREADABLE, IMAGE_CONFIG, DRIVER_GONE_EARLY. The rules are those of the programs that make the images, see
+ * boot-image.c. */
 void dkms_boot_images_check (const DkmsBootImages *self, const DkmsSettings *settings, const DkmsImageQuestion *module,
                              GPtrArray *findings);
 /** Returns: (transfer full) (nullable): the command that makes the images again */
