@@ -104,17 +104,27 @@ dkms_publish_via_at (int via_dir, int dir_fd, const char *name, const char *text
 }
 
 gboolean
-dkms_replace_via_at (int via_dir, int dir_fd, const char *name, const char *text, mode_t mode, GError **error)
+dkms_replace_bytes_at (int via_dir, int dir_fd, const char *name, GBytes *bytes, mode_t mode, GError **error)
 {
   g_autofree char *beside = name_beside (name);
+  gsize size;
+  const void *data = g_bytes_get_data (bytes, &size);
 
-  if (!write_new (&(DkmsNewFile){ via_dir, beside, mode, FALSE }, name, text, strlen (text), error))
+  if (!write_new (&(DkmsNewFile){ via_dir, beside, mode, FALSE }, name, data, size, error))
     return FALSE;
   if (renameat (via_dir, beside, dir_fd, name) == 0)
     return TRUE;
   dkms_fail_errno (error, "put in place", name);
   (void)unlinkat (via_dir, beside, 0);
   return FALSE;
+}
+
+gboolean
+dkms_replace_via_at (int via_dir, int dir_fd, const char *name, const char *text, mode_t mode, GError **error)
+{
+  g_autoptr (GBytes) bytes = g_bytes_new_static (text, strlen (text));
+
+  return dkms_replace_bytes_at (via_dir, dir_fd, name, bytes, mode, error);
 }
 
 static gboolean

@@ -24,6 +24,10 @@ gboolean dkms_publish_via_at (int via_dir, int dir_fd, const char *name, const c
 gboolean dkms_replace_via_at (int via_dir, int dir_fd, const char *name, const char *text, mode_t mode,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** As dkms_replace_via_at(), for bytes. */
+gboolean dkms_replace_bytes_at (int via_dir, int dir_fd, const char *name, GBytes *bytes, mode_t mode,
+                                GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /** Creates the file @name, which must not exist, with the content @data, and flushes it. The directory is not flushed.
  */
 gboolean dkms_write_new_at (int dir_fd, const char *name, const void *data, gsize size, mode_t mode,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Answers of helpers about files, remembered by the stat signatures of the files (.dkms/facts of the tree). The
- * directory may be deleted at any time. A user who cannot write it asks the helpers again, with the same results. */
+ * directory may be deleted at any time. A user who cannot write it asks the helpers again, with the same results. An
+ * answer about a file that other users cannot read is stored in a file that they cannot read either. */
 #pragma once
 
 #include "conf/places.h"
@@ -8,14 +9,19 @@
 /**
  * dkms_answers_ask:
  * @name: a file name for the answer, such as "kernel-6.1.0-56-amd64"
- * @argv: the helper, and its words before the files; ended by NULL. The name of the helper is that of
- *   dkms_process_helper()
+ * @argv: the helper, and its words before the files; ended by NULL. The helper is a name for dkms_process_helper(), or
+ *   a path
  * @files: (element-type utf8): paths of the host, which are the last words of the command
  *
  * Runs the helper, unless it has answered before and neither the words, nor a file, nor the version of dkms has
- * changed.
+ * changed. Nothing is remembered about a file that changed less than two seconds before, that this process cannot read,
+ * or that is not a regular file.
  *
- * Returns: (transfer full) (nullable): what it printed; NULL with an error if it cannot run or failed
+ * Returns: (transfer full) (nullable): what it printed, with a NUL behind its bytes; NULL with an error if it cannot
+ * run or failed
  */
 GBytes *dkms_answers_ask (const DkmsPlaces *places, const char *name, const char *const *argv, const GPtrArray *files,
                           GError **error);
+/** As dkms_answers_ask(), at another time than now. @now: seconds since 1970 */
+GBytes *dkms_answers_ask_at (const DkmsPlaces *places, const char *name, const char *const *argv,
+                             const GPtrArray *files, gint64 now, GError **error);

@@ -17,7 +17,8 @@
  *   stubs/<k>            stubs of the modules of kernel <k>, which depmod reads (install/depmod-stubs.h)
  *   logs/<m>/<v>/<k>/<a>/<n>/    attempts without a build (store/attempts.h)
  *   adopted              exists after builds of dkms 3 got records (run/adopt.h)
- *   digests              of files that were read (store/digests.h) */
+ *   digests              of files that were read (store/digests.h)
+ *   facts/               answers of helpers about files (store/answers.h) */
 #pragma once
 
 #include "base/id.h"
