@@ -10,37 +10,40 @@
  *   error      why it cannot be read
  *   end        an empty value: the last pair
  *
- * dkms-facts image FILE: the same about a boot image (initramfs):
+ * FILE may be a unified kernel image (UKI).
  *
- *   module     "SHA-256 PATH" of a module, uncompressed; the last one of several with the same path counts
- *   config     the same of a file of modprobe.d
+ * dkms-facts image FILE: the same about a boot image (initramfs), or the one in a unified kernel image:
+ *
+ *   module     "SHA-256 PATH" of a module, uncompressed; "- PATH": it cannot be decompressed. The last one of several
+ *              with the same path counts. After it, about this module:
+ *   build-id   the identity of its build, in hexadecimal
+ *   srcversion, vermagic   fields of its information
+ *   signed     "1": a signature follows it
+ *   config     the same as module, of a file of modprobe.d
+ *   text       its content, if it has at most 64 KiB
  *   inner      path of an image of a file system, which may contain more modules
+ *   uname, cmdline, osrel   texts of a unified kernel image
  *
- * The file is opened first. Then the process drops its privileges, and sets limits on time and memory. */
+ * dkms-facts module FILE...: the same about modules, compressed or not; for each of them, the last pair is "end".
+ *
+ * dkms-facts unified FILE: "uname", "cmdline" and "osrel" only.
+ *
+ * The files are opened first. Then the process drops its privileges, and sets limits on time and memory. */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <openssl/evp.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "helpers/boot-image.h"
 #include "helpers/drop-rights.h"
+#include "helpers/facts-image.h"
+#include "helpers/facts-out.h"
 #include "helpers/kernel-image.h"
 #include "helpers/memory-file.h"
+#include "helpers/pe-image.h"
 
-enum { MOST_SECONDS = 60, MOST_DEPTH = 2 };
-
-static void
-put (const char *key, const char *value)
-{
-  fputs (key, stdout);
-  fputc ('\0', stdout);
-  fputs (value, stdout);
-  fputc ('\0', stdout);
-}
+enum { MOST_SECONDS = 60 };
 
 static void
 put_symbol (const KernelExport *symbol, void *user)
@@ -55,26 +58,17 @@ put_symbol (const KernelExport *symbol, void *user)
   fputc ('\0', stdout);
 }
 
-static void
-put_digest (const char *key, const void *bytes, size_t size)
-{
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  char text[2 * EVP_MAX_MD_SIZE + 1];
-  unsigned length = 0;
-
-  if (EVP_Digest (bytes, size, digest, &length, EVP_sha256 (), NULL) != 1)
-    return;
-  for (unsigned i = 0; i < length; i++)
-    (void)snprintf (text + 2 * i, 3, "%02x", digest[i]);
-  put (key, text);
-}
-
 /* Replaces @bytes by the kernel that is compressed in them. Returns: (nullable): why there is none */
 static const char *
 unpack_kernel (const unsigned char **bytes, size_t *size)
 {
   size_t at, length;
 
+  if (pe_image_section (*bytes, *size, ".linux", &at, &length)) /* a unified kernel image */
+    {
+      *bytes += at;
+      *size = length;
+    }
   if (!kernel_image_payload (*bytes, *size, &at, &length))
     return memcmp (*bytes, "\177ELF", *size < 4 ? *size : 4) == 0 ? NULL : "it is not an image of a known format";
   UnpackFunc unpack = unpack_find (*bytes + at, length);
@@ -99,92 +93,47 @@ print_kernel (int fd, const char *release)
   if (why != NULL)
     return why;
   if (vermagic != NULL)
-    put ("vermagic", vermagic);
+    facts_put ("vermagic", vermagic);
   if (kernel_image_btf (bytes, size, &at, &length))
-    put_digest ("btf", bytes + at, length);
+    facts_put_digest ("btf", bytes + at, length, NULL);
   return kernel_image_exports (bytes, size, put_symbol, NULL);
 }
 
-/* ---- boot images ---- */
-
-static bool
-ends_with (const char *path, const char *end)
-{
-  size_t length = strlen (path), tail = strlen (end);
-
-  return length >= tail && strcmp (path + length - tail, end) == 0;
-}
-
-static void
-put_file (const char *key, const char *path, const unsigned char *bytes, size_t size)
-{
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned length = 0;
-
-  if (EVP_Digest (bytes, size, digest, &length, EVP_sha256 (), NULL) != 1)
-    return;
-  fputs (key, stdout);
-  fputc ('\0', stdout);
-  for (unsigned i = 0; i < length; i++)
-    fprintf (stdout, "%02x", digest[i]);
-  fprintf (stdout, " %s", path);
-  fputc ('\0', stdout);
-}
-
-static void
-put_member (const char *path, const unsigned char *bytes, size_t size, void *user)
-{
-  static const char *const suffixes[] = { ".ko", ".ko.gz", ".ko.xz", ".ko.zst" };
-  UnpackFunc unpack = NULL;
-  bool module = false;
-
-  for (unsigned i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
-    module |= ends_with (path, suffixes[i]);
-  if (strstr (path, "modprobe.d/") != NULL)
-    put_file ("config", path, bytes, size);
-  if (ends_with (path, "squashfs-root.img") || ends_with (path, "erofs-root.img"))
-    put ("inner", path);
-  if (!module || strstr (path, "lib/modules/") == NULL)
-    return;
-  if (size > 0 && (unpack = unpack_find (bytes, size)) != NULL)
-    {
-      size_t rest, length = 0;
-      int fd = memory_file_unpack (unpack, bytes, size, &rest);
-      const unsigned char *plain = memory_file_map (fd, &length);
-
-      if (plain != NULL)
-        put_file ("module", path, plain, length);
-      if (fd >= 0)
-        (void)close (fd);
-      if (plain != NULL)
-        (void)munmap ((void *)(size_t)plain, length);
-    }
-  else
-    put_file ("module", path, bytes, size);
-}
-
 static const char *
-print_image (int fd)
+print_file (const char *what, int fd, const char *word)
 {
-  size_t size;
-  const unsigned char *bytes = memory_file_map (fd, &size);
-
-  return bytes != NULL ? boot_image_read (bytes, size, MOST_DEPTH, put_member, NULL) : "it is empty or cannot be read";
+  if (strcmp (what, "kernel") == 0)
+    return print_kernel (fd, word);
+  if (strcmp (what, "module") == 0)
+    return facts_module (fd, word);
+  return strcmp (what, "image") == 0 ? facts_image (fd) : facts_unified (fd);
 }
 
 int
 main (int argc, char **argv)
 {
-  bool image = argc == 3 && strcmp (argv[1], "image") == 0;
+  static const struct {
+    const char *name;
+    int least, most; /* of all words */
+  } kinds[] = { { "kernel", 4, 4 }, { "image", 3, 3 }, { "unified", 3, 3 }, { "module", 3, INT_MAX } };
+  bool good = false, several = argc > 1 && strcmp (argv[1], "module") == 0;
 
-  if (!image && !(argc == 4 && strcmp (argv[1], "kernel") == 0))
+  for (size_t i = 0; argc > 1 && i < sizeof kinds / sizeof *kinds; i++)
+    good |= strcmp (argv[1], kinds[i].name) == 0 && argc >= kinds[i].least && argc <= kinds[i].most;
+  int count = several ? argc - 2 : 1, *fds = good ? calloc ((size_t)count, sizeof *fds) : NULL;
+  if (fds == NULL)
     return fprintf (stderr, "dkms-facts: wrong arguments\n"), 2;
-  int fd = open (argv[2], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  for (int i = 0; i < count; i++)
+    fds[i] = open (argv[2 + i], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (!drop_rights ("dkms-facts", MOST_SECONDS, MEMORY_FILE_MOST))
-    return perror ("dkms-facts: cannot drop its rights"), 1;
-  const char *why = image ? print_image (fd) : print_kernel (fd, argv[3]);
-  if (why != NULL)
-    put ("error", why);
-  put ("end", "");
+    return perror ("dkms-facts: cannot drop its rights"), free (fds), 1;
+  for (int i = 0; i < count; i++)
+    {
+      const char *why = print_file (argv[1], fds[i], several ? argv[2 + i] : argv[argc - 1]);
+      if (why != NULL)
+        facts_put ("error", why);
+      facts_put ("end", "");
+    }
+  free (fds);
   return fflush (stdout) != 0;
 }

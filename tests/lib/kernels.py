@@ -60,3 +60,15 @@ def newc(files, magic=b"070701", trailer=True):
         out += bytes(-len(out) % 4) + content
         out += bytes(-len(out) % 4)
     return out
+
+
+def unified(sections):
+    """A unified kernel image: a program for EFI firmware. @sections: (name, content)"""
+    headers, body, start = b"", b"", 0x400
+    for name, content in sections:
+        stored = content + bytes(-len(content) % 512)
+        headers += struct.pack("<8sIIIIIIHHI", name.encode(), len(content), 0x1000, len(stored), start + len(body), 0, 0, 0, 0, 0x40000040)
+        body += stored
+    coff = struct.pack("<HHIIIHH", 0x8664, len(sections), 0, 0, 0, 112, 0x22f)
+    head = b"MZ" + bytes(0x3a) + struct.pack("<I", 0x80) + bytes(0x40) + b"PE\0\0" + coff + struct.pack("<H", 0x20b) + bytes(110) + headers
+    return head + bytes(start - len(head)) + body

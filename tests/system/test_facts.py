@@ -5,6 +5,7 @@ import lzma
 import os
 import pathlib
 import re
+import struct
 import subprocess
 import sys
 
@@ -12,8 +13,8 @@ import pytest
 from conftest import DKMS, strace
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lib"))
-from kernels import bzimage, newc, vmlinux  # noqa: E402
-from modules import pack  # noqa: E402
+from kernels import bzimage, newc, unified, vmlinux  # noqa: E402
+from modules import Elf, module, pack  # noqa: E402
 
 HELPER = pathlib.Path(DKMS).resolve().parent / "helpers/dkms-facts"
 K = "6.1.0-1-test"
@@ -98,7 +99,7 @@ def test_it_has_no_rights_when_it_parses(tmp_path):
 
 MICROCODE = [("kernel/x86/microcode/GenuineIntel.bin", b"code" * 100)]
 FILES = [("init", b"#!/bin/sh\n"), (f"usr/lib/modules/{K}/updates/dkms/foo.ko", b"first"), (f"lib/modules/{K}/kernel/bar.ko.xz", pack(b"bar", ".ko.xz")),
-         ("etc/modprobe.d/x.conf", b"blacklist y\n"), ("usr/lib/modules/extra.ko", b"flat"), ("bin/foo.ko", b"no module")]
+         ("etc/modprobe.d/x.conf", b"blacklist y\nz\n\n"), ("usr/lib/modules/extra.ko", b"flat"), ("bin/foo.ko", b"no module")]
 
 
 def line(path, content):
@@ -106,7 +107,7 @@ def line(path, content):
 
 
 EXPECTED = {"module": [line(f"usr/lib/modules/{K}/updates/dkms/foo.ko", b"first"), line(f"lib/modules/{K}/kernel/bar.ko.xz", b"bar"), line("usr/lib/modules/extra.ko", b"flat")],
-            "config": [line("etc/modprobe.d/x.conf", b"blacklist y\n")]}
+            "config": [line("etc/modprobe.d/x.conf", b"blacklist y\nz\n\n")], "text": ["blacklist y\nz"]}
 
 
 def image(tmp_path, content):
@@ -127,7 +128,7 @@ def test_every_part_of_an_image_counts(tmp_path):
     """Modules can be in an uncompressed early part, and a later file replaces an earlier one."""
     early = newc([(f"usr/lib/modules/{K}/updates/dkms/foo.ko", b"old")])
     found = image(tmp_path, early + bytes(8) + gzip.compress(newc(FILES[:2])) + zstd(newc(FILES[2:], b"070702")))
-    assert found == {"module": [line(f"usr/lib/modules/{K}/updates/dkms/foo.ko", b"old"), *EXPECTED["module"]], "config": EXPECTED["config"]}
+    assert found == {"module": [line(f"usr/lib/modules/{K}/updates/dkms/foo.ko", b"old"), *EXPECTED["module"]], "config": EXPECTED["config"], "text": EXPECTED["text"]}
 
 
 def test_an_inner_file_system(tmp_path):
@@ -146,3 +147,87 @@ DAMAGED = {
 def test_damaged_images(tmp_path, name):
     content, why = DAMAGED[name]
     assert why in image(tmp_path, content)["error"][0]
+
+
+def build_id(identity, size=None, name=b"GNU\0", kind=3):
+    return struct.pack("<III", len(name), len(identity) if size is None else size, kind) + name + identity
+
+
+def identified(note, info=("srcversion=ABC", "vermagic=6.1 SMP")):
+    elf = Elf()
+    elf.section(".modinfo", b"".join(field.encode() + b"\0" for field in info))
+    if note is not None:
+        elf.section(".note.gnu.build-id", note, 7)
+    elf.tables()
+    return elf.bytes()
+
+
+SIGNED = b"message" + bytes(12) + b"~Module signature appended~\n"
+
+
+@pytest.mark.parametrize("suffix", [".ko", ".ko.xz", ".ko.gz", ".ko.zst"])
+def test_what_identifies_a_module(tmp_path, suffix):
+    """In an image and by itself, compressed or not."""
+    plain, path = identified(build_id(b"\1\2\xff")) + SIGNED, f"lib/modules/{K}/foo{suffix}"
+    expected = {"build-id": ["0102ff"], "srcversion": ["ABC"], "vermagic": ["6.1 SMP"], "signed": ["1"]}
+    assert image(tmp_path, newc([(path, pack(plain, suffix))])) == {"module": [line(path, plain)], **expected}
+    (tmp_path / f"foo{suffix}").write_bytes(pack(plain, suffix))
+    assert ask("module", tmp_path / f"foo{suffix}") == {"module": [line(tmp_path / f"foo{suffix}", plain)], **expected}
+
+
+@pytest.mark.parametrize("content", [identified(build_id(b"1", size=2)), identified(build_id(b"1", size=0)), identified(build_id(b"x" * 65)), identified(build_id(b"1", kind=1)),
+                                     identified(build_id(b"1", name=b"Lin\0")), identified(b"GNU"), identified(None), b"\x7fELF", b""])
+def test_modules_without_identity(tmp_path, content):
+    found = image(tmp_path, newc([("lib/modules/foo.ko", content)]))
+    assert found["module"] == [line("lib/modules/foo.ko", content)] and "build-id" not in found and "signed" not in found
+
+
+def test_several_modules(tmp_path):
+    """The output of each file ends with "end", also after an error."""
+    (tmp_path / "one.ko").write_bytes(module("one"))
+    (tmp_path / "two.ko.xz").write_bytes(b"\xfd7zXZ\0damaged")
+    result = subprocess.run([HELPER, "module", tmp_path / "one.ko", tmp_path / "two.ko.xz", tmp_path / "three.ko"], capture_output=True, check=True, timeout=60)
+    ends = [part.split("\0") for part in result.stdout.decode().split("end\0\0")]
+    assert len(ends) == 4 and ends[0][:2] == ["module", line(tmp_path / "one.ko", module("one"))] and ends[1][0] == "error" and "decompressed" in ends[1][1]
+    assert ends[2][0] == "error" and "cannot be read" in ends[2][1] and ends[3] == [""]
+
+
+def test_a_module_that_cannot_be_decompressed(tmp_path):
+    assert image(tmp_path, newc([("lib/modules/foo.ko.xz", b"\xfd7zXZ\0damaged")])) == {"module": ["- lib/modules/foo.ko.xz"]}
+
+
+def test_large_configurations_have_no_text(tmp_path):
+    for content in (b"#" * 65537, b"a\0b"):
+        assert set(image(tmp_path, newc([("etc/modprobe.d/a.conf", content)]))) == {"config"}
+
+
+# ---- unified kernel images ----
+
+UNAMES = [(".osrel", b"ID=debian\nPRETTY_NAME=\"Debian 13\"\n"), (".cmdline", b"root=/dev/sda1 quiet\n\0"), (".uname", K.encode())]
+UNIFIED = {"uname": [K], "cmdline": ["root=/dev/sda1 quiet"], "osrel": ["ID=debian\nPRETTY_NAME=\"Debian 13\""]}
+
+
+def test_unified_image(tmp_path):
+    """Its boot image, its kernel, and its texts."""
+    plain = vmlinux(SYMBOLS, TEXTS, b"types")
+    kernel = bzimage(gzip.compress(plain), size=len(plain))
+    (tmp_path / "k.efi").write_bytes(unified([(".text", b"stub"), *UNAMES, (".linux", kernel), (".initrd", newc(MICROCODE) + zstd(newc(FILES)))]))
+    assert ask("image", tmp_path / "k.efi") == {**UNIFIED, **EXPECTED}
+    assert ask("unified", tmp_path / "k.efi") == UNIFIED
+    assert facts(tmp_path / "k.efi") == {"symbol": LINES, "vermagic": [VERMAGIC], "btf": [hashlib.sha256(b"types").hexdigest()]}
+
+
+WHOLE = unified([*UNAMES, (".linux", b"kernel"), (".initrd", newc(FILES))])
+ODD = {"no initrd": (unified([*UNAMES, (".linux", b"kernel")]), "without a boot image", ""), "no kernel": (unified(UNAMES), "without a boot image", "not a unified"),
+       "cut off": (WHOLE[:-1024], "without a boot image", ""), "no program": (newc(FILES), "", "not a unified"), "headers cut off": (WHOLE[:0x130], "without", "not a unified"),
+       "many sections": (WHOLE.replace(struct.pack("<HH", 0x8664, 5), b"\x64\x86\xff\xff"), "", ""), "a far header": (WHOLE[:0x3c] + b"\xff" * 4 + WHOLE[0x40:], "unknown format", "not a"),
+       "a large section": (WHOLE.replace(struct.pack("<III", len(b"kernel"), 0x1000, 512), b"\xff" * 12), "", "not a unified")}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_unified_images(tmp_path, name):
+    content, as_image, as_unified = ODD[name]
+    (tmp_path / "k.efi").write_bytes(content)
+    for word, why in (("image", as_image), ("unified", as_unified)):
+        error = ask(word, tmp_path / "k.efi").get("error", [""])[0]
+        assert bool(error) == bool(why) and why in error, (word, error)
