@@ -291,27 +291,40 @@ dkms_module_policy (const DkmsSigningOptions *options, const DkmsFirmware *firmw
 
 /* ---- keys ---- */
 
+/* Returns: whether @words, separated by blanks, contain @word */
+static gboolean
+has_word (const char *words, const char *word)
+{
+  g_auto (GStrv) parts = g_strsplit (words != NULL ? words : "", " ", -1);
+
+  return g_strv_contains ((const char *const *)parts, word);
+}
+
 DkmsVendorRules
-dkms_vendor_rules (const char *id)
+dkms_vendor_rules (const char *id, const DkmsSigningOptions *options)
 {
   static const struct {
     const char *id;
+    gboolean patched; /* its kernels have LOCK_DOWN_IN_EFI_SECURE_BOOT, and others lack their patches */
     DkmsVendorRules rules;
   } vendors[] = {
-    { "debian", { DKMS_YES, DKMS_YES } },       /* seen, on 6.1 and 6.12, and in Debian's patches of the kernel */
-    { "ubuntu", { DKMS_YES, DKMS_DONT_KNOW } }, /* its list of patches */
-    { "arch", { DKMS_NO, DKMS_NO } },           /* upstream sources */
+    /* seen, on 6.1 and 6.12, and in Debian's patches of the kernel */
+    { "debian", TRUE, { DKMS_YES, DKMS_YES, DKMS_NO, DKMS_YES } },
+    /* its list of patches */
+    { "ubuntu", TRUE, { DKMS_YES, DKMS_DONT_KNOW, DKMS_DONT_KNOW, DKMS_DONT_KNOW } },
+    /* upstream sources */
+    { "arch", FALSE, { DKMS_NO, DKMS_NO, DKMS_YES, DKMS_NO } },
   };
 
-  for (gsize i = 0; i < G_N_ELEMENTS (vendors); i++)
-    if (g_strcmp0 (id, vendors[i].id) == 0)
+  /* Systems that are like Ubuntu are also like Debian. */
+  for (gsize i = G_N_ELEMENTS (vendors); i-- > 0;)
+    if (has_word (id, vendors[i].id) && (!vendors[i].patched || !options->known || options->locked_by_firmware))
       return vendors[i].rules;
-  return (DkmsVendorRules){ DKMS_DONT_KNOW, DKMS_DONT_KNOW };
+  return (DkmsVendorRules){ DKMS_DONT_KNOW, DKMS_DONT_KNOW, DKMS_DONT_KNOW, DKMS_DONT_KNOW };
 }
 
-/* Returns: whether the kernel can verify signatures with this key, and accepts the certificate into a list */
-static DkmsKnown
-is_usable (const DkmsCertificateFacts *certificate, const DkmsSigningOptions *options)
+DkmsKnown
+dkms_certificate_usable (const DkmsCertificateFacts *certificate, const DkmsSigningOptions *options)
 {
   static const guint sizes[] = { 512, 1024, 1536, 2048, 3072, 4096 };
 
@@ -341,7 +354,7 @@ dkms_trust (const DkmsCertificateFacts *certificate, const DkmsSigningOptions *o
 {
   if (!options->known)
     return DKMS_TRUST_UNKNOWN;
-  DkmsKnown usable = is_usable (certificate, options);
+  DkmsKnown usable = dkms_certificate_usable (certificate, options);
   if (usable != DKMS_YES)
     return usable == DKMS_NO ? DKMS_TRUST_UNUSABLE : DKMS_TRUST_UNKNOWN;
   if (certificate->source == DKMS_KEY_BUILT_IN)
@@ -361,8 +374,10 @@ dkms_trust (const DkmsCertificateFacts *certificate, const DkmsSigningOptions *o
     return DKMS_TRUST_UNKNOWN;
   if (firmware->unchecked)
     return DKMS_TRUST_NOT_READ; /* shim does not pass the list on */
-  if (!options->machine_keys)
+  if (!options->machine_keys || (firmware->distrusted && rules->mok_needs_asking == DKMS_YES))
     return platform (rules);
+  if (firmware->distrusted && rules->mok_needs_asking == DKMS_DONT_KNOW && rules->platform_counts != DKMS_YES)
+    return DKMS_TRUST_UNKNOWN;
   if (options->only_ca
       && (!certificate->is_ca || !certificate->signs_certificates
           || (options->only_strict_ca && certificate->signs_data)))

@@ -50,6 +50,7 @@ typedef struct {
   DkmsKnown efi;
   DkmsKnown secure_boot; /* SecureBoot is 1 and SetupMode is 0 */
   gboolean unchecked;    /* shim does not validate (MokSBStateRT) */
+  gboolean distrusted;   /* shim does not ask to trust machine owner keys (MokListTrustedRT is absent) */
 } DkmsFirmware;
 
 typedef struct {
@@ -96,6 +97,8 @@ typedef struct {
 typedef struct {
   DkmsKnown platform_counts;  /* keys of .platform are trusted for modules */
   DkmsKnown mok_needs_secure; /* machine owner keys are read under Secure Boot only */
+  DkmsKnown mok_needs_asking; /* they are trusted only if MokListTrustedRT exists */
+  DkmsKnown hashes_count;     /* module files are refused if their SHA-256 is on a list of forbidden hashes */
 } DkmsVendorRules;
 
 typedef enum {
@@ -107,8 +110,11 @@ typedef enum {
   DKMS_TRUST_UNKNOWN
 } DkmsTrust;
 
-/** Returns: the rules of the kernels of a distribution. @id: (nullable): ID in os-release */
-DkmsVendorRules dkms_vendor_rules (const char *id);
+/** Returns: the rules of a kernel of a distribution. @id: (nullable): ID or ID_LIKE in os-release. The configuration
+ * shows whether the kernel has the patches of its distribution */
+DkmsVendorRules dkms_vendor_rules (const char *id, const DkmsSigningOptions *options);
+/** Returns: whether a kernel can verify signatures with the key, and accepts the certificate into a list */
+DkmsKnown dkms_certificate_usable (const DkmsCertificateFacts *certificate, const DkmsSigningOptions *options);
 /** Returns: whether a kernel will trust signatures by the key of @certificate */
 DkmsTrust dkms_trust (const DkmsCertificateFacts *certificate, const DkmsSigningOptions *options,
                       const DkmsFirmware *firmware, const DkmsModulePolicy *policy, const DkmsVendorRules *rules);

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reads certificates and signatures of modules. It needs no private key.
  *
- * dkms-trust certificates FILE: prints pairs "key NUL value NUL" about the certificates and hashes in FILE, which is in
- * PEM or DER form, or an EFI signature list:
+ * dkms-trust certificates FILE...: prints pairs "key NUL value NUL" about the certificates and hashes in each FILE,
+ * which is in PEM or DER form, or contains EFI signature lists:
  *
  *   certificate  its SHA-256 in hexadecimal: the first pair of each certificate
  *   subject      its name, in one line
+ *   name         the common name in it, if it has one
  *   identifier   its key identifier in hexadecimal, or empty
  *   key          "rsa BITS", "ec CURVE", or another name
  *   flags        words: "ca", "signs-certificates", "signs-data", "odd-signature" (it signs itself with an algorithm
- * that kernels refuse) begins, ends times of its validity, in seconds since 1970 hash, tbs    SHA-256 of a file, or of
- * the signed part of a certificate, in hexadecimal
+ *                that kernels refuse)
+ *   begins, ends times of its validity, in seconds since 1970
+ *   issuer       SHA-256 of its issuer and serial number, which name it in signatures
+ *   der          the certificate in hexadecimal
+ *   hash, tbs    SHA-256 of a file, or of the signed part of a certificate, in hexadecimal
  *
  * dkms-trust signature CERTIFICATES FILE...: for each module file, which may be compressed:
  *
@@ -104,6 +108,38 @@ put_subject (X509 *certificate)
 }
 
 static void
+put_name (X509 *certificate)
+{
+  const X509_NAME *subject = X509_get_subject_name (certificate);
+  int at = X509_NAME_get_index_by_NID (subject, NID_commonName, -1);
+  unsigned char *text = NULL;
+
+  if (at >= 0 && ASN1_STRING_to_UTF8 (&text, X509_NAME_ENTRY_get_data (X509_NAME_get_entry (subject, at))) >= 0)
+    put ("name", (const char *)text);
+  OPENSSL_free (text);
+}
+
+/* Kernels find the certificate of a signer by its issuer and serial number. */
+static void
+put_issuer (X509 *certificate)
+{
+  unsigned char *issuer = NULL, *serial = NULL;
+  int a = i2d_X509_NAME (X509_get_issuer_name (certificate), &issuer),
+      b = i2d_ASN1_INTEGER (X509_get_serialNumber (certificate), &serial);
+  unsigned char *both = a > 0 && b > 0 ? malloc ((size_t)a + (size_t)b) : NULL;
+
+  if (both != NULL)
+    {
+      memcpy (both, issuer, (size_t)a);
+      memcpy (both + a, serial, (size_t)b);
+      put_digest ("issuer", both, (size_t)a + (size_t)b);
+    }
+  free (both);
+  OPENSSL_free (issuer);
+  OPENSSL_free (serial);
+}
+
+static void
 put_key (X509 *certificate)
 {
   EVP_PKEY *key = X509_get0_pubkey (certificate);
@@ -145,6 +181,8 @@ put_certificate (const unsigned char *bytes, size_t size)
     }
   put_digest ("certificate", bytes, (size_t)(at - bytes)); /* lists may contain bytes behind it */
   put_subject (certificate);
+  put_name (certificate);
+  put_issuer (certificate);
   identifier = X509_get0_subject_key_id (certificate);
   put_hex ("identifier", identifier != NULL ? ASN1_STRING_get0_data (identifier) : NULL,
            identifier != NULL ? (size_t)ASN1_STRING_length (identifier) : 0);
@@ -160,6 +198,7 @@ put_certificate (const unsigned char *bytes, size_t size)
   fputc ('\0', stdout);
   put_time ("begins", X509_get0_notBefore (certificate));
   put_time ("ends", X509_get0_notAfter (certificate));
+  put_hex ("der", bytes, (size_t)(at - bytes));
   X509_free (certificate);
 }
 
@@ -261,7 +300,7 @@ end_file (const char *why)
 int
 main (int argc, char **argv)
 {
-  bool lists = argc == 3 && strcmp (argv[1], "certificates") == 0;
+  bool lists = argc > 2 && strcmp (argv[1], "certificates") == 0;
 
   if (!lists && !(argc > 3 && strcmp (argv[1], "signature") == 0))
     return fprintf (stderr, "dkms-trust: wrong arguments\n"), 2;
@@ -274,12 +313,10 @@ main (int argc, char **argv)
     fds[i] = open (argv[2 + i], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (!drop_rights ("dkms-trust", MOST_SECONDS, MEMORY_FILE_MOST))
     return perror ("dkms-trust: cannot drop its rights"), 1;
-  if (lists)
-    end_file (read_list (fds[0], put_entry, NULL));
-  else
+  if (!lists)
     (void)read_list (fds[0], add_certificate, certificates);
-  for (int i = 1; i < count; i++)
-    end_file (put_signature (fds[i], certificates));
+  for (int i = lists ? 0 : 1; i < count; i++)
+    end_file (lists ? read_list (fds[i], put_entry, NULL) : put_signature (fds[i], certificates));
   sk_X509_pop_free (certificates, X509_free);
   free (fds);
   return fflush (stdout) != 0;

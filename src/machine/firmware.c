@@ -153,18 +153,19 @@ has_secure_boot (const DkmsRoot *root)
   return enabled == DKMS_YES && setup == DKMS_NO ? DKMS_YES : DKMS_DONT_KNOW;
 }
 
-/* Returns: whether shim passed on its lists. @unchecked: (out): it does not validate. Kernels ignore a permanent
- * variable, which any program of the system could have written */
+/* Returns: whether shim passed on its lists. @state: (out): its unchecked and distrusted. Kernels ignore a permanent
+ * MokSBStateRT, which any program of the system could have written */
 static DkmsKnown
-has_shim (const DkmsRoot *root, const DkmsFirmwareReading *self, gboolean *unchecked)
+has_shim (const DkmsRoot *root, const DkmsFirmwareReading *self, DkmsFirmware *state)
 {
   guint attributes = 0;
-  DkmsKnown state = read_flag (root, "MokSBStateRT", SHIM, DKMS_NO, &attributes);
+  DkmsKnown flag = read_flag (root, "MokSBStateRT", SHIM, DKMS_NO, &attributes);
   const DkmsKeyListReading *owner = &self->lists[DKMS_LIST_OWNER];
   g_autoptr (GBytes) level = NULL;
 
-  *unchecked = state == DKMS_YES && (attributes & NON_VOLATILE) == 0;
-  if (owner->parts->len > 0 || owner->unread != NULL || state != DKMS_NO
+  state->unchecked = flag == DKMS_YES && (attributes & NON_VOLATILE) == 0;
+  state->distrusted = !dkms_root_is_file (root, COPIES "MokListTrustedRT");
+  if (owner->parts->len > 0 || owner->unread != NULL || flag != DKMS_NO
       || read_variable (root, "SbatLevelRT", SHIM, &level))
     return DKMS_YES;
   return DKMS_NO;
@@ -183,7 +184,7 @@ dkms_firmware_read (const DkmsRoot *root)
     {
       for (guint i = 0; i < DKMS_LIST_LAST; i++)
         read_list (root, (DkmsKeyList)i, &self->lists[i]);
-      self->shim = has_shim (root, self, &self->state.unchecked);
+      self->shim = has_shim (root, self, &self->state);
       if (self->shim == DKMS_NO && !dkms_root_is_dir (root, VARIABLES) && !dkms_root_is_dir (root, COPIES))
         self->shim = DKMS_DONT_KNOW; /* the kernel shows no variables */
     }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,6 +27,13 @@
 
 enum { MOST_BYTES = 17 << 20, RACY_SECONDS = 2, MOST_HEADER = 128 };
 
+/* What a helper is asked. */
+typedef struct {
+  const char *const *argv;
+  const GPtrArray *inputs; /* (nullable) (element-type GBytes) */
+  const GPtrArray *files;
+} Question;
+
 /* ---- the key ---- */
 
 static void
@@ -37,15 +45,21 @@ add_part (GChecksum *sum, const char *text)
 /* Returns: (transfer full) (nullable): the key of the command; NULL if the answer about a file is not to be remembered.
  * @newest: (out): when the last one of the files changed, in seconds since 1970 */
 static char *
-make_key (const char *const *argv, const GPtrArray *files, gint64 *newest)
+make_key (const Question *question, gint64 *newest)
 {
+  const GPtrArray *inputs = question->inputs, *files = question->files;
   g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_SHA256);
 
   *newest = 0;
   add_part (sum, DKMS_VERSION);
-  for (; *argv != NULL; argv++)
-    add_part (sum, *argv);
+  for (const char *const *word = question->argv; *word != NULL; word++)
+    add_part (sum, *word);
   add_part (sum, "");
+  for (guint i = 0; inputs != NULL && i < inputs->len; i++)
+    {
+      g_autofree char *digest = g_compute_checksum_for_bytes (G_CHECKSUM_SHA256, inputs->pdata[i]);
+      add_part (sum, digest);
+    }
   for (guint i = 0; i < files->len; i++)
     {
       struct stat st;
@@ -147,22 +161,49 @@ remember (const DkmsPlaces *places, const char *name, const char *key, GBytes *a
 
 /* ---- the helper ---- */
 
-static GBytes *
-run (const char *const *argv, const GPtrArray *files, GError **error)
+/* Adds a memory file with @content to the words of a command, and its descriptor to @fds. */
+static gboolean
+add_input (GPtrArray *words, GArray *fds, GBytes *content, GError **error)
 {
+  gsize size;
+  const void *data = g_bytes_get_data (content, &size);
+  int fd = memfd_create ("input", MFD_CLOEXEC);
+
+  if (fd < 0)
+    return dkms_fail_errno (error, "create", "a memory file");
+  g_array_append_val (fds, fd);
+  g_ptr_array_add (words, g_strdup_printf ("/proc/self/fd/%d", fd));
+  return dkms_write_all (fd, data, size, "a memory file", error);
+}
+
+static void
+close_one (gpointer fd)
+{
+  (void)close (*(int *)fd);
+}
+
+static GBytes *
+run (const Question *question, GError **error)
+{
+  const char *const *argv = question->argv;
+  const GPtrArray *inputs = question->inputs, *files = question->files;
   g_autofree char *helper = strchr (argv[0], '/') != NULL ? g_strdup (argv[0]) : dkms_process_helper (argv[0]);
-  g_autoptr (GPtrArray) words = g_ptr_array_new ();
-  DkmsCommand command = { .null_stdin = TRUE };
+  g_autoptr (GPtrArray) words = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GArray) fds = g_array_new (FALSE, FALSE, sizeof (int));
   gsize size = 0;
   int status = 0;
 
-  g_ptr_array_add (words, helper);
+  g_array_set_clear_func (fds, close_one);
+  g_ptr_array_add (words, g_steal_pointer (&helper));
   for (const char *const *word = argv + 1; *word != NULL; word++)
-    g_ptr_array_add (words, (gpointer)*word);
+    g_ptr_array_add (words, g_strdup (*word));
+  for (guint i = 0; inputs != NULL && i < inputs->len; i++)
+    if (!add_input (words, fds, inputs->pdata[i], error))
+      return NULL;
   for (guint i = 0; i < files->len; i++)
-    g_ptr_array_add (words, files->pdata[i]);
+    g_ptr_array_add (words, g_strdup (files->pdata[i]));
   g_ptr_array_add (words, NULL);
-  command.argv = (const char *const *)words->pdata;
+  DkmsCommand command = { .argv = (const char *const *)words->pdata, .keep = fds, .null_stdin = TRUE };
   g_autofree char *text = dkms_process_capture (&command, &size, &status, error);
   if (text == NULL)
     return NULL;
@@ -173,29 +214,35 @@ run (const char *const *argv, const GPtrArray *files, GError **error)
   return g_bytes_new_take (g_steal_pointer (&text), size);
 }
 
-GBytes *
-dkms_answers_ask_at (const DkmsPlaces *places, const char *name, const char *const *argv, const GPtrArray *files,
-                     gint64 now, GError **error)
+static GBytes *
+ask (const DkmsPlaces *places, const char *name, const Question *question, gint64 now, GError **error)
 {
   gint64 newest, ignored;
-  g_autofree char *key = make_key (argv, files, &newest);
+  g_autofree char *key = make_key (question, &newest);
   GBytes *answer = key != NULL ? recall (places, name, key) : NULL;
   gboolean open_to_all = TRUE, readable = TRUE;
 
   if (answer != NULL)
     return answer;
-  answer = run (argv, files, error);
+  answer = run (question, error);
   if (answer == NULL || key == NULL || newest > now - RACY_SECONDS)
     return answer;
-  for (guint i = 0; i < files->len; i++)
+  for (guint i = 0; i < question->files->len; i++)
     {
-      readable &= faccessat (AT_FDCWD, files->pdata[i], R_OK, AT_EACCESS) == 0;
-      open_to_all &= is_public (files->pdata[i]);
+      readable &= faccessat (AT_FDCWD, question->files->pdata[i], R_OK, AT_EACCESS) == 0;
+      open_to_all &= is_public (question->files->pdata[i]);
     }
-  g_autofree char *after = make_key (argv, files, &ignored);
+  g_autofree char *after = make_key (question, &ignored);
   if (readable && g_strcmp0 (key, after) == 0)
     remember (places, name, key, answer, open_to_all ? 0644 : 0600);
   return answer;
+}
+
+GBytes *
+dkms_answers_ask_at (const DkmsPlaces *places, const char *name, const char *const *argv, const GPtrArray *files,
+                     gint64 now, GError **error)
+{
+  return ask (places, name, &(const Question){ argv, NULL, files }, now, error);
 }
 
 GBytes *
@@ -203,4 +250,11 @@ dkms_answers_ask (const DkmsPlaces *places, const char *name, const char *const 
                   GError **error)
 {
   return dkms_answers_ask_at (places, name, argv, files, g_get_real_time () / G_USEC_PER_SEC, error);
+}
+
+GBytes *
+dkms_answers_ask_with (const DkmsPlaces *places, const char *name, const char *const *argv, const GPtrArray *inputs,
+                       const GPtrArray *files, GError **error)
+{
+  return ask (places, name, &(const Question){ argv, inputs, files }, g_get_real_time () / G_USEC_PER_SEC, error);
 }

@@ -25,3 +25,12 @@ GBytes *dkms_answers_ask (const DkmsPlaces *places, const char *name, const char
 /** As dkms_answers_ask(), at another time than now. @now: seconds since 1970 */
 GBytes *dkms_answers_ask_at (const DkmsPlaces *places, const char *name, const char *const *argv,
                              const GPtrArray *files, gint64 now, GError **error);
+/**
+ * dkms_answers_ask_with:
+ * @inputs: (element-type GBytes): contents of files that the caller has read. The helper finds each in a memory file,
+ *   whose path is a word before those of @files
+ *
+ * As dkms_answers_ask(); the answer depends on the contents of the inputs.
+ */
+GBytes *dkms_answers_ask_with (const DkmsPlaces *places, const char *name, const char *const *argv,
+                               const GPtrArray *inputs, const GPtrArray *files, GError **error);

@@ -163,7 +163,18 @@ def test_certificates(keys, tmp_path):
         values = dict(facts)
         assert values["certificate"] == hashlib.sha256(der.read_bytes()).hexdigest() and values["subject"] == f"CN = key {name}"
         assert values["key"] == key and values["flags"] == flags and int(values["ends"]) > int(values["begins"])
-        assert len(values["identifier"]) == 40
+        assert len(values["identifier"]) == 40 and values["name"] == f"key {name}" and bytes.fromhex(values["der"]) == der.read_bytes()
+        assert trust("certificates", lists, tmp_path / "absent", pem)[1:] == [[("error", "it is empty or cannot be read")], facts]
+
+
+def test_equal_names(keys, tmp_path):
+    """Kernels find the certificate of a signer by issuer and serial number."""
+    key, _ = keys.pair("rsa")
+    found = []
+    for serial in "5", "5", "6":
+        openssl("req", "-new", "-x509", "-key", key, "-subj", "/CN=twin", "-set_serial", serial, "-days", "100", "-out", tmp_path / "twin.pem")
+        found.append(dict(trust("certificates", tmp_path / "twin.pem")[0])["issuer"])
+    assert found[0] == found[1] != found[2]
 
 
 @pytest.mark.parametrize("name, more, flags", [

@@ -62,6 +62,39 @@ set_mode (const Fixture *f, const char *path, mode_t mode)
   g_assert_cmpint (chmod (host, mode), ==, 0);
 }
 
+/* Returns what a helper prints about two contents, and how often it has run. */
+static char *
+ask_about (const Fixture *f, const char *first, const char *second)
+{
+  g_autofree char *count = g_build_filename (f->dir, "count", NULL);
+  const char *const argv[]
+      = { "/bin/sh", "-c", "echo >> \"$0\"; printf '%s,%s %s' \"$(cat \"$1\")\" \"$(cat \"$2\")\" $(wc -l < \"$0\")",
+          count, NULL };
+  g_autoptr (GPtrArray) inputs = g_ptr_array_new_with_free_func ((GDestroyNotify)g_bytes_unref);
+  g_autoptr (GPtrArray) none = g_ptr_array_new ();
+  g_autoptr (GError) error = NULL;
+
+  g_ptr_array_add (inputs, g_bytes_new (first, strlen (first)));
+  g_ptr_array_add (inputs, g_bytes_new (second, strlen (second)));
+  g_autoptr (GBytes) bytes = dkms_answers_ask_with (&f->places, "kernel", argv, inputs, none, &error);
+  g_assert_no_error (error);
+  return g_strndup (g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes));
+}
+
+static void
+test_inputs (Fixture *f, gconstpointer data)
+{
+  static const char *const cases[][3]
+      = { { "a", "bc", "a,bc 1" }, { "a", "bc", "a,bc 1" }, { "ab", "c", "ab,c 2" }, { "", "c", ",c 3" } };
+
+  (void)data;
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *text = ask_about (f, cases[i][0], cases[i][1]);
+      g_assert_cmpstr (text, ==, cases[i][2]);
+    }
+}
+
 static void
 test_remembered (Fixture *f, gconstpointer data)
 {
@@ -163,6 +196,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
 #define ADD(name, function) g_test_add ("/answers/" name, Fixture, NULL, fixture_set_up, function, fixture_tear_down)
   ADD ("remembered", test_remembered);
+  ADD ("inputs", test_inputs);
   ADD ("private", test_private);
   ADD ("damaged", test_damaged);
   ADD ("not-stored", test_not_stored);

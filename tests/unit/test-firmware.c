@@ -147,6 +147,7 @@ test_lists (void)
   write_file ("efivars/MokNew-" SHIM, "___", 3);
   write_file ("efivars/MokDel-" SHIM, "____", 4);
   write_file ("mok-variables/MokListXRT", "revoked", 7);
+  write_file ("mok-variables/MokListTrustedRT", "\1", 1);
   g_autoptr (DkmsFirmwareReading) reading = end ();
   check_list (reading, DKMS_LIST_OWNER, "first+second");
   check_list (reading, DKMS_LIST_FIRMWARE, "firmware");
@@ -154,6 +155,7 @@ test_lists (void)
   check_list (reading, DKMS_LIST_REVOKED, "revoked");
   check_list (reading, DKMS_LIST_TO_DELETE, "");
   g_assert_cmpint (reading->shim, ==, DKMS_YES);
+  g_assert_false (reading->state.distrusted);
   g_assert_null (reading->lists[DKMS_LIST_OWNER].unread);
   g_assert_true (g_str_has_suffix (reading->lists[DKMS_LIST_TO_ENROL].unread, "MokNew-" SHIM)); /* no attributes */
 
@@ -162,6 +164,7 @@ test_lists (void)
   write_file ("mok-variables/MokListRT", "whole", 5);
   g_autoptr (DkmsFirmwareReading) copied = end ();
   check_list (copied, DKMS_LIST_OWNER, "whole");
+  g_assert_true (copied->state.distrusted);
 }
 
 /* A directory in the place of a file cannot be read, by root either. */

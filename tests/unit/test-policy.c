@@ -9,11 +9,11 @@ static const DkmsSigningOptions debian
     debian_6_1 = { DEBIAN }, debian_6_9 = { DEBIAN, .elliptic_curves = TRUE, .release = DKMS_RELEASE (6, 9) },
     debian_6_12 = { DEBIAN, .elliptic_curves = TRUE, .release = DKMS_RELEASE (6, 12) },
     realtime = { DEBIAN, .no_runtime = TRUE }, fedora = { DEBIAN, .only_ca = TRUE, .only_strict_ca = TRUE },
-    upstream = { .known = TRUE, .signatures = TRUE }, forced = { .known = TRUE, .signatures = TRUE, .forced = TRUE },
-    none = { .known = TRUE }, unknown = { 0 };
+    upstream = { .known = TRUE, .signatures = TRUE }, own = { .known = TRUE, .signatures = TRUE, .machine_keys = TRUE },
+    forced = { .known = TRUE, .signatures = TRUE, .forced = TRUE }, none = { .known = TRUE }, unknown = { 0 };
 static const DkmsFirmware bios = { DKMS_NO, DKMS_DONT_KNOW, FALSE }, secure = { DKMS_YES, DKMS_YES, FALSE },
-                          insecure = { DKMS_YES, DKMS_NO, FALSE }, unchecked = { DKMS_YES, DKMS_YES, TRUE },
-                          image = { DKMS_DONT_KNOW, DKMS_DONT_KNOW, FALSE };
+                          distrusted = { DKMS_YES, DKMS_YES, FALSE, TRUE }, insecure = { DKMS_YES, DKMS_NO, FALSE },
+                          unchecked = { DKMS_YES, DKMS_YES, TRUE }, image = { DKMS_DONT_KNOW, DKMS_DONT_KNOW, FALSE };
 
 static void
 test_policy (void)
@@ -179,6 +179,55 @@ test_trust (void)
       &secure,
       "",
       DKMS_TRUST_PLATFORM_ONLY },
+    { "a list that shim does not ask to trust, Debian",
+      "debian",
+      { OWNER, .is_rsa = TRUE, .bits = 2048 },
+      &debian,
+      &distrusted,
+      "",
+      DKMS_TRUST_TRUSTED },
+    { "a list that shim does not ask to trust, upstream",
+      "arch",
+      { OWNER, .is_rsa = TRUE, .bits = 2048 },
+      &own,
+      &distrusted,
+      "",
+      DKMS_TRUST_PLATFORM_ONLY },
+    { "a list that shim does not ask to trust, an unknown distribution",
+      "void",
+      { OWNER, .is_rsa = TRUE, .bits = 2048 },
+      &own,
+      &distrusted,
+      "",
+      DKMS_TRUST_UNKNOWN },
+    { "upstream without Secure Boot",
+      "arch",
+      { OWNER, .is_rsa = TRUE, .bits = 2048 },
+      &own,
+      &insecure,
+      "",
+      DKMS_TRUST_TRUSTED },
+    { "a kernel of its user on Debian",
+      "debian",
+      { OWNER, .is_rsa = TRUE, .bits = 2048 },
+      &own,
+      &insecure,
+      "",
+      DKMS_TRUST_UNKNOWN },
+    { "a derivative of Ubuntu",
+      "ubuntu debian",
+      { OWNER, .is_rsa = TRUE, .bits = 2048 },
+      &debian,
+      &insecure,
+      "",
+      DKMS_TRUST_UNKNOWN },
+    { "a derivative of Debian",
+      "debian",
+      { OWNER, .is_rsa = TRUE, .bits = 2048 },
+      &debian,
+      &insecure,
+      "",
+      DKMS_TRUST_NOT_READ },
     { "no CA, where only CAs count",
       "fedora",
       { OWNER, .is_rsa = TRUE, .bits = 2048, .signs_data = TRUE },
@@ -234,7 +283,7 @@ test_trust (void)
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       const DkmsModulePolicy policy = dkms_module_policy (cases[i].options, cases[i].firmware, cases[i].cmdline);
-      const DkmsVendorRules rules = dkms_vendor_rules (cases[i].vendor);
+      const DkmsVendorRules rules = dkms_vendor_rules (cases[i].vendor, cases[i].options);
 
       g_test_message ("%s", cases[i].name);
       g_assert_cmpint (dkms_trust (&cases[i].certificate, cases[i].options, cases[i].firmware, &policy, &rules), ==,
