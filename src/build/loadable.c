@@ -13,92 +13,13 @@
 #include "base/process.h"
 #include "install/job.h"
 #include "kernel/arch.h"
+#include "kernel/module-file.h"
 #include "store/layout.h"
 #include "store/scan.h"
 
 enum { NAMES_SHOWN = 3, MOST_TEXT = 64 << 20 };
 
 /* ---- the output of the helper ---- */
-
-void
-dkms_module_facts_free (DkmsModuleFacts *self)
-{
-  if (self == NULL)
-    return;
-  g_free (self->error);
-  g_free (self->vermagic);
-  g_hash_table_unref (self->needs);
-  g_hash_table_unref (self->exports);
-  g_free (self);
-}
-
-static DkmsModuleFacts *
-facts_new (void)
-{
-  DkmsModuleFacts *self = g_new0 (DkmsModuleFacts, 1);
-
-  self->needs = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-  self->exports = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  return self;
-}
-
-static void
-take_pair (DkmsModuleFacts *self, const char *key, const char *value)
-{
-  const struct {
-    const char *key;
-    guint *number;
-  } numbers[]
-      = { { "class", &self->class }, { "data", &self->data }, { "type", &self->type }, { "machine", &self->machine } };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (numbers); i++)
-    if (strcmp (key, numbers[i].key) == 0)
-      *numbers[i].number = (guint)g_ascii_strtoull (value, NULL, 10);
-  if (strcmp (key, "error") == 0 && self->error == NULL)
-    self->error = g_strdup (value);
-  else if (strcmp (key, "modinfo.vermagic") == 0 && self->vermagic == NULL)
-    self->vermagic = g_strdup (value);
-  else if (strcmp (key, "versioned") == 0)
-    self->versioned = TRUE;
-  else if (strcmp (key, "export") == 0)
-    g_hash_table_add (self->exports, g_strdup (value));
-  else if (strcmp (key, "undefined") == 0 && !g_hash_table_contains (self->needs, value))
-    g_hash_table_insert (self->needs, g_strdup (value), NULL);
-  else if (strcmp (key, "version") == 0)
-    {
-      const char *blank = strchr (value, ' ');
-      if (blank != NULL)
-        g_hash_table_insert (self->needs, g_strdup (blank + 1), g_strndup (value, (gsize)(blank - value)));
-    }
-}
-
-GPtrArray *
-dkms_module_facts_parse (const char *text, gsize size, guint count)
-{
-  GPtrArray *all = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_module_facts_free);
-  gsize at = 0;
-
-  for (guint i = 0; i < count; i++)
-    {
-      DkmsModuleFacts *facts = facts_new ();
-
-      g_ptr_array_add (all, facts);
-      while (at < size && !facts->ended)
-        {
-          const char *key = text + at, *value = key + strlen (key) + 1;
-
-          if (value >= text + size) /* the last value is incomplete */
-            {
-              at = size;
-              break;
-            }
-          at = (gsize)(value - text) + strlen (value) + 1;
-          facts->ended = strcmp (key, "end") == 0;
-          take_pair (facts, key, value);
-        }
-    }
-  return all;
-}
 
 /* Returns: (transfer full) (nullable): the facts of @files, paths of the host; NULL if the helper cannot run */
 static GPtrArray *
@@ -116,25 +37,10 @@ ask_helper (const GPtrArray *files, int *status, GError **error)
   g_ptr_array_add (argv, NULL);
   command.argv = (const char *const *)argv->pdata;
   g_autofree char *text = dkms_process_capture (&command, &size, status, error);
-  return text != NULL ? dkms_module_facts_parse (text, size, files->len) : NULL;
+  return text != NULL ? dkms_module_files_parse (text, size, files->len) : NULL;
 }
 
 /* ---- symbols ---- */
-
-/* Symbols that compilers and linkers generate, and that kernels do not resolve. */
-static gboolean
-is_made_up (const char *name)
-{
-  static const char *const prefixes[]
-      = { "_restgpr", "_savegpr", "_rest32gpr_", "_save32gpr_", "_restvr_", "_savevr_" };
-
-  if (strcmp (name, "_GLOBAL_OFFSET_TABLE_") == 0 || strcmp (name, ".TOC.") == 0 || strcmp (name, "__this_module") == 0)
-    return TRUE;
-  for (gsize i = 0; i < G_N_ELEMENTS (prefixes); i++)
-    if (g_str_has_prefix (name, prefixes[i]))
-      return TRUE;
-  return FALSE;
-}
 
 /* Copies the word of @size bytes at @at as a string, if it is short enough to be a symbol. */
 static gboolean
@@ -187,14 +93,10 @@ dkms_symbol_index_take (const char *text, GHashTable *wanted)
 }
 
 static void
-take_exports (const DkmsModuleFacts *facts, GHashTable *wanted)
+take_exports (const DkmsModuleFile *file, GHashTable *wanted)
 {
-  GHashTableIter iter;
-  gpointer name;
-
-  g_hash_table_iter_init (&iter, facts->exports);
-  while (g_hash_table_iter_next (&iter, &name, NULL))
-    g_hash_table_remove (wanted, name);
+  for (guint i = 0; i < file->exports->len; i++)
+    g_hash_table_remove (wanted, ((const DkmsModuleExport *)file->exports->pdata[i])->name);
 }
 
 /* Removes the exports of the modules of one build from the wanted symbols. Paths of modules that Module.symvers does
@@ -317,7 +219,7 @@ refuse (const Judgement *self, guint file, DkmsError kind, const char *text, con
 static gboolean
 check_kind (const Judgement *self, guint i, int status, GError **error)
 {
-  const DkmsModuleFacts *facts = self->facts->pdata[i];
+  const DkmsModuleFile *facts = self->facts->pdata[i];
   g_autofree char *died = DKMS_SAY (READER_CRASHED, .number = status - 128);
 
   if (facts->ended && facts->error == NULL)
@@ -330,7 +232,7 @@ check_kind (const Judgement *self, guint i, int status, GError **error)
 static gboolean
 check_arch (const Judgement *self, guint i, GError **error)
 {
-  const DkmsModuleFacts *facts = self->facts->pdata[i];
+  const DkmsModuleFile *facts = self->facts->pdata[i];
   const DkmsJob *job = self->job;
   guint bits = facts->class == ELFCLASS64 ? 64 : 32;
   gboolean big = facts->data == ELFDATA2MSB;
@@ -358,7 +260,7 @@ headers_package (const DkmsJob *job)
 static gboolean
 check_vermagic (const Judgement *self, guint i, GError **error)
 {
-  const DkmsModuleFacts *facts = self->facts->pdata[i];
+  const DkmsModuleFile *facts = self->facts->pdata[i];
   const DkmsJob *job = self->job;
   gboolean lenient
       = job->config == NULL || (facts->versioned && dkms_kernel_config_has (job->config, "CONFIG_MODVERSIONS"));
@@ -411,19 +313,28 @@ name_some (GHashTable *set)
                                   : g_strdup (text->str);
 }
 
+/* Adds a symbol to @needs, which borrows @name. @has_crc: whether the checksum @crc of the symbol is known */
+static void
+add_need (GHashTable *needs, const char *name, gboolean has_crc, guint32 crc)
+{
+  g_hash_table_insert (needs, (gpointer)name, has_crc ? g_strdup_printf ("0x%08x", crc) : NULL);
+}
+
 /* Returns the symbols that file @i needs, except those that the build exports. */
 static GHashTable *
 list_needs (const Judgement *self, guint i)
 {
-  const DkmsModuleFacts *facts = self->facts->pdata[i];
-  GHashTable *needs = g_hash_table_new (g_str_hash, g_str_equal);
-  GHashTableIter iter;
-  gpointer name, checksum;
+  const DkmsModuleFile *file = self->facts->pdata[i];
+  GHashTable *needs = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, g_free);
 
-  g_hash_table_iter_init (&iter, facts->needs);
-  while (g_hash_table_iter_next (&iter, &name, &checksum))
-    if (!is_made_up (name))
-      g_hash_table_insert (needs, name, checksum);
+  for (guint k = 0; k < file->imports->len; k++)
+    {
+      const DkmsImport *import = &g_array_index (file->imports, DkmsImport, k);
+      if (!import->weak || import->has_crc)
+        add_need (needs, import->name, import->has_crc, import->crc);
+    }
+  if (file->has_layout)
+    add_need (needs, "module_layout", TRUE, file->layout);
   for (guint f = 0; f < self->facts->len; f++)
     take_exports (self->facts->pdata[f], needs);
   return needs;

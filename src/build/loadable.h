@@ -34,22 +34,6 @@ gboolean dkms_loadable_recall (const DkmsJob *job, const DkmsRecord *record, GEr
 
 /* ---- the pieces, for tests ---- */
 
-/* The output of dkms-modinfo --facts for one file. */
-typedef struct {
-  guint class, data, type, machine; /* of the ELF header; 0: it is not an ELF file */
-  gboolean versioned;               /* it has checksums of the symbols that it needs */
-  gboolean ended;                   /* the output about the file is complete */
-  char *error;                      /* (nullable): why it is not a module */
-  char *vermagic;                   /* (nullable) */
-  GHashTable *needs;                /* symbol -> checksum, or NULL */
-  GHashTable *exports;              /* symbols, as a set */
-} DkmsModuleFacts;
-
-void dkms_module_facts_free (DkmsModuleFacts *self);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsModuleFacts, dkms_module_facts_free)
-
-/** Returns: (transfer full) (element-type DkmsModuleFacts): one for each of @count files, in order */
-GPtrArray *dkms_module_facts_parse (const char *text, gsize size, guint count);
 /**
  * dkms_symvers_take:
  * @text: of a Module.symvers

@@ -162,6 +162,8 @@ check_layout (Check *self)
     return TRUE;
   if (layout.found == DKMS_DONT_KNOW || !layout.has_crc)
     return doubt (self, DKMS_LOAD_LAYOUT, "module_layout");
+  if (!module->has_layout && module->may_lack_crcs)
+    return TRUE;
   if (!module->has_layout || module->layout != layout.crc)
     return refuse (self, ENOEXEC, DKMS_LOAD_LAYOUT, "module_layout");
   return TRUE;
@@ -214,7 +216,7 @@ check_import (Check *self, const DkmsImport *import, gboolean *uses_proprietary,
   self->taints |= symbol.of_proprietary ? PROPRIETARY : 0; /* a module inherits it */
   if (*uses_gpl && *uses_proprietary)
     return refuse (self, ENOENT, DKMS_LOAD_PROPRIETARY, import->name);
-  if (self->kernel->modversions && module->has_crcs && symbol.has_crc)
+  if (self->kernel->modversions && module->has_crcs && symbol.has_crc && (import->has_crc || !module->may_lack_crcs))
     {
       if (!import->has_crc)
         return refuse (self, EINVAL, DKMS_LOAD_CRC_MISSING, import->name);

@@ -47,6 +47,7 @@ typedef struct {
   const char *license;           /* (nullable) */
   const char *const *namespaces; /* (nullable): those it imports; ended by NULL */
   gboolean has_crcs;             /* it has a section with CRCs, even if an entry is missing */
+  gboolean may_lack_crcs;        /* the section is that of Linux 6.14, in which an entry may be missing */
   gboolean has_layout;           /* one of them is that of module_layout: */
   guint32 layout;
   const DkmsImport *imports;

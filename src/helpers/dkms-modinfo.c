@@ -7,12 +7,22 @@
  * are empty (docs/interface/build-install.md §7). Exit status 1 with one line on stderr if a file is not a module.
  *
  * dkms-modinfo --facts FILE...: for each file, which may be compressed, prints pairs "key NUL value NUL":
+ *   unread                       errno: the file cannot be opened
+ *   compression                  gzip, xz or zstd, by its first bytes
+ *   empty                        1: there is nothing in it
+ *   sha256                       of the uncompressed file, in hexadecimal
  *   class, data, type, machine   decimal numbers of its ELF header
  *   modinfo.NAME                 a field of its module information
- *   undefined                    a symbol that it needs
+ *   undefined, weak              a symbol that it needs, or that may be missing, in the order of the file
  *   version                      "CHECKSUM NAME" of a symbol that it needs
  *   export                       a symbol that it exports
- *   versioned                    1: it has checksums
+ *   gpl                          an exported symbol for modules under the GPL only
+ *   crc                          "CHECKSUM NAME" of an exported symbol
+ *   space                        "NAME NAMESPACE" of an exported symbol
+ *   versioned                    1: it has checksums; extended: in the form of Linux 6.14
+ *   struct                       bytes of its struct module
+ *   tables                       number of its symbol tables
+ *   btf, btf-base                1: it has type information, and a base for it
  *   module                       1: a kernel may load it; otherwise error
  *   error                        why it is not a module
  *   end                          an empty value: the last pair of each file
@@ -20,11 +30,15 @@
  * crashes the process, for example by a failed assertion in libkmod, has no "end"; it would also crash depmod. */
 #define _GNU_SOURCE
 #include <elf.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <libkmod.h>
+#include <limits.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "helpers/drop-rights.h"
@@ -115,25 +129,33 @@ put_number (const char *key, unsigned number)
 }
 
 static void
+put_two (const char *key, const char *first, const char *second)
+{
+  fputs (key, stdout);
+  fputc ('\0', stdout);
+  fprintf (stdout, "%s %s", first, second);
+  fputc ('\0', stdout);
+}
+
+static void
 put_finding (ElfKind kind, const char *name, const char *value, void *user)
 {
+  static const char *const keys[]
+      = { [ELF_UNDEFINED] = "undefined", [ELF_WEAK] = "weak", [ELF_EXPORT] = "export", [ELF_GPL] = "gpl" };
   unsigned *count = user;
 
   if ((*count)++ >= MOST_FINDINGS)
     return;
   if (kind == ELF_MODINFO)
     put ("modinfo.", name, value);
-  else if (kind == ELF_UNDEFINED)
-    put ("undefined", "", name);
-  else if (kind == ELF_EXPORT)
-    put ("export", "", name);
+  else if (kind == ELF_VERSION)
+    put_two ("version", value, name);
+  else if (kind == ELF_CRC)
+    put_two ("crc", value, name);
+  else if (kind == ELF_SPACE)
+    put_two ("space", name, value);
   else
-    {
-      fputs ("version", stdout);
-      fputc ('\0', stdout);
-      fprintf (stdout, "%s %s", value, name);
-      fputc ('\0', stdout);
-    }
+    put (keys[kind], "", name);
 }
 
 /* Whether libkmod, and therefore depmod and modprobe, can read the file. A failed assertion in libkmod ends the
@@ -174,39 +196,91 @@ plain_file (int fd, const unsigned char *bytes, size_t size)
   return unpack != NULL ? memory_file_unpack (unpack, bytes, size, &rest) : fd;
 }
 
+static void
+put_digest (const unsigned char *bytes, size_t size)
+{
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  char text[2 * EVP_MAX_MD_SIZE + 1];
+  unsigned length = 0;
+
+  if (EVP_Digest (bytes, size, digest, &length, EVP_sha256 (), NULL) != 1)
+    return;
+  for (unsigned i = 0; i < length; i++)
+    (void)snprintf (text + (size_t)2 * i, 3, "%02x", digest[i]);
+  put ("sha256", "", text);
+}
+
+static void
+put_compression (const unsigned char *bytes, size_t size)
+{
+  UnpackFunc unpack = unpack_find (bytes, size);
+
+  if (unpack != NULL)
+    put ("compression", "", unpack == unpack_gz ? "gzip" : unpack == unpack_xz ? "xz" : "zstd");
+}
+
+static void
+put_elf (const ElfFacts *facts)
+{
+  const struct {
+    const char *key;
+    unsigned number;
+  } numbers[] = { { "class", facts->class },
+                  { "data", facts->data },
+                  { "type", facts->type },
+                  { "machine", facts->machine },
+                  { "struct", facts->struct_size <= UINT_MAX ? (unsigned)facts->struct_size : UINT_MAX },
+                  { "tables", facts->symbol_tables } };
+  const struct {
+    const char *key;
+    bool yes;
+  } answers[] = { { "versioned", facts->versioned },
+                  { "extended", facts->extended },
+                  { "btf", facts->has_btf },
+                  { "btf-base", facts->has_btf_base } };
+
+  for (size_t i = 0; facts->class != 0 && i < sizeof numbers / sizeof *numbers; i++)
+    put_number (numbers[i].key, numbers[i].number);
+  for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
+    if (answers[i].yes)
+      put (answers[i].key, "", "1");
+}
+
 static const char *
 put_facts (struct kmod_ctx *ctx, int fd)
 {
   size_t size;
   const unsigned char *bytes = memory_file_map (fd, &size);
   int plain = bytes != NULL ? plain_file (fd, bytes, size) : -1;
+  struct stat st;
   ElfFacts facts;
   unsigned count = 0;
 
+  if (bytes != NULL)
+    put_compression (bytes, size);
+  else if (fstat (fd, &st) == 0 && S_ISREG (st.st_mode) && st.st_size == 0)
+    put ("empty", "", "1");
   if (bytes == NULL)
     return "it is empty or cannot be read";
   if (plain < 0)
     return "it cannot be decompressed";
   if (plain != fd)
-    bytes = memory_file_map (plain, &size);
-  if (bytes == NULL)
-    return "there is nothing in it";
-  elf_read (bytes, size, &facts, put_finding, &count);
-  if (facts.class != 0)
     {
-      put_number ("class", facts.class);
-      put_number ("data", facts.data);
-      put_number ("type", facts.type);
-      put_number ("machine", facts.machine);
+      bytes = memory_file_map (plain, &size);
+      if (bytes == NULL)
+        return put ("empty", "", "1"), "there is nothing in it";
     }
+  put_digest (bytes, size);
+  elf_read (bytes, size, &facts, put_finding, &count);
+  put_elf (&facts);
   if (facts.why != NULL)
     return facts.why;
+  if (count > MOST_FINDINGS)
+    return "it has too many symbols";
   if (facts.type != ET_REL)
     return "it is a program or library and not an object file";
   if (!facts.is_module)
     return "it is an object file without the parts of a module";
-  if (facts.versioned)
-    put ("versioned", "", "1");
   (void)fflush (stdout); /* before libkmod may end the process */
   return kmod_can_read (ctx, plain) ? NULL : "libkmod cannot read it";
 }
@@ -221,12 +295,18 @@ print_facts (int count, char **paths)
   if (fds == NULL)
     return 1;
   for (int i = 0; i < count; i++)
-    fds[i] = open (paths[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    {
+      fds[i] = open (paths[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+      if (fds[i] < 0)
+        fds[i] = -errno;
+    }
   if (!drop_rights ("dkms-modinfo", MOST_SECONDS, MEMORY_FILE_MOST))
     return perror ("dkms-modinfo: cannot drop its rights"), free (fds), 1;
   ctx = kmod_new (NULL, no_config);
   for (int i = 0; i < count && ctx != NULL; i++)
     {
+      if (fds[i] < 0)
+        put_number ("unread", (unsigned)-fds[i]);
       const char *why = put_facts (ctx, fds[i]);
 
       put (why != NULL ? "error" : "module", "", why != NULL ? why : "1");

@@ -10,15 +10,23 @@
 typedef struct {
   unsigned class, data; /* ELFCLASS*, ELFDATA* */
   unsigned type, machine;
-  bool is_module;  /* it has the sections of a module: .modinfo and .gnu.linkonce.this_module */
-  bool versioned;  /* it contains the versions of the symbols that it was built against */
-  const char *why; /* (nullable): why the file is unreadable; then other members are not meaningful */
+  bool is_module;             /* it has the sections of a module, once: .modinfo and .gnu.linkonce.this_module */
+  bool versioned;             /* it contains the versions of the symbols that it was built against */
+  bool extended;              /* they are in the form of Linux 6.14, __version_ext_crcs; then kernels read no other */
+  bool has_btf, has_btf_base; /* it has type information, and a base for it */
+  unsigned symbol_tables;
+  uint64_t struct_size; /* bytes of .gnu.linkonce.this_module */
+  const char *why;      /* (nullable): why the file is unreadable; then other members are not meaningful */
 } ElfFacts;
 
 typedef enum {
   ELF_MODINFO,   /* name and value of an entry of .modinfo */
   ELF_UNDEFINED, /* name of a symbol that it needs */
+  ELF_WEAK,      /* name of a symbol that it uses, and that may be missing */
   ELF_EXPORT,    /* name of a symbol that it exports */
+  ELF_GPL,       /* name of a symbol that it exports to modules under the GPL only */
+  ELF_CRC,       /* name of a symbol that it exports, and its checksum in hexadecimal */
+  ELF_SPACE,     /* name of a symbol that it exports, and its namespace */
   ELF_VERSION    /* name of a symbol that it needs, and its checksum in hexadecimal */
 } ElfKind;
 

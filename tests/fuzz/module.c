@@ -7,37 +7,56 @@
 
 #include <string.h>
 
-#include "build/loadable.h"
 #include "fuzz.h"
 #include "helpers/module-elf.h"
+#include "kernel/module-file.h"
 
+/* As put_finding() of dkms-modinfo. */
 static void
 take (ElfKind kind, const char *name, const char *value, void *user)
 {
+  static const char *const keys[] = { "modinfo.", "undefined", "weak", "export", "gpl", "crc", "space", "version" };
   GString *text = user;
-  const char *key = kind == ELF_MODINFO     ? "modinfo."
-                    : kind == ELF_UNDEFINED ? "undefined"
-                    : kind == ELF_EXPORT    ? "export"
-                                            : "version";
 
   if (text->len > 1 << 16)
     return;
-  g_string_append_len (text, key, (gssize)strlen (key) + 1);
-  if (kind == ELF_VERSION)
+  g_string_append (text, keys[kind]);
+  if (kind == ELF_MODINFO)
+    g_string_append (text, name);
+  g_string_append_c (text, '\0');
+  if (kind == ELF_VERSION || kind == ELF_CRC)
     g_string_append_printf (text, "%s ", value);
-  g_string_append_len (text, name, (gssize)strlen (name) + 1);
+  g_string_append (text, kind == ELF_MODINFO ? value : name);
+  if (kind == ELF_SPACE)
+    g_string_append_printf (text, " %s", value);
+  g_string_append_c (text, '\0');
+}
+
+/* Checks that the facts about a file fit together. */
+static void
+check (GPtrArray *all)
+{
+  for (guint i = 0; i < all->len; i++)
+    {
+      const DkmsModuleFile *file = all->pdata[i];
+      DkmsLoadModule facts = { .is_empty = TRUE };
+
+      dkms_module_file_facts (file, 62, &facts);
+      g_assert_cmpuint (g_strv_length ((char **)file->export_names), ==, file->exports->len);
+      for (guint k = 0; k < facts.n_imports; k++)
+        g_assert_nonnull (facts.imports[k].name);
+    }
+  g_ptr_array_unref (all);
 }
 
 static void
 read_facts (const uint8_t *bytes, size_t size)
 {
   g_autoptr (GString) text = g_string_new (NULL);
-  g_autoptr (GPtrArray) all = NULL;
   ElfFacts facts;
 
   elf_read (bytes, size, &facts, take, text);
-  all = dkms_module_facts_parse (text->str, text->len, 2);
-  g_assert (all->len == 2);
+  check (dkms_module_files_parse (text->str, text->len, 2));
 }
 
 static void
@@ -73,7 +92,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   if (size > 0)
     memcpy (text, data, size);
   text[size] = '\0';
-  g_ptr_array_unref (dkms_module_facts_parse (text, size, 3));
+  check (dkms_module_files_parse (text, size, 3));
   if (size > 2 && (memcmp (data, "\x1f\x8b", 2) == 0 || data[0] == 0xfd || data[0] == 0x28))
     unpack (exact, size);
   return 0;

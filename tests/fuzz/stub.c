@@ -13,7 +13,7 @@
 static void
 note (ElfKind kind, const char *name, const char *value, void *user)
 {
-  if (kind != ELF_VERSION)
+  if (kind == ELF_MODINFO || kind == ELF_UNDEFINED || kind == ELF_WEAK || kind == ELF_EXPORT)
     g_string_append_printf (user, "%d %s %s\n", kind, name, value != NULL ? value : "");
 }
 

@@ -66,28 +66,59 @@ class Elf:
 def module(name, exports=(), needs=(), weak=(), info=(), versions=True, crc_values=False, filler=3000, **kind):
     """A module: @exports and @needs are names of symbols, @weak ones may be missing; @info are fields of .modinfo.
     @versions: with checksums; @crc_values: those of exports are values of symbols, as before Linux 5.19."""
+    return full_module(name, [(symbol, 7 + i, False, "") for i, symbol in enumerate(exports)],
+                       {symbol: 1000 + i for i, symbol in enumerate(["module_layout", *needs])} if versions else None,
+                       needs, weak, ["license=GPL", "vermagic=5.0 SMP mod_unload modversions ", *info],
+                       crcs="value" if crc_values else "table" if versions else "none", filler=filler, **kind)
+
+
+def full_module(name, exports=(), versions=None, needs=(), weak=(), info=(), crcs="table", extended=False, gpl="section", btf=(), struct_size=64,
+                filler=0, tables=1, **kind):
+    """A module. @exports: (name, crc, gpl, namespace); @versions: symbol -> crc (None: without checksums); @extended: they
+    are in the form of Linux 6.14. @crcs: those of exports are in a "table", in the "value" of a symbol, or "none"; @gpl:
+    their kind is the name of a "section", or a byte of "flags"."""
     elf = Elf(**kind)
     elf.section(".text", bytes(range(256)) * (filler // 256), 1)
     elf.section(".bss", b"\0" * 64, 8)
-    fields = [f"name={name}", "license=GPL", "vermagic=5.0 SMP mod_unload modversions ", *info]
-    elf.section(".modinfo", b"".join(field.encode() + b"\0" for field in fields))
-    elf.section("__ksymtab_strings", b"".join(symbol.encode() + b"\0" for symbol in exports))
-    checksums = elf.section("__kcrctab", b"".join(struct.pack(elf.order + "I", 7 + i) for i in range(len(exports))))
-    table = elf.section("__ksymtab", b"\0" * 12 * len(exports))
-    if versions:
+    elf.section(".modinfo", b"".join(field.encode() + b"\0" for field in [f"name={name}", *info]))
+    spaces, strings = {}, b"".join(symbol.encode() + b"\0" for symbol, *_ in exports)
+    for symbol, _, _, space in exports:
+        if space:
+            spaces[symbol] = len(strings)
+            strings += space.encode() + b"\0"
+    texts = elf.section("__ksymtab_strings", strings)
+    flags = gpl == "flags" and elf.section("__kflagstab", bytes(is_gpl for _, _, is_gpl, _ in exports))
+    places = {}
+    for suffix in ("", "_gpl"):
+        mine = [export for export in exports if ("_gpl" if export[2] and not flags else "") == suffix]
+        if suffix == "" or mine:
+            checksums = elf.section("__kcrctab" + suffix, b"".join(struct.pack(elf.order + "I", crc) for _, crc, _, _ in mine))
+            table = elf.section("__ksymtab" + suffix, b"\0" * 12 * len(mine))
+            places.update({symbol: (checksums, table, i) for i, (symbol, *_) in enumerate(mine)})
+    if versions is not None and extended:
+        elf.section("__version_ext_crcs", b"".join(struct.pack(elf.order + "I", crc) for crc in versions.values()))
+        elf.section("__version_ext_names", b"".join(symbol.encode() + b"\0" for symbol in versions))
+    if versions is not None and extended != "only":
         entry = "Q56s" if elf.wide else "I60s"
-        elf.section("__versions", b"".join(struct.pack(elf.order + entry, 1000 + i, symbol.encode())
-                                           for i, symbol in enumerate(["module_layout", *needs])))
-    elf.section(".gnu.linkonce.this_module", b"\0" * 64)
+        elf.section("__versions", b"".join(struct.pack(elf.order + entry, crc, symbol.encode()) for symbol, crc in versions.items()))
+    for section in btf:
+        elf.section(section, b"types")
+    elf.section(".gnu.linkonce.this_module", b"\0" * struct_size)
     elf.symbol("init_module", 1, 0, 0x12)
-    for i, symbol in enumerate(exports):
+    for i, (symbol, crc, _, _) in enumerate(exports):
+        checksums, table, index = places[symbol]
         elf.symbol(symbol, 1, 16 * i, 0x12)
-        elf.symbol(f"__ksymtab_{symbol}", table, 12 * i, 0)
-        if versions:
-            elf.symbol(f"__crc_{symbol}", *((0xfff1, 7 + i) if crc_values else (checksums, 4 * i)), 0x10)
+        elf.symbol(f"__ksymtab_{symbol}", table, 12 * index, 0)
+        if crcs != "none":
+            elf.symbol(f"__crc_{symbol}", *((0xfff1, crc) if crcs == "value" else (checksums, 4 * index)), 0x10)
+        if symbol in spaces:
+            elf.symbol(f"__kstrtabns_{symbol}", texts, spaces[symbol], 0)
+        if flags:
+            elf.symbol(f"__flags_{symbol}", flags, i, 0)
     for symbol in needs:
         elf.symbol(symbol)
     for symbol in weak:
         elf.symbol(symbol, info=0x20)
-    elf.tables()
+    for _ in range(tables):
+        elf.tables()
     return elf.bytes()

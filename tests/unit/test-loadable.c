@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The check whether a module will load: architectures, lists of symbols, the output of the helper, and the reader of
- * ELF files, which must accept any input. */
+/* The check whether a module will load: architectures, lists of symbols, and the reader of ELF files, which must accept
+ * any input. */
 #include <string.h>
 
 #include "build/loadable.h"
@@ -100,26 +100,6 @@ test_release (void)
 }
 
 static void
-test_helper_output (void)
-{
-  static const char text[]
-      = "class\0002\0machine\00062\0undefined\0printk\0version\0000x11 printk\0export\0mine\0"
-        "modinfo.vermagic\0006.1 SMP\0module\0001\0end\0\0error\0it is text\0end\0\0class\0002\0cut";
-  g_autoptr (GPtrArray) all = dkms_module_facts_parse (text, sizeof text - 1, 4);
-  const DkmsModuleFacts *first = all->pdata[0], *second = all->pdata[1], *third = all->pdata[2], *last = all->pdata[3];
-
-  g_assert_cmpuint (all->len, ==, 4);
-  g_assert_true (first->ended && first->class == 2 && first->machine == 62);
-  g_assert_cmpstr (first->vermagic, ==, "6.1 SMP");
-  g_assert_cmpstr (g_hash_table_lookup (first->needs, "printk"), ==, "0x11");
-  g_assert_true (g_hash_table_contains (first->exports, "mine"));
-  g_assert_true (second->ended);
-  g_assert_cmpstr (second->error, ==, "it is text");
-  g_assert_true (!third->ended && third->class == 2);
-  g_assert_true (!last->ended);
-}
-
-static void
 ignore (ElfKind kind, const char *name, const char *value, void *user)
 {
   gsize *length = user;
@@ -168,7 +148,6 @@ main (int argc, char **argv)
   g_test_add_func ("/loadable/symvers", test_symvers);
   g_test_add_func ("/loadable/symbol-index", test_symbol_index);
   g_test_add_func ("/loadable/release", test_release);
-  g_test_add_func ("/loadable/helper-output", test_helper_output);
   g_test_add_func ("/loadable/any-file", test_any_file);
   return g_test_run ();
 }

@@ -153,11 +153,16 @@ make (const Odd *odd)
   return file;
 }
 
+/* Notes what depmod reads. */
 static void
 note (ElfKind kind, const char *name, const char *value, void *user)
 {
-  g_string_append_printf (user, "%c:%s%s%s ", "iuev"[kind], name, kind == ELF_MODINFO ? "=" : "",
-                          kind == ELF_MODINFO ? value : "");
+  static const char letters[]
+      = { [ELF_MODINFO] = 'i', [ELF_UNDEFINED] = 'u', [ELF_WEAK] = 'w', [ELF_EXPORT] = 'e', [ELF_VERSION] = 'v' };
+
+  if (letters[kind] != '\0')
+    g_string_append_printf (user, "%c:%s%s%s ", letters[kind], name, kind == ELF_MODINFO ? "=" : "",
+                            kind == ELF_MODINFO ? value : "");
 }
 
 /* ---- the reducer ---- */
