@@ -412,6 +412,22 @@ dkms_signer_generate (const DkmsSettings *settings, DkmsListener *events, const 
   return provide_keys (settings, events, self, error);
 }
 
+gboolean
+dkms_signer_files (const DkmsSettings *settings, const DkmsKernel *kernel, const char *config, char **key,
+                   char **certificate, GError **error)
+{
+  g_autoptr (DkmsSigner) self = g_new0 (DkmsSigner, 1);
+  g_auto (SigningValues) values = { 0 };
+
+  *key = *certificate = NULL;
+  if (!read_values (settings, kernel->release, &values, error))
+    return FALSE;
+  choose_keys (self, settings, kernel, config, &values);
+  *key = g_steal_pointer (&self->key);
+  *certificate = g_steal_pointer (&self->certificate);
+  return TRUE;
+}
+
 /* ---- signing ---- */
 
 /* Runs the tool of the administrator on one file, or dkms-sign on all of @files, which are paths as the tool names

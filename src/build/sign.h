@@ -31,6 +31,17 @@ gboolean dkms_signer_generate (const DkmsSettings *settings, DkmsListener *event
                                const char *config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
+ * dkms_signer_files:
+ * @config: (nullable): text of the kernel configuration
+ * @key: (out) (nullable): the key that signs modules for @kernel: a path inside the root, or a pkcs11: URI
+ * @certificate: (out) (nullable): path inside the root
+ *
+ * Finds the names, and creates nothing.
+ */
+gboolean dkms_signer_files (const DkmsSettings *settings, const DkmsKernel *kernel, const char *config, char **key,
+                            char **certificate, GError **error);
+
+/**
  * dkms_signer_sign:
  * @paths: (element-type utf8): modules, paths inside the root
  * @shown: (element-type utf8): for each, its name in events

@@ -3,31 +3,26 @@
  */
 #pragma once
 
-#include "check/policy.h"
+#include "conf/settings.h"
+#include "machine/firmware.h"
+#include "verify/certificate.h"
 #include "verify/kernel-facts.h"
 
-/* A certificate that the kernel may know, or that dkms can name. */
 typedef struct {
-  char *sha256, *subject;
-  char *identifier; /* (nullable): its key identifier, in hexadecimal */
-  char *key;        /* such as "RSA 2048" or "EC P-256" */
-  gboolean known;   /* the kernel may know it: @source and @trust are meaningful */
-  DkmsKeySource source;
-  DkmsTrust trust;
-  DkmsConfidence confidence; /* of @trust */
-  gboolean own;              /* it is the certificate in the settings */
-  gint64 begins, ends;       /* of its validity, in seconds since 1970 */
-} DkmsCertificate;
-
-typedef struct {
+  char *release; /* of the kernel */
   DkmsFirmware firmware;
+  DkmsKnown shim; /* as in DkmsFirmwareReading */
   DkmsSigningOptions options;
   DkmsModulePolicy policy;
   DkmsVendorRules rules;
-  DkmsConfidence confidence; /* of the policy */
-  GPtrArray *certificates;   /* (element-type DkmsCertificate) */
-  GHashTable *forbidden;     /* (element-type utf8): SHA-256 of files on the lists of the firmware, as a set */
-  char *unread;              /* (nullable): a list that could not be read */
+  DkmsConfidence confidence;  /* of the policy */
+  gboolean complete;          /* all certificates that the kernel may trust are known */
+  GPtrArray *certificates;    /* (element-type DkmsCertificate) */
+  GHashTable *forbidden;      /* (element-type utf8): SHA-256 of files on the lists of the firmware, as a set */
+  char *unread;               /* (nullable): a list that could not be read */
+  char *key, *certificate;    /* (nullable): the files that sign modules for the kernel, paths inside the root */
+  char *certificate_error;    /* (nullable): why the certificate cannot be read */
+  const DkmsCertificate *own; /* (nullable): the certificate in the settings; one of @certificates */
 } DkmsTrustReading;
 
 /** Returns: (transfer full): what this machine, and @kernel with the command line @cmdline (nullable: unknown), trust.
@@ -43,6 +38,7 @@ typedef struct {
   GArray *signers;          /* (element-type DkmsSignerFacts) */
   GPtrArray *certificates;  /* (element-type DkmsCertificate) (nullable elements): of each signer */
   char *digest;             /* (nullable): of the first signer, such as "sha256" */
+  char *error;              /* (nullable): why the file cannot be read; the rest is not meaningful */
 } DkmsFileSignature;
 
 void dkms_file_signature_free (DkmsFileSignature *self);

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Gathers certificates, judges them by the rules of check/policy.h, and finds the signers of modules. */
+#define _GNU_SOURCE
+#include "verify/trust.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/unread.h"
+#include "build/sign.h"
+#include "store/answers.h"
+
+enum { LARGEST_CERTIFICATE = 1 << 20 };
+
+/* ---- where certificates are ---- */
+
+/* A file or list with certificates. */
+typedef struct {
+  gboolean built_in; /* in the image of the kernel */
+  DkmsKeyList list;  /* LAST: in none of the firmware */
+  gboolean own;      /* the certificate in the settings */
+} Place;
+
+typedef struct {
+  DkmsTrustReading *reading;
+  GPtrArray *inputs; /* (element-type GBytes) */
+  GArray *places;    /* (element-type Place): of each input */
+  GHashTable *found; /* SHA-256 -> its certificate, borrowed */
+  gboolean failed;   /* a list that the kernel reads could not be read */
+} Search;
+
+static void
+add_input (Search *self, GBytes *content, Place place)
+{
+  g_ptr_array_add (self->inputs, content);
+  g_array_append_val (self->places, place);
+}
+
+static void
+note_unread (Search *self, DkmsKeyList list, const char *path)
+{
+  if (list == DKMS_LIST_OWNER || list == DKMS_LIST_FIRMWARE)
+    self->failed = TRUE;
+  if (self->reading->unread == NULL)
+    self->reading->unread = g_strdup (path);
+}
+
+static void
+add_firmware (Search *self, const DkmsFirmwareReading *firmware)
+{
+  for (guint i = 0; i < DKMS_LIST_LAST; i++)
+    {
+      const DkmsKeyListReading *list = &firmware->lists[i];
+      for (guint k = 0; k < list->parts->len; k++)
+        add_input (self, g_bytes_ref (list->parts->pdata[k]), (Place){ .list = (DkmsKeyList)i });
+      if (list->unread != NULL)
+        note_unread (self, (DkmsKeyList)i, list->unread);
+    }
+}
+
+/* Reads a file with a certificate. A file that also contains a private key is left alone. Returns: (nullable) */
+static GBytes *
+read_certificate (const DkmsRoot *root, const char *path, GError **error)
+{
+  static const char private_key[] = "PRIVATE KEY-----";
+  gsize size = 0;
+  g_autofree char *content = dkms_root_read (root, path, LARGEST_CERTIFICATE, &size, error);
+
+  if (content == NULL)
+    return NULL;
+  if (memmem (content, size, private_key, strlen (private_key)) != NULL)
+    {
+      explicit_bzero (content, size);
+      return DKMS_FAIL (error, CERTIFICATE_WITH_KEY, .path = path), NULL;
+    }
+  return g_bytes_new_take (g_steal_pointer (&content), size);
+}
+
+/* Adds old certificates beside the one in the settings: mok.pub.1, mok.pub.2 and mok.pub.old. They only give names to
+ * signers. */
+static void
+add_old (Search *self, const DkmsRoot *root)
+{
+  g_autofree char *directory = g_path_get_dirname (self->reading->certificate),
+                  *name = g_path_get_basename (self->reading->certificate);
+  guint mark = dkms_unread_mark ();
+  g_auto (DkmsFd) fd = dkms_root_openat (root, directory, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      const char *other = names->pdata[i], *rest = other + strlen (name);
+      if (!g_str_has_prefix (other, name) || *rest != '.'
+          || (strcmp (rest, ".old") != 0 && (rest[1] == '\0' || rest[1 + strspn (rest + 1, "0123456789")] != '\0')))
+        continue;
+      g_autofree char *path = g_build_filename (directory, other, NULL);
+      g_autoptr (GError) ignored = NULL;
+      GBytes *content = read_certificate (root, path, &ignored);
+      if (content != NULL)
+        add_input (self, content, (Place){ .list = DKMS_LIST_LAST });
+    }
+  dkms_unread_drop (mark);
+}
+
+static void
+add_own (Search *self, const DkmsSettings *settings, const DkmsKernelReading *kernel)
+{
+  DkmsTrustReading *reading = self->reading;
+  const DkmsRoot *root = settings->places.root;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (DkmsKernel) headers
+      = dkms_kernel_new (root, settings->places.install_tree,
+                         &(DkmsId){ .kernel = kernel->release, .arch = dkms_running_machine () }, NULL, NULL);
+  guint mark = dkms_unread_mark ();
+
+  if (dkms_signer_files (settings, headers, kernel->config, &reading->key, &reading->certificate, &error)
+      && reading->certificate != NULL)
+    {
+      GBytes *content = read_certificate (root, reading->certificate, &error);
+      if (content != NULL)
+        add_input (self, content, (Place){ .list = DKMS_LIST_LAST, .own = TRUE });
+      add_old (self, root);
+    }
+  if (error != NULL)
+    reading->certificate_error = g_strdup (error->message);
+  dkms_unread_drop (mark);
+}
+
+/* ---- trust ---- */
+
+/* From bad to good, for a certificate that is on several lists. */
+static int
+rank_of (DkmsTrust trust)
+{
+  static const int ranks[] = { [DKMS_TRUST_UNUSABLE] = 0,      [DKMS_TRUST_NOT_READ] = 1, [DKMS_TRUST_REVOKED] = 2,
+                               [DKMS_TRUST_PLATFORM_ONLY] = 3, [DKMS_TRUST_UNKNOWN] = 4,  [DKMS_TRUST_TRUSTED] = 5 };
+
+  return ranks[trust];
+}
+
+/* Judges @certificate in the list of @source, unless it counts more in another one. */
+static void
+judge (DkmsCertificate *certificate, DkmsKeySource source, const DkmsTrustReading *reading)
+{
+  certificate->facts.source = source;
+  DkmsTrust trust
+      = dkms_trust (&certificate->facts, &reading->options, &reading->firmware, &reading->policy, &reading->rules);
+
+  if (certificate->known && rank_of (trust) <= rank_of (certificate->trust))
+    return;
+  certificate->known = TRUE;
+  certificate->source = source;
+  certificate->trust = trust;
+  certificate->confidence = trust == DKMS_TRUST_UNKNOWN   ? DKMS_CONFIDENCE_UNKNOWN
+                            : source == DKMS_KEY_BUILT_IN ? DKMS_CONFIDENCE_CERTAIN
+                                                          : DKMS_CONFIDENCE_LIKELY;
+}
+
+static gboolean
+is_on (const DkmsCertificate *self, DkmsKeyList list)
+{
+  return (self->lists & 1U << list) != 0;
+}
+
+/* Takes the certificates and hashes of one input. @built_in: (element-type DkmsCertificate): gets those in the image */
+static void
+take_list (Search *self, DkmsCertificateList *list, const Place *place, GPtrArray *built_in)
+{
+  DkmsTrustReading *reading = self->reading;
+
+  while (list->certificates->len > 0)
+    {
+      DkmsCertificate *certificate = g_ptr_array_steal_index (list->certificates, 0);
+      DkmsCertificate *known = g_hash_table_lookup (self->found, certificate->sha256);
+      if (known != NULL)
+        dkms_certificate_free (certificate);
+      else
+        {
+          g_ptr_array_add (reading->certificates, certificate);
+          g_hash_table_insert (self->found, certificate->sha256, certificate);
+          known = certificate;
+        }
+      if (place->list < DKMS_LIST_LAST)
+        known->lists |= 1U << place->list;
+      if (place->built_in)
+        g_ptr_array_add (built_in, known);
+      if (place->own && reading->own == NULL)
+        {
+          known->own = TRUE;
+          reading->own = known;
+        }
+    }
+  for (guint i = 0; i < list->hashes->len; i++)
+    if (place->list == DKMS_LIST_FORBIDDEN || place->list == DKMS_LIST_REVOKED)
+      g_hash_table_add (reading->forbidden, g_strdup (list->hashes->pdata[i]));
+  if (list->error != NULL && place->list < DKMS_LIST_LAST)
+    note_unread (self, place->list, dkms_key_list_name (place->list));
+  if (list->error != NULL && place->own && reading->own == NULL)
+    reading->certificate_error = g_strdup (list->error);
+}
+
+/* Reads all inputs, and judges what they contain. */
+static void
+read_inputs (Search *self, const DkmsPlaces *places)
+{
+  DkmsTrustReading *reading = self->reading;
+  g_autofree char *name = g_strconcat ("certificates-", reading->release, NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) lists = dkms_certificates_read (places, name, self->inputs, &error);
+  g_autoptr (GPtrArray) built_in = g_ptr_array_new ();
+
+  if (lists == NULL)
+    {
+      self->failed = TRUE;
+      reading->unread = g_strdup (error->message);
+      return;
+    }
+  for (guint i = 0; i < lists->len; i++)
+    take_list (self, lists->pdata[i], &g_array_index (self->places, Place, i), built_in);
+  for (guint i = 0; i < reading->certificates->len; i++)
+    {
+      DkmsCertificate *certificate = reading->certificates->pdata[i];
+      certificate->facts.revoked = is_on (certificate, DKMS_LIST_FORBIDDEN) || is_on (certificate, DKMS_LIST_REVOKED);
+      if (g_ptr_array_find (built_in, certificate, NULL))
+        judge (certificate, DKMS_KEY_BUILT_IN, reading);
+      if (is_on (certificate, DKMS_LIST_OWNER))
+        judge (certificate, DKMS_KEY_MACHINE_OWNER, reading);
+      if (is_on (certificate, DKMS_LIST_FIRMWARE))
+        judge (certificate, DKMS_KEY_FIRMWARE, reading);
+    }
+}
+
+/* ---- the reading ---- */
+
+/* Returns: what the policy rests on */
+static DkmsConfidence
+confidence_of (const DkmsTrustReading *self)
+{
+  if (self->policy.others != NULL || self->policy.enforces == DKMS_DONT_KNOW || self->policy.locked == DKMS_DONT_KNOW)
+    return DKMS_CONFIDENCE_UNKNOWN;
+  return self->rules.platform_counts == DKMS_DONT_KNOW ? DKMS_CONFIDENCE_LIKELY : DKMS_CONFIDENCE_CERTAIN;
+}
+
+DkmsTrustReading *
+dkms_trust_reading_new (const DkmsSettings *settings, const DkmsKernelReading *kernel, const char *cmdline)
+{
+  DkmsTrustReading *self = g_new0 (DkmsTrustReading, 1);
+  const DkmsRoot *root = settings->places.root;
+  g_autoptr (DkmsFirmwareReading) firmware
+      = dkms_root_is_host (root) ? dkms_firmware_read (root) : dkms_firmware_unknown ();
+  g_autoptr (GPtrArray) inputs = g_ptr_array_new_with_free_func ((GDestroyNotify)g_bytes_unref);
+  g_autoptr (GArray) places = g_array_new (FALSE, FALSE, sizeof (Place));
+  g_autoptr (GHashTable) found = g_hash_table_new (g_str_hash, g_str_equal);
+  Search search = { self, inputs, places, found, FALSE };
+
+  self->release = g_strdup (kernel->release);
+  self->certificates = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_certificate_free);
+  self->forbidden = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  self->firmware = firmware->state;
+  self->shim = firmware->shim;
+  self->options = dkms_signing_options_read (kernel->config);
+  self->policy = dkms_module_policy (&self->options, &self->firmware, cmdline);
+  self->rules = dkms_vendor_rules (settings->policy.distro->id, &self->options);
+  self->confidence = confidence_of (self);
+  if (kernel->certificates != NULL && kernel->certificates->len > 0)
+    add_input (&search, dkms_certificates_join (kernel->certificates),
+               (Place){ .built_in = TRUE, .list = DKMS_LIST_LAST });
+  add_firmware (&search, firmware);
+  add_own (&search, settings, kernel);
+  read_inputs (&search, &settings->places);
+  /* A kernel without certificates is unusual: probably they were not found. */
+  self->complete
+      = kernel->certificates != NULL && kernel->certificates->len > 0
+        && (self->policy.reads_firmware_keys == DKMS_NO || (self->firmware.efi == DKMS_YES && !search.failed));
+  return self;
+}
+
+void
+dkms_trust_reading_free (DkmsTrustReading *self)
+{
+  if (self == NULL)
+    return;
+  g_free (self->release);
+  g_ptr_array_unref (self->certificates);
+  g_hash_table_unref (self->forbidden);
+  g_free (self->unread);
+  g_free (self->key);
+  g_free (self->certificate);
+  g_free (self->certificate_error);
+  g_free (self);
+}
+
+/* ---- signatures of modules ---- */
+
+void
+dkms_file_signature_free (DkmsFileSignature *self)
+{
+  if (self == NULL)
+    return;
+  g_array_unref (self->signers);
+  g_ptr_array_unref (self->certificates);
+  g_free (self->digest);
+  g_free (self->error);
+  g_free (self);
+}
+
+static int
+compare_trust (gconstpointer a, gconstpointer b)
+{
+  const DkmsCertificate *first = *(DkmsCertificate *const *)a, *second = *(DkmsCertificate *const *)b;
+  int one = first->known ? rank_of (first->trust) : -1, other = second->known ? rank_of (second->trust) : -1;
+
+  return one != other ? (one > other ? -1 : 1) : strcmp (first->sha256, second->sha256);
+}
+
+/* Returns: whether the kernel trusts the key of a signer. @certificate: (nullable): of the signer */
+static DkmsKnown
+trusts (const DkmsTrustReading *self, const DkmsCertificate *certificate)
+{
+  if (certificate == NULL || !certificate->known)
+    return self->complete ? DKMS_NO : DKMS_DONT_KNOW;
+  return certificate->trust == DKMS_TRUST_TRUSTED   ? DKMS_YES
+         : certificate->trust == DKMS_TRUST_UNKNOWN ? DKMS_DONT_KNOW
+                                                    : DKMS_NO;
+}
+
+/* Takes "DIGEST pss|plain NUMBER matches|differs". */
+static void
+take_signer (const DkmsTrustReading *self, const char *value, const GPtrArray *certificates, DkmsFileSignature *to)
+{
+  g_auto (GStrv) words = g_strsplit (value, " ", -1);
+  DkmsSignerFacts signer = { 0 };
+  DkmsCertificate *certificate = NULL;
+
+  if (g_strv_length (words) != 4)
+    return;
+  guint64 number = g_ascii_isdigit (*words[2]) ? g_ascii_strtoull (words[2], NULL, 10) : G_MAXUINT64;
+  if (number < certificates->len)
+    certificate = certificates->pdata[number];
+  signer.digest = strcmp (words[1], "pss") == 0 ? DKMS_NO : dkms_signing_options_have (&self->options, words[0], FALSE);
+  if (certificate != NULL && !certificate->facts.is_rsa && !certificate->facts.is_elliptic)
+    signer.digest = DKMS_NO; /* kernels do not know the algorithm */
+  signer.trusted = trusts (self, certificate);
+  signer.matches = strcmp (words[3], "matches") == 0;
+  g_array_append_val (to->signers, signer);
+  g_ptr_array_add (to->certificates, certificate);
+  if (to->digest == NULL)
+    to->digest = g_ascii_strdown (words[0], -1);
+}
+
+/* Returns: whether a list of the firmware forbids the file with this digest, and the kernel heeds it */
+static DkmsKnown
+is_forbidden (const DkmsTrustReading *self, const char *sha256)
+{
+  if (self->rules.hashes_count == DKMS_NO || self->policy.reads_firmware_keys == DKMS_NO)
+    return DKMS_NO;
+  if (g_hash_table_contains (self->forbidden, sha256))
+    return self->policy.reads_firmware_keys == DKMS_YES ? self->rules.hashes_count : DKMS_DONT_KNOW;
+  return self->firmware.efi == DKMS_YES && self->unread == NULL ? DKMS_NO : DKMS_DONT_KNOW;
+}
+
+static int
+errno_of (const char *name)
+{
+  return strcmp (name, "EMSGSIZE") == 0 ? EMSGSIZE : strcmp (name, "EKEYREJECTED") == 0 ? EKEYREJECTED : EBADMSG;
+}
+
+/* Reads what the helper printed about one file. */
+static DkmsFileSignature *
+read_signature (const DkmsTrustReading *self, DkmsPairs *pairs, const GPtrArray *certificates)
+{
+  DkmsFileSignature *to = g_new0 (DkmsFileSignature, 1);
+  gboolean ended = FALSE;
+  const char *key, *value;
+
+  to->signers = g_array_new (FALSE, FALSE, sizeof (DkmsSignerFacts));
+  to->certificates = g_ptr_array_new ();
+  to->facts.is_signed = TRUE;
+  to->facts.blacklisted = DKMS_DONT_KNOW;
+  while (!ended && dkms_pairs_next (pairs, &key, &value))
+    if (strcmp (key, "sha256") == 0)
+      to->facts.blacklisted = is_forbidden (self, value);
+    else if (strcmp (key, "unsigned") == 0)
+      to->facts.is_signed = FALSE;
+    else if (strcmp (key, "refused") == 0 && strcmp (value, "ENOPKG") == 0)
+      to->facts.other_type = TRUE;
+    else if (strcmp (key, "refused") == 0)
+      to->facts.error = errno_of (value);
+    else if (strcmp (key, "signer") == 0)
+      take_signer (self, value, certificates, to);
+    else if (strcmp (key, "error") == 0)
+      to->error = g_strdup (value);
+    else if (strcmp (key, "end") == 0)
+      ended = TRUE;
+  if (!ended && to->error == NULL)
+    to->error = g_strdup ("the helper failed");
+  to->facts.signers = (const DkmsSignerFacts *)(void *)to->signers->data;
+  to->facts.n_signers = to->signers->len;
+  return to;
+}
+
+GPtrArray *
+dkms_trust_reading_signatures (const DkmsTrustReading *self, const DkmsSettings *settings, const GPtrArray *paths,
+                               GError **error)
+{
+  static const char *const argv[] = { "dkms-trust", "signature", NULL };
+  g_autofree char *name = g_strconcat ("signatures-", self->release, NULL);
+  g_autoptr (GPtrArray) certificates = g_ptr_array_new (), ders = g_ptr_array_new ();
+  g_autoptr (GPtrArray) inputs = g_ptr_array_new_with_free_func ((GDestroyNotify)g_bytes_unref);
+  GPtrArray *signatures = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_file_signature_free);
+  gsize size = 0;
+
+  if (paths->len == 0)
+    return signatures;
+  /* The helper names the first certificate of a signer. */
+  for (guint i = 0; i < self->certificates->len; i++)
+    g_ptr_array_add (certificates, self->certificates->pdata[i]);
+  g_ptr_array_sort (certificates, compare_trust);
+  for (guint i = 0; i < certificates->len; i++)
+    g_ptr_array_add (ders, ((const DkmsCertificate *)certificates->pdata[i])->der);
+  g_ptr_array_add (inputs, dkms_certificates_join (ders));
+  g_autoptr (GBytes) answer = dkms_answers_ask_with (&settings->places, name, argv, inputs, paths, error);
+  if (answer == NULL)
+    return g_ptr_array_unref (signatures), NULL;
+  const char *text = g_bytes_get_data (answer, &size);
+  DkmsPairs pairs = { text, text + size };
+  for (guint i = 0; i < paths->len; i++)
+    g_ptr_array_add (signatures, read_signature (self, &pairs, certificates));
+  return signatures;
+}
