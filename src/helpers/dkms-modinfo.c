@@ -26,15 +26,19 @@
  *   module                       1: a kernel may load it; otherwise error
  *   error                        why it is not a module
  *   end                          an empty value: the last pair of each file
- * All files are opened first. Then the process drops its privileges, and sets limits on time and memory. A file that
- * crashes the process, for example by a failed assertion in libkmod, has no "end"; it would also crash depmod. */
+ *
+ * dkms-modinfo lookup DIRECTORY NAME...: what modprobe would load for each name by the indexes in DIRECTORY, such as
+ * /lib/modules/6.1.0, without the configuration of the machine (helpers/module-lookup.h).
+ *
+ * With --facts, all files are opened first. Then the process drops its privileges, and sets limits on time and memory.
+ * A file that crashes the process, for example by a failed assertion in libkmod, has no "end"; it would also crash
+ * depmod. */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libkmod.h>
 #include <limits.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,8 +46,10 @@
 #include <unistd.h>
 
 #include "helpers/drop-rights.h"
+#include "helpers/facts-out.h"
 #include "helpers/memory-file.h"
 #include "helpers/module-elf.h"
+#include "helpers/module-lookup.h"
 
 enum { MOST_FINDINGS = 1 << 18, MOST_SECONDS = 60 };
 
@@ -110,22 +116,12 @@ print_identities (char **paths)
 /* ---- facts ---- */
 
 static void
-put (const char *key, const char *name, const char *value)
-{
-  fputs (key, stdout);
-  fputs (name, stdout);
-  fputc ('\0', stdout);
-  fputs (value, stdout);
-  fputc ('\0', stdout);
-}
-
-static void
 put_number (const char *key, unsigned number)
 {
   char text[16];
 
   (void)snprintf (text, sizeof text, "%u", number);
-  put (key, "", text);
+  facts_put (key, text);
 }
 
 static void
@@ -147,7 +143,10 @@ put_finding (ElfKind kind, const char *name, const char *value, void *user)
   if ((*count)++ >= MOST_FINDINGS)
     return;
   if (kind == ELF_MODINFO)
-    put ("modinfo.", name, value);
+    {
+      fputs ("modinfo.", stdout);
+      facts_put (name, value);
+    }
   else if (kind == ELF_VERSION)
     put_two ("version", value, name);
   else if (kind == ELF_CRC)
@@ -155,7 +154,7 @@ put_finding (ElfKind kind, const char *name, const char *value, void *user)
   else if (kind == ELF_SPACE)
     put_two ("space", name, value);
   else
-    put (keys[kind], "", name);
+    facts_put (keys[kind], name);
 }
 
 /* Whether libkmod, and therefore depmod and modprobe, can read the file. A failed assertion in libkmod ends the
@@ -197,26 +196,12 @@ plain_file (int fd, const unsigned char *bytes, size_t size)
 }
 
 static void
-put_digest (const unsigned char *bytes, size_t size)
-{
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  char text[2 * EVP_MAX_MD_SIZE + 1];
-  unsigned length = 0;
-
-  if (EVP_Digest (bytes, size, digest, &length, EVP_sha256 (), NULL) != 1)
-    return;
-  for (unsigned i = 0; i < length; i++)
-    (void)snprintf (text + (size_t)2 * i, 3, "%02x", digest[i]);
-  put ("sha256", "", text);
-}
-
-static void
 put_compression (const unsigned char *bytes, size_t size)
 {
   UnpackFunc unpack = unpack_find (bytes, size);
 
   if (unpack != NULL)
-    put ("compression", "", unpack == unpack_gz ? "gzip" : unpack == unpack_xz ? "xz" : "zstd");
+    facts_put ("compression", unpack == unpack_gz ? "gzip" : unpack == unpack_xz ? "xz" : "zstd");
 }
 
 static void
@@ -243,7 +228,7 @@ put_elf (const ElfFacts *facts)
     put_number (numbers[i].key, numbers[i].number);
   for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
     if (answers[i].yes)
-      put (answers[i].key, "", "1");
+      facts_put (answers[i].key, "1");
 }
 
 static const char *
@@ -259,7 +244,7 @@ put_facts (struct kmod_ctx *ctx, int fd)
   if (bytes != NULL)
     put_compression (bytes, size);
   else if (fstat (fd, &st) == 0 && S_ISREG (st.st_mode) && st.st_size == 0)
-    put ("empty", "", "1");
+    facts_put ("empty", "1");
   if (bytes == NULL)
     return "it is empty or cannot be read";
   if (plain < 0)
@@ -268,9 +253,9 @@ put_facts (struct kmod_ctx *ctx, int fd)
     {
       bytes = memory_file_map (plain, &size);
       if (bytes == NULL)
-        return put ("empty", "", "1"), "there is nothing in it";
+        return facts_put ("empty", "1"), "there is nothing in it";
     }
-  put_digest (bytes, size);
+  facts_put_digest ("sha256", bytes, size, NULL);
   elf_read (bytes, size, &facts, put_finding, &count);
   put_elf (&facts);
   if (facts.why != NULL)
@@ -309,8 +294,8 @@ print_facts (int count, char **paths)
         put_number ("unread", (unsigned)-fds[i]);
       const char *why = put_facts (ctx, fds[i]);
 
-      put (why != NULL ? "error" : "module", "", why != NULL ? why : "1");
-      put ("end", "", "");
+      facts_put (why != NULL ? "error" : "module", why != NULL ? why : "1");
+      facts_put ("end", "");
       (void)fflush (stdout);
     }
   free (fds);
@@ -320,9 +305,14 @@ print_facts (int count, char **paths)
 int
 main (int argc, char **argv)
 {
-  int failed
-      = argc > 1 && strcmp (argv[1], "--facts") == 0 ? print_facts (argc - 2, argv + 2) : print_identities (argv + 1);
+  int failed;
 
+  if (argc > 1 && strcmp (argv[1], "--facts") == 0)
+    failed = print_facts (argc - 2, argv + 2);
+  else if (argc > 2 && strcmp (argv[1], "lookup") == 0)
+    failed = module_lookup_print (argv[2], argv + 3);
+  else
+    failed = print_identities (argv + 1);
   if (fflush (stdout) != 0)
     failed = 1;
   return failed;

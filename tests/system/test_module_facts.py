@@ -1,4 +1,4 @@
-"""dkms-modinfo --facts: what a module file says about itself, for all forms that kernels have used."""
+"""dkms-modinfo: what a module file says about itself, for all forms that kernels have used, and what modprobe would load."""
 import errno
 import gzip
 import hashlib
@@ -102,3 +102,90 @@ def test_private_files(tmp_path):
         assert refused["unread"] == [str(errno.EACCES)] and "module" not in refused
     finally:
         path.unlink()
+
+
+# ---- dkms-modinfo lookup ----
+
+
+def depmod(tmp_path, files, builtin=("kernel/tty/tty.ko", )):
+    """A directory of modules with the indexes of depmod."""
+    directory = tmp_path / "lib/modules/6.1.0-1-test"
+    for name, content in files.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_bytes(content)
+    (directory / "modules.order").write_text("".join(f"{name}\n" for name in files if name.startswith("kernel/")))
+    if builtin is not None:
+        (directory / "modules.builtin").write_text("".join(f"{name}\n" for name in builtin))
+    subprocess.run(["depmod", "-b", tmp_path, "6.1.0-1-test"], check=True, capture_output=True, timeout=60)
+    return directory
+
+
+def lookup(directory, *names, user=None):
+    command = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"] if user else []
+    result = subprocess.run([*command, HELPER, "lookup", directory, *names], capture_output=True, check=True, timeout=60)
+    words = result.stdout.decode().split("\0")
+    assert words.pop() == "" and result.stderr == b""
+    if words[0] == "unread":
+        return words[1]
+    found = [{}]
+    for key, value in zip(words[::2], words[1::2]):
+        found[-1].setdefault(key, []).append(value.replace(f"{directory}/", ""))
+        if key == "end":
+            del found[-1]["end"]
+            found.append({})
+    assert found.pop() == {}
+    return found
+
+
+MODULES = {"kernel/a.ko": full_module("a", [("from_a", 1, False, "")], {"module_layout": 1}, info=["license=GPL"]),
+           "kernel/b.ko": full_module("b", (), {"module_layout": 1, "from_a": 1}, ["from_a"], info=["license=GPL", "depends=a", "alias=other"]),
+           "updates/dkms/a.ko": full_module("a", [("from_a", 1, False, "")], {"module_layout": 1}, info=["license=GPL"]),
+           "updates/tty.ko": full_module("tty", info=["license=GPL"])}
+
+
+def test_lookup(tmp_path):
+    directory = depmod(tmp_path, MODULES)
+    found = lookup(directory, "a", "b", "symbol:from_a", "symbol:other", "tty", "absent", "other")
+    assert found == [{"module": ["a"], "path": ["updates/dkms/a.ko"]},
+                     {"module": ["b"], "path": ["kernel/b.ko"], "depends": ["updates/dkms/a.ko"]},
+                     {"module": ["a"], "path": ["updates/dkms/a.ko"]},
+                     {"absent": ["1"]},
+                     {"builtin": ["1"], "module": ["tty"], "path": ["updates/tty.ko"]},
+                     {"absent": ["1"]},
+                     {"module": ["b"], "path": ["kernel/b.ko"], "depends": ["updates/dkms/a.ko"]}]
+
+
+def test_lookup_without_builtin_list(tmp_path):
+    directory = depmod(tmp_path, MODULES, builtin=None)
+    assert lookup(directory, "a", "tty") == [{"module": ["a"], "path": ["updates/dkms/a.ko"]}, {"module": ["tty"], "path": ["updates/tty.ko"]}]
+    (directory / "modules.builtin.bin").unlink(missing_ok=True)
+    assert lookup(directory, "tty") == [{"module": ["tty"], "path": ["updates/tty.ko"]}]
+
+
+@pytest.mark.parametrize("name", ["modules.dep.bin", "modules.symbols.bin", "modules.builtin.bin"])
+def test_lookup_in_bad_index(tmp_path, name):
+    """An index that cannot be read is an error, and not an index without the module."""
+    assert lookup(tmp_path / "absent", "a") == f"{errno.ENOENT} modules.dep.bin"
+    directory = depmod(tmp_path, MODULES)
+    good = (directory / name).read_bytes()
+    (directory / name).write_bytes(bytes(len(good)))
+    assert lookup(directory, "a", "symbol:x") == f"{errno.EBADMSG} {name}"
+    (directory / name).unlink()
+    answer = lookup(directory, "a", "symbol:x")
+    assert isinstance(answer, list) if name == "modules.builtin.bin" else answer == f"{errno.ENOENT} {name}"
+    if name == "modules.symbols.bin":
+        assert lookup(directory, "a") == [{"module": ["a"], "path": ["updates/dkms/a.ko"]}]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs another user")
+@pytest.mark.parametrize("builtin", [(), None])
+def test_lookup_in_private_index(tmp_path, builtin):
+    base = pathlib.Path("/dev/shm") / f"dkms-lookup-{os.getpid()}-{builtin is None}"
+    try:
+        directory = depmod(base, MODULES, builtin)
+        (directory / "modules.dep.bin").chmod(0o600)
+        expected = [{"module": ["a"], "path": ["updates/dkms/a.ko"]}]
+        assert lookup(directory, "a") in ([expected] if builtin is not None else [expected, f"{errno.EACCES} modules.dep.bin"])
+        assert lookup(directory, "a", user=65534) == f"{errno.EACCES} modules.dep.bin"
+    finally:
+        shutil.rmtree(base)
