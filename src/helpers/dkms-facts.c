@@ -21,6 +21,7 @@
  *   signed     "1": a signature follows it
  *   config     the same as module, of a file of modprobe.d
  *   text       its content, if it has at most 64 KiB
+ *   parts      names of the parts of dracut in it, a line each
  *   inner      path of an image of a file system, which may contain more modules
  *   uname, cmdline, osrel   texts of a unified kernel image
  *

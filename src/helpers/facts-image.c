@@ -94,6 +94,8 @@ put_member (const char *path, const unsigned char *bytes, size_t size, void *use
       if (size <= LARGEST_TEXT)
         facts_put_text ("text", bytes, size);
     }
+  if (ends_with (path, "lib/dracut/modules.txt") && size <= LARGEST_TEXT)
+    facts_put_text ("parts", bytes, size);
   if (ends_with (path, "squashfs-root.img") || ends_with (path, "erofs-root.img"))
     facts_put ("inner", path);
   if (module && strstr (path, "lib/modules/") != NULL)

@@ -13,6 +13,7 @@
 #include "machine/efi.h"
 #include "machine/extlinux.h"
 #include "machine/grub.h"
+#include "machine/unified-image.h"
 #include "model/version.h"
 
 enum { LARGEST_MENU = 1 << 20, VERSION_AT = 0x20e, MAGIC_AT = 0x202, HEAD = 64 << 10, MOST_RELEASE = 128 };
@@ -90,6 +91,12 @@ dkms_image_release (const DkmsRoot *root, const char *path)
       if (length > 0 && length < MOST_RELEASE && at + length < size)
         return g_strndup ((const char *)head + at, length);
     }
+  else if (size > 2 && memcmp (head, "MZ", 2) == 0)
+    {
+      g_autoptr (DkmsUnifiedImage) image = dkms_unified_image_read (root, path);
+      if (image != NULL && image->release != NULL)
+        return g_steal_pointer (&image->release);
+    }
   return release_in_name (path);
 }
 
@@ -133,21 +140,51 @@ answer (const DkmsRoot *root, DkmsNextBoot *to, const DkmsBootEntry *entry, cons
 
 /* ---- files of the Boot Loader Specification ---- */
 
+/* Returns: (transfer full) (nullable): the names in @dir. If it cannot be read, it is the @unread of @answer */
+static GPtrArray *
+list_names (const DkmsRoot *root, const char *dir, DkmsNextBoot *answer)
+{
+  guint mark = dkms_unread_mark ();
+  g_auto (DkmsFd) fd = dkms_root_openat (root, dir, O_RDONLY | O_DIRECTORY, 0);
+  GPtrArray *names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+
+  if (dkms_unread_mark () > mark && answer->unread == NULL)
+    answer->unread = g_strdup (dir);
+  dkms_unread_drop (mark);
+  return names;
+}
+
 /* Adds the entries in @dir to @to. @variables: (nullable) */
 static void
 list_bls (const DkmsRoot *root, const char *dir, GHashTable *variables, GPtrArray *to, DkmsNextBoot *answer)
 {
-  guint mark = dkms_unread_mark ();
-  g_auto (DkmsFd) fd = dkms_root_openat (root, dir, O_RDONLY | O_DIRECTORY, 0);
-  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+  g_autoptr (GPtrArray) names = list_names (root, dir, answer);
 
-  dkms_unread_drop (mark);
   for (guint i = 0; names != NULL && i < names->len; i++)
     {
       g_autofree char *path = g_build_filename (dir, names->pdata[i], NULL);
       g_autofree char *text = g_str_has_suffix (path, ".conf") ? read_menu (root, path, answer) : NULL;
       if (text != NULL)
         g_ptr_array_add (to, dkms_bls_parse (names->pdata[i], text, variables));
+    }
+}
+
+/* Adds entries for the unified kernel images below @base to @to. */
+static void
+list_unified (const DkmsRoot *root, const char *base, GPtrArray *to, DkmsNextBoot *answer)
+{
+  static const char below[] = "/EFI/Linux";
+  g_autofree char *dir = g_strconcat (base, below, NULL);
+  g_autoptr (GPtrArray) names = list_names (root, dir, answer);
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      g_autofree char *path = g_build_filename (dir, names->pdata[i], NULL);
+      g_autofree char *named = g_build_filename (below, names->pdata[i], NULL);
+      g_autoptr (DkmsUnifiedImage) image
+          = g_str_has_suffix (path, ".efi") ? dkms_unified_image_read (root, path) : NULL;
+      if (image != NULL)
+        g_ptr_array_add (to, dkms_unified_image_entry (image, names->pdata[i], named));
     }
 }
 
@@ -166,6 +203,7 @@ ask_systemd_boot (const DkmsRoot *root, DkmsNextBoot *to, gboolean known)
       g_autofree char *dir = g_strconcat (bases[i], "/loader/entries", NULL);
       base = bases[i];
       list_bls (root, dir, NULL, entries, to);
+      list_unified (root, base, entries, to);
     }
   for (gsize i = 0; i < G_N_ELEMENTS (bases) && conf == NULL; i++)
     {

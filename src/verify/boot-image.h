@@ -5,28 +5,22 @@
 
 #include "check/boot-image.h"
 #include "conf/settings.h"
-
-/* The programs that make boot images. */
-typedef enum {
-  DKMS_IMAGE_TOOL_NONE,
-  DKMS_IMAGE_TOOL_INITRAMFS_TOOLS,
-  DKMS_IMAGE_TOOL_DRACUT,
-  DKMS_IMAGE_TOOL_MKINITCPIO,
-  DKMS_IMAGE_TOOL_BOOSTER,
-  DKMS_IMAGE_TOOL_MKINITFS
-} DkmsImageTool;
+#include "verify/image-place.h"
 
 typedef struct {
   char *release;
   DkmsImageTool tool;
-  gboolean unified;    /* kernel-install makes unified kernel images, which contain the boot image */
-  GPtrArray *paths;    /* (element-type utf8): the images inside the root, in order */
-  GPtrArray *modules;  /* (element-type DkmsImageModule) */
-  GPtrArray *configs;  /* (element-type DkmsModprobeLine): of the files of modprobe.d in the images */
-  char *inner;         /* (nullable): a file system inside the image, whose modules are not known */
-  char *bad;           /* (nullable): an image that could not be read */
-  char *unread;        /* (nullable): why */
-  gboolean needs_root; /* it is because of missing rights */
+  char *kernel_install; /* (nullable): the kernel image, if kernel-install makes unified kernel images from it */
+  GPtrArray *paths;     /* (element-type utf8): the images inside the root, in order */
+  GPtrArray *modules;   /* (element-type DkmsImageModule) */
+  GPtrArray *configs;   /* (element-type DkmsModprobeLine): of the files of modprobe.d in the images */
+  char *inner;          /* (nullable): a file system inside the image, whose modules are not known */
+  char *bad;            /* (nullable): an image that could not be read */
+  char *unread;         /* (nullable): why */
+  gboolean needs_root;  /* it is because of missing rights */
+  GHashTable *wanted[DKMS_IMAGE_LAST]; /* (element-type utf8 utf8): names of modules that images should contain, by
+                                          reason -> the file or the module that wants them */
+  GPtrArray *lines;                    /* (element-type DkmsModprobeLine): of the files of modprobe.d in the root */
 } DkmsBootImages;
 
 /**
