@@ -21,3 +21,6 @@ void dkms_allowed_check (DkmsAllowed *self, const char *name, GPtrArray *finding
 /** Adds RIVAL to @findings if another module that is not blacklisted drives a device of this machine that @name drives.
  * Nothing is added if the root is not that of the machine. */
 void dkms_rivals_check (DkmsAllowed *self, const char *name, GPtrArray *findings);
+/** Returns: (transfer full) (element-type utf8): names of the modules that drive a device with @name, whichever root it
+ * is. For tests */
+GPtrArray *dkms_allowed_rivals (DkmsAllowed *self, const char *name);
