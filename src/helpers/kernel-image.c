@@ -12,12 +12,13 @@
 enum {
   SETUP_SECTS = 0x1f1,
   MAGIC = 0x202,
+  VERSION = 0x20e,
   PAYLOAD_OFFSET = 0x248,
   PAYLOAD_LENGTH = 0x24c,
   SECTOR = 512,
   SETUP_END = 0x250
 };
-enum { RELATIVE_ENTRY = 12, CRC = 4, MOST_VERMAGIC = 256 };
+enum { RELATIVE_ENTRY = 12, CRC = 4, GPL_ONLY = 1, MOST_VERMAGIC = 256 };
 
 bool
 kernel_image_payload (const void *bytes, size_t size, size_t *at, size_t *length)
@@ -38,6 +39,20 @@ kernel_image_payload (const void *bytes, size_t size, size_t *at, size_t *length
   return *at <= size && *length <= size - *at && *length > 0;
 }
 
+const char *
+kernel_image_version (const void *bytes, size_t size)
+{
+  const uint8_t *image = bytes;
+
+  if (size < SETUP_END || memcmp (image + MAGIC, "HdrS", 4) != 0)
+    return NULL;
+  size_t at = (size_t)(image[VERSION] | image[VERSION + 1] << 8) + SECTOR;
+  if (at == SECTOR || at >= size)
+    return NULL;
+  const char *text = (const char *)image + at;
+  return memchr (text, '\0', size - at < SECTOR ? size - at : SECTOR) != NULL ? text : NULL;
+}
+
 /* ---- sections ---- */
 
 typedef struct {
@@ -45,6 +60,7 @@ typedef struct {
   ElfSection strings;    /* __ksymtab_strings */
   ElfSection symbols[2]; /* __ksymtab, __ksymtab_gpl */
   ElfSection crcs[2];    /* __kcrctab, __kcrctab_gpl */
+  ElfSection flags;      /* __kflagstab */
   ElfSection btf;
 } Kernel;
 
@@ -53,9 +69,9 @@ static const char *
 find_sections (Kernel *self, const void *bytes, size_t size)
 {
   static const char *const names[]
-      = { "__ksymtab_strings", "__ksymtab", "__ksymtab_gpl", "__kcrctab", "__kcrctab_gpl", ".BTF" };
-  ElfSection *const sections[]
-      = { &self->strings, &self->symbols[0], &self->symbols[1], &self->crcs[0], &self->crcs[1], &self->btf };
+      = { "__ksymtab_strings", "__ksymtab", "__ksymtab_gpl", "__kcrctab", "__kcrctab_gpl", "__kflagstab", ".BTF" };
+  ElfSection *const sections[] = { &self->strings, &self->symbols[0], &self->symbols[1], &self->crcs[0],
+                                   &self->crcs[1], &self->flags,      &self->btf };
   const char *why = elf_image_open (&self->image, bytes, size);
   const ElfImage *image = &self->image;
   ElfSection text, section;
@@ -104,7 +120,9 @@ read_export (const Kernel *self, unsigned kind, uint64_t index, KernelExport *to
   to->name = text_of (self, section, index * RELATIVE_ENTRY + 4);
   space = text_of (self, section, index * RELATIVE_ENTRY + 8);
   to->name_space = space != NULL ? space : "";
-  to->gpl_only = kind == 1;
+  to->gpl_only = kind == 1
+                 || (self->flags.type != SHT_NULL && index < self->flags.size
+                     && (elf_number (&self->image, (size_t)(self->flags.offset + index), 1) & GPL_ONLY) != 0);
   to->has_crc = crcs->type != SHT_NULL && (index + 1) * CRC <= crcs->size;
   to->crc = to->has_crc ? (uint32_t)elf_number (&self->image, (size_t)(crcs->offset + index * CRC), 4) : 0;
 }

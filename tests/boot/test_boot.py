@@ -209,7 +209,7 @@ def test_stock_kernel_finds_it_by_depmod(old):
 
 def check_facts(stage):
     """dkms-facts reads from the image what Module.symvers in the headers says."""
-    text = run(pathlib.Path(os.environ["DKMS"]).resolve().parent / "helpers/dkms-facts", "kernel", stage.vmlinuz, stage.release)
+    text = run(pathlib.Path(os.environ["DKMS"]).resolve().parent / "helpers/dkms-facts", "kernel", stage.release, stage.vmlinuz)
     words = text.split("\0")
     found = {value.split(" ")[1]: value.split(" ", 3) for key, value in zip(words[::2], words[1::2]) if key == "symbol"}
     listed = 0

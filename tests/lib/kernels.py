@@ -2,20 +2,22 @@
 import struct
 
 
-def vmlinux(symbols, texts=(), btf=b"", crcs=True):
-    """A 64-bit little-endian ELF file. @symbols: (name, crc, gpl, namespace); @texts: other texts in its data."""
+def vmlinux(symbols, texts=(), btf=b"", crcs=True, flags=False, data=b""):
+    """A 64-bit little-endian ELF file. @symbols: (name, crc, gpl, namespace); @texts: other texts in its data; @data: more
+    of it, at a multiple of 8; @flags: one table of symbols, with a byte for each."""
     strings, places = b"", {}
     for text in [name for name, *_ in symbols] + [space for *_, space in symbols if space]:
         if text not in places:
             places[text] = len(strings)
             strings += text.encode() + b"\0"
-    data = b"\0" + b"".join(text.encode() + b"\0" for text in texts)
+    words = b"\0" + b"".join(text.encode() + b"\0" for text in texts)
+    data = words + bytes(-(64 + len(strings) + len(words)) % 8) + data
     address = {"__ksymtab_strings": 0x1000, "__ksymtab": 0x100000, "__ksymtab_gpl": 0x200000}
     sections = [("__ksymtab_strings", strings, 0x1000), (".rodata", data, 0x900000)]
     for kind, gpl in (("__ksymtab", False), ("__ksymtab_gpl", True)):
         table, sums = b"", b""
         for name, crc, is_gpl, space in symbols:
-            if is_gpl != gpl:
+            if (is_gpl and not flags) != gpl:
                 continue
             at = address[kind] + len(table)
             table += struct.pack("<iii", 0, 0x1000 + places[name] - (at + 4), (0x1000 + places[space] - (at + 8)) if space else 0)
@@ -23,6 +25,8 @@ def vmlinux(symbols, texts=(), btf=b"", crcs=True):
         sections.append((kind, table, address[kind]))
         if crcs:
             sections.append((kind.replace("ksymtab", "kcrctab"), sums, 0x700000))
+    if flags:
+        sections.append(("__kflagstab", bytes(2 + is_gpl for _, _, is_gpl, _ in symbols), 0x800000))
     if btf:
         sections.append((".BTF", btf, 0))
     names, body, headers = b"\0", b"\0" * 64, [bytes(64)]
@@ -72,3 +76,11 @@ def unified(sections):
     coff = struct.pack("<HHIIIHH", 0x8664, len(sections), 0, 0, 0, 112, 0x22f)
     head = b"MZ" + bytes(0x3a) + struct.pack("<I", 0x80) + bytes(0x40) + b"PE\0\0" + coff + struct.pack("<H", 0x20b) + bytes(110) + headers
     return head + bytes(start - len(head)) + body
+
+
+def certificate_list(certificates, own=0, extra=0):
+    """The certificates of a kernel, as in certs/system_certificates.S: the first @own are those of its build; @extra:
+    bytes that are reserved for another one."""
+    whole, part = b"".join(certificates), b"".join(certificates[:own])
+    text = whole + bytes(extra)
+    return text + bytes(-len(text) % 8) + struct.pack("<QQ", len(whole), len(part))

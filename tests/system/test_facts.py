@@ -13,19 +13,20 @@ import pytest
 from conftest import DKMS, strace
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lib"))
-from kernels import bzimage, newc, unified, vmlinux  # noqa: E402
+from kernels import bzimage, certificate_list, newc, unified, vmlinux  # noqa: E402
 from modules import Elf, module, pack  # noqa: E402
 
 HELPER = pathlib.Path(DKMS).resolve().parent / "helpers/dkms-facts"
 K = "6.1.0-1-test"
 SYMBOLS = [("_printk", 0x12345678, False, ""), ("kfree", 0xdeadbeef, False, ""), ("gpl_one", 1, True, ""), ("spaced", 0x80000000, True, "DMA_BUF")]
 LINES = ["12345678 _printk any ", "deadbeef kfree any ", "00000001 gpl_one gpl ", "80000000 spaced gpl DMA_BUF"]
+VERSION = f"{K} (builder@host) #1 SMP"
 VERMAGIC = f"{K} SMP preempt mod_unload modversions "
 TEXTS = [f"Linux version {K} (x)", f"{K} (x) #1 SMP", VERMAGIC]
 
 
 def facts(path, release=K):
-    return ask("kernel", path, release)
+    return ask("kernel", release, path)
 
 
 def ask(*words):
@@ -51,7 +52,71 @@ def test_kernel(tmp_path, name):
     """The symbols, the version text and the digest of the type information."""
     plain = vmlinux(SYMBOLS, TEXTS, b"types")
     (tmp_path / "vmlinuz").write_bytes(bzimage(COMPRESSORS[name](plain), size=len(plain)) if name else plain)
-    assert facts(tmp_path / "vmlinuz") == {"symbol": LINES, "vermagic": [VERMAGIC], "btf": [hashlib.sha256(b"types").hexdigest()]}
+    version = {"version": [VERSION]} if name else {}
+    assert facts(tmp_path / "vmlinuz") == {**version, "symbol": LINES, "vermagic": [VERMAGIC], "btf": [hashlib.sha256(b"types").hexdigest()]}
+
+
+def test_version(tmp_path):
+    (tmp_path / "vmlinuz").write_bytes(bzimage(gzip.compress(vmlinux(SYMBOLS)), K))
+    assert facts(tmp_path / "vmlinuz")["version"] == [VERSION]
+    (tmp_path / "vmlinuz").write_bytes(bzimage(b"damaged", K))
+    found = facts(tmp_path / "vmlinuz")
+    assert found["version"] == [VERSION] and "symbol" not in found
+
+
+def test_one_table_of_symbols(tmp_path):
+    """Newer kernels have a byte for each symbol, instead of a table for each kind."""
+    (tmp_path / "vmlinux").write_bytes(vmlinux(SYMBOLS, flags=True))
+    assert facts(tmp_path / "vmlinux")["symbol"] == LINES
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """Three certificates, DER."""
+    found = []
+    for name in ("short", "of Someone " * 5, "third"):
+        path = tmp_path_factory.mktemp("keys") / "der"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", os.devnull, "-outform",
+                        "DER", "-out", path, "-subj", f"/CN={name}"], check=True, capture_output=True)
+        found.append(path.read_bytes())
+    return found
+
+
+def aligned(text):
+    return text + bytes(-len(text) % 8)
+
+
+LISTS = {"none": (lambda c: b"", 0), "one": (lambda c: certificate_list(c[:1], 1), 1), "three": (lambda c: certificate_list(c, 1), 3),
+         "of others": (lambda c: certificate_list(c[:2]), 2), "reserved": (lambda c: certificate_list(c, 2, 4096), 3),
+         "without sizes": (lambda c: c[0] + b"text" * 20, 0), "other size": (lambda c: aligned(c[0]) + b"\1" * 16, 0),
+         "other part": (lambda c: certificate_list(c, 2)[:-1] + b"\1", 0), "cut off": (lambda c: c[0][:-1], 0), "at the end": (lambda c: c[0], 0),
+         "behind another": (lambda c: aligned(aligned(c[2]) + b"text" * 20) + certificate_list(c[:1], 1), 1)}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_certificates(tmp_path, certificates, name):
+    """Certificates that the build of the kernel contained, but no other ones in its image."""
+    make, count = LISTS[name]
+    (tmp_path / "vmlinux").write_bytes(vmlinux(SYMBOLS, TEXTS, data=make(certificates)))
+    assert facts(tmp_path / "vmlinux").get("certificate", []) == [certificate.hex() for certificate in certificates[:count]]
+
+
+SYMVERS = ("0x12345678\t_printk\tvmlinux\tEXPORT_SYMBOL\t\n0x00000001\tgpl_one\tvmlinux\tEXPORT_SYMBOL_GPL\t\n"
+           "0x80000000\tspaced\tvmlinux\tEXPORT_SYMBOL_GPL\tDMA_BUF\n0x5\tother\tdrivers/x/x\tEXPORT_SYMBOL\t\n"
+           "0x00000000\tbare\tvmlinux\tEXPORT_SYMBOL\nnonsense\n\n0x1\tshort\n" + "0x7\t" + "x" * 5000 + "\tvmlinux\tEXPORT_SYMBOL\t\n0xff\tlast\tvmlinux\tEXPORT_SYMBOL\t")
+LISTED = ["12345678 _printk any ", "00000001 gpl_one gpl ", "80000000 spaced gpl DMA_BUF", "- bare any ", "000000ff last any "]
+
+
+@pytest.mark.parametrize("suffix", ["", ".ko.gz", ".ko.xz", ".ko.zst"])
+def test_symvers(tmp_path, suffix):
+    """The symbols of the kernel in a Module.symvers, in the form of those in an image."""
+    (tmp_path / "symvers").write_bytes(pack(SYMVERS.encode(), suffix))
+    assert ask("symvers", tmp_path / "symvers") == {"symbol": LISTED}
+    (tmp_path / "symvers").write_bytes(b"0x1\ta\tdrivers/x/x\tEXPORT_SYMBOL\t\n")
+    assert ask("symvers", tmp_path / "symvers") == {"error": ["it lists no symbols of the kernel"]}
+    (tmp_path / "symvers").write_bytes(b"")
+    assert ask("symvers", tmp_path / "symvers") == {"error": ["it is empty or cannot be read"]}
+    assert ask("symvers", tmp_path / "absent") == {"error": ["it is empty or cannot be read"]}
 
 
 def test_without_crcs(tmp_path):
@@ -88,7 +153,7 @@ def test_a_missing_file(tmp_path):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has rights to drop")
 def test_it_has_no_rights_when_it_parses(tmp_path):
     (tmp_path / "vmlinuz").write_bytes(vmlinux(SYMBOLS))
-    calls = strace("-e", "trace=setresuid,setuid,prctl,mmap,openat", HELPER, "kernel", tmp_path / "vmlinuz", K).stderr
+    calls = strace("-e", "trace=setresuid,setuid,prctl,mmap,openat", HELPER, "kernel", K, tmp_path / "vmlinuz").stderr
     opened = calls.index("vmlinuz")
     dropped = re.search(r"set(res)?uid\(65534", calls[opened:])
     assert dropped and "PR_SET_NO_NEW_PRIVS" in calls[opened:]
@@ -214,7 +279,7 @@ def test_unified_image(tmp_path):
     (tmp_path / "k.efi").write_bytes(unified([(".text", b"stub"), *UNAMES, (".linux", kernel), (".initrd", newc(MICROCODE) + zstd(newc(FILES)))]))
     assert ask("image", tmp_path / "k.efi") == {**UNIFIED, **EXPECTED}
     assert ask("unified", tmp_path / "k.efi") == UNIFIED
-    assert facts(tmp_path / "k.efi") == {"symbol": LINES, "vermagic": [VERMAGIC], "btf": [hashlib.sha256(b"types").hexdigest()]}
+    assert facts(tmp_path / "k.efi") == {"version": [VERSION], "symbol": LINES, "vermagic": [VERMAGIC], "btf": [hashlib.sha256(b"types").hexdigest()]}
 
 
 WHOLE = unified([*UNAMES, (".linux", b"kernel"), (".initrd", newc(FILES))])
