@@ -48,3 +48,18 @@ fixture_assert_text (const Fixture *self, const char *path, const char *expected
     g_clear_pointer (&text, g_free);
   g_assert_cmpstr (text, ==, expected);
 }
+
+char *
+fixture_show (const GPtrArray *findings)
+{
+  GString *out = g_string_new (NULL);
+
+  for (guint i = 0; i < findings->len; i++)
+    {
+      const DkmsCheckFinding *finding = findings->pdata[i];
+      g_string_append_printf (out, "%s%s %s: %s [%s]", i > 0 ? "; " : "", dkms_code_name (finding->code),
+                              dkms_result_name (finding->result), finding->text,
+                              finding->advice != NULL ? finding->advice : "");
+    }
+  return g_string_free (out, FALSE);
+}

@@ -2,6 +2,7 @@
 /* A temporary root for tests that use files. Tests that need more data embed a Fixture as their first member. */
 #pragma once
 
+#include "check/finding.h"
 #include "conf/places.h"
 
 typedef struct {
@@ -18,3 +19,5 @@ void fixture_tear_down (Fixture *self, gconstpointer data);
 void fixture_put (const Fixture *self, const char *path, const char *text);
 /** Asserts that the file @path in the root contains that text; NULL: that it does not exist. */
 void fixture_assert_text (const Fixture *self, const char *path, const char *expected);
+/** Returns: (transfer full): "CODE RESULT: TEXT [ADVICE]" of each finding, joined with "; " */
+char *fixture_show (const GPtrArray *findings);
