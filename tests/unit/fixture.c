@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <unistd.h>
 
 #include "base/file.h"
 
@@ -62,4 +63,17 @@ fixture_show (const GPtrArray *findings)
                               finding->advice != NULL ? finding->advice : "");
     }
   return g_string_free (out, FALSE);
+}
+
+void
+fixture_provide_helpers (void)
+{
+  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
+  g_autofree char *dir = g_path_get_dirname (self);
+  g_autofree char *link = g_build_filename (dir, "helpers", NULL);
+  g_autofree char *helper = g_build_filename (link, "dkms-facts", NULL);
+
+  if (symlink ("../../src/helpers", link) < 0)
+    g_test_message ("%s exists", link);
+  g_assert_true (g_file_test (helper, G_FILE_TEST_IS_EXECUTABLE));
 }

@@ -21,3 +21,5 @@ void fixture_put (const Fixture *self, const char *path, const char *text);
 void fixture_assert_text (const Fixture *self, const char *path, const char *expected);
 /** Returns: (transfer full): "CODE RESULT: TEXT [ADVICE]" of each finding, joined with "; " */
 char *fixture_show (const GPtrArray *findings);
+/** Lets this program find the helpers of dkms, which it expects beside itself. */
+void fixture_provide_helpers (void);

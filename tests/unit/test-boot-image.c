@@ -387,27 +387,13 @@ test_commands (Fixture *self, gconstpointer data)
     }
 }
 
-/* Helpers are beside the program, as in the build directory of dkms. */
-static void
-provide_helpers (void)
-{
-  g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
-  g_autofree char *dir = g_path_get_dirname (self);
-  g_autofree char *link = g_build_filename (dir, "helpers", NULL);
-  g_autofree char *helper = g_build_filename (link, "dkms-facts", NULL);
-
-  if (symlink ("../../src/helpers", link) < 0)
-    g_test_message ("%s exists", link);
-  g_assert_true (g_file_test (helper, G_FILE_TEST_IS_EXECUTABLE));
-}
-
 #define ADD(name, func) g_test_add ("/boot-image/" name, Fixture, NULL, fixture_set_up, func, fixture_tear_down)
 
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  provide_helpers ();
+  fixture_provide_helpers ();
   g_test_add_func ("/boot-image/copies", test_copies);
   g_test_add_func ("/boot-image/places-in-images", test_places_in_images);
   g_test_add_func ("/boot-image/verdicts", test_verdicts);

@@ -135,10 +135,95 @@ test_machines (void)
     }
 }
 
+/* ---- unified kernel images ---- */
+
+static void
+add_number (GByteArray *to, guint32 value, guint bytes)
+{
+  for (guint i = 0; i < bytes; i++)
+    g_byte_array_append (to, &(const guint8){ (guint8)(value >> 8 * i) }, 1);
+}
+
+/* A program for EFI firmware with sections: names and texts. */
+static void
+put_unified (const Fixture *self, const char *path, const char *const *sections)
+{
+  enum { HEAD = 0x40, SECTIONS = HEAD + 24, AT = 0x200, EACH = 64 };
+  g_autoptr (GByteArray) file = g_byte_array_new ();
+  g_autofree char *full = g_strconcat (self->dir, path, NULL);
+  g_autofree char *dir = g_path_get_dirname (full);
+  guint count = g_strv_length ((char **)(gsize)sections) / 2;
+
+  g_byte_array_set_size (file, HEAD);
+  memset (file->data, 0, HEAD);
+  memcpy (file->data, "MZ", 2);
+  file->data[0x3c] = HEAD;
+  g_byte_array_append (file, (const guint8 *)"PE\0\0", 4);
+  add_number (file, 0x8664, 2);
+  add_number (file, count, 2);
+  for (guint i = 0; i < 4; i++)
+    add_number (file, 0, 4);
+  for (guint i = 0; i < count; i++)
+    {
+      char name[8] = "";
+      memcpy (name, sections[2 * i], strlen (sections[2 * i]));
+      g_byte_array_append (file, (const guint8 *)name, sizeof name);
+      add_number (file, (guint32)strlen (sections[2 * i + 1]), 4);
+      add_number (file, 0, 4);
+      add_number (file, EACH, 4);
+      add_number (file, AT + i * EACH, 4);
+      for (guint k = 0; k < 4; k++)
+        add_number (file, 0, 4);
+    }
+  g_assert_cmpuint (file->len, <=, AT);
+  gsize length = file->len, size = AT + (gsize)count * EACH;
+  g_byte_array_set_size (file, (guint)size);
+  memset (file->data + length, 0, size - length);
+  for (guint i = 0; i < count; i++)
+    memcpy (file->data + AT + i * EACH, sections[2 * i + 1], strlen (sections[2 * i + 1]));
+  g_assert_cmpint (g_mkdir_with_parents (dir, 0755), ==, 0);
+  g_assert_true (g_file_set_contents (full, (const char *)file->data, (gssize)file->len, NULL));
+}
+
+/* systemd-boot lists them with other entries; the release is in the image, and the image is the boot image, too. */
+static void
+test_unified (void)
+{
+  static const char *const old[] = { ".osrel",   "ID=debian\nVERSION_ID=12\nPRETTY_NAME=\"Debian 12\"\n",
+                                     ".cmdline", "root=/dev/a quiet\n",
+                                     ".uname",   "6.1.0-1-test",
+                                     ".linux",   "kernel",
+                                     NULL };
+  static const char *const new[] = {
+    ".osrel", "ID=debian\nVERSION_ID=13\nPRETTY_NAME=\"Debian 13\"\n", ".uname", "6.12.1-test", ".linux", "kernel", NULL
+  };
+  static const char *const other[] = { ".uname", "9.9.9", NULL };
+  Fixture self = { 0 };
+
+  fixture_set_up (&self, NULL);
+  put_unified (&self, "/efi/EFI/Linux/debian-12+3.efi", old);
+  put_unified (&self, "/efi/EFI/Linux/z-no-kernel.efi", other);
+  fixture_put (&self, "/efi/EFI/Linux/z-text.efi", "no program");
+  g_autofree char *first = answer (&self);
+  g_assert_cmpstr (first, ==, "systemd-boot likely 6.1.0-1-test 1 Debian 12");
+  put_unified (&self, "/efi/EFI/Linux/debian-13.efi", new);
+  g_autofree char *second = answer (&self);
+  g_assert_cmpstr (second, ==, "systemd-boot likely 6.12.1-test 1 Debian 13");
+  fixture_put (&self, "/efi/loader/loader.conf", "default debian-12.efi\n");
+  g_autoptr (DkmsNextBoot) next = dkms_next_boot_find (self.places.root, "/lib/modules");
+  g_assert_cmpstr (next->release, ==, "6.1.0-1-test");
+  g_assert_cmpstr (next->cmdline, ==, "root=/dev/a quiet");
+  g_assert_cmpstr (next->kernel, ==, "/efi/EFI/Linux/debian-12+3.efi");
+  g_assert_cmpstr (next->initrds->pdata[0], ==, "/efi/EFI/Linux/debian-12+3.efi");
+  fixture_tear_down (&self, NULL);
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  fixture_provide_helpers ();
+  g_test_add_func ("/next-boot/unified", test_unified);
   g_test_add_func ("/next-boot/machines", test_machines);
   return g_test_run ();
 }
