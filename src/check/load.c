@@ -248,7 +248,7 @@ check_exports (Check *self)
   for (const char *const *name = self->module->exports; name != NULL && *name != NULL; name++)
     {
       const DkmsSymbol symbol = self->kernel->symbol (self->kernel->data, *name);
-      if (symbol.found == DKMS_YES)
+      if (symbol.found == DKMS_YES && (symbol.owner == NULL || g_strcmp0 (symbol.owner, self->module->name) != 0))
         return refuse (self, ENOEXEC, DKMS_LOAD_DUPLICATE, *name);
     }
   return TRUE;

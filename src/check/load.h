@@ -67,6 +67,7 @@ typedef struct {
   gboolean has_crc;
   guint32 crc;
   gboolean of_proprietary; /* a module with another licence than the GPL exports it */
+  const char *owner;       /* (nullable): name of the module that exports it; NULL: the kernel */
 } DkmsSymbol;
 
 /* Returns what the kernel, and modules that are loaded before, provide under @name. */

@@ -27,7 +27,7 @@ split (char *line, char *fields[static FIELDS])
 const char *
 kernel_symvers_read (const char *text, size_t size, KernelExportFunc func, void *user)
 {
-  const char *end = text + size;
+  const char *end = size > 0 ? text + size : text;
   size_t found = 0;
 
   while (text < end)

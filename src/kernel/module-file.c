@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "base/pairs.h"
+
 static void
 export_free (gpointer data)
 {
@@ -247,7 +249,7 @@ GPtrArray *
 dkms_module_files_parse (const char *text, gsize size, guint count)
 {
   GPtrArray *all = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_module_file_free);
-  gsize at = 0;
+  const char *at = text, *key, *value;
 
   for (guint i = 0; i < count; i++)
     {
@@ -257,18 +259,8 @@ dkms_module_files_parse (const char *text, gsize size, guint count)
                       .exported = g_ptr_array_new (),
                       .namespaces = g_ptr_array_new () };
 
-      while (at < size && !self.file->ended)
-        {
-          const char *key = text + at, *value = key + strlen (key) + 1;
-
-          if (value >= text + size) /* the last value is incomplete */
-            {
-              at = size;
-              break;
-            }
-          at = (gsize)(value - text) + strlen (value) + 1;
-          take_pair (&self, key, value);
-        }
+      while (!self.file->ended && dkms_pairs_next (&at, text + size, &key, &value))
+        take_pair (&self, key, value);
       finish (&self);
       g_ptr_array_add (all, self.file);
     }

@@ -40,7 +40,7 @@ void dkms_module_file_free (DkmsModuleFile *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsModuleFile, dkms_module_file_free)
 
 /** Returns: (transfer full) (element-type DkmsModuleFile): one for each of @count files, in order. @text: the output of
- * dkms-modinfo --facts, with a NUL behind its @size bytes */
+ * dkms-modinfo --facts, of @size bytes */
 GPtrArray *dkms_module_files_parse (const char *text, gsize size, guint count);
 /** Fills in the facts for dkms_load_verdict(), except the signature and btf_fits. They borrow from @self. @machine:
  * number of the machine in ELF headers of the kernel; 0: unknown, which every file fits. A

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/pairs.h"
 #include "base/process.h"
 
 static void
@@ -58,17 +59,11 @@ dkms_module_lookup_parse (GBytes *output, const char *prefix, const char *dir, g
   g_autoptr (GPtrArray) all = g_ptr_array_new_with_free_func (lookup_free);
   DkmsModuleLookup *item = NULL;
   gsize size;
-  const char *at = g_bytes_get_data (output, &size), *end = at + size;
+  const char *at = g_bytes_get_data (output, &size), *end = at + size, *key, *value;
   guint ended = 0;
 
-  while (at < end)
+  while (dkms_pairs_next (&at, end, &key, &value))
     {
-      const char *key = at, *stop = memchr (key, '\0', (gsize)(end - key)), *value = stop != NULL ? stop + 1 : end;
-
-      stop = value < end ? memchr (value, '\0', (gsize)(end - value)) : NULL;
-      if (stop == NULL)
-        break;
-      at = stop + 1;
       if (strcmp (key, "unread") == 0)
         return fail_unread (value, dir, error), NULL;
       if (item == NULL)

@@ -6,8 +6,7 @@
 #include "check/load.h"
 #include "conf/settings.h"
 #include "kernel/module-file.h"
-
-typedef struct DkmsSymbolTable DkmsSymbolTable;
+#include "verify/symbol-table.h"
 
 typedef struct {
   char *release;
@@ -42,12 +41,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsKernelReading, dkms_kernel_reading_free)
 /**
  * dkms_kernel_reading_provide:
  * Adds the exports of the installed modules that provide symbols which @files import: the in-tree ones and those of
- * other packages, found in the index of depmod (modules.symbols.bin).
+ * other packages, found in the index of depmod (modules.symbols.bin). If the index or such a module cannot be read,
+ * symbols are unknown, and not missing. The owner of an added symbol is its module, so a module that is among its own
+ * providers exports nothing twice.
  *
  * @files: (element-type DkmsModuleFile)
  * @providers: (out) (transfer full): names of the modules that were added -> (element-type utf8) paths inside the root
  */
 void dkms_kernel_reading_provide (DkmsKernelReading *self, const DkmsSettings *settings, const GPtrArray *files,
                                   GHashTable **providers);
-/** Fills in what comes from the kernel alone; the policy (checks_signatures, enforces, locked, forbidden) stays. */
+/** Fills in what comes from the kernel alone, which borrows from @self; the policy (checks_signatures, enforces,
+ * locked, forbidden) stays. */
 void dkms_kernel_reading_facts (const DkmsKernelReading *self, DkmsLoadKernel *to);

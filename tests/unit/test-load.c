@@ -20,6 +20,8 @@ static const Row provided[] = {
   { "spaced", { .found = DKMS_YES, .has_crc = TRUE, .crc = 4, .name_space = "SPACE" } },
   { "closed", { .found = DKMS_YES, .has_crc = TRUE, .crc = 5, .of_proprietary = TRUE } },
   { "hidden", { .found = DKMS_DONT_KNOW } },
+  { "own", { .found = DKMS_YES, .owner = "radio" } },
+  { "other", { .found = DKMS_YES, .owner = "tuner" } },
 };
 
 static DkmsSymbol
@@ -66,6 +68,7 @@ static const DkmsSignerFacts two_bad[] = { { DKMS_YES, DKMS_YES, TRUE }, { DKMS_
 
 static const char *const spaces[] = { "SPACE", NULL };
 static const char *const duplicates[] = { "mine", "_printk", NULL };
+static const char *const own_export[] = { "own", NULL }, *const of_other[] = { "own", "other", NULL };
 
 static const DkmsImport printk[] = { { "_printk", FALSE, TRUE, 2 } };
 static const DkmsImport wrong_crc[] = { { "_printk", FALSE, TRUE, 99 } };
@@ -161,6 +164,8 @@ static const Case cases[] = {
     MODULE (.has_crcs = FALSE, .vermagic = "5.10.0-1-amd64 SMP preempt mod_unload modversions "),
     { "ENOEXEC", "ENOEXEC" } },
   { "no vermagic", 0, MODULE (.vermagic = ""), { "OK FO", "OK FO" } },
+  { "its own export, in the index of modules", 0, MODULE (.exports = own_export), { "OK O", "OK O" } },
+  { "an export of another module", 0, MODULE (.exports = of_other), { "ENOEXEC", "ENOEXEC" } },
   { "duplicate export", 0, MODULE (.exports = duplicates), { "ENOEXEC", "ENOEXEC" } },
   { "smaller struct module", 0, MODULE (.struct_size = 64), { "OK O", "ENOEXEC" } },
   { "wrong BTF", 0, MODULE (.has_btf = TRUE, .btf_fits = DKMS_NO), { "OK O", "OK O" } },

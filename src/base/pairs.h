@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The output of helpers: pairs "key NUL value NUL". */
+#pragma once
+
+#include <glib.h>
+#include <string.h>
+
+/** Reads the pair at @at, and moves @at behind it. @end: of the output. Returns: FALSE if no complete pair follows */
+static inline gboolean
+dkms_pairs_next (const char **at, const char *end, const char **key, const char **value)
+{
+  const char *stop = *at < end ? memchr (*at, '\0', (gsize)(end - *at)) : NULL;
+
+  if (stop == NULL)
+    return FALSE;
+  *key = *at;
+  *value = stop + 1;
+  stop = *value < end ? memchr (*value, '\0', (gsize)(end - *value)) : NULL;
+  if (stop == NULL)
+    return FALSE;
+  *at = stop + 1;
+  return TRUE;
+}
