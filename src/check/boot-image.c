@@ -75,17 +75,17 @@ static gboolean
 is_for (const char *path, const char *release, gboolean *in_tree)
 {
   static const char top[] = "lib/modules/";
-  const char *at = strstr (path, top), *below = at != NULL ? at + strlen (top) : NULL;
+  const char *at = strstr (path, top), *tail = at != NULL ? at + strlen (top) : NULL;
   gsize length = strlen (release);
 
   *in_tree = FALSE;
-  if (below == NULL)
+  if (tail == NULL)
     return FALSE;
-  if (strchr (below, '/') == NULL)
+  if (strchr (tail, '/') == NULL)
     return TRUE;
-  if (strncmp (below, release, length) != 0 || below[length] != '/')
+  if (strncmp (tail, release, length) != 0 || tail[length] != '/')
     return FALSE;
-  *in_tree = g_str_has_prefix (below + length + 1, "kernel/");
+  *in_tree = g_str_has_prefix (tail + length + 1, "kernel/");
   return TRUE;
 }
 

@@ -10,6 +10,8 @@
  *   s  Module.symvers, modules.symbols and utsrelease.h, from a package's build and a kernel's headers
  *   n  framework.conf as the check for misspelled names reads it
  *   d  values of framework.conf, one per line
+ *   p  a file of modprobe.d, from a boot image or a root
+ *   b  dracut.conf or another list that a shell reads
  * Findings: a crash; an inconsistent order of versions; control characters in text for a terminal. */
 #define _GNU_SOURCE
 #include <pwd.h>
@@ -25,6 +27,8 @@
 #include "build/loadable.h"
 #include "check/explain.h"
 #include "check/line.h"
+#include "check/modprobe-line.h"
+#include "check/shell-list.h"
 #include "conf/sandbox.h"
 #include "conf/settings-check.h"
 #include "fuzz.h"
@@ -262,15 +266,42 @@ values_of_settings (FuzzInput *input)
       dkms_settings_bad_command (&settings->places, "post_transaction", settings->policy.post_transaction));
 }
 
+static void
+modprobe_lines (FuzzInput *input)
+{
+  g_autofree char *text = fuzz_text (input, '\0');
+  g_autoptr (GPtrArray) lines = dkms_modprobe_lines_new ();
+
+  dkms_modprobe_lines_parse (lines, "/f", text);
+  for (guint i = 0; i < lines->len; i++)
+    {
+      const DkmsModprobeLine *line = lines->pdata[i];
+      g_auto (GStrv) names = dkms_softdep_names (line->rest);
+      g_assert (*line->command != '\0' && *line->name != '\0' && strpbrk (line->name, " \t\n") == NULL);
+    }
+}
+
+static void
+shell_list (FuzzInput *input)
+{
+  g_autofree char *text = fuzz_text (input, '\0');
+  g_autoptr (GPtrArray) words = g_ptr_array_new_with_free_func (g_free);
+
+  dkms_shell_list_read (text, "A", words);
+  for (guint i = 0; i < words->len; i++)
+    g_assert (*(char *)words->pdata[i] != '\0' && strpbrk (words->pdata[i], " \t\n$`\\") == NULL);
+}
+
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
   static const struct {
     char letter;
     void (*parse) (FuzzInput *input);
-  } parsers[] = { { 'o', os_release },        { 'k', kernel_config },     { 'v', versions }, { 'm', makeflags },
-                  { 'c', cpu_max },           { 'l', make_log },          { 'f', findings }, { 's', symbols },
-                  { 'n', names_of_settings }, { 'd', values_of_settings } };
+  } parsers[]
+      = { { 'o', os_release },        { 'k', kernel_config },      { 'v', versions },       { 'm', makeflags },
+          { 'c', cpu_max },           { 'l', make_log },           { 'f', findings },       { 's', symbols },
+          { 'n', names_of_settings }, { 'd', values_of_settings }, { 'p', modprobe_lines }, { 'b', shell_list } };
   FuzzInput input = { data, size };
   char letter = (char)fuzz_byte (&input);
 
