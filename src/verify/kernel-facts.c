@@ -155,7 +155,7 @@ read_image (DkmsKernelReading *self, const DkmsPlaces *places, const char *path,
   self->needs_root = FALSE;
   if (answer == NULL)
     dkms_replace_text (&self->unread, error->message);
-  else if (take_image (self, answer) && dkms_symbol_table_add (self->symbols, answer) > 0)
+  else if (take_image (self, answer) && dkms_symbol_table_add (self->symbols, g_steal_pointer (&answer)) > 0)
     self->confidence = DKMS_CONFIDENCE_CERTAIN;
   return TRUE;
 }
@@ -226,27 +226,22 @@ static void
 read_symvers (DkmsKernelReading *self, const DkmsPlaces *places, const DkmsKernel *kernel)
 {
   const char *const argv[] = { "dkms-facts", "symvers", NULL };
-  gboolean known = self->confidence == DKMS_CONFIDENCE_CERTAIN;
+  gboolean known = self->confidence == DKMS_CONFIDENCE_CERTAIN, done = FALSE;
   g_autoptr (GPtrArray) paths = dkms_kernel_symvers (places->root, kernel, known);
   g_autofree char *what = g_strconcat ("symvers-", self->release, NULL);
 
-  for (guint i = 0; i < paths->len; i++)
+  for (guint i = 0; i < paths->len && !done; i++)
     {
       g_autoptr (GError) ignored = NULL; /* a list that cannot be read is no source */
       g_autoptr (GBytes) answer = ask (places, what, argv, paths->pdata[i], &ignored);
-      DkmsSymbolTable *listed = known ? dkms_symbol_table_new () : self->symbols;
-      guint count = answer != NULL ? dkms_symbol_table_add (listed, answer) : 0;
 
-      if (known)
-        {
-          self->other_headers = dkms_symbol_table_differs (self->symbols, listed);
-          dkms_symbol_table_free (listed);
-        }
-      else if (count > 0)
-        self->confidence = DKMS_CONFIDENCE_LIKELY;
-      if (count > 0)
-        return;
+      if (answer != NULL && known)
+        self->other_headers = dkms_symbol_table_differs (self->symbols, g_steal_pointer (&answer));
+      else if (answer != NULL)
+        done = dkms_symbol_table_add (self->symbols, g_steal_pointer (&answer)) > 0;
     }
+  if (done)
+    self->confidence = DKMS_CONFIDENCE_LIKELY;
 }
 
 DkmsKernelReading *

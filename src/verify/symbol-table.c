@@ -70,18 +70,17 @@ guint
 dkms_symbol_table_add (DkmsSymbolTable *self, GBytes *answer)
 {
   gsize size;
-  const char *bytes = g_bytes_get_data (answer, &size), *key, *value;
-  char *text = keep (self, g_memdup2 (bytes, size));
+  char *text = keep (self, g_bytes_unref_to_data (answer, &size));
+  const char *end = text + size, *key, *value;
   guint count = 0, used = 0;
 
-  for (const char *at = bytes; dkms_pairs_next (&at, bytes + size, &key, &value);)
+  for (const char *at = text; dkms_pairs_next (&at, end, &key, &value);)
     count += strcmp (key, "symbol") == 0;
   DkmsSymbol *symbols = keep (self, g_new0 (DkmsSymbol, count));
-  for (const char *at = bytes; dkms_pairs_next (&at, bytes + size, &key, &value);)
+  for (const char *at = text; dkms_pairs_next (&at, end, &key, &value);)
     {
-      if (strcmp (key, "symbol") != 0)
-        continue;
-      const char *name = read_symbol (text + (value - bytes), &symbols[used]);
+      /* The value is split after @at has left it. */
+      const char *name = strcmp (key, "symbol") == 0 ? read_symbol (text + (value - text), &symbols[used]) : NULL;
       if (name != NULL)
         insert (self, name, &symbols[used++]);
     }
@@ -149,17 +148,20 @@ dkms_symbol_table_find (const DkmsSymbolTable *self, const char *name)
 }
 
 gboolean
-dkms_symbol_table_differs (const DkmsSymbolTable *self, const DkmsSymbolTable *other)
+dkms_symbol_table_differs (const DkmsSymbolTable *self, GBytes *answer)
 {
-  GHashTableIter iter;
-  gpointer name, value;
+  gsize size;
+  g_autofree char *text = g_bytes_unref_to_data (answer, &size);
+  const char *at = text, *end = text + size, *key, *value;
+  gboolean differs = FALSE;
 
-  g_hash_table_iter_init (&iter, self->symbols);
-  while (g_hash_table_iter_next (&iter, &name, &value))
+  while (!differs && dkms_pairs_next (&at, end, &key, &value))
     {
-      const DkmsSymbol *symbol = value, *twin = g_hash_table_lookup (other->symbols, name);
-      if (twin != NULL && symbol->has_crc && twin->has_crc && symbol->crc != twin->crc)
-        return TRUE;
+      DkmsSymbol other = { .found = DKMS_NO };
+      const char *name = strcmp (key, "symbol") == 0 ? read_symbol (text + (value - text), &other) : NULL;
+      const DkmsSymbol *symbol = name != NULL ? g_hash_table_lookup (self->symbols, name) : NULL;
+
+      differs = symbol != NULL && symbol->has_crc && other.has_crc && symbol->crc != other.crc;
     }
-  return FALSE;
+  return differs;
 }

@@ -10,7 +10,7 @@ typedef struct DkmsSymbolTable DkmsSymbolTable;
 DkmsSymbolTable *dkms_symbol_table_new (void);
 void dkms_symbol_table_free (DkmsSymbolTable *self);
 
-/** Adds the symbols in the output @answer of dkms-facts. Returns: how many it contains */
+/** Adds the symbols in the output @answer (transfer full) of dkms-facts. Returns: how many it contains */
 guint dkms_symbol_table_add (DkmsSymbolTable *self, GBytes *answer);
 /** Adds the exports of @file. Symbols that the table has stay. */
 void dkms_symbol_table_add_module (DkmsSymbolTable *self, const DkmsModuleFile *file);
@@ -23,5 +23,6 @@ void dkms_symbol_table_set_absent (DkmsSymbolTable *self, DkmsKnown absent);
 
 /** Returns: what is known about @name; its texts belong to the table */
 DkmsSymbol dkms_symbol_table_find (const DkmsSymbolTable *self, const char *name);
-/** Returns: whether both tables contain a symbol, with different CRCs */
-gboolean dkms_symbol_table_differs (const DkmsSymbolTable *self, const DkmsSymbolTable *other);
+/** Returns: whether the table and the output @answer (transfer full) of dkms-facts contain a symbol with different CRCs
+ */
+gboolean dkms_symbol_table_differs (const DkmsSymbolTable *self, GBytes *answer);

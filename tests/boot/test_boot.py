@@ -207,20 +207,48 @@ def test_stock_kernel_finds_it_by_depmod(old):
     check_loaded(guest.cases["plain"], old.module(old.trees["plain"]), taint="OE")
 
 
+def pairs(*words):
+    text = run(pathlib.Path(os.environ["DKMS"]).resolve().parent / "helpers" / words[0], *words[1:]).split("\0")
+    return list(zip(text[::2], text[1::2]))
+
+
 def check_facts(stage):
-    """dkms-facts reads from the image what Module.symvers in the headers says."""
-    text = run(pathlib.Path(os.environ["DKMS"]).resolve().parent / "helpers/dkms-facts", "kernel", stage.release, stage.vmlinuz)
-    words = text.split("\0")
-    found = {value.split(" ")[1]: value.split(" ", 3) for key, value in zip(words[::2], words[1::2]) if key == "symbol"}
-    listed = 0
-    for line in pathlib.Path(f"/usr/src/linux-headers-{stage.release}/Module.symvers").read_text().splitlines():
+    """The helpers read from the image and from modules what Module.symvers in the headers says."""
+    symvers = pathlib.Path(f"/usr/src/linux-headers-{stage.release}/Module.symvers")
+    found = pairs("dkms-facts", "kernel", stage.release, stage.vmlinuz)
+    symbols = {value.split(" ")[1]: value.split(" ", 3) for key, value in found if key == "symbol"}
+    listed = {}
+    for line in symvers.read_text().splitlines():
         crc, name, owner, kind, space = (line + "\t").split("\t")[:5]
-        if owner == "vmlinux":
-            listed += 1
-            assert found.get(name) == [crc.removeprefix("0x"), name, "gpl" if kind.endswith("_GPL") else "any", space], line
-    assert listed == len(found) > 5000
+        listed.setdefault(owner, {})[name] = [crc.removeprefix("0x"), name, "gpl" if kind.endswith("_GPL") else "any", space]
+    assert symbols == listed.pop("vmlinux") and len(symbols) > 5000
+    assert sorted(value for key, value in pairs("dkms-facts", "symvers", symvers) if key == "symbol") == sorted(" ".join(words) for words in symbols.values())
+    assert [key for key, _ in found].count("certificate") == 1, "that of the key of the build"
     module = next(path for path in stage.modules.rglob("*.ko*") if path.is_file())
-    assert run("modinfo", "-F", "vermagic", module).rstrip("\n") == dict(zip(words[::2], words[1::2]))["vermagic"]
+    assert run("modinfo", "-F", "vermagic", module).rstrip("\n") == dict(found)["vermagic"]
+    check_modules(stage, listed)
+
+
+def check_modules(stage, listed):
+    """@listed: module -> symbols in Module.symvers"""
+    files = {path.relative_to(stage.modules / "kernel").as_posix().split(".ko")[0]: path for path in (stage.modules / "kernel").rglob("*.ko*")}
+    names = sorted(listed)[::5]
+    facts = iter(pairs("dkms-modinfo", "--facts", *(files[name] for name in names)))
+    for name in names:
+        exports, gpl, crcs, spaces = [], set(), {}, {}
+        for key, value in facts:
+            if key == "end":
+                break
+            assert key != "error", f"{name}: {value}"
+            if key == "export":
+                exports.append(value)
+            elif key == "gpl":
+                gpl.add(value)
+            elif key == "crc":
+                crcs[value.split(" ")[1]] = value.split(" ")[0].removeprefix("0x")
+            elif key == "space":
+                spaces[value.split(" ", 1)[0]] = value.split(" ", 1)[1]
+        assert {e: [crcs[e], e, "gpl" if e in gpl else "any", spaces.get(e, "")] for e in exports} == listed[name], name
 
 
 def test_image_and_headers_agree(old):
