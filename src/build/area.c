@@ -29,8 +29,8 @@ dkms_area_prepare (DkmsWorkArea *area, GError **error)
   keys = dkms_settings_key_files (job->settings, releases, error);
   if (keys == NULL)
     return FALSE;
-  if (job->signer != NULL && job->signer->key != NULL)
-    g_ptr_array_add (keys, dkms_root_tool_path (root, job->signer->key));
+  for (guint i = 0; job->signer != NULL && job->signer->pairs != NULL && i < job->signer->pairs->len; i++)
+    g_ptr_array_add (keys, dkms_root_tool_path (root, ((const DkmsKeyPair *)job->signer->pairs->pdata[i])->key));
   const DkmsConfinement confinement = { .settings = job->settings,
                                         .conf_file = job->request->conf_file,
                                         .kernel_config = job->request->kernel_config,

@@ -455,7 +455,7 @@ finish_attempt (const DkmsJob *job, double seconds)
   job->attempt->outcome = DKMS_OUTCOME_BUILT;
   job->attempt->seconds = seconds;
   if (job->signer != NULL && job->signer->ready)
-    job->attempt->signer = g_strdup (job->signer->certificate);
+    job->attempt->signer = dkms_signer_name (job->signer);
 }
 
 static gboolean

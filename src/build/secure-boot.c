@@ -83,3 +83,41 @@ dkms_secure_boot_trusts (const char *certificate)
     }
   return FALSE;
 }
+
+/* ---- systems of other machines ---- */
+
+/* Files in /proc have no size. */
+static char *
+read_proc (const char *path)
+{
+  char *text = NULL;
+
+  return g_file_get_contents (path, &text, NULL, NULL) ? text : NULL;
+}
+
+gboolean
+dkms_secure_boot_in_chroot (const DkmsRoot *root)
+{
+  const char *preload = g_getenv ("LD_PRELOAD");
+  g_autofree char *first = NULL;
+  g_autofree char *mine = NULL;
+  struct stat a, b;
+
+  if (!dkms_root_is_host (root))
+    return TRUE;
+  if (g_strcmp0 (g_getenv ("FAKECHROOT"), "true") == 0 && g_getenv ("FAKECHROOT_BASE") != NULL && preload != NULL
+      && strstr (preload, "libfakechroot.so") != NULL)
+    return TRUE;
+  first = read_proc ("/proc/1/mountinfo");
+  mine = read_proc ("/proc/self/mountinfo");
+  if (first != NULL && mine != NULL && strcmp (first, mine) != 0)
+    return TRUE;
+  return geteuid () == 0 && stat ("/proc/1/root/.", &a) == 0 && stat ("/", &b) == 0
+         && (a.st_dev != b.st_dev || a.st_ino != b.st_ino);
+}
+
+DkmsSecureBoot
+dkms_secure_boot_of (const DkmsRoot *root)
+{
+  return dkms_secure_boot_in_chroot (root) ? DKMS_SECURE_BOOT_UNKNOWN : dkms_secure_boot_read ();
+}

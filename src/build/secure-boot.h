@@ -2,7 +2,7 @@
 /* The state of Secure Boot in the firmware of the running machine. */
 #pragma once
 
-#include <glib.h>
+#include "base/root.h"
 
 typedef enum {
   DKMS_SECURE_BOOT_UNKNOWN, /* no EFI firmware, or its variables are not mounted or not readable */
@@ -22,3 +22,10 @@ DkmsSecureBoot dkms_secure_boot_read (void);
  * of the files cannot be read
  */
 gboolean dkms_secure_boot_trusts (const char *certificate);
+
+/** Returns: whether modules that are built for @root are for another machine, whose key is not available: @root is a
+ * chroot, or this process runs in one */
+gboolean dkms_secure_boot_in_chroot (const DkmsRoot *root);
+/** Returns: the state for modules of @root; for those of another system it is unknown, because they depend on its
+ * firmware */
+DkmsSecureBoot dkms_secure_boot_of (const DkmsRoot *root);

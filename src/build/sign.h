@@ -2,15 +2,16 @@
 /* Whether the modules for one kernel are signed, and with which key (docs/interface/build-install.md §4). */
 #pragma once
 
+#include "build/keys.h"
 #include "conf/settings.h"
 #include "model/event.h"
 
 typedef struct DkmsSigner {
-  gboolean ready;    /* FALSE: modules stay unsigned, and the reason was reported */
-  char *hash;        /* such as "sha256" */
-  char *tool;        /* (nullable) the administrator's sign_file, as tools name it; NULL: dkms signs itself */
-  char *key;         /* path inside the root, or a pkcs11: URI */
-  char *certificate; /* path inside the root */
+  gboolean ready;   /* FALSE: modules stay unsigned, and the reason was reported */
+  GError *error;    /* (nullable): that reason */
+  char *hash;       /* such as "sha256" */
+  char *tool;       /* (nullable) the administrator's sign_file, as tools name it; NULL: dkms signs itself */
+  GPtrArray *pairs; /* (nullable): element-type DkmsKeyPair: all of them sign each module; not NULL if ready */
 } DkmsSigner;
 
 /**
@@ -26,9 +27,13 @@ DkmsSigner *dkms_signer_new (const DkmsSettings *settings, DkmsListener *events,
 void dkms_signer_free (DkmsSigner *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsSigner, dkms_signer_free)
 
-/** Only creates missing files, for generate_mok. Existing files are not changed. */
+/** Returns: (transfer full): the certificates of @self, as records name them */
+char *dkms_signer_name (const DkmsSigner *self);
+
+/** Only creates missing files, for generate_mok. Existing files are not changed. @anew: a certificate without its key
+ * is renamed, so that a new pair can be created */
 gboolean dkms_signer_generate (const DkmsSettings *settings, DkmsListener *events, const DkmsKernel *kernel,
-                               const char *config, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                               const char *config, gboolean anew, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /**
  * dkms_signer_files:
@@ -36,7 +41,7 @@ gboolean dkms_signer_generate (const DkmsSettings *settings, DkmsListener *event
  * @key: (out) (nullable): the key that signs modules for @kernel: a path inside the root, or a pkcs11: URI
  * @certificate: (out) (nullable): path inside the root
  *
- * Finds the names, and creates nothing.
+ * Finds the names, and creates nothing. Of several keys, the first one is returned.
  */
 gboolean dkms_signer_files (const DkmsSettings *settings, const DkmsKernel *kernel, const char *config, char **key,
                             char **certificate, GError **error);
@@ -50,3 +55,6 @@ gboolean dkms_signer_files (const DkmsSettings *settings, const DkmsKernel *kern
  */
 void dkms_signer_sign (const DkmsSigner *self, const DkmsPlaces *places, DkmsListener *events, const GPtrArray *paths,
                        const GPtrArray *shown);
+/** As dkms_signer_sign(), but fails unless all modules are signed. After a failure, some may be signed. */
+gboolean dkms_signer_sign_all (const DkmsSigner *self, const DkmsPlaces *places, DkmsListener *events,
+                               const GPtrArray *paths, GError **error) G_GNUC_WARN_UNUSED_RESULT;

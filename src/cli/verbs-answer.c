@@ -15,7 +15,7 @@ generate_mok (const DkmsSettings *settings, DkmsListener *events, const DkmsRequ
   DkmsKernelFacts facts
       = dkms_world_kernel (world, &(DkmsId){ .kernel = target != NULL ? target->kernel : dkms_running_release (),
                                              .arch = target != NULL ? target->arch : dkms_running_machine () });
-  return dkms_signer_generate (settings, events, facts.kernel, facts.config, error);
+  return dkms_signer_generate (settings, events, facts.kernel, facts.config, request->force, error);
 }
 
 static gboolean
@@ -46,10 +46,11 @@ const DkmsVerbInfo dkms_verb_generate_mok = {
   .arguments = "",
   .summary = "Create the key and the certificate for signing modules",
   .details
-  = "Builds create missing keys by themselves. An existing key or certificate is never overwritten. For Secure "
-    "Boot, enrol the certificate: run 'mokutil --import <certificate>' and reboot.",
+  = "Builds create missing keys by themselves. An existing key or certificate is never overwritten. With --force, a "
+    "certificate without its key is renamed, and a new pair is created. For Secure Boot, enrol the certificate: run "
+    "'mokutil --import <certificate>' and reboot.",
   .example = "dkms generate_mok",
-  .options = DKMS_TAKES (ALWAYS) | DKMS_TAKES (KERNEL),
+  .options = DKMS_TAKES (ALWAYS) | DKMS_TAKES (KERNEL) | DKMS_TAKES (FORCE),
   .takes_all = TRUE,
   .many_kernels = TRUE,
   .answer = generate_mok,

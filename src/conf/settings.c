@@ -13,6 +13,7 @@
 #include "base/jobs.h"
 #include "base/process.h"
 #include "conf/evaluate.h"
+#include "conf/key-list.h"
 #include "conf/sandbox.h"
 #include "conf/settings-check.h"
 #include "config.h"
@@ -395,13 +396,23 @@ key_varies (const DkmsPlaces *places)
   return varies;
 }
 
+/* Adds the files in @list, as tools name them. */
+static void
+add_key_files (const DkmsRoot *root, const char *list, GPtrArray *files)
+{
+  g_autoptr (GPtrArray) entries = dkms_key_list_split (list);
+
+  for (guint i = 0; i < entries->len; i++)
+    if (*(const char *)entries->pdata[i] == '/')
+      g_ptr_array_add (files, dkms_root_tool_path (root, entries->pdata[i]));
+}
+
 GPtrArray *
 dkms_settings_key_files (const DkmsSettings *self, const GPtrArray *releases, GError **error)
 {
   g_autoptr (GPtrArray) keys = g_ptr_array_new_with_free_func (g_free);
 
-  if (*self->policy.signing_key == '/')
-    g_ptr_array_add (keys, dkms_root_tool_path (self->places.root, self->policy.signing_key));
+  add_key_files (self->places.root, self->policy.signing_key, keys);
   if (releases->len == 0 || !key_varies (&self->places))
     return g_steal_pointer (&keys);
   for (guint i = 0; i < releases->len; i++)
@@ -410,9 +421,7 @@ dkms_settings_key_files (const DkmsSettings *self, const GPtrArray *releases, GE
 
       if (!dkms_settings_reread (self, "mok_signing_key", releases->pdata[i], &values, error))
         return NULL;
-      const char *key = values != NULL ? dkms_vars_get (values, "mok_signing_key", 0) : "";
-      if (*key == '/')
-        g_ptr_array_add (keys, dkms_root_tool_path (self->places.root, key));
+      add_key_files (self->places.root, values != NULL ? dkms_vars_get (values, "mok_signing_key", 0) : "", keys);
     }
   return g_steal_pointer (&keys);
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The only program of dkms that opens a private key.
  *
- *   dkms-sign sign HASH KEY CERT FILE...   append a signature to each module, in place and atomically
- *   dkms-sign generate KEY CERT            create a key pair; an existing key only gets a certificate, an existing
- * certificate is never replaced
+ *   dkms-sign sign HASH KEY CERT [+ KEY CERT]... FILE...
+ *                                 append a signature to each module, in place and atomically; one message contains the
+ *                                 signatures of all keys
+ *   dkms-sign generate KEY CERT   create a key pair; an existing key only gets a certificate, an existing certificate
+ * is never replaced dkms-sign generate-ca KEY CERT the same, for kernels that take only certificates of certificate
+ * authorities
  *
  * KEY is a PEM file or a pkcs11: URI, CERT a DER or PEM file. The passphrase or PIN is KBUILD_SIGN_PIN.
  * Exit status 0 or 1; messages go to stderr, one per line. Format of a signed module: the
@@ -262,16 +265,32 @@ load_certificate (const char *path)
 
 /* ---- sign ---- */
 
+/* The keys that sign, each with its certificate. */
+typedef struct {
+  int count;
+  EVP_PKEY **keys;
+  X509 **certificates;
+} Signers;
+
+static int
+add_signers (CMS_ContentInfo *cms, const Signers *signers, const EVP_MD *hash, unsigned flags)
+{
+  for (int i = 0; i < signers->count; i++)
+    if (CMS_add1_signer (cms, signers->certificates[i], signers->keys[i], hash, flags) == NULL)
+      return 0;
+  return 1;
+}
+
 /* Writes module, signature and trailer to @out. Returns: whether it succeeded */
 static int
-append_signature (BIO *out, const void *data, size_t size, EVP_PKEY *key, X509 *certificate, const EVP_MD *hash)
+append_signature (BIO *out, const void *data, size_t size, const Signers *signers, const EVP_MD *hash)
 {
   const unsigned flags = CMS_NOCERTS | CMS_BINARY;
   struct module_signature trailer = { .id_type = 2 };
   BIO *in = BIO_new_mem_buf (size > 0 ? data : "", (int)size);
   CMS_ContentInfo *cms = CMS_sign (NULL, NULL, NULL, NULL, flags | CMS_PARTIAL | CMS_DETACHED | CMS_STREAM);
   int ok = in != NULL && cms != NULL && (size == 0 || BIO_write (out, data, (int)size) == (int)size)
-           && CMS_add1_signer (cms, certificate, key, hash, flags | CMS_NOSMIMECAP | CMS_NOATTR) != NULL
+           && add_signers (cms, signers, hash, flags | CMS_NOSMIMECAP | CMS_NOATTR)
            && CMS_final (cms, in, NULL, flags) == 1 && i2d_CMS_bio (out, cms) == 1;
   char *whole;
   long total = ok ? BIO_get_mem_data (out, &whole) : 0;
@@ -285,7 +304,7 @@ append_signature (BIO *out, const void *data, size_t size, EVP_PKEY *key, X509 *
 }
 
 static int
-sign_file (const char *path, EVP_PKEY *key, X509 *certificate, const EVP_MD *hash)
+sign_file (const char *path, const Signers *signers, const EVP_MD *hash)
 {
   BIO *file = BIO_new_file (path, "r");
   BIO *module = BIO_new (BIO_s_mem ());
@@ -307,7 +326,7 @@ sign_file (const char *path, EVP_PKEY *key, X509 *certificate, const EVP_MD *has
     {
       long size = BIO_get_mem_data (module, &data);
 
-      if (!append_signature (out, data, (size_t)size, key, certificate, hash))
+      if (!append_signature (out, data, (size_t)size, signers, hash))
         refuse ("Cannot make a signature for %s", path);
       else
         {
@@ -321,36 +340,67 @@ sign_file (const char *path, EVP_PKEY *key, X509 *certificate, const EVP_MD *has
   return ok;
 }
 
+/* Loads the next key and its certificate. */
 static int
-run_sign (const char *hash_name, const char *key_path, const char *certificate_path, char **files)
+load_signer (Signers *signers, const char *key_path, const char *certificate_path)
+{
+  X509 *certificate = load_certificate (certificate_path);
+  EVP_PKEY *key = certificate != NULL ? load_key (key_path) : NULL;
+
+  signers->certificates[signers->count] = certificate;
+  signers->keys[signers->count++] = key;
+  if (key == NULL)
+    return 0;
+  if (X509_check_private_key (certificate, key) != 1)
+    {
+      ERR_clear_error ();
+      return refuse ("The certificate %s does not belong to the key %s", certificate_path, key_path);
+    }
+  /* Kernels ignore the date, but a person who enrols the certificate may not. */
+  if (X509_cmp_current_time (X509_get0_notAfter (certificate)) < 0)
+    fprintf (stderr, "The certificate %s has expired; kernels accept what it signs all the same\n", certificate_path);
+  return 1;
+}
+
+/* @words: KEY CERT [+ KEY CERT]... FILE..., ended by NULL. Returns: the first FILE; NULL after a failure */
+static char **
+load_signers (Signers *signers, char **words)
+{
+  for (;; words += 3)
+    {
+      if (words[0] == NULL || words[1] == NULL)
+        return refuse ("A key has no certificate"), NULL;
+      if (!load_signer (signers, words[0], words[1]))
+        return NULL;
+      if (words[2] == NULL || strcmp (words[2], "+") != 0)
+        return words + 2;
+    }
+}
+
+static int
+run_sign (const char *hash_name, int count, char **words)
 {
   const EVP_MD *hash = EVP_get_digestbyname (hash_name);
-  EVP_PKEY *key = NULL;
-  X509 *certificate = NULL;
+  Signers signers = { 0, calloc ((size_t)count, sizeof (EVP_PKEY *)), calloc ((size_t)count, sizeof (X509 *)) };
+  char **files = NULL;
   int ok = 0;
 
-  if (hash == NULL)
+  if (signers.keys == NULL || signers.certificates == NULL)
+    refuse ("Cannot sign: %s", strerror (errno));
+  else if (hash == NULL)
     refuse ("The kernel wants the hash %s, which this OpenSSL does not know", hash_name);
-  else if ((certificate = load_certificate (certificate_path)) != NULL && (key = load_key (key_path)) != NULL)
+  else
+    files = load_signers (&signers, words);
+  if (files != NULL)
+    for (ok = 1; *files != NULL; files++)
+      ok &= sign_file (*files, &signers, hash);
+  for (int i = 0; i < signers.count; i++)
     {
-      if (X509_check_private_key (certificate, key) != 1)
-        {
-          ERR_clear_error ();
-          refuse ("The certificate %s does not belong to the key %s", certificate_path, key_path);
-        }
-      else
-        {
-          /* Kernels ignore the date, but a person who enrols the certificate may not. */
-          if (X509_cmp_current_time (X509_get0_notAfter (certificate)) < 0)
-            fprintf (stderr, "The certificate %s has expired; kernels accept what it signs all the same\n",
-                     certificate_path);
-          ok = 1;
-          for (; *files != NULL; files++)
-            ok &= sign_file (*files, key, certificate, hash);
-        }
+      X509_free (signers.certificates[i]);
+      EVP_PKEY_free (signers.keys[i]);
     }
-  X509_free (certificate);
-  EVP_PKEY_free (key);
+  free ((void *)signers.keys);
+  free ((void *)signers.certificates);
   return ok;
 }
 
@@ -371,9 +421,11 @@ add_extension (X509 *certificate, int nid, const char *value)
   return ok;
 }
 
-/* Creates a self-signed CA certificate for code signing, valid for 100 years (docs/interface/build-install.md §4). */
+/* Creates a self-signed CA certificate for code signing, valid for 100 years (docs/interface/build-install.md §4).
+ * @authority: for kernels that take only certificates of certificate authorities as machine owner keys: these must have
+ * the usage to sign certificates, and some kernels refuse a usage to sign data (restrict_link_by_ca() of Linux) */
 static X509 *
-make_certificate (EVP_PKEY *key)
+make_certificate (EVP_PKEY *key, int authority)
 {
   X509 *certificate = X509_new ();
   X509_NAME *name = certificate != NULL ? X509_get_subject_name (certificate) : NULL;
@@ -390,6 +442,7 @@ make_certificate (EVP_PKEY *key)
            && add_extension (certificate, NID_subject_key_identifier, "hash")
            && add_extension (certificate, NID_authority_key_identifier, "keyid:always,issuer")
            && add_extension (certificate, NID_basic_constraints, "critical,CA:true")
+           && (!authority || add_extension (certificate, NID_key_usage, "critical,keyCertSign"))
            && add_extension (certificate, NID_ext_key_usage, "codeSigning")
            && X509_sign (certificate, key, EVP_sha256 ()) > 0;
 
@@ -440,7 +493,7 @@ store_new_key (EVP_PKEY *key, const char *path)
 }
 
 static int
-run_generate (const char *key_path, const char *certificate_path)
+run_generate (const char *key_path, const char *certificate_path, int authority)
 {
   int present = access (key_path, F_OK) == 0, ok;
   EVP_PKEY *key;
@@ -451,7 +504,7 @@ run_generate (const char *key_path, const char *certificate_path)
   if (!present && access (certificate_path, F_OK) == 0)
     return refuse ("The certificate %s exists and its key %s does not", certificate_path, key_path);
   key = present ? load_key (key_path) : EVP_RSA_gen (2048);
-  certificate = key != NULL ? make_certificate (key) : NULL;
+  certificate = key != NULL ? make_certificate (key, authority) : NULL;
   size = certificate != NULL ? i2d_X509 (certificate, &der) : 0;
   if (!present && key == NULL)
     refuse ("Cannot make a key");
@@ -477,9 +530,12 @@ main (int argc, char **argv)
       return 1;
     }
   if (argc >= 6 && strcmp (argv[1], "sign") == 0)
-    return run_sign (argv[2], argv[3], argv[4], argv + 5) ? 0 : 1;
+    return run_sign (argv[2], argc, argv + 3) ? 0 : 1;
   if (argc == 4 && strcmp (argv[1], "generate") == 0)
-    return run_generate (argv[2], argv[3]) ? 0 : 1;
-  fprintf (stderr, "Usage: dkms-sign sign HASH KEY CERT FILE... | dkms-sign generate KEY CERT\n");
+    return run_generate (argv[2], argv[3], 0) ? 0 : 1;
+  if (argc == 4 && strcmp (argv[1], "generate-ca") == 0)
+    return run_generate (argv[2], argv[3], 1) ? 0 : 1;
+  fprintf (stderr, "Usage: dkms-sign sign HASH KEY CERT [+ KEY CERT]... FILE... | "
+                   "dkms-sign generate|generate-ca KEY CERT\n");
   return 1;
 }

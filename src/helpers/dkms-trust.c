@@ -24,7 +24,12 @@
  *   signer       "DIGEST pss|plain NUMBER matches|differs": NUMBER is that of the certificate in CERTIFICATES, from 0,
  * or -
  *
- * Both: "error": why a file cannot be read, and "end": the last pair of each file. All files are opened first. Then the
+ * dkms-trust cut CERTIFICATES [+ CERTIFICATES]... FILE OUT [FILE OUT]...: writes each module, uncompressed and without
+ * its signatures, to the new file OUT. Prints as "signature", about the last one, and:
+ *
+ *   cut          number of signatures that were cut off
+ *
+ * All: "error": why a file cannot be read, and "end": the last pair of each file. All files are opened first. Then the
  * process drops its privileges, and sets limits on time and memory. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -40,6 +45,7 @@
 #include "helpers/memory-file.h"
 #include "helpers/trust-list.h"
 #include "helpers/trust-signature.h"
+#include "helpers/write-all.h"
 
 enum { MOST_SECONDS = 60 };
 
@@ -246,23 +252,25 @@ put_signers (const TrustSignature *signature, const unsigned char *bytes, STACK_
     }
 }
 
-/* Returns: (nullable): why the file cannot be read */
-static const char *
-put_signature (int fd, STACK_OF (X509) * certificates)
+/* Returns: (nullable): the uncompressed content of the file @fd */
+static const unsigned char *
+map_plain (int fd, size_t *size)
 {
-  size_t size;
-  const unsigned char *bytes = memory_file_map (fd, &size);
-  UnpackFunc unpack = bytes != NULL ? unpack_find (bytes, size) : NULL;
+  const unsigned char *bytes = memory_file_map (fd, size);
+  UnpackFunc unpack = bytes != NULL ? unpack_find (bytes, *size) : NULL;
+  size_t rest;
+
+  if (unpack == NULL)
+    return bytes;
+  int plain = memory_file_unpack (unpack, bytes, *size, &rest);
+  return plain >= 0 ? memory_file_map (plain, size) : NULL;
+}
+
+static void
+put_signature (const unsigned char *bytes, size_t size, STACK_OF (X509) * certificates)
+{
   TrustSignature signature;
 
-  if (unpack != NULL)
-    {
-      size_t rest;
-      int plain = memory_file_unpack (unpack, bytes, size, &rest);
-      bytes = plain >= 0 ? memory_file_map (plain, &size) : NULL;
-    }
-  if (bytes == NULL)
-    return "it is empty, or cannot be read or decompressed";
   put_digest ("sha256", bytes, size);
   trust_signature_read (bytes, size, &signature);
   if (!signature.is_signed)
@@ -274,7 +282,38 @@ put_signature (int fd, STACK_OF (X509) * certificates)
   else
     put_signers (&signature, bytes, certificates);
   trust_signature_clear (&signature);
+}
+
+/* Writes the module in @bytes without its signatures to @out. Returns: (nullable): why it cannot */
+static const char *
+cut (const unsigned char *bytes, size_t size, int out)
+{
+  unsigned count;
+  size_t rest = trust_signature_cut (bytes, size, &count);
+  char number[16];
+
+  if (rest == 0)
+    return "its signature is damaged";
+  if (rest < 4 || memcmp (bytes, "\177ELF", 4) != 0)
+    return "it is not a module";
+  if (!write_all (out, bytes, rest))
+    return "there is no space for a copy";
+  (void)snprintf (number, sizeof number, "%u", count);
+  put ("cut", number);
   return NULL;
+}
+
+/* @out: -1: the signature is only read. Returns: (nullable): why the file cannot be read */
+static const char *
+do_module (int fd, int out, STACK_OF (X509) * certificates)
+{
+  size_t size;
+  const unsigned char *bytes = map_plain (fd, &size);
+
+  if (bytes == NULL)
+    return "it is empty, or cannot be read or decompressed";
+  put_signature (bytes, size, certificates);
+  return out >= 0 ? cut (bytes, size, out) : NULL;
 }
 
 /* ---- arguments ---- */
@@ -297,26 +336,50 @@ end_file (const char *why)
   (void)fflush (stdout);
 }
 
+/* @words: CERTIFICATES [+ CERTIFICATES]... FILE OUT...: opens all files, and creates each OUT. Returns: the number of
+ * the first FILE; 0 after a failure */
+static int
+open_for_cut (int count, char **words, int *fds)
+{
+  int first = 1;
+
+  while (first + 1 < count && strcmp (words[first], "+") == 0)
+    first += 2;
+  if (first >= count || (count - first) % 2 != 0)
+    return fprintf (stderr, "dkms-trust: wrong arguments\n"), 0;
+  for (int i = 0; i < count; i++)
+    {
+      bool creates = i > first && (i - first) % 2 != 0;
+      fds[i] = creates ? open (words[i], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644)
+                       : open (words[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+      if (creates && fds[i] < 0)
+        return fprintf (stderr, "dkms-trust: cannot create %s: %s\n", words[i], strerror (errno)), 0;
+    }
+  return first;
+}
+
 int
 main (int argc, char **argv)
 {
-  bool lists = argc > 2 && strcmp (argv[1], "certificates") == 0;
+  bool lists = argc > 2 && strcmp (argv[1], "certificates") == 0, cuts = argc > 4 && strcmp (argv[1], "cut") == 0;
 
-  if (!lists && !(argc > 3 && strcmp (argv[1], "signature") == 0))
+  if (!lists && !cuts && !(argc > 3 && strcmp (argv[1], "signature") == 0))
     return fprintf (stderr, "dkms-trust: wrong arguments\n"), 2;
-  int count = argc - 2;
+  int count = argc - 2, first = lists ? 0 : 1;
   int *fds = calloc ((size_t)count, sizeof *fds);
   STACK_OF (X509) *certificates = sk_X509_new_null ();
   if (fds == NULL || certificates == NULL)
     return 1;
-  for (int i = 0; i < count; i++)
+  for (int i = 0; !cuts && i < count; i++)
     fds[i] = open (argv[2 + i], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (cuts && (first = open_for_cut (count, argv + 2, fds)) == 0)
+    return 1;
   if (!drop_rights ("dkms-trust", MOST_SECONDS, MEMORY_FILE_MOST))
     return perror ("dkms-trust: cannot drop its rights"), 1;
-  if (!lists)
-    (void)read_list (fds[0], add_certificate, certificates);
-  for (int i = lists ? 0 : 1; i < count; i++)
-    end_file (lists ? read_list (fds[i], put_entry, NULL) : put_signature (fds[i], certificates));
+  for (int i = 0; i < first; i += 2)
+    (void)read_list (fds[i], add_certificate, certificates);
+  for (int i = first; i < count; i += cuts ? 2 : 1)
+    end_file (lists ? read_list (fds[i], put_entry, NULL) : do_module (fds[i], cuts ? fds[i + 1] : -1, certificates));
   sk_X509_pop_free (certificates, X509_free);
   free (fds);
   return fflush (stdout) != 0;

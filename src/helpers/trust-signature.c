@@ -9,7 +9,15 @@
 #include <string.h>
 
 static const char magic[] = "~Module signature appended~\n";
-enum { MAGIC = sizeof magic - 1, DESCRIPTION = 12, TYPE_AT = 2, LENGTH_AT = 8, CMS_TYPE = 2 };
+enum {
+  MAGIC = sizeof magic - 1,
+  DESCRIPTION = 12,
+  TYPE_AT = 2,
+  NAME_AT = 3,
+  IDENTIFIER_AT = 4,
+  LENGTH_AT = 8,
+  CMS_TYPE = 2
+};
 
 /* Returns: errno with which kernels refuse this message */
 static int
@@ -64,6 +72,27 @@ trust_signature_clear (TrustSignature *self)
 {
   CMS_ContentInfo_free (self->cms);
   self->cms = NULL;
+}
+
+size_t
+trust_signature_cut (const unsigned char *bytes, size_t size, unsigned *count)
+{
+  for (*count = 0; size >= MAGIC && memcmp (bytes + size - MAGIC, magic, MAGIC) == 0; ++*count)
+    {
+      if (size < MAGIC + DESCRIPTION)
+        return 0;
+      size_t left = size - MAGIC - DESCRIPTION, length = 0;
+      const unsigned char *description = bytes + left;
+
+      for (int i = 0; i < 4; i++)
+        length = length << 8 | description[LENGTH_AT + i];
+      /* Before Linux 4.4, the name of the signer and the identifier of its key preceded the signature. */
+      length += (size_t)description[NAME_AT] + description[IDENTIFIER_AT];
+      if (length >= left)
+        return 0;
+      size = left - length;
+    }
+  return size;
 }
 
 /* ---- signers ---- */

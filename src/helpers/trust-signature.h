@@ -19,6 +19,10 @@ typedef struct {
 void trust_signature_read (const unsigned char *bytes, size_t size, TrustSignature *to);
 void trust_signature_clear (TrustSignature *self);
 
+/** Cuts all signatures at the end of @bytes off, also those that kernels refuse. @count: (out): their number. Returns:
+ * the size of the rest; 0 if the length of a signature is wrong */
+size_t trust_signature_cut (const unsigned char *bytes, size_t size, unsigned *count);
+
 /* One signer of a message. The texts are static. */
 typedef struct {
   const char *digest; /* short name in OpenSSL, such as "SHA256" */

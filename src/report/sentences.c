@@ -119,6 +119,7 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   /* Signing. */
   SENTENCE (KEY_GENERATED, LINE, "Generating a new signing key and its certificate."),
   SENTENCE (CERTIFICATE_GENERATED, LINE, "Generating a certificate for the existing key."),
+  SENTENCE (CERTIFICATE_KEPT, LINE, "The certificate {path} is kept as {place}."),
   SENTENCE (
       CERTIFICATE_TO_ENROL, LINE,
       "Under Secure Boot, kernels load the signed modules after the certificate is enrolled: sudo mokutil --import "
@@ -136,6 +137,9 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (NOT_SIGNING, LINE, "Modules will not be signed: {error}.[ {advice}]"),
   SENTENCE (SIGNING, LINE, "Signing {path}"),
   SENTENCE (SIGN_FAILED, WARNING, "Could not sign {path}. It stays unsigned: [{error}][{text}]"),
+  SENTENCE (SIGNED_AGAIN, LINE, "Signed {module}/{version} for {kernel} ({arch})"),
+  SENTENCE (INSTALLED_NOT_SIGNED, WARNING,
+            "{path} is not the module that dkms installed. It stays as it is, and is not signed."),
   SENTENCE (SIGNER_REMARK, WARNING, "{text}"),
 
   /* Installation and removal. */
@@ -242,6 +246,7 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (PLAN_EMPTY, LINE, "Nothing to do."),
   SENTENCE (REMARK, LINE, "{module}/{version} for {kernel} ({arch}): {reason}"),
   SENTENCE (DEFERRED, LINE, "Deferred: {reason}"),
+  SENTENCE (SIGN_EMPTY, LINE, "No build is selected."),
   SENTENCE (PRUNE_EMPTY, LINE, "No build is for a kernel that is not installed."),
   SENTENCE (HOPELESS, NOTE, "{reason}"),
   SENTENCE (CYCLE, WARNING, "{module}/{version} cannot be rebuilt: it and its dependencies need each other."),
@@ -254,6 +259,7 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
 
   /* Reasons. */
   SENTENCE (ALREADY_BUILT, NONE, "already built"),
+  SENTENCE (ALREADY_SIGNED, NONE, "already signed"),
   SENTENCE (ALREADY_INSTALLED, NONE, "already installed"),
   SENTENCE (INSTALLED_FROM_EARLIER_SOURCE, NONE, "already installed, from an earlier source; --force replaces it"),
   SENTENCE (NOT_INSTALLED, NONE, "not installed"),

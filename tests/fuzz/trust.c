@@ -2,7 +2,8 @@
 /* Input: a letter and a file, as dkms-trust reads it:
  *   l  a list of certificates, or an EFI variable with one
  *   s  a module file with a signature
- * Findings: a crash; an entry outside of the file; a signature without a known key that matches. */
+ * Findings: a crash; an entry outside of the file; a signature without a known key that matches; signatures that are
+ * not cut off. */
 #include <string.h>
 
 #include "fuzz.h"
@@ -45,6 +46,10 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
       g_assert (signature.content <= input.size && (signature.cms == NULL || signature.is_signed));
       for (int i = 0; signature.error == 0 && trust_signature_check (&signature, exact, none, i, &signer); i++)
         g_assert (!signer.matches && signer.certificate == -1);
+      unsigned count;
+      size_t rest = trust_signature_cut (exact, input.size, &count);
+      g_assert (rest <= input.size && (signature.is_signed ? rest == 0 || count > 0 : rest == input.size));
+      g_assert (signature.cms == NULL || rest <= signature.content);
       trust_signature_clear (&signature);
       sk_X509_free (none);
     }

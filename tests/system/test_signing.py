@@ -326,6 +326,10 @@ def test_ubuntus_left_over_certificate_is_kept_aside(signing, tmp_path):
     signing.ok("install", "foo/1.0", "-k", K1, env={"PATH": f"{fake}:{os.environ['PATH']}"})
     assert verifies(tmp_path, *split(module(signing)), mok / "MOK.der")
     assert (mok / "MOK.der.old").read_text() == "enrolled\n"
+    (mok / "MOK.priv").unlink()
+    (mok / "MOK.der").write_text("enrolled later\n")
+    signing.ok("build", "foo/1.0", "-k", K1, "--force", env={"PATH": f"{fake}:{os.environ['PATH']}"})
+    assert (mok / "MOK.der.old").read_text() == "enrolled\n" and (mok / "MOK.der.1").read_text() == "enrolled later\n"
 
 
 def test_ubuntu_without_its_tool(signing):
