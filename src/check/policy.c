@@ -50,7 +50,7 @@ find_digests (const char *config, DkmsSigningOptions *to)
 {
   static const struct {
     const char *name;
-    DkmsDigests digest;
+    DkmsDigestSet digest;
   } digests[] = { { "CRYPTO_MD5", DKMS_DIGEST_MD5 },
                   { "CRYPTO_SHA1", DKMS_DIGEST_SHA1 },
                   { "CRYPTO_SHA256", DKMS_DIGEST_SHA256 },
@@ -108,7 +108,7 @@ dkms_signing_options_have (const DkmsSigningOptions *self, const char *digest, g
 {
   static const struct {
     const char *name;
-    DkmsDigests digest;
+    DkmsDigestSet digest;
     guint from, until; /* the first release that knows it in signatures, and the first that no longer does */
   } names[] = { { "md4", DKMS_DIGEST_MD5, 0, DKMS_RELEASE (6, 7) },
                 { "md5", DKMS_DIGEST_MD5, 0, DKMS_RELEASE (6, 7) },

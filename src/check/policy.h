@@ -13,7 +13,7 @@ typedef enum {
   DKMS_DIGEST_SHA256 = 1 << 2, /* and SHA-224 */
   DKMS_DIGEST_SHA512 = 1 << 3, /* and SHA-384 */
   DKMS_DIGEST_SHA3 = 1 << 4,
-} DkmsDigests;
+} DkmsDigestSet;
 
 /** The release of a kernel as a number that can be compared, without its third part. */
 #define DKMS_RELEASE(major, minor) ((guint)(major) << 16 | (guint)(minor))
@@ -21,22 +21,22 @@ typedef enum {
 /* Options of a kernel's configuration. All are FALSE if it is not @known. */
 typedef struct {
   gboolean known;
-  guint release;               /* DKMS_RELEASE() of the kernel; 0: unknown */
-  gboolean signatures;         /* MODULE_SIG */
-  gboolean forced;             /* MODULE_SIG_FORCE */
-  gboolean ima_arch;           /* IMA_ARCH_POLICY */
-  gboolean locked_by_firmware; /* LOCK_DOWN_IN_EFI_SECURE_BOOT, a patch of distributions */
-  gboolean locked;             /* LOCK_DOWN_KERNEL_FORCE_INTEGRITY or _CONFIDENTIALITY */
-  gboolean no_runtime;         /* EFI_DISABLE_RUNTIME, or PREEMPT_RT of older kernels */
-  gboolean machine_keys;       /* INTEGRITY_MACHINE_KEYRING */
-  gboolean only_ca;            /* INTEGRITY_CA_MACHINE_KEYRING */
-  gboolean only_strict_ca;     /* INTEGRITY_CA_MACHINE_KEYRING_MAX */
-  gboolean elliptic_curves;    /* CRYPTO_ECDSA=y */
-  gboolean revocations;        /* SYSTEM_REVOCATION_LIST */
-  gboolean appraises;          /* IMA_APPRAISE_REQUIRE_MODULE_SIGS */
-  gboolean pins;               /* SECURITY_LOADPIN_ENFORCE */
-  DkmsDigests digests;         /* those that the kernel contains, or loads a module for: */
-  DkmsDigests module_digests;  /* CRYPTO_...=m */
+  guint release;                /* DKMS_RELEASE() of the kernel; 0: unknown */
+  gboolean signatures;          /* MODULE_SIG */
+  gboolean forced;              /* MODULE_SIG_FORCE */
+  gboolean ima_arch;            /* IMA_ARCH_POLICY */
+  gboolean locked_by_firmware;  /* LOCK_DOWN_IN_EFI_SECURE_BOOT, a patch of distributions */
+  gboolean locked;              /* LOCK_DOWN_KERNEL_FORCE_INTEGRITY or _CONFIDENTIALITY */
+  gboolean no_runtime;          /* EFI_DISABLE_RUNTIME, or PREEMPT_RT of older kernels */
+  gboolean machine_keys;        /* INTEGRITY_MACHINE_KEYRING */
+  gboolean only_ca;             /* INTEGRITY_CA_MACHINE_KEYRING */
+  gboolean only_strict_ca;      /* INTEGRITY_CA_MACHINE_KEYRING_MAX */
+  gboolean elliptic_curves;     /* CRYPTO_ECDSA=y */
+  gboolean revocations;         /* SYSTEM_REVOCATION_LIST */
+  gboolean appraises;           /* IMA_APPRAISE_REQUIRE_MODULE_SIGS */
+  gboolean pins;                /* SECURITY_LOADPIN_ENFORCE */
+  DkmsDigestSet digests;        /* those that the kernel contains, or loads a module for: */
+  DkmsDigestSet module_digests; /* CRYPTO_...=m */
 } DkmsSigningOptions;
 
 /** Returns: the options in the text of a configuration. @config: (nullable): NULL if it is not known */

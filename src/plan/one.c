@@ -49,6 +49,18 @@ identity_advice (const DkmsPlanner *p)
   return DKMS_SAY (WRITE_VERSION, .id = { .module = name, .version = split + 1 });
 }
 
+/* Whether the module, of which no version is named, is neither registered nor in the source tree. */
+static gboolean
+is_nowhere (const DkmsPlanner *p)
+{
+  g_autofree char *slashed = g_strconcat (p->facts->module, "/", NULL);
+
+  for (guint i = 0; i < p->facts->state->versions->len; i++)
+    if (strcmp (((const DkmsVersion *)p->facts->state->versions->pdata[i])->module, p->facts->module) == 0)
+      return FALSE;
+  return p->facts->near == NULL || !g_str_has_prefix (p->facts->near, slashed);
+}
+
 static gboolean
 check_identity (const DkmsPlanner *p, GError **error)
 {
@@ -58,6 +70,8 @@ check_identity (const DkmsPlanner *p, GError **error)
 
   if (module && version)
     return TRUE;
+  if (module && is_nowhere (p))
+    return DKMS_FAIL (error, UNKNOWN_MODULE, .id = { .module = p->facts->module }, .advice = advice);
   if (module)
     return DKMS_FAIL (error, NO_VERSION, .id = { .module = p->facts->module }, .advice = advice);
   return DKMS_FAIL (error, NO_IDENTITY, .name = p->request->action);

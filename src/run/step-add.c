@@ -57,7 +57,7 @@ check_owner (const DkmsRun *run, const DkmsStep *step, const char *source, GErro
 static gboolean
 import_source (const DkmsRun *run, const DkmsStep *step, const char *source, GError **error)
 {
-  const DkmsImport import = { run->facts->source, &run->facts->source_seen, run->request->force };
+  const DkmsTreeImport import = { run->facts->source, &run->facts->source_seen, run->request->force };
 
   if (run->facts->source_state == DKMS_SOURCE_SAME)
     return TRUE;

@@ -196,7 +196,7 @@ load_sources (const Load *load, GError **error)
         return TRUE;
       return DKMS_FAIL (error, ARCHIVE_SOURCE_DIFFERS, .id = *load->id, .path = target);
     }
-  const DkmsImport source = { .dir = self->tree, .overwrite = load->force };
+  const DkmsTreeImport source = { .dir = self->tree, .overwrite = load->force };
   return dkms_tree_stage_source (self->places, load->tx, self->work, &source, load->id, error);
 }
 

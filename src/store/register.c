@@ -138,8 +138,8 @@ dkms_tree_check_writable (const DkmsPlaces *places, GError **error)
 }
 
 gboolean
-dkms_tree_stage_source (const DkmsPlaces *places, DkmsTransaction *tx, const DkmsWork *work, const DkmsImport *source,
-                        const DkmsId *id, GError **error)
+dkms_tree_stage_source (const DkmsPlaces *places, DkmsTransaction *tx, const DkmsWork *work,
+                        const DkmsTreeImport *source, const DkmsId *id, GError **error)
 {
   g_autofree char *target = dkms_layout_unpacked (places, id);
   g_autofree char *name = g_path_get_basename (target);
@@ -188,7 +188,7 @@ mark_builds (const DkmsPlaces *places, DkmsTransaction *tx, const DkmsId *id, GE
 }
 
 gboolean
-dkms_tree_import (const DkmsPlaces *places, DkmsListener *events, const DkmsImport *source, const DkmsId *id,
+dkms_tree_import (const DkmsPlaces *places, DkmsListener *events, const DkmsTreeImport *source, const DkmsId *id,
                   gboolean replaces, GError **error)
 {
   g_autoptr (DkmsWork) work = dkms_work_new (places, error);

@@ -38,7 +38,7 @@ typedef struct {
   const char *dir;         /* a directory of the host */
   const struct stat *seen; /* (nullable): its status when its recipe was read; another directory there is an error */
   gboolean overwrite;      /* replace existing files; otherwise the copy is added to them, as specified */
-} DkmsImport;
+} DkmsTreeImport;
 
 /**
  * dkms_tree_import:
@@ -47,8 +47,8 @@ typedef struct {
  *
  * Copies @source into the source tree.
  */
-gboolean dkms_tree_import (const DkmsPlaces *places, DkmsListener *events, const DkmsImport *source, const DkmsId *id,
-                           gboolean replaces, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+gboolean dkms_tree_import (const DkmsPlaces *places, DkmsListener *events, const DkmsTreeImport *source,
+                           const DkmsId *id, gboolean replaces, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** Creates <m>/<v> with its link to the source (docs/interface/tree.md §7, add). */
 gboolean dkms_tree_register (const DkmsPlaces *places, DkmsListener *events, const DkmsId *id,
@@ -64,7 +64,8 @@ gboolean dkms_tree_drop_build (const DkmsPlaces *places, DkmsListener *events, c
 
 /** Copies @source to a temporary directory; the transaction renames it. */
 gboolean dkms_tree_stage_source (const DkmsPlaces *places, DkmsTransaction *tx, const DkmsWork *work,
-                                 const DkmsImport *source, const DkmsId *id, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+                                 const DkmsTreeImport *source, const DkmsId *id,
+                                 GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Creates the files that register <m>/<v> in the directory "version" of @work. If the version is not registered yet,
  * the whole directory, with the files of the caller, becomes the version. @stub: it has its own dkms.conf instead of
  * the link.

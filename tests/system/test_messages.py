@@ -160,6 +160,8 @@ FILES = [
     Row("this directory", None, "add .", 1, ["The directory . contains no dkms.conf", "Name the directory"]),
     Row("a file that is not an archive", shell("echo hello >x.txt"), "add {up}/x.txt", 3, ["{up}/x.txt", "tar"]),
     Row("source without files", shell("mkdir mine; printf 'PACKAGE_NAME=a\\nPACKAGE_VERSION=1\\n' >mine/dkms.conf"), "build {up}/mine -k {k}", 8, ["{src}/a-1 contains nothing besides dkms.conf", "Unpack"], 4),
+    Row("module that is unknown", ADDED, "remove nope", 1, ["nope is not registered", "dkms status"]),
+    Row("module without a source", None, "install nope", 1, ["nope is not registered", "dkms status"]),
     Row("report to nowhere", ADDED, "report foo -o /nope/x", 1, ["Cannot create /nope/x", "-o"]),
     Row("tree that is a file", both(source(), shell("mkdir -p $(dirname $tree); touch $tree")), "add foo/1.0", 1, ["{tree}: Not a directory", "another path"]),
     Row("source that is a file", shell("touch $src/foo-1.0"), "add foo/1.0", 2, ["{src}/foo-1.0", "dkms add <directory>"], hides=["mean"]),

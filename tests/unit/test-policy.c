@@ -348,7 +348,7 @@ test_options (void)
 static void
 test_digests (void)
 {
-  static const DkmsDigests all
+  static const DkmsDigestSet all
       = DKMS_DIGEST_MD5 | DKMS_DIGEST_SHA1 | DKMS_DIGEST_SHA256 | DKMS_DIGEST_SHA512 | DKMS_DIGEST_SHA3;
   static const DkmsSigningOptions old
       = { DEBIAN, .release = DKMS_RELEASE (6, 1), .digests = all, .module_digests = DKMS_DIGEST_SHA512 },
