@@ -87,6 +87,16 @@ dkms_code_from_name (const char *name, DkmsCode *code)
   return FALSE;
 }
 
+char *
+dkms_code_describe (DkmsCode code, char **advice)
+{
+  static const DkmsErrorInfo words
+      = { .id = { "MODULE", "VERSION", "KERNEL", NULL }, .name = "FILE", .path = "PATH", .text = "..." };
+
+  *advice = *rows[code].advice != '\0' ? dkms_sentence_with (rows[code].advice, &words) : NULL;
+  return dkms_sentence_with (rows[code].sentence, &words);
+}
+
 DkmsCheck
 dkms_code_check (DkmsCode code)
 {

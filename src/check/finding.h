@@ -83,6 +83,9 @@ const DkmsCheckFinding *dkms_check_findings_worst (const GPtrArray *findings);
 const char *dkms_code_name (DkmsCode code);
 /** Returns: whether @name is the name of a finding; @code: (out) */
 gboolean dkms_code_from_name (const char *name, DkmsCode *code);
+/** Returns: (transfer full): the sentence of a finding, without full stop, with placeholders in capitals
+ * @advice: (out) (transfer full) (nullable): its advice */
+char *dkms_code_describe (DkmsCode code, char **advice);
 /** Returns: the check that makes the finding */
 DkmsCheck dkms_code_check (DkmsCode code);
 /** Returns: (transfer none): the name of a check, such as "boot-image" */

@@ -295,3 +295,23 @@ dkms_load_verdict (const DkmsLoadModule *module, const DkmsLoadKernel *kernel)
   self.verdict.exact = !self.unsure;
   return self.verdict;
 }
+
+const char *
+dkms_load_errno_name (int code)
+{
+  static const struct {
+    int code;
+    const char *name;
+  } names[] = {
+    { EPERM, "EPERM" },     { ENOENT, "ENOENT" },
+    { ENOEXEC, "ENOEXEC" }, { EEXIST, "EEXIST" },
+    { EINVAL, "EINVAL" },   { ENOPKG, "ENOPKG" },
+    { EBADMSG, "EBADMSG" }, { EMSGSIZE, "EMSGSIZE" },
+    { ENOKEY, "ENOKEY" },   { EKEYREJECTED, "EKEYREJECTED" },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    if (names[i].code == code)
+      return names[i].name;
+  return NULL;
+}

@@ -131,3 +131,5 @@ typedef struct {
 DkmsLoadVerdict dkms_load_verdict (const DkmsLoadModule *module, const DkmsLoadKernel *kernel);
 /** Returns: whether a module with @license (nullable) may use symbols for modules under the GPL only */
 gboolean dkms_load_is_gpl (const char *license);
+/** Returns: (transfer none) (nullable): the name of an errno that kernels give when they refuse a module */
+const char *dkms_load_errno_name (int code);

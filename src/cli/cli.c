@@ -31,7 +31,8 @@
 static int
 fail_with (DkmsListener *events, const DkmsVerbInfo *verb, const GError *error)
 {
-  DKMS_EMIT (events, ERROR, .error = error);
+  if (!g_error_matches (error, DKMS_ERROR, DKMS_ERROR_MONITORED)) /* its answer is one line */
+    DKMS_EMIT (events, ERROR, .error = error);
   dkms_unread_drop (0); /* another verb may follow */
   return dkms_exit_code (verb != NULL ? verb->name : NULL, error);
 }
@@ -230,7 +231,7 @@ fill_targets (DkmsRequest *request, const DkmsVerbInfo *verb, const DkmsSettings
 
   if (request->all)
     return TRUE; /* run/ knows the builds */
-  if (options->all_kernels && !add_all_kernels (settings, options, error))
+  if (options->all_kernels && !verb->filters && !add_all_kernels (settings, options, error))
     return FALSE;
   if (options->kernels->len == 0 && !verb->filters && !dkms_root_is_host (settings->places.root)
       && !add_kernel_of_root (settings, options, verb, error))
@@ -304,6 +305,10 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   request->no_depmod = options->no_depmod;
   request->dry_run = options->dry_run;
   request->detailed = options->detailed;
+  request->every_kernel = options->all_kernels && verb->filters;
+  request->strict = options->strict;
+  request->quiet_if_ok = options->quiet_if_ok;
+  request->monitor = options->monitor;
   if (!check_names (request, verb, error) || !fill_targets (request, verb, settings, options, error)
       || (verb->check_request != NULL && !verb->check_request (request, error)))
     return NULL;

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/language.h"
 #include "check/causes.h"
+#include "check/finding.h"
 #include "cli/option-table.h"
 #include "cli/options.h"
 #include "cli/verbs.h"
@@ -174,6 +175,8 @@ offer_causes (const Completion *self)
 {
   for (const DkmsCauseInfo *info = dkms_cause_infos (); info->id != NULL; info++)
     offer (self, info->id, dkms_cause_class_name (info->class));
+  for (guint code = 0; code < DKMS_CODE_LAST; code++)
+    offer (self, dkms_code_name ((DkmsCode)code), N_ ("finding"));
 }
 
 /* Offers the begun list of columns with each column that it lacks. */

@@ -13,6 +13,7 @@
 #include "base/near.h"
 #include "base/unread.h"
 #include "check/explain.h"
+#include "check/finding.h"
 #include "check/line.h"
 #include "kernel/headers.h"
 #include "model/version.h"
@@ -75,6 +76,8 @@ dkms_explain_fail_unknown (const DkmsPlaces *places, const DkmsRequest *request,
     g_ptr_array_add (names, ((const DkmsVersion *)all->versions->pdata[i])->module);
   for (const DkmsCauseInfo *info = dkms_cause_infos (); causes && info->id != NULL; info++)
     g_ptr_array_add (names, (gpointer)info->id);
+  for (guint number = 0; causes && number < DKMS_CODE_LAST; number++)
+    g_ptr_array_add (names, (gpointer)dkms_code_name ((DkmsCode)number));
   return DKMS_FAIL (error, NOT_KNOWN, .id = { word, request->version, NULL, NULL },
                     .text = causes ? N_ ("cause") : NULL, .near = dkms_nearest_in (word, names));
 }
@@ -275,6 +278,18 @@ print_page (const DkmsSettings *settings, DkmsListener *events, const DkmsCauseI
   DKMS_EMIT (events, EXPLAIN_NEXT, .text = shown->next, .name = shown->package);
 }
 
+/* The same of a finding of verify. */
+static void
+print_finding (DkmsListener *events, DkmsCode code)
+{
+  g_autofree char *advice = NULL, *sentence = dkms_code_describe (code, &advice);
+
+  DKMS_EMIT (events, EXPLAIN_FINDING, .name = dkms_code_name (code), .text = dkms_check_name (dkms_code_check (code)));
+  DKMS_EMIT (events, EXPLAIN_PAGE_TEXT, .text = sentence);
+  if (advice != NULL)
+    DKMS_EMIT (events, EXPLAIN_NEXT, .text = advice);
+}
+
 /* ---- the verbs ---- */
 
 static gboolean
@@ -389,11 +404,15 @@ dkms_explain (const DkmsSettings *settings, DkmsListener *events, const DkmsRequ
   g_autoptr (GPtrArray) newest = NULL;
   g_autoptr (GPtrArray) failed = g_ptr_array_new ();
   const DkmsCauseInfo *info = word != NULL && request->version == NULL ? dkms_cause_find (word) : NULL;
+  DkmsCode code;
 
   if (!read_attempts (settings, request, &attempts, &state, error))
     return FALSE;
   if (info != NULL && attempts->len == 0 && state->versions->len == 0)
     return print_page (settings, events, info), TRUE;
+  if (word != NULL && request->version == NULL && attempts->len == 0 && state->versions->len == 0
+      && dkms_code_from_name (word, &code))
+    return print_finding (events, code), TRUE;
   if (!check_known (settings, request, state, attempts, TRUE, error))
     return FALSE;
   newest = keep_newest (attempts);

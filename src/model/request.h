@@ -51,7 +51,11 @@ typedef struct {
   gboolean force_version_override;
   gboolean no_depmod;
   gboolean dry_run;
-  gboolean detailed; /* status --long, log --list */
+  gboolean detailed;     /* status --long, log --list */
+  gboolean every_kernel; /* a query about all kernels, without targets */
+  gboolean strict;       /* warnings count as problems */
+  gboolean quiet_if_ok;  /* nothing is printed if nothing is wrong */
+  gboolean monitor;      /* the answer is one line and an exit status for monitoring programs */
 } DkmsRequest;
 
 /** Returns: (transfer full): a query without targets */

@@ -8,12 +8,14 @@
 #include "config.h"
 #include "model/event-json.h"
 #include "report/sentences.h"
+#include "report/verify-answer.h"
 
 struct DkmsDocument {
   json_t *events;     /* array */
   json_t *modules;    /* (nullable): array; for status */
   GHashTable *placed; /* "module/version" -> its object in @modules, borrowed */
-  GError *error;      /* (nullable): the last reported error */
+  DkmsVerifyAnswer verify;
+  GError *error; /* (nullable): the last reported error */
 };
 
 static void
@@ -40,6 +42,7 @@ dkms_document_free (DkmsDocument *self)
     return;
   json_decref (self->events);
   json_decref (self->modules);
+  dkms_verify_answer_clear (&self->verify);
   g_hash_table_unref (self->placed);
   g_clear_error (&self->error);
   g_free (self);
@@ -162,6 +165,8 @@ dkms_document_hear (DkmsDocument *self, const DkmsEvent *event)
       self->error = g_error_copy (event->error);
       break;
     default:
+      if (dkms_verify_answer_hear (&self->verify, event))
+        return;
       break;
     }
   if (is_content (event))
@@ -187,6 +192,7 @@ dkms_document_finish (DkmsDocument *self, const char *verb, const char *root, in
   dkms_json_set (document, "status", json_integer (status));
   if (self->modules != NULL || g_strcmp0 (verb, "status") == 0)
     dkms_json_set (document, "modules", self->modules != NULL ? json_incref (self->modules) : json_array ());
+  dkms_verify_answer_finish (&self->verify, document);
   dkms_json_set (document, "events", json_incref (self->events));
   if (status != 0 && self->error != NULL)
     dkms_json_set (document, "error", dkms_json_error (self->error));

@@ -310,6 +310,33 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
       "Read the report before you send it. dkms replaces only the names, addresses and secrets that it recognises."),
   SENTENCE (EXPLAIN_PAGE, LINE, "{name} ({text})"),
   SENTENCE (EXPLAIN_PAGE_TEXT, LINE, "{text}"),
+  SENTENCE (EXPLAIN_FINDING, LINE, "{name}: a finding of 'dkms verify', check {cause}"),
+
+  /* verify. */
+  SENTENCE (VERIFY_KERNEL, NONE, ""),
+  SENTENCE (VERIFY_BOOT, NONE, ""),
+  SENTENCE (VERIFY_INITRD, NONE, ""),
+  SENTENCE (VERIFY_POLICY, NONE, ""),
+  SENTENCE (VERIFY_TRUSTED, NONE, ""),
+  SENTENCE (VERIFY_MODULE, NONE, ""),
+  SENTENCE (VERIFY_FILE, NONE, ""),
+  SENTENCE (VERIFY_FINDING, NONE, ""),
+  SENTENCE (VERIFY_SUMMARY, NONE, ""),
+  SENTENCE (VERIFY_NEXT, LINE, "Next boot: {kernel} ({name}[, {text}])\n"),
+  SENTENCE (VERIFY_GUESSED, LINE,
+            "Next boot: probably {kernel}, the newest kernel[: the boot menu {path} could not be read]\n"),
+  SENTENCE (VERIFY_OTHER, LINE, "Kernel {kernel}:\n"),
+  SENTENCE (VERIFY_EXCLUDED, LINE, "{label}  {text}"),
+  SENTENCE (VERIFY_LOADS, LINE, "{label}  loads"),
+  SENTENCE (VERIFY_WARNING, LINE, "{label}  loads, warning: {text}[\n{indent}{place}]"),
+  SENTENCE (VERIFY_UNKNOWN, LINE, "{label}  unknown: {text}[\n{indent}{place}]"),
+  SENTENCE (VERIFY_PROBLEM, LINE, "{label}  PROBLEM: {text}[\n{indent}{place}]"),
+  SENTENCE (VERIFY_DETAIL, LINE, "  {name}: {answer}[ ({path})]"),
+  SENTENCE (VERIFY_DETAIL_FINDING, LINE, "    {text} ({name})"),
+  SENTENCE (VERIFY_NONE, LINE, "No module is expected in {kernel}[, which boots next ({name})]."),
+  SENTENCE (VERIFY_ONE_LOADS, LINE, "The module loads in {kernel}[, which boots next ({name})]."),
+  SENTENCE (VERIFY_ALL_LOAD, LINE, "{text} modules load in {kernel}[, which boots next ({name})]."),
+  EXACT (VERIFY_MONITOR, "DKMS {name} - {problems} modules will not load | {text}"),
 };
 
 DkmsVoice
@@ -344,6 +371,16 @@ status_remarks (const char *tokens)
   return g_string_free (out, FALSE);
 }
 
+/* Returns: (transfer full): "module/version", filled up to the width of all labels */
+static char *
+label (const DkmsEvent *event)
+{
+  g_autofree char *text = g_strjoin ("/", event->id.module, event->id.version, NULL);
+  int blanks = event->number - (int)g_utf8_strlen (text, -1);
+
+  return g_strdup_printf ("%s%*s", text, MAX (blanks, 0), "");
+}
+
 /* Returns: (transfer full) (nullable): the field @name of an event; see also the table above */
 static char *
 field (gconstpointer subject, const char *name)
@@ -362,6 +399,7 @@ field (gconstpointer subject, const char *name)
     { "title", event->name }, /* if it consists of words */
     { "text", event->text },
     { "cause", event->text }, /* if it is a name */
+    { "answer", event->text },
     { "error", event->error != NULL ? event->error->message : NULL },
     { "advice", dkms_error_info (event->error)->advice },
     { "errno", event->number != 0 ? g_strerror (event->number) : NULL },
@@ -377,6 +415,12 @@ field (gconstpointer subject, const char *name)
     return event->seconds > 0 ? g_strdup_printf ("%.1f", event->seconds) : NULL;
   if (strcmp (name, "remarks") == 0)
     return event->text != NULL ? status_remarks (event->text) : NULL;
+  if (strcmp (name, "problems") == 0)
+    return g_strdup_printf ("%d", event->number);
+  if (strcmp (name, "label") == 0)
+    return label (event);
+  if (strcmp (name, "indent") == 0)
+    return g_strnfill ((gsize)MAX (event->number, 0) + 2, ' ');
   g_assert_not_reached (); /* tests/unit/test-sentences.c fills in every sentence */
 }
 

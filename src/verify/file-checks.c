@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Gathers the facts about module files, their kernel and its keys, and asks the pure verdict (check/load.h). */
+#include "verify/file-checks.h"
+
+#include <string.h>
+
+#include "base/language.h"
+#include "check/verdict.h"
+#include "store/answers.h"
+
+typedef struct {
+  const DkmsSettings *settings;
+  DkmsVerifiedKernel *kernel;
+  GPtrArray *files;  /* element-type DkmsVerifiedFile: those that can be judged, and files that they depend on */
+  GPtrArray *owners; /* element-type DkmsVerifiedModule (nullable elements): of each of files */
+  GPtrArray *extra;  /* element-type DkmsVerifiedFile: modules of other packages that the files depend on; owns them */
+  GHashTable *built; /* symbol -> itself: exports of the files that the kernel exports, too */
+  char **forbidden;
+} Judge;
+
+static void
+judge_clear (Judge *self)
+{
+  g_ptr_array_unref (self->files);
+  g_ptr_array_unref (self->owners);
+  g_ptr_array_unref (self->extra);
+  g_hash_table_unref (self->built);
+  g_strfreev (self->forbidden);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Judge, judge_clear)
+
+/* ---- the files ---- */
+
+static DkmsVerifiedFile *
+find_file (const Judge *self, const char *path)
+{
+  for (guint i = 0; i < self->files->len; i++)
+    {
+      DkmsVerifiedFile *file = self->files->pdata[i];
+      if (file->path != NULL && strcmp (file->path, path) == 0)
+        return file;
+    }
+  return NULL;
+}
+
+static void
+add_file (Judge *self, DkmsVerifiedFile *file, DkmsVerifiedModule *owner)
+{
+  g_ptr_array_add (self->files, file);
+  g_ptr_array_add (self->owners, owner);
+}
+
+/* Modules of the kernel itself belong to it. Those of other packages are judged like ours. */
+static void
+add_dependencies (Judge *self, const DkmsVerifiedFile *file)
+{
+  const DkmsPlaces *places = &self->settings->places;
+  g_autofree char *own = g_build_filename (places->install_tree, self->kernel->release, "kernel/", NULL);
+
+  for (char **path = file->depends; path != NULL && *path != NULL; path++)
+    if (!g_str_has_prefix (*path, own) && find_file (self, *path) == NULL)
+      {
+        g_autofree char *base = g_path_get_basename (*path);
+        g_autofree char *name = g_strndup (base, strcspn (base, "."));
+        DkmsVerifiedFile *other = dkms_verified_file_new (name);
+
+        other->path = g_strdup (*path);
+        other->there = TRUE;
+        g_ptr_array_add (self->extra, other);
+        add_file (self, other, NULL);
+      }
+}
+
+static void
+collect_files (Judge *self)
+{
+  for (guint i = 0; i < self->kernel->modules->len; i++)
+    {
+      DkmsVerifiedModule *module = self->kernel->modules->pdata[i];
+      for (guint f = 0; f < module->files->len; f++)
+        if (((DkmsVerifiedFile *)module->files->pdata[f])->there)
+          add_file (self, module->files->pdata[f], module);
+    }
+  for (guint i = 0, n = self->files->len; i < n; i++)
+    add_dependencies (self, self->files->pdata[i]);
+}
+
+/* Returns: (transfer full) (element-type utf8): the paths of the files, on the host */
+static GPtrArray *
+host_paths (const Judge *self)
+{
+  GPtrArray *paths = g_ptr_array_new_with_free_func (g_free);
+
+  for (guint i = 0; i < self->files->len; i++)
+    {
+      const DkmsVerifiedFile *file = self->files->pdata[i];
+      char *path = dkms_root_resolved (self->settings->places.root, file->path);
+      g_ptr_array_add (paths, path != NULL ? path : g_strdup ("/dev/null"));
+    }
+  return paths;
+}
+
+static void
+read_files (Judge *self)
+{
+  static const char *const argv[] = { "dkms-modinfo", "--facts", NULL };
+  g_autoptr (GPtrArray) paths = host_paths (self), facts = NULL;
+  g_autofree char *name = g_strconcat ("modules-", self->kernel->release, NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) text = dkms_answers_ask (&self->settings->places, name, argv, paths, &error);
+  g_autoptr (GPtrArray) signatures = dkms_trust_reading_signatures (self->kernel->trust, self->settings, paths, NULL);
+
+  if (text != NULL)
+    facts = dkms_module_files_parse (g_bytes_get_data (text, NULL), g_bytes_get_size (text), paths->len);
+  for (guint i = 0; i < self->files->len; i++)
+    {
+      DkmsVerifiedFile *file = self->files->pdata[i];
+      const DkmsVerifiedModule *owner = self->owners->pdata[i];
+      const DkmsId id = owner != NULL ? *owner->id : (DkmsId){ .kernel = self->kernel->release };
+
+      if (facts != NULL && ((DkmsModuleFile *)facts->pdata[i])->ended)
+        file->module = g_steal_pointer (&facts->pdata[i]);
+      else
+        DKMS_FIND (file->findings, CONTENT_UNREADABLE, PROBLEM, CERTAIN, .id = id, .name = file->name,
+                   .text = error != NULL ? error->message : N_ ("the program that reads it failed"));
+      if (signatures != NULL)
+        file->signature = g_steal_pointer (&signatures->pdata[i]);
+    }
+}
+
+/* ---- symbols ---- */
+
+/* What the symbols of one file are resolved with. */
+typedef struct {
+  const Judge *judge;
+  const DkmsVerifiedFile *file;
+  DkmsLoadKernel plain; /* with the symbols of the kernel and its modules */
+} Scope;
+
+static const DkmsModuleExport *
+find_export (const DkmsVerifiedFile *file, const char *name)
+{
+  for (guint i = 0; file->module != NULL && i < file->module->exports->len; i++)
+    {
+      const DkmsModuleExport *export = file->module->exports->pdata[i];
+      if (strcmp (export->name, name) == 0)
+        return export;
+    }
+  return NULL;
+}
+
+static DkmsSymbol
+find_symbol (gconstpointer data, const char *name)
+{
+  const Scope *self = data;
+  const Judge *judge = self->judge;
+
+  if (find_export (self->file, name) != NULL)
+    return (DkmsSymbol){ .found = g_hash_table_contains (judge->built, name) ? DKMS_YES : DKMS_NO };
+  for (guint i = 0; i < judge->files->len; i++)
+    {
+      const DkmsVerifiedFile *file = judge->files->pdata[i];
+      const DkmsModuleExport *export = find_export (file, name);
+      if (export != NULL)
+        return (DkmsSymbol){ .found = DKMS_YES,
+                             .gpl_only = export->gpl_only,
+                             .name_space = export->name_space,
+                             .has_crc = export->has_crc,
+                             .crc = export->crc,
+                             .of_proprietary = !dkms_load_is_gpl (file->module->license) };
+    }
+  return self->plain.symbol (self->plain.data, name);
+}
+
+/* Reads which exports of the files the kernel has itself, before the modules are added that include these files. */
+static void
+find_duplicates (Judge *self)
+{
+  DkmsLoadKernel plain = { 0 };
+
+  dkms_kernel_reading_facts (self->kernel->kernel, &plain);
+  for (guint i = 0; i < self->files->len; i++)
+    {
+      const DkmsVerifiedFile *file = self->files->pdata[i];
+      for (guint e = 0; file->module != NULL && e < file->module->exports->len; e++)
+        {
+          const DkmsModuleExport *export = file->module->exports->pdata[e];
+          if (plain.symbol (plain.data, export->name).found == DKMS_YES)
+            g_hash_table_add (self->built, export->name);
+        }
+    }
+}
+
+static void
+add_providers (Judge *self)
+{
+  g_autoptr (GPtrArray) modules = g_ptr_array_new ();
+  g_autoptr (GHashTable) providers = NULL;
+
+  for (guint i = 0; i < self->files->len; i++)
+    if (((const DkmsVerifiedFile *)self->files->pdata[i])->module != NULL)
+      g_ptr_array_add (modules, ((const DkmsVerifiedFile *)self->files->pdata[i])->module);
+  dkms_kernel_reading_provide (self->kernel->kernel, self->settings, modules, &providers);
+}
+
+/* ---- the verdict ---- */
+
+static void
+judge_file (const Judge *self, DkmsVerifiedFile *file, const DkmsVerifiedModule *owner)
+{
+  const DkmsKernelReading *reading = self->kernel->kernel;
+  const DkmsTrustReading *trust = self->kernel->trust;
+  const DkmsCertificate *signer = file->signature != NULL && file->signature->certificates->len > 0
+                                      ? file->signature->certificates->pdata[0]
+                                      : NULL;
+  Scope scope = { self, file };
+  DkmsLoadModule module = { 0 };
+  DkmsLoadKernel kernel = { 0 };
+  DkmsVerdictContext context
+      = { .id = owner != NULL ? *owner->id : (DkmsId){ .kernel = self->kernel->release },
+          .file = file->name,
+          .error = file->module->error,
+          .signer = signer != NULL ? signer->subject : NULL,
+          .digest = file->signature != NULL ? file->signature->digest : NULL,
+          .trust = signer != NULL ? signer->trust : DKMS_TRUST_UNKNOWN,
+          .kernel_unread = reading->unread,
+          .symbols = reading->confidence,
+          .policy
+          = MIN (trust->confidence, signer != NULL && signer->known ? signer->confidence : DKMS_CONFIDENCE_CERTAIN) };
+
+  dkms_module_file_facts (file->module, reading->machine, &module);
+  if (file->signature != NULL)
+    module.signature = file->signature->facts;
+  module.btf_fits = DKMS_DONT_KNOW;
+  dkms_kernel_reading_facts (reading, &scope.plain);
+  kernel = scope.plain;
+  kernel.symbol = find_symbol;
+  kernel.data = &scope;
+  kernel.checks_signatures = !trust->options.known || trust->options.signatures;
+  kernel.enforces = trust->policy.enforces;
+  kernel.locked = trust->policy.locked;
+  kernel.forbidden = (const char *const *)self->forbidden;
+  const DkmsLoadVerdict verdict = dkms_load_verdict (&module, &kernel);
+  dkms_verdict_find (&verdict, &module, &kernel, &context, file->findings);
+  if (file->answer == DKMS_ANSWER_UNKNOWN)
+    file->answer = verdict.loads == DKMS_YES  ? DKMS_ANSWER_LOADS
+                   : verdict.loads == DKMS_NO ? DKMS_ANSWER_REFUSED
+                                              : DKMS_ANSWER_UNKNOWN;
+  file->code = verdict.loads == DKMS_NO ? verdict.code : 0;
+  memcpy (file->taint, verdict.taint, sizeof file->taint);
+}
+
+/* A module whose dependency does not load does not load either. The index lists dependencies of dependencies, too. */
+static void
+judge_dependencies (const Judge *self, DkmsVerifiedFile *file, const DkmsVerifiedModule *owner)
+{
+  for (char **path = file->depends; path != NULL && *path != NULL; path++)
+    {
+      const DkmsVerifiedFile *other = find_file (self, *path);
+      if (other == NULL || other->answer == DKMS_ANSWER_LOADS)
+        continue;
+      if (other->answer == DKMS_ANSWER_UNKNOWN)
+        DKMS_FIND (file->findings, DEPENDENCY, UNKNOWN, UNKNOWN, .id = *owner->id, .name = file->name,
+                   .text = other->name);
+      else
+        DKMS_FIND (file->findings, DEPENDENCY, PROBLEM, CERTAIN, .id = *owner->id, .name = file->name,
+                   .text = other->name);
+    }
+}
+
+void
+dkms_file_checks_judge (const DkmsSettings *settings, DkmsVerifiedKernel *kernel, const char *image,
+                        const char *cmdline)
+{
+  g_auto (Judge) self = { .settings = settings,
+                          .kernel = kernel,
+                          .files = g_ptr_array_new (),
+                          .owners = g_ptr_array_new (),
+                          .extra = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_verified_file_free),
+                          .built = g_hash_table_new (g_str_hash, g_str_equal) };
+
+  collect_files (&self);
+  kernel->kernel = dkms_kernel_reading_new (settings, kernel->release, image);
+  kernel->trust = dkms_trust_reading_new (settings, kernel->kernel, cmdline);
+  if (cmdline != NULL)
+    self.forbidden = dkms_cmdline_list (cmdline, "module_blacklist");
+  if (self.files->len == 0)
+    return;
+  read_files (&self);
+  find_duplicates (&self);
+  add_providers (&self);
+  for (guint i = 0; i < self.files->len; i++)
+    if (((DkmsVerifiedFile *)self.files->pdata[i])->module != NULL)
+      judge_file (&self, self.files->pdata[i], self.owners->pdata[i]);
+  for (guint i = 0; i < self.files->len; i++)
+    if (self.owners->pdata[i] != NULL)
+      judge_dependencies (&self, self.files->pdata[i], self.owners->pdata[i]);
+}
