@@ -127,7 +127,7 @@ boot_image_read (const unsigned char *bytes, size_t size, unsigned depth, BootIm
   while (why == NULL && size > 0)
     {
       size_t used = 1;
-      UnpackFunc unpack = *bytes != 0 ? unpack_find (bytes, size) : NULL;
+      UnpackFunc unpack = *bytes != 0 ? unpack_find_any (bytes, size) : NULL;
       if (is_archive (bytes, size))
         why = read_archive (bytes, size, &used, &to);
       else if (unpack != NULL)

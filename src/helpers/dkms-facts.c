@@ -89,7 +89,7 @@ unpack_kernel (const unsigned char **bytes, size_t *size)
     }
   if (!kernel_image_payload (*bytes, *size, &at, &length))
     return memcmp (*bytes, "\177ELF", *size < 4 ? *size : 4) == 0 ? NULL : "it is not an image of a known format";
-  UnpackFunc unpack = unpack_find (*bytes + at, length);
+  UnpackFunc unpack = unpack_find_any (*bytes + at, length);
   if (unpack == NULL)
     return "it is compressed in a way that dkms cannot read";
   size_t rest; /* the size follows the compressed kernel */

@@ -44,7 +44,17 @@ def zstd(data):
     return subprocess.run(["zstd", "-cq"], input=data, capture_output=True, check=True).stdout
 
 
-COMPRESSORS = {"gzip": gzip.compress, "xz": lambda data: lzma.compress(data, check=lzma.CHECK_CRC32), "zstd": zstd}
+def lz4(data):
+    return subprocess.run(["lz4", "-lcq"], input=data, capture_output=True, check=True).stdout
+
+
+def lzma_alone(data):
+    return lzma.compress(data, format=lzma.FORMAT_ALONE)
+
+
+# The second line: not for modules.
+COMPRESSORS = {"gzip": gzip.compress, "xz": lambda data: lzma.compress(data, check=lzma.CHECK_CRC32), "zstd": zstd,
+               "lz4": lz4, "lzma": lzma_alone}
 
 
 @pytest.mark.parametrize("name", [*COMPRESSORS, None])
@@ -132,7 +142,7 @@ def test_other_texts_are_no_version(tmp_path, text):
 
 
 UNREADABLE = {
-    "empty": (b"", "empty"), "text": (b"x" * 4096, "known format"), "lz4": (bzimage(b"LZ4!" * 100), "compressed in a way"),
+    "empty": (b"", "empty"), "text": (b"x" * 4096, "known format"), "bzip2": (bzimage(b"BZh9" * 100), "compressed in a way"),
     "cut off": (bzimage(gzip.compress(b"x" * 1000)[:-10]), "decompressed"), "no ELF file": (bzimage(gzip.compress(b"not a kernel" * 100)), ""),
     "no symbols": (vmlinux([]), "exports no symbols"), "half an ELF file": (vmlinux(SYMBOLS)[:600], ""),
     "no table": (vmlinux(SYMBOLS).replace(b"__ksymtab_strings", b"__ksymtab_strange"), "no table")}
@@ -204,7 +214,9 @@ DAMAGED = {
     "empty": (b"", "empty"), "text": (b"x" * 500, "unknown format"), "no end": (newc(FILES, trailer=False), "cut off"), "cut off": (newc(FILES)[:200], "cut off"),
     "compressed, cut off": (gzip.compress(newc(FILES))[:-20], "decompressed"), "no number": (newc(FILES).replace(b"070701", b"07070Z", 1), "unknown format"),
     "a bad number": (newc(FILES)[:54] + b"zzzzzzzz" + newc(FILES)[62:], "damaged"), "a large file": (newc(FILES)[:54] + b"ffffffff" + newc(FILES)[62:], "cut off"),
-    "nested": (gzip.compress(gzip.compress(gzip.compress(newc(FILES)))), "several times"), "lz4": (newc(MICROCODE) + b"\x02\x21\x4c\x18" + bytes(60), "unknown format"),
+    "nested": (gzip.compress(gzip.compress(gzip.compress(newc(FILES)))), "several times"), "bzip2": (newc(MICROCODE) + b"BZh9" + bytes(60), "unknown format"), "lz4": (lz4(newc(FILES))[:-10], "unknown format"),
+    "lz4, far": (b"\x02\x21\x4c\x18\5\0\0\0\x10a\xff\xff\0", "decompressed"), "lz4, no distance": (b"\x02\x21\x4c\x18\5\0\0\0\x10a\0\0\0", "decompressed"),
+    "lz4, no end": (b"\x02\x21\x4c\x18\2\0\0\0\xf0\xff", "decompressed"), "lzma": (lzma_alone(newc(FILES))[:-20], "decompressed"),
     "configuration": (newc(FILES) + b"\xff\xff\xff\xff" + bytes(4) + b"#BOOTCONFIG\n", "configuration")}
 
 
