@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Input: a file *.ko that the build of a package made, compressed or not, as dkms-modinfo --facts reads it. The same
- * bytes are also used as the output of a dkms-modinfo that such a file had taken over.
+ * bytes are also used as the output of a dkms-modinfo or dkms-facts that such a file had taken over.
  * libkmod is not included, because its assertions can end the process, which dkms handles.
  * Findings: a crash; names and values that are not text. */
 #include "../../src/helpers/memory-file.c"
@@ -10,6 +10,8 @@
 #include "fuzz.h"
 #include "helpers/module-elf.h"
 #include "kernel/module-file.h"
+#include "kernel/module-index.h"
+#include "verify/symbol-table.h"
 
 /* As put_finding() of dkms-modinfo. */
 static void
@@ -60,6 +62,22 @@ read_facts (const uint8_t *bytes, size_t size)
 }
 
 static void
+parse_answers (const uint8_t *data, size_t size)
+{
+  g_autoptr (GBytes) lookups = g_bytes_new (data, size);
+  g_autoptr (GError) ignored = NULL;
+  g_autoptr (GPtrArray) found = dkms_module_lookup_parse (lookups, "/host", "/lib/modules/6.1", 1, &ignored);
+  DkmsSymbolTable *table = dkms_symbol_table_new ();
+
+  g_assert ((found == NULL) == (ignored != NULL));
+  guint count = dkms_symbol_table_add (table, g_bytes_new (data, size));
+  g_assert_cmpuint (count, <=, size);
+  if (count > 0) /* of two symbols with one name, the first is in the table */
+    (void)dkms_symbol_table_differs (table, g_bytes_new (data, size));
+  dkms_symbol_table_free (table);
+}
+
+static void
 unpack (const uint8_t *data, size_t size)
 {
   const UnpackFunc unpackers[] = { unpack_gz, unpack_xz, unpack_zst };
@@ -93,6 +111,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     memcpy (text, data, size);
   text[size] = '\0';
   check (dkms_module_files_parse (text, size, 3));
+  parse_answers (exact, size);
   if (size > 2 && (memcmp (data, "\x1f\x8b", 2) == 0 || data[0] == 0xfd || data[0] == 0x28))
     unpack (exact, size);
   return 0;
