@@ -70,7 +70,7 @@ def unified(sections):
     """A unified kernel image: a program for EFI firmware. @sections: (name, content)"""
     headers, body, start = b"", b"", 0x400
     for name, content in sections:
-        stored = content + bytes(-len(content) % 512)
+        stored = content + b"\xff" * (-len(content) % 512) # what is behind the content does not count
         headers += struct.pack("<8sIIIIIIHHI", name.encode(), len(content), 0x1000, len(stored), start + len(body), 0, 0, 0, 0, 0x40000040)
         body += stored
     coff = struct.pack("<HHIIIHH", 0x8664, len(sections), 0, 0, 0, 112, 0x22f)
