@@ -321,8 +321,9 @@ reasons_of (const Check *self)
   for (guint i = 0; i < DKMS_IMAGE_LAST; i++)
     if (g_hash_table_contains (self->images->wanted[i], name))
       reasons |= 1U << i;
-  if (module->replaced && module->replaced_place != NULL
-      && dkms_image_wishes_place (self->settings->places.root, self->images->tool, module->replaced_place))
+  g_autofree char *place
+      = module->replaced ? dkms_image_wishes_moved (&self->settings->places, self->images->release, name) : NULL;
+  if (place != NULL && dkms_image_wishes_place (self->settings->places.root, self->images->tool, place))
     reasons |= 1U << DKMS_IMAGE_MOVED;
   return reasons;
 }

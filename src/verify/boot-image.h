@@ -35,14 +35,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsBootImages, dkms_boot_images_free)
 
 /* An installed module, as the checks of the images see it. */
 typedef struct {
-  const char *name;           /* of the module */
-  const char *path;           /* (nullable): of the installed file, inside the root; NULL: there is none */
-  const char *sha256;         /* (nullable): of the uncompressed installed file; NULL: not known yet */
-  const char *const *needs;   /* (nullable): names of the modules that it needs; ended by NULL */
-  gboolean enforced;          /* the kernel loads signed modules only */
-  gboolean replaced;          /* the module of the kernel with this name was moved aside */
-  const char *replaced_place; /* (nullable): directory of that module below the kernel's directory, such as
-                                 "kernel/drivers/net" */
+  const char *name;         /* of the module */
+  const char *path;         /* (nullable): of the installed file, inside the root; NULL: there is none */
+  const char *sha256;       /* (nullable): of the uncompressed installed file; NULL: not known yet */
+  const char *const *needs; /* (nullable): names of the modules that it needs; ended by NULL */
+  gboolean enforced;        /* the kernel loads signed modules only */
+  gboolean replaced;        /* the build replaced modules of the kernel, which may include this one */
 } DkmsImageQuestion;
 
 /** Adds to @findings what is wrong with @module in the images: IMAGE_MISSING, IMAGE_STALE, IMAGE_UNSIGNED,

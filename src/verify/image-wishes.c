@@ -413,6 +413,34 @@ dkms_image_wishes_place (const DkmsRoot *root, DkmsImageTool tool, const char *p
   return words->len == 0 || strcmp (words->pdata[0], "most") == 0;
 }
 
+char *
+dkms_image_wishes_moved (const DkmsPlaces *places, const char *release, const char *name)
+{
+  static const char *const suffixes[] = { "", ".xz", ".zst", ".gz" };
+  g_autofree char *dir = g_build_filename (places->install_tree, release, NULL);
+  g_autofree char *order = g_build_filename (dir, "modules.order", NULL);
+  g_autofree char *text = read_text (places->root, order);
+  g_auto (GStrv) lines = g_strsplit (text != NULL ? text : "", "\n", -1);
+
+  for (char **line = lines; *line != NULL; line++)
+    {
+      const char *base = strrchr (*line, '/');
+      if (base == NULL)
+        continue;
+      g_autofree char *found = dkms_module_name_of (*line);
+      if (!dkms_module_names_equal (found, name))
+        continue;
+      for (gsize i = 0; i < G_N_ELEMENTS (suffixes); i++)
+        {
+          g_autofree char *path = g_strconcat (dir, "/", *line, suffixes[i], NULL);
+          if (dkms_root_is_file (places->root, path))
+            return NULL;
+        }
+      return g_strndup (*line, (gsize)(base - *line));
+    }
+  return NULL;
+}
+
 /* ---- the root file system ---- */
 
 /* Adds the drivers of the device @path (in /sys), of those that it is part of, and of those that it consists of. */

@@ -27,3 +27,11 @@ void dkms_image_wishes_root (GHashTable *to, const DkmsRoot *root);
 void dkms_image_wishes_needed (GHashTable *to, const DkmsModuleIndex *index, const GPtrArray *names);
 /** Returns: whether images contain the modules of the kernel in the directory @place, such as "kernel/drivers/net" */
 gboolean dkms_image_wishes_place (const DkmsRoot *root, DkmsImageTool tool, const char *place);
+/**
+ * dkms_image_wishes_moved:
+ * @name: of a module
+ *
+ * Returns: (transfer full) (nullable): the directory of the kernel's own module of that name, such as
+ * "kernel/drivers/net", if the module is not there any more; by the list of modules in the kernel's package
+ */
+char *dkms_image_wishes_moved (const DkmsPlaces *places, const char *release, const char *name);

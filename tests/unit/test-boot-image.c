@@ -256,12 +256,15 @@ test_missing (Fixture *self, gconstpointer data)
   g_assert_true (g_str_has_prefix (hooked, "image-missing warning: ") && strstr (hooked, "hooks/foo is installed"));
   moved.name = "other";
   moved.replaced = TRUE;
-  moved.replaced_place = "kernel/drivers/net";
+  fixture_put (self, "/lib/modules/" K "/modules.order", "kernel/x.ko\nkernel/drivers/net/other.ko\n");
   g_autofree char *gone = check (self, NULL, &moved);
   g_assert_cmpstr (gone, ==,
                    "driver-gone-early warning: other replaces a module that boot images contain, so its device has no "
                    "driver until the root is mounted [Add other to /etc/initramfs-tools/modules, then run "
                    "'update-initramfs -u -k " K "'.]");
+  fixture_put (self, "/lib/modules/" K "/kernel/drivers/net/other.ko.xz", ""); /* it is still there */
+  g_autofree char *there = check (self, NULL, &moved);
+  g_assert_cmpstr (there, ==, "");
   /* A module in the image without the ones it needs. */
   moved = foo;
   moved.needs = needs;
