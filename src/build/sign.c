@@ -134,6 +134,27 @@ dkms_signer_files (const DkmsSettings *settings, const DkmsKernel *kernel, const
   return first != NULL;
 }
 
+gboolean
+dkms_signer_check_pair (const DkmsPlaces *places, const char *key, const char *certificate, GError **error)
+{
+  g_autofree char *helper = dkms_process_helper ("dkms-sign");
+  g_autofree char *key_path = dkms_root_resolved (places->root, key);
+  g_autofree char *certificate_path = dkms_root_resolved (places->root, certificate);
+  const char *const argv[] = { helper, "check", key_path, certificate_path, NULL };
+  DkmsCommand command = { .argv = argv, .root = places->root, .of_machine = TRUE, .null_stdin = TRUE };
+  int status = 0;
+
+  if (faccessat (AT_FDCWD, key_path, R_OK, AT_EACCESS) < 0)
+    return TRUE;
+  g_autofree char *output = dkms_process_transcript (&command, &status, error);
+  if (output == NULL)
+    return FALSE;
+  if (status == 0)
+    return TRUE;
+  dkms_recall_helper (g_strchomp (output));
+  return DKMS_FAIL (error, KEY_PAIR_BAD, .path = key, .text = output);
+}
+
 /* ---- signing ---- */
 
 /* Runs the tool of the administrator on one file, or dkms-sign on all of @files, which are paths as the tool names

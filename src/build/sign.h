@@ -46,6 +46,10 @@ gboolean dkms_signer_generate (const DkmsSettings *settings, DkmsListener *event
 gboolean dkms_signer_files (const DkmsSettings *settings, const DkmsKernel *kernel, const char *config, char **key,
                             char **certificate, GError **error);
 
+/** Fails with what dkms-sign prints if @certificate does not belong to @key, or if the key cannot be used. Both are
+ * paths inside the root. Succeeds if this process may not read the key, because that is then not known. */
+gboolean dkms_signer_check_pair (const DkmsPlaces *places, const char *key, const char *certificate, GError **error);
+
 /**
  * dkms_signer_sign:
  * @paths: (element-type utf8): modules, paths inside the root

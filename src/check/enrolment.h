@@ -16,7 +16,7 @@ typedef enum {
   DKMS_ENROLMENT_NOT_READ,      /* the kernel does not read the lists of the firmware */
   DKMS_ENROLMENT_NOT_NEEDED,    /* modules are loaded without a trusted signature */
   DKMS_ENROLMENT_NO_EFI,        /* without EFI, only certificates in the kernel count */
-  DKMS_ENROLMENT_NO_SHIM,       /* no shim, and so no list of machine owner keys */
+  DKMS_ENROLMENT_NO_SHIM,       /* shim, which keeps the machine owner keys, does not run */
   DKMS_ENROLMENT_UNKNOWN
 } DkmsEnrolment;
 

@@ -2,11 +2,12 @@
 /* The only program of dkms that opens a private key.
  *
  *   dkms-sign sign HASH KEY CERT [+ KEY CERT]... FILE...
- *                                 append a signature to each module, in place and atomically; one message contains the
- *                                 signatures of all keys
- *   dkms-sign generate KEY CERT   create a key pair; an existing key only gets a certificate, an existing certificate
- * is never replaced dkms-sign generate-ca KEY CERT the same, for kernels that take only certificates of certificate
- * authorities
+ *                                    append a signature to each module, in place and atomically; one message contains
+ *                                    the signatures of all keys
+ *   dkms-sign check KEY CERT         fails if the certificate does not belong to the key
+ *   dkms-sign generate KEY CERT      create a key pair; an existing key only gets a certificate, an existing
+ * certificate is never replaced dkms-sign generate-ca KEY CERT   the same, for kernels that take only certificates of
+ * certificate authorities
  *
  * KEY is a PEM file or a pkcs11: URI, CERT a DER or PEM file. The passphrase or PIN is KBUILD_SIGN_PIN.
  * Exit status 0 or 1; messages go to stderr, one per line. Format of a signed module: the
@@ -517,6 +518,25 @@ run_generate (const char *key_path, const char *certificate_path, int authority)
   return ok;
 }
 
+/* ---- check ---- */
+
+static int
+run_check (const char *key_path, const char *certificate_path)
+{
+  X509 *certificate = load_certificate (certificate_path);
+  EVP_PKEY *key = certificate != NULL ? load_key (key_path) : NULL;
+  int ok = key != NULL && X509_check_private_key (certificate, key) == 1;
+
+  if (key != NULL && !ok)
+    {
+      ERR_clear_error ();
+      refuse ("The certificate %s does not belong to the key %s", certificate_path, key_path);
+    }
+  X509_free (certificate);
+  EVP_PKEY_free (key);
+  return ok;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -535,7 +555,9 @@ main (int argc, char **argv)
     return run_generate (argv[2], argv[3], 0) ? 0 : 1;
   if (argc == 4 && strcmp (argv[1], "generate-ca") == 0)
     return run_generate (argv[2], argv[3], 1) ? 0 : 1;
+  if (argc == 4 && strcmp (argv[1], "check") == 0)
+    return run_check (argv[2], argv[3]) ? 0 : 1;
   fprintf (stderr, "Usage: dkms-sign sign HASH KEY CERT [+ KEY CERT]... FILE... | "
-                   "dkms-sign generate|generate-ca KEY CERT\n");
+                   "dkms-sign generate|generate-ca|check KEY CERT\n");
   return 1;
 }

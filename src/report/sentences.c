@@ -337,6 +337,21 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (VERIFY_ONE_LOADS, LINE, "The module loads in {kernel}[, which boots next ({name})]."),
   SENTENCE (VERIFY_ALL_LOAD, LINE, "{text} modules load in {kernel}[, which boots next ({name})]."),
   EXACT (VERIFY_MONITOR, "DKMS {name} - {problems} modules will not load | {text}"),
+
+  /* secureboot. */
+  SENTENCE (SECURE_STATE, NONE, ""),
+  SENTENCE (SECURE_KERNEL, NONE, ""),
+  SENTENCE (SECURE_DIGEST, NONE, ""),
+  SENTENCE (SECURE_KEY, NONE, ""),
+  SENTENCE (SECURE_CERTIFICATE, NONE, ""),
+  SENTENCE (SECURE_FILE, NONE, ""),
+  SENTENCE (SECURE_BOOT_IS, LINE, "Secure Boot     {text}"),
+  SENTENCE (SECURE_KERNEL_IS, LINE, "Kernel          {kernel} {text}"),
+  SENTENCE (SECURE_KEY_IS, LINE, "Key             {path}, {text}"),
+  SENTENCE (SECURE_ENROLMENT_IS, LINE, "Enrolment       {text}"),
+  SENTENCE (SECURE_MODULES_ARE, LINE, "Modules         {text}"),
+  SENTENCE (SECURE_WARNING, WARNING, "{text}."),
+  SENTENCE (SECURE_NEXT, LINE, "What to do: {text}"),
 };
 
 DkmsVoice

@@ -1,0 +1,331 @@
+"""dkms secureboot: machines with made-up firmware, kernels, keys and modules."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from conftest import DKMS, K1, Result
+from test_signatures import HASHES, X509, Keys, openssl, signature_list
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lib"))
+from kernels import bzimage, certificate_list, vmlinux  # noqa: E402
+from schema import document  # noqa: E402
+
+GLOBAL, SHIM, DB = "8be4df61-93ca-11d2-aa0d-00e098032b8c", "605dab50-e046-4300-abb6-3dd810dd8b23", "d719b2cb-3d3a-4596-a3bc-dad00e67656f"
+DIGESTS = "CONFIG_CRYPTO_SHA1=y\nCONFIG_CRYPTO_SHA256=y\nCONFIG_CRYPTO_SHA512=m\n"
+CONFIG = ('# Linux/x86 6.12.117 Kernel Configuration\nCONFIG_MODULES=y\nCONFIG_MODULE_SIG=y\nCONFIG_MODULE_SIG_HASH="sha256"\n'
+          "CONFIG_IMA_ARCH_POLICY=y\nCONFIG_LOCK_DOWN_IN_EFI_SECURE_BOOT=y\nCONFIG_INTEGRITY_MACHINE_KEYRING=y\nCONFIG_CRYPTO_ECDSA=y\n" + DIGESTS)
+SCRIPT = """
+mount -t tmpfs x /sys/firmware && mkdir -p /sys/firmware/memmap && cp -r "$0/firmware/." /sys/firmware || exit 99
+mount -t tmpfs x /boot && cp "$0/boot/"* /boot && mount --bind "$0/cmdline" /proc/cmdline || exit 99
+mount -t overlay -o "lowerdir=$0/etc:/etc" overlay /etc || exit 99
+exec "$@"
+"""
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory):
+    return Keys(tmp_path_factory.mktemp("keys"))
+
+
+class Machine:
+    """This machine with another firmware, kernel and command line, in mounts of its own."""
+
+    def __init__(self, root, keys):
+        self.root, self.keys, self.place = root, keys, root.path.parent / "machine-of-keys"
+        for name in ("firmware/efi/efivars", "boot", "etc/dkms"):
+            (self.place / name).mkdir(parents=True)
+        (self.place / "etc/os-release").write_text("ID=debian\n")
+        self.cmdline("root=/dev/sda1 quiet")
+        self.kernel()
+        self.variable("SecureBoot", b"\1", GLOBAL)
+        self.variable("SetupMode", b"\0", GLOBAL)
+        self.owner_keys("other")
+        self.key("own")
+
+    def variable(self, name, value, vendor=SHIM):
+        (self.place / "firmware/efi/efivars" / f"{name}-{vendor}").write_bytes(b"\6\0\0\0" + value)
+
+    def forget(self, name, vendor=SHIM):
+        (self.place / "firmware/efi/efivars" / f"{name}-{vendor}").unlink()
+
+    def cmdline(self, text):
+        (self.place / "cmdline").write_text(text + "\n")
+
+    def kernel(self, config=CONFIG, certificates=("kernel",)):
+        """@certificates: None: the image cannot be read"""
+        self.root.kernel(K1, config=config)
+        (self.place / f"boot/config-{K1}").write_text(config)
+        image = vmlinux([("module_layout", 1, False, "")], data=certificate_list([self.der(name) for name in certificates or ()]))
+        packed = subprocess.run(["gzip", "-nc"], input=image, capture_output=True, check=True).stdout
+        (self.place / f"boot/vmlinuz-{K1}").write_bytes(bzimage(packed, release=K1, size=len(image)) if certificates is not None else b"damaged")
+
+    def der(self, name):
+        return openssl("x509", "-in", self.keys.pair(name)[1], "-outform", "DER")
+
+    def list_of(self, *names):
+        return b"".join(signature_list(X509, self.der(name)) for name in names)
+
+    def owner_keys(self, *names):
+        self.variable("MokListRT", self.list_of(*names))
+
+    def key(self, name, form="DER"):
+        self.own, certificate = self.place / "mok.key", self.place / "mok.pub"
+        key, pem = self.keys.pair(name)
+        self.own.write_bytes(key.read_bytes())
+        self.own.chmod(0o600)
+        certificate.write_bytes(self.der(name) if form == "DER" else pem.read_bytes())
+
+    def install(self, *signers, name="foo"):
+        """Writes the files of an installed module. Without @signers it is not signed."""
+        build = self.root.tree / name / "1.0" / K1 / os.uname().machine
+        (build / "module").mkdir(parents=True)
+        self.root.source(name)
+        (self.root.tree / name / "1.0/source").symlink_to(f"/usr/src/{name}-1.0")
+        (self.root.tree / name / f"kernel-{K1}-{os.uname().machine}").symlink_to(f"1.0/{K1}/{os.uname().machine}")
+        content = self.keys.sign(*signers) if signers else b"\x7fELF module" * 100
+        (build / f"module/{name}.ko").write_bytes(content)
+        return build / f"module/{name}.ko"
+
+    def __call__(self, *arguments, program=DKMS, prefix=(), **env):
+        self.root.tree.mkdir(parents=True, exist_ok=True)
+        trees = ["--dkmstree", self.root.tree, "--sourcetree", self.root.src, "--installtree", self.root.modules]
+        settings = {"mok_signing_key": str(self.own), "mok_certificate": str(self.place / "mok.pub")}
+        command = ["unshare", "-m", "sh", "-c", SCRIPT, self.place, *prefix, program, "secureboot", "-k", K1, *trees, *arguments]
+        return Result(subprocess.run(list(map(str, command)), capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+                                     env={**os.environ, "LC_ALL": "C", **settings, **env}))
+
+    def ask(self, **env):
+        """Returns: the answer in JSON, whose text is the same"""
+        result = self("--json", **env)
+        return document(result.out)
+
+
+@pytest.fixture
+def machine(root, keys):
+    return Machine(root, keys)
+
+
+# ---- states ----
+
+def no_efi(machine):
+    for path in sorted((machine.place / "firmware").rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    machine.cmdline("module.sig_enforce")
+
+
+STATES = {
+    "enrolled": (lambda m: m.owner_keys("other", "own"), 0), "built-in": (lambda m: m.kernel(certificates=("kernel", "own")), 0),
+    "pending": (lambda m: m.variable("MokNew", m.list_of("own")), 30),
+    "pending-removal": (lambda m: (m.owner_keys("own"), m.variable("MokDel", m.list_of("own"))), 30),
+    "not-enrolled": (lambda m: None, 30), "not-usable": (lambda m: m.kernel(CONFIG.replace("CONFIG_CRYPTO_ECDSA=y\n", "")) or m.key("ec"), 30),
+    "revoked": (lambda m: (m.owner_keys("own"), m.variable("dbx", m.list_of("own"), DB), m.kernel(CONFIG + "CONFIG_SYSTEM_REVOCATION_LIST=y\n")), 30),
+    "platform-only": (lambda m: (m.variable("db", m.list_of("own"), DB), (m.place / "etc/os-release").write_text("ID=arch\n")), 30),
+    "not-read": (lambda m: m.cmdline("efi=noruntime"), 30), "not-needed": (lambda m: m.variable("SecureBoot", b"\0", GLOBAL), 0),
+    "no-efi": (no_efi, 30), "no-shim": (lambda m: m.forget("MokListRT"), 30),
+    "unknown": (lambda m: (m.owner_keys("own"), (m.place / "etc/os-release").write_text("ID=void\n"), m.kernel(CONFIG.replace("MACHINE_KEYRING=y", "MACHINE_KEYRING=n"))), 31)}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_states(machine, state):
+    """The exit status is 0, 30 or 31."""
+    change, status = STATES[state]
+    change(machine)
+    answer = machine.ask()
+    key = answer["secureboot"]["keys"][0]
+    assert (key["enrolment"], answer["status"]) == (state, status), answer
+    result = machine()
+    assert result.rc == status and ("Error!" in result.err) == (status != 0)
+    assert ("What to do: " in result.out) == (status == 30), result
+
+
+def test_every_state_has_a_test():
+    words = subprocess.run(["sed", "-n", "/names\\[\\]$/,/};/p", pathlib.Path(__file__).parents[2] / "src/check/enrolment.c"], capture_output=True, text=True,
+                           check=True).stdout
+    assert set(words.split('"')[1::2]) == set(STATES)
+
+
+def test_the_answer(machine):
+    machine.owner_keys("own")
+    machine.install("own")
+    machine.install("own", "foreign", name="both")
+    machine.install("foreign", name="bar")
+    machine.install(name="baz")
+    result = machine()
+    assert result.rc == 30
+    ends = openssl("x509", "-in", machine.keys.pair("own")[1], "-noout", "-enddate", "-dateopt", "iso_8601").decode().split("=")[1]
+    assert result.out.splitlines() == [
+        "Secure Boot     on (shim validates boot loader and kernel)",
+        f"Kernel          {K1} is locked down, and enforces signatures; accepts RSA 2048-4096, EC P-256/384/521; sha256, sha384, sha512",
+        f'Key             {machine.own}, RSA 2048, sha256, "key own", valid until {ends[:10]}', "Enrolment       enrolled",
+        "Modules         2 signed with this key, 1 with another key (bar: an unknown key), 1 unsigned",
+        f"What to do: Build these modules again: 'dkms install <module>/<version> -k {K1} --force'."]
+    answer = machine.ask()["secureboot"]
+    assert answer["modules"] == {"signed": 2, "other": 1, "unsigned": 1, "refused": 2}
+    assert (answer["efi"], answer["secure_boot"], answer["validation"]) == (True, True, True)
+    kernel, key = answer["kernels"][0], answer["keys"][0]
+    assert (kernel["enforced"], kernel["lockdown"], kernel["hash"]) == (True, True, "sha256") and kernel["digests"] == ["sha1", "sha256", "sha384", "sha512"]
+    assert (key["algorithm"], key["bits"], key["usable"], key["subject"]) == ("rsa", 2048, {K1: True}, "CN = key own")
+    assert {(f["module"], f["signed_by"], f["accepted"]) for f in answer["files"]} == {
+        ("foo", "own", True), ("both", "own", True), ("bar", "other", False), ("baz", "unsigned", False)}
+
+
+def test_a_signer_that_is_only_known_by_name(machine):
+    """Old certificates beside the one in the settings name signers that the kernel does not know."""
+    machine.owner_keys("own")
+    machine.install("foreign")
+    (machine.place / "mok.pub.1").write_bytes(machine.der("foreign"))
+    assert '1 with another key (foo: "key foreign")' in machine().out
+
+
+@pytest.mark.parametrize("change, accepted", [
+    (lambda path: path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:]), False), (lambda path: path.write_bytes(path.read_bytes()[:-1]), False),
+    (lambda path: path.write_bytes(b""), None)], ids=["changed", "cut off", "empty"])
+def test_damaged_files(machine, change, accepted):
+    machine.owner_keys("own")
+    change(machine.install("own"))
+    answer = machine.ask()
+    assert (answer["secureboot"]["files"][0]["accepted"], answer["status"]) == (accepted, 30 if accepted is False else 31)
+
+
+def test_a_changed_file_is_refused_without_enforcement(machine):
+    machine.variable("SecureBoot", b"\0", GLOBAL)
+    machine.owner_keys("own")
+    path = machine.install("kernel")
+    assert machine.ask()["status"] == 0
+    path.write_bytes(b"x" + path.read_bytes()[1:])
+    assert machine.ask()["status"] == 30
+
+
+def test_a_forbidden_file(machine):
+    machine.owner_keys("own")
+    path = machine.install("own")
+    digest = bytes.fromhex(subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True).stdout.split()[0])
+    machine.variable("dbx", signature_list(HASHES, b"x" * 32, digest), DB)
+    answer = machine.ask()
+    assert answer["status"] == 30 and answer["secureboot"]["files"][0]["accepted"] is False
+
+
+def test_two_kernels(machine):
+    machine.owner_keys("own")
+    result = machine("-k", K1, "--json")
+    assert len(document(result.out)["secureboot"]["kernels"]) == 1, "a kernel that is named twice is one"
+
+
+# ---- what is not known ----
+
+def test_a_kernel_that_cannot_be_read(machine):
+    """A signer that no known certificate names may be one that the kernel contains."""
+    machine.owner_keys("own")
+    machine.install("foreign")
+    assert machine.ask()["status"] == 30
+    machine.kernel(certificates=None)
+    answer = machine.ask()
+    assert answer["status"] == 31 and answer["secureboot"]["files"][0]["accepted"] is None
+
+
+def test_another_root(root):
+    root.keys()
+    root.kernel(K1, config=CONFIG)
+    result = root("secureboot", "-k", K1, "--json")
+    answer = document(result.out)["secureboot"]
+    assert result.rc == 31 and answer["secure_boot"] is None and answer["keys"][0]["enrolment"] == "unknown"
+    assert answer["keys"][0]["usable"] == {K1: True}
+    assert "is not the root of this machine" in root("secureboot", "-k", K1).out
+
+
+def test_without_a_key(machine):
+    (machine.place / "mok.pub").unlink()
+    result = machine()
+    assert result.rc == 0 and f"Key             {machine.own}, does not exist yet" in result.out.splitlines() and "generate_mok" in result.out
+    machine.install("foreign")
+    assert machine().rc == 30
+
+
+def test_a_certificate_with_its_key(machine):
+    """The private key in such a file is not passed to another program."""
+    key, pem = machine.keys.pair("own")
+    (machine.place / "mok.pub").write_bytes(key.read_bytes() + pem.read_bytes())
+    result = machine()
+    assert result.rc == 31 and "contains a private key" in result.out
+
+
+def test_as_an_ordinary_user(machine, tmp_path):
+    """Variables of the firmware can be read by everyone, the copies of shim's lists cannot."""
+    machine.owner_keys("own")
+    copies = machine.place / "firmware/efi/mok-variables"
+    copies.mkdir()
+    (copies / "MokListRT").write_bytes(machine.list_of("own"))
+    for directory in [machine.place, *machine.place.parents][:5]:
+        directory.chmod(directory.stat().st_mode | 0o055)
+    drop = ["/usr/bin/python3", "-c", "import os,sys; os.setgroups([]); os.setgid(65534); os.setuid(65534); os.execv(sys.argv[1], sys.argv[1:])"]
+    program = root_program(tmp_path)
+    closed = 'mount -t tmpfs x /sys/firmware && cp -r "$0/firmware/." /sys/firmware && chmod 0400 /sys/firmware/efi/mok-variables/MokListRT && exec "$@"'
+    result = machine("--json", program=program, prefix=["sh", "-c", closed, machine.place, *drop])
+    assert document(result.out)["secureboot"]["keys"][0]["enrolment"] == "enrolled", result
+
+
+def root_program(tmp_path):
+    """A copy of the program that all users can run."""
+    place = tmp_path / "program"
+    (place / "helpers").mkdir(parents=True)
+    for path in [pathlib.Path(DKMS), *(p for p in pathlib.Path(DKMS).parent.glob("helpers/dkms-*") if p.is_file())]:
+        target = place / (path.name if path.name == "dkms" else f"helpers/{path.name}")
+        target.write_bytes(path.read_bytes())
+        target.chmod(0o755)
+    return place / "dkms"
+
+
+# ---- warnings ----
+
+def warnings(result):
+    return [line.removeprefix("Warning: ") for line in result.err.splitlines() if line.startswith("Warning: ")]
+
+
+def test_no_warnings(machine):
+    machine.owner_keys("own")
+    result = machine()
+    assert result.rc == 0 and result.err == ""
+
+
+def short_lived(machine):
+    key, _ = machine.keys.pair("own")
+    openssl("req", "-new", "-x509", "-key", key, "-subj", "/CN=short", "-days", "30", "-outform", "DER", "-out", machine.place / "mok.pub")
+
+
+def twins(machine):
+    key, _ = machine.keys.pair("foreign")
+    names = []
+    for subject_key in ("own", "foreign"):
+        openssl("req", "-new", "-x509", "-key", machine.keys.pair(subject_key)[0], "-subj", "/CN=twin", "-set_serial", "7", "-days", "3650", "-outform", "DER", "-out",
+                machine.place / f"twin-{subject_key}")
+        names.append((machine.place / f"twin-{subject_key}").read_bytes())
+    machine.variable("MokListRT", b"".join(signature_list(X509, der) for der in [*names, machine.der("own")]))
+
+
+WARNINGS = {
+    "expires": (short_lived, "mok.pub expires on "), "open": (lambda m: m.own.chmod(0o644), "(mode 0644)"),
+    "pair": (lambda m: m.own.write_bytes(m.keys.pair("foreign")[0].read_bytes()), "does not belong to the key"),
+    "passphrase": (lambda m: openssl("pkey", "-in", m.keys.pair("own")[0], "-aes256", "-passout", "pass:x", "-out", m.own), "it has a passphrase"),
+    "form": (lambda m: m.key("own", "PEM"), "in PEM form"), "twins": (twins, 'are enrolled: "twin"'),
+    "digest": (lambda m: m.kernel(CONFIG.replace('"sha256"', '"sha3-256"')), "wants signatures with sha3-256"),
+    "module": (lambda m: m.kernel(CONFIG.replace('"sha256"', '"sha512"')), "loads a module for signatures with sha512"),
+    "forbidden": (lambda m: m.variable("dbx", m.list_of("own"), DB), "which this kernel does not heed"),
+    "ima": (lambda m: m.cmdline("ima_policy=secure_boot"), "IMA may refuse modules")}
+
+
+@pytest.mark.parametrize("name", WARNINGS)
+def test_warnings(machine, name):
+    change, text = WARNINGS[name]
+    machine.owner_keys("own")
+    change(machine)
+    found = warnings(machine())
+    assert len(found) == 1 and text in found[0], found
+
+
+def test_a_token_is_not_opened(machine):
+    machine.owner_keys("own")
+    result = machine(mok_signing_key="pkcs11:token=none;object=none")
+    assert result.rc == 0 and warnings(result) == [], result
