@@ -5,6 +5,17 @@
 #include <glib.h>
 #include <string.h>
 
+/** Returns: the begin of @output; @end: (out). It has no address if it is empty */
+static inline const char *
+dkms_pairs_begin (GBytes *output, const char **end)
+{
+  gsize size;
+  const char *at = g_bytes_get_data (output, &size);
+
+  *end = size > 0 ? at + size : at;
+  return at;
+}
+
 /** Reads the pair at @at, and moves @at behind it. @end: of the output. Returns: FALSE if no complete pair follows */
 static inline gboolean
 dkms_pairs_next (const char **at, const char *end, const char **key, const char **value)

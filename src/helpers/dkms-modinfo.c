@@ -27,8 +27,8 @@
  *   error                        why it is not a module
  *   end                          an empty value: the last pair of each file
  *
- * dkms-modinfo lookup DIRECTORY NAME...: what modprobe would load for each name by the indexes in DIRECTORY, such as
- * /lib/modules/6.1.0, without the configuration of the machine (helpers/module-lookup.h).
+ * dkms-modinfo lookup DIRECTORY NAME... [-- FILE...]: what modprobe would load for each name by the indexes in
+ * DIRECTORY, such as /lib/modules/6.1.0, without the configuration of the machine (helpers/module-lookup.h).
  *
  * With --facts, all files are opened first. Then the process drops its privileges, and sets limits on time and memory.
  * A file that crashes the process, for example by a failed assertion in libkmod, has no "end"; it would also crash

@@ -178,6 +178,13 @@ module_lookup_print (const char *directory, char **names)
 {
   const char *const no_config[] = { NULL };
   Lookup self = { .directory = directory };
+
+  for (char **name = names; *name != NULL; name++)
+    if (strcmp (*name, "--") == 0)
+      {
+        *name = NULL;
+        break;
+      }
   int dir = open (directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
   if (dir < 0)

@@ -14,6 +14,7 @@
  * If an index cannot be read, the only pair is unread: "ERRNO FILE". */
 #pragma once
 
-/** Prints what is found for @names, which NULL ends. A name is that of a module, an alias, or "symbol:NAME" for an
- * exported symbol. @directory: of the kernel's modules. Drops the rights of this process. Returns: an exit status */
+/** Prints what is found for @names, which NULL or "--" ends; words after "--" are files that the answer depends on. A
+ * name is that of a module, an alias, or "symbol:NAME" for an exported symbol. @directory: of the kernel's modules.
+ * Drops the rights of this process. Returns: an exit status */
 int module_lookup_print (const char *directory, char **names);

@@ -249,7 +249,7 @@ GPtrArray *
 dkms_module_files_parse (const char *text, gsize size, guint count)
 {
   GPtrArray *all = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_module_file_free);
-  const char *at = text, *key, *value;
+  const char *at = text, *end = size > 0 ? text + size : text, *key, *value;
 
   for (guint i = 0; i < count; i++)
     {
@@ -259,7 +259,7 @@ dkms_module_files_parse (const char *text, gsize size, guint count)
                       .exported = g_ptr_array_new (),
                       .namespaces = g_ptr_array_new () };
 
-      while (!self.file->ended && dkms_pairs_next (&at, text + size, &key, &value))
+      while (!self.file->ended && dkms_pairs_next (&at, end, &key, &value))
         take_pair (&self, key, value);
       finish (&self);
       g_ptr_array_add (all, self.file);

@@ -58,8 +58,7 @@ dkms_module_lookup_parse (GBytes *output, const char *prefix, const char *dir, g
 {
   g_autoptr (GPtrArray) all = g_ptr_array_new_with_free_func (lookup_free);
   DkmsModuleLookup *item = NULL;
-  gsize size;
-  const char *at = g_bytes_get_data (output, &size), *end = at + size, *key, *value;
+  const char *end, *at = dkms_pairs_begin (output, &end), *key, *value;
   guint ended = 0;
 
   while (dkms_pairs_next (&at, end, &key, &value))

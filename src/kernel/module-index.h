@@ -24,8 +24,6 @@ typedef struct {
  */
 GPtrArray *dkms_module_lookup (const DkmsRoot *root, const char *dir, const GPtrArray *names, GError **error);
 
-/* ---- for tests ---- */
-
 /** Parses the output of dkms-modinfo lookup. @prefix: the directory as the helper names it. Other parameters as above
  */
 GPtrArray *dkms_module_lookup_parse (GBytes *output, const char *prefix, const char *dir, guint count, GError **error);

@@ -10,9 +10,9 @@
 #include "base/pairs.h"
 #include "base/unread.h"
 #include "kernel/kernel.h"
-#include "kernel/module-index.h"
 #include "store/answers.h"
 #include "verify/kernel-places.h"
+#include "verify/lookup.h"
 
 enum { MOST_CONFIG = 16 << 20 };
 
@@ -87,8 +87,7 @@ bytes_of_hex (const char *text)
 static gboolean
 take_image (DkmsKernelReading *self, GBytes *answer)
 {
-  gsize size;
-  const char *at = g_bytes_get_data (answer, &size), *end = at + size, *key, *value;
+  const char *end, *at = dkms_pairs_begin (answer, &end), *key, *value;
   gboolean ended = FALSE;
 
   while (dkms_pairs_next (&at, end, &key, &value))
@@ -115,8 +114,7 @@ take_image (DkmsKernelReading *self, GBytes *answer)
 static gboolean
 is_other_release (const DkmsKernelReading *self, GBytes *answer)
 {
-  gsize size;
-  const char *at = g_bytes_get_data (answer, &size), *end = at + size, *key, *value;
+  const char *end, *at = dkms_pairs_begin (answer, &end), *key, *value;
 
   while (dkms_pairs_next (&at, end, &key, &value))
     if (strcmp (key, "version") == 0)
@@ -306,10 +304,10 @@ dkms_kernel_reading_provide (DkmsKernelReading *self, const DkmsSettings *settin
                              GHashTable **providers)
 {
   const DkmsPlaces *places = &settings->places;
-  g_autofree char *dir = g_build_filename (places->install_tree, self->release, NULL);
   g_autoptr (GPtrArray) names = list_missing (self, files);
   g_autoptr (GError) ignored = NULL;
-  g_autoptr (GPtrArray) found = names->len > 0 ? dkms_module_lookup (places->root, dir, names, &ignored) : NULL;
+  g_autoptr (GPtrArray) found
+      = names->len > 0 ? dkms_lookup_remembered (places, self->release, "symbols", names, &ignored) : NULL;
   GHashTable *added = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
 
   *providers = added;

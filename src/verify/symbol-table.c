@@ -71,7 +71,7 @@ dkms_symbol_table_add (DkmsSymbolTable *self, GBytes *answer)
 {
   gsize size;
   char *text = keep (self, g_bytes_unref_to_data (answer, &size));
-  const char *end = text + size, *key, *value;
+  const char *end = size > 0 ? text + size : text, *key, *value;
   guint count = 0, used = 0;
 
   for (const char *at = text; dkms_pairs_next (&at, end, &key, &value);)
@@ -152,7 +152,7 @@ dkms_symbol_table_differs (const DkmsSymbolTable *self, GBytes *answer)
 {
   gsize size;
   g_autofree char *text = g_bytes_unref_to_data (answer, &size);
-  const char *at = text, *end = text + size, *key, *value;
+  const char *at = text, *end = size > 0 ? text + size : text, *key, *value;
   gboolean differs = FALSE;
 
   while (!differs && dkms_pairs_next (&at, end, &key, &value))
