@@ -98,7 +98,8 @@ static void
 find_unknown (const DkmsLoadVerdict *verdict, const DkmsVerdictContext *context, GPtrArray *findings)
 {
   if (is_about_trust (verdict->reason))
-    DKMS_FIND (findings, TRUST_UNKNOWN, UNKNOWN, UNKNOWN, .id = context->id, .name = context->file);
+    DKMS_FIND (findings, TRUST_UNKNOWN, UNKNOWN, UNKNOWN, .id = context->id, .name = context->file,
+               .text = context->policy_unread);
   else
     DKMS_FIND (findings, SYMBOLS_UNKNOWN, UNKNOWN, UNKNOWN, .id = context->id, .name = context->file,
                .text = context->kernel_unread != NULL ? context->kernel_unread : N_ ("no source of them exists"));

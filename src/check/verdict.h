@@ -13,6 +13,7 @@ typedef struct {
   const char *signer;             /* (nullable): subject of the certificate of its signature */
   const char *digest;             /* (nullable): of its signature */
   DkmsTrust trust;                /* of that certificate; meaningful with @signer */
+  const char *policy_unread;      /* (nullable): why the policy or the keys are not known */
   const char *kernel_unread;      /* (nullable): why the symbols of the kernel are not known */
   DkmsConfidence symbols, policy; /* of the facts about symbols and keys */
 } DkmsVerdictContext;

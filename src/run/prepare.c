@@ -3,9 +3,11 @@
 #include "run/prepare.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "install/depmod.h"
 #include "run/jobserver.h"
+#include "run/suspend.h"
 #include "run/worker.h"
 
 enum { IDLE = 19 }; /* nice value of a process that has no slot */
@@ -70,7 +72,8 @@ take_slot (DkmsPreparation *self)
       while (self->spare != NULL && dkms_jobserver_pipe (self->spare) >= 0 && dkms_jobserver_take (self->spare))
         self->taken++;
     }
-  return self->spare != NULL && self->taken != 1 && g_hash_table_size (self->workers) == 0;
+  /* Only root can take back that a process is idle. */
+  return self->spare != NULL && geteuid () == 0 && self->taken != 1 && g_hash_table_size (self->workers) == 0;
 }
 
 static void
@@ -120,6 +123,8 @@ dkms_preparation_stop (DkmsPreparation *self, const char *kernel)
 void
 dkms_preparation_take_all (DkmsPreparation *self)
 {
+  if (self->taken > 0 && g_hash_table_size (self->workers) > 0)
+    dkms_hurry (); /* depmod waits for the worker now; on a busy machine an idle process would hardly run */
   for (; self->taken > 1; self->taken--) /* the worker has one already */
     dkms_jobserver_give (self->spare);
 }

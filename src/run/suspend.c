@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -48,29 +49,38 @@ list_processes (void)
   return all;
 }
 
-/* Sends @number to each descendant of this process, parents first: to those that are stopped, or to those that are not.
- * Returns: to how many */
+/* Returns: (transfer full) (element-type Process): the descendants of this process, parents first */
+static GArray *
+list_family (void)
+{
+  g_autoptr (GArray) all = list_processes ();
+  GArray *family = g_array_new (FALSE, FALSE, sizeof (Process));
+  pid_t parent = getpid ();
+
+  for (guint done = 0;; done++)
+    {
+      for (guint i = 0; i < all->len; i++)
+        if (g_array_index (all, Process, i).parent == parent)
+          g_array_append_val (family, g_array_index (all, Process, i));
+      if (done == family->len)
+        return family;
+      parent = g_array_index (family, Process, done).pid;
+    }
+}
+
+/* Sends @number to each descendant of this process: to those that are stopped, or to those that are not. Returns: to
+ * how many */
 static guint
 send_to_all (int number, gboolean to_stopped)
 {
-  g_autoptr (GArray) all = list_processes (), family = g_array_new (FALSE, FALSE, sizeof (pid_t));
-  pid_t self = getpid ();
+  g_autoptr (GArray) family = list_family ();
   guint sent = 0;
 
-  g_array_append_val (family, self);
-  for (guint done = 0; done < family->len; done++)
+  for (guint i = 0; i < family->len; i++)
     {
-      pid_t pid = g_array_index (family, pid_t, done);
-      for (guint i = 0; i < all->len; i++)
-        {
-          const Process *process = &g_array_index (all, Process, i);
-          if (process->parent == pid)
-            g_array_append_val (family, process->pid);
-          if (process->pid != pid || pid == self || strchr ("ZX", process->state) != NULL
-              || (process->state == 'T') != to_stopped)
-            continue;
-          sent += kill (pid, number) == 0;
-        }
+      const Process *process = &g_array_index (family, Process, i);
+      if (strchr ("ZX", process->state) == NULL && (process->state == 'T') == to_stopped)
+        sent += kill (process->pid, number) == 0;
     }
   return sent;
 }
@@ -86,6 +96,35 @@ stop_here (void)
   (void)raise (SIGTSTP);
   if (sigprocmask (SIG_UNBLOCK, &stop, &before) == 0)
     (void)sigprocmask (SIG_SETMASK, &before, NULL);
+}
+
+/* Gives a process, and the session that a sandbox has made for it (sched(7), "autogroup"), the niceness @nice. A
+ * failure costs time only. */
+static void
+set_nice (pid_t pid, int nice)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/autogroup", (int)pid);
+  FILE *group = fopen (path, "we");
+
+  (void)setpriority (PRIO_PROCESS, (id_t)pid, nice);
+  if (group == NULL)
+    return;
+  (void)fprintf (group, "%d", nice);
+  (void)fclose (group);
+}
+
+void
+dkms_hurry (void)
+{
+  enum { ROUNDS = 2 }; /* a process that was late may have started another one */
+  int nice = getpriority (PRIO_PROCESS, 0);
+
+  for (guint round = 0; round < ROUNDS; round++)
+    {
+      g_autoptr (GArray) family = list_family ();
+      for (guint i = 0; i < family->len; i++)
+        set_nice (g_array_index (family, Process, i).pid, nice);
+    }
 }
 
 void

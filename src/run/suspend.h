@@ -11,3 +11,5 @@
  * descendants then continue, too. If nobody could continue it, because no shell with job control has started it, the
  * kernel does not stop it. */
 void dkms_suspend (DkmsListener *events);
+/** Gives all descendants of this process its own priority. An ordinary user cannot do this. */
+void dkms_hurry (void);

@@ -205,6 +205,19 @@ add_providers (Judge *self)
 
 /* ---- the verdict ---- */
 
+/* Returns: (nullable): why it is not known which signatures the kernel accepts */
+static const char *
+trust_unread (const Judge *self)
+{
+  const DkmsTrustReading *trust = self->kernel->trust;
+
+  if (trust->unread != NULL)
+    return trust->unread;
+  if (!trust->options.known)
+    return N_ ("its configuration was not found");
+  return trust->firmware.efi == DKMS_DONT_KNOW ? N_ ("the firmware that boots it is not known") : NULL;
+}
+
 static void
 judge_file (const Judge *self, DkmsVerifiedFile *file, const DkmsVerifiedModule *owner)
 {
@@ -224,6 +237,7 @@ judge_file (const Judge *self, DkmsVerifiedFile *file, const DkmsVerifiedModule 
           .digest = file->signature != NULL ? file->signature->digest : NULL,
           .trust = signer != NULL ? signer->trust : DKMS_TRUST_UNKNOWN,
           .kernel_unread = reading->unread,
+          .policy_unread = trust_unread (self),
           .symbols = reading->confidence,
           .policy
           = MIN (trust->confidence, signer != NULL && signer->known ? signer->confidence : DKMS_CONFIDENCE_CERTAIN) };
