@@ -255,7 +255,7 @@ generate (const DkmsPlaces *places, DkmsListener *events, const DkmsKeyPair *sel
 
 /* Emits whether the kernel will load the signed modules, or the next step. @created: the certificate is new */
 static void
-report_trust (const DkmsRoot *root, DkmsListener *events, const DkmsKeyPair *self, gboolean created)
+report_trust (const DkmsRoot *root, DkmsListener *events, DkmsKeyPair *self, gboolean created)
 {
   DkmsSecureBoot state = dkms_secure_boot_of (root);
 
@@ -266,7 +266,10 @@ report_trust (const DkmsRoot *root, DkmsListener *events, const DkmsKeyPair *sel
   else if (state == DKMS_SECURE_BOOT_ENABLED && dkms_secure_boot_trusts (self->certificate))
     DKMS_EMIT (events, CERTIFICATE_ENROLLED, .path = self->certificate);
   else if (state == DKMS_SECURE_BOOT_ENABLED)
-    DKMS_EMIT (events, CERTIFICATE_NOT_ENROLLED, .path = self->certificate);
+    {
+      self->refused = TRUE;
+      DKMS_EMIT (events, CERTIFICATE_NOT_ENROLLED, .path = self->certificate);
+    }
   else if (created)
     DKMS_EMIT (events, CERTIFICATE_TO_ENROL, .path = self->certificate);
 }
@@ -301,7 +304,7 @@ may_use_token (const DkmsPlaces *places, const char *key, GError **error)
 
 /* Creates missing files. Afterwards both exist, or signing is off. @authority: as for generate() */
 static gboolean
-provide_pair (const DkmsSettings *settings, DkmsListener *events, const DkmsKeyPair *self, gboolean authority,
+provide_pair (const DkmsSettings *settings, DkmsListener *events, DkmsKeyPair *self, gboolean authority,
               GError **error)
 {
   const DkmsRoot *root = settings->places.root;

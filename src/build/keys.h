@@ -8,6 +8,7 @@
 typedef struct {
   char *key;         /* path inside the root, or a pkcs11: URI */
   char *certificate; /* path inside the root */
+  gboolean refused;  /* Secure Boot is enabled, and the certificate is not enrolled. dkms_keys_provide() sets it */
 } DkmsKeyPair;
 
 /* The settings for signing, from framework.conf or, if they are not set there, from the environment. */

@@ -86,6 +86,16 @@ prepare (DkmsSigner *self, const DkmsSettings *settings, DkmsListener *events, c
          && dkms_keys_provide (self->pairs, settings, events, config, error);
 }
 
+/* One known signature is enough. */
+static gboolean
+are_all_refused (const GPtrArray *pairs)
+{
+  for (guint i = 0; i < pairs->len; i++)
+    if (!((const DkmsKeyPair *)pairs->pdata[i])->refused)
+      return FALSE;
+  return TRUE;
+}
+
 DkmsSigner *
 dkms_signer_new (const DkmsSettings *settings, DkmsListener *events, const DkmsKernel *kernel, const char *config)
 {
@@ -96,8 +106,13 @@ dkms_signer_new (const DkmsSettings *settings, DkmsListener *events, const DkmsK
     {
       DKMS_EMIT (events, NOT_SIGNING, .error = self->error);
       if (dkms_secure_boot_of (settings->places.root) == DKMS_SECURE_BOOT_ENABLED)
-        DKMS_EMIT (events, UNSIGNED_UNDER_SECURE_BOOT);
+        {
+          self->refused = TRUE;
+          DKMS_EMIT (events, UNSIGNED_UNDER_SECURE_BOOT);
+        }
     }
+  else
+    self->refused = are_all_refused (self->pairs);
   return self;
 }
 

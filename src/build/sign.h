@@ -8,6 +8,7 @@
 
 typedef struct DkmsSigner {
   gboolean ready;   /* FALSE: modules stay unsigned, and the reason was reported */
+  gboolean refused; /* Secure Boot is enabled, and the kernel will not load the modules */
   GError *error;    /* (nullable): that reason */
   char *hash;       /* such as "sha256" */
   char *tool;       /* (nullable) the administrator's sign_file, as tools name it; NULL: dkms signs itself */

@@ -109,6 +109,23 @@ print_causes (const DkmsRun *run, const char *kernel)
     }
 }
 
+/* Tells which of the modules that were installed for @kernel will probably not load. */
+static void
+print_doubts (const DkmsRun *run, const char *kernel)
+{
+  g_autoptr (GString) doubtful = g_string_new (NULL);
+
+  for (guint i = 0; i < run->plan->steps->len; i++)
+    {
+      const DkmsStep *step = run->plan->steps->pdata[i];
+      if (dkms_step_installs (step) && strcmp (step->id->kernel, kernel) == 0 && run->outcomes[i] == OUTCOME_DONE
+          && dkms_step_is_doubtful (run, step))
+        append_name (doubtful, step->id->module);
+    }
+  if (doubtful->len > 0)
+    DKMS_EMIT (run->events, AUTOINSTALL_DOUBTFUL, .id = { .kernel = kernel }, .text = doubtful->str);
+}
+
 /* Returns: whether nothing failed for @kernel */
 static gboolean
 summarise_kernel (const DkmsRun *run, const char *kernel)
@@ -117,7 +134,6 @@ summarise_kernel (const DkmsRun *run, const char *kernel)
   g_autoptr (GString) skipped = g_string_new (NULL);
   g_autoptr (GString) failed = g_string_new (NULL);
   g_autoptr (GString) logs = g_string_new (NULL);
-  g_autoptr (GString) doubtful = g_string_new (NULL);
   const DkmsPlan *plan = run->plan;
 
   for (guint i = 0; i < plan->installed->len; i++)
@@ -131,8 +147,6 @@ summarise_kernel (const DkmsRun *run, const char *kernel)
       const DkmsStep *step = plan->steps->pdata[i];
       if (!dkms_step_installs (step) || strcmp (step->id->kernel, kernel) != 0)
         continue;
-      if (run->outcomes[i] == OUTCOME_DONE && dkms_step_is_doubtful (run, step))
-        append_name (doubtful, step->id->module);
       if (step->dependent && run->outcomes[i] == OUTCOME_DONE)
         continue;
       if (run->outcomes[i] == OUTCOME_DONE)
@@ -149,8 +163,7 @@ summarise_kernel (const DkmsRun *run, const char *kernel)
     }
   if (installed->len > 0)
     DKMS_EMIT (run->events, AUTOINSTALL_DONE, .id = { .kernel = kernel }, .text = installed->str);
-  if (doubtful->len > 0)
-    DKMS_EMIT (run->events, AUTOINSTALL_DOUBTFUL, .id = { .kernel = kernel }, .text = doubtful->str);
+  print_doubts (run, kernel);
   if (skipped->len > 0)
     DKMS_EMIT (run->events, AUTOINSTALL_SKIPPED, .id = { .kernel = kernel }, .text = skipped->str);
   if (failed->len > 0)
@@ -188,6 +201,13 @@ summarise (const DkmsRun *run, GError **error)
   return count == 0
          || DKMS_FAIL (error, AUTOINSTALL, .id = { .kernel = count == 1 ? bad->str : NULL },
                        .text = count > 1 ? bad->str : NULL);
+}
+
+static void
+print_all_doubts (const DkmsRun *run)
+{
+  for (guint i = 0; i < run->facts->targets->len; i++)
+    print_doubts (run, ((const DkmsId *)run->facts->targets->pdata[i])->kernel);
 }
 
 /* Fails with the modules that kernel_preinst and kernel_prerm could not remove. */
@@ -428,6 +448,8 @@ carry_out (DkmsRun *run, DkmsPlan *plan, int *status, GError **error)
     ok = summarise_clearing (run, error);
   else if (request->selection == DKMS_SELECT_ORPHANED && plan->steps->len == 0)
     DKMS_EMIT (run->events, PRUNE_EMPTY);
+  else if (request->goal == DKMS_GOAL_INSTALLED && plan->steps->len > 0)
+    print_all_doubts (run);
   if (latest && ok)
     *status = 0; /* a skipped module is not a failure */
   finish (run, ok && *status == 0);

@@ -165,6 +165,16 @@ report_source_gone (DkmsRun *run, const DkmsStep *step)
     DKMS_EMIT (run->events, SCRIPTS_WITHOUT_SOURCE, .id = *step->id);
 }
 
+/* Whether this run signed modules for the kernel in a way that it will not accept. */
+static gboolean
+is_refused (const DkmsRun *run, const DkmsId *id)
+{
+  g_autofree char *key = g_strconcat (id->kernel, "/", id->arch, NULL);
+  const DkmsSigner *signer = g_hash_table_lookup (run->signers, key);
+
+  return signer != NULL && signer->refused;
+}
+
 gboolean
 dkms_step_is_doubtful (const DkmsRun *run, const DkmsStep *step)
 {
@@ -173,7 +183,7 @@ dkms_step_is_doubtful (const DkmsRun *run, const DkmsStep *step)
   if (step->kind != DKMS_STEP_BUILD && !dkms_step_installs (step))
     return FALSE;
   record = dkms_record_read (&run->settings->places, step->id);
-  return record != NULL && record->doubts->len > 0;
+  return (record != NULL && record->doubts->len > 0) || is_refused (run, step->id);
 }
 
 /* Returns the recipe for the removal of the modules of @step. The record lists the installed files. For a build of the
