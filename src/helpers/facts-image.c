@@ -11,6 +11,7 @@
 
 #include "helpers/boot-image.h"
 #include "helpers/facts-out.h"
+#include "helpers/kernel-image.h"
 #include "helpers/memory-file.h"
 #include "helpers/module-identity.h"
 #include "helpers/pe-image.h"
@@ -115,6 +116,13 @@ put_section (const unsigned char *bytes, size_t size, const char *section, const
 static void
 put_unified (const unsigned char *bytes, size_t size)
 {
+  size_t at, length;
+  const char *version = NULL;
+
+  if (!pe_image_section (bytes, size, ".uname", &at, &length) && pe_image_section (bytes, size, ".linux", &at, &length))
+    version = kernel_image_version (bytes + at, length); /* dracut 059 adds no .uname */
+  if (version != NULL)
+    facts_put_text ("uname", version, strcspn (version, " "));
   put_section (bytes, size, ".uname", "uname");
   put_section (bytes, size, ".cmdline", "cmdline");
   put_section (bytes, size, ".osrel", "osrel");

@@ -294,6 +294,14 @@ def test_unified_image(tmp_path):
     assert facts(tmp_path / "k.efi") == {"version": [VERSION], "symbol": LINES, "vermagic": [VERMAGIC], "btf": [hashlib.sha256(b"types").hexdigest()]}
 
 
+def test_release_of_a_unified_image(tmp_path):
+    """Older dracut adds no section with the release. It is in the header of the kernel, too."""
+    (tmp_path / "k.efi").write_bytes(unified([(".linux", bzimage(gzip.compress(b"kernel"), "6.9.9-x"))]))
+    assert ask("unified", tmp_path / "k.efi") == {"uname": ["6.9.9-x"]}
+    (tmp_path / "k.efi").write_bytes(unified([(".uname", K.encode()), (".linux", bzimage(gzip.compress(b"kernel"), "6.9.9-x"))]))
+    assert ask("unified", tmp_path / "k.efi") == {"uname": [K]}
+
+
 WHOLE = unified([*UNAMES, (".linux", b"kernel"), (".initrd", newc(FILES))])
 ODD = {"no initrd": (unified([*UNAMES, (".linux", b"kernel")]), "without a boot image", ""), "no kernel": (unified(UNAMES), "without a boot image", "not a unified"),
        "cut off": (WHOLE[:-1024], "without a boot image", ""), "no program": (newc(FILES), "", "not a unified"), "headers cut off": (WHOLE[:0x130], "without", "not a unified"),
