@@ -67,7 +67,7 @@ check_signers (Check *self)
       const DkmsSignerFacts *signer = &signature->signers[i];
       if (signer->digest == DKMS_NO)
         unsupported++;
-      else if (signer->trusted == DKMS_YES && !signer->matches && signer->digest == DKMS_YES)
+      else if (signer->digest == DKMS_YES && (signer->refuted || (signer->trusted == DKMS_YES && !signer->matches)))
         return refuse (self, EKEYREJECTED, DKMS_LOAD_TAMPERED, NULL);
       else if (signer->trusted == DKMS_YES && signer->digest == DKMS_YES)
         good = TRUE;

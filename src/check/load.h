@@ -17,6 +17,7 @@ typedef struct {
   DkmsKnown digest;  /* this kernel can compute its digest, and verify this kind of signature */
   DkmsKnown trusted; /* this kernel knows the key of the signer, and the key is not revoked */
   gboolean matches;  /* the signature fits the bytes of the module; meaningful if the key is known to dkms */
+  gboolean refuted;  /* a certificate in the message shows that the signature does not fit the bytes */
 } DkmsSignerFacts;
 
 typedef struct {

@@ -21,8 +21,8 @@
  *   sha256       of the uncompressed file, in hexadecimal
  *   unsigned     an empty value: it has no signature
  *   refused      the name of the errno with which kernels refuse the form of its signature; "ENOPKG": another type
- *   signer       "DIGEST pss|plain NUMBER matches|differs": NUMBER is that of the certificate in CERTIFICATES, from 0,
- * or -
+ *   signer       "DIGEST pss|plain NUMBER matches|differs|refuted": NUMBER is that of the certificate in CERTIFICATES,
+ *                from 0, or -; refuted: a certificate in the message, which no other issued, shows that it does not fit
  *
  * dkms-trust cut CERTIFICATES [+ CERTIFICATES]... FILE OUT [FILE OUT]...: writes each module, uncompressed and without
  * its signatures, to the new file OUT. Prints as "signature", about the last one, and:
@@ -247,7 +247,9 @@ put_signers (const TrustSignature *signature, const unsigned char *bytes, STACK_
       fputs ("signer", stdout);
       fputc ('\0', stdout);
       fprintf (stdout, "%s %s %s %s", signer.digest, signer.is_pss ? "pss" : "plain", number,
-               signer.matches ? "matches" : "differs");
+               signer.matches && signer.certificate >= 0 ? "matches"
+               : signer.refuted                          ? "refuted"
+                                                         : "differs");
       fputc ('\0', stdout);
     }
 }

@@ -3,7 +3,6 @@
 #include "helpers/trust-signature.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 #include <string.h>
@@ -16,7 +15,8 @@ enum {
   NAME_AT = 3,
   IDENTIFIER_AT = 4,
   LENGTH_AT = 8,
-  CMS_TYPE = 2
+  CMS_TYPE = 2,
+  LONGEST = 65535
 };
 
 /* Returns: errno with which kernels refuse this message */
@@ -29,7 +29,7 @@ look_at (CMS_ContentInfo *cms)
   if (OBJ_obj2nid (CMS_get0_type (cms)) != NID_pkcs7_signed || signers == NULL)
     return EBADMSG;
   if (content != NULL && *content != NULL)
-    return EMSGSIZE; /* the kernel wants the content outside of the message */
+    return EBADMSG; /* the kernel wants the content outside of the message */
   for (int i = 0; i < sk_CMS_SignerInfo_num (signers); i++)
     if (CMS_signed_get_attr_count (sk_CMS_SignerInfo_value (signers, i)) >= 0)
       return EKEYREJECTED; /* signed attributes */
@@ -62,8 +62,13 @@ trust_signature_read (const unsigned char *bytes, size_t size, TrustSignature *t
     if (i != TYPE_AT && description[i] != 0)
       return; /* kernels want zeros */
   to->content = left - length;
+  if (length > LONGEST)
+    {
+      to->error = EMSGSIZE;
+      return;
+    }
   message = bytes + to->content;
-  to->cms = d2i_CMS_ContentInfo (NULL, &message, length <= LONG_MAX ? (long)length : 0);
+  to->cms = d2i_CMS_ContentInfo (NULL, &message, (long)length);
   to->error = to->cms != NULL ? look_at (to->cms) : EBADMSG;
 }
 
@@ -105,6 +110,26 @@ is_named (CMS_SignerInfo *info, X509 *certificate)
   return CMS_SignerInfo_cert_cmp (info, certificate) == 0;
 }
 
+/* Returns: whether @certificate names @issuer. Kernels need an authority key identifier, and compare all that is in it
+ */
+static bool
+names_issuer (X509 *certificate, X509 *issuer)
+{
+  const ASN1_OCTET_STRING *wanted = X509_get0_authority_key_id (certificate), *has = X509_get0_subject_key_id (issuer);
+  const ASN1_INTEGER *serial = X509_get0_authority_serial (certificate);
+  const GENERAL_NAMES *names = X509_get0_authority_issuer (certificate);
+
+  if (wanted == NULL && serial == NULL)
+    return false;
+  if (wanted != NULL && (has == NULL || ASN1_OCTET_STRING_cmp (wanted, has) != 0))
+    return false;
+  if (serial == NULL)
+    return true;
+  const GENERAL_NAME *name = sk_GENERAL_NAME_num (names) == 1 ? sk_GENERAL_NAME_value (names, 0) : NULL;
+  return name != NULL && name->type == GEN_DIRNAME && ASN1_INTEGER_cmp (serial, X509_get0_serialNumber (issuer)) == 0
+         && X509_NAME_cmp (name->d.directoryName, X509_get_issuer_name (issuer)) == 0;
+}
+
 /* Returns: the index in @certificates of the one that issued @certificate; -1 */
 static int
 find_issuer (STACK_OF (X509) * certificates, X509 *certificate)
@@ -114,15 +139,14 @@ find_issuer (STACK_OF (X509) * certificates, X509 *certificate)
       X509 *issuer = sk_X509_value (certificates, i);
       EVP_PKEY *key = X509_get0_pubkey (issuer);
 
-      if (key != NULL && X509_NAME_cmp (X509_get_subject_name (issuer), X509_get_issuer_name (certificate)) == 0
-          && X509_verify (certificate, key) == 1)
+      if (key != NULL && names_issuer (certificate, issuer) && X509_verify (certificate, key) == 1)
         return i;
     }
   return -1;
 }
 
-/* Finds the certificate of the signer. @index: (out): that of the given certificate which it stands for. Returns:
- * (transfer full) (nullable) */
+/* Finds the certificate of the signer. @index: (out): that of the given certificate which it stands for; -1 if it is
+ * only in the message. Returns: (transfer full) (nullable) */
 static X509 *
 find_certificate (const TrustSignature *self, CMS_SignerInfo *info, STACK_OF (X509) * certificates, int *index)
 {
@@ -138,8 +162,8 @@ find_certificate (const TrustSignature *self, CMS_SignerInfo *info, STACK_OF (X5
   for (int i = 0; i < sk_X509_num (inside) && found == NULL; i++)
     if (is_named (info, sk_X509_value (inside, i)))
       {
-        *index = find_issuer (certificates, sk_X509_value (inside, i));
-        found = *index >= 0 ? sk_X509_value (inside, i) : NULL;
+        found = sk_X509_value (inside, i);
+        *index = find_issuer (certificates, found);
       }
   if (found != NULL && X509_up_ref (found) != 1)
     found = NULL;
@@ -181,7 +205,10 @@ trust_signature_check (const TrustSignature *self, const unsigned char *bytes, S
   X509 *certificate = find_certificate (self, info, certificates, &to->certificate);
   const EVP_MD *md = EVP_get_digestbynid (nid);
   if (certificate != NULL && md != NULL && !to->is_pss)
-    to->matches = verify (certificate, md, CMS_SignerInfo_get0_signature (info), bytes, self->content);
+    {
+      to->matches = verify (certificate, md, CMS_SignerInfo_get0_signature (info), bytes, self->content);
+      to->refuted = to->certificate < 0 && !to->matches;
+    }
   X509_free (certificate);
   return true;
 }

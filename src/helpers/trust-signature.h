@@ -29,6 +29,7 @@ typedef struct {
   bool is_pss;        /* RSA-PSS, which kernels do not know */
   int certificate;    /* index of the certificate of its key among the given ones; -1: none of them */
   bool matches;       /* its signature fits the content */
+  bool refuted;       /* its certificate is in the message, and shows that the signature does not fit */
 } TrustSigner;
 
 /**

@@ -326,7 +326,7 @@ trusts (const DkmsTrustReading *self, const DkmsCertificate *certificate)
                                                     : DKMS_NO;
 }
 
-/* Takes "DIGEST pss|plain NUMBER matches|differs". */
+/* Takes "DIGEST pss|plain NUMBER matches|differs|refuted". */
 static void
 take_signer (const DkmsTrustReading *self, const char *value, const GPtrArray *certificates, DkmsFileSignature *to)
 {
@@ -344,6 +344,7 @@ take_signer (const DkmsTrustReading *self, const char *value, const GPtrArray *c
     signer.digest = DKMS_NO; /* kernels do not know the algorithm */
   signer.trusted = trusts (self, certificate);
   signer.matches = strcmp (words[3], "matches") == 0;
+  signer.refuted = strcmp (words[3], "refuted") == 0;
   g_array_append_val (to->signers, signer);
   g_ptr_array_add (to->certificates, certificate);
   if (to->digest == NULL)

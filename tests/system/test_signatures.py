@@ -105,16 +105,29 @@ def test_one_changed_byte(keys, known, tmp_path):
     assert judged(known, tmp_path, bytes(signed)) == [("signer", "SHA256 plain 0 differs")]
 
 
-def test_issued_by_a_known_certificate(keys, tmp_path):
-    """A certificate in the message stands for the one that issued it."""
+@pytest.mark.parametrize("extensions, inside", [
+    ("authorityKeyIdentifier=keyid\n", "SHA256 plain 0 matches"), ("authorityKeyIdentifier=issuer:always\n", "SHA256 plain 0 matches"),
+    ("authorityKeyIdentifier=keyid,issuer:always\n", "SHA256 plain 0 matches"), ("authorityKeyIdentifier=none\n", "SHA256 plain - differs")])
+def test_issued_by_a_known_certificate(keys, tmp_path, extensions, inside):
+    """A certificate in the message stands for the one that issued it, if it has an authority key identifier."""
     authority, root = keys.pair("authority", "-addext", "basicConstraints=critical,CA:TRUE")
     key, request, certificate = (tmp_path / name for name in ("leaf.key", "leaf.csr", "leaf.pem"))
     openssl("req", "-new", "-nodes", "-newkey", "rsa:2048", "-subj", "/CN=leaf", "-keyout", key, "-out", request)
-    openssl("x509", "-req", "-in", request, "-CA", root, "-CAkey", authority, "-CAcreateserial", "-CAserial", tmp_path / "serial", "-days", "3650", "-out", certificate)
-    for more, expected in (((), "SHA256 plain 0 matches"), (("-nocerts",), "SHA256 plain - differs")):
+    (tmp_path / "extensions").write_text(extensions)
+    openssl("x509", "-req", "-in", request, "-CA", root, "-CAkey", authority, "-CAcreateserial", "-CAserial", tmp_path / "serial", "-days", "3650", "-out", certificate,
+            "-extfile", tmp_path / "extensions")
+    for more, expected in (((), inside), (("-nocerts",), "SHA256 plain - differs")):
         message = openssl("cms", "-sign", "-binary", "-outform", "DER", "-noattr", "-md", "sha256", *more, "-signer", certificate, "-inkey", key, data=MODULE)
         signed = MODULE + message + struct.pack(">BBBBBxxxI", 0, 0, 2, 0, 0, len(message)) + b"~Module signature appended~\n"
         assert judged(root, tmp_path, signed) == [("signer", expected)]
+
+
+def test_a_certificate_in_the_message_refutes(keys, known, tmp_path):
+    """Kernels verify with a certificate in the message before they look for one that they trust."""
+    message = openssl("cms", "-sign", "-binary", "-outform", "DER", "-noattr", "-md", "sha256", "-signer", keys.pair("foreign")[1], "-inkey", keys.pair("foreign")[0], data=MODULE)
+    for data, expected in ((MODULE, "differs"), (MODULE.replace(b"module", b"Module"), "refuted")):
+        signed = data + message + struct.pack(">BBBBBxxxI", 0, 0, 2, 0, 0, len(message)) + b"~Module signature appended~\n"
+        assert judged(known, tmp_path, signed) == [("signer", f"SHA256 plain - {expected}")]
 
 
 def test_what_the_program_signs(keys, known, tmp_path):
@@ -135,7 +148,8 @@ def test_forms_that_kernels_refuse(keys, known, tmp_path):
     for content, expected in [
             (MODULE, [("unsigned", "")]), (signed + b"\0", [("unsigned", "")]), (signed[:-1], [("unsigned", "")]), (b"~Module signature appended~\n", [("refused", "EBADMSG")]),
             (keys.sign("rsa", id_type=1), [("refused", "ENOPKG")]), (keys.sign("rsa", more=()), [("refused", "EKEYREJECTED")]),
-            (keys.sign("rsa", more=("-noattr", "-nodetach")), [("refused", "EMSGSIZE")]), (MODULE + b"no message" + tail, [("refused", "EBADMSG")]),
+            (keys.sign("rsa", more=("-noattr", "-nodetach")), [("refused", "EBADMSG")]),
+            (keys.sign("rsa", data=bytes(1 << 16), more=("-noattr", "-nodetach")), [("refused", "EMSGSIZE")]), (MODULE + b"no message" + tail, [("refused", "EBADMSG")]),
             (signed[:-32] + struct.pack(">I", 1 << 30) + signed[-28:], [("refused", "EBADMSG")])]:
         assert judged(known, tmp_path, content) == expected
     twice = keys.sign("foreign", data=signed)

@@ -62,7 +62,7 @@ static const DkmsLoadKernel kernels[][2] = {
 
 static const DkmsSignerFacts good = { DKMS_YES, DKMS_YES, TRUE }, foreign = { DKMS_YES, DKMS_NO, FALSE },
                              tampered = { DKMS_YES, DKMS_YES, FALSE }, unsupported = { DKMS_NO, DKMS_YES, TRUE },
-                             unknown = { DKMS_YES, DKMS_DONT_KNOW, TRUE };
+                             unknown = { DKMS_YES, DKMS_DONT_KNOW, TRUE }, refuted = { DKMS_YES, DKMS_NO, FALSE, TRUE };
 static const DkmsSignerFacts two[] = { { DKMS_YES, DKMS_NO, FALSE }, { DKMS_YES, DKMS_YES, TRUE } };
 static const DkmsSignerFacts two_bad[] = { { DKMS_YES, DKMS_YES, TRUE }, { DKMS_YES, DKMS_YES, FALSE } };
 
@@ -172,6 +172,10 @@ static const Case cases[] = {
   /* seen, no policy */
   { "unsigned", 1, MODULE (.signature = { 0 }), { "OK OE", "OK OE" } },
   { "foreign", 1, MODULE (.signature = SIGNED (foreign)), { "OK OE", "OK OE" } },
+  { "tampered, its certificate in the message",
+    1,
+    MODULE (.signature = SIGNED (refuted)),
+    { "EKEYREJECTED", "EKEYREJECTED" } },
   { "tampered, a known key", 1, MODULE (.signature = SIGNED (tampered)), { "EKEYREJECTED", "EKEYREJECTED" } },
   { "attributes",
     1,
