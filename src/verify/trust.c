@@ -192,8 +192,10 @@ take_list (Search *self, DkmsCertificateList *list, const Place *place, GPtrArra
           reading->own = known;
         }
     }
+  /* Kernels do not read shim's lists without Secure Boot. */
+  gboolean reads_shim = reading->firmware.secure_boot != DKMS_NO && !reading->firmware.unchecked;
   for (guint i = 0; i < list->hashes->len; i++)
-    if (place->list == DKMS_LIST_FORBIDDEN || place->list == DKMS_LIST_REVOKED)
+    if (place->list == DKMS_LIST_FORBIDDEN || (place->list == DKMS_LIST_REVOKED && reads_shim))
       g_hash_table_add (reading->forbidden, g_strdup (list->hashes->pdata[i]));
   if (list->error != NULL && place->list < DKMS_LIST_LAST)
     note_unread (self, place->list, dkms_key_list_name (place->list));
@@ -248,8 +250,7 @@ dkms_trust_reading_new (const DkmsSettings *settings, const DkmsKernelReading *k
 {
   DkmsTrustReading *self = g_new0 (DkmsTrustReading, 1);
   const DkmsRoot *root = settings->places.root;
-  g_autoptr (DkmsFirmwareReading) firmware
-      = dkms_root_is_host (root) ? dkms_firmware_read (root) : dkms_firmware_unknown ();
+  g_autoptr (DkmsFirmwareReading) firmware = dkms_firmware_read (root); /* unknown in a root without /sys */
   g_autoptr (GPtrArray) inputs = g_ptr_array_new_with_free_func ((GDestroyNotify)g_bytes_unref);
   g_autoptr (GArray) places = g_array_new (FALSE, FALSE, sizeof (Place));
   g_autoptr (GHashTable) found = g_hash_table_new (g_str_hash, g_str_equal);
