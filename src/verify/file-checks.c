@@ -149,6 +149,19 @@ find_export (const DkmsVerifiedFile *file, const char *name)
   return NULL;
 }
 
+/* Returns: whether a file that is loaded before @file exports @name */
+static gboolean
+is_exported_before (const Judge *self, const DkmsVerifiedFile *file, const char *name)
+{
+  for (char **path = file->depends; path != NULL && *path != NULL; path++)
+    {
+      const DkmsVerifiedFile *other = find_file (self, *path);
+      if (other != NULL && other != file && find_export (other, name) != NULL)
+        return TRUE;
+    }
+  return FALSE;
+}
+
 static DkmsSymbol
 find_symbol (gconstpointer data, const char *name)
 {
@@ -156,7 +169,10 @@ find_symbol (gconstpointer data, const char *name)
   const Judge *judge = self->judge;
 
   if (find_export (self->file, name) != NULL)
-    return (DkmsSymbol){ .found = g_hash_table_contains (judge->built, name) ? DKMS_YES : DKMS_NO };
+    return (DkmsSymbol){ .found
+                         = g_hash_table_contains (judge->built, name) || is_exported_before (judge, self->file, name)
+                               ? DKMS_YES
+                               : DKMS_NO };
   for (guint i = 0; i < judge->files->len; i++)
     {
       const DkmsVerifiedFile *file = judge->files->pdata[i];
