@@ -330,6 +330,10 @@ dkms_certificate_usable (const DkmsCertificateFacts *certificate, const DkmsSign
 
   if (certificate->odd_self_signature)
     return DKMS_NO;
+  if (certificate->md5_self_signature && options->release == 0)
+    return DKMS_DONT_KNOW;
+  if (certificate->md5_self_signature && options->release >= DKMS_RELEASE (6, 7))
+    return DKMS_NO;
   if (certificate->is_elliptic && certificate->is_p521 && options->elliptic_curves)
     return options->release == 0 ? DKMS_DONT_KNOW : known (options->release >= DKMS_RELEASE (6, 10));
   if (certificate->is_elliptic)

@@ -88,7 +88,8 @@ typedef struct {
   guint bits;                  /* of an RSA key */
   gboolean known_curve;        /* P-192, P-256, P-384 or P-521 */
   gboolean is_p521;            /* which kernels know since 6.10 */
-  gboolean odd_self_signature; /* it signs itself with RSA-PSS, MD5 or another algorithm that kernels refuse */
+  gboolean odd_self_signature; /* it signs itself with RSA-PSS or another algorithm that kernels refuse */
+  gboolean md5_self_signature; /* it signs itself with MD5, which kernels refuse since 6.7 */
   gboolean is_ca, signs_certificates, signs_data; /* CA:TRUE, keyCertSign, digitalSignature */
   gboolean revoked;                               /* the certificate is on a list of revoked ones (dbx, MokListX) */
 } DkmsCertificateFacts;

@@ -10,7 +10,7 @@
  *   identifier   its key identifier in hexadecimal, or empty
  *   key          "rsa BITS", "ec CURVE", or another name
  *   flags        words: "ca", "signs-certificates", "signs-data", "odd-signature" (it signs itself with an algorithm
- *                that kernels refuse)
+ *                that kernels refuse), "md5-signature" (it signs itself with MD5 or MD4)
  *   begins, ends times of its validity, in seconds since 1970
  *   issuer       SHA-256 of its issuer and serial number, which name it in signatures
  *   der          the certificate in hexadecimal
@@ -21,8 +21,9 @@
  *   sha256       of the uncompressed file, in hexadecimal
  *   unsigned     an empty value: it has no signature
  *   refused      the name of the errno with which kernels refuse the form of its signature; "ENOPKG": another type
- *   signer       "DIGEST pss|plain NUMBER matches|differs|refuted": NUMBER is that of the certificate in CERTIFICATES,
- *                from 0, or -; refuted: a certificate in the message, which no other issued, shows that it does not fit
+ *   signer       "DIGEST pss|plain NUMBER matches|differs|refuted [KEY]": NUMBER is that of the certificate in
+ *                CERTIFICATES, from 0, or -. If the message contains the certificate of the signer, KEY is the kind of
+ *                its key, and "refuted": it shows that the signature does not fit
  *
  * dkms-trust cut CERTIFICATES [+ CERTIFICATES]... FILE OUT [FILE OUT]...: writes each module, uncompressed and without
  * its signatures, to the new file OUT. Prints as "signature", about the last one, and:
@@ -148,29 +149,23 @@ put_issuer (X509 *certificate)
 static void
 put_key (X509 *certificate)
 {
-  EVP_PKEY *key = X509_get0_pubkey (certificate);
-  char text[80] = "unknown", curve[48] = "";
-  int kind = key != NULL ? EVP_PKEY_get_base_id (key) : NID_undef;
+  char text[80];
 
-  if (kind == EVP_PKEY_RSA)
-    (void)snprintf (text, sizeof text, "rsa %d", EVP_PKEY_get_bits (key));
-  else if (kind == EVP_PKEY_EC && EVP_PKEY_get_group_name (key, curve, sizeof curve, NULL) == 1)
-    (void)snprintf (text, sizeof text, "ec %s", curve);
-  else if (kind != NID_undef && OBJ_nid2sn (kind) != NULL)
-    (void)snprintf (text, sizeof text, "%s", OBJ_nid2sn (kind));
+  trust_key_text (certificate, text, sizeof text);
   put ("key", text);
 }
 
-/* Returns: whether the certificate signs itself with an algorithm that kernels refuse */
-static bool
-is_odd (X509 *certificate)
+/* Returns: the flag for a certificate that signs itself with an algorithm that some or all kernels refuse; "" */
+static const char *
+own_signature (X509 *certificate)
 {
   int nid = X509_get_signature_nid (certificate), digest = NID_undef, algorithm = NID_undef;
 
   if (X509_check_issued (certificate, certificate) != X509_V_OK)
-    return false;
-  return nid == NID_rsassaPss || OBJ_find_sigid_algs (nid, &digest, &algorithm) != 1 || digest == NID_md5
-         || digest == NID_md4;
+    return "";
+  if (nid == NID_rsassaPss || OBJ_find_sigid_algs (nid, &digest, &algorithm) != 1)
+    return "odd-signature ";
+  return digest == NID_md5 || digest == NID_md4 ? "md5-signature " : "";
 }
 
 static void
@@ -199,8 +194,7 @@ put_certificate (const unsigned char *bytes, size_t size)
   fputc ('\0', stdout);
   fprintf (stdout, "%s%s%s%s", (X509_get_extension_flags (certificate) & EXFLAG_CA) != 0 ? "ca " : "",
            !all && (usage & KU_KEY_CERT_SIGN) != 0 ? "signs-certificates " : "",
-           !all && (usage & KU_DIGITAL_SIGNATURE) != 0 ? "signs-data " : "",
-           is_odd (certificate) ? "odd-signature " : "");
+           !all && (usage & KU_DIGITAL_SIGNATURE) != 0 ? "signs-data " : "", own_signature (certificate));
   fputc ('\0', stdout);
   put_time ("begins", X509_get0_notBefore (certificate));
   put_time ("ends", X509_get0_notAfter (certificate));
@@ -246,10 +240,11 @@ put_signers (const TrustSignature *signature, const unsigned char *bytes, STACK_
         (void)snprintf (number, sizeof number, "%d", signer.certificate);
       fputs ("signer", stdout);
       fputc ('\0', stdout);
-      fprintf (stdout, "%s %s %s %s", signer.digest, signer.is_pss ? "pss" : "plain", number,
-               signer.matches && signer.certificate >= 0 ? "matches"
-               : signer.refuted                          ? "refuted"
-                                                         : "differs");
+      fprintf (stdout, "%s %s %s %s%s%s", signer.digest, signer.is_pss ? "pss" : "plain", number,
+               signer.refuted                              ? "refuted"
+               : signer.matches && signer.certificate >= 0 ? "matches"
+                                                           : "differs",
+               *signer.key != '\0' ? " " : "", signer.key);
       fputc ('\0', stdout);
     }
 }

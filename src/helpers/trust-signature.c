@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char magic[] = "~Module signature appended~\n";
@@ -40,7 +41,7 @@ void
 trust_signature_read (const unsigned char *bytes, size_t size, TrustSignature *to)
 {
   *to = (TrustSignature){ .content = size };
-  if (size < MAGIC || memcmp (bytes + size - MAGIC, magic, MAGIC) != 0)
+  if (size <= MAGIC || memcmp (bytes + size - MAGIC, magic, MAGIC) != 0)
     return;
   to->is_signed = true;
   to->error = EBADMSG;
@@ -145,30 +146,47 @@ find_issuer (STACK_OF (X509) * certificates, X509 *certificate)
   return -1;
 }
 
-/* Finds the certificate of the signer. @index: (out): that of the given certificate which it stands for; -1 if it is
- * only in the message. Returns: (transfer full) (nullable) */
+/* Finds the certificate of the signer. @index: (out): that of the given certificate which it stands for; -1: none.
+ * @carried: (out): it is in the message. Returns: (transfer full) (nullable) */
 static X509 *
-find_certificate (const TrustSignature *self, CMS_SignerInfo *info, STACK_OF (X509) * certificates, int *index)
+find_certificate (const TrustSignature *self, CMS_SignerInfo *info, STACK_OF (X509) * certificates, int *index,
+                  bool *carried)
 {
   STACK_OF (X509) *inside = CMS_get1_certs (self->cms);
   X509 *found = NULL;
 
-  for (int i = 0; i < sk_X509_num (certificates) && found == NULL; i++)
-    if (is_named (info, sk_X509_value (certificates, i)))
-      {
-        found = sk_X509_value (certificates, i);
-        *index = i;
-      }
+  *index = -1;
   for (int i = 0; i < sk_X509_num (inside) && found == NULL; i++)
     if (is_named (info, sk_X509_value (inside, i)))
+      found = sk_X509_value (inside, i);
+  *carried = found != NULL;
+  for (int i = 0; i < sk_X509_num (certificates) && *index < 0; i++)
+    if (is_named (info, sk_X509_value (certificates, i)))
       {
-        found = sk_X509_value (inside, i);
-        *index = find_issuer (certificates, found);
+        found = *carried ? found : sk_X509_value (certificates, i);
+        *index = i;
       }
+  if (*carried && *index < 0)
+    *index = find_issuer (certificates, found);
   if (found != NULL && X509_up_ref (found) != 1)
     found = NULL;
   sk_X509_pop_free (inside, X509_free);
   return found;
+}
+
+void
+trust_key_text (X509 *certificate, char *text, size_t size)
+{
+  EVP_PKEY *key = X509_get0_pubkey (certificate);
+  char curve[48] = "";
+  int kind = key != NULL ? EVP_PKEY_get_base_id (key) : NID_undef;
+
+  if (kind == EVP_PKEY_RSA)
+    (void)snprintf (text, size, "rsa %d", EVP_PKEY_get_bits (key));
+  else if (kind == EVP_PKEY_EC && EVP_PKEY_get_group_name (key, curve, sizeof curve, NULL) == 1)
+    (void)snprintf (text, size, "ec %s", curve);
+  else
+    (void)snprintf (text, size, "%s", kind != NID_undef && OBJ_nid2sn (kind) != NULL ? OBJ_nid2sn (kind) : "unknown");
 }
 
 static bool
@@ -202,13 +220,16 @@ trust_signature_check (const TrustSignature *self, const unsigned char *bytes, S
   int nid = OBJ_obj2nid (oid);
   X509_ALGOR_get0 (&oid, NULL, NULL, algorithm);
   *to = (TrustSigner){ .digest = OBJ_nid2sn (nid), .is_pss = OBJ_obj2nid (oid) == NID_rsassaPss, .certificate = -1 };
-  X509 *certificate = find_certificate (self, info, certificates, &to->certificate);
+  bool carried;
+  X509 *certificate = find_certificate (self, info, certificates, &to->certificate, &carried);
   const EVP_MD *md = EVP_get_digestbynid (nid);
   if (certificate != NULL && md != NULL && !to->is_pss)
     {
       to->matches = verify (certificate, md, CMS_SignerInfo_get0_signature (info), bytes, self->content);
-      to->refuted = to->certificate < 0 && !to->matches;
+      to->refuted = carried && !to->matches;
     }
+  if (carried && certificate != NULL)
+    trust_key_text (certificate, to->key, sizeof to->key);
   X509_free (certificate);
   return true;
 }

@@ -23,6 +23,9 @@ void trust_signature_clear (TrustSignature *self);
  * the size of the rest; 0 if the length of a signature is wrong */
 size_t trust_signature_cut (const unsigned char *bytes, size_t size, unsigned *count);
 
+/** Writes the kind of the key in @certificate: "rsa BITS", "ec CURVE", or another name. */
+void trust_key_text (X509 *certificate, char *text, size_t size);
+
 /* One signer of a message. The texts are static. */
 typedef struct {
   const char *digest; /* short name in OpenSSL, such as "SHA256" */
@@ -30,6 +33,7 @@ typedef struct {
   int certificate;    /* index of the certificate of its key among the given ones; -1: none of them */
   bool matches;       /* its signature fits the content */
   bool refuted;       /* its certificate is in the message, and shows that the signature does not fit */
+  char key[80];       /* trust_key_text() of that certificate; "" if it is not in the message */
 } TrustSigner;
 
 /**

@@ -42,9 +42,8 @@ dkms_certificate_free (DkmsCertificate *self)
   g_free (self);
 }
 
-/* Takes "rsa 2048", "ec prime256v1", or the name of another kind of key. */
-static void
-take_key (DkmsCertificate *self, const char *value)
+void
+dkms_certificate_take_key (DkmsCertificate *self, const char *value)
 {
   static const struct {
     const char *name, *shown;
@@ -77,7 +76,8 @@ take_flags (DkmsCertificate *self, const char *value)
   } flags[] = { { "ca", &self->facts.is_ca },
                 { "signs-certificates", &self->facts.signs_certificates },
                 { "signs-data", &self->facts.signs_data },
-                { "odd-signature", &self->facts.odd_self_signature } };
+                { "odd-signature", &self->facts.odd_self_signature },
+                { "md5-signature", &self->facts.md5_self_signature } };
   g_auto (GStrv) words = g_strsplit (value, " ", -1);
 
   for (gsize i = 0; i < G_N_ELEMENTS (flags); i++)
@@ -121,7 +121,7 @@ take_pair (DkmsCertificate *self, const char *key, const char *value)
     if (strcmp (key, times[i].key) == 0)
       *times[i].field = g_ascii_strtoll (value, NULL, 10);
   if (strcmp (key, "key") == 0)
-    take_key (self, value);
+    dkms_certificate_take_key (self, value);
   else if (strcmp (key, "flags") == 0)
     take_flags (self, value);
   else if (strcmp (key, "der") == 0)

@@ -25,6 +25,8 @@ typedef struct {
 } DkmsCertificate;
 
 void dkms_certificate_free (DkmsCertificate *self);
+/** Takes "rsa 2048", "ec prime256v1", or the name of another kind of key. */
+void dkms_certificate_take_key (DkmsCertificate *self, const char *value);
 
 /* What one file or list contains. */
 typedef struct {

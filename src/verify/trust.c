@@ -327,7 +327,22 @@ trusts (const DkmsTrustReading *self, const DkmsCertificate *certificate)
                                                     : DKMS_NO;
 }
 
-/* Takes "DIGEST pss|plain NUMBER matches|differs|refuted". */
+/* Returns: errno with which the kernel refuses a message that contains a certificate with this key; 0: none. It
+ * verifies with the certificate before it looks for one that it trusts */
+static int
+error_of_carried (const DkmsTrustReading *self, const char *kind, const char *size)
+{
+  g_autofree char *text = g_strconcat (kind, " ", size, NULL);
+  DkmsCertificate *certificate = g_new0 (DkmsCertificate, 1);
+
+  dkms_certificate_take_key (certificate, text);
+  DkmsKnown usable = self->options.known ? dkms_certificate_usable (&certificate->facts, &self->options) : DKMS_YES;
+  int code = usable != DKMS_NO ? 0 : certificate->facts.is_rsa ? EINVAL : ENOENT;
+  dkms_certificate_free (certificate);
+  return code;
+}
+
+/* Takes "DIGEST pss|plain NUMBER matches|differs|refuted [KEY]". */
 static void
 take_signer (const DkmsTrustReading *self, const char *value, const GPtrArray *certificates, DkmsFileSignature *to)
 {
@@ -335,7 +350,7 @@ take_signer (const DkmsTrustReading *self, const char *value, const GPtrArray *c
   DkmsSignerFacts signer = { 0 };
   DkmsCertificate *certificate = NULL;
 
-  if (g_strv_length (words) != 4)
+  if (g_strv_length (words) < 4)
     return;
   guint64 number = g_ascii_isdigit (*words[2]) ? g_ascii_strtoull (words[2], NULL, 10) : G_MAXUINT64;
   if (number < certificates->len)
@@ -343,6 +358,8 @@ take_signer (const DkmsTrustReading *self, const char *value, const GPtrArray *c
   signer.digest = strcmp (words[1], "pss") == 0 ? DKMS_NO : dkms_signing_options_have (&self->options, words[0], FALSE);
   if (certificate != NULL && !certificate->facts.is_rsa && !certificate->facts.is_elliptic)
     signer.digest = DKMS_NO; /* kernels do not know the algorithm */
+  if (signer.digest != DKMS_NO && g_strv_length (words) == 6 && to->facts.error == 0)
+    to->facts.error = error_of_carried (self, words[4], words[5]);
   signer.trusted = trusts (self, certificate);
   signer.matches = strcmp (words[3], "matches") == 0;
   signer.refuted = strcmp (words[3], "refuted") == 0;

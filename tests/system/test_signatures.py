@@ -106,8 +106,8 @@ def test_one_changed_byte(keys, known, tmp_path):
 
 
 @pytest.mark.parametrize("extensions, inside", [
-    ("authorityKeyIdentifier=keyid\n", "SHA256 plain 0 matches"), ("authorityKeyIdentifier=issuer:always\n", "SHA256 plain 0 matches"),
-    ("authorityKeyIdentifier=keyid,issuer:always\n", "SHA256 plain 0 matches"), ("authorityKeyIdentifier=none\n", "SHA256 plain - differs")])
+    ("authorityKeyIdentifier=keyid\n", "0 matches"), ("authorityKeyIdentifier=issuer:always\n", "0 matches"),
+    ("authorityKeyIdentifier=keyid,issuer:always\n", "0 matches"), ("authorityKeyIdentifier=none\n", "- differs")])
 def test_issued_by_a_known_certificate(keys, tmp_path, extensions, inside):
     """A certificate in the message stands for the one that issued it, if it has an authority key identifier."""
     authority, root = keys.pair("authority", "-addext", "basicConstraints=critical,CA:TRUE")
@@ -116,7 +116,7 @@ def test_issued_by_a_known_certificate(keys, tmp_path, extensions, inside):
     (tmp_path / "extensions").write_text(extensions)
     openssl("x509", "-req", "-in", request, "-CA", root, "-CAkey", authority, "-CAcreateserial", "-CAserial", tmp_path / "serial", "-days", "3650", "-out", certificate,
             "-extfile", tmp_path / "extensions")
-    for more, expected in (((), inside), (("-nocerts",), "SHA256 plain - differs")):
+    for more, expected in (((), f"SHA256 plain {inside} rsa 2048"), (("-nocerts",), "SHA256 plain - differs")):
         message = openssl("cms", "-sign", "-binary", "-outform", "DER", "-noattr", "-md", "sha256", *more, "-signer", certificate, "-inkey", key, data=MODULE)
         signed = MODULE + message + struct.pack(">BBBBBxxxI", 0, 0, 2, 0, 0, len(message)) + b"~Module signature appended~\n"
         assert judged(root, tmp_path, signed) == [("signer", expected)]
@@ -127,7 +127,7 @@ def test_a_certificate_in_the_message_refutes(keys, known, tmp_path):
     message = openssl("cms", "-sign", "-binary", "-outform", "DER", "-noattr", "-md", "sha256", "-signer", keys.pair("foreign")[1], "-inkey", keys.pair("foreign")[0], data=MODULE)
     for data, expected in ((MODULE, "differs"), (MODULE.replace(b"module", b"Module"), "refuted")):
         signed = data + message + struct.pack(">BBBBBxxxI", 0, 0, 2, 0, 0, len(message)) + b"~Module signature appended~\n"
-        assert judged(known, tmp_path, signed) == [("signer", f"SHA256 plain - {expected}")]
+        assert judged(known, tmp_path, signed) == [("signer", f"SHA256 plain - {expected} rsa 2048")]
 
 
 def test_what_the_program_signs(keys, known, tmp_path):
@@ -146,7 +146,8 @@ def test_forms_that_kernels_refuse(keys, known, tmp_path):
     signed = keys.sign("rsa")
     tail = signed[-40:]
     for content, expected in [
-            (MODULE, [("unsigned", "")]), (signed + b"\0", [("unsigned", "")]), (signed[:-1], [("unsigned", "")]), (b"~Module signature appended~\n", [("refused", "EBADMSG")]),
+            (MODULE, [("unsigned", "")]), (signed + b"\0", [("unsigned", "")]), (signed[:-1], [("unsigned", "")]), (b"~Module signature appended~\n", [("unsigned", "")]),
+            (b"x~Module signature appended~\n", [("refused", "EBADMSG")]),
             (keys.sign("rsa", id_type=1), [("refused", "ENOPKG")]), (keys.sign("rsa", more=()), [("refused", "EKEYREJECTED")]),
             (keys.sign("rsa", more=("-noattr", "-nodetach")), [("refused", "EBADMSG")]),
             (keys.sign("rsa", data=bytes(1 << 16), more=("-noattr", "-nodetach")), [("refused", "EMSGSIZE")]), (MODULE + b"no message" + tail, [("refused", "EBADMSG")]),
@@ -193,7 +194,7 @@ def test_equal_names(keys, tmp_path):
 
 @pytest.mark.parametrize("name, more, flags", [
     ("strict", ["-addext", "keyUsage=critical,keyCertSign"], "ca signs-certificates "), ("signer", ["-addext", "basicConstraints=critical,CA:FALSE", "-addext",
-     "keyUsage=digitalSignature"], "signs-data "), ("odd", ["-sigopt", "rsa_padding_mode:pss"], "ca odd-signature ")])
+     "keyUsage=digitalSignature"], "signs-data "), ("odd", ["-sigopt", "rsa_padding_mode:pss"], "ca odd-signature "), ("old", ["-md5"], "ca md5-signature ")])
 def test_flags(keys, name, more, flags):
     assert dict(trust("certificates", keys.pair(name, *more)[1])[0])["flags"] == flags
 
