@@ -60,6 +60,25 @@ const DkmsVerbInfo dkms_verb_prune = {
   .needs_tree = TRUE,
 };
 
+const DkmsVerbInfo dkms_verb_sign = {
+  .name = "sign",
+  .goal = DKMS_GOAL_SIGNED,
+  .selection = DKMS_SELECT_EXISTING,
+  .arguments = "[<module>[/<version>]]",
+  .summary = "Sign builds and installed modules again, without building them",
+  .details = "Signs the builds for the running kernel, for each kernel given with -k, or for all kernels with --all, "
+             "with the keys that new builds use. Without a module, the builds of all modules are signed. Modules that "
+             "these keys have signed stay as they are, unless --force is given.",
+  .example = "dkms sign --all",
+  .positional = DKMS_WORD_MODULE,
+  .options = DKMS_TAKES_MODULE | DKMS_TAKES (ALL) | DKMS_TAKES (FORCE) | DKMS_TAKES (CHANGE),
+  .takes_all = TRUE,
+  .many_kernels = TRUE,
+  .needs_root = TRUE,
+  .needs_writable_tree = TRUE,
+  .needs_tree = TRUE,
+};
+
 const DkmsVerbInfo dkms_verb_match = {
   .name = "match",
   .goal = DKMS_GOAL_INSTALLED,

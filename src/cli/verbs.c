@@ -13,6 +13,7 @@ static const DkmsVerbInfo *const verbs[] = {
   &dkms_verb_remove,
   &dkms_verb_autoinstall,
   &dkms_verb_prune,
+  &dkms_verb_sign,
   &dkms_verb_status,
   &dkms_verb_explain,
   &dkms_verb_log,

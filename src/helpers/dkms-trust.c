@@ -294,7 +294,7 @@ cut (const unsigned char *bytes, size_t size, int out)
   if (rest < 4 || memcmp (bytes, "\177ELF", 4) != 0)
     return "it is not a module";
   if (!write_all (out, bytes, rest))
-    return "there is no space for a copy";
+    return "a copy of it cannot be written";
   (void)snprintf (number, sizeof number, "%u", count);
   put ("cut", number);
   return NULL;

@@ -12,6 +12,7 @@ typedef enum {
   DKMS_GOAL_LOADED,        /* sources and builds of an archive are in the tree */
   DKMS_GOAL_BUILT,         /* a build exists */
   DKMS_GOAL_INSTALLED,     /* the build is installed */
+  DKMS_GOAL_SIGNED,        /* the build, if it exists, and its installed modules have a signature of today's keys */
   DKMS_GOAL_NOT_INSTALLED, /* the build, if it exists, is not installed */
   DKMS_GOAL_NOT_BUILT,     /* no build exists */
   DKMS_GOAL_GONE,          /* no build exists, and the source is not registered unless another kernel has a build */
@@ -25,7 +26,9 @@ typedef enum {
   DKMS_SELECT_TEMPLATE,  /* the versions that are installed for the template kernel */
   DKMS_SELECT_BUILT,     /* every version that is built for the target kernel */
   DKMS_SELECT_RETURNING, /* the same, limited to versions that DKMS_SELECT_LATEST would build again */
-  DKMS_SELECT_ORPHANED   /* every build for a kernel that is not installed; targets, module and version are filters */
+  DKMS_SELECT_ORPHANED,  /* every build for a kernel that is not installed; targets, module and version are filters */
+  DKMS_SELECT_EXISTING   /* every build for the targets or, with all, for every installed kernel; module and version are
+                            filters */
 } DkmsSelection;
 
 typedef struct {

@@ -11,6 +11,7 @@
 #include "plan/match.h"
 #include "plan/one.h"
 #include "plan/planner.h"
+#include "plan/sign.h"
 #include "store/register.h"
 
 static void
@@ -70,8 +71,8 @@ dkms_step_installs (const DkmsStep *step)
 const char *
 dkms_step_word (const DkmsStep *step)
 {
-  static const char *const words[] = { "add",        "build",  "install", "reinstall", "uninstall", "unbuild",
-                                       "unregister", "depmod", "load",    "pack",      "clean",     "note" };
+  static const char *const words[] = { "add",    "build", "install", "reinstall", "uninstall", "unbuild", "unregister",
+                                       "depmod", "load",  "pack",    "sign",      "clean",     "note" };
 
   return step->replaces && step->kind == DKMS_STEP_BUILD ? "rebuild"
          : step->replaces && step->kind == DKMS_STEP_ADD ? "replace the source of"
@@ -187,6 +188,8 @@ plan_selection (const DkmsPlanner *p, GError **error)
       return TRUE;
     case DKMS_SELECT_ORPHANED:
       return dkms_plan_prune (p, error);
+    case DKMS_SELECT_EXISTING:
+      return dkms_plan_sign (p, error);
     case DKMS_SELECT_BUILT:
     case DKMS_SELECT_RETURNING:
     default:

@@ -16,6 +16,7 @@ typedef enum {
   DKMS_STEP_DEPMOD,
   DKMS_STEP_LOAD,  /* publishes the sources and builds of an archive */
   DKMS_STEP_PACK,  /* creates an archive */
+  DKMS_STEP_SIGN,  /* signs a build, and its installed modules, with today's keys */
   DKMS_STEP_CLEAN, /* deletes the empty directories of a kernel, whether the steps before succeeded or not */
   DKMS_STEP_REMARK /* nothing to do; its reason explains why */
 } DkmsStepKind;

@@ -23,7 +23,7 @@ static gboolean
 needs_lock (const DkmsStep *step)
 {
   return step->kind == DKMS_STEP_BUILD || dkms_step_installs (step) || step->kind == DKMS_STEP_UNINSTALL
-         || step->kind == DKMS_STEP_UNBUILD;
+         || step->kind == DKMS_STEP_UNBUILD || step->kind == DKMS_STEP_SIGN;
 }
 
 DkmsChain *
@@ -80,10 +80,19 @@ dkms_chain_lock (DkmsChain *self, DkmsRun *run, GError **error)
 void
 dkms_chain_end_piece (const DkmsChain *self, const DkmsRun *run, DkmsChain *const *chain_of)
 {
-  static const char *const words[]
-      = { N_ ("added"),       N_ ("built"),         N_ ("installed"),    N_ ("reinstalled"),
-          N_ ("uninstalled"), N_ ("build deleted"), N_ ("unregistered"), N_ ("indexed"),
-          N_ ("loaded"),      N_ ("packed"),        N_ ("cleaned"),      NULL };
+  static const char *const words[] = { N_ ("added"),
+                                       N_ ("built"),
+                                       N_ ("installed"),
+                                       N_ ("reinstalled"),
+                                       N_ ("uninstalled"),
+                                       N_ ("build deleted"),
+                                       N_ ("unregistered"),
+                                       N_ ("indexed"),
+                                       N_ ("loaded"),
+                                       N_ ("packed"),
+                                       N_ ("signed"),
+                                       N_ ("cleaned"),
+                                       NULL };
   const DkmsPlan *plan = run->plan;
   DkmsEvent event = { .kind = DKMS_EVENT_PIECE_DONE, .id = self->id, .piece = self->piece };
 

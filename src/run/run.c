@@ -271,7 +271,7 @@ changes_something (const DkmsRun *run)
       if (run->outcomes[i] == OUTCOME_DONE && (step->kind == DKMS_STEP_UNINSTALL || step->kind == DKMS_STEP_UNBUILD))
         return TRUE;
     }
-  return installs (run, NULL);
+  return run->resigned || installs (run, NULL);
 }
 
 /* Runs the programs that the administrator configured for the end of a run (docs/interface/framework-conf.md §4, Q-69).
@@ -385,7 +385,8 @@ read_locked (const DkmsRun *run, GError **error)
 {
   if (!dkms_facts_read (run->facts, run->world, run->request, error))
     return FALSE;
-  if (!run->request->all || run->request->dry_run || run->request->goal == DKMS_GOAL_PACKED)
+  if (!run->request->all || dkms_request_is_about_many (run->request) || run->request->dry_run
+      || run->request->goal == DKMS_GOAL_PACKED)
     return TRUE;
   return lock_builds (run, error) && dkms_facts_read (run->facts, run->world, run->request, error);
 }
@@ -448,6 +449,8 @@ carry_out (DkmsRun *run, DkmsPlan *plan, int *status, GError **error)
     ok = summarise_clearing (run, error);
   else if (request->selection == DKMS_SELECT_ORPHANED && plan->steps->len == 0)
     DKMS_EMIT (run->events, PRUNE_EMPTY);
+  else if (request->selection == DKMS_SELECT_EXISTING && plan->steps->len == 0)
+    DKMS_EMIT (run->events, SIGN_EMPTY);
   else if (request->goal == DKMS_GOAL_INSTALLED && plan->steps->len > 0)
     print_all_doubts (run);
   if (latest && ok)

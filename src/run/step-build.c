@@ -83,9 +83,8 @@ dkms_step_check_headers (const DkmsRun *run, const DkmsKernel *kernel, GError **
                     .path = kernel->source_dir, .name = install);
 }
 
-/* Decided once per kernel; the first build of an autoinstall does it for all. */
-static const DkmsSigner *
-signer_for (DkmsRun *run, const DkmsStep *step)
+const DkmsSigner *
+dkms_step_signer (DkmsRun *run, const DkmsStep *step, const char *config)
 {
   g_autofree char *key = g_strconcat (step->id->kernel, "/", step->id->arch, NULL);
   DkmsSigner *signer = g_hash_table_lookup (run->signers, key);
@@ -93,7 +92,7 @@ signer_for (DkmsRun *run, const DkmsStep *step)
   if (signer == NULL)
     {
       DkmsKernelFacts facts = dkms_world_kernel (run->world, step->id);
-      signer = dkms_signer_new (run->settings, run->events, facts.kernel, facts.config);
+      signer = dkms_signer_new (run->settings, run->events, facts.kernel, config);
       DKMS_EMIT (run->events, BLANK);
       g_hash_table_insert (run->signers, g_steal_pointer (&key), signer);
     }
@@ -130,7 +129,7 @@ check_build (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, const
     }
   if (!dkms_step_check_headers (run, facts->kernel, error))
     return FALSE;
-  (void)signer_for (run, step); /* it reports its findings before further checks */
+  (void)dkms_step_signer (run, step, facts->config); /* it reports its findings before further checks */
   return check_depends (run, step, recipe, error);
 }
 
@@ -288,7 +287,7 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
   work->job.work = work->work;
   work->job.confined = confined;
   work->job.replaced = work->replaced;
-  work->job.signer = signer_for (run, step);
+  work->job.signer = dkms_step_signer (run, step, facts.config);
   work->job.symvers = dkms_world_symvers (run->world, step->id);
   work->attempt = begin_attempt (run, step->id, confined);
   work->job.attempt = work->attempt;

@@ -29,6 +29,9 @@ gboolean dkms_step_prepare_build (DkmsRun *run, const DkmsStep *step, DkmsBuildW
 /** As dkms_step_prepare_build(). @needed: build even if another run has built it meanwhile */
 gboolean dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, gboolean needed,
                             GError **error);
+/** Returns: (transfer none): signs modules for the kernel of @step; decided and reported once per kernel. @config:
+ * (nullable): text of its configuration */
+const DkmsSigner *dkms_step_signer (DkmsRun *run, const DkmsStep *step, const char *config);
 /** Runs the build: a DkmsWorkFunc for run/worker.h. */
 gboolean dkms_build_work_do (gpointer data, DkmsListener *events, GError **error);
 void dkms_build_work_free (DkmsBuildWork *self);

@@ -10,6 +10,7 @@
 #include "install/kernel-dir.h"
 #include "run/step-add.h"
 #include "run/step-install.h"
+#include "run/step-sign.h"
 #include "store/scan.h"
 
 DkmsJob
@@ -143,6 +144,8 @@ do_step (DkmsRun *run, const DkmsStep *step, GError **error)
              && dkms_tarball_load (run->tarball, run->events, step->id, run->request->force, error);
     case DKMS_STEP_PACK:
       return do_pack (run, step, error);
+    case DKMS_STEP_SIGN:
+      return dkms_step_sign (run, step, error);
     case DKMS_STEP_CLEAN:
       return dkms_kernel_dir_clean (&run->settings->places, step->id->kernel, error);
     default:

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/publish.h"
 #include "base/unread.h"
+#include "model/event-json.h"
 #include "store/layout.h"
 #include "store/register.h"
 #include "store/scan.h"
@@ -210,6 +211,23 @@ dkms_attempts_read_build (const DkmsPlaces *places, const DkmsId *id)
   g_autofree char *path = dkms_layout_build (places, id, OF_BUILD);
 
   return dkms_attempts_read (places, &(DkmsAttemptFile){ .record = path });
+}
+
+char *
+dkms_attempts_signed_by (const DkmsPlaces *places, const DkmsId *id, const char *signer)
+{
+  g_autofree char *path = dkms_layout_build (places, id, OF_BUILD);
+  gsize size = 0;
+  g_autofree char *text = dkms_root_read (places->root, path, MOST_BYTES, &size, NULL);
+  json_t *object = text != NULL ? json_loadb (text, size, 0, NULL) : NULL;
+
+  /* Members that this version does not know stay. */
+  if (!json_is_object (object))
+    return json_decref (object), NULL;
+  (void)json_object_del (object, "signer");
+  (void)json_object_del (object, "signer_bytes");
+  dkms_json_set_text (object, "signer", signer);
+  return dkms_json_to_text (object, JSON_COMPACT);
 }
 
 char *

@@ -36,6 +36,9 @@ DkmsAttempt *dkms_attempts_read (const DkmsPlaces *places, const DkmsAttemptFile
 /** Returns: (transfer full) (nullable): the attempt that created the build of @id; NULL without a record
  */
 DkmsAttempt *dkms_attempts_read_build (const DkmsPlaces *places, const DkmsId *id);
+/** Returns: (transfer full) (nullable): the record of the attempt that created the build of @id, as text, with another
+ * signer; NULL without a record */
+char *dkms_attempts_signed_by (const DkmsPlaces *places, const DkmsId *id, const char *signer);
 /** Returns: (transfer full) (nullable): the log (inside the root) of the newest attempt without a build, if it is not
  * older than @since (seconds since 1970) */
 char *dkms_attempts_failed_log (const DkmsPlaces *places, const DkmsId *id, gint64 since);

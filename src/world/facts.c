@@ -348,6 +348,30 @@ find_orphans (const Gathering *g, GError **error)
   return TRUE;
 }
 
+/* Finds the targets of sign --all: the installed kernels of the builds that the request selects. */
+static void
+find_built (const Gathering *g)
+{
+  const DkmsPlaces *places = &g->settings->places;
+  DkmsFacts *facts = g->facts;
+  const char *version = facts->version != NULL && *facts->version != '\0' ? facts->version : NULL;
+
+  g_ptr_array_set_size (facts->targets, 0);
+  for (guint i = 0; i < facts->state->versions->len; i++)
+    {
+      const DkmsVersion *v = facts->state->versions->pdata[i];
+
+      for (guint b = 0; b < v->builds->len; b++)
+        {
+          const DkmsId id = dkms_build_id (v, v->builds->pdata[b]);
+
+          if ((version == NULL || strcmp (version, v->version) == 0) && !dkms_targets_contain (facts->targets, &id)
+              && !dkms_kernel_is_gone (places->root, places->install_tree, id.kernel))
+            dkms_targets_add (facts->targets, &id);
+        }
+    }
+}
+
 /* Requests for many modules skip broken ones, and report them. */
 static void
 report_broken (const Gathering *g)
@@ -454,13 +478,14 @@ dkms_facts_read (DkmsFacts *self, DkmsWorld *world, const DkmsRequest *request, 
   const Gathering g = { self, world, request, dkms_world_settings (world), dkms_world_events (world) };
   gboolean template = request->selection == DKMS_SELECT_TEMPLATE, latest = request->selection == DKMS_SELECT_LATEST;
   gboolean orphaned = request->selection == DKMS_SELECT_ORPHANED;
-  gboolean about_all = dkms_request_is_about_many (request) && !template && !orphaned;
+  gboolean existing = request->selection == DKMS_SELECT_EXISTING;
+  gboolean about_all = dkms_request_is_about_many (request) && !template && !orphaned && !existing;
   gboolean dependents = asks_for_dependents (request);
   const char *named = self->module != NULL && *self->module != '\0' ? self->module : NULL;
-  const char *module = about_all || (dependents && !template) ? NULL
-                       : template                             ? self->module
-                       : named != NULL || orphaned            ? named
-                                                              : "";
+  const char *module = about_all || (dependents && !template)  ? NULL
+                       : template                              ? self->module
+                       : named != NULL || orphaned || existing ? named
+                                                               : "";
 
   g_clear_pointer (&self->state, dkms_state_free);
   self->state = (dependents || about_all) && !template
@@ -484,7 +509,9 @@ dkms_facts_read (DkmsFacts *self, DkmsWorld *world, const DkmsRequest *request, 
       if (!self->template_exists)
         self->near = dkms_kernel_near (g.settings->places.root, g.settings->places.install_tree, request->template);
     }
-  if (request->all)
+  if (request->all && existing)
+    find_built (&g);
+  else if (request->all)
     find_targets (self);
   if (orphaned && !find_orphans (&g, error))
     return FALSE;

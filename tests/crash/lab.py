@@ -52,6 +52,15 @@ def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def unsigned(path):
+    """The digest of a module without its signature."""
+    data, magic = path.read_bytes(), b"~Module signature appended~\n"
+    if data.endswith(magic):
+        end = len(data) - len(magic) - 12
+        data = data[:end - int.from_bytes(data[end + 8:end + 12], "big")]
+    return hashlib.sha256(data).hexdigest()
+
+
 class Lab(Root):
     """Two kernels, each with an original module foo; sources of foo 1.0, foo 2.0 and of bar 1.0, which depends on foo."""
 
@@ -84,6 +93,17 @@ class Lab(Root):
         script.chmod(0o755)
         (self.path / "etc/dkms/foo.conf").write_text("POST_INSTALL=mark.sh\n")
         self.framework("modprobe_on_install=\n")
+
+    def sign(self):
+        """Modules for K1 are signed."""
+        self.framework("try_sign_modules=true\n")
+        (self.modules / K1 / "build/include/config/auto.conf").write_text('CONFIG_MODULES=y\nCONFIG_MODULE_SIG_HASH="sha256"\n')
+        self.keys()
+
+    def change_key(self):
+        for name in ("mok.key", "mok.pub"):
+            (self.tree / name).unlink()
+        subprocess.run([pathlib.Path(DKMS).resolve().parent / "helpers/dkms-sign", "generate", self.tree / "mok.key", self.tree / "mok.pub"], check=True)
 
     def settings(self):
         file = self.path / "etc/dkms/framework.conf"
@@ -144,7 +164,7 @@ class Lab(Root):
         base = self.tree / name / version / kernel / ARCH
         expected = digest(self.kos / f"{name}-{version}/{name}.ko")
         module = base / f"module/{name}.ko"
-        wrong = [] if module.is_file() and digest(module) == expected else [f"{module} is not what was built"]
+        wrong = [] if module.is_file() and unsigned(module) == expected else [f"{module} is not what was built"]
         return wrong + [f"{base / part} is missing" for part in ("log/make.log", ".record.json", ".recipe.json") if not (base / part).is_file()]
 
     def problems_of_kernel(self, kernel, active):
@@ -160,8 +180,10 @@ class Lab(Root):
             version = active.get((name, kernel))
             if version is None and installed.exists():
                 wrong.append(f"{installed} is nobody's")
-            if version is not None and not (installed.is_file() and digest(installed) == digest(self.kos / f"{name}-{version}/{name}.ko")):
+            if version is not None and not (installed.is_file() and unsigned(installed) == digest(self.kos / f"{name}-{version}/{name}.ko")):
                 wrong.append(f"{installed} is not {name} {version}")
+            elif version is not None and digest(installed) != digest(self.tree / name / version / kernel / ARCH / f"module/{name}.ko"):
+                wrong.append(f"{installed} has another signature than its build")
         there = {str(p.relative_to(directory)) for p in directory.rglob("*.ko")}
         index = directory / "modules.dep"
         listed = {line.split(":")[0] for line in index.read_text().splitlines()} if index.exists() else {"nothing: it is gone"}

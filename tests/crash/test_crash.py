@@ -37,6 +37,8 @@ SCENARIOS = {
     "unbuild": ([f"install foo/1.0 -k {K1}"], f"unbuild foo/1.0 -k {K1}"),
     "remove": ([f"install foo/1.0 -k {K1} -k {K2}"], "remove foo/1.0 --all"),
     "autoinstall": (["add foo/1.0", "add bar/1.0"], f"autoinstall -k {K1} -j1"),
+    # With another key than at the build.
+    "sign": ([f"install foo/1.0 -k {K1}"], f"sign foo/1.0 -k {K1}"),
     "kernel_prerm": ([f"install foo/1.0 -k {K1}", f"install bar/1.0 -k {K1}"], f"kernel_prerm -k {K1}"),
     "ldtarball": ([], "ldtarball /elsewhere/foo.tar.gz"),
     "mktarball": ([f"install foo/1.0 -k {K1}", "mktarball foo/1.0 --all --source-only --archive foo.tar.gz"],
@@ -88,8 +90,12 @@ def set_stage(name, things, administered=False):
         template.administer()
     if name.startswith("stubs-"):
         template.framework("depmod_stubs=yes\n")
+    if name == "sign":
+        template.sign()
     for line in preparation:
         template.ok(*line.split())
+    if name == "sign":
+        template.change_key()
     before = template.facts()
     undisturbed = stage.copy_of(template, place / "undisturbed", modules)
     undisturbed.ok(*words(undisturbed, command))
@@ -123,6 +129,8 @@ def hurt(name, things, template, before, after, how, number, error):
     if after - lab.facts():
         wrong.append(f"the same command again does not get there: {sorted(after - lab.facts())}")
     wrong += lab.problems(before, after, extra)
+    if name == "sign" and (lab.modules / K1 / "updates/dkms/foo.ko").read_bytes() != (template.path.parent / f"undisturbed/lib/modules/{K1}/updates/dkms/foo.ko").read_bytes():
+        wrong.append("the same command again does not sign")
     return [f"{how} {number} {errno.errorcode.get(error, '')} then {' '.join(following)}: {w}\n{process.stderr[-400:]}" for w in wrong]
 
 

@@ -132,6 +132,17 @@ static const Case cases[] = {
     -1 },
   { "prune-version", "a/1 k1=built;a/2 k1=built", "prune", "a/2", "k1", "", "unbuild a/2 k1 x", -1 },
   { "prune-unknown", "a/1 k1=built", "prune", "a/2", "k1", "", NULL, DKMS_ERROR_NOT_ADDED },
+  { "sign", "a/1 k1=installed k2=built;b/1 k1=built;b/2 k2=built", "sign", "", "k1", "", "sign a/1 k1 x|sign b/1 k1 x",
+    -1 },
+  { "sign-version", "a/1 k1=built;a/2 k1=installed", "sign", "a/2", "k1", "", "sign a/2 k1 x", -1 },
+  { "sign-module", "a/1 k1=built;a/2 k1=installed k2=remains", "sign", "a", "k1", "", "sign a/1 k1 x|sign a/2 k1 x",
+    -1 },
+  { "sign-nothing", "a/1 k2=built", "sign", "", "k1", "", "", -1 },
+  { "sign-broken", "a/1 broken k1=installed!stale", "sign", "a/1", "k1", "", "sign a/1 k1 x", -1 },
+  { "sign-not-built", "a/1 k1=built", "sign", "a/1", "k1 k2", "", NULL, DKMS_ERROR_SIGN_NOT_BUILT },
+  { "sign-remains", "a/1 k1=remains", "sign", "a/1", "k1", "", NULL, DKMS_ERROR_SIGN_NOT_BUILT },
+  { "sign-unknown", "a/1 k1=built", "sign", "a/2", "k1", "", NULL, DKMS_ERROR_NOT_ADDED },
+  { "sign-needs-no-depmod", "a/1 k1=installed", "sign", "", "k1", "force", "sign a/1 k1 x", -1 },
   { "prerm-remains", "a/1 k1=link;b/1 k1=remains", "kernel_prerm", "", "k1", "",
     "uninstall a/1 k1 x|unbuild a/1 k1 x <1|unbuild b/1 k1 x|depmod k1 <1|clean k1 <1,2,3,4", -1 },
   { "auto-nothing", "foo/1", "autoinstall", "", "k1", "", "", -1 },
@@ -366,6 +377,9 @@ test_case (gconstpointer data)
       dkms_targets_add (request->targets, &(DkmsId){ .kernel = *k, .arch = "x" });
 
   g_autoptr (DkmsFacts) facts = dkms_facts_new (request);
+  if (request->selection == DKMS_SELECT_ORPHANED) /* the kernels of the case are those that the facts found */
+    for (guint i = 0; i < request->targets->len; i++)
+      dkms_targets_add (facts->targets, request->targets->pdata[i]);
   facts->state = parse_state (c->state);
   facts->loads = strstr (c->flags, "loads") != NULL;
   if (request->source != NULL)
