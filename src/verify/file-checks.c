@@ -2,6 +2,7 @@
 /* Gathers the facts about module files, their kernel and its keys, and asks the pure verdict (check/load.h). */
 #include "verify/file-checks.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/language.h"
@@ -118,7 +119,11 @@ read_files (Judge *self)
       const DkmsVerifiedModule *owner = self->owners->pdata[i];
       const DkmsId id = owner != NULL ? *owner->id : (DkmsId){ .kernel = self->kernel->release };
 
-      if (facts != NULL && ((DkmsModuleFile *)facts->pdata[i])->ended)
+      const DkmsModuleFile *module = facts != NULL ? facts->pdata[i] : NULL;
+
+      if (module != NULL && (module->unread == EACCES || module->unread == EPERM))
+        DKMS_FIND (file->findings, NEEDS_ROOT, UNKNOWN, CERTAIN, .id = id, .path = paths->pdata[i]);
+      else if (module != NULL && module->ended)
         file->module = g_steal_pointer (&facts->pdata[i]);
       else
         DKMS_FIND (file->findings, CONTENT_UNREADABLE, PROBLEM, CERTAIN, .id = id, .name = file->name,

@@ -217,15 +217,17 @@ check_installed (const DkmsTreeChecks *self, const DkmsId *build, const DkmsReco
   struct stat st;
   guint mark = dkms_unread_mark ();
   gboolean there = dkms_root_stat (places->root, file->path, &st) == 0, absent = !there && dkms_is_absent (errno);
+  gboolean differs
+      = there && module != NULL && module->file != NULL && !is_as_built (places, build, module, file->path);
 
   if (absent)
     {
       file->answer = DKMS_ANSWER_ABSENT;
       DKMS_FIND (file->findings, FILE_MISSING, PROBLEM, CERTAIN, .id = *to->id, .path = shown, .name = file->name);
     }
-  else if (!there)
+  else if (!there || (differs && dkms_unread_mark () > mark)) /* or the files could not be compared */
     DKMS_FIND (file->findings, NEEDS_ROOT, UNKNOWN, UNKNOWN, .id = *to->id, .path = shown, .name = file->name);
-  else if (module != NULL && module->file != NULL && !is_as_built (places, build, module, file->path))
+  else if (differs)
     DKMS_FIND (file->findings, FILE_DIFFERS, PROBLEM, CERTAIN, .id = *to->id, .path = shown, .name = file->name);
   dkms_unread_drop (mark);
   return there;

@@ -367,6 +367,17 @@ def test_user_without_rights(machine):
     assert [finding["code"] for finding in found["files"][0]["findings"]] == ["symbols-unknown"]
 
 
+def test_user_who_cannot_read_a_module(machine):
+    machine.install()
+    (module,) = (machine.root.modules / K1 / "updates/dkms").glob("foo.ko*")
+    module.chmod(0o600)
+    result = as_nobody(machine.root, "verify", "--json")
+    (found,) = json.loads(result.out)["kernels"][0]["modules"]
+    codes = [(finding["code"], finding["result"]) for finding in found["files"][0]["findings"]]
+    assert result.rc == 31 and found["verdict"] == "unknown" and ("needs-root", "unknown") in codes, found
+    assert all(how == "unknown" for _, how in codes), codes
+
+
 def test_answers_are_remembered(machine):
     """The second look starts no helper that reads the kernel."""
     machine.install()
