@@ -21,6 +21,10 @@ describe () { # NAME: prints the properties of the module if it is loaded, and u
   /sbin/rmmod "$1" && [ ! -d "$d" ] && echo "  unloaded yes"
 }
 
+# The kernel gives parameters that it does not know to this program: tree=NAME has modprobe load modules from there.
+[ -z "${tree:-}" ] || $b mount --bind "/$tree/lib/modules" /lib/modules
+[ ! -f /files ] || /bin/judge < /files
+
 while read -r name how file argument; do
   before=$(seen)
   echo "case $name"

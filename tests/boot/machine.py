@@ -77,8 +77,9 @@ def install_program(guest, program, names):
         shutil.copy(real, target)
 
 
-def initramfs(lab, name, trees, files, cases):
-    """trees: name in the guest -> root with /lib/modules; files: name -> file; cases: lines for init.sh."""
+def initramfs(lab, name, trees, files, cases, programs=()):
+    """trees: name in the guest -> root with /lib/modules; files: name -> file; cases: lines for init.sh. A file "files" is
+    the list for tests/matrix/judge.c, which must be one of the @programs."""
     guest = lab / name
     shutil.rmtree(guest, ignore_errors=True)
     for directory in ("bin", "sbin", "proc", "sys", "dev", "tmp"):
@@ -87,12 +88,14 @@ def initramfs(lab, name, trees, files, cases):
     assert busybox, "no busybox; scripts/install-deps boot installs it"
     shutil.copy(busybox, guest / "bin/busybox")
     install_program(guest, "kmod", ["/sbin/modprobe", "/sbin/rmmod"])
-    subprocess.run(["cc", "-O1", "-static", "-o", guest / "bin/load", HERE / "load.c"], check=True)
+    for source in (HERE / "load.c", *programs):
+        subprocess.run(["cc", "-O1", "-static", "-o", guest / "bin" / source.stem, source], check=True)
     shutil.copy(HERE / "init.sh", guest / "init")
     (guest / "init").chmod(0o755)
     for place, root in trees.items():
         shutil.copytree(root / "lib/modules", guest / place / "lib/modules", symlinks=True)
     for place, file in files.items():
+        (guest / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, guest / place)
     (guest / "cases").write_text("".join(f"{' '.join(case)}\n" for case in cases))
     listing = subprocess.run(["find", "."], cwd=guest, capture_output=True, check=True).stdout
