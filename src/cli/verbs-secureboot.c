@@ -13,8 +13,8 @@ const DkmsVerbInfo dkms_verb_secureboot = {
   = "Prints the state of Secure Boot, the policy of the kernel, the key of dkms and its enrolment, and who signed the "
     "installed modules. The exit status is 0 if nothing will be refused, 30 if something will be, and 31 if "
     "that is not known.",
-  .example = "dkms secureboot",
-  .options = DKMS_TAKES (ALWAYS) | DKMS_TAKES (KERNEL),
+  .example = "dkms secureboot --enroll",
+  .options = DKMS_TAKES (ALWAYS) | DKMS_TAKES (KERNEL) | DKMS_TAKES (ENROLL),
   .many_kernels = TRUE,
   .answer = dkms_secureboot,
 };

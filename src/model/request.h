@@ -54,6 +54,7 @@ typedef struct {
   gboolean force_version_override;
   gboolean no_depmod;
   gboolean dry_run;
+  gboolean enroll;       /* secureboot --enroll */
   gboolean detailed;     /* status --long, log --list */
   gboolean every_kernel; /* a query about all kernels, without targets */
   gboolean strict;       /* warnings count as problems */

@@ -350,6 +350,9 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (SECURE_KEY_IS, LINE, "Key             {path}, {text}"),
   SENTENCE (SECURE_ENROLMENT_IS, LINE, "Enrolment       {text}"),
   SENTENCE (SECURE_MODULES_ARE, LINE, "Modules         {text}"),
+  SENTENCE (SECURE_ENROLS, LINE,
+            "Enrolling       {path}, \"{name}\"\nSHA-256         {text}\nInvent a password. The next boot asks for it "
+            "before it enrols the certificate."),
   SENTENCE (SECURE_WARNING, WARNING, "{text}."),
   SENTENCE (SECURE_NEXT, LINE, "What to do: {text}"),
 };

@@ -15,6 +15,7 @@
 #include "machine/next-boot.h"
 #include "store/layout.h"
 #include "store/scan.h"
+#include "verify/enrol.h"
 #include "verify/key-checks.h"
 #include "verify/trust.h"
 
@@ -475,12 +476,23 @@ answer_for (const DkmsSettings *settings, DkmsListener *events, const DkmsId *id
   return TRUE;
 }
 
+static gboolean
+enrol_for (const DkmsSettings *settings, DkmsListener *events, const DkmsId *id, GError **error)
+{
+  g_autoptr (DkmsKernelReading) kernel = dkms_kernel_reading_new (settings, id->kernel, NULL);
+  g_autoptr (DkmsTrustReading) trust = dkms_trust_reading_new (settings, kernel, NULL);
+
+  return dkms_enrol (settings, events, trust, error);
+}
+
 gboolean
 dkms_secureboot (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
 {
   g_autoptr (DkmsNextBoot) boot = dkms_next_boot_find (settings->places.root, settings->places.install_tree);
   g_autoptr (GError) failed = NULL;
 
+  if (request->enroll)
+    return enrol_for (settings, events, request->targets->pdata[0], error);
   for (guint i = 0; i < request->targets->len; i++)
     {
       const DkmsId *target = request->targets->pdata[i];

@@ -1,7 +1,7 @@
 """dkms secureboot: machines with made-up firmware, kernels, keys and modules."""
-import json
 import os
 import pathlib
+import pty
 import subprocess
 import sys
 
@@ -329,3 +329,66 @@ def test_a_token_is_not_opened(machine):
     machine.owner_keys("own")
     result = machine(mok_signing_key="pkcs11:token=none;object=none")
     assert result.rc == 0 and warnings(result) == [], result
+
+
+# ---- enrolment ----
+
+def enroll(machine, tmp_path, script, terminal=True, **env):
+    """Runs --enroll with another mokutil. @script: of a shell; $2 is the file that it gets"""
+    (tmp_path / "bin").mkdir()
+    tool = tmp_path / "bin/mokutil"
+    tool.write_text("#!/bin/sh\n" + script)
+    tool.chmod(0o755)
+    parent, child = pty.openpty() if terminal else os.pipe()
+    trees = ["--dkmstree", machine.root.tree, "--sourcetree", machine.root.src, "--installtree", machine.root.modules]
+    machine.root.tree.mkdir(parents=True, exist_ok=True)
+    command = ["unshare", "-m", "sh", "-c", SCRIPT, machine.place, DKMS, "secureboot", "--enroll", "-k", K1, *trees]
+    settings = {"mok_signing_key": str(machine.own), "mok_certificate": str(machine.place / "mok.pub"), "PATH": f"{tool.parent}:{os.environ['PATH']}"}
+    try:
+        return Result(subprocess.run(list(map(str, command)), capture_output=True, text=True, stdin=child if terminal else parent, check=False,
+                                     env={**os.environ, "LC_ALL": "C", **settings, "OUT": str(tmp_path / "out"), **env}))
+    finally:
+        os.close(parent)
+        os.close(child)
+
+
+REQUEST = f'test "$1" = --import && cp "$2" "$OUT" && cp "$LIST" /sys/firmware/efi/efivars/MokNew-{SHIM}\n'
+
+
+def test_enroll(machine, tmp_path):
+    """--enroll gives the certificate to mokutil in DER form, whatever form the file has, and checks the request."""
+    machine.key("own", "PEM")
+    (tmp_path / "list").write_bytes(b"\6\0\0\0" + machine.list_of("own"))
+    result = enroll(machine, tmp_path, REQUEST, LIST=str(tmp_path / "list"))
+    assert result.rc == 0 and '"Enroll MOK"' in result.out and '"key own"' in result.out, result
+    assert (tmp_path / "out").read_bytes() == machine.der("own")
+
+
+@pytest.mark.parametrize("script", ["exit 1\n", "true\n"])
+def test_a_request_that_is_not_made(machine, tmp_path, script):
+    result = enroll(machine, tmp_path, script)
+    assert result.rc == 1 and "was not requested" in result.err
+
+
+def test_enrolling_again(machine, tmp_path):
+    machine.owner_keys("own")
+    result = enroll(machine, tmp_path, "exit 1\n")
+    assert result.rc == 0 and "Enrolment       enrolled" in result.out
+
+
+@pytest.mark.parametrize("change, text", [(lambda m: m.forget("MokListRT"), "without shim"), (no_efi, "does not exist"),
+                                          (lambda m: (m.place / "mok.pub").unlink(), "is missing")], ids=["shim", "efi", "certificate"])
+def test_an_enrolment_that_is_impossible(machine, tmp_path, change, text):
+    change(machine)
+    result = enroll(machine, tmp_path, "exit 1\n")
+    assert result.rc == 1 and text in result.err
+
+
+def test_enrolling_needs_a_terminal(machine, tmp_path):
+    result = enroll(machine, tmp_path, "exit 1\n", terminal=False)
+    assert result.rc == 1 and "needs a terminal" in result.err
+
+
+def test_enrolling_works_here_only(root):
+    result = root("secureboot", "--enroll", "-k", K1)
+    assert result.rc == 1 and "works on this machine only" in result.err
