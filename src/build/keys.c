@@ -304,8 +304,7 @@ may_use_token (const DkmsPlaces *places, const char *key, GError **error)
 
 /* Creates missing files. Afterwards both exist, or signing is off. @authority: as for generate() */
 static gboolean
-provide_pair (const DkmsSettings *settings, DkmsListener *events, DkmsKeyPair *self, gboolean authority,
-              GError **error)
+provide_pair (const DkmsSettings *settings, DkmsListener *events, DkmsKeyPair *self, gboolean authority, GError **error)
 {
   const DkmsRoot *root = settings->places.root;
   gboolean token = dkms_key_is_token (self->key);
