@@ -8,7 +8,7 @@ const DkmsVerbInfo dkms_verb_verify = {
   .name = "verify",
   .goal = DKMS_GOAL_REPORT,
   .arguments = "[<module>[/<version>]]",
-  .summary = "Tell whether the next boot will have its modules",
+  .summary = "Check whether the next boot will have its modules",
   .details
   = "Finds the kernel that boots next, and makes the checks that it makes when it loads modules. Without -k and "
     "--all-kernels, only that kernel is checked. The exit status is 0 if all modules will be there, 30 if one "

@@ -49,12 +49,17 @@ identity_advice (const DkmsPlanner *p)
   return DKMS_SAY (WRITE_VERSION, .id = { .module = name, .version = split + 1 });
 }
 
-/* Whether the module, of which no version is named, is neither registered nor in the source tree. */
+/* Whether the module, of which no version is named, is neither registered nor in the source tree, and the request does
+ * not register it. */
 static gboolean
 is_nowhere (const DkmsPlanner *p)
 {
+  DkmsGoal goal = p->request->goal;
   g_autofree char *slashed = g_strconcat (p->facts->module, "/", NULL);
 
+  if (goal == DKMS_GOAL_REGISTERED || goal == DKMS_GOAL_LOADED || goal == DKMS_GOAL_BUILT
+      || goal == DKMS_GOAL_INSTALLED)
+    return FALSE;
   for (guint i = 0; i < p->facts->state->versions->len; i++)
     if (strcmp (((const DkmsVersion *)p->facts->state->versions->pdata[i])->module, p->facts->module) == 0)
       return FALSE;

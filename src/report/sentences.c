@@ -252,7 +252,7 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (CYCLE, WARNING, "{module}/{version} cannot be rebuilt: it and its dependencies need each other."),
   SENTENCE (AUTOINSTALL_DONE, LINE, "Autoinstall on {kernel} succeeded for: {text}"),
   SENTENCE (AUTOINSTALL_DOUBTFUL, WARNING,
-            "Kernel {kernel} may not load the installed modules of: {text}. 'dkms verify -k {kernel}' tells why."),
+            "Kernel {kernel} may not load the installed modules of: {text}. 'dkms verify -k {kernel}' explains why."),
   SENTENCE (AUTOINSTALL_SKIPPED, LINE, "Autoinstall on {kernel} was skipped for: {text}"),
   SENTENCE (AUTOINSTALL_FAILED, LINE, "Autoinstall on {kernel} failed for: {text}"),
   SENTENCE (BUILD_EXPLAINED, LINE, "[  {text}\n]  {place}"),

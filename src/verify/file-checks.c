@@ -101,6 +101,23 @@ host_paths (const Judge *self)
   return paths;
 }
 
+/* A file that crashes the helper leaves no answer about the files after it. Returns: (nullable): the answer about @path
+ * alone */
+static DkmsModuleFile *
+read_alone (const Judge *self, const DkmsVerifiedFile *file, char *path)
+{
+  static const char *const argv[] = { "dkms-modinfo", "--facts", NULL };
+  g_autoptr (GPtrArray) paths = g_ptr_array_new (), facts = NULL;
+  g_autofree char *name = g_strjoin ("-", "module", self->kernel->release, file->name, NULL);
+
+  g_ptr_array_add (paths, path);
+  g_autoptr (GBytes) text = dkms_answers_ask (&self->settings->places, name, argv, paths, NULL);
+  if (text == NULL)
+    return NULL;
+  facts = dkms_module_files_parse (g_bytes_get_data (text, NULL), g_bytes_get_size (text), 1);
+  return g_steal_pointer (&facts->pdata[0]);
+}
+
 static void
 read_files (Judge *self)
 {
@@ -119,12 +136,17 @@ read_files (Judge *self)
       const DkmsVerifiedModule *owner = self->owners->pdata[i];
       const DkmsId id = owner != NULL ? *owner->id : (DkmsId){ .kernel = self->kernel->release };
 
-      const DkmsModuleFile *module = facts != NULL ? facts->pdata[i] : NULL;
+      g_autoptr (DkmsModuleFile) module = facts != NULL ? g_steal_pointer (&facts->pdata[i]) : NULL;
 
+      if ((module == NULL || !module->ended) && paths->len > 1)
+        {
+          g_clear_pointer (&module, dkms_module_file_free);
+          module = read_alone (self, file, paths->pdata[i]);
+        }
       if (module != NULL && (module->unread == EACCES || module->unread == EPERM))
         DKMS_FIND (file->findings, NEEDS_ROOT, UNKNOWN, CERTAIN, .id = id, .path = paths->pdata[i]);
       else if (module != NULL && module->ended)
-        file->module = g_steal_pointer (&facts->pdata[i]);
+        file->module = g_steal_pointer (&module);
       else
         DKMS_FIND (file->findings, CONTENT_UNREADABLE, PROBLEM, CERTAIN, .id = id, .name = file->name,
                    .text = error != NULL ? error->message : N_ ("the program that reads it failed"));
@@ -244,6 +266,8 @@ judge_file (const Judge *self, DkmsVerifiedFile *file, const DkmsVerifiedModule 
 {
   const DkmsKernelReading *reading = self->kernel->kernel;
   const DkmsTrustReading *trust = self->kernel->trust;
+  static const DkmsSignerFacts anybody = { .digest = DKMS_DONT_KNOW, .trusted = DKMS_DONT_KNOW };
+  const DkmsSignatureFacts unread = { .is_signed = TRUE, .signers = &anybody, .n_signers = 1 };
   const DkmsCertificate *signer = file->signature != NULL && file->signature->certificates->len > 0
                                       ? file->signature->certificates->pdata[0]
                                       : NULL;
@@ -264,8 +288,7 @@ judge_file (const Judge *self, DkmsVerifiedFile *file, const DkmsVerifiedModule 
           = MIN (trust->confidence, signer != NULL && signer->known ? signer->confidence : DKMS_CONFIDENCE_CERTAIN) };
 
   dkms_module_file_facts (file->module, reading->machine, &module);
-  if (file->signature != NULL)
-    module.signature = file->signature->facts;
+  module.signature = file->signature != NULL && file->signature->error == NULL ? file->signature->facts : unread;
   module.btf_fits = DKMS_DONT_KNOW;
   dkms_kernel_reading_facts (reading, &scope.plain);
   kernel = scope.plain;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/unread.h"
+#include "model/version.h"
 #include "store/register.h"
 #include "store/scan.h"
 #include "verify/allowed.h"
@@ -84,6 +85,19 @@ add_all (Verify *self)
       add_kernel (self, names->pdata[i], NULL);
 }
 
+/* Without a boot menu and a kernel image, as in a container, the newest kernel with modules is as good a guess. */
+static char *
+newest_kernel (const DkmsPlaces *places)
+{
+  g_autoptr (GPtrArray) names = dkms_kernel_list (places->root, places->install_tree, FALSE);
+
+  g_ptr_array_sort (names, dkms_version_compare_names);
+  for (guint i = names->len; i-- > 0;)
+    if (!dkms_kernel_is_gone (places->root, places->install_tree, names->pdata[i]))
+      return g_strdup (names->pdata[i]);
+  return NULL;
+}
+
 /* Finds the kernel that boots next, and which of the kernels it is. */
 static gboolean
 find_next (Verify *self, GError **error)
@@ -92,6 +106,8 @@ find_next (Verify *self, GError **error)
   DkmsNextBoot *boot = dkms_next_boot_find (places->root, places->install_tree);
   g_autofree char *shown = dkms_root_host_path (places->root, places->install_tree);
 
+  if (boot->release == NULL && boot->loader == DKMS_LOADER_UNKNOWN)
+    boot->release = newest_kernel (places);
   if (self->kernels->len == 0 && !self->request->every_kernel)
     {
       const char *named = boot->named;

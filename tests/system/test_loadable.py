@@ -271,7 +271,7 @@ def test_doubt_is_a_warning(root, kind):
     source(root, content)
     result = root.ok("install", "foo/1.0", "-k", K1)
     assert result.err.count("Warning: ") == 2 and f"Warning: foo/1.0 may not load in kernel {K1}: " in result.err
-    assert result.err.endswith(f"Warning: Kernel {K1} may not load the installed modules of: foo. 'dkms verify -k {K1}' tells why.\n")
+    assert result.err.endswith(f"Warning: Kernel {K1} may not load the installed modules of: foo. 'dkms verify -k {K1}' explains why.\n")
     assert sentence in result.err and advice in result.err
     assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"], "status lines are those of the reference"
 
@@ -307,7 +307,7 @@ def test_doubt_is_in_the_summary(root):
         root.register(name)
     result = root.ok("autoinstall", "-k", K1)
     assert f"Autoinstall on {K1} succeeded for: fine odd\n" in result.out
-    assert f"Warning: Kernel {K1} may not load the installed modules of: odd. 'dkms verify -k {K1}' tells why." in result.err
+    assert f"Warning: Kernel {K1} may not load the installed modules of: odd. 'dkms verify -k {K1}' explains why." in result.err
 
 
 def test_doubt_is_in_the_result_line(root):

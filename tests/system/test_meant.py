@@ -48,7 +48,7 @@ def test_the_only_version(tree, verb, state, word):
 def test_a_version_that_is_not_clear(tree):
     before = tree.snapshot()
     for words, advice in ((["remove", "evdi", "--all"], "Name the version: evdi/1.14.1 or evdi/1.14.2."), (["add", "zfs"], "Name the version: zfs/2.3.0."),
-                          (["remove", "zfs", "1.0", "--all"], "Write it zfs/1.0."), (["remove", "evid", "--all"], "Name the version, as in: evid/1.2"),
+                          (["remove", "zfs", "1.0", "--all"], "Write it zfs/1.0."), (["remove", "evid", "--all"], "evid is not registered"),
                           (["remove", "zsf", "--all"], "Did you mean zfs/2.3.0?"), (["remove", "zfs-1.0", "--all"], "Write it zfs/1.0.")):
         result = tree(*words)
         assert result.rc == 1 and advice in result.err, result

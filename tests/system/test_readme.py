@@ -53,7 +53,7 @@ def machine(tmp_path):
     return Machine(tmp_path / "machine")
 
 
-INSTALL = ["sudo dkms install ./my-driver", "dkms status", "dkms explain", "sudo dkms autoinstall --all-kernels", "sudo dkms install ./my-driver --force",
+INSTALL = ["sudo dkms install ./my-driver", "dkms status", "dkms explain", "dkms verify", "sudo dkms autoinstall --all-kernels", "sudo dkms install ./my-driver --force",
            "sudo dkms remove my-driver/1.0 --all"]
 PACKAGE = [f"sudo dkms build ./my-driver -k {A} -k {B}", "dkms build ./my-driver --dkmstree ./tree --sourcetree ./sources",
            f"sudo dkms match --templatekernel {A} -k {B}", f"dkms mktarball my-driver/1.0 -k {A} --archive ./my-driver.tar.gz"]
@@ -93,11 +93,13 @@ def test_the_first_screen():
 # ---- a driver to install ----
 
 def test_life_of_a_driver(machine):
-    install, status, explain, autoinstall, force, remove = INSTALL
+    install, status, explain, verify, autoinstall, force, remove = INSTALL
     out = machine.type(install).out
     assert "Added my-driver/1.0" in out and machine.module(B) == "first\n", "the running kernel; with --root the newest"
     assert machine.type(status).out == f"my-driver/1.0, {B}, {ARCH}: installed\n"
     assert machine.type(explain).out == "No log of a failed build exists.\n"
+    result = machine(*verify.split()[1:])
+    assert result.rc == 30 and f"Next boot: probably {B}" in result.out and "my-driver/1.0  PROBLEM" in result.out, "no depmod ran"
     machine.type(autoinstall)
     assert machine.type(status).out == "".join(f"my-driver/1.0, {k}, {ARCH}: installed\n" for k in (A, B))
     assert "same source" in machine.type(install).out, "the first command can be repeated"

@@ -29,7 +29,7 @@ static const Case cases[] = {
   { "add", "", "add", "foo/1", "k1", "", "add foo/1", -1 },
   { "add-twice", "foo/1", "add", "foo/1", "k1", "", NULL, DKMS_ERROR_ALREADY_ADDED },
   { "add-repairs-broken", "foo/1 broken", "add", "foo/1", "k1", "", "add foo/1", -1 },
-  { "add-no-version", "", "add", "foo", "k1", "", NULL, DKMS_ERROR_UNKNOWN_MODULE },
+  { "add-no-version", "", "add", "foo", "k1", "", NULL, DKMS_ERROR_NO_VERSION },
   { "build-adds", "", "build", "foo/1", "k1", "", "add foo/1|build foo/1 k1 x <1", -1 },
   { "build-two", "foo/1", "build", "foo/1", "k1 k2", "", "build foo/1 k1 x|build foo/1 k2 x", -1 },
   { "build-done", "foo/1 k1=built", "build", "foo/1", "k1", "", "note foo/1 k1 x: already built", -1 },
