@@ -276,7 +276,8 @@ modprobe_lines (FuzzInput *input)
   for (guint i = 0; i < lines->len; i++)
     {
       const DkmsModprobeLine *line = lines->pdata[i];
-      g_auto (GStrv) names = dkms_softdep_names (line->rest);
+      g_auto (GStrv) named = dkms_softdep_names (line->rest);
+      g_assert (named != NULL);
       g_assert (*line->command != '\0' && *line->name != '\0' && strpbrk (line->name, " \t\n") == NULL);
     }
 }
