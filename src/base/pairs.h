@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The output of helpers: pairs "key NUL value NUL". */
+/* The output of helpers: pairs "key NUL value NUL", and what values are converted to. */
 #pragma once
 
 #include <glib.h>
@@ -31,4 +31,29 @@ dkms_pairs_next (const char **at, const char *end, const char **key, const char 
     return FALSE;
   *at = stop + 1;
   return TRUE;
+}
+
+/** Replaces @text: (inout) (nullable) (transfer full) by a copy of @value. */
+static inline void
+dkms_replace_text (char **text, const char *value)
+{
+  g_free (*text);
+  *text = g_strdup (value);
+}
+
+/** Returns: (transfer full) (nullable): the bytes of @text in hexadecimal; NULL if it contains anything else */
+static inline GBytes *
+dkms_bytes_of_hex (const char *text)
+{
+  gsize length = strlen (text) / 2;
+  guint8 *bytes = g_malloc (length + 1);
+
+  for (gsize i = 0; i < length; i++)
+    {
+      int high = g_ascii_xdigit_value (text[2 * i]), low = g_ascii_xdigit_value (text[2 * i + 1]);
+      if (high < 0 || low < 0)
+        return g_free (bytes), NULL;
+      bytes[i] = (guint8)(high << 4 | low);
+    }
+  return g_bytes_new_take (bytes, length);
 }

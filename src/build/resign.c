@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/pairs.h"
 #include "base/process.h"
 #include "base/unread.h"
 #include "build/compress.h"
@@ -203,17 +204,12 @@ take_signer (const DkmsSigner *signer, const char *value, Findings *found)
 static gboolean
 take_output (const DkmsSigner *signer, const char *text, gsize size, Module *const *modules, guint count)
 {
-  const char *end = text + size;
+  const char *at = text, *end = text + size, *key, *value;
   Findings found = { 0 };
   guint done = 0;
 
-  while (text < end && done < count)
+  while (done < count && dkms_pairs_next (&at, end, &key, &value))
     {
-      const char *key = text, *value = key + strlen (key) + 1; /* a NUL follows the text */
-
-      if (value >= end)
-        return FALSE;
-      text = value + strlen (value) + 1;
       found.module = modules[done];
       if (strcmp (key, "signer") == 0)
         take_signer (signer, value, &found);

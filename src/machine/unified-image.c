@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/pairs.h"
 #include "base/process.h"
 
 void
@@ -23,7 +24,7 @@ dkms_unified_image_read (const DkmsRoot *root, const char *path)
   g_autoptr (DkmsUnifiedImage) self = g_new0 (DkmsUnifiedImage, 1);
   g_autofree char *helper = dkms_process_helper ("dkms-facts");
   g_autofree char *file = dkms_root_resolved (root, path);
-  const char *const argv[] = { helper, "unified", file, NULL };
+  const char *const argv[] = { helper, "unified", file, NULL }, *at, *end, *key, *value;
   gboolean good = TRUE;
   gsize size = 0;
   int status = 0;
@@ -32,22 +33,21 @@ dkms_unified_image_read (const DkmsRoot *root, const char *path)
 
   if (text == NULL || status != 0)
     return NULL;
-  for (const char *key = text, *value; key < text + size; key = value + strlen (value) + 1)
+  at = text;
+  end = text + size;
+  while (dkms_pairs_next (&at, end, &key, &value))
     {
       const struct {
         const char *key;
         char **field;
       } fields[] = { { "uname", &self->release }, { "cmdline", &self->cmdline }, { "osrel", &self->os_release } };
 
-      value = key + strlen (key) + 1;
-      if (value >= text + size)
-        return NULL;
       for (gsize i = 0; i < G_N_ELEMENTS (fields); i++)
         if (strcmp (key, fields[i].key) == 0 && *fields[i].field == NULL)
           *fields[i].field = g_strdup (value);
       good &= strcmp (key, "error") != 0;
     }
-  return good ? g_steal_pointer (&self) : NULL;
+  return good && at == end ? g_steal_pointer (&self) : NULL; /* or the last pair is incomplete */
 }
 
 /* Returns: (transfer full) (nullable): the value of the first of @names that os-release @text has */

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/pairs.h"
 #include "base/unread.h"
 #include "store/answers.h"
 #include "verify/image-wishes.h"
@@ -47,13 +48,6 @@ answer_free (Answer *self)
 }
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Answer, answer_free)
-
-static void
-replace (char **field, const char *value)
-{
-  g_free (*field);
-  *field = g_strdup (value);
-}
 
 /* @value: "SHA-256 PATH", or "- PATH". Returns: (transfer full) (nullable) */
 static DkmsImageModule *
@@ -87,7 +81,7 @@ take_pair (Answer *self, const char *key, const char *value)
 
   for (gsize i = 0; i < G_N_ELEMENTS (fields); i++)
     if (strcmp (key, fields[i].key) == 0 && fields[i].field != NULL)
-      replace (fields[i].field, value);
+      dkms_replace_text (fields[i].field, value);
   if (strcmp (key, "module") == 0)
     {
       DkmsImageModule *module = module_new (value);
@@ -97,7 +91,7 @@ take_pair (Answer *self, const char *key, const char *value)
   else if (strcmp (key, "signed") == 0 && last != NULL)
     last->is_signed = TRUE;
   else if (strcmp (key, "config") == 0 && strchr (value, ' ') != NULL)
-    replace (&self->config, strchr (value, ' ') + 1);
+    dkms_replace_text (&self->config, strchr (value, ' ') + 1);
   else if (strcmp (key, "text") == 0 && self->config != NULL)
     dkms_modprobe_lines_parse (self->lines, self->config, value);
   else if (strcmp (key, "end") == 0)
@@ -114,8 +108,8 @@ ask (const DkmsSettings *settings, const char *kind, const char *path, GError **
   g_autofree char *digest = g_compute_checksum_for_string (G_CHECKSUM_SHA256, path, -1);
   g_autofree char *name = g_strdup_printf ("%s-%.32s", kind, digest);
   g_autoptr (GPtrArray) files = g_ptr_array_new ();
+  const char *at, *end, *key, *value;
   Answer *self;
-  gsize size = 0;
 
   g_ptr_array_add (files, file);
   g_autoptr (GBytes) bytes = dkms_answers_ask (&settings->places, name, argv, files, error);
@@ -124,14 +118,8 @@ ask (const DkmsSettings *settings, const char *kind, const char *path, GError **
   self = g_new0 (Answer, 1);
   self->modules = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_image_module_free);
   self->lines = dkms_modprobe_lines_new ();
-  const char *text = g_bytes_get_data (bytes, &size); /* a NUL follows it */
-  for (const char *key = text, *value; key < text + size; key = value + strlen (value) + 1)
-    {
-      value = key + strlen (key) + 1;
-      if (value >= text + size)
-        break;
-      take_pair (self, key, value);
-    }
+  for (at = dkms_pairs_begin (bytes, &end); dkms_pairs_next (&at, end, &key, &value);)
+    take_pair (self, key, value);
   return self;
 }
 

@@ -4,26 +4,8 @@
 
 #include <string.h>
 
+#include "base/pairs.h"
 #include "store/answers.h"
-
-/* ---- pairs ---- */
-
-gboolean
-dkms_pairs_next (DkmsPairs *self, const char **key, const char **value)
-{
-  gsize left = (gsize)(self->end - self->at), length = strnlen (self->at, left);
-
-  if (length == left)
-    return FALSE;
-  *key = self->at;
-  *value = self->at + length + 1;
-  left -= length + 1;
-  length = strnlen (*value, left);
-  if (length == left)
-    return FALSE;
-  self->at = *value + length + 1;
-  return TRUE;
-}
 
 /* ---- certificates ---- */
 
@@ -84,18 +66,6 @@ take_flags (DkmsCertificate *self, const char *value)
     *flags[i].field = g_strv_contains ((const char *const *)words, flags[i].word);
 }
 
-/* Returns: (transfer full) */
-static GBytes *
-from_hex (const char *text)
-{
-  gsize size = strlen (text) / 2;
-  guint8 *bytes = g_malloc (MAX (size, 1));
-
-  for (gsize i = 0; i < size; i++)
-    bytes[i] = (guint8)(g_ascii_xdigit_value (text[2 * i]) << 4 | g_ascii_xdigit_value (text[2 * i + 1]));
-  return g_bytes_new_take (bytes, size);
-}
-
 static void
 take_pair (DkmsCertificate *self, const char *key, const char *value)
 {
@@ -113,10 +83,7 @@ take_pair (DkmsCertificate *self, const char *key, const char *value)
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     if (strcmp (key, texts[i].key) == 0 && *value != '\0')
-      {
-        g_free (*texts[i].field);
-        *texts[i].field = g_strdup (value);
-      }
+      dkms_replace_text (texts[i].field, value);
   for (gsize i = 0; i < G_N_ELEMENTS (times); i++)
     if (strcmp (key, times[i].key) == 0)
       *times[i].field = g_ascii_strtoll (value, NULL, 10);
@@ -126,8 +93,11 @@ take_pair (DkmsCertificate *self, const char *key, const char *value)
     take_flags (self, value);
   else if (strcmp (key, "der") == 0)
     {
+      GBytes *der = dkms_bytes_of_hex (value);
+      if (der == NULL)
+        return;
       g_bytes_unref (self->der);
-      self->der = from_hex (value);
+      self->der = der;
     }
 }
 
@@ -156,9 +126,9 @@ list_free (gpointer data)
   g_free (self);
 }
 
-/* Reads what the helper printed about one file. */
+/* Reads what the helper printed about one file, at @at; moves @at behind it. */
 static DkmsCertificateList *
-read_one (DkmsPairs *pairs)
+read_one (const char **at, const char *end)
 {
   DkmsCertificateList *self = g_new0 (DkmsCertificateList, 1);
   DkmsCertificate *certificate = NULL;
@@ -167,7 +137,7 @@ read_one (DkmsPairs *pairs)
 
   self->certificates = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_certificate_free);
   self->hashes = g_ptr_array_new_with_free_func (g_free);
-  while (!ended && dkms_pairs_next (pairs, &key, &value))
+  while (!ended && dkms_pairs_next (at, end, &key, &value))
     if (strcmp (key, "certificate") == 0)
       {
         certificate = g_new0 (DkmsCertificate, 1);
@@ -197,7 +167,7 @@ dkms_certificates_read (const DkmsPlaces *places, const char *name, const GPtrAr
   GPtrArray *lists = g_ptr_array_new_with_free_func (list_free);
   g_autoptr (GPtrArray) none = g_ptr_array_new ();
   g_autoptr (GBytes) answer = NULL;
-  gsize size = 0;
+  const char *at, *end;
 
   if (inputs->len > 0)
     {
@@ -205,10 +175,11 @@ dkms_certificates_read (const DkmsPlaces *places, const char *name, const GPtrAr
       if (answer == NULL)
         return g_ptr_array_unref (lists), NULL;
     }
-  const char *text = answer != NULL ? g_bytes_get_data (answer, &size) : "";
-  DkmsPairs pairs = { text, text + size };
+  if (answer == NULL)
+    return lists;
+  at = dkms_pairs_begin (answer, &end);
   for (guint i = 0; i < inputs->len; i++)
-    g_ptr_array_add (lists, read_one (&pairs));
+    g_ptr_array_add (lists, read_one (&at, end));
   return lists;
 }
 

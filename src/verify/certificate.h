@@ -47,13 +47,3 @@ GPtrArray *dkms_certificates_read (const DkmsPlaces *places, const char *name, c
 
 /** Returns: (transfer full): an EFI signature list with @certificates (element-type GBytes), DER */
 GBytes *dkms_certificates_join (const GPtrArray *certificates);
-
-/* ---- output of dkms-trust ---- */
-
-/* A position in pairs of key and value. */
-typedef struct {
-  const char *at, *end;
-} DkmsPairs;
-
-/** Reads the next pair. Returns: FALSE at the end, or if the pair is incomplete */
-gboolean dkms_pairs_next (DkmsPairs *self, const char **key, const char **value);

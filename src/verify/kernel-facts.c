@@ -66,23 +66,6 @@ ask_module (const DkmsPlaces *places, const char *what, const char *path)
 
 /* ---- the image ---- */
 
-/* Returns: (transfer full) (nullable): the bytes of a text in hexadecimal */
-static GBytes *
-bytes_of_hex (const char *text)
-{
-  gsize length = strlen (text) / 2;
-  guint8 *bytes = g_malloc (length + 1);
-
-  for (gsize i = 0; i < length; i++)
-    {
-      int high = g_ascii_xdigit_value (text[2 * i]), low = g_ascii_xdigit_value (text[2 * i + 1]);
-      if (high < 0 || low < 0)
-        return g_free (bytes), NULL;
-      bytes[i] = (guint8)(high << 4 | low);
-    }
-  return g_bytes_new_take (bytes, length);
-}
-
 /* Takes the answer about an image, except its symbols. Returns: FALSE if the helper could not read the image */
 static gboolean
 take_image (DkmsKernelReading *self, GBytes *answer)
@@ -102,7 +85,7 @@ take_image (DkmsKernelReading *self, GBytes *answer)
         ended = TRUE;
       else if (strcmp (key, "certificate") == 0)
         {
-          GBytes *certificate = bytes_of_hex (value);
+          GBytes *certificate = dkms_bytes_of_hex (value);
           if (certificate != NULL)
             g_ptr_array_add (self->certificates, certificate);
         }

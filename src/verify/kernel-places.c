@@ -12,13 +12,6 @@ enum { MOST_TEXT = 4 << 20, MOST_LINES = 100, ENOUGH = 5 };
 
 static const char *const compressions[] = { "", ".xz", ".zst", ".gz" };
 
-void
-dkms_replace_text (char **text, const char *value)
-{
-  g_free (*text);
-  *text = g_strdup (value);
-}
-
 static void
 place_free (gpointer data)
 {

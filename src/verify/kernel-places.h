@@ -16,6 +16,3 @@ GPtrArray *dkms_kernel_images (const DkmsRoot *root, const DkmsKernel *kernel);
 GPtrArray *dkms_kernel_symvers (const DkmsRoot *root, const DkmsKernel *kernel, gboolean headers);
 /** Returns: (transfer full) (element-type utf8): a few existing modules of the kernel itself, inside the root */
 GPtrArray *dkms_kernel_own_modules (const DkmsRoot *root, const DkmsKernel *kernel);
-
-/** Replaces @text: (inout) (nullable) (transfer full) by a copy of @value. */
-void dkms_replace_text (char **text, const char *value);

@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/pairs.h"
 #include "base/unread.h"
 #include "build/sign.h"
 #include "store/answers.h"
@@ -386,9 +387,9 @@ errno_of (const char *name)
   return strcmp (name, "EMSGSIZE") == 0 ? EMSGSIZE : strcmp (name, "EKEYREJECTED") == 0 ? EKEYREJECTED : EBADMSG;
 }
 
-/* Reads what the helper printed about one file. */
+/* Reads what the helper printed about one file, at @at; moves @at behind it. */
 static DkmsFileSignature *
-read_signature (const DkmsTrustReading *self, DkmsPairs *pairs, const GPtrArray *certificates)
+read_signature (const DkmsTrustReading *self, const char **at, const char *end, const GPtrArray *certificates)
 {
   DkmsFileSignature *to = g_new0 (DkmsFileSignature, 1);
   gboolean ended = FALSE;
@@ -398,7 +399,7 @@ read_signature (const DkmsTrustReading *self, DkmsPairs *pairs, const GPtrArray 
   to->certificates = g_ptr_array_new ();
   to->facts.is_signed = TRUE;
   to->facts.blacklisted = DKMS_DONT_KNOW;
-  while (!ended && dkms_pairs_next (pairs, &key, &value))
+  while (!ended && dkms_pairs_next (at, end, &key, &value))
     if (strcmp (key, "sha256") == 0)
       to->facts.blacklisted = is_forbidden (self, value);
     else if (strcmp (key, "unsigned") == 0)
@@ -429,7 +430,7 @@ dkms_trust_reading_signatures (const DkmsTrustReading *self, const DkmsSettings 
   g_autoptr (GPtrArray) certificates = g_ptr_array_new (), ders = g_ptr_array_new ();
   g_autoptr (GPtrArray) inputs = g_ptr_array_new_with_free_func ((GDestroyNotify)g_bytes_unref);
   GPtrArray *signatures = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_file_signature_free);
-  gsize size = 0;
+  const char *at, *end;
 
   if (paths->len == 0)
     return signatures;
@@ -443,9 +444,8 @@ dkms_trust_reading_signatures (const DkmsTrustReading *self, const DkmsSettings 
   g_autoptr (GBytes) answer = dkms_answers_ask_with (&settings->places, name, argv, inputs, paths, error);
   if (answer == NULL)
     return g_ptr_array_unref (signatures), NULL;
-  const char *text = g_bytes_get_data (answer, &size);
-  DkmsPairs pairs = { text, text + size };
+  at = dkms_pairs_begin (answer, &end);
   for (guint i = 0; i < paths->len; i++)
-    g_ptr_array_add (signatures, read_signature (self, &pairs, certificates));
+    g_ptr_array_add (signatures, read_signature (self, &at, end, certificates));
   return signatures;
 }
