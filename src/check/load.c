@@ -5,6 +5,14 @@
 #include <errno.h>
 #include <string.h>
 
+const char *
+dkms_known_name (DkmsKnown known)
+{
+  static const char *const names[] = { "no", "yes", "unknown" };
+
+  return names[known];
+}
+
 /* Taints, in the order of their letters in /sys. */
 enum { PROPRIETARY = 1, FORCED = 2, OUT_OF_TREE = 4, UNSIGNED = 8 };
 

@@ -10,6 +10,9 @@
 
 typedef enum { DKMS_NO, DKMS_YES, DKMS_DONT_KNOW } DkmsKnown;
 
+/** Returns: (transfer none): "no", "yes" or "unknown" */
+const char *dkms_known_name (DkmsKnown known);
+
 /* ---- facts about the file ---- */
 
 /* A signature in the CMS message: of one signer. */

@@ -321,7 +321,6 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (VERIFY_MODULE, NONE, ""),
   SENTENCE (VERIFY_FILE, NONE, ""),
   SENTENCE (VERIFY_FINDING, NONE, ""),
-  SENTENCE (VERIFY_SUMMARY, NONE, ""),
   SENTENCE (VERIFY_NEXT, LINE, "Next boot: {kernel} ({name}[, {text}])\n"),
   SENTENCE (VERIFY_GUESSED, LINE,
             "Next boot: probably {kernel}, the newest kernel[: the boot menu {path} could not be read]\n"),

@@ -182,7 +182,7 @@ dkms_verify_answer_hear (DkmsVerifyAnswer *self, const DkmsEvent *event)
       add_finding (self, event);
       return TRUE;
     default: /* the lines of the text say the same */
-      return event->kind >= DKMS_EVENT_VERIFY_SUMMARY && event->kind <= DKMS_EVENT_VERIFY_MONITOR;
+      return event->kind >= DKMS_EVENT_VERIFY_NEXT && event->kind <= DKMS_EVENT_VERIFY_MONITOR;
     }
 }
 

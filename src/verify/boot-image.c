@@ -239,7 +239,10 @@ dkms_boot_images_read (const DkmsSettings *settings, const char *release, const 
     }
   for (guint i = 0; i < images->len; i++)
     read_image (self, settings, images->pdata[i]);
-  gather_wishes (self, settings);
+  if (self->paths->len > 0 && self->unread == NULL)
+    gather_wishes (self, settings);
+  else
+    self->lines = dkms_modprobe_lines_new (); /* nothing is compared */
   return self;
 }
 

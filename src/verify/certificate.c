@@ -24,6 +24,12 @@ dkms_certificate_free (DkmsCertificate *self)
   g_free (self);
 }
 
+gboolean
+dkms_certificate_is_on (const DkmsCertificate *self, DkmsKeyList list)
+{
+  return (self->lists & 1U << list) != 0;
+}
+
 void
 dkms_certificate_take_key (DkmsCertificate *self, const char *value)
 {

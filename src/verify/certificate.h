@@ -5,6 +5,7 @@
 #include "check/finding.h"
 #include "check/policy.h"
 #include "conf/places.h"
+#include "machine/firmware.h"
 
 /* A certificate that the kernel may know, or that dkms can name. */
 typedef struct {
@@ -25,6 +26,8 @@ typedef struct {
 } DkmsCertificate;
 
 void dkms_certificate_free (DkmsCertificate *self);
+/** Returns: whether the list @list of the firmware contains @self */
+gboolean dkms_certificate_is_on (const DkmsCertificate *self, DkmsKeyList list);
 /** Takes "rsa 2048", "ec prime256v1", or the name of another kind of key. */
 void dkms_certificate_take_key (DkmsCertificate *self, const char *value);
 

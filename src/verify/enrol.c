@@ -12,12 +12,6 @@
 #include "base/file.h"
 #include "base/process.h"
 
-static gboolean
-is_on (const DkmsCertificate *certificate, DkmsKeyList list)
-{
-  return (certificate->lists & 1U << list) != 0;
-}
-
 static void
 emit_next (DkmsListener *events, char *text)
 {
@@ -89,13 +83,13 @@ dkms_enrol (const DkmsSettings *settings, DkmsListener *events, const DkmsTrustR
 
   if (!check_machine (settings, trust, error))
     return FALSE;
-  if (is_on (own, DKMS_LIST_OWNER) || is_on (own, DKMS_LIST_FIRMWARE))
+  if (dkms_certificate_is_on (own, DKMS_LIST_OWNER) || dkms_certificate_is_on (own, DKMS_LIST_FIRMWARE))
     {
       g_autofree char *text = DKMS_SAY (IS_ENROLLED, .kind = 0);
       DKMS_EMIT (events, SECURE_ENROLMENT_IS, .text = text);
       return TRUE;
     }
-  if (!is_on (own, DKMS_LIST_TO_ENROL))
+  if (!dkms_certificate_is_on (own, DKMS_LIST_TO_ENROL))
     {
       DKMS_EMIT (events, SECURE_ENROLS, .path = trust->certificate, .name = own->name, .text = own->sha256);
       if (!run_mokutil (events, trust, error))

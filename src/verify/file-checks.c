@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "base/language.h"
+#include "check/boot-image.h"
 #include "check/verdict.h"
-#include "store/answers.h"
+#include "verify/lookup.h"
 
 typedef struct {
   const DkmsSettings *settings;
@@ -15,7 +16,6 @@ typedef struct {
   GPtrArray *files;  /* element-type DkmsVerifiedFile: those that can be judged, and files that they depend on */
   GPtrArray *owners; /* element-type DkmsVerifiedModule (nullable elements): of each of files */
   GPtrArray *extra;  /* element-type DkmsVerifiedFile: modules of other packages that the files depend on; owns them */
-  GHashTable *built; /* symbol -> itself: exports of the files that the kernel exports, too */
   char **forbidden;
 } Judge;
 
@@ -25,7 +25,6 @@ judge_clear (Judge *self)
   g_ptr_array_unref (self->files);
   g_ptr_array_unref (self->owners);
   g_ptr_array_unref (self->extra);
-  g_hash_table_unref (self->built);
   g_strfreev (self->forbidden);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Judge, judge_clear)
@@ -61,8 +60,7 @@ add_dependencies (Judge *self, const DkmsVerifiedFile *file)
   for (char **path = file->depends; path != NULL && *path != NULL; path++)
     if (!g_str_has_prefix (*path, own) && find_file (self, *path) == NULL)
       {
-        g_autofree char *base = g_path_get_basename (*path);
-        g_autofree char *name = g_strndup (base, strcspn (base, "."));
+        g_autofree char *name = dkms_module_name_of (*path);
         DkmsVerifiedFile *other = dkms_verified_file_new (name);
 
         other->path = g_strdup (*path);
@@ -101,35 +99,28 @@ host_paths (const Judge *self)
   return paths;
 }
 
-/* A file that crashes the helper leaves no answer about the files after it. Returns: (nullable): the answer about @path
- * alone */
+/* A file that crashes the helper leaves no answer about the others. Returns: (nullable): the answer about @path alone
+ */
 static DkmsModuleFile *
 read_alone (const Judge *self, const DkmsVerifiedFile *file, char *path)
 {
-  static const char *const argv[] = { "dkms-modinfo", "--facts", NULL };
-  g_autoptr (GPtrArray) paths = g_ptr_array_new (), facts = NULL;
+  g_autoptr (GPtrArray) paths = g_ptr_array_new ();
   g_autofree char *name = g_strjoin ("-", "module", self->kernel->release, file->name, NULL);
 
   g_ptr_array_add (paths, path);
-  g_autoptr (GBytes) text = dkms_answers_ask (&self->settings->places, name, argv, paths, NULL);
-  if (text == NULL)
-    return NULL;
-  facts = dkms_module_files_parse (g_bytes_get_data (text, NULL), g_bytes_get_size (text), 1);
-  return g_steal_pointer (&facts->pdata[0]);
+  g_autoptr (GPtrArray) facts = dkms_module_files_remembered (&self->settings->places, name, paths, NULL);
+  return facts != NULL ? g_steal_pointer (&facts->pdata[0]) : NULL;
 }
 
 static void
 read_files (Judge *self)
 {
-  static const char *const argv[] = { "dkms-modinfo", "--facts", NULL };
-  g_autoptr (GPtrArray) paths = host_paths (self), facts = NULL;
+  g_autoptr (GPtrArray) paths = host_paths (self);
   g_autofree char *name = g_strconcat ("modules-", self->kernel->release, NULL);
   g_autoptr (GError) error = NULL;
-  g_autoptr (GBytes) text = dkms_answers_ask (&self->settings->places, name, argv, paths, &error);
+  g_autoptr (GPtrArray) facts = dkms_module_files_remembered (&self->settings->places, name, paths, &error);
   g_autoptr (GPtrArray) signatures = dkms_trust_reading_signatures (self->kernel->trust, self->settings, paths, NULL);
 
-  if (text != NULL)
-    facts = dkms_module_files_parse (g_bytes_get_data (text, NULL), g_bytes_get_size (text), paths->len);
   for (guint i = 0; i < self->files->len; i++)
     {
       DkmsVerifiedFile *file = self->files->pdata[i];
@@ -189,6 +180,15 @@ is_exported_before (const Judge *self, const DkmsVerifiedFile *file, const char 
   return FALSE;
 }
 
+/* The table of symbols has those of the kernel first: a module does not replace them. */
+static gboolean
+is_of_kernel (const Scope *self, const char *name)
+{
+  const DkmsSymbol symbol = self->plain.symbol (self->plain.data, name);
+
+  return symbol.found == DKMS_YES && symbol.owner == NULL;
+}
+
 static DkmsSymbol
 find_symbol (gconstpointer data, const char *name)
 {
@@ -196,10 +196,8 @@ find_symbol (gconstpointer data, const char *name)
   const Judge *judge = self->judge;
 
   if (find_export (self->file, name) != NULL)
-    return (DkmsSymbol){ .found
-                         = g_hash_table_contains (judge->built, name) || is_exported_before (judge, self->file, name)
-                               ? DKMS_YES
-                               : DKMS_NO };
+    return (DkmsSymbol){ .found = is_of_kernel (self, name) || is_exported_before (judge, self->file, name) ? DKMS_YES
+                                                                                                            : DKMS_NO };
   for (guint i = 0; i < judge->files->len; i++)
     {
       const DkmsVerifiedFile *file = judge->files->pdata[i];
@@ -213,25 +211,6 @@ find_symbol (gconstpointer data, const char *name)
                              .of_proprietary = !dkms_load_is_gpl (file->module->license) };
     }
   return self->plain.symbol (self->plain.data, name);
-}
-
-/* Reads which exports of the files the kernel has itself, before the modules are added that include these files. */
-static void
-find_duplicates (Judge *self)
-{
-  DkmsLoadKernel plain = { 0 };
-
-  dkms_kernel_reading_facts (self->kernel->kernel, &plain);
-  for (guint i = 0; i < self->files->len; i++)
-    {
-      const DkmsVerifiedFile *file = self->files->pdata[i];
-      for (guint e = 0; file->module != NULL && e < file->module->exports->len; e++)
-        {
-          const DkmsModuleExport *export = file->module->exports->pdata[e];
-          if (plain.symbol (plain.data, export->name).found == DKMS_YES)
-            g_hash_table_add (self->built, export->name);
-        }
-    }
 }
 
 static void
@@ -334,8 +313,7 @@ dkms_file_checks_judge (const DkmsSettings *settings, DkmsVerifiedKernel *kernel
                           .kernel = kernel,
                           .files = g_ptr_array_new (),
                           .owners = g_ptr_array_new (),
-                          .extra = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_verified_file_free),
-                          .built = g_hash_table_new (g_str_hash, g_str_equal) };
+                          .extra = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_verified_file_free) };
 
   collect_files (&self);
   kernel->kernel = dkms_kernel_reading_new (settings, kernel->release, image);
@@ -345,7 +323,6 @@ dkms_file_checks_judge (const DkmsSettings *settings, DkmsVerifiedKernel *kernel
   if (self.files->len == 0)
     return;
   read_files (&self);
-  find_duplicates (&self);
   add_providers (&self);
   for (guint i = 0; i < self.files->len; i++)
     if (((DkmsVerifiedFile *)self.files->pdata[i])->module != NULL)

@@ -48,20 +48,17 @@ ask (const DkmsPlaces *places, const char *what, const char *const *argv, const 
 /* Returns: (transfer full) (nullable): what the module @path, inside the root, says about itself; NULL if it cannot be
  * read */
 static DkmsModuleFile *
-ask_module (const DkmsPlaces *places, const char *what, const char *path)
+ask_module (const DkmsPlaces *places, const char *name, const char *path)
 {
-  const char *const argv[] = { "dkms-modinfo", "--facts", NULL };
   g_autofree char *host = dkms_root_resolved (places->root, path);
+  g_autoptr (GPtrArray) paths = g_ptr_array_new ();
   g_autoptr (GError) ignored = NULL;
-  g_autoptr (GBytes) answer = ask (places, what, argv, host, &ignored);
 
-  if (answer == NULL)
-    return NULL;
-  gsize size;
-  const char *text = g_bytes_get_data (answer, &size);
-  g_autoptr (GPtrArray) all = dkms_module_files_parse (text, size, 1);
-  const DkmsModuleFile *file = all->pdata[0];
-  return file->ended && file->unread == 0 && file->error == NULL ? g_ptr_array_steal_index (all, 0) : NULL;
+  g_ptr_array_add (paths, host);
+  g_autoptr (GPtrArray) all = dkms_module_files_remembered (places, name, paths, &ignored);
+  const DkmsModuleFile *file = all != NULL ? all->pdata[0] : NULL;
+  return file != NULL && file->ended && file->unread == 0 && file->error == NULL ? g_ptr_array_steal_index (all, 0)
+                                                                                 : NULL;
 }
 
 /* ---- the image ---- */

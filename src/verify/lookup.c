@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Asks the helper that reads the indexes of depmod. */
+/* Asks the helper that reads modules and the indexes of depmod. */
 #include "verify/lookup.h"
 
 #include "base/error.h"
@@ -27,4 +27,17 @@ dkms_lookup_remembered (const DkmsPlaces *places, const char *release, const cha
     g_ptr_array_add (files, g_build_filename (host, indexes[i], NULL));
   g_autoptr (GBytes) answer = dkms_answers_ask (places, name, (const char *const *)argv->pdata, files, error);
   return answer != NULL ? dkms_module_lookup_parse (answer, host, dir, names->len, error) : NULL;
+}
+
+GPtrArray *
+dkms_module_files_remembered (const DkmsPlaces *places, const char *name, const GPtrArray *paths, GError **error)
+{
+  static const char *const argv[] = { "dkms-modinfo", "--facts", NULL };
+  g_autoptr (GBytes) answer = dkms_answers_ask (places, name, argv, paths, error);
+  gsize size;
+
+  if (answer == NULL)
+    return NULL;
+  const char *text = g_bytes_get_data (answer, &size);
+  return dkms_module_files_parse (text, size, paths->len);
 }

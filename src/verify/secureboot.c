@@ -33,12 +33,6 @@ typedef struct {
   guint refused, unsure; /* installed module files */
 } Subject;
 
-static const char *
-known_word (DkmsKnown known)
-{
-  return known == DKMS_YES ? "yes" : known == DKMS_NO ? "no" : "unknown";
-}
-
 /* ---- the machine ---- */
 
 static char *
@@ -64,10 +58,10 @@ emit_machine (const Subject *self)
 {
   const DkmsTrustReading *trust = self->trust;
   g_autofree char *text = firmware_in_words (self->settings->places.root, trust);
-  const char *validated = trust->firmware.unchecked ? "no" : known_word (trust->shim);
+  const char *validated = trust->firmware.unchecked ? "no" : dkms_known_name (trust->shim);
 
-  DKMS_EMIT (self->events, SECURE_STATE, .name = known_word (trust->firmware.secure_boot), .text = validated,
-             .place = known_word (trust->firmware.efi));
+  DKMS_EMIT (self->events, SECURE_STATE, .name = dkms_known_name (trust->firmware.secure_boot), .text = validated,
+             .place = dkms_known_name (trust->firmware.efi));
   DKMS_EMIT (self->events, SECURE_BOOT_IS, .text = text);
 }
 
@@ -106,20 +100,14 @@ emit_kernel (const Subject *self)
                             : policy->enforces == DKMS_NO && policy->locked == DKMS_NO ? DKMS_PHRASE_KERNEL_TOLERATES
                                                                                        : DKMS_PHRASE_KERNEL_MAY_ENFORCE;
 
-  DKMS_EMIT (self->events, SECURE_KERNEL, .id = self->id, .name = known_word (policy->enforces),
-             .text = known_word (policy->locked), .place = self->hash);
+  DKMS_EMIT (self->events, SECURE_KERNEL, .id = self->id, .name = dkms_known_name (policy->enforces),
+             .text = dkms_known_name (policy->locked), .place = self->hash);
   g_autofree char *digests = emit_digests (self);
   g_autofree char *text = dkms_phrase_with (phrase, &(const DkmsErrorInfo){ .text = keys, .name = digests });
   DKMS_EMIT (self->events, SECURE_KERNEL_IS, .id = self->id, .text = text);
 }
 
 /* ---- the key ---- */
-
-static gboolean
-is_on (const DkmsCertificate *certificate, DkmsKeyList list)
-{
-  return (certificate->lists & 1U << list) != 0;
-}
 
 static DkmsEnrolment
 enrolment_of (const Subject *self, DkmsKnown *usable)
@@ -137,8 +125,8 @@ enrolment_of (const Subject *self, DkmsKnown *usable)
                                      .listed = own->known,
                                      .source = own->source,
                                      .trust = own->trust,
-                                     .to_enrol = is_on (own, DKMS_LIST_TO_ENROL),
-                                     .to_delete = is_on (own, DKMS_LIST_TO_DELETE),
+                                     .to_enrol = dkms_certificate_is_on (own, DKMS_LIST_TO_ENROL),
+                                     .to_delete = dkms_certificate_is_on (own, DKMS_LIST_TO_DELETE),
                                      .read = trust->unread == NULL,
                                      .reads_firmware_keys = trust->policy.reads_firmware_keys,
                                      .efi = trust->firmware.efi,
@@ -207,7 +195,7 @@ emit_key (Subject *self)
 
   self->enrolment = enrolment_of (self, &usable);
   DKMS_EMIT (self->events, SECURE_KEY, .id = self->id, .path = trust->key, .place = trust->certificate,
-             .name = dkms_enrolment_name (self->enrolment), .text = known_word (usable),
+             .name = dkms_enrolment_name (self->enrolment), .text = dkms_known_name (usable),
              .reason = own != NULL ? &certificate : NULL);
   DKMS_EMIT (self->events, SECURE_KEY_IS, .path = trust->key != NULL ? trust->key : trust->certificate, .text = text);
   if (own == NULL)
@@ -324,7 +312,7 @@ take_file (Subject *self, const char *path, const DkmsId *id, const DkmsFileSign
       counts->other++;
       note_signer (counts, id->module, signer);
     }
-  DKMS_EMIT (self->events, SECURE_FILE, .id = *id, .path = path, .name = kind, .place = known_word (accepted),
+  DKMS_EMIT (self->events, SECURE_FILE, .id = *id, .path = path, .name = kind, .place = dkms_known_name (accepted),
              .text = signer != NULL ? signer->name : NULL);
 }
 

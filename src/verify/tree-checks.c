@@ -9,12 +9,12 @@
 #include "base/file.h"
 #include "base/unread.h"
 #include "install/job.h"
-#include "kernel/module-index.h"
 #include "store/attempts.h"
 #include "store/health.h"
 #include "store/layout.h"
 #include "store/logs.h"
 #include "store/weak.h"
+#include "verify/lookup.h"
 #include "world/inputs.h"
 
 /* ---- which modules ---- */
@@ -136,14 +136,12 @@ explain_absence (const DkmsTreeChecks *self, const DkmsVersion *v, const DkmsVer
   const DkmsPlaces *places = &self->settings->places;
   const DkmsId id = *to->id;
   g_autoptr (DkmsRecipe) recorded = NULL;
-  const DkmsRecipe *recipe = v->broken ? NULL : recipe_of (self, v, kernel, &recorded);
+  const DkmsRecipe *recipe = recipe_of (self, v, kernel, &recorded);
   DkmsKernelFacts facts = dkms_world_kernel (self->world, &id);
   g_autofree char *why = NULL, *sentence = NULL;
   g_autoptr (GPtrArray) attempts = NULL;
   g_autoptr (DkmsAttempt) last = NULL;
 
-  if (v->broken)
-    return; /* reported */
   if (recipe != NULL && dkms_recipe_excluded (recipe, facts.kernel, facts.config, &why) != NULL)
     {
       DKMS_FIND (to->findings, EXCLUDED, NOTE, CERTAIN, .id = id, .text = why);
@@ -335,7 +333,7 @@ check_version (const DkmsTreeChecks *self, const DkmsVersion *v, DkmsVerifiedKer
     }
   if (build != NULL)
     check_build (self, v, build, to);
-  else
+  else if (!v->broken) /* reported */
     explain_absence (self, v, kernel, to);
 }
 
@@ -440,7 +438,6 @@ dkms_tree_checks_look_up (const DkmsTreeChecks *self, DkmsVerifiedKernel *kernel
 {
   const DkmsPlaces *places = &self->settings->places;
   g_autoptr (GPtrArray) names = g_ptr_array_new (), files = g_ptr_array_new (), ids = g_ptr_array_new ();
-  g_autofree char *dir = g_build_filename (places->install_tree, kernel->release, NULL);
   g_autoptr (GPtrArray) found = NULL;
   g_autoptr (GError) error = NULL;
 
@@ -457,7 +454,7 @@ dkms_tree_checks_look_up (const DkmsTreeChecks *self, DkmsVerifiedKernel *kernel
     }
   if (names->len == 0)
     return;
-  found = dkms_module_lookup (places->root, dir, names, &error);
+  found = dkms_lookup_remembered (places, kernel->release, "modules", names, &error);
   for (guint i = 0; i < files->len; i++)
     if (found == NULL)
       find_no_index (ids->pdata[i], error, files->pdata[i]);

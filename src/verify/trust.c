@@ -159,12 +159,6 @@ judge (DkmsCertificate *certificate, DkmsKeySource source, const DkmsTrustReadin
                                                           : DKMS_CONFIDENCE_LIKELY;
 }
 
-static gboolean
-is_on (const DkmsCertificate *self, DkmsKeyList list)
-{
-  return (self->lists & 1U << list) != 0;
-}
-
 /* Takes the certificates and hashes of one input. @built_in: (element-type DkmsCertificate): gets those in the image */
 static void
 take_list (Search *self, DkmsCertificateList *list, const Place *place, GPtrArray *built_in)
@@ -225,12 +219,13 @@ read_inputs (Search *self, const DkmsPlaces *places)
   for (guint i = 0; i < reading->certificates->len; i++)
     {
       DkmsCertificate *certificate = reading->certificates->pdata[i];
-      certificate->facts.revoked = is_on (certificate, DKMS_LIST_FORBIDDEN) || is_on (certificate, DKMS_LIST_REVOKED);
+      certificate->facts.revoked = dkms_certificate_is_on (certificate, DKMS_LIST_FORBIDDEN)
+                                   || dkms_certificate_is_on (certificate, DKMS_LIST_REVOKED);
       if (g_ptr_array_find (built_in, certificate, NULL))
         judge (certificate, DKMS_KEY_BUILT_IN, reading);
-      if (is_on (certificate, DKMS_LIST_OWNER))
+      if (dkms_certificate_is_on (certificate, DKMS_LIST_OWNER))
         judge (certificate, DKMS_KEY_MACHINE_OWNER, reading);
-      if (is_on (certificate, DKMS_LIST_FIRMWARE))
+      if (dkms_certificate_is_on (certificate, DKMS_LIST_FIRMWARE))
         judge (certificate, DKMS_KEY_FIRMWARE, reading);
     }
 }

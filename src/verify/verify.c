@@ -142,10 +142,7 @@ names_of (char **paths)
   GPtrArray *names = g_ptr_array_new ();
 
   for (char **path = paths; path != NULL && *path != NULL; path++)
-    {
-      g_autofree char *base = g_path_get_basename (*path);
-      g_ptr_array_add (names, g_strndup (base, strcspn (base, ".")));
-    }
+    g_ptr_array_add (names, dkms_module_name_of (*path));
   g_ptr_array_add (names, NULL);
   return (char **)g_ptr_array_free (names, FALSE);
 }
@@ -241,12 +238,6 @@ emit_boot (const Verify *self, const DkmsVerifiedKernel *kernel)
     DKMS_EMIT (self->events, VERIFY_NEXT, .id = id, .name = loader_title (boot->loader), .text = boot->entry);
 }
 
-static const char *
-known_word (DkmsKnown known)
-{
-  return known == DKMS_YES ? "yes" : known == DKMS_NO ? "no" : "unknown";
-}
-
 static void
 emit_policy (const Verify *self, const DkmsVerifiedKernel *kernel)
 {
@@ -256,8 +247,8 @@ emit_policy (const Verify *self, const DkmsVerifiedKernel *kernel)
 
   if (trust == NULL)
     return;
-  DKMS_EMIT (self->events, VERIFY_POLICY, .id = id, .name = known_word (trust->firmware.secure_boot),
-             .text = known_word (trust->policy.enforces), .place = known_word (trust->policy.locked));
+  DKMS_EMIT (self->events, VERIFY_POLICY, .id = id, .name = dkms_known_name (trust->firmware.secure_boot),
+             .text = dkms_known_name (trust->policy.enforces), .place = dkms_known_name (trust->policy.locked));
   for (guint i = 0; i < trust->certificates->len; i++)
     {
       const DkmsCertificate *certificate = trust->certificates->pdata[i];
@@ -430,7 +421,6 @@ conclude (const Verify *self, GError **error)
       expected += count_expected (kernel);
       next = kernel->boot != NULL ? kernel->release : next;
     }
-  DKMS_EMIT (self->events, VERIFY_SUMMARY, .number = (int)problems, .seconds = 0);
   if (self->request->monitor)
     {
       g_autofree char *text = g_strdup_printf ("modules=%u;;;0 problems=%u;;1 warnings=%u unknown=%u", expected,
