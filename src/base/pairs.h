@@ -5,7 +5,7 @@
 #include <glib.h>
 #include <string.h>
 
-/** Returns: the begin of @output; @end: (out). It has no address if it is empty */
+/** Returns: the beginning of @output; @end: (out). It has no address if it is empty */
 static inline const char *
 dkms_pairs_begin (GBytes *output, const char **end)
 {

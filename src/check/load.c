@@ -304,6 +304,16 @@ dkms_load_verdict (const DkmsLoadModule *module, const DkmsLoadKernel *kernel)
   return self.verdict;
 }
 
+DkmsKnown
+dkms_load_accepts (const DkmsSignatureFacts *signature, const DkmsLoadKernel *kernel)
+{
+  const DkmsLoadModule module = { .signature = *signature };
+  Check self = { .module = &module, .kernel = kernel, .verdict = { .loads = DKMS_YES } };
+
+  (void)check_signature (&self);
+  return self.verdict.loads;
+}
+
 const char *
 dkms_load_errno_name (int code)
 {

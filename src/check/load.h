@@ -133,6 +133,8 @@ typedef struct {
 
 /** Returns: whether @kernel loads @module */
 DkmsLoadVerdict dkms_load_verdict (const DkmsLoadModule *module, const DkmsLoadKernel *kernel);
+/** Returns: whether @kernel accepts @signature. Of @kernel, only its policy counts */
+DkmsKnown dkms_load_accepts (const DkmsSignatureFacts *signature, const DkmsLoadKernel *kernel);
 /** Returns: whether a module with @license (nullable) may use symbols for modules under the GPL only */
 gboolean dkms_load_is_gpl (const char *license);
 /** Returns: (transfer none) (nullable): the name of an errno that kernels give when they refuse a module */

@@ -6,33 +6,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/kconfig.h"
+
 /* ---- options ---- */
-
-/* Returns: (transfer none): the value of the option @name, which ends at a line end; NULL if it is not set */
-static const char *
-find_option (const char *config, const char *name)
-{
-  gsize length = strlen (name);
-
-  for (const char *line = config; line != NULL; line = strchr (line, '\n'))
-    {
-      line += *line == '\n';
-      if (g_str_has_prefix (line, "CONFIG_") && strncmp (line + strlen ("CONFIG_"), name, length) == 0
-          && line[strlen ("CONFIG_") + length] == '=')
-        return line + strlen ("CONFIG_") + length + 1;
-    }
-  return NULL;
-}
 
 static gboolean
 is_set (const char *config, const char *name)
 {
-  const char *value = find_option (config, name);
+  const char *value = dkms_kconfig_find (config, name);
 
   return value != NULL && *value == 'y';
 }
 
-/* Returns: the release in the comment at the begin of a configuration, "# Linux/x86 6.1.192 Kernel Configuration"; 0 */
+/* Returns: the release in the comment at the beginning of a configuration, "# Linux/x86 6.1.192 Kernel Configuration";
+ * 0 */
 static guint
 find_release (const char *config)
 {
@@ -51,15 +38,15 @@ find_digests (const char *config, DkmsSigningOptions *to)
   static const struct {
     const char *name;
     DkmsDigestSet digest;
-  } digests[] = { { "CRYPTO_MD5", DKMS_DIGEST_MD5 },
-                  { "CRYPTO_SHA1", DKMS_DIGEST_SHA1 },
-                  { "CRYPTO_SHA256", DKMS_DIGEST_SHA256 },
-                  { "CRYPTO_SHA512", DKMS_DIGEST_SHA512 },
-                  { "CRYPTO_SHA3", DKMS_DIGEST_SHA3 } };
+  } digests[] = { { "CONFIG_CRYPTO_MD5", DKMS_DIGEST_MD5 },
+                  { "CONFIG_CRYPTO_SHA1", DKMS_DIGEST_SHA1 },
+                  { "CONFIG_CRYPTO_SHA256", DKMS_DIGEST_SHA256 },
+                  { "CONFIG_CRYPTO_SHA512", DKMS_DIGEST_SHA512 },
+                  { "CONFIG_CRYPTO_SHA3", DKMS_DIGEST_SHA3 } };
 
   for (gsize i = 0; i < G_N_ELEMENTS (digests); i++)
     {
-      const char *value = find_option (config, digests[i].name);
+      const char *value = dkms_kconfig_find (config, digests[i].name);
       if (value != NULL && (*value == 'y' || *value == 'm'))
         to->digests |= digests[i].digest;
       if (value != NULL && *value == 'm')
@@ -74,19 +61,19 @@ dkms_signing_options_read (const char *config)
   const struct {
     const char *name;
     gboolean *field;
-  } switches[] = { { "MODULE_SIG", &self.signatures },
-                   { "MODULE_SIG_FORCE", &self.forced },
-                   { "IMA_ARCH_POLICY", &self.ima_arch },
-                   { "LOCK_DOWN_IN_EFI_SECURE_BOOT", &self.locked_by_firmware },
-                   { "LOCK_DOWN_KERNEL_FORCE_INTEGRITY", &self.locked },
-                   { "EFI_DISABLE_RUNTIME", &self.no_runtime },
-                   { "INTEGRITY_MACHINE_KEYRING", &self.machine_keys },
-                   { "INTEGRITY_CA_MACHINE_KEYRING", &self.only_ca },
-                   { "INTEGRITY_CA_MACHINE_KEYRING_MAX", &self.only_strict_ca },
-                   { "CRYPTO_ECDSA", &self.elliptic_curves },
-                   { "SYSTEM_REVOCATION_LIST", &self.revocations },
-                   { "IMA_APPRAISE_REQUIRE_MODULE_SIGS", &self.appraises },
-                   { "SECURITY_LOADPIN_ENFORCE", &self.pins } };
+  } switches[] = { { "CONFIG_MODULE_SIG", &self.signatures },
+                   { "CONFIG_MODULE_SIG_FORCE", &self.forced },
+                   { "CONFIG_IMA_ARCH_POLICY", &self.ima_arch },
+                   { "CONFIG_LOCK_DOWN_IN_EFI_SECURE_BOOT", &self.locked_by_firmware },
+                   { "CONFIG_LOCK_DOWN_KERNEL_FORCE_INTEGRITY", &self.locked },
+                   { "CONFIG_EFI_DISABLE_RUNTIME", &self.no_runtime },
+                   { "CONFIG_INTEGRITY_MACHINE_KEYRING", &self.machine_keys },
+                   { "CONFIG_INTEGRITY_CA_MACHINE_KEYRING", &self.only_ca },
+                   { "CONFIG_INTEGRITY_CA_MACHINE_KEYRING_MAX", &self.only_strict_ca },
+                   { "CONFIG_CRYPTO_ECDSA", &self.elliptic_curves },
+                   { "CONFIG_SYSTEM_REVOCATION_LIST", &self.revocations },
+                   { "CONFIG_IMA_APPRAISE_REQUIRE_MODULE_SIGS", &self.appraises },
+                   { "CONFIG_SECURITY_LOADPIN_ENFORCE", &self.pins } };
 
   if (config == NULL)
     return self;
@@ -94,9 +81,9 @@ dkms_signing_options_read (const char *config)
   self.release = find_release (config);
   for (gsize i = 0; i < G_N_ELEMENTS (switches); i++)
     *switches[i].field = is_set (config, switches[i].name);
-  self.locked = self.locked || is_set (config, "LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY");
+  self.locked = self.locked || is_set (config, "CONFIG_LOCK_DOWN_KERNEL_FORCE_CONFIDENTIALITY");
   /* EFI_DISABLE_RUNTIME is newer than the behaviour that it controls. */
-  if (self.release < DKMS_RELEASE (6, 1) && is_set (config, "PREEMPT_RT")
+  if (self.release < DKMS_RELEASE (6, 1) && is_set (config, "CONFIG_PREEMPT_RT")
       && strstr (config, "# CONFIG_EFI_DISABLE_RUNTIME is not set") == NULL)
     self.no_runtime = TRUE;
   find_digests (config, &self);

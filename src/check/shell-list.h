@@ -8,7 +8,7 @@
  * dkms_shell_list_read:
  * @words: (element-type utf8): a list that owns its words
  *
- * Reads the assignments NAME=VALUE and NAME+=VALUE to the variable @name at the begin of lines of @text: the former
+ * Reads the assignments NAME=VALUE and NAME+=VALUE to the variable @name at the beginning of lines of @text: the former
  * replaces @words. VALUE is a word, a text in quotes, or an array in parentheses; blanks and line ends separate its
  * words. Words with expansions are left out.
  */

@@ -10,11 +10,14 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/kconfig.h"
 #include "base/near.h"
 #include "base/process.h"
 #include "base/unread.h"
 #include "base/walk.h"
 #include "config.h"
+
+enum { LARGEST_CONFIG = 16 << 20 };
 
 /* ---- the running kernel ---- */
 
@@ -252,11 +255,21 @@ dkms_kernel_open_file (const DkmsRoot *root, const char *tool_path)
 }
 
 char *
+dkms_kernel_read_installed_config (const DkmsKernel *self, const DkmsRoot *root)
+{
+  g_autofree char *boot = g_strconcat ("/boot/config-", self->release, NULL);
+  g_autofree char *beside = g_build_filename (self->dir, "config", NULL);
+  char *text = dkms_root_read (root, boot, LARGEST_CONFIG, NULL, NULL);
+
+  return text != NULL ? text : dkms_root_read (root, beside, LARGEST_CONFIG, NULL, NULL);
+}
+
+char *
 dkms_kernel_read_config (const DkmsKernel *self, const DkmsRoot *root)
 {
   g_auto (DkmsFd) fd = dkms_kernel_open_file (root, self->config);
 
-  return dkms_read_fd (fd, self->config, 16 << 20, NULL, NULL);
+  return dkms_read_fd (fd, self->config, LARGEST_CONFIG, NULL, NULL);
 }
 
 char *
@@ -269,41 +282,23 @@ dkms_kernel_read_built (const DkmsKernel *self, const DkmsRoot *root, const char
   return dkms_read_fd (fd, path, LIMIT, NULL, NULL);
 }
 
-/* Returns: (transfer none) (nullable): the text after @prefix of the first line that starts with it */
-static const char *
-line_after (const char *config, const char *prefix)
-{
-  gsize n = strlen (prefix);
-
-  for (const char *line = config; line != NULL && *line != '\0';)
-    {
-      if (strncmp (line, prefix, n) == 0)
-        return line + n;
-      line = strchr (line, '\n');
-      line = line != NULL ? line + 1 : NULL;
-    }
-  return NULL;
-}
-
 gboolean
 dkms_kernel_config_has (const char *config, const char *name)
 {
-  g_autofree char *yes = g_strconcat (name, "=y", NULL);
-  g_autofree char *module = g_strconcat (name, "=m", NULL);
+  const char *value = dkms_kconfig_find (config, name);
 
-  return line_after (config, yes) != NULL || line_after (config, module) != NULL;
+  return value != NULL && (*value == 'y' || *value == 'm');
 }
 
 char *
 dkms_kernel_config_value (const char *config, const char *name)
 {
-  g_autofree char *prefix = g_strconcat (name, "=", NULL);
-  const char *text = config != NULL ? line_after (config, prefix) : NULL;
+  const char *value = config != NULL ? dkms_kconfig_find (config, name) : NULL;
 
-  if (text == NULL)
+  if (value == NULL)
     return NULL;
-  text += *text == '"';
-  return g_strndup (text, strcspn (text, "\"\r\n"));
+  value += *value == '"';
+  return g_strndup (value, strcspn (value, "\"\r\n"));
 }
 
 enum { SEEN_GZ = 1, SEEN_XZ = 2, SEEN_ZST = 4 };
@@ -346,7 +341,7 @@ dkms_kernel_is_llvm (const DkmsKernel *self, const DkmsRoot *root, const char *c
 
       return dkms_process_run (&command, NULL) == 0;
     }
-  return config != NULL && line_after (config, "CONFIG_CC_IS_CLANG=y") != NULL;
+  return dkms_kernel_config_has (config, "CONFIG_CC_IS_CLANG");
 }
 
 static gboolean
@@ -390,7 +385,7 @@ compiler_of_kernelvariables (const DkmsKernel *self, const DkmsRoot *root, char 
 char **
 dkms_kernel_compiler_env (const DkmsKernel *self, const DkmsRoot *root, const char *config, char **env)
 {
-  const char *text = config != NULL ? line_after (config, "CONFIG_CC_VERSION_TEXT=") : NULL;
+  const char *text = dkms_kconfig_find (config, "CONFIG_CC_VERSION_TEXT");
 
   g_autofree char *cc_of_file = compiler_of_kernelvariables (self, root, env);
 
@@ -410,12 +405,12 @@ dkms_kernel_compiler_env (const DkmsKernel *self, const DkmsRoot *root, const ch
           env = g_environ_setenv (env, "KERNEL_CC", cc, TRUE);
         }
     }
-  if (config != NULL && line_after (config, "CONFIG_CC_IS_CLANG=y") != NULL && in_path (root, "clang"))
+  if (dkms_kernel_config_has (config, "CONFIG_CC_IS_CLANG") && in_path (root, "clang"))
     {
       env = g_environ_setenv (env, "CC", "clang", TRUE);
       env = g_environ_setenv (env, "KERNEL_CC", "clang", TRUE);
     }
-  if (config != NULL && line_after (config, "CONFIG_LD_IS_LLD=y") != NULL && in_path (root, "ld.lld"))
+  if (dkms_kernel_config_has (config, "CONFIG_LD_IS_LLD") && in_path (root, "ld.lld"))
     {
       env = g_environ_setenv (env, "LD", "ld.lld", TRUE);
       env = g_environ_setenv (env, "KERNEL_LD", "ld.lld", TRUE);

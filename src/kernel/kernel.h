@@ -59,6 +59,9 @@ gboolean dkms_kernel_is_gone (const DkmsRoot *root, const char *install_tree, co
  * Returns: (transfer full) (nullable): the release in @install_tree that the user probably meant
  */
 char *dkms_kernel_near (const DkmsRoot *root, const char *install_tree, const char *word);
+/** Returns: (transfer full) (nullable): text of the configuration that the package of the kernel installs, in /boot or
+ * beside its modules; NULL if it does not exist or cannot be read, which is noted (base/unread.h) */
+char *dkms_kernel_read_installed_config (const DkmsKernel *self, const DkmsRoot *root);
 /** Returns: (transfer full) (nullable): text of the configuration file, NULL if it does not exist */
 char *dkms_kernel_read_config (const DkmsKernel *self, const DkmsRoot *root);
 /** Returns: (transfer full) (nullable): text of the file @name of the build directory, NULL if it does not exist */

@@ -70,7 +70,7 @@ read_flag (const DkmsRoot *root, const char *name, const char *vendor, DkmsKnown
 
 /* ---- lists ---- */
 
-/* Adds the value of a variable, without @skipped bytes at its begin. Returns: whether the variable exists */
+/* Adds the value of a variable, without @skipped bytes at its beginning. Returns: whether the variable exists */
 static gboolean
 add_part (DkmsKeyListReading *to, const DkmsRoot *root, const char *path, gsize skipped)
 {
@@ -189,15 +189,6 @@ dkms_firmware_read (const DkmsRoot *root)
         self->shim = DKMS_DONT_KNOW; /* the kernel shows no variables */
     }
   dkms_unread_drop (mark); /* each list says whether it could be read */
-  return self;
-}
-
-DkmsFirmwareReading *
-dkms_firmware_unknown (void)
-{
-  DkmsFirmwareReading *self = reading_new ();
-
-  self->state.efi = self->state.secure_boot = self->shim = DKMS_DONT_KNOW;
   return self;
 }
 

@@ -38,8 +38,6 @@ typedef struct {
  * Returns: (transfer full)
  */
 DkmsFirmwareReading *dkms_firmware_read (const DkmsRoot *root);
-/** Returns: (transfer full): a reading of a machine that is not known */
-DkmsFirmwareReading *dkms_firmware_unknown (void);
 void dkms_firmware_reading_free (DkmsFirmwareReading *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsFirmwareReading, dkms_firmware_reading_free)
 

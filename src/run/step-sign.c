@@ -7,20 +7,13 @@
 #include "build/resign.h"
 #include "run/step-build.h"
 
-enum { LARGEST_CONFIG = 16 << 20 };
-
-/* Finds the configuration of the kernel without its headers. Returns: (transfer full) (nullable) */
+/* Reads the configuration of a kernel without headers. Returns: (transfer full) (nullable) */
 static char *
-read_config (const DkmsRun *run, const DkmsId *id)
+read_config (const DkmsRun *run, const DkmsKernel *kernel)
 {
-  const DkmsPlaces *places = &run->settings->places;
-  g_autofree char *boot = g_strconcat ("/boot/config-", id->kernel, NULL);
-  g_autofree char *beside = g_build_filename (places->install_tree, id->kernel, "config", NULL);
   guint mark = dkms_unread_mark ();
-  char *text = dkms_root_read (places->root, boot, LARGEST_CONFIG, NULL, NULL);
+  char *text = dkms_kernel_read_installed_config (kernel, run->settings->places.root);
 
-  if (text == NULL)
-    text = dkms_root_read (places->root, beside, LARGEST_CONFIG, NULL, NULL);
   dkms_unread_drop (mark); /* then the reason is that there is no configuration */
   return text;
 }
@@ -40,7 +33,7 @@ dkms_step_sign (DkmsRun *run, const DkmsStep *step, GError **error)
   if (!now.built)
     return TRUE; /* another run deleted it during the wait */
   if (config == NULL)
-    config = found = read_config (run, step->id);
+    config = found = read_config (run, dkms_world_kernel (run->world, step->id).kernel);
   const DkmsSigner *signer = dkms_step_signer (run, step, config);
   if (!signer->ready && g_error_matches (signer->error, DKMS_ERROR, DKMS_ERROR_KERNEL_WITHOUT_SIGNATURES))
     return TRUE; /* it was reported once for this kernel */

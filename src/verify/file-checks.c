@@ -273,9 +273,7 @@ judge_file (const Judge *self, DkmsVerifiedFile *file, const DkmsVerifiedModule 
   kernel = scope.plain;
   kernel.symbol = find_symbol;
   kernel.data = &scope;
-  kernel.checks_signatures = !trust->options.known || trust->options.signatures;
-  kernel.enforces = trust->policy.enforces;
-  kernel.locked = trust->policy.locked;
+  dkms_trust_reading_policy (trust, &kernel);
   kernel.forbidden = (const char *const *)self->forbidden;
   const DkmsLoadVerdict verdict = dkms_load_verdict (&module, &kernel);
   dkms_verdict_find (&verdict, &module, &kernel, &context, file->findings);

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "machine/unified-image.h"
+#include "verify/kernel-places.h"
 
 enum { LARGEST_TEXT = 64 << 10 };
 
@@ -30,15 +31,6 @@ dkms_image_tool_find (const DkmsRoot *root)
     if (dkms_root_is_file (root, tools[i].path) && (tools[i].with == NULL || dkms_root_is_file (root, tools[i].with)))
       return tools[i].tool;
   return DKMS_IMAGE_TOOL_NONE;
-}
-
-/* Returns: (transfer full) (nullable): the text of @path without blanks at both ends; NULL if it is empty or no text */
-static char *
-read_word (const DkmsRoot *root, const char *path)
-{
-  g_autofree char *text = dkms_root_is_file (root, path) ? dkms_root_read (root, path, LARGEST_TEXT, NULL, NULL) : NULL;
-
-  return text != NULL && *g_strstrip (text) != '\0' && strchr (text, '/') == NULL ? g_steal_pointer (&text) : NULL;
 }
 
 /* Adds @path (transfer full) if it is a file. Returns: whether it is */
@@ -143,9 +135,9 @@ dkms_image_places (const DkmsPlaces *places, const char *release, DkmsImageTool 
   GPtrArray *found = g_ptr_array_new_with_free_func (g_free);
   g_autofree char *dir = g_build_filename (places->install_tree, release, NULL);
   g_autofree char *package_file = g_build_filename (dir, "pkgbase", NULL);
-  g_autofree char *package = read_word (root, package_file);
-  g_autofree char *token = read_word (root, "/etc/kernel/entry-token");
-  g_autofree char *machine = read_word (root, "/etc/machine-id");
+  g_autofree char *package = dkms_read_name (root, package_file);
+  g_autofree char *token = dkms_read_name (root, "/etc/kernel/entry-token");
+  g_autofree char *machine = dkms_read_name (root, "/etc/machine-id");
   const char *dash = strrchr (release, '-');
 
   for (gsize i = 0; i < G_N_ELEMENTS (forms); i++)

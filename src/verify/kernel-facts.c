@@ -14,8 +14,6 @@
 #include "verify/kernel-places.h"
 #include "verify/lookup.h"
 
-enum { MOST_CONFIG = 16 << 20 };
-
 void
 dkms_kernel_reading_free (DkmsKernelReading *self)
 {
@@ -184,15 +182,7 @@ read_sample (DkmsKernelReading *self, const DkmsPlaces *places, const DkmsKernel
 static void
 read_config (DkmsKernelReading *self, const DkmsPlaces *places, const DkmsKernel *kernel)
 {
-  g_autofree char *boot = g_strconcat ("/boot/config-", self->release, NULL),
-                  *own = g_build_filename (kernel->dir, "config", NULL);
-  const char *const paths[] = { boot, own };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (paths) && self->config == NULL; i++)
-    {
-      g_autoptr (GError) ignored = NULL; /* there are more places */
-      self->config = dkms_root_read (places->root, paths[i], MOST_CONFIG, NULL, &ignored);
-    }
+  self->config = dkms_kernel_read_installed_config (kernel, places->root);
   if (self->config == NULL)
     self->config = dkms_kernel_read_built (kernel, places->root, ".config");
   if (self->config == NULL)

@@ -32,16 +32,16 @@ add_place (GPtrArray *places, char *path, gboolean must_match)
   g_ptr_array_add (places, place);
 }
 
-/* Returns: (transfer full) (nullable): the first line of a small file */
-static char *
-read_line (const DkmsRoot *root, const char *path)
+char *
+dkms_read_name (const DkmsRoot *root, const char *path)
 {
-  g_autoptr (GError) ignored = NULL; /* not all distributions have it */
-  char *text = dkms_root_read (root, path, 4096, NULL, &ignored);
+  enum { LARGEST = 4096 };
+  g_autofree char *text = dkms_root_is_file (root, path) ? dkms_root_read (root, path, LARGEST, NULL, NULL) : NULL;
 
-  if (text != NULL)
-    text[strcspn (text, "\n")] = '\0';
-  return text != NULL && *text != '\0' && strchr (text, '/') == NULL ? text : (g_free (text), NULL);
+  if (text == NULL)
+    return NULL;
+  text[strcspn (text, "\n")] = '\0';
+  return *g_strstrip (text) != '\0' && strchr (text, '/') == NULL ? g_steal_pointer (&text) : NULL;
 }
 
 GPtrArray *
@@ -51,8 +51,8 @@ dkms_kernel_images (const DkmsRoot *root, const DkmsKernel *kernel)
   static const char *const boots[] = { "/efi", "/boot", "/boot/efi" }; /* systemd's kernel-install */
   GPtrArray *places = g_ptr_array_new_with_free_func (place_free);
   const char *release = kernel->release, *flavour = strrchr (release, '-');
-  g_autofree char *base_path = g_build_filename (kernel->dir, "pkgbase", NULL), *base = read_line (root, base_path),
-                  *machine = read_line (root, "/etc/machine-id");
+  g_autofree char *base_path = g_build_filename (kernel->dir, "pkgbase", NULL),
+                  *base = dkms_read_name (root, base_path), *machine = dkms_read_name (root, "/etc/machine-id");
 
   add_place (places, g_strconcat (names[0], release, NULL), FALSE);
   add_place (places, g_build_filename (kernel->dir, "vmlinuz", NULL), FALSE);

@@ -9,6 +9,9 @@ typedef struct {
   gboolean must_match; /* the name has no release: the image counts only if it tells that it is of this kernel */
 } DkmsKernelPlace;
 
+/** Returns: (transfer full) (nullable): the first line of a small file, without blanks at both ends; NULL if the file
+ * does not exist, or the line cannot be a name */
+char *dkms_read_name (const DkmsRoot *root, const char *path);
 /** Returns: (transfer full) (element-type DkmsKernelPlace): where the image of @kernel may be, best first */
 GPtrArray *dkms_kernel_images (const DkmsRoot *root, const DkmsKernel *kernel);
 /** Returns: (transfer full) (element-type utf8): paths of the host of existing lists of symbols (Module.symvers), best

@@ -254,28 +254,10 @@ find_files (const Subject *self, Files *to, GError **error)
 static DkmsKnown
 accepts (const Subject *self, const DkmsFileSignature *signature)
 {
-  const DkmsSignatureFacts *facts = &signature->facts;
-  DkmsKnown answer = DKMS_NO;
+  DkmsLoadKernel kernel = { 0 };
 
-  if (signature->error != NULL)
-    return DKMS_DONT_KNOW;
-  if (facts->error != 0 || facts->blacklisted == DKMS_YES)
-    return DKMS_NO; /* refused without enforcement, too */
-  for (guint i = 0; i < facts->n_signers; i++)
-    {
-      const DkmsSignerFacts *signer = &facts->signers[i];
-      if (signer->trusted == DKMS_YES && signer->digest == DKMS_YES)
-        {
-          if (!signer->matches)
-            return DKMS_NO;
-          answer = DKMS_YES;
-        }
-      else if (answer != DKMS_YES && signer->trusted != DKMS_NO && signer->digest != DKMS_NO)
-        answer = DKMS_DONT_KNOW;
-    }
-  if (answer == DKMS_YES || self->needed == DKMS_NO)
-    return DKMS_YES;
-  return self->needed == DKMS_YES ? answer : DKMS_DONT_KNOW;
+  dkms_trust_reading_policy (self->trust, &kernel);
+  return signature->error != NULL ? DKMS_DONT_KNOW : dkms_load_accepts (&signature->facts, &kernel);
 }
 
 typedef struct {

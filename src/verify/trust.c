@@ -275,6 +275,14 @@ dkms_trust_reading_new (const DkmsSettings *settings, const DkmsKernelReading *k
 }
 
 void
+dkms_trust_reading_policy (const DkmsTrustReading *self, DkmsLoadKernel *to)
+{
+  to->checks_signatures = !self->options.known || self->options.signatures;
+  to->enforces = self->policy.enforces;
+  to->locked = self->policy.locked;
+}
+
+void
 dkms_trust_reading_free (DkmsTrustReading *self)
 {
   if (self == NULL)

@@ -29,6 +29,8 @@ typedef struct {
  * A root that is not that of the machine has no firmware, and its state is unknown */
 DkmsTrustReading *dkms_trust_reading_new (const DkmsSettings *settings, const DkmsKernelReading *kernel,
                                           const char *cmdline);
+/** Fills in the policy of @to: checks_signatures, enforces, locked. */
+void dkms_trust_reading_policy (const DkmsTrustReading *self, DkmsLoadKernel *to);
 void dkms_trust_reading_free (DkmsTrustReading *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsTrustReading, dkms_trust_reading_free)
 
