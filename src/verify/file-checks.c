@@ -240,6 +240,18 @@ trust_unread (const Judge *self)
   return trust->firmware.efi == DKMS_DONT_KNOW ? N_ ("the firmware that boots it is not known") : NULL;
 }
 
+/* Whether the type information of @file, a file of @owner (nullable), fits that of the kernel. With a base of its own,
+ * the kernel adapts it. */
+static DkmsKnown
+btf_fits (const Judge *self, const DkmsVerifiedFile *file, const DkmsVerifiedModule *owner)
+{
+  const char *has = self->kernel->kernel->btf, *wants = owner != NULL ? owner->btf : NULL;
+
+  if (file->module->has_btf_base)
+    return DKMS_YES;
+  return has == NULL || wants == NULL ? DKMS_DONT_KNOW : strcmp (has, wants) == 0 ? DKMS_YES : DKMS_NO;
+}
+
 static void
 judge_file (const Judge *self, DkmsVerifiedFile *file, const DkmsVerifiedModule *owner)
 {
@@ -268,7 +280,7 @@ judge_file (const Judge *self, DkmsVerifiedFile *file, const DkmsVerifiedModule 
 
   dkms_module_file_facts (file->module, reading->machine, &module);
   module.signature = file->signature != NULL && file->signature->error == NULL ? file->signature->facts : unread;
-  module.btf_fits = DKMS_DONT_KNOW;
+  module.btf_fits = btf_fits (self, file, owner);
   dkms_kernel_reading_facts (reading, &scope.plain);
   kernel = scope.plain;
   kernel.symbol = find_symbol;
@@ -325,6 +337,12 @@ dkms_file_checks_judge (const DkmsSettings *settings, DkmsVerifiedKernel *kernel
   for (guint i = 0; i < self.files->len; i++)
     if (((DkmsVerifiedFile *)self.files->pdata[i])->module != NULL)
       judge_file (&self, self.files->pdata[i], self.owners->pdata[i]);
+  for (guint i = 0; kernel->kernel->other_headers && i < kernel->modules->len; i++)
+    {
+      const DkmsVerifiedModule *module = kernel->modules->pdata[i];
+      if (module->files->len > 0)
+        DKMS_FIND (module->findings, HEADERS_OF_ANOTHER_BUILD, WARNING, CERTAIN, .id = *module->id);
+    }
   for (guint i = 0; i < self.files->len; i++)
     if (self.owners->pdata[i] != NULL)
       judge_dependencies (&self, self.files->pdata[i], self.owners->pdata[i]);

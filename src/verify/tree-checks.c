@@ -175,7 +175,10 @@ check_fresh (const DkmsTreeChecks *self, const DkmsBuild *build, DkmsVerifiedMod
       = made != NULL && made->inputs != NULL ? dkms_world_inputs (self->world, &id, made, &texts) : NULL;
   guint changes = now != NULL ? dkms_inputs_compare (made->inputs, now) : 0;
   guint serious = DKMS_STALE_HEADERS | DKMS_STALE_SOURCE | DKMS_STALE_DEPENDS;
+  const char *btf = now != NULL ? dkms_inputs_get (made->inputs, "btf") : NULL;
 
+  if (btf != NULL && strcmp (btf, "-") != 0)
+    to->btf = g_strdup (btf);
   if (changes == 0)
     return;
   words = dkms_staleness_words (changes);

@@ -31,6 +31,7 @@ module_free (gpointer data)
   DkmsVerifiedModule *self = data;
 
   dkms_id_free (self->id);
+  g_free (self->btf);
   g_ptr_array_unref (self->files);
   g_ptr_array_unref (self->findings);
   g_free (self);

@@ -43,6 +43,7 @@ typedef struct {
   DkmsId *id;
   GPtrArray *files;    /* element-type DkmsVerifiedFile */
   GPtrArray *findings; /* element-type DkmsCheckFinding: about the version as a whole */
+  char *btf; /* (nullable): SHA-256 of the type information that it was built against; NULL: unknown, or none */
   DkmsVerdict verdict;
 } DkmsVerifiedModule;
 

@@ -40,10 +40,11 @@ class Machine:
         self.menu(K1)
         (root.path / "sys/firmware").mkdir(parents=True) # no EFI
 
-    def kernel(self, release, options=OPTIONS, symbols=None):
+    def kernel(self, release, options=OPTIONS, symbols=None, btf=b"", headers=True):
+        """@btf: its type information; @headers: its headers have it, too"""
         root, values = self.root, {**SYMBOLS, **(symbols or {})}
         (root.path / "boot").mkdir(exist_ok=True)
-        plain = vmlinux([(name, crc, name.startswith("gpl"), "") for name, crc in values.items()], [f"Linux version {release} (x)", vermagic(release)])
+        plain = vmlinux([(name, crc, name.startswith("gpl"), "") for name, crc in values.items()], [f"Linux version {release} (x)", vermagic(release)], btf)
         (root.path / f"boot/vmlinuz-{release}").write_bytes(bzimage(gzip.compress(plain, mtime=0), release, len(plain)))
         (root.path / f"boot/config-{release}").write_text(options)
         (root.path / f"boot/initrd.img-{release}").write_bytes(newc([("init", b"#!/bin/sh\n")]))
@@ -51,6 +52,8 @@ class Machine:
         build, own = root.modules / release / "build", root.modules / release / "kernel/lib"
         (build / "include/generated").mkdir(parents=True, exist_ok=True)
         (build / "include/generated/utsrelease.h").write_text(f'#define UTS_RELEASE "{release}"\n')
+        if btf and headers:
+            (build / "vmlinux").write_bytes(plain)
         self.symvers(release, values)
         own.mkdir(parents=True, exist_ok=True)
         (own / "own.ko").write_bytes(module("own", release, info=["intree=Y"]))
@@ -239,6 +242,21 @@ def other_layout(machine):
     machine.kernel(K1, symbols={"module_layout": 0xa0})
 
 
+def other_headers(machine):
+    machine.install()
+    machine.symvers(K1, {**SYMBOLS, "gpl_one": 0xc0})
+
+
+def other_types(kernel, options=""):
+    """The image @kernel has other types than the headers, if it is not b"types"."""
+    def make(machine):
+        config = OPTIONS + "CONFIG_DEBUG_INFO_BTF_MODULES=y\n" + options
+        machine.kernel(K1, config, btf=b"types")
+        machine.install(content=module("foo", btf=(".BTF",)))
+        machine.kernel(K1, config, btf=kernel, headers=False)
+    return make
+
+
 def enforced(machine):
     machine.install()
     machine.kernel(K1, OPTIONS + "CONFIG_MODULE_SIG=y\nCONFIG_MODULE_SIG_FORCE=y\n")
@@ -277,6 +295,10 @@ WRONG = {
     "stripped": (replaced(tables=0), 30, "problem", ["refused"], "stripped-symbols"),
     "other kernel": (other_kernel, 30, "problem", ["refused"], "crc"),
     "other layout": (other_layout, 30, "problem", ["refused"], "layout-crc"),
+    "other headers": (other_headers, 0, "warning", ["loads"], "headers-of-another-build"),
+    "types": (other_types(b"types"), 0, "loads", ["loads"], None),
+    "other types": (other_types(b"others"), 30, "problem", ["refused"], "btf-mismatch"),
+    "other types, tolerated": (other_types(b"others", "CONFIG_MODULE_ALLOW_BTF_MISMATCH=y\n"), 0, "warning", ["loads"], "btf-mismatch"),
     "unsigned": (enforced, 30, "problem", ["refused"], "unsigned"),
     "forbidden": (forbidden, 30, "problem", ["refused"], "cmdline-blacklist"),
 }
