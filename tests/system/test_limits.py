@@ -41,13 +41,13 @@ def test_no_limit_of_silence(root):
 
 def test_time_does_not_count_while_nothing_can_run(root):
     """As while a machine sleeps."""
-    root.framework("build_timeout=4\n")
+    root.framework("build_timeout=12\n")
     root.source(extra="PRE_BUILD=pre.sh\n", files={"foo.c": "x", "pre.sh": f"#!/bin/sh\nsleep {Crowd.SECONDS} || true\n"})
     with subprocess.Popen([*root.command(), "build", "foo/1.0", "-k", K1], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                           stdin=subprocess.DEVNULL) as run:
         Crowd().wait(1, run)
         everybody = family(run.pid)
-        for number, seconds in (signal.SIGSTOP, 5), (signal.SIGCONT, 0):
+        for number, seconds in (signal.SIGSTOP, 13), (signal.SIGCONT, 0):
             for pid in everybody:
                 os.kill(pid, number)
             time.sleep(seconds)
