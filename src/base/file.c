@@ -462,6 +462,13 @@ dkms_stat_has_signature (const struct stat *st, const char *signature)
   return g_strcmp0 (own, signature) == 0;
 }
 
+gboolean
+dkms_stat_is_newer (const struct stat *a, const struct stat *b)
+{
+  return a->st_mtim.tv_sec > b->st_mtim.tv_sec
+         || (a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec > b->st_mtim.tv_nsec);
+}
+
 char *
 dkms_sha256_fd (int fd, const char *name, GError **error)
 {

@@ -129,6 +129,8 @@ gboolean dkms_trees_equal_at (int dir_a, const char *a, int dir_b, const char *b
 char *dkms_stat_signature (const struct stat *st);
 /** Returns: whether @signature (nullable) is that of @st */
 gboolean dkms_stat_has_signature (const struct stat *st, const char *signature);
+/** Returns: whether the file @a was modified after the file @b */
+gboolean dkms_stat_is_newer (const struct stat *a, const struct stat *b);
 
 /** Returns: (transfer full) (nullable): SHA-256 of the data from the position of @fd to its end, in hexadecimal; NULL
  * with an error.

@@ -29,6 +29,7 @@ typedef struct {
   char *installed;          /* (nullable): path of the installed file that belongs to it */
   char *plain;              /* path of the uncompressed copy */
   DkmsRecordModule *record; /* (nullable) */
+  gboolean is_indexed;      /* the index of modules describes the installed file: depmod ran after its last change */
   gboolean is_current;      /* all keys have signed it, and nobody else */
   char *error;              /* (nullable): why its signature cannot be removed */
 } Module;
@@ -150,6 +151,18 @@ is_ours (const DkmsRoot *root, const Module *module, const char *path, gboolean 
   return dkms_files_equal_at (AT_FDCWD, built, AT_FDCWD, there);
 }
 
+/* Whether the index of the kernel describes the installed file of @module. A new signature changes nothing in it. */
+static gboolean
+is_indexed (const DkmsJob *job, const Module *module)
+{
+  const DkmsRoot *root = job->settings->places.root;
+  g_autofree char *index = g_build_filename (job->kernel->dir, "modules.dep.bin", NULL);
+  struct stat file, dep;
+
+  return dkms_root_stat (root, module->installed, &file) == 0 && dkms_root_stat (root, index, &dep) == 0
+         && (!dkms_stat_is_newer (&file, &dep) || dkms_stat_has_signature (&file, module->record->indexed_sig));
+}
+
 static void
 find_recorded (const DkmsJob *job, Module *module)
 {
@@ -157,7 +170,10 @@ find_recorded (const DkmsJob *job, Module *module)
   gboolean present;
 
   if (is_ours (job->settings->places.root, module, path, &present))
-    module->installed = g_steal_pointer (&path);
+    {
+      module->installed = g_steal_pointer (&path);
+      module->is_indexed = is_indexed (job, module);
+    }
   else if (present && module->record->owned_sig != NULL)
     DKMS_EMIT (job->events, INSTALLED_NOT_SIGNED, .path = path);
 }
@@ -380,6 +396,7 @@ note_signatures (const DkmsJob *job, const GPtrArray *modules, const DkmsRecord 
         continue;
       set_text (&of_record->installed_sig, signature_of (root, path));
       set_text (&of_record->owned_sig, g_strdup (of_record->installed_sig));
+      set_text (&of_record->indexed_sig, module->is_indexed ? g_strdup (of_record->installed_sig) : NULL);
     }
   if (fd < 0 || !dkms_record_write (record, fd, job->work->fd, &error))
     DKMS_EMIT (job->events, SIGNATURE_NOT_RECORDED, .error = error);

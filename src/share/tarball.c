@@ -275,6 +275,7 @@ adopt_record (const Load *load, int build_fd, const char *shown, GError **error)
       good = sum != NULL && g_strcmp0 (sum, module->sha256) == 0 && fstatat (build_fd, file, &st, 0) == 0;
       g_clear_pointer (&module->installed_sig, g_free);
       g_clear_pointer (&module->owned_sig, g_free);
+      g_clear_pointer (&module->indexed_sig, g_free);
       g_free (module->built_sig);
       module->built_sig = good ? dkms_stat_signature (&st) : NULL;
       g_autofree char *path = g_build_filename (shown, file, NULL);

@@ -27,6 +27,7 @@ module_free (gpointer data)
   g_free (self->built_sig);
   g_free (self->installed_sig);
   g_free (self->owned_sig);
+  g_free (self->indexed_sig);
   g_free (self);
 }
 
@@ -139,10 +140,11 @@ record_from_json (json_t *object)
       json_array_foreach (json_object_get (object, "modules"), i, module)
         {
           const char *name = NULL, *location = NULL, *file = NULL, *sum = NULL, *built = NULL, *installed = NULL,
-                     *owned = NULL;
+                     *owned = NULL, *indexed = NULL;
 
-          if (json_unpack (module, "{s:s,s:s,s?s,s?s,s?s,s?s,s?s}", "name", &name, "location", &location, "file", &file,
-                           "sha256", &sum, "built", &built, "installed", &installed, "owned", &owned)
+          if (json_unpack (module, "{s:s,s:s,s?s,s?s,s?s,s?s,s?s,s?s}", "name", &name, "location", &location, "file",
+                           &file, "sha256", &sum, "built", &built, "installed", &installed, "owned", &owned, "indexed",
+                           &indexed)
               != 0)
             continue;
           DkmsRecordModule *added = dkms_record_add (self, name, location, file);
@@ -150,6 +152,7 @@ record_from_json (json_t *object)
           added->built_sig = g_strdup (built);
           added->installed_sig = g_strdup (installed);
           added->owned_sig = g_strdup (owned);
+          added->indexed_sig = g_strdup (indexed);
         }
     }
   json_decref (object);
@@ -229,7 +232,8 @@ take_module (Text *self, DkmsRecord *record)
          && take_string (self, &module->dest_location) && take_field (self, ",\"file\":", &module->file)
          && take_field (self, ",\"sha256\":", &module->sha256) && take_field (self, ",\"built\":", &module->built_sig)
          && take_field (self, ",\"installed\":", &module->installed_sig)
-         && take_field (self, ",\"owned\":", &module->owned_sig) && take (self, "}");
+         && take_field (self, ",\"owned\":", &module->owned_sig)
+         && take_field (self, ",\"indexed\":", &module->indexed_sig) && take (self, "}");
 }
 
 /* Returns: (transfer full) (nullable): NULL if @text, which ends with NUL, has another form, or contains too much */
@@ -340,6 +344,7 @@ dkms_record_to_text (const DkmsRecord *self)
       set_text (entry, "built", module->built_sig);
       set_text (entry, "installed", module->installed_sig);
       set_text (entry, "owned", module->owned_sig);
+      set_text (entry, "indexed", module->indexed_sig);
       json_array_append_new (list, entry);
     }
   for (guint i = 0; i < self->doubts->len; i++)

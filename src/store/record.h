@@ -3,7 +3,8 @@
  *   .record.json   the modules that were built, and the stat signature of every installed file, so that `status`
  *                  evaluates no recipe and reads no module: format 1; seconds (of make); checked (whether the modules
  *                  were checked, see build/loadable.h); doubts: [text...], why they will probably not load;
- *                  modules: [{name, location, file, sha256, built, installed, owned}], the last three stat signatures
+ *                  modules: [{name, location, file, sha256, built, installed, owned, indexed}], the last four stat
+ *                  signatures
  *   .recipe.json   the recipe of the build, directive -> array, so that it can be deleted without its source */
 #pragma once
 
@@ -19,7 +20,9 @@ typedef struct {
   char *built_sig;     /* (nullable) stat signature of module/<file> */
   char *installed_sig; /* (nullable) stat signature of the installed file when it was last equal */
   char *owned_sig;     /* (nullable) stat signature of the file that dkms installed, also after a rebuild */
-  gboolean unchanged;  /* module/<file> had the signature built_sig; FALSE: unknown. Not written */
+  char *indexed_sig; /* (nullable) stat signature of the installed file if dkms has signed it again since depmod ran, so
+                        that the older index still describes it */
+  gboolean unchanged; /* module/<file> had the signature built_sig; FALSE: unknown. Not written */
 } DkmsRecordModule;
 
 typedef struct {

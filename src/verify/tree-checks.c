@@ -245,6 +245,7 @@ list_recorded (const DkmsTreeChecks *self, const DkmsBuild *build, const DkmsRec
     {
       const DkmsRecordModule *module = record->modules->pdata[i];
       DkmsVerifiedFile *file = dkms_verified_file_new (module->dest_name);
+      struct stat st;
 
       g_ptr_array_add (to->files, file);
       if (module->file == NULL)
@@ -257,6 +258,8 @@ list_recorded (const DkmsTreeChecks *self, const DkmsBuild *build, const DkmsRec
         continue;
       file->path = installed_path (&self->settings->places, to->id->kernel, module->dest_location, module->file);
       file->there = check_installed (self, &of, module, to, file);
+      file->indexed = file->there && dkms_root_stat (self->settings->places.root, file->path, &st) == 0
+                      && dkms_stat_has_signature (&st, module->indexed_sig);
     }
 }
 
@@ -411,7 +414,7 @@ check_chosen (const DkmsPlaces *places, const DkmsId *id, const DkmsModuleLookup
     take_found (places, id, found, file);
 }
 
-/* Files that changed after depmod ran may have other dependencies. */
+/* Files that changed after depmod ran may have other dependencies, unless only their signatures changed. */
 static void
 check_age (const DkmsPlaces *places, const DkmsId *id, DkmsVerifiedFile *file)
 {
@@ -419,8 +422,7 @@ check_age (const DkmsPlaces *places, const DkmsId *id, DkmsVerifiedFile *file)
   struct stat a, b;
 
   if (file->there && dkms_root_stat (places->root, index, &a) == 0 && dkms_root_stat (places->root, file->path, &b) == 0
-      && (b.st_mtim.tv_sec > a.st_mtim.tv_sec
-          || (b.st_mtim.tv_sec == a.st_mtim.tv_sec && b.st_mtim.tv_nsec > a.st_mtim.tv_nsec)))
+      && dkms_stat_is_newer (&b, &a) && !file->indexed)
     DKMS_FIND (file->findings, DEPMOD_DUE, WARNING, CERTAIN, .id = *id, .name = file->name);
 }
 

@@ -32,6 +32,7 @@ typedef struct {
   int code;                     /* errno of finit_module(2), if it is refused */
   char taint[8];                /* letters in /sys/module/NAME/taint, if it loads */
   gboolean there;               /* the file at @path can be judged */
+  gboolean indexed;             /* only its signature has changed since depmod ran */
   GPtrArray *findings;          /* element-type DkmsCheckFinding */
   DkmsModuleFile *module;       /* (nullable): what it says about itself */
   DkmsFileSignature *signature; /* (nullable) */

@@ -51,6 +51,7 @@ assert_same (const DkmsRecord *a, const DkmsRecord *b)
       g_assert_cmpstr (x->built_sig, ==, y->built_sig);
       g_assert_cmpstr (x->installed_sig, ==, y->installed_sig);
       g_assert_cmpstr (x->owned_sig, ==, y->owned_sig);
+      g_assert_cmpstr (x->indexed_sig, ==, y->indexed_sig);
     }
 }
 

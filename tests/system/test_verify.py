@@ -141,6 +141,23 @@ def test_other_kernels(machine):
     assert result.rc == 21 and "6.9.9-nope is not installed" in result.err
 
 
+def test_an_index_describes_a_module_that_was_signed_again(machine):
+    """A new signature changes nothing that depmod reads, so depmod is not due. It stays due if it was."""
+    machine.root.framework("try_sign_modules=true\n")
+    machine.root.keys()
+    machine.kernel(K1, OPTIONS + 'CONFIG_MODULE_SIG_HASH="sha256"\n')
+    machine.install()
+    for _ in range(2):
+        machine.root.ok("sign", "--all", "--force")
+        assert machine.answer() == (0, "loads", ["loads"], [])
+    os.utime(machine.file())
+    assert machine.answer()[3] == ["depmod-due"]
+    machine.root.ok("sign", "--all", "--force")
+    assert machine.answer()[3] == ["depmod-due"]
+    machine.depmod()
+    assert machine.answer()[3] == []
+
+
 # ---- what is wrong ----
 
 def broken_source(machine):
