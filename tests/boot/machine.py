@@ -13,6 +13,9 @@ import uuid
 HERE = pathlib.Path(__file__).resolve().parent
 OVMF = pathlib.Path("/usr/share/OVMF")
 SHIM = uuid.UUID("605dab50-e046-4300-abb6-3dd810dd8b23")  # vendor GUID of the variables of shim
+GLOBAL = uuid.UUID("8be4df61-93ca-11d2-aa0d-00e098032b8c")  # and of those of the firmware
+KINDS = {"certificate": "a5c059a1-94e4-4aa7-87b5-ab155c2bf072", "hash": "c1c41626-504c-4092-aca9-41f936934328",
+         "tbs": "3bd2a492-96c0-4079-b420-fcf98ef103ed"}
 UNPACK = {b"\xfd7zX": ["xz", "-dc", "--single-stream"], b"\x28\xb5\x2f\xfd": ["zstd", "-dcq"], b"\x02\x21\x4c\x18": ["lz4", "-dc"]}
 
 
@@ -54,14 +57,38 @@ def add_variable(store, name, attributes, data):
     return bytes(image)
 
 
-def enrolled(certificate, lab):
-    """Firmware variables with Secure Boot and with @certificate (DER) in shim's list of owner keys."""
-    pem, signatures = lab / "mok.pem", lab / "mok.esl"
-    subprocess.run(["openssl", "x509", "-inform", "DER", "-in", certificate, "-out", pem], check=True)
-    subprocess.run(["cert-to-efi-sig-list", pem, signatures], check=True, capture_output=True)
-    variables = lab / f"vars-{certificate.name}.fd"
-    variables.write_bytes(add_variable((OVMF / "OVMF_VARS_4M.ms.fd").read_bytes(), "MokListRT", 7, signatures.read_bytes()))
-    return variables
+def signature_list(kind, *entries):
+    """A list of the firmware whose entries have equal sizes (EFI_SIGNATURE_LIST)."""
+    body = b"".join(bytes(16) + entry for entry in entries)
+    return uuid.UUID(KINDS[kind]).bytes_le + struct.pack("<III", 28 + len(body), 0, 16 + len(entries[0])) + body
+
+
+def owner_keys(*certificates):
+    """The variables of shim that enrol @certificates (DER). name -> (attributes, value)"""
+    return {"MokListRT": (7, b"".join(signature_list("certificate", certificate) for certificate in certificates))}
+
+
+def firmware(path, variables):
+    """Writes a store of OVMF with Secure Boot and @variables of shim. Returns: @path"""
+    image = (OVMF / "OVMF_VARS_4M.ms.fd").read_bytes()
+    for name, (attributes, data) in variables.items():
+        image = add_variable(image, name, attributes, data)
+    path.write_bytes(image)
+    return path
+
+
+def write_variables(root, variables):
+    """Writes the same variables below /sys of a root, in place of others. @variables: None: a machine without EFI"""
+    place = root / "sys/firmware"
+    shutil.rmtree(place, ignore_errors=True)
+    if variables is None:
+        (place / "acpi").mkdir(parents=True)
+        return
+    (place / "efi/efivars").mkdir(parents=True)
+    for name, value in (("SecureBoot", 1), ("SetupMode", 0)):
+        (place / f"efi/efivars/{name}-{GLOBAL}").write_bytes(struct.pack("<IB", 6, value))
+    for name, (attributes, data) in variables.items():
+        (place / f"efi/efivars/{name}-{SHIM}").write_bytes(struct.pack("<I", attributes) + data)
 
 
 def install_program(guest, program, names):

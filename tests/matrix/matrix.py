@@ -7,7 +7,6 @@ import shutil
 import struct
 import subprocess
 import sys
-import uuid
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "boot"))
@@ -15,9 +14,6 @@ sys.path.insert(0, str(HERE.parent / "boot"))
 import machine # noqa: E402
 import mutations # noqa: E402
 
-GLOBAL = uuid.UUID("8be4df61-93ca-11d2-aa0d-00e098032b8c")
-KINDS = {"certificate": "a5c059a1-94e4-4aa7-87b5-ab155c2bf072", "hash": "c1c41626-504c-4092-aca9-41f936934328",
-         "tbs": "3bd2a492-96c0-4079-b420-fcf98ef103ed"}
 DIGEST = "sha512_generic" # the module that computes SHA-384 and SHA-512
 BLACKLIST = "module_blacklist=mx_probe,mx_weak"
 
@@ -36,12 +32,6 @@ POLICIES = {
 }
 
 
-def signature_list(kind, *entries):
-    """A list of the firmware whose entries have equal sizes (EFI_SIGNATURE_LIST)."""
-    body = b"".join(bytes(16) + entry for entry in entries)
-    return uuid.UUID(KINDS[kind]).bytes_le + struct.pack("<III", 28 + len(body), 0, 16 + len(entries[0])) + body
-
-
 def run(*command, **options):
     process = subprocess.run(command, capture_output=True, text=True, check=False, **options)
     assert process.returncode == 0, f"{command}\n{process.stdout}\n{process.stderr}"
@@ -54,9 +44,9 @@ class Variables:
     def __init__(self, lab, keys, hashes):
         self.lab, self.stores = lab, {}
         enrolled = [name for name in mutations.KEYS if name not in mutations.NOT_ENROLLED]
-        self.owner = b"".join(signature_list("certificate", keys.der(name)) for name in enrolled)
-        self.revoked = (b"".join(signature_list("hash", digest) for digest in hashes) + signature_list("certificate", keys.der("revoked"))
-                        + signature_list("tbs", keys.tbs_digest("tbs_revoked") + bytes(16)))
+        self.owner = b"".join(machine.signature_list("certificate", keys.der(name)) for name in enrolled)
+        self.revoked = (b"".join(machine.signature_list("hash", digest) for digest in hashes) + machine.signature_list("certificate", keys.der("revoked"))
+                        + machine.signature_list("tbs", keys.tbs_digest("tbs_revoked") + bytes(16)))
 
     def of_shim(self, state):
         variables = {"MokListRT": (7, self.owner), "MokListXRT": (7, self.revoked)}
@@ -67,25 +57,12 @@ class Variables:
     def store(self, state):
         """Returns: the file for the emulator"""
         if state not in self.stores:
-            image = (machine.OVMF / "OVMF_VARS_4M.ms.fd").read_bytes()
-            for name, (attributes, data) in self.of_shim(state).items():
-                image = machine.add_variable(image, name, attributes, data)
-            self.stores[state] = self.lab / f"{state}.fd"
-            self.stores[state].write_bytes(image)
+            self.stores[state] = machine.firmware(self.lab / f"{state}.fd", self.of_shim(state))
         return self.stores[state]
 
     def write(self, root, state):
         """Writes them below /sys of a root."""
-        firmware = root / "sys/firmware"
-        if state is None:
-            (firmware / "acpi").mkdir(parents=True)
-            return
-        place = firmware / "efi/efivars"
-        place.mkdir(parents=True)
-        for name, value in (("SecureBoot", 1), ("SetupMode", 0)):
-            (place / f"{name}-{GLOBAL}").write_bytes(struct.pack("<IB", 6, value))
-        for name, (attributes, data) in self.of_shim(state).items():
-            (place / f"{name}-{machine.SHIM}").write_bytes(struct.pack("<I", attributes) + data)
+        machine.write_variables(root, self.of_shim(state) if state else None)
 
 
 class Kernel:
