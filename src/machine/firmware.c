@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/pairs.h"
 #include "base/unread.h"
 #include "machine/efi.h"
 
@@ -171,6 +172,16 @@ has_shim (const DkmsRoot *root, const DkmsFirmwareReading *self, DkmsFirmware *s
   return DKMS_NO;
 }
 
+/* Whether the kernel shows variables. Without the file system for them, their directory is empty. */
+static gboolean
+shows_variables (const DkmsRoot *root)
+{
+  g_auto (DkmsFd) fd = dkms_root_openat (root, VARIABLES, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
+
+  return (names != NULL && names->len > 0) || dkms_root_is_dir (root, COPIES);
+}
+
 DkmsFirmwareReading *
 dkms_firmware_read (const DkmsRoot *root)
 {
@@ -185,8 +196,12 @@ dkms_firmware_read (const DkmsRoot *root)
       for (guint i = 0; i < DKMS_LIST_LAST; i++)
         read_list (root, (DkmsKeyList)i, &self->lists[i]);
       self->shim = has_shim (root, self, &self->state);
-      if (self->shim == DKMS_NO && !dkms_root_is_dir (root, VARIABLES) && !dkms_root_is_dir (root, COPIES))
-        self->shim = DKMS_DONT_KNOW; /* the kernel shows no variables */
+      if (!shows_variables (root))
+        {
+          self->shim = DKMS_DONT_KNOW;
+          dkms_replace_text (&self->lists[DKMS_LIST_OWNER].unread, VARIABLES);
+          dkms_replace_text (&self->lists[DKMS_LIST_FIRMWARE].unread, VARIABLES);
+        }
     }
   dkms_unread_drop (mark); /* each list says whether it could be read */
   return self;

@@ -192,11 +192,19 @@ test_shim (void)
   write_file ("runtime", "", 0);
   g_autoptr (DkmsFirmwareReading) hidden = end ();
   begin ();
+  write_file ("efivars/x", "", 0);
+  g_autofree char *file = g_build_filename (machine, "sys/firmware/efi/efivars/x", NULL);
+  g_assert_cmpint (unlink (file), ==, 0);
+  g_autoptr (DkmsFirmwareReading) unmounted = end ();
+  begin ();
   write_file ("efivars/SbatLevelRT-" SHIM, "____sbat", 8);
   g_autoptr (DkmsFirmwareReading) empty = end ();
 
   g_assert_cmpint (none->shim, ==, DKMS_NO);
   g_assert_cmpint (hidden->shim, ==, DKMS_DONT_KNOW);
+  g_assert_cmpint (unmounted->shim, ==, DKMS_DONT_KNOW);
+  g_assert_nonnull (unmounted->lists[DKMS_LIST_OWNER].unread);
+  g_assert_null (none->lists[DKMS_LIST_OWNER].unread);
   g_assert_cmpint (empty->shim, ==, DKMS_YES);
   g_assert_cmpstr (dkms_key_list_name (DKMS_LIST_TO_ENROL), ==, "MokNew");
 }
