@@ -306,6 +306,7 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   request->dry_run = options->dry_run;
   request->detailed = options->detailed;
   request->enroll = options->enroll;
+  request->test = options->test;
   request->every_kernel = options->all_kernels && verb->filters;
   request->strict = options->strict;
   request->quiet_if_ok = options->quiet_if_ok;

@@ -153,6 +153,8 @@ static const DkmsOptionInfo options[] = {
     "Print one line, and exit with 0, 1, 2 or 3, as monitoring programs expect" },
   { NULL, "--enroll", NULL, take_flag, FIELD (enroll), DKMS_WORD_NONE, DKMS_OPTION_ENROLL,
     "Request the enrolment of the certificate, which the next boot asks to confirm" },
+  { NULL, "--test", NULL, take_flag, FIELD (test), DKMS_WORD_NONE, DKMS_OPTION_ENROLL,
+    "Ask the running kernel whether it accepts the signatures, without loading a module" },
   { "-o", "--output", "<file>", take_path, FIELD (output), DKMS_WORD_FILE, DKMS_OPTION_OUTPUT,
     "Write the report to this file instead of the standard output" },
   { NULL, "--json", "pretty|short|off", take_json, 0, DKMS_WORD_TEXT, DKMS_OPTION_ALWAYS,

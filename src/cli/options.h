@@ -25,8 +25,8 @@ typedef struct {
   GPtrArray *words;   /* all arguments that are not options, in order */
   GPtrArray *ignored; /* the words without a meaning */
   gboolean all, all_kernels, force, force_version_override, no_depmod, dry_run, detailed, table, raw, verbose, quiet,
-      symlink_modules, binaries_only, source_only, rpm_safe_upgrade, modprobe_on_install, enroll, strict, quiet_if_ok,
-      monitor, help, version_asked;
+      symlink_modules, binaries_only, source_only, rpm_safe_upgrade, modprobe_on_install, enroll, test, strict,
+      quiet_if_ok, monitor, help, version_asked;
 } DkmsOptions;
 
 /** Returns: (transfer full): a command line without options and words */

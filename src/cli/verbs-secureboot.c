@@ -2,7 +2,14 @@
 /* Verbs about keys for Secure Boot: secureboot. */
 #include "cli/verbs.h"
 
+#include "base/error.h"
 #include "verify/secureboot.h"
+
+static gboolean
+has_one_action (const DkmsRequest *request, GError **error)
+{
+  return !request->enroll || !request->test || DKMS_FAIL (error, ENROL_OR_TEST);
+}
 
 const DkmsVerbInfo dkms_verb_secureboot = {
   .name = "secureboot",
@@ -16,5 +23,6 @@ const DkmsVerbInfo dkms_verb_secureboot = {
   .example = "dkms secureboot --enroll",
   .options = DKMS_TAKES (ALWAYS) | DKMS_TAKES (KERNEL) | DKMS_TAKES (ENROLL),
   .many_kernels = TRUE,
+  .check_request = has_one_action,
   .answer = dkms_secureboot,
 };

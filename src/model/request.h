@@ -55,6 +55,7 @@ typedef struct {
   gboolean no_depmod;
   gboolean dry_run;
   gboolean enroll;       /* secureboot --enroll */
+  gboolean test;         /* secureboot --test */
   gboolean detailed;     /* status --long, log --list */
   gboolean every_kernel; /* a query about all kernels, without targets */
   gboolean strict;       /* warnings count as problems */

@@ -130,6 +130,18 @@ add_key (DkmsSecurebootAnswer *self, const DkmsEvent *event)
 }
 
 static void
+add_test (DkmsSecurebootAnswer *self, const DkmsEvent *event)
+{
+  json_t *test = json_object ();
+
+  dkms_json_set_text (test, "kernel", event->id.kernel);
+  set_known (test, "enforced", event->name);
+  set_known (test, "accepted", event->text);
+  set_known (test, "trusted", event->place);
+  dkms_json_set (self->secureboot, "test", test);
+}
+
+static void
 increase (const DkmsSecurebootAnswer *self, const char *name)
 {
   json_t *modules = part (self, "modules");
@@ -174,6 +186,9 @@ dkms_secureboot_answer_hear (DkmsSecurebootAnswer *self, const DkmsEvent *event)
     case DKMS_EVENT_SECURE_KEY:
       add_key (self, event);
       return TRUE;
+    case DKMS_EVENT_SECURE_TEST:
+      add_test (self, event);
+      return TRUE;
     case DKMS_EVENT_SECURE_FILE:
       add_file (self, event);
       return TRUE;
@@ -181,6 +196,7 @@ dkms_secureboot_answer_hear (DkmsSecurebootAnswer *self, const DkmsEvent *event)
     case DKMS_EVENT_SECURE_KERNEL_IS:
     case DKMS_EVENT_SECURE_KEY_IS:
     case DKMS_EVENT_SECURE_ENROLMENT_IS:
+    case DKMS_EVENT_SECURE_TEST_IS:
     case DKMS_EVENT_SECURE_MODULES_ARE:
       return TRUE; /* the same in words */
     default:

@@ -344,10 +344,12 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (SECURE_KEY, NONE, ""),
   SENTENCE (SECURE_CERTIFICATE, NONE, ""),
   SENTENCE (SECURE_FILE, NONE, ""),
+  SENTENCE (SECURE_TEST, NONE, ""),
   SENTENCE (SECURE_BOOT_IS, LINE, "Secure Boot     {text}"),
   SENTENCE (SECURE_KERNEL_IS, LINE, "Kernel          {kernel} {text}"),
   SENTENCE (SECURE_KEY_IS, LINE, "Key             {path}, {text}"),
   SENTENCE (SECURE_ENROLMENT_IS, LINE, "Enrolment       {text}"),
+  SENTENCE (SECURE_TEST_IS, LINE, "Test            {text}"),
   SENTENCE (SECURE_MODULES_ARE, LINE, "Modules         {text}"),
   SENTENCE (SECURE_ENROLS, LINE,
             "Enrolling       {path}, \"{name}\"\nSHA-256         {text}\nInvent a password. The next boot asks for it "

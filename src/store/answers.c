@@ -102,9 +102,8 @@ make_header (const char *key, const void *answer, gsize size)
                           checksum (answer, size), size);
 }
 
-/* Returns: (transfer full) (nullable) */
-static GBytes *
-recall (const DkmsPlaces *places, const char *name, const char *key)
+GBytes *
+dkms_answers_recall (const DkmsPlaces *places, const char *name, const char *key)
 {
   g_autofree char *path = dkms_layout_own (places, "facts", name);
   g_autoptr (GError) ignored = NULL; /* an answer that cannot be read is asked for again */
@@ -163,6 +162,12 @@ remember (const DkmsPlaces *places, const char *name, const char *key, GBytes *a
   if (dir >= 0 && !dkms_replace_bytes_at (work->fd, dir, name, bytes, mode, &ignored))
     g_debug ("%s", ignored->message);
   dkms_unread_drop (mark);
+}
+
+void
+dkms_answers_remember (const DkmsPlaces *places, const char *name, const char *key, GBytes *answer)
+{
+  remember (places, name, key, answer, 0644);
 }
 
 /* ---- the helper ---- */
@@ -225,7 +230,7 @@ ask (const DkmsPlaces *places, const char *name, const Question *question, gint6
 {
   gint64 newest, ignored;
   g_autofree char *key = make_key (question, &newest);
-  GBytes *answer = key != NULL ? recall (places, name, key) : NULL;
+  GBytes *answer = key != NULL ? dkms_answers_recall (places, name, key) : NULL;
   gboolean open_to_all = TRUE, readable = TRUE;
 
   if (answer != NULL)

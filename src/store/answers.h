@@ -34,3 +34,8 @@ GBytes *dkms_answers_ask_at (const DkmsPlaces *places, const char *name, const c
  */
 GBytes *dkms_answers_ask_with (const DkmsPlaces *places, const char *name, const char *const *argv,
                                const GPtrArray *inputs, const GPtrArray *files, GError **error);
+/** Returns: (transfer full) (nullable): the bytes that dkms_answers_remember() stored with the same @name and @key,
+ * with a NUL behind them */
+GBytes *dkms_answers_recall (const DkmsPlaces *places, const char *name, const char *key);
+/** Stores an answer that does not depend on files, for all users. @key: a word that names all it depends on */
+void dkms_answers_remember (const DkmsPlaces *places, const char *name, const char *key, GBytes *answer);

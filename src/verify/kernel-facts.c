@@ -22,6 +22,7 @@ dkms_kernel_reading_free (DkmsKernelReading *self)
   g_free (self->release);
   g_free (self->image);
   g_free (self->unread);
+  g_free (self->build);
   g_free (self->config);
   g_free (self->vermagic);
   g_free (self->btf);
@@ -72,6 +73,8 @@ take_image (DkmsKernelReading *self, GBytes *answer)
     {
       if (strcmp (key, "error") == 0)
         dkms_replace_text (&self->unread, value);
+      else if (strcmp (key, "version") == 0 && strstr (value, " #") != NULL)
+        dkms_replace_text (&self->build, strstr (value, " #") + 1);
       else if (strcmp (key, "vermagic") == 0)
         dkms_replace_text (&self->vermagic, value);
       else if (strcmp (key, "btf") == 0)

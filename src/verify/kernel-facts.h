@@ -15,6 +15,7 @@ typedef struct {
   gboolean needs_root;       /* it is because of missing rights */
   DkmsConfidence confidence; /* of its symbols: CERTAIN: its image was read; LIKELY: its Module.symvers or its modules;
                                 UNKNOWN: neither exists */
+  char *build;               /* (nullable): what `uname -v` prints for its image */
   char *config;              /* (nullable): the text of its configuration */
   char *vermagic;            /* (nullable) */
   guint64 struct_size;       /* of struct module in its own modules; 0: unknown */

@@ -17,6 +17,7 @@
 #include "store/scan.h"
 #include "verify/enrol.h"
 #include "verify/key-checks.h"
+#include "verify/probe.h"
 #include "verify/trust.h"
 
 enum { SIGNERS_SHOWN = 4 };
@@ -30,6 +31,7 @@ typedef struct {
   char *hash; /* (nullable): the digest of its signatures */
   DkmsKnown needed;
   DkmsEnrolment enrolment;
+  gboolean denied;       /* the running kernel has refused a signature */
   guint refused, unsure; /* installed module files */
 } Subject;
 
@@ -202,6 +204,22 @@ emit_key (Subject *self)
     return;
   g_autofree char *state = dkms_phrase_with (states[self->enrolment], &(const DkmsErrorInfo){ .path = trust->unread });
   DKMS_EMIT (self->events, SECURE_ENROLMENT_IS, .text = state);
+}
+
+/* ---- the answer of the kernel ---- */
+
+static void
+emit_test (const Subject *self, const DkmsProbe *probe)
+{
+  const DkmsPhrase phrase = probe->enforces == DKMS_NO   ? DKMS_PHRASE_TEST_ACCEPTS_ALL
+                            : probe->accepts == DKMS_YES ? DKMS_PHRASE_TEST_ACCEPTED
+                            : probe->accepts == DKMS_NO  ? DKMS_PHRASE_TEST_REFUSED
+                                                         : DKMS_PHRASE_TEST_UNCLEAR;
+  g_autofree char *text = dkms_phrase_with (phrase, &(const DkmsErrorInfo){ 0 });
+
+  DKMS_EMIT (self->events, SECURE_TEST, .id = self->id, .name = dkms_known_name (probe->enforces),
+             .text = dkms_known_name (probe->accepts), .place = dkms_known_name (probe->trusts));
+  DKMS_EMIT (self->events, SECURE_TEST_IS, .text = text);
 }
 
 /* ---- installed modules ---- */
@@ -377,7 +395,7 @@ conclude (const Subject *self, GError **error)
   DkmsKnown serves = dkms_enrolment_serves (self->enrolment, self->needed);
   gboolean absent = self->trust->own == NULL && is_to_be_created (self);
   g_autofree char *advice = serves != DKMS_YES || absent ? advice_for (self) : NULL;
-  gboolean refused = self->refused > 0 || (serves == DKMS_NO && !absent),
+  gboolean refused = self->denied || self->refused > 0 || (serves == DKMS_NO && !absent),
            unknown = self->unsure > 0 || (serves == DKMS_DONT_KNOW && !absent);
 
   if (advice == NULL && self->refused > 0)
@@ -412,7 +430,7 @@ cmdline_of (const DkmsRoot *root, const char *release, const DkmsNextBoot *boot)
 
 static gboolean
 answer_for (const DkmsSettings *settings, DkmsListener *events, const DkmsId *id, const DkmsNextBoot *boot,
-            gboolean first, GError **error)
+            const DkmsRequest *request, GError **error)
 {
   const DkmsRoot *root = settings->places.root;
   gboolean next = g_strcmp0 (boot->release, id->kernel) == 0;
@@ -427,14 +445,24 @@ answer_for (const DkmsSettings *settings, DkmsListener *events, const DkmsId *id
                    .id = { .kernel = id->kernel, .arch = id->arch },
                    .trust = trust,
                    .hash = hash };
+  DkmsProbe probe;
 
+  if (request->test && !dkms_probe_run (settings, kernel, trust, &probe, error))
+    return FALSE;
+  if (request->test)
+    {
+      dkms_trust_reading_take (trust, &probe, TRUE);
+      self.denied = probe.accepts == DKMS_NO;
+    }
   self.needed = policy->enforces == DKMS_YES || policy->locked == DKMS_YES ? DKMS_YES
                 : policy->enforces == DKMS_NO && policy->locked == DKMS_NO ? DKMS_NO
                                                                            : DKMS_DONT_KNOW;
-  if (first)
+  if (id == request->targets->pdata[0])
     emit_machine (&self);
   emit_kernel (&self);
   emit_key (&self);
+  if (request->test)
+    emit_test (&self, &probe);
   if (!emit_modules (&self, &failed))
     {
       g_clear_error (error);
@@ -468,7 +496,7 @@ dkms_secureboot (const DkmsSettings *settings, DkmsListener *events, const DkmsR
       const DkmsId *target = request->targets->pdata[i];
       if (i > 0)
         DKMS_EMIT (events, BLANK, .piece = 0);
-      if (!answer_for (settings, events, target, boot, i == 0, &failed))
+      if (!answer_for (settings, events, target, boot, request, &failed))
         break;
     }
   if (failed == NULL)

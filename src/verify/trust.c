@@ -12,6 +12,7 @@
 #include "base/unread.h"
 #include "build/sign.h"
 #include "store/answers.h"
+#include "verify/probe-memory.h"
 
 enum { LARGEST_CERTIFICATE = 1 << 20 };
 
@@ -230,6 +231,55 @@ read_inputs (Search *self, const DkmsPlaces *places)
     }
 }
 
+/* ---- answers of kernels ---- */
+
+static void
+take_policy (DkmsModulePolicy *policy, const DkmsProbe *probe, gboolean now)
+{
+  if (probe->enforces == DKMS_DONT_KNOW)
+    return;
+  if (now || policy->enforces == DKMS_DONT_KNOW)
+    policy->enforces = probe->enforces;
+  if ((now || policy->locked == DKMS_DONT_KNOW) && probe->enforces == DKMS_NO)
+    policy->locked = DKMS_NO;
+}
+
+void
+dkms_trust_reading_take (DkmsTrustReading *self, const DkmsProbe *probe, gboolean now)
+{
+  DkmsCertificate *own = NULL;
+
+  take_policy (&self->policy, probe, now);
+  for (guint i = 0; i < self->certificates->len && own == NULL; i++)
+    if (self->certificates->pdata[i] == self->own)
+      own = self->certificates->pdata[i];
+  if (own == NULL || probe->trusts == DKMS_DONT_KNOW)
+    return;
+  if (probe->trusts == DKMS_YES && !own->known)
+    own->source = DKMS_KEY_BUILT_IN; /* or added by a program since the kernel started */
+  if (probe->trusts == DKMS_YES)
+    {
+      own->known = TRUE;
+      own->trust = DKMS_TRUST_TRUSTED;
+    }
+  else if (own->known && (own->trust == DKMS_TRUST_TRUSTED || own->trust == DKMS_TRUST_UNKNOWN))
+    own->trust = DKMS_TRUST_PLATFORM_ONLY;
+  own->confidence = DKMS_CONFIDENCE_CERTAIN;
+}
+
+static void
+take_remembered (DkmsTrustReading *self, const DkmsPlaces *places, const DkmsKernelReading *kernel,
+                 const DkmsFirmwareReading *firmware)
+{
+  DkmsProbe probe;
+
+  if (self->own == NULL)
+    return;
+  self->probe_key = dkms_probe_key (kernel, firmware, self->own->sha256);
+  if (dkms_probe_recall (places, self->release, self->probe_key, &probe))
+    dkms_trust_reading_take (self, &probe, FALSE);
+}
+
 /* ---- the reading ---- */
 
 /* Returns: what the policy rests on */
@@ -260,13 +310,14 @@ dkms_trust_reading_new (const DkmsSettings *settings, const DkmsKernelReading *k
   self->options = dkms_signing_options_read (kernel->config);
   self->policy = dkms_module_policy (&self->options, &self->firmware, cmdline);
   self->rules = dkms_vendor_rules (settings->policy.distro->id, &self->options);
-  self->confidence = confidence_of (self);
   if (kernel->certificates != NULL && kernel->certificates->len > 0)
     add_input (&search, dkms_certificates_join (kernel->certificates),
                (Place){ .built_in = TRUE, .list = DKMS_LIST_LAST });
   add_firmware (&search, firmware);
   add_own (&search, settings, kernel);
   read_inputs (&search, &settings->places);
+  take_remembered (self, &settings->places, kernel, firmware);
+  self->confidence = confidence_of (self);
   /* A kernel without certificates is unusual: probably they were not found. */
   self->complete
       = kernel->certificates != NULL && kernel->certificates->len > 0
@@ -294,6 +345,7 @@ dkms_trust_reading_free (DkmsTrustReading *self)
   g_free (self->key);
   g_free (self->certificate);
   g_free (self->certificate_error);
+  g_free (self->probe_key);
   g_free (self);
 }
 

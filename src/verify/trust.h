@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "check/probe.h"
 #include "conf/settings.h"
 #include "machine/firmware.h"
 #include "verify/certificate.h"
@@ -22,6 +23,7 @@ typedef struct {
   char *unread;               /* (nullable): a list that could not be read */
   char *key, *certificate;    /* (nullable): the files that sign modules for the kernel, paths inside the root */
   char *certificate_error;    /* (nullable): why the certificate cannot be read */
+  char *probe_key;            /* (nullable): as of dkms_probe_key(), for the certificate in the settings */
   const DkmsCertificate *own; /* (nullable): the certificate in the settings; one of @certificates */
 } DkmsTrustReading;
 
@@ -29,6 +31,9 @@ typedef struct {
  * A root that is not that of the machine has no firmware, and its state is unknown */
 DkmsTrustReading *dkms_trust_reading_new (const DkmsSettings *settings, const DkmsKernelReading *kernel,
                                           const char *cmdline);
+/** Takes what a kernel has answered (check/probe.h) in place of what the tables say. @now: the running kernel has just
+ * answered; otherwise, it was the same kernel at another time, perhaps with another command line */
+void dkms_trust_reading_take (DkmsTrustReading *self, const DkmsProbe *probe, gboolean now);
 /** Fills in the policy of @to: checks_signatures, enforces, locked. */
 void dkms_trust_reading_policy (const DkmsTrustReading *self, DkmsLoadKernel *to);
 void dkms_trust_reading_free (DkmsTrustReading *self);

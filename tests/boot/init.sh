@@ -37,6 +37,14 @@ while read -r name how file argument; do
       echo "  loaded $(/bin/load "$file" "$argument")"
       describe hello
       ;;
+    ask) # dkms about the running kernel
+      before_taint=$($b cat /proc/sys/kernel/tainted)
+      answer=$(/opt/dkms secureboot --test --json=short 2>/dev/null) && status=0 || status=$?
+      echo "  status $status"
+      echo "  answer $answer"
+      echo "  taints $before_taint $($b cat /proc/sys/kernel/tainted)"
+      echo "  modules $($b wc -l < /proc/modules)"
+      ;;
     gunzip) # for kernels that cannot decompress modules
       $b gunzip -c "$file" > /tmp/plain.ko && echo "  loaded $(/bin/load /tmp/plain.ko 0)"
       describe hello

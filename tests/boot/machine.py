@@ -104,9 +104,15 @@ def install_program(guest, program, names):
         shutil.copy(real, target)
 
 
-def initramfs(lab, name, trees, files, cases, programs=()):
+def install_dkms(guest, dkms):
+    """The program @dkms with its helpers, as they are in a build directory."""
+    for program in (dkms, *(path for path in (dkms.parent / "helpers").glob("dkms-*") if path.is_file())):
+        install_program(guest, program, [f"/opt/{program.relative_to(dkms.parent)}"])
+
+
+def initramfs(lab, name, trees, files, cases, programs=(), dkms=None):
     """trees: name in the guest -> root with /lib/modules; files: name -> file; cases: lines for init.sh. A file "files" is
-    the list for tests/matrix/judge.c, which must be one of the @programs."""
+    the list for tests/matrix/judge.c, which must be one of the @programs. dkms: (nullable): for cases that ask dkms"""
     guest = lab / name
     shutil.rmtree(guest, ignore_errors=True)
     for directory in ("bin", "sbin", "proc", "sys", "dev", "tmp"):
@@ -117,6 +123,8 @@ def initramfs(lab, name, trees, files, cases, programs=()):
     install_program(guest, "kmod", ["/sbin/modprobe", "/sbin/rmmod"])
     for source in (HERE / "load.c", *programs):
         subprocess.run(["cc", "-O1", "-static", "-o", guest / "bin" / source.stem, source], check=True)
+    if dkms is not None:
+        install_dkms(guest, pathlib.Path(dkms).resolve())
     shutil.copy(HERE / "init.sh", guest / "init")
     (guest / "init").chmod(0o755)
     for place, root in trees.items():

@@ -80,8 +80,10 @@ def owner(lab):
     self.keep(SECOND)
     self.predicted |= {(SECOND, enrolled): self.predict(enrolled) for enrolled in self.certificates}
     trees = {name: self.stage.lab / name for name in (FIRST, SECOND)}
-    cases = [(name, "modprobe", f"/{name}", "hello") for name in trees]
-    self.initrd = machine.initramfs(self.stage.lab, "guest", trees, {}, cases)
+    cases = [("test", "ask"), *((name, "modprobe", f"/{name}", "hello") for name in trees)]
+    files = {"var/lib/dkms/mok.key": self.tree / "mok.key", "var/lib/dkms/mok.pub": self.tree / "mok.pub", "etc/os-release": self.root / "etc/os-release",
+             "etc/dkms/framework.conf": self.root / "etc/dkms/framework.conf", f"boot/config-{self.stage.release}": self.root / f"boot/config-{self.stage.release}"}
+    self.initrd = machine.initramfs(self.stage.lab, "guest", trees, files, cases, dkms=DKMS)
     return self
 
 
@@ -104,6 +106,32 @@ def test_a_module_loads_with_its_key_only(owner, booted):
             assert predicted == (30, "refused", "EKEYREJECTED", ["key-unknown"]), predicted
             assert "Key was rejected by service" in case["loaded"] and "taint" not in case, case
             assert any("unavailable key is rejected" in line for line in case["kernel"]), case
+
+
+def check_test(guest, status, enforced, accepted, trusted):
+    """dkms in the guest has asked the kernel, with the second key. Nothing was loaded, and nothing taints the kernel."""
+    case = guest.cases["test"]
+    answer = json.loads(case["answer"])["secureboot"]["test"]
+    assert [case["status"]] + [answer[name] for name in ("enforced", "accepted", "trusted")] == [str(status), enforced, accepted, trusted], case
+    before, after = case["taints"].split(" ")
+    assert before == after and case["modules"] == "0", case
+
+
+def test_the_kernel_says_itself(booted):
+    """'dkms secureboot --test' in the guest."""
+    enrolled, guest = booted
+    check_test(guest, 0 if enrolled == SECOND else 30, True, enrolled == SECOND, enrolled == SECOND)
+
+
+@pytest.mark.parametrize("built_in", ["nobody", SECOND])
+def test_a_kernel_that_enforces_nothing(owner, built_in):
+    """It accepts any signature, and its answer shows all the same whether it has the certificate."""
+    image = owner.stage.lab / f"vmlinux-{built_in}"
+    image.write_bytes(machine.trusting(machine.unpack_vmlinux(owner.stage.vmlinuz), owner.certificates[built_in]))
+    guest = machine.boot(owner.stage.lab, f"tolerant-{built_in}", image, owner.initrd)
+    assert guest.facts["enforced"] == "N"
+    check_test(guest, 0, False, True, built_in == SECOND)
+    assert [guest.cases[name]["taint"] for name in (FIRST, SECOND)] == ["OE", "O" if built_in == SECOND else "OE"]
 
 
 def test_signing_again_compiles_nothing(owner):

@@ -1,4 +1,5 @@
 """dkms secureboot: machines with made-up firmware, kernels, keys and modules."""
+import errno
 import os
 import pathlib
 import pty
@@ -392,3 +393,86 @@ def test_enrolling_needs_a_terminal(machine, tmp_path):
 def test_enrolling_works_here_only(root):
     result = root("secureboot", "--enroll", "-k", K1)
     assert result.rc == 1 and "works on this machine only" in result.err
+
+
+# ---- the kernel's own answer ----
+
+ENOEXEC, EKEYREJECTED, ENOSYS = errno.ENOEXEC, errno.EKEYREJECTED, errno.ENOSYS
+
+
+@pytest.fixture(scope="session")
+def fake_kernel(tmp_path_factory):
+    library = tmp_path_factory.mktemp("fake") / "fake-kernel.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, pathlib.Path(__file__).parents[1] / "lib/fake-kernel.c"], check=True)
+    return library
+
+
+@pytest.fixture
+def ask(machine, fake_kernel, tmp_path):
+    """Runs --test. The running kernel is K1, and answers with error numbers."""
+    def ask(*errors, release=K1, version="#1 SMP", words=("--test",), try_sign_modules="true", **env):
+        files = tmp_path / "asked"
+        files.mkdir(exist_ok=True)
+        return machine(*words, LD_PRELOAD=str(fake_kernel), FAKE_ERRORS=" ".join(map(str, errors)), FAKE_FILES=str(files), FAKE_RELEASE=release,
+                       FAKE_VERSION=version, ASAN_OPTIONS=os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0",
+                       try_sign_modules=try_sign_modules, **env)
+    return ask
+
+
+def answer_of(result):
+    answer = document(result.out)["secureboot"]
+    return [answer["test"][name] for name in ("enforced", "accepted", "trusted")], answer["kernels"][0]["enrolment"]
+
+
+@pytest.mark.parametrize("errors, found, enrolment, status, says", [
+    ((EKEYREJECTED, ENOEXEC, EKEYREJECTED), [True, True, True], "enrolled", 0, "the running kernel accepts files that are signed with this key"),
+    ((EKEYREJECTED, EKEYREJECTED, EKEYREJECTED), [True, False, False], "platform-only", 30, "the running kernel refuses files that are signed with this key"),
+    ((ENOEXEC, ENOEXEC, EKEYREJECTED), [False, True, True], "enrolled", 0, "the running kernel accepts files without a signature"),
+    ((ENOSYS, ENOSYS, ENOSYS), [None, None, None], "unknown", 31, "the running kernel gave no clear answer")])
+def test_the_kernel_answers(machine, ask, errors, found, enrolment, status, says):
+    """--test decides where the tables do not: this distribution's kernels may or may not trust the keys of the owner."""
+    STATES["unknown"][0](machine)
+    result = ask(*errors)
+    assert result.rc == status and f"Test            {says}\n" in result.out, result
+    assert answer_of(ask(*errors, words=("--test", "--json"))) == (found, enrolment)
+
+
+def test_an_answer_is_remembered(machine, ask):
+    """For the same build of the kernel, lists of the firmware and certificate."""
+    STATES["unknown"][0](machine)
+    assert machine.ask()["secureboot"]["kernels"][0]["enrolment"] == "unknown"
+    assert ask(EKEYREJECTED, ENOEXEC, EKEYREJECTED, version="#2 SMP").rc == 0
+    assert machine.ask()["secureboot"]["kernels"][0]["enrolment"] == "unknown" # another build answered
+    assert ask(EKEYREJECTED, ENOEXEC, EKEYREJECTED).rc == 0
+    answer = machine.ask()["secureboot"]
+    assert answer["kernels"][0]["enrolment"] == "enrolled" and "test" not in answer
+    machine.owner_keys("own", "other")
+    assert machine.ask()["secureboot"]["kernels"][0]["enrolment"] == "unknown"
+
+
+def test_what_the_kernel_is_asked(machine, ask, tmp_path):
+    """Three files that no kernel can load: a section lies behind the end. One is unsigned, one signed, one changed afterwards. Nothing stays."""
+    machine.owner_keys("own")
+    assert ask(EKEYREJECTED, ENOEXEC, EKEYREJECTED).rc == 0
+    plain, signed, changed = ((tmp_path / f"asked/{number}").read_bytes() for number in (1, 2, 3))
+    assert sorted(os.listdir(tmp_path / "asked")) == ["1", "2", "3"]
+    assert signed.startswith(plain) and signed.endswith(b"~Module signature appended~\n") and len(changed) == len(signed)
+    assert [a != b for a, b in zip(signed, changed)].count(True) == 1 and not changed.startswith(plain)
+    program = subprocess.run(["readelf", "-hSW", tmp_path / "asked/1"], capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"})
+    beyond = next(line.split() for line in program.stdout.splitlines() if ".beyond" in line)
+    assert "REL (Relocatable file)" in program.stdout and int(beyond[5], 16) > len(signed), program
+    assert not list((machine.root.tree / ".dkms/work").iterdir())
+
+
+def test_what_cannot_be_asked(machine, ask):
+    result = ask(release="6.9.9-other")
+    assert result.rc == 1 and f"--test asks the running kernel 6.9.9-other, and cannot ask {K1}" in result.err
+    result = ask(words=("--test", "--root", machine.root.path))
+    assert result.rc == 1 and "--test asks the kernel of this machine" in result.err
+    result = ask(words=("--test", "--enroll"))
+    assert result.rc == 1 and "cannot be combined" in result.err
+    result = ask(try_sign_modules="false")
+    assert result.rc == 1 and "The file for the test cannot be signed: " in result.err, result
+    (machine.place / "mok.pub").unlink()
+    result = ask()
+    assert result.rc == 1 and "is missing" in result.err
