@@ -83,7 +83,7 @@ trust_signature_clear (TrustSignature *self)
 size_t
 trust_signature_cut (const unsigned char *bytes, size_t size, unsigned *count)
 {
-  for (*count = 0; size >= MAGIC && memcmp (bytes + size - MAGIC, magic, MAGIC) == 0; ++*count)
+  for (*count = 0; size > MAGIC && memcmp (bytes + size - MAGIC, magic, MAGIC) == 0; ++*count)
     {
       if (size < MAGIC + DESCRIPTION)
         return 0;
