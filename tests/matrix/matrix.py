@@ -15,6 +15,7 @@ import machine # noqa: E402
 import mutations # noqa: E402
 
 DIGEST = "sha512_generic" # the module that computes SHA-384 and SHA-512
+PREFIX = "mutant_" # of the files that dkms judges: a kernel has a module "md5" of its own
 BLACKLIST = "module_blacklist=mx_probe,mx_weak"
 
 # name -> (Secure Boot: shim validates, does not, or there is no firmware; command line; whose certificate replaces that in the
@@ -125,9 +126,9 @@ class Kernel:
         (root / "etc/os-release").write_text("ID=debian\n")
         text = "PACKAGE_NAME=mutants\nPACKAGE_VERSION=1.0\nAUTOINSTALL=yes\n"
         for number, name in enumerate(self.mutants):
-            text += f"BUILT_MODULE_NAME[{number}]={name}\nDEST_MODULE_LOCATION[{number}]=/updates/dkms\n"
+            text += f"BUILT_MODULE_NAME[{number}]={PREFIX}{name}\nDEST_MODULE_LOCATION[{number}]=/updates/dkms\n"
             for place in (built, target):
-                os.link(self.files / f"{name}.ko", place / f"{name}.ko")
+                os.link(self.files / f"{name}.ko", place / f"{PREFIX}{name}.ko")
         (source / "dkms.conf").write_text(text)
         (tree / "1.0/source").symlink_to("/usr/src/mutants-1.0")
         (tree / f"kernel-{self.release}-{arch}").symlink_to(f"1.0/{self.release}/{arch}")
@@ -180,5 +181,5 @@ class Kernel:
         process = subprocess.run([dkms, "--root", self.root(policy), "verify", "-k", self.release, "--json=short"], capture_output=True, text=True, check=False)
         assert process.returncode in (0, 30, 31), process.stdout + process.stderr
         kernel, = json.loads(process.stdout)["kernels"]
-        self.judged = {file["name"]: file for module in kernel["modules"] for file in module["files"]}
+        self.judged = {file["name"].removeprefix(PREFIX): file for module in kernel["modules"] for file in module["files"]}
         return {name: (file["answer"], file.get("errno"), file.get("taint") if file["answer"] == "loads" else None) for name, file in self.judged.items()}

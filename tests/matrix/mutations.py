@@ -203,7 +203,6 @@ def contents(modules, release):
         "no_license": change("mx_probe", ("replace", "license=", "licence=", ".modinfo")),
         "other_machine": change("mx_probe", ("put", 18, struct.pack("<H", 183))),
         "executable": change("mx_probe", ("put", 16, struct.pack("<H", 2))),
-        "big_endian": change("mx_probe", ("put", 5, b"\2")),
         "sections_outside": change("mx_probe", ("put", 40, struct.pack("<Q", 1 << 40))),
         "no_this_module": change("mx_probe", ("rename", ".gnu.linkonce.this_module")),
         "struct_size": change("mx_probe", ("shrink", ".gnu.linkonce.this_module", 64)),
