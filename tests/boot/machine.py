@@ -39,6 +39,9 @@ def trusting(image, certificate):
     room = 4 + int.from_bytes(image[start + 2:start + 4], "big")
     assert len(certificate) <= room, f"certificate of {len(certificate)} bytes, room for {room}"
     image[start:start + room] = certificate + bytes(room - len(certificate))
+    sizes = start + (room + 7) // 8 * 8 # of the list, and of the part that contains the key of the build
+    assert struct.unpack_from("<QQ", image, sizes) == (room, room), "the list has more than one certificate"
+    struct.pack_into("<QQ", image, sizes, len(certificate), len(certificate))
     return image
 
 
