@@ -310,6 +310,9 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   request->every_kernel = options->all_kernels && verb->filters;
   request->strict = options->strict;
   request->quiet_if_ok = options->quiet_if_ok;
+  request->last = options->last;
+  request->after_upgrade = options->after_upgrade;
+  request->metrics = g_steal_pointer (&options->metrics);
   request->monitor = options->monitor;
   if (!check_names (request, verb, error) || !fill_targets (request, verb, settings, options, error)
       || (verb->check_request != NULL && !verb->check_request (request, error)))

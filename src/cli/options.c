@@ -22,7 +22,8 @@ dkms_options_free (DkmsOptions *self)
   char *texts[] = { self->verb,      self->module,     self->version,        self->source,   self->archive,
                     self->missing,   self->output,     self->unreadable,     self->bare_dir, self->root,
                     self->dkmstree,  self->sourcetree, self->installtree,    self->config,   self->kernelsourcedir,
-                    self->conf_file, self->jobs,       self->templatekernel, self->json,     self->columns };
+                    self->conf_file, self->jobs,       self->templatekernel, self->json,     self->columns,
+                    self->metrics };
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_free (texts[i]);
   g_ptr_array_unref (self->kernels);

@@ -14,6 +14,7 @@ typedef struct {
   char *module, *version, *source;
   char *archive;
   char *output;     /* (nullable) */
+  char *metrics;    /* (nullable): --metrics */
   char *missing;    /* (nullable): a path that does not exist */
   char *unreadable; /* (nullable): a path that the user may not read */
   int unreadable_errno;
@@ -26,7 +27,7 @@ typedef struct {
   GPtrArray *ignored; /* the words without a meaning */
   gboolean all, all_kernels, force, force_version_override, no_depmod, dry_run, detailed, table, raw, verbose, quiet,
       symlink_modules, binaries_only, source_only, rpm_safe_upgrade, modprobe_on_install, enroll, test, strict,
-      quiet_if_ok, monitor, help, version_asked;
+      quiet_if_ok, last, after_upgrade, monitor, help, version_asked;
 } DkmsOptions;
 
 /** Returns: (transfer full): a command line without options and words */

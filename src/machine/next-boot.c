@@ -355,6 +355,14 @@ dkms_next_boot_find (const DkmsRoot *root, const char *install_tree)
   return self;
 }
 
+const char *
+dkms_loader_name (DkmsLoader loader)
+{
+  static const char *const names[] = { "unknown", "grub", "systemd-boot", "extlinux" };
+
+  return names[loader];
+}
+
 void
 dkms_next_boot_free (DkmsNextBoot *self)
 {

@@ -7,6 +7,9 @@
 
 typedef enum { DKMS_LOADER_UNKNOWN, DKMS_LOADER_GRUB, DKMS_LOADER_SYSTEMD_BOOT, DKMS_LOADER_EXTLINUX } DkmsLoader;
 
+/** Returns: (transfer none): "unknown", "grub", "systemd-boot" or "extlinux" */
+const char *dkms_loader_name (DkmsLoader loader);
+
 typedef struct {
   DkmsLoader loader;
   DkmsConfidence confidence; /* UNKNOWN: no boot menu was understood, and the newest kernel was taken */

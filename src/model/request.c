@@ -57,6 +57,7 @@ dkms_request_free (DkmsRequest *self)
   g_free (self->source);
   g_free (self->archive);
   g_free (self->output);
+  g_free (self->metrics);
   g_free (self->template);
   g_free (self->action);
   g_free (self->kernel_source);

@@ -39,6 +39,7 @@ typedef struct {
   char *source;                        /* (nullable): a source directory of the host that is to be registered */
   char *archive;                       /* (nullable): archive to load or to write */
   char *output;                        /* (nullable): a file of the host for the answer */
+  char *metrics;                       /* (nullable): a file of the host for metrics */
   char *template;                      /* (nullable): template kernel of DKMS_SELECT_TEMPLATE */
   char *action;                        /* (nullable): the verb, visible in recipes as $action */
   char *kernel_source;                 /* (nullable): --kernelsourcedir */
@@ -54,6 +55,7 @@ typedef struct {
   gboolean force_version_override;
   gboolean no_depmod;
   gboolean dry_run;
+<<<<<<< HEAD
   gboolean enroll;       /* secureboot --enroll */
   gboolean test;         /* secureboot --test */
   gboolean detailed;     /* status --long, log --list */
@@ -61,6 +63,16 @@ typedef struct {
   gboolean strict;       /* warnings count as problems */
   gboolean quiet_if_ok;  /* nothing is printed if nothing is wrong */
   gboolean monitor;      /* the answer is one line and an exit status for monitoring programs */
+=======
+  gboolean enroll;        /* secureboot --enroll */
+  gboolean detailed;      /* status --long, log --list */
+  gboolean every_kernel;  /* a query about all kernels, without targets */
+  gboolean strict;        /* warnings count as problems */
+  gboolean quiet_if_ok;   /* nothing is printed if nothing is wrong */
+  gboolean last;          /* the answer is the last verdict */
+  gboolean after_upgrade; /* nothing is checked if nothing has changed since the last verdict */
+  gboolean monitor;       /* the answer is one line and an exit status for monitoring programs */
+>>>>>>> fd20afc1 (verify: remember the last verdict, write metrics, and be silent)
 } DkmsRequest;
 
 /** Returns: (transfer full): a query without targets */

@@ -25,6 +25,7 @@
 #define REMOVED "552a2b9974ae4d0ebf508606940f8597"
 #define SKIPPED "44de0e1203ab4c7daa77905f0bb71760"
 #define FAILED "7e6e7a1a002d427d900a474457b8a08d"
+#define WILL_NOT_LOAD "01d3ceaaeab0416f8c7c601724023914"
 
 /* The results that are recorded; see dkms_chain_end_piece(). */
 static const struct {
@@ -151,6 +152,7 @@ send_to_syslog (int priority, const char *message)
 
 typedef struct {
   const char *id, *message, *result;
+  const char *code; /* (nullable): of a finding of verify */
   int priority;
   const DkmsId *subject;
   const GError *error; /* (nullable) */
@@ -180,6 +182,7 @@ write_record (const DkmsLogging *self, const Record *record)
                  { "DKMS_MODULE_VERSION", record->subject->version },
                  { "DKMS_KERNEL", record->subject->kernel },
                  { "DKMS_ARCH", record->subject->arch },
+                 { "DKMS_CODE", record->code },
                  { "DKMS_SECONDS", seconds },
                  { "DKMS_ERROR", kind },
                  { "DKMS_CAUSE", info->cause },
@@ -234,6 +237,20 @@ record_error (const DkmsLogging *self, const GError *error)
                                        .seconds = -1 });
 }
 
+static void
+record_verdict (const DkmsLogging *self, const DkmsEvent *event)
+{
+  g_autofree char *message = dkms_sentence_for (event);
+
+  write_record (self, &(const Record){ .id = WILL_NOT_LOAD,
+                                       .message = message,
+                                       .result = "will not load",
+                                       .code = event->name,
+                                       .priority = LOG_ERR,
+                                       .subject = &event->id,
+                                       .seconds = -1 });
+}
+
 void
 dkms_logging_hear (DkmsLogging *self, const DkmsEvent *event)
 {
@@ -261,6 +278,9 @@ dkms_logging_hear (DkmsLogging *self, const DkmsEvent *event)
     case DKMS_EVENT_PIECE_FAILED:
       record_result (self, event, piece);
       g_hash_table_remove (self->pieces, GUINT_TO_POINTER (event->piece));
+      break;
+    case DKMS_EVENT_VERIFY_RECORDED:
+      record_verdict (self, event);
       break;
     default:
       break;

@@ -335,6 +335,9 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (VERIFY_NONE, LINE, "No module is expected in {kernel}[, which boots next ({name})]."),
   SENTENCE (VERIFY_ONE_LOADS, LINE, "The module loads in {kernel}[, which boots next ({name})]."),
   SENTENCE (VERIFY_ALL_LOAD, LINE, "{text} modules load in {kernel}[, which boots next ({name})]."),
+  SENTENCE (VERIFY_CHECKED, LINE, "Checked at {text}."),
+  SENTENCE (VERIFY_OUTDATED, LINE, "Checked at {text}. Something has changed since; 'dkms verify' checks again."),
+  SENTENCE (VERIFY_RECORDED, NONE, "{module}/{version} will not be there after a boot of {kernel}: {text}"),
   EXACT (VERIFY_MONITOR, "DKMS {name} - {problems} modules will not load | {text}"),
 
   /* secureboot. */

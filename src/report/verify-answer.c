@@ -152,6 +152,15 @@ add_finding (const DkmsVerifyAnswer *self, const DkmsEvent *event)
   append (json_object_get (json_array_size (files) > 0 ? last_of (files) : module, "findings"), finding);
 }
 
+static void
+add_last (DkmsVerifyAnswer *self, const DkmsEvent *event)
+{
+  if (self->last == NULL)
+    self->last = json_object ();
+  dkms_json_set_text (self->last, "time", event->text);
+  dkms_json_set (self->last, "changed", json_boolean (event->kind == DKMS_EVENT_VERIFY_OUTDATED));
+}
+
 gboolean
 dkms_verify_answer_hear (DkmsVerifyAnswer *self, const DkmsEvent *event)
 {
@@ -181,8 +190,12 @@ dkms_verify_answer_hear (DkmsVerifyAnswer *self, const DkmsEvent *event)
     case DKMS_EVENT_VERIFY_FINDING:
       add_finding (self, event);
       return TRUE;
+    case DKMS_EVENT_VERIFY_CHECKED:
+    case DKMS_EVENT_VERIFY_OUTDATED:
+      add_last (self, event);
+      return TRUE;
     default: /* the lines of the text say the same */
-      return event->kind >= DKMS_EVENT_VERIFY_NEXT && event->kind <= DKMS_EVENT_VERIFY_MONITOR;
+      return event->kind >= DKMS_EVENT_VERIFY_NEXT && event->kind <= DKMS_EVENT_VERIFY_RECORDED;
     }
 }
 
@@ -201,10 +214,13 @@ dkms_verify_answer_finish (DkmsVerifyAnswer *self, json_t *document)
   dkms_json_set (summary, "unknown", json_integer (self->counts[3]));
   dkms_json_set (summary, "excluded", json_integer (self->counts[0]));
   dkms_json_set (document, "summary", summary);
+  if (self->last != NULL)
+    dkms_json_set (document, "last", json_incref (self->last));
 }
 
 void
 dkms_verify_answer_clear (DkmsVerifyAnswer *self)
 {
   g_clear_pointer (&self->kernels, json_decref);
+  g_clear_pointer (&self->last, json_decref);
 }

@@ -6,7 +6,8 @@
  *                 "policy": {"secure_boot", "enforced", "lockdown", "trusted": [{"subject", "identifier", "source"}]},
  *                 "modules": [{"module", "version", "verdict", "findings": [...],
  *                              "files": [{"name", "path", "answer", "errno", "taint", "findings": [...]}]}]}],
- *    "summary": {"ok", "warnings", "problems", "unknown", "excluded"}} */
+ *    "summary": {"ok", "warnings", "problems", "unknown", "excluded"},
+ *    "last": {"time", "changed"}} */
 #pragma once
 
 #include <jansson.h>
@@ -15,6 +16,7 @@
 
 typedef struct {
   json_t *kernels; /* (nullable): array */
+  json_t *last;    /* (nullable): of the last verdict */
   guint counts[5]; /* modules with each DkmsVerdict, in the order of their names */
 } DkmsVerifyAnswer;
 

@@ -4,14 +4,6 @@
 
 #include "base/error.h"
 
-static const char *
-loader_name (DkmsLoader loader)
-{
-  static const char *const names[] = { "unknown", "grub", "systemd-boot", "extlinux" };
-
-  return names[loader];
-}
-
 /* Returns: (nullable): the name of a loader that is known */
 static const char *
 loader_title (DkmsLoader loader)
@@ -31,7 +23,7 @@ emit_boot (const DkmsAnswering *self, const DkmsVerifiedKernel *kernel)
              .number = boot != NULL);
   if (boot != NULL)
     {
-      DKMS_EMIT (self->events, VERIFY_BOOT, .id = id, .name = loader_name (boot->loader), .text = boot->entry,
+      DKMS_EMIT (self->events, VERIFY_BOOT, .id = id, .name = dkms_loader_name (boot->loader), .text = boot->entry,
                  .path = boot->kernel, .place = boot->cmdline, .number = (int)boot->confidence);
       for (guint i = 0; i < boot->initrds->len; i++)
         DKMS_EMIT (self->events, VERIFY_INITRD, .id = id, .path = boot->initrds->pdata[i]);
@@ -208,49 +200,60 @@ dkms_answering_emit (const DkmsAnswering *self)
     }
 }
 
-/* Returns: the sum of count() of all kernels */
-static guint
-count_all (const DkmsAnswering *self, DkmsVerdict verdict)
+DkmsCounts
+dkms_verified_count (const GPtrArray *kernels)
 {
-  guint n = 0;
+  DkmsCounts counts = { 0 };
 
-  for (guint i = 0; i < self->kernels->len; i++)
-    n += count (self->kernels->pdata[i], verdict);
-  return n;
+  for (guint i = 0; i < kernels->len; i++)
+    {
+      const DkmsVerifiedKernel *kernel = kernels->pdata[i];
+      counts.expected += count_expected (kernel);
+      counts.problems += count (kernel, DKMS_VERDICT_PROBLEM);
+      counts.warnings += count (kernel, DKMS_VERDICT_WARNING);
+      counts.unknown += count (kernel, DKMS_VERDICT_UNKNOWN);
+      if (kernel->boot != NULL)
+        counts.next = kernel->release;
+    }
+  return counts;
 }
 
 gboolean
-dkms_answering_is_well (const DkmsAnswering *self)
+dkms_answer_is_line (DkmsEventKind kind)
 {
-  return count_all (self, DKMS_VERDICT_PROBLEM) + count_all (self, DKMS_VERDICT_UNKNOWN) == 0
-         && !(self->request->strict && count_all (self, DKMS_VERDICT_WARNING) > 0);
+  return kind == DKMS_EVENT_BLANK || (kind >= DKMS_EVENT_VERIFY_NEXT && kind <= DKMS_EVENT_VERIFY_OUTDATED);
 }
 
 gboolean
-dkms_answering_conclude (const DkmsAnswering *self, GError **error)
+dkms_counts_are_well (const DkmsCounts *self, const DkmsRequest *request)
 {
-  guint problems = count_all (self, DKMS_VERDICT_PROBLEM), unknown = count_all (self, DKMS_VERDICT_UNKNOWN),
-        warnings = count_all (self, DKMS_VERDICT_WARNING), expected = 0;
-  const char *next = NULL;
+  return self->problems + self->unknown == 0 && !(request->strict && self->warnings > 0);
+}
 
-  for (guint i = 0; i < self->kernels->len; i++)
-    {
-      const DkmsVerifiedKernel *kernel = self->kernels->pdata[i];
-      expected += count_expected (kernel);
-      next = kernel->boot != NULL ? kernel->release : next;
-    }
-  if (self->request->monitor)
-    {
-      g_autofree char *text = g_strdup_printf ("modules=%u;;;0 problems=%u;;1 warnings=%u unknown=%u", expected,
-                                               problems, warnings, unknown);
-      const char *word = problems > 0 ? "CRITICAL" : warnings > 0 ? "WARNING" : unknown > 0 ? "UNKNOWN" : "OK";
-      int status = problems > 0 ? 2 : warnings > 0 ? 1 : unknown > 0 ? 3 : 0;
-      DKMS_EMIT (self->events, VERIFY_MONITOR, .name = word, .text = text, .number = (int)problems);
-      return status == 0 || DKMS_FAIL (error, MONITORED, .status = status);
-    }
-  if (problems > 0 || (self->request->strict && warnings > 0))
-    return DKMS_FAIL (error, WILL_NOT_LOAD, .number = (gint64)(problems > 0 ? problems : warnings), .limit = expected,
-                      .id = { .kernel = next });
-  return unknown == 0
-         || DKMS_FAIL (error, LOADING_UNKNOWN, .number = unknown, .limit = expected, .id = { .kernel = next });
+static gboolean
+conclude_monitor (const DkmsCounts *self, DkmsListener *events, GError **error)
+{
+  g_autofree char *text = g_strdup_printf ("modules=%u;;;0 problems=%u;;1 warnings=%u unknown=%u", self->expected,
+                                           self->problems, self->warnings, self->unknown);
+  const char *word = self->problems > 0   ? "CRITICAL"
+                     : self->warnings > 0 ? "WARNING"
+                     : self->unknown > 0  ? "UNKNOWN"
+                                          : "OK";
+  int status = self->problems > 0 ? 2 : self->warnings > 0 ? 1 : self->unknown > 0 ? 3 : 0;
+
+  DKMS_EMIT (events, VERIFY_MONITOR, .name = word, .text = text, .number = (int)self->problems);
+  return status == 0 || DKMS_FAIL (error, MONITORED, .status = status);
+}
+
+gboolean
+dkms_counts_conclude (const DkmsCounts *self, const DkmsRequest *request, DkmsListener *events, GError **error)
+{
+  if (request->monitor)
+    return conclude_monitor (self, events, error);
+  if (self->problems > 0 || (request->strict && self->warnings > 0))
+    return DKMS_FAIL (error, WILL_NOT_LOAD, .number = (gint64)(self->problems > 0 ? self->problems : self->warnings),
+                      .limit = self->expected, .id = { .kernel = self->next });
+  return self->unknown == 0
+         || DKMS_FAIL (error, LOADING_UNKNOWN, .number = self->unknown, .limit = self->expected,
+                       .id = { .kernel = self->next });
 }

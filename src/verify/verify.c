@@ -11,6 +11,8 @@
 #include "verify/allowed.h"
 #include "verify/answer.h"
 #include "verify/file-checks.h"
+#include "verify/last-verdict.h"
+#include "verify/metrics.h"
 #include "verify/tree-checks.h"
 
 typedef struct {
@@ -206,31 +208,145 @@ find_named (const Verify *self)
   return NULL;
 }
 
+/* Makes all checks of the request. */
+static gboolean
+check (Verify *self, GError **error)
+{
+  const DkmsRequest *request = self->request;
+  const DkmsId which = { dkms_request_word (request), NULL, NULL, NULL };
+
+  if (request->every_kernel)
+    add_all (self);
+  else if (!add_named (self, error))
+    return FALSE;
+  if (!find_next (self, error))
+    return FALSE;
+  self->world = dkms_world_new (self->settings, request, self->events);
+  self->state = dkms_state_read (&self->settings->places, &which, error);
+  if (self->state == NULL)
+    return FALSE;
+  if (which.module != NULL && find_named (self) == NULL)
+    return DKMS_FAIL (error, NOT_ADDED, .id = { which.module, request->version, NULL, NULL });
+  for (guint i = 0; i < self->kernels->len; i++)
+    if (!verify_kernel (self, self->kernels->pdata[i], error))
+      return FALSE;
+  dkms_digests_save (dkms_world_digests (self->world));
+  return TRUE;
+}
+
+/* ---- the last verdict ---- */
+
+/* Stores the answer about the kernel that boots next. @stamp: of the time before the checks */
+static void
+remember (const Verify *self, const char *stamp)
+{
+  g_autoptr (GPtrArray) next = g_ptr_array_new (), events = dkms_events_new ();
+  g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
+  g_autofree char *time = g_date_time_format (now, "%Y-%m-%dT%H:%M:%SZ");
+  DkmsListener keeping = dkms_listener_keeping (events);
+
+  for (guint i = 0; i < self->kernels->len; i++)
+    if (((const DkmsVerifiedKernel *)self->kernels->pdata[i])->boot != NULL)
+      g_ptr_array_add (next, self->kernels->pdata[i]);
+  if (next->len == 0 || dkms_request_word (self->request) != NULL)
+    return;
+  dkms_answering_emit (&(const DkmsAnswering){ &keeping, next, FALSE, FALSE });
+  DkmsCounts counts = dkms_verified_count (next);
+  dkms_last_verdict_write (
+      &self->settings->places,
+      &(const DkmsLastVerdict){
+          .time = time, .stamp = (char *)stamp, .kernel = (char *)counts.next, .counts = counts, .events = events });
+}
+
+/* Answers with the stored verdict. */
+static gboolean
+repeat (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  g_autoptr (DkmsLastVerdict) last = dkms_last_verdict_read (&settings->places, &local);
+
+  if (last == NULL && local == NULL)
+    return DKMS_FAIL (error, NO_VERDICT, );
+  if (last == NULL)
+    return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
+  g_autofree char *stamp = dkms_verdict_stamp (&settings->places);
+  gboolean silent = request->monitor || (request->quiet_if_ok && dkms_counts_are_well (&last->counts, request));
+  for (guint i = 0; i < last->events->len; i++)
+    if (!silent || !dkms_answer_is_line (((const DkmsEvent *)last->events->pdata[i])->kind))
+      dkms_listener_hear (events, last->events->pdata[i]);
+  const DkmsEventKind kind = strcmp (stamp, last->stamp) == 0 ? DKMS_EVENT_VERIFY_CHECKED : DKMS_EVENT_VERIFY_OUTDATED;
+  if (!silent)
+    dkms_listener_hear (events, &(const DkmsEvent){ .kind = kind, .text = last->time });
+  return dkms_counts_conclude (&last->counts, request, events, error);
+}
+
+/* ---- the answer ---- */
+
+/* For a command that nobody started by hand, the log of the system says what is wrong. */
+static void
+record (const Verify *self)
+{
+  for (guint i = 0; i < self->kernels->len; i++)
+    {
+      const DkmsVerifiedKernel *kernel = self->kernels->pdata[i];
+      for (guint m = 0; m < kernel->modules->len; m++)
+        {
+          const DkmsVerifiedModule *module = kernel->modules->pdata[m];
+          const DkmsCheckFinding *worst = dkms_verified_module_worst (module);
+          if (module->verdict == DKMS_VERDICT_PROBLEM && worst != NULL)
+            DKMS_EMIT (self->events, VERIFY_RECORDED, .id = *module->id, .name = dkms_code_name (worst->code),
+                       .text = worst->text, .place = worst->advice);
+        }
+    }
+}
+
+static gboolean
+answer (const Verify *self, GError **error)
+{
+  const DkmsRequest *request = self->request;
+  const DkmsCounts counts = dkms_verified_count (self->kernels);
+  gboolean is_well = request->after_upgrade ? counts.problems == 0 : dkms_counts_are_well (&counts, request);
+  gboolean unattended = request->quiet_if_ok || request->after_upgrade;
+
+  dkms_answering_emit (&(const DkmsAnswering){ .events = self->events,
+                                               .kernels = self->kernels,
+                                               .verbose = self->settings->policy.verbose,
+                                               .silent = request->monitor || (unattended && is_well) });
+  if (unattended)
+    record (self);
+  if (request->metrics != NULL && !dkms_metrics_write (request->metrics, self->kernels, error))
+    return FALSE;
+  return request->after_upgrade || dkms_counts_conclude (&counts, request, self->events, error);
+}
+
+/* Returns: whether nothing has changed since the last verdict */
+static gboolean
+is_unchanged (const DkmsPlaces *places, const char *stamp)
+{
+  g_autoptr (DkmsLastVerdict) last = dkms_last_verdict_read (places, NULL);
+
+  return last != NULL && strcmp (last->stamp, stamp) == 0;
+}
+
 gboolean
 dkms_verify (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
 {
   g_auto (Verify) self = { .settings = settings, .events = events, .request = request };
-  const DkmsId which = { dkms_request_word (request), NULL, NULL, NULL };
+  g_autoptr (GError) local = NULL;
 
+  if (request->last)
+    return repeat (settings, events, request, error);
+  g_autofree char *stamp = dkms_verdict_stamp (&settings->places);
+  if (request->after_upgrade && is_unchanged (&settings->places, stamp))
+    return TRUE;
   self.kernels = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_verified_kernel_free);
-  if (request->every_kernel)
-    add_all (&self);
-  else if (!add_named (&self, error))
-    return FALSE;
-  if (!find_next (&self, error))
-    return FALSE;
-  self.world = dkms_world_new (settings, request, events);
-  self.state = dkms_state_read (&settings->places, &which, error);
-  if (self.state == NULL)
-    return FALSE;
-  if (which.module != NULL && find_named (&self) == NULL)
-    return DKMS_FAIL (error, NOT_ADDED, .id = { which.module, request->version, NULL, NULL });
-  for (guint i = 0; i < self.kernels->len; i++)
-    if (!verify_kernel (&self, self.kernels->pdata[i], error))
-      return FALSE;
-  DkmsAnswering answering = { request, events, self.kernels, settings->policy.verbose, FALSE };
-  answering.silent = request->monitor || (request->quiet_if_ok && dkms_answering_is_well (&answering));
-  dkms_answering_emit (&answering);
-  dkms_digests_save (dkms_world_digests (self.world));
-  return dkms_answering_conclude (&answering, error);
+  if (!check (&self, &local))
+    {
+      /* In a container or an image under construction nothing boots next. */
+      if (request->after_upgrade && dkms_error_info (local)->kind == DKMS_ERROR_NEXT_WITHOUT_MODULES)
+        return TRUE;
+      return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
+    }
+  remember (&self, stamp);
+  return answer (&self, error);
 }
