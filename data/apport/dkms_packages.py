@@ -25,6 +25,9 @@ def arguments():
     parser.add_argument("-m", dest="module", default="")
     parser.add_argument("-v", dest="version", default="")
     parser.add_argument("-k", dest="kernel", default="")
+    parser.add_argument("--cause", default="", help="why the build failed, a name of 'dkms explain'")
+    parser.add_argument("--name", default="", help="what the cause is about, such as a function")
+    parser.add_argument("--text", default="", help="a sentence about the cause")
     found, _ = parser.parse_known_args()
     if not found.module or not found.version:
         give_up(2, "a module (-m) and its version (-v) are needed")
@@ -69,12 +72,15 @@ def main():
     report["Package"] = f"{package} {version or '(not installed)'}"
     report["SourcePackage"] = source
     report["PackageVersion"] = version or ""
-    report["Title"] = f"{package} {version or ''}: {asked.module} kernel module failed to build"
+    report["Title"] = asked.text or f"{package} {version or ''}: {asked.module} kernel module failed to build"
     report["DKMSKernelVersion"] = asked.kernel
+    if asked.cause not in ("", "unknown"):
+        # Reports of equal causes are duplicates, whatever the line is that the compiler printed first.
+        report["DuplicateSignature"] = f"dkms:{package}:{version}:{asked.cause}:{asked.name}"
     if log is not None:
         report["DKMSBuildLog"] = log
         first = next((line.strip() for line in log.splitlines() if ": error:" in line), None)
-        if first is not None:
+        if first is not None and "DuplicateSignature" not in report:
             report["DuplicateSignature"] = f"dkms:{package}:{version}:{first}"
     if source == "fglrx-installer":
         extra = read_log(build / "make.sh.log")

@@ -28,15 +28,19 @@ enum { MOST_SCRIPT = 1 << 16 };
 
 /* ---- files and logs that are kept ---- */
 
-/* Notifies Ubuntu's crash reporter of the failed build. */
+/* Notifies Ubuntu's crash reporter of the failed build. @sentence: (nullable): about the cause */
 static void
-notify_apport (const DkmsJob *job)
+notify_apport (const DkmsJob *job, const char *sentence)
 {
+  const DkmsAttempt *attempt = job->attempt;
   static const char reporter[] = "/usr/share/apport/apport";
   const char *argv[] = { "python3", "/usr/share/apport/package-hooks/dkms_packages.py",
                          "-m",      job->id.module,
                          "-v",      job->id.version,
                          "-k",      job->kernel->release,
+                         "--cause", attempt->cause != NULL ? attempt->cause : "",
+                         "--name",  attempt->cause_name != NULL ? attempt->cause_name : "",
+                         "--text",  sentence != NULL ? sentence : "",
                          NULL };
   DkmsCommand command = { .argv = argv, .root = job->settings->places.root, .output_fd = -1, .null_stdin = TRUE };
   struct stat st;
@@ -66,7 +70,7 @@ dkms_failure_note (DkmsWorkArea *area, const char *cause, GError *error)
   area->log_matters = TRUE;
   dkms_error_set_failure (error, cause, NULL);
   set_cause (area->job->attempt, cause, NULL);
-  notify_apport (area->job);
+  notify_apport (area->job, NULL);
 }
 
 static void
@@ -375,9 +379,9 @@ show_log (const DkmsDiagnosis *diagnosis, const char *first_error, const char *w
                              : DKMS_SAY (LOG_EMPTY, .name = who);
 }
 
-/* Adds the sentence of the cause, and the advice. An unknown cause is omitted. */
-static void
-add_cause (char **text, const DkmsJob *job, const DkmsDiagnosis *diagnosis)
+/* Returns: (transfer full) (nullable): the explanation of the cause; NULL if it is unknown */
+static DkmsExplanation *
+explain (const DkmsJob *job, const DkmsDiagnosis *diagnosis)
 {
   const DkmsCause *cause = dkms_diagnosis_cause (diagnosis);
   const DkmsCauseFacts facts = { .module = job->id.module,
@@ -386,13 +390,9 @@ add_cause (char **text, const DkmsJob *job, const DkmsDiagnosis *diagnosis)
                                  .package = dkms_distro_name_package,
                                  .install = dkms_distro_name_install,
                                  .distro = job->settings->policy.distro };
-  g_autoptr (DkmsExplanation) explanation = NULL;
 
-  if (cause == NULL || strcmp (cause->info->id, "unknown") == 0)
-    return;
-  explanation = dkms_cause_explain (cause, diagnosis, &facts);
-  add_line (text, explanation->sentence);
-  add_line (text, explanation->next);
+  return cause != NULL && strcmp (cause->info->id, "unknown") != 0 ? dkms_cause_explain (cause, diagnosis, &facts)
+                                                                   : NULL;
 }
 
 gboolean
@@ -408,20 +408,24 @@ dkms_step_failed (DkmsWorkArea *area, const DkmsStepFailure *step, GError **erro
   g_autofree char *noexec = blame_noexec (area, first_error);
   g_autofree char *confinement = noexec == NULL ? blame_confinement (area, diagnosis, first_error, step->script) : NULL;
   g_autofree char *version = blame_version (area, step->kind);
+  g_autoptr (DkmsExplanation) explanation = explain (job, diagnosis);
   g_autofree char *advice = NULL;
 
   add_line (&advice, log);
   add_line (&advice, noexec);
   add_line (&advice, confinement);
   add_line (&advice, version);
-  if (noexec == NULL && confinement == NULL && version == NULL)
-    add_cause (&advice, job, diagnosis);
+  if (noexec == NULL && confinement == NULL && version == NULL && explanation != NULL)
+    {
+      add_line (&advice, explanation->sentence);
+      add_line (&advice, explanation->next);
+    }
   area->log_matters = TRUE;
   job->attempt->first_error = g_strdup (first_error);
   if (cause != NULL)
     set_cause (job->attempt, cause->info->id, cause);
   if (step->kind != DKMS_ERROR_SCRIPT_FAILED)
-    notify_apport (job);
+    notify_apport (job, explanation != NULL ? explanation->sentence : NULL);
   return dkms_fail_with (error, &(const DkmsErrorInfo){ .kind = step->kind,
                                                         .id = job->id,
                                                         .path = shown,

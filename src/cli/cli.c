@@ -358,11 +358,15 @@ choose_table (const DkmsOptions *options, const DkmsVerbInfo *verb, DkmsReport *
   dkms_report_begin_table (report, options->columns, options->raw, options->root);
 }
 
-/* The log is that of this machine, so it contains only changes of its own tree. */
+/* The log is that of this machine, so it contains only changes of its own tree, and answers that nobody asked for. */
 static gboolean
-is_logged (const DkmsSettings *settings, const DkmsOptions *options, const DkmsRequest *request)
+is_logged (const DkmsSettings *settings, const DkmsVerbInfo *verb, const DkmsOptions *options,
+           const DkmsRequest *request)
 {
-  return !request->dry_run && geteuid () == 0 && dkms_root_is_host (settings->places.root) && options->dkmstree == NULL
+  gboolean reads = verb->answer != NULL || request->dry_run;
+
+  return (!reads || request->quiet_if_ok || request->after_upgrade) && geteuid () == 0
+         && dkms_root_is_host (settings->places.root) && options->dkmstree == NULL
          && g_getenv (DKMS_WALL_VARIABLE) == NULL;
 }
 
@@ -387,6 +391,8 @@ dkms_verb_run (DkmsSettings *settings, DkmsReport *report, const DkmsVerbInfo *v
   if (verb->answer != NULL)
     {
       choose_table (options, verb, report, request);
+      if (is_logged (settings, verb, options, request))
+        dkms_report_begin_log (report, verb->name);
       gboolean ok = verb->answer (settings, events, request, &error);
       ok = dkms_report_end_table (report, ok ? &error : NULL) && ok;
       return ok && dkms_unread_check (&error) ? end_answer (report, 0) : fail_with (events, verb, error);
@@ -402,7 +408,7 @@ dkms_verb_run (DkmsSettings *settings, DkmsReport *report, const DkmsVerbInfo *v
       DKMS_EMIT (events, AUTOINSTALL_OFF, .path = "/etc/dkms/no-autoinstall");
       return 0;
     }
-  if (is_logged (settings, options, request))
+  if (is_logged (settings, verb, options, request))
     dkms_report_begin_log (report, verb->name);
   if (!dkms_run (settings, events, request, dkms_exit_code, &status, &error))
     return fail_with (events, verb, error);

@@ -55,16 +55,8 @@ typedef struct {
   gboolean force_version_override;
   gboolean no_depmod;
   gboolean dry_run;
-<<<<<<< HEAD
-  gboolean enroll;       /* secureboot --enroll */
-  gboolean test;         /* secureboot --test */
-  gboolean detailed;     /* status --long, log --list */
-  gboolean every_kernel; /* a query about all kernels, without targets */
-  gboolean strict;       /* warnings count as problems */
-  gboolean quiet_if_ok;  /* nothing is printed if nothing is wrong */
-  gboolean monitor;      /* the answer is one line and an exit status for monitoring programs */
-=======
   gboolean enroll;        /* secureboot --enroll */
+  gboolean test;          /* secureboot --test */
   gboolean detailed;      /* status --long, log --list */
   gboolean every_kernel;  /* a query about all kernels, without targets */
   gboolean strict;        /* warnings count as problems */
@@ -72,7 +64,6 @@ typedef struct {
   gboolean last;          /* the answer is the last verdict */
   gboolean after_upgrade; /* nothing is checked if nothing has changed since the last verdict */
   gboolean monitor;       /* the answer is one line and an exit status for monitoring programs */
->>>>>>> fd20afc1 (verify: remember the last verdict, write metrics, and be silent)
 } DkmsRequest;
 
 /** Returns: (transfer full): a query without targets */

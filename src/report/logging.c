@@ -226,7 +226,7 @@ record_error (const DkmsLogging *self, const GError *error)
 {
   const DkmsErrorInfo *info = dkms_error_info (error);
 
-  if (self->failed || info->id.kernel == NULL)
+  if (self->failed || info->id.kernel == NULL || g_error_matches (error, DKMS_ERROR, DKMS_ERROR_LOADING_UNKNOWN))
     return;
   write_record (self, &(const Record){ .id = FAILED,
                                        .message = error->message,
@@ -238,10 +238,11 @@ record_error (const DkmsLogging *self, const GError *error)
 }
 
 static void
-record_verdict (const DkmsLogging *self, const DkmsEvent *event)
+record_verdict (DkmsLogging *self, const DkmsEvent *event)
 {
   g_autofree char *message = dkms_sentence_for (event);
 
+  self->failed = TRUE;
   write_record (self, &(const Record){ .id = WILL_NOT_LOAD,
                                        .message = message,
                                        .result = "will not load",

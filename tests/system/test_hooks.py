@@ -97,6 +97,8 @@ def make_report_file(report): return open(os.environ["REPORT"], "xb")
 @pytest.mark.parametrize("arguments, log, status", [
     ("-m foo -v 1.0 -k 6.1", "a.c:1: error: no\nb.c:2: error: neither\n", 0), ("-m foo -v 1.0", None, 0), ("-m foo", None, 2), ("", None, 2),
     ("-m other -v 1.0", None, 1), ("-m foo -v 1.0 -k 7.0-own", None, 1), ("-m nosource -v 1.0", None, 3),
+    ("-m foo -v 1.0 --cause api-removed --name strlcpy --text it_is_gone", "a.c:1: error: no\n", 0),
+    ("-m foo -v 1.0 --cause unknown --name= --text=", "a.c:1: error: no\n", 0),
     ("-m foo -v 1.0", "cc1: Segmentation fault\n", 1)])
 def test_apport_hook(tmp_path, arguments, log, status):
     (tmp_path / "apport").mkdir()
@@ -114,8 +116,11 @@ def test_apport_hook(tmp_path, arguments, log, status):
     assert (tmp_path / "report").exists() == (status == 0)
     if status == 0:
         report = eval((tmp_path / "report").read_text())
-        assert report["Package"] == "foo-dkms 1.0-1" and report["SourcePackage"] == "foo" and "failed to build" in report["Title"]
-        assert report.get("DuplicateSignature") == ("dkms:foo-dkms:1.0-1:a.c:1: error: no" if log else None)
+        assert report["Package"] == "foo-dkms 1.0-1" and report["SourcePackage"] == "foo"
+        known = "api-removed" in arguments
+        assert report["Title"] == ("it_is_gone" if known else "foo-dkms 1.0-1: foo kernel module failed to build")
+        assert report.get("DuplicateSignature") == ("dkms:foo-dkms:1.0-1:api-removed:strlcpy" if known else
+                                                    "dkms:foo-dkms:1.0-1:a.c:1: error: no" if log else None)
         assert report.get("DKMSBuildLog") == log
 
 

@@ -309,18 +309,20 @@ def test_shipped_framework_conf_changes_nothing(root):
 
 VERBS = ("add", "build", "install", "uninstall", "unbuild", "remove", "autoinstall", "prune", "sign", "status", "explain", "log", "report", "verify", "secureboot", "match", "mktarball",
          "ldtarball", "generate_mok", "kernel_preinst", "kernel_postinst", "kernel_prerm")
-EVERYWHERE = {*(f"/usr/share/dkms/schema/1/{name}.json" for name in ("command", *VERBS)), "/usr/sbin/dkms", "/etc/dkms/framework.conf", "/usr/share/man/man8/dkms.8", "/usr/share/man/man5/dkms.conf.5",
+EVERYWHERE = {"/usr/lib/dkms/dkms-motd", "/usr/lib/dkms/dkms-after-upgrade", *(f"/usr/share/dkms/schema/1/{name}.json" for name in ("command", *VERBS)), "/usr/sbin/dkms", "/etc/dkms/framework.conf", "/usr/share/man/man8/dkms.8", "/usr/share/man/man5/dkms.conf.5",
               "/usr/share/man/man5/dkms-framework.conf.5", "/usr/share/bash-completion/completions/dkms",
               "/usr/share/fish/vendor_completions.d/dkms.fish", "/usr/share/locale/de/LC_MESSAGES/dkms.mo", *(f"/usr/libexec/dkms/dkms-{n}" for n in ("archive", "compress", "depmod", "facts", "modinfo", "sandbox", "sign", "trust", "table"))}
-SYSTEMD = {"/usr/lib/systemd/system/dkms.service", "/usr/lib/systemd/catalog/dkms.catalog", "/usr/lib/sysusers.d/dkms.conf"}
-OPENRC = {"/etc/init.d/dkms", "/usr/lib/sysusers.d/dkms.conf"}
+VERIFY = {f"/usr/lib/systemd/system/dkms-verify{n}" for n in (".service", ".timer", ".path", "-later.timer")}
+SYSTEMD = VERIFY | {"/usr/lib/systemd/system/dkms.service", "/usr/lib/systemd/catalog/dkms.catalog", "/usr/lib/sysusers.d/dkms.conf"}
+OPENRC = {"/etc/init.d/dkms", "/etc/cron.daily/dkms", "/usr/lib/sysusers.d/dkms.conf"}
 ZSH = {"/usr/share/zsh/site-functions/_dkms"}
-DEBIAN = {"/usr/share/zsh/vendor-completions/_dkms", "/usr/lib/dkms/dkms_autoinstaller", "/usr/lib/dkms/dkms-autopkgtest", "/usr/share/apport/package-hooks/dkms_packages.py", "/usr/lib/sysusers.d/dkms.conf",
+DEBIAN = VERIFY | {"/etc/apt/apt.conf.d/60dkms", "/etc/needrestart/conf.d/60-dkms.conf", "/etc/molly-guard/run.d/60-dkms", "/usr/share/zsh/vendor-completions/_dkms", "/usr/lib/dkms/dkms_autoinstaller", "/usr/lib/dkms/dkms-autopkgtest", "/usr/share/apport/package-hooks/dkms_packages.py", "/usr/lib/sysusers.d/dkms.conf",
           "/usr/lib/systemd/catalog/dkms.catalog",
           "/usr/lib/kernel/install.d/40-dkms.install",
           *(f"/etc/kernel/{n}.d/dkms" for n in ("postinst", "header_postinst", "preinst", "prerm"))}
 REDHAT = {"/usr/lib/kernel/install.d/40-dkms.install"} | SYSTEMD | ZSH
-ARCH = {"/usr/share/libalpm/scripts/dkms-hook", *(f"/usr/share/libalpm/hooks/70-dkms-{n}.hook" for n in ("prepare", "finish"))} | SYSTEMD | ZSH
+ARCH = {"/usr/share/libalpm/scripts/dkms-hook", *(f"/usr/share/libalpm/hooks/70-dkms-{n}.hook" for n in ("prepare", "finish")),
+        "/usr/share/libalpm/hooks/90-dkms-verify.hook"} | SYSTEMD | ZSH
 
 
 @pytest.mark.parametrize("distro, init, files", [("debian", "auto", DEBIAN), ("redhat", "auto", REDHAT), ("arch", "auto", ARCH),

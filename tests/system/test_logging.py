@@ -221,6 +221,23 @@ def test_a_journal_that_reads_nothing(machine):
     assert machine("install", "foo/1.0", "-k", K1).rc == 0
 
 
+def test_verify(machine):
+    """A run that nobody started by hand records what is wrong, and nothing else is recorded."""
+    root = machine.root
+    root.source()
+    root.ok("add", "foo/1.0")
+    (root.path / "boot").mkdir()
+    for words, recorded in (["verify", "-k", K1], False), (["verify", "-k", K1, "--quiet-if-ok"], True):
+        result = machine(*words)
+        assert result.rc == 30, result
+        records = machine.records()
+        assert len(records) == recorded, records
+    (record,) = records
+    assert record["MESSAGE_ID"] in CATALOG and record["PRIORITY"] == "3" and record["DKMS_VERB"] == "verify" and record["DKMS_RESULT"] == "will not load"
+    assert record["DKMS_CODE"] == "never-tried" and (record["DKMS_MODULE"], record["DKMS_KERNEL"]) == ("foo", K1), record
+    assert record["MESSAGE"].startswith(f"foo/1.0 will not be there after a boot of {K1}: ")
+
+
 def test_catalogue(tmp_path):
     """journalctl understands the catalogue, and it has an entry for each number of the program."""
     place = tmp_path / "usr/lib/systemd/catalog"
