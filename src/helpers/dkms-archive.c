@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dkms-archive create ARCHIVE TEMP [MEMBER SOURCE]...   pack each SOURCE under the name MEMBER
  * dkms-archive extract ARCHIVE DIR LIMIT                unpack a tar archive into the empty DIR, LIMIT bytes at most
+ * dkms-archive package PACKAGE DIR LIMIT                unpack the files of a package (deb, RPM, pacman, apk) into DIR
  *
  * A SOURCE is the absolute path of a file, or of a directory with its content; "+", an empty directory; or "=TEXT", a
  * file with that text. The name of ARCHIVE selects the compression. The archive gets this name when it is complete and
@@ -9,8 +10,9 @@
  *
  * An archive is refused completely if a member has an absolute path or contains "..", is a link that leads out, a
  * device or a FIFO, has set-id bits, or is more than 64 directories deep, or if the unpacked files are larger than
- * LIMIT bytes, including holes. Owners are not restored. Exit status 0, or 1 with one line on stderr; the caller
- * deletes the unpacked files. */
+ * LIMIT bytes, including holes. Owners are not restored. In a package, links may lead to any path, because its files
+ * belong into a system; they are not followed. Members with information about the package are omitted. Exit status 0,
+ * or 1 with one line on stderr; the caller deletes the unpacked files. */
 #define _GNU_SOURCE
 #include <archive.h>
 #include <archive_entry.h>
@@ -94,7 +96,7 @@ depth_of (const char *path)
 
 /* Returns: why the member must not be unpacked, or NULL if it may */
 static const char *
-objection (struct archive_entry *entry)
+objection (struct archive_entry *entry, int package)
 {
   const char *path = archive_entry_pathname (entry), *link = archive_entry_hardlink (entry);
   mode_t type = archive_entry_filetype (entry), mode = archive_entry_mode (entry);
@@ -112,6 +114,8 @@ objection (struct archive_entry *entry)
   if (type == AE_IFLNK)
     {
       const char *target = archive_entry_symlink (entry);
+      if (package && target != NULL)
+        return NULL;
       return target == NULL || !stays_inside (target, depth_of (path)) ? "a symbolic link that leads out of the archive"
                                                                        : NULL;
     }
@@ -145,17 +149,53 @@ copy_data (struct archive *in, struct archive *out, long long *left)
 
 static const char too_large[] = "it unpacks to more than the limit (tarball_limit_mib in framework.conf)";
 
+/* Paths of RPM packages are "./usr" or "/usr". */
+static void
+make_relative (struct archive_entry *entry)
+{
+  const char *path = archive_entry_pathname (entry), *link = archive_entry_hardlink (entry);
+  char *copy;
+
+  if (path != NULL && *path == '/' && (copy = strdup (path + strspn (path, "/"))) != NULL)
+    {
+      archive_entry_copy_pathname (entry, copy);
+      free (copy);
+    }
+  if (link != NULL && *link == '/' && (copy = strdup (link + strspn (link, "/"))) != NULL)
+    {
+      archive_entry_copy_hardlink (entry, copy);
+      free (copy);
+    }
+}
+
+/* Whether a member of a package is not one of its files: .PKGINFO of pacman and apk, and the like, or the directory
+ * itself. */
 static int
-extract_members (const char *name, struct archive *in, struct archive *out, long long left)
+is_about_package (const char *path)
+{
+  while (strncmp (path, "./", 2) == 0)
+    path += 2;
+  return *path == '.' || *path == '\0';
+}
+
+static int
+extract_members (const char *name, struct archive *in, struct archive *out, long long left, int package)
 {
   struct archive_entry *entry;
   int status, members = 0;
 
   while ((status = archive_read_next_header (in, &entry)) == ARCHIVE_OK || status == ARCHIVE_WARN)
     {
+      if (package)
+        make_relative (entry);
       const char *path = archive_entry_pathname (entry);
-      const char *why = objection (entry);
+      const char *why = objection (entry, package);
 
+      if (why == NULL && package && is_about_package (path))
+        {
+          members++;
+          continue;
+        }
       if (why != NULL)
         return refuse (name, path, why);
       if (++members > MAX_MEMBERS)
@@ -182,6 +222,17 @@ extract_members (const char *name, struct archive *in, struct archive *out, long
   return members > 0 || refuse (name, NULL, "it is empty");
 }
 
+static void
+support_filters (struct archive *in)
+{
+  archive_read_support_filter_gzip (in);
+  archive_read_support_filter_bzip2 (in);
+  archive_read_support_filter_xz (in);
+  archive_read_support_filter_lzma (in);
+  archive_read_support_filter_zstd (in);
+  archive_read_support_filter_compress (in);
+}
+
 static int
 extract (const char *name, const char *dir, long long limit)
 {
@@ -199,22 +250,97 @@ extract (const char *name, const char *dir, long long limit)
     refuse (dir, NULL, strerror (errno));
   else
     {
-      archive_read_support_filter_gzip (in);
-      archive_read_support_filter_bzip2 (in);
-      archive_read_support_filter_xz (in);
-      archive_read_support_filter_lzma (in);
-      archive_read_support_filter_zstd (in);
-      archive_read_support_filter_compress (in);
+      support_filters (in);
       archive_read_support_format_tar (in);
       archive_write_disk_set_options (out, flags);
       if (archive_read_open_fd (in, fd, 65536) != ARCHIVE_OK)
         refuse (name, NULL, archive_error_string (in));
       else
-        ok = extract_members (name, in, out, limit);
+        ok = extract_members (name, in, out, limit, 0);
       if (archive_write_close (out) < ARCHIVE_WARN && ok)
         ok = refuse (name, NULL, archive_error_string (out));
     }
   archive_read_free (in);
+  archive_write_free (out);
+  if (fd >= 0)
+    (void)close (fd);
+  return ok;
+}
+
+/* ---- packages ---- */
+
+static la_ssize_t
+read_member (struct archive *in, void *data, const void **block)
+{
+  static char buffer[65536];
+  la_ssize_t n = archive_read_data (data, buffer, sizeof buffer);
+
+  *block = buffer;
+  if (n < 0)
+    archive_set_error (in, EIO, "%s", archive_error_string (data));
+  return n;
+}
+
+/* Finds data.tar of a deb, which is an archive in an archive. @name: of the package */
+static int
+find_data (const char *name, struct archive *deb)
+{
+  struct archive_entry *entry;
+  int status;
+
+  while ((status = archive_read_next_header (deb, &entry)) == ARCHIVE_OK)
+    if (archive_entry_pathname (entry) != NULL && strncmp (archive_entry_pathname (entry), "data.tar", 8) == 0)
+      return 1;
+  return refuse (name, NULL, status == ARCHIVE_EOF ? "it contains no data.tar" : archive_error_string (deb));
+}
+
+/* Opens the archive with the files of the package @fd. @deb: is used if it is a deb */
+static int
+open_package (const char *name, int fd, struct archive *in, struct archive *deb)
+{
+  char magic[8] = "";
+
+  if (pread (fd, magic, sizeof magic, 0) < 0)
+    return refuse (name, NULL, strerror (errno));
+  support_filters (in);
+  if (memcmp (magic, "!<arch>\n", sizeof magic) == 0)
+    {
+      archive_read_support_format_ar (deb);
+      archive_read_support_format_tar (in);
+      return (archive_read_open_fd (deb, fd, 65536) == ARCHIVE_OK || refuse (name, NULL, archive_error_string (deb)))
+             && find_data (name, deb)
+             && (archive_read_open (in, deb, NULL, read_member, NULL) == ARCHIVE_OK
+                 || refuse (name, NULL, archive_error_string (in)));
+    }
+  archive_read_support_filter_rpm (in);
+  archive_read_support_format_cpio (in);
+  archive_read_support_format_tar (in);
+  return archive_read_open_fd (in, fd, 65536) == ARCHIVE_OK || refuse (name, NULL, archive_error_string (in));
+}
+
+static int
+extract_package (const char *name, const char *dir, long long limit)
+{
+  struct archive *in = archive_read_new (), *deb = archive_read_new (), *out = archive_write_disk_new ();
+  const int flags = ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_SECURE_NODOTDOT
+                    | ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS;
+  int fd = open (name, O_RDONLY | O_CLOEXEC), ok = 0;
+
+  if (in == NULL || deb == NULL || out == NULL)
+    refuse (name, NULL, "out of memory");
+  else if (fd < 0)
+    refuse (name, NULL, strerror (errno));
+  else if (chdir (dir) < 0)
+    refuse (dir, NULL, strerror (errno));
+  else
+    {
+      archive_write_disk_set_options (out, flags);
+      ok = open_package (name, fd, in, deb) && extract_members (name, in, out, limit, 1);
+      if (archive_write_close (out) < ARCHIVE_WARN && ok)
+        ok = refuse (name, NULL, archive_error_string (out));
+    }
+  archive_read_free (in);
+  archive_read_free (deb);
   archive_write_free (out);
   if (fd >= 0)
     (void)close (fd);
@@ -420,6 +546,9 @@ main (int argc, char **argv)
     return create (argv[2], argv[3], argv + 4) ? 0 : 1;
   if (argc == 5 && strcmp (argv[1], "extract") == 0)
     return extract (argv[2], argv[3], atoll (argv[4])) ? 0 : 1;
-  fprintf (stderr, "Usage: dkms-archive create ARCHIVE TEMP [MEMBER SOURCE]... | extract ARCHIVE DIR LIMIT\n");
+  if (argc == 5 && strcmp (argv[1], "package") == 0)
+    return extract_package (argv[2], argv[3], atoll (argv[4])) ? 0 : 1;
+  fprintf (stderr, "Usage: dkms-archive create ARCHIVE TEMP [MEMBER SOURCE]... | extract ARCHIVE DIR LIMIT | "
+                   "package PACKAGE DIR LIMIT\n");
   return 1;
 }

@@ -157,6 +157,16 @@ dkms_tarball_open (const DkmsSettings *settings, const char *path, GError **erro
   return g_steal_pointer (&self);
 }
 
+gboolean
+dkms_tarball_unpack_package (const DkmsSettings *settings, const char *path, const char *dir, GError **error)
+{
+  g_autofree char *full = g_canonicalize_filename (path, NULL);
+  g_autofree char *limit = g_strdup_printf ("%" G_GUINT64_FORMAT, (guint64)settings->policy.tarball_limit_mib << 20);
+  const char *argv[] = { "package", full, dir, limit, NULL };
+
+  return run_helper (argv, path, DKMS_ERROR_ARCHIVE_UNREADABLE, error);
+}
+
 void
 dkms_tarball_close (DkmsTarball *self)
 {

@@ -35,6 +35,11 @@ DkmsTarball *dkms_tarball_open (const DkmsSettings *settings, const char *path,
 void dkms_tarball_close (DkmsTarball *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsTarball, dkms_tarball_close)
 
+/** Unpacks the files of the package @path (deb, RPM, pacman, apk or tar) into the directory @dir of the host, next to
+ * those of other packages. It is refused as in dkms_tarball_open(), except that links may lead to any path. */
+gboolean dkms_tarball_unpack_package (const DkmsSettings *settings, const char *path, const char *dir,
+                                      GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /**
  * dkms_tarball_load:
  * Publishes and registers the sources (or the stub) and every build of an archive of dkms, in one transaction. Existing
