@@ -29,6 +29,19 @@ dkms_root_open (const char *path, GError **error)
   return g_steal_pointer (&self);
 }
 
+gboolean
+dkms_root_reopen (DkmsRoot *self, GError **error)
+{
+  const char *path = dkms_root_is_host (self) ? "/" : self->host_path;
+  int fd = open (path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+  if (fd < 0)
+    return DKMS_FAIL (error, NO_ROOT, .path = path, .number = errno);
+  (void)close (self->fd);
+  self->fd = fd;
+  return TRUE;
+}
+
 void
 dkms_root_free (DkmsRoot *self)
 {

@@ -37,6 +37,9 @@ DkmsRoot *dkms_root_open (const char *path, GError **error) G_GNUC_WARN_UNUSED_R
 void dkms_root_free (DkmsRoot *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsRoot, dkms_root_free)
 
+/** Opens the directory again, in the mount namespace that the process is in now. */
+gboolean dkms_root_reopen (DkmsRoot *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /** Returns: whether this is the root of the machine */
 gboolean dkms_root_is_host (const DkmsRoot *self);
 

@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "build/area.h"
 
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/process.h"
@@ -10,6 +12,31 @@
 #include "build/sign.h"
 #include "conf/sandbox-session.h"
 #include "conf/sandbox.h"
+
+void
+dkms_area_clear (DkmsWorkArea *self)
+{
+  const int descriptors[] = { self->fd, self->log_fd, self->result_fd };
+
+  dkms_sandbox_close (self->sandbox);
+  g_free (self->view);
+  g_free (self->result_dir);
+  g_free (self->dir);
+  g_free (self->place);
+  g_free (self->tool_dir);
+  g_free (self->ended);
+  dkms_lock_release (self->lock);
+  for (gsize i = 0; i < G_N_ELEMENTS (descriptors); i++)
+    if (descriptors[i] >= 0)
+      (void)close (descriptors[i]);
+  g_strfreev (self->env);
+}
+
+const char *
+dkms_area_suffix (const DkmsJob *job)
+{
+  return job->request->forecast ? "" : dkms_kernel_compression (job->kernel, job->settings->places.root);
+}
 
 gboolean
 dkms_area_prepare (DkmsWorkArea *area, GError **error)

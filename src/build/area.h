@@ -25,6 +25,8 @@ typedef struct {
   gboolean log_matters; /* the build failed, and its log shows the reason */
   char **env;
   const char *suffix;
+  double seconds;    /* duration of the build that is taken over; 0: this build is measured */
+  const char *taken; /* (nullable): the kept build that is taken over, inside the root; it is deleted */
 } DkmsWorkArea;
 
 /**
@@ -33,6 +35,13 @@ typedef struct {
  * on.
  */
 gboolean dkms_area_prepare (DkmsWorkArea *area, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/** Returns: the compression of the modules of @job; those of a forecast are kept uncompressed */
+const char *dkms_area_suffix (const DkmsJob *job);
+
+/** Frees the content of @self, and ends its sandbox. */
+void dkms_area_clear (DkmsWorkArea *self);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DkmsWorkArea, dkms_area_clear)
 
 /**
  * dkms_area_exec:

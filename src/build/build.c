@@ -18,6 +18,7 @@
 #include "build/failure.h"
 #include "build/log.h"
 #include "build/result.h"
+#include "build/take-over.h"
 #include "conf/make-line.h"
 #include "conf/recipe-place.h"
 #include "conf/sandbox-session.h"
@@ -28,26 +29,6 @@
 #include "store/layout.h"
 #include "store/lock.h"
 #include "store/transaction.h"
-
-static void
-area_clear (DkmsWorkArea *self)
-{
-  const int descriptors[] = { self->fd, self->log_fd, self->result_fd };
-
-  dkms_sandbox_close (self->sandbox);
-  g_free (self->view);
-  g_free (self->result_dir);
-  g_free (self->dir);
-  g_free (self->place);
-  g_free (self->tool_dir);
-  g_free (self->ended);
-  dkms_lock_release (self->lock);
-  for (gsize i = 0; i < G_N_ELEMENTS (descriptors); i++)
-    if (descriptors[i] >= 0)
-      (void)close (descriptors[i]);
-  g_strfreev (self->env);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DkmsWorkArea, area_clear)
 
 /* ---- the work area ---- */
 
@@ -304,7 +285,7 @@ begin (DkmsWorkArea *area, GError **error)
   if (!make_view (area, error) || !fill_area (area, error) || !dkms_area_prepare (area, error))
     return FALSE;
   area->env = build_env (job);
-  area->suffix = dkms_kernel_compression (job->kernel, job->settings->places.root);
+  area->suffix = dkms_area_suffix (job);
   return dkms_log_begin (area, error) && dkms_attempts_begin (job->attempt, job->work->fd, error);
 }
 
@@ -336,6 +317,10 @@ dkms_build (const DkmsJob *job, GError **error)
 {
   g_auto (DkmsWorkArea) area = { .job = job, .fd = -1, .log_fd = -1, .result_fd = -1 };
   gint64 start = dkms_clock_now ();
+  gboolean taken = FALSE;
+
+  if (!dkms_take_over (job, &taken, error) || taken)
+    return taken;
   gboolean ok = begin (&area, error) && apply_patches (&area, error) && run_script (&area, DKMS_SCRIPT_PRE_BUILD, error)
                 && run_make (&area, error) && check_complete (&area, error);
 

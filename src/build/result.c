@@ -235,16 +235,32 @@ compress (const DkmsWorkArea *area, const GPtrArray *modules, GError **error)
 }
 
 gboolean
-dkms_result_collect (DkmsWorkArea *area, GError **error)
+dkms_result_begin (DkmsWorkArea *area, GError **error)
 {
   const DkmsJob *job = area->job;
-  g_autoptr (GPtrArray) modules = g_ptr_array_new ();
 
   if (mkdirat (job->work->fd, "result", 0755) < 0
       || (area->result_fd = openat (job->work->fd, "result", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0
       || fchmod (area->result_fd, 0755) < 0 || mkdirat (area->result_fd, "log", 0755) < 0
       || mkdirat (area->result_fd, "module", 0755) < 0)
     return dkms_fail_errno (error, "create", "the result directory");
+  return TRUE;
+}
+
+gboolean
+dkms_result_seal (const DkmsWorkArea *area, const GPtrArray *modules, GError **error)
+{
+  return sign (area, modules, error) && compress (area, modules, error);
+}
+
+gboolean
+dkms_result_collect (DkmsWorkArea *area, GError **error)
+{
+  const DkmsJob *job = area->job;
+  g_autoptr (GPtrArray) modules = g_ptr_array_new ();
+
+  if (!dkms_result_begin (area, error))
+    return FALSE;
   if (!collect_symvers (area, error))
     return FALSE;
   for (guint i = 0; i < job->outputs->len; i++)
@@ -257,7 +273,7 @@ dkms_result_collect (DkmsWorkArea *area, GError **error)
         return FALSE;
       g_ptr_array_add (modules, output);
     }
-  return sign (area, modules, error) && compress (area, modules, error);
+  return dkms_result_seal (area, modules, error);
 }
 
 /* ---- while POST_BUILD runs ---- */
@@ -469,7 +485,7 @@ write_records (DkmsWorkArea *area, gint64 start, GError **error)
       if (!output->excluded && !record_output (area, output, record, error))
         return FALSE;
     }
-  record->seconds = dkms_clock_since (start);
+  record->seconds = area->seconds > 0 ? area->seconds : dkms_clock_since (start);
   finish_attempt (area->job, record->seconds);
   if (!judge (area, record, error))
     return FALSE;
@@ -500,6 +516,14 @@ dkms_result_publish (DkmsWorkArea *area, gint64 start, GError **error)
     return DKMS_FAIL (error, REMOVED_MEANWHILE, .id = job->id);
   dkms_transaction_move (tx, made, base);
   dkms_transaction_delete (tx, under_way);
+  if (area->taken != NULL)
+    dkms_transaction_discard (tx, area->taken);
+  if (job->request->forecast) /* modules that depend on this one find it as if it was installed */
+    {
+      g_autofree char *link = dkms_layout_link (&job->settings->places, &job->id);
+      g_autofree char *text = g_build_filename (job->id.version, job->id.kernel, job->id.arch, NULL);
+      dkms_transaction_link (tx, text, link);
+    }
   if (dkms_root_is_dir (job->settings->places.root, area->place))
     dkms_transaction_discard (tx, area->place);
   return dkms_transaction_commit (tx, job->events, &failure)

@@ -295,6 +295,8 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   options->directives = g_ptr_array_new_with_free_func (g_free);
   if (request->template != NULL) /* k/a is accepted: the arch is that of the target */
     request->template[strcspn (request->template, "/")] = '\0';
+  g_ptr_array_extend_and_steal (request->headers, g_steal_pointer (&options->headers));
+  options->headers = g_ptr_array_new_with_free_func (g_free);
   request->source_only = options->source_only;
   request->binaries_only = options->binaries_only;
   request->rpm_safe_upgrade = options->rpm_safe_upgrade;

@@ -59,6 +59,14 @@ take_another (DkmsOptions *options, const DkmsOptionInfo *self, const char *valu
   g_ptr_array_add (G_STRUCT_MEMBER (GPtrArray *, options, self->field), g_strdup (value));
 }
 
+/* Further words, up to the next option, are values, too. */
+static void
+take_headers (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsListener *events)
+{
+  dkms_options_add_headers (options, value);
+  options->more_headers = TRUE;
+}
+
 /* Prints the messages of g_debug(), which GLib otherwise drops, on stderr like all diagnostics. */
 static void
 take_debug (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsListener *events)
@@ -110,6 +118,8 @@ static const DkmsOptionInfo options[] = {
     "Use this file instead of the kernel's own configuration" },
   { NULL, "--kernelsourcedir", "<directory>", take_path, FIELD (kernelsourcedir), DKMS_WORD_DIRECTORY,
     DKMS_OPTION_HEADERS, "Use this directory instead of each kernel's own headers" },
+  { NULL, "--headers", "<path>...", take_headers, 0, DKMS_WORD_FILE, DKMS_OPTION_GIVEN_HEADERS,
+    "Packages or directories with the headers of the kernel" },
   { "-j", NULL, "<n>", take_text, FIELD (jobs), DKMS_WORD_TEXT, DKMS_OPTION_JOBS,
     "Maximum number of jobs of all builds together; 0: no limit", .usual = "the number of processors" },
   { NULL, "--no-depmod", NULL, take_flag, FIELD (no_depmod), DKMS_WORD_NONE, DKMS_OPTION_DEPMOD, "Do not run depmod" },

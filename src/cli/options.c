@@ -29,6 +29,7 @@ dkms_options_free (DkmsOptions *self)
   g_ptr_array_unref (self->kernels);
   g_ptr_array_unref (self->arches);
   g_ptr_array_unref (self->directives);
+  g_ptr_array_unref (self->headers);
   g_ptr_array_unref (self->words);
   g_ptr_array_unref (self->ignored);
   g_free (self);
@@ -67,6 +68,12 @@ dkms_options_add_kernel (DkmsOptions *self, const char *value)
   g_autofree char *release = slash != NULL ? g_strndup (value, (gsize)(slash - value)) : g_strdup (value);
 
   dkms_targets_add (self->kernels, &(DkmsId){ .kernel = release, .arch = slash != NULL ? slash + 1 : NULL });
+}
+
+void
+dkms_options_add_headers (DkmsOptions *self, const char *path)
+{
+  g_ptr_array_add (self->headers, g_canonicalize_filename (path, NULL));
 }
 
 /* Removes blanks around a value, and everything after the first newline, as specified. */
@@ -251,6 +258,7 @@ dkms_options_new (void)
   self->kernels = dkms_targets_new ();
   self->arches = g_ptr_array_new_with_free_func (g_free);
   self->directives = g_ptr_array_new_with_free_func (g_free);
+  self->headers = g_ptr_array_new_with_free_func (g_free);
   self->words = g_ptr_array_new_with_free_func (g_free);
   self->ignored = g_ptr_array_new_with_free_func (g_free);
   return self;
@@ -265,6 +273,9 @@ dkms_options_parse (int argc, char **argv, DkmsListener *events, GError **error)
   for (int i = 1; i < argc; i++)
     if (!ended && strcmp (argv[i], "--") == 0)
       ended = TRUE;
+    else if (!ended && self->more_headers && *argv[i] != '-'
+             && (self->verb != NULL || dkms_verb_find (argv[i]) == NULL))
+      dkms_options_add_headers (self, argv[i]);
     else if (ended || *argv[i] != '-')
       {
         if (!take_positional (self, argv[i], error))
@@ -272,6 +283,7 @@ dkms_options_parse (int argc, char **argv, DkmsListener *events, GError **error)
       }
     else
       {
+        self->more_headers = FALSE;
         if (!take_option (self, argc, argv, &i, events, error))
           return NULL;
         if (self->version_asked || self->help)

@@ -23,8 +23,10 @@ typedef struct {
   char *json;     /* (nullable): "", or the requested style */
   char *root, *dkmstree, *sourcetree, *installtree, *config, *kernelsourcedir, *conf_file, *jobs, *templatekernel;
   GPtrArray *directives;
-  GPtrArray *words;   /* all arguments that are not options, in order */
-  GPtrArray *ignored; /* the words without a meaning */
+  GPtrArray *headers;    /* from --headers */
+  GPtrArray *words;      /* all arguments that are not options, in order */
+  GPtrArray *ignored;    /* the words without a meaning */
+  gboolean more_headers; /* while parsing: further words are headers */
   gboolean all, all_kernels, force, force_version_override, no_depmod, dry_run, detailed, table, raw, verbose, quiet,
       symlink_modules, binaries_only, source_only, rpm_safe_upgrade, modprobe_on_install, enroll, test, strict,
       quiet_if_ok, last, after_upgrade, monitor, help, version_asked;
@@ -44,5 +46,7 @@ void dkms_options_set_module (DkmsOptions *self, const char *value);
 void dkms_options_set_version (DkmsOptions *self, const char *value);
 /** Adds a value of -k. */
 void dkms_options_add_kernel (DkmsOptions *self, const char *value);
+/** Adds a value of --headers. */
+void dkms_options_add_headers (DkmsOptions *self, const char *path);
 /** Replaces values in @settings by options. */
 void dkms_options_apply (const DkmsOptions *self, DkmsSettings *settings);

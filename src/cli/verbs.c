@@ -20,6 +20,7 @@ static const DkmsVerbInfo *const verbs[] = {
   &dkms_verb_report,
   &dkms_verb_verify,
   &dkms_verb_secureboot,
+  &dkms_verb_forecast,
   &dkms_verb_match,
   &dkms_verb_mktarball,
   &dkms_verb_ldtarball,

@@ -44,7 +44,8 @@ typedef enum {
   DKMS_OPTION_LIST,
   DKMS_OPTION_OUTPUT,
   DKMS_OPTION_VERIFY,
-  DKMS_OPTION_ENROLL
+  DKMS_OPTION_ENROLL,
+  DKMS_OPTION_GIVEN_HEADERS
 } DkmsOptionId;
 
 #define DKMS_TAKES(id) (1u << DKMS_OPTION_##id)
@@ -90,9 +91,9 @@ struct DkmsVerbInfo {
 /* Each family of verbs has a file; verbs.c lists all verbs in the order of the help. */
 extern const DkmsVerbInfo dkms_verb_add, dkms_verb_build, dkms_verb_install, dkms_verb_uninstall, dkms_verb_unbuild,
     dkms_verb_remove, dkms_verb_autoinstall, dkms_verb_prune, dkms_verb_sign, dkms_verb_status, dkms_verb_explain,
-    dkms_verb_log, dkms_verb_report, dkms_verb_verify, dkms_verb_secureboot, dkms_verb_match, dkms_verb_mktarball,
-    dkms_verb_ldtarball, dkms_verb_generate_mok, dkms_verb_kernel_preinst, dkms_verb_kernel_postinst,
-    dkms_verb_kernel_prerm;
+    dkms_verb_log, dkms_verb_report, dkms_verb_verify, dkms_verb_secureboot, dkms_verb_forecast, dkms_verb_match,
+    dkms_verb_mktarball, dkms_verb_ldtarball, dkms_verb_generate_mok, dkms_verb_kernel_preinst,
+    dkms_verb_kernel_postinst, dkms_verb_kernel_prerm;
 
 /** Returns: (transfer none): all verbs, NULL-terminated */
 const DkmsVerbInfo *const *dkms_verbs (void);

@@ -68,6 +68,20 @@ dkms_stubs_mode_parse (const char *word, DkmsStubsMode *mode)
 }
 
 gboolean
+dkms_forecast_mode_parse (const char *word, DkmsForecastMode *mode)
+{
+  static const char *const words[] = { "off", "warn", "abort" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (words); i++)
+    if (strcmp (word, words[i]) == 0)
+      {
+        *mode = (DkmsForecastMode)i;
+        return TRUE;
+      }
+  return FALSE;
+}
+
+gboolean
 dkms_sandbox_mode_parse (const char *word, DkmsSandboxMode *mode)
 {
   static const char *const words[] = { "auto", "strict", "off" };

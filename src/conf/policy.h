@@ -20,6 +20,13 @@ typedef enum {
   DKMS_STUBS_NO
 } DkmsStubsMode;
 
+/* What a hook of a package manager does if a module will not build for a new kernel. */
+typedef enum {
+  DKMS_FORECAST_OFF,  /* hooks do not try anything */
+  DKMS_FORECAST_WARN, /* it warns */
+  DKMS_FORECAST_ABORT /* it ends the package manager */
+} DkmsForecastMode;
+
 typedef struct {
   DkmsDistro *distro;
   char *jobs;               /* the limit of jobs of all builds together; "" means no limit */
@@ -37,9 +44,13 @@ typedef struct {
   uid_t build_uid;         /* user of confined builds; 0: root without privileges */
   gid_t build_gid;
   DkmsStubsMode depmod_stubs;
-  gboolean strict_symbols;      /* modules that will probably not load are an error */
-  gboolean rebuild;             /* autoinstall rebuilds modules whose inputs have changed */
-  gboolean rebuild_on_compiler; /* also if only the compiler has changed */
+  DkmsForecastMode forecast;
+  DkmsForecastMode forecast_unattended; /* the same for upgrades without a user */
+  guint forecast_seconds;               /* limit of one forecast; 0: none */
+  guint ahead_limit_mib;                /* size of the builds and headers that forecasts keep */
+  gboolean strict_symbols;              /* modules that will probably not load are an error */
+  gboolean rebuild;                     /* autoinstall rebuilds modules whose inputs have changed */
+  gboolean rebuild_on_compiler;         /* also if only the compiler has changed */
   gboolean modprobe_on_install;
   gboolean no_weak_modules;
   gboolean symlink_modules;
@@ -61,5 +72,7 @@ guint dkms_policy_rebuilds_after (const DkmsPolicy *self);
 DkmsSandboxMode dkms_sandbox_mode_stricter (DkmsSandboxMode a, DkmsSandboxMode b);
 /** Reads "auto", "yes" or "no". Returns: FALSE for any other word; then @mode is unchanged */
 gboolean dkms_stubs_mode_parse (const char *word, DkmsStubsMode *mode);
+/** Reads "off", "warn" or "abort". Returns: FALSE for any other word; then @mode is unchanged */
+gboolean dkms_forecast_mode_parse (const char *word, DkmsForecastMode *mode);
 /** Reads "auto", "strict" or "off". Returns: FALSE for any other word; then @mode is unchanged */
 gboolean dkms_sandbox_mode_parse (const char *word, DkmsSandboxMode *mode);

@@ -24,6 +24,7 @@ static const char names[]
     = "source_tree dkms_tree install_tree tmp_location verbose symlink_modules parallel_jobs "
       "compress_gzip_opts compress_xz_opts compress_zstd_opts recipe_timeout build_timeout tarball_limit_mib sandbox "
       "build_user strict_symbols rebuild rebuild_on_compiler depmod_stubs "
+      "forecast_seconds ahead_limit_mib "
       "ADDON_MODULES_DIR NO_WEAK_MODULES "
       "modprobe_on_install post_transaction build_environment mok_signing_key";
 
@@ -201,6 +202,18 @@ take_stubs_mode (const DkmsPlaces *places, const DkmsVars *values, DkmsStubsMode
       places, &(DkmsErrorInfo){ .kind = DKMS_ERROR_SETTING_NOT_STUBS, .name = "depmod_stubs", .text = text }, error);
 }
 
+static gboolean
+take_forecast_mode (const DkmsPlaces *places, const DkmsVars *values, const char *name, DkmsForecastMode *mode,
+                    GError **error)
+{
+  const char *text = dkms_vars_get (values, name, 0);
+
+  if (*text == '\0' || dkms_forecast_mode_parse (text, mode))
+    return TRUE;
+  return dkms_settings_fail (
+      places, &(DkmsErrorInfo){ .kind = DKMS_ERROR_SETTING_NOT_FORECAST, .name = name, .text = text }, error);
+}
+
 /* A relative path would mean another directory for each working directory of the caller. */
 static gboolean
 check_directories (const DkmsPlaces *places, const DkmsVars *values, GError **error)
@@ -243,7 +256,9 @@ take_values (DkmsSettings *self, const DkmsVars *values, GError **error)
                 { "install_tree", &self->places.install_tree } };
   const NumberSetting numbers[] = { { "recipe_timeout", 1, 3600, &self->policy.recipe_timeout },
                                     { "build_timeout", 0, 1 << 20, &self->policy.build_timeout },
-                                    { "tarball_limit_mib", 1, 1 << 20, &self->policy.tarball_limit_mib } };
+                                    { "tarball_limit_mib", 1, 1 << 20, &self->policy.tarball_limit_mib },
+                                    { "forecast_seconds", 0, 1 << 20, &self->policy.forecast_seconds },
+                                    { "ahead_limit_mib", 0, 1 << 20, &self->policy.ahead_limit_mib } };
 
   if (!check_directories (&self->places, values, error))
     return FALSE;
@@ -262,7 +277,9 @@ take_values (DkmsSettings *self, const DkmsVars *values, GError **error)
   return take_yes_or_no (&self->places, values, "strict_symbols", &self->policy.strict_symbols, error)
          && take_yes_or_no (&self->places, values, "rebuild", &self->policy.rebuild, error)
          && take_yes_or_no (&self->places, values, "rebuild_on_compiler", &self->policy.rebuild_on_compiler, error)
-         && take_stubs_mode (&self->places, values, &self->policy.depmod_stubs, error);
+         && take_stubs_mode (&self->places, values, &self->policy.depmod_stubs, error)
+         && take_forecast_mode (&self->places, values, "forecast", &self->policy.forecast, error)
+         && take_forecast_mode (&self->places, values, "forecast_unattended", &self->policy.forecast_unattended, error);
 }
 
 /* A query about @wanted with the variables that the files see. */
@@ -481,6 +498,9 @@ dkms_settings_new (DkmsRoot *root, GError **error)
   self->policy.build_timeout = 1800;
   self->policy.rebuild = TRUE;
   self->policy.tarball_limit_mib = 4096;
+  self->policy.forecast = self->policy.forecast_unattended = DKMS_FORECAST_WARN;
+  self->policy.forecast_seconds = 600;
+  self->policy.ahead_limit_mib = 1024;
   self->places.source_tree = g_strdup ("/usr/src");
   self->places.dkms_tree = g_strdup (DKMS_DEFAULT_TREE);
   self->places.install_tree = g_strdup (DKMS_MODULE_DIR);

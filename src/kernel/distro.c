@@ -418,6 +418,55 @@ is_ia32e (const DkmsRoot *root, const char *kernel_dir)
   return FALSE;
 }
 
+/* Returns: (transfer full): what follows the version and the ABI in a release, such as "cloud-amd64"; "" without such a
+ * part */
+static char *
+whole_flavour_of (const char *release)
+{
+  g_auto (GStrv) parts = g_strsplit (release, "-", -1);
+  guint first = 1;
+
+  while (first < g_strv_length (parts) && g_ascii_isdigit (*parts[first]))
+    first++;
+  return g_strjoinv ("-", first < g_strv_length (parts) ? parts + first : parts + g_strv_length (parts));
+}
+
+/* Returns: (transfer full): the package of a kernel of Arch: 6.9.1-arch1-1, 6.6.30-1-lts, 6.9.1-zen1-1-zen */
+static char *
+arch_package_of (const char *release)
+{
+  const char *last = strrchr (release, '-');
+
+  return last != NULL && g_ascii_isalpha (last[1]) ? g_strconcat ("linux", last, NULL) : g_strdup ("linux");
+}
+
+char *
+dkms_distro_hold (const DkmsDistro *self, const char *release)
+{
+  g_autofree char *flavour = whole_flavour_of (release), *package = arch_package_of (release);
+
+  switch (self->family->packages)
+    {
+    case DEBIAN:
+    case UBUNTU:
+      return *flavour != '\0' ? g_strdup_printf ("apt-mark hold linux-image-%s linux-headers-%s", flavour, flavour)
+                              : NULL;
+    case FEDORA:
+      return g_strdup ("dnf versionlock add kernel-core");
+    case SUSE:
+      return g_strdup_printf ("zypper addlock kernel-%s", *flavour != '\0' ? flavour : "default");
+    case ARCH:
+      return g_strdup_printf ("IgnorePkg = %s %s-headers (/etc/pacman.conf)", package, package);
+    case ALPINE:
+      return g_strdup_printf ("apk add 'linux-%s<%.*s'", *flavour != '\0' ? flavour : "lts",
+                              (int)strcspn (release, "-"), release);
+    case VOID:
+      return g_strdup_printf ("xbps-pkgdb -m hold linux");
+    default:
+      return NULL;
+    }
+}
+
 char *
 dkms_distro_arch (const DkmsDistro *self, const DkmsRoot *root, const char *kernel_dir, const char *machine)
 {

@@ -59,6 +59,11 @@ char *dkms_distro_package_with (const DkmsDistro *self, DkmsPackage package, con
  */
 char *dkms_distro_install (const DkmsDistro *self, const char *wanted);
 
+/** Returns: (transfer full) (nullable): the command or setting that keeps the package manager from installing the
+ * kernel
+ * @release, for messages; NULL if it is unknown */
+char *dkms_distro_hold (const DkmsDistro *self, const char *release);
+
 /**
  * dkms_distro_arch:
  * @kernel_dir: <install_tree>/<release>

@@ -44,6 +44,7 @@ dkms_request_new (void)
 
   self->targets = dkms_targets_new ();
   self->directives = g_ptr_array_new_with_free_func (g_free);
+  self->headers = g_ptr_array_new_with_free_func (g_free);
   return self;
 }
 
@@ -64,6 +65,7 @@ dkms_request_free (DkmsRequest *self)
   g_free (self->kernel_config);
   g_free (self->conf_file);
   g_ptr_array_unref (self->directives);
+  g_ptr_array_unref (self->headers);
   g_ptr_array_unref (self->targets);
   g_free (self);
 }

@@ -46,6 +46,7 @@ typedef struct {
   char *kernel_config;                 /* (nullable): --config */
   char *conf_file;                     /* (nullable): -c, a path of the host, instead of the dkms.conf of the source */
   GPtrArray *directives;               /* element-type utf8: "NAME=value" in the order of the command line */
+  GPtrArray *headers;                  /* element-type utf8: --headers, paths of the host */
   GPtrArray *targets;                  /* element-type DkmsId of kernels; of a filter, kernel or arch may be NULL */
   gboolean source_only, binaries_only; /* for DKMS_GOAL_PACKED */
   gboolean rpm_safe_upgrade;
@@ -64,6 +65,7 @@ typedef struct {
   gboolean last;          /* the answer is the last verdict */
   gboolean after_upgrade; /* nothing is checked if nothing has changed since the last verdict */
   gboolean monitor;       /* the answer is one line and an exit status for monitoring programs */
+  gboolean forecast;      /* builds are tried beside the tree, and not published in it */
 } DkmsRequest;
 
 /** Returns: (transfer full): a query without targets */

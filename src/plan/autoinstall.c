@@ -20,11 +20,41 @@ find_candidate (GArray *queue, const char *module)
   return NULL;
 }
 
+/* Adds the name of a module, and those of the modules that it depends on. */
+static void
+add_needed (GHashTable *names, const DkmsState *state, const DkmsId *target, const char *module)
+{
+  const DkmsVersion *v = dkms_state_latest (state, module);
+
+  if (v == NULL || !g_hash_table_add (names, v->module))
+    return;
+  for (char **name = dkms_version_facts (v, target)->depends; name != NULL && *name != NULL; name++)
+    add_needed (names, state, target, *name);
+}
+
+/* The modules that a forecast of one module is about. Returns: (transfer full) (nullable): NULL: all modules with
+ * AUTOINSTALL */
+static GHashTable *
+find_needed (const DkmsPlanner *p, const DkmsId *target)
+{
+  const DkmsRequest *request = p->request;
+  GHashTable *names;
+
+  if (!request->forecast || request->module == NULL || *request->module == '\0')
+    return NULL;
+  names = g_hash_table_new (g_str_hash, g_str_equal);
+  add_needed (names, p->facts->state, target, request->module);
+  return names;
+}
+
 /* Fills the queue with the latest version of every module with AUTOINSTALL that is not installed, and @there with the
  * names of installed modules. */
 static void
-collect (DkmsPlan *plan, const DkmsState *state, const DkmsId *target, GArray *queue, GHashTable *there)
+collect (const DkmsPlanner *p, const DkmsId *target, GArray *queue, GHashTable *there)
 {
+  DkmsPlan *plan = p->plan;
+  const DkmsState *state = p->facts->state;
+  g_autoptr (GHashTable) needed = find_needed (p, target);
   const char *last = "";
 
   for (guint i = 0; i < state->versions->len; i++)
@@ -37,6 +67,8 @@ collect (DkmsPlan *plan, const DkmsState *state, const DkmsId *target, GArray *q
         continue;
       const DkmsId id = { v->module, v->version, target->kernel, target->arch };
       last = v->module;
+      if (needed != NULL && !g_hash_table_contains (needed, v->module))
+        continue;
       build = dkms_version_find (v, target);
       const DkmsVersionFacts *facts = dkms_version_facts (v, target);
       gboolean sound = facts->weak || dkms_build_is_sound (build);
@@ -48,7 +80,7 @@ collect (DkmsPlan *plan, const DkmsState *state, const DkmsId *target, GArray *q
         }
       else if (facts->conf_error != NULL)
         g_ptr_array_add (plan->failed, DKMS_EVENT_NEW (UNREADABLE, .id = id, .error = facts->conf_error));
-      else if (facts->autoinstall)
+      else if (facts->autoinstall || needed != NULL)
         g_array_append_val (queue, candidate);
     }
 }
@@ -93,14 +125,16 @@ ready (const Selection *self, const Candidate *c, guint limit, const Needs *need
 }
 
 void
-dkms_plan_autoinstall (DkmsPlan *plan, const DkmsId *target, const DkmsState *state)
+dkms_plan_autoinstall (const DkmsPlanner *p, const DkmsId *target)
 {
+  DkmsPlan *plan = p->plan;
+  const DkmsState *state = p->facts->state;
   g_autoptr (GHashTable) there = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GArray) queue = g_array_new (FALSE, FALSE, sizeof (Candidate));
   const Selection selection = { state, target, queue, there };
   gboolean progress = TRUE;
 
-  collect (plan, state, target, queue, there);
+  collect (p, target, queue, there);
   while (progress)
     {
       guint round = plan->steps->len; /* steps of this round count only in the next one */
@@ -116,7 +150,8 @@ dkms_plan_autoinstall (DkmsPlan *plan, const DkmsId *target, const DkmsState *st
 
           if (c->step != DKMS_NO_STEP || !ready (&selection, c, round, &needs))
             continue;
-          guint first = dkms_plan_push_install (plan, c->version, target, &c->step);
+          guint first = p->request->forecast ? dkms_plan_push_build (plan, c->version, target, &c->step)
+                                             : dkms_plan_push_install (plan, c->version, target, &c->step);
           g_array_append_vals (((DkmsStep *)plan->steps->pdata[first])->after, waits_for->data, waits_for->len);
           progress = TRUE;
         }

@@ -4,5 +4,6 @@
 
 #include "plan/planner.h"
 
-/** Plans the latest version of every module with AUTOINSTALL, in rounds (docs/interface/build-install.md §12). */
-void dkms_plan_autoinstall (DkmsPlan *plan, const DkmsId *target, const DkmsState *state);
+/** Plans the latest version of every module with AUTOINSTALL, in rounds (docs/interface/build-install.md §12). A
+ * forecast only builds; if it names a module, that module and those that it depends on. */
+void dkms_plan_autoinstall (const DkmsPlanner *p, const DkmsId *target);

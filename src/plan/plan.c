@@ -184,7 +184,7 @@ plan_selection (const DkmsPlanner *p, GError **error)
       return dkms_plan_match (p, error);
     case DKMS_SELECT_LATEST:
       for (guint i = 0; i < p->facts->targets->len; i++)
-        dkms_plan_autoinstall (p->plan, p->facts->targets->pdata[i], p->facts->state);
+        dkms_plan_autoinstall (p, p->facts->targets->pdata[i]);
       return TRUE;
     case DKMS_SELECT_ORPHANED:
       return dkms_plan_prune (p, error);

@@ -29,6 +29,14 @@ dkms_plan_push_remark (DkmsPlan *plan, const DkmsId *id, guint need, DkmsEventKi
 }
 
 guint
+dkms_plan_push_build (DkmsPlan *plan, const DkmsVersion *v, const DkmsId *target, guint *last)
+{
+  *last = dkms_plan_push (plan, DKMS_STEP_BUILD, &(DkmsId){ v->module, v->version, target->kernel, target->arch },
+                          DKMS_NO_STEP);
+  return *last;
+}
+
+guint
 dkms_plan_push_install (DkmsPlan *plan, const DkmsVersion *v, const DkmsId *target, guint *last)
 {
   const DkmsBuild *build = dkms_version_find (v, target);

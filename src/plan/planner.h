@@ -19,6 +19,9 @@ guint dkms_plan_push (DkmsPlan *plan, DkmsStepKind kind, const DkmsId *id, guint
 /** Appends the remark that nothing has to be done. @why: a kind of event that is a reason */
 guint dkms_plan_push_remark (DkmsPlan *plan, const DkmsId *id, guint need, DkmsEventKind why);
 
+/** Appends the build of @v for a forecast. Returns: the number of the step, also in @last: (out) */
+guint dkms_plan_push_build (DkmsPlan *plan, const DkmsVersion *v, const DkmsId *target, guint *last);
+
 /**
  * Appends the installation of @v, and its build if no usable one exists. Existing files are kept until they are
  * replaced. Returns: the number of the first step; @last: (out): that of the last step

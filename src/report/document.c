@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "model/event-json.h"
+#include "report/forecast-answer.h"
 #include "report/secureboot-answer.h"
 #include "report/sentences.h"
 #include "report/verify-answer.h"
@@ -17,6 +18,7 @@ struct DkmsDocument {
   GHashTable *placed; /* "module/version" -> its object in @modules, borrowed */
   DkmsVerifyAnswer verify;
   DkmsSecurebootAnswer secureboot;
+  DkmsForecastAnswer forecast;
   GError *error; /* (nullable): the last reported error */
 };
 
@@ -46,6 +48,7 @@ dkms_document_free (DkmsDocument *self)
   json_decref (self->modules);
   dkms_verify_answer_clear (&self->verify);
   dkms_secureboot_answer_clear (&self->secureboot);
+  dkms_forecast_answer_clear (&self->forecast);
   g_hash_table_unref (self->placed);
   g_clear_error (&self->error);
   g_free (self);
@@ -172,7 +175,7 @@ dkms_document_hear (DkmsDocument *self, const DkmsEvent *event)
         return;
       break;
     }
-  if (dkms_secureboot_answer_hear (&self->secureboot, event))
+  if (dkms_secureboot_answer_hear (&self->secureboot, event) || dkms_forecast_answer_hear (&self->forecast, event))
     return;
   if (is_content (event))
     append (self->events, dkms_event_to_json (event));
@@ -199,6 +202,7 @@ dkms_document_finish (DkmsDocument *self, const char *verb, const char *root, in
     dkms_json_set (document, "modules", self->modules != NULL ? json_incref (self->modules) : json_array ());
   dkms_verify_answer_finish (&self->verify, document);
   dkms_secureboot_answer_finish (&self->secureboot, document);
+  dkms_forecast_answer_finish (&self->forecast, verb, document);
   dkms_json_set (document, "events", json_incref (self->events));
   if (status != 0 && self->error != NULL)
     dkms_json_set (document, "error", dkms_json_error (self->error));

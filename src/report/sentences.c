@@ -115,6 +115,7 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (MAY_NOT_LOAD, WARNING, "{module}/{version} may not load in kernel {kernel}: {text}"),
   SENTENCE (LOG_NOT_COPIED, WARNING, "Could not keep a copy of make.log in {path}: {error}."),
   SENTENCE (FAILED_BUILD_NOT_KEPT, WARNING, "{error}. The files of the failed build were not kept."),
+  SENTENCE (KEPT_TAKEN, LINE, "Taking over the build that 'dkms forecast' made of {module}/{version}."),
 
   /* Signing. */
   SENTENCE (KEY_GENERATED, LINE, "Generating a new signing key and its certificate."),
@@ -359,6 +360,27 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
             "before it enrols the certificate."),
   SENTENCE (SECURE_WARNING, WARNING, "{text}."),
   SENTENCE (SECURE_NEXT, LINE, "What to do: {text}"),
+
+  /* forecast. */
+  SENTENCE (FORECAST_PLANNED, NONE, ""),
+  SENTENCE (FORECAST_KERNEL, NONE, ""),
+  SENTENCE (FORECAST_PACKAGE, NONE, ""),
+  SENTENCE (FORECAST_MODULE, NONE, ""),
+  SENTENCE (FORECAST_CAUSE, NONE, ""),
+  SENTENCE (FORECAST_OFFER, LINE, "Offered: {kernel} ({text}[, {place}]).[ The headers were fetched ({name}).]"),
+  SENTENCE (FORECAST_GIVEN, LINE, "Kernel {kernel}, with the given headers:"),
+  SENTENCE (FORECAST_MISSING, LINE, "Offered: {kernel} ({text}). Its headers are missing.[ {place}]"),
+  SENTENCE (FORECAST_BUILDS, LINE, "{label}  builds[ ({seconds} s)]"),
+  SENTENCE (FORECAST_FAILS, LINE, "{label}  FAILS: {text}[\n{indent}Log: {place}]"),
+  SENTENCE (FORECAST_FAILS_AGAIN, LINE,
+            "{label}  FAILS: {text}[\n{indent}Log: {place}]\n{indent}It failed before with the same inputs. --force "
+            "tries again."),
+  SENTENCE (FORECAST_EXCLUDED, LINE, "{label}  excluded: {text}"),
+  SENTENCE (FORECAST_UNKNOWN, LINE, "{label}  unknown: {text}"),
+  SENTENCE (FORECAST_NONE, LINE, "No module would be built for {kernel}."),
+  SENTENCE (FORECAST_NOTHING, LINE, "Nothing newer is offered."),
+  SENTENCE (FORECAST_HOLD, LINE, "To keep the present kernel until {text} can be built: {place}"),
+  SENTENCE (FORECAST_OFF, LINE, "forecast=off in {path} disables this."),
 };
 
 DkmsVoice

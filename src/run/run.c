@@ -23,6 +23,7 @@
 #include "run/step-install.h"
 #include "run/steps.h"
 #include "store/attempts.h"
+#include "store/kept.h"
 #include "store/layout.h"
 #include "store/lock.h"
 #include "store/logs.h"
@@ -467,6 +468,8 @@ clear_up (const DkmsRun *run, GError **error)
       || !dkms_lock_prepare (&run->settings->places, error))
     return FALSE;
   dkms_work_sweep (&run->settings->places, run->events);
+  if (!run->request->forecast)
+    dkms_kept_sweep (&run->settings->places);
   dkms_adopt (run->settings, FALSE);
   dkms_depmod_due (run->settings, run->events, run->request->no_depmod);
   return TRUE;
@@ -511,6 +514,8 @@ run_locked (DkmsRun *run, int *status, GError **error)
     (void)dkms_adopt_builds (run->settings, facts->state); /* otherwise next time */
   run->outcomes = outcomes = g_new0 (DkmsOutcome, plan->steps->len + 1);
   run->codes = codes = g_new0 (int, plan->steps->len + 1);
+  for (guint i = 0; request->forecast && i < plan->steps->len; i++)
+    DKMS_EMIT (run->events, FORECAST_PLANNED, .id = *((const DkmsStep *)plan->steps->pdata[i])->id);
   ok = carry_out (run, plan, status, error);
   dkms_digests_save (dkms_world_digests (run->world));
   run->plan = NULL;

@@ -550,6 +550,7 @@ dkms_schedule (DkmsRun *run, GError **error)
   add_unless_ignored (&ends, SIGHUP);
   add_unless_ignored (&ends, SIGTSTP);
   (void)sigaddset (&ends, SIGWINCH);
+  (void)sigaddset (&ends, SIGALRM); /* the time for a forecast is over */
   if (sigprocmask (SIG_BLOCK, &ends, &before) < 0 || (signals = signalfd (-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
     return dkms_fail_errno (error, "prepare for", "signals");
   self.signals = signals;

@@ -129,7 +129,8 @@ check_build (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, const
     }
   if (!dkms_step_check_headers (run, facts->kernel, error))
     return FALSE;
-  (void)dkms_step_signer (run, step, facts->config); /* it reports its findings before further checks */
+  if (!run->request->forecast)
+    (void)dkms_step_signer (run, step, facts->config); /* it reports its findings before further checks */
   return check_depends (run, step, recipe, error);
 }
 
@@ -271,6 +272,8 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
   confined = dkms_step_is_confined (run, step, &local);
   if (local != NULL)
     return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
+  if (run->request->forecast && !confined)
+    return DKMS_FAIL (error, NOT_FORECAST_WITHOUT_SANDBOX, .id = *step->id, .text = run->sandbox_missing);
   if (step->reason != NULL)
     DKMS_EMIT (run->events, REBUILDING, .id = *step->id, .reason = step->reason);
   else if (!run->request->force && dkms_root_is_dir (run->settings->places.root, base))
@@ -287,7 +290,7 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
   work->job.work = work->work;
   work->job.confined = confined;
   work->job.replaced = work->replaced;
-  work->job.signer = dkms_step_signer (run, step, facts.config);
+  work->job.signer = run->request->forecast ? NULL : dkms_step_signer (run, step, facts.config);
   work->job.symvers = dkms_world_symvers (run->world, step->id);
   work->attempt = begin_attempt (run, step->id, confined);
   work->job.attempt = work->attempt;

@@ -18,7 +18,12 @@
  *   logs/<m>/<v>/<k>/<a>/<n>/    attempts without a build (store/attempts.h)
  *   adopted              exists after builds of dkms 3 got records (run/adopt.h)
  *   digests              of files that were read (store/digests.h)
- *   facts/               answers of helpers about files (store/answers.h) */
+ *   facts/               answers of helpers about files (store/answers.h)
+ *   ahead/               files of 'dkms forecast', which nothing else needs:
+ *     lock               held exclusively by a forecast
+ *     kernels/<k>/root/  unpacked headers of a kernel that is not installed
+ *     tree/              the copy of the tree in which a forecast builds; deleted at its end
+ *     builds/<identity>/ builds and failures that are kept (store/kept.h) */
 #pragma once
 
 #include "base/id.h"

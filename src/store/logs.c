@@ -60,6 +60,13 @@ char *
 dkms_logs_sentence (const DkmsPlaces *places, const DkmsId *id)
 {
   g_autofree char *path = dkms_attempts_failed_log (places, id, 0);
+
+  return dkms_logs_sentence_of (places, path, id);
+}
+
+char *
+dkms_logs_sentence_of (const DkmsPlaces *places, const char *path, const DkmsId *id)
+{
   g_auto (DkmsFd) fd = path != NULL ? dkms_root_openat (places->root, path, DKMS_READ_FLAGS, 0) : -1;
   g_autoptr (DkmsDiagnosis) diagnosis = fd >= 0 ? dkms_logs_diagnose (fd, id->kernel) : NULL;
   const DkmsCause *cause = diagnosis != NULL ? dkms_diagnosis_cause (diagnosis) : NULL;

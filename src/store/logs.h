@@ -16,3 +16,5 @@ char *dkms_logs_command (const DkmsPlaces *places, const char *verb, const DkmsI
 /** Returns: (transfer full) (nullable): the cause of the failed build of @id in the log of its newest attempt, for a
  * summary; NULL if it is unknown */
 char *dkms_logs_sentence (const DkmsPlaces *places, const DkmsId *id);
+/** As dkms_logs_sentence(), for the log @path (nullable), inside the root. */
+char *dkms_logs_sentence_of (const DkmsPlaces *places, const char *path, const DkmsId *id);

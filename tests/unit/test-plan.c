@@ -114,6 +114,11 @@ static const Case cases[] = {
     "rebuild foo/1 k1 x|install foo/1 k1 x <1|depmod k1 <2", -1 },
   { "auto-gone", "foo/1 auto k1=installed!gone", "autoinstall", "", "k1", "", "install foo/1 k1 x (again)|depmod k1 <1",
     -1 },
+  { "forecast", "foo/1 auto;bar/1;baz/1 auto deps=foo", "forecast", "", "k1 k2", "",
+    "build foo/1 k1 x|build baz/1 k1 x ~1|build foo/1 k2 x|build baz/1 k2 x ~3", -1 },
+  { "forecast-one", "foo/1 auto;bar/1 deps=low;low/1;baz/1 auto", "forecast", "bar", "k1", "",
+    "build low/1 k1 x|build bar/1 k1 x ~1", -1 },
+  { "forecast-needs", "foo/1 auto deps=gone;baz/1 auto badconf", "forecast", "", "k1", "", "failed 1|deferred 1", -1 },
   { "auto-gone-but-off", "foo/1 k1=installed!gone", "autoinstall", "", "k1", "", "", -1 },
   { "auto-unindexed", "foo/1 auto k1=installed!unindexed", "autoinstall", "", "k1", "", "depmod k1 (due)", -1 },
   { "auto-unindexed-but-off", "foo/1 k1=installed!unindexed", "autoinstall", "", "k1", "", "depmod k1 (due)", -1 },
@@ -367,6 +372,7 @@ test_case (gconstpointer data)
   request->module = g_strdup (id[0]);
   request->version = id[0] != NULL ? g_strdup (id[1]) : NULL;
   request->all = strcmp (c->flags, "all") == 0;
+  request->forecast = strcmp (c->verb, "forecast") == 0;
   request->force = strstr (c->flags, "force") != NULL;
   request->source_only = strstr (c->flags, "source-only") != NULL;
   request->template = strstr (c->flags, "template") != NULL ? g_strdup ("k1") : NULL;

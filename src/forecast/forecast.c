@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A forecast, from the headers to the answer. */
+#define _GNU_SOURCE
+#include "forecast/forecast.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/unread.h"
+#include "build/loadable.h"
+#include "forecast/headers.h"
+#include "forecast/result.h"
+#include "forecast/scene.h"
+#include "forecast/shadow.h"
+#include "kernel/kernel.h"
+#include "run/run.h"
+#include "store/kept.h"
+#include "store/layout.h"
+#include "store/lock.h"
+#include "store/register.h"
+#include "store/scan.h"
+
+typedef struct {
+  const DkmsSettings *settings;
+  DkmsListener *events;
+  const DkmsRequest *request;
+  GPtrArray *headers; /* element-type DkmsAheadHeaders */
+  GPtrArray *results;
+  guint missing; /* kernels whose headers cannot be had */
+  gboolean late; /* the time was over before all builds were */
+} Forecast;
+
+static void
+forecast_clear (Forecast *self)
+{
+  g_clear_pointer (&self->headers, g_ptr_array_unref);
+  g_clear_pointer (&self->results, g_ptr_array_unref);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Forecast, forecast_clear)
+
+/* ---- kernels and headers ---- */
+
+/* Returns: (transfer full): the architecture for a kernel that is not installed */
+static char *
+arch_for (const Forecast *self, const DkmsId *target)
+{
+  const DkmsPlaces *places = &self->settings->places;
+  g_autofree char *dir = g_build_filename (places->install_tree, target->kernel, NULL);
+
+  return target->arch != NULL
+             ? g_strdup (target->arch)
+             : dkms_distro_arch (self->settings->policy.distro, places->root, dir, dkms_running_machine ());
+}
+
+/* Takes the headers that the caller gave. */
+static gboolean
+take_given (Forecast *self, GError **error)
+{
+  const DkmsId *target = self->request->targets->pdata[0];
+  g_autofree char *arch = arch_for (self, target);
+  const DkmsId id = { .kernel = target->kernel, .arch = arch };
+  DkmsAheadHeaders *headers;
+
+  if (!dkms_tree_check_name (DKMS_ERROR_BAD_TARGET, "kernel release", id.kernel, error)
+      || !dkms_tree_check_name (DKMS_ERROR_BAD_TARGET, "architecture", id.arch, error)
+      || !dkms_tree_check_kernel (id.kernel, error))
+    return FALSE;
+  headers = dkms_ahead_headers_unpack (self->settings, &id, self->request->headers, error);
+  if (headers == NULL)
+    return FALSE;
+  g_ptr_array_add (self->headers, headers);
+  return TRUE;
+}
+
+/* Whether the headers of @headers appear where builds search for them. */
+static gboolean
+check_headers (const Forecast *self, const DkmsAheadHeaders *headers, GError **error)
+{
+  const DkmsPlaces *places = &self->settings->places;
+  const DkmsId id = { .kernel = headers->release, .arch = headers->arch };
+  g_autoptr (DkmsKernel) kernel = dkms_kernel_new (places->root, places->install_tree, &id, NULL, NULL);
+  g_autofree char *header = dkms_kernel_read_built (kernel, places->root, "include/generated/utsrelease.h");
+  g_autofree char *text = header != NULL ? dkms_release_of_header (header) : NULL;
+  const GPtrArray *given = self->request->headers;
+  const char *path = given->len > 0 ? given->pdata[0] : headers->root;
+
+  if (!dkms_kernel_has_headers (kernel, places->root) || (text != NULL && strcmp (text, headers->release) != 0))
+    return DKMS_FAIL (error, HEADERS_OF_ANOTHER, .id = id, .path = path, .text = text);
+  return TRUE;
+}
+
+/* ---- the run ---- */
+
+static void
+hear (gpointer data, const DkmsEvent *event)
+{
+  const Forecast *self = data;
+
+  if (dkms_results_hear (self->results, event) || self->settings->policy.verbose)
+    self->events->hear (self->events->data, event);
+}
+
+static gboolean
+release_terminal (gpointer data, guint piece)
+{
+  const Forecast *self = data;
+
+  return self->events->release_terminal != NULL && self->events->release_terminal (self->events->data, piece);
+}
+
+static void
+tick (gpointer data)
+{
+  dkms_listener_tick (((const Forecast *)data)->events);
+}
+
+static int
+interval (gpointer data)
+{
+  return dkms_listener_interval (((const Forecast *)data)->events);
+}
+
+static int
+no_code (const char *verb, const GError *error)
+{
+  return 1;
+}
+
+/* Runs an autoinstall in the copy of the tree, without its installations. */
+static gboolean
+run (Forecast *self, GError **error)
+{
+  DkmsListener events
+      = { .hear = hear, .release_terminal = release_terminal, .tick = tick, .interval = interval, .data = self };
+  g_autoptr (GPtrArray) targets = dkms_targets_new ();
+  DkmsRequest request = *self->request;
+  g_autoptr (GError) local = NULL;
+  int status = 0;
+
+  request.forecast = TRUE;
+  request.action = (char *)"autoinstall";
+  request.targets = targets;
+  for (guint i = 0; i < self->headers->len; i++)
+    {
+      const DkmsAheadHeaders *headers = self->headers->pdata[i];
+      dkms_targets_add (targets, &(DkmsId){ .kernel = headers->release, .arch = headers->arch });
+    }
+  if (dkms_run (self->settings, &events, &request, no_code, &status, &local))
+    return TRUE;
+  self->late
+      = g_error_matches (local, DKMS_ERROR, DKMS_ERROR_INTERRUPTED) && dkms_error_info (local)->status == 128 + SIGALRM;
+  if (self->late || g_error_matches (local, DKMS_ERROR, DKMS_ERROR_AUTOINSTALL))
+    return TRUE;
+  return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
+}
+
+/* Ends the run after a time. The scheduler takes the signal; elsewhere it waits until the scheduler runs. */
+static gboolean
+run_in_time (Forecast *self, GError **error)
+{
+  sigset_t alarms, before;
+  gboolean ok;
+
+  (void)sigemptyset (&alarms);
+  (void)sigaddset (&alarms, SIGALRM);
+  (void)sigprocmask (SIG_BLOCK, &alarms, &before);
+  (void)alarm (self->settings->policy.forecast_seconds);
+  ok = run (self, error);
+  (void)alarm (0);
+  struct timespec none = { 0 };
+  (void)sigtimedwait (&alarms, NULL, &none); /* one that came too late */
+  (void)sigprocmask (SIG_SETMASK, &before, NULL);
+  return ok;
+}
+
+static gboolean
+try_builds (Forecast *self, GError **error)
+{
+  const DkmsPlaces *places = &self->settings->places;
+  g_autofree char *copy = dkms_shadow_path (places);
+  DkmsMounts *mounts;
+  gboolean ok = TRUE;
+
+  if (!dkms_shadow_make (places, self->request, error)
+      || (mounts = dkms_scene_enter (places, self->headers, copy, error)) == NULL)
+    return FALSE;
+  for (guint i = 0; i < self->headers->len && ok; i++)
+    ok = check_headers (self, self->headers->pdata[i], error);
+  ok = ok && run_in_time (self, error);
+  dkms_unread_drop (0); /* the results show what it could not read */
+  return dkms_scene_leave (mounts, places, ok ? error : NULL) && ok
+         && dkms_results_decide (self->results, places, self->late, error);
+}
+
+/* ---- the answer ---- */
+
+static guint
+count (const Forecast *self, const char *word)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < self->results->len; i++)
+    n += strcmp (((const DkmsForecastResult *)self->results->pdata[i])->word, word) == 0;
+  return n;
+}
+
+/* Explains how to stay with the kernel of today. */
+static void
+emit_hold (const Forecast *self, const char *kernel)
+{
+  g_autofree char *command = dkms_distro_hold (self->settings->policy.distro, kernel);
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+
+  for (guint i = 0; i < self->results->len; i++)
+    {
+      const DkmsForecastResult *result = self->results->pdata[i];
+      if (strcmp (result->word, "fails") == 0 && strcmp (result->id->kernel, kernel) == 0)
+        g_ptr_array_add (names, (gpointer)result->id->module);
+    }
+  if (names->len == 0 || command == NULL)
+    return;
+  g_autofree char *list = dkms_list_names ((const char *const *)names->pdata, names->len, names->len);
+  DKMS_EMIT (self->events, FORECAST_HOLD, .text = list, .place = command);
+}
+
+static gboolean
+conclude (const Forecast *self, GError **error)
+{
+  guint fails = count (self, "fails"), builds = count (self, "builds"), excluded = count (self, "excluded"),
+        all = self->results->len - excluded, unknown = all - fails - builds;
+  const char *kernel = self->headers->len == 1 ? ((const DkmsAheadHeaders *)self->headers->pdata[0])->release : NULL;
+
+  for (guint i = 0; i < self->headers->len; i++)
+    {
+      const DkmsAheadHeaders *headers = self->headers->pdata[i];
+      const DkmsId id = { .kernel = headers->release, .arch = headers->arch };
+
+      DKMS_EMIT (self->events, FORECAST_KERNEL, .id = id, .name = "given");
+      DKMS_EMIT (self->events, FORECAST_GIVEN, .id = id);
+      dkms_results_emit (self->results, self->settings, self->events, headers->release);
+      emit_hold (self, headers->release);
+    }
+  if (fails > 0)
+    return DKMS_FAIL (error, WILL_NOT_BUILD, .number = fails, .limit = all, .id = { .kernel = kernel });
+  return unknown == 0
+         || DKMS_FAIL (error, BUILDING_UNKNOWN, .number = unknown, .limit = all, .id = { .kernel = kernel });
+}
+
+/* Whether the module and the version in the request are registered. */
+static gboolean
+check_module (const DkmsPlaces *places, const DkmsRequest *request, GError **error)
+{
+  const char *module = dkms_request_word (request);
+  g_autoptr (DkmsState) state = module != NULL ? dkms_state_read (places, &(DkmsId){ .module = module }, error) : NULL;
+
+  if (module == NULL || state == NULL)
+    return module == NULL;
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      if (request->version == NULL || *request->version == '\0' || strcmp (request->version, v->version) == 0)
+        return TRUE;
+    }
+  return DKMS_FAIL (error, NOT_ADDED, .id = { module, request->version, NULL, NULL });
+}
+
+gboolean
+dkms_forecast (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
+{
+  const DkmsPlaces *places = &settings->places;
+  g_auto (Forecast) self = { .settings = settings, .events = events, .request = request };
+  g_autofree char *ahead = dkms_layout_own (places, "ahead", NULL);
+  g_auto (DkmsFd) dir = dkms_root_open_dir (places->root, ahead, TRUE, error);
+  g_autoptr (DkmsLock) lock = dir >= 0 ? dkms_lock_take (places, events, "ahead/lock", TRUE, error) : NULL;
+  gboolean ok;
+
+  if (lock == NULL || !check_module (places, request, error))
+    return FALSE;
+  self.headers = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_ahead_headers_free);
+  self.results = dkms_results_new ();
+  if (request->headers->len == 0)
+    return DKMS_FAIL (error, NO_PACKAGE_MANAGER);
+  ok = take_given (&self, error) && try_builds (&self, error);
+  dkms_shadow_drop (places);
+  dkms_kept_limit (places, settings->policy.ahead_limit_mib);
+  return ok && conclude (&self, error);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Unpacks the headers of a kernel beside the tree. */
+#define _GNU_SOURCE
+#include "forecast/headers.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "build/loadable.h"
+#include "share/tarball.h"
+#include "store/layout.h"
+
+void
+dkms_ahead_headers_free (DkmsAheadHeaders *self)
+{
+  if (self == NULL)
+    return;
+  g_free (self->release);
+  g_free (self->arch);
+  g_free (self->root);
+  g_ptr_array_unref (self->roots);
+  g_free (self->build);
+  g_free (self);
+}
+
+static gboolean
+has (const char *dir, const char *below)
+{
+  g_autofree char *path = g_build_filename (dir, below, NULL);
+
+  return access (path, F_OK) == 0;
+}
+
+/* Whether modules can be built in @dir, as in the build directory of a kernel. */
+static gboolean
+is_build_dir (const char *dir)
+{
+  return has (dir, "Makefile") && has (dir, "include");
+}
+
+/* Whether @dir contains the files of packages at their paths. */
+static gboolean
+is_system (const char *dir)
+{
+  return has (dir, "usr") || has (dir, "lib/modules");
+}
+
+/* The release that the directory of headers @dir says; NULL if it says none. */
+static char *
+release_of (const char *dir)
+{
+  g_autofree char *path = g_build_filename (dir, "include/generated/utsrelease.h", NULL);
+  g_autofree char *text = dkms_is_file_at (AT_FDCWD, path) ? dkms_read_at (AT_FDCWD, path, 65536, NULL, NULL) : NULL;
+
+  return text != NULL ? dkms_release_of_header (text) : NULL;
+}
+
+/* Takes the directory @path that the caller named. */
+static gboolean
+take_dir (DkmsAheadHeaders *self, const char *path, GError **error)
+{
+  g_autofree char *release = release_of (path);
+
+  if (is_build_dir (path))
+    {
+      if (release != NULL && strcmp (release, self->release) != 0)
+        return DKMS_FAIL (error, HEADERS_OF_ANOTHER, .path = path, .id = { .kernel = self->release }, .text = release);
+      g_free (self->build);
+      self->build = g_strdup (path);
+    }
+  else if (is_system (path))
+    g_ptr_array_add (self->roots, g_strdup (path));
+  else
+    return DKMS_FAIL (error, HEADERS_OF_ANOTHER, .path = path, .id = { .kernel = self->release });
+  return TRUE;
+}
+
+/* Returns: (nullable): the path inside the root of the directory @path of the host; NULL if it is outside */
+static const char *
+inside (const DkmsRoot *root, const char *path)
+{
+  gsize n = strlen (root->host_path);
+
+  return strncmp (path, root->host_path, n) == 0 && path[n] == '/' ? path + n : NULL;
+}
+
+/* Makes the build directory of the kernel appear at its place in root/, which is open as @fd. Links out of it are often
+ * relative, so it stays where it is if builds see it there. */
+static gboolean
+place_build (const DkmsPlaces *places, DkmsAheadHeaders *self, int fd, GError **error)
+{
+  g_autofree char *kernel = g_strconcat ("root", places->install_tree, "/", self->release, NULL);
+  g_autofree char *build = g_build_filename (kernel, "build", NULL);
+  const char *path = inside (places->root, self->build);
+
+  if (path == NULL)
+    return dkms_mkdirs_at (fd, build, error);
+  if (!dkms_mkdirs_at (fd, kernel, error))
+    return FALSE;
+  if (symlinkat (path, fd, build) < 0)
+    return dkms_fail_errno (error, "create", build);
+  g_clear_pointer (&self->build, g_free);
+  return TRUE;
+}
+
+/* Creates the empty directory root/ for the files of packages. */
+static gboolean
+make_root (const DkmsPlaces *places, DkmsAheadHeaders *self, const char *dir, GError **error)
+{
+  g_auto (DkmsFd) fd = dkms_root_open_dir (places->root, dir, TRUE, error);
+
+  return fd >= 0 && dkms_remove_tree_at (fd, "root", error) && dkms_mkdirs_at (fd, "root", error)
+         && (self->build == NULL || place_build (places, self, fd, error));
+}
+
+DkmsAheadHeaders *
+dkms_ahead_headers_unpack (const DkmsSettings *settings, const DkmsId *id, const GPtrArray *paths, GError **error)
+{
+  const DkmsPlaces *places = &settings->places;
+  g_autoptr (DkmsAheadHeaders) self = g_new0 (DkmsAheadHeaders, 1);
+  g_autofree char *dir = dkms_layout_own (places, "ahead/kernels", id->kernel);
+  g_autofree char *root = g_build_filename (dir, "root", NULL);
+
+  self->release = g_strdup (id->kernel);
+  self->arch = g_strdup (id->arch);
+  self->root = dkms_root_host_path (places->root, root);
+  self->roots = g_ptr_array_new_with_free_func (g_free);
+  for (guint i = 0; i < paths->len; i++)
+    {
+      const char *path = paths->pdata[i];
+      if (access (path, R_OK) < 0)
+        return dkms_fail_errno (error, "read", path), NULL;
+      if (dkms_is_dir_at (AT_FDCWD, path) && !take_dir (self, path, error))
+        return NULL;
+    }
+  if (!make_root (places, self, dir, error))
+    return NULL;
+  for (guint i = 0; i < paths->len; i++)
+    if (!dkms_is_dir_at (AT_FDCWD, paths->pdata[i])
+        && !dkms_tarball_unpack_package (settings, paths->pdata[i], self->root, error))
+      return NULL;
+  return g_steal_pointer (&self);
+}

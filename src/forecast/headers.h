@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The headers of a kernel that is not installed: unpacked beside the tree, or in directories that the caller names. */
+#pragma once
+
+#include "conf/settings.h"
+
+/* The headers of one kernel. */
+typedef struct {
+  char *release;
+  char *arch;
+  char *root;       /* a directory of the host, whose files belong at the same paths of the system */
+  GPtrArray *roots; /* element-type utf8: more of them, which the caller named */
+  char *build;      /* (nullable): a directory of the host that belongs at <install_tree>/<release>/build */
+} DkmsAheadHeaders;
+
+void dkms_ahead_headers_free (DkmsAheadHeaders *self);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsAheadHeaders, dkms_ahead_headers_free)
+
+/**
+ * dkms_ahead_headers_unpack:
+ * @id: kernel and arch
+ * @paths: (element-type utf8): of the host: packages (deb, RPM, pacman, apk, tar), directories with the files of such
+ *   packages, or one directory in which modules can be built
+ *
+ * Unpacks the packages below .dkms/ahead/kernels/<k>. The caller holds ahead/lock.
+ *
+ * Returns: (transfer full) (nullable)
+ */
+DkmsAheadHeaders *dkms_ahead_headers_unpack (const DkmsSettings *settings, const DkmsId *id, const GPtrArray *paths,
+                                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
