@@ -309,6 +309,9 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   request->detailed = options->detailed;
   request->enroll = options->enroll;
   request->test = options->test;
+  request->repair = g_steal_pointer (&options->repair);
+  request->undo = g_steal_pointer (&options->undo);
+  request->yes = options->yes;
   request->every_kernel = options->all_kernels && verb->filters;
   request->strict = options->strict;
   request->quiet_if_ok = options->quiet_if_ok;

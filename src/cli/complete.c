@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/language.h"
 #include "check/causes.h"
+#include "check/fault.h"
 #include "check/finding.h"
 #include "cli/option-table.h"
 #include "cli/options.h"
@@ -196,6 +197,23 @@ offer_columns (const Completion *self)
     }
 }
 
+/* Offers the begun list of faults with each fault that it lacks. */
+static void
+offer_faults (const Completion *self)
+{
+  const char *comma = strrchr (self->begun, ',');
+  g_autofree char *given = g_strndup (self->begun, comma != NULL ? (gsize)(comma + 1 - self->begun) : 0);
+  g_auto (GStrv) used = g_strsplit (given, ",", -1);
+
+  for (guint i = 0; i < DKMS_FAULT_LAST; i++)
+    {
+      const char *name = dkms_fault_name ((DkmsFault)i);
+      g_autofree char *list = g_strconcat (given, name, NULL);
+      if (!g_strv_contains ((const char *const *)used, name))
+        offer (self, list, N_ ("fault"));
+    }
+}
+
 /* The tree is read here and not earlier, because verbs and options are offered without it. */
 static void
 offer_kind (Completion *self, DkmsWordKind kind)
@@ -230,6 +248,9 @@ offer_kind (Completion *self, DkmsWordKind kind)
       break;
     case DKMS_WORD_ARCH:
       offer (self, dkms_running_machine (), N_ ("this machine"));
+      break;
+    case DKMS_WORD_FAULT:
+      offer_faults (self);
       break;
     case DKMS_WORD_COLUMN:
       offer_columns (self);

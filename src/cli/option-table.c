@@ -81,11 +81,11 @@ take_obsolete (DkmsOptions *options, const DkmsOptionInfo *self, const char *val
   DKMS_EMIT (events, OPTION_WITHOUT_EFFECT, .name = self->name);
 }
 
+/* An option whose value may be omitted. */
 static void
-take_json (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsListener *events)
+take_optional (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsListener *events)
 {
-  g_free (options->json);
-  options->json = g_strdup (value != NULL ? value : "");
+  take_text (options, self, value != NULL ? value : "", events);
 }
 
 #define FIELD(name) offsetof (DkmsOptions, name)
@@ -171,9 +171,15 @@ static const DkmsOptionInfo options[] = {
     "Request the enrolment of the certificate, which the next boot asks to confirm" },
   { NULL, "--test", NULL, take_flag, FIELD (test), DKMS_WORD_NONE, DKMS_OPTION_ENROLL,
     "Ask the running kernel whether it accepts the signatures, without loading a module" },
+  { NULL, "--fix", "<fault>[,<fault>...]", take_optional, FIELD (repair), DKMS_WORD_FAULT, DKMS_OPTION_REPAIR,
+    "Repair what was found, or only these faults", TRUE },
+  { NULL, "--yes", NULL, take_flag, FIELD (yes), DKMS_WORD_NONE, DKMS_OPTION_REPAIR,
+    "With --fix: repair without questions, except what needs an answer for each file" },
+  { NULL, "--undo", "<repair>", take_optional, FIELD (undo), DKMS_WORD_TEXT, DKMS_OPTION_REPAIR,
+    "Take back the last repair, or this one", TRUE },
   { "-o", "--output", "<file>", take_path, FIELD (output), DKMS_WORD_FILE, DKMS_OPTION_OUTPUT,
     "Write the report to this file instead of the standard output" },
-  { NULL, "--json", "pretty|short|off", take_json, 0, DKMS_WORD_TEXT, DKMS_OPTION_ALWAYS,
+  { NULL, "--json", "pretty|short|off", take_optional, FIELD (json), DKMS_WORD_TEXT, DKMS_OPTION_ALWAYS,
     "Print one JSON document in place of text", TRUE },
   { NULL, "--verbose", NULL, take_flag, FIELD (verbose), DKMS_WORD_NONE, DKMS_OPTION_CHANGE,
     "Print the commands that are run, and their output" },

@@ -18,9 +18,10 @@ typedef struct {
   char *missing;    /* (nullable): a path that does not exist */
   char *unreadable; /* (nullable): a path that the user may not read */
   int unreadable_errno;
-  char *bare_dir; /* (nullable): a directory without dkms.conf */
-  char *columns;  /* (nullable): of the table of status */
-  char *json;     /* (nullable): "", or the requested style */
+  char *bare_dir;      /* (nullable): a directory without dkms.conf */
+  char *columns;       /* (nullable): of the table of status */
+  char *json;          /* (nullable): "", or the requested style */
+  char *repair, *undo; /* (nullable): "", or the value */
   char *root, *dkmstree, *sourcetree, *installtree, *config, *kernelsourcedir, *conf_file, *jobs, *templatekernel;
   GPtrArray *directives;
   GPtrArray *headers;    /* from --headers */
@@ -29,7 +30,7 @@ typedef struct {
   gboolean more_headers; /* while parsing: further words are headers */
   gboolean all, all_kernels, force, force_version_override, no_depmod, dry_run, detailed, table, raw, verbose, quiet,
       symlink_modules, binaries_only, source_only, rpm_safe_upgrade, modprobe_on_install, enroll, test, strict,
-      quiet_if_ok, last, after_upgrade, monitor, help, version_asked;
+      quiet_if_ok, last, after_upgrade, monitor, yes, help, version_asked;
 } DkmsOptions;
 
 /** Returns: (transfer full): a command line without options and words */

@@ -19,6 +19,7 @@ static const DkmsVerbInfo *const verbs[] = {
   &dkms_verb_log,
   &dkms_verb_report,
   &dkms_verb_verify,
+  &dkms_verb_doctor,
   &dkms_verb_secureboot,
   &dkms_verb_forecast,
   &dkms_verb_match,

@@ -10,7 +10,8 @@ typedef enum {
   DKMS_WORD_NONE,      /* nothing */
   DKMS_WORD_TEXT,      /* anything */
   DKMS_WORD_MODULE,    /* a registered module, or <module>/<version> */
-  DKMS_WORD_CAUSE,     /* the same, or the name of a cause of failed builds */
+  DKMS_WORD_FAULT,     /* names of faults that doctor finds, separated by commas */
+  DKMS_WORD_CAUSE,     /* a module, or the name of a cause of failed builds */
   DKMS_WORD_VERSION,   /* a version of the given module */
   DKMS_WORD_KERNEL,    /* a kernel release of the host */
   DKMS_WORD_ARCH,      /* an architecture, as uname -m prints it */
@@ -45,7 +46,8 @@ typedef enum {
   DKMS_OPTION_OUTPUT,
   DKMS_OPTION_VERIFY,
   DKMS_OPTION_ENROLL,
-  DKMS_OPTION_GIVEN_HEADERS
+  DKMS_OPTION_GIVEN_HEADERS,
+  DKMS_OPTION_REPAIR
 } DkmsOptionId;
 
 #define DKMS_TAKES(id) (1u << DKMS_OPTION_##id)
@@ -91,8 +93,8 @@ struct DkmsVerbInfo {
 /* Each family of verbs has a file; verbs.c lists all verbs in the order of the help. */
 extern const DkmsVerbInfo dkms_verb_add, dkms_verb_build, dkms_verb_install, dkms_verb_uninstall, dkms_verb_unbuild,
     dkms_verb_remove, dkms_verb_autoinstall, dkms_verb_prune, dkms_verb_sign, dkms_verb_status, dkms_verb_explain,
-    dkms_verb_log, dkms_verb_report, dkms_verb_verify, dkms_verb_secureboot, dkms_verb_forecast, dkms_verb_match,
-    dkms_verb_mktarball, dkms_verb_ldtarball, dkms_verb_generate_mok, dkms_verb_kernel_preinst,
+    dkms_verb_log, dkms_verb_report, dkms_verb_verify, dkms_verb_doctor, dkms_verb_secureboot, dkms_verb_forecast,
+    dkms_verb_match, dkms_verb_mktarball, dkms_verb_ldtarball, dkms_verb_generate_mok, dkms_verb_kernel_preinst,
     dkms_verb_kernel_postinst, dkms_verb_kernel_prerm;
 
 /** Returns: (transfer none): all verbs, NULL-terminated */

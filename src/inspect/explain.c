@@ -13,6 +13,7 @@
 #include "base/near.h"
 #include "base/unread.h"
 #include "check/explain.h"
+#include "check/fault.h"
 #include "check/finding.h"
 #include "check/line.h"
 #include "kernel/headers.h"
@@ -290,6 +291,22 @@ print_finding (DkmsListener *events, DkmsCode code)
     DKMS_EMIT (events, EXPLAIN_NEXT, .text = advice);
 }
 
+/* The same of a fault that doctor finds, with all its forms. */
+static void
+print_fault (DkmsListener *events, const char *name)
+{
+  DKMS_EMIT (events, EXPLAIN_FAULT, .name = name);
+  for (guint i = 0; i < DKMS_FAULT_LAST; i++)
+    {
+      g_autofree char *would = NULL, *sentence = dkms_fault_describe ((DkmsFault)i, &would);
+
+      if (strcmp (dkms_fault_name ((DkmsFault)i), name) != 0)
+        continue;
+      DKMS_EMIT (events, EXPLAIN_PAGE_TEXT, .text = sentence);
+      DKMS_EMIT (events, EXPLAIN_NEXT, .text = would);
+    }
+}
+
 /* ---- the verbs ---- */
 
 static gboolean
@@ -405,6 +422,8 @@ dkms_explain (const DkmsSettings *settings, DkmsListener *events, const DkmsRequ
   g_autoptr (GPtrArray) failed = g_ptr_array_new ();
   const DkmsCauseInfo *info = word != NULL && request->version == NULL ? dkms_cause_find (word) : NULL;
   DkmsCode code;
+  DkmsFault fault;
+  gboolean described = FALSE;
 
   if (!read_attempts (settings, request, &attempts, &state, error))
     return FALSE;
@@ -412,7 +431,12 @@ dkms_explain (const DkmsSettings *settings, DkmsListener *events, const DkmsRequ
     return print_page (settings, events, info), TRUE;
   if (word != NULL && request->version == NULL && attempts->len == 0 && state->versions->len == 0
       && dkms_code_from_name (word, &code))
-    return print_finding (events, code), TRUE;
+    print_finding (events, code), described = TRUE;
+  if (word != NULL && request->version == NULL && attempts->len == 0 && state->versions->len == 0
+      && dkms_fault_from_name (word, &fault))
+    print_fault (events, word), described = TRUE;
+  if (described)
+    return TRUE;
   if (!check_known (settings, request, state, attempts, TRUE, error))
     return FALSE;
   newest = keep_newest (attempts);

@@ -58,6 +58,9 @@ typedef struct {
   gboolean dry_run;
   gboolean enroll;        /* secureboot --enroll */
   gboolean test;          /* secureboot --test */
+  char *repair;           /* (nullable): doctor --fix: the faults to repair, separated by commas; "": all */
+  char *undo;             /* (nullable): doctor --undo: the repair to take back; "": the last one */
+  gboolean yes;           /* doctor --yes: repair without questions */
   gboolean detailed;      /* status --long, log --list */
   gboolean every_kernel;  /* a query about all kernels, without targets */
   gboolean strict;        /* warnings count as problems */

@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "model/event-json.h"
+#include "report/doctor-answer.h"
 #include "report/forecast-answer.h"
 #include "report/secureboot-answer.h"
 #include "report/sentences.h"
@@ -19,6 +20,7 @@ struct DkmsDocument {
   DkmsVerifyAnswer verify;
   DkmsSecurebootAnswer secureboot;
   DkmsForecastAnswer forecast;
+  DkmsDoctorAnswer doctor;
   GError *error; /* (nullable): the last reported error */
 };
 
@@ -49,6 +51,7 @@ dkms_document_free (DkmsDocument *self)
   dkms_verify_answer_clear (&self->verify);
   dkms_secureboot_answer_clear (&self->secureboot);
   dkms_forecast_answer_clear (&self->forecast);
+  dkms_doctor_answer_clear (&self->doctor);
   g_hash_table_unref (self->placed);
   g_clear_error (&self->error);
   g_free (self);
@@ -175,7 +178,8 @@ dkms_document_hear (DkmsDocument *self, const DkmsEvent *event)
         return;
       break;
     }
-  if (dkms_secureboot_answer_hear (&self->secureboot, event) || dkms_forecast_answer_hear (&self->forecast, event))
+  if (dkms_secureboot_answer_hear (&self->secureboot, event) || dkms_forecast_answer_hear (&self->forecast, event)
+      || dkms_doctor_answer_hear (&self->doctor, event))
     return;
   if (is_content (event))
     append (self->events, dkms_event_to_json (event));
@@ -203,6 +207,7 @@ dkms_document_finish (DkmsDocument *self, const char *verb, const char *root, in
   dkms_verify_answer_finish (&self->verify, document);
   dkms_secureboot_answer_finish (&self->secureboot, document);
   dkms_forecast_answer_finish (&self->forecast, verb, document);
+  dkms_doctor_answer_finish (&self->doctor, document);
   dkms_json_set (document, "events", json_incref (self->events));
   if (status != 0 && self->error != NULL)
     dkms_json_set (document, "error", dkms_json_error (self->error));

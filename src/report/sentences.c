@@ -311,6 +311,7 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
       "Read the report before you send it. dkms replaces only the names, addresses and secrets that it recognises."),
   SENTENCE (EXPLAIN_PAGE, LINE, "{name} ({text})"),
   SENTENCE (EXPLAIN_PAGE_TEXT, LINE, "{text}"),
+  SENTENCE (EXPLAIN_FAULT, LINE, "{name}: a fault that 'dkms doctor' finds"),
   SENTENCE (EXPLAIN_FINDING, LINE, "{name}: a finding of 'dkms verify', check {cause}"),
 
   /* verify. */
@@ -381,6 +382,22 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (FORECAST_NOTHING, LINE, "Nothing newer is offered."),
   SENTENCE (FORECAST_HOLD, LINE, "To keep the present kernel until {text} can be built: {place}"),
   SENTENCE (FORECAST_OFF, LINE, "forecast=off in {path} disables this."),
+  /* Answers of doctor. */
+  SENTENCE (DOCTOR_FINDING, NONE, ""),
+  SENTENCE (DOCTOR_ATTIC, NONE, ""),
+  SENTENCE (DOCTOR_DATA, NONE, ""),
+  SENTENCE (DOCTOR_LINE, LINE, "{name}  {place}  {text}"),
+  SENTENCE (DOCTOR_WOULD, LINE, "{name}  would: {text}"),
+  SENTENCE (DOCTOR_WOULD_IF, LINE, "{name}  would, if you consent: {text}"),
+  SENTENCE (DOCTOR_WOULD_FOR_GOOD, LINE, "{name}  would (cannot be undone): {text}"),
+  SENTENCE (DOCTOR_TODO, LINE, "{name}  to do: {text}"),
+  SENTENCE (DOCTOR_ASK, LINE, "\n{name}, {path}: {text}? [y/N/a]"),
+  SENTENCE (DOCTOR_ASK_ONE, LINE, "\n{name}, {path}: {text}? [y/N]"),
+  SENTENCE (DOCTOR_FIXED, LINE, "Repaired: {name}, {place}."),
+  SENTENCE (DOCTOR_NOT_FIXED, WARNING, "{name}, {place} was not repaired: {error}."),
+  SENTENCE (DOCTOR_KEPT, LINE, "'dkms doctor --undo={name}' takes it back."),
+  SENTENCE (DOCTOR_UNDONE, LINE, "Repair {name} was taken back: {text}, {place}."),
+  SENTENCE (DOCTOR_SOUND, LINE, "No problem was found[; warnings: {warnings}]."),
 };
 
 DkmsVoice
@@ -461,6 +478,8 @@ field (gconstpointer subject, const char *name)
     return event->text != NULL ? status_remarks (event->text) : NULL;
   if (strcmp (name, "problems") == 0)
     return g_strdup_printf ("%d", event->number);
+  if (strcmp (name, "warnings") == 0)
+    return event->number > 0 ? g_strdup_printf ("%d", event->number) : NULL;
   if (strcmp (name, "label") == 0)
     return label (event);
   if (strcmp (name, "indent") == 0)

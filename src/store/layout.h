@@ -18,6 +18,7 @@
  *   logs/<m>/<v>/<k>/<a>/<n>/    attempts without a build (store/attempts.h)
  *   adopted              exists after builds of dkms 3 got records (run/adopt.h)
  *   digests              of files that were read (store/digests.h)
+ *   attic/<date>-<n>/    what a repair of doctor took away (doctor/attic.h)
  *   facts/               answers of helpers about files (store/answers.h)
  *   ahead/               files of 'dkms forecast', which nothing else needs:
  *     lock               held exclusively by a forecast

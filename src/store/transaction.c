@@ -110,6 +110,14 @@ dkms_transaction_move (DkmsTransaction *self, const char *from, const char *to)
 }
 
 void
+dkms_transaction_keep (DkmsTransaction *self, const char *from, const char *to)
+{
+  g_autofree char *trash = beside (self, to, "old", json_array_size (self->ops));
+
+  add_op (self, "move", from, to, trash);
+}
+
+void
 dkms_transaction_discard (DkmsTransaction *self, const char *path)
 {
   g_autofree char *trash = beside (self, path, "old", json_array_size (self->ops));
