@@ -427,7 +427,7 @@ commit (const DkmsJob *job, const GPtrArray *modules, const DkmsRecord *record, 
 }
 
 static gboolean
-resign (const DkmsJob *job, gboolean active, gboolean *installed, GError **error)
+resign (const DkmsJob *job, gboolean active, GPtrArray *installed, GError **error)
 {
   g_autoptr (DkmsRecord) record = dkms_record_read (&job->settings->places, &job->id);
   g_autoptr (GPtrArray) modules = find_modules (job, record, error);
@@ -457,15 +457,15 @@ resign (const DkmsJob *job, gboolean active, gboolean *installed, GError **error
   if (record != NULL)
     note_signatures (job, modules, record, active);
   for (guint i = 0; i < modules->len; i++)
-    *installed |= ((const Module *)modules->pdata[i])->installed != NULL;
+    if (((const Module *)modules->pdata[i])->installed != NULL)
+      g_ptr_array_add (installed, g_strdup (((const Module *)modules->pdata[i])->installed));
   DKMS_EMIT (job->events, SIGNED_AGAIN, .id = job->id);
   return TRUE;
 }
 
 gboolean
-dkms_resign (const DkmsJob *job, gboolean active, gboolean *installed, GError **error)
+dkms_resign (const DkmsJob *job, gboolean active, GPtrArray *installed, GError **error)
 {
-  *installed = FALSE;
   gboolean ok = resign (job, active, installed, error);
 
   dkms_discard_tree_at (job->work->fd, SCRATCH);

@@ -139,6 +139,9 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (SIGNING, LINE, "Signing {path}"),
   SENTENCE (SIGN_FAILED, WARNING, "Could not sign {path}. It stays unsigned: [{error}][{text}]"),
   SENTENCE (SIGNED_AGAIN, LINE, "Signed {module}/{version} for {kernel} ({arch})"),
+  SENTENCE (
+      IMAGE_OUTDATED, WARNING,
+      "The boot image {path} still contains {name} with another signature.[ To make the image again, run '{text}'.]"),
   SENTENCE (INSTALLED_NOT_SIGNED, WARNING,
             "{path} is not the module that dkms installed. It stays as it is, and is not signed."),
   SENTENCE (SIGNER_REMARK, WARNING, "{text}"),

@@ -16,6 +16,7 @@
 #include "install/depmod.h"
 #include "install/modprobe.h"
 #include "run/adopt.h"
+#include "run/image-advice.h"
 #include "run/post-transaction.h"
 #include "run/rpm-upgrade.h"
 #include "run/schedule.h"
@@ -272,7 +273,7 @@ changes_something (const DkmsRun *run)
       if (run->outcomes[i] == OUTCOME_DONE && (step->kind == DKMS_STEP_UNINSTALL || step->kind == DKMS_STEP_UNBUILD))
         return TRUE;
     }
-  return run->resigned || installs (run, NULL);
+  return run->resigned->len > 0 || installs (run, NULL);
 }
 
 /* Runs the programs that the administrator configured for the end of a run (docs/interface/framework-conf.md §4, Q-69).
@@ -457,6 +458,7 @@ carry_out (DkmsRun *run, DkmsPlan *plan, int *status, GError **error)
   if (latest && ok)
     *status = 0; /* a skipped module is not a failure */
   finish (run, ok && *status == 0);
+  dkms_image_advice (run->settings, run->events, run->resigned); /* the programs at the end may make images */
   return ok;
 }
 
@@ -561,11 +563,13 @@ dkms_run (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest 
 {
   g_autoptr (DkmsWorld) world = dkms_world_new (settings, request, events);
   g_autoptr (DkmsFacts) facts = dkms_facts_new (request);
+  g_autoptr (GPtrArray) resigned = g_ptr_array_new_with_free_func (g_free);
   g_autoptr (GHashTable) signers
       = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)dkms_signer_free);
   g_autoptr (GHashTable) locks
       = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify)dkms_lock_release);
   DkmsRun run = { .signers = signers,
+                  .resigned = resigned,
                   .locks = locks,
                   .settings = settings,
                   .events = events,

@@ -26,7 +26,6 @@ dkms_step_sign (DkmsRun *run, const DkmsStep *step, GError **error)
   g_autoptr (GError) why = NULL;
   const char *config = dkms_world_kernel (run->world, step->id).config;
   g_autofree char *processors = g_strdup_printf ("%u", g_get_num_processors ());
-  gboolean installed = FALSE;
 
   if (!dkms_step_reread_build (run, step, &now, error))
     return FALSE;
@@ -51,8 +50,7 @@ dkms_step_sign (DkmsRun *run, const DkmsStep *step, GError **error)
     .tokens = -1,
     .force = run->request->force,
   };
-  if (!dkms_resign (&job, now.active, &installed, &why))
+  if (!dkms_resign (&job, now.active, run->resigned, &why))
     return DKMS_FAIL (error, SIGN_IMPOSSIBLE, .id = *step->id, .error = why);
-  run->resigned |= installed;
   return TRUE;
 }

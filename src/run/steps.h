@@ -35,7 +35,7 @@ typedef struct {
   DkmsOutcome *outcomes;    /* by step */
   int *codes;               /* exit statuses, by step */
   gint64 start;             /* in seconds since 1970 */
-  gboolean resigned;        /* whether installed modules got other signatures */
+  GPtrArray *resigned;      /* (element-type utf8): paths of installed modules that got other signatures */
   gboolean sandbox_asked;   /* whether it was checked that builds can be confined here: */
   char *sandbox_missing;    /* (nullable): why they cannot */
   int (*exit_code) (const char *verb, const GError *);

@@ -451,6 +451,15 @@ dkms_boot_images_check (const DkmsBootImages *self, const DkmsSettings *settings
   check_lines (&check, self->configs, self->lines);
 }
 
+const char *
+dkms_boot_images_other (const DkmsBootImages *self, const DkmsSettings *settings, const DkmsImageQuestion *module)
+{
+  const Check check = { self, settings, module, NULL, NULL };
+  const DkmsImageModule *found = NULL;
+
+  return self->paths->len > 0 && find_copy (&check, &found) == DKMS_COPY_OTHER ? image_of (&check, found) : NULL;
+}
+
 char *
 dkms_boot_images_command (const DkmsBootImages *self)
 {

@@ -48,5 +48,9 @@ typedef struct {
  * boot-image.c. */
 void dkms_boot_images_check (const DkmsBootImages *self, const DkmsSettings *settings, const DkmsImageQuestion *module,
                              GPtrArray *findings);
+/** Returns: (transfer none) (nullable): the image with a copy of @module that differs, also if only their signatures do
+ */
+const char *dkms_boot_images_other (const DkmsBootImages *self, const DkmsSettings *settings,
+                                    const DkmsImageQuestion *module);
 /** Returns: (transfer full) (nullable): the command that makes the images again */
 char *dkms_boot_images_command (const DkmsBootImages *self);

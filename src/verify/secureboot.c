@@ -399,7 +399,7 @@ conclude (const Subject *self, GError **error)
            unknown = self->unsure > 0 || (serves == DKMS_DONT_KNOW && !absent);
 
   if (advice == NULL && self->refused > 0)
-    advice = DKMS_SAY (BUILD_AGAIN, .id = self->id);
+    advice = DKMS_SAY (SIGN_AGAIN);
   if (advice != NULL)
     DKMS_EMIT (self->events, SECURE_NEXT, .text = advice);
   if (refused && !g_error_matches (*error, DKMS_ERROR, DKMS_ERROR_SIGNATURES_REFUSED))

@@ -162,7 +162,7 @@ def test_the_answer(machine):
         f"Kernel          {K1} is locked down, and enforces signatures; accepts RSA 2048-4096, EC P-256/384/521; sha256, sha384, sha512",
         f'Key             {machine.own}, RSA 2048, sha256, "key own", valid until {ends[:10]}', "Enrolment       enrolled",
         "Modules         2 signed with this key, 1 with another key (bar: an unknown key), 1 unsigned",
-        f"What to do: Build these modules again: 'dkms install <module>/<version> -k {K1} --force'."]
+        "What to do: Sign these modules again: 'dkms sign --all'."]
     answer = machine.ask()["secureboot"]
     assert answer["modules"] == {"signed": 2, "other": 1, "unsigned": 1, "refused": 2}
     assert (answer["efi"], answer["secure_boot"], answer["validation"]) == (True, True, True)

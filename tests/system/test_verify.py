@@ -158,6 +158,29 @@ def test_an_index_describes_a_module_that_was_signed_again(machine):
     assert machine.answer()[3] == []
 
 
+def test_signing_names_boot_images(machine):
+    """The last line of 'dkms sign' names a boot image that contains a module with its old signature, and how to make it again."""
+    machine.root.framework("try_sign_modules=true\n")
+    machine.root.keys()
+    machine.kernel(K1, OPTIONS + 'CONFIG_MODULE_SIG_HASH="sha256"\n')
+    machine.install("foo", module("foo", info=["srcversion=A1"]))
+    image = machine.root.path / f"boot/initrd.img-{K1}"
+    (machine.root.path / "usr/sbin").mkdir(parents=True, exist_ok=True)
+    for program in ("update-initramfs", "mkinitramfs"):
+        (machine.root.path / "usr/sbin" / program).write_text("")
+    image.write_bytes(newc([("init", b""), (f"usr/lib/modules/{K1}/updates/dkms/foo.ko", machine.file().read_bytes())]))
+    assert "boot image" not in machine.root.ok("sign", "--all").err # nothing was signed
+    (machine.root.tree / "mok.key").unlink()
+    (machine.root.tree / "mok.pub").rename(machine.root.tree / "mok.pub.1")
+    machine.root.ok("generate_mok")
+    result = machine.root.ok("sign", "--all")
+    assert f"Warning: The boot image /boot/initrd.img-{K1} still contains foo with another signature. To make the image again, run 'update-initramfs -u -k {K1}'." in result.err, result
+    image.write_bytes(newc([("init", b""), (f"usr/lib/modules/{K1}/updates/dkms/foo.ko", machine.file().read_bytes())]))
+    assert "boot image" not in machine.root.ok("sign", "--all").err
+    image.write_bytes(newc([("init", b"")]))
+    assert "boot image" not in machine.root.ok("sign", "--all", "--force").err
+
+
 # ---- what is wrong ----
 
 def broken_source(machine):
