@@ -117,8 +117,8 @@ dkms_signer_new (const DkmsSettings *settings, DkmsListener *events, const DkmsK
 }
 
 /* Returns: (transfer full) (element-type DkmsKeyPair) (nullable) */
-static GPtrArray *
-find_keys (const DkmsSettings *settings, const DkmsKernel *kernel, const char *config, GError **error)
+GPtrArray *
+dkms_signer_files (const DkmsSettings *settings, const DkmsKernel *kernel, const char *config, GError **error)
 {
   g_auto (DkmsSigningValues) values = { 0 };
 
@@ -131,22 +131,10 @@ gboolean
 dkms_signer_generate (const DkmsSettings *settings, DkmsListener *events, const DkmsKernel *kernel, const char *config,
                       gboolean anew, GError **error)
 {
-  g_autoptr (GPtrArray) pairs = find_keys (settings, kernel, config, error);
+  g_autoptr (GPtrArray) pairs = dkms_signer_files (settings, kernel, config, error);
 
   return pairs != NULL && (!anew || dkms_keys_renew (pairs, settings->places.root, events, error))
          && dkms_keys_provide (pairs, settings, events, config, error);
-}
-
-gboolean
-dkms_signer_files (const DkmsSettings *settings, const DkmsKernel *kernel, const char *config, char **key,
-                   char **certificate, GError **error)
-{
-  g_autoptr (GPtrArray) pairs = find_keys (settings, kernel, config, error);
-  const DkmsKeyPair *first = pairs != NULL ? pairs->pdata[0] : NULL;
-
-  *key = first != NULL ? g_strdup (first->key) : NULL;
-  *certificate = first != NULL ? g_strdup (first->certificate) : NULL;
-  return first != NULL;
 }
 
 gboolean

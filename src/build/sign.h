@@ -36,16 +36,11 @@ char *dkms_signer_name (const DkmsSigner *self);
 gboolean dkms_signer_generate (const DkmsSettings *settings, DkmsListener *events, const DkmsKernel *kernel,
                                const char *config, gboolean anew, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/**
- * dkms_signer_files:
- * @config: (nullable): text of the kernel configuration
- * @key: (out) (nullable): the key that signs modules for @kernel: a path inside the root, or a pkcs11: URI
- * @certificate: (out) (nullable): path inside the root
- *
- * Finds the names, and creates nothing. Of several keys, the first one is returned.
- */
-gboolean dkms_signer_files (const DkmsSettings *settings, const DkmsKernel *kernel, const char *config, char **key,
-                            char **certificate, GError **error);
+/** Finds the names of the files that sign modules for @kernel, and creates nothing. @config: (nullable): text of the
+ * kernel configuration. Returns: (transfer full) (element-type DkmsKeyPair) (nullable): at least one; NULL with an
+ * error */
+GPtrArray *dkms_signer_files (const DkmsSettings *settings, const DkmsKernel *kernel, const char *config,
+                              GError **error);
 
 /** Fails with what dkms-sign prints if @certificate does not belong to @key, or if the key cannot be used. Both are
  * paths inside the root. Succeeds if this process may not read the key, because that is then not known. */

@@ -356,12 +356,13 @@ look_at_signatures_for (const Gathered *self, const DkmsId *kernel)
   g_autoptr (GPtrArray) paths = g_ptr_array_new (), ids = g_ptr_array_new (), signatures = NULL;
   g_autoptr (DkmsKernelReading) reading = NULL;
   g_autoptr (DkmsTrustReading) trust = NULL;
-  g_autofree char *key = NULL, *certificate = NULL, *last = NULL;
+  g_autoptr (GPtrArray) pairs = NULL;
+  g_autofree char *last = NULL;
 
   signed_files (self, kernel->kernel, paths, ids);
   if (paths->len == 0 || !dkms_kernel_config_has (facts.config, "CONFIG_MODULE_SIG")
-      || !dkms_signer_files (settings, facts.kernel, facts.config, &key, &certificate, NULL) || certificate == NULL
-      || !dkms_root_is_file (settings->places.root, certificate))
+      || (pairs = dkms_signer_files (settings, facts.kernel, facts.config, NULL)) == NULL
+      || !dkms_root_is_file (settings->places.root, ((const DkmsKeyPair *)pairs->pdata[0])->certificate))
     return;
   reading = dkms_kernel_reading_new (settings, kernel->kernel, NULL);
   trust = dkms_trust_reading_new (settings, reading, NULL);
@@ -372,8 +373,8 @@ look_at_signatures_for (const Gathered *self, const DkmsId *kernel)
       const DkmsCertificate *signer = signature->certificates->len > 0 ? signature->certificates->pdata[0] : NULL;
       g_autofree char *name = g_path_get_basename (paths->pdata[i]), *build = dkms_id_format (ids->pdata[i]);
 
-      if (signature->error != NULL || trust->own == NULL || g_strcmp0 (last, build) == 0
-          || g_ptr_array_find (signature->certificates, trust->own, NULL))
+      if (signature->error != NULL || ((const DkmsOwnKey *)trust->keys->pdata[0])->own == NULL
+          || g_strcmp0 (last, build) == 0 || dkms_file_signature_is_own (signature))
         continue;
       if (signature->facts.is_signed)
         DKMS_FOUND (self->look, KEY_CHANGED, .id = *(const DkmsId *)ids->pdata[i], .name = name,

@@ -125,6 +125,8 @@ add_key (DkmsSecurebootAnswer *self, const DkmsEvent *event)
   json_t *key = find_key (self, event);
 
   set_known (json_object_get (key, "usable"), event->id.kernel, event->text);
+  if (json_object_get (last_kernel (self), "enrolment") != NULL)
+    return; /* the best key is the first one */
   dkms_json_set_text (last_kernel (self), "certificate", event->place);
   dkms_json_set_text (last_kernel (self), "enrolment", event->name);
 }

@@ -21,27 +21,27 @@ emit_next (DkmsListener *events, char *text)
 
 /* Fails if this process, or this machine, cannot enrol a key. */
 static gboolean
-check_machine (const DkmsSettings *settings, const DkmsTrustReading *trust, GError **error)
+check_machine (const DkmsSettings *settings, const DkmsTrustReading *trust, const DkmsOwnKey *key, GError **error)
 {
   if (!dkms_root_is_host (settings->places.root))
     return DKMS_FAIL (error, ENROL_ELSEWHERE, .path = settings->places.root->host_path);
   if (geteuid () != 0)
     return DKMS_FAIL (error, NEEDS_ROOT, .name = "secureboot", .text = "--enroll");
-  if (trust->own == NULL)
-    return DKMS_FAIL (error, CERTIFICATE_ABSENT, .path = trust->certificate);
+  if (key->own == NULL)
+    return DKMS_FAIL (error, CERTIFICATE_ABSENT, .path = key->certificate);
   if (trust->firmware.efi != DKMS_YES)
     return DKMS_FAIL (error, ENROL_WITHOUT_EFI, .path = "/sys/firmware/efi");
   if (trust->shim == DKMS_NO)
-    return DKMS_FAIL (error, ENROL_WITHOUT_SHIM, .path = trust->certificate);
+    return DKMS_FAIL (error, ENROL_WITHOUT_SHIM, .path = key->certificate);
   return TRUE;
 }
 
 /* Runs mokutil on a memory file with the certificate in DER form, which it wants. */
 static gboolean
-run_mokutil (DkmsListener *events, const DkmsTrustReading *trust, GError **error)
+run_mokutil (DkmsListener *events, const DkmsOwnKey *key, GError **error)
 {
   gsize size;
-  const void *data = g_bytes_get_data (trust->own->der, &size);
+  const void *data = g_bytes_get_data (key->own->der, &size);
   g_auto (DkmsFd) fd = memfd_create ("certificate", MFD_CLOEXEC);
   g_autofree char *path = g_strdup_printf ("/proc/self/fd/%d", fd);
   const char *const argv[] = { "mokutil", "--import", path, NULL };
@@ -52,9 +52,9 @@ run_mokutil (DkmsListener *events, const DkmsTrustReading *trust, GError **error
   if (!dkms_write_all (fd, data, size, "a memory file", error))
     return FALSE;
   if (isatty (STDIN_FILENO) != 1 || !dkms_listener_release_terminal (events))
-    return DKMS_FAIL (error, ENROL_WITHOUT_TERMINAL, .path = trust->certificate);
+    return DKMS_FAIL (error, ENROL_WITHOUT_TERMINAL, .path = key->certificate);
   int status = dkms_process_run (&command, error);
-  return status == 0 || (status > 0 && DKMS_FAIL (error, ENROL_FAILED, .path = trust->certificate, .status = status));
+  return status == 0 || (status > 0 && DKMS_FAIL (error, ENROL_FAILED, .path = key->certificate, .status = status));
 }
 
 /* Returns: whether the firmware holds the request */
@@ -76,14 +76,34 @@ is_requested (const DkmsRoot *root, const DkmsCertificate *own)
   return FALSE;
 }
 
+static gboolean
+is_enrolled (const DkmsCertificate *own)
+{
+  return dkms_certificate_is_on (own, DKMS_LIST_OWNER) || dkms_certificate_is_on (own, DKMS_LIST_FIRMWARE);
+}
+
+/* Returns: the first key whose certificate is not enrolled; the first one if all are */
+static const DkmsOwnKey *
+find_key (const DkmsTrustReading *trust)
+{
+  for (guint i = 0; i < trust->keys->len; i++)
+    {
+      const DkmsOwnKey *key = trust->keys->pdata[i];
+      if (key->own == NULL || !is_enrolled (key->own))
+        return key;
+    }
+  return trust->keys->pdata[0];
+}
+
 gboolean
 dkms_enrol (const DkmsSettings *settings, DkmsListener *events, const DkmsTrustReading *trust, GError **error)
 {
-  const DkmsCertificate *own = trust->own;
+  const DkmsOwnKey *key = find_key (trust);
+  const DkmsCertificate *own = key->own;
 
-  if (!check_machine (settings, trust, error))
+  if (!check_machine (settings, trust, key, error))
     return FALSE;
-  if (dkms_certificate_is_on (own, DKMS_LIST_OWNER) || dkms_certificate_is_on (own, DKMS_LIST_FIRMWARE))
+  if (is_enrolled (own))
     {
       g_autofree char *text = DKMS_SAY (IS_ENROLLED, .kind = 0);
       DKMS_EMIT (events, SECURE_ENROLMENT_IS, .text = text);
@@ -91,11 +111,11 @@ dkms_enrol (const DkmsSettings *settings, DkmsListener *events, const DkmsTrustR
     }
   if (!dkms_certificate_is_on (own, DKMS_LIST_TO_ENROL))
     {
-      DKMS_EMIT (events, SECURE_ENROLS, .path = trust->certificate, .name = own->name, .text = own->sha256);
-      if (!run_mokutil (events, trust, error))
+      DKMS_EMIT (events, SECURE_ENROLS, .path = key->certificate, .name = own->name, .text = own->sha256);
+      if (!run_mokutil (events, key, error))
         return FALSE;
       if (!is_requested (settings->places.root, own))
-        return DKMS_FAIL (error, ENROL_FAILED, .path = trust->certificate);
+        return DKMS_FAIL (error, ENROL_FAILED, .path = key->certificate);
     }
   emit_next (events, DKMS_SAY (CONFIRM_IN_STEPS, .kind = 0));
   return TRUE;

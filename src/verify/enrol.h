@@ -9,8 +9,9 @@
  * dkms_enrol:
  * @trust: of the kernel whose certificate is enrolled
  *
- * Runs mokutil, which asks for a password on the terminal, and checks that the firmware holds the request. Does nothing
- * if the certificate is enrolled, or if the request exists.
+ * Of several certificates, the first one that is not enrolled is chosen. Runs mokutil, which asks for a password on the
+ * terminal, and checks that the firmware holds the request. Does nothing if the certificate is enrolled, or if the
+ * request exists.
  */
 gboolean dkms_enrol (const DkmsSettings *settings, DkmsListener *events, const DkmsTrustReading *trust,
                      GError **error) G_GNUC_WARN_UNUSED_RESULT;

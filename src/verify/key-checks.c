@@ -29,18 +29,18 @@ dkms_date_of (gint64 seconds)
 /* ---- the certificate ---- */
 
 static void
-check_validity (DkmsListener *events, const DkmsTrustReading *trust)
+check_validity (DkmsListener *events, const DkmsOwnKey *key)
 {
   gint64 now = g_get_real_time () / G_USEC_PER_SEC;
-  const DkmsCertificate *own = trust->own;
+  const DkmsCertificate *own = key->own;
   g_autofree char *ends = dkms_date_of (own->ends), *begins = dkms_date_of (own->begins);
 
   if (own->ends < now)
-    warn (events, DKMS_SAY (HAS_EXPIRED, .path = trust->certificate, .text = ends));
+    warn (events, DKMS_SAY (HAS_EXPIRED, .path = key->certificate, .text = ends));
   else if (own->ends < now + SOON)
-    warn (events, DKMS_SAY (EXPIRES_SOON, .path = trust->certificate, .text = ends));
+    warn (events, DKMS_SAY (EXPIRES_SOON, .path = key->certificate, .text = ends));
   if (own->begins > now)
-    warn (events, DKMS_SAY (NOT_YET_VALID, .path = trust->certificate, .text = begins));
+    warn (events, DKMS_SAY (NOT_YET_VALID, .path = key->certificate, .text = begins));
 }
 
 /* Kernels find the certificate of a signer by its issuer and serial number. */
@@ -58,32 +58,32 @@ check_twins (DkmsListener *events, const DkmsTrustReading *trust)
 }
 
 static void
-check_form (const DkmsSettings *settings, DkmsListener *events, const DkmsTrustReading *trust)
+check_form (const DkmsSettings *settings, DkmsListener *events, const DkmsOwnKey *key)
 {
   static const char pem[] = "-----BEGIN";
-  g_autofree char *content = dkms_root_read (settings->places.root, trust->certificate, 1 << 20, NULL, NULL);
+  g_autofree char *content = dkms_root_read (settings->places.root, key->certificate, 1 << 20, NULL, NULL);
 
   if (content != NULL && g_str_has_prefix (content, pem))
-    warn (events, DKMS_SAY (CERTIFICATE_IN_PEM, .path = trust->certificate));
+    warn (events, DKMS_SAY (CERTIFICATE_IN_PEM, .path = key->certificate));
 }
 
 /* ---- the key ---- */
 
 static void
-check_key (const DkmsSettings *settings, DkmsListener *events, const DkmsTrustReading *trust)
+check_key (const DkmsSettings *settings, DkmsListener *events, const DkmsOwnKey *key)
 {
   const DkmsRoot *root = settings->places.root;
   g_autoptr (GError) error = NULL;
   struct stat st;
 
-  if (trust->key == NULL || g_str_has_prefix (trust->key, "pkcs11:") || dkms_root_stat (root, trust->key, &st) < 0)
+  if (key->key == NULL || g_str_has_prefix (key->key, "pkcs11:") || dkms_root_stat (root, key->key, &st) < 0)
     return;
   if ((st.st_mode & 077) != 0)
     {
       g_autofree char *mode = g_strdup_printf ("%04o", (guint)st.st_mode & 07777);
-      warn (events, DKMS_SAY (KEY_OPEN, .path = trust->key, .text = mode));
+      warn (events, DKMS_SAY (KEY_OPEN, .path = key->key, .text = mode));
     }
-  if (trust->own != NULL && !dkms_signer_check_pair (&settings->places, trust->key, trust->certificate, &error))
+  if (key->own != NULL && !dkms_signer_check_pair (&settings->places, key->key, key->certificate, &error))
     warn (events, g_strdup (error->message));
 }
 
@@ -103,14 +103,18 @@ dkms_key_checks (const DkmsSettings *settings, DkmsListener *events, const DkmsT
 {
   guint mark = dkms_unread_mark ();
 
-  if (trust->own != NULL)
+  for (guint i = 0; i < trust->keys->len; i++)
     {
-      check_validity (events, trust);
-      check_form (settings, events, trust);
-      if (trust->own->facts.revoked && trust->own->trust != DKMS_TRUST_REVOKED)
-        warn (events, DKMS_SAY (FORBIDDEN_UNREAD, .path = trust->certificate));
+      const DkmsOwnKey *key = trust->keys->pdata[i];
+      if (key->own != NULL)
+        {
+          check_validity (events, key);
+          check_form (settings, events, key);
+          if (key->own->facts.revoked && key->own->trust != DKMS_TRUST_REVOKED)
+            warn (events, DKMS_SAY (FORBIDDEN_UNREAD, .path = key->certificate));
+        }
+      check_key (settings, events, key);
     }
-  check_key (settings, events, trust);
   if (hash != NULL && *hash != '\0')
     check_hash (events, trust, hash);
   check_twins (events, trust);

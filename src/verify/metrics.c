@@ -96,6 +96,24 @@ find_trust (const GPtrArray *kernels)
   return NULL;
 }
 
+/* @keys: (element-type DkmsOwnKey) */
+static void
+add_keys (GString *text, const GPtrArray *keys)
+{
+  gboolean first = TRUE;
+
+  for (guint i = 0; i < keys->len; i++)
+    {
+      const DkmsCertificate *own = ((const DkmsOwnKey *)keys->pdata[i])->own;
+      if (own == NULL)
+        continue;
+      if (first)
+        head (text, "dkms_key_not_after_seconds", "When the certificate of a key that signs modules ends.");
+      VALUE (text, "dkms_key_not_after_seconds", own->ends, "subject", own->subject);
+      first = FALSE;
+    }
+}
+
 char *
 dkms_metrics_text (const GPtrArray *kernels, gint64 now)
 {
@@ -112,11 +130,8 @@ dkms_metrics_text (const GPtrArray *kernels, gint64 now)
       head (text, "dkms_secure_boot", "Whether Secure Boot is on.");
       VALUE (text, "dkms_secure_boot", 1, "state", states[trust->firmware.secure_boot]);
     }
-  if (trust != NULL && trust->own != NULL)
-    {
-      head (text, "dkms_key_not_after_seconds", "When the certificate of the key that signs modules ends.");
-      VALUE (text, "dkms_key_not_after_seconds", trust->own->ends, "subject", trust->own->subject);
-    }
+  if (trust != NULL)
+    add_keys (text, trust->keys);
   head (text, "dkms_next_boot_info", "The kernel that boots next.");
   for (guint i = 0; i < kernels->len; i++)
     {

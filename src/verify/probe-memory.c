@@ -9,13 +9,13 @@
 enum { WORDS = 3 };
 
 char *
-dkms_probe_key (const DkmsKernelReading *kernel, const DkmsFirmwareReading *firmware, const char *certificate)
+dkms_probe_key (const DkmsKernelReading *kernel, const DkmsFirmwareReading *firmware, const char *certificates)
 {
   g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_SHA256);
 
   if (kernel->build == NULL)
     return NULL;
-  for (const char *const *word = (const char *const[]){ kernel->release, kernel->build, certificate, NULL };
+  for (const char *const *word = (const char *const[]){ kernel->release, kernel->build, certificates, NULL };
        *word != NULL; word++)
     g_checksum_update (sum, (const guchar *)*word, (gssize)strlen (*word) + 1);
   for (guint i = 0; i < DKMS_LIST_LAST; i++)

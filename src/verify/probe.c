@@ -186,8 +186,12 @@ check_machine (const DkmsSettings *settings, const DkmsKernelReading *kernel, co
     return DKMS_FAIL (error, NEEDS_ROOT, .name = "secureboot", .text = "--test");
   if (strcmp (kernel->release, running->release) != 0)
     return DKMS_FAIL (error, TEST_OTHER_KERNEL, .id = { .kernel = kernel->release }, .text = running->release);
-  if (trust->own == NULL)
-    return DKMS_FAIL (error, CERTIFICATE_ABSENT, .path = trust->certificate);
+  for (guint i = 0; i < trust->keys->len; i++)
+    {
+      const DkmsOwnKey *key = trust->keys->pdata[i];
+      if (key->own == NULL)
+        return DKMS_FAIL (error, CERTIFICATE_ABSENT, .path = key->certificate);
+    }
   return check_permitted (error);
 }
 

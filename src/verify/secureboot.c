@@ -30,9 +30,10 @@ typedef struct {
   const DkmsTrustReading *trust;
   char *hash; /* (nullable): the digest of its signatures */
   DkmsKnown needed;
-  DkmsEnrolment enrolment;
-  gboolean denied;       /* the running kernel has refused a signature */
-  guint refused, unsure; /* installed module files */
+  const DkmsOwnKey *key;   /* the best of the keys: one that the kernel accepts, or else the first one */
+  DkmsEnrolment enrolment; /* of its certificate */
+  gboolean denied;         /* the running kernel has refused a signature */
+  guint refused, unsure;   /* installed module files */
 } Subject;
 
 /* ---- the machine ---- */
@@ -112,10 +113,10 @@ emit_kernel (const Subject *self)
 /* ---- the key ---- */
 
 static DkmsEnrolment
-enrolment_of (const Subject *self, DkmsKnown *usable)
+enrolment_of (const Subject *self, const DkmsOwnKey *key, DkmsKnown *usable)
 {
   const DkmsTrustReading *trust = self->trust;
-  const DkmsCertificate *own = trust->own;
+  const DkmsCertificate *own = key->own;
 
   *usable = DKMS_DONT_KNOW;
   if (own == NULL)
@@ -138,28 +139,27 @@ enrolment_of (const Subject *self, DkmsKnown *usable)
 
 /* Whether the certificate does not exist, so that the next build will create it. */
 static gboolean
-is_to_be_created (const Subject *self)
+is_to_be_created (const Subject *self, const DkmsOwnKey *key)
 {
-  const DkmsTrustReading *trust = self->trust;
   guint mark = dkms_unread_mark ();
   struct stat st;
   gboolean absent
-      = trust->certificate == NULL
-        || (dkms_root_stat (self->settings->places.root, trust->certificate, &st) < 0 && dkms_unread_mark () == mark);
+      = key->certificate == NULL
+        || (dkms_root_stat (self->settings->places.root, key->certificate, &st) < 0 && dkms_unread_mark () == mark);
 
   dkms_unread_drop (mark);
   return absent;
 }
 
 static char *
-key_in_words (const Subject *self)
+key_in_words (const Subject *self, const DkmsOwnKey *key)
 {
-  const DkmsCertificate *own = self->trust->own;
+  const DkmsCertificate *own = key->own;
 
-  if (own == NULL && is_to_be_created (self))
+  if (own == NULL && is_to_be_created (self, key))
     return DKMS_SAY (KEY_NOT_CREATED, .kind = 0);
   if (own == NULL)
-    return DKMS_SAY (KEY_UNREAD, .text = self->trust->certificate_error);
+    return DKMS_SAY (KEY_UNREAD, .text = key->error);
   g_autofree char *ends = dkms_date_of (own->ends);
   return DKMS_SAY (KEY_SHOWN, .text = own->key, .name = self->hash, .near = own->name, .place = ends);
 }
@@ -181,10 +181,9 @@ static const DkmsPhrase states[] = {
 };
 
 static void
-emit_key (Subject *self)
+emit_key (const Subject *self, const DkmsOwnKey *key)
 {
-  const DkmsTrustReading *trust = self->trust;
-  const DkmsCertificate *own = trust->own;
+  const DkmsCertificate *own = key->own;
   g_autoptr (GDateTime) time = own != NULL ? g_date_time_new_from_unix_utc (own->ends) : NULL;
   g_autofree char *ends = time != NULL ? g_date_time_format (time, "%Y-%m-%dT%H:%M:%SZ") : NULL;
   const DkmsEvent certificate = { .kind = DKMS_EVENT_SECURE_CERTIFICATE,
@@ -192,18 +191,49 @@ emit_key (Subject *self)
                                   .name = own != NULL ? own->identifier : NULL,
                                   .path = own != NULL ? own->key : NULL,
                                   .place = ends };
-  g_autofree char *text = key_in_words (self);
+  g_autofree char *text = key_in_words (self, key);
   DkmsKnown usable;
+  DkmsEnrolment enrolment = enrolment_of (self, key, &usable);
 
-  self->enrolment = enrolment_of (self, &usable);
-  DKMS_EMIT (self->events, SECURE_KEY, .id = self->id, .path = trust->key, .place = trust->certificate,
-             .name = dkms_enrolment_name (self->enrolment), .text = dkms_known_name (usable),
+  DKMS_EMIT (self->events, SECURE_KEY, .id = self->id, .path = key->key, .place = key->certificate,
+             .name = dkms_enrolment_name (enrolment), .text = dkms_known_name (usable),
              .reason = own != NULL ? &certificate : NULL);
-  DKMS_EMIT (self->events, SECURE_KEY_IS, .path = trust->key != NULL ? trust->key : trust->certificate, .text = text);
+  DKMS_EMIT (self->events, SECURE_KEY_IS, .path = key->key != NULL ? key->key : key->certificate, .text = text);
   if (own == NULL)
     return;
-  g_autofree char *state = dkms_phrase_with (states[self->enrolment], &(const DkmsErrorInfo){ .path = trust->unread });
+  g_autofree char *state = dkms_phrase_with (states[enrolment], &(const DkmsErrorInfo){ .path = self->trust->unread });
   DKMS_EMIT (self->events, SECURE_ENROLMENT_IS, .text = state);
+}
+
+/* One key that the kernel accepts is enough. */
+static void
+choose_key (Subject *self)
+{
+  const GPtrArray *keys = self->trust->keys;
+
+  for (guint i = 0; i < keys->len; i++)
+    {
+      DkmsKnown usable;
+      DkmsEnrolment enrolment = enrolment_of (self, keys->pdata[i], &usable);
+
+      if (self->key != NULL && dkms_enrolment_serves (enrolment, self->needed) != DKMS_YES)
+        continue;
+      self->key = keys->pdata[i];
+      self->enrolment = enrolment;
+      if (dkms_enrolment_serves (enrolment, self->needed) == DKMS_YES)
+        return;
+    }
+}
+
+static void
+emit_keys (const Subject *self)
+{
+  const GPtrArray *keys = self->trust->keys;
+
+  emit_key (self, self->key);
+  for (guint i = 0; i < keys->len; i++)
+    if (keys->pdata[i] != self->key)
+      emit_key (self, keys->pdata[i]);
 }
 
 /* ---- the answer of the kernel ---- */
@@ -299,7 +329,7 @@ static void
 take_file (Subject *self, const char *path, const DkmsId *id, const DkmsFileSignature *signature, Counts *counts)
 {
   const DkmsCertificate *signer = signature->certificates->len > 0 ? signature->certificates->pdata[0] : NULL;
-  gboolean own = self->trust->own != NULL && g_ptr_array_find (signature->certificates, self->trust->own, NULL);
+  gboolean own = dkms_file_signature_is_own (signature);
   DkmsKnown accepted = accepts (self, signature);
   const char *kind = own ? "own" : signature->facts.is_signed ? "other" : "unsigned";
 
@@ -359,7 +389,7 @@ advice_for (const Subject *self)
 {
   const DkmsTrustReading *trust = self->trust;
 
-  if (trust->own == NULL && is_to_be_created (self))
+  if (self->key->own == NULL && is_to_be_created (self, self->key))
     return DKMS_SAY (CREATE_IT, .kind = 0);
   switch (self->enrolment)
     {
@@ -371,7 +401,7 @@ advice_for (const Subject *self)
       return DKMS_SAY (KEEP_IT, .kind = 0);
     case DKMS_ENROLMENT_REVOKED:
     case DKMS_ENROLMENT_NOT_USABLE:
-      return DKMS_SAY (REPLACE_KEY, .path = trust->key, .place = trust->certificate);
+      return DKMS_SAY (REPLACE_KEY, .path = self->key->key, .place = self->key->certificate);
     case DKMS_ENROLMENT_PLATFORM_ONLY:
       return trust->options.only_ca ? DKMS_SAY (NEEDS_CA, .kind = 0) : DKMS_SAY (BUILD_IT_IN, .kind = 0);
     case DKMS_ENROLMENT_NOT_READ:
@@ -393,7 +423,7 @@ static void
 conclude (const Subject *self, GError **error)
 {
   DkmsKnown serves = dkms_enrolment_serves (self->enrolment, self->needed);
-  gboolean absent = self->trust->own == NULL && is_to_be_created (self);
+  gboolean absent = self->key->own == NULL && is_to_be_created (self, self->key);
   g_autofree char *advice = serves != DKMS_YES || absent ? advice_for (self) : NULL;
   gboolean refused = self->denied || self->refused > 0 || (serves == DKMS_NO && !absent),
            unknown = self->unsure > 0 || (serves == DKMS_DONT_KNOW && !absent);
@@ -460,7 +490,8 @@ answer_for (const DkmsSettings *settings, DkmsListener *events, const DkmsId *id
   if (id == request->targets->pdata[0])
     emit_machine (&self);
   emit_kernel (&self);
-  emit_key (&self);
+  choose_key (&self);
+  emit_keys (&self);
   if (request->test)
     emit_test (&self, &probe);
   if (!emit_modules (&self, &failed))

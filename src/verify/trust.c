@@ -22,7 +22,7 @@ enum { LARGEST_CERTIFICATE = 1 << 20 };
 typedef struct {
   gboolean built_in; /* in the image of the kernel */
   DkmsKeyList list;  /* LAST: in none of the firmware */
-  gboolean own;      /* the certificate in the settings */
+  DkmsOwnKey *own;   /* (nullable): the key whose certificate it is */
 } Place;
 
 typedef struct {
@@ -80,13 +80,12 @@ read_certificate (const DkmsRoot *root, const char *path, GError **error)
   return g_bytes_new_take (g_steal_pointer (&content), size);
 }
 
-/* Adds old certificates beside the one in the settings: mok.pub.1, mok.pub.2 and mok.pub.old. They only give names to
+/* Adds old certificates beside @certificate: mok.pub.1, mok.pub.2 and mok.pub.old. They only give names to
  * signers. */
 static void
-add_old (Search *self, const DkmsRoot *root)
+add_old (Search *self, const DkmsRoot *root, const char *certificate)
 {
-  g_autofree char *directory = g_path_get_dirname (self->reading->certificate),
-                  *name = g_path_get_basename (self->reading->certificate);
+  g_autofree char *directory = g_path_get_dirname (certificate), *name = g_path_get_basename (certificate);
   guint mark = dkms_unread_mark ();
   g_auto (DkmsFd) fd = dkms_root_openat (root, directory, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (GPtrArray) names = fd >= 0 ? dkms_list_dir_at (fd, ".", NULL) : NULL;
@@ -107,26 +106,45 @@ add_old (Search *self, const DkmsRoot *root)
 }
 
 static void
+own_key_free (gpointer data)
+{
+  DkmsOwnKey *self = data;
+
+  g_free (self->key);
+  g_free (self->certificate);
+  g_free (self->error);
+  g_free (self);
+}
+
+static void
 add_own (Search *self, const DkmsSettings *settings, const DkmsKernelReading *kernel)
 {
-  DkmsTrustReading *reading = self->reading;
   const DkmsRoot *root = settings->places.root;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (DkmsKernel) headers
-      = dkms_kernel_new (root, settings->places.install_tree,
-                         &(DkmsId){ .kernel = kernel->release, .arch = dkms_running_machine () }, NULL, NULL);
+  const DkmsId id = { .kernel = kernel->release, .arch = dkms_running_machine () };
+  g_autoptr (GError) failed = NULL;
+  g_autoptr (DkmsKernel) headers = dkms_kernel_new (root, settings->places.install_tree, &id, NULL, NULL);
   guint mark = dkms_unread_mark ();
+  g_autoptr (GPtrArray) pairs = dkms_signer_files (settings, headers, kernel->config, &failed);
 
-  if (dkms_signer_files (settings, headers, kernel->config, &reading->key, &reading->certificate, &error)
-      && reading->certificate != NULL)
+  for (guint i = 0; i < (pairs != NULL ? pairs->len : 1); i++)
     {
-      GBytes *content = read_certificate (root, reading->certificate, &error);
+      const DkmsKeyPair *pair = pairs != NULL ? pairs->pdata[i] : NULL;
+      DkmsOwnKey *key = g_new0 (DkmsOwnKey, 1);
+      g_autoptr (GError) error = NULL;
+
+      g_ptr_array_add (self->reading->keys, key);
+      key->error = failed != NULL ? g_strdup (failed->message) : NULL;
+      if (pair == NULL)
+        continue;
+      key->key = g_strdup (pair->key);
+      key->certificate = g_strdup (pair->certificate);
+      GBytes *content = read_certificate (root, key->certificate, &error);
       if (content != NULL)
-        add_input (self, content, (Place){ .list = DKMS_LIST_LAST, .own = TRUE });
-      add_old (self, root);
+        add_input (self, content, (Place){ .list = DKMS_LIST_LAST, .own = key });
+      else
+        key->error = g_strdup (error->message);
+      add_old (self, root, key->certificate);
     }
-  if (error != NULL)
-    reading->certificate_error = g_strdup (error->message);
   dkms_unread_drop (mark);
 }
 
@@ -182,10 +200,10 @@ take_list (Search *self, DkmsCertificateList *list, const Place *place, GPtrArra
         known->lists |= 1U << place->list;
       if (place->built_in)
         g_ptr_array_add (built_in, known);
-      if (place->own && reading->own == NULL)
+      if (place->own != NULL && place->own->own == NULL)
         {
           known->own = TRUE;
-          reading->own = known;
+          place->own->own = known;
         }
     }
   /* Kernels do not read shim's lists without Secure Boot. */
@@ -195,8 +213,8 @@ take_list (Search *self, DkmsCertificateList *list, const Place *place, GPtrArra
       g_hash_table_add (reading->forbidden, g_strdup (list->hashes->pdata[i]));
   if (list->error != NULL && place->list < DKMS_LIST_LAST)
     note_unread (self, place->list, dkms_key_list_name (place->list));
-  if (list->error != NULL && place->own && reading->own == NULL)
-    reading->certificate_error = g_strdup (list->error);
+  if (list->error != NULL && place->own != NULL && place->own->own == NULL)
+    dkms_replace_text (&place->own->error, list->error);
 }
 
 /* Reads all inputs, and judges what they contain. */
@@ -233,6 +251,26 @@ read_inputs (Search *self, const DkmsPlaces *places)
 
 /* ---- answers of kernels ---- */
 
+/* A key that the running kernel has, and that is on no list of the firmware, is part of it, or was added by a program.
+ * Only root sees all keys. */
+static void
+take_running (DkmsTrustReading *self)
+{
+  g_autofree char *keys = NULL;
+
+  if (strcmp (self->release, dkms_running_release ()) != 0 || !g_file_get_contents ("/proc/keys", &keys, NULL, NULL))
+    return;
+  for (guint i = 0; i < self->certificates->len; i++)
+    {
+      DkmsCertificate *certificate = self->certificates->pdata[i];
+      g_autofree char *words = g_strconcat (": ", certificate->identifier, ": X509.", NULL);
+      if (!certificate->own || certificate->known || certificate->identifier == NULL || strstr (keys, words) == NULL)
+        continue;
+      judge (certificate, DKMS_KEY_BUILT_IN, self);
+      certificate->confidence = MIN (certificate->confidence, DKMS_CONFIDENCE_LIKELY);
+    }
+}
+
 static void
 take_policy (DkmsModulePolicy *policy, const DkmsProbe *probe, gboolean now)
 {
@@ -247,13 +285,14 @@ take_policy (DkmsModulePolicy *policy, const DkmsProbe *probe, gboolean now)
 void
 dkms_trust_reading_take (DkmsTrustReading *self, const DkmsProbe *probe, gboolean now)
 {
+  const DkmsOwnKey *key = self->keys->pdata[0];
   DkmsCertificate *own = NULL;
 
   take_policy (&self->policy, probe, now);
   for (guint i = 0; i < self->certificates->len && own == NULL; i++)
-    if (self->certificates->pdata[i] == self->own)
+    if (self->certificates->pdata[i] == key->own)
       own = self->certificates->pdata[i];
-  if (own == NULL || probe->trusts == DKMS_DONT_KNOW)
+  if (own == NULL || probe->trusts == DKMS_DONT_KNOW || self->keys->len > 1) /* it is not known which of them */
     return;
   if (probe->trusts == DKMS_YES && !own->known)
     own->source = DKMS_KEY_BUILT_IN; /* or added by a program since the kernel started */
@@ -271,11 +310,17 @@ static void
 take_remembered (DkmsTrustReading *self, const DkmsPlaces *places, const DkmsKernelReading *kernel,
                  const DkmsFirmwareReading *firmware)
 {
+  g_autoptr (GString) certificates = g_string_new (NULL);
   DkmsProbe probe;
 
-  if (self->own == NULL)
-    return;
-  self->probe_key = dkms_probe_key (kernel, firmware, self->own->sha256);
+  for (guint i = 0; i < self->keys->len; i++)
+    {
+      const DkmsCertificate *own = ((const DkmsOwnKey *)self->keys->pdata[i])->own;
+      if (own == NULL)
+        return;
+      g_string_append (certificates, own->sha256);
+    }
+  self->probe_key = dkms_probe_key (kernel, firmware, certificates->str);
   if (dkms_probe_recall (places, self->release, self->probe_key, &probe))
     dkms_trust_reading_take (self, &probe, FALSE);
 }
@@ -304,6 +349,7 @@ dkms_trust_reading_new (const DkmsSettings *settings, const DkmsKernelReading *k
 
   self->release = g_strdup (kernel->release);
   self->certificates = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_certificate_free);
+  self->keys = g_ptr_array_new_with_free_func (own_key_free);
   self->forbidden = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   self->firmware = firmware->state;
   self->shim = firmware->shim;
@@ -316,6 +362,8 @@ dkms_trust_reading_new (const DkmsSettings *settings, const DkmsKernelReading *k
   add_firmware (&search, firmware);
   add_own (&search, settings, kernel);
   read_inputs (&search, &settings->places);
+  if (dkms_root_is_host (root) && !search.failed)
+    take_running (self);
   take_remembered (self, &settings->places, kernel, firmware);
   self->confidence = confidence_of (self);
   /* A kernel without certificates is unusual: probably they were not found. */
@@ -342,9 +390,7 @@ dkms_trust_reading_free (DkmsTrustReading *self)
   g_ptr_array_unref (self->certificates);
   g_hash_table_unref (self->forbidden);
   g_free (self->unread);
-  g_free (self->key);
-  g_free (self->certificate);
-  g_free (self->certificate_error);
+  g_ptr_array_unref (self->keys);
   g_free (self->probe_key);
   g_free (self);
 }
@@ -361,6 +407,18 @@ dkms_file_signature_free (DkmsFileSignature *self)
   g_free (self->digest);
   g_free (self->error);
   g_free (self);
+}
+
+gboolean
+dkms_file_signature_is_own (const DkmsFileSignature *self)
+{
+  for (guint i = 0; i < self->certificates->len; i++)
+    {
+      const DkmsCertificate *certificate = self->certificates->pdata[i];
+      if (certificate != NULL && certificate->own)
+        return TRUE;
+    }
+  return FALSE;
 }
 
 static int

@@ -9,6 +9,13 @@
 #include "verify/certificate.h"
 #include "verify/kernel-facts.h"
 
+/* A key that signs modules for the kernel. */
+typedef struct {
+  char *key, *certificate;    /* (nullable): paths inside the root; a key may be a pkcs11: URI */
+  char *error;                /* (nullable): why the certificate cannot be read */
+  const DkmsCertificate *own; /* (nullable): the certificate; one of those of the reading */
+} DkmsOwnKey;
+
 typedef struct {
   char *release; /* of the kernel */
   DkmsFirmware firmware;
@@ -16,15 +23,13 @@ typedef struct {
   DkmsSigningOptions options;
   DkmsModulePolicy policy;
   DkmsVendorRules rules;
-  DkmsConfidence confidence;  /* of the policy */
-  gboolean complete;          /* all certificates that the kernel may trust are known */
-  GPtrArray *certificates;    /* (element-type DkmsCertificate) */
-  GHashTable *forbidden;      /* (element-type utf8): SHA-256 of files on the lists of the firmware, as a set */
-  char *unread;               /* (nullable): a list that could not be read */
-  char *key, *certificate;    /* (nullable): the files that sign modules for the kernel, paths inside the root */
-  char *certificate_error;    /* (nullable): why the certificate cannot be read */
-  char *probe_key;            /* (nullable): as of dkms_probe_key(), for the certificate in the settings */
-  const DkmsCertificate *own; /* (nullable): the certificate in the settings; one of @certificates */
+  DkmsConfidence confidence; /* of the policy */
+  gboolean complete;         /* all certificates that the kernel may trust are known */
+  GPtrArray *certificates;   /* (element-type DkmsCertificate) */
+  GHashTable *forbidden;     /* (element-type utf8): SHA-256 of files on the lists of the firmware, as a set */
+  char *unread;              /* (nullable): a list that could not be read */
+  GPtrArray *keys;           /* (element-type DkmsOwnKey): those in the settings; at least one */
+  char *probe_key;           /* (nullable): as of dkms_probe_key(), for these keys */
 } DkmsTrustReading;
 
 /** Returns: (transfer full): what this machine, and @kernel with the command line @cmdline (nullable: unknown), trust.
@@ -49,6 +54,8 @@ typedef struct {
 } DkmsFileSignature;
 
 void dkms_file_signature_free (DkmsFileSignature *self);
+/** Returns: whether one of the signers has a certificate of the settings */
+gboolean dkms_file_signature_is_own (const DkmsFileSignature *self);
 
 /** Returns: (transfer full) (element-type DkmsFileSignature) (nullable): for each of @paths, files of the host; NULL
  * with an error if the helper cannot run */

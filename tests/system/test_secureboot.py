@@ -22,6 +22,7 @@ SCRIPT = """
 mount -t tmpfs x /sys/firmware && mkdir -p /sys/firmware/memmap && cp -r "$0/firmware/." /sys/firmware || exit 99
 mount -t tmpfs x /boot && cp "$0/boot/"* /boot && mount --bind "$0/cmdline" /proc/cmdline || exit 99
 mount -t overlay -o "lowerdir=$0/etc:/etc" overlay /etc || exit 99
+[ ! -f "$0/keys" ] || mount --bind "$0/keys" /proc/keys || exit 99
 exec "$@"
 """
 
@@ -395,6 +396,25 @@ def test_enrolling_works_here_only(root):
     assert result.rc == 1 and "works on this machine only" in result.err
 
 
+def test_one_of_several_keys_is_enough(machine):
+    """Each key of a list is shown, the one that the kernel accepts first."""
+    key, certificate = machine.place / "second.key", machine.place / "second.pub"
+    key.write_bytes(machine.keys.pair("second")[0].read_bytes())
+    key.chmod(0o600)
+    certificate.write_bytes(machine.der("second"))
+    lists = {"mok_signing_key": f"{machine.own};{key}", "mok_certificate": f"{machine.place}/mok.pub;{certificate}"}
+    machine.install("second")
+    assert machine(**lists).rc == 30
+    machine.owner_keys("second")
+    answer = machine.ask(**lists)
+    found = answer["secureboot"]
+    assert answer["status"] == 0 and found["kernels"][0]["enrolment"] == "enrolled" and found["kernels"][0]["certificate"] == str(certificate)
+    assert [(k["path"], k["enrolment"]) for k in found["keys"]] == [(str(key), "enrolled"), (str(machine.own), "not-enrolled")]
+    assert found["modules"] == {"signed": 1, "other": 0, "unsigned": 0, "refused": 0}
+    result = machine(**lists)
+    assert [line.split()[0] for line in result.out.splitlines()] == ["Secure", "Kernel", "Key", "Enrolment", "Key", "Enrolment", "Modules"], result
+
+
 # ---- the kernel's own answer ----
 
 ENOEXEC, EKEYREJECTED, ENOSYS = errno.ENOEXEC, errno.EKEYREJECTED, errno.ENOSYS
@@ -476,3 +496,14 @@ def test_what_cannot_be_asked(machine, ask):
     (machine.place / "mok.pub").unlink()
     result = ask()
     assert result.rc == 1 and "is missing" in result.err
+
+
+def test_keys_of_the_running_kernel(machine, ask):
+    """A key on no list, which the running kernel has, is built into it."""
+    (machine.place / "keys").write_text("1ecafe I------     1 perm 1f030000     0     0 asymmetri key kernel: 0123: X509.rsa 0123 []\n")
+    answer = document(ask(words=("--json",)).out)["secureboot"]
+    assert answer["kernels"][0]["enrolment"] == "not-enrolled"
+    skid = answer["keys"][0]["skid"]
+    (machine.place / "keys").write_text(f"1ecafe I------     1 perm 1f030000     0     0 asymmetri key own: {skid}: X509.rsa {skid[-8:]} []\n")
+    assert document(ask(words=("--json",)).out)["secureboot"]["kernels"][0]["enrolment"] == "built-in"
+    assert document(ask(words=("--json",), release="6.9.9-other").out)["secureboot"]["kernels"][0]["enrolment"] == "not-enrolled"
