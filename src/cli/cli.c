@@ -313,6 +313,7 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   request->undo = g_steal_pointer (&options->undo);
   request->yes = options->yes;
   request->every_kernel = options->all_kernels && verb->filters;
+  request->matrix = options->matrix;
   request->strict = options->strict;
   request->quiet_if_ok = options->quiet_if_ok;
   request->last = options->last;
@@ -356,6 +357,12 @@ choose_table (const DkmsOptions *options, const DkmsVerbInfo *verb, DkmsReport *
 {
   gboolean for_people = options->detailed && isatty (STDOUT_FILENO);
 
+  if (options->matrix)
+    {
+      request->detailed = TRUE; /* with what has changed */
+      dkms_report_begin_matrix (report);
+      return;
+    }
   if ((verb->options & DKMS_TAKES (LONG)) == 0
       || !(options->table || options->raw || options->columns != NULL || for_people))
     return;

@@ -149,6 +149,8 @@ static const DkmsOptionInfo options[] = {
     "Also print which inputs of each build have changed since the build; on a terminal, print a table" },
   { "-t", "--table", NULL, take_flag, FIELD (table), DKMS_WORD_NONE, DKMS_OPTION_LONG,
     "Print a table, with what to do about each build" },
+  { NULL, "--matrix", NULL, take_flag, FIELD (matrix), DKMS_WORD_NONE, DKMS_OPTION_LONG,
+    "Print a picture of the machine: modules by kernels, with one word for each pair" },
   { NULL, "--columns", "<name>[,<name>...]", take_text, FIELD (columns), DKMS_WORD_COLUMN, DKMS_OPTION_LONG,
     "Print a table with these columns" },
   { NULL, "--raw", NULL, take_flag, FIELD (raw), DKMS_WORD_NONE, DKMS_OPTION_LONG,

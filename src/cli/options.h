@@ -28,9 +28,13 @@ typedef struct {
   GPtrArray *words;      /* all arguments that are not options, in order */
   GPtrArray *ignored;    /* the words without a meaning */
   gboolean more_headers; /* while parsing: further words are headers */
-  gboolean all, all_kernels, force, force_version_override, no_depmod, dry_run, detailed, table, raw, verbose, quiet,
-      symlink_modules, binaries_only, source_only, rpm_safe_upgrade, modprobe_on_install, enroll, test, strict,
-      quiet_if_ok, last, after_upgrade, monitor, yes, help, version_asked;
+  gboolean all, all_kernels, force, force_version_override, no_depmod, dry_run, verbose, quiet, help, version_asked;
+  gboolean symlink_modules, modprobe_on_install, rpm_safe_upgrade; /* of verbs that build and install */
+  gboolean binaries_only, source_only;                             /* of archives */
+  gboolean detailed, table, matrix, raw;                           /* of status */
+  gboolean enroll, test;                                           /* of secureboot */
+  gboolean strict, quiet_if_ok, last, after_upgrade, monitor;      /* of verify */
+  gboolean yes;                                                    /* of doctor */
 } DkmsOptions;
 
 /** Returns: (transfer full): a command line without options and words */

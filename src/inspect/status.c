@@ -15,6 +15,7 @@
 #include "base/near.h"
 #include "base/unread.h"
 #include "inspect/examine.h"
+#include "inspect/picture.h"
 #include "store/attempts.h"
 #include "store/layout.h"
 #include "store/reading.h"
@@ -400,6 +401,8 @@ dkms_status (const DkmsSettings *settings, DkmsListener *events, const DkmsReque
   dkms_listener_hear_all (events, answer.first);
   for (guint i = 0; i < answer.lists->len; i++)
     dkms_listener_hear_all (events, answer.lists->pdata[i]);
+  if (request->matrix)
+    dkms_picture_emit (settings, events, request, answer.state);
   if (names_one (request))
     hint_at_module (&question);
   if (answer.examiner.hidden != NULL)

@@ -62,6 +62,7 @@ typedef struct {
   char *undo;             /* (nullable): doctor --undo: the repair to take back; "": the last one */
   gboolean yes;           /* doctor --yes: repair without questions */
   gboolean detailed;      /* status --long, log --list */
+  gboolean matrix;        /* status --matrix */
   gboolean every_kernel;  /* a query about all kernels, without targets */
   gboolean strict;        /* warnings count as problems */
   gboolean quiet_if_ok;   /* nothing is printed if nothing is wrong */

@@ -13,7 +13,9 @@
 #include "report/board.h"
 #include "report/document.h"
 #include "report/logging.h"
+#include "report/matrix.h"
 #include "report/print.h"
+#include "report/screen.h"
 #include "report/table.h"
 
 struct DkmsReport {
@@ -22,6 +24,7 @@ struct DkmsReport {
   DkmsBoard *board;       /* (nullable): set while several pieces of work may run */
   DkmsDocument *document; /* (nullable): the document that collects events */
   DkmsLogging *logging;   /* (nullable): the log of the system */
+  DkmsMatrix *matrix;     /* (nullable): the picture that collects answers of status */
   DkmsTable *table;       /* (nullable): the table that collects answers of status */
   int output;             /* the standard output for the document; -1: that of the process */
   gboolean errors_only, pretty;
@@ -42,7 +45,8 @@ hear (gpointer data, const DkmsEvent *event)
         dkms_print_event (&self->printer, event);
       return;
     }
-  if (self->table != NULL && dkms_table_hear (self->table, event))
+  if ((self->table != NULL && dkms_table_hear (self->table, event))
+      || (self->matrix != NULL && dkms_matrix_hear (self->matrix, event)))
     return;
   if (self->errors_only && voice != DKMS_VOICE_NOTE)
     return;
@@ -108,6 +112,7 @@ dkms_report_free (DkmsReport *self)
   dkms_document_free (self->document);
   dkms_logging_free (self->logging);
   dkms_table_free (self->table);
+  dkms_matrix_free (self->matrix);
   dkms_print_clear (&self->printer);
   if (self->output >= 0)
     (void)close (self->output);
@@ -190,11 +195,37 @@ dkms_report_begin_table (DkmsReport *self, const char *columns, gboolean raw, co
     self->table = dkms_table_new (columns, raw, root);
 }
 
+void
+dkms_report_begin_matrix (DkmsReport *self)
+{
+  if (self->document == NULL)
+    self->matrix = dkms_matrix_new ();
+}
+
+static void
+print_matrix (DkmsReport *self)
+{
+  g_autoptr (DkmsMatrix) matrix = g_steal_pointer (&self->matrix);
+  guint columns = 80, lines;
+
+  if (isatty (STDOUT_FILENO))
+    dkms_screen_size (&columns, &lines);
+  g_autofree char *text = dkms_matrix_draw (matrix, columns, dkms_screen_has_colours (STDOUT_FILENO));
+  if (*text == '\0')
+    return;
+  text[strlen (text) - 1] = '\0'; /* the last line end */
+  dkms_print_line (&self->printer, text);
+  if (dkms_matrix_has_marks (matrix))
+    dkms_print_event (&self->printer, &(const DkmsEvent){ .kind = DKMS_EVENT_STATUS_LEGEND });
+}
+
 gboolean
 dkms_report_end_table (DkmsReport *self, GError **error)
 {
   g_autoptr (DkmsTable) table = g_steal_pointer (&self->table);
 
+  if (self->matrix != NULL)
+    print_matrix (self);
   return table == NULL || dkms_table_print (table, error);
 }
 

@@ -38,7 +38,9 @@ int dkms_report_end_document (DkmsReport *self, const char *verb, const char *ro
 /** Prints the answers of status as a table, instead of lines; arguments as of dkms_table_new(). Without effect if a
  * document was begun. */
 void dkms_report_begin_table (DkmsReport *self, const char *columns, gboolean raw, const char *root);
-/** Prints the table, if one was begun. */
+/** Draws the answers of status as a picture, instead of lines. Without effect if a document was begun. */
+void dkms_report_begin_matrix (DkmsReport *self);
+/** Prints the table or the picture, if one was begun. */
 gboolean dkms_report_end_table (DkmsReport *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Records the results of the verb @verb in the log of the system from now on. */
 void dkms_report_begin_log (DkmsReport *self, const char *verb);

@@ -283,6 +283,9 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   EXACT (STATUS_BUILD, "{module}/{version}, {kernel}, {arch}: {name}[{remarks}][ (stale: {place})]"),
   SENTENCE (STATUS_MADE, NONE, "{place}"),
   EXACT (STATUS_WEAK, "{module}, {version}, {kernel}, {arch}: installed-weak from {place}"),
+  SENTENCE (STATUS_KERNEL, NONE, ""),
+  SENTENCE (STATUS_REMARK, NONE, ""),
+  SENTENCE (STATUS_LEGEND, LINE, "* runs now, > boots next"),
   SENTENCE (STATUS_RECIPE_UNREAD, NOTE, "{module}/{version}: {error}"),
   SENTENCE (
       STATUS_CHANGE_PENDING, NOTE,

@@ -53,7 +53,7 @@ def machine(tmp_path):
     return Machine(tmp_path / "machine")
 
 
-INSTALL = ["sudo dkms install ./my-driver", "dkms status", "dkms explain", "dkms verify", "sudo dkms autoinstall --all-kernels", "sudo dkms install ./my-driver --force",
+INSTALL = ["sudo dkms install ./my-driver", "dkms status", "dkms status --matrix", "dkms explain", "dkms verify", "sudo dkms autoinstall --all-kernels", "sudo dkms install ./my-driver --force",
            "sudo dkms remove my-driver/1.0 --all"]
 PACKAGE = [f"sudo dkms build ./my-driver -k {A} -k {B}", "dkms build ./my-driver --dkmstree ./tree --sourcetree ./sources",
            f"sudo dkms match --templatekernel {A} -k {B}", f"dkms mktarball my-driver/1.0 -k {A} --archive ./my-driver.tar.gz"]
@@ -93,10 +93,14 @@ def test_the_first_screen():
 # ---- a driver to install ----
 
 def test_life_of_a_driver(machine):
-    install, status, explain, verify, autoinstall, force, remove = INSTALL
+    install, status, matrix, explain, verify, autoinstall, force, remove = INSTALL
     out = machine.type(install).out
     assert "Added my-driver/1.0" in out and machine.module(B) == "first\n", "the running kernel; with --root the newest"
     assert machine.type(status).out == f"my-driver/1.0, {B}, {ARCH}: installed\n"
+    picture = machine.type(matrix).out
+    assert picture == f"MODULE         {A}  {B}\nmy-driver/1.0  -               installed\n"
+    shown = re.search(r"^MODULE  .*\n(?:.*\n)+?\* .*\n", TEXT, re.M)[0]
+    assert shown.splitlines()[0].split() == ["MODULE", f"{A}*", f"{B}>"] and "my-driver/1.0 " in shown
     assert machine.type(explain).out == "No log of a failed build exists.\n"
     result = machine(*verify.split()[1:])
     assert result.rc == 30 and f"Next boot: probably {B}" in result.out and "my-driver/1.0  PROBLEM" in result.out, "no depmod ran"
@@ -123,7 +127,7 @@ def test_first_error_and_the_logs(machine):
     result = machine("install", "./my-driver", cwd=machine.home)
     log = machine.tree / f".dkms/logs/my-driver/1.0/{B}/{ARCH}/1/make.log"
     assert result.rc == 10 and "x.c:1:2: error: no such thing" in result.err and str(log) in result.err, result
-    assert "no such thing" in machine.type(INSTALL[2]).out
+    assert "no such thing" in machine.type("dkms explain").out
     assert "no such thing" in log.read_text() and (machine.tree / "my-driver/1.0/build/my-driver.c").exists()
 
 
