@@ -15,6 +15,7 @@
 #include "store/logs.h"
 #include "store/weak.h"
 #include "verify/lookup.h"
+#include "verify/readable.h"
 #include "world/inputs.h"
 
 /* ---- which modules ---- */
@@ -357,6 +358,30 @@ dkms_tree_checks_expect (const DkmsTreeChecks *self, DkmsVerifiedKernel *kernel,
   return TRUE;
 }
 
+/* ---- readable ---- */
+
+/* depmod ignores files that modprobe cannot decompress, so this is checked before the index is. @readable: made when a
+ * file is compressed */
+static void
+check_readable (const DkmsTreeChecks *self, const DkmsId *id, DkmsReadable **readable, DkmsVerifiedFile *file)
+{
+  const DkmsRoot *root = self->settings->places.root;
+
+  if (!file->there || g_str_has_suffix (file->path, ".ko"))
+    return;
+  if (*readable == NULL)
+    {
+      DkmsKernelFacts facts = dkms_world_kernel (self->world, id);
+      g_autofree char *installed = facts.config == NULL ? dkms_kernel_read_installed_config (facts.kernel, root) : NULL;
+      *readable = dkms_readable_new (root, facts.config != NULL ? facts.config : installed);
+    }
+  if (dkms_readable_check (*readable, file->path) != DKMS_NO)
+    return;
+  if (file->answer == DKMS_ANSWER_UNKNOWN)
+    file->answer = DKMS_ANSWER_HIDDEN;
+  DKMS_FIND (file->findings, SUFFIX_UNREADABLE, PROBLEM, CERTAIN, .id = *id, .name = file->name, .path = file->path);
+}
+
 /* ---- index, chosen ---- */
 
 static gboolean
@@ -444,6 +469,7 @@ dkms_tree_checks_look_up (const DkmsTreeChecks *self, DkmsVerifiedKernel *kernel
   const DkmsPlaces *places = &self->settings->places;
   g_autoptr (GPtrArray) names = g_ptr_array_new (), files = g_ptr_array_new (), ids = g_ptr_array_new ();
   g_autoptr (GPtrArray) found = NULL;
+  g_autoptr (DkmsReadable) readable = NULL;
   g_autoptr (GError) error = NULL;
 
   for (guint i = 0; i < kernel->modules->len; i++)
@@ -459,6 +485,8 @@ dkms_tree_checks_look_up (const DkmsTreeChecks *self, DkmsVerifiedKernel *kernel
     }
   if (names->len == 0)
     return;
+  for (guint i = 0; i < files->len; i++)
+    check_readable (self, ids->pdata[i], &readable, files->pdata[i]);
   found = dkms_lookup_remembered (places, kernel->release, "modules", names, &error);
   for (guint i = 0; i < files->len; i++)
     if (found == NULL)

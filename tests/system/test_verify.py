@@ -181,6 +181,26 @@ def test_signing_names_boot_images(machine):
     assert "boot image" not in machine.root.ok("sign", "--all", "--force").err
 
 
+FEATURES = "kmod version {}\0+ZSTD -XZ +ZLIB +LIBCRYPTO -EXPERIMENTAL"
+
+
+@pytest.mark.parametrize("suffix, kmod, options, readable", [
+    (".zst", 30, "", True), (".xz", 30, "", False), (".xz", 30, "CONFIG_MODULE_DECOMPRESS=y\nCONFIG_MODULE_COMPRESS_XZ=y\n", False),
+    (".xz", 31, "", False), (".xz", 31, "CONFIG_MODULE_DECOMPRESS=y\nCONFIG_MODULE_COMPRESS_XZ=y\n", True),
+    (".xz", 34, "CONFIG_MODULE_DECOMPRESS=y\nCONFIG_MODULE_COMPRESS_ZSTD=y\n", False), (".xz", None, "", True)])
+def test_who_decompresses(machine, suffix, kmod, options, readable):
+    """modprobe, by the words in its program, or the kernel, which modprobe asks since version 31. kmod: None: an unknown modprobe"""
+    machine.kernel(K1, OPTIONS + options)
+    (machine.root.path / "usr/bin").mkdir(parents=True, exist_ok=True)
+    (machine.root.path / "usr/bin/kmod").write_text(f"\x7fELF\0{FEATURES.format(kmod) if kmod else 'busybox'}\0")
+    (machine.root.modules / K1 / f"kernel/lib/x.ko{suffix}").write_bytes(b"")
+    machine.install()
+    assert [path.suffix for path in (machine.root.modules / K1 / "updates/dkms").iterdir()] == [suffix]
+    machine.depmod()
+    rc, verdict, answers, codes = machine.answer()
+    assert ("suffix-unreadable" in codes, answers == ["hidden"], rc == 30) == (not readable, not readable, not readable), (verdict, codes)
+
+
 # ---- what is wrong ----
 
 def broken_source(machine):
