@@ -12,6 +12,7 @@
 #include "base/unread.h"
 #include "build/loadable.h"
 #include "forecast/headers.h"
+#include "forecast/offer.h"
 #include "forecast/result.h"
 #include "forecast/scene.h"
 #include "forecast/shadow.h"
@@ -27,15 +28,16 @@ typedef struct {
   const DkmsSettings *settings;
   DkmsListener *events;
   const DkmsRequest *request;
+  GPtrArray *offers;  /* element-type DkmsKernelOffer: empty if the caller gave headers */
   GPtrArray *headers; /* element-type DkmsAheadHeaders */
   GPtrArray *results;
-  guint missing; /* kernels whose headers cannot be had */
   gboolean late; /* the time was over before all builds were */
 } Forecast;
 
 static void
 forecast_clear (Forecast *self)
 {
+  g_clear_pointer (&self->offers, g_ptr_array_unref);
   g_clear_pointer (&self->headers, g_ptr_array_unref);
   g_clear_pointer (&self->results, g_ptr_array_unref);
 }
@@ -72,6 +74,61 @@ take_given (Forecast *self, GError **error)
   if (headers == NULL)
     return FALSE;
   g_ptr_array_add (self->headers, headers);
+  return TRUE;
+}
+
+/* Selects the kernels that the caller named. One that no upgrade would install can have headers, too. */
+static void
+select_named (Forecast *self)
+{
+  const GPtrArray *targets = self->request->targets;
+  g_autoptr (GPtrArray) all = g_steal_pointer (&self->offers);
+
+  self->offers = g_ptr_array_new_with_free_func (dkms_kernel_offer_free);
+  for (guint t = 0; t < targets->len; t++)
+    {
+      const char *release = ((const DkmsId *)targets->pdata[t])->kernel;
+      DkmsKernelOffer *found = NULL;
+
+      for (guint i = 0; i < all->len && release != NULL && found == NULL; i++)
+        if (strcmp (((const DkmsKernelOffer *)all->pdata[i])->release, release) == 0)
+          found = g_ptr_array_steal_index (all, i);
+      if (release != NULL)
+        g_ptr_array_add (self->offers, found != NULL ? found : dkms_kernel_offer_new (release));
+    }
+}
+
+/* Finds the offered kernels, and fetches their headers. */
+static gboolean
+take_offered (Forecast *self, GError **error)
+{
+  const DkmsManager *manager = dkms_manager_find (self->settings, error);
+  const DkmsId *first = self->request->targets->len > 0 ? self->request->targets->pdata[0] : NULL;
+
+  if (manager == NULL || !manager->find (self->offers, error))
+    return FALSE;
+  if (first != NULL && first->kernel != NULL)
+    select_named (self);
+  for (guint i = 0; i < self->offers->len; i++)
+    {
+      DkmsKernelOffer *offer = self->offers->pdata[i];
+      const DkmsId id = { .kernel = offer->release, .arch = first != NULL ? first->arch : NULL };
+      g_autofree char *arch = arch_for (self, &id);
+
+      if (!dkms_tree_check_name (DKMS_ERROR_BAD_TARGET, "kernel release", id.kernel, error)
+          || !dkms_tree_check_kernel (id.kernel, error) || !manager->resolve (offer, error))
+        return FALSE;
+      if (offer->image == NULL && offer->headers->len == 0)
+        return DKMS_FAIL (error, NOT_OFFERED, .id = id, .name = manager->name);
+      if (offer->headers->len == 0)
+        continue;
+      g_autoptr (GError) local = NULL;
+      DkmsAheadHeaders *headers = dkms_ahead_headers_fetch (self->settings, manager, offer, arch, &local);
+      if (headers == NULL && local != NULL)
+        return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
+      if (headers != NULL)
+        g_ptr_array_add (self->headers, headers);
+    }
   return TRUE;
 }
 
@@ -226,25 +283,100 @@ emit_hold (const Forecast *self, const char *kernel)
   DKMS_EMIT (self->events, FORECAST_HOLD, .text = list, .place = command);
 }
 
+static void
+emit_package (const Forecast *self, const char *kernel, const DkmsPackageOffer *package)
+{
+  DKMS_EMIT (self->events, FORECAST_PACKAGE, .id = { .kernel = kernel }, .name = package->name,
+             .text = package->version, .place = package->origin);
+}
+
+/* Returns: (nullable): the headers of @release */
+static const DkmsAheadHeaders *
+headers_of (const Forecast *self, const char *release)
+{
+  for (guint i = 0; i < self->headers->len; i++)
+    if (strcmp (((const DkmsAheadHeaders *)self->headers->pdata[i])->release, release) == 0)
+      return self->headers->pdata[i];
+  return NULL;
+}
+
+/* Emits what is known about the kernel @id. @offer: (nullable) */
+static void
+emit_kernel (const Forecast *self, const DkmsId *id, const DkmsKernelOffer *offer)
+{
+  gboolean have = headers_of (self, id->kernel) != NULL;
+  const char *origin = offer != NULL && offer->image != NULL ? offer->image->origin : NULL;
+  g_autofree char *usual = g_strconcat ("linux-headers-", id->kernel, NULL);
+  const char *package = offer == NULL             ? NULL
+                        : offer->image != NULL    ? offer->image->name
+                        : offer->headers->len > 0 ? ((const DkmsPackageOffer *)offer->headers->pdata[0])->name
+                                                  : usual;
+  g_autofree char *size
+      = offer != NULL && offer->size > 0 ? g_strdup_printf ("%.1f MB", (double)offer->size / 1e6) : NULL;
+
+  DKMS_EMIT (self->events, FORECAST_KERNEL, .id = *id, .name = offer == NULL ? "given" : have ? "fetched" : "missing");
+  if (offer != NULL && offer->image != NULL)
+    emit_package (self, id->kernel, offer->image);
+  for (guint i = 0; offer != NULL && i < offer->headers->len; i++)
+    emit_package (self, id->kernel, offer->headers->pdata[i]);
+  if (offer == NULL)
+    DKMS_EMIT (self->events, FORECAST_GIVEN, .id = *id);
+  else if (!have)
+    DKMS_EMIT (self->events, FORECAST_MISSING, .id = *id, .text = package, .place = offer->why);
+  else
+    DKMS_EMIT (self->events, FORECAST_OFFER, .id = *id, .text = package, .place = origin, .name = size);
+  if (have)
+    {
+      dkms_results_emit (self->results, self->settings, self->events, id->kernel);
+      emit_hold (self, id->kernel);
+    }
+}
+
+static void
+emit_all (const Forecast *self)
+{
+  for (guint i = 0; i < self->offers->len; i++)
+    {
+      const DkmsKernelOffer *offer = self->offers->pdata[i];
+      const DkmsAheadHeaders *headers = headers_of (self, offer->release);
+      const DkmsId id = { .kernel = offer->release, .arch = headers != NULL ? headers->arch : NULL };
+      if (i > 0)
+        DKMS_EMIT (self->events, BLANK);
+      emit_kernel (self, &id, offer);
+    }
+  for (guint i = 0; i < self->headers->len && self->offers->len == 0; i++)
+    {
+      const DkmsAheadHeaders *headers = self->headers->pdata[i];
+      const DkmsId id = { .kernel = headers->release, .arch = headers->arch };
+      emit_kernel (self, &id, NULL);
+    }
+  if (self->headers->len == 0 && self->offers->len == 0)
+    DKMS_EMIT (self->events, FORECAST_NOTHING);
+}
+
 static gboolean
 conclude (const Forecast *self, GError **error)
 {
   guint fails = count (self, "fails"), builds = count (self, "builds"), excluded = count (self, "excluded"),
         all = self->results->len - excluded, unknown = all - fails - builds;
   const char *kernel = self->headers->len == 1 ? ((const DkmsAheadHeaders *)self->headers->pdata[0])->release : NULL;
+  const DkmsKernelOffer *unfetched = NULL, *missing = NULL;
 
-  for (guint i = 0; i < self->headers->len; i++)
+  for (guint i = 0; i < self->offers->len; i++)
     {
-      const DkmsAheadHeaders *headers = self->headers->pdata[i];
-      const DkmsId id = { .kernel = headers->release, .arch = headers->arch };
-
-      DKMS_EMIT (self->events, FORECAST_KERNEL, .id = id, .name = "given");
-      DKMS_EMIT (self->events, FORECAST_GIVEN, .id = id);
-      dkms_results_emit (self->results, self->settings, self->events, headers->release);
-      emit_hold (self, headers->release);
+      const DkmsKernelOffer *offer = self->offers->pdata[i];
+      if (offer->headers->len == 0)
+        missing = offer;
+      else if (offer->why != NULL)
+        unfetched = offer;
     }
+  emit_all (self);
   if (fails > 0)
     return DKMS_FAIL (error, WILL_NOT_BUILD, .number = fails, .limit = all, .id = { .kernel = kernel });
+  if (missing != NULL)
+    return DKMS_FAIL (error, HEADERS_NOT_OFFERED, .id = { .kernel = missing->release });
+  if (unfetched != NULL)
+    return DKMS_FAIL (error, HEADERS_NOT_FETCHED, .id = { .kernel = unfetched->release });
   return unknown == 0
          || DKMS_FAIL (error, BUILDING_UNKNOWN, .number = unknown, .limit = all, .id = { .kernel = kernel });
 }
@@ -281,9 +413,9 @@ dkms_forecast (const DkmsSettings *settings, DkmsListener *events, const DkmsReq
     return FALSE;
   self.headers = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_ahead_headers_free);
   self.results = dkms_results_new ();
-  if (request->headers->len == 0)
-    return DKMS_FAIL (error, NO_PACKAGE_MANAGER);
-  ok = take_given (&self, error) && try_builds (&self, error);
+  self.offers = g_ptr_array_new_with_free_func (dkms_kernel_offer_free);
+  ok = (request->headers->len > 0 ? take_given (&self, error) : take_offered (&self, error))
+       && (self.headers->len == 0 || try_builds (&self, error));
   dkms_shadow_drop (places);
   dkms_kept_limit (places, settings->policy.ahead_limit_mib);
   return ok && conclude (&self, error);

@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/publish.h"
+#include "base/unread.h"
 #include "build/loadable.h"
 #include "share/tarball.h"
 #include "store/layout.h"
@@ -116,11 +118,9 @@ make_root (const DkmsPlaces *places, DkmsAheadHeaders *self, const char *dir, GE
          && (self->build == NULL || place_build (places, self, fd, error));
 }
 
-DkmsAheadHeaders *
-dkms_ahead_headers_unpack (const DkmsSettings *settings, const DkmsId *id, const GPtrArray *paths, GError **error)
+static void
+init (DkmsAheadHeaders *self, const DkmsPlaces *places, const DkmsId *id)
 {
-  const DkmsPlaces *places = &settings->places;
-  g_autoptr (DkmsAheadHeaders) self = g_new0 (DkmsAheadHeaders, 1);
   g_autofree char *dir = dkms_layout_own (places, "ahead/kernels", id->kernel);
   g_autofree char *root = g_build_filename (dir, "root", NULL);
 
@@ -128,6 +128,16 @@ dkms_ahead_headers_unpack (const DkmsSettings *settings, const DkmsId *id, const
   self->arch = g_strdup (id->arch);
   self->root = dkms_root_host_path (places->root, root);
   self->roots = g_ptr_array_new_with_free_func (g_free);
+}
+
+DkmsAheadHeaders *
+dkms_ahead_headers_unpack (const DkmsSettings *settings, const DkmsId *id, const GPtrArray *paths, GError **error)
+{
+  const DkmsPlaces *places = &settings->places;
+  g_autoptr (DkmsAheadHeaders) self = g_new0 (DkmsAheadHeaders, 1);
+  g_autofree char *dir = dkms_layout_own (places, "ahead/kernels", id->kernel);
+
+  init (self, places, id);
   for (guint i = 0; i < paths->len; i++)
     {
       const char *path = paths->pdata[i];
@@ -142,5 +152,91 @@ dkms_ahead_headers_unpack (const DkmsSettings *settings, const DkmsId *id, const
     if (!dkms_is_dir_at (AT_FDCWD, paths->pdata[i])
         && !dkms_tarball_unpack_package (settings, paths->pdata[i], self->root, error))
       return NULL;
+  return g_steal_pointer (&self);
+}
+
+/* ---- packages of a package manager ---- */
+
+#define CONTENTS "contents"
+#define PACKAGES "packages"
+
+/* Returns: (transfer full): names and versions of the packages, a line each */
+static char *
+describe (const DkmsKernelOffer *offer)
+{
+  GString *text = g_string_new (NULL);
+
+  for (guint i = 0; i < offer->headers->len; i++)
+    {
+      const DkmsPackageOffer *package = offer->headers->pdata[i];
+      g_string_append_printf (text, "%s %s\n", package->name, package->version != NULL ? package->version : "");
+    }
+  return g_string_free (text, FALSE);
+}
+
+/* Whether root/ in the directory @fd contains exactly the packages in @contents. */
+static gboolean
+is_unpacked (int fd, const char *contents)
+{
+  guint mark = dkms_unread_mark ();
+  g_autofree char *text = dkms_is_file_at (fd, CONTENTS) ? dkms_read_at (fd, CONTENTS, 1 << 16, NULL, NULL) : NULL;
+
+  dkms_unread_drop (mark);
+  return g_strcmp0 (text, contents) == 0 && dkms_is_dir_at (fd, "root");
+}
+
+/* Lists the files in the directory @dir of the host, and adds their size to @size. */
+static GPtrArray *
+list_files (const char *dir, goffset *size)
+{
+  g_autoptr (GPtrArray) names = dkms_list_dir_at (AT_FDCWD, dir, NULL);
+  GPtrArray *paths = g_ptr_array_new_with_free_func (g_free);
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      char *path = g_build_filename (dir, names->pdata[i], NULL);
+      struct stat st;
+      if (stat (path, &st) == 0)
+        *size += st.st_size;
+      g_ptr_array_add (paths, path);
+    }
+  return paths;
+}
+
+DkmsAheadHeaders *
+dkms_ahead_headers_fetch (const DkmsSettings *settings, const DkmsManager *manager, DkmsKernelOffer *offer,
+                          const char *arch, GError **error)
+{
+  const DkmsPlaces *places = &settings->places;
+  const DkmsId id = { .kernel = offer->release, .arch = arch };
+  g_autofree char *dir = dkms_layout_own (places, "ahead/kernels", offer->release);
+  g_autofree char *packages = g_build_filename (dir, PACKAGES, NULL);
+  g_autofree char *host = dkms_root_host_path (places->root, packages);
+  g_autofree char *contents = describe (offer);
+  g_auto (DkmsFd) fd = dkms_root_open_dir (places->root, dir, TRUE, error);
+  g_autoptr (DkmsAheadHeaders) self = NULL;
+  g_autoptr (GError) local = NULL;
+
+  if (fd < 0)
+    return NULL;
+  if (is_unpacked (fd, contents))
+    {
+      self = g_new0 (DkmsAheadHeaders, 1);
+      init (self, places, &id);
+      return g_steal_pointer (&self);
+    }
+  if (!dkms_remove_tree_at (fd, CONTENTS, error) || !dkms_remove_tree_at (fd, PACKAGES, error)
+      || !dkms_mkdirs_at (fd, PACKAGES, error))
+    return NULL;
+  if (manager->fetch (offer, host, &local))
+    {
+      g_autoptr (GPtrArray) paths = list_files (host, &offer->size);
+      self = dkms_ahead_headers_unpack (settings, &id, paths, error);
+    }
+  else
+    offer->why = g_strdup (local->message);
+  dkms_discard_tree_at (fd, PACKAGES);
+  if (self == NULL || !dkms_publish_at (fd, CONTENTS, contents, strlen (contents), 0644, error))
+    return NULL;
   return g_steal_pointer (&self);
 }

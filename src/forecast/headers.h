@@ -3,6 +3,7 @@
 #pragma once
 
 #include "conf/settings.h"
+#include "forecast/offer.h"
 
 /* The headers of one kernel. */
 typedef struct {
@@ -28,3 +29,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsAheadHeaders, dkms_ahead_headers_free)
  */
 DkmsAheadHeaders *dkms_ahead_headers_unpack (const DkmsSettings *settings, const DkmsId *id, const GPtrArray *paths,
                                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
+ * dkms_ahead_headers_fetch:
+ * @offer: (inout): gets the size of what was fetched, or why that failed
+ *
+ * Fetches and unpacks the packages of @offer, unless those of the same versions are unpacked already.
+ *
+ * Returns: (transfer full) (nullable): NULL with an error if the files cannot be written, and without one if they could
+ * not be fetched
+ */
+DkmsAheadHeaders *dkms_ahead_headers_fetch (const DkmsSettings *settings, const DkmsManager *manager,
+                                            DkmsKernelOffer *offer, const char *arch,
+                                            GError **error) G_GNUC_WARN_UNUSED_RESULT;

@@ -440,6 +440,16 @@ arch_package_of (const char *release)
   return last != NULL && g_ascii_isalpha (last[1]) ? g_strconcat ("linux", last, NULL) : g_strdup ("linux");
 }
 
+const char *
+dkms_distro_manager (const DkmsDistro *self)
+{
+  static const char *const names[COLUMNS] = {
+    [DEBIAN] = "apt", [UBUNTU] = "apt", [FEDORA] = "dnf", [SUSE] = "zypper", [ARCH] = "pacman", [ALPINE] = "apk"
+  };
+
+  return names[self->family->packages];
+}
+
 char *
 dkms_distro_hold (const DkmsDistro *self, const char *release)
 {

@@ -59,6 +59,9 @@ char *dkms_distro_package_with (const DkmsDistro *self, DkmsPackage package, con
  */
 char *dkms_distro_install (const DkmsDistro *self, const char *wanted);
 
+/** Returns: (transfer none) (nullable): "apt", "dnf", "zypper", "pacman" or "apk"; NULL: another package manager */
+const char *dkms_distro_manager (const DkmsDistro *self);
+
 /** Returns: (transfer full) (nullable): the command or setting that keeps the package manager from installing the
  * kernel
  * @release, for messages; NULL if it is unknown */

@@ -330,7 +330,7 @@ def make_tar(files, dot="./"):
                 entry.type, entry.linkname = tarfile.SYMTYPE, content[3:]
                 tar.addfile(entry)
             else:
-                entry.size = len(content)
+                entry.size, entry.mode = len(content), 0o755 if content.startswith("#!") else 0o644
                 tar.addfile(entry, io.BytesIO(content.encode()))
     return buffer.getvalue()
 

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the package managers have in common. */
+#include "forecast/offer.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/process.h"
+#include "forecast/apt.h"
+
+DkmsPackageOffer *
+dkms_package_offer_new (const char *name, const char *version, const char *origin)
+{
+  DkmsPackageOffer *self = g_new0 (DkmsPackageOffer, 1);
+
+  self->name = g_strdup (name);
+  self->version = g_strdup (version);
+  self->origin = g_strdup (origin);
+  return self;
+}
+
+void
+dkms_package_offer_free (gpointer data)
+{
+  DkmsPackageOffer *self = data;
+
+  if (self == NULL)
+    return;
+  g_free (self->name);
+  g_free (self->version);
+  g_free (self->origin);
+  g_free (self);
+}
+
+DkmsKernelOffer *
+dkms_kernel_offer_new (const char *release)
+{
+  DkmsKernelOffer *self = g_new0 (DkmsKernelOffer, 1);
+
+  self->release = g_strdup (release);
+  self->headers = g_ptr_array_new_with_free_func (dkms_package_offer_free);
+  return self;
+}
+
+void
+dkms_kernel_offer_free (gpointer data)
+{
+  DkmsKernelOffer *self = data;
+
+  g_free (self->release);
+  dkms_package_offer_free (self->image);
+  g_ptr_array_unref (self->headers);
+  g_free (self->why);
+  g_free (self);
+}
+
+void
+dkms_offers_add (GPtrArray *offers, const char *release, const DkmsPackageOffer *image)
+{
+  for (guint i = 0; i < offers->len; i++)
+    if (strcmp (((const DkmsKernelOffer *)offers->pdata[i])->release, release) == 0)
+      return;
+  DkmsKernelOffer *offer = dkms_kernel_offer_new (release);
+  offer->image = dkms_package_offer_new (image->name, image->version, image->origin);
+  g_ptr_array_add (offers, offer);
+}
+
+/* Returns: (transfer full) (nullable): the last line of @text that says something */
+static char *
+last_line (const char *text)
+{
+  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+  guint n = g_strv_length (lines);
+
+  while (n > 0 && *g_strstrip (lines[n - 1]) == '\0')
+    n--;
+  return n > 0 ? g_strdup (lines[n - 1]) : NULL;
+}
+
+char *
+dkms_manager_ask (const char *name, const char *const *argv, const char *cwd, GError **error)
+{
+  g_auto (GStrv) env = dkms_process_speak_english (g_get_environ ());
+  const DkmsCommand command = { .argv = argv, .env = env, .cwd = cwd, .null_stdin = TRUE };
+  g_autoptr (GError) local = NULL;
+  int status = 0;
+  g_autofree char *text = dkms_process_capture (&command, NULL, &status, &local);
+
+  if (text != NULL && status == 0)
+    return g_steal_pointer (&text);
+  if (text == NULL)
+    return DKMS_FAIL (error, OFFERS_UNKNOWN, .name = name, .text = local->message), NULL;
+  /* Its messages are elsewhere: run it once more, because it changes nothing. */
+  g_autofree char *said = dkms_process_transcript (&command, &status, NULL);
+  g_autofree char *line = said != NULL ? last_line (said) : NULL;
+  return DKMS_FAIL (error, OFFERS_UNKNOWN, .name = name, .text = line), NULL;
+}
+
+static gboolean
+has_programs (const char *programs)
+{
+  g_auto (GStrv) names = g_strsplit (programs, " ", -1);
+  gboolean all = TRUE;
+
+  for (char **name = names; *name != NULL; name++)
+    {
+      g_autofree char *path = g_find_program_in_path (*name);
+      all = all && path != NULL;
+    }
+  return all;
+}
+
+const DkmsManager *
+dkms_manager_find (const DkmsSettings *settings, GError **error)
+{
+  static const DkmsManager *const managers[] = { &dkms_manager_apt };
+  const char *name = dkms_distro_manager (settings->policy.distro);
+
+  /* The package manager of another root would need the network, and write to that root. */
+  for (gsize i = 0; i < G_N_ELEMENTS (managers) && dkms_root_is_host (settings->places.root); i++)
+    if (g_strcmp0 (managers[i]->name, name) == 0 && has_programs (managers[i]->programs))
+      return managers[i];
+  return DKMS_FAIL (error, NO_PACKAGE_MANAGER), NULL;
+}
