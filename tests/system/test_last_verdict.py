@@ -55,7 +55,7 @@ def test_user_reads_it(machine):
 def test_no_verdict(machine):
     machine.install()
     result = machine.root("verify", "--last")
-    assert result.rc == 31 and result.err == "\nError! No verdict is stored: the next boot has not been checked.\ndkms verify\n", result
+    assert result.rc == 31 and result.err == "\nError! No verdict is stored: the next boot has not been checked.\nCheck the next boot with 'dkms verify'.\n", result
 
 
 @pytest.mark.parametrize("content, words", [("{", "is damaged"), ("", "is damaged"), ('{"format":2}', "was written by a newer version of dkms"),
