@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import termios
 import time
@@ -124,8 +125,12 @@ class Terminal:
         os.write(self.fd, keys)
 
     def resize(self, columns, lines):
-        """As the user who pulls at the window: the terminal changes its screen first, and then signals the program."""
+        """As the user who pulls at the window: the terminal changes its screen first, and then signals the program. Lines for the
+        old size must not come in between, which no program can avoid; therefore it is stopped for a moment."""
+        os.kill(self.pid, signal.SIGSTOP)
+        os.waitpid(self.pid, os.WUNTRACED)
         while select.select([self.fd], [], [], 0)[0] and self.read():
             pass
         self.screen.resize(lines, columns)
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        os.kill(self.pid, signal.SIGCONT)
