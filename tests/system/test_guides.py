@@ -5,14 +5,21 @@ after "$ ", each with its output. A line "..." stands for any lines. Durations a
 outputs in the guides are replaced by those of this run.
 """
 import difflib
+import gzip
 import os
 import pathlib
 import re
+import shutil
 import subprocess
+import sys
 
 import pytest
 from conftest import DKMS
 from test_readme import A, B, Machine
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lib"))
+from kernels import bzimage, vmlinux  # noqa: E402
+from modules import full_module  # noqa: E402
 
 GUIDES = pathlib.Path(__file__).resolve().parents[2] / "docs/guide"
 BLOCK = re.compile(r"(?:`(?P<file>[\w./-]+)`:\n\n)?^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
@@ -28,7 +35,8 @@ all:
 	  if test -n "$$n" && ! grep -q from_timer $(CURDIR)/include/linux/timer.h; then \
 	    echo "$$PWD/$$f:$$n:24: error: implicit declaration of function 'from_timer' [-Wimplicit-function-declaration]"; \
 	    echo "make[2]: *** [scripts/Makefile.build:229: $$m.o] Error 1"; exit 2; fi; \
-	  v=$$(sed -n 's/^MODULE_VERSION *("\(.*\)");/\1/p' $$f); \
+	  if test -e $(CURDIR)/$$m.whole; then cp $(CURDIR)/$$m.whole $$m.ko; continue; fi; \
+  v=$$(sed -n 's/^MODULE_VERSION *("\(.*\)");/\1/p' $$f); \
 	  printf 'version=%s\0license=GPL\0name=%s\0vermagic=$(K) SMP preempt mod_unload modversions \0' "$$v" $$m >modinfo; \
 	  printf '' | as -o $$m.o - && objcopy --add-section .modinfo=modinfo $$m.o $$m.ko || exit 1; echo "  LD [M]  $$PWD/$$m.ko"; done
 """
@@ -83,6 +91,40 @@ def security(machine):
     (machine.path / "etc/dkms/framework.conf.d").mkdir()
 
 
+def before_you_reboot(machine):
+    """radio/1.0 is installed for the old kernel. The headers of the new one are in a directory; it boots next when it is installed."""
+    build_fails(machine)
+    for kernel in (A, B):
+        magic = f"{kernel} SMP preempt mod_unload modversions "
+        plain = vmlinux([("module_layout", 1, False, "")], [f"Linux version {kernel} (x)", magic])
+        (machine.path / "boot").mkdir(exist_ok=True)
+        (machine.path / f"boot/vmlinuz-{kernel}").write_bytes(bzimage(gzip.compress(plain, mtime=0), kernel, len(plain)))
+        (machine.path / f"boot/config-{kernel}").write_text("CONFIG_X86_64=y\nCONFIG_64BIT=y\nCONFIG_MODULES=y\nCONFIG_MODULE_SIG=y\n")
+        (machine.modules / kernel / "build/radio.whole").write_bytes(full_module("radio", info=["license=GPL", f"vermagic={magic}"]))
+        (machine.modules / kernel / "kernel").mkdir()
+        (machine.modules / kernel / "kernel/own.ko").write_bytes(full_module("own", info=["license=GPL", f"vermagic={magic}", "intree=Y"]))
+        (machine.modules / kernel / "modules.order").write_text("kernel/own.ko\n")
+        (machine.modules / kernel / "modules.builtin").write_text("")
+        subprocess.run(["depmod", "-b", machine.path, kernel], check=True, stderr=subprocess.DEVNULL)
+    for place in ("postinst.d", "header_postinst.d"):
+        hook = machine.path / "etc/kernel" / place / "dkms"
+        hook.parent.mkdir(parents=True)
+        hook.write_text("#!/bin/sh\n")
+        hook.chmod(0o755)
+    (machine.path / "sys/firmware/acpi").mkdir(parents=True) # no EFI
+    headers = machine.home / "linux-headers/lib/modules" / B
+    shutil.copytree(machine.modules / B, headers)
+    (machine.modules / B).rename(machine.path / "later")
+
+    def upgrade():
+        (machine.path / "later").rename(machine.modules / B)
+        (machine.path / "boot/grub").mkdir()
+        (machine.path / "boot/grub/grub.cfg").write_text(f'set default="0"\nmenuentry "Debian" {{\n  linux /boot/vmlinuz-{B} root=/dev/vda\n}}\n')
+        assert machine("autoinstall", "-k", B).rc == 11
+
+    machine.hooks = {"sudo apt install linux-image-amd64 linux-headers-amd64": upgrade}
+
+
 # These guides need packages and compilers: tests/packages/test_drivers.py follows them in new systems.
 IN_SYSTEMS = {"packaging.md", "images.md"}
 SETUP = {path.name: globals().get(path.stem.replace("-", "_"), lambda machine: None) for path in GUIDES.glob("*.md") if path.name not in IN_SYSTEMS}
@@ -95,7 +137,7 @@ class Reader:
         self.machine = machine
         self.hooks = {}
         (place / "bin").mkdir()
-        for name, command in (("dkms", f'{DKMS} --root {machine.path} "$@"'), ("sudo", '"$@"')):
+        for name, command in (("dkms", f'{DKMS} --root {machine.path} "$@"'), ("sudo", '"$@"'), ("reboot", "true")):
             (place / "bin" / name).write_text(f"#!/bin/sh\nexec {command}\n")
             (place / "bin" / name).chmod(0o755)
         self.environment = {**os.environ, "LC_ALL": "C", "PATH": f"{place}/bin:{os.environ['PATH']}"}
