@@ -157,7 +157,9 @@ dkms_fault_finding_is_selected (const DkmsFaultFinding *self, const char *root, 
       if (strcmp (*word, rows[self->fault].id) != 0)
         continue;
       /* A subject with a comma is selected by its path, or by its first part. */
-      gboolean here = colon != NULL && (g_strcmp0 (colon, path) == 0 || strcmp (colon, subject) == 0);
+      gboolean here
+          = colon != NULL
+            && (g_strcmp0 (colon, path) == 0 || g_strcmp0 (colon, self->path) == 0 || strcmp (colon, subject) == 0);
       *precisely |= here;
       selected |= here || colon == NULL;
     }

@@ -64,8 +64,8 @@ char *dkms_fault_describe (DkmsFault fault, char **would);
 
 /** Returns: (transfer full): the subject as people see it: module/version, a kernel, a path, or several of them */
 char *dkms_fault_finding_subject (const DkmsFaultFinding *self, const char *root);
-/** Returns: whether @words, such as "source-gone,file-foreign:PATH", select @self by its name, or by its name and
- * subject; @precisely: (out): by its subject */
+/** Returns: whether @words, such as "source-gone,file-foreign:PATH", select @self by its name, or by its name and its
+ * path, inside the root or of the host, or subject; @precisely: (out): by path or subject */
 gboolean dkms_fault_finding_is_selected (const DkmsFaultFinding *self, const char *root, const char *words,
                                          gboolean *precisely);
 /** Returns: (transfer full) (nullable): the first of @words that is not the name of a fault */

@@ -202,10 +202,34 @@ typedef struct {
   guint count;
 } Making;
 
-/* Adds the removal of what is at @path to the transaction, and describes it in @entry. */
-static gboolean
-take (Making *self, const char *path, json_t *entry, GError **error)
+/* Adds the change that creates something. */
+static void
+put (Making *self, const Change *change)
 {
+  switch (change->kind)
+    {
+    case CHANGE_LINK:
+      dkms_transaction_link (self->tx, change->value, change->path);
+      break;
+    case CHANGE_TEXT:
+      dkms_transaction_write (self->tx, change->value, change->path);
+      break;
+    case CHANGE_COPY:
+      dkms_transaction_preserve (self->tx, change->value, change->path);
+      break;
+    case CHANGE_DIR:
+      dkms_transaction_move (self->tx, change->value, change->path);
+      break;
+    default:
+      break;
+    }
+}
+
+/* Describes what is at the path of @change in @entry, and adds the change to the transaction. */
+static gboolean
+take (Making *self, const Change *change, json_t *entry, GError **error)
+{
+  const char *path = change->path;
   g_autofree char *digest = NULL, *name = g_strdup_printf ("%u", self->count), *to = NULL, *mode = NULL, *owner = NULL;
   g_autofree char *last = NULL, *text = NULL;
   g_autoptr (GError) local = NULL;
@@ -217,6 +241,7 @@ take (Making *self, const char *path, json_t *entry, GError **error)
       if (!dkms_is_absent (errno))
         return dkms_fail_errno (error, "look at", path);
       dkms_json_set (entry, "to", json_null ());
+      put (self, change);
       return TRUE;
     }
   digest = dkms_digest_of (self->places->root, path, &local);
@@ -231,7 +256,14 @@ take (Making *self, const char *path, json_t *entry, GError **error)
   dkms_json_set_text (entry, "owner", owner);
   dkms_json_set_text (entry, "digest", digest);
   if (dkms_attic_is_near (self->places, parent))
-    return dkms_transaction_keep (self->tx, path, to), TRUE;
+    {
+      put (self, change);
+      if (change->kind == CHANGE_TAKE)
+        dkms_transaction_keep (self->tx, path, to);
+      else
+        dkms_transaction_retain (self->tx, to);
+      return TRUE;
+    }
   /* The directory of a kernel can be on another file system, and mounts can be anywhere. */
   if (S_ISDIR (st.st_mode))
     return DKMS_FAIL (error, ATTIC_ELSEWHERE, .path = path, .place = self->dir);
@@ -239,7 +271,9 @@ take (Making *self, const char *path, json_t *entry, GError **error)
     dkms_transaction_link (self->tx, text, to);
   else
     dkms_transaction_preserve (self->tx, path, to);
-  dkms_transaction_delete (self->tx, path);
+  put (self, change); /* it replaces the file */
+  if (change->kind == CHANGE_TAKE)
+    dkms_transaction_delete (self->tx, path);
   return TRUE;
 }
 
@@ -284,28 +318,12 @@ make (Making *self, const Change *change, GError **error)
   if (local != NULL)
     return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
   dkms_json_set (entry, "now", now != NULL ? json_string (now) : json_null ());
-  if (!take (self, change->path, entry, error))
+  if (!take (self, change, entry, error))
     return FALSE;
-  switch (change->kind)
+  if (change->kind == CHANGE_TAKE && change->value != NULL)
     {
-    case CHANGE_LINK:
-      dkms_transaction_link (self->tx, change->value, change->path);
-      break;
-    case CHANGE_TEXT:
-      dkms_transaction_write (self->tx, change->value, change->path);
-      break;
-    case CHANGE_COPY:
-      dkms_transaction_preserve (self->tx, change->value, change->path);
-      break;
-    case CHANGE_DIR:
-      dkms_transaction_move (self->tx, change->value, change->path);
-      break;
-    default:
-      if (change->value != NULL)
-        {
-          g_autofree char *dir = g_path_get_dirname (change->path);
-          dkms_transaction_prune (self->tx, dir, change->value);
-        }
+      g_autofree char *dir = g_path_get_dirname (change->path);
+      dkms_transaction_prune (self->tx, dir, change->value);
     }
   return TRUE;
 }

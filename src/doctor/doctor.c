@@ -18,6 +18,7 @@
 #include "doctor/repair.h"
 #include "store/lock.h"
 #include "store/reading.h"
+#include "store/recovery.h"
 #include "store/register.h"
 #include "store/scan.h"
 
@@ -34,6 +35,7 @@ typedef struct {
   GHashTable *tried;   /* set of "name subject path": faults whose repair was tried or declined */
   gboolean all;        /* the user answered that all are to be repaired */
   guint busy;          /* modules that a running dkms works on */
+  GError *unread;      /* (nullable): why a module could not be read */
 } Doctor;
 
 /* ---- the search ---- */
@@ -44,14 +46,14 @@ is_busy (const DkmsPlaces *places, const DkmsVersion *v)
 {
   g_autofree char *module = dkms_lock_name_module (&(DkmsId){ .module = v->module });
 
-  if (dkms_lock_is_held (places, module))
+  if (dkms_look_is_locked (places, module))
     return TRUE;
   for (guint i = 0; i < v->builds->len + v->remains->len; i++)
     {
       const DkmsId id
           = dkms_build_id (v, i < v->builds->len ? v->builds->pdata[i] : v->remains->pdata[i - v->builds->len]);
       g_autofree char *name = dkms_lock_name_build (&id);
-      if (dkms_lock_is_held (places, name))
+      if (dkms_look_is_locked (places, name))
         return TRUE;
     }
   return FALSE;
@@ -137,7 +139,10 @@ look_once (Doctor *self, GError **error)
   self->findings = findings = dkms_fault_findings_new ();
   DkmsLook look = { self->settings, self->events, world, state, busy, gone, findings };
   look_at_all (&look);
-  self->busy = g_hash_table_size (busy);
+  self->busy = g_hash_table_size (busy) - state->unread->len;
+  g_clear_error (&self->unread);
+  if (state->unread->len > 0)
+    self->unread = g_error_copy (((const DkmsUnread *)state->unread->pdata[0])->error);
   for (guint i = findings->len; i-- > 0;)
     if (!passes (self->request, findings->pdata[i]))
       g_ptr_array_remove_index (findings, i);
@@ -300,10 +305,9 @@ repair (Doctor *self, DkmsFaultFinding *finding)
   g_autofree char *key = key_of (self, finding), *subject = dkms_fault_finding_subject (finding, prefix (self));
   g_autoptr (GError) error = NULL;
 
-  if (dkms_fault_repair (finding->fault) == DKMS_REPAIR_TELL || g_hash_table_contains (self->tried, key)
+  if (dkms_fault_repair (finding->fault) == DKMS_REPAIR_TELL || !g_hash_table_add (self->tried, g_steal_pointer (&key))
       || !is_wanted (self, finding))
     return FALSE;
-  g_hash_table_add (self->tried, g_steal_pointer (&key));
   guint mark = dkms_unread_mark ();
   if (dkms_repair (self->settings, self->events, self->attic, finding, &error))
     {
@@ -355,7 +359,14 @@ fix (Doctor *self, GError **error)
 
   if (unknown != NULL)
     return DKMS_FAIL (error, FAULT_UNKNOWN, .name = unknown);
-  if (!check_rights (self, "--fix", error) || !look (self, error))
+  if (!check_rights (self, "--fix", error))
+    return FALSE;
+  /* The tree is examined only after interrupted changes, which every run that changes the tree completes, if it can
+   * trust them. */
+  if (*self->request->repair != '\0' && dkms_tree_check_trusted (&self->settings->places, NULL)
+      && !dkms_journal_try_recover (&self->settings->places, self->events, error))
+    return FALSE;
+  if (!look (self, error))
     return FALSE;
   if (self->findings->len == 0)
     return TRUE;
@@ -391,8 +402,8 @@ conclude (const Doctor *self, GError **error)
   if (problems > 0)
     return self->request->repair != NULL ? DKMS_FAIL (error, FAULTS_LEFT, .number = problems)
                                          : DKMS_FAIL (error, FAULTS_FOUND, .number = problems);
-  if (!known)
-    return DKMS_FAIL (error, FAULTS_UNKNOWN, .error = unread);
+  if (!known || self->unread != NULL)
+    return DKMS_FAIL (error, FAULTS_UNKNOWN, .error = unread != NULL ? unread : self->unread);
   if (self->busy > 0)
     return DKMS_FAIL (error, FAULTS_BUSY, .number = self->busy);
   DKMS_EMIT (self->events, DOCTOR_SOUND, .number = (int)self->findings->len);
@@ -415,6 +426,7 @@ dkms_doctor (const DkmsSettings *settings, DkmsListener *events, const DkmsReque
   if (ok)
     ok = conclude (&self, error);
   g_clear_pointer (&self.findings, g_ptr_array_unref);
+  g_clear_error (&self.unread);
   dkms_attic_free (self.attic);
   return ok;
 }

@@ -10,7 +10,8 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/unread.h"
-#include "build/sign.h"
+#include "build/keys.h"
+#include "build/secure-boot.h"
 #include "store/attempts.h"
 #include "store/health.h"
 #include "store/layout.h"
@@ -348,6 +349,23 @@ signed_files (const Gathered *self, const char *kernel, GPtrArray *paths, GPtrAr
     }
 }
 
+/* Whether a build would sign modules for the kernel, with a key that exists. */
+static gboolean
+has_key (const DkmsSettings *settings, const DkmsKernelFacts *facts)
+{
+  const DkmsRoot *root = settings->places.root;
+  g_auto (DkmsSigningValues) values = { 0 };
+  g_autofree char *hash = dkms_kernel_config_value (facts->config, "CONFIG_MODULE_SIG_HASH");
+  g_autoptr (GPtrArray) pairs = NULL;
+
+  if (hash == NULL || *hash == '\0' || !dkms_signing_values_read (settings, facts->kernel->release, &values, NULL)
+      || g_strcmp0 (values.try_sign, "false") == 0
+      || (g_strcmp0 (values.try_sign, "true") != 0 && dkms_secure_boot_in_chroot (root)))
+    return FALSE;
+  pairs = dkms_keys_choose (settings, facts->kernel, facts->config, &values, NULL);
+  return pairs != NULL && dkms_root_is_file (root, ((const DkmsKeyPair *)pairs->pdata[0])->certificate);
+}
+
 static void
 look_at_signatures_for (const Gathered *self, const DkmsId *kernel)
 {
@@ -356,13 +374,10 @@ look_at_signatures_for (const Gathered *self, const DkmsId *kernel)
   g_autoptr (GPtrArray) paths = g_ptr_array_new (), ids = g_ptr_array_new (), signatures = NULL;
   g_autoptr (DkmsKernelReading) reading = NULL;
   g_autoptr (DkmsTrustReading) trust = NULL;
-  g_autoptr (GPtrArray) pairs = NULL;
   g_autofree char *last = NULL;
 
   signed_files (self, kernel->kernel, paths, ids);
-  if (paths->len == 0 || !dkms_kernel_config_has (facts.config, "CONFIG_MODULE_SIG")
-      || (pairs = dkms_signer_files (settings, facts.kernel, facts.config, NULL)) == NULL
-      || !dkms_root_is_file (settings->places.root, ((const DkmsKeyPair *)pairs->pdata[0])->certificate))
+  if (paths->len == 0 || !has_key (settings, &facts))
     return;
   reading = dkms_kernel_reading_new (settings, kernel->kernel, NULL);
   trust = dkms_trust_reading_new (settings, reading, NULL);
@@ -438,8 +453,11 @@ dkms_look_at_builds (DkmsLook *look)
       for (guint b = 0; !g_hash_table_contains (look->busy, v->module) && b < v->builds->len; b++)
         {
           DkmsBuild *build = v->builds->pdata[b];
+          DkmsLookPart part = dkms_look_begin (look);
+
           if (!g_hash_table_contains (look->gone, build->kernel))
             look_at_build (&self, v, build);
+          dkms_look_end (look, part);
         }
     }
   look_at_vermagic (&self);

@@ -343,9 +343,20 @@ dkms_look_at_files (DkmsLook *self)
   g_autoptr (GPtrArray) modules = dkms_look_list (places, places->dkms_tree);
 
   for (guint i = 0; i < kernels->len; i++)
-    if (!g_hash_table_contains (self->gone, kernels->pdata[i]))
-      look_at_kernel (self, kernels->pdata[i]);
+    {
+      DkmsLookPart part = dkms_look_begin (self);
+
+      /* Files that belong to a module that could not be read would seem to belong to nobody. */
+      if (self->state->unread->len == 0 && !g_hash_table_contains (self->gone, kernels->pdata[i]))
+        look_at_kernel (self, kernels->pdata[i]);
+      dkms_look_end (self, part);
+    }
   for (guint i = 0; i < modules->len; i++)
-    if (*(const char *)modules->pdata[i] != '.' && !g_hash_table_contains (self->busy, modules->pdata[i]))
-      look_at_originals (self, modules->pdata[i]);
+    {
+      DkmsLookPart part = dkms_look_begin (self);
+
+      if (*(const char *)modules->pdata[i] != '.' && !g_hash_table_contains (self->busy, modules->pdata[i]))
+        look_at_originals (self, modules->pdata[i]);
+      dkms_look_end (self, part);
+    }
 }

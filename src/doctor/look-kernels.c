@@ -148,10 +148,15 @@ dkms_look_for_gone_kernels (DkmsLook *self)
     }
   g_ptr_array_sort (names, dkms_compare_names);
   for (guint i = 0; i < names->len; i++)
-    if (g_hash_table_add (seen, names->pdata[i])
-        && dkms_kernel_is_gone (places->root, places->install_tree, names->pdata[i])
-        && !is_used (places, names->pdata[i]))
-      look_at_kernel (self, names->pdata[i]);
+    {
+      DkmsLookPart part = dkms_look_begin (self);
+
+      if (g_hash_table_add (seen, names->pdata[i])
+          && dkms_kernel_is_gone (places->root, places->install_tree, names->pdata[i])
+          && !is_used (places, names->pdata[i]))
+        look_at_kernel (self, names->pdata[i]);
+      dkms_look_end (self, part);
+    }
 }
 
 /* ---- headers ---- */
@@ -230,6 +235,11 @@ dkms_look_at_headers (DkmsLook *self)
 
   look_at_running (self, names);
   for (guint i = 0; i < names->len; i++)
-    if (!g_hash_table_contains (self->gone, names->pdata[i]))
-      look_at_headers_of (self, names->pdata[i]);
+    {
+      DkmsLookPart part = dkms_look_begin (self);
+
+      if (!g_hash_table_contains (self->gone, names->pdata[i]))
+        look_at_headers_of (self, names->pdata[i]);
+      dkms_look_end (self, part);
+    }
 }

@@ -159,7 +159,9 @@ dkms_look_at_machine (DkmsLook *self)
 {
   look_at_modes (self);
   look_at_space (self);
+  DkmsLookPart part = dkms_look_begin (self);
   look_at_hooks (self);
+  dkms_look_end (self, part);
 }
 
 /* ---- recipes ---- */

@@ -11,7 +11,6 @@
 #include "base/unread.h"
 #include "store/journal.h"
 #include "store/layout.h"
-#include "store/lock.h"
 #include "store/record.h"
 #include "store/register.h"
 #include "store/work.h"
@@ -25,7 +24,7 @@ dkms_look_for_changes (DkmsLook *self)
 {
   const DkmsPlaces *places = &self->settings->places;
   guint mark = dkms_unread_mark ();
-  g_auto (DkmsFd) journal = dkms_lock_is_held (places, "lock") ? -1 : dkms_journal_open (places, FALSE, NULL);
+  g_auto (DkmsFd) journal = dkms_look_is_locked (places, "lock") ? -1 : dkms_journal_open (places, FALSE, NULL);
   g_autoptr (GPtrArray) names = journal >= 0 ? dkms_journal_list (journal, NULL) : NULL;
 
   if (journal < 0)
@@ -226,7 +225,7 @@ look_at_build_dir (DkmsLook *self, const DkmsVersion *v)
   g_autofree char *lock = g_strjoin ("/", "locks/area", v->module, v->version, NULL);
   g_autoptr (GPtrArray) names = dkms_look_list (places, path);
 
-  if (names->len > 0 && is_old (places, path) && !dkms_lock_is_held (places, lock))
+  if (names->len > 0 && is_old (places, path) && !dkms_look_is_locked (places, lock))
     DKMS_FOUND (self, BUILD_LEFT, .id = id, .path = path);
 }
 
@@ -372,16 +371,23 @@ dkms_look_at_tree (DkmsLook *self)
     {
       const char *name = names->pdata[i];
       g_autofree char *path = g_build_filename (places->dkms_tree, name, NULL);
+      DkmsLookPart part = dkms_look_begin (self);
+
       if (*name != '.' && !g_hash_table_contains (self->busy, name) && dkms_root_is_dir (places->root, path))
         look_at_module (self, name);
+      dkms_look_end (self, part);
     }
   for (guint i = 0; i < self->state->versions->len; i++)
     {
       const DkmsVersion *v = self->state->versions->pdata[i];
 
-      if (g_hash_table_contains (self->busy, v->module) || look_at_source (self, v))
-        continue;
-      look_for_stale (self, v);
-      look_at_build_dir (self, v);
+      DkmsLookPart part = dkms_look_begin (self);
+
+      if (!g_hash_table_contains (self->busy, v->module) && !look_at_source (self, v))
+        {
+          look_for_stale (self, v);
+          look_at_build_dir (self, v);
+        }
+      dkms_look_end (self, part);
     }
 }

@@ -8,8 +8,33 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/unread.h"
 #include "store/layout.h"
+#include "store/lock.h"
 #include "store/record.h"
+
+DkmsLookPart
+dkms_look_begin (const DkmsLook *self)
+{
+  return (DkmsLookPart){ self->findings->len, dkms_unread_mark () };
+}
+
+void
+dkms_look_end (DkmsLook *self, DkmsLookPart part)
+{
+  if (dkms_unread_mark () > part.notes && self->findings->len > part.findings)
+    g_ptr_array_set_size (self->findings, (int)part.findings);
+}
+
+gboolean
+dkms_look_is_locked (const DkmsPlaces *places, const char *name)
+{
+  guint mark = dkms_unread_mark ();
+  gboolean held = dkms_lock_is_held (places, name);
+
+  dkms_unread_drop (mark);
+  return held;
+}
 
 gboolean
 dkms_look_is_module_name (const char *name, char **base)

@@ -23,6 +23,17 @@ typedef struct {
   dkms_fault_findings_add ((look)->findings, (look)->settings->places.root->host_path, DKMS_FAULT_##kind,              \
                            &(const DkmsErrorInfo){ __VA_ARGS__ })
 
+/* A part of the search, about one thing. */
+typedef struct {
+  guint findings, notes;
+} DkmsLookPart;
+
+/** Begins to look at one thing. */
+DkmsLookPart dkms_look_begin (const DkmsLook *self);
+/** Drops what was found since @part began if a file could not be read since then: it may be wrong. */
+void dkms_look_end (DkmsLook *self, DkmsLookPart part);
+/** Returns: whether a running dkms holds the lock @name, as far as the user may know */
+gboolean dkms_look_is_locked (const DkmsPlaces *places, const char *name);
 /** Returns: whether @name is that of a module file; @base: (out) (optional) (transfer full): its name without suffix */
 gboolean dkms_look_is_module_name (const char *name, char **base);
 /** Returns: (transfer full): the path at which a module of a build for @kernel is installed */

@@ -224,10 +224,11 @@ add_entry (const Undo *self, const json_t *entry, GError **error)
   if (json_object_get (entry, "modes") != NULL)
     return TRUE;
   g_ptr_array_add (self->touched, g_strdup (from));
-  if (json_string_value (json_object_get (entry, "now")) != NULL
-      && g_str_has_prefix (text_of (entry, "now"), "directory:"))
+  const char *now = text_of (entry, "now");
+  gboolean over_directory = now != NULL && g_str_has_prefix (now, "directory:");
+  if (kept == NULL && over_directory)
     dkms_transaction_discard (self->tx, from);
-  if (kept == NULL)
+  else if (kept == NULL)
     dkms_transaction_delete (self->tx, from);
   else if (text != NULL)
     dkms_transaction_link (self->tx, text, from);
@@ -237,6 +238,8 @@ add_entry (const Undo *self, const json_t *entry, GError **error)
     dkms_transaction_keep (self->tx, kept, from);
   else
     return DKMS_FAIL (error, ATTIC_ELSEWHERE, .path = from, .place = self->dir);
+  if (over_directory && kept != NULL && (text != NULL || !dkms_root_is_dir (places->root, kept)))
+    dkms_transaction_retain (self->tx, NULL);
   if (kept == NULL)
     dkms_transaction_prune (self->tx, dir,
                             g_str_has_prefix (from, places->dkms_tree) ? places->dkms_tree : places->install_tree);

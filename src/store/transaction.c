@@ -115,6 +115,29 @@ dkms_transaction_keep (DkmsTransaction *self, const char *from, const char *to)
   g_autofree char *trash = beside (self, to, "old", json_array_size (self->ops));
 
   add_op (self, "move", from, to, trash);
+  add_op (self, "sweep", trash, "", "");
+}
+
+void
+dkms_transaction_retain (DkmsTransaction *self, const char *to)
+{
+  gsize last = json_array_size (self->ops) - 1;
+  json_t *op = json_array_get (self->ops, last);
+
+  if (strcmp (json_string_value (json_array_get (op, 0)), "sweep") == 0)
+    {
+      (void)json_array_remove (self->ops, last);
+      op = json_array_get (self->ops, --last);
+    }
+  /* A rename cannot replace a directory by a file. Repeated after a crash, it must not take what it has created. */
+  g_autofree char *target = g_strdup (json_string_value (json_array_get (op, 2)));
+  g_autofree char *trash = beside (self, target, "old", last),
+                  *spare = to != NULL ? beside (self, to, "old", last + 1) : NULL;
+  json_array_set_new (op, 0, json_string ("move"));
+  json_array_set_new (op, 3, json_string (trash));
+  if (to != NULL)
+    add_op (self, "move", trash, to, spare);
+  add_op (self, "sweep", to != NULL ? spare : trash, "", "");
 }
 
 void

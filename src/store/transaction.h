@@ -27,9 +27,13 @@ void dkms_transaction_link (DkmsTransaction *self, const char *text, const char 
 void dkms_transaction_write (DkmsTransaction *self, const char *text, const char *target);
 /** @from, a complete and flushed file or directory on the same file system, becomes @to. An existing @to is deleted. */
 void dkms_transaction_move (DkmsTransaction *self, const char *from, const char *to);
-/** The existing file, link or directory @from becomes @to, which must not exist, in the same mount. In contrast to
- * dkms_transaction_move(), @from is renamed after the point of no return: it keeps its place if nothing is changed. */
+/** The existing file, link or directory @from becomes @to, in the same mount. In contrast to dkms_transaction_move(),
+ * @from is renamed after the point of no return: it keeps its place if nothing is changed. An existing @to is deleted.
+ * No other change may create @from. */
 void dkms_transaction_keep (DkmsTransaction *self, const char *from, const char *to);
+/** Changes the last change, which creates a file, link or directory: what it replaces, of any type, becomes @to in the
+ * same mount; if @to is NULL, it is deleted. */
+void dkms_transaction_retain (DkmsTransaction *self, const char *to);
 /** Deletes @path, a file or directory with its content. It need not exist. */
 void dkms_transaction_discard (DkmsTransaction *self, const char *path);
 /** Deletes @path, which need not exist. */
