@@ -295,6 +295,7 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   options->directives = g_ptr_array_new_with_free_func (g_free);
   if (request->template != NULL) /* k/a is accepted: the arch is that of the target */
     request->template[strcspn (request->template, "/")] = '\0';
+  request->hook = g_steal_pointer (&options->hook);
   g_ptr_array_extend_and_steal (request->headers, g_steal_pointer (&options->headers));
   options->headers = g_ptr_array_new_with_free_func (g_free);
   request->source_only = options->source_only;

@@ -19,12 +19,11 @@ dkms_options_free (DkmsOptions *self)
 {
   if (self == NULL)
     return;
-  char *texts[] = {
-    self->verb,        self->module,     self->version,         self->source,    self->archive,  self->missing,
-    self->output,      self->unreadable, self->bare_dir,        self->root,      self->dkmstree, self->sourcetree,
-    self->installtree, self->config,     self->kernelsourcedir, self->conf_file, self->jobs,     self->templatekernel,
-    self->json,        self->columns,    self->metrics,         self->repair,    self->undo
-  };
+  char *texts[] = { self->verb,      self->module,     self->version,        self->source,   self->archive,
+                    self->missing,   self->output,     self->unreadable,     self->bare_dir, self->root,
+                    self->dkmstree,  self->sourcetree, self->installtree,    self->config,   self->kernelsourcedir,
+                    self->conf_file, self->jobs,       self->templatekernel, self->json,     self->hook,
+                    self->columns,   self->metrics,    self->repair,         self->undo };
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_free (texts[i]);
   g_ptr_array_unref (self->kernels);

@@ -24,6 +24,7 @@ typedef struct {
   char *repair, *undo; /* (nullable): "", or the value */
   char *root, *dkmstree, *sourcetree, *installtree, *config, *kernelsourcedir, *conf_file, *jobs, *templatekernel;
   GPtrArray *directives;
+  char *hook;            /* (nullable): "attended" or "unattended" */
   GPtrArray *headers;    /* from --headers */
   GPtrArray *words;      /* all arguments that are not options, in order */
   GPtrArray *ignored;    /* the words without a meaning */

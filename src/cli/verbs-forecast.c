@@ -2,6 +2,8 @@
 /* The verb about kernels that are not installed: forecast. */
 #include "cli/verbs.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "forecast/forecast.h"
 
@@ -9,6 +11,8 @@
 static gboolean
 names_one_kernel (const DkmsOptions *options, GError **error)
 {
+  if (options->hook != NULL && strcmp (options->hook, "attended") != 0 && strcmp (options->hook, "unattended") != 0)
+    return DKMS_FAIL (error, BAD_HOOK, .text = options->hook);
   return options->headers->len == 0 || options->kernels->len == 1
          || DKMS_FAIL (error, HEADERS_OF_NO_KERNEL, .path = options->headers->pdata[0]);
 }

@@ -24,7 +24,7 @@ static const char names[]
     = "source_tree dkms_tree install_tree tmp_location verbose symlink_modules parallel_jobs "
       "compress_gzip_opts compress_xz_opts compress_zstd_opts recipe_timeout build_timeout tarball_limit_mib sandbox "
       "build_user strict_symbols rebuild rebuild_on_compiler depmod_stubs "
-      "forecast_seconds ahead_limit_mib "
+      "forecast forecast_unattended forecast_seconds ahead_limit_mib "
       "ADDON_MODULES_DIR NO_WEAK_MODULES "
       "modprobe_on_install post_transaction build_environment mok_signing_key";
 

@@ -399,24 +399,76 @@ check_module (const DkmsPlaces *places, const DkmsRequest *request, GError **err
   return DKMS_FAIL (error, NOT_ADDED, .id = { module, request->version, NULL, NULL });
 }
 
+/* Returns: what a hook does if a module will not build; for the user, that is an error */
+static DkmsForecastMode
+mode_of (const DkmsPolicy *policy, const char *hook)
+{
+  if (hook == NULL)
+    return DKMS_FORECAST_ABORT;
+  if (policy->forecast == DKMS_FORECAST_OFF || strcmp (hook, "attended") == 0)
+    return policy->forecast;
+  return policy->forecast_unattended == DKMS_FORECAST_ABORT ? DKMS_FORECAST_ABORT : DKMS_FORECAST_WARN;
+}
+
+/* Ends the work of a hook, which fails only if a module certainly does not build, and then only if the policy says so.
+ */
+static gboolean
+end_hook (const Forecast *self, GError *error, GError **result)
+{
+  gboolean fails = g_error_matches (error, DKMS_ERROR, DKMS_ERROR_WILL_NOT_BUILD);
+
+  if (fails && mode_of (&self->settings->policy, self->request->hook) == DKMS_FORECAST_ABORT)
+    return g_propagate_error (result, error), FALSE;
+  DKMS_EMIT (self->events, FORECAST_WARNS, .error = error);
+  g_error_free (error);
+  return TRUE;
+}
+
+/* Whether a hook has something to try. */
+static gboolean
+has_modules (const DkmsPlaces *places)
+{
+  g_autoptr (DkmsState) state = dkms_state_read_most (places, &(DkmsId){ .module = NULL }, NULL);
+
+  return state != NULL && state->versions->len > 0;
+}
+
+static gboolean
+run_locked (Forecast *self, GError **error)
+{
+  const DkmsPlaces *places = &self->settings->places;
+  gboolean ok = (self->request->headers->len > 0 ? take_given (self, error) : take_offered (self, error))
+                && (self->headers->len == 0 || try_builds (self, error));
+
+  dkms_shadow_drop (places);
+  dkms_kept_limit (places, self->settings->policy.ahead_limit_mib);
+  return ok && conclude (self, error);
+}
+
 gboolean
 dkms_forecast (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
 {
   const DkmsPlaces *places = &settings->places;
   g_auto (Forecast) self = { .settings = settings, .events = events, .request = request };
+  const DkmsId *first = request->targets->len > 0 ? request->targets->pdata[0] : NULL;
   g_autofree char *ahead = dkms_layout_own (places, "ahead", NULL);
+  GError *local = NULL;
+
+  if (request->hook != NULL
+      && (mode_of (&settings->policy, request->hook) == DKMS_FORECAST_OFF || !has_modules (places)))
+    return TRUE;
   g_auto (DkmsFd) dir = dkms_root_open_dir (places->root, ahead, TRUE, error);
   g_autoptr (DkmsLock) lock = dir >= 0 ? dkms_lock_take (places, events, "ahead/lock", TRUE, error) : NULL;
-  gboolean ok;
-
   if (lock == NULL || !check_module (places, request, error))
     return FALSE;
+  self.offers = g_ptr_array_new_with_free_func (dkms_kernel_offer_free);
   self.headers = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_ahead_headers_free);
   self.results = dkms_results_new ();
-  self.offers = g_ptr_array_new_with_free_func (dkms_kernel_offer_free);
-  ok = (request->headers->len > 0 ? take_given (&self, error) : take_offered (&self, error))
-       && (self.headers->len == 0 || try_builds (&self, error));
-  dkms_shadow_drop (places);
-  dkms_kept_limit (places, settings->policy.ahead_limit_mib);
-  return ok && conclude (&self, error);
+  if (request->hook != NULL && first != NULL && first->kernel != NULL)
+    DKMS_EMIT (events, FORECAST_TRIES, .id = { .kernel = first->kernel });
+  if (run_locked (&self, &local))
+    return TRUE;
+  if (request->hook != NULL)
+    return end_hook (&self, local, error);
+  return g_propagate_error (error, local), FALSE;
 }

@@ -64,6 +64,7 @@ dkms_request_free (DkmsRequest *self)
   g_free (self->kernel_source);
   g_free (self->kernel_config);
   g_free (self->conf_file);
+  g_free (self->hook);
   g_free (self->repair);
   g_free (self->undo);
   g_ptr_array_unref (self->directives);

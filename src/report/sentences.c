@@ -387,7 +387,8 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (FORECAST_NONE, LINE, "No module would be built for {kernel}."),
   SENTENCE (FORECAST_NOTHING, LINE, "Nothing newer is offered."),
   SENTENCE (FORECAST_HOLD, LINE, "To keep the present kernel until {text} can be built: {place}"),
-  SENTENCE (FORECAST_OFF, LINE, "forecast=off in {path} disables this."),
+  SENTENCE (FORECAST_TRIES, LINE, "Trying whether the modules of dkms build for {kernel}..."),
+  SENTENCE (FORECAST_WARNS, WARNING, "{error}."),
   /* Answers of doctor. */
   SENTENCE (DOCTOR_FINDING, NONE, ""),
   SENTENCE (DOCTOR_ATTIC, NONE, ""),

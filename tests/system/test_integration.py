@@ -316,7 +316,7 @@ VERIFY = {f"/usr/lib/systemd/system/dkms-verify{n}" for n in (".service", ".time
 SYSTEMD = VERIFY | {"/usr/lib/systemd/system/dkms.service", "/usr/lib/systemd/catalog/dkms.catalog", "/usr/lib/sysusers.d/dkms.conf"}
 OPENRC = {"/etc/init.d/dkms", "/etc/cron.daily/dkms", "/usr/lib/sysusers.d/dkms.conf"}
 ZSH = {"/usr/share/zsh/site-functions/_dkms"}
-DEBIAN = VERIFY | {"/etc/apt/apt.conf.d/60dkms", "/etc/needrestart/conf.d/60-dkms.conf", "/etc/molly-guard/run.d/60-dkms", "/usr/share/zsh/vendor-completions/_dkms", "/usr/lib/dkms/dkms_autoinstaller", "/usr/lib/dkms/dkms-autopkgtest", "/usr/share/apport/package-hooks/dkms_packages.py", "/usr/lib/sysusers.d/dkms.conf",
+DEBIAN = VERIFY | {"/etc/apt/apt.conf.d/60dkms", "/etc/apt/apt.conf.d/50dkms", "/usr/lib/dkms/forecast-apt", "/etc/needrestart/conf.d/60-dkms.conf", "/etc/molly-guard/run.d/60-dkms", "/usr/share/zsh/vendor-completions/_dkms", "/usr/lib/dkms/dkms_autoinstaller", "/usr/lib/dkms/dkms-autopkgtest", "/usr/share/apport/package-hooks/dkms_packages.py", "/usr/lib/sysusers.d/dkms.conf",
           "/usr/lib/systemd/catalog/dkms.catalog",
           "/usr/lib/kernel/install.d/40-dkms.install",
           *(f"/etc/kernel/{n}.d/dkms" for n in ("postinst", "header_postinst", "preinst", "prerm"))}
