@@ -9,11 +9,8 @@ dkms_kconfig_find (const char *config, const char *name)
 {
   size_t n = strlen (name);
 
-  for (const char *line = config; line != NULL; line = strchr (line, '\n'))
-    {
-      line += *line == '\n';
-      if (strncmp (line, name, n) == 0 && line[n] == '=')
-        return line + n + 1;
-    }
+  for (const char *at = config != NULL ? strstr (config, name) : NULL; at != NULL; at = strstr (at + n, name))
+    if ((at == config || at[-1] == '\n') && at[n] == '=')
+      return at + n + 1;
   return NULL;
 }

@@ -382,34 +382,35 @@ compiler_of_kernelvariables (const DkmsKernel *self, const DkmsRoot *root, char 
   return g_steal_pointer (&text);
 }
 
-char **
-dkms_kernel_compiler_env (const DkmsKernel *self, const DkmsRoot *root, const char *config, char **env)
+/* Returns: (transfer full) (nullable): the compiler that built the kernel, by its configuration; NULL if it is not here
+ */
+static char *
+compiler_of_config (const DkmsRoot *root, const char *config)
 {
   const char *text = dkms_kconfig_find (config, "CONFIG_CC_VERSION_TEXT");
 
-  g_autofree char *cc_of_file = compiler_of_kernelvariables (self, root, env);
+  if (dkms_kernel_config_has (config, "CONFIG_CC_IS_CLANG") && in_path (root, "clang"))
+    return g_strdup ("clang");
+  if (text == NULL)
+    return NULL;
+  text += *text == '"';
+  gsize n = strcspn (text, " \n\"");
+  g_autofree char *cc = g_strndup (text, n);
+  return text[n] == ' ' && n > 0 && in_path (root, cc) ? g_steal_pointer (&cc) : NULL;
+}
+
+char **
+dkms_kernel_compiler_env (const DkmsKernel *self, const DkmsRoot *root, const char *config, char **env)
+{
+  g_autofree char *of_config = compiler_of_config (root, config);
+  /* make is asked only if its answer counts. */
+  g_autofree char *cc = of_config == NULL ? compiler_of_kernelvariables (self, root, env) : g_strdup (of_config);
 
   env = g_environ_unsetenv (env, "CC");
-  if (cc_of_file != NULL)
-    env = g_environ_setenv (env, "CC", cc_of_file, TRUE);
-  if (text != NULL)
-    {
-      if (*text == '"')
-        text++;
-      gsize n = strcspn (text, " \n\"");
-      g_autofree char *cc = g_strndup (text, n);
-
-      if (text[n] == ' ' && n > 0 && in_path (root, cc))
-        {
-          env = g_environ_setenv (env, "CC", cc, TRUE);
-          env = g_environ_setenv (env, "KERNEL_CC", cc, TRUE);
-        }
-    }
-  if (dkms_kernel_config_has (config, "CONFIG_CC_IS_CLANG") && in_path (root, "clang"))
-    {
-      env = g_environ_setenv (env, "CC", "clang", TRUE);
-      env = g_environ_setenv (env, "KERNEL_CC", "clang", TRUE);
-    }
+  if (cc != NULL)
+    env = g_environ_setenv (env, "CC", cc, TRUE);
+  if (of_config != NULL)
+    env = g_environ_setenv (env, "KERNEL_CC", of_config, TRUE);
   if (dkms_kernel_config_has (config, "CONFIG_LD_IS_LLD") && in_path (root, "ld.lld"))
     {
       env = g_environ_setenv (env, "LD", "ld.lld", TRUE);

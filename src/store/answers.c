@@ -74,6 +74,19 @@ make_key (const Question *question, gint64 *newest)
   return g_strdup (g_checksum_get_string (sum));
 }
 
+char *
+dkms_answers_key (const GPtrArray *files)
+{
+  static const char *const no_words[] = { NULL };
+  const Question question = { no_words, NULL, files };
+  gint64 newest;
+  char *key = make_key (&question, &newest);
+
+  if (key != NULL && newest > g_get_real_time () / G_USEC_PER_SEC - RACY_SECONDS)
+    g_clear_pointer (&key, g_free);
+  return key;
+}
+
 /* ---- the store ---- */
 
 /* As FNV-1a, but in steps of 8 bytes, because all answers of a run are checked. It notices damage, and is not meant to

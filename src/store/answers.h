@@ -34,6 +34,10 @@ GBytes *dkms_answers_ask_at (const DkmsPlaces *places, const char *name, const c
  */
 GBytes *dkms_answers_ask_with (const DkmsPlaces *places, const char *name, const char *const *argv,
                                const GPtrArray *inputs, const GPtrArray *files, GError **error);
+/** Returns: (transfer full) (nullable): a key for dkms_answers_remember(), of an answer that depends on @files (paths
+ * of the host) and the version of dkms; NULL if one of them changed less than two seconds before, or is not a regular
+ * file */
+char *dkms_answers_key (const GPtrArray *files);
 /** Returns: (transfer full) (nullable): the bytes that dkms_answers_remember() stored with the same @name and @key,
  * with a NUL behind them */
 GBytes *dkms_answers_recall (const DkmsPlaces *places, const char *name, const char *key);

@@ -17,6 +17,7 @@ typedef struct {
   GPtrArray *owners; /* element-type DkmsVerifiedModule (nullable elements): of each of files */
   GPtrArray *extra;  /* element-type DkmsVerifiedFile: modules of other packages that the files depend on; owns them */
   char **forbidden;
+  DkmsLoadKernel plain; /* with the symbols of the kernel and its modules */
 } Judge;
 
 static void
@@ -262,7 +263,7 @@ judge_file (const Judge *self, DkmsVerifiedFile *file, const DkmsVerifiedModule 
   const DkmsCertificate *signer = file->signature != NULL && file->signature->certificates->len > 0
                                       ? file->signature->certificates->pdata[0]
                                       : NULL;
-  Scope scope = { self, file };
+  Scope scope = { self, file, self->plain };
   DkmsLoadModule module = { 0 };
   DkmsLoadKernel kernel = { 0 };
   DkmsVerdictContext context
@@ -281,7 +282,6 @@ judge_file (const Judge *self, DkmsVerifiedFile *file, const DkmsVerifiedModule 
   dkms_module_file_facts (file->module, reading->machine, &module);
   module.signature = file->signature != NULL && file->signature->error == NULL ? file->signature->facts : unread;
   module.btf_fits = btf_fits (self, file, owner);
-  dkms_kernel_reading_facts (reading, &scope.plain);
   kernel = scope.plain;
   kernel.symbol = find_symbol;
   kernel.data = &scope;
@@ -334,6 +334,7 @@ dkms_file_checks_judge (const DkmsSettings *settings, DkmsVerifiedKernel *kernel
     return;
   read_files (&self);
   add_providers (&self);
+  dkms_kernel_reading_facts (kernel->kernel, &self.plain);
   for (guint i = 0; i < self.files->len; i++)
     if (((DkmsVerifiedFile *)self.files->pdata[i])->module != NULL)
       judge_file (&self, self.files->pdata[i], self.owners->pdata[i]);

@@ -192,6 +192,33 @@ read_config (DkmsKernelReading *self, const DkmsPlaces *places, const DkmsKernel
     self->config = dkms_kernel_read_config (kernel, places->root);
 }
 
+/* Compares the list of symbols @symvers with those of the image. The result is remembered: reading the list takes
+ * longer than all other checks. */
+static void
+compare_symvers (DkmsKernelReading *self, const DkmsPlaces *places, char *symvers)
+{
+  const char *const argv[] = { "dkms-facts", "symvers", NULL };
+  g_autofree char *name = g_strconcat ("headers-", self->release, NULL),
+                  *what = g_strconcat ("symvers-", self->release, NULL),
+                  *image = dkms_root_resolved (places->root, self->image);
+  g_autoptr (GPtrArray) files = g_ptr_array_new ();
+  g_autoptr (GError) ignored = NULL; /* a list that cannot be read is no source */
+
+  g_ptr_array_add (files, image);
+  g_ptr_array_add (files, symvers);
+  g_autofree char *key = dkms_answers_key (files);
+  g_autoptr (GBytes) known = key != NULL ? dkms_answers_recall (places, name, key) : NULL;
+  g_autoptr (GBytes) answer = known == NULL ? ask (places, what, argv, symvers, &ignored) : NULL;
+  if (known != NULL && g_bytes_get_size (known) == 1)
+    self->other_headers = *(const char *)g_bytes_get_data (known, NULL) == '1';
+  if (answer == NULL)
+    return;
+  self->other_headers = dkms_symbol_table_differs (self->symbols, g_steal_pointer (&answer));
+  g_autoptr (GBytes) result = g_bytes_new_static (self->other_headers ? "1" : "0", 1);
+  if (key != NULL)
+    dkms_answers_remember (places, name, key, result);
+}
+
 /* Reads Module.symvers, in place of the image or to compare it with the image. */
 static void
 read_symvers (DkmsKernelReading *self, const DkmsPlaces *places, const DkmsKernel *kernel)
@@ -204,11 +231,13 @@ read_symvers (DkmsKernelReading *self, const DkmsPlaces *places, const DkmsKerne
   for (guint i = 0; i < paths->len && !done; i++)
     {
       g_autoptr (GError) ignored = NULL; /* a list that cannot be read is no source */
+      if (known)
+        {
+          compare_symvers (self, places, paths->pdata[i]);
+          continue;
+        }
       g_autoptr (GBytes) answer = ask (places, what, argv, paths->pdata[i], &ignored);
-
-      if (answer != NULL && known)
-        self->other_headers = dkms_symbol_table_differs (self->symbols, g_steal_pointer (&answer));
-      else if (answer != NULL)
+      if (answer != NULL)
         done = dkms_symbol_table_add (self->symbols, g_steal_pointer (&answer)) > 0;
     }
   if (done)
