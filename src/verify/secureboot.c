@@ -43,7 +43,7 @@ firmware_in_words (const DkmsRoot *root, const DkmsTrustReading *trust)
 {
   const DkmsFirmware *firmware = &trust->firmware;
 
-  if (!dkms_root_is_host (root))
+  if (!dkms_root_is_host (root) && firmware->efi == DKMS_DONT_KNOW) /* it has no /sys */
     return DKMS_SAY (BOOT_OF_ANOTHER, .path = root->host_path);
   if (firmware->efi == DKMS_NO)
     return DKMS_SAY (BOOT_WITHOUT_EFI, .kind = 0);

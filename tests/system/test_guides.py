@@ -16,6 +16,12 @@ import sys
 import pytest
 from conftest import DKMS
 from test_readme import A, B, Machine
+from test_secureboot import CONFIG, GLOBAL, SHIM
+from test_signatures import X509, Keys, openssl, signature_list
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lib"))
+from kernels import bzimage, certificate_list, vmlinux  # noqa: E402
+from modules import full_module  # noqa: E402
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lib"))
 from kernels import bzimage, vmlinux  # noqa: E402
@@ -25,7 +31,7 @@ GUIDES = pathlib.Path(__file__).resolve().parents[2] / "docs/guide"
 BLOCK = re.compile(r"(?:`(?P<file>[\w./-]+)`:\n\n)?^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
 
 # Commands that are not run, because they need another machine: a registry, firmware, a new boot.
-ELSEWHERE = re.compile(r"sudo (apt|dnf|pacman|zypper|mokutil|reboot|update-initramfs|dracut)\b|mokutil |apt |git clone |man |dpkg-buildpackage|sbuild|autopkgtest")
+ELSEWHERE = re.compile(r"sudo (apt|dnf|pacman|zypper|mokutil|reboot|update-initramfs|dracut)\b|mokutil |apt |git clone |man |dpkg-buildpackage|sbuild|autopkgtest|sudo dkms secureboot --|sudo modprobe")
 
 # The makefile of the headers. It makes modules with the data that dkms and modinfo read. Kernel B no longer has from_timer().
 COMPILER = r"""K := @KERNEL@
@@ -77,8 +83,32 @@ def build_fails(machine):
 
 
 def secure_boot(machine):
-    """There is no key."""
+    """Secure Boot is on, and there is no key. The next boot enrols it."""
     register(machine, "")
+    vermagic, variables = f"{B} SMP preempt mod_unload modversions ", machine.path / "sys/firmware/efi/efivars"
+    (machine.src / "radio-1.0/radio.in").write_bytes(full_module("radio", versions={"module_layout": 1, "_printk": 2}, needs=("_printk",), info=["license=GPL", f"vermagic={vermagic}"], filler=512))
+    (machine.modules / B / "build/Makefile").write_text("all:\n\t@cp $(M)/radio.in $(M)/radio.ko\n")
+    keys = Keys(machine.path.parent)
+    own = openssl("x509", "-in", keys.pair("kernel")[1], "-outform", "DER")
+    plain = vmlinux([("module_layout", 1, False, ""), ("_printk", 2, False, "")], [f"Linux version {B} (x)", vermagic], data=certificate_list([own]))
+    (machine.path / "boot/grub").mkdir(parents=True, exist_ok=True)
+    (machine.path / f"boot/vmlinuz-{B}").write_bytes(bzimage(gzip.compress(plain, mtime=0), B, len(plain)))
+    (machine.path / f"boot/config-{B}").write_text(CONFIG + "CONFIG_MODVERSIONS=y\n")
+    (machine.path / "boot/grub/grub.cfg").write_text(f'set default="0"\nmenuentry "Debian" {{\n  linux /boot/vmlinuz-{B} root=/dev/vda\n}}\n')
+    (machine.path / "etc/os-release").write_text("ID=debian\n")
+    (machine.modules / B / "kernel/lib").mkdir(parents=True)
+    (machine.modules / B / "kernel/lib/own.ko").write_bytes(full_module("own", versions={"module_layout": 1}, info=["license=GPL", f"vermagic={vermagic}", "intree=Y"]))
+    (machine.modules / B / "modules.order").write_text("kernel/lib/own.ko\n")
+    subprocess.run(["depmod", "-b", machine.path, B], check=True, capture_output=True)
+    variables.mkdir(parents=True)
+
+    def enrol(*certificates):
+        (variables / f"MokListRT-{SHIM}").write_bytes(b"\7\0\0\0" + b"".join(signature_list(X509, der) for der in certificates))
+
+    for name, value in (("SecureBoot", 1), ("SetupMode", 0)):
+        (variables / f"{name}-{GLOBAL}").write_bytes(bytes([6, 0, 0, 0, value]))
+    enrol(own)
+    machine.hooks = {"sudo reboot": lambda: enrol(own, (machine.tree / "mok.pub").read_bytes())}
 
 
 def from_dkms_3(machine):
@@ -181,6 +211,7 @@ class Reader:
 
 def steady(text):
     """The text without durations, and with the times of one day."""
+    text = re.sub(r"valid until \d{4}-\d\d-\d\d", "valid until 2126-11-06", text)
     return re.sub(r"\d{4}-\d\d-\d\d (\d\d:\d\d)", "2026-11-30 09:30", re.sub(r" \(\d+\.\d s\)|, \d+\.\d s$", "", text, flags=re.M))
 
 
