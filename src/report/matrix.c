@@ -229,19 +229,25 @@ append_cell (GString *line, const char *word, guint width, gboolean colours)
   g_string_append_printf (line, "%*s", (int)(width - strlen (word)), "");
 }
 
+/* How a picture is drawn. */
+typedef struct {
+  guint labels;        /* columns of the terminal for the labels of rows */
+  const guint *widths; /* for each column of the matrix */
+  gboolean colours;
+} Layout;
+
 /* Draws the columns from @begin to before @end. */
 static void
-draw_part (const DkmsMatrix *self, GString *out, guint labels, const guint *widths, guint begin, guint end,
-           gboolean colours)
+draw_part (const DkmsMatrix *self, GString *out, const Layout *layout, guint begin, guint end)
 {
   g_autoptr (GString) head = g_string_new (NULL);
 
-  dkms_columns_append (head, "MODULE", labels);
+  dkms_columns_append (head, "MODULE", layout->labels);
   for (guint c = begin; c < end; c++)
     {
       g_autofree char *heading = heading_of (self->columns->pdata[c]);
       g_string_append_printf (head, "%*s", GAP, "");
-      dkms_columns_append (head, heading, widths[c]);
+      dkms_columns_append (head, heading, layout->widths[c]);
     }
   end_line (head);
   g_string_append (out, head->str);
@@ -249,9 +255,10 @@ draw_part (const DkmsMatrix *self, GString *out, guint labels, const guint *widt
     {
       g_autoptr (GString) line = g_string_new (NULL);
       g_autofree char *label = label_of (self, self->rows->pdata[r]);
-      dkms_columns_append (line, label, labels);
+      dkms_columns_append (line, label, layout->labels);
       for (guint c = begin; c < end; c++)
-        append_cell (line, word_at (self, self->rows->pdata[r], self->columns->pdata[c]), widths[c], colours);
+        append_cell (line, word_at (self, self->rows->pdata[r], self->columns->pdata[c]), layout->widths[c],
+                     layout->colours);
       end_line (line);
       g_string_append (out, line->str);
     }
@@ -289,7 +296,7 @@ dkms_matrix_draw (const DkmsMatrix *self, guint width, gboolean colours)
         used += GAP + widths[end];
       if (begin > 0)
         g_string_append_c (out, '\n');
-      draw_part (self, out, labels, widths, begin, end, colours);
+      draw_part (self, out, &(const Layout){ labels, widths, colours }, begin, end);
       if (end == begin)
         break; /* no kernels */
     }

@@ -156,7 +156,6 @@ dkms_last_verdict_read (const DkmsPlaces *places, GError **error)
   g_autofree char *path = dkms_layout_own (places, "verdict.json", NULL), *text = NULL;
   g_autofree char *shown = dkms_root_host_path (places->root, path);
   g_autoptr (DkmsLastVerdict) self = g_new0 (DkmsLastVerdict, 1);
-  g_autoptr (GError) local = NULL;
   struct stat st;
   gsize size = 0;
 
