@@ -32,11 +32,10 @@ copy_module (const DkmsWorkArea *area, int kept, const DkmsRecord *record, const
 }
 
 static gboolean
-copy_all (DkmsWorkArea *area, int kept, const DkmsRecord *record, GError **error)
+copy_all (DkmsWorkArea *area, int kept, const DkmsRecord *record, GPtrArray *modules, GError **error)
 {
   static const char symvers[] = "module/Module.symvers";
   const GPtrArray *outputs = area->job->outputs;
-  g_autoptr (GPtrArray) modules = g_ptr_array_new ();
 
   if (!dkms_result_begin (area, error))
     return FALSE;
@@ -49,9 +48,8 @@ copy_all (DkmsWorkArea *area, int kept, const DkmsRecord *record, GError **error
         return FALSE;
       g_ptr_array_add (modules, output);
     }
-  return (!dkms_is_file_at (kept, symvers)
-          || dkms_copy_file_at (kept, symvers, &(DkmsNewFile){ area->result_fd, symvers, 0644, FALSE }, error))
-         && dkms_result_seal (area, modules, error);
+  return !dkms_is_file_at (kept, symvers)
+         || dkms_copy_file_at (kept, symvers, &(DkmsNewFile){ area->result_fd, symvers, 0644, FALSE }, error);
 }
 
 /* Makes the build of @job from the one in the directory @kept. */
@@ -61,6 +59,7 @@ make (const DkmsJob *job, int kept, const DkmsAttempt *attempt, const char *iden
   gint64 start = dkms_clock_now ();
   g_autofree char *path = dkms_kept_path (&job->settings->places, identity);
   g_autoptr (DkmsRecord) record = dkms_record_read_at (kept);
+  g_autoptr (GPtrArray) modules = g_ptr_array_new ();
   g_auto (DkmsWorkArea) area = { .job = job, .fd = -1, .log_fd = -1, .result_fd = -1 };
 
   if (record == NULL)
@@ -75,7 +74,10 @@ make (const DkmsJob *job, int kept, const DkmsAttempt *attempt, const char *iden
     return dkms_fail_errno (error, "read", path);
   g_free (job->attempt->make);
   job->attempt->make = g_strdup (attempt->make);
-  if (!copy_all (&area, kept, record, error))
+  if (!copy_all (&area, kept, record, modules, error))
+    return FALSE;
+  DKMS_EMIT (job->events, KEPT_TAKEN, .id = job->id, .name = identity);
+  if (!dkms_result_seal (&area, modules, error))
     return FALSE;
   dkms_attempt_add_step (job->attempt, "Taking over the build of a forecast", 0, dkms_clock_since (start));
   return dkms_result_publish (&area, start, error);
@@ -104,9 +106,7 @@ dkms_take_over (const DkmsJob *job, gboolean *done, GError **error)
   if (attempt->outcome != DKMS_OUTCOME_BUILT)
     return TRUE;
   *done = make (job, kept, attempt, identity, &local);
-  if (*done)
-    DKMS_EMIT (job->events, KEPT_TAKEN, .id = job->id, .name = identity);
-  else
+  if (!*done)
     {
       g_debug ("%s", local->message); /* it is built instead */
       dkms_discard_tree_at (job->work->fd, "result");
