@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "forecast/apt.h"
+#include "forecast/dnf.h"
 
 DkmsPackageOffer *
 dkms_package_offer_new (const char *name, const char *version, const char *origin)
@@ -113,7 +114,7 @@ has_programs (const char *programs)
 const DkmsManager *
 dkms_manager_find (const DkmsSettings *settings, GError **error)
 {
-  static const DkmsManager *const managers[] = { &dkms_manager_apt };
+  static const DkmsManager *const managers[] = { &dkms_manager_apt, &dkms_manager_dnf };
   const char *name = dkms_distro_manager (settings->policy.distro);
 
   /* The package manager of another root would need the network, and write to that root. */

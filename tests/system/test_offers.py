@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from conftest import DKMS, FAKE_MAKEFILE, Result, Root
-from test_forecast import PICKY_MAKEFILE, make_deb, module, modules, words_of
+from test_forecast import PICKY_MAKEFILE, make_deb, make_rpm, module, modules, words_of
 import schema
 
 NEW, OLD = "6.12.120+deb12-amd64", "6.12.117+deb12-amd64"
@@ -39,6 +39,7 @@ class HostRoot(Root):
         (self.fake / "show").mkdir()
         (self.fake / "pool").mkdir()
         self.calls = self.fake / "calls"
+        self.system = None # that of this machine
 
     def command(self):
         binds = [(self.path / "usr/src", "/usr/src"), (self.path / "lib/modules", "/usr/lib/modules"),
@@ -49,6 +50,8 @@ class HostRoot(Root):
         lower = self.path.parent / "lower"
         (lower / "etc/dkms").mkdir(parents=True, exist_ok=True)
         (lower / "lib/dkms").mkdir(parents=True, exist_ok=True)
+        if self.system is not None:
+            (lower / "etc/os-release").write_text(f"ID={self.system}\n")
         script = (f"mount -t overlay -o lowerdir={lower}/etc:/etc overlay /etc && "
                   f"mount -t overlay -o lowerdir={lower}/lib:/var/lib overlay /var/lib && "
                   + " && ".join(f"mount --bind {a} {b}" for a, b in binds) + ' && exec "$@"')
@@ -189,6 +192,39 @@ def test_damaged_package(apt):
     (apt.fake / "pool/tool-new.deb").write_bytes(b"!<arch>\nrubbish")
     result = apt("forecast")
     assert result.rc == 3 and "tool-new.deb" in result.err, result
+
+
+FEDORA = "6.8.9-300.fc40.x86_64"
+
+
+@pytest.fixture
+def dnf(host):
+    """What dnf 4 of Debian 12 prints about a repository."""
+    host.system = "fedora"
+    (host.fake / "kernel-core").write_text(f"kernel-core {FEDORA} updates\n\n")
+    (host.fake / f"kernel-devel-{FEDORA}").write_text(f"kernel-devel {FEDORA} updates\n\n")
+    host.program("dnf", 'for last; do :; done; case "$*" in *repoquery*) cat "$cd_fake/$last" 2>/dev/null; exit 0 ;; '
+                        '*download*) cp "$cd_fake/pool/$last.rpm" "$4" || { echo "No package $last available." >&2; exit 1; } ;; esac\n')
+    return host
+
+
+def test_dnf(dnf):
+    module(dnf, "good")
+    prefix = f"usr/src/kernels/{FEDORA}"
+    make_rpm(dnf.fake / f"pool/kernel-devel-{FEDORA}.rpm",
+             {f"{prefix}/include/config/auto.conf": "CONFIG_MODULES=y\n", f"{prefix}/Makefile": PICKY_MAKEFILE,
+              f"lib/modules/{FEDORA}/build": f"-> /{prefix}"})
+    document = answer(dnf)
+    assert words_of(document, FEDORA) == {"good": "builds"}
+    assert document["candidates"][0]["packages"] == [{"name": "kernel-core", "version": FEDORA, "origin": "updates"},
+                                                     {"name": "kernel-devel", "version": FEDORA, "origin": "updates"}]
+    module(dnf, "bad", "BROKEN")
+    result = dnf("forecast")
+    assert result.rc == 11 and "dnf versionlock add kernel-core" in result.out and dnf.ran("download") == 1, result
+    (dnf.fake / f"kernel-devel-{FEDORA}").unlink()
+    assert answer(dnf, rc=21)["candidates"][0]["headers"] == "missing"
+    (dnf.fake / "kernel-core").write_text("")
+    assert dnf("forecast").out == "Nothing newer is offered.\n"
 
 
 def test_another_root(root):

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "forecast/apt.h"
+#include "forecast/dnf.h"
 
 static void
 test_apt_upgrade (void)
@@ -52,11 +53,29 @@ test_apt_depends (void)
     g_assert_cmpstr (names->pdata[i], ==, expected[i]);
 }
 
+static void
+test_dnf (void)
+{
+  static const char text[] = "kernel-core 6.8.9-300.fc40.x86_64 updates\n\n"
+                             "kernel-core 6.8.9-300.fc40.x86_64 mirror\n"
+                             "Last metadata expiration check: now\n"
+                             "kernel-core (none) updates\n"
+                             "kernel-core 6.9.1-200.fc40.aarch64";
+  g_autoptr (GPtrArray) offers = g_ptr_array_new_with_free_func (dkms_kernel_offer_free);
+
+  dkms_dnf_read_query (text, offers);
+  g_assert_cmpuint (offers->len, ==, 1);
+  const DkmsKernelOffer *offer = offers->pdata[0];
+  g_assert_cmpstr (offer->release, ==, "6.8.9-300.fc40.x86_64");
+  g_assert_cmpstr (offer->image->origin, ==, "updates");
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/offer/apt-upgrade", test_apt_upgrade);
   g_test_add_func ("/offer/apt-depends", test_apt_depends);
+  g_test_add_func ("/offer/dnf", test_dnf);
   return g_test_run ();
 }
