@@ -34,7 +34,7 @@ typedef struct {
   GPtrArray *fixed;    /* (element-type DkmsFaultFinding): those that were repaired */
   GHashTable *tried;   /* set of "name subject path": faults whose repair was tried or declined */
   gboolean all;        /* the user answered that all are to be repaired */
-  guint busy;          /* modules that a running dkms works on */
+  GPtrArray *busy;     /* (element-type utf8): modules that a running dkms works on */
   GError *unread;      /* (nullable): why a module could not be read */
 } Doctor;
 
@@ -60,13 +60,13 @@ is_busy (const DkmsPlaces *places, const DkmsVersion *v)
 }
 
 static void
-find_busy (DkmsLook *look)
+find_busy (DkmsLook *look, GPtrArray *names)
 {
   for (guint i = 0; i < look->state->versions->len; i++)
     {
       const DkmsVersion *v = look->state->versions->pdata[i];
-      if (is_busy (&look->settings->places, v))
-        g_hash_table_add (look->busy, g_strdup (v->module));
+      if (is_busy (&look->settings->places, v) && g_hash_table_add (look->busy, g_strdup (v->module)))
+        g_ptr_array_add (names, g_strdup (v->module));
     }
   for (guint i = 0; i < look->state->unread->len; i++) /* reported as unread */
     g_hash_table_add (look->busy, g_strdup (((const DkmsUnread *)look->state->unread->pdata[i])->module));
@@ -105,12 +105,13 @@ compare (gconstpointer a, gconstpointer b)
   return order != 0 ? order : g_strcmp0 (x->path, y->path);
 }
 
+/* @busy: (element-type utf8): modules that a running dkms works on are added */
 static void
-look_at_all (DkmsLook *look)
+look_at_all (DkmsLook *look, GPtrArray *busy)
 {
   if (dkms_look_for_changes (look))
     return;
-  find_busy (look);
+  find_busy (look, busy);
   dkms_look_for_gone_kernels (look);
   dkms_look_at_tree (look);
   dkms_look_at_builds (look);
@@ -138,8 +139,8 @@ look_once (Doctor *self, GError **error)
   g_clear_pointer (&self->findings, g_ptr_array_unref);
   self->findings = findings = dkms_fault_findings_new ();
   DkmsLook look = { self->settings, self->events, world, state, busy, gone, findings };
-  look_at_all (&look);
-  self->busy = g_hash_table_size (busy) - state->unread->len;
+  g_ptr_array_set_size (self->busy, 0);
+  look_at_all (&look, self->busy);
   g_clear_error (&self->unread);
   if (state->unread->len > 0)
     self->unread = g_error_copy (((const DkmsUnread *)state->unread->pdata[0])->error);
@@ -399,13 +400,15 @@ conclude (const Doctor *self, GError **error)
   if (self->attic != NULL && dkms_attic_last (self->attic) != NULL)
     DKMS_EMIT (self->events, DOCTOR_ATTIC, .name = dkms_attic_last (self->attic));
   DKMS_EMIT (self->events, DOCTOR_DATA, .number = (int)problems);
+  for (guint i = 0; i < self->busy->len; i++)
+    DKMS_EMIT (self->events, DOCTOR_BUSY, .id = { .module = self->busy->pdata[i] });
   if (problems > 0)
     return self->request->repair != NULL ? DKMS_FAIL (error, FAULTS_LEFT, .number = problems)
                                          : DKMS_FAIL (error, FAULTS_FOUND, .number = problems);
   if (!known || self->unread != NULL)
     return DKMS_FAIL (error, FAULTS_UNKNOWN, .error = unread != NULL ? unread : self->unread);
-  if (self->busy > 0)
-    return DKMS_FAIL (error, FAULTS_BUSY, .number = self->busy);
+  if (self->busy->len > 0)
+    return DKMS_FAIL (error, FAULTS_BUSY, .number = self->busy->len);
   DKMS_EMIT (self->events, DOCTOR_SOUND, .number = (int)self->findings->len);
   return TRUE;
 }
@@ -415,7 +418,9 @@ dkms_doctor (const DkmsSettings *settings, DkmsListener *events, const DkmsReque
 {
   g_autoptr (GPtrArray) fixed = dkms_fault_findings_new ();
   g_autoptr (GHashTable) tried = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  Doctor self = { .settings = settings, .events = events, .request = request, .fixed = fixed, .tried = tried };
+  g_autoptr (GPtrArray) busy = g_ptr_array_new_with_free_func (g_free);
+  Doctor self
+      = { .settings = settings, .events = events, .request = request, .fixed = fixed, .tried = tried, .busy = busy };
   gboolean ok;
 
   if (request->undo != NULL)

@@ -165,8 +165,9 @@ is_ours (const DkmsPlaces *places, const char *from)
   g_auto (GStrv) words = g_strsplit (from, "/", -1);
   const char *const trees[] = { places->dkms_tree, places->install_tree };
 
-  if (g_strv_contains ((const char *const *)words, "..") || g_strv_contains ((const char *const *)words, "."))
-    return FALSE;
+  for (char **word = words; *word != NULL; word++)
+    if (strcmp (*word, "..") == 0 || strcmp (*word, ".") == 0)
+      return FALSE;
   for (gsize i = 0; i < G_N_ELEMENTS (trees); i++)
     if (g_str_has_prefix (from, trees[i]) && from[strlen (trees[i])] == '/')
       return TRUE;

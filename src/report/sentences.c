@@ -404,6 +404,7 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (DOCTOR_NOT_FIXED, WARNING, "{name}, {place} was not repaired: {error}."),
   SENTENCE (DOCTOR_KEPT, LINE, "'dkms doctor --undo={name}' takes it back."),
   SENTENCE (DOCTOR_UNDONE, LINE, "Repair {name} was taken back: {text}, {place}."),
+  SENTENCE (DOCTOR_BUSY, WARNING, "{module} was not examined, because a running dkms works on it."),
   SENTENCE (DOCTOR_SOUND, LINE, "No problem was found[; warnings: {warnings}]."),
 };
 

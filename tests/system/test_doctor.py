@@ -336,8 +336,25 @@ def test_a_running_dkms_is_not_disturbed(root):
         before = root.snapshot()
         for arguments in ([], ["--fix", "--yes"]):
             result = root("doctor", *arguments)
-            assert result.rc == 31 and "a running dkms works on" in result.err and root.snapshot() == before
+            assert result.rc == 31 and "foo was not examined, because a running dkms works on it" in result.err and root.snapshot() == before
     assert faults.found(doctor(root)) == ["source-gone"]
+
+
+def test_one_doctor_repairs(root):
+    faults.STATES["orphan_version"][1](root)
+    lock = root.tree / ".dkms/locks/attic"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with subprocess.Popen(["flock", lock, "sh", "-c", "echo held; exec sleep 1000"], stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout.readline() == "held\n"
+            before = root.snapshot()
+            for arguments in (["--fix", "--yes"], ["--undo"]):
+                result = root("doctor", *arguments)
+                assert result.rc == 1 and "Another dkms doctor is repairing" in result.err and root.snapshot() == before
+            assert faults.found(doctor(root)) == ["orphan-version"]
+        finally:
+            subprocess.run(["pkill", "-P", str(holder.pid)], check=False)
+            holder.kill()
 
 
 def test_what_cannot_be_read_is_not_missing(root):
