@@ -190,6 +190,14 @@ dkms_restrict_tree_at (int dir_fd, const char *name, GError **error)
   return dkms_walk_at (dir_fd, name, restrict_entry, NULL, error);
 }
 
+gboolean
+dkms_path_climbs (const char *path)
+{
+  g_auto (GStrv) parts = g_strsplit (path, "/", -1);
+
+  return g_strv_contains ((const char *const *)parts, "..") || g_strv_contains ((const char *const *)parts, ".");
+}
+
 int
 dkms_compare_names (gconstpointer a, gconstpointer b)
 {

@@ -95,6 +95,9 @@ typedef struct {
  */
 GPtrArray *dkms_list_entries (int dir_fd, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** Returns: whether a part of @path is "." or ".." */
+gboolean dkms_path_climbs (const char *path);
+
 /** For g_ptr_array_sort() of strings: byte order. */
 int dkms_compare_names (gconstpointer a, gconstpointer b);
 

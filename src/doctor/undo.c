@@ -162,12 +162,10 @@ text_of (const json_t *entry, const char *name)
 static gboolean
 is_ours (const DkmsPlaces *places, const char *from)
 {
-  g_auto (GStrv) words = g_strsplit (from, "/", -1);
   const char *const trees[] = { places->dkms_tree, places->install_tree };
 
-  for (char **word = words; *word != NULL; word++)
-    if (strcmp (*word, "..") == 0 || strcmp (*word, ".") == 0)
-      return FALSE;
+  if (dkms_path_climbs (from))
+    return FALSE;
   for (gsize i = 0; i < G_N_ELEMENTS (trees); i++)
     if (g_str_has_prefix (from, trees[i]) && from[strlen (trees[i])] == '/')
       return TRUE;

@@ -28,11 +28,10 @@ makes_sense (json_t *op)
   for (gsize i = 1; i < count; i++)
     {
       const char *path = json_string_value (json_array_get (op, i));
-      g_auto (GStrv) words = g_strsplit (path != NULL ? path : "", "/", -1);
 
       if (path == NULL || (*path != '/' && (*path != '\0' || i == 1)))
         return FALSE;
-      if (g_strv_contains ((const char *const *)words, "..") || g_strv_contains ((const char *const *)words, "."))
+      if (dkms_path_climbs (path))
         return FALSE;
     }
   return TRUE;
