@@ -214,8 +214,9 @@ dkms_kept_limit (const DkmsPlaces *places, guint limit_mib)
     {
       Entry *entry = entries->pdata[i];
       g_auto (DkmsFd) fd = dkms_root_openat (places->root, entry->path, O_RDONLY | O_DIRECTORY, 0);
-      if (fd >= 0 && !dkms_walk_at (fd, ".", add_size, &entry->size, NULL))
-        entry->size = MAX (entry->size, 1);
+      if (fd < 0 || !dkms_walk_at (fd, ".", add_size, &entry->size, NULL))
+        g_debug ("The size of %s is not known.", entry->path);
+      entry->size = MAX (entry->size, 1); /* some file systems need no blocks for directories and small files */
       sum += entry->size;
     }
   g_ptr_array_sort (entries, compare_times);
