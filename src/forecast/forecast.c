@@ -61,7 +61,11 @@ arch_for (const Forecast *self, const DkmsId *target)
 static gboolean
 take_given (Forecast *self, GError **error)
 {
-  const DkmsId *target = self->request->targets->pdata[0];
+  const GPtrArray *targets = self->request->targets;
+  const DkmsId *target = targets->len > 0 ? targets->pdata[0] : NULL;
+
+  if (target == NULL) /* verbs-forecast.c refuses such requests, too */
+    return DKMS_FAIL (error, HEADERS_OF_NO_KERNEL, .path = self->request->headers->pdata[0]);
   g_autofree char *arch = arch_for (self, target);
   const DkmsId id = { .kernel = target->kernel, .arch = arch };
   DkmsAheadHeaders *headers;
