@@ -205,23 +205,24 @@ emit_key (const Subject *self, const DkmsOwnKey *key)
   DKMS_EMIT (self->events, SECURE_ENROLMENT_IS, .text = state);
 }
 
-/* One key that the kernel accepts is enough. */
+/* One key that the kernel accepts is enough; the first one stands for keys that it does not accept. */
 static void
 choose_key (Subject *self)
 {
   const GPtrArray *keys = self->trust->keys;
+  DkmsKnown usable;
 
-  for (guint i = 0; i < keys->len; i++)
+  self->key = keys->pdata[0];
+  self->enrolment = enrolment_of (self, self->key, &usable);
+  for (guint i = 1; i < keys->len && dkms_enrolment_serves (self->enrolment, self->needed) != DKMS_YES; i++)
     {
-      DkmsKnown usable;
       DkmsEnrolment enrolment = enrolment_of (self, keys->pdata[i], &usable);
 
-      if (self->key != NULL && dkms_enrolment_serves (enrolment, self->needed) != DKMS_YES)
-        continue;
-      self->key = keys->pdata[i];
-      self->enrolment = enrolment;
       if (dkms_enrolment_serves (enrolment, self->needed) == DKMS_YES)
-        return;
+        {
+          self->key = keys->pdata[i];
+          self->enrolment = enrolment;
+        }
     }
 }
 

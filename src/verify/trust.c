@@ -126,9 +126,11 @@ add_own (Search *self, const DkmsSettings *settings, const DkmsKernelReading *ke
   guint mark = dkms_unread_mark ();
   g_autoptr (GPtrArray) pairs = dkms_signer_files (settings, headers, kernel->config, &failed);
 
-  for (guint i = 0; i < (pairs != NULL ? pairs->len : 1); i++)
+  const guint count = pairs != NULL ? pairs->len : 0;
+
+  for (guint i = 0; i < MAX (count, 1); i++)
     {
-      const DkmsKeyPair *pair = pairs != NULL ? pairs->pdata[i] : NULL;
+      const DkmsKeyPair *pair = i < count ? pairs->pdata[i] : NULL;
       DkmsOwnKey *key = g_new0 (DkmsOwnKey, 1);
       g_autoptr (GError) error = NULL;
 
