@@ -90,6 +90,7 @@ static const struct {
   { "config-missing", ONE "BUILD_EXCLUSIVE_CONFIG=CONFIG_A !CONFIG_B", "CONFIG_B=y\n", TRUE },
   { "config-fits", ONE "BUILD_EXCLUSIVE_CONFIG=CONFIG_A !CONFIG_B", "CONFIG_A=m\n", FALSE },
   { "config-absent-file", ONE "BUILD_EXCLUSIVE_CONFIG=CONFIG_A", NULL, FALSE },
+  { "config-empty-name", ONE "BUILD_EXCLUSIVE_CONFIG=CONFIG_A !", "CONFIG_A=m\n", FALSE },
   { "zero-records", ID "BUILD_EXCLUSIVE_KERNEL=^5", NULL, TRUE }, /* */
   { "some-left", ONE "BUILT_MODULE_NAME[1]=b;DEST_MODULE_LOCATION[1]=/extra;BUILD_EXCLUSIVE_KERNEL_MIN[1]=7", NULL,
     FALSE },
