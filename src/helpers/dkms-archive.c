@@ -233,42 +233,6 @@ support_filters (struct archive *in)
   archive_read_support_filter_compress (in);
 }
 
-static int
-extract (const char *name, const char *dir, long long limit)
-{
-  struct archive *in = archive_read_new ();
-  struct archive *out = archive_write_disk_new ();
-  const int flags = ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_SECURE_NODOTDOT
-                    | ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS;
-  int fd = open (name, O_RDONLY | O_CLOEXEC), ok = 0;
-
-  if (in == NULL || out == NULL)
-    refuse (name, NULL, "out of memory");
-  else if (fd < 0)
-    refuse (name, NULL, strerror (errno));
-  else if (chdir (dir) < 0)
-    refuse (dir, NULL, strerror (errno));
-  else
-    {
-      support_filters (in);
-      archive_read_support_format_tar (in);
-      archive_write_disk_set_options (out, flags);
-      if (archive_read_open_fd (in, fd, 65536) != ARCHIVE_OK)
-        refuse (name, NULL, archive_error_string (in));
-      else
-        ok = extract_members (name, in, out, limit, 0);
-      if (archive_write_close (out) < ARCHIVE_WARN && ok)
-        ok = refuse (name, NULL, archive_error_string (out));
-    }
-  archive_read_free (in);
-  archive_write_free (out);
-  if (fd >= 0)
-    (void)close (fd);
-  return ok;
-}
-
-/* ---- packages ---- */
-
 static la_ssize_t
 read_member (struct archive *in, void *data, const void **block)
 {
@@ -292,6 +256,15 @@ find_data (const char *name, struct archive *deb)
     if (archive_entry_pathname (entry) != NULL && strncmp (archive_entry_pathname (entry), "data.tar", 8) == 0)
       return 1;
   return refuse (name, NULL, status == ARCHIVE_EOF ? "it contains no data.tar" : archive_error_string (deb));
+}
+
+/* Opens the tarball @fd. */
+static int
+open_tarball (const char *name, int fd, struct archive *in)
+{
+  support_filters (in);
+  archive_read_support_format_tar (in);
+  return archive_read_open_fd (in, fd, 65536) == ARCHIVE_OK || refuse (name, NULL, archive_error_string (in));
 }
 
 /* Opens the archive with the files of the package @fd. @deb: is used if it is a deb */
@@ -318,8 +291,9 @@ open_package (const char *name, int fd, struct archive *in, struct archive *deb)
   return archive_read_open_fd (in, fd, 65536) == ARCHIVE_OK || refuse (name, NULL, archive_error_string (in));
 }
 
+/* Unpacks a tarball or, with @package, the files of a package. */
 static int
-extract_package (const char *name, const char *dir, long long limit)
+extract (const char *name, const char *dir, long long limit, int package)
 {
   struct archive *in = archive_read_new (), *deb = archive_read_new (), *out = archive_write_disk_new ();
   const int flags = ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_SECURE_NODOTDOT
@@ -335,7 +309,8 @@ extract_package (const char *name, const char *dir, long long limit)
   else
     {
       archive_write_disk_set_options (out, flags);
-      ok = open_package (name, fd, in, deb) && extract_members (name, in, out, limit, 1);
+      ok = (package ? open_package (name, fd, in, deb) : open_tarball (name, fd, in))
+           && extract_members (name, in, out, limit, package);
       if (archive_write_close (out) < ARCHIVE_WARN && ok)
         ok = refuse (name, NULL, archive_error_string (out));
     }
@@ -545,9 +520,9 @@ main (int argc, char **argv)
   if (argc >= 4 && argc % 2 == 0 && strcmp (argv[1], "create") == 0)
     return create (argv[2], argv[3], argv + 4) ? 0 : 1;
   if (argc == 5 && strcmp (argv[1], "extract") == 0)
-    return extract (argv[2], argv[3], atoll (argv[4])) ? 0 : 1;
+    return extract (argv[2], argv[3], atoll (argv[4]), 0) ? 0 : 1;
   if (argc == 5 && strcmp (argv[1], "package") == 0)
-    return extract_package (argv[2], argv[3], atoll (argv[4])) ? 0 : 1;
+    return extract (argv[2], argv[3], atoll (argv[4]), 1) ? 0 : 1;
   fprintf (stderr, "Usage: dkms-archive create ARCHIVE TEMP [MEMBER SOURCE]... | extract ARCHIVE DIR LIMIT | "
                    "package PACKAGE DIR LIMIT\n");
   return 1;

@@ -97,7 +97,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   mend (bytes, size);
   g_assert (ftruncate (file, 0) == 0 && pwrite (file, bytes, size, 0) == (ssize_t)size);
   g_assert (mkdir (dir, 0755) == 0);
-  ok = extract (archive, dir, LIMIT);
+  ok = extract (archive, dir, LIMIT, 0);
   g_assert (fchdir (cwd) == 0);
   fuzz_canary_check ();
   check_result (dir, ok);
