@@ -66,6 +66,23 @@ dkms_id_passes (const DkmsId *self, const DkmsId *filter)
          && part_passes (self->kernel, filter->kernel) && part_passes (self->arch, filter->arch);
 }
 
+glong
+dkms_id_columns (const DkmsId *self)
+{
+  return g_utf8_strlen (self->module, -1) + 1 + (self->version != NULL ? g_utf8_strlen (self->version, -1) : 0);
+}
+
+const char *
+dkms_module_suffix (const char *file)
+{
+  static const char *const suffixes[] = { ".ko", ".ko.gz", ".ko.xz", ".ko.zst" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (suffixes); i++)
+    if (g_str_has_suffix (file, suffixes[i]))
+      return file + strlen (file) - strlen (suffixes[i]) + strlen (".ko");
+  return NULL;
+}
+
 char *
 dkms_id_format (const DkmsId *self)
 {

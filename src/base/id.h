@@ -32,5 +32,12 @@ gboolean dkms_id_equal (gconstpointer a, gconstpointer b);
 /** Returns: whether each part of @filter is NULL or equal to the part of @self */
 gboolean dkms_id_passes (const DkmsId *self, const DkmsId *filter);
 
+/** Returns: the columns that "m/v" takes on a terminal; without a version, those of "m/" */
+glong dkms_id_columns (const DkmsId *self);
+
+/** Returns: (nullable): the part of @file behind ".ko": "", ".gz", ".xz" or ".zst"; NULL if that is not the name of a
+ * module file */
+const char *dkms_module_suffix (const char *file);
+
 /** Returns: (transfer full): "m", "m/v", "m/v, k, a", or "k" without a module */
 char *dkms_id_format (const DkmsId *self);

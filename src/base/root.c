@@ -149,6 +149,15 @@ dkms_root_is_file (const DkmsRoot *self, const char *path)
 }
 
 char *
+dkms_root_read_link (const DkmsRoot *self, const char *path)
+{
+  g_autofree char *name = NULL;
+  g_auto (DkmsFd) dir = dkms_root_open_parent (self, path, FALSE, &name, NULL);
+
+  return dir >= 0 ? dkms_read_link_at (dir, name) : NULL;
+}
+
+char *
 dkms_root_read (const DkmsRoot *self, const char *path, gsize limit, gsize *size, GError **error)
 {
   g_autofree char *shown = dkms_root_host_path (self, path);

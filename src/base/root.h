@@ -74,6 +74,9 @@ int dkms_root_stat (const DkmsRoot *self, const char *path, struct stat *st);
 gboolean dkms_root_is_dir (const DkmsRoot *self, const char *path);
 gboolean dkms_root_is_file (const DkmsRoot *self, const char *path);
 
+/** Returns: (transfer full) (nullable): the text of the symbolic link @path inside the root; NULL if it is none */
+char *dkms_root_read_link (const DkmsRoot *self, const char *path);
+
 /** As dkms_read_at(), for a path inside the root. */
 char *dkms_root_read (const DkmsRoot *self, const char *path, gsize limit, gsize *size,
                       GError **error) G_GNUC_WARN_UNUSED_RESULT;

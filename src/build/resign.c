@@ -16,6 +16,7 @@
 #include "build/sign.h"
 #include "install/install.h"
 #include "store/attempts.h"
+#include "store/health.h"
 #include "store/layout.h"
 #include "store/transaction.h"
 
@@ -50,23 +51,11 @@ module_free (gpointer data)
 
 /* ---- the files of the build ---- */
 
-/* Returns: (nullable): the part of @file behind .ko; NULL if it is not the name of a module */
-static const char *
-suffix_of (const char *file)
-{
-  static const char *const suffixes[] = { ".ko", ".ko.gz", ".ko.xz", ".ko.zst" };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (suffixes); i++)
-    if (g_str_has_suffix (file, suffixes[i]))
-      return file + strlen (file) - strlen (suffixes[i]) + strlen (".ko");
-  return NULL;
-}
-
 static void
 add_module (const DkmsJob *job, GPtrArray *modules, const char *file, DkmsRecordModule *record)
 {
   Module *self = g_new0 (Module, 1);
-  const char *suffix = suffix_of (file);
+  const char *suffix = dkms_module_suffix (file);
   g_autofree char *dir = dkms_job_base (job, "module");
   g_autofree char *number = g_strdup_printf ("%u", modules->len);
   g_autofree char *name = g_strndup (file, strlen (file) - strlen (suffix));
@@ -91,13 +80,13 @@ find_modules (const DkmsJob *job, const DkmsRecord *record, GError **error)
   if (names == NULL)
     return NULL;
   for (guint i = 0; record == NULL && i < names->len; i++)
-    if (suffix_of (names->pdata[i]) != NULL)
+    if (dkms_module_suffix (names->pdata[i]) != NULL)
       add_module (job, modules, names->pdata[i], NULL);
   for (guint i = 0; record != NULL && i < record->modules->len; i++)
     {
       DkmsRecordModule *module = record->modules->pdata[i];
 
-      if (module->file == NULL || suffix_of (module->file) == NULL)
+      if (module->file == NULL || dkms_module_suffix (module->file) == NULL)
         continue;
       if (!dkms_is_file_at (fd, module->file))
         return DKMS_FAIL (error, BUILT_MISSING, .id = job->id, .path = dir, .name = module->dest_name), NULL;
@@ -155,12 +144,11 @@ is_ours (const DkmsRoot *root, const Module *module, const char *path, gboolean 
 static gboolean
 is_indexed (const DkmsJob *job, const Module *module)
 {
-  const DkmsRoot *root = job->settings->places.root;
-  g_autofree char *index = g_build_filename (job->kernel->dir, "modules.dep.bin", NULL);
-  struct stat file, dep;
+  const DkmsPlaces *places = &job->settings->places;
+  struct stat file;
 
-  return dkms_root_stat (root, module->installed, &file) == 0 && dkms_root_stat (root, index, &dep) == 0
-         && (!dkms_stat_is_newer (&file, &dep) || dkms_stat_has_signature (&file, module->record->indexed_sig));
+  return dkms_root_stat (places->root, module->installed, &file) == 0
+         && dkms_index_age (places, job->id.kernel, &file, module->record->indexed_sig) == DKMS_INDEX_CURRENT;
 }
 
 static void

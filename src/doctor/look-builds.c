@@ -138,13 +138,6 @@ index_of (const Gathered *self, const char *kernel)
   return index;
 }
 
-static gboolean
-is_newer (const struct stat *a, const struct stat *b)
-{
-  return a->st_mtim.tv_sec > b->st_mtim.tv_sec
-         || (a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec > b->st_mtim.tv_nsec);
-}
-
 /* Whether the installation of the build was recorded after its record, by a program that does not write records. */
 static gboolean
 is_link_newer (const DkmsPlaces *places, const DkmsId *id)
@@ -155,23 +148,22 @@ is_link_newer (const DkmsPlaces *places, const DkmsId *id)
   struct stat a, b;
 
   return dir >= 0 && fstatat (dir, name, &a, AT_SYMLINK_NOFOLLOW) == 0 && dkms_root_stat (places->root, record, &b) == 0
-         && is_newer (&a, &b);
+         && dkms_stat_is_newer (&a, &b);
 }
 
 /* Finds that the index of the kernel does not fit the installed file @path, once for each kernel. */
 static void
-look_at_index (const Gathered *self, const DkmsBuild *build, const char *path, const struct stat *st)
+look_at_index (const Gathered *self, const DkmsBuild *build, const char *path, const struct stat *st,
+               const char *indexed_sig)
 {
   const DkmsPlaces *places = &self->look->settings->places;
-  g_autofree char *index = g_build_filename (places->install_tree, build->kernel, "modules.dep.bin", NULL);
   const DkmsId kernel = { .kernel = build->kernel };
-  struct stat of_index;
 
   if (g_hash_table_contains (self->old, build->kernel))
     return;
   if (build->unindexed)
     DKMS_FOUND (self->look, INDEX_LACKS, .id = kernel, .path = path);
-  else if (dkms_root_stat (places->root, index, &of_index) == 0 && is_newer (st, &of_index))
+  else if (dkms_index_age (places, build->kernel, st, indexed_sig) == DKMS_INDEX_OLDER)
     DKMS_FOUND (self->look, INDEX_OLD, .id = kernel, .path = path);
   else
     return;
@@ -184,7 +176,7 @@ look_at_installed (const Gathered *self, const DkmsBuild *build, const DkmsId *i
 {
   const DkmsPlaces *places = &self->look->settings->places;
   g_autofree char *path
-      = dkms_look_installed_path (places, id->kernel, module->dest_location, module->file != NULL ? module->file : "");
+      = dkms_layout_installed (places, id->kernel, module->dest_location, module->file != NULL ? module->file : "");
   g_autofree char *below = g_build_filename ("module", module->file != NULL ? module->file : "", NULL);
   g_autofree char *built = dkms_layout_build (places, id, below);
   struct stat st;
@@ -198,7 +190,7 @@ look_at_installed (const Gathered *self, const DkmsBuild *build, const DkmsId *i
       DKMS_FOUND (self->look, FILE_LOST, .id = *id, .path = path);
       return TRUE;
     }
-  look_at_index (self, build, path, &st);
+  look_at_index (self, build, path, &st, module->indexed_sig);
   /* Without a signature, dkms did not install it: the kernel has its own module of the same or a newer version. */
   if ((module->owned_sig == NULL && module->installed_sig == NULL)
       || dkms_stat_has_signature (&st, module->installed_sig) || dkms_stat_has_signature (&st, module->owned_sig))
@@ -249,7 +241,7 @@ look_for_absent_link (const Gathered *self, const DkmsId *id, const DkmsRecord *
       const DkmsRecordModule *module = record->modules->pdata[i];
       g_autofree char *below = g_build_filename ("module", module->file != NULL ? module->file : "", NULL);
       g_autofree char *built = dkms_layout_build (places, id, below);
-      g_autofree char *path = dkms_look_installed_path (places, id->kernel, module->dest_location, module->file);
+      g_autofree char *path = dkms_layout_installed (places, id->kernel, module->dest_location, module->file);
 
       if (module->file == NULL || !dkms_root_is_file (places->root, path) || !dkms_look_equal (places, built, path))
         continue;
@@ -265,7 +257,7 @@ static gboolean
 is_without_source (const DkmsPlaces *places, const DkmsId *id)
 {
   g_autofree char *source = dkms_layout_version (places, id, "source");
-  g_autofree char *text = dkms_look_link_text (places, source);
+  g_autofree char *text = dkms_root_read_link (places->root, source);
 
   return text == NULL;
 }

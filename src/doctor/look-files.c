@@ -36,7 +36,7 @@ expect_recorded (const Expected *self, const DkmsBuild *build, const DkmsId *id,
       const DkmsRecordModule *module = record->modules->pdata[i];
       g_autofree char *below = g_build_filename ("module", module->file != NULL ? module->file : "", NULL);
       g_autofree char *path = module->file != NULL
-                                  ? dkms_look_installed_path (places, self->kernel, module->dest_location, module->file)
+                                  ? dkms_layout_installed (places, self->kernel, module->dest_location, module->file)
                                   : NULL;
 
       if (path == NULL)

@@ -187,7 +187,7 @@ look_at_headers_of (DkmsLook *self, const char *kernel)
   if (!dkms_root_is_dir (places->root, build))
     {
       /* A root without tools uses headers of the host, to which its links lead. */
-      g_autofree char *text = dkms_look_link_text (places, build);
+      g_autofree char *text = dkms_root_read_link (places->root, build);
       if (text != NULL && (dkms_root_is_host (places->root) || !g_file_test (text, G_FILE_TEST_IS_DIR)))
         DKMS_FOUND (self, HEADERS_DANGLING, .id = id, .path = build, .name = package);
       return;

@@ -179,7 +179,7 @@ look_at_source (DkmsLook *self, const DkmsVersion *v)
   const DkmsPlaces *places = &self->settings->places;
   const DkmsId id = { v->module, v->version, NULL, NULL };
   g_autofree char *path = dkms_layout_version (places, &id, "source"), *dir = dkms_layout_version (places, &id, NULL);
-  g_autofree char *text = dkms_look_link_text (places, path);
+  g_autofree char *text = dkms_root_read_link (places->root, path);
   g_autofree char *where = text != NULL ? target_of (path, text) : g_strdup (path);
   g_autofree char *conf = g_build_filename (path, "dkms.conf", NULL);
   g_autofree char *wanted = g_strconcat (v->module, "/", v->version, NULL);
@@ -286,7 +286,7 @@ find_installed (const DkmsLook *self, const DkmsId *id)
           const DkmsRecordModule *module = record->modules->pdata[m];
           g_autofree char *below = g_build_filename ("module", module->file != NULL ? module->file : "", NULL);
           g_autofree char *built = dkms_layout_build (places, &of, below);
-          g_autofree char *there = dkms_look_installed_path (places, id->kernel, module->dest_location, module->file);
+          g_autofree char *there = dkms_layout_installed (places, id->kernel, module->dest_location, module->file);
           if (module->file != NULL && dkms_root_is_file (places->root, there) && dkms_look_equal (places, built, there))
             return v->version;
         }
@@ -299,7 +299,7 @@ look_at_link (DkmsLook *self, const char *module, const char *name)
 {
   const DkmsPlaces *places = &self->settings->places;
   g_autofree char *path = g_build_filename (places->dkms_tree, module, name, NULL);
-  g_autofree char *text = dkms_look_link_text (places, path);
+  g_autofree char *text = dkms_root_read_link (places->root, path);
   g_auto (GStrv) parts = g_strsplit (text != NULL ? text : "", "/", -1);
   struct stat st;
 

@@ -39,22 +39,12 @@ dkms_look_is_locked (const DkmsPlaces *places, const char *name)
 gboolean
 dkms_look_is_module_name (const char *name, char **base)
 {
-  static const char *const suffixes[] = { ".ko", ".ko.gz", ".ko.xz", ".ko.zst" };
+  const char *suffix = dkms_module_suffix (name);
+  gsize length = suffix != NULL ? (gsize)(suffix - name) - strlen (".ko") : 0;
 
-  for (gsize i = 0; i < G_N_ELEMENTS (suffixes); i++)
-    if (g_str_has_suffix (name, suffixes[i]) && strlen (name) > strlen (suffixes[i]))
-      {
-        if (base != NULL)
-          *base = g_strndup (name, strlen (name) - strlen (suffixes[i]));
-        return TRUE;
-      }
-  return FALSE;
-}
-
-char *
-dkms_look_installed_path (const DkmsPlaces *places, const char *kernel, const char *location, const char *file)
-{
-  return g_strconcat (places->install_tree, "/", kernel, location, "/", file, NULL);
+  if (length > 0 && base != NULL)
+    *base = g_strndup (name, length);
+  return length > 0;
 }
 
 gboolean
@@ -65,15 +55,6 @@ dkms_look_exists (const DkmsPlaces *places, const char *path)
   struct stat st;
 
   return dir >= 0 && fstatat (dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-char *
-dkms_look_link_text (const DkmsPlaces *places, const char *path)
-{
-  g_autofree char *name = NULL;
-  g_auto (DkmsFd) dir = dkms_root_open_parent (places->root, path, FALSE, &name, NULL);
-
-  return dir >= 0 ? dkms_read_link_at (dir, name) : NULL;
 }
 
 gboolean
@@ -185,7 +166,7 @@ dkms_look_origin (const DkmsLook *self, const DkmsId *id, const char *file)
         {
           const DkmsRecipeModule *module = recipe->modules->pdata[m];
           if (strcmp (module->dest_name, base) == 0 && strstr (module->dest_location, "..") == NULL)
-            return dkms_look_installed_path (places, id->kernel, module->dest_location, file);
+            return dkms_layout_installed (places, id->kernel, module->dest_location, file);
         }
     }
   return NULL;

@@ -36,8 +36,6 @@ void dkms_look_end (DkmsLook *self, DkmsLookPart part);
 gboolean dkms_look_is_locked (const DkmsPlaces *places, const char *name);
 /** Returns: whether @name is that of a module file; @base: (out) (optional) (transfer full): its name without suffix */
 gboolean dkms_look_is_module_name (const char *name, char **base);
-/** Returns: (transfer full): the path at which a module of a build for @kernel is installed */
-char *dkms_look_installed_path (const DkmsPlaces *places, const char *kernel, const char *location, const char *file);
 /** Returns: (transfer full) (nullable): the path of a source in the source tree whose dkms.conf has the name and the
  * version of @id, and which is not @but */
 char *dkms_look_find_source (const DkmsPlaces *places, const DkmsId *id, const char *but);
@@ -53,8 +51,6 @@ char *dkms_look_identity (const DkmsPlaces *places, const char *dir);
 char *dkms_look_origin (const DkmsLook *self, const DkmsId *id, const char *file);
 /** Returns: whether the link @path itself exists inside the root */
 gboolean dkms_look_exists (const DkmsPlaces *places, const char *path);
-/** Returns: (transfer full) (nullable): the text of the link @path inside the root */
-char *dkms_look_link_text (const DkmsPlaces *places, const char *path);
 /** Returns: whether both files, paths inside the root, can be read and are equal */
 gboolean dkms_look_equal (const DkmsPlaces *places, const char *a, const char *b);
 /** Returns: (transfer full) (element-type utf8): sorted names in the directory @path inside the root; empty if it does

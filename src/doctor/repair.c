@@ -67,7 +67,7 @@ static gboolean
 is_active (const Repair *self)
 {
   g_autofree char *link = dkms_layout_link (self->places, &self->finding->id);
-  g_autofree char *text = dkms_look_link_text (self->places, link);
+  g_autofree char *text = dkms_root_read_link (self->places->root, link);
 
   return text != NULL && g_str_has_prefix (text, self->finding->id.version);
 }
@@ -141,8 +141,8 @@ record_installed (const Repair *self, GError **error)
   for (guint i = 0; i < record->modules->len; i++)
     {
       DkmsRecordModule *module = record->modules->pdata[i];
-      g_autofree char *path = dkms_look_installed_path (self->places, id->kernel, module->dest_location,
-                                                        module->file != NULL ? module->file : "");
+      g_autofree char *path = dkms_layout_installed (self->places, id->kernel, module->dest_location,
+                                                     module->file != NULL ? module->file : "");
       struct stat st;
 
       if (module->file == NULL || dkms_root_stat (self->places->root, path, &st) < 0)
@@ -276,7 +276,7 @@ take_version (const Repair *self, DkmsAtticRepair *repair, GError **error)
     {
       g_autofree char *path = g_build_filename (module, names->pdata[i], NULL);
       g_autofree char *text
-          = g_str_has_prefix (names->pdata[i], "kernel-") ? dkms_look_link_text (self->places, path) : NULL;
+          = g_str_has_prefix (names->pdata[i], "kernel-") ? dkms_root_read_link (self->places->root, path) : NULL;
       if (text != NULL && g_str_has_prefix (text, prefix))
         dkms_attic_take (repair, path, NULL);
     }
@@ -354,7 +354,7 @@ take_builds_for (const Repair *self, DkmsAtticRepair *repair, GError **error)
         {
           const char *name = names->pdata[i];
           g_autofree char *path = g_build_filename (dir, name, NULL);
-          g_autofree char *text = dkms_look_link_text (self->places, path);
+          g_autofree char *text = dkms_root_read_link (self->places->root, path);
           g_auto (GStrv) parts = g_strsplit (text != NULL ? text : "", "/", -1);
 
           if (g_str_has_prefix (name, prefix) && g_strv_length (parts) == 3 && strcmp (parts[1], kernel) == 0)

@@ -214,7 +214,8 @@ add_entry (const Undo *self, const json_t *entry, GError **error)
   const DkmsPlaces *places = self->places;
   const char *from = text_of (entry, "from"), *to = text_of (entry, "to");
   g_autofree char *kept = to != NULL ? g_build_filename (self->dir, to, NULL) : NULL;
-  g_autofree char *dir = g_path_get_dirname (from), *text = kept != NULL ? dkms_look_link_text (places, kept) : NULL;
+  g_autofree char *dir = g_path_get_dirname (from),
+                  *text = kept != NULL ? dkms_root_read_link (places->root, kept) : NULL;
   guint mark = dkms_unread_mark ();
   g_auto (DkmsFd) parent = dkms_root_openat (places->root, dir, O_RDONLY | O_DIRECTORY, 0);
 

@@ -244,9 +244,8 @@ width_of (const GPtrArray *results, const char *kernel)
   for (guint i = 0; i < results->len; i++)
     {
       const DkmsForecastResult *self = results->pdata[i];
-      const char *version = self->id->version != NULL ? self->id->version : "";
       if (strcmp (self->id->kernel, kernel) == 0)
-        width = MAX (width, g_utf8_strlen (self->id->module, -1) + 1 + g_utf8_strlen (version, -1));
+        width = MAX (width, dkms_id_columns (self->id));
     }
   return (int)width;
 }

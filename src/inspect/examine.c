@@ -98,8 +98,7 @@ examine_recorded (DkmsExaminer *self, const DkmsVersion *v, const DkmsBuild *b, 
     return DKMS_FINDING_NONE;
   g_autofree char *below = g_build_filename ("module", module->file, NULL);
   g_autofree char *built = dkms_layout_build (places, &id, below);
-  g_autofree char *installed
-      = g_strconcat (places->install_tree, "/", b->kernel, module->dest_location, "/", module->file, NULL);
+  g_autofree char *installed = dkms_layout_installed (places, b->kernel, module->dest_location, module->file);
   if (dkms_root_stat (places->root, built, &built_st) < 0)
     return is_hidden (self, built, errno) ? DKMS_FINDING_NONE : DKMS_FINDING_MISSING;
   if (!b->active)

@@ -77,12 +77,9 @@ static char *
 missing_source (const DkmsPlaces *places, const DkmsId *version)
 {
   g_autofree char *link = dkms_layout_version (places, version, "source");
-  g_autofree char *name = NULL;
-  g_auto (DkmsFd) dir = dkms_root_open_parent (places->root, link, FALSE, &name, NULL);
-  char target[PATH_MAX];
-  gssize n = dir >= 0 ? readlinkat (dir, name, target, sizeof target - 1) : -1;
+  char *target = dkms_root_read_link (places->root, link);
 
-  return n > 0 ? g_strndup (target, (gsize)n) : dkms_layout_unpacked (places, version);
+  return target != NULL ? target : dkms_layout_unpacked (places, version);
 }
 
 static void

@@ -30,7 +30,7 @@ static const char *
 find_location (const Adoption *self, const DkmsId *id, const DkmsOutput *output, const char *file)
 {
   const DkmsPlaces *places = &self->settings->places;
-  g_autofree char *usual = g_strconcat (places->install_tree, "/", id->kernel, output->dest_location, "/", file, NULL);
+  g_autofree char *usual = dkms_layout_installed (places, id->kernel, output->dest_location, file);
   g_autofree char *other = g_strconcat (places->install_tree, "/", id->kernel, output->conf_location, "/", file, NULL);
 
   return !dkms_root_is_file (places->root, usual) && dkms_root_is_file (places->root, other) ? output->conf_location

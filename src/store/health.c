@@ -13,8 +13,6 @@
 #include "store/layout.h"
 #include "store/record.h"
 
-static const char *const suffixes[] = { ".ko", ".ko.gz", ".ko.xz", ".ko.zst" };
-
 /* ---- the index ---- */
 
 struct DkmsIndex {
@@ -58,6 +56,18 @@ dkms_index_free (DkmsIndex *self)
   g_free (self);
 }
 
+DkmsIndexAge
+dkms_index_age (const DkmsPlaces *places, const char *kernel, const struct stat *file, const char *indexed_sig)
+{
+  g_autofree char *path = g_build_filename (places->install_tree, kernel, "modules.dep.bin", NULL);
+  struct stat index;
+
+  if (dkms_root_stat (places->root, path, &index) < 0)
+    return DKMS_INDEX_ABSENT;
+  return dkms_stat_is_newer (file, &index) && !dkms_stat_has_signature (file, indexed_sig) ? DKMS_INDEX_OLDER
+                                                                                           : DKMS_INDEX_CURRENT;
+}
+
 /* ---- files ---- */
 
 typedef enum { THERE, ABSENT, UNKNOWN } Presence;
@@ -97,15 +107,6 @@ is_below (int dir, const char *name)
   return search.found;
 }
 
-static gboolean
-is_module_name (const char *name)
-{
-  for (gsize i = 0; i < G_N_ELEMENTS (suffixes); i++)
-    if (g_str_has_suffix (name, suffixes[i]))
-      return TRUE;
-  return FALSE;
-}
-
 /* Names of the module files of a build; an empty array if it has none. */
 static GPtrArray *
 list_modules (const DkmsPlaces *s, const DkmsVersion *v, const DkmsBuild *b, int *dir)
@@ -119,7 +120,7 @@ list_modules (const DkmsPlaces *s, const DkmsVersion *v, const DkmsBuild *b, int
   if (names == NULL)
     return NULL;
   for (guint i = names->len; i-- > 0;)
-    if (!is_module_name (names->pdata[i]))
+    if (dkms_module_suffix (names->pdata[i]) == NULL)
       g_ptr_array_remove_index (names, i);
   return g_steal_pointer (&names);
 }

@@ -14,6 +14,19 @@ DkmsIndex *dkms_index_read (const DkmsPlaces *places, const char *kernel);
 void dkms_index_free (DkmsIndex *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsIndex, dkms_index_free)
 
+typedef enum { DKMS_INDEX_ABSENT, DKMS_INDEX_OLDER, DKMS_INDEX_CURRENT } DkmsIndexAge;
+
+/**
+ * dkms_index_age:
+ * @file: an installed module file
+ * @indexed_sig: (nullable): of its record. A file with this stat signature has got a new signature since depmod ran,
+ *   which changes nothing in the index
+ *
+ * Returns: whether depmod has run for @kernel since @file changed
+ */
+DkmsIndexAge dkms_index_age (const DkmsPlaces *places, const char *kernel, const struct stat *file,
+                             const char *indexed_sig);
+
 /**
  * dkms_build_examine:
  * @place: (nullable): directory of all modules below that of the kernel, with precedence over recipes

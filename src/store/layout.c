@@ -33,6 +33,12 @@ dkms_layout_build (const DkmsPlaces *places, const DkmsId *id, const char *name)
 }
 
 char *
+dkms_layout_installed (const DkmsPlaces *places, const char *kernel, const char *location, const char *file)
+{
+  return g_strconcat (places->install_tree, "/", kernel, location, "/", file, NULL);
+}
+
+char *
 dkms_layout_link (const DkmsPlaces *places, const DkmsId *id)
 {
   g_autofree char *name = g_strdup_printf ("kernel-%s-%s", id->kernel, id->arch);

@@ -40,6 +40,9 @@ char *dkms_layout_source (const DkmsPlaces *places, const DkmsId *id, const char
 char *dkms_layout_unpacked (const DkmsPlaces *places, const DkmsId *id);
 /** Returns: (transfer full): <m>/<v>/<k>/<a>, or @name (nullable) in it, such as "log/make.log" */
 char *dkms_layout_build (const DkmsPlaces *places, const DkmsId *id, const char *name);
+/** Returns: (transfer full): the path at which the module @file is installed for @kernel. @location: of the recipe,
+ * such as "/updates/dkms" */
+char *dkms_layout_installed (const DkmsPlaces *places, const char *kernel, const char *location, const char *file);
 /** Returns: (transfer full): the link to the installed build */
 char *dkms_layout_link (const DkmsPlaces *places, const DkmsId *id);
 /** Returns: (transfer full): the directory of the original modules that a build replaced */

@@ -139,10 +139,7 @@ label_width (const DkmsVerifiedKernel *kernel)
   glong width = 0;
 
   for (guint i = 0; i < kernel->modules->len; i++)
-    {
-      const DkmsId *id = ((const DkmsVerifiedModule *)kernel->modules->pdata[i])->id;
-      width = MAX (width, g_utf8_strlen (id->module, -1) + 1 + g_utf8_strlen (id->version, -1));
-    }
+    width = MAX (width, dkms_id_columns (((const DkmsVerifiedModule *)kernel->modules->pdata[i])->id));
   return (int)width;
 }
 

@@ -190,12 +190,6 @@ check_fresh (const DkmsTreeChecks *self, const DkmsBuild *build, DkmsVerifiedMod
 
 /* ---- installed ---- */
 
-static char *
-installed_path (const DkmsPlaces *places, const char *release, const char *location, const char *file)
-{
-  return g_strconcat (places->install_tree, "/", release, location, "/", file, NULL);
-}
-
 /* Whether the installed file has the content of the built one, for which it has a stat signature, or is compared. */
 static gboolean
 is_as_built (const DkmsPlaces *places, const DkmsId *build, const DkmsRecordModule *module, const char *path)
@@ -257,7 +251,7 @@ list_recorded (const DkmsTreeChecks *self, const DkmsBuild *build, const DkmsRec
         }
       if (weak) /* the look-up finds the link */
         continue;
-      file->path = installed_path (&self->settings->places, to->id->kernel, module->dest_location, module->file);
+      file->path = dkms_layout_installed (&self->settings->places, to->id->kernel, module->dest_location, module->file);
       file->there = check_installed (self, &of, module, to, file);
       file->indexed = file->there && dkms_root_stat (self->settings->places.root, file->path, &st) == 0
                       && dkms_stat_has_signature (&st, module->indexed_sig);
@@ -297,7 +291,7 @@ list_by_recipe (const DkmsTreeChecks *self, const DkmsVersion *v, const DkmsBuil
       if (file->path == NULL)
         {
           g_autofree char *name = g_strconcat (output->dest_name, ".ko", suffix, NULL);
-          file->path = installed_path (places, build->kernel, output->dest_location, name);
+          file->path = dkms_layout_installed (places, build->kernel, output->dest_location, name);
         }
       file->there = check_installed (self, &of, NULL, to, file);
     }
@@ -443,11 +437,10 @@ check_chosen (const DkmsPlaces *places, const DkmsId *id, const DkmsModuleLookup
 static void
 check_age (const DkmsPlaces *places, const DkmsId *id, DkmsVerifiedFile *file)
 {
-  g_autofree char *index = g_build_filename (places->install_tree, id->kernel, "modules.dep.bin", NULL);
-  struct stat a, b;
+  struct stat st;
 
-  if (file->there && dkms_root_stat (places->root, index, &a) == 0 && dkms_root_stat (places->root, file->path, &b) == 0
-      && dkms_stat_is_newer (&b, &a) && !file->indexed)
+  if (file->there && !file->indexed && dkms_root_stat (places->root, file->path, &st) == 0
+      && dkms_index_age (places, id->kernel, &st, NULL) == DKMS_INDEX_OLDER)
     DKMS_FIND (file->findings, DEPMOD_DUE, WARNING, CERTAIN, .id = *id, .name = file->name);
 }
 
