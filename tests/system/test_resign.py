@@ -363,3 +363,21 @@ def test_killed(signed, point):
         signed.root.ok("sign", "foo/1.0", "-k", K1)
         assert cut(signed.installed(), signed.cert)[1:] == (1, OURS)
     assert outcomes == {True, False}
+
+
+def test_doctor_knows_that_the_index_is_still_right(root):
+    """A new signature changes nothing in the index, so depmod need not run."""
+    signed = Signed(root)
+    signed.package()
+    signed.install()
+    subprocess.run(["depmod", "-b", root.path, K1], check=True, stderr=subprocess.DEVNULL)
+    signed.new_key()
+    root.ok("sign", "--all")
+    index, (installed,) = root.modules / K1 / "modules.dep.bin", (root.modules / K1).rglob("foo.ko*")
+    os.utime(index, ns=(0, installed.stat().st_mtime_ns - 1))
+
+    def found():
+        return [finding["id"] for finding in json.loads(root("doctor", "--json").out)["findings"]]
+    assert "depmod-due" not in found()
+    os.utime(installed)
+    assert "depmod-due" in found()
