@@ -20,6 +20,14 @@ dkms_clock_since (gint64 start)
   return (double)(dkms_clock_now () - start) / G_USEC_PER_SEC;
 }
 
+char *
+dkms_time_text (gint64 seconds)
+{
+  g_autoptr (GDateTime) time = g_date_time_new_from_unix_utc (seconds);
+
+  return time != NULL ? g_date_time_format (time, "%Y-%m-%dT%H:%M:%SZ") : NULL;
+}
+
 void
 dkms_clock_share (void)
 {

@@ -8,6 +8,8 @@
 gint64 dkms_clock_now (void);
 /** Returns: seconds from @start, a time of dkms_clock_now(), until now */
 double dkms_clock_since (gint64 start);
+/** Returns: (transfer full) (nullable): @seconds since 1970 as a text of RFC 3339, in UTC; NULL after the year 9999 */
+char *dkms_time_text (gint64 seconds);
 /** Shares the clock with the processes that this one forks from now on. Call it before dkms_clock_omit(). */
 void dkms_clock_share (void);
 /** Sets the clock back by @microseconds, also for processes that share it. */

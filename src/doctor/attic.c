@@ -307,7 +307,7 @@ make (Making *self, const Change *change, GError **error)
   g_autofree char *now = NULL;
   g_autoptr (GError) local = NULL;
 
-  json_array_append_new (self->entries, entry);
+  dkms_json_append (self->entries, entry);
   dkms_json_set_text (entry, "from", change->path);
   if (change->kind == CHANGE_MODE)
     {

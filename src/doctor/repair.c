@@ -36,12 +36,6 @@ typedef struct {
 
 /* ---- runs of dkms ---- */
 
-static int
-exit_code (const char *verb, const GError *error)
-{
-  return 1;
-}
-
 /* Runs dkms for the build of the finding. */
 static gboolean
 run (const Repair *self, DkmsGoal goal, const char *verb, gboolean force, GError **error)
@@ -57,7 +51,7 @@ run (const Repair *self, DkmsGoal goal, const char *verb, gboolean force, GError
   request->action = g_strdup (verb);
   request->force = force;
   dkms_targets_add (request->targets, id);
-  if (!dkms_run (self->settings, self->events, request, exit_code, &status, error))
+  if (!dkms_run (self->settings, self->events, request, NULL, &status, error))
     return FALSE;
   return status == 0 || DKMS_FAIL (error, REPAIR_FAILED, .id = *id, .name = verb);
 }

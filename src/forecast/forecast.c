@@ -184,12 +184,6 @@ interval (gpointer data)
   return dkms_listener_interval (((const Forecast *)data)->events);
 }
 
-static int
-no_code (const char *verb, const GError *error)
-{
-  return 1;
-}
-
 /* Runs an autoinstall in the copy of the tree, without its installations. */
 static gboolean
 run (Forecast *self, GError **error)
@@ -209,7 +203,7 @@ run (Forecast *self, GError **error)
       const DkmsAheadHeaders *headers = self->headers->pdata[i];
       dkms_targets_add (targets, &(DkmsId){ .kernel = headers->release, .arch = headers->arch });
     }
-  if (dkms_run (self->settings, &events, &request, no_code, &status, &local))
+  if (dkms_run (self->settings, &events, &request, NULL, &status, &local))
     return TRUE;
   self->late
       = g_error_matches (local, DKMS_ERROR, DKMS_ERROR_INTERRUPTED) && dkms_error_info (local)->status == 128 + SIGALRM;
@@ -394,13 +388,8 @@ check_module (const DkmsPlaces *places, const DkmsRequest *request, GError **err
 
   if (module == NULL || state == NULL)
     return module == NULL;
-  for (guint i = 0; i < state->versions->len; i++)
-    {
-      const DkmsVersion *v = state->versions->pdata[i];
-      if (request->version == NULL || *request->version == '\0' || strcmp (request->version, v->version) == 0)
-        return TRUE;
-    }
-  return DKMS_FAIL (error, NOT_ADDED, .id = { module, request->version, NULL, NULL });
+  const DkmsId named = { module, request->version, NULL, NULL };
+  return dkms_state_has (state, &named) || DKMS_FAIL (error, NOT_ADDED, .id = named);
 }
 
 /* Returns: what a hook does if a module will not build; for the user, that is an error */

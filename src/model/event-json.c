@@ -17,6 +17,13 @@ dkms_json_set (json_t *object, const char *key, json_t *value)
 }
 
 void
+dkms_json_append (json_t *array, json_t *value)
+{
+  if (json_array_append_new (array, value) < 0)
+    g_error ("Out of memory");
+}
+
+void
 dkms_json_set_text (json_t *object, const char *key, const char *text)
 {
   if (text == NULL)

@@ -51,6 +51,12 @@ dkms_event_from_name (const char *name, DkmsEventKind *kind)
 
 /* ---- copies ---- */
 
+gboolean
+dkms_event_is_line_of_verify (DkmsEventKind kind)
+{
+  return kind == DKMS_EVENT_BLANK || (kind >= DKMS_EVENT_VERIFY_NEXT && kind <= DKMS_EVENT_VERIFY_RECORDED);
+}
+
 DkmsEvent *
 dkms_event_copy (const DkmsEvent *self)
 {

@@ -34,6 +34,9 @@ const char *dkms_event_name (DkmsEventKind kind);
 /** Returns: whether @name is a kind; @kind: (out) */
 gboolean dkms_event_from_name (const char *name, DkmsEventKind *kind);
 
+/** Returns: whether an event of @kind is a line of verify for people, which repeats the answer for programs */
+gboolean dkms_event_is_line_of_verify (DkmsEventKind kind);
+
 /** Returns: (transfer full): a copy of @self that owns its strings, error and reason */
 DkmsEvent *dkms_event_copy (const DkmsEvent *self);
 /** Makes an event that owns its content: DKMS_EVENT_NEW (NOT_BUILT, .id = id). Returns: (transfer full) */

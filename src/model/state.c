@@ -154,6 +154,20 @@ dkms_state_find (const DkmsState *self, const DkmsId *id)
   return NULL;
 }
 
+gboolean
+dkms_state_has (const DkmsState *self, const DkmsId *id)
+{
+  gboolean any = id->version == NULL || *id->version == '\0';
+
+  for (guint i = 0; i < self->versions->len; i++)
+    {
+      const DkmsVersion *v = self->versions->pdata[i];
+      if (strcmp (v->module, id->module) == 0 && (any || strcmp (v->version, id->version) == 0))
+        return TRUE;
+    }
+  return FALSE;
+}
+
 DkmsId
 dkms_version_id (const DkmsVersion *self, const DkmsId *kernel)
 {

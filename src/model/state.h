@@ -67,6 +67,8 @@ DkmsBuild *dkms_version_add_remains (DkmsVersion *self, const DkmsId *kernel);
 /** Returns: (transfer none): the facts for that kernel; all zero if none were set */
 DkmsVersionFacts *dkms_version_facts (const DkmsVersion *self, const DkmsId *kernel);
 DkmsVersion *dkms_state_find (const DkmsState *self, const DkmsId *id);
+/** Returns: whether a version of the module of @id is in @self; if @id has a version (not NULL or ""), this one */
+gboolean dkms_state_has (const DkmsState *self, const DkmsId *id);
 /** Returns: the identifier of the build of @self for that kernel; it lives as long as @self and the strings of @kernel
  */
 DkmsId dkms_version_id (const DkmsVersion *self, const DkmsId *kernel);

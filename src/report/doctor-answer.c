@@ -5,13 +5,6 @@
 #include "model/event-json.h"
 
 static void
-append (json_t *array, json_t *value)
-{
-  if (json_array_append_new (array, value) < 0)
-    g_error ("Out of memory");
-}
-
-static void
 set_or_null (json_t *object, const char *name, const char *value)
 {
   dkms_json_set (object, name, value != NULL ? json_string (value) : json_null ());
@@ -35,13 +28,13 @@ add_finding (DkmsDoctorAnswer *self, const DkmsEvent *event)
   dkms_json_set_text (finding, "result", problem ? "problem" : "warning");
   dkms_json_set_text (finding, "text", event->text);
   dkms_json_set (repair, "possible", json_boolean ((event->number & 2) != 0));
-  append (steps, json_string (event->place));
+  dkms_json_append (steps, json_string (event->place));
   dkms_json_set (repair, "steps", steps);
   dkms_json_set (repair, "needs_yes", json_boolean ((event->number & 4) != 0));
   dkms_json_set (repair, "undo", json_boolean ((event->number & 8) != 0));
   dkms_json_set (finding, "repair", repair);
   dkms_json_set (finding, "fixed", json_boolean (fixed));
-  append (self->findings, finding);
+  dkms_json_append (self->findings, finding);
 }
 
 gboolean

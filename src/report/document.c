@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "base/clock.h"
 #include "config.h"
 #include "model/event-json.h"
 #include "report/doctor-answer.h"
@@ -23,13 +24,6 @@ struct DkmsDocument {
   DkmsDoctorAnswer doctor;
   GError *error; /* (nullable): the last reported error */
 };
-
-static void
-append (json_t *array, json_t *value)
-{
-  if (json_array_append_new (array, value) < 0)
-    g_error ("Out of memory");
-}
 
 DkmsDocument *
 dkms_document_new (void)
@@ -75,7 +69,7 @@ module_of (DkmsDocument *self, const DkmsEvent *event)
   dkms_json_set (module, "builds", json_array ());
   if (self->modules == NULL)
     self->modules = json_array ();
-  append (self->modules, module);
+  dkms_json_append (self->modules, module);
   g_hash_table_insert (self->placed, g_steal_pointer (&key), module);
   return module;
 }
@@ -97,7 +91,7 @@ add_details (json_t *build, const DkmsEvent *event)
     return;
   dkms_json_set (build, "stale", list = json_array ());
   for (char **change = changes; *change != NULL; change++)
-    append (list, json_string (*change));
+    dkms_json_append (list, json_string (*change));
   if (event->reason == NULL)
     return;
   dkms_json_set_text (build, "built_at", event->reason->place);
@@ -127,7 +121,7 @@ add_build (DkmsDocument *self, const DkmsEvent *event)
         dkms_json_set (build, "gone", json_true ());
       add_details (build, event);
     }
-  append (json_object_get (module, "builds"), build);
+  dkms_json_append (json_object_get (module, "builds"), build);
   /* The state of a version is the highest state of its builds. */
   if (strcmp (state, "built") != 0)
     dkms_json_set (module, "state", json_string ("installed"));
@@ -182,15 +176,14 @@ dkms_document_hear (DkmsDocument *self, const DkmsEvent *event)
       || dkms_doctor_answer_hear (&self->doctor, event))
     return;
   if (is_content (event))
-    append (self->events, dkms_event_to_json (event));
+    dkms_json_append (self->events, dkms_event_to_json (event));
 }
 
 char *
 dkms_document_finish (DkmsDocument *self, const char *verb, const char *root, int status, gboolean pretty)
 {
   json_t *document = json_object (), *about = json_object ();
-  g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
-  g_autofree char *time = g_date_time_format (now, "%Y-%m-%dT%H:%M:%SZ");
+  g_autofree char *time = dkms_time_text (g_get_real_time () / G_USEC_PER_SEC);
   struct utsname uts;
 
   dkms_json_set (about, "format", json_integer (1));

@@ -6,13 +6,6 @@
 
 #include "model/event-json.h"
 
-static void
-append (json_t *array, json_t *value)
-{
-  if (json_array_append_new (array, value) < 0)
-    g_error ("Out of memory");
-}
-
 /* Returns: (transfer none): the last kernel */
 static json_t *
 last (const DkmsForecastAnswer *self)
@@ -32,7 +25,7 @@ add_kernel (DkmsForecastAnswer *self, const DkmsEvent *event)
   dkms_json_set_text (kernel, "headers", event->name);
   dkms_json_set (kernel, "packages", json_array ());
   dkms_json_set (kernel, "modules", json_array ());
-  append (self->candidates, kernel);
+  dkms_json_append (self->candidates, kernel);
 }
 
 static void
@@ -43,7 +36,7 @@ add_package (const DkmsForecastAnswer *self, const DkmsEvent *event)
   dkms_json_set_text (package, "name", event->name);
   dkms_json_set_text (package, "version", event->text);
   dkms_json_set_text (package, "origin", event->place);
-  append (json_object_get (last (self), "packages"), package);
+  dkms_json_append (json_object_get (last (self), "packages"), package);
 }
 
 static void
@@ -62,7 +55,7 @@ add_module (const DkmsForecastAnswer *self, const DkmsEvent *event)
   dkms_json_set_text (module, "kept", event->place);
   dkms_json_set_text (module, "log", event->path);
   dkms_json_set (module, "known", json_boolean (event->number != 0));
-  append (json_object_get (last (self), "modules"), module);
+  dkms_json_append (json_object_get (last (self), "modules"), module);
 }
 
 gboolean

@@ -6,13 +6,6 @@
 
 #include "model/event-json.h"
 
-static void
-append (json_t *array, json_t *value)
-{
-  if (json_array_append_new (array, value) < 0)
-    g_error ("Out of memory");
-}
-
 /* Sets a member to true, false, or null if @word is "unknown". */
 static void
 set_known (json_t *object, const char *name, const char *word)
@@ -69,7 +62,7 @@ add_kernel (DkmsSecurebootAnswer *self, const DkmsEvent *event)
   set_known (kernel, "lockdown", event->text);
   dkms_json_set_text (kernel, "hash", event->place);
   dkms_json_set (kernel, "digests", json_array ());
-  append (part (self, "kernels"), kernel);
+  dkms_json_append (part (self, "kernels"), kernel);
   g_free (self->hash);
   self->hash = g_strdup (event->place);
 }
@@ -115,7 +108,7 @@ find_key (DkmsSecurebootAnswer *self, const DkmsEvent *event)
     }
   dkms_json_set_text (key, "enrolment", event->name);
   dkms_json_set (key, "usable", json_object ());
-  append (keys, key);
+  dkms_json_append (keys, key);
   return key;
 }
 
@@ -163,7 +156,7 @@ add_file (DkmsSecurebootAnswer *self, const DkmsEvent *event)
   dkms_json_set_text (file, "signed_by", event->name);
   dkms_json_set_text (file, "signer", event->text);
   set_known (file, "accepted", event->place);
-  append (part (self, "files"), file);
+  dkms_json_append (part (self, "files"), file);
   increase (self, strcmp (event->name, "own") == 0 ? "signed" : event->name);
   if (strcmp (event->place, "no") == 0)
     increase (self, "refused");
@@ -183,7 +176,7 @@ dkms_secureboot_answer_hear (DkmsSecurebootAnswer *self, const DkmsEvent *event)
       add_kernel (self, event);
       return TRUE;
     case DKMS_EVENT_SECURE_DIGEST:
-      append (json_object_get (last_kernel (self), "digests"), json_string (event->name));
+      dkms_json_append (json_object_get (last_kernel (self), "digests"), json_string (event->name));
       return TRUE;
     case DKMS_EVENT_SECURE_KEY:
       add_key (self, event);

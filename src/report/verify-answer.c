@@ -8,13 +8,6 @@
 #include "check/load.h"
 #include "model/event-json.h"
 
-static void
-append (json_t *array, json_t *value)
-{
-  if (json_array_append_new (array, value) < 0)
-    g_error ("Out of memory");
-}
-
 /* Returns: (transfer none): the last element of the member @name of @object, an array */
 static json_t *
 last_of (const json_t *array)
@@ -48,7 +41,7 @@ add_kernel (DkmsVerifyAnswer *self, const DkmsEvent *event)
   dkms_json_set (kernel, "next_boot", json_boolean (event->number != 0));
   dkms_json_set_text (kernel, "verdict", event->name);
   dkms_json_set (kernel, "modules", json_array ());
-  append (self->kernels, kernel);
+  dkms_json_append (self->kernels, kernel);
 }
 
 static void
@@ -68,7 +61,8 @@ add_boot (const DkmsVerifyAnswer *self, const DkmsEvent *event)
 static void
 add_initrd (const DkmsVerifyAnswer *self, const DkmsEvent *event)
 {
-  append (json_object_get (json_object_get (last_kernel (self), "boot"), "initrds"), json_string (event->path));
+  dkms_json_append (json_object_get (json_object_get (last_kernel (self), "boot"), "initrds"),
+                    json_string (event->path));
 }
 
 /* Returns: (transfer full): true, false, or null for "unknown" */
@@ -98,7 +92,7 @@ add_trusted (const DkmsVerifyAnswer *self, const DkmsEvent *event)
   dkms_json_set_text (key, "subject", event->text);
   dkms_json_set_text (key, "identifier", event->name);
   dkms_json_set_text (key, "source", event->place);
-  append (json_object_get (json_object_get (last_kernel (self), "policy"), "trusted"), key);
+  dkms_json_append (json_object_get (json_object_get (last_kernel (self), "policy"), "trusted"), key);
 }
 
 /* ---- modules ---- */
@@ -114,7 +108,7 @@ add_module (DkmsVerifyAnswer *self, const DkmsEvent *event)
   dkms_json_set_text (module, "verdict", event->name);
   dkms_json_set (module, "findings", json_array ());
   dkms_json_set (module, "files", json_array ());
-  append (json_object_get (last_kernel (self), "modules"), module);
+  dkms_json_append (json_object_get (last_kernel (self), "modules"), module);
   for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
     self->counts[i] += strcmp (names[i], event->name) == 0;
 }
@@ -133,7 +127,7 @@ add_file (const DkmsVerifyAnswer *self, const DkmsEvent *event)
   if (loads)
     dkms_json_set_text (file, "taint", event->place != NULL ? event->place : "");
   dkms_json_set (file, "findings", json_array ());
-  append (json_object_get (last_module (self), "files"), file);
+  dkms_json_append (json_object_get (last_module (self), "files"), file);
 }
 
 static void
@@ -149,7 +143,7 @@ add_finding (const DkmsVerifyAnswer *self, const DkmsEvent *event)
   dkms_json_set_text (finding, "confidence", dkms_confidence_name ((DkmsConfidence)(event->number / 4)));
   dkms_json_set_text (finding, "text", event->text);
   dkms_json_set_text (finding, "advice", event->place);
-  append (json_object_get (json_array_size (files) > 0 ? last_of (files) : module, "findings"), finding);
+  dkms_json_append (json_object_get (json_array_size (files) > 0 ? last_of (files) : module, "findings"), finding);
 }
 
 static void
@@ -195,7 +189,7 @@ dkms_verify_answer_hear (DkmsVerifyAnswer *self, const DkmsEvent *event)
       add_last (self, event);
       return TRUE;
     default: /* the lines of the text say the same */
-      return event->kind >= DKMS_EVENT_VERIFY_NEXT && event->kind <= DKMS_EVENT_VERIFY_RECORDED;
+      return event->kind != DKMS_EVENT_BLANK && dkms_event_is_line_of_verify (event->kind);
     }
 }
 

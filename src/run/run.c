@@ -231,7 +231,7 @@ summarise_clearing (const DkmsRun *run, GError **error)
       DKMS_EMIT (run->events, HOPELESS, .reason = remark);
       g_string_append_printf (failed, " %s%s%s(%d)", remark->id.module, remark->id.version != NULL ? "/" : "",
                               remark->id.version != NULL ? remark->id.version : "",
-                              remark->error != NULL ? run->exit_code (run->request->action, remark->error) : 1);
+                              remark->error != NULL ? dkms_run_exit_code (run, remark->error) : 1);
     }
   return failed->len == 0 || DKMS_FAIL (error, CLEARING, .id = { .kernel = kernel }, .text = g_strchug (failed->str));
 }

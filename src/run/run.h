@@ -10,6 +10,7 @@
  * dkms_run:
  * Carries out @request. Errors of steps are reported when they happen; the returned error is not reported yet.
  *
+ * @exit_code: (nullable): the exit status for an error of a verb; NULL: 1 for each
  * @status: (out): exit status: 0 if all steps succeeded, otherwise that of the first failed step in the order of the
  * plan
  */

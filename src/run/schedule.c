@@ -192,12 +192,12 @@ end_step (Schedule *self, guint id, GError *error)
   if (g_error_matches (error, DKMS_ERROR, DKMS_ERROR_INTERRUPTED))
     {
       take_signal (self); /* the interruption of the run is reported once, at the end */
-      run->codes[id] = run->exit_code (run->request->action, error);
+      run->codes[id] = dkms_run_exit_code (run, error);
       decide (self, id, OUTCOME_BLOCKED);
       return;
     }
   use_channel (self, id);
-  run->codes[id] = run->exit_code (run->request->action, error);
+  run->codes[id] = dkms_run_exit_code (run, error);
   report_failure (run->events, error);
   run->events->piece = 0;
   decide (self, id, is_skip (error) ? OUTCOME_SKIPPED : OUTCOME_FAILED);

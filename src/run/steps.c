@@ -13,6 +13,12 @@
 #include "run/step-sign.h"
 #include "store/scan.h"
 
+int
+dkms_run_exit_code (const DkmsRun *run, const GError *error)
+{
+  return run->exit_code != NULL ? run->exit_code (run->request->action, error) : 1;
+}
+
 DkmsJob
 dkms_step_job (DkmsRun *run, const DkmsStep *step, const DkmsRecipe *recipe, GPtrArray **outputs)
 {

@@ -38,8 +38,11 @@ typedef struct {
   GPtrArray *resigned;      /* (element-type utf8): paths of installed modules that got other signatures */
   gboolean sandbox_asked;   /* whether it was checked that builds can be confined here: */
   char *sandbox_missing;    /* (nullable): why they cannot */
-  int (*exit_code) (const char *verb, const GError *);
+  int (*exit_code) (const char *verb, const GError *); /* (nullable) */
 } DkmsRun;
+
+/** Returns: the exit status for @error; 1 if the caller of the run does not distinguish errors */
+int dkms_run_exit_code (const DkmsRun *run, const GError *error);
 
 /** Runs one step of another kind than build. The locks of its chain are held. */
 gboolean dkms_step_do (DkmsRun *run, const DkmsStep *step, GError **error) G_GNUC_WARN_UNUSED_RESULT;

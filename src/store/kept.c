@@ -115,7 +115,8 @@ entry_free (gpointer data)
   g_free (self);
 }
 
-static void delete (const DkmsPlaces *places, const char *path)
+static void
+drop (const DkmsPlaces *places, const char *path)
 {
   g_autofree char *name = NULL;
   g_auto (DkmsFd) parent = dkms_root_open_parent (places->root, path, FALSE, &name, NULL);
@@ -181,7 +182,7 @@ dkms_kept_sweep (const DkmsPlaces *places)
         {
           const Entry *entry = entries->pdata[i];
           if (entry->time < oldest || is_installed (places, entry->path))
-            delete (places, entry->path);
+            drop (places, entry->path);
         }
     }
   dkms_unread_drop (mark); /* the next run tries again */
@@ -223,7 +224,7 @@ dkms_kept_limit (const DkmsPlaces *places, guint limit_mib)
   for (guint i = 0; i < entries->len && sum > (goffset)limit_mib << 20; i++)
     {
       const Entry *entry = entries->pdata[i];
-      delete (places, entry->path);
+      drop (places, entry->path);
       sum -= entry->size;
     }
   dkms_unread_drop (mark);

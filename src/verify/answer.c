@@ -216,12 +216,6 @@ dkms_verified_count (const GPtrArray *kernels)
 }
 
 gboolean
-dkms_answer_is_line (DkmsEventKind kind)
-{
-  return kind == DKMS_EVENT_BLANK || (kind >= DKMS_EVENT_VERIFY_NEXT && kind <= DKMS_EVENT_VERIFY_OUTDATED);
-}
-
-gboolean
 dkms_counts_are_well (const DkmsCounts *self, const DkmsRequest *request)
 {
   return self->problems + self->unknown == 0 && !(request->strict && self->warnings > 0);

@@ -25,9 +25,6 @@ DkmsCounts dkms_verified_count (const GPtrArray *kernels);
 /** Emits the events about all kernels. */
 void dkms_answering_emit (const DkmsAnswering *self);
 
-/** Returns: whether an event of @kind is a line for people, and not a part of the answer for programs */
-gboolean dkms_answer_is_line (DkmsEventKind kind);
-
 /** Returns: whether the exit status will be 0 */
 gboolean dkms_counts_are_well (const DkmsCounts *self, const DkmsRequest *request);
 /** Ends an answer. Returns: FALSE with the error that stands for the exit status, unless all is well */

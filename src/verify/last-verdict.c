@@ -103,8 +103,7 @@ to_text (const DkmsLastVerdict *self)
   dkms_json_set (object, "warnings", json_integer (self->counts.warnings));
   dkms_json_set (object, "unknown", json_integer (self->counts.unknown));
   for (guint i = 0; i < self->events->len; i++)
-    if (json_array_append_new (events, dkms_event_to_json (self->events->pdata[i])) < 0)
-      g_error ("Out of memory");
+    dkms_json_append (events, dkms_event_to_json (self->events->pdata[i]));
   dkms_json_set (object, "events", events);
   return dkms_json_to_text (object, JSON_COMPACT);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -184,8 +185,7 @@ static void
 emit_key (const Subject *self, const DkmsOwnKey *key)
 {
   const DkmsCertificate *own = key->own;
-  g_autoptr (GDateTime) time = own != NULL ? g_date_time_new_from_unix_utc (own->ends) : NULL;
-  g_autofree char *ends = time != NULL ? g_date_time_format (time, "%Y-%m-%dT%H:%M:%SZ") : NULL;
+  g_autofree char *ends = own != NULL ? dkms_time_text (own->ends) : NULL;
   const DkmsEvent certificate = { .kind = DKMS_EVENT_SECURE_CERTIFICATE,
                                   .text = own != NULL ? own->subject : NULL,
                                   .name = own != NULL ? own->identifier : NULL,

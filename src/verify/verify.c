@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/unread.h"
 #include "model/version.h"
 #include "store/register.h"
@@ -195,19 +196,6 @@ verify_kernel (Verify *self, DkmsVerifiedKernel *kernel, GError **error)
   return TRUE;
 }
 
-/* Returns: (nullable): a version that the request names */
-static const DkmsVersion *
-find_named (const Verify *self)
-{
-  for (guint i = 0; i < self->state->versions->len; i++)
-    {
-      const DkmsVersion *v = self->state->versions->pdata[i];
-      if (self->request->version == NULL || strcmp (self->request->version, v->version) == 0)
-        return v;
-    }
-  return NULL;
-}
-
 /* Makes all checks of the request. */
 static gboolean
 check (Verify *self, GError **error)
@@ -225,8 +213,9 @@ check (Verify *self, GError **error)
   self->state = dkms_state_read (&self->settings->places, &which, error);
   if (self->state == NULL)
     return FALSE;
-  if (which.module != NULL && find_named (self) == NULL)
-    return DKMS_FAIL (error, NOT_ADDED, .id = { which.module, request->version, NULL, NULL });
+  const DkmsId named = { which.module, request->version, NULL, NULL };
+  if (named.module != NULL && !dkms_state_has (self->state, &named))
+    return DKMS_FAIL (error, NOT_ADDED, .id = named);
   for (guint i = 0; i < self->kernels->len; i++)
     if (!verify_kernel (self, self->kernels->pdata[i], error))
       return FALSE;
@@ -241,14 +230,13 @@ static void
 remember (const Verify *self, const char *stamp)
 {
   g_autoptr (GPtrArray) next = g_ptr_array_new (), events = dkms_events_new ();
-  g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
-  g_autofree char *time = g_date_time_format (now, "%Y-%m-%dT%H:%M:%SZ");
+  g_autofree char *time = dkms_time_text (g_get_real_time () / G_USEC_PER_SEC);
   DkmsListener keeping = dkms_listener_keeping (events);
 
   for (guint i = 0; i < self->kernels->len; i++)
     if (((const DkmsVerifiedKernel *)self->kernels->pdata[i])->boot != NULL)
       g_ptr_array_add (next, self->kernels->pdata[i]);
-  if (next->len == 0 || dkms_request_word (self->request) != NULL)
+  if (next->len == 0)
     return;
   dkms_answering_emit (&(const DkmsAnswering){ &keeping, next, FALSE, FALSE });
   DkmsCounts counts = dkms_verified_count (next);
@@ -272,7 +260,7 @@ repeat (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *r
   g_autofree char *stamp = dkms_verdict_stamp (&settings->places);
   gboolean silent = request->monitor || (request->quiet_if_ok && dkms_counts_are_well (&last->counts, request));
   for (guint i = 0; i < last->events->len; i++)
-    if (!silent || !dkms_answer_is_line (((const DkmsEvent *)last->events->pdata[i])->kind))
+    if (!silent || !dkms_event_is_line_of_verify (((const DkmsEvent *)last->events->pdata[i])->kind))
       dkms_listener_hear (events, last->events->pdata[i]);
   const DkmsEventKind kind = strcmp (stamp, last->stamp) == 0 ? DKMS_EVENT_VERIFY_CHECKED : DKMS_EVENT_VERIFY_OUTDATED;
   if (!silent)
@@ -336,8 +324,9 @@ dkms_verify (const DkmsSettings *settings, DkmsListener *events, const DkmsReque
 
   if (request->last)
     return repeat (settings, events, request, error);
-  g_autofree char *stamp = dkms_verdict_stamp (&settings->places);
-  if (request->after_upgrade && is_unchanged (&settings->places, stamp))
+  /* Of before the checks. The verdict about one module is not stored. */
+  g_autofree char *stamp = dkms_request_word (request) == NULL ? dkms_verdict_stamp (&settings->places) : NULL;
+  if (request->after_upgrade && stamp != NULL && is_unchanged (&settings->places, stamp))
     return TRUE;
   self.kernels = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_verified_kernel_free);
   if (!check (&self, &local))
@@ -347,6 +336,7 @@ dkms_verify (const DkmsSettings *settings, DkmsListener *events, const DkmsReque
         return TRUE;
       return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
     }
-  remember (&self, stamp);
+  if (stamp != NULL)
+    remember (&self, stamp);
   return answer (&self, error);
 }
