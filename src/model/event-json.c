@@ -24,6 +24,14 @@ dkms_json_append (json_t *array, json_t *value)
 }
 
 void
+dkms_json_append_text (json_t *array, const char *text)
+{
+  g_autofree char *valid = g_utf8_make_valid (text, -1);
+
+  dkms_json_append (array, json_string (valid));
+}
+
+void
 dkms_json_set_text (json_t *object, const char *key, const char *text)
 {
   if (text == NULL)

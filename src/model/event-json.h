@@ -31,6 +31,8 @@ DkmsEvent *dkms_event_from_line (const char *line, gsize length);
 void dkms_json_set (json_t *object, const char *key, json_t *value);
 /** Adds the valid @value (transfer full) to the end of @array. */
 void dkms_json_append (json_t *array, json_t *value);
+/** Adds @text to the end of @array; invalid bytes are replaced by U+FFFD. */
+void dkms_json_append_text (json_t *array, const char *text);
 /** Adds @text (nullable: nothing is added) as @key to @object, and as "@key_bytes" if it is not UTF-8. */
 void dkms_json_set_text (json_t *object, const char *key, const char *text);
 /** Returns: (transfer full) (nullable): the text that dkms_json_set_text() added, byte for byte */

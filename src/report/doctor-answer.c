@@ -7,7 +7,10 @@
 static void
 set_or_null (json_t *object, const char *name, const char *value)
 {
-  dkms_json_set (object, name, value != NULL ? json_string (value) : json_null ());
+  if (value != NULL)
+    dkms_json_set_text (object, name, value);
+  else
+    dkms_json_set (object, name, json_null ());
 }
 
 static void
@@ -28,7 +31,7 @@ add_finding (DkmsDoctorAnswer *self, const DkmsEvent *event)
   dkms_json_set_text (finding, "result", problem ? "problem" : "warning");
   dkms_json_set_text (finding, "text", event->text);
   dkms_json_set (repair, "possible", json_boolean ((event->number & 2) != 0));
-  dkms_json_append (steps, json_string (event->place));
+  dkms_json_append_text (steps, event->place);
   dkms_json_set (repair, "steps", steps);
   dkms_json_set (repair, "needs_yes", json_boolean ((event->number & 4) != 0));
   dkms_json_set (repair, "undo", json_boolean ((event->number & 8) != 0));

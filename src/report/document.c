@@ -91,7 +91,7 @@ add_details (json_t *build, const DkmsEvent *event)
     return;
   dkms_json_set (build, "stale", list = json_array ());
   for (char **change = changes; *change != NULL; change++)
-    dkms_json_append (list, json_string (*change));
+    dkms_json_append_text (list, *change);
   if (event->reason == NULL)
     return;
   dkms_json_set_text (build, "built_at", event->reason->place);

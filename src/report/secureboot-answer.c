@@ -176,7 +176,7 @@ dkms_secureboot_answer_hear (DkmsSecurebootAnswer *self, const DkmsEvent *event)
       add_kernel (self, event);
       return TRUE;
     case DKMS_EVENT_SECURE_DIGEST:
-      dkms_json_append (json_object_get (last_kernel (self), "digests"), json_string (event->name));
+      dkms_json_append_text (json_object_get (last_kernel (self), "digests"), event->name);
       return TRUE;
     case DKMS_EVENT_SECURE_KEY:
       add_key (self, event);

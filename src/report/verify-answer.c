@@ -61,8 +61,7 @@ add_boot (const DkmsVerifyAnswer *self, const DkmsEvent *event)
 static void
 add_initrd (const DkmsVerifyAnswer *self, const DkmsEvent *event)
 {
-  dkms_json_append (json_object_get (json_object_get (last_kernel (self), "boot"), "initrds"),
-                    json_string (event->path));
+  dkms_json_append_text (json_object_get (json_object_get (last_kernel (self), "boot"), "initrds"), event->path);
 }
 
 /* Returns: (transfer full): true, false, or null for "unknown" */

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/unread.h"
+#include "model/event-json.h"
 #include "store/changes.h"
 #include "store/journal.h"
 #include "store/lock.h"
@@ -23,6 +24,7 @@ struct DkmsTransaction {
   guint32 id;
   GArray *stages; /* element-type DkmsStage */
   json_t *ops;
+  char *unwritable; /* (nullable): a path that the journal cannot contain, because it is not UTF-8 */
 };
 
 DkmsTransaction *
@@ -45,13 +47,25 @@ dkms_transaction_free (DkmsTransaction *self)
     return;
   g_array_unref (self->stages);
   json_decref (self->ops);
+  g_free (self->unwritable);
   g_free (self);
 }
 
 static void
 add_op (DkmsTransaction *self, const char *op, const char *a, const char *b, const char *c)
 {
-  json_array_append_new (self->ops, json_pack ("[ssss]", op, a, b, c));
+  const char *const paths[] = { a, b, c };
+  gboolean valid = TRUE;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (paths); i++)
+    if (!g_utf8_validate (paths[i], -1, NULL))
+      {
+        valid = FALSE;
+        if (self->unwritable == NULL)
+          self->unwritable = g_strdup (paths[i]);
+      }
+  if (valid)
+    dkms_json_append (self->ops, json_pack ("[ssss]", op, a, b, c));
 }
 
 /* Returns a temporary name next to @path that no other run uses. */
@@ -224,6 +238,11 @@ dkms_transaction_commit (DkmsTransaction *self, DkmsListener *events, GError **e
   g_auto (DkmsFd) sequence = journal >= 0 ? dkms_sequence_open (self->places, error) : -1;
   g_autofree char *name = g_strdup_printf ("%08x.json", self->id);
 
+  if (self->unwritable != NULL)
+    {
+      g_autofree char *shown = dkms_root_host_path (self->places->root, self->unwritable);
+      return DKMS_FAIL (error, PATH_NOT_UTF8, .path = shown);
+    }
   if (sequence < 0 || !dkms_tree_check_trusted (self->places, error) || !dkms_changes_check (self->ops, error)
       || !dkms_journal_recover_locked (self->places, events, journal, sequence, error)
       || !prepare (self, events, journal, name, error))

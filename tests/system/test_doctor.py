@@ -1,4 +1,5 @@
 """dkms doctor: each fault is found and named by one identifier, repaired, and taken back."""
+import base64
 import fcntl
 import hashlib
 import json
@@ -400,3 +401,17 @@ def test_every_fault_is_explained(root):
         assert re.search(rf"^\.It Cm (.* )?{name}( |$)", manual, re.M), name
     for name in ("source-gone", "kernel-husk"):
         assert "a fault that 'dkms doctor' finds" in root.ok("explain", name).out
+
+
+def test_a_name_that_is_not_utf8(root):
+    """It is shown, and not changed, because no journal can contain it."""
+    strange = os.fsencode(root.tree) + b"/b\xffd"
+    os.makedirs(strange)
+
+    def run(*words):
+        return subprocess.run([*root.command(), "doctor", *words], capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    found = [finding for finding in json.loads(run("--json").stdout)["findings"] if finding["id"] == "empty-module"]
+    assert [base64.b64decode(finding["module_bytes"]) for finding in found] == [b"b\xffd"]
+    fixed = run("--fix", "--yes")
+    assert fixed.returncode == 30 and b"was not repaired" in fixed.stderr and b"the path is not valid UTF-8" in fixed.stderr
+    assert b"Repaired" not in fixed.stdout and os.path.isdir(strange)

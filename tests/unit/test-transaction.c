@@ -145,6 +145,23 @@ test_paths_that_climb (Fixture *f, gconstpointer data)
     }
 }
 
+/* The journal cannot contain such a path, so a killed run could not be completed. */
+static void
+test_path_that_is_not_utf8 (Fixture *f, gconstpointer data)
+{
+  g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&f->places);
+  g_autoptr (GError) error = NULL;
+
+  fixture_put (f, "/lib/a.ko", "a");
+  fixture_put (f, "/lib/b\xff.ko", "b");
+  dkms_transaction_delete (tx, "/lib/a.ko");
+  dkms_transaction_delete (tx, "/lib/b\xff.ko");
+  g_assert_false (dkms_transaction_commit (tx, &events, &error));
+  g_assert_error (error, DKMS_ERROR, DKMS_ERROR_PATH_NOT_UTF8);
+  fixture_assert_text (f, "/lib/a.ko", "a");
+  fixture_assert_text (f, "/lib/b\xff.ko", "b");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -158,5 +175,6 @@ main (int argc, char **argv)
   ADD ("recover-forward", test_recover_forward);
   ADD ("recover-back", test_recover_back);
   ADD ("paths-that-climb", test_paths_that_climb);
+  ADD ("path-that-is-not-utf8", test_path_that_is_not_utf8);
   return g_test_run ();
 }
