@@ -214,13 +214,18 @@ def test_damaged(root, given):
     assert (root.tree / f"good/1.0/{NEW}/{ARCH}/module/good.ko").read_text() == "good \n"
 
 
-def test_dependencies(root, given):
-    """A module finds the symbols of another one in the forecast; if that one fails, it is not tried."""
+def dependent(root, make):
+    """Registers low/1.0, and high/1.0, which needs it."""
     conf = ('PACKAGE_NAME="high"\nPACKAGE_VERSION="1.0"\nBUILT_MODULE_NAME="high"\nDEST_MODULE_LOCATION="/extra"\nAUTOINSTALL="yes"\n'
-            'STRIP="no"\nBUILD_DEPENDS="low"\nMAKE="cat $dkms_tree/low/1.0/$kernelver/$arch/module/low.ko && cp high.c high.ko"\n')
+            f'STRIP="no"\nBUILD_DEPENDS="low"\nMAKE="{make}"\n')
     module(root, "low")
     root.source("high", conf=conf)
     root.register("high")
+
+
+def test_dependencies(root, given):
+    """A module finds the symbols of another one in the forecast; if that one fails, it is not tried."""
+    dependent(root, "cat $dkms_tree/low/1.0/$kernelver/$arch/module/low.ko && cp high.c high.ko")
     assert words(answer(root, "-k", NEW, "--headers", given)) == {"low": "builds", "high": "builds"}
     assert words(answer(root, "low", "-k", NEW, "--headers", given)) == {"low": "builds"}
     assert words(answer(root, "high/1.0", "-k", NEW, "--headers", given)) == {"low": "builds", "high": "builds"}
@@ -230,11 +235,7 @@ def test_dependencies(root, given):
 
 def test_installed_later(root, given):
     """Modules that depend on others are taken over, too."""
-    conf = ('PACKAGE_NAME="high"\nPACKAGE_VERSION="1.0"\nBUILT_MODULE_NAME="high"\nDEST_MODULE_LOCATION="/extra"\nAUTOINSTALL="yes"\n'
-            'STRIP="no"\nBUILD_DEPENDS="low"\nMAKE="cp high.c high.ko"\n')
-    module(root, "low")
-    root.source("high", conf=conf)
-    root.register("high")
+    dependent(root, "cp high.c high.ko")
     answer(root, "-k", NEW, "--headers", given)
     install_headers(root, given, makefile="all:\n\texit 1\n")
     result = root.ok("autoinstall", "-k", NEW)
