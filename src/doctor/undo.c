@@ -73,15 +73,6 @@ dkms_attic_is_near (const DkmsPlaces *places, int dir_fd)
          && mount_of (fd) == mount_of (dir_fd);
 }
 
-/* Returns: (transfer full) (nullable): the kernel in whose directory @path is */
-static char *
-kernel_of (const DkmsPlaces *places, const char *path)
-{
-  const char *below = g_str_has_prefix (path, places->install_tree) ? path + strlen (places->install_tree) : "";
-
-  return *below == '/' && below[1] != '\0' ? g_strndup (below + 1, strcspn (below + 1, "/")) : NULL;
-}
-
 gboolean
 dkms_attic_finish (const DkmsSettings *settings, DkmsListener *events, DkmsTransaction *tx, const GPtrArray *touched,
                    GError **error)
@@ -96,7 +87,7 @@ dkms_attic_finish (const DkmsSettings *settings, DkmsListener *events, DkmsTrans
     return FALSE;
   for (guint i = 0; i < touched->len; i++)
     {
-      char *name = kernel_of (places, touched->pdata[i]);
+      char *name = dkms_layout_kernel_of (places, touched->pdata[i]);
       if (name != NULL)
         g_hash_table_add (kernels, name);
     }

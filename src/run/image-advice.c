@@ -5,20 +5,10 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "store/layout.h"
 #include "verify/boot-image.h"
 
 enum { NAMES_SHOWN = 4 };
-
-/* Returns: (transfer full) (nullable): the kernel of the installed module @path */
-static char *
-release_of (const DkmsPlaces *places, const char *path)
-{
-  gsize length = strlen (places->install_tree);
-
-  if (strncmp (path, places->install_tree, length) != 0 || path[length] != '/')
-    return NULL;
-  return g_strndup (path + length + 1, strcspn (path + length + 1, "/"));
-}
 
 static void
 advise (const DkmsSettings *settings, DkmsListener *events, const char *release, const GPtrArray *paths)
@@ -31,7 +21,7 @@ advise (const DkmsSettings *settings, DkmsListener *events, const char *release,
     return;
   for (guint i = 0; i < paths->len; i++)
     {
-      g_autofree char *of = release_of (&settings->places, paths->pdata[i]);
+      g_autofree char *of = dkms_layout_kernel_of (&settings->places, paths->pdata[i]);
       g_autofree char *name = dkms_module_name_of (paths->pdata[i]);
       const DkmsImageQuestion question = { .name = name, .path = paths->pdata[i] };
       const char *image = g_strcmp0 (of, release) == 0 ? dkms_boot_images_other (images, settings, &question) : NULL;
@@ -54,7 +44,7 @@ dkms_image_advice (const DkmsSettings *settings, DkmsListener *events, const GPt
 
   for (guint i = 0; i < paths->len; i++)
     {
-      char *release = release_of (&settings->places, paths->pdata[i]);
+      char *release = dkms_layout_kernel_of (&settings->places, paths->pdata[i]);
       if (release != NULL && g_hash_table_add (seen, release))
         advise (settings, events, release, paths);
     }

@@ -2,6 +2,8 @@
 /* Paths of the tree. */
 #include "store/layout.h"
 
+#include <string.h>
+
 char *
 dkms_layout_module (const DkmsPlaces *places, const DkmsId *id)
 {
@@ -36,6 +38,14 @@ char *
 dkms_layout_installed (const DkmsPlaces *places, const char *kernel, const char *location, const char *file)
 {
   return g_strconcat (places->install_tree, "/", kernel, location, "/", file, NULL);
+}
+
+char *
+dkms_layout_kernel_of (const DkmsPlaces *places, const char *path)
+{
+  const char *below = g_str_has_prefix (path, places->install_tree) ? path + strlen (places->install_tree) : "";
+
+  return *below == '/' && below[1] != '\0' ? g_strndup (below + 1, strcspn (below + 1, "/")) : NULL;
 }
 
 char *

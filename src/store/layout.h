@@ -43,6 +43,8 @@ char *dkms_layout_build (const DkmsPlaces *places, const DkmsId *id, const char 
 /** Returns: (transfer full): the path at which the module @file is installed for @kernel. @location: of the recipe,
  * such as "/updates/dkms" */
 char *dkms_layout_installed (const DkmsPlaces *places, const char *kernel, const char *location, const char *file);
+/** Returns: (transfer full) (nullable): the kernel in whose directory @path is; NULL: in none */
+char *dkms_layout_kernel_of (const DkmsPlaces *places, const char *path);
 /** Returns: (transfer full): the link to the installed build */
 char *dkms_layout_link (const DkmsPlaces *places, const DkmsId *id);
 /** Returns: (transfer full): the directory of the original modules that a build replaced */
