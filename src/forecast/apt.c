@@ -95,7 +95,7 @@ field (const char *text, const char *name)
 /* ---- asking apt ---- */
 
 static gboolean
-find (GPtrArray *offers, GError **error)
+find (GPtrArray *offers, const char *own G_GNUC_UNUSED, GError **error)
 {
   const char *argv[] = { "apt-get", "-s", "-o", "Debug::NoLocking=1", "dist-upgrade", NULL };
   g_autofree char *text = dkms_manager_ask ("apt", argv, NULL, error);
@@ -148,7 +148,7 @@ add_package (DkmsKernelOffer *offer, GPtrArray *names, const char *name)
 
   if (version == NULL)
     return;
-  g_ptr_array_add (offer->headers, dkms_package_offer_new (name, version, NULL));
+  dkms_kernel_offer_need (offer, name, version, NULL);
   for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
     {
       g_autofree char *depends = field (text, kinds[i]);
@@ -159,7 +159,7 @@ add_package (DkmsKernelOffer *offer, GPtrArray *names, const char *name)
 }
 
 static gboolean
-resolve (DkmsKernelOffer *offer, GError **error)
+resolve (DkmsKernelOffer *offer, const char *own G_GNUC_UNUSED, GError **error)
 {
   g_autoptr (GHashTable) installed = list_installed (error), seen = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
@@ -181,7 +181,7 @@ resolve (DkmsKernelOffer *offer, GError **error)
 }
 
 static gboolean
-fetch (const DkmsKernelOffer *offer, const char *dir, GError **error)
+fetch (const DkmsKernelOffer *offer, const char *own G_GNUC_UNUSED, const char *dir, GError **error)
 {
   g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
   /* apt has checked the origin and the digest of each file. Its own user cannot write to a directory of root. */

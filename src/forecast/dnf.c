@@ -30,7 +30,7 @@ dkms_dnf_read_query (const char *text, GPtrArray *offers)
 }
 
 static gboolean
-find (GPtrArray *offers, GError **error)
+find (GPtrArray *offers, const char *own G_GNUC_UNUSED, GError **error)
 {
   const char *argv[]
       = { "dnf", "-q", "repoquery", "--upgrades", "--latest-limit=1", "--qf", FORMAT, "kernel-core", NULL };
@@ -43,7 +43,7 @@ find (GPtrArray *offers, GError **error)
 }
 
 static gboolean
-resolve (DkmsKernelOffer *offer, GError **error)
+resolve (DkmsKernelOffer *offer, const char *own G_GNUC_UNUSED, GError **error)
 {
   g_autofree char *package = g_strconcat ("kernel-devel-", offer->release, NULL);
   const char *argv[] = { "dnf", "-q", "repoquery", "--qf", FORMAT, package, NULL };
@@ -56,13 +56,13 @@ resolve (DkmsKernelOffer *offer, GError **error)
   for (guint i = 0; i < found->len; i++)
     {
       const DkmsPackageOffer *headers = ((const DkmsKernelOffer *)found->pdata[i])->image;
-      g_ptr_array_add (offer->headers, dkms_package_offer_new (headers->name, headers->version, headers->origin));
+      dkms_kernel_offer_need (offer, headers->name, headers->version, headers->origin);
     }
   return TRUE;
 }
 
 static gboolean
-fetch (const DkmsKernelOffer *offer, const char *dir, GError **error)
+fetch (const DkmsKernelOffer *offer, const char *own G_GNUC_UNUSED, const char *dir, GError **error)
 {
   g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
   const char *const words[] = { "dnf", "-q", "download", "--destdir", dir };

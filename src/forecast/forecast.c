@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/unread.h"
 #include "build/loadable.h"
 #include "forecast/headers.h"
@@ -23,6 +24,8 @@
 #include "store/lock.h"
 #include "store/register.h"
 #include "store/scan.h"
+
+#define MANAGER "manager" /* files of the package manager */
 
 typedef struct {
   const DkmsSettings *settings;
@@ -104,12 +107,12 @@ select_named (Forecast *self)
 
 /* Finds the offered kernels, and fetches their headers. */
 static gboolean
-take_offered (Forecast *self, GError **error)
+take_offered_with (Forecast *self, const char *own, GError **error)
 {
   const DkmsManager *manager = dkms_manager_find (self->settings, error);
   const DkmsId *first = self->request->targets->len > 0 ? self->request->targets->pdata[0] : NULL;
 
-  if (manager == NULL || !manager->find (self->offers, error))
+  if (manager == NULL || !manager->find (self->offers, own, error))
     return FALSE;
   if (first != NULL && first->kernel != NULL)
     select_named (self);
@@ -120,20 +123,37 @@ take_offered (Forecast *self, GError **error)
       g_autofree char *arch = arch_for (self, &id);
 
       if (!dkms_tree_check_name (DKMS_ERROR_BAD_TARGET, "kernel release", id.kernel, error)
-          || !dkms_tree_check_kernel (id.kernel, error) || !manager->resolve (offer, error))
+          || !dkms_tree_check_kernel (id.kernel, error) || !manager->resolve (offer, own, error))
         return FALSE;
       if (offer->image == NULL && offer->headers->len == 0)
         return DKMS_FAIL (error, NOT_OFFERED, .id = id, .name = manager->name);
       if (offer->headers->len == 0)
         continue;
       g_autoptr (GError) local = NULL;
-      DkmsAheadHeaders *headers = dkms_ahead_headers_fetch (self->settings, manager, offer, arch, &local);
+      DkmsAheadHeaders *headers
+          = dkms_ahead_headers_fetch (self->settings, &(DkmsSource){ manager, own }, offer, arch, &local);
       if (headers == NULL && local != NULL)
         return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
       if (headers != NULL)
         g_ptr_array_add (self->headers, headers);
     }
   return TRUE;
+}
+
+static gboolean
+take_offered (Forecast *self, GError **error)
+{
+  const DkmsPlaces *places = &self->settings->places;
+  g_autofree char *ahead = dkms_layout_own (places, "ahead", NULL);
+  g_auto (DkmsFd) fd = dkms_root_open_dir (places->root, ahead, TRUE, error);
+  g_autofree char *path = g_build_filename (ahead, MANAGER, NULL);
+  g_autofree char *own = dkms_root_host_path (places->root, path);
+  gboolean ok = fd >= 0 && dkms_remove_tree_at (fd, MANAGER, error) && dkms_mkdirs_at (fd, MANAGER, error)
+                && take_offered_with (self, own, error);
+
+  if (fd >= 0)
+    dkms_discard_tree_at (fd, MANAGER);
+  return ok;
 }
 
 /* Whether the headers of @headers appear where builds search for them. */

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/publish.h"
 #include "base/unread.h"
+#include "base/walk.h"
 #include "build/loadable.h"
 #include "share/tarball.h"
 #include "store/layout.h"
@@ -130,6 +131,52 @@ init (DkmsAheadHeaders *self, const DkmsPlaces *places, const DkmsId *id)
   self->roots = g_ptr_array_new_with_free_func (g_free);
 }
 
+/* Whether a directory above @path in the directory @fd is a link, which may lead anywhere. */
+static gboolean
+leads_out (int fd, const char *path)
+{
+  for (const char *slash = strchr (path, '/'); slash != NULL; slash = strchr (slash + 1, '/'))
+    {
+      g_autofree char *above = g_strndup (path, (gsize)(slash - path));
+      if (dkms_is_link_at (fd, above))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* Makes the build directory of a kernel of SUSE appear in root/ in the directory @dir, if its packages have no link to
+ * it: /usr/src/linux-<version>-obj/<machine>/<flavour>. */
+static gboolean
+link_objects (const DkmsPlaces *places, const DkmsAheadHeaders *self, const char *dir, GError **error)
+{
+  const char *flavour = strrchr (self->release, '-');
+  g_autofree char *objects
+      = g_strdup_printf ("usr/src/linux-%.*s-obj", flavour != NULL ? (int)(flavour - self->release) : 0, self->release);
+  g_autofree char *build = g_strconcat (places->install_tree + 1, "/", self->release, "/build", NULL);
+  g_autofree char *merged = g_strconcat ("usr/lib/modules/", self->release, "/build", NULL);
+  g_auto (DkmsFd) fd = dkms_root_open_dir (places->root, dir, TRUE, error);
+  g_auto (DkmsFd) root = fd >= 0 ? openat (fd, "root", O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+  g_autoptr (GPtrArray) machines = NULL;
+
+  if (fd < 0 || root < 0)
+    return fd < 0 ? FALSE : dkms_fail_errno (error, "open", dir);
+  if (flavour == NULL || leads_out (root, build) || leads_out (root, merged) || leads_out (root, objects)
+      || !dkms_is_dir_at (root, objects) || dkms_is_link_at (root, build) || dkms_is_link_at (root, merged)
+      || dkms_is_dir_at (root, build) || dkms_is_dir_at (root, merged))
+    return TRUE;
+  machines = dkms_list_dir_at (root, objects, error);
+  for (guint i = 0; machines != NULL && i < machines->len; i++)
+    {
+      g_autofree char *there = g_strdup_printf ("%s/%s/%s", objects, (const char *)machines->pdata[i], flavour + 1);
+      g_autofree char *target = g_strconcat ("/", there, NULL);
+      g_autofree char *kernel = g_path_get_dirname (build);
+      if (dkms_is_dir_at (root, there))
+        return dkms_mkdirs_at (root, kernel, error)
+               && (symlinkat (target, root, build) == 0 || dkms_fail_errno (error, "create", build));
+    }
+  return machines != NULL;
+}
+
 DkmsAheadHeaders *
 dkms_ahead_headers_unpack (const DkmsSettings *settings, const DkmsId *id, const GPtrArray *paths, GError **error)
 {
@@ -152,6 +199,8 @@ dkms_ahead_headers_unpack (const DkmsSettings *settings, const DkmsId *id, const
     if (!dkms_is_dir_at (AT_FDCWD, paths->pdata[i])
         && !dkms_tarball_unpack_package (settings, paths->pdata[i], self->root, error))
       return NULL;
+  if (!link_objects (places, self, dir, error))
+    return NULL;
   return g_steal_pointer (&self);
 }
 
@@ -185,26 +234,40 @@ is_unpacked (int fd, const char *contents)
   return g_strcmp0 (text, contents) == 0 && dkms_is_dir_at (fd, "root");
 }
 
-/* Lists the files in the directory @dir of the host, and adds their size to @size. */
-static GPtrArray *
-list_files (const char *dir, goffset *size)
-{
-  g_autoptr (GPtrArray) names = dkms_list_dir_at (AT_FDCWD, dir, NULL);
-  GPtrArray *paths = g_ptr_array_new_with_free_func (g_free);
+typedef struct {
+  const char *dir;
+  GPtrArray *paths;
+  goffset size;
+} Fetched;
 
-  for (guint i = 0; names != NULL && i < names->len; i++)
-    {
-      char *path = g_build_filename (dir, names->pdata[i], NULL);
-      struct stat st;
-      if (stat (path, &st) == 0)
-        *size += st.st_size;
-      g_ptr_array_add (paths, path);
-    }
-  return paths;
+/* pacman puts signatures beside packages. It has checked them. */
+static gboolean
+take_file (const DkmsWalkEntry *entry, gpointer data, GError **error G_GNUC_UNUSED)
+{
+  Fetched *self = data;
+
+  if (entry->event != DKMS_WALK_FILE || !S_ISREG (entry->st->st_mode) || g_str_has_suffix (entry->name, ".sig"))
+    return TRUE;
+  self->size += entry->st->st_size;
+  g_ptr_array_add (self->paths, g_build_filename (self->dir, entry->path, NULL));
+  return TRUE;
+}
+
+/* Lists the files that were fetched to @dir, or to PACKAGES in the directory @fd. */
+static GPtrArray *
+list_files (int fd, const char *dir, goffset *size, GError **error)
+{
+  g_autofree char *above = g_path_get_dirname (dir);
+  Fetched fetched = { .dir = above, .paths = g_ptr_array_new_with_free_func (g_free) };
+
+  if (!dkms_walk_at (fd, PACKAGES, take_file, &fetched, error))
+    g_clear_pointer (&fetched.paths, g_ptr_array_unref);
+  *size = fetched.size;
+  return fetched.paths;
 }
 
 DkmsAheadHeaders *
-dkms_ahead_headers_fetch (const DkmsSettings *settings, const DkmsManager *manager, DkmsKernelOffer *offer,
+dkms_ahead_headers_fetch (const DkmsSettings *settings, const DkmsSource *source, DkmsKernelOffer *offer,
                           const char *arch, GError **error)
 {
   const DkmsPlaces *places = &settings->places;
@@ -228,10 +291,10 @@ dkms_ahead_headers_fetch (const DkmsSettings *settings, const DkmsManager *manag
   if (!dkms_remove_tree_at (fd, CONTENTS, error) || !dkms_remove_tree_at (fd, PACKAGES, error)
       || !dkms_mkdirs_at (fd, PACKAGES, error))
     return NULL;
-  if (manager->fetch (offer, host, &local))
+  if (source->manager->fetch (offer, source->own, host, &local))
     {
-      g_autoptr (GPtrArray) paths = list_files (host, &offer->size);
-      self = dkms_ahead_headers_unpack (settings, &id, paths, error);
+      g_autoptr (GPtrArray) paths = list_files (fd, host, &offer->size, error);
+      self = paths != NULL ? dkms_ahead_headers_unpack (settings, &id, paths, error) : NULL;
     }
   else
     offer->why = g_strdup (local->message);

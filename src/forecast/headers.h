@@ -30,6 +30,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsAheadHeaders, dkms_ahead_headers_free)
 DkmsAheadHeaders *dkms_ahead_headers_unpack (const DkmsSettings *settings, const DkmsId *id, const GPtrArray *paths,
                                              GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/* Whom to ask for packages. */
+typedef struct {
+  const DkmsManager *manager;
+  const char *own; /* as for its functions */
+} DkmsSource;
+
 /**
  * dkms_ahead_headers_fetch:
  * @offer: (inout): gets the size of what was fetched, or why that failed
@@ -39,6 +45,6 @@ DkmsAheadHeaders *dkms_ahead_headers_unpack (const DkmsSettings *settings, const
  * Returns: (transfer full) (nullable): NULL with an error if the files cannot be written, and without one if they could
  * not be fetched
  */
-DkmsAheadHeaders *dkms_ahead_headers_fetch (const DkmsSettings *settings, const DkmsManager *manager,
+DkmsAheadHeaders *dkms_ahead_headers_fetch (const DkmsSettings *settings, const DkmsSource *source,
                                             DkmsKernelOffer *offer, const char *arch,
                                             GError **error) G_GNUC_WARN_UNUSED_RESULT;

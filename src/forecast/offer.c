@@ -6,14 +6,35 @@
 
 #include "base/error.h"
 #include "base/process.h"
+#include "forecast/apk.h"
 #include "forecast/apt.h"
 #include "forecast/dnf.h"
+#include "forecast/pacman.h"
+#include "forecast/zypper.h"
+
+enum { MOST_KERNELS = 32, MOST_PACKAGES = 64, LONGEST_WORD = 200 };
+
+/* Names and versions become words of command lines. */
+static gboolean
+is_word (const char *text)
+{
+  gsize n = 0;
+
+  if (!g_ascii_isalnum (*text))
+    return FALSE;
+  while (g_ascii_isalnum (text[n]) || (text[n] != '\0' && strchr (".+-_~:^@", text[n]) != NULL))
+    n++;
+  return text[n] == '\0' && n <= LONGEST_WORD;
+}
 
 DkmsPackageOffer *
 dkms_package_offer_new (const char *name, const char *version, const char *origin)
 {
-  DkmsPackageOffer *self = g_new0 (DkmsPackageOffer, 1);
+  DkmsPackageOffer *self;
 
+  if (!is_word (name) || (version != NULL && !is_word (version)))
+    return NULL;
+  self = g_new0 (DkmsPackageOffer, 1);
   self->name = g_strdup (name);
   self->version = g_strdup (version);
   self->origin = g_strdup (origin);
@@ -56,8 +77,20 @@ dkms_kernel_offer_free (gpointer data)
 }
 
 void
+dkms_kernel_offer_need (DkmsKernelOffer *self, const char *name, const char *version, const char *origin)
+{
+  DkmsPackageOffer *package
+      = self->headers->len < MOST_PACKAGES ? dkms_package_offer_new (name, version, origin) : NULL;
+
+  if (package != NULL)
+    g_ptr_array_add (self->headers, package);
+}
+
+void
 dkms_offers_add (GPtrArray *offers, const char *release, const DkmsPackageOffer *image)
 {
+  if (image == NULL || !is_word (release) || offers->len >= MOST_KERNELS)
+    return;
   for (guint i = 0; i < offers->len; i++)
     if (strcmp (((const DkmsKernelOffer *)offers->pdata[i])->release, release) == 0)
       return;
@@ -78,23 +111,43 @@ last_line (const char *text)
   return n > 0 ? g_strdup (lines[n - 1]) : NULL;
 }
 
+/* @nothing: an exit status that means an empty answer; 0: none */
+static char *
+ask (const char *name, const DkmsCommand *command, int nothing, GError **error)
+{
+  g_autoptr (GError) local = NULL;
+  int status = 0;
+  g_autofree char *text = dkms_process_capture (command, NULL, &status, &local);
+
+  if (text != NULL && (status == 0 || (status == nothing && *text == '\0')))
+    return g_steal_pointer (&text);
+  if (text == NULL)
+    return DKMS_FAIL (error, OFFERS_UNKNOWN, .name = name, .text = local->message), NULL;
+  /* Its messages are elsewhere: run it once more, because it changes nothing. */
+  g_autofree char *said = dkms_process_transcript (command, &status, NULL);
+  g_autofree char *line = said != NULL ? last_line (said) : NULL;
+  return DKMS_FAIL (error, OFFERS_UNKNOWN, .name = name, .text = line), NULL;
+}
+
 char *
 dkms_manager_ask (const char *name, const char *const *argv, const char *cwd, GError **error)
 {
   g_auto (GStrv) env = dkms_process_speak_english (g_get_environ ());
   const DkmsCommand command = { .argv = argv, .env = env, .cwd = cwd, .null_stdin = TRUE };
-  g_autoptr (GError) local = NULL;
-  int status = 0;
-  g_autofree char *text = dkms_process_capture (&command, NULL, &status, &local);
 
-  if (text != NULL && status == 0)
-    return g_steal_pointer (&text);
-  if (text == NULL)
-    return DKMS_FAIL (error, OFFERS_UNKNOWN, .name = name, .text = local->message), NULL;
-  /* Its messages are elsewhere: run it once more, because it changes nothing. */
-  g_autofree char *said = dkms_process_transcript (&command, &status, NULL);
-  g_autofree char *line = said != NULL ? last_line (said) : NULL;
-  return DKMS_FAIL (error, OFFERS_UNKNOWN, .name = name, .text = line), NULL;
+  return ask (name, &command, 0, error);
+}
+
+char *
+dkms_manager_ask_for (const char *name, const char *const *argv, const char *variable, int nothing, GError **error)
+{
+  g_auto (GStrv) env = dkms_process_speak_english (g_get_environ ());
+  g_autofree char *variable_name = variable != NULL ? g_strndup (variable, strcspn (variable, "=")) : NULL;
+
+  if (variable != NULL)
+    env = g_environ_setenv (g_steal_pointer (&env), variable_name, variable + strlen (variable_name) + 1, TRUE);
+  const DkmsCommand command = { .argv = argv, .env = env, .null_stdin = TRUE };
+  return ask (name, &command, nothing, error);
 }
 
 static gboolean
@@ -114,7 +167,8 @@ has_programs (const char *programs)
 const DkmsManager *
 dkms_manager_find (const DkmsSettings *settings, GError **error)
 {
-  static const DkmsManager *const managers[] = { &dkms_manager_apt, &dkms_manager_dnf };
+  static const DkmsManager *const managers[]
+      = { &dkms_manager_apt, &dkms_manager_dnf, &dkms_manager_zypper, &dkms_manager_pacman, &dkms_manager_apk };
   const char *name = dkms_distro_manager (settings->policy.distro);
 
   /* The package manager of another root would need the network, and write to that root. */

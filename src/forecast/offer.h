@@ -21,21 +21,27 @@ typedef struct {
   char *why;          /* (nullable): why the headers could not be fetched */
 } DkmsKernelOffer;
 
+/** Returns: (transfer full) (nullable): NULL if @name or @version (nullable) is not a word that package managers
+ * accept, so that neither can be an option or a path */
 DkmsPackageOffer *dkms_package_offer_new (const char *name, const char *version, const char *origin);
 void dkms_package_offer_free (gpointer self);
 DkmsKernelOffer *dkms_kernel_offer_new (const char *release);
 void dkms_kernel_offer_free (gpointer self);
+/** Adds a package to the headers of @self. Does nothing if the name or version is not valid, or with too many packages.
+ */
+void dkms_kernel_offer_need (DkmsKernelOffer *self, const char *name, const char *version, const char *origin);
 
 /* A package manager. */
 typedef struct {
   const char *name;     /* as dkms_distro_manager() says */
   const char *programs; /* that it needs, separated by blanks */
-  /** Adds the kernels that an upgrade would install to @offers. */
-  gboolean (*find) (GPtrArray *offers, GError **error);
+  /** Adds the kernels that an upgrade would install to @offers. @own, here and below: a directory of the host for files
+   * of the package manager, such as a copy of its lists; it exists until the packages are fetched */
+  gboolean (*find) (GPtrArray *offers, const char *own, GError **error);
   /** Adds the packages with the headers of @offer, if there are any. */
-  gboolean (*resolve) (DkmsKernelOffer *offer, GError **error);
-  /** Fetches them into the empty directory @dir of the host. */
-  gboolean (*fetch) (const DkmsKernelOffer *offer, const char *dir, GError **error);
+  gboolean (*resolve) (DkmsKernelOffer *offer, const char *own, GError **error);
+  /** Fetches them into the empty directory @dir of the host, or into directories in it. */
+  gboolean (*fetch) (const DkmsKernelOffer *offer, const char *own, const char *dir, GError **error);
 } DkmsManager;
 
 /** Returns: (transfer none) (nullable): the package manager of this system; NULL with an error */
@@ -50,5 +56,10 @@ const DkmsManager *dkms_manager_find (const DkmsSettings *settings, GError **err
  */
 char *dkms_manager_ask (const char *name, const char *const *argv, const char *cwd,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Adds a kernel, unless one of that release is in @offers. */
+/** As dkms_manager_ask(). If the program prints nothing and ends with @nothing, then it has found nothing, and the
+ * answer is empty. @variable: (nullable): "NAME=value", added to its environment */
+char *dkms_manager_ask_for (const char *name, const char *const *argv, const char *variable, int nothing,
+                            GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Adds a kernel, unless one of that release is in @offers, or there are too many. @image: (nullable): NULL adds none
+ */
 void dkms_offers_add (GPtrArray *offers, const char *release, const DkmsPackageOffer *image);

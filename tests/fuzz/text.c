@@ -12,7 +12,9 @@
  *   d  values of framework.conf, one per line
  *   p  a file of modprobe.d, from a boot image or a root
  *   b  dracut.conf or another list that a shell reads
- * Findings: a crash; an inconsistent order of versions; control characters in text for a terminal. */
+ *   u  what a package manager prints, after a letter for its form
+ * Findings: a crash; an inconsistent order of versions; words for a package manager that could be an option; control
+ * characters in text for a terminal. */
 #define _GNU_SOURCE
 #include <pwd.h>
 #include <sys/mman.h>
@@ -31,6 +33,11 @@
 #include "check/shell-list.h"
 #include "conf/sandbox.h"
 #include "conf/settings-check.h"
+#include "forecast/apk.h"
+#include "forecast/apt.h"
+#include "forecast/dnf.h"
+#include "forecast/pacman.h"
+#include "forecast/zypper.h"
 #include "fuzz.h"
 #include "model/version.h"
 #include "run/jobserver.h"
@@ -293,16 +300,77 @@ shell_list (FuzzInput *input)
     g_assert (*(char *)words->pdata[i] != '\0' && strpbrk (words->pdata[i], " \t\n$`\\") == NULL);
 }
 
+/* Names and versions become words of commands, and a release the name of a directory. */
+static void
+assert_word (const char *word)
+{
+  g_assert (g_ascii_isalnum (*word) && strlen (word) <= 200);
+  for (const char *c = word; *c != '\0'; c++)
+    g_assert (g_ascii_isalnum (*c) || strchr (".+-_~:^@", *c) != NULL);
+}
+
+static void
+assert_packages (const GPtrArray *packages)
+{
+  g_assert (packages->len <= 64);
+  for (guint i = 0; i < packages->len; i++)
+    {
+      const DkmsPackageOffer *package = packages->pdata[i];
+      assert_word (package->name);
+      assert_word (package->version);
+    }
+}
+
+static void
+package_manager (FuzzInput *input)
+{
+  char form = (char)fuzz_byte (input);
+  g_autofree char *text = fuzz_text (input, '\0');
+  g_autoptr (GPtrArray) offers = g_ptr_array_new_with_free_func (dkms_kernel_offer_free);
+  DkmsKernelOffer *offer = dkms_kernel_offer_new ("6.12.0-1.1-default");
+  g_autoptr (GPtrArray) names = NULL;
+  g_autoptr (GError) error = NULL;
+
+  if (form == 'a')
+    dkms_apt_read_upgrade (text, offers);
+  else if (form == 'd')
+    dkms_dnf_read_query (text, offers);
+  else if (form == 'z')
+    g_assert (dkms_zypper_read_updates (text, offers, &error) || error != NULL);
+  else if (form == 's')
+    g_assert (dkms_zypper_read_search (text, offer, &error) || error != NULL);
+  else if (form == 'p')
+    dkms_pacman_read_updates (text, offers);
+  else if (form == 'q')
+    dkms_pacman_read_packages (text, offer);
+  else if (form == 'k')
+    dkms_apk_read_upgrade (text, offers);
+  else if (form == 'e')
+    dkms_apk_read_search (text, "linux-lts-dev", offer);
+  else if (form == 'n')
+    names = dkms_apt_depends (text);
+  for (guint i = 0; i < offers->len; i++)
+    {
+      const DkmsKernelOffer *kernel = offers->pdata[i];
+      assert_word (kernel->release);
+      assert_word (kernel->image->name);
+      assert_word (kernel->image->version);
+    }
+  g_assert (offers->len <= 32);
+  assert_packages (offer->headers);
+  dkms_kernel_offer_free (offer);
+}
+
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
   static const struct {
     char letter;
     void (*parse) (FuzzInput *input);
-  } parsers[]
-      = { { 'o', os_release },        { 'k', kernel_config },      { 'v', versions },       { 'm', makeflags },
-          { 'c', cpu_max },           { 'l', make_log },           { 'f', findings },       { 's', symbols },
-          { 'n', names_of_settings }, { 'd', values_of_settings }, { 'p', modprobe_lines }, { 'b', shell_list } };
+  } parsers[] = { { 'o', os_release },        { 'k', kernel_config },      { 'v', versions },       { 'm', makeflags },
+                  { 'c', cpu_max },           { 'l', make_log },           { 'f', findings },       { 's', symbols },
+                  { 'n', names_of_settings }, { 'd', values_of_settings }, { 'p', modprobe_lines }, { 'b', shell_list },
+                  { 'u', package_manager } };
   FuzzInput input = { data, size };
   char letter = (char)fuzz_byte (&input);
 

@@ -202,6 +202,15 @@ def test_remembers(root, given):
     assert words(answer(root, "-k", NEW, "--headers", given)) == {"bad": "builds"}
 
 
+def test_real_build_tries_again(root, given):
+    """Only forecasts remember failures: a forecast does not decide about a real build, which may find a repaired machine."""
+    module(root, "bad", "BROKEN")
+    answer(root, "-k", NEW, "--headers", given, rc=11)
+    install_headers(root, given, makefile=FAKE_MAKEFILE) # not an input: now it compiles
+    result = root.ok("autoinstall", "-k", NEW)
+    assert "Building module" in result.out and (root.modules / NEW / "updates/dkms/bad.ko").exists(), result
+
+
 def test_damaged(root, given):
     """A kept build that is not the one that was recorded is not taken over."""
     module(root, "good")
@@ -390,6 +399,18 @@ def set_id(entry):
 def device(entry):
     entry.type, entry.devmajor, entry.devminor = tarfile.CHRTYPE, 1, 3
     return entry
+
+
+def test_hostile_links(root, tmp_path):
+    """A link to the build directory of a kernel of SUSE is created in the headers only."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    release = "6.12.0-1-default"
+    package = make_deb(tmp_path / "x.deb", {"usr/src/linux-6.12.0-1-obj/x86_64/default/include/config/auto.conf": "CONFIG_MODULES=y\n",
+                                            "lib": f"-> {outside}"})
+    module(root, "good")
+    assert root("forecast", "-k", release, "--headers", package).rc != 0
+    assert not list(outside.iterdir())
 
 
 @pytest.mark.parametrize("hostile", [{"../../../../escaped": "x"}, {"usr/bin/su": set_id}, {"dev/null2": device},

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from conftest import DKMS, FAKE_MAKEFILE, Result, Root
-from test_forecast import PICKY_MAKEFILE, make_deb, make_rpm, module, modules, words_of
+from test_forecast import PICKY_MAKEFILE, make_deb, make_pacman, make_rpm, module, modules, words_of
 import schema
 
 NEW, OLD = "6.12.120+deb12-amd64", "6.12.117+deb12-amd64"
@@ -225,6 +225,124 @@ def test_dnf(dnf):
     assert answer(dnf, rc=21)["candidates"][0]["headers"] == "missing"
     (dnf.fake / "kernel-core").write_text("")
     assert dnf("forecast").out == "Nothing newer is offered.\n"
+
+
+SUSE = "6.12.0-160000.8-default"
+
+
+@pytest.fixture
+def zypper(host):
+    """What zypper of Debian 12 prints about a repository."""
+    host.system = "opensuse-leap"
+    (host.fake / "updates").write_text(
+        "<?xml version='1.0'?>\n<stream>\n<update-status version=\"0.6\">\n<update-list>\n"
+        '<update kind="package" name="kernel-default" edition="6.12.0-160000.8.1" arch="x86_64" edition-old="6.12.0-160000.7.1">'
+        '<summary>The Standard Kernel</summary><description>x</description><license/><source url="dir:///r" alias="r"/></update>'
+        '<update kind="package" name="kernel-default-extra" edition="6.12.0-160000.8.1" arch="x86_64"/></update-list>\n'
+        "</update-status>\n</stream>\n")
+    (host.fake / "search").write_text(
+        '<?xml version=\'1.0\'?>\n<stream>\n<search-result version="0.0">\n<solvable-list>\n' + "".join(
+            f'<solvable status="not-installed" name="{name}" kind="package" edition="{edition}" arch="noarch" repository="r"/>\n'
+            for name, edition in (("kernel-default-devel", "6.12.0-160000.8.1"), ("kernel-default-devel", "6.12.0-160000.7.1"),
+                                  ("kernel-devel", "6.12.0-160000.8.2")))
+        + "</solvable-list>\n</search-result>\n</stream>\n")
+    host.program("zypper", 'case "$*" in *list-updates*) cat $cd_fake/updates ;; '
+                           '*search*) [ -s $cd_fake/search ] || exit 104; cat $cd_fake/search ;; '
+                           '*download*) while [ "$1" != download ]; do [ "$1" != --pkg-cache-dir ] || dir=$2; shift; done; shift; '
+                           'mkdir -p "$dir/r/noarch"; for word; do cp "$cd_fake/pool/$word.rpm" "$dir/r/noarch" || exit 4; done ;; esac\n')
+    return host
+
+
+@pytest.mark.parametrize("link", [True, False])
+def test_zypper(zypper, link):
+    """The headers of a flavour, with those of all flavours; the build directory may have no link."""
+    module(zypper, "good")
+    common, own = "usr/src/linux-6.12.0-160000.8", "usr/src/linux-6.12.0-160000.8-obj/x86_64/default"
+    files = {f"{own}/include/config/auto.conf": "CONFIG_MODULES=y\n", f"{own}/Makefile": f"include /{common}/Makefile\n"}
+    if link:
+        files[f"lib/modules/{SUSE}/build"] = f"-> /{own}"
+    make_rpm(zypper.fake / "pool/kernel-default-devel=6.12.0-160000.8.1.rpm", files)
+    make_rpm(zypper.fake / "pool/kernel-devel=6.12.0-160000.8.2.rpm", {f"{common}/Makefile": PICKY_MAKEFILE})
+    document = answer(zypper)
+    assert words_of(document, SUSE) == {"good": "builds"}
+    assert [p["name"] for p in document["candidates"][0]["packages"]] == ["kernel-default", "kernel-default-devel", "kernel-devel"]
+    module(zypper, "bad", "BROKEN")
+    result = zypper("forecast")
+    assert result.rc == 11 and "zypper addlock kernel-default" in result.out and zypper.ran("download") == 1, result
+    (zypper.fake / "search").write_text("")
+    assert answer(zypper, rc=21)["candidates"][0]["headers"] == "missing"
+    (zypper.fake / "updates").write_text("<stream><update-list>")
+    assert zypper("forecast").rc == 31
+    (zypper.fake / "updates").write_text("<stream/>")
+    assert zypper("forecast").out == "Nothing newer is offered.\n"
+
+
+ARCH_LINUX = "6.12.2-arch1-1"
+
+
+@pytest.fixture
+def pacman(host):
+    """What checkupdates and pacman of Arch Linux print. The directory of the lists is the one that dkms gives checkupdates."""
+    host.system = "arch"
+    (host.fake / "updates").write_text("linux 6.12.1.arch1-1 -> 6.12.2.arch1-1\nlinux-headers 6.12.1.arch1-1 -> 6.12.2.arch1-1\n"
+                                       "linux-firmware 20241017.22a6c7d-1 -> 20241111.b5885ec5-1\n")
+    (host.fake / "found").write_text("linux-headers\n")
+    host.program("checkupdates", '[ -s $cd_fake/updates ] || exit 2; mkdir -p "$CHECKUPDATES_DB/sync"; cat $cd_fake/updates\n')
+    host.program("pacman", 'for word; do case $word in --*) option=$word ;; /*) [ "$option" != --dbpath ] || [ -d "$word/sync" ] || exit 9; '
+                           '[ "$option" != --cachedir ] || dir=$word ;; esac; done; case "$1" in -Ss) grep . $cd_fake/found ;; '
+                           '-Sp) echo "pahole 1:1.27-1 extra"; echo "linux-headers 6.12.2.arch1-1 core" ;; '
+                           '-Sw*) cp $cd_fake/pool/* "$dir" || { echo "error: failed to retrieve some files" >&2; exit 1; } ;; esac\n')
+    return host
+
+
+def test_pacman(pacman):
+    module(pacman, "good")
+    kernel = f"usr/lib/modules/{ARCH_LINUX}/build"
+    make_pacman(pacman.fake / "pool/linux-headers-6.12.2.arch1-1-x86_64.pkg.tar.gz",
+                {f"{kernel}/include/config/auto.conf": "CONFIG_MODULES=y\n", f"{kernel}/Makefile": PICKY_MAKEFILE})
+    (pacman.fake / "pool/linux-headers-6.12.2.arch1-1-x86_64.pkg.tar.gz.sig").write_text("signature")
+    document = answer(pacman)
+    assert words_of(document, ARCH_LINUX) == {"good": "builds"}
+    assert [p["name"] for p in document["candidates"][0]["packages"]] == ["linux", "pahole", "linux-headers"]
+    assert not (pacman.tree / ".dkms/ahead/manager").exists()
+    module(pacman, "bad", "BROKEN")
+    result = pacman("forecast")
+    assert result.rc == 11 and "IgnorePkg = linux linux-headers" in result.out and pacman.ran("-Sw") == 1, result
+    (pacman.fake / "found").write_text("")
+    assert answer(pacman, rc=21)["candidates"][0]["headers"] == "missing"
+    (pacman.fake / "updates").write_text("")
+    assert pacman("forecast").out == "Nothing newer is offered.\n"
+
+
+ALPINE = "6.6.63-2-lts"
+
+
+@pytest.fixture
+def apk(host):
+    """What apk prints, in the form of its source."""
+    host.system = "alpine"
+    (host.fake / "upgrade").write_text("(1/2) Upgrading linux-lts (6.6.31-r0 -> 6.6.63-r2)\n(2/2) Upgrading linux-pam (1.5.2-r0 -> 1.6.1-r0)\n"
+                                       "OK: 100 MiB in 50 packages\n")
+    (host.fake / "found").write_text("linux-lts-dev-6.6.63-r2\n")
+    host.program("apk", 'case "$*" in *upgrade*) cat $cd_fake/upgrade ;; search*) cat $cd_fake/found ;; '
+                        'fetch*) cp $cd_fake/pool/* "$4" || exit 1 ;; esac\n')
+    return host
+
+
+def test_apk(apk):
+    module(apk, "good")
+    prefix = f"usr/src/linux-headers-{ALPINE}"
+    make_pacman(apk.fake / "pool/linux-lts-dev-6.6.63-r2.apk",
+                {f"{prefix}/include/config/auto.conf": "CONFIG_MODULES=y\n", f"{prefix}/Makefile": PICKY_MAKEFILE,
+                 f"lib/modules/{ALPINE}/build": f"-> /{prefix}"})
+    assert words_of(answer(apk), ALPINE) == {"good": "builds"}
+    module(apk, "bad", "BROKEN")
+    result = apk("forecast")
+    assert result.rc == 11 and "apk add 'linux-lts<6.6.63'" in result.out and apk.ran("fetch") == 1, result
+    (apk.fake / "found").write_text("")
+    assert answer(apk, rc=21)["candidates"][0]["headers"] == "missing"
+    (apk.fake / "upgrade").write_text("OK: 100 MiB in 50 packages\n")
+    assert apk("forecast").out == "Nothing newer is offered.\n"
 
 
 def test_another_root(root):

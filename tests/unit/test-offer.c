@@ -2,8 +2,11 @@
 /* Reads what package managers print. */
 #include <string.h>
 
+#include "forecast/apk.h"
 #include "forecast/apt.h"
 #include "forecast/dnf.h"
+#include "forecast/pacman.h"
+#include "forecast/zypper.h"
 
 static void
 test_apt_upgrade (void)
@@ -70,6 +73,159 @@ test_dnf (void)
   g_assert_cmpstr (offer->image->origin, ==, "updates");
 }
 
+static GPtrArray *
+offers_new (void)
+{
+  return g_ptr_array_new_with_free_func (dkms_kernel_offer_free);
+}
+
+/* Compares offers with lines "RELEASE NAME VERSION". */
+static void
+assert_offers (const GPtrArray *offers, const char *const *expected)
+{
+  for (guint i = 0; i < offers->len; i++)
+    {
+      const DkmsKernelOffer *offer = offers->pdata[i];
+      g_autofree char *line = g_strdup_printf ("%s %s %s", offer->release, offer->image->name, offer->image->version);
+      g_assert_cmpstr (line, ==, expected[i]);
+    }
+  g_assert_null (expected[offers->len]);
+}
+
+/* Compares headers with lines "NAME VERSION". */
+static void
+assert_headers (const DkmsKernelOffer *offer, const char *const *expected)
+{
+  for (guint i = 0; i < offer->headers->len; i++)
+    {
+      const DkmsPackageOffer *package = offer->headers->pdata[i];
+      g_autofree char *line = g_strdup_printf ("%s %s", package->name, package->version);
+      g_assert_cmpstr (line, ==, expected[i]);
+    }
+  g_assert_null (expected[offer->headers->len]);
+}
+
+#define UPDATE(name, edition) "<update kind=\"package\" name=\"" name "\" edition=\"" edition "\" arch=\"x86_64\"/>"
+#define SOLVABLE(name, edition)                                                                                        \
+  "<solvable status=\"not-installed\" name=\"" name "\" kind=\"package\" edition=\"" edition "\" repository=\"oss\"/>"
+
+static void
+test_zypper (void)
+{
+  static const char updates[]
+      = "<?xml version='1.0'?>\n<stream>\n<message type=\"info\">Loading repository data...</message>\n"
+        "<update-status version=\"0.6\"><update-list>\n" UPDATE ("kernel-default", "6.12.0-160000.8.1")
+            UPDATE ("kernel-default-extra", "6.12.0-160000.8.1") UPDATE ("kernel-devel", "6.12.0-160000.8.1")
+                UPDATE ("kernel-rt", "6.12.0-160000.8.3") UPDATE ("kernel-azure", "") UPDATE ("kernel-64kb", "none")
+                    UPDATE ("kernel-default", "6.12.0-160000.8.1") UPDATE ("kernel-longterm", "6.6.63-1")
+                        UPDATE ("kernel-vanilla", "-6.6.63-1") UPDATE (
+                            "kernel-debug",
+                            "6.6.63/x-1.1") "<update kind=\"patch\" name=\"kernel-pae\" edition=\"1-1.1\"/><update "
+                                            "name=\"kernel-pae\"/>"
+                                            "<summary name=\"kernel-pae\" kind=\"package\" "
+                                            "edition=\"1-1.1\">x</summary></update-list></update-status></stream>";
+  static const char found[]
+      = "<stream><search-result><solvable-list>" SOLVABLE ("kernel-default-devel", "6.12.0-160000.7.1")
+          SOLVABLE ("kernel-default-devel", "6.12.0-160000.8.1") SOLVABLE ("kernel-default-devel", "6.12.0-160000.8.1")
+              SOLVABLE ("kernel-devel", "6.12.0-160000.8.2") SOLVABLE ("kernel-macros", "6.12.0-160000.80.1")
+                  SOLVABLE ("kernel-macros", "6.12.0-160000.8.1") "</solvable-list></search-result></stream>";
+  static const char *const kernels[]
+      = { "6.12.0-160000.8-default kernel-default 6.12.0-160000.8.1", "6.12.0-160000.8-rt kernel-rt 6.12.0-160000.8.3",
+          "6.6.63-1-longterm kernel-longterm 6.6.63-1", NULL };
+  static const char *const headers[] = { "kernel-default-devel 6.12.0-160000.8.1", "kernel-devel 6.12.0-160000.8.2",
+                                         "kernel-macros 6.12.0-160000.8.1", NULL };
+  g_autoptr (GPtrArray) offers = offers_new ();
+  g_autoptr (GError) error = NULL, broken = NULL;
+
+  g_assert_true (dkms_zypper_read_updates (updates, offers, &error));
+  assert_offers (offers, kernels);
+  g_assert_true (dkms_zypper_read_search (found, offers->pdata[0], &error));
+  assert_headers (offers->pdata[0], headers);
+  g_assert_true (dkms_zypper_read_search (found, offers->pdata[1], &error));
+  g_assert_cmpuint (((DkmsKernelOffer *)offers->pdata[1])->headers->len, ==, 0);
+  g_assert_true (dkms_zypper_read_updates ("", offers, &error));
+  g_assert_no_error (error);
+  g_assert_false (dkms_zypper_read_updates ("<stream><update", offers, &broken));
+  g_assert_nonnull (broken);
+}
+
+static void
+test_pacman (void)
+{
+  static const char updates[]
+      = "linux 6.12.1.arch1-1 -> 6.12.2.arch1-1\nlinux-api-headers 6.10-1 -> 6.12.1-1\n"
+        "linux-firmware 20241017.22a6c7d-1 -> 20241111.b5885ec5-1\nlinux-headers 6.12.1.arch1-1 -> 6.12.2.arch1-1\n"
+        "linux-lts 6.6.62-1 -> 6.6.63-1 [ignored]\nlinux-zen 6.12.1.zen1-1 -> 6.12.2.zen1-1\n"
+        "linux-mine 6.9.1-1 -> 6.9.2-3\nlinux-mine-headers 6.9.1-1 -> 6.9.2-3\nlinux-atm 2.5.2-7 -> 2.5.2-8\n"
+        "linux-hardened 6.11.1.hardened1-1 ->\nlinux-rt 6.6.1-1 -> ../6.6.2-1\nbash 5.1-1 -> 5.2-1";
+  static const char *const kernels[]
+      = { "6.12.2-arch1-1 linux 6.12.2.arch1-1", "6.12.2-zen1-1-zen linux-zen 6.12.2.zen1-1",
+          "6.9.2-3-mine linux-mine 6.9.2-3", NULL };
+  static const char *const headers[] = { "pahole 1:1.27-1", "linux-headers 6.12.2.arch1-1", NULL };
+  static const char *const strange[][2] = { { "linux", "6.12-1" },   { "linuxfoo", "6.12-1" }, { "linux", "6." },
+                                            { "linux", "2024.1-1" }, { "linux", "6.a-1" },     { "linux", "" } };
+  g_autoptr (GPtrArray) offers = offers_new ();
+
+  dkms_pacman_read_updates (updates, offers);
+  assert_offers (offers, kernels);
+  dkms_pacman_read_packages ("pahole 1:1.27-1 extra\n:: Synchronizing package databases...\nwarning: x\n"
+                             "--root / extra\nlinux-headers 6.12.2.arch1-1 core\n",
+                             offers->pdata[0]);
+  assert_headers (offers->pdata[0], headers);
+  for (gsize i = 0; i < G_N_ELEMENTS (strange); i++)
+    {
+      g_autofree char *release = dkms_pacman_release (strange[i][0], strange[i][1]);
+      g_assert_cmpstr (release, ==, i == 0 ? "6.12-1" : NULL);
+    }
+}
+
+static void
+test_apk (void)
+{
+  static const char upgrade[]
+      = "(1/5) Upgrading linux-lts (6.6.31-r0 -> 6.6.63-r2)\n( 2/5) Upgrading linux-pam (1.5.2-r0 -> 1.6.1-r0)\n"
+        "(3/5) Installing linux-virt@edge (6.12.1-r0)\n(4/5) Upgrading linux-lts-dev (6.6.31-r0 -> 6.6.63-r2)\n"
+        "(5/5) Upgrading linux-rpi (6.6.31-r0 -> 6.6.63)\n(5/5) Purging linux-edge (6.6.31-r0)\n"
+        "(5/5) Installing linux-edge (6.12.1-rx)\nUpgrading linux-edge (1.1-r0 -> 1.2-r0)\nOK: 100 MiB in 50 packages";
+  static const char *const kernels[]
+      = { "6.6.63-2-lts linux-lts 6.6.63-r2", "6.12.1-0-virt linux-virt 6.12.1-r0", NULL };
+  static const char *const headers[] = { "linux-lts-dev 6.6.63-r2", NULL };
+  g_autoptr (GPtrArray) offers = offers_new ();
+
+  dkms_apk_read_upgrade (upgrade, offers);
+  assert_offers (offers, kernels);
+  dkms_apk_read_search ("linux-lts-dev-6.6.31-r0\nlinux-lts-dev-doc-6.6.63-r2\nlinux-lts-dev-6.6.63-r2\n",
+                        "linux-lts-dev", offers->pdata[0]);
+  assert_headers (offers->pdata[0], headers);
+}
+
+/* Names that could be options or paths are refused, and no list grows without limit. */
+static void
+test_limits (void)
+{
+  static const char *const refused[] = { "", "-x", "a b", "a/b", "a\nb", "a=b", ".", "a\x80" };
+  g_autoptr (GPtrArray) offers = offers_new ();
+  DkmsPackageOffer *image = dkms_package_offer_new ("linux", "1", NULL);
+  g_autofree char *longer = g_strnfill (201, 'a');
+
+  for (gsize i = 0; i < G_N_ELEMENTS (refused); i++)
+    {
+      g_assert_null (dkms_package_offer_new (refused[i], "1", NULL));
+      g_assert_null (dkms_package_offer_new ("a", refused[i], NULL));
+    }
+  g_assert_null (dkms_package_offer_new (longer, "1", NULL));
+  for (guint i = 0; i < 1000; i++)
+    {
+      g_autofree char *release = g_strdup_printf ("%u", i);
+      dkms_offers_add (offers, release, image);
+      dkms_kernel_offer_need (offers->pdata[0], release, "1", NULL);
+    }
+  dkms_offers_add (offers, "new", NULL);
+  dkms_package_offer_free (image);
+  g_assert_cmpuint (offers->len, ==, 32);
+  g_assert_cmpuint (((DkmsKernelOffer *)offers->pdata[0])->headers->len, ==, 64);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -77,5 +233,9 @@ main (int argc, char **argv)
   g_test_add_func ("/offer/apt-upgrade", test_apt_upgrade);
   g_test_add_func ("/offer/apt-depends", test_apt_depends);
   g_test_add_func ("/offer/dnf", test_dnf);
+  g_test_add_func ("/offer/zypper", test_zypper);
+  g_test_add_func ("/offer/pacman", test_pacman);
+  g_test_add_func ("/offer/apk", test_apk);
+  g_test_add_func ("/offer/limits", test_limits);
   return g_test_run ();
 }
