@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "helpers/memory-file.h"
+#include "helpers/unpack-image.h"
 
 /* A header of newc: a magic of 6 characters, and 13 numbers of 8 hexadecimal digits. */
 enum { MAGIC = 6, DIGITS = 8, HEADER = MAGIC + 13 * DIGITS, LONGEST_PATH = 4096 };

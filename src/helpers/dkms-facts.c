@@ -49,6 +49,7 @@
 #include "helpers/kernel-symvers.h"
 #include "helpers/memory-file.h"
 #include "helpers/pe-image.h"
+#include "helpers/unpack-image.h"
 
 enum { MOST_SECONDS = 60 };
 

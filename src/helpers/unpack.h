@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Decompresses files of other parties: gzip, xz and zstd, in which kernels read modules, and further formats in which
- * they read boot images. */
+/* Decompresses files of other parties: gzip, xz and zstd, in which kernels read modules. */
 #pragma once
 
+#include <lzma.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -19,12 +19,9 @@ bool unpack_zst (const void *in, size_t size, UnpackSink sink, void *user, size_
 /** Returns: whether the zstd data at @in contain the number of decompressed bytes; kmod 34 requires that */
 bool unpack_zst_has_size (const void *in, size_t size);
 
-/** The old format ".lzma", with a memory limit of 512 MiB. */
-bool unpack_lzma (const void *in, size_t size, UnpackSink sink, void *user, size_t *rest);
-/** The format that `lz4 -l` writes: a magic number and blocks. It ends with the data, or at a zero. */
-bool unpack_lz4 (const void *in, size_t size, UnpackSink sink, void *user, size_t *rest);
+enum { UNPACK_MOST_MEMORY = 512 << 20 };
+/** Decompresses with the decoder @stream of a format of liblzma, of which @status is the state. */
+bool unpack_run_lzma (lzma_stream *stream, lzma_ret status, UnpackSink sink, void *user, size_t *rest);
 
 /** Returns: the function for a module that begins with @bytes; NULL if it is not compressed */
 UnpackFunc unpack_find (const void *bytes, size_t size);
-/** The same for a boot image or a kernel. */
-UnpackFunc unpack_find_any (const void *bytes, size_t size);

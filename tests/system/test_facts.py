@@ -1,4 +1,5 @@
 """dkms-facts: what a kernel image says about the modules that it loads."""
+import bz2
 import gzip
 import hashlib
 import lzma
@@ -54,7 +55,7 @@ def lzma_alone(data):
 
 # The second line: not for modules.
 COMPRESSORS = {"gzip": gzip.compress, "xz": lambda data: lzma.compress(data, check=lzma.CHECK_CRC32), "zstd": zstd,
-               "lz4": lz4, "lzma": lzma_alone}
+               "lz4": lz4, "lzma": lzma_alone, "bzip2": bz2.compress}
 
 
 @pytest.mark.parametrize("name", [*COMPRESSORS, None])
@@ -142,7 +143,7 @@ def test_other_texts_are_no_version(tmp_path, text):
 
 
 UNREADABLE = {
-    "empty": (b"", "empty"), "text": (b"x" * 4096, "known format"), "bzip2": (bzimage(b"BZh9" * 100), "compressed in a way"),
+    "empty": (b"", "empty"), "text": (b"x" * 4096, "known format"), "lzo": (bzimage(b"\x89LZO\0\r\n\x1a\n" * 100), "compressed in a way"),
     "cut off": (bzimage(gzip.compress(b"x" * 1000)[:-10]), "decompressed"), "no ELF file": (bzimage(gzip.compress(b"not a kernel" * 100)), ""),
     "no symbols": (vmlinux([]), "exports no symbols"), "half an ELF file": (vmlinux(SYMBOLS)[:600], ""),
     "no table": (vmlinux(SYMBOLS).replace(b"__ksymtab_strings", b"__ksymtab_strange"), "no table")}
@@ -214,7 +215,8 @@ DAMAGED = {
     "empty": (b"", "empty"), "text": (b"x" * 500, "unknown format"), "no end": (newc(FILES, trailer=False), "cut off"), "cut off": (newc(FILES)[:200], "cut off"),
     "compressed, cut off": (gzip.compress(newc(FILES))[:-20], "decompressed"), "no number": (newc(FILES).replace(b"070701", b"07070Z", 1), "unknown format"),
     "a bad number": (newc(FILES)[:54] + b"zzzzzzzz" + newc(FILES)[62:], "damaged"), "a large file": (newc(FILES)[:54] + b"ffffffff" + newc(FILES)[62:], "cut off"),
-    "nested": (gzip.compress(gzip.compress(gzip.compress(newc(FILES)))), "several times"), "bzip2": (newc(MICROCODE) + b"BZh9" + bytes(60), "unknown format"), "lz4": (lz4(newc(FILES))[:-10], "unknown format"),
+    "nested": (gzip.compress(gzip.compress(gzip.compress(newc(FILES)))), "several times"), "lzo": (newc(MICROCODE) + b"\x89LZO\0\r\n\x1a\n" + bytes(60), "unknown format"),
+    "bzip2": (bz2.compress(newc(FILES))[:-1], "decompressed"), "bzip2, damaged": (bz2.compress(newc(FILES))[:-5] + bytes(5), "decompressed"), "lz4": (lz4(newc(FILES))[:-10], "unknown format"),
     "lz4, far": (b"\x02\x21\x4c\x18\5\0\0\0\x10a\xff\xff\0", "decompressed"), "lz4, no distance": (b"\x02\x21\x4c\x18\5\0\0\0\x10a\0\0\0", "decompressed"),
     "lz4, no end": (b"\x02\x21\x4c\x18\2\0\0\0\xf0\xff", "decompressed"), "lzma": (lzma_alone(newc(FILES))[:-20], "decompressed"),
     "configuration": (newc(FILES) + b"\xff\xff\xff\xff" + bytes(4) + b"#BOOTCONFIG\n", "configuration")}
