@@ -190,20 +190,19 @@ check_fresh (const DkmsTreeChecks *self, const DkmsBuild *build, DkmsVerifiedMod
 
 /* ---- installed ---- */
 
-/* Whether the installed file has the content of the built one, for which it has a stat signature, or is compared. */
+/* Whether the installed file at @path has the content of the built one. */
 static gboolean
 is_as_built (const DkmsPlaces *places, const DkmsId *build, const DkmsRecordModule *module, const char *path)
 {
   g_autofree char *below = g_build_filename ("module", module->file, NULL);
   g_autofree char *built = dkms_layout_build (places, build, below);
   g_autofree char *a = dkms_root_resolved (places->root, built), *b = dkms_root_resolved (places->root, path);
-  struct stat st;
 
-  return (dkms_root_stat (places->root, path, &st) == 0 && dkms_stat_has_signature (&st, module->installed_sig))
-         || a == NULL || b == NULL || dkms_files_equal_at (AT_FDCWD, a, AT_FDCWD, b);
+  return a == NULL || b == NULL || dkms_files_equal_at (AT_FDCWD, a, AT_FDCWD, b);
 }
 
-/* Checks the file that should be installed at @path. Returns: whether it can be judged */
+/* Checks the file that should be installed at the path of @file. @module: (nullable). Returns: whether it can be judged
+ */
 static gboolean
 check_installed (const DkmsTreeChecks *self, const DkmsId *build, const DkmsRecordModule *module,
                  const DkmsVerifiedModule *to, DkmsVerifiedFile *file)
@@ -213,8 +212,9 @@ check_installed (const DkmsTreeChecks *self, const DkmsId *build, const DkmsReco
   struct stat st;
   guint mark = dkms_unread_mark ();
   gboolean there = dkms_root_stat (places->root, file->path, &st) == 0, absent = !there && dkms_is_absent (errno);
-  gboolean differs
-      = there && module != NULL && module->file != NULL && !is_as_built (places, build, module, file->path);
+  gboolean differs = there && module != NULL && module->file != NULL
+                     && !dkms_stat_has_signature (&st, module->installed_sig)
+                     && !is_as_built (places, build, module, file->path);
 
   if (absent)
     {
@@ -226,6 +226,7 @@ check_installed (const DkmsTreeChecks *self, const DkmsId *build, const DkmsReco
   else if (differs)
     DKMS_FIND (file->findings, FILE_DIFFERS, PROBLEM, CERTAIN, .id = *to->id, .path = shown, .name = file->name);
   dkms_unread_drop (mark);
+  file->indexed = there && module != NULL && dkms_stat_has_signature (&st, module->indexed_sig);
   return there;
 }
 
@@ -240,7 +241,6 @@ list_recorded (const DkmsTreeChecks *self, const DkmsBuild *build, const DkmsRec
     {
       const DkmsRecordModule *module = record->modules->pdata[i];
       DkmsVerifiedFile *file = dkms_verified_file_new (module->dest_name);
-      struct stat st;
 
       g_ptr_array_add (to->files, file);
       if (module->file == NULL)
@@ -253,8 +253,6 @@ list_recorded (const DkmsTreeChecks *self, const DkmsBuild *build, const DkmsRec
         continue;
       file->path = dkms_layout_installed (&self->settings->places, to->id->kernel, module->dest_location, module->file);
       file->there = check_installed (self, &of, module, to, file);
-      file->indexed = file->there && dkms_root_stat (self->settings->places.root, file->path, &st) == 0
-                      && dkms_stat_has_signature (&st, module->indexed_sig);
     }
 }
 
