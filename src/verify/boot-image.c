@@ -420,6 +420,22 @@ check_needs (const Check *self)
       }
 }
 
+/* The kernel refuses a signature if it cannot load a module that computes its digest. */
+static void
+check_digest (const Check *self)
+{
+  const GPtrArray *names = self->module->digests;
+  const DkmsImageModule *ignored;
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    if (dkms_image_find (self->images->modules, self->images->release, names->pdata[i], NULL, &ignored)
+        != DKMS_COPY_ABSENT)
+      return;
+  if (names != NULL && names->len > 0 && self->module->enforced)
+    DKMS_FIND (self->findings, IMAGE_DIGEST, PROBLEM, LIKELY, .name = self->module->name, .path = image_of (self, NULL),
+               .text = names->pdata[0]);
+}
+
 void
 dkms_boot_images_check (const DkmsBootImages *self, const DkmsSettings *settings, const DkmsImageQuestion *module,
                         GPtrArray *findings)
@@ -447,6 +463,7 @@ dkms_boot_images_check (const DkmsBootImages *self, const DkmsSettings *settings
   if (copy == DKMS_COPY_ABSENT)
     return;
   check_needs (&check);
+  check_digest (&check);
   check_lines (&check, self->lines, self->configs);
   check_lines (&check, self->configs, self->lines);
 }

@@ -39,13 +39,15 @@ typedef struct {
   const char *path;         /* (nullable): of the installed file, inside the root; NULL: there is none */
   const char *sha256;       /* (nullable): of the uncompressed installed file; NULL: not known yet */
   const char *const *needs; /* (nullable): names of the modules that it needs; ended by NULL */
+  const GPtrArray *digests; /* (element-type utf8) (nullable): names of the modules that can compute the digest of its
+                               signature; NULL: none is necessary */
   gboolean enforced;        /* the kernel loads signed modules only */
   gboolean replaced;        /* the build replaced modules of the kernel, which may include this one */
 } DkmsImageQuestion;
 
 /** Adds to @findings what is wrong with @module in the images: IMAGE_MISSING, IMAGE_STALE, IMAGE_UNSIGNED,
- * IMAGE_UNREADABLE, IMAGE_CONFIG, DRIVER_GONE_EARLY. The rules are those of the programs that make the images, see
- * boot-image.c. */
+ * IMAGE_DIGEST, IMAGE_UNREADABLE, IMAGE_CONFIG, DRIVER_GONE_EARLY. The rules are those of the programs that make the
+ * images, see boot-image.c. */
 void dkms_boot_images_check (const DkmsBootImages *self, const DkmsSettings *settings, const DkmsImageQuestion *module,
                              GPtrArray *findings);
 /** Returns: (transfer none) (nullable): the image with a copy of @module that differs, also if only their signatures do

@@ -350,6 +350,7 @@ dkms_trust_reading_new (const DkmsSettings *settings, const DkmsKernelReading *k
   Search search = { self, inputs, places, found, FALSE };
 
   self->release = g_strdup (kernel->release);
+  self->digests = dkms_digest_modules_new (&settings->places, self->release);
   self->certificates = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_certificate_free);
   self->keys = g_ptr_array_new_with_free_func (own_key_free);
   self->forbidden = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
@@ -394,6 +395,7 @@ dkms_trust_reading_free (DkmsTrustReading *self)
   g_free (self->unread);
   g_ptr_array_unref (self->keys);
   g_free (self->probe_key);
+  dkms_digest_modules_free (self->digests);
   g_free (self);
 }
 
@@ -471,7 +473,8 @@ take_signer (const DkmsTrustReading *self, const char *value, const GPtrArray *c
   guint64 number = g_ascii_isdigit (*words[2]) ? g_ascii_strtoull (words[2], NULL, 10) : G_MAXUINT64;
   if (number < certificates->len)
     certificate = certificates->pdata[number];
-  signer.digest = strcmp (words[1], "pss") == 0 ? DKMS_NO : dkms_signing_options_have (&self->options, words[0], FALSE);
+  signer.digest
+      = strcmp (words[1], "pss") == 0 ? DKMS_NO : dkms_digest_modules_have (self->digests, &self->options, words[0]);
   if (certificate != NULL && !certificate->facts.is_rsa && !certificate->facts.is_elliptic)
     signer.digest = DKMS_NO; /* kernels do not know the algorithm */
   if (signer.digest != DKMS_NO && g_strv_length (words) == 6 && to->facts.error == 0)

@@ -7,6 +7,7 @@
 #include "conf/settings.h"
 #include "machine/firmware.h"
 #include "verify/certificate.h"
+#include "verify/digest-modules.h"
 #include "verify/kernel-facts.h"
 
 /* A key that signs modules for the kernel. */
@@ -30,10 +31,11 @@ typedef struct {
   char *unread;              /* (nullable): a list that could not be read */
   GPtrArray *keys;           /* (element-type DkmsOwnKey): those in the settings; at least one */
   char *probe_key;           /* (nullable): as of dkms_probe_key(), for these keys */
+  DkmsDigestModules *digests;
 } DkmsTrustReading;
 
 /** Returns: (transfer full): what this machine, and @kernel with the command line @cmdline (nullable: unknown), trust.
- * A root that is not that of the machine has no firmware, and its state is unknown */
+ * A root that is not that of the machine has no firmware, and its state is unknown. @settings must live longer */
 DkmsTrustReading *dkms_trust_reading_new (const DkmsSettings *settings, const DkmsKernelReading *kernel,
                                           const char *cmdline);
 /** Takes what a kernel has answered (check/probe.h) in place of what the tables say. @now: the running kernel has just

@@ -156,11 +156,15 @@ check_surroundings (const Verify *self, const DkmsVerifiedKernel *kernel, const 
   const DkmsBuild *build = NULL;
   const DkmsVersion *v = dkms_state_find (self->state, module->id);
   g_auto (GStrv) needs = names_of (file->depends);
+  const DkmsFileSignature *signature = file->signature;
   const DkmsImageQuestion question
       = { .name = file->name,
           .path = file->path,
           .sha256 = file->module != NULL ? file->module->sha256 : NULL,
           .needs = (const char *const *)needs,
+          .digests = signature != NULL && signature->digest != NULL
+                         ? dkms_digest_modules_find (kernel->trust->digests, &kernel->trust->options, signature->digest)
+                         : NULL,
           .enforced = kernel->trust->policy.enforces == DKMS_YES,
           .replaced = v != NULL && (build = dkms_version_find (v, module->id)) != NULL && build->originals };
 

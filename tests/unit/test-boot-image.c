@@ -275,6 +275,41 @@ test_missing (Fixture *self, gconstpointer data)
                    " lacks baz, which foo in it needs" UPDATE);
 }
 
+/* A kernel that does not contain the digest of a signature loads a module for it. */
+static void
+test_digests (Fixture *self, gconstpointer data)
+{
+  static const char *const alone[] = { FOO, "2", NULL },
+                           *const both[] = { FOO, "2", "lib/modules/" K "/kernel/sha512-fast.ko", "", NULL },
+                           *const none[] = { "init", "", NULL };
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+  DkmsImageQuestion question = foo;
+
+  put_tool (self);
+  put_image (self, "/boot/initrd.img-" K, alone);
+  question.digests = names;
+  question.enforced = TRUE;
+  g_autofree char *nothing = check (self, NULL, &question); /* that nothing computes it is another finding */
+  g_assert_cmpstr (nothing, ==, "");
+  g_ptr_array_add (names, (gpointer) "sha512_generic");
+  g_ptr_array_add (names, (gpointer) "sha512_fast");
+  g_autofree char *lacking = check (self, NULL, &question);
+  g_assert_cmpstr (lacking, ==,
+                   "image-digest problem: the boot image /boot/initrd.img-" K " holds foo, but not the module "
+                   "sha512_generic that verifies its signature [Sign foo with sha256, or have the boot image contain "
+                   "sha512_generic.]");
+  question.enforced = FALSE; /* the kernel takes it for unsigned */
+  g_autofree char *unenforced = check (self, NULL, &question);
+  g_assert_cmpstr (unenforced, ==, "");
+  question.enforced = TRUE;
+  put_image (self, "/boot/initrd.img-" K, both);
+  g_autofree char *reached = check (self, NULL, &question);
+  g_assert_cmpstr (reached, ==, "");
+  put_image (self, "/boot/initrd.img-" K, none);
+  g_autofree char *later = check (self, NULL, &question); /* after the root is mounted */
+  g_assert_cmpstr (later, ==, "");
+}
+
 static void
 test_given_images (Fixture *self, gconstpointer data)
 {
@@ -402,6 +437,7 @@ main (int argc, char **argv)
   g_test_add_func ("/boot-image/verdicts", test_verdicts);
   ADD ("images", test_images);
   ADD ("missing", test_missing);
+  ADD ("digests", test_digests);
   ADD ("given-images", test_given_images);
   ADD ("refused", test_refused);
   ADD ("usual-places", test_usual_places);
