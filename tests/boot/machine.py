@@ -80,8 +80,9 @@ def firmware(path, variables):
     return path
 
 
-def write_variables(root, variables):
-    """Writes the same variables below /sys of a root, in place of others. @variables: None: a machine without EFI"""
+def write_variables(root, variables, copied=False):
+    """Writes the same variables below /sys of a root, in place of others. @variables: None: a machine without EFI; @copied: their
+    whole values are only in the copies that Linux makes of shim's table"""
     place = root / "sys/firmware"
     shutil.rmtree(place, ignore_errors=True)
     if variables is None:
@@ -91,7 +92,11 @@ def write_variables(root, variables):
     for name, value in (("SecureBoot", 1), ("SetupMode", 0)):
         (place / f"efi/efivars/{name}-{GLOBAL}").write_bytes(struct.pack("<IB", 6, value))
     for name, (attributes, data) in variables.items():
-        (place / f"efi/efivars/{name}-{SHIM}").write_bytes(struct.pack("<I", attributes) + data)
+        (place / f"efi/efivars/{name}-{SHIM}").write_bytes(struct.pack("<I", attributes) + (b"" if copied else data))
+    if copied:
+        (place / "efi/mok-variables").mkdir()
+        for name, (_, data) in variables.items():
+            (place / f"efi/mok-variables/{name}").write_bytes(data)
 
 
 def install_program(guest, program, names):

@@ -12,6 +12,7 @@ from test_signatures import HASHES, X509, Keys, openssl, signature_list
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lib"))
 from kernels import bzimage, certificate_list, vmlinux  # noqa: E402
+from modules import full_module  # noqa: E402
 from schema import document  # noqa: E402
 
 GLOBAL, SHIM, DB = "8be4df61-93ca-11d2-aa0d-00e098032b8c", "605dab50-e046-4300-abb6-3dd810dd8b23", "d719b2cb-3d3a-4596-a3bc-dad00e67656f"
@@ -80,22 +81,22 @@ class Machine:
         self.own.chmod(0o600)
         certificate.write_bytes(self.der(name) if form == "DER" else pem.read_bytes())
 
-    def install(self, *signers, name="foo"):
-        """Writes the files of an installed module. Without @signers it is not signed."""
+    def install(self, *signers, name="foo", data=b"\x7fELF module" * 100):
+        """Writes the files of an installed module. Without @signers it is not signed. @data: its content"""
         build = self.root.tree / name / "1.0" / K1 / os.uname().machine
         (build / "module").mkdir(parents=True)
         self.root.source(name)
         (self.root.tree / name / "1.0/source").symlink_to(f"/usr/src/{name}-1.0")
         (self.root.tree / name / f"kernel-{K1}-{os.uname().machine}").symlink_to(f"1.0/{K1}/{os.uname().machine}")
-        content = self.keys.sign(*signers) if signers else b"\x7fELF module" * 100
+        content = self.keys.sign(*signers, data=data) if signers else data
         (build / f"module/{name}.ko").write_bytes(content)
         return build / f"module/{name}.ko"
 
-    def __call__(self, *arguments, program=DKMS, prefix=(), **env):
+    def __call__(self, *arguments, program=DKMS, prefix=(), verb="secureboot", **env):
         self.root.tree.mkdir(parents=True, exist_ok=True)
         trees = ["--dkmstree", self.root.tree, "--sourcetree", self.root.src, "--installtree", self.root.modules]
         settings = {"mok_signing_key": str(self.own), "mok_certificate": str(self.place / "mok.pub")}
-        command = ["unshare", "-m", "sh", "-c", SCRIPT, self.place, *prefix, program, "secureboot", "-k", K1, *trees, *arguments]
+        command = ["unshare", "-m", "sh", "-c", SCRIPT, self.place, *prefix, program, verb, "-k", K1, *trees, *arguments]
         return Result(subprocess.run(list(map(str, command)), capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
                                      env={**os.environ, "LC_ALL": "C", **settings, **env}))
 
@@ -267,6 +268,35 @@ def test_as_an_ordinary_user(machine, tmp_path):
     closed = 'mount -t tmpfs x /sys/firmware && cp -r "$0/firmware/." /sys/firmware && chmod 0400 /sys/firmware/efi/mok-variables/MokListRT && exec "$@"'
     result = machine("--json", program=program, prefix=["sh", "-c", closed, machine.place, *drop])
     assert document(result.out)["secureboot"]["keys"][0]["enrolment"] == "enrolled", result
+
+
+def test_verify_reads_the_copies_of_shim(machine):
+    """The kernel prefers the copies, which are whole where the variables are too large for the firmware."""
+    module = machine.install("own", data=full_module("foo", info=["license=GPL"]))
+    installed = machine.root.modules / K1 / "updates/dkms/foo.ko"
+    installed.parent.mkdir(parents=True)
+    installed.write_bytes(module.read_bytes())
+    source = machine.root.tree / "foo/1.0/source"
+    source.unlink()
+    source.symlink_to(machine.root.src / "foo-1.0")
+    subprocess.run(["depmod", "-b", machine.root.path, K1], check=True)
+    copies = machine.place / "firmware/efi/mok-variables"
+    copies.mkdir()
+
+    def codes():
+        (kernel,) = document(machine("--json", verb="verify").out)["kernels"]
+        (found,) = kernel["modules"]
+        return [finding["code"] for file in found["files"] for finding in file["findings"] if finding["check"] == "signature"]
+
+    machine.owner_keys("other")
+    assert codes() == ["key-unknown"]
+    (copies / "MokListRT").write_bytes(machine.list_of("other", "own"))
+    assert codes() == []
+    machine.owner_keys("own")
+    (copies / "MokListRT").write_bytes(machine.list_of("other"))
+    assert codes() == ["key-unknown"]
+    (copies / "MokListRT").unlink()
+    assert codes() == []
 
 
 def root_program(tmp_path):
