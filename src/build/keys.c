@@ -271,7 +271,12 @@ report_trust (const DkmsRoot *root, DkmsListener *events, DkmsKeyPair *self, gbo
       DKMS_EMIT (events, CERTIFICATE_NOT_ENROLLED, .path = self->certificate);
     }
   else if (created)
-    DKMS_EMIT (events, CERTIFICATE_TO_ENROL, .path = self->certificate);
+    {
+      /* A system in another root may not have this program. */
+      g_autofree char *command = dkms_root_is_host (root) ? g_strdup ("dkms secureboot --enroll")
+                                                          : g_strconcat ("mokutil --import ", self->certificate, NULL);
+      DKMS_EMIT (events, CERTIFICATE_TO_ENROL, .path = self->certificate, .text = command);
+    }
 }
 
 static gboolean

@@ -48,7 +48,7 @@ const DkmsVerbInfo dkms_verb_generate_mok = {
   .details
   = "Builds create missing keys by themselves. An existing key or certificate is never overwritten. With --force, a "
     "certificate without its key is renamed, and a new pair is created. For Secure Boot, enrol the certificate: run "
-    "'mokutil --import <certificate>' and reboot.",
+    "'dkms secureboot --enroll' and reboot.",
   .example = "dkms generate_mok",
   .options = DKMS_TAKES (ALWAYS) | DKMS_TAKES (KERNEL) | DKMS_TAKES (FORCE),
   .takes_all = TRUE,

@@ -121,15 +121,13 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (KEY_GENERATED, LINE, "Generating a new signing key and its certificate."),
   SENTENCE (CERTIFICATE_GENERATED, LINE, "Generating a certificate for the existing key."),
   SENTENCE (CERTIFICATE_KEPT, LINE, "The certificate {path} is kept as {place}."),
-  SENTENCE (
-      CERTIFICATE_TO_ENROL, LINE,
-      "Under Secure Boot, kernels load the signed modules after the certificate is enrolled: sudo mokutil --import "
-      "{path}"),
+  SENTENCE (CERTIFICATE_TO_ENROL, LINE,
+            "Under Secure Boot, kernels load the signed modules after the certificate is enrolled: sudo {text}"),
   SENTENCE (CERTIFICATE_ENROLLED, LINE, "Secure Boot: enabled, the certificate is enrolled"),
   SENTENCE (CERTIFICATE_OF_KERNEL, LINE, "Secure Boot: enabled, the certificate is that of the kernel"),
   SENTENCE (CERTIFICATE_NOT_ENROLLED, WARNING,
             "Secure Boot is enabled, and the certificate is not enrolled: the kernel does not load the modules. "
-            "Run 'sudo mokutil --import {path}' and reboot."),
+            "Run 'sudo dkms secureboot --enroll' and reboot."),
   SENTENCE (UNSIGNED_UNDER_SECURE_BOOT, WARNING, "Secure Boot is enabled: the kernel does not load unsigned modules."),
   SENTENCE (SECURE_BOOT_DISABLED, LINE, "Secure Boot: disabled"),
   SENTENCE (SIGNING_KEY, LINE, "Signing key: {path}"),
