@@ -111,7 +111,7 @@ last_line (const char *text)
   return n > 0 ? g_strdup (lines[n - 1]) : NULL;
 }
 
-/* @nothing: an exit status that means an empty answer; 0: none */
+/* @nothing: an exit status that means that nothing was found; 0: none */
 static char *
 ask (const char *name, const DkmsCommand *command, int nothing, GError **error)
 {
@@ -119,7 +119,7 @@ ask (const char *name, const DkmsCommand *command, int nothing, GError **error)
   int status = 0;
   g_autofree char *text = dkms_process_capture (command, NULL, &status, &local);
 
-  if (text != NULL && (status == 0 || (status == nothing && *text == '\0')))
+  if (text != NULL && (status == 0 || status == nothing))
     return g_steal_pointer (&text);
   if (text == NULL)
     return DKMS_FAIL (error, OFFERS_UNKNOWN, .name = name, .text = local->message), NULL;

@@ -56,8 +56,8 @@ const DkmsManager *dkms_manager_find (const DkmsSettings *settings, GError **err
  */
 char *dkms_manager_ask (const char *name, const char *const *argv, const char *cwd,
                         GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** As dkms_manager_ask(). If the program prints nothing and ends with @nothing, then it has found nothing, and the
- * answer is empty. @variable: (nullable): "NAME=value", added to its environment */
+/** As dkms_manager_ask(). @nothing is the exit status of a program that has found nothing, which is not an error.
+ * @variable: (nullable): "NAME=value", added to its environment */
 char *dkms_manager_ask_for (const char *name, const char *const *argv, const char *variable, int nothing,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Adds a kernel, unless one of that release is in @offers, or there are too many. @image: (nullable): NULL adds none

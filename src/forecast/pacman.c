@@ -103,6 +103,16 @@ has_checkupdates (void)
   return path != NULL;
 }
 
+/* pacman ends with the same status if there is no update and if it cannot read its files. */
+static gboolean
+works (GError **error)
+{
+  static const char *const argv[] = { "pacman", "-Qq", NULL };
+  g_autofree char *text = dkms_manager_ask ("pacman", argv, NULL, error);
+
+  return text != NULL;
+}
+
 /* Without checkupdates (pacman-contrib), the offers are those of the last 'pacman -Sy'. */
 static gboolean
 find (GPtrArray *offers, const char *own, GError **error)
@@ -113,7 +123,7 @@ find (GPtrArray *offers, const char *own, GError **error)
                               ? dkms_manager_ask_for ("checkupdates", check, lists, NO_UPDATE_OF_CHECKUPDATES, error)
                               : dkms_manager_ask_for ("pacman", query, NULL, NO_UPDATE_OF_PACMAN, error);
 
-  if (text == NULL)
+  if (text == NULL || (*text == '\0' && !works (error)))
     return FALSE;
   dkms_pacman_read_updates (text, offers);
   return TRUE;

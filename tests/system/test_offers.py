@@ -247,7 +247,7 @@ def zypper(host):
                                   ("kernel-devel", "6.12.0-160000.8.2")))
         + "</solvable-list>\n</search-result>\n</stream>\n")
     host.program("zypper", 'case "$*" in *list-updates*) cat $cd_fake/updates ;; '
-                           '*search*) [ -s $cd_fake/search ] || exit 104; cat $cd_fake/search ;; '
+                           '*search*) cat $cd_fake/search; grep -q solvable $cd_fake/search || exit 104 ;; '
                            '*download*) while [ "$1" != download ]; do [ "$1" != --pkg-cache-dir ] || dir=$2; shift; done; shift; '
                            'mkdir -p "$dir/r/noarch"; for word; do cp "$cd_fake/pool/$word.rpm" "$dir/r/noarch" || exit 4; done ;; esac\n')
     return host
@@ -269,7 +269,7 @@ def test_zypper(zypper, link):
     module(zypper, "bad", "BROKEN")
     result = zypper("forecast")
     assert result.rc == 11 and "zypper addlock kernel-default" in result.out and zypper.ran("download") == 1, result
-    (zypper.fake / "search").write_text("")
+    (zypper.fake / "search").write_text('<stream>\n<message type="info">No matching items found.</message>\n</stream>\n')
     assert answer(zypper, rc=21)["candidates"][0]["headers"] == "missing"
     (zypper.fake / "updates").write_text("<stream><update-list>")
     assert zypper("forecast").rc == 31
@@ -312,6 +312,12 @@ def test_pacman(pacman):
     assert answer(pacman, rc=21)["candidates"][0]["headers"] == "missing"
     (pacman.fake / "updates").write_text("")
     assert pacman("forecast").out == "Nothing newer is offered.\n"
+    (pacman.fake / "bin/checkupdates").unlink() # then pacman itself is asked; it ends with 1 in both cases
+    pacman.program("pacman", 'case "$1" in -Qu) exit 1 ;; -Qq) echo linux ;; esac\n')
+    assert pacman("forecast").out == "Nothing newer is offered.\n"
+    pacman.program("pacman", 'echo "error: failed to initialize alpm library" >&2; exit 1\n')
+    result = pacman("forecast")
+    assert result.rc == 31 and "failed to initialize alpm" in result.err, result
 
 
 ALPINE = "6.6.63-2-lts"
