@@ -316,18 +316,22 @@ VERIFY = {f"/usr/lib/systemd/system/dkms-verify{n}" for n in (".service", ".time
 SYSTEMD = VERIFY | {"/usr/lib/systemd/system/dkms.service", "/usr/lib/systemd/catalog/dkms.catalog", "/usr/lib/sysusers.d/dkms.conf"}
 OPENRC = {"/etc/init.d/dkms", "/etc/cron.daily/dkms", "/usr/lib/sysusers.d/dkms.conf"}
 ZSH = {"/usr/share/zsh/site-functions/_dkms"}
-DEBIAN = VERIFY | {"/etc/apt/apt.conf.d/60dkms", "/etc/apt/apt.conf.d/50dkms", "/usr/lib/dkms/forecast-apt", "/etc/needrestart/conf.d/60-dkms.conf", "/etc/molly-guard/run.d/60-dkms", "/usr/share/zsh/vendor-completions/_dkms", "/usr/lib/dkms/dkms_autoinstaller", "/usr/lib/dkms/dkms-autopkgtest", "/usr/share/apport/package-hooks/dkms_packages.py", "/usr/lib/sysusers.d/dkms.conf",
+DEBIAN = VERIFY | {"/etc/apt/apt.conf.d/60dkms", "/etc/apt/apt.conf.d/50dkms", "/usr/lib/dkms/forecast-apt", "/usr/lib/dkms/forecast-run", "/etc/needrestart/conf.d/60-dkms.conf", "/etc/molly-guard/run.d/60-dkms", "/usr/share/zsh/vendor-completions/_dkms", "/usr/lib/dkms/dkms_autoinstaller", "/usr/lib/dkms/dkms-autopkgtest", "/usr/share/apport/package-hooks/dkms_packages.py", "/usr/lib/sysusers.d/dkms.conf",
           "/usr/lib/systemd/catalog/dkms.catalog",
           "/usr/lib/kernel/install.d/40-dkms.install",
           *(f"/etc/kernel/{n}.d/dkms" for n in ("postinst", "header_postinst", "preinst", "prerm"))}
 REDHAT = {"/usr/lib/kernel/install.d/40-dkms.install"} | SYSTEMD | ZSH
-ARCH = {"/usr/share/libalpm/scripts/dkms-hook", *(f"/usr/share/libalpm/hooks/70-dkms-{n}.hook" for n in ("prepare", "finish")),
+DNF = {"/usr/lib/dkms/forecast-run", "/usr/lib/python3/site-packages/dnf-plugins/dkms_forecast.py"}
+ARCH = {"/usr/share/libalpm/scripts/dkms-hook", "/usr/share/libalpm/scripts/dkms-forecast-hook", "/usr/lib/dkms/forecast-run",
+        "/usr/share/libalpm/hooks/60-dkms-forecast.hook", *(f"/usr/share/libalpm/hooks/70-dkms-{n}.hook" for n in ("prepare", "finish")),
         "/usr/share/libalpm/hooks/90-dkms-verify.hook"} | SYSTEMD | ZSH
 
 
-@pytest.mark.parametrize("distro, init, files", [("debian", "auto", DEBIAN), ("redhat", "auto", REDHAT), ("arch", "auto", ARCH),
+@pytest.mark.parametrize("distro, init, files", [("debian", "auto", DEBIAN), ("redhat", "auto", REDHAT), ("redhat-dnf", "auto", REDHAT | DNF), ("arch", "auto", ARCH),
                                                  ("generic", "none", ZSH), ("generic", "openrc", OPENRC | ZSH), ("generic", "systemd", SYSTEMD | ZSH)])
 def test_make_install_brings_the_files_of_the_family(tmp_path, distro, init, files):
-    subprocess.run(["meson", "setup", tmp_path / "b", DATA.parent, f"-Ddistro={distro}", f"-Dinit={init}"], check=True, capture_output=True)
+    dnf = "/usr/lib/python3/site-packages/dnf-plugins" if distro == "redhat-dnf" else ""
+    subprocess.run(["meson", "setup", tmp_path / "b", DATA.parent, f"-Ddistro={distro.removesuffix('-dnf')}", f"-Dinit={init}",
+                    f"-Ddnf_plugins={dnf}"], check=True, capture_output=True)
     listing = (tmp_path / "b/meson-info/intro-installed.json").read_text()
     assert set(json.loads(listing).values()) == EVERYWHERE | files
