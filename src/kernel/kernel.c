@@ -255,6 +255,14 @@ dkms_kernel_open_file (const DkmsRoot *root, const char *tool_path)
 }
 
 char *
+dkms_kernel_real_path (const DkmsRoot *root, const char *tool_path)
+{
+  g_autofree char *real = root->has_shell ? NULL : realpath (tool_path, NULL);
+
+  return root->has_shell ? dkms_root_canonical (root, tool_path) : g_strdup (real);
+}
+
+char *
 dkms_kernel_read_installed_config (const DkmsKernel *self, const DkmsRoot *root)
 {
   g_autofree char *boot = g_strconcat ("/boot/config-", self->release, NULL);
@@ -344,18 +352,27 @@ dkms_kernel_is_llvm (const DkmsKernel *self, const DkmsRoot *root, const char *c
   return dkms_kernel_config_has (config, "CONFIG_CC_IS_CLANG");
 }
 
-static gboolean
-in_path (const DkmsRoot *root, const char *program)
+char *
+dkms_kernel_find_tool (const DkmsRoot *root, const char *program)
 {
-  g_auto (GStrv) dirs = g_strsplit (g_getenv ("PATH") != NULL ? g_getenv ("PATH") : "/usr/bin:/bin", ":", -1);
+  const char *path = g_path_is_absolute (program) ? "/" : g_getenv ("PATH");
+  g_auto (GStrv) dirs = g_strsplit (path != NULL ? path : "/usr/bin:/bin", ":", -1);
 
   for (char **dir = dirs; *dir != NULL; dir++)
     {
-      g_autofree char *path = g_build_filename (**dir != '\0' ? *dir : ".", program, NULL);
-      if (root->has_shell ? dkms_root_is_file (root, path) : dkms_is_file_at (AT_FDCWD, path))
-        return TRUE;
+      g_autofree char *file = g_build_filename (**dir != '\0' ? *dir : ".", program, NULL);
+      if (root->has_shell ? dkms_root_is_file (root, file) : dkms_is_file_at (AT_FDCWD, file))
+        return g_steal_pointer (&file);
     }
-  return FALSE;
+  return NULL;
+}
+
+static gboolean
+in_path (const DkmsRoot *root, const char *program)
+{
+  g_autofree char *file = dkms_kernel_find_tool (root, program);
+
+  return file != NULL;
 }
 
 /* Distributions may name the compiler of their kernel in .kernelvariables, a part of a makefile. */

@@ -45,6 +45,12 @@ char *dkms_kernel_openable (const DkmsRoot *root, const char *tool_path);
 /** Opens the file @tool_path, a path as tools name it, for reading. Returns: a descriptor that the caller owns, or -1
  * with errno */
 int dkms_kernel_open_file (const DkmsRoot *root, const char *tool_path);
+/** Returns: (transfer full) (nullable): @tool_path, a path as tools name it, with all links resolved; NULL if it does
+ * not exist */
+char *dkms_kernel_real_path (const DkmsRoot *root, const char *tool_path);
+/** Returns: (transfer full) (nullable): the file of @program, a name or an absolute path, as tools of this root find it
+ * with PATH; NULL: none */
+char *dkms_kernel_find_tool (const DkmsRoot *root, const char *program);
 /** Returns: whether the build directory has `include` */
 gboolean dkms_kernel_has_headers (const DkmsKernel *self, const DkmsRoot *root);
 /** Returns: (transfer full): releases in @install_tree, by byte order; with @headers only those with headers */

@@ -188,7 +188,9 @@ typedef struct {
   const char *without; /* (nullable) */
   gboolean contents;   /* whether to read the files, or only their status */
   gboolean racy;
-  GString *empty; /* the directory that was entered last, if no entry of it was visited yet */
+  GString *empty;    /* the directory that was entered last, if no entry of it was visited yet */
+  const char *root;  /* (nullable): the directory, and */
+  GHashTable *links; /* (nullable): the targets of links in it that are outside */
 } TreeWalk;
 
 static gboolean
@@ -217,6 +219,19 @@ add_part (const TreeWalk *self, const char *text)
   g_checksum_update (self->sum, (const guchar *)text, (gssize)strlen (text) + 1);
 }
 
+/* Notes the target of the link @path if it is outside of the tree. */
+static void
+add_link (const TreeWalk *self, const char *path, const char *target)
+{
+  g_autofree char *link = g_build_filename (self->root, path, NULL);
+  g_autofree char *dir = g_path_get_dirname (link);
+  g_autofree char *full = g_canonicalize_filename (target, dir);
+  gsize length = strlen (self->root);
+
+  if (strncmp (full, self->root, length) != 0 || (full[length] != '/' && full[length] != '\0'))
+    g_hash_table_add (self->links, g_steal_pointer (&full));
+}
+
 /* Files that are neither regular nor links have no content to compare. */
 static gboolean
 add_content (const TreeWalk *self, const DkmsWalkEntry *entry, const char *path, GError **error)
@@ -234,6 +249,8 @@ add_content (const TreeWalk *self, const DkmsWalkEntry *entry, const char *path,
     {
       add_part (self, "l");
       content = dkms_read_link_at (entry->dir_fd, entry->name);
+      if (self->links != NULL && content != NULL)
+        add_link (self, path, content);
     }
   if (content == NULL)
     return dkms_fail_errno (error, "read", path);
@@ -291,6 +308,28 @@ walk (TreeWalk *self, int fd)
   return digest;
 }
 
+/* Returns: (transfer full): @digest, and the keys of @links in byte order, each after a space */
+static char *
+join_links (const char *digest, GHashTable *links)
+{
+  g_autoptr (GPtrArray) paths = g_ptr_array_new ();
+  GString *text = g_string_new (digest);
+  GHashTableIter iter;
+  gpointer path;
+
+  g_hash_table_iter_init (&iter, links);
+  while (g_hash_table_iter_next (&iter, &path, NULL))
+    g_ptr_array_add (paths, path);
+
+  g_ptr_array_sort (paths, dkms_compare_names);
+  for (guint i = 0; i < paths->len; i++)
+    {
+      g_autofree char *word = g_uri_escape_string (paths->pdata[i], "/", FALSE);
+      g_string_append_printf (text, " %s", word);
+    }
+  return g_string_free (text, FALSE);
+}
+
 char *
 dkms_digests_tree (DkmsDigests *self, const char *path, int fd, const char *without)
 {
@@ -308,4 +347,28 @@ dkms_digests_tree (DkmsDigests *self, const char *path, int fd, const char *with
   if (digest != NULL && !look.racy)
     remember (self, key, signature, digest);
   return digest;
+}
+
+/* The digest is followed by the links, each after a space. */
+char *
+dkms_digests_tree_links (DkmsDigests *self, const char *path, int fd, GPtrArray *links)
+{
+  g_autoptr (GHashTable) found = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  TreeWalk look = { .digests = self }, read = { .digests = self, .contents = TRUE, .root = path, .links = found };
+  g_autofree char *key = g_strconcat ("links ", path, NULL);
+
+  if (fd < 0)
+    return g_strdup ("-");
+  g_autofree char *signature = walk (&look, fd);
+  const char *known = signature != NULL ? recall (self, key, signature) : NULL;
+  g_autofree char *digest = known == NULL && signature != NULL ? walk (&read, fd) : NULL;
+  g_autofree char *value = known != NULL ? g_strdup (known) : digest != NULL ? join_links (digest, found) : NULL;
+  if (value == NULL)
+    return NULL;
+  if (known == NULL && !look.racy)
+    remember (self, key, signature, value);
+  g_auto (GStrv) words = g_strsplit (value, " ", -1);
+  for (char **word = words + 1; *word != NULL; word++)
+    g_ptr_array_add (links, g_uri_unescape_string (*word, NULL));
+  return g_strdup (words[0]);
 }

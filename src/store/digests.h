@@ -50,5 +50,15 @@ char *dkms_digests_file (DkmsDigests *self, const char *path, int fd);
  */
 char *dkms_digests_tree (DkmsDigests *self, const char *path, int fd, const char *without);
 
+/**
+ * dkms_digests_tree_links:
+ * @path: of the directory, without links in it
+ * @links: (element-type utf8): gets where the symbolic links in the tree lead, if that is outside of it; without
+ * duplicates, in byte order
+ *
+ * As dkms_digests_tree().
+ */
+char *dkms_digests_tree_links (DkmsDigests *self, const char *path, int fd, GPtrArray *links);
+
 /** Stores new digests in the file. Failures are ignored. */
 void dkms_digests_save (DkmsDigests *self);

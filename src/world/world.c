@@ -32,7 +32,8 @@ typedef struct {
   char *config;
   char *symvers;
   gboolean symvers_read;
-  DkmsInputs *inputs; /* (nullable) */
+  DkmsInputs *inputs;       /* (nullable) */
+  DkmsInputs *cache_inputs; /* (nullable) */
 } Known;
 
 /* A recipe that was requested. */
@@ -60,6 +61,7 @@ known_free (gpointer data)
   g_free (self->config);
   g_free (self->symvers);
   g_clear_pointer (&self->inputs, dkms_inputs_free);
+  g_clear_pointer (&self->cache_inputs, dkms_inputs_free);
   g_free (self);
 }
 
@@ -135,6 +137,12 @@ DkmsInputs **
 dkms_world_kernel_inputs (DkmsWorld *self, const DkmsId *kernel)
 {
   return &know (self, kernel)->inputs;
+}
+
+DkmsInputs **
+dkms_world_kernel_cache_inputs (DkmsWorld *self, const DkmsId *kernel)
+{
+  return &know (self, kernel)->cache_inputs;
 }
 
 /* The variables that a recipe can see (docs/interface/dkms-conf.md §2), and the one of override_dest_module_location().
@@ -574,6 +582,12 @@ const DkmsSettings *
 dkms_world_settings (const DkmsWorld *self)
 {
   return self->settings;
+}
+
+const DkmsRequest *
+dkms_world_request (const DkmsWorld *self)
+{
+  return self->request;
 }
 
 DkmsListener *

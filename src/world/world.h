@@ -30,6 +30,8 @@ DkmsKernelFacts dkms_world_kernel (DkmsWorld *self, const DkmsId *kernel);
 const char *dkms_world_symvers (DkmsWorld *self, const DkmsId *kernel);
 /** Returns: (transfer none): where world/inputs.c keeps the inputs of that kernel; NULL there: not gathered yet */
 DkmsInputs **dkms_world_kernel_inputs (DkmsWorld *self, const DkmsId *kernel);
+/** As dkms_world_kernel_inputs(), for world/cache-key.c. */
+DkmsInputs **dkms_world_kernel_cache_inputs (DkmsWorld *self, const DkmsId *kernel);
 /** Announces that this recipe will be needed, so that it is read together with others. */
 void dkms_world_want (DkmsWorld *self, const DkmsId *id);
 /** Reads all announced recipes together. */
@@ -71,5 +73,7 @@ gboolean dkms_world_check (DkmsWorld *self, const DkmsRecipe *recipe, gboolean s
 DkmsDigests *dkms_world_digests (const DkmsWorld *self);
 /** Returns: (transfer none) */
 const DkmsSettings *dkms_world_settings (const DkmsWorld *self);
+/** Returns: (transfer none) */
+const DkmsRequest *dkms_world_request (const DkmsWorld *self);
 /** Returns: (transfer none) */
 DkmsListener *dkms_world_events (const DkmsWorld *self);
