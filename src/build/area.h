@@ -22,6 +22,8 @@ typedef struct {
   gboolean post_build;  /* the recipe has a POST_BUILD */
   gboolean exchanged;   /* the result is at its final path while POST_BUILD of an unconfined build runs */
   char *ended;          /* (nullable): the limit for which the sandbox killed the last command */
+  gboolean kept;        /* copies of the modules are ready for the build cache, */
+  gboolean altered;     /* but POST_BUILD has changed a module */
   gboolean log_matters; /* the build failed, and its log shows the reason */
   char **env;
   const char *suffix;

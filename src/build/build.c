@@ -15,6 +15,7 @@
 #include "base/language.h"
 #include "base/process.h"
 #include "build/area.h"
+#include "build/cached.h"
 #include "build/failure.h"
 #include "build/log.h"
 #include "build/result.h"
@@ -321,6 +322,8 @@ dkms_build (const DkmsJob *job, GError **error)
 
   if (!dkms_take_over (job, &taken, error) || taken)
     return taken;
+  if (!dkms_cached_take (job, &taken, error) || taken)
+    return taken;
   gboolean ok = begin (&area, error) && apply_patches (&area, error) && run_script (&area, DKMS_SCRIPT_PRE_BUILD, error)
                 && run_make (&area, error) && check_complete (&area, error);
 
@@ -333,7 +336,12 @@ dkms_build (const DkmsJob *job, GError **error)
       dkms_sandbox_end (area.sandbox);
       ok = ok && dkms_result_publish (&area, start, error);
     }
-  if (!ok)
-    dkms_failure_end (&area, start, error != NULL ? *error : NULL);
+  if (ok)
+    dkms_cached_store (&area);
+  else
+    {
+      dkms_failure_end (&area, start, error != NULL ? *error : NULL);
+      dkms_cached_store_failure (&area);
+    }
   return ok;
 }

@@ -17,6 +17,7 @@
 #include "base/publish.h"
 #include "base/unread.h"
 #include "build/area.h"
+#include "build/cached.h"
 #include "build/compress.h"
 #include "build/failure.h"
 #include "build/loadable.h"
@@ -273,6 +274,7 @@ dkms_result_collect (DkmsWorkArea *area, GError **error)
         return FALSE;
       g_ptr_array_add (modules, output);
     }
+  dkms_cached_keep (area);
   return dkms_result_seal (area, modules, error);
 }
 
@@ -329,6 +331,7 @@ typedef struct {
   const DkmsWorkArea *area;
   guint files;
   goffset bytes;
+  gboolean altered; /* a module was changed */
 } Extras;
 
 /* Takes the regular file @name of the open directory @from, to which code of a package could write, if it differs from
@@ -350,6 +353,7 @@ take_file (Extras *extras, int from, int to, const char *name, gboolean module, 
     }
   if (dkms_files_equal_at (from, name, to, name))
     return TRUE;
+  extras->altered |= module;
   if (!module && (++extras->files > MOST_EXTRAS || (extras->bytes += st.st_size) > MOST_EXTRA_BYTES))
     return DKMS_FAIL (error, TOO_MUCH_LEFT, .path = name, .step = "POST_BUILD", .number = MOST_EXTRAS,
                       .limit = MOST_EXTRA_BYTES >> 20);
@@ -379,6 +383,7 @@ take_files (Extras *extras, int view, const char *name, GError **error)
           return dkms_fail_read (error, "look at", from, ours->pdata[i]);
         if (unlinkat (to, ours->pdata[i], 0) < 0)
           return dkms_fail_errno (error, "delete", ours->pdata[i]);
+        extras->altered = TRUE;
       }
   for (guint i = 0; i < names->len; i++)
     {
@@ -403,6 +408,7 @@ dkms_result_take (DkmsWorkArea *area, GError **error)
   for (gsize i = 0; i < G_N_ELEMENTS (dirs); i++)
     if (!take_files (&extras, view, dirs[i], error))
       return FALSE;
+  area->altered = extras.altered;
   return TRUE;
 }
 

@@ -306,6 +306,7 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   request->force = options->force;
   request->force_version_override = options->force_version_override;
   request->no_depmod = options->no_depmod;
+  request->no_cache = options->no_cache;
   request->dry_run = options->dry_run;
   request->detailed = options->detailed;
   request->enroll = options->enroll;

@@ -29,7 +29,8 @@ typedef struct {
   GPtrArray *words;      /* all arguments that are not options, in order */
   GPtrArray *ignored;    /* the words without a meaning */
   gboolean more_headers; /* while parsing: further words are headers */
-  gboolean all, all_kernels, force, force_version_override, no_depmod, dry_run, verbose, quiet, help, version_asked;
+  gboolean all, all_kernels, force, force_version_override, no_depmod, no_cache, dry_run, verbose, quiet, help,
+      version_asked;
   gboolean symlink_modules, modprobe_on_install, rpm_safe_upgrade; /* of verbs that build and install */
   gboolean binaries_only, source_only;                             /* of archives */
   gboolean detailed, table, matrix, raw;                           /* of status */

@@ -16,7 +16,9 @@ dkms_policy_clear (DkmsPolicy *self)
                     self->compress_zstd_opts,
                     self->post_transaction,
                     self->build_environment,
-                    self->signing_key };
+                    self->signing_key,
+                    self->cache_dir,
+                    self->cache_exclude };
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_free (texts[i]);

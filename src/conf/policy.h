@@ -48,6 +48,11 @@ typedef struct {
   DkmsForecastMode forecast_unattended; /* the same for upgrades without a user */
   guint forecast_seconds;               /* limit of one forecast; 0: none */
   guint ahead_limit_mib;                /* size of the builds and headers that forecasts keep */
+  char *cache_dir;                      /* "" or the local directory of the build cache (share/cache-dir.h) */
+  char *cache_exclude;                  /* globs of modules that are not cached, separated by blanks */
+  guint cache_size_mib;                 /* limit of the local directory */
+  guint cache_object_mib;               /* limit of one file in the cache */
+  guint cache_negative;                 /* days for which a failed build in the cache counts; 0: never */
   gboolean strict_symbols;              /* modules that will probably not load are an error */
   gboolean rebuild;                     /* autoinstall rebuilds modules whose inputs have changed */
   gboolean rebuild_on_compiler;         /* also if only the compiler has changed */

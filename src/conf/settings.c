@@ -25,6 +25,7 @@ static const char names[]
       "compress_gzip_opts compress_xz_opts compress_zstd_opts recipe_timeout build_timeout tarball_limit_mib sandbox "
       "build_user strict_symbols rebuild rebuild_on_compiler depmod_stubs "
       "forecast forecast_unattended forecast_seconds ahead_limit_mib "
+      "cache_dir cache_exclude cache_size_mib cache_object_mib cache_negative "
       "ADDON_MODULES_DIR NO_WEAK_MODULES "
       "modprobe_on_install post_transaction build_environment mok_signing_key";
 
@@ -218,7 +219,7 @@ take_forecast_mode (const DkmsPlaces *places, const DkmsVars *values, const char
 static gboolean
 check_directories (const DkmsPlaces *places, const DkmsVars *values, GError **error)
 {
-  static const char *const directories[] = { "dkms_tree", "source_tree", "install_tree", "tmp_location" };
+  static const char *const directories[] = { "dkms_tree", "source_tree", "install_tree", "tmp_location", "cache_dir" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (directories); i++)
     {
@@ -247,6 +248,8 @@ take_values (DkmsSettings *self, const DkmsVars *values, GError **error)
     { "post_transaction", &self->policy.post_transaction },
     { "build_environment", &self->policy.build_environment },
     { "mok_signing_key", &self->policy.signing_key },
+    { "cache_dir", &self->policy.cache_dir },
+    { "cache_exclude", &self->policy.cache_exclude },
   };
   const struct {
     const char *name;
@@ -258,7 +261,10 @@ take_values (DkmsSettings *self, const DkmsVars *values, GError **error)
                                     { "build_timeout", 0, 1 << 20, &self->policy.build_timeout },
                                     { "tarball_limit_mib", 1, 1 << 20, &self->policy.tarball_limit_mib },
                                     { "forecast_seconds", 0, 1 << 20, &self->policy.forecast_seconds },
-                                    { "ahead_limit_mib", 0, 1 << 20, &self->policy.ahead_limit_mib } };
+                                    { "ahead_limit_mib", 0, 1 << 20, &self->policy.ahead_limit_mib },
+                                    { "cache_size_mib", 1, 1 << 20, &self->policy.cache_size_mib },
+                                    { "cache_object_mib", 1, 1024, &self->policy.cache_object_mib },
+                                    { "cache_negative", 0, 3650, &self->policy.cache_negative } };
 
   if (!check_directories (&self->places, values, error))
     return FALSE;
@@ -501,6 +507,11 @@ dkms_settings_new (DkmsRoot *root, GError **error)
   self->policy.forecast = self->policy.forecast_unattended = DKMS_FORECAST_WARN;
   self->policy.forecast_seconds = 600;
   self->policy.ahead_limit_mib = 1024;
+  self->policy.cache_dir = g_strdup ("");
+  self->policy.cache_exclude = g_strdup ("");
+  self->policy.cache_size_mib = 1024;
+  self->policy.cache_object_mib = 512;
+  self->policy.cache_negative = 7;
   self->places.source_tree = g_strdup ("/usr/src");
   self->places.dkms_tree = g_strdup (DKMS_DEFAULT_TREE);
   self->places.install_tree = g_strdup (DKMS_MODULE_DIR);

@@ -47,6 +47,8 @@ dkms_attempt_free (DkmsAttempt *self)
   g_free (self->cause_name);
   g_free (self->cause_file);
   g_free (self->signer);
+  dkms_inputs_free (self->cache_inputs);
+  g_free (self->cached);
   g_free (self);
 }
 
@@ -165,6 +167,9 @@ dkms_attempt_to_json (const DkmsAttempt *self)
   if (self->cause != NULL)
     dkms_json_set (object, "cause", cause_to_json (self));
   dkms_json_set_text (object, "signer", self->signer);
+  if (self->cache_inputs != NULL)
+    dkms_json_set (object, "cache_inputs", dkms_inputs_to_json (self->cache_inputs));
+  dkms_json_set_text (object, "cached", self->cached);
   return object;
 }
 
@@ -244,6 +249,8 @@ attempt_from_json (const json_t *object)
   self->first_error = dkms_json_get_text (object, "first_error");
   read_cause (self, json_object_get (object, "cause"));
   self->signer = dkms_json_get_text (object, "signer");
+  self->cache_inputs = dkms_inputs_from_json (json_object_get (object, "cache_inputs"));
+  self->cached = dkms_json_get_text (object, "cached");
   return self;
 }
 

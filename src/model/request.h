@@ -56,6 +56,7 @@ typedef struct {
   gboolean force;
   gboolean force_version_override;
   gboolean no_depmod;
+  gboolean no_cache; /* the build cache is not used */
   gboolean dry_run;
   gboolean enroll;        /* secureboot --enroll */
   gboolean test;          /* secureboot --test */

@@ -115,6 +115,8 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (MAY_NOT_LOAD, WARNING, "{module}/{version} may not load in kernel {kernel}: {text}"),
   SENTENCE (LOG_NOT_COPIED, WARNING, "Could not keep a copy of make.log in {path}: {error}."),
   SENTENCE (FAILED_BUILD_NOT_KEPT, WARNING, "{error}. The files of the failed build were not kept."),
+  SENTENCE (CACHE_TAKEN, LINE, "Taking the modules of {module}/{version} from the build cache."),
+  SENTENCE (CACHE_IGNORED, WARNING, "{error}"),
   SENTENCE (KEPT_TAKEN, LINE, "Taking over the build that 'dkms forecast' made of {module}/{version}."),
 
   /* Signing. */

@@ -23,6 +23,7 @@
 #include "run/step-build.h"
 #include "run/step-install.h"
 #include "run/steps.h"
+#include "share/cache-dir.h"
 #include "store/attempts.h"
 #include "store/kept.h"
 #include "store/layout.h"
@@ -588,6 +589,7 @@ dkms_run (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest 
   dkms_work_free (run.work);
   dkms_tarball_close (run.tarball);
   g_free (run.sandbox_missing);
+  dkms_cache_dir_close (run.cache);
   if (ok && *status == 0 && events->incomplete)
     *status = 1;
   return ok && dkms_unread_check (error);

@@ -18,10 +18,12 @@
 #include "conf/settings-check.h"
 #include "config.h"
 #include "kernel/arch.h"
+#include "run/caching.h"
 #include "run/steps.h"
 #include "store/attempts.h"
 #include "store/layout.h"
 #include "store/scan.h"
+#include "world/cache-key.h"
 #include "world/inputs.h"
 
 static gboolean
@@ -230,12 +232,14 @@ check_place (const DkmsRun *run, const DkmsStep *step, GError **error)
 
 /* Starts the record of a build. */
 static DkmsAttempt *
-begin_attempt (DkmsRun *run, const DkmsId *id, gboolean confined)
+begin_attempt (DkmsRun *run, const DkmsId *id, gboolean confined, const struct DkmsCacheDir *cache)
 {
   DkmsAttempt *attempt = dkms_attempt_new (id, DKMS_VERSION, g_get_real_time ());
 
   attempt->inputs = dkms_world_inputs (run->world, id, NULL, &attempt->texts);
   attempt->sandbox = confined ? "confined" : "unconfined";
+  if (cache != NULL)
+    attempt->cache_inputs = dkms_world_cache_inputs (run->world, id, attempt->inputs);
   return attempt;
 }
 
@@ -292,7 +296,8 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
   work->job.replaced = work->replaced;
   work->job.signer = run->request->forecast ? NULL : dkms_step_signer (run, step, facts.config);
   work->job.symvers = dkms_world_symvers (run->world, step->id);
-  work->attempt = begin_attempt (run, step->id, confined);
+  work->job.cache = confined ? dkms_run_cache (run, step->id) : NULL;
+  work->attempt = begin_attempt (run, step->id, confined, work->job.cache);
   work->job.attempt = work->attempt;
   if (!run->request->force && !find_versions_seen (run, step, recipe, &work->job.seen, error))
     return FALSE;

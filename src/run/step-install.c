@@ -15,6 +15,7 @@
 #include "install/job.h"
 #include "install/script.h"
 #include "install/weak-modules.h"
+#include "run/caching.h"
 #include "run/step-build.h"
 #include "run/steps.h"
 #include "store/layout.h"
@@ -267,6 +268,7 @@ dkms_step_unbuild (DkmsRun *run, const DkmsStep *step, GError **error)
     DKMS_EMIT (run->events, REMOVING, .id = *step->id);
   else
     DKMS_EMIT (run->events, BUILD_DELETED, .id = *step->id);
+  dkms_run_forget_cached (run, step->id);
   return dkms_tree_drop_build (&run->settings->places, run->events, step->id, error);
 }
 
@@ -285,6 +287,7 @@ dkms_step_unregister (DkmsRun *run, const DkmsStep *step, GError **error)
     return TRUE; /* a script of the module removed it */
   if (v->broken)
     report_source_gone (run, step);
+  dkms_run_forget_cached (run, step->id);
   if (!dkms_tree_unregister (&run->settings->places, run->events, step->id, &gone, error))
     return FALSE;
   if (gone && dkms_root_is_dir (run->settings->places.root, source))

@@ -91,7 +91,9 @@ dkms_kept_is_final (const DkmsAttempt *attempt)
 
   if (attempt->outcome != DKMS_OUTCOME_FAILED || attempt->error == NULL)
     return attempt->outcome == DKMS_OUTCOME_BUILT;
-  return (kind == DKMS_ERROR_MAKE_FAILED || kind == DKMS_ERROR_PATCH_FAILED || kind == DKMS_ERROR_SCRIPT_FAILED)
+  /* A shell reports a command that a signal ended as 128 + its number. */
+  return dkms_error_info (attempt->error)->status < 128
+         && (kind == DKMS_ERROR_MAKE_FAILED || kind == DKMS_ERROR_PATCH_FAILED || kind == DKMS_ERROR_SCRIPT_FAILED)
          && cause != NULL
          && (cause->class == DKMS_CLASS_CODE || cause->class == DKMS_CLASS_MODPOST
              || cause->class == DKMS_CLASS_RECIPE);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The build cache of a run. */
+#pragma once
+
+#include "run/steps.h"
+
+/** Opens the build cache at the first call; if it cannot be used, that is reported once. Returns: (transfer none)
+ * (nullable): NULL if there is no cache, or the request is not to use it for the module of @id */
+const struct DkmsCacheDir *dkms_run_cache (DkmsRun *run, const DkmsId *id);
+/** Deletes what the cache has of the builds of @id, and of failed attempts to build it. A user who removes a build and
+ * builds again does not want the same one. The attempts must still exist. */
+void dkms_run_forget_cached (DkmsRun *run, const DkmsId *id);

@@ -1,0 +1,357 @@
+"""The build cache: builds from the same inputs are taken from cache_dir."""
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import ARCH, K1, K2
+
+CACHE = "var/cache/dkms"
+TAKING = "Taking the modules of"
+
+
+# The makefile of a kernel that compiles, and counts how often.
+MAKEFILE = """\
+all:
+\t@for f in $(M)/*.c; do $(CC) -c $$f -o $${f%.c}.ko || exit 1; done
+"""
+
+
+def set_up(root, name="foo", version="1.0", text="int a;\n", settings="", **keywords):
+    """Registers a module, and turns the build cache on."""
+    for kernel in (K1, K2):
+        (root.modules / kernel / "build/Makefile").write_text(MAKEFILE)
+    root.framework(f"cache_dir=/{CACHE}\n" + settings)
+    root.source(name, version, files={f"{name}.c": text}, **keywords)
+
+
+def entries(root, kind="ac"):
+    directory = root.path / CACHE / kind
+    return sorted(directory.iterdir()) if directory.is_dir() else []
+
+
+def another_machine(root):
+    """What else but the cache is there is forgotten."""
+    shutil.rmtree(root.path / "var/lib/dkms")
+
+
+def built(root, name="foo", version="1.0", kernel=K1):
+    """Contents of the files of a build, by their names."""
+    base = root.tree / name / version / kernel / ARCH
+    return {str(p.relative_to(base)): p.read_bytes() for p in base.rglob("*") if p.is_file() and not p.name.startswith(".")}
+
+
+def attempt(root, name="foo", version="1.0", kernel=K1):
+    return json.loads((root.tree / name / version / kernel / ARCH / ".attempt.json").read_text())
+
+
+def test_second_build_is_a_copy(root):
+    set_up(root)
+    first = root.ok("build", "foo/1.0", "-k", K1)
+    before = built(root)
+    assert TAKING not in first.out and "Building module" in first.out
+    assert len(entries(root)) == 1 and len(entries(root, "cas")) == 2
+    another_machine(root)
+    second = root.ok("build", "foo/1.0", "-k", K1)
+    assert TAKING in second.out and "Building module" not in second.out
+    after = built(root)
+    module = "module/foo.ko"
+    assert before.keys() == after.keys() and before[module] == after[module]
+    assert after["log/make.log"].startswith(b"# from the build cache of this machine, built 20")
+    assert before["log/make.log"] in after["log/make.log"]
+    assert attempt(root)["cached"] == "local"
+    # It is like any other build.
+    assert root.status() == [f"foo/1.0, {K1}, {ARCH}: built"]
+    root.ok("install", "foo/1.0", "-k", K1)
+    assert root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
+
+
+def taken(result):
+    return TAKING in result.out and "Building module" not in result.out
+
+
+def rebuild(root, *arguments, kernel=K1, rc=0, **keywords):
+    """Builds foo/1.0 as on another machine."""
+    shutil.rmtree(root.path / "var/lib/dkms", ignore_errors=True)
+    result = root("build", "foo/1.0", "-k", kernel, *arguments, **keywords)
+    assert result.rc == rc, result
+    return result
+
+
+def change_source(root):
+    (root.src / "foo-1.0/foo.c").write_text("int b;\n")
+
+
+def change_recipe(root):
+    with open(root.src / "foo-1.0/dkms.conf", "a") as file:
+        file.write('MAKE[0]="make -C $kernel_source_dir M=$dkms_tree/foo/1.0/build EXTRA=1"\n')
+
+
+def change_header(root):
+    """A file of the headers that is neither Module.symvers nor the configuration."""
+    (root.modules / K1 / "build/include").mkdir(exist_ok=True)
+    (root.modules / K1 / "build/include/any.h").write_text("#define ANY 1\n")
+
+
+def change_linked(root):
+    (root.path / "usr/lib/kbuild/tool").write_text("two\n")
+
+
+def change_included(root):
+    (root.path / "usr/src/common/rules").write_text("# three\n")
+
+
+def change_override(root):
+    (root.path / "etc/dkms/foo.conf").write_text("# nothing\nCLEAN=true\n")
+
+
+CHANGES = {"source": change_source, "recipe": change_recipe, "header": change_header, "what a link leads to": change_linked,
+           "what the Makefile includes": change_included, "override": change_override}
+
+
+def test_every_input_is_in_the_key(root):
+    """A change of one input is a miss, and the first inputs are still a hit."""
+    set_up(root)
+    build = root.modules / K1 / "build"
+    (root.path / "usr/lib/kbuild").mkdir(parents=True)
+    (root.path / "usr/lib/kbuild/tool").write_text("one\n")
+    (root.path / "usr/src/common").mkdir()
+    (root.path / "usr/src/common/Makefile").write_text(MAKEFILE)
+    (root.path / "usr/src/common/rules").write_text("# one\n")
+    (build / "scripts").symlink_to(os.path.relpath(root.path / "usr/lib/kbuild", build))
+    (build / "Makefile").write_text(f"include {root.path}/usr/src/common/Makefile\n")
+    rebuild(root)
+    assert taken(rebuild(root))
+    for name, change in CHANGES.items():
+        change(root)
+        assert not taken(rebuild(root)), name
+    assert not taken(rebuild(root, env=dict(os.environ, KCFLAGS="-DONE")))
+    assert not taken(rebuild(root, env=dict(os.environ, ANY_VARIABLE="1")))
+    assert not taken(rebuild(root, "--directive", "CLEAN=false"))
+    assert taken(rebuild(root, env=dict(os.environ, SSH_CONNECTION="here", LC_TIME="C", SUDO_USER="someone")))
+    assert not taken(rebuild(root, kernel=K2))
+    assert taken(rebuild(root, kernel=K2, env=dict(os.environ, XDG_RUNTIME_DIR="/run")))
+
+
+def test_other_places_are_other_inputs(root):
+    """The compiler writes the directory of the build into what it makes."""
+    set_up(root)
+    rebuild(root)
+    (root.path / "srv/tree").mkdir(parents=True)
+    assert not taken(rebuild(root, "--dkmstree", "/srv/tree"))
+
+
+def test_options(root):
+    set_up(root)
+    rebuild(root, "--no-cache")
+    assert not entries(root)
+    rebuild(root)
+    assert not taken(rebuild(root, "--no-cache"))
+    assert taken(rebuild(root))
+    # --force builds, and replaces the entry.
+    stored, = entries(root)
+    before = stored.stat().st_ino
+    assert not taken(rebuild(root, "--force"))
+    assert entries(root) == [stored] and stored.stat().st_ino != before
+    root.framework(f'cache_dir=/{CACHE}\ncache_exclude="bar f*"\n')
+    assert not taken(rebuild(root))
+
+
+@pytest.mark.parametrize("value", ["cache", "./cache"])
+def test_relative_directory(root, value):
+    set_up(root)
+    root.framework(f"cache_dir={value}\n")
+    result = root("build", "foo/1.0", "-k", K1)
+    assert result.rc == 2 and "cache_dir" in result.err and "absolute" in result.err
+
+
+def test_remove_forgets(root):
+    """Remove and build again is how users get rid of a bad build."""
+    set_up(root)
+    root.ok("build", "foo/1.0", "-k", K1, "-k", K2)
+    assert len(entries(root)) == 2
+    root.ok("unbuild", "foo/1.0", "-k", K2)
+    assert len(entries(root)) == 1
+    root.ok("remove", "foo/1.0", "--all")
+    assert not entries(root)
+    assert not taken(root.ok("build", "foo/1.0", "-k", K1))
+
+
+def test_known_failure(root):
+    set_up(root, text="int a = ;\n")
+    first = rebuild(root, rc=10)
+    assert len(entries(root)) == 1
+    second = rebuild(root, rc=10)
+    assert "known to fail" in second.err and "expected expression" in second.err and "--force" in second.err, second
+    log = pathlib.Path(re.search(r"\S+/make\.log", second.err)[0]).read_text()
+    assert "# from the build cache" in log and "expected expression" in log
+    assert "expected expression" in root.ok("explain", "foo/1.0", "-k", K1).out
+    assert len(entries(root)) == 1
+    assert "known to fail" not in rebuild(root, "--force", rc=10).err
+    root.framework(f"cache_dir=/{CACHE}\ncache_negative=0\n")
+    assert "known to fail" not in rebuild(root, rc=10).err
+    root.ok("remove", "foo/1.0", "--all")
+    assert not entries(root)
+    assert first.err.count("Error!") == second.err.count("Error!") == 1
+
+
+def test_failures_of_the_machine_are_not_stored(root):
+    set_up(root)
+    root.source("foo", files={"foo.c": "int a;\n"}, extra='PRE_BUILD="stop.sh"\n')
+    for text in ("kill -9 $$", "echo No space left on device >&2; exit 1"):
+        (root.src / "foo-1.0/stop.sh").write_text(f"#!/bin/sh\n{text}\n")
+        (root.src / "foo-1.0/stop.sh").chmod(0o755)
+        shutil.rmtree(root.tree, ignore_errors=True)
+        assert root("build", "foo/1.0", "-k", K1).rc != 0
+        assert not entries(root), text
+
+
+def test_files_of_post_build(root):
+    set_up(root, extra='POST_BUILD="post.sh"\n')
+    script = root.src / "foo-1.0/post.sh"
+    script.write_text("#!/bin/sh\necho ran >&2\necho extra > ../$kernelver/$arch/foo.h\n")
+    script.chmod(0o755)
+    rebuild(root)
+    before = built(root)
+    assert before["foo.h"] == b"extra\n"
+    second = rebuild(root)
+    after = built(root)
+    assert taken(second) and after["foo.h"] == b"extra\n" and after["module/foo.ko"] == before["module/foo.ko"]
+    # A module that the script has changed is signed and compressed already.
+    script.write_text("#!/bin/sh\nprintf x >> ../$kernelver/$arch/module/foo.ko\n")
+    count = len(entries(root))
+    rebuild(root)
+    assert len(entries(root)) == count
+
+
+def manifest(entry):
+    return json.loads(re.search(rb'\{"format":1.*\]\}', entry.read_bytes())[0])
+
+
+def damage(path, at):
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+def test_damaged_files_are_a_miss(root):
+    """One bit of an entry and of each blob; the next build replaces what is damaged."""
+    set_up(root)
+    rebuild(root)
+    entry, = entries(root)
+    for index in range(3):
+        for share in (0, 0.5, 0.99):
+            paths = [root.path / CACHE / "cas" / file["blob"] for file in manifest(entry)["files"]] + [entry]
+            path = paths[index]
+            damage(path, int(path.stat().st_size * share))
+            result = rebuild(root)
+            # The entry has bytes that nothing depends on, such as the name of its worker.
+            assert path == entry or not taken(result), (path, share)
+            assert taken(result) or f"foo/1.0 for {K1} in the build cache is not used" in result.err
+        assert taken(rebuild(root))
+
+
+def test_an_entry_of_another_build(root):
+    set_up(root)
+    rebuild(root)
+    first, = entries(root)
+    content = first.read_bytes()
+    change_source(root)
+    rebuild(root)
+    second, = set(entries(root)) - {first}
+    second.write_bytes(content)
+    result = rebuild(root)
+    assert not taken(result) and "another key" in result.err
+    assert taken(rebuild(root))
+
+
+def test_missing_blob(root):
+    set_up(root)
+    rebuild(root)
+    entries(root, "cas")[0].unlink()
+    result = rebuild(root)
+    assert not taken(result) and "Warning" not in result.err
+    assert taken(rebuild(root))
+
+
+@pytest.mark.parametrize("place", [CACHE, "var/cache", f"{CACHE}/cas"])
+def test_others_can_write(root, place):
+    set_up(root)
+    rebuild(root)
+    (root.path / place).chmod(0o777)
+    result = rebuild(root)
+    assert not taken(result) and result.err.count("others can write") == 1
+    (root.path / place).chmod(0o755)
+    assert taken(rebuild(root))
+    os.chown(root.path / place, 65534, 65534)
+    assert not taken(rebuild(root))
+
+
+def test_links_in_the_cache_are_not_followed(root):
+    set_up(root)
+    rebuild(root)
+    entry, = entries(root)
+    aside = root.path / "aside"
+    entry.rename(aside)
+    entry.symlink_to(aside)
+    assert not taken(rebuild(root))
+    assert not entry.is_symlink() or aside.exists()
+
+
+def test_size_is_limited(root):
+    """The files that were not used for the longest time are deleted."""
+    import random
+    set_up(root, settings="cache_size_mib=1\n")
+    noise = random.Random(1)
+    for number in range(4):
+        text = "".join(f"char a{i}[] = \"{noise.randbytes(2000).hex()}\";\n" for i in range(100))
+        (root.src / "foo-1.0/foo.c").write_text(text)
+        rebuild(root)
+    size = sum(p.stat().st_size for kind in ("ac", "cas") for p in entries(root, kind))
+    assert 0 < size <= 1 << 20
+    assert taken(rebuild(root)), "the last build is the last to be deleted"
+
+
+def test_autoinstall_and_ordinary_users(root):
+    set_up(root)
+    root.ok("add", "foo/1.0")
+    root.ok("autoinstall", "-k", K1)
+    shutil.rmtree(root.path / "var/lib/dkms")
+    shutil.rmtree(root.modules / K1 / "updates", ignore_errors=True)
+    root.ok("add", "foo/1.0")
+    result = root.ok("autoinstall", "-k", K1)
+    assert TAKING in result.out and root.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
+
+
+def test_signed_after_taking(root):
+    """What is stored is unsigned; the machine that takes it signs with its own key."""
+    root.kernel(K1, config='CONFIG_MODULES=y\nCONFIG_MODULE_SIG_HASH="sha256"\n')
+    set_up(root)
+    root.keys()
+    (root.path / "keys").mkdir()
+    for name in ("mok.key", "mok.pub"):
+        shutil.copy(root.tree / name, root.path / "keys" / name)
+    root.framework(f"cache_dir=/{CACHE}\ntry_sign_modules=true\nmok_signing_key=/keys/mok.key\nmok_certificate=/keys/mok.pub\n")
+    rebuild(root)
+    signed = next(v for k, v in built(root).items() if k.startswith("module/foo.ko"))
+    size = next(file["size"] for file in manifest(entries(root)[0])["files"] if file["path"] == "module/foo.ko")
+    assert signed.endswith(b"~Module signature appended~\n")
+    assert size < len(signed)
+    assert taken(rebuild(root))
+    again = next(v for k, v in built(root).items() if k.startswith("module/foo.ko"))
+    assert again[:size] == signed[:size] and again.endswith(b"~Module signature appended~\n")
+
+
+def test_largest_file(root):
+    """A file that is too large is a miss, and nothing of it is unpacked."""
+    set_up(root, text="".join(f"char a{i}[1 << 16] = {{1}};\n" for i in range(40)))
+    rebuild(root)
+    assert taken(rebuild(root))
+    root.framework(f"cache_dir=/{CACHE}\ncache_object_mib=1\n")
+    result = rebuild(root)
+    assert not taken(result) and "too large" in result.err
