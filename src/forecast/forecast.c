@@ -34,7 +34,7 @@ typedef struct {
   GPtrArray *offers;  /* element-type DkmsKernelOffer: empty if the caller gave headers */
   GPtrArray *headers; /* element-type DkmsAheadHeaders */
   GPtrArray *results;
-  gboolean late; /* the time was over before all builds were */
+  DkmsTrouble trouble;
 } Forecast;
 
 static void
@@ -43,6 +43,7 @@ forecast_clear (Forecast *self)
   g_clear_pointer (&self->offers, g_ptr_array_unref);
   g_clear_pointer (&self->headers, g_ptr_array_unref);
   g_clear_pointer (&self->results, g_ptr_array_unref);
+  g_clear_error (&self->trouble.error);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Forecast, forecast_clear)
 
@@ -178,8 +179,11 @@ check_headers (const Forecast *self, const DkmsAheadHeaders *headers, GError **e
 static void
 hear (gpointer data, const DkmsEvent *event)
 {
-  const Forecast *self = data;
+  Forecast *self = data;
 
+  if (event->kind == DKMS_EVENT_ERROR && event->error != NULL && self->trouble.error == NULL
+      && dkms_error_info (event->error)->id.module == NULL)
+    self->trouble.error = g_error_copy (event->error);
   if (dkms_results_hear (self->results, event) || self->settings->policy.verbose)
     self->events->hear (self->events->data, event);
 }
@@ -225,9 +229,9 @@ run (Forecast *self, GError **error)
     }
   if (dkms_run (self->settings, &events, &request, NULL, &status, &local))
     return TRUE;
-  self->late
+  self->trouble.late
       = g_error_matches (local, DKMS_ERROR, DKMS_ERROR_INTERRUPTED) && dkms_error_info (local)->status == 128 + SIGALRM;
-  if (self->late || g_error_matches (local, DKMS_ERROR, DKMS_ERROR_AUTOINSTALL))
+  if (self->trouble.late || g_error_matches (local, DKMS_ERROR, DKMS_ERROR_AUTOINSTALL))
     return TRUE;
   return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
 }
@@ -267,7 +271,7 @@ try_builds (Forecast *self, GError **error)
   ok = ok && run_in_time (self, error);
   dkms_unread_drop (0); /* the results show what it could not read */
   return dkms_scene_leave (mounts, places, ok ? error : NULL) && ok
-         && dkms_results_decide (self->results, places, self->late, error);
+         && dkms_results_decide (self->results, places, &self->trouble, error);
 }
 
 /* ---- the answer ---- */
@@ -471,7 +475,7 @@ dkms_forecast (const DkmsSettings *settings, DkmsListener *events, const DkmsReq
       && (mode_of (&settings->policy, request->hook) == DKMS_FORECAST_OFF || !has_modules (places)))
     return TRUE;
   g_auto (DkmsFd) dir = dkms_root_open_dir (places->root, ahead, TRUE, error);
-  g_autoptr (DkmsLock) lock = dir >= 0 ? dkms_lock_take (places, events, "ahead/lock", TRUE, error) : NULL;
+  g_autoptr (DkmsLock) lock = dir >= 0 ? dkms_lock_take (places, events, DKMS_KEPT_LOCK, TRUE, error) : NULL;
   if (lock == NULL || !check_module (places, request, error))
     return FALSE;
   self.offers = g_ptr_array_new_with_free_func (dkms_kernel_offer_free);

@@ -23,7 +23,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsAheadHeaders, dkms_ahead_headers_free)
  * @paths: (element-type utf8): of the host: packages (deb, RPM, pacman, apk, tar), directories with the files of such
  *   packages, or one directory in which modules can be built
  *
- * Unpacks the packages below .dkms/ahead/kernels/<k>. The caller holds ahead/lock.
+ * Unpacks the packages below .dkms/ahead/kernels/<k>. The caller holds DKMS_KEPT_LOCK.
  *
  * Returns: (transfer full) (nullable)
  */

@@ -176,7 +176,7 @@ decide_built (DkmsForecastResult *self, const DkmsTried *tried)
 }
 
 static void
-decide (DkmsForecastResult *self, const DkmsPlaces *places, const DkmsTried *tried, gboolean late)
+decide (DkmsForecastResult *self, const DkmsPlaces *places, const DkmsTried *tried, const DkmsTrouble *trouble)
 {
   if (tried->record != NULL)
     decide_built (self, tried);
@@ -193,7 +193,12 @@ decide (DkmsForecastResult *self, const DkmsPlaces *places, const DkmsTried *tri
       else
         self->why = first_line (self->error->message);
     }
-  else if (late)
+  else if (trouble->error != NULL)
+    {
+      self->word = "unknown";
+      self->why = first_line (trouble->error->message);
+    }
+  else if (trouble->late)
     {
       self->word = "unknown";
       self->why = DKMS_SAY (FORECAST_OUT_OF_TIME, 0);
@@ -213,7 +218,7 @@ compare (gconstpointer a, gconstpointer b)
 }
 
 gboolean
-dkms_results_decide (GPtrArray *results, const DkmsPlaces *places, gboolean late, GError **error)
+dkms_results_decide (GPtrArray *results, const DkmsPlaces *places, const DkmsTrouble *trouble, GError **error)
 {
   g_ptr_array_sort (results, compare);
   for (guint i = 0; i < results->len; i++)
@@ -229,7 +234,7 @@ dkms_results_decide (GPtrArray *results, const DkmsPlaces *places, gboolean late
           self->identity = g_strdup (tried.identity);
         }
       self->log = g_strdup (tried.log);
-      decide (self, places, &tried, late);
+      decide (self, places, &tried, trouble);
     }
   return TRUE;
 }

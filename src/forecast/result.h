@@ -25,13 +25,17 @@ typedef struct {
 GPtrArray *dkms_results_new (void);
 /** Takes notice of an event of the run. Returns: whether users should see it, too */
 gboolean dkms_results_hear (GPtrArray *results, const DkmsEvent *event);
+/* Why builds of a run have no result of their own. */
+typedef struct {
+  gboolean late; /* the time was over before all builds were */
+  GError *error; /* (nullable): of the machine, such as a full disk */
+} DkmsTrouble;
+
 /**
  * dkms_results_decide:
- * @late: whether the time was over before all builds were
- *
  * Reads the results from the copy of the tree, which the run has left, and keeps them.
  */
-gboolean dkms_results_decide (GPtrArray *results, const DkmsPlaces *places, gboolean late,
+gboolean dkms_results_decide (GPtrArray *results, const DkmsPlaces *places, const DkmsTrouble *trouble,
                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Emits the results for @kernel. */
 void dkms_results_emit (const GPtrArray *results, const DkmsSettings *settings, DkmsListener *events,

@@ -177,7 +177,7 @@ dkms_kept_sweep (const DkmsPlaces *places)
 
   if (dkms_root_is_dir (places->root, ahead))
     {
-      g_autoptr (DkmsLock) lock = dkms_lock_try (places, NULL, "ahead/lock", TRUE, NULL);
+      g_autoptr (DkmsLock) lock = dkms_lock_try (places, NULL, DKMS_KEPT_LOCK, TRUE, NULL);
       g_autoptr (GPtrArray) entries = lock != NULL ? list_all (places) : NULL;
 
       for (guint i = 0; entries != NULL && i < entries->len; i++)

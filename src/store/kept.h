@@ -12,6 +12,10 @@
 #include "conf/places.h"
 #include "model/attempt.h"
 
+/* The name of the lock (store/lock.h) of all these files. Its directory is private, and those of the files are not: the
+ * user as whom pacman downloads must get there. */
+#define DKMS_KEPT_LOCK "ahead/locks/forecast"
+
 /** Returns: (transfer full) (nullable): the identity of @inputs (nullable); NULL if an input that decides about the
  * result is not known */
 char *dkms_kept_identity (const DkmsInputs *inputs);
@@ -35,5 +39,5 @@ gboolean dkms_kept_is_final (const DkmsAttempt *attempt);
 /** Deletes what is older than 30 days, and headers of kernels that have been installed. Does nothing while a forecast
  * runs. */
 void dkms_kept_sweep (const DkmsPlaces *places);
-/** Deletes the oldest files until all together are not larger than @limit_mib. The caller holds ahead/lock. */
+/** Deletes the oldest files until all together are not larger than @limit_mib. The caller holds DKMS_KEPT_LOCK. */
 void dkms_kept_limit (const DkmsPlaces *places, guint limit_mib);

@@ -21,7 +21,7 @@
  *   attic/<date>-<n>/    what a repair of doctor took away (doctor/attic.h)
  *   facts/               answers of helpers about files (store/answers.h)
  *   ahead/               files of 'dkms forecast', which nothing else needs:
- *     lock               held exclusively by a forecast
+ *     locks/forecast     held exclusively by a forecast
  *     kernels/<k>/root/  unpacked headers of a kernel that is not installed
  *     tree/              the copy of the tree in which a forecast builds; deleted at its end
  *     builds/<identity>/ builds and failures that are kept (store/kept.h) */

@@ -300,6 +300,40 @@ def test_killed(root, given):
     assert words(answer(root, "-k", NEW, "--headers", given)) == {"good": "builds"}
 
 
+def test_two_at_once(root, given):
+    """The second forecast waits for the first one, and takes over its builds. A build of another kernel does not wait."""
+    module(root, "good")
+    crowd = Crowd()
+    (given / "Makefile").write_text(FAKE_MAKEFILE.replace("for f", f"sleep {crowd.SECONDS}; for f"))
+    command = [*root.command(), "forecast", "-k", NEW, "--headers", str(given), "--json=short"]
+    first = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    crowd.wait(1, first)
+    second = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    root.ok("build", "good/1.0", "-k", K1)
+    assert first.poll() is None and second.poll() is None
+    crowd.release()
+    documents = [json.loads(process.communicate(timeout=60)[0]) for process in (first, second)]
+    assert [modules(document)["good"]["known"] for document in documents] == [False, True]
+    assert [words(document) for document in documents] == [{"good": "builds"}] * 2
+
+
+def test_disk_full(root, given):
+    """If the headers or builds do not fit, that is an error, and nothing is kept that a build would take over."""
+    module(root, "good")
+    ahead = root.path / AHEAD
+    ahead.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", ahead], check=True)
+    try:
+        (ahead / "filler").write_bytes(b"x" * (36 << 10))
+        good = modules(answer(root, "-k", NEW, "--headers", given, rc=31))["good"]
+        assert good["result"] == "unknown" and "No space left" in good["why"] and not kept(root), good
+        install_headers(root, given)
+        result = root.ok("build", "good/1.0", "-k", NEW)
+        assert "Taking over" not in result.out, result
+    finally:
+        subprocess.run(["umount", ahead], check=True)
+
+
 def test_sweep(root, given):
     """Old files and headers of installed kernels are deleted by any run, and the oldest above a limit by a forecast."""
     module(root, "good")

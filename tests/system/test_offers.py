@@ -305,6 +305,7 @@ def test_pacman(pacman):
     assert words_of(document, ARCH_LINUX) == {"good": "builds"}
     assert [p["name"] for p in document["candidates"][0]["packages"]] == ["linux", "pahole", "linux-headers"]
     assert not (pacman.tree / ".dkms/ahead/manager").exists()
+    assert (pacman.tree / ".dkms/ahead").stat().st_mode & 0o777 == 0o755, "pacman 7 downloads as another user"
     module(pacman, "bad", "BROKEN")
     result = pacman("forecast")
     assert result.rc == 11 and "IgnorePkg = linux linux-headers" in result.out and pacman.ran("-Sw") == 1, result
