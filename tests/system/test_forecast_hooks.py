@@ -40,7 +40,7 @@ def apt(tmp_path):
     host.line = line
     host.usual = line(f"linux-image-{NEW}", host.image) + line(f"linux-headers-{NEW}", host.headers) + line("bash", "**CONFIGURE**")
 
-    def run(actions, version=3, name="sh"):
+    def run(actions, version=3, name="sh", **variables):
         text = f"VERSION {version}\nAPT::Architecture=amd64\nDir::Etc=etc%2fapt/\n\n{actions}"
         command = [*host.command()[:-1], "python3", "-c", "import os,subprocess,sys; sys.exit(subprocess.run(sys.argv[1:]).returncode)"]
         if name != "sh":
@@ -49,7 +49,8 @@ def apt(tmp_path):
             caller.chmod(0o755)
             command = [*host.command()[:-1], str(caller)]
         return subprocess.run([*command, str(script)], input=text, capture_output=True, text=True, check=False, timeout=120,
-                              env={**os.environ, "LC_ALL": "C"})
+                              env={**{k: v for k, v in os.environ.items() if k != "INVOCATION_ID"}, "LC_ALL": "C", **variables},
+                              start_new_session=True)
     host.hook = run
     return host
 
@@ -82,6 +83,9 @@ def test_unattended(apt):
     apt.framework("forecast=abort\n")
     result = apt.hook(apt.usual, name="unattended-upgrade")
     assert result.returncode == 0 and "Warning: 1 of 1 modules" in result.stderr, result
+    assert "--hook unattended" in apt.calls.read_text()
+    apt.calls.unlink()
+    assert apt.hook(apt.usual, INVOCATION_ID="1").returncode == 0 # a service, without a terminal
     assert "--hook unattended" in apt.calls.read_text()
     apt.framework("forecast=abort\nforecast_unattended=abort\n")
     assert apt.hook(apt.usual, name="unattended-upgrade").returncode == 1
