@@ -241,3 +241,28 @@ def copy_of(template, path, modules):
     lab.path, lab.tree, lab.src, lab.modules = path, path / "var/lib/dkms", path / "usr/src", path / "lib/modules"
     lab.kos, lab.original = modules, template.original
     return lab
+
+
+# ---- roots without real modules ----
+
+def copy_root(root, path):
+    shutil.rmtree(path, ignore_errors=True)
+    subprocess.run(["cp", "-a", root.path, path], check=True)
+    copy = Root.__new__(Root)
+    copy.path, copy.tree, copy.src, copy.modules = path, path / "var/lib/dkms", path / "usr/src", path / "lib/modules"
+    return copy
+
+
+def count_points(point, root, arguments):
+    with open(root.path.parent / "points", "w+b") as out:
+        os.set_inheritable(out.fileno(), True)
+        subprocess.run(["bash", "-c", 'exec "$@" 9>&$OUT', "-", point, "count", DKMS, "--root", root.path, *arguments], check=True, capture_output=True,
+                       stdin=subprocess.DEVNULL, close_fds=False, env=dict(os.environ, LC_ALL="C", OUT=str(out.fileno()), ASAN_OPTIONS="detect_leaks=0"))
+        out.seek(0)
+        return int(out.read())
+
+
+def kill_at(point, root, number, arguments):
+    subprocess.run([point, "kill", str(number), DKMS, "--root", root.path, *arguments], capture_output=True, check=False, stdin=subprocess.DEVNULL,
+                   env=dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=0"), timeout=120)
+    root.settle()

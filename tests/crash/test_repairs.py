@@ -14,7 +14,7 @@ import pytest
 
 import lab as stage
 import faults
-from conftest import DKMS, Root
+from conftest import Root
 
 ALL = os.environ.get("DKMS_CRASH") == "all"
 # Those whose repair moves files to the attic, and those that run dkms.
@@ -30,14 +30,6 @@ def place(tmp_path_factory):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1g", "repairs", directory], check=True)
     yield directory, stage.build_point(directory)
     subprocess.run(["umount", "-l", directory], check=True)
-
-
-def copy_of(root, path):
-    shutil.rmtree(path, ignore_errors=True)
-    subprocess.run(["cp", "-a", root.path, path], check=True)
-    copy = Root.__new__(Root)
-    copy.path, copy.tree, copy.src, copy.modules = path, path / "var/lib/dkms", path / "usr/src", path / "lib/modules"
-    return copy
 
 
 def contents(root, below=""):
@@ -64,27 +56,12 @@ def without_records(snapshot):
     return {path: content for path, content in snapshot.items() if not path.rsplit("/", 1)[-1].startswith((".", "make.log", "modules."))}
 
 
-def count_points(point, root, arguments):
-    with open(root.path.parent / "points", "w+b") as out:
-        os.set_inheritable(out.fileno(), True)
-        subprocess.run(["bash", "-c", 'exec "$@" 9>&$OUT', "-", point, "count", DKMS, "--root", root.path, *arguments], check=True, capture_output=True,
-                       stdin=subprocess.DEVNULL, close_fds=False, env=dict(os.environ, LC_ALL="C", OUT=str(out.fileno()), ASAN_OPTIONS="detect_leaks=0"))
-        out.seek(0)
-        return int(out.read())
-
-
-def kill_at(point, root, number, arguments):
-    subprocess.run([point, "kill", str(number), DKMS, "--root", root.path, *arguments], capture_output=True, check=False, stdin=subprocess.DEVNULL,
-                   env=dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=0"), timeout=120)
-    root.settle()
-
-
 def hurt(place, template, arguments, wanted, number):
     """A repair that is killed at call @number, and then repeated. Returns: the problems"""
     directory, point = place
-    root = copy_of(template, directory / f"{template.path.name}-{os.getpid()}")
+    root = stage.copy_root(template, directory / f"{template.path.name}-{os.getpid()}")
     had, wrong = kept(root), []
-    kill_at(point, root, number, arguments)
+    stage.kill_at(point, root, number, arguments)
     if root("status").rc != 0:
         wrong.append("status fails")
     if had - contents(root, "var/lib/dkms") - contents(root, "lib/modules"):
@@ -106,9 +83,9 @@ def hurt(place, template, arguments, wanted, number):
 
 def hurt_undo(place, template, wanted, number):
     directory, point = place
-    root = copy_of(template, directory / f"{template.path.name}-{os.getpid()}")
+    root = stage.copy_root(template, directory / f"{template.path.name}-{os.getpid()}")
     wrong = []
-    kill_at(point, root, number, ["doctor", "--undo"])
+    stage.kill_at(point, root, number, ["doctor", "--undo"])
     if root("status").rc != 0:
         wrong.append("status fails")
     result = root("doctor", "--undo")
@@ -134,15 +111,15 @@ def test_killed(place, name, capsys):
     faults.STATES[name][1](template)
     before = without_records(template.snapshot())
     arguments = repair_of(template)
-    after = copy_of(template, directory / f"{name}-after")
+    after = stage.copy_root(template, directory / f"{name}-after")
     after.ok(*arguments)
     wanted = without_records(after.snapshot())
-    total = count_points(point, copy_of(template, directory / f"{name}-count"), arguments)
+    total = stage.count_points(point, stage.copy_root(template, directory / f"{name}-count"), arguments)
     assert total > 8
     wrong = run_all(hurt, (place, template, arguments, wanted), total)
     undone = 0
     if name in ATTIC:
-        undone = count_points(point, copy_of(after, directory / f"{name}-count"), ["doctor", "--undo"])
+        undone = stage.count_points(point, stage.copy_root(after, directory / f"{name}-count"), ["doctor", "--undo"])
         wrong += run_all(hurt_undo, (place, after, before), undone)
     with capsys.disabled():
         print(f"\n{name}: {total} + {undone} calls, {len(wrong)} losses", end="")
