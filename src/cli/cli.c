@@ -83,6 +83,22 @@ fail_two_words (const DkmsOptions *options, GError **error)
   return DKMS_FAIL (error, NO_VERSION, .id = { .module = options->module }, .advice = advice);
 }
 
+/* Whether the words name something that is there. */
+static gboolean
+check_subject (const DkmsOptions *options, GError **error)
+{
+  if (options->unreadable != NULL)
+    return dkms_fail_with (error, &(DkmsErrorInfo){ .kind = geteuid () == 0 ? DKMS_ERROR_SOURCE_HIDDEN_FROM_ROOT
+                                                                            : DKMS_ERROR_SOURCE_UNREADABLE,
+                                                    .path = options->unreadable,
+                                                    .number = options->unreadable_errno });
+  if (options->bare_dir != NULL)
+    return DKMS_FAIL (error, DIRECTORY_WITHOUT_CONF, .path = options->bare_dir);
+  if (options->missing != NULL)
+    return DKMS_FAIL (error, FILE_ABSENT, .path = options->missing);
+  return TRUE;
+}
+
 /* Sanity checks of docs/interface/cli.md §1, step 8, in this order, and those of the verb. */
 static gboolean
 check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError **error)
@@ -115,16 +131,10 @@ check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError 
   if (options->ignored->len > 0 && options->module != NULL && options->version == NULL && !verb->filters
       && verb->selection == DKMS_SELECT_ONE)
     return fail_two_words (options, error);
-  if (options->unreadable != NULL)
-    return dkms_fail_with (error, &(DkmsErrorInfo){ .kind = geteuid () == 0 ? DKMS_ERROR_SOURCE_HIDDEN_FROM_ROOT
-                                                                            : DKMS_ERROR_SOURCE_UNREADABLE,
-                                                    .path = options->unreadable,
-                                                    .number = options->unreadable_errno });
-  if (options->bare_dir != NULL)
-    return DKMS_FAIL (error, DIRECTORY_WITHOUT_CONF, .path = options->bare_dir);
-  if (options->missing != NULL)
-    return DKMS_FAIL (error, FILE_ABSENT, .path = options->missing);
-  return verb->check_options == NULL || verb->check_options (options, error);
+  for (guint i = 0; i < options->sources->len; i++)
+    if (!check_subject (options->sources->pdata[i], error))
+      return FALSE;
+  return check_subject (options, error) && (verb->check_options == NULL || verb->check_options (options, error));
 }
 
 static gboolean
@@ -274,6 +284,43 @@ check_names (const DkmsRequest *request, const DkmsVerbInfo *verb, GError **erro
              && (!version || dkms_tree_check_name (DKMS_ERROR_BAD_NAME, "module version", request->version, error)));
 }
 
+/* Takes the options of matrix. */
+static void
+take_matrix (DkmsRequest *request, DkmsOptions *options)
+{
+  const char *const trees[][2] = { { "--dkmstree", options->dkmstree },
+                                   { "--sourcetree", options->sourcetree },
+                                   { "--installtree", options->installtree } };
+
+  request->format = g_steal_pointer (&options->format);
+  request->shards = g_steal_pointer (&options->shards);
+  request->shard = g_steal_pointer (&options->shard);
+  request->durations = g_steal_pointer (&options->durations);
+  request->merge = g_steal_pointer (&options->merge);
+  request->job = g_steal_pointer (&options->job);
+  g_ptr_array_extend_and_steal (request->roots, g_steal_pointer (&options->roots));
+  options->roots = g_ptr_array_new_with_free_func (g_free);
+  for (gsize i = 0; i < G_N_ELEMENTS (trees); i++)
+    if (trees[i][1] != NULL)
+      {
+        g_ptr_array_add (request->trees, g_strdup (trees[i][0]));
+        g_ptr_array_add (request->trees, g_strdup (trees[i][1]));
+      }
+  for (guint i = 0; i < options->sources->len; i++)
+    {
+      DkmsOptions *one = options->sources->pdata[i];
+      DkmsRequest *source = dkms_request_new ();
+      source->goal = DKMS_GOAL_REGISTERED;
+      source->selection = DKMS_SELECT_ONE;
+      source->module = g_steal_pointer (&one->module);
+      source->version = g_steal_pointer (&one->version);
+      source->source = g_steal_pointer (&one->source);
+      source->archive = g_steal_pointer (&one->archive);
+      source->action = g_strdup ("add");
+      g_ptr_array_add (request->sources, source);
+    }
+}
+
 static DkmsRequest *
 make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOptions *options, GError **error)
 {
@@ -295,6 +342,8 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   options->directives = g_ptr_array_new_with_free_func (g_free);
   if (request->template != NULL) /* k/a is accepted: the arch is that of the target */
     request->template[strcspn (request->template, "/")] = '\0';
+  request->exit_code = dkms_exit_code;
+  take_matrix (request, options);
   request->hook = g_steal_pointer (&options->hook);
   g_ptr_array_extend_and_steal (request->headers, g_steal_pointer (&options->headers));
   options->headers = g_ptr_array_new_with_free_func (g_free);
@@ -474,6 +523,8 @@ run_command (DkmsReport *report, int argc, char **argv, const DkmsVerbInfo **ver
       (void)dkms_fail_verb (options, &error);
       return fail_with (events, NULL, error);
     }
+  if ((*verb)->many_sources && !dkms_options_take_sources (options, &error))
+    return fail_with (events, *verb, error);
   for (guint i = 0; i < options->ignored->len; i++)
     DKMS_EMIT (events, ARGUMENT_IGNORED, .name = options->ignored->pdata[i]);
   if (settings->ignored != NULL)

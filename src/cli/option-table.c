@@ -34,6 +34,14 @@ take_path (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, 
   take_text (options, self, full, events);
 }
 
+/* Of several roots, the last one is that of the settings. */
+static void
+take_root (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsListener *events)
+{
+  take_text (options, self, value, events);
+  g_ptr_array_add (options->roots, g_canonicalize_filename (value, NULL));
+}
+
 static void
 take_module (DkmsOptions *options, const DkmsOptionInfo *self, const char *value, DkmsListener *events)
 {
@@ -145,7 +153,7 @@ static const DkmsOptionInfo options[] = {
     "Directory of the sources of modules", .usual = "/usr/src" },
   { NULL, "--installtree", "<directory>", take_path, FIELD (installtree), DKMS_WORD_DIRECTORY, DKMS_OPTION_ALWAYS,
     "Directory of the modules of kernels", .usual = DKMS_MODULE_DIR },
-  { NULL, "--root", "<directory>", take_text, FIELD (root), DKMS_WORD_DIRECTORY, DKMS_OPTION_ALWAYS,
+  { NULL, "--root", "<directory>", take_root, FIELD (root), DKMS_WORD_DIRECTORY, DKMS_OPTION_ALWAYS,
     "Work on the system in this directory", .usual = "/" },
   { NULL, "--dry-run", NULL, take_flag, FIELD (dry_run), DKMS_WORD_NONE, DKMS_OPTION_CHANGE,
     "Print the planned steps and change nothing", .group = "Changing the output" },
@@ -183,8 +191,19 @@ static const DkmsOptionInfo options[] = {
     "With --fix: repair without questions, except what needs an answer for each file" },
   { NULL, "--undo", "<repair>", take_optional, FIELD (undo), DKMS_WORD_TEXT, DKMS_OPTION_REPAIR,
     "Take back the last repair, or this one", TRUE },
-  { "-o", "--output", "<file>", take_path, FIELD (output), DKMS_WORD_FILE, DKMS_OPTION_OUTPUT,
-    "Write the report to this file instead of the standard output" },
+  { "-o", "--output", "<path>", take_path, FIELD (output), DKMS_WORD_FILE, DKMS_OPTION_OUTPUT,
+    "File for the report, instead of the standard output; of matrix, the directory for reports and logs" },
+  { NULL, "--format", "<format>", take_text, FIELD (format), DKMS_WORD_TEXT, DKMS_OPTION_MATRIX,
+    "List jobs as text, lines, json or github; with --merge, text, markdown or junit", .usual = "text" },
+  { NULL, "--shards", "<n>", take_text, FIELD (shards), DKMS_WORD_TEXT, DKMS_OPTION_MATRIX,
+    "List in which of n shards each job is" },
+  { NULL, "--shard", "<i>/<n>", take_text, FIELD (shard), DKMS_WORD_TEXT, DKMS_OPTION_MATRIX,
+    "Build the jobs of shard i of n; auto: the numbers are in environment variables" },
+  { NULL, "--durations", "<file>", take_path, FIELD (durations), DKMS_WORD_FILE, DKMS_OPTION_MATRIX,
+    "Distribute jobs by their durations in this merged report" },
+  { NULL, "--job", "<id>", take_text, FIELD (job), DKMS_WORD_TEXT, DKMS_OPTION_MATRIX, "Build only this job" },
+  { NULL, "--merge", "<directory>", take_path, FIELD (merge), DKMS_WORD_DIRECTORY, DKMS_OPTION_MATRIX,
+    "Print a table of the reports in this directory" },
   { NULL, "--json", "pretty|short|off", take_optional, FIELD (json), DKMS_WORD_TEXT, DKMS_OPTION_ALWAYS,
     "Print one JSON document in place of text", TRUE },
   { NULL, "--verbose", NULL, take_flag, FIELD (verbose), DKMS_WORD_NONE, DKMS_OPTION_CHANGE,

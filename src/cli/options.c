@@ -23,7 +23,8 @@ dkms_options_free (DkmsOptions *self)
                     self->missing,   self->output,     self->unreadable,     self->bare_dir, self->root,
                     self->dkmstree,  self->sourcetree, self->installtree,    self->config,   self->kernelsourcedir,
                     self->conf_file, self->jobs,       self->templatekernel, self->json,     self->hook,
-                    self->columns,   self->metrics,    self->repair,         self->undo };
+                    self->columns,   self->metrics,    self->repair,         self->undo,     self->format,
+                    self->shards,    self->shard,      self->durations,      self->merge,    self->job };
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_free (texts[i]);
   g_ptr_array_unref (self->kernels);
@@ -32,6 +33,8 @@ dkms_options_free (DkmsOptions *self)
   g_ptr_array_unref (self->headers);
   g_ptr_array_unref (self->words);
   g_ptr_array_unref (self->ignored);
+  g_ptr_array_unref (self->roots);
+  g_ptr_array_unref (self->sources);
   g_free (self);
 }
 
@@ -261,6 +264,8 @@ dkms_options_new (void)
   self->headers = g_ptr_array_new_with_free_func (g_free);
   self->words = g_ptr_array_new_with_free_func (g_free);
   self->ignored = g_ptr_array_new_with_free_func (g_free);
+  self->roots = g_ptr_array_new_with_free_func (g_free);
+  self->sources = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_options_free);
   return self;
 }
 
@@ -292,6 +297,32 @@ dkms_options_parse (int argc, char **argv, DkmsListener *events, GError **error)
           be_quiet ();
       }
   return g_steal_pointer (&self);
+}
+
+gboolean
+dkms_options_take_sources (DkmsOptions *self, GError **error)
+{
+  char **alone[] = { &self->module,  &self->version,    &self->source,  &self->archive,
+                     &self->missing, &self->unreadable, &self->bare_dir };
+  gboolean verb = FALSE;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (alone); i++)
+    g_clear_pointer (alone[i], g_free);
+  g_ptr_array_set_size (self->ignored, 0);
+  for (guint i = 0; i < self->words->len; i++)
+    {
+      const char *word = self->words->pdata[i];
+      if (!verb && strcmp (word, self->verb) == 0)
+        {
+          verb = TRUE;
+          continue;
+        }
+      DkmsOptions *one = dkms_options_new ();
+      g_ptr_array_add (self->sources, one);
+      if (!take_positional (one, word, error))
+        return FALSE;
+    }
+  return TRUE;
 }
 
 void

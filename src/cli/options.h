@@ -24,11 +24,15 @@ typedef struct {
   char *repair, *undo; /* (nullable): "", or the value */
   char *root, *dkmstree, *sourcetree, *installtree, *config, *kernelsourcedir, *conf_file, *jobs, *templatekernel;
   GPtrArray *directives;
-  char *hook;            /* (nullable): "attended" or "unattended" */
-  GPtrArray *headers;    /* from --headers */
-  GPtrArray *words;      /* all arguments that are not options, in order */
-  GPtrArray *ignored;    /* the words without a meaning */
-  gboolean more_headers; /* while parsing: further words are headers */
+  GPtrArray *roots; /* from --root, absolute paths */
+  GPtrArray
+      *sources; /* element-type DkmsOptions: the words of a verb for many sources, each as if it was the only one */
+  char *format, *shards, *shard, *durations, *merge, *job; /* of matrix */
+  char *hook;                                              /* (nullable): "attended" or "unattended" */
+  GPtrArray *headers;                                      /* from --headers */
+  GPtrArray *words;                                        /* all arguments that are not options, in order */
+  GPtrArray *ignored;                                      /* the words without a meaning */
+  gboolean more_headers;                                   /* while parsing: further words are headers */
   gboolean all, all_kernels, force, force_version_override, no_depmod, no_cache, dry_run, verbose, quiet, help,
       version_asked;
   gboolean symlink_modules, modprobe_on_install, rpm_safe_upgrade; /* of verbs that build and install */
@@ -47,6 +51,8 @@ DkmsOptions *dkms_options_parse (int argc, char **argv, DkmsListener *events, GE
 /** Fails because the words contain no verb. The error names the nearest verb, or the replacement of a verb that no
  * longer exists. */
 gboolean dkms_fail_verb (const DkmsOptions *self, GError **error);
+/** Takes each word after the verb as a module or a source of its own. */
+gboolean dkms_options_take_sources (DkmsOptions *self, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Sets the module, and the version in <m>/<v>, split at the first slash. */
 void dkms_options_set_module (DkmsOptions *self, const char *value);
 /** Sets the version; slashes at its end are removed. */

@@ -48,7 +48,8 @@ typedef enum {
   DKMS_OPTION_VERIFY,
   DKMS_OPTION_ENROLL,
   DKMS_OPTION_GIVEN_HEADERS,
-  DKMS_OPTION_REPAIR
+  DKMS_OPTION_REPAIR,
+  DKMS_OPTION_MATRIX
 } DkmsOptionId;
 
 #define DKMS_TAKES(id) (1u << DKMS_OPTION_##id)
@@ -73,6 +74,7 @@ struct DkmsVerbInfo {
   guint options; /* DKMS_TAKES (...): the options that have an effect on it, and that its help lists */
   gboolean takes_all;
   gboolean many_kernels; /* several -k are allowed */
+  gboolean many_sources; /* all words are modules or sources */
   gboolean one_kernel;   /* exactly one -k is required */
   gboolean filters;      /* it lists something: -m, -v, -k and -a select lines */
   gboolean adds;         /* it may register a source */
@@ -95,8 +97,8 @@ struct DkmsVerbInfo {
 extern const DkmsVerbInfo dkms_verb_add, dkms_verb_build, dkms_verb_install, dkms_verb_uninstall, dkms_verb_unbuild,
     dkms_verb_remove, dkms_verb_autoinstall, dkms_verb_prune, dkms_verb_sign, dkms_verb_status, dkms_verb_explain,
     dkms_verb_log, dkms_verb_report, dkms_verb_verify, dkms_verb_doctor, dkms_verb_secureboot, dkms_verb_forecast,
-    dkms_verb_match, dkms_verb_mktarball, dkms_verb_ldtarball, dkms_verb_generate_mok, dkms_verb_kernel_preinst,
-    dkms_verb_kernel_postinst, dkms_verb_kernel_prerm;
+    dkms_verb_matrix, dkms_verb_match, dkms_verb_mktarball, dkms_verb_ldtarball, dkms_verb_generate_mok,
+    dkms_verb_kernel_preinst, dkms_verb_kernel_postinst, dkms_verb_kernel_prerm;
 
 /** Returns: (transfer none): all verbs, NULL-terminated */
 const DkmsVerbInfo *const *dkms_verbs (void);

@@ -76,6 +76,30 @@ take_error (GPtrArray *results, const GError *error)
 }
 
 gboolean
+dkms_results_show (const DkmsEvent *event)
+{
+  switch (event->kind)
+    {
+    case DKMS_EVENT_WORK_BEGUN:
+    case DKMS_EVENT_WORK_ENDED:
+    case DKMS_EVENT_WORK_PAUSED:
+    case DKMS_EVENT_PIECE_BEGUN:
+    case DKMS_EVENT_PIECE_BUSY:
+    case DKMS_EVENT_LOG_GROWS:
+    case DKMS_EVENT_TRANSLATED:
+    case DKMS_EVENT_WAITING:
+    case DKMS_EVENT_RECIPES_UNCONFINED:
+    case DKMS_EVENT_RECIPE_SYNTAX:
+    case DKMS_EVENT_RECIPE_PROBLEM:
+    case DKMS_EVENT_BUILDS_UNCONFINED:
+    case DKMS_EVENT_SOURCE_GONE_SKIPPED:
+      return TRUE;
+    default: /* the answer says the same */
+      return FALSE;
+    }
+}
+
+gboolean
 dkms_results_hear (GPtrArray *results, const DkmsEvent *event)
 {
   DkmsForecastResult *result;
@@ -103,22 +127,8 @@ dkms_results_hear (GPtrArray *results, const DkmsEvent *event)
     case DKMS_EVENT_DEFERRED:
       take_reason (results, event->reason);
       return FALSE;
-    case DKMS_EVENT_WORK_BEGUN:
-    case DKMS_EVENT_WORK_ENDED:
-    case DKMS_EVENT_WORK_PAUSED:
-    case DKMS_EVENT_PIECE_BEGUN:
-    case DKMS_EVENT_PIECE_BUSY:
-    case DKMS_EVENT_LOG_GROWS:
-    case DKMS_EVENT_TRANSLATED:
-    case DKMS_EVENT_WAITING:
-    case DKMS_EVENT_RECIPES_UNCONFINED:
-    case DKMS_EVENT_RECIPE_SYNTAX:
-    case DKMS_EVENT_RECIPE_PROBLEM:
-    case DKMS_EVENT_BUILDS_UNCONFINED:
-    case DKMS_EVENT_SOURCE_GONE_SKIPPED:
-      return TRUE;
-    default: /* the answer says the same */
-      return FALSE;
+    default:
+      return dkms_results_show (event);
     }
 }
 

@@ -23,6 +23,8 @@ typedef struct {
 
 /** Returns: (transfer full): a list of DkmsForecastResult */
 GPtrArray *dkms_results_new (void);
+/** Returns: whether users should see @event, of a run beside the tree */
+gboolean dkms_results_show (const DkmsEvent *event);
 /** Takes notice of an event of the run. Returns: whether users should see it, too */
 gboolean dkms_results_hear (GPtrArray *results, const DkmsEvent *event);
 /* Why builds of a run have no result of their own. */

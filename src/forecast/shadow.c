@@ -38,14 +38,13 @@ dkms_shadow_drop (const DkmsPlaces *places)
   dkms_unread_drop (mark); /* the next forecast deletes it first */
 }
 
-/* Copies <m>/<v>/source: a link, or a directory with only a dkms.conf. */
-static gboolean
-copy_version (const DkmsPlaces *places, int to, const DkmsVersion *v, GError **error)
+/* The source is a link, or a directory with only a dkms.conf. */
+gboolean
+dkms_shadow_copy (const DkmsPlaces *places, int to, const DkmsId *id, GError **error)
 {
-  const DkmsId id = { v->module, v->version, NULL, NULL };
-  g_autofree char *below = g_build_filename (v->module, v->version, NULL);
+  g_autofree char *below = g_build_filename (id->module, id->version, NULL);
   g_autofree char *target = g_build_filename (below, "source", NULL);
-  g_autofree char *dir = dkms_layout_version (places, &id, NULL);
+  g_autofree char *dir = dkms_layout_version (places, id, NULL);
   g_auto (DkmsFd) from = dkms_root_open_dir (places->root, dir, FALSE, error);
   g_autofree char *link = from >= 0 ? dkms_read_link_at (from, "source") : NULL;
 
@@ -76,7 +75,8 @@ dkms_shadow_make (const DkmsPlaces *places, const DkmsRequest *request, GError *
       const DkmsVersion *v = state->versions->pdata[i];
       gboolean other = request->version != NULL && *request->version != '\0'
                        && g_strcmp0 (request->module, v->module) == 0 && strcmp (request->version, v->version) != 0;
-      if (!other && !v->broken && !copy_version (places, to, v, error))
+      const DkmsId id = { v->module, v->version, NULL, NULL };
+      if (!other && !v->broken && !dkms_shadow_copy (places, to, &id, error))
         return FALSE;
     }
   /* With these the sources need not be read again. */
@@ -106,6 +106,23 @@ read_failed (const DkmsPlaces *copy, const DkmsId *id, char **dir)
     return NULL;
   *dir = g_path_get_dirname (newest->record);
   return dkms_attempts_read (copy, newest);
+}
+
+void
+dkms_tried_read (const DkmsPlaces *places, const DkmsId *id, DkmsTried *self)
+{
+  g_autofree char *dir = NULL;
+
+  self->record = dkms_record_read (places, id);
+  if (self->record != NULL)
+    {
+      self->attempt = dkms_attempts_read_build (places, id);
+      self->log = dkms_layout_build (places, id, "log/make.log");
+      return;
+    }
+  self->attempt = read_failed (places, id, &dir);
+  if (dir != NULL)
+    self->log = g_build_filename (dir, "make.log", NULL);
 }
 
 gboolean

@@ -45,6 +45,9 @@ dkms_request_new (void)
   self->targets = dkms_targets_new ();
   self->directives = g_ptr_array_new_with_free_func (g_free);
   self->headers = g_ptr_array_new_with_free_func (g_free);
+  self->sources = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_request_free);
+  self->roots = g_ptr_array_new_with_free_func (g_free);
+  self->trees = g_ptr_array_new_with_free_func (g_free);
   return self;
 }
 
@@ -67,6 +70,16 @@ dkms_request_free (DkmsRequest *self)
   g_free (self->hook);
   g_free (self->repair);
   g_free (self->undo);
+  g_free (self->format);
+  g_free (self->shards);
+  g_free (self->shard);
+  g_free (self->durations);
+  g_free (self->merge);
+  g_free (self->job);
+  g_clear_pointer (&self->only, g_hash_table_unref);
+  g_ptr_array_unref (self->sources);
+  g_ptr_array_unref (self->roots);
+  g_ptr_array_unref (self->trees);
   g_ptr_array_unref (self->directives);
   g_ptr_array_unref (self->headers);
   g_ptr_array_unref (self->targets);

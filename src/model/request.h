@@ -31,7 +31,8 @@ typedef enum {
                             filters */
 } DkmsSelection;
 
-typedef struct {
+typedef struct DkmsRequest DkmsRequest;
+struct DkmsRequest {
   DkmsGoal goal;
   DkmsSelection selection;
   char *module;                        /* (nullable): as given on the command line */
@@ -72,7 +73,20 @@ typedef struct {
   gboolean after_upgrade; /* nothing is checked if nothing has changed since the last verdict */
   gboolean monitor;       /* the answer is one line and an exit status for monitoring programs */
   gboolean forecast;      /* builds are tried beside the tree, and not published in it */
-} DkmsRequest;
+  GHashTable *only; /* (nullable): of a forecast: a set of DkmsId, the builds to try, without a choice of versions */
+  /* Of the verb matrix: */
+  GPtrArray *sources; /* element-type DkmsRequest: what to build, each as for DKMS_GOAL_REGISTERED */
+  GPtrArray *roots;   /* element-type utf8: directories of the host; empty: the root of the machine */
+  GPtrArray *trees;   /* element-type utf8: options that name directories, and their values */
+  char *format;       /* (nullable): of the answer */
+  char *shards;       /* (nullable): number of shards */
+  char *shard;        /* (nullable): the shard to do, "I/N" or "auto" */
+  char *durations;    /* (nullable): a merged report of the host */
+  char *merge;        /* (nullable): the directory of the host with the reports to merge */
+  char *job;          /* (nullable): id of the only job */
+  /* (nullable): the exit status of an error of a verb */
+  int (*exit_code) (const char *verb, const GError *error);
+};
 
 /** Returns: (transfer full): a query without targets */
 DkmsRequest *dkms_request_new (void);

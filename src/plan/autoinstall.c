@@ -47,6 +47,42 @@ find_needed (const DkmsPlanner *p, const DkmsId *target)
   return names;
 }
 
+/* Fills the queue with the listed versions, and with the latest versions of modules that they depend on. */
+static void
+collect_listed (const DkmsPlanner *p, const DkmsId *target, GArray *queue)
+{
+  const DkmsState *state = p->facts->state;
+  GHashTable *only = p->request->only;
+  g_autoptr (GHashTable) needed = g_hash_table_new (g_str_hash, g_str_equal);
+  g_autoptr (GHashTable) listed = g_hash_table_new (g_str_hash, g_str_equal);
+
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      const DkmsId id = dkms_version_id (v, target);
+      if (!g_hash_table_contains (only, &id))
+        continue;
+      g_hash_table_add (listed, v->module);
+      for (char **name = dkms_version_facts (v, target)->depends; name != NULL && *name != NULL; name++)
+        add_needed (needed, state, target, *name);
+    }
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      const DkmsId id = dkms_version_id (v, target);
+      const DkmsVersionFacts *facts = dkms_version_facts (v, target);
+      const Candidate candidate = { v, DKMS_NO_STEP };
+      gboolean wanted = g_hash_table_contains (listed, v->module)
+                            ? g_hash_table_contains (only, &id)
+                            : g_hash_table_contains (needed, v->module) && v == dkms_state_latest (state, v->module);
+
+      if (wanted && facts->conf_error != NULL)
+        g_ptr_array_add (p->plan->failed, DKMS_EVENT_NEW (UNREADABLE, .id = id, .error = facts->conf_error));
+      else if (wanted)
+        g_array_append_val (queue, candidate);
+    }
+}
+
 /* Fills the queue with the latest version of every module with AUTOINSTALL that is not installed, and @there with the
  * names of installed modules. */
 static void
@@ -134,7 +170,10 @@ dkms_plan_autoinstall (const DkmsPlanner *p, const DkmsId *target)
   const Selection selection = { state, target, queue, there };
   gboolean progress = TRUE;
 
-  collect (p, target, queue, there);
+  if (p->request->only != NULL)
+    collect_listed (p, target, queue);
+  else
+    collect (p, target, queue, there);
   while (progress)
     {
       guint round = plan->steps->len; /* steps of this round count only in the next one */

@@ -9,6 +9,7 @@
 #include "config.h"
 #include "model/event-json.h"
 #include "report/doctor-answer.h"
+#include "report/fleet-answer.h"
 #include "report/forecast-answer.h"
 #include "report/secureboot-answer.h"
 #include "report/sentences.h"
@@ -21,6 +22,7 @@ struct DkmsDocument {
   DkmsVerifyAnswer verify;
   DkmsSecurebootAnswer secureboot;
   DkmsForecastAnswer forecast;
+  DkmsFleetAnswer fleet;
   DkmsDoctorAnswer doctor;
   GError *error; /* (nullable): the last reported error */
 };
@@ -45,6 +47,7 @@ dkms_document_free (DkmsDocument *self)
   dkms_verify_answer_clear (&self->verify);
   dkms_secureboot_answer_clear (&self->secureboot);
   dkms_forecast_answer_clear (&self->forecast);
+  dkms_fleet_answer_clear (&self->fleet);
   dkms_doctor_answer_clear (&self->doctor);
   g_hash_table_unref (self->placed);
   g_clear_error (&self->error);
@@ -173,7 +176,7 @@ dkms_document_hear (DkmsDocument *self, const DkmsEvent *event)
       break;
     }
   if (dkms_secureboot_answer_hear (&self->secureboot, event) || dkms_forecast_answer_hear (&self->forecast, event)
-      || dkms_doctor_answer_hear (&self->doctor, event))
+      || dkms_fleet_answer_hear (&self->fleet, event) || dkms_doctor_answer_hear (&self->doctor, event))
     return;
   if (is_content (event))
     dkms_json_append (self->events, dkms_event_to_json (event));
@@ -200,6 +203,7 @@ dkms_document_finish (DkmsDocument *self, const char *verb, const char *root, in
   dkms_verify_answer_finish (&self->verify, document);
   dkms_secureboot_answer_finish (&self->secureboot, document);
   dkms_forecast_answer_finish (&self->forecast, verb, document);
+  dkms_fleet_answer_finish (&self->fleet, verb, document);
   dkms_doctor_answer_finish (&self->doctor, document);
   dkms_json_set (document, "events", json_incref (self->events));
   if (status != 0 && self->error != NULL)

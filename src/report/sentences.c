@@ -389,6 +389,16 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (FORECAST_HOLD, LINE, "To keep the present kernel until {text} can be built: {place}"),
   SENTENCE (FORECAST_TRIES, LINE, "Trying whether the modules of dkms build for {kernel}..."),
   SENTENCE (FORECAST_WARNS, WARNING, "{error}."),
+
+  /* matrix. */
+  SENTENCE (MATRIX_JOB, LINE, "{module}/{version}/{kernel}/{arch}@{place}: {name}[ ({seconds} s)][: {text}]"),
+  SENTENCE (MATRIX_KEPT, LINE, "{module}/{version}/{kernel}/{arch}@{place}: {name} by an earlier run"),
+  SENTENCE (MATRIX_LISTED, NONE, ""),
+  EXACT (MATRIX_TEXT, "{text}"),
+  SENTENCE (MATRIX_REPORT, NONE, ""),
+  SENTENCE (MATRIX_MISSING, NONE, ""),
+  SENTENCE (MATRIX_UNREADABLE, NONE, ""),
+  SENTENCE (MATRIX_DIFFERS, NONE, ""),
   /* Answers of doctor. */
   SENTENCE (DOCTOR_FINDING, NONE, ""),
   SENTENCE (DOCTOR_ATTIC, NONE, ""),

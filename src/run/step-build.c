@@ -276,7 +276,7 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
   confined = dkms_step_is_confined (run, step, &local);
   if (local != NULL)
     return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
-  if (run->request->forecast && !confined)
+  if (run->request->forecast && run->request->only == NULL && !confined)
     return DKMS_FAIL (error, NOT_FORECAST_WITHOUT_SANDBOX, .id = *step->id, .text = run->sandbox_missing);
   if (step->reason != NULL)
     DKMS_EMIT (run->events, REBUILDING, .id = *step->id, .reason = step->reason);

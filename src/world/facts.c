@@ -57,6 +57,7 @@ dkms_facts_free (DkmsFacts *self)
   g_free (self->near);
   dkms_state_free (self->state);
   g_ptr_array_unref (self->targets);
+  g_strfreev (self->depends);
   g_free (self);
 }
 
@@ -87,6 +88,8 @@ dkms_facts_identify (DkmsFacts *self, DkmsWorld *world, gboolean strict, GError 
   g_free (self->version);
   self->module = g_strdup (recipe->name);
   self->version = g_strdup (recipe->version);
+  g_strfreev (self->depends);
+  self->depends = g_strdupv (recipe->depends);
   if (!dkms_tree_check_name (DKMS_ERROR_BAD_PACKAGE, "PACKAGE_NAME", self->module, error)
       || !dkms_tree_check_name (DKMS_ERROR_BAD_PACKAGE, "PACKAGE_VERSION", self->version, error))
     return FALSE;

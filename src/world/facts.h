@@ -15,6 +15,7 @@
 typedef struct {
   char *module;            /* (nullable): the module of a request for one version, from the command line, or from the */
   char *version;           /* (nullable): recipe of its source */
+  char **depends;          /* (nullable): BUILD_DEPENDS of that recipe */
   char *source;            /* (nullable): directory of the host: the given source, or the unpacked archive */
   struct stat source_seen; /* status of that directory when its recipe was read */
   DkmsSourceState source_state; /* the comparison with the registered source */

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reads the record, the attempt and the files of a build. */
+#define _GNU_SOURCE
+#include "fleet/outcome.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/file.h"
+#include "base/unread.h"
+#include "check/causes.h"
+#include "forecast/shadow.h"
+#include "store/layout.h"
+
+/* Exit statuses of docs/interface/cli.md §9. */
+enum { EXIT_EXCLUDED = 77 };
+
+gboolean
+dkms_outcome_is_of_machine (const GError *error)
+{
+  static const DkmsError kinds[] = { DKMS_ERROR_IO,
+                                     DKMS_ERROR_NOT_COPIED,
+                                     DKMS_ERROR_OUTPUT_FAILED,
+                                     DKMS_ERROR_INTERRUPTED,
+                                     DKMS_ERROR_WORKER_ENDED,
+                                     DKMS_ERROR_SANDBOX_ENDED,
+                                     DKMS_ERROR_NO_SANDBOX,
+                                     DKMS_ERROR_NO_SANDBOX_IN_ROOT,
+                                     DKMS_ERROR_PROGRAM_NOT_STARTED,
+                                     DKMS_ERROR_PROGRAM_NOT_CONFINED,
+                                     DKMS_ERROR_HELPER_FAILED,
+                                     DKMS_ERROR_FEW_DESCRIPTORS,
+                                     DKMS_ERROR_BUILD_NOT_KEPT,
+                                     DKMS_ERROR_CONF_TIMEOUT,
+                                     DKMS_ERROR_CONF_KILLED };
+  const char *name = dkms_error_info (error)->cause;
+  const DkmsCauseInfo *cause = name != NULL ? dkms_cause_find (name) : NULL;
+
+  if (cause != NULL)
+    return cause->class == DKMS_CLASS_SYSTEM;
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
+    if (g_error_matches (error, DKMS_ERROR, (int)kinds[i]))
+      return TRUE;
+  return FALSE;
+}
+
+static DkmsJobResult
+result_of (const GError *error)
+{
+  return g_error_matches (error, DKMS_ERROR, DKMS_ERROR_EXCLUDED)     ? DKMS_JOB_EXCLUDED
+         : g_error_matches (error, DKMS_ERROR, DKMS_ERROR_NO_HEADERS) ? DKMS_JOB_NO_HEADERS
+         : dkms_outcome_is_of_machine (error)                         ? DKMS_JOB_ERROR
+                                                                      : DKMS_JOB_FAILED;
+}
+
+/* The build is neither signed nor compressed, so its files are the payload. */
+static void
+add_files (DkmsJobReport *report, const DkmsPlaces *places, const DkmsId *id, const DkmsRecord *record)
+{
+  for (guint i = 0; i < record->modules->len; i++)
+    {
+      const DkmsRecordModule *module = record->modules->pdata[i];
+      if (module->file == NULL || module->sha256 == NULL)
+        continue;
+      g_autofree char *below = g_build_filename ("module", module->file, NULL);
+      g_autofree char *path = dkms_layout_build (places, id, below);
+      g_autofree char *name = g_build_filename (module->dest_location, module->file, NULL);
+      struct stat st;
+      if (dkms_root_stat (places->root, path, &st) == 0)
+        dkms_job_report_add_file (report, name + strspn (name, "/"), st.st_size, module->sha256, module->sha256);
+    }
+}
+
+/* Returns: (transfer full): the first line of @text, in UTF-8 */
+static char *
+first_line (const char *text)
+{
+  g_autofree char *line = g_strndup (text, strcspn (text, "\n"));
+
+  return g_utf8_make_valid (line, -1);
+}
+
+static int
+open_log (const DkmsPlaces *places, const DkmsTried *tried)
+{
+  return tried->log != NULL ? dkms_root_openat (places->root, tried->log, DKMS_READ_FLAGS, 0) : -1;
+}
+
+DkmsJobReport *
+dkms_outcome_read (const DkmsPlaces *places, const DkmsFleetJob *job, const GError *error,
+                   int (*exit_code) (const char *, const GError *), int *log_fd)
+{
+  guint mark = dkms_unread_mark ();
+  g_auto (DkmsTried) tried = { 0 };
+  DkmsJobReport *report;
+
+  dkms_tried_read (places, job->id, &tried);
+  report = dkms_job_report_new (job->text, tried.record != NULL ? DKMS_JOB_BUILT : result_of (error));
+  *log_fd = open_log (places, &tried);
+  if (tried.attempt != NULL)
+    {
+      report->seconds = tried.attempt->seconds;
+      report->start = dkms_attempt_time (tried.attempt);
+    }
+  if (tried.record != NULL)
+    add_files (report, places, job->id, tried.record);
+  else
+    {
+      const char *text = tried.attempt != NULL && tried.attempt->first_error != NULL ? tried.attempt->first_error
+                         : error != NULL                                             ? error->message
+                                                                                     : "";
+      report->error = first_line (text);
+      report->exit_code = report->result == DKMS_JOB_EXCLUDED ? EXIT_EXCLUDED
+                          : error != NULL                     ? exit_code ("build", error)
+                                                              : 1;
+    }
+  if (tried.attempt != NULL && tried.attempt->inputs != NULL)
+    report->key = dkms_inputs_identity (tried.attempt->inputs);
+  dkms_unread_drop (mark); /* the report shows what could not be read */
+  return report;
+}

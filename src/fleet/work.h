@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A worker: builds the jobs of one root in a tree of its own, and writes their reports. */
+#pragma once
+
+#include "fleet/axes.h"
+
+/* What the jobs of all roots have in common. */
+typedef struct {
+  const DkmsRequest *request;
+  DkmsListener *events;
+  const char *shard; /* "I/N" */
+  int output;        /* directory for reports (fleet/output.h) */
+  guint bad;         /* (inout): jobs that failed */
+} DkmsFleetWork;
+
+/**
+ * dkms_fleet_work:
+ * @jobs: (element-type DkmsFleetJob): jobs of @place
+ *
+ * Does the jobs that have no report yet with which they would be settled. Modules in BUILD_DEPENDS are built first,
+ * without a report unless they are among @jobs. Nothing outside of the directory of the worker (fleet/slot.h) and
+ * the output is changed.
+ */
+gboolean dkms_fleet_work (DkmsFleetWork *self, const DkmsFleetPlace *place, const GPtrArray *jobs,
+                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
