@@ -9,7 +9,7 @@ MUTATE ?=
 FUZZ_SECONDS ?= 60
 FUZZ ?=
 
-.PHONY: all deps demo check fuzz mutate boot matrix depmod packages distros zfs deb rpm arch pictures crash crash-all install bench bench-makespan bench-corpus bench-scale parity parity-all corpus asan lint format
+.PHONY: all deps demo check fuzz mutate boot matrix depmod fleet packages distros zfs deb rpm arch pictures crash crash-all install bench bench-makespan bench-corpus bench-scale parity parity-all corpus asan lint format
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) >$(BUILD)/ninja.log || { cat $(BUILD)/ninja.log; exit 1; }
@@ -89,6 +89,12 @@ depmod:
 	@scripts/install-deps build check package
 	@$(MAKE) --no-print-directory all
 	@tests/run --build $(BUILD) depmod
+
+# A matrix on GNU parallel, also over ssh, xargs, make and Slurm: each table is that of one machine.
+fleet:
+	@scripts/install-deps build check fleet
+	@$(MAKE) --no-print-directory all
+	@tests/run --build $(BUILD) fleet
 
 # New machines with releases of Debian: demo, check and deb in a clone of the committed files, then the use of the packages.
 distros:
