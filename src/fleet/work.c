@@ -24,8 +24,9 @@
 typedef struct {
   const DkmsFleetJob *job;
   char *basis;
-  GError *error; /* (nullable): why it failed */
-  char *why;     /* (nullable): why it was not tried */
+  GError *error;   /* (nullable): why it failed */
+  char *why;       /* (nullable): why it was not tried */
+  gboolean cached; /* the build was taken from the build cache */
   gboolean ended;
 } Task;
 
@@ -94,6 +95,8 @@ finish (Batch *self, Task *task)
   g_auto (DkmsFd) log = log_fd;
 
   task->ended = TRUE;
+  if (task->cached && report->result == DKMS_JOB_BUILT)
+    report->result = DKMS_JOB_CACHED;
   if (report->error != NULL && *report->error == '\0')
     g_clear_pointer (&report->error, g_free);
   if (report->error == NULL && report->result == DKMS_JOB_FAILED)
@@ -153,6 +156,8 @@ hear (gpointer data, const DkmsEvent *event)
     take_error (self, event->error);
   else if (event->kind == DKMS_EVENT_HOPELESS || event->kind == DKMS_EVENT_DEFERRED)
     take_reason (self, event->reason);
+  else if (event->kind == DKMS_EVENT_CACHE_TAKEN && task_of (self, &event->id) != NULL)
+    task_of (self, &event->id)->cached = TRUE;
   if (dkms_results_show (event) || self->settings.policy.verbose)
     events->hear (events->data, event);
   if (event->kind == DKMS_EVENT_PIECE_DONE || event->kind == DKMS_EVENT_PIECE_DOUBTFUL

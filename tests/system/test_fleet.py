@@ -162,6 +162,21 @@ def test_resumes(root, tmp_path, out):
     assert renewed() == {"foo", "bad"}
 
 
+def test_cached(root, out):
+    """A build that the build cache has is taken from it, and has the same modules and key."""
+    root.framework("cache_dir=/var/cache/dkms\n")
+    root.source("foo", files={"foo.c": "int a;\n"})
+    root.register("foo")
+    (root.modules / K1 / "build/Makefile").write_text("all:\n\t$(CC) -c $(M)/foo.c -o $(M)/foo.ko\n")
+    matrix(root, "foo", "-k", K1, "--output", out / "one")
+    matrix(root, "foo", "-k", K1, "--output", out / "two")
+    reports = [report(out / where, name(root, "foo")) for where in ("one", "two")]
+    assert [one["result"] for one in reports] == ["built", "cached"]
+    assert reports[0]["files"] == reports[1]["files"] and reports[0]["key"] == reports[1]["key"]
+    assert "cached" in matrix(root, "--merge", out / "two").out
+    assert "cached by an earlier run" in matrix(root, "foo", "-k", K1, "--output", out / "two").out
+
+
 def test_shards(root, tmp_path, out):
     sources = [directory(root, f"m{i}", tmp_path) for i in range(5)]
     parts = []
