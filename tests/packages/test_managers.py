@@ -26,7 +26,7 @@ def root(tmp_path_factory):
     root = debian.bootstrap("bookworm", tmp_path_factory.mktemp("debian") / "root")
     shutil.copytree(debian.packages(tmp_path_factory), root.path / "debs")
     try:
-        root.ok("apt-get install -qq /debs/dkms_*.deb make zypper pacman-package-manager libarchive-tools rpm createrepo-c dnf", timeout=1800)
+        root.ok("apt-get install -qq /debs/dkms_*.deb make zypper pacman-package-manager makepkg libarchive-tools rpm createrepo-c dnf", timeout=1800)
         prepare(root)
         yield root
     finally:
