@@ -63,7 +63,7 @@ boot:
 	@$(MAKE) --no-print-directory all
 	@tests/run --build $(BUILD) boot
 
-# What 'dkms verify' predicts, compared with the answers of real kernels for some 120 module files under nine policies.
+# What 'dkms verify' predicts, compared with the answers of real kernels for some 120 module files under ten policies.
 matrix:
 	@scripts/install-deps build demo check boot
 	@$(MAKE) --no-print-directory all

@@ -25,13 +25,13 @@ describe () { # NAME: prints the properties of the module if it is loaded, and u
 [ -z "${tree:-}" ] || $b mount --bind "/$tree/lib/modules" /lib/modules
 [ ! -f /files ] || /bin/judge < /files
 
-while read -r name how file argument; do
+while read -r name how file argument other; do
   before=$(seen)
   echo "case $name"
   case $how in
     modprobe) # by name, from the root installed in $file
       message=$(/sbin/modprobe -d "$file" "$argument" 2>&1) && echo "  loaded OK" || echo "  loaded $message"
-      describe "$argument"
+      describe "${other:-$argument}" # what the module calls itself
       ;;
     load) # a file, with flags
       echo "  loaded $(/bin/load "$file" "$argument")"

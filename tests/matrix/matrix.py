@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import struct
 import subprocess
@@ -30,6 +31,7 @@ POLICIES = {
     "own-certificate": (None, "tree=own", "ours"),
     "own-certificate-enforced": (None, "module.sig_enforce=1 tree=own", "ours"),
     "other-certificate-enforced": (None, "module.sig_enforce=1 tree=own", "others"),
+    "digest-out-of-reach": (None, "module.sig_enforce=1 tree=bare", "ours"),
 }
 
 
@@ -61,9 +63,9 @@ class Variables:
             self.stores[state] = machine.firmware(self.lab / f"{state}.fd", self.of_shim(state))
         return self.stores[state]
 
-    def write(self, root, state):
+    def write(self, root, state, copied=False):
         """Writes them below /sys of a root."""
-        machine.write_variables(root, self.of_shim(state) if state else None)
+        machine.write_variables(root, self.of_shim(state) if state else None, copied)
 
 
 class Kernel:
@@ -101,7 +103,8 @@ class Kernel:
             self.mutants[name] = ("mx_probe", None)
 
     def _make_tree(self):
-        """Roots with the modules of the kernel and the mutants: as it comes, and as if our keys had signed the kernel's modules."""
+        """Roots with the modules of the kernel and the mutants: as it comes, as if our keys had signed the kernel's modules, and
+        the same without the module that computes SHA-512."""
         usual, own = self.lab / "tree-usual", self.lab / "tree-own"
         (usual / "lib/modules").mkdir(parents=True)
         run("cp", "-al", self.image / "lib/modules" / self.release, usual / "lib/modules")
@@ -113,7 +116,12 @@ class Kernel:
             path.unlink()
             path.write_bytes(self.keys.sign(content[:-40 - struct.unpack(">I", content[-32:-28])[0]], self.ours, self.others))
             os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-        self.trees = {"usual": usual, "own": own}
+        bare = self.lab / "tree-bare"
+        run("cp", "-al", own, bare)
+        for path in bare.rglob("sha512*.ko"): # and those for some processors
+            path.unlink()
+        run("depmod", "-b", bare, self.release)
+        self.trees = {"usual": usual, "own": own, "bare": bare}
 
     def _add_mutants(self, root):
         """As dkms 3 leaves them: a build without record, installed."""
@@ -149,7 +157,7 @@ class Kernel:
                         for name, (module, provider) in self.mutants.items())
         (self.lab / "list").write_text(lines)
         files = {f"m/{name}.ko": self.files / f"{name}.ko" for name in self.mutants}
-        self.initrd = machine.initramfs(self.lab, "guest", {".": guests["usual"], "own": guests["own"]}, {**files, "files": self.lab / "list"}, [], [HERE / "judge.c"])
+        self.initrd = machine.initramfs(self.lab, "guest", {".": guests["usual"], "own": guests["own"], "bare": guests["bare"]}, {**files, "files": self.lab / "list"}, [], [HERE / "judge.c"])
 
     # ---- answers ----
 
@@ -168,13 +176,51 @@ class Kernel:
         root = self.lab / f"root-{policy}"
         if root.exists():
             return root
-        run("cp", "-al", self.trees["own" if whose else "usual"], root)
+        tree = re.search(r"tree=(\w+)", cmdline)
+        run("cp", "-al", self.trees[tree[1] if tree else "usual"], root)
         shutil.copy(self.images[whose] if whose else self.vmlinuz, root / f"boot/vmlinuz-{self.release}")
         shutil.copy(self.config, root / "boot")
         (root / "boot/grub").mkdir()
         (root / "boot/grub/grub.cfg").write_text(f'set default="0"\nmenuentry "Debian" {{\n  linux /boot/vmlinuz-{self.release} root=/dev/vda {cmdline}\n}}\n')
         self.variables.write(root, state)
         return root
+
+    # ---- boot images ----
+
+    def make_image(self, name, files, digest):
+        """Makes a boot image. @files: module -> (mutant with its content, suffix); @digest: with the module for SHA-512.
+        Returns: its file"""
+        root = self.lab / name
+        target = root / "lib/modules" / self.release / "updates/dkms"
+        target.mkdir(parents=True)
+        for module, (mutant, suffix) in files.items():
+            path = target / f"{PREFIX}{module}.ko"
+            shutil.copy(self.files / f"{mutant}.ko", path)
+            if suffix == ".xz":
+                run("xz", "--check=crc32", path)
+        for path in (self.trees["own"] / "lib/modules" / self.release / "kernel").rglob(f"{DIGEST}.ko"):
+            if digest:
+                shutil.copy(path, target.parent)
+        run("depmod", "-b", root, self.release)
+        cases = [(module, "modprobe", "/", f"{PREFIX}{module}", "mx_probe") for module in files]
+        return machine.initramfs(self.lab, f"{name}-guest", {".": root}, {}, cases)
+
+    def loaded_by(self, image):
+        """Boots with an image. Returns: the modules that modprobe loads from it"""
+        guest = machine.boot(self.lab, image.stem, self.images["ours"], image, "module.sig_enforce=1")
+        return {name for name, case in guest.cases.items() if case["loaded"] == "OK"}
+
+    def findings_about(self, image, dkms):
+        """Returns: module -> what dkms says about its copy in the image, if the kernel enforces signatures"""
+        place = self.root("own-certificate-enforced") / f"boot/initrd.img-{self.release}"
+        place.unlink(missing_ok=True)
+        shutil.copy(image, place)
+        self.predict("own-certificate-enforced", dkms)
+        place.unlink()
+        return {name: {finding["code"] for finding in file["findings"] if finding["check"] == "boot-image" and finding["result"] == "problem"}
+                for name, file in self.judged.items()}
+
+    # ---- predictions ----
 
     def predict(self, policy, dkms):
         """Returns: the answers of dkms, in the same form"""

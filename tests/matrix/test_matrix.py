@@ -100,6 +100,53 @@ def test_swapped_keys_swap_the_verdicts(lab, kernel):
     assert {"good", foreign} <= set(differences(lab.answer(kernel, others), lab.predict(kernel, ours)))
 
 
+SHA512 = {"6.1": "sha512", "6.12": "by_ec256_sha512"} # signed with the key that the image of the kernel trusts
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_digest_out_of_reach(lab, kernel):
+    """Linux 6.1 of Debian loads a module to compute SHA-512; 6.12 contains it."""
+    answers = lab.answer(kernel, "digest-out-of-reach")
+    assert words(answers[SHA512[kernel]]) == {"6.1": "EKEYREJECTED", "6.12": "OK O"}[kernel]
+    assert words(answers["good"]) == "OK O"
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_copies_of_the_variables(lab, kernel):
+    """dkms takes the keys of shim from the copies of its variables, too, and predicts the same."""
+    usual, of = lab.predict(kernel, "secure-boot"), lab.kernels[kernel]
+    root = of.root("secure-boot")
+    of.variables.write(root, "validates", copied=True)
+    try:
+        assert of.predict("secure-boot", DKMS) == usual
+    finally:
+        of.variables.write(root, "validates")
+
+
+# Modules that are installed -> what a boot image has in their place.
+IMAGES = {
+    "with-digest": ({"good": ("good", ""), "key_identifier": ("foreign", ""), "with_certificate": ("unsigned", "")}, True),
+    "without-digest": ({"good": ("good", ".xz")}, False),
+}
+
+
+@pytest.mark.parametrize("image", IMAGES)
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_copies_in_boot_images(lab, kernel, image):
+    """modprobe loads a module from a boot image if dkms finds no problem with the copy in it."""
+    files, digest = IMAGES[image]
+    digested = SHA512[kernel]
+    files = {**files, digested: (digested, "")}
+    of = lab.kernels[kernel]
+    path = of.make_image(image, files, digest)
+    findings = of.findings_about(path, DKMS)
+    refused = {"key_identifier": {"image-stale"}, "with_certificate": {"image-unsigned"}}
+    if not digest and kernel == "6.1":
+        refused[digested] = {"image-digest"}
+    assert {name: findings[name] for name in files} == {name: refused.get(name, set()) for name in files}
+    assert of.loaded_by(path) == set(files) - set(refused)
+
+
 @pytest.mark.parametrize("kernel, policy", CELLS)
 def test_dkms_predicts_every_answer(lab, kernel, policy):
     answers, predictions = lab.answer(kernel, policy), lab.predict(kernel, policy)
