@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/unread.h"
 #include "base/walk.h"
+#include "build/loadable.h"
 #include "store/layout.h"
 #include "store/record.h"
 
@@ -161,13 +162,26 @@ dkms_look_for_gone_kernels (DkmsLook *self)
 
 /* ---- headers ---- */
 
-/* Returns: (transfer full) (nullable): the release of the headers in @build, inside the root */
+/* Returns: (transfer full) (nullable): the text of a file of the headers */
+static char *
+read_header (const DkmsPlaces *places, const char *build, const char *name)
+{
+  g_autofree char *path = g_build_filename (build, name, NULL);
+
+  return dkms_root_is_file (places->root, path) ? dkms_root_read (places->root, path, 4096, NULL, NULL) : NULL;
+}
+
+/* Returns: (transfer full) (nullable): the release of the headers in @build, inside the root. In Debian 12, the other
+ * file contains the version of Linux */
 static char *
 release_of (const DkmsPlaces *places, const char *build)
 {
-  g_autofree char *path = g_build_filename (build, "include/config/kernel.release", NULL);
-  char *text = dkms_root_is_file (places->root, path) ? dkms_root_read (places->root, path, 4096, NULL, NULL) : NULL;
+  g_autofree char *header = read_header (places, build, "include/generated/utsrelease.h");
+  char *release = header != NULL ? dkms_release_of_header (header) : NULL, *text;
 
+  if (release != NULL)
+    return release;
+  text = read_header (places, build, "include/config/kernel.release");
   return text != NULL ? g_strstrip (text) : NULL;
 }
 

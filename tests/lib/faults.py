@@ -338,6 +338,14 @@ def headers_of_another(root):
     (root.kernel("6.13.0-3-test") / "build/include/config/kernel.release").write_text("6.13.0-4-test\n")
 
 
+@state("headers-dangling", left=True)
+def headers_of_another_build(root):
+    include = root.kernel("6.13.0-3-test") / "build/include"
+    (include / "generated").mkdir()
+    (include / "generated/utsrelease.h").write_text('#define UTS_RELEASE "6.13.0-4-test"\n')
+    (include / "config/kernel.release").write_text("6.13.0-3-test\n")
+
+
 @state("record-bad", undo=False)
 def record_bad(root):
     (build(root) / ".record.json").write_text("{")

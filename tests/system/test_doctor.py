@@ -46,6 +46,15 @@ def test_sound(root):
     assert faults.found(doctor(root)) == []
 
 
+def test_headers_of_debian(root):
+    """The package of Linux 6.1 has the version of Linux in one of both files."""
+    include = root.modules / K1 / "build/include"
+    (include / "generated").mkdir()
+    (include / "generated/utsrelease.h").write_text(f'#define UTS_RELEASE "{K1}"\n')
+    (include / "config/kernel.release").write_text("6.1.192\n")
+    assert faults.found(doctor(root)) == []
+
+
 @pytest.mark.parametrize("name", faults.STATES)
 def test_found(root, name):
     fault, make, kind = faults.STATES[name]
