@@ -74,10 +74,10 @@ undo:
   return FALSE;
 }
 
-gboolean
-dkms_copy_file_at (int from_dir, const char *from, const DkmsNewFile *to, GError **error)
+static gboolean
+copy_file (int from_dir, const char *from, int flags, const DkmsNewFile *to, GError **error)
 {
-  g_auto (DkmsFd) in = openat (from_dir, from, DKMS_READ_FLAGS);
+  g_auto (DkmsFd) in = openat (from_dir, from, DKMS_READ_FLAGS | flags);
   struct stat st;
 
   if (in < 0 || fstat (in, &st) < 0)
@@ -85,6 +85,18 @@ dkms_copy_file_at (int from_dir, const char *from, const DkmsNewFile *to, GError
   if (!S_ISREG (st.st_mode))
     return DKMS_FAIL (error, NOT_A_FILE, .text = "copy", .path = from);
   return copy_opened (in, from, to, error);
+}
+
+gboolean
+dkms_copy_file_at (int from_dir, const char *from, const DkmsNewFile *to, GError **error)
+{
+  return copy_file (from_dir, from, 0, to, error);
+}
+
+gboolean
+dkms_copy_plain_at (int from_dir, const char *from, const DkmsNewFile *to, GError **error)
+{
+  return copy_file (from_dir, from, O_NOFOLLOW, to, error);
 }
 
 static gboolean

@@ -24,6 +24,10 @@ typedef struct {
 gboolean dkms_copy_file_at (int from_dir, const char *from, const DkmsNewFile *to,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
+/** As dkms_copy_file_at(), but a link is an error: for files in a directory that another party could write. */
+gboolean dkms_copy_plain_at (int from_dir, const char *from, const DkmsNewFile *to,
+                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 /** As dkms_copy_file_at(), flushed; the copy has the mode and the times of @from. */
 gboolean dkms_copy_alike_at (int from_dir, const char *from, int to_dir, const char *to,
                              GError **error) G_GNUC_WARN_UNUSED_RESULT;

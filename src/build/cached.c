@@ -66,22 +66,6 @@ date_of (gint64 time)
 
 /* ---- taking ---- */
 
-/* Copies the file @name of the directory @from, which a helper has written. A link is refused. */
-static gboolean
-copy_plain (int from, const char *name, int to, const char *as, GError **error)
-{
-  g_auto (DkmsFd) fd = openat (from, name, DKMS_READ_FLAGS | O_NOFOLLOW);
-  g_autofree char *source = g_strdup_printf ("/proc/self/fd/%d", fd);
-  struct stat st;
-
-  if (fd < 0 || fstat (fd, &st) < 0)
-    return dkms_fail_errno (error, "read", name);
-  errno = EINVAL;
-  if (!S_ISREG (st.st_mode))
-    return dkms_fail_errno (error, "read", name);
-  return dkms_copy_file_at (AT_FDCWD, source, &(DkmsNewFile){ to, as, 0644, FALSE }, error);
-}
-
 /* Copies the file @path of the cached build, "DIRECTORY/NAME", to the result. The log is not part of it yet. */
 static gboolean
 take_file (const DkmsWorkArea *area, int cached, const char *path, GError **error)
@@ -94,7 +78,8 @@ take_file (const DkmsWorkArea *area, int cached, const char *path, GError **erro
     return TRUE;
   if (from < 0)
     return dkms_fail_errno (error, "open", dir);
-  return copy_plain (from, name, area->result_fd, strcmp (dir, "extra") == 0 ? name : path, error);
+  const DkmsNewFile to = { area->result_fd, strcmp (dir, "extra") == 0 ? name : path, 0644, FALSE };
+  return dkms_copy_plain_at (from, name, &to, error);
 }
 
 /* Opens the log of the cached build in the scratch directory, after a line that names its origin. */
@@ -233,11 +218,12 @@ keep (const DkmsWorkArea *area, GError **error)
     {
       g_autofree char *path = g_strdup_printf ("module/%s.ko", (const char *)modules->pdata[i]);
       g_autofree char *to = g_build_filename (KEPT, path, NULL);
-      if (!copy_plain (area->result_fd, path, job->work->fd, to, error))
+      if (!dkms_copy_plain_at (area->result_fd, path, &(DkmsNewFile){ job->work->fd, to, 0644, FALSE }, error))
         return FALSE;
     }
   return !dkms_is_file_at (area->result_fd, symvers)
-         || copy_plain (area->result_fd, symvers, job->work->fd, KEPT "/module/Module.symvers", error);
+         || dkms_copy_plain_at (area->result_fd, symvers,
+                                &(DkmsNewFile){ job->work->fd, KEPT "/module/Module.symvers", 0644, FALSE }, error);
 }
 
 void
@@ -267,7 +253,8 @@ add_rest (const DkmsWorkArea *area, int kept, GError **error)
     {
       const char *name = names->pdata[i];
       g_autofree char *to = g_build_filename ("extra", name, NULL);
-      if (*name != '.' && !dkms_is_dir_at (from, name) && !copy_plain (from, name, kept, to, error))
+      if (*name != '.' && !dkms_is_dir_at (from, name)
+          && !dkms_copy_plain_at (from, name, &(DkmsNewFile){ kept, to, 0644, FALSE }, error))
         return FALSE;
     }
   return names != NULL;

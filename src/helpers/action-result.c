@@ -238,7 +238,7 @@ read_file (Part part, ActionFile *file, bool *same)
 bool
 action_result_find (const void *bytes, size_t size, const char *path, ActionFile *file)
 {
-  Part part = { bytes, (const unsigned char *)bytes + size };
+  Part part = { bytes, size > 0 ? (const unsigned char *)bytes + size : bytes };
   unsigned found = 0;
   Field field;
 

@@ -367,6 +367,21 @@ dkms_kernel_find_tool (const DkmsRoot *root, const char *program)
   return NULL;
 }
 
+char *
+dkms_kernel_ask_tool (const DkmsRoot *root, const char *path, const char *option)
+{
+  const char *argv[] = { path, option, NULL };
+  g_auto (GStrv) env = dkms_process_speak_english (g_get_environ ());
+  const DkmsCommand command = { .argv = argv, .env = env, .root = root->has_shell ? root : NULL, .null_stdin = TRUE };
+  int status = 0;
+  g_autofree char *text = dkms_process_capture (&command, NULL, &status, NULL);
+
+  if (text == NULL || status != 0)
+    return NULL;
+  text[strcspn (text, "\n")] = '\0';
+  return g_steal_pointer (&text);
+}
+
 static gboolean
 in_path (const DkmsRoot *root, const char *program)
 {

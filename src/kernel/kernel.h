@@ -48,6 +48,10 @@ int dkms_kernel_open_file (const DkmsRoot *root, const char *tool_path);
 /** Returns: (transfer full) (nullable): @tool_path, a path as tools name it, with all links resolved; NULL if it does
  * not exist */
 char *dkms_kernel_real_path (const DkmsRoot *root, const char *tool_path);
+/** Returns: (transfer full) (nullable): the first line that the program @path, as tools of this root name it, prints
+ * with
+ * @option; NULL if it fails. For a root without a shell, it is a program of the host */
+char *dkms_kernel_ask_tool (const DkmsRoot *root, const char *path, const char *option);
 /** Returns: (transfer full) (nullable): the file of @program, a name or an absolute path, as tools of this root find it
  * with PATH; NULL: none */
 char *dkms_kernel_find_tool (const DkmsRoot *root, const char *program);

@@ -126,22 +126,13 @@ dkms_cache_dir_blobs (const DkmsCacheDir *self)
   return self->blobs;
 }
 
-/* Copies the file @name of @from to @to, which gets it when it is complete. @from was written by a helper that another
- * party may control, so a link in it is refused. */
+/* Copies the file @name of @from, a directory of the helper, to @to, which gets it when it is complete. */
 static gboolean
 copy (int from, const char *name, int to, const char *as, GError **error)
 {
-  g_auto (DkmsFd) fd = openat (from, name, DKMS_READ_FLAGS | O_NOFOLLOW);
-  g_autofree char *source = g_strdup_printf ("/proc/self/fd/%d", fd);
   g_autofree char *temporary = g_strdup_printf (TEMPORARY "%d-%s", (int)getpid (), as);
-  struct stat st;
 
-  if (fd < 0 || fstat (fd, &st) < 0)
-    return dkms_fail_errno (error, "read", name);
-  errno = EINVAL;
-  if (!S_ISREG (st.st_mode))
-    return dkms_fail_errno (error, "read", name);
-  if (!dkms_copy_file_at (AT_FDCWD, source, &(DkmsNewFile){ to, temporary, 0644, FALSE }, error))
+  if (!dkms_copy_plain_at (from, name, &(DkmsNewFile){ to, temporary, 0644, FALSE }, error))
     return FALSE;
   if (renameat (to, temporary, to, as) == 0)
     return TRUE;

@@ -172,18 +172,9 @@ ask_program (int fd, gpointer data)
 {
   const Question *self = data;
   g_autofree char *option = g_strconcat ("-print-prog-name=", self->program, NULL);
-  const char *argv[] = { self->compiler, option, NULL };
-  g_auto (GStrv) env = dkms_process_speak_english (g_get_environ ());
-  const DkmsCommand command
-      = { .argv = argv, .env = env, .root = self->g->root->has_shell ? self->g->root : NULL, .null_stdin = TRUE };
-  int status = 0;
-  g_autofree char *text = dkms_process_capture (&command, NULL, &status, NULL);
 
   (void)fd;
-  if (text == NULL || status != 0)
-    return NULL;
-  text[strcspn (text, "\n")] = '\0';
-  return g_steal_pointer (&text);
+  return dkms_kernel_ask_tool (self->g->root, self->compiler, option);
 }
 
 static void

@@ -288,24 +288,15 @@ typedef struct {
   const char *path;
 } Compiler;
 
-/* Returns the first line of the compiler's --version. For a root without a shell, the compiler of the host is used. */
+/* Returns the first line of the compiler's --version. */
 static char *
 ask_version (int fd, gpointer data)
 {
   const Compiler *self = data;
-  const DkmsRoot *root = self->gathering->settings->places.root;
-  const char *argv[] = { self->path, "--version", NULL };
-  g_auto (GStrv) env = dkms_process_speak_english (g_get_environ ());
-  const DkmsCommand command = { .argv = argv, .env = env, .root = root->has_shell ? root : NULL, .null_stdin = TRUE };
-  int status = 0;
-  g_autofree char *text = dkms_process_capture (&command, NULL, &status, NULL);
+  char *line = dkms_kernel_ask_tool (self->gathering->settings->places.root, self->path, "--version");
 
   (void)fd;
-  if (text == NULL || status != 0)
-    return NULL;
-  text[strcspn (text, "\n")] = '\0';
-  g_strdelimit (text, "\t", ' ');
-  return g_steal_pointer (&text);
+  return line != NULL ? g_strdelimit (line, "\t", ' ') : NULL;
 }
 
 static void

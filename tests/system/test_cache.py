@@ -51,6 +51,7 @@ def attempt(root, name="foo", version="1.0", kernel=K1):
 
 
 def test_second_build_is_a_copy(root):
+    """With cache_dir, a build from the same inputs compiles nothing."""
     set_up(root)
     first = root.ok("build", "foo/1.0", "-k", K1)
     before = built(root)
