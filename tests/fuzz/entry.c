@@ -77,7 +77,8 @@ read_manifest (const uint8_t *bytes, size_t size)
 static void
 read_blob (const uint8_t *bytes, size_t size)
 {
-  EntryFile file = { .path = (char *)(size_t)"out", .size = size > 0 ? (uint64_t)bytes[0] << 4 : 0, .blob_size = size };
+  EntryFile file
+      = { .path = (char *)(size_t) "out", .size = size > 0 ? (uint64_t)bytes[0] << 4 : 0, .blob_size = size };
   struct stat st;
 
   entry_digest (bytes, size, file.blob);
