@@ -180,7 +180,7 @@ def test_abbreviated_options(root):
     assert root.status() == []
     root.ok("build", "foo/1.0", "--kernelv=" + K1, "--dir", "STRIP=no")
     assert root.status("--kernelv", K1) == [f"foo/1.0, {K1}, {ARCH}: built"]
-    for given, choices in (("--no", "--no-depmod, --no-initrd"), ("--forc", "--force, --force-version-override"), ("--kernel=x", "--kernelver, --kernelsourcedir")):
+    for given, choices in (("--no", "--no-cache, --no-depmod, --no-initrd"), ("--forc", "--force, --force-version-override"), ("--kernel=x", "--kernelver, --kernelsourcedir")):
         result = root("build", "foo/1.0", given)
         assert result.rc == 2 and f"{given.split('=')[0]} is ambiguous: {choices}" in result.err, result
 

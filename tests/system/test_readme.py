@@ -59,15 +59,16 @@ PACKAGE = [f"sudo dkms build ./my-driver -k {A} -k {B}", "dkms build ./my-driver
            f"sudo dkms match --templatekernel {A} -k {B}", f"dkms mktarball my-driver/1.0 -k {A} --archive ./my-driver.tar.gz"]
 IMAGE = ["sudo dkms add --root /mnt/image ./my-driver", f"sudo dkms autoinstall --root /mnt/image -k {B} -j 8",
          "sudo dkms ldtarball --root /mnt/image ./my-driver.tar.gz"]
+MATRIX = ["dkms matrix ./my-driver --output results", "dkms matrix --merge results"]
 # Targets of the Makefile. Other tiers test their effects, for example "distros" on new machines.
 MAKE = ["sudo make demo", "sudo make check", "make deb", "make rpm", "make arch", "sudo make install"]
 
 
 def test_every_command_has_a_run():
-    known = INSTALL + PACKAGE + IMAGE + MAKE
+    known = INSTALL + PACKAGE + IMAGE + MATRIX + MAKE
     new = [command for command in COMMANDS if command not in known]
     assert new == [] or all(command.split()[-2:-1] == ["make"] and make_knows(command) for command in new), new
-    assert [command for command in INSTALL + PACKAGE + IMAGE if command not in COMMANDS] == [], "the README no longer has these"
+    assert [command for command in INSTALL + PACKAGE + IMAGE + MATRIX if command not in COMMANDS] == [], "the README no longer has these"
     assert not re.search(r"^    \S", TEXT, re.M), "commands are in fenced blocks"
 
 
@@ -147,6 +148,13 @@ def test_build_without_root(machine, tmp_path):
     assert result.rc == 0, result
     assert (own / f"t/my-driver/1.0/{A}/{ARCH}/module/my-driver.ko").read_text() == "first\n"
     assert (own / "s/my-driver-1.0/dkms.conf").exists()
+
+
+def test_matrix(machine):
+    machine.type(MATRIX[0])
+    table = machine.type(MATRIX[1]).out
+    assert "my-driver/1.0" in table and all(kernel in table for kernel in (A, B)) and "1 module, 2 kernels: 2 good" in table, table
+    assert machine.status() == []
 
 
 def test_match_and_archive(machine):
