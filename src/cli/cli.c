@@ -335,6 +335,8 @@ make_request (const DkmsVerbInfo *verb, const DkmsSettings *settings, DkmsOption
   request->output = g_steal_pointer (&options->output);
   request->template = g_steal_pointer (&options->templatekernel);
   request->action = g_strdup (verb->name);
+  request->part = g_steal_pointer (&options->action);
+  request->limit_mib = options->max_size != NULL ? (gint64)g_ascii_strtoull (options->max_size, NULL, 10) : -1;
   request->kernel_source = g_steal_pointer (&options->kernelsourcedir);
   request->kernel_config = g_steal_pointer (&options->config);
   request->conf_file = g_steal_pointer (&options->conf_file);

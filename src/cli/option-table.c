@@ -134,6 +134,8 @@ static const DkmsOptionInfo options[] = {
     "Maximum number of jobs of all builds together; 0: no limit", .usual = "the number of processors" },
   { NULL, "--no-cache", NULL, take_flag, FIELD (no_cache), DKMS_WORD_NONE, DKMS_OPTION_CACHE,
     "Neither take builds from the build cache nor store them there" },
+  { NULL, "--max-size", "<MiB>", take_text, FIELD (max_size), DKMS_WORD_TEXT, DKMS_OPTION_SIZE,
+    "Size of the build cache after it was pruned; 0: nothing is left", .usual = "cache_size_mib" },
   { NULL, "--no-depmod", NULL, take_flag, FIELD (no_depmod), DKMS_WORD_NONE, DKMS_OPTION_DEPMOD, "Do not run depmod" },
   { NULL, "--symlink-modules", NULL, take_flag, FIELD (symlink_modules), DKMS_WORD_NONE, DKMS_OPTION_PLACE,
     "Install symbolic links into the tree instead of copies" },

@@ -24,7 +24,8 @@ dkms_options_free (DkmsOptions *self)
                     self->dkmstree,  self->sourcetree, self->installtree,    self->config,   self->kernelsourcedir,
                     self->conf_file, self->jobs,       self->templatekernel, self->json,     self->hook,
                     self->columns,   self->metrics,    self->repair,         self->undo,     self->format,
-                    self->shards,    self->shard,      self->durations,      self->merge,    self->job };
+                    self->action,    self->max_size,   self->shards,         self->shard,    self->durations,
+                    self->merge,     self->job };
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_free (texts[i]);
   g_ptr_array_unref (self->kernels);
@@ -105,6 +106,15 @@ is_bare_directory (const char *word)
   return (is_path (word) || (slash != NULL && slash[1] == '\0')) && dkms_is_dir_at (AT_FDCWD, word);
 }
 
+/* Whether @word is an action of the verb before it, such as "prune" after "cache". */
+static gboolean
+is_action (const DkmsOptions *self, const char *word)
+{
+  const DkmsVerbInfo *verb = self->verb != NULL && self->action == NULL ? dkms_verb_find (self->verb) : NULL;
+
+  return verb != NULL && verb->actions != NULL && self->module == NULL && g_strv_contains (verb->actions, word);
+}
+
 static gboolean
 take_positional (DkmsOptions *self, const char *word, GError **error)
 {
@@ -113,7 +123,9 @@ take_positional (DkmsOptions *self, const char *word, GError **error)
   if (*word == '\0')
     return TRUE; /* scripts write "$variable" for an empty variable */
   g_ptr_array_add (self->words, g_strdup (word));
-  if (dkms_verb_find (word) != NULL)
+  if (is_action (self, word))
+    self->action = g_strdup (word);
+  else if (dkms_verb_find (word) != NULL)
     {
       if (self->verb != NULL)
         return DKMS_FAIL (error, TWO_VERBS, .name = self->verb, .text = word);

@@ -19,6 +19,8 @@ typedef struct {
   char *unreadable; /* (nullable): a path that the user may not read */
   int unreadable_errno;
   char *bare_dir;      /* (nullable): a directory without dkms.conf */
+  char *action;        /* (nullable): of the verb, such as "prune" in "dkms cache prune" */
+  char *max_size;      /* (nullable) */
   char *columns;       /* (nullable): of the table of status */
   char *json;          /* (nullable): "", or the requested style */
   char *repair, *undo; /* (nullable): "", or the value */

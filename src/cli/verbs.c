@@ -23,6 +23,7 @@ static const DkmsVerbInfo *const verbs[] = {
   &dkms_verb_secureboot,
   &dkms_verb_forecast,
   &dkms_verb_matrix,
+  &dkms_verb_cache,
   &dkms_verb_match,
   &dkms_verb_mktarball,
   &dkms_verb_ldtarball,

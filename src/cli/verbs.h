@@ -39,6 +39,7 @@ typedef enum {
   DKMS_OPTION_HEADERS,
   DKMS_OPTION_JOBS,
   DKMS_OPTION_CACHE,
+  DKMS_OPTION_SIZE,
   DKMS_OPTION_DEPMOD,
   DKMS_OPTION_PLACE,
   DKMS_OPTION_RPM,
@@ -70,6 +71,7 @@ struct DkmsVerbInfo {
   const char *details;   /* sentences */
   DkmsGoal goal;         /* of its request */
   DkmsSelection selection;
+  const char *const *actions; /* (nullable): the words that may follow the verb, NULL-terminated */
   DkmsWordKind positional;
   guint options; /* DKMS_TAKES (...): the options that have an effect on it, and that its help lists */
   gboolean takes_all;
@@ -97,8 +99,8 @@ struct DkmsVerbInfo {
 extern const DkmsVerbInfo dkms_verb_add, dkms_verb_build, dkms_verb_install, dkms_verb_uninstall, dkms_verb_unbuild,
     dkms_verb_remove, dkms_verb_autoinstall, dkms_verb_prune, dkms_verb_sign, dkms_verb_status, dkms_verb_explain,
     dkms_verb_log, dkms_verb_report, dkms_verb_verify, dkms_verb_doctor, dkms_verb_secureboot, dkms_verb_forecast,
-    dkms_verb_matrix, dkms_verb_match, dkms_verb_mktarball, dkms_verb_ldtarball, dkms_verb_generate_mok,
-    dkms_verb_kernel_preinst, dkms_verb_kernel_postinst, dkms_verb_kernel_prerm;
+    dkms_verb_cache, dkms_verb_matrix, dkms_verb_match, dkms_verb_mktarball, dkms_verb_ldtarball,
+    dkms_verb_generate_mok, dkms_verb_kernel_preinst, dkms_verb_kernel_postinst, dkms_verb_kernel_prerm;
 
 /** Returns: (transfer none): all verbs, NULL-terminated */
 const DkmsVerbInfo *const *dkms_verbs (void);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/file.h"
 #include "base/language.h"
 #include "model/event-json.h"
 
@@ -91,6 +92,44 @@ void
 dkms_inputs_copy_recipe (DkmsInputs *self, const DkmsInputs *from)
 {
   g_tree_foreach (from->values, copy_directive, self);
+}
+
+/* A comparison with other inputs. */
+typedef struct {
+  const DkmsInputs *other;
+  GPtrArray *names;
+} Differences;
+
+static gboolean
+add_difference (gpointer name, gpointer value, gpointer data)
+{
+  const Differences *self = data;
+
+  if (g_strcmp0 (dkms_inputs_get (self->other, name), value) != 0)
+    g_ptr_array_add (self->names, g_strdup (name));
+  return FALSE;
+}
+
+static gboolean
+add_missing (gpointer name, gpointer value, gpointer data)
+{
+  const Differences *self = data;
+
+  if (dkms_inputs_get (self->other, name) == NULL)
+    g_ptr_array_add (self->names, g_strdup (name));
+  return FALSE;
+}
+
+char **
+dkms_inputs_differences (const DkmsInputs *a, const DkmsInputs *b)
+{
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+
+  g_tree_foreach (a->values, add_difference, &(Differences){ b, names });
+  g_tree_foreach (b->values, add_missing, &(Differences){ a, names });
+  g_ptr_array_sort (names, dkms_compare_names);
+  g_ptr_array_add (names, NULL);
+  return (char **)g_ptr_array_free (g_steal_pointer (&names), FALSE);
 }
 
 static gboolean

@@ -40,6 +40,10 @@ void dkms_inputs_copy (DkmsInputs *self, const DkmsInputs *from);
 /** Copies from @from the values of the recipe and the names of the modules that it depends on. */
 void dkms_inputs_copy_recipe (DkmsInputs *self, const DkmsInputs *from);
 
+/** Returns: (transfer full): the names of the inputs that differ, or are in one of both only, sorted; NULL-terminated
+ */
+char **dkms_inputs_differences (const DkmsInputs *a, const DkmsInputs *b);
+
 /** Returns: (transfer full): the document */
 char *dkms_inputs_document (const DkmsInputs *self);
 /** Returns: (transfer full): the SHA-256 of the document in hexadecimal */

@@ -64,6 +64,7 @@ dkms_request_free (DkmsRequest *self)
   g_free (self->metrics);
   g_free (self->template);
   g_free (self->action);
+  g_free (self->part);
   g_free (self->kernel_source);
   g_free (self->kernel_config);
   g_free (self->conf_file);

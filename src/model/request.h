@@ -43,6 +43,8 @@ struct DkmsRequest {
   char *metrics;                       /* (nullable): a file of the host for metrics */
   char *template;                      /* (nullable): template kernel of DKMS_SELECT_TEMPLATE */
   char *action;                        /* (nullable): the verb, visible in recipes as $action */
+  char *part;                          /* (nullable): the action of the verb cache (inspect/cache.h) */
+  gint64 limit_mib;                    /* cache prune --max-size; -1: not given */
   char *kernel_source;                 /* (nullable): --kernelsourcedir */
   char *kernel_config;                 /* (nullable): --config */
   char *conf_file;                     /* (nullable): -c, a path of the host, instead of the dkms.conf of the source */

@@ -116,6 +116,15 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (LOG_NOT_COPIED, WARNING, "Could not keep a copy of make.log in {path}: {error}."),
   SENTENCE (FAILED_BUILD_NOT_KEPT, WARNING, "{error}. The files of the failed build were not kept."),
   SENTENCE (CACHE_TAKEN, LINE, "Taking the modules of {module}/{version} from the build cache."),
+  SENTENCE (CACHE_OFF, LINE, "Builds are not cached: cache_dir in /etc/dkms/framework.conf is not set."),
+  SENTENCE (CACHE_IS, LINE, "Directory  {path}\nBuilds     {number}, {text} MiB[ of {name} MiB]"),
+  SENTENCE (CACHE_TAKEN_HERE, LINE, "This tree  {number} of {text} builds were taken from the cache"),
+  SENTENCE (CACHE_PRUNED, LINE, "Deleted {number} files of the build cache."),
+  EXACT (CACHE_KEY, "{name}  {module}/{version}, {kernel}, {arch}"),
+  SENTENCE (CACHE_NO_KEY, LINE, "{module}/{version}, {kernel}, {arch}: not cached, because an input cannot be read"),
+  SENTENCE (CACHE_NOT_USED, LINE, "{module}/{version}, {kernel}, {arch}: built without the cache"),
+  SENTENCE (CACHE_WHY, LINE, "{module}/{version}, {kernel}, {arch}: changed: {text}"),
+  SENTENCE (CACHE_SAME, LINE, "{module}/{version}, {kernel}, {arch}: nothing has changed"),
   SENTENCE (CACHE_IGNORED, WARNING, "{error}"),
   SENTENCE (KEPT_TAKEN, LINE, "Taking over the build that 'dkms forecast' made of {module}/{version}."),
 
@@ -494,7 +503,7 @@ field (gconstpointer subject, const char *name)
     return event->seconds > 0 ? g_strdup_printf ("%.1f", event->seconds) : NULL;
   if (strcmp (name, "remarks") == 0)
     return event->text != NULL ? status_remarks (event->text) : NULL;
-  if (strcmp (name, "problems") == 0)
+  if (strcmp (name, "problems") == 0 || strcmp (name, "number") == 0)
     return g_strdup_printf ("%d", event->number);
   if (strcmp (name, "warnings") == 0)
     return event->number > 0 ? g_strdup_printf ("%d", event->number) : NULL;

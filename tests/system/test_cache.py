@@ -356,3 +356,30 @@ def test_largest_file(root):
     root.framework(f"cache_dir=/{CACHE}\ncache_object_mib=1\n")
     result = rebuild(root)
     assert not taken(result) and "too large" in result.err
+
+
+def test_the_verb_shows_and_prunes(root):
+    """cache status, cache key, cache why, and cache prune with --max-size."""
+    root.framework("")
+    assert "not cached" in root.ok("cache").out
+    set_up(root)
+    root.ok("build", "foo/1.0", "-k", K1, "--no-cache")
+    assert "built without the cache" in root.ok("cache", "why", "foo").out
+    rebuild(root)
+    rebuild(root)
+    out = root.ok("cache", "status").out
+    assert "/var/cache/dkms" in out and "1, 0.0 MiB of 1024 MiB" in out and "1 of 1 builds were taken" in out
+    keys = root.ok("cache", "key", "foo/1.0").out.splitlines()
+    assert [line.split("  ")[1] for line in keys] == [f"foo/1.0, {kernel}, {ARCH}" for kernel in (K1, K2)]
+    event, = json.loads(root.ok("cache", "key", "foo", "-k", K1, "--json=short").out)["events"]
+    assert event["name"] == keys[0].split()[0] == hashlib.sha256(event["text"].encode()).hexdigest()
+    assert manifest(entries(root)[0])["key"] == event["name"]
+    assert "nothing has changed" in root.ok("cache", "why").out
+    change_source(root)
+    change_header(root)
+    assert "changed: env.ANY, headers, source" in root.ok("cache", "why", "foo", env=dict(os.environ, ANY="1")).out
+    assert root("cache", "why", "bar").rc == 3
+    assert root("cache", "prune", "--max-size", "much").rc == 2
+    assert "Deleted 0 files" in root.ok("cache", "prune").out
+    count = len(entries(root)) + len(entries(root, "cas"))
+    assert f"Deleted {count} files" in root.ok("cache", "prune", "--max-size", "0").out and not entries(root)

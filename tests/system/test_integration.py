@@ -307,7 +307,7 @@ def test_shipped_framework_conf_changes_nothing(root):
     subprocess.run(["sh", "-n"], input=examples, text=True, check=True)
 
 
-VERBS = ("add", "build", "install", "uninstall", "unbuild", "remove", "autoinstall", "prune", "sign", "status", "explain", "log", "report", "verify", "doctor", "secureboot", "forecast", "matrix", "match", "mktarball",
+VERBS = ("add", "build", "install", "uninstall", "unbuild", "remove", "autoinstall", "prune", "sign", "status", "explain", "log", "report", "verify", "doctor", "secureboot", "forecast", "cache", "matrix", "match", "mktarball",
          "ldtarball", "generate_mok", "kernel_preinst", "kernel_postinst", "kernel_prerm")
 EVERYWHERE = {"/usr/lib/dkms/dkms-motd", "/usr/lib/dkms/dkms-after-upgrade", *(f"/usr/share/dkms/schema/1/{name}.json" for name in ("command", *VERBS)), "/usr/sbin/dkms", "/etc/dkms/framework.conf", "/usr/share/man/man8/dkms.8", "/usr/share/man/man5/dkms.conf.5",
               "/usr/share/man/man5/dkms-framework.conf.5", "/usr/share/bash-completion/completions/dkms",

@@ -13,7 +13,7 @@ import pytest
 from conftest import ARCH, DKMS, K1, K2
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-VERBS = ["add", "build", "install", "uninstall", "unbuild", "remove", "autoinstall", "prune", "sign", "status", "explain", "log", "verify", "doctor", "secureboot", "forecast", "matrix", "match", "mktarball",
+VERBS = ["add", "build", "install", "uninstall", "unbuild", "remove", "autoinstall", "prune", "sign", "status", "explain", "log", "verify", "doctor", "secureboot", "forecast", "cache", "matrix", "match", "mktarball",
          "ldtarball", "generate_mok", "kernel_preinst", "kernel_postinst", "kernel_prerm"]
 
 

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The actions of the verb cache. */
+#include "inspect/cache.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/unread.h"
+#include "share/cache-dir.h"
+#include "store/attempts.h"
+#include "store/register.h"
+#include "store/scan.h"
+#include "world/cache-key.h"
+#include "world/inputs.h"
+
+const char *const dkms_cache_actions[] = { "status", "why", "key", "prune", NULL };
+
+typedef struct {
+  const DkmsSettings *settings;
+  DkmsListener *events;
+  const DkmsRequest *request;
+  DkmsWorld *world;
+} Question;
+
+/* ---- status and prune ---- */
+
+/* Opens the cache; reports that there is none. Returns: (transfer full) (nullable) */
+static DkmsCacheDir *
+open_cache (const Question *self, GError **error)
+{
+  GError *local = NULL;
+  DkmsCacheDir *cache = dkms_cache_dir_open (self->settings, FALSE, &local);
+
+  if (local != NULL)
+    g_propagate_error (error, local);
+  else if (*self->settings->policy.cache_dir == '\0')
+    DKMS_EMIT (self->events, CACHE_OFF);
+  else if (cache == NULL)
+    DKMS_EMIT (self->events, CACHE_IS, .path = self->settings->policy.cache_dir, .text = "0.0");
+  return cache;
+}
+
+static void
+count_taken (const Question *self)
+{
+  g_autoptr (GPtrArray) files = dkms_attempts_list (&self->settings->places, &(DkmsId){ 0 });
+  guint taken = 0, all = 0;
+
+  for (guint i = 0; i < files->len; i++)
+    {
+      const DkmsAttemptFile *file = files->pdata[i];
+      g_autoptr (DkmsAttempt) attempt
+          = file->outcome == DKMS_OUTCOME_BUILT ? dkms_attempts_read (&self->settings->places, file) : NULL;
+      all += attempt != NULL;
+      taken += attempt != NULL && attempt->cached != NULL;
+    }
+  g_autofree char *text = g_strdup_printf ("%u", all);
+  DKMS_EMIT (self->events, CACHE_TAKEN_HERE, .number = (int)taken, .text = text);
+}
+
+static gboolean
+show_status (const Question *self, GError **error)
+{
+  GError *local = NULL;
+  g_autoptr (DkmsCacheDir) cache = open_cache (self, &local);
+  DkmsCacheSize size;
+
+  if (local != NULL)
+    return g_propagate_error (error, local), FALSE;
+  if (cache == NULL)
+    return TRUE;
+  if (!dkms_cache_dir_measure (cache, &size, error))
+    return FALSE;
+  g_autofree char *mib = g_strdup_printf ("%.1f", (double)size.bytes / (1 << 20));
+  g_autofree char *limit = g_strdup_printf ("%u", self->settings->policy.cache_size_mib);
+  DKMS_EMIT (self->events, CACHE_IS, .path = self->settings->policy.cache_dir, .number = (int)size.entries, .text = mib,
+             .name = limit);
+  count_taken (self);
+  return TRUE;
+}
+
+static gboolean
+prune (const Question *self, GError **error)
+{
+  GError *local = NULL;
+  g_autoptr (DkmsCacheDir) cache = open_cache (self, &local);
+  gint64 mib = self->request->limit_mib >= 0 ? self->request->limit_mib : self->settings->policy.cache_size_mib;
+  guint deleted = 0;
+
+  if (local != NULL)
+    return g_propagate_error (error, local), FALSE;
+  if (cache != NULL && !dkms_cache_dir_prune (cache, (goffset)mib << 20, &deleted, error))
+    return FALSE;
+  if (cache != NULL)
+    DKMS_EMIT (self->events, CACHE_PRUNED, .number = (int)deleted);
+  return TRUE;
+}
+
+/* ---- keys ---- */
+
+/* Returns: (transfer full) (nullable): all inputs that the build of @id would have now; NULL if one cannot be known */
+static DkmsInputs *
+inputs_now (const Question *self, const DkmsId *id)
+{
+  g_autofree char *texts = NULL;
+  g_autoptr (DkmsInputs) inputs = dkms_world_inputs (self->world, id, NULL, &texts);
+
+  return dkms_world_cache_inputs (self->world, id, inputs);
+}
+
+/* Calls @visit for the builds that the request selects, or, with @possible, for each kernel with headers. */
+static void
+each (const Question *self, const DkmsState *state, gboolean possible, void (*visit) (const Question *, const DkmsId *))
+{
+  const DkmsPlaces *places = &self->settings->places;
+  g_autoptr (GPtrArray) kernels = dkms_kernel_list (places->root, places->install_tree, TRUE);
+
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      guint count = v->broken ? 0 : possible ? kernels->len : v->builds->len;
+      for (guint k = 0; k < count; k++)
+        {
+          const DkmsId id = possible ? (DkmsId){ v->module, v->version, kernels->pdata[k], dkms_running_machine () }
+                                     : dkms_build_id (v, v->builds->pdata[k]);
+          if (dkms_targets_pass (self->request->targets, &id))
+            visit (self, &id);
+        }
+    }
+}
+
+static void
+announce (const Question *self, const DkmsId *id)
+{
+  dkms_world_want (self->world, id);
+}
+
+static void
+show_key (const Question *self, const DkmsId *id)
+{
+  g_autoptr (DkmsInputs) inputs = inputs_now (self, id);
+  g_autofree char *key = inputs != NULL ? dkms_inputs_identity (inputs) : NULL;
+  g_autofree char *document = inputs != NULL ? dkms_inputs_document (inputs) : NULL;
+
+  if (inputs == NULL)
+    DKMS_EMIT (self->events, CACHE_NO_KEY, .id = *id);
+  else
+    DKMS_EMIT (self->events, CACHE_KEY, .id = *id, .name = key, .text = document);
+}
+
+static void
+show_why (const Question *self, const DkmsId *id)
+{
+  g_autoptr (DkmsAttempt) made = dkms_attempts_read_build (&self->settings->places, id);
+  g_autoptr (DkmsInputs) now = made != NULL && made->cache_inputs != NULL ? inputs_now (self, id) : NULL;
+
+  if (made == NULL || made->cache_inputs == NULL)
+    DKMS_EMIT (self->events, CACHE_NOT_USED, .id = *id);
+  else if (now == NULL)
+    DKMS_EMIT (self->events, CACHE_NO_KEY, .id = *id);
+  else
+    {
+      g_auto (GStrv) names = dkms_inputs_differences (made->cache_inputs, now);
+      g_autofree char *list = g_strjoinv (", ", names);
+      if (*list != '\0')
+        DKMS_EMIT (self->events, CACHE_WHY, .id = *id, .text = list);
+      else
+        DKMS_EMIT (self->events, CACHE_SAME, .id = *id);
+    }
+}
+
+static gboolean
+show_each (const Question *self, gboolean possible, void (*visit) (const Question *, const DkmsId *), GError **error)
+{
+  const DkmsId filter = { .module = self->request->module, .version = self->request->version };
+  g_autoptr (DkmsState) state = dkms_state_read (&self->settings->places, &filter, error);
+
+  if (state == NULL)
+    return FALSE;
+  if (state->versions->len == 0 && filter.module != NULL)
+    return DKMS_FAIL (error, NOT_ADDED, .id = filter);
+  each (self, state, possible, announce);
+  if (!dkms_world_load (self->world, error))
+    return FALSE;
+  each (self, state, possible, visit);
+  return TRUE;
+}
+
+gboolean
+dkms_cache_answer (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
+{
+  g_autoptr (DkmsWorld) world = dkms_world_new (settings, request, events);
+  const Question self = { settings, events, request, world };
+  const char *part = request->part;
+
+  if (g_strcmp0 (part, "why") == 0)
+    return show_each (&self, FALSE, show_why, error);
+  if (g_strcmp0 (part, "key") == 0)
+    return show_each (&self, TRUE, show_key, error);
+  return g_strcmp0 (part, "prune") == 0 ? prune (&self, error) : show_status (&self, error);
+}
