@@ -328,7 +328,7 @@ package_manager (FuzzInput *input)
   g_autofree char *text = fuzz_text (input, '\0');
   g_autoptr (GPtrArray) offers = g_ptr_array_new_with_free_func (dkms_kernel_offer_free);
   DkmsKernelOffer *offer = dkms_kernel_offer_new ("6.12.0-1.1-default");
-  g_autoptr (GPtrArray) names = NULL;
+  g_autoptr (GPtrArray) depends = NULL;
   g_autoptr (GError) error = NULL;
 
   if (form == 'a')
@@ -348,7 +348,7 @@ package_manager (FuzzInput *input)
   else if (form == 'e')
     dkms_apk_read_search (text, "linux-lts-dev", offer);
   else if (form == 'n')
-    names = dkms_apt_depends (text);
+    depends = dkms_apt_depends (text);
   for (guint i = 0; i < offers->len; i++)
     {
       const DkmsKernelOffer *kernel = offers->pdata[i];

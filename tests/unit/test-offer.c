@@ -83,26 +83,32 @@ offers_new (void)
 static void
 assert_offers (const GPtrArray *offers, const char *const *expected)
 {
-  for (guint i = 0; i < offers->len; i++)
+  guint i;
+
+  for (i = 0; i < offers->len && expected[i] != NULL; i++)
     {
       const DkmsKernelOffer *offer = offers->pdata[i];
       g_autofree char *line = g_strdup_printf ("%s %s %s", offer->release, offer->image->name, offer->image->version);
       g_assert_cmpstr (line, ==, expected[i]);
     }
-  g_assert_null (expected[offers->len]);
+  g_assert_cmpuint (i, ==, offers->len);
+  g_assert_null (expected[i]);
 }
 
 /* Compares headers with lines "NAME VERSION". */
 static void
 assert_headers (const DkmsKernelOffer *offer, const char *const *expected)
 {
-  for (guint i = 0; i < offer->headers->len; i++)
+  guint i;
+
+  for (i = 0; i < offer->headers->len && expected[i] != NULL; i++)
     {
       const DkmsPackageOffer *package = offer->headers->pdata[i];
       g_autofree char *line = g_strdup_printf ("%s %s", package->name, package->version);
       g_assert_cmpstr (line, ==, expected[i]);
     }
-  g_assert_null (expected[offer->headers->len]);
+  g_assert_cmpuint (i, ==, offer->headers->len);
+  g_assert_null (expected[i]);
 }
 
 #define UPDATE(name, edition) "<update kind=\"package\" name=\"" name "\" edition=\"" edition "\" arch=\"x86_64\"/>"
