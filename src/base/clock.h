@@ -10,6 +10,8 @@ gint64 dkms_clock_now (void);
 double dkms_clock_since (gint64 start);
 /** Returns: (transfer full) (nullable): @seconds since 1970 as a text of RFC 3339, in UTC; NULL after the year 9999 */
 char *dkms_time_text (gint64 seconds);
+/** Returns: (transfer full): the day of @seconds since 1970, such as "2026-11-30", in UTC; "?" after the year 9999 */
+char *dkms_date_of (gint64 seconds);
 /** Shares the clock with the processes that this one forks from now on. Call it before dkms_clock_omit(). */
 void dkms_clock_share (void);
 /** Sets the clock back by @microseconds, also for processes that share it. */

@@ -198,6 +198,14 @@ dkms_path_climbs (const char *path)
   return g_strv_contains ((const char *const *)parts, "..") || g_strv_contains ((const char *const *)parts, ".");
 }
 
+gboolean
+dkms_path_is_in (const char *path, const char *dir)
+{
+  gsize n = strlen (dir);
+
+  return strncmp (path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0' || strcmp (dir, "/") == 0);
+}
+
 int
 dkms_compare_names (gconstpointer a, gconstpointer b)
 {

@@ -98,6 +98,9 @@ GPtrArray *dkms_list_entries (int dir_fd, GError **error) G_GNUC_WARN_UNUSED_RES
 /** Returns: whether a part of @path is "." or ".." */
 gboolean dkms_path_climbs (const char *path);
 
+/** Returns: whether @path is the directory @dir, or below it. Both are absolute, and have no slash at the end */
+gboolean dkms_path_is_in (const char *path, const char *dir);
+
 /** For g_ptr_array_sort() of strings: byte order. */
 int dkms_compare_names (gconstpointer a, gconstpointer b);
 

@@ -55,15 +55,6 @@ has_key (const DkmsJob *job)
   return job->cache != NULL && job->confined && job->attempt->cache_inputs != NULL;
 }
 
-/* Returns: (transfer full): the date of @time */
-static char *
-date_of (gint64 time)
-{
-  g_autoptr (GDateTime) date = g_date_time_new_from_unix_utc (time);
-
-  return date != NULL ? g_date_time_format (date, "%Y-%m-%d") : g_strdup ("?");
-}
-
 /* ---- taking ---- */
 
 /* Copies the file @path of the cached build, "DIRECTORY/NAME", to the result. The log is not part of it yet. */
@@ -87,7 +78,7 @@ static gboolean
 take_log (DkmsWorkArea *area, int cached, const DkmsCached *found, GError **error)
 {
   const int work = area->job->work->fd;
-  g_autofree char *date = date_of (found->time);
+  g_autofree char *date = dkms_date_of (found->time);
   g_autofree char *first = g_strdup_printf ("# from the build cache of this machine, built %s\n", date);
   g_auto (DkmsFd) dir = openat (cached, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
   gsize size = 0;
@@ -146,7 +137,7 @@ make (const DkmsJob *job, int cached, const DkmsCached *found, GError **error)
 static gboolean
 fail_known (const DkmsJob *job, int cached, const DkmsCached *found, GError **error)
 {
-  g_autofree char *date = date_of (found->time);
+  g_autofree char *date = dkms_date_of (found->time);
   g_autofree char *text = found->error != NULL && *found->error != '\0' ? g_strdup (found->error) : NULL;
   g_auto (DkmsWorkArea) area = { .job = job, .fd = -1, .log_fd = -1, .result_fd = -1, .log_matters = TRUE };
   g_autoptr (GError) failure = NULL;

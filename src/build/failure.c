@@ -156,9 +156,8 @@ static gboolean
 is_own (const DkmsWorkArea *area, const char *path)
 {
   g_autofree char *version_dir = g_path_get_dirname (area->tool_dir);
-  gsize n = strlen (version_dir);
 
-  return strncmp (path, version_dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
+  return dkms_path_is_in (path, version_dir);
 }
 
 /* Returns: (transfer full): @path as a path of the host. */

@@ -75,14 +75,6 @@ dkms_view_free (DkmsView *self)
   g_free (self);
 }
 
-static gboolean
-is_below (const char *path, const char *dir)
-{
-  gsize n = strlen (dir);
-
-  return strncmp (path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0' || strcmp (dir, "/") == 0);
-}
-
 /* ---- existing files ---- */
 
 /* Returns: a descriptor, or -1 with errno */
@@ -152,7 +144,7 @@ nearest (const DkmsView *self, const char *path)
   for (guint i = 0; i < self->changes->len; i++)
     {
       const Change *change = self->changes->pdata[i];
-      if (is_below (path, change->path) && (best == NULL || strlen (change->path) > strlen (best->path)))
+      if (dkms_path_is_in (path, change->path) && (best == NULL || strlen (change->path) > strlen (best->path)))
         best = change;
     }
   return best;
@@ -170,7 +162,7 @@ static gboolean
 is_in (const GPtrArray *dirs, const char *path)
 {
   for (guint i = 0; i < dirs->len; i++)
-    if (is_below (path, dirs->pdata[i]))
+    if (dkms_path_is_in (path, dirs->pdata[i]))
       return TRUE;
   return FALSE;
 }
@@ -431,10 +423,10 @@ static void
 add_dir (const DkmsView *self, GPtrArray *dirs, const char *real)
 {
   for (guint i = 0; i < dirs->len; i++)
-    if (is_below (real, dirs->pdata[i]) && share_mount (self, real, dirs->pdata[i]))
+    if (dkms_path_is_in (real, dirs->pdata[i]) && share_mount (self, real, dirs->pdata[i]))
       return;
   for (guint i = dirs->len; i-- > 0;)
-    if (is_below (dirs->pdata[i], real) && share_mount (self, real, dirs->pdata[i]))
+    if (dkms_path_is_in (dirs->pdata[i], real) && share_mount (self, real, dirs->pdata[i]))
       g_ptr_array_remove_index (dirs, i);
   g_ptr_array_add (dirs, g_strdup (real));
 }
@@ -510,7 +502,7 @@ is_reachable (const DkmsView *self, const char *real)
   g_autofree char *text = NULL;
   struct stat st;
 
-  if (strcmp (dir, "/") == 0 || is_below (real, "/root") || is_below (real, "/home"))
+  if (strcmp (dir, "/") == 0 || dkms_path_is_in (real, "/root") || dkms_path_is_in (real, "/home"))
     return TRUE;
   return look (self, dir, &st, &text) && (st.st_mode & 01) != 0 && is_reachable (self, dir);
 }
@@ -529,9 +521,9 @@ is_harmless (const DkmsView *self, const char *real)
       || !is_public (&st) || !is_reachable (self, real))
     return FALSE;
   for (guint i = 0; i < self->changes->len; i++)
-    if (is_below (((const Change *)self->changes->pdata[i])->path, real))
+    if (dkms_path_is_in (((const Change *)self->changes->pdata[i])->path, real))
       return FALSE; /* it contains a directory that is shown */
-  return !S_ISDIR (st.st_mode) || (!is_below (real, "/run") && strcmp (dir, "/") != 0);
+  return !S_ISDIR (st.st_mode) || (!dkms_path_is_in (real, "/run") && strcmp (dir, "/") != 0);
 }
 
 void

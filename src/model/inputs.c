@@ -94,6 +94,18 @@ dkms_inputs_copy_recipe (DkmsInputs *self, const DkmsInputs *from)
   g_tree_foreach (from->values, copy_directive, self);
 }
 
+gboolean
+dkms_inputs_are_complete (const DkmsInputs *self)
+{
+  static const char *const names[]
+      = { "source", "admin", "make", "symvers", "config", "release", "btf", "compiler", "environment" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    if (dkms_inputs_get (self, names[i]) == NULL)
+      return FALSE;
+  return TRUE;
+}
+
 /* A comparison with other inputs. */
 typedef struct {
   const DkmsInputs *other;

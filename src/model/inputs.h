@@ -40,6 +40,8 @@ void dkms_inputs_copy (DkmsInputs *self, const DkmsInputs *from);
 /** Copies from @from the values of the recipe and the names of the modules that it depends on. */
 void dkms_inputs_copy_recipe (DkmsInputs *self, const DkmsInputs *from);
 
+/** Returns: whether all inputs that decide about the result are known, so that builds of equal inputs are equal */
+gboolean dkms_inputs_are_complete (const DkmsInputs *self);
 /** Returns: (transfer full): the names of the inputs that differ, or are in one of both only, sorted; NULL-terminated
  */
 char **dkms_inputs_differences (const DkmsInputs *a, const DkmsInputs *b);

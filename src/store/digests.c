@@ -226,9 +226,8 @@ add_link (const TreeWalk *self, const char *path, const char *target)
   g_autofree char *link = g_build_filename (self->root, path, NULL);
   g_autofree char *dir = g_path_get_dirname (link);
   g_autofree char *full = g_canonicalize_filename (target, dir);
-  gsize length = strlen (self->root);
 
-  if (strncmp (full, self->root, length) != 0 || (full[length] != '/' && full[length] != '\0'))
+  if (!dkms_path_is_in (full, self->root))
     g_hash_table_add (self->links, g_steal_pointer (&full));
 }
 
@@ -320,7 +319,6 @@ join_links (const char *digest, GHashTable *links)
   g_hash_table_iter_init (&iter, links);
   while (g_hash_table_iter_next (&iter, &path, NULL))
     g_ptr_array_add (paths, path);
-
   g_ptr_array_sort (paths, dkms_compare_names);
   for (guint i = 0; i < paths->len; i++)
     {
@@ -330,45 +328,44 @@ join_links (const char *digest, GHashTable *links)
   return g_string_free (text, FALSE);
 }
 
+/* Returns: (transfer full) (nullable): the digest of a tree and, with @read->links, the links in it. @key: under which
+ * it is remembered */
+static char *
+tree_value (DkmsDigests *self, const char *key, int fd, TreeWalk *read)
+{
+  TreeWalk look = { .digests = self, .without = read->without };
+  g_autofree char *signature = walk (&look, fd);
+  const char *known = signature != NULL ? recall (self, key, signature) : NULL;
+
+  if (known != NULL || signature == NULL)
+    return g_strdup (known);
+  g_autofree char *digest = walk (read, fd);
+  char *value = digest == NULL ? NULL : read->links != NULL ? join_links (digest, read->links) : g_strdup (digest);
+  if (value != NULL && !look.racy)
+    remember (self, key, signature, value);
+  return value;
+}
+
 char *
 dkms_digests_tree (DkmsDigests *self, const char *path, int fd, const char *without)
 {
-  TreeWalk look = { .digests = self, .without = without },
-           read = { .digests = self, .without = without, .contents = TRUE };
+  TreeWalk read = { .digests = self, .without = without, .contents = TRUE };
   g_autofree char *key = g_strconcat ("tree ", path, NULL);
 
-  if (fd < 0)
-    return g_strdup ("-");
-  g_autofree char *signature = walk (&look, fd);
-  const char *known = signature != NULL ? recall (self, key, signature) : NULL;
-  if (known != NULL || signature == NULL)
-    return g_strdup (known);
-  char *digest = walk (&read, fd);
-  if (digest != NULL && !look.racy)
-    remember (self, key, signature, digest);
-  return digest;
+  return fd < 0 ? g_strdup ("-") : tree_value (self, key, fd, &read);
 }
 
-/* The digest is followed by the links, each after a space. */
 char *
 dkms_digests_tree_links (DkmsDigests *self, const char *path, int fd, GPtrArray *links)
 {
   g_autoptr (GHashTable) found = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  TreeWalk look = { .digests = self }, read = { .digests = self, .contents = TRUE, .root = path, .links = found };
+  TreeWalk read = { .digests = self, .contents = TRUE, .root = path, .links = found };
   g_autofree char *key = g_strconcat ("links ", path, NULL);
+  g_autofree char *value = fd < 0 ? g_strdup ("-") : tree_value (self, key, fd, &read);
+  g_auto (GStrv) words = value != NULL ? g_strsplit (value, " ", -1) : NULL;
 
-  if (fd < 0)
-    return g_strdup ("-");
-  g_autofree char *signature = walk (&look, fd);
-  const char *known = signature != NULL ? recall (self, key, signature) : NULL;
-  g_autofree char *digest = known == NULL && signature != NULL ? walk (&read, fd) : NULL;
-  g_autofree char *value = known != NULL ? g_strdup (known) : digest != NULL ? join_links (digest, found) : NULL;
-  if (value == NULL)
-    return NULL;
-  if (known == NULL && !look.racy)
-    remember (self, key, signature, value);
-  g_auto (GStrv) words = g_strsplit (value, " ", -1);
-  for (char **word = words + 1; *word != NULL; word++)
-    g_ptr_array_add (links, g_uri_unescape_string (*word, NULL));
-  return g_strdup (words[0]);
+  for (char **word = words; word != NULL && *word != NULL; word++)
+    if (word > words)
+      g_ptr_array_add (links, g_uri_unescape_string (*word, NULL));
+  return words != NULL ? g_strdup (words[0]) : NULL;
 }

@@ -27,13 +27,7 @@ enum { MOST_BYTES = 1 << 20, DAYS = 30, SECONDS_OF_DAY = 24 * 60 * 60 };
 char *
 dkms_kept_identity (const DkmsInputs *inputs)
 {
-  static const char *const names[]
-      = { "source", "admin", "make", "symvers", "config", "release", "btf", "compiler", "environment" };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
-    if (inputs == NULL || dkms_inputs_get (inputs, names[i]) == NULL)
-      return NULL;
-  return dkms_inputs_identity (inputs);
+  return inputs != NULL && dkms_inputs_are_complete (inputs) ? dkms_inputs_identity (inputs) : NULL;
 }
 
 char *

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/unread.h"
 #include "build/sign.h"
@@ -16,14 +17,6 @@ warn (DkmsListener *events, char *text)
 {
   DKMS_EMIT (events, SECURE_WARNING, .text = text);
   g_free (text);
-}
-
-char *
-dkms_date_of (gint64 seconds)
-{
-  g_autoptr (GDateTime) time = g_date_time_new_from_unix_utc (seconds);
-
-  return time != NULL ? g_date_time_format (time, "%Y-%m-%d") : g_strdup ("?");
 }
 
 /* ---- the certificate ---- */

@@ -14,5 +14,3 @@
  */
 void dkms_key_checks (const DkmsSettings *settings, DkmsListener *events, const DkmsTrustReading *trust,
                       const char *hash);
-/** Returns: (transfer full): a time in seconds since 1970, as a date such as "2123-10-20" */
-char *dkms_date_of (gint64 seconds);

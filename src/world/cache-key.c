@@ -17,7 +17,6 @@
 
 typedef struct {
   DkmsDigests *digests;
-  const DkmsSettings *settings;
   const DkmsRoot *root;
   DkmsKernelFacts facts;
   GPtrArray *lines; /* (element-type utf8): "NAME DIGEST" */
@@ -91,14 +90,6 @@ add_tree (Gathering *g, const char *role, const char *path, Tree *tree)
     *tree = (Tree){ g_steal_pointer (&real), g_steal_pointer (&links) };
 }
 
-static gboolean
-lies_in (const char *path, const Tree *tree)
-{
-  gsize length = tree->path != NULL ? strlen (tree->path) : 0;
-
-  return length > 0 && strncmp (path, tree->path, length) == 0 && (path[length] == '/' || path[length] == '\0');
-}
-
 /* Adds the file or the tree @path, unless it belongs to one of @trees. A link that leads nowhere is part of its tree.
  */
 static void
@@ -108,7 +99,8 @@ add_place (Gathering *g, const char *kind, guint *number, const char *path, cons
   g_auto (DkmsFd) fd = real != NULL ? dkms_kernel_open_file (g->root, real) : -1;
   struct stat st;
 
-  if (real == NULL || lies_in (real, &trees[0]) || lies_in (real, &trees[1]))
+  if (real == NULL || dkms_path_is_in (real, trees[0].path)
+      || (trees[1].path != NULL && dkms_path_is_in (real, trees[1].path)))
     return;
   g_autofree char *name = g_strdup_printf ("%s.%u", kind, ++*number);
   if (fd >= 0 && fstat (fd, &st) == 0 && S_ISREG (st.st_mode))
@@ -290,57 +282,45 @@ add_environment (const DkmsWorld *world, const DkmsId *id, DkmsInputs *inputs)
 
 /* ---- all of it ---- */
 
-static gboolean
-set_digest (DkmsInputs *inputs, const char *name, char *digest)
-{
-  g_autofree char *value = digest;
-
-  dkms_inputs_set (inputs, name, value);
-  return value != NULL;
-}
-
-/* Reads what belongs to the kernel, once in a run. */
-static gboolean
-add_of_kernel (DkmsWorld *world, const DkmsId *id, DkmsInputs *inputs)
+/* Reads what belongs to the kernel, once in a run. @inputs: those of the build that begins */
+static const DkmsInputs *
+find_of_kernel (DkmsWorld *world, const DkmsId *id, const DkmsInputs *inputs)
 {
   DkmsInputs **shared = dkms_world_kernel_cache_inputs (world, id);
   const DkmsSettings *settings = dkms_world_settings (world);
 
   if (*shared == NULL)
     {
-      g_autoptr (GPtrArray) headers = g_ptr_array_new_with_free_func (g_free);
-      g_autoptr (GPtrArray) tools = g_ptr_array_new_with_free_func (g_free);
+      g_autoptr (GPtrArray) lines = g_ptr_array_new_with_free_func (g_free);
       Gathering g = { .digests = dkms_world_digests (world),
-                      .settings = settings,
                       .root = settings->places.root,
                       .facts = dkms_world_kernel (world, id),
-                      .lines = headers };
-      *shared = dkms_inputs_new (&(DkmsId){ .kernel = id->kernel, .arch = id->arch });
-      (void)set_digest (*shared, "headers", digest_headers (&g));
-      g.lines = tools;
+                      .lines = lines };
+      g_autofree char *headers = digest_headers (&g);
+      g_ptr_array_set_size (lines, 0);
       g.unknown = FALSE;
-      (void)set_digest (*shared, "tools", digest_tools (&g, inputs));
+      g_autofree char *tools = digest_tools (&g, inputs);
+      *shared = dkms_inputs_new (&(DkmsId){ .kernel = id->kernel, .arch = id->arch });
+      dkms_inputs_set (*shared, "headers", headers);
+      dkms_inputs_set (*shared, "tools", tools);
       dkms_digests_save (g.digests);
     }
-  dkms_inputs_copy (inputs, *shared);
-  return dkms_inputs_get (*shared, "headers") != NULL && dkms_inputs_get (*shared, "tools") != NULL;
+  return *shared;
 }
 
 DkmsInputs *
 dkms_world_cache_inputs (DkmsWorld *self, const DkmsId *id, const DkmsInputs *inputs)
 {
-  static const char *const names[]
-      = { "source", "admin", "make", "symvers", "config", "btf", "compiler", "environment" };
-  g_autoptr (DkmsInputs) all = dkms_inputs_new (id);
   guint mark = dkms_unread_mark ();
+  const DkmsInputs *of_kernel = dkms_inputs_are_complete (inputs) ? find_of_kernel (self, id, inputs) : NULL;
 
-  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
-    if (dkms_inputs_get (inputs, names[i]) == NULL)
-      return NULL;
-  dkms_inputs_copy (all, inputs);
-  gboolean known = add_of_kernel (self, id, all);
-  dkms_inputs_copy (all, inputs); /* the module and its version */
-  add_environment (self, id, all);
   dkms_unread_drop (mark); /* what cannot be read has no key */
-  return known ? g_steal_pointer (&all) : NULL;
+  if (of_kernel == NULL || dkms_inputs_get (of_kernel, "headers") == NULL
+      || dkms_inputs_get (of_kernel, "tools") == NULL)
+    return NULL;
+  DkmsInputs *all = dkms_inputs_new (id);
+  dkms_inputs_copy (all, inputs);
+  dkms_inputs_copy (all, of_kernel);
+  add_environment (self, id, all);
+  return all;
 }

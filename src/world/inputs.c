@@ -304,26 +304,17 @@ add_compiler (const Gathering *g)
 {
   const DkmsRoot *root = g->settings->places.root;
   g_auto (GStrv) env = dkms_kernel_compiler_env (g->kernel, root, g->config, g_get_environ ());
-  const char *cc = g_environ_getenv (env, "CC"), *path = g_environ_getenv (env, "PATH");
-  g_auto (GStrv) dirs = NULL;
+  const char *cc = g_environ_getenv (env, "CC");
+  g_autofree char *file = dkms_kernel_find_tool (root, cc != NULL ? cc : "gcc");
+  g_auto (DkmsFd) fd = file != NULL ? dkms_kernel_open_file (root, file) : -1;
+  const Compiler compiler = { g, file };
 
-  if (cc == NULL)
-    cc = "gcc";
-  dirs = g_strsplit (*cc == '/' ? "/" : path != NULL ? path : "/usr/bin:/bin", ":", -1);
-  for (char **dir = dirs; *dir != NULL; dir++)
-    {
-      g_autofree char *file = g_build_filename (*dir, cc, NULL);
-      g_auto (DkmsFd) fd = dkms_kernel_open_file (root, file);
-      const Compiler compiler = { g, file };
-      g_autofree char *key = g_strconcat ("version ", file, NULL);
-      g_autofree char *version
-          = fd >= 0 ? dkms_digests_value (g->digests, key, fd, ask_version, (gpointer)&compiler) : NULL;
-      g_autofree char *value = version != NULL ? g_strdup_printf ("%s %s", cc, version) : NULL;
-
-      dkms_inputs_set (g->inputs, "compiler", value);
-      if (fd >= 0)
-        break;
-    }
+  if (fd < 0)
+    return;
+  g_autofree char *key = g_strconcat ("version ", file, NULL);
+  g_autofree char *version = dkms_digests_value (g->digests, key, fd, ask_version, (gpointer)&compiler);
+  g_autofree char *value = version != NULL ? g_strdup_printf ("%s %s", cc != NULL ? cc : "gcc", version) : NULL;
+  dkms_inputs_set (g->inputs, "compiler", value);
 }
 
 static void
