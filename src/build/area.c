@@ -12,6 +12,7 @@
 #include "build/sign.h"
 #include "conf/sandbox-session.h"
 #include "conf/sandbox.h"
+#include "store/layout.h"
 
 void
 dkms_area_clear (DkmsWorkArea *self)
@@ -36,6 +37,17 @@ const char *
 dkms_area_suffix (const DkmsJob *job)
 {
   return job->request->forecast ? "" : dkms_kernel_compression (job->kernel, job->settings->places.root);
+}
+
+void
+dkms_area_adopt (DkmsWorkArea *area, double seconds)
+{
+  const DkmsJob *job = area->job;
+
+  area->place = dkms_layout_version (&job->settings->places, &job->id, "build");
+  area->tool_dir = dkms_root_tool_path (job->settings->places.root, area->place);
+  area->suffix = dkms_area_suffix (job);
+  area->seconds = seconds;
 }
 
 gboolean

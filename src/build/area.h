@@ -41,6 +41,10 @@ gboolean dkms_area_prepare (DkmsWorkArea *area, GError **error) G_GNUC_WARN_UNUS
 /** Returns: the compression of the modules of @job; those of a forecast are kept uncompressed */
 const char *dkms_area_suffix (const DkmsJob *job);
 
+/** Fills in @area, whose job is set, for a build that is complete elsewhere, and took @seconds: its result is copied,
+ * and nothing runs. */
+void dkms_area_adopt (DkmsWorkArea *area, double seconds);
+
 /** Frees the content of @self, and ends its sandbox. */
 void dkms_area_clear (DkmsWorkArea *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DkmsWorkArea, dkms_area_clear)

@@ -95,38 +95,23 @@ take_log (DkmsWorkArea *area, int cached, const DkmsCached *found, GError **erro
          && dkms_write_all (area->log_fd, text, size, "cached.log", error);
 }
 
-static void
-begin_area (DkmsWorkArea *area, const DkmsCached *found)
-{
-  const DkmsJob *job = area->job;
-
-  area->place = dkms_layout_version (&job->settings->places, &job->id, "build");
-  area->tool_dir = dkms_root_tool_path (job->settings->places.root, area->place);
-  area->suffix = dkms_area_suffix (job);
-  area->seconds = found->seconds;
-}
-
 /* Makes the build of @job from the files in @cached. */
 static gboolean
 make (const DkmsJob *job, int cached, const DkmsCached *found, GError **error)
 {
   gint64 start = dkms_clock_now ();
-  g_autoptr (GPtrArray) modules = g_ptr_array_new ();
   g_auto (DkmsWorkArea) area = { .job = job, .fd = -1, .log_fd = -1, .result_fd = -1 };
 
-  begin_area (&area, found);
+  dkms_area_adopt (&area, found->seconds);
   if (!dkms_result_begin (&area, error))
     return FALSE;
   for (guint i = 0; i < found->files->len; i++)
     if (!take_file (&area, cached, found->files->pdata[i], error))
       return FALSE;
-  for (guint i = 0; i < job->outputs->len; i++)
-    if (!((const DkmsOutput *)job->outputs->pdata[i])->excluded)
-      g_ptr_array_add (modules, job->outputs->pdata[i]);
   if (!take_log (&area, cached, found, error))
     return FALSE;
   DKMS_EMIT (job->events, CACHE_TAKEN, .id = job->id);
-  if (!dkms_result_seal (&area, modules, error))
+  if (!dkms_result_seal (&area, error))
     return FALSE;
   job->attempt->cached = g_strdup ("local");
   dkms_attempt_add_step (job->attempt, "Taking the modules from the build cache", 0, dkms_clock_since (start));
@@ -143,7 +128,7 @@ fail_known (const DkmsJob *job, int cached, const DkmsCached *found, GError **er
   g_autoptr (GError) failure = NULL;
   g_autoptr (GError) ignored = NULL;
 
-  begin_area (&area, found);
+  dkms_area_adopt (&area, found->seconds);
   area.dir = g_build_filename (job->work->path, "build", NULL);
   if (mkdirat (job->work->fd, "build", 0755) == 0)
     area.fd = openat (job->work->fd, "build", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);

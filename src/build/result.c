@@ -249,8 +249,14 @@ dkms_result_begin (DkmsWorkArea *area, GError **error)
 }
 
 gboolean
-dkms_result_seal (const DkmsWorkArea *area, const GPtrArray *modules, GError **error)
+dkms_result_seal (const DkmsWorkArea *area, GError **error)
 {
+  const GPtrArray *outputs = area->job->outputs;
+  g_autoptr (GPtrArray) modules = g_ptr_array_new ();
+
+  for (guint i = 0; i < outputs->len; i++)
+    if (!((const DkmsOutput *)outputs->pdata[i])->excluded)
+      g_ptr_array_add (modules, outputs->pdata[i]);
   return sign (area, modules, error) && compress (area, modules, error);
 }
 
@@ -258,7 +264,6 @@ gboolean
 dkms_result_collect (DkmsWorkArea *area, GError **error)
 {
   const DkmsJob *job = area->job;
-  g_autoptr (GPtrArray) modules = g_ptr_array_new ();
 
   if (!dkms_result_begin (area, error))
     return FALSE;
@@ -266,16 +271,13 @@ dkms_result_collect (DkmsWorkArea *area, GError **error)
     return FALSE;
   for (guint i = 0; i < job->outputs->len; i++)
     {
-      DkmsOutput *output = job->outputs->pdata[i];
+      const DkmsOutput *output = job->outputs->pdata[i];
 
-      if (output->excluded)
-        continue;
-      if (!collect (area, output, error))
+      if (!output->excluded && !collect (area, output, error))
         return FALSE;
-      g_ptr_array_add (modules, output);
     }
   dkms_cached_keep (area);
-  return dkms_result_seal (area, modules, error);
+  return dkms_result_seal (area, error);
 }
 
 /* ---- while POST_BUILD runs ---- */

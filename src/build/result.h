@@ -14,9 +14,8 @@ gboolean dkms_result_check (const DkmsWorkArea *area, GError **error) G_GNUC_WAR
 void dkms_result_make_writable (const DkmsWorkArea *area, const DkmsOutput *output);
 /** Creates the directory of the result, with module/ and log/. */
 gboolean dkms_result_begin (DkmsWorkArea *area, GError **error) G_GNUC_WARN_UNUSED_RESULT;
-/** Signs and compresses @modules (element-type DkmsOutput) in the result. */
-gboolean dkms_result_seal (const DkmsWorkArea *area, const GPtrArray *modules,
-                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Signs and compresses the modules in the result. */
+gboolean dkms_result_seal (const DkmsWorkArea *area, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Copies Module.symvers and all modules to the result, and signs and compresses them there. */
 gboolean dkms_result_collect (DkmsWorkArea *area, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Makes the result visible for POST_BUILD, and writable, as <m>/<v>/<k>/<a>, with module/ and log/. */

@@ -32,7 +32,7 @@ copy_module (const DkmsWorkArea *area, int kept, const DkmsRecord *record, const
 }
 
 static gboolean
-copy_all (DkmsWorkArea *area, int kept, const DkmsRecord *record, GPtrArray *modules, GError **error)
+copy_all (DkmsWorkArea *area, int kept, const DkmsRecord *record, GError **error)
 {
   static const char symvers[] = "module/Module.symvers";
   const GPtrArray *outputs = area->job->outputs;
@@ -41,12 +41,9 @@ copy_all (DkmsWorkArea *area, int kept, const DkmsRecord *record, GPtrArray *mod
     return FALSE;
   for (guint i = 0; i < outputs->len; i++)
     {
-      DkmsOutput *output = outputs->pdata[i];
-      if (output->excluded)
-        continue;
-      if (!copy_module (area, kept, record, output, error))
+      const DkmsOutput *output = outputs->pdata[i];
+      if (!output->excluded && !copy_module (area, kept, record, output, error))
         return FALSE;
-      g_ptr_array_add (modules, output);
     }
   return !dkms_is_file_at (kept, symvers)
          || dkms_copy_file_at (kept, symvers, &(DkmsNewFile){ area->result_fd, symvers, 0644, FALSE }, error);
@@ -59,25 +56,21 @@ make (const DkmsJob *job, int kept, const DkmsAttempt *attempt, const char *iden
   gint64 start = dkms_clock_now ();
   g_autofree char *path = dkms_kept_path (&job->settings->places, identity);
   g_autoptr (DkmsRecord) record = dkms_record_read_at (kept);
-  g_autoptr (GPtrArray) modules = g_ptr_array_new ();
   g_auto (DkmsWorkArea) area = { .job = job, .fd = -1, .log_fd = -1, .result_fd = -1 };
 
   if (record == NULL)
     return dkms_fail_errno (error, "read", path);
-  area.place = dkms_layout_version (&job->settings->places, &job->id, "build");
-  area.tool_dir = dkms_root_tool_path (job->settings->places.root, area.place);
-  area.suffix = dkms_area_suffix (job);
-  area.seconds = record->seconds;
+  dkms_area_adopt (&area, record->seconds);
   area.taken = job->request->forecast ? NULL : path;
   area.log_fd = openat (kept, "log/make.log", DKMS_READ_FLAGS | O_NOFOLLOW);
   if (area.log_fd < 0)
     return dkms_fail_errno (error, "read", path);
   g_free (job->attempt->make);
   job->attempt->make = g_strdup (attempt->make);
-  if (!copy_all (&area, kept, record, modules, error))
+  if (!copy_all (&area, kept, record, error))
     return FALSE;
   DKMS_EMIT (job->events, KEPT_TAKEN, .id = job->id, .name = identity);
-  if (!dkms_result_seal (&area, modules, error))
+  if (!dkms_result_seal (&area, error))
     return FALSE;
   dkms_attempt_add_step (job->attempt, "Taking over the build of a forecast", 0, dkms_clock_since (start));
   return dkms_result_publish (&area, start, error);

@@ -37,6 +37,20 @@ dkms_run_cache (DkmsRun *run, const DkmsId *id)
   return open_cache (run);
 }
 
+/* The size is found once, because a cache may have many files. */
+void
+dkms_run_close_cache (DkmsRun *run)
+{
+  const goffset most = (goffset)run->settings->policy.cache_size_mib << 20;
+  guint mark = dkms_unread_mark ();
+  g_autoptr (GError) error = NULL;
+
+  if (run->cache != NULL && !dkms_cache_dir_prune (run->cache, most, NULL, &error))
+    g_debug ("%s", error->message); /* the next run tries again */
+  dkms_unread_drop (mark);
+  g_clear_pointer (&run->cache, dkms_cache_dir_close);
+}
+
 void
 dkms_run_forget_cached (DkmsRun *run, const DkmsId *id)
 {

@@ -7,6 +7,8 @@
 /** Opens the build cache at the first call; if it cannot be used, that is reported once. Returns: (transfer none)
  * (nullable): NULL if there is no cache, or the request is not to use it for the module of @id */
 const struct DkmsCacheDir *dkms_run_cache (DkmsRun *run, const DkmsId *id);
+/** Closes the build cache. If it is larger than cache_size_mib, old builds are deleted. */
+void dkms_run_close_cache (DkmsRun *run);
 /** Deletes what the cache has of the builds of @id, and of failed attempts to build it. A user who removes a build and
  * builds again does not want the same one. The attempts must still exist. */
 void dkms_run_forget_cached (DkmsRun *run, const DkmsId *id);

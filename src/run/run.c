@@ -2,6 +2,7 @@
 /* A run, from its request to its summary. */
 #define _GNU_SOURCE
 #include "run/run.h"
+#include "run/caching.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "install/depmod.h"
 #include "install/modprobe.h"
 #include "run/adopt.h"
+#include "run/caching.h"
 #include "run/image-advice.h"
 #include "run/post-transaction.h"
 #include "run/rpm-upgrade.h"
@@ -23,7 +25,6 @@
 #include "run/step-build.h"
 #include "run/step-install.h"
 #include "run/steps.h"
-#include "share/cache-dir.h"
 #include "store/attempts.h"
 #include "store/kept.h"
 #include "store/layout.h"
@@ -589,7 +590,7 @@ dkms_run (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest 
   dkms_work_free (run.work);
   dkms_tarball_close (run.tarball);
   g_free (run.sandbox_missing);
-  dkms_cache_dir_close (run.cache);
+  dkms_run_close_cache (&run);
   if (ok && *status == 0 && events->incomplete)
     *status = 1;
   return ok && dkms_unread_check (error);

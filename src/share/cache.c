@@ -52,9 +52,8 @@ add_pair (GByteArray *request, const char *key, const char *value)
 
 /* Returns: (transfer full): what both requests begin with */
 static GByteArray *
-begin_request (const DkmsCacheQuery *query)
+begin_request (const DkmsCacheQuery *query, const char *key)
 {
-  g_autofree char *key = dkms_inputs_identity (query->inputs);
   GByteArray *request = g_byte_array_new ();
 
   add_pair (request, "key", key);
@@ -200,7 +199,7 @@ dkms_cache_find (const DkmsCacheQuery *query, int *fd, DkmsCached **found, GErro
   if (entry < 0)
     return dkms_is_absent (errno) || dkms_fail_errno (error, "read", slot);
   g_auto (DkmsFd) out = make_dir (query->work, "cached", error);
-  g_autoptr (GByteArray) request = begin_request (query);
+  g_autoptr (GByteArray) request = begin_request (query, key);
   for (guint i = 0; i < query->modules->len; i++)
     add_pair (request, "output", query->modules->pdata[i]);
   add_pair (request, "most", most);
@@ -225,9 +224,9 @@ dkms_cache_find (const DkmsCacheQuery *query, int *fd, DkmsCached **found, GErro
 /* ---- adding ---- */
 
 static GByteArray *
-pack_request (const DkmsCacheQuery *query, const DkmsCached *made)
+pack_request (const DkmsCacheQuery *query, const char *key, const DkmsCached *made)
 {
-  GByteArray *request = begin_request (query);
+  GByteArray *request = begin_request (query, key);
   g_autofree char *inputs = dkms_inputs_document (query->inputs);
   g_autofree char *time = g_strdup_printf ("%" G_GINT64_FORMAT, made->time);
   g_autofree char *seconds = g_strdup_printf ("%.3f", made->seconds);
@@ -255,7 +254,7 @@ dkms_cache_add (const DkmsCacheQuery *query, const DkmsCached *made, int fd, GEr
   g_autofree char *key = dkms_inputs_identity (query->inputs);
   g_autofree char *slot = dkms_cache_slot (key, NULL);
   g_auto (DkmsFd) out = make_dir (query->work, "entry", error);
-  g_autoptr (GByteArray) request = pack_request (query, made);
+  g_autoptr (GByteArray) request = pack_request (query, key, made);
   const int fds[] = { fd, out, -1 };
   g_autoptr (GBytes) output = out >= 0 ? ask ("pack", fds, request, error) : NULL;
   g_auto (Answer) answer = { 0 };
@@ -263,6 +262,5 @@ dkms_cache_add (const DkmsCacheQuery *query, const DkmsCached *made, int fd, GEr
   if (output == NULL)
     return FALSE;
   take_answer (&answer, output);
-  return dkms_cache_dir_add (query->local, out, answer.blobs, slot, error)
-         && dkms_cache_dir_prune (query->local, (goffset)query->settings->policy.cache_size_mib << 20, NULL, error);
+  return dkms_cache_dir_add (query->local, out, answer.blobs, slot, error);
 }

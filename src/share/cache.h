@@ -45,12 +45,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsCached, dkms_cached_free)
 gboolean dkms_cache_find (const DkmsCacheQuery *query, int *fd, DkmsCached **found,
                           GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
-/**
- * dkms_cache_add:
- * @fd: a directory with the files of @made
- *
- * Stores the build, and deletes old ones if the cache is larger than cache_size_mib.
- */
+/** Stores the build @made, whose files are in the directory @fd. */
 gboolean dkms_cache_add (const DkmsCacheQuery *query, const DkmsCached *made, int fd,
                          GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
