@@ -32,6 +32,7 @@
 #include "helpers/drop-rights.h"
 #include "helpers/entry-blob.h"
 #include "helpers/entry-manifest.h"
+#include "helpers/facts-out.h"
 #include "helpers/memory-file.h"
 #include "helpers/write-all.h"
 
@@ -42,27 +43,18 @@ static const char manifest_name[] = "build.json";
 /* ---- pairs ---- */
 
 static void
-put (const char *key, const char *value)
-{
-  (void)fputs (key, stdout);
-  (void)fputc ('\0', stdout);
-  (void)fputs (value, stdout);
-  (void)fputc ('\0', stdout);
-}
-
-static void
 put_number (const char *key, long long value)
 {
   char text[24];
 
   (void)snprintf (text, sizeof text, "%lld", value);
-  put (key, text);
+  facts_put (key, text);
 }
 
 static int
 finish (void)
 {
-  put ("end", "");
+  facts_put ("end", "");
   return fflush (stdout) == 0 ? 0 : 1;
 }
 
@@ -124,16 +116,10 @@ count (const Request *self, const char *key)
   return n;
 }
 
-/* Returns: (transfer full): the value of @key, or "" */
-static char *
-copy (const Request *self, const char *key)
+static const char *
+first (const void *request, const char *key)
 {
-  const char *value = next (self, key, NULL);
-  char *result = strdup (value != NULL ? value : "");
-
-  if (result == NULL)
-    abort ();
-  return result;
+  return next (request, key, NULL);
 }
 
 /* ---- pack ---- */
@@ -147,24 +133,17 @@ write_file (int dir, const char *name, const void *bytes, size_t size)
   return (fd < 0 || close (fd) == 0) && good;
 }
 
-static void
+static bool
 take_request (const Request *request, EntryManifest *manifest)
 {
-  const struct {
-    const char *name;
-    char **text;
-  } texts[] = { { "key", &manifest->key },         { "result", &manifest->result }, { "module", &manifest->module },
-                { "version", &manifest->version }, { "kernel", &manifest->kernel }, { "arch", &manifest->arch },
-                { "inputs", &manifest->inputs },   { "dkms", &manifest->dkms },     { "builder", &manifest->builder } };
-  const char *time = next (request, "time", NULL), *seconds = next (request, "seconds", NULL),
-             *status = next (request, "exit", NULL);
+  const char *time = first (request, "time"), *seconds = first (request, "seconds"), *status = first (request, "exit"),
+             *error = first (request, "error");
 
-  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-    *texts[i].text = copy (request, texts[i].name);
-  manifest->error = next (request, "error", NULL) != NULL ? copy (request, "error") : NULL;
   manifest->time = time != NULL ? strtoll (time, NULL, 10) : 0;
   manifest->seconds = seconds != NULL ? strtod (seconds, NULL) : 0;
   manifest->exit = status != NULL ? (int)strtol (status, NULL, 10) : 0;
+  manifest->error = error != NULL ? strdup (error) : NULL;
+  return entry_manifest_take (manifest, first, request) && (error == NULL || manifest->error != NULL);
 }
 
 /* Compresses the files. Returns: an exit status */
@@ -220,8 +199,8 @@ pack (const Request *request, int source, int out)
   EntryManifest manifest = { 0 };
   char *text = NULL;
 
-  take_request (request, &manifest);
-  int status = pack_files (request, source, out, &manifest);
+  int status = take_request (request, &manifest) ? pack_files (request, source, out, &manifest)
+                                                 : fail ("it is incomplete", "the request");
   if (status == 0)
     {
       errno = 0;
@@ -231,7 +210,7 @@ pack (const Request *request, int source, int out)
         status = fail ("it cannot be written", manifest_name);
     }
   for (size_t i = 0; status == 0 && i < manifest.count; i++)
-    put ("blob", manifest.files[i].blob);
+    facts_put ("blob", manifest.files[i].blob);
   free (text);
   entry_manifest_clear (&manifest);
   return status == 0 ? finish () : status;
@@ -244,18 +223,18 @@ put_manifest (const EntryManifest *manifest)
 {
   char seconds[32];
 
-  put ("result", manifest->result);
+  facts_put ("result", manifest->result);
   put_number ("time", manifest->time);
   (void)snprintf (seconds, sizeof seconds, "%.6f", manifest->seconds);
-  put ("seconds", seconds);
-  put ("dkms", manifest->dkms);
-  put ("builder", manifest->builder);
+  facts_put ("seconds", seconds);
+  facts_put ("dkms", manifest->dkms);
+  facts_put ("builder", manifest->builder);
   for (size_t i = 0; i < manifest->count; i++)
-    put ("blob", manifest->files[i].blob);
+    facts_put ("blob", manifest->files[i].blob);
   if (manifest->error != NULL)
     {
       put_number ("exit", manifest->exit);
-      put ("error", manifest->error);
+      facts_put ("error", manifest->error);
     }
 }
 
@@ -288,8 +267,8 @@ unpack_files (const EntryManifest *manifest, int blobs, int out)
       const EntryFile *file = &manifest->files[i];
       const char *reason = entry_blob_unpack (blobs, out, file);
       if (reason != NULL && *reason != '\0')
-        return put ("bad", file->blob), reason;
-      put (reason == NULL ? "file" : "missing", reason == NULL ? file->path : file->blob);
+        return facts_put ("bad", file->blob), reason;
+      facts_put (reason == NULL ? "file" : "missing", reason == NULL ? file->path : file->blob);
     }
   return NULL;
 }
@@ -297,12 +276,12 @@ unpack_files (const EntryManifest *manifest, int blobs, int out)
 static int
 unpack (const Request *request, int entry, int blobs, int out)
 {
-  const char *most = next (request, "most", NULL);
-  EntryWish wish = { .key = next (request, "key", NULL),
-                     .module = next (request, "module", NULL),
-                     .version = next (request, "version", NULL),
-                     .kernel = next (request, "kernel", NULL),
-                     .arch = next (request, "arch", NULL),
+  const char *most = first (request, "most");
+  EntryWish wish = { .key = first (request, "key"),
+                     .module = first (request, "module"),
+                     .version = first (request, "version"),
+                     .kernel = first (request, "kernel"),
+                     .arch = first (request, "arch"),
                      .outputs = calloc (count (request, "output") + 1, sizeof *wish.outputs),
                      .most = most != NULL ? strtoull (most, NULL, 10) : 0 };
   EntryManifest manifest = { 0 };
@@ -322,7 +301,7 @@ unpack (const Request *request, int entry, int blobs, int out)
       reason = unpack_files (&manifest, blobs, out);
     }
   if (reason != NULL)
-    put ("refused", reason);
+    facts_put ("refused", reason);
   entry_manifest_clear (&manifest);
   free (wish.outputs);
   return finish ();

@@ -43,21 +43,13 @@
 #include <unistd.h>
 
 #include "helpers/drop-rights.h"
+#include "helpers/facts-out.h"
 #include "helpers/memory-file.h"
 #include "helpers/trust-list.h"
 #include "helpers/trust-signature.h"
 #include "helpers/write-all.h"
 
 enum { MOST_SECONDS = 60 };
-
-static void
-put (const char *key, const char *value)
-{
-  fputs (key, stdout);
-  fputc ('\0', stdout);
-  fputs (value, stdout);
-  fputc ('\0', stdout);
-}
 
 static void
 put_hex (const char *key, const unsigned char *bytes, size_t size)
@@ -67,16 +59,6 @@ put_hex (const char *key, const unsigned char *bytes, size_t size)
   for (size_t i = 0; i < size; i++)
     fprintf (stdout, "%02x", bytes[i]);
   fputc ('\0', stdout);
-}
-
-static void
-put_digest (const char *key, const unsigned char *bytes, size_t size)
-{
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned length = 0;
-
-  if (EVP_Digest (bytes, size, digest, &length, EVP_sha256 (), NULL) == 1)
-    put_hex (key, digest, length);
 }
 
 /* ---- certificates ---- */
@@ -90,7 +72,7 @@ put_time (const char *key, const ASN1_TIME *time)
   if (time == NULL || ASN1_TIME_to_tm (time, &parts) != 1)
     return;
   (void)snprintf (text, sizeof text, "%lld", (long long)timegm (&parts));
-  put (key, text);
+  facts_put (key, text);
 }
 
 static void
@@ -122,7 +104,7 @@ put_name (X509 *certificate)
   unsigned char *text = NULL;
 
   if (at >= 0 && ASN1_STRING_to_UTF8 (&text, X509_NAME_ENTRY_get_data (X509_NAME_get_entry (subject, at))) >= 0)
-    put ("name", (const char *)text);
+    facts_put ("name", (const char *)text);
   OPENSSL_free (text);
 }
 
@@ -139,7 +121,7 @@ put_issuer (X509 *certificate)
     {
       memcpy (both, issuer, (size_t)a);
       memcpy (both + a, serial, (size_t)b);
-      put_digest ("issuer", both, (size_t)a + (size_t)b);
+      facts_put_digest ("issuer", both, (size_t)a + (size_t)b, NULL);
     }
   free (both);
   OPENSSL_free (issuer);
@@ -152,7 +134,7 @@ put_key (X509 *certificate)
   char text[80];
 
   trust_key_text (certificate, text, sizeof text);
-  put ("key", text);
+  facts_put ("key", text);
 }
 
 /* Returns: the flag for a certificate that signs itself with an algorithm that some or all kernels refuse; "" */
@@ -177,10 +159,10 @@ put_certificate (const unsigned char *bytes, size_t size)
 
   if (certificate == NULL)
     {
-      put ("error", "a certificate cannot be read");
+      facts_put ("error", "a certificate cannot be read");
       return;
     }
-  put_digest ("certificate", bytes, (size_t)(at - bytes)); /* lists may contain bytes behind it */
+  facts_put_digest ("certificate", bytes, (size_t)(at - bytes), NULL); /* lists may contain bytes behind it */
   put_subject (certificate);
   put_name (certificate);
   put_issuer (certificate);
@@ -268,14 +250,14 @@ put_signature (const unsigned char *bytes, size_t size, STACK_OF (X509) * certif
 {
   TrustSignature signature;
 
-  put_digest ("sha256", bytes, size);
+  facts_put_digest ("sha256", bytes, size, NULL);
   trust_signature_read (bytes, size, &signature);
   if (!signature.is_signed)
-    put ("unsigned", "");
+    facts_put ("unsigned", "");
   else if (signature.other_type)
-    put ("refused", "ENOPKG");
+    facts_put ("refused", "ENOPKG");
   else if (signature.error != 0)
-    put ("refused", name_of (signature.error));
+    facts_put ("refused", name_of (signature.error));
   else
     put_signers (&signature, bytes, certificates);
   trust_signature_clear (&signature);
@@ -296,7 +278,7 @@ cut (const unsigned char *bytes, size_t size, int out)
   if (!write_all (out, bytes, rest))
     return "a copy of it cannot be written";
   (void)snprintf (number, sizeof number, "%u", count);
-  put ("cut", number);
+  facts_put ("cut", number);
   return NULL;
 }
 
@@ -328,8 +310,8 @@ static void
 end_file (const char *why)
 {
   if (why != NULL)
-    put ("error", why);
-  put ("end", "");
+    facts_put ("error", why);
+  facts_put ("end", "");
   (void)fflush (stdout);
 }
 

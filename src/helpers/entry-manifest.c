@@ -4,6 +4,7 @@
 #include "helpers/entry-manifest.h"
 
 #include <jansson.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,14 +15,41 @@ enum { FORMAT = 1, LONGEST_NAME = 255 };
 static const char modules[] = "module/", extras[] = "extra/", symvers[] = "module/Module.symvers",
                   log_file[] = "log/make.log";
 
+/* The texts that each manifest has. */
+static const struct {
+  const char *name;
+  size_t field;
+} texts[] = { { "key", offsetof (EntryManifest, key) },        { "result", offsetof (EntryManifest, result) },
+              { "module", offsetof (EntryManifest, module) },  { "version", offsetof (EntryManifest, version) },
+              { "kernel", offsetof (EntryManifest, kernel) },  { "arch", offsetof (EntryManifest, arch) },
+              { "inputs", offsetof (EntryManifest, inputs) },  { "dkms", offsetof (EntryManifest, dkms) },
+              { "builder", offsetof (EntryManifest, builder) } };
+
+static char **
+text_at (EntryManifest *self, size_t index)
+{
+  return (char **)((char *)self + texts[index].field);
+}
+
+bool
+entry_manifest_take (EntryManifest *self, EntryTextFunc text, const void *data)
+{
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+    {
+      const char *value = text (data, texts[i].name);
+      *text_at (self, i) = value != NULL ? strdup (value) : NULL;
+      if (*text_at (self, i) == NULL)
+        return false;
+    }
+  return true;
+}
+
 void
 entry_manifest_clear (EntryManifest *self)
 {
-  char *texts[] = { self->key,  self->result, self->module, self->version, self->kernel,
-                    self->arch, self->inputs, self->dkms,   self->builder, self->error };
-
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-    free (texts[i]);
+    free (*text_at (self, i));
+  free (self->error);
   for (size_t i = 0; i < self->count; i++)
     free (self->files[i].path);
   free (self->files);
@@ -129,19 +157,17 @@ take_files (json_t *json, EntryManifest *self)
   return true;
 }
 
+static const char *
+member (const void *json, const char *name)
+{
+  return json_string_value (json_object_get (json, name));
+}
+
 static bool
 take_all (json_t *json, EntryManifest *self)
 {
-  const struct {
-    const char *name;
-    char **text;
-  } texts[] = { { "key", &self->key },         { "result", &self->result }, { "module", &self->module },
-                { "version", &self->version }, { "kernel", &self->kernel }, { "arch", &self->arch },
-                { "inputs", &self->inputs },   { "dkms", &self->dkms },     { "builder", &self->builder } };
-
-  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-    if (!take_text (json, texts[i].name, texts[i].text))
-      return false;
+  if (!entry_manifest_take (self, member, json))
+    return false;
   (void)take_text (json, "error", &self->error);
   self->exit = (int)json_integer_value (json_object_get (json, "exit"));
   self->time = json_integer_value (json_object_get (json, "time"));

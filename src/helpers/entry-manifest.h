@@ -41,6 +41,12 @@ typedef struct {
   size_t count;
 } EntryManifest;
 
+/* Returns: (nullable): the text @name, which @data has */
+typedef const char *(*EntryTextFunc) (const void *data, const char *name);
+/** Sets the texts that each manifest has, in @self, which has none. Returns: false if one is missing, or without memory
+ */
+bool entry_manifest_take (EntryManifest *self, EntryTextFunc text, const void *data);
+
 /** Frees the content of @self. */
 void entry_manifest_clear (EntryManifest *self);
 

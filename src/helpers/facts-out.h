@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The output of dkms-facts: pairs "key NUL value NUL". */
+/* The output of helpers: pairs "key NUL value NUL". */
 #pragma once
 
 #include <stddef.h>
