@@ -322,7 +322,7 @@ add_sources (GPtrArray *argv, const DkmsFleetPlace *place, const DkmsFleetSource
       else if (one->given->archive != NULL)
         g_ptr_array_add (argv, g_canonicalize_filename (one->given->archive, NULL));
       else
-        g_ptr_array_add (argv, g_build_filename (one->module, one->version, NULL));
+        g_ptr_array_add (argv, dkms_id_format (&(DkmsId){ .module = one->module, .version = one->version }));
     }
 }
 

@@ -69,8 +69,9 @@ compare (gconstpointer a, gconstpointer b)
   return strcmp ((*(const DkmsJobFile *const *)a)->path, (*(const DkmsJobFile *const *)b)->path);
 }
 
-void
-dkms_job_report_add_file (DkmsJobReport *self, const char *path, gint64 size, const char *sha256, const char *payload)
+/* Adds a file; the caller sorts. */
+static void
+add_file (DkmsJobReport *self, const char *path, gint64 size, const char *sha256, const char *payload)
 {
   DkmsJobFile *file = g_new0 (DkmsJobFile, 1);
 
@@ -79,6 +80,12 @@ dkms_job_report_add_file (DkmsJobReport *self, const char *path, gint64 size, co
   file->sha256 = g_strdup (sha256);
   file->payload = g_strdup (payload);
   g_ptr_array_add (self->files, file);
+}
+
+void
+dkms_job_report_add_file (DkmsJobReport *self, const char *path, gint64 size, const char *sha256, const char *payload)
+{
+  add_file (self, path, size, sha256, payload);
   g_ptr_array_sort (self->files, compare);
 }
 
@@ -111,16 +118,10 @@ dkms_job_report_payload (const DkmsJobReport *self)
 char *
 dkms_job_report_to_text (const DkmsJobReport *self)
 {
-  const DkmsFleetJob *job = self->job;
   json_t *report = json_object (), *files = json_array ();
 
   dkms_json_set (report, "format", json_integer (1));
-  dkms_json_set_text (report, "id", job->text);
-  dkms_json_set_text (report, "module", job->id->module);
-  dkms_json_set_text (report, "version", job->id->version);
-  dkms_json_set_text (report, "kernel", job->id->kernel);
-  dkms_json_set_text (report, "arch", job->id->arch);
-  dkms_json_set_text (report, "root", job->root);
+  dkms_fleet_job_set_members (self->job, report);
   dkms_json_set_text (report, "result", names[self->result]);
   dkms_json_set (report, "exit", json_integer (self->exit_code));
   dkms_json_set (report, "seconds", json_real (self->seconds));
@@ -179,12 +180,7 @@ take_file (DkmsJobReport *self, const json_t *object)
       || !take_digest (object, "payload", &payload) || path == NULL || sha256 == NULL || !json_is_integer (size)
       || json_integer_value (size) < 0)
     return FALSE;
-  DkmsJobFile *file = g_new0 (DkmsJobFile, 1);
-  file->path = g_steal_pointer (&path);
-  file->size = json_integer_value (size);
-  file->sha256 = g_steal_pointer (&sha256);
-  file->payload = g_steal_pointer (&payload);
-  g_ptr_array_add (self->files, file);
+  add_file (self, path, json_integer_value (size), sha256, payload);
   return TRUE;
 }
 

@@ -2,6 +2,7 @@
 /* Ids, names of files, and lists of jobs. */
 #include "fleet/job.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/event-json.h"
@@ -115,24 +116,29 @@ dkms_fleet_jobs_sort (GPtrArray *jobs)
   g_ptr_array_set_size (jobs, (int)kept);
 }
 
+static int
+compare_id (gconstpointer id, gconstpointer job)
+{
+  return strcmp (id, (*(const DkmsFleetJob *const *)job)->text);
+}
+
 DkmsFleetJob *
 dkms_fleet_jobs_find (const GPtrArray *jobs, const char *id)
 {
-  guint low = 0, high = jobs->len;
+  gpointer *found = jobs->len > 0 ? bsearch (id, jobs->pdata, jobs->len, sizeof (gpointer), compare_id) : NULL;
 
-  while (low < high)
-    {
-      guint middle = low + (high - low) / 2;
-      DkmsFleetJob *job = jobs->pdata[middle];
-      int order = strcmp (job->text, id);
-      if (order == 0)
-        return job;
-      if (order < 0)
-        low = middle + 1;
-      else
-        high = middle;
-    }
-  return NULL;
+  return found != NULL ? *found : NULL;
+}
+
+void
+dkms_fleet_job_set_members (const DkmsFleetJob *self, json_t *object)
+{
+  dkms_json_set_text (object, "id", self->text);
+  dkms_json_set_text (object, "module", self->id->module);
+  dkms_json_set_text (object, "version", self->id->version);
+  dkms_json_set_text (object, "kernel", self->id->kernel);
+  dkms_json_set_text (object, "arch", self->id->arch);
+  dkms_json_set_text (object, "root", self->root);
 }
 
 char *
@@ -148,12 +154,7 @@ dkms_fleet_jobs_to_text (const GPtrArray *jobs, const guint *shards, guint count
       json_t *one = json_object (), *argv;
 
       dkms_json_append (array, one);
-      dkms_json_set_text (one, "id", job->text);
-      dkms_json_set_text (one, "module", job->id->module);
-      dkms_json_set_text (one, "version", job->id->version);
-      dkms_json_set_text (one, "kernel", job->id->kernel);
-      dkms_json_set_text (one, "arch", job->id->arch);
-      dkms_json_set_text (one, "root", job->root);
+      dkms_fleet_job_set_members (job, one);
       if (shards != NULL)
         {
           g_autofree char *shard = g_strdup_printf ("%u/%u", shards[i] + 1, count);

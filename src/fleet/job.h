@@ -8,6 +8,8 @@
  * argv, and "shard", are optional. Readers ignore unknown members, and reject other formats. */
 #pragma once
 
+#include <jansson.h>
+
 #include "base/id.h"
 
 /* The root of jobs for the system itself. */
@@ -29,6 +31,9 @@ DkmsFleetJob *dkms_fleet_job_new (const DkmsId *id, const char *root);
 DkmsFleetJob *dkms_fleet_job_parse (const char *text);
 void dkms_fleet_job_free (DkmsFleetJob *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsFleetJob, dkms_fleet_job_free)
+
+/** Adds the members id, module, version, kernel, arch and root to @object. */
+void dkms_fleet_job_set_members (const DkmsFleetJob *self, json_t *object);
 
 /** Returns: whether @name can be the root of a job */
 gboolean dkms_fleet_is_root_name (const char *name);

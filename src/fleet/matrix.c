@@ -148,7 +148,8 @@ list (const DkmsFleetAxes *axes, DkmsListener *events, const DkmsRequest *reques
       if (dir < 0 || !dkms_fleet_output_list (dir, axes->jobs, error))
         return FALSE;
     }
-  dkms_fleet_axes_command (axes, request, request->output != NULL ? request->output : here);
+  if (strcmp (format, "lines") == 0 || strcmp (format, "json") == 0)
+    dkms_fleet_axes_command (axes, request, request->output != NULL ? request->output : here);
   text = strcmp (format, "github") == 0  ? to_github (shards, axes->jobs->len, count)
          : strcmp (format, "lines") == 0 ? to_lines (axes->jobs)
          : strcmp (format, "json") == 0
@@ -236,12 +237,8 @@ emit_merged (const DkmsMerged *merged, DkmsListener *events)
       g_autofree char *text = dkms_job_report_to_text (merged->reports->pdata[i]);
       DKMS_EMIT (events, MATRIX_REPORT, .text = text);
     }
-  for (guint i = 0; i < merged->jobs->len; i++)
-    {
-      const char *id = ((const DkmsFleetJob *)merged->jobs->pdata[i])->text;
-      if (dkms_merged_find (merged, id) == NULL)
-        DKMS_EMIT (events, MATRIX_MISSING, .name = id);
-    }
+  for (guint i = 0; i < merged->missing->len; i++)
+    DKMS_EMIT (events, MATRIX_MISSING, .name = merged->missing->pdata[i]);
   for (guint i = 0; i < merged->unreadable->len; i++)
     DKMS_EMIT (events, MATRIX_UNREADABLE, .name = merged->unreadable->pdata[i]);
   for (guint i = 0; i < merged->pairs->len; i++)
@@ -252,18 +249,12 @@ emit_merged (const DkmsMerged *merged, DkmsListener *events)
 }
 
 static gboolean
-fail_missing (const DkmsMerged *merged, guint missing, GError **error)
+fail_missing (const DkmsMerged *merged, GError **error)
 {
-  g_autoptr (GPtrArray) names = g_ptr_array_new ();
-
-  for (guint i = 0; i < merged->jobs->len; i++)
-    {
-      const char *id = ((const DkmsFleetJob *)merged->jobs->pdata[i])->text;
-      if (dkms_merged_find (merged, id) == NULL)
-        g_ptr_array_add (names, (gpointer)id);
-    }
+  const GPtrArray *names = merged->missing;
   g_autofree char *text = dkms_list_names ((const char *const *)names->pdata, names->len, MOST_NAMES);
-  return DKMS_FAIL (error, MATRIX_MISSING, .number = missing, .limit = merged->jobs->len, .text = text);
+
+  return DKMS_FAIL (error, MATRIX_MISSING, .number = names->len, .limit = merged->jobs->len, .text = text);
 }
 
 static gboolean
@@ -283,7 +274,7 @@ merge (DkmsListener *events, const DkmsRequest *request, GError **error)
   if (failed > 0)
     return DKMS_FAIL (error, MATRIX_FAILED, .number = failed, .limit = merged->jobs->len);
   if (missing > 0)
-    return fail_missing (merged, missing, error);
+    return fail_missing (merged, error);
   return merged->listed || DKMS_FAIL (error, MATRIX_NO_LIST, .path = request->merge);
 }
 

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -23,6 +24,7 @@ dkms_merged_new (void)
   self->jobs = dkms_fleet_jobs_new ();
   self->reports = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_job_report_free);
   self->others = g_ptr_array_new_with_free_func ((GDestroyNotify)dkms_job_report_free);
+  self->missing = g_ptr_array_new ();
   self->unreadable = g_ptr_array_new_with_free_func (g_free);
   self->pairs = g_ptr_array_new_with_free_func (g_free);
   return self;
@@ -34,6 +36,7 @@ dkms_merged_free (DkmsMerged *self)
   if (self == NULL)
     return;
   g_ptr_array_unref (self->pairs);
+  g_ptr_array_unref (self->missing); /* its texts belong to the jobs */
   g_ptr_array_unref (self->jobs);
   g_ptr_array_unref (self->reports);
   g_ptr_array_unref (self->others);
@@ -64,24 +67,20 @@ compare (gconstpointer a, gconstpointer b)
   return order != 0 ? order : (int)x->result - (int)y->result;
 }
 
+static int
+compare_id (gconstpointer id, gconstpointer report)
+{
+  return strcmp (id, (*(const DkmsJobReport *const *)report)->job->text);
+}
+
 const DkmsJobReport *
 dkms_merged_find (const DkmsMerged *self, const char *id)
 {
-  guint low = 0, high = self->reports->len;
+  gpointer *found = self->reports->len > 0
+                        ? bsearch (id, self->reports->pdata, self->reports->len, sizeof (gpointer), compare_id)
+                        : NULL;
 
-  while (low < high)
-    {
-      guint middle = low + (high - low) / 2;
-      const DkmsJobReport *report = self->reports->pdata[middle];
-      int order = strcmp (report->job->text, id);
-      if (order == 0)
-        return report;
-      if (order < 0)
-        low = middle + 1;
-      else
-        high = middle;
-    }
-  return NULL;
+  return found != NULL ? *found : NULL;
 }
 
 /* Moves the reports that do not count to `others`. */
@@ -138,6 +137,12 @@ dkms_merged_finish (DkmsMerged *self)
     compare_payload (self, seen, self->reports->pdata[i]);
   for (guint i = 0; i < self->others->len; i++)
     compare_payload (self, seen, self->others->pdata[i]);
+  for (guint i = 0; self->listed && i < self->jobs->len; i++)
+    {
+      const DkmsFleetJob *job = self->jobs->pdata[i];
+      if (dkms_merged_find (self, job->text) == NULL)
+        g_ptr_array_add (self->missing, job->text);
+    }
   for (guint i = 0; !self->listed && i < self->reports->len; i++)
     g_ptr_array_add (self->jobs, dkms_fleet_job_parse (((const DkmsJobReport *)self->reports->pdata[i])->job->text));
 }
@@ -149,7 +154,7 @@ dkms_merged_count (const DkmsMerged *self, guint *good, guint *failed, guint *mi
   for (guint i = 0; i < self->reports->len; i++)
     *good += dkms_job_result_is_good (((const DkmsJobReport *)self->reports->pdata[i])->result);
   *failed = self->reports->len - *good;
-  *missing = self->jobs->len - self->reports->len;
+  *missing = self->missing->len;
 }
 
 /* ---- files ---- */

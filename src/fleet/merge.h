@@ -13,6 +13,7 @@ typedef struct {
   GPtrArray *jobs;    /* element-type DkmsFleetJob: the list, sorted; without a list, the jobs of the reports */
   GPtrArray *reports; /* element-type DkmsJobReport: one of each job that has any, sorted by id */
   GPtrArray *others;  /* element-type DkmsJobReport: older ones of the same jobs, and those of jobs not in the list */
+  GPtrArray *missing; /* element-type utf8: ids of the listed jobs without a report */
   GPtrArray *unreadable; /* element-type utf8: names of files that are not reports */
   GPtrArray *pairs;      /* element-type DkmsFleetPair: builds that are not reproducible */
   gboolean listed;       /* there is a list */

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/file.h"
 #include "model/version.h"
 
 /* The rows and columns of a table. */
@@ -38,7 +39,7 @@ clean (const char *text)
 static char *
 row_of (const DkmsFleetJob *job)
 {
-  return g_strconcat (job->id->module, "/", job->id->version, NULL);
+  return dkms_id_format (&(DkmsId){ .module = job->id->module, .version = job->id->version });
 }
 
 /* Returns: (transfer full): the name of the column of @job */
@@ -62,12 +63,6 @@ sorted (GHashTable *set, GCompareFunc order)
     g_ptr_array_add (names, g_strdup (name));
   g_ptr_array_sort (names, order);
   return names;
-}
-
-static int
-compare_bytes (gconstpointer a, gconstpointer b)
-{
-  return strcmp (*(const char *const *)a, *(const char *const *)b);
 }
 
 /* Returns: a table from the names to their numbers */
@@ -147,7 +142,7 @@ make_table (const DkmsMerged *merged)
       g_hash_table_add (rows, row_of (merged->jobs->pdata[i]));
       g_hash_table_add (columns, column_of (&self, merged->jobs->pdata[i]));
     }
-  self.rows = sorted (rows, compare_bytes);
+  self.rows = sorted (rows, dkms_compare_names);
   self.columns = sorted (columns, dkms_version_compare_names);
   self.cells = g_ptr_array_new_with_free_func (g_free);
   g_ptr_array_set_size (self.cells, (int)(self.rows->len * self.columns->len));
@@ -209,12 +204,8 @@ remarks (const Table *self)
       g_autofree char *label = label_of (self, report->job), *text = clean (report->error);
       g_ptr_array_add (lines, g_strconcat (label, ": ", text, NULL));
     }
-  for (guint i = 0; i < merged->jobs->len; i++)
-    {
-      const DkmsFleetJob *job = merged->jobs->pdata[i];
-      if (dkms_merged_find (merged, job->text) == NULL)
-        g_ptr_array_add (lines, g_strconcat ("missing: ", job->text, NULL));
-    }
+  for (guint i = 0; i < merged->missing->len; i++)
+    g_ptr_array_add (lines, g_strconcat ("missing: ", merged->missing->pdata[i], NULL));
   for (guint i = 0; i < merged->unreadable->len; i++)
     {
       g_autofree char *name = clean (merged->unreadable->pdata[i]);

@@ -244,15 +244,15 @@ register_needed (Batch *self, const char *module, GError **error)
 static const char *
 find_basis (Batch *self, const DkmsId *id, GError **error)
 {
-  char *key = g_strjoin ("\n", id->module, id->kernel, id->arch, NULL);
+  g_autofree char *key = g_strjoin ("\n", id->module, id->kernel, id->arch, NULL);
   const char *known = g_hash_table_lookup (self->bases, key);
   g_autofree char *texts = NULL;
 
   if (known != NULL)
-    return g_free (key), known;
+    return known;
   g_autoptr (DkmsInputs) inputs = dkms_world_inputs (self->world, id, NULL, &texts);
   char *identity = dkms_inputs_identity (inputs);
-  g_hash_table_insert (self->bases, key, identity); /* also if modules need each other */
+  g_hash_table_insert (self->bases, g_strdup (key), identity); /* also if modules need each other */
   const DkmsRecipe *recipe = dkms_world_recipe (self->world, id, NULL);
   if (recipe == NULL || recipe->depends == NULL || *recipe->depends == NULL)
     return identity;
@@ -271,7 +271,7 @@ find_basis (Batch *self, const DkmsId *id, GError **error)
       g_checksum_update (sum, (const guchar *)basis, (gssize)strlen (basis) + 1);
     }
   char *basis = g_strdup (g_checksum_get_string (sum));
-  g_hash_table_insert (self->bases, g_strjoin ("\n", id->module, id->kernel, id->arch, NULL), basis);
+  g_hash_table_insert (self->bases, g_steal_pointer (&key), basis);
   return basis;
 }
 

@@ -112,12 +112,9 @@ resolve (DkmsKernelOffer *offer, const char *own G_GNUC_UNUSED, GError **error)
 static gboolean
 fetch (const DkmsKernelOffer *offer, const char *own G_GNUC_UNUSED, const char *dir, GError **error)
 {
-  const DkmsPackageOffer *package = offer->headers->pdata[0];
-  g_autofree char *wanted = g_strconcat (package->name, "=", package->version, NULL);
-  const char *argv[] = { "apk", "fetch", "--quiet", "--output", dir, wanted, NULL };
-  g_autofree char *text = dkms_manager_ask ("apk", argv, NULL, error);
+  const char *const words[] = { "apk", "fetch", "--quiet", "--output", dir, NULL };
 
-  return text != NULL;
+  return dkms_manager_fetch ("apk", words, offer, "=", NULL, error);
 }
 
 const DkmsManager dkms_manager_apk

@@ -183,20 +183,10 @@ resolve (DkmsKernelOffer *offer, const char *own G_GNUC_UNUSED, GError **error)
 static gboolean
 fetch (const DkmsKernelOffer *offer, const char *own G_GNUC_UNUSED, const char *dir, GError **error)
 {
-  g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
   /* apt has checked the origin and the digest of each file. Its own user cannot write to a directory of root. */
-  const char *const words[] = { "apt-get", "-q", "-o", "APT::Sandbox::User=root", "download" };
+  const char *const words[] = { "apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", NULL };
 
-  for (gsize i = 0; i < G_N_ELEMENTS (words); i++)
-    g_ptr_array_add (argv, g_strdup (words[i]));
-  for (guint i = 0; i < offer->headers->len; i++)
-    {
-      const DkmsPackageOffer *package = offer->headers->pdata[i];
-      g_ptr_array_add (argv, g_strconcat (package->name, "=", package->version, NULL));
-    }
-  g_ptr_array_add (argv, NULL);
-  g_autofree char *text = dkms_manager_ask ("apt", (const char *const *)argv->pdata, dir, error);
-  return text != NULL;
+  return dkms_manager_fetch ("apt", words, offer, "=", dir, error);
 }
 
 const DkmsManager dkms_manager_apt

@@ -64,20 +64,11 @@ resolve (DkmsKernelOffer *offer, const char *own G_GNUC_UNUSED, GError **error)
 static gboolean
 fetch (const DkmsKernelOffer *offer, const char *own G_GNUC_UNUSED, const char *dir, GError **error)
 {
-  g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
-  const char *const words[] = { "dnf", "-q", "download", "--destdir", dir };
+  const char *const words[] = { "dnf", "-q", "download", "--destdir", dir, NULL };
   g_autoptr (GPtrArray) files = NULL;
 
-  for (gsize i = 0; i < G_N_ELEMENTS (words); i++)
-    g_ptr_array_add (argv, g_strdup (words[i]));
-  for (guint i = 0; i < offer->headers->len; i++)
-    {
-      const DkmsPackageOffer *package = offer->headers->pdata[i];
-      g_ptr_array_add (argv, g_strconcat (package->name, "-", package->version, NULL));
-    }
-  g_ptr_array_add (argv, NULL);
-  g_autofree char *text = dkms_manager_ask ("dnf", (const char *const *)argv->pdata, dir, error);
-  files = text != NULL ? dkms_list_dir_at (AT_FDCWD, dir, error) : NULL;
+  if (dkms_manager_fetch ("dnf", words, offer, "-", dir, error))
+    files = dkms_list_dir_at (AT_FDCWD, dir, error);
   return files != NULL && (files->len > 0 || DKMS_FAIL (error, OFFERS_UNKNOWN, .name = "dnf"));
 }
 

@@ -86,6 +86,24 @@ dkms_kernel_offer_need (DkmsKernelOffer *self, const char *name, const char *ver
     g_ptr_array_add (self->headers, package);
 }
 
+gboolean
+dkms_manager_fetch (const char *name, const char *const *words, const DkmsKernelOffer *offer, const char *joint,
+                    const char *cwd, GError **error)
+{
+  g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
+
+  for (const char *const *word = words; *word != NULL; word++)
+    g_ptr_array_add (argv, g_strdup (*word));
+  for (guint i = 0; i < offer->headers->len; i++)
+    {
+      const DkmsPackageOffer *package = offer->headers->pdata[i];
+      g_ptr_array_add (argv, g_strconcat (package->name, joint, package->version, NULL));
+    }
+  g_ptr_array_add (argv, NULL);
+  g_autofree char *text = dkms_manager_ask (name, (const char *const *)argv->pdata, cwd, error);
+  return text != NULL;
+}
+
 void
 dkms_offers_add (GPtrArray *offers, const char *release, const DkmsPackageOffer *image)
 {

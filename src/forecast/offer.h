@@ -60,6 +60,16 @@ char *dkms_manager_ask (const char *name, const char *const *argv, const char *c
  * @variable: (nullable): "NAME=value", added to its environment */
 char *dkms_manager_ask_for (const char *name, const char *const *argv, const char *variable, int nothing,
                             GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/**
+ * dkms_manager_fetch:
+ * @words: (array zero-terminated=1): a command that fetches packages, without their names
+ * @joint: between the name and the version of a package, such as "="
+ * @cwd: (nullable)
+ *
+ * Runs the command for the headers of @offer.
+ */
+gboolean dkms_manager_fetch (const char *name, const char *const *words, const DkmsKernelOffer *offer,
+                             const char *joint, const char *cwd, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 /** Adds a kernel, unless one of that release is in @offers, or there are too many. @image: (nullable): NULL adds none
  */
 void dkms_offers_add (GPtrArray *offers, const char *release, const DkmsPackageOffer *image);

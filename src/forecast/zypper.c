@@ -192,20 +192,10 @@ resolve (DkmsKernelOffer *offer, const char *own G_GNUC_UNUSED, GError **error)
 static gboolean
 fetch (const DkmsKernelOffer *offer, const char *own G_GNUC_UNUSED, const char *dir, GError **error)
 {
-  g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
   const char *const words[]
-      = { "zypper", "-x", "--non-interactive", "--no-refresh", "--pkg-cache-dir", dir, "download" };
+      = { "zypper", "-x", "--non-interactive", "--no-refresh", "--pkg-cache-dir", dir, "download", NULL };
 
-  for (gsize i = 0; i < G_N_ELEMENTS (words); i++)
-    g_ptr_array_add (argv, g_strdup (words[i]));
-  for (guint i = 0; i < offer->headers->len; i++)
-    {
-      const DkmsPackageOffer *package = offer->headers->pdata[i];
-      g_ptr_array_add (argv, g_strconcat (package->name, "=", package->version, NULL));
-    }
-  g_ptr_array_add (argv, NULL);
-  g_autofree char *text = dkms_manager_ask ("zypper", (const char *const *)argv->pdata, NULL, error);
-  return text != NULL;
+  return dkms_manager_fetch ("zypper", words, offer, "=", NULL, error);
 }
 
 const DkmsManager dkms_manager_zypper
