@@ -2,8 +2,6 @@
 /* The verb about the build cache: cache. */
 #include "cli/verbs.h"
 
-#include <string.h>
-
 #include "base/error.h"
 #include "inspect/cache.h"
 
@@ -12,12 +10,9 @@ enum { MOST_MIB = 1 << 20 };
 static gboolean
 check_size (const DkmsOptions *options, GError **error)
 {
-  char *end = NULL;
-  guint64 size = options->max_size != NULL ? g_ascii_strtoull (options->max_size, &end, 10) : 0;
+  guint64 size;
 
-  if (options->max_size == NULL)
-    return TRUE;
-  return (g_ascii_isdigit (*options->max_size) && *end == '\0' && size <= MOST_MIB)
+  return options->max_size == NULL || g_ascii_string_to_unsigned (options->max_size, 10, 0, MOST_MIB, &size, NULL)
          || DKMS_FAIL (error, BAD_SIZE, .text = options->max_size, .limit = MOST_MIB);
 }
 
@@ -29,9 +24,8 @@ const DkmsVerbInfo dkms_verb_cache = {
   .details
   = "With status, the default, it prints the directory and the size of the cache, and how many builds of the tree "
     "were taken from it. why names the inputs of each build that have changed, so that another build would not be "
-    "taken from the cache. key "
-    "prints the key of the build for each kernel with headers, and with --json its inputs. prune deletes what "
-    "was not used for the longest time, until the cache has cache_size_mib or --max-size.",
+    "taken from the cache. key prints the key of the build for each kernel with headers, and with --json its inputs. "
+    "prune deletes what was not used for the longest time, until the cache has cache_size_mib or --max-size.",
   .example = "dkms cache why my-driver",
   .positional = DKMS_WORD_MODULE,
   .actions = dkms_cache_actions,

@@ -24,20 +24,21 @@ typedef struct {
 
 /* ---- status and prune ---- */
 
-/* Opens the cache; reports that there is none. Returns: (transfer full) (nullable) */
-static DkmsCacheDir *
-open_cache (const Question *self, GError **error)
+/* Opens the cache, or reports that there is none. @cache: (out) (transfer full) (nullable) */
+static gboolean
+open_cache (const Question *self, DkmsCacheDir **cache, GError **error)
 {
+  const char *path = self->settings->policy.cache_dir;
   GError *local = NULL;
-  DkmsCacheDir *cache = dkms_cache_dir_open (self->settings, FALSE, &local);
 
+  *cache = dkms_cache_dir_open (self->settings, FALSE, &local);
   if (local != NULL)
-    g_propagate_error (error, local);
-  else if (*self->settings->policy.cache_dir == '\0')
+    return g_propagate_error (error, local), FALSE;
+  if (*path == '\0')
     DKMS_EMIT (self->events, CACHE_OFF);
-  else if (cache == NULL)
-    DKMS_EMIT (self->events, CACHE_IS, .path = self->settings->policy.cache_dir, .text = "0.0");
-  return cache;
+  else if (*cache == NULL)
+    DKMS_EMIT (self->events, CACHE_IS, .path = path, .text = "0.0");
+  return TRUE;
 }
 
 static void
@@ -61,12 +62,11 @@ count_taken (const Question *self)
 static gboolean
 show_status (const Question *self, GError **error)
 {
-  GError *local = NULL;
-  g_autoptr (DkmsCacheDir) cache = open_cache (self, &local);
+  g_autoptr (DkmsCacheDir) cache = NULL;
   DkmsCacheSize size;
 
-  if (local != NULL)
-    return g_propagate_error (error, local), FALSE;
+  if (!open_cache (self, &cache, error))
+    return FALSE;
   if (cache == NULL)
     return TRUE;
   if (!dkms_cache_dir_measure (cache, &size, error))
@@ -82,17 +82,17 @@ show_status (const Question *self, GError **error)
 static gboolean
 prune (const Question *self, GError **error)
 {
-  GError *local = NULL;
-  g_autoptr (DkmsCacheDir) cache = open_cache (self, &local);
+  g_autoptr (DkmsCacheDir) cache = NULL;
   gint64 mib = self->request->limit_mib >= 0 ? self->request->limit_mib : self->settings->policy.cache_size_mib;
   guint deleted = 0;
 
-  if (local != NULL)
-    return g_propagate_error (error, local), FALSE;
-  if (cache != NULL && !dkms_cache_dir_prune (cache, (goffset)mib << 20, &deleted, error))
+  if (!open_cache (self, &cache, error))
     return FALSE;
-  if (cache != NULL)
-    DKMS_EMIT (self->events, CACHE_PRUNED, .number = (int)deleted);
+  if (cache == NULL)
+    return TRUE;
+  if (!dkms_cache_dir_prune (cache, (goffset)mib << 20, &deleted, error))
+    return FALSE;
+  DKMS_EMIT (self->events, CACHE_PRUNED, .number = (int)deleted);
   return TRUE;
 }
 

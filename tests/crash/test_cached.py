@@ -6,7 +6,6 @@ DKMS_CRASH=all tests every call. The default is a sample of about forty kills fo
 import concurrent.futures
 import os
 import shutil
-import subprocess
 
 import pytest
 
@@ -20,11 +19,7 @@ TAKING = "Taking the modules of"
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """In memory, where flushes take no time."""
-    directory = tmp_path_factory.mktemp("cached")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1g,mode=755", "cached", directory], check=True)
-    yield directory, stage.build_point(directory)
-    subprocess.run(["umount", "-l", directory], check=True)
+    yield from stage.place_in_memory(tmp_path_factory.mktemp("cached"))
 
 
 def template(path):

@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 
 import pytest
 
@@ -25,11 +24,7 @@ RUN = ["journal", "record_bad", "record_none", "file_lost", "stale"]
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """In memory, where flushes take no time."""
-    directory = tmp_path_factory.mktemp("repairs")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1g", "repairs", directory], check=True)
-    yield directory, stage.build_point(directory)
-    subprocess.run(["umount", "-l", directory], check=True)
+    yield from stage.place_in_memory(tmp_path_factory.mktemp("repairs"))
 
 
 def contents(root, below=""):
