@@ -485,7 +485,7 @@ def test_snippets(path, tmp_path):
     elif path.suffix == ".mk":
         (tmp_path / "dkms").write_text("#!/bin/sh\necho \"$@\"\n")
         (tmp_path / "dkms").chmod(0o755)
-        ran = subprocess.run(["make", "-f", path, "SOURCES=x", "SHARDS=3"], check=True, capture_output=True, text=True,
+        ran = subprocess.run(["make", "--no-print-directory", "-f", path, "SOURCES=x", "SHARDS=3"], check=True, capture_output=True, text=True,
                              env=dict(os.environ, PATH=f"{tmp_path}:{os.environ['PATH']}"))
         assert sorted(ran.stdout.splitlines()) == ["matrix --merge results"] + [f"matrix x --shard {i}/3 --output results" for i in (1, 2, 3)]
     elif path.suffix in (".yaml", ".yml"):
