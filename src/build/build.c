@@ -16,6 +16,7 @@
 #include "base/process.h"
 #include "build/area.h"
 #include "build/cached.h"
+#include "build/environment.h"
 #include "build/failure.h"
 #include "build/log.h"
 #include "build/result.h"
@@ -63,52 +64,17 @@ fill_area (DkmsWorkArea *area, GError **error)
   return patches_fd < 0 || dkms_copy_tree_as_at (patches_fd, ".", area->fd, "patches", owner, error);
 }
 
-/* Adds the variables that the administrator's build_environment file exports to @env (docs/interface/framework-conf.md
- * §2). */
-static char **
-add_build_environment (const DkmsJob *job, char **env)
-{
-  const DkmsRoot *root = job->settings->places.root;
-  g_autofree char *path = g_strdup (job->settings->policy.build_environment);
-  const char *argv[] = { "/bin/bash", "-p", "-c", "exec 3>&1 >&0 2>&0; . \"$1\"; exec env -0 >&3", "dkms", NULL, NULL };
-  DkmsCommand command = { .argv = argv, .root = root, .null_stdin = TRUE };
-  gsize size = 0;
-  int status = 0;
-
-  if (*path == '\0' || !dkms_root_is_file (root, path))
-    return env;
-  g_autofree char *tool_path = dkms_root_tool_path (root, path);
-  argv[5] = tool_path;
-  command.env = env;
-  g_autofree char *text = dkms_process_capture (&command, &size, &status, NULL);
-  if (text == NULL || status != 0)
-    {
-      DKMS_EMIT (job->events, ENVIRONMENT_UNREADABLE, .path = path);
-      return env;
-    }
-  for (gsize at = 0; at < size; at += strlen (text + at) + 1)
-    {
-      g_auto (GStrv) pair = g_strsplit (text + at, "=", 2);
-      if (pair[0] != NULL && pair[1] != NULL && strcmp (pair[0], "_") != 0)
-        env = g_environ_setenv (env, pair[0], pair[1], TRUE);
-    }
-  return env;
-}
-
 static char **
 build_env (const DkmsJob *job)
 {
   static const char *const of_other_makes[] = { "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKE_TERMOUT", "MAKE_TERMERR" };
-  char **env = dkms_process_speak_english (dkms_job_env (job));
-
-  env = dkms_kernel_compiler_env (job->kernel, job->settings->places.root, job->config, env);
-  env = add_build_environment (job, env);
+  char **env = job->env != NULL ? g_strdupv (job->env) : dkms_environment_of_caller (job);
 
   for (gsize i = 0; i < G_N_ELEMENTS (of_other_makes); i++)
     env = g_environ_unsetenv (env, of_other_makes[i]);
   if (job->make_flags != NULL && *job->make_flags != '\0')
     env = g_environ_setenv (env, "MAKEFLAGS", job->make_flags, TRUE);
-  return job->confined ? dkms_sandbox_env (job->settings->places.root, env) : env;
+  return env;
 }
 
 /* ---- the steps ---- */

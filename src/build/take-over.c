@@ -89,7 +89,7 @@ dkms_take_over (const DkmsJob *job, gboolean *done, GError **error)
   if (identity == NULL || job->force || *job->recipe->scripts[DKMS_SCRIPT_POST_BUILD] != '\0')
     return TRUE;
   g_auto (DkmsFd) kept = dkms_kept_open (&job->settings->places, identity, &attempt);
-  if (kept < 0 || !dkms_kept_is_final (attempt))
+  if (kept < 0 || !dkms_kept_is_final (attempt) || attempt->reproducible != job->attempt->reproducible)
     return TRUE;
   if (attempt->outcome == DKMS_OUTCOME_FAILED && job->request->forecast)
     {

@@ -18,7 +18,8 @@ dkms_policy_clear (DkmsPolicy *self)
                     self->build_environment,
                     self->signing_key,
                     self->cache_dir,
-                    self->cache_exclude };
+                    self->cache_exclude,
+                    self->cache_environment };
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_free (texts[i]);

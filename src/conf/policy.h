@@ -53,6 +53,8 @@ typedef struct {
   guint cache_size_mib;                 /* limit of the local directory */
   guint cache_object_mib;               /* limit of one file in the cache */
   guint cache_negative;                 /* days for which a failed build in the cache counts; 0: never */
+  char *cache_environment;              /* names of variables of the caller that reproducible builds get */
+  gboolean reproducible;                /* confined builds get a defined environment, and their place is not written */
   gboolean strict_symbols;              /* modules that will probably not load are an error */
   gboolean rebuild;                     /* autoinstall rebuilds modules whose inputs have changed */
   gboolean rebuild_on_compiler;         /* also if only the compiler has changed */

@@ -175,11 +175,12 @@ show_build (const DkmsConfinement *self, DkmsView *view)
 }
 
 /* Home directories are usually hidden, and replaced by an empty one. A build always gets an empty one, because tools
- * keep caches in it. */
+ * keep caches in it. A reproducible build has the same one for every caller. */
 static void
 show_home (const DkmsConfinement *self, DkmsView *view)
 {
-  const char *wanted = g_getenv ("HOME");
+  gboolean defined = self->version_dir != NULL && self->settings->policy.reproducible;
+  const char *wanted = defined ? NULL : g_getenv ("HOME");
   g_autofree char *home = wanted != NULL && *wanted == '/' ? g_canonicalize_filename (wanted, "/") : NULL;
 
   if (home != NULL && strcmp (home, "/") != 0 && dkms_view_hides (view, home))

@@ -25,7 +25,7 @@ static const char names[]
       "compress_gzip_opts compress_xz_opts compress_zstd_opts recipe_timeout build_timeout tarball_limit_mib sandbox "
       "build_user strict_symbols rebuild rebuild_on_compiler depmod_stubs "
       "forecast forecast_unattended forecast_seconds ahead_limit_mib "
-      "cache_dir cache_exclude cache_size_mib cache_object_mib cache_negative "
+      "cache_dir cache_exclude cache_size_mib cache_object_mib cache_negative reproducible cache_environment "
       "ADDON_MODULES_DIR NO_WEAK_MODULES "
       "modprobe_on_install post_transaction build_environment mok_signing_key";
 
@@ -250,6 +250,7 @@ take_values (DkmsSettings *self, const DkmsVars *values, GError **error)
     { "mok_signing_key", &self->policy.signing_key },
     { "cache_dir", &self->policy.cache_dir },
     { "cache_exclude", &self->policy.cache_exclude },
+    { "cache_environment", &self->policy.cache_environment },
   };
   const struct {
     const char *name;
@@ -281,6 +282,7 @@ take_values (DkmsSettings *self, const DkmsVars *values, GError **error)
     if (!take_number (&self->places, values, &numbers[i], error))
       return FALSE;
   return take_yes_or_no (&self->places, values, "strict_symbols", &self->policy.strict_symbols, error)
+         && take_yes_or_no (&self->places, values, "reproducible", &self->policy.reproducible, error)
          && take_yes_or_no (&self->places, values, "rebuild", &self->policy.rebuild, error)
          && take_yes_or_no (&self->places, values, "rebuild_on_compiler", &self->policy.rebuild_on_compiler, error)
          && take_stubs_mode (&self->places, values, &self->policy.depmod_stubs, error)
@@ -509,6 +511,7 @@ dkms_settings_new (DkmsRoot *root, GError **error)
   self->policy.ahead_limit_mib = 1024;
   self->policy.cache_dir = g_strdup ("");
   self->policy.cache_exclude = g_strdup ("");
+  self->policy.cache_environment = g_strdup ("");
   self->policy.cache_size_mib = 1024;
   self->policy.cache_object_mib = 512;
   self->policy.cache_negative = 7;

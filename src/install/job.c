@@ -10,10 +10,8 @@
 #include "store/layout.h"
 
 char **
-dkms_job_env (const DkmsJob *job)
+dkms_job_env (const DkmsJob *job, char **env)
 {
-  char **env = g_get_environ ();
-
   for (guint i = 0; i < job->request->directives->len; i++)
     {
       g_auto (GStrv) pair = g_strsplit (job->request->directives->pdata[i], "=", 2);

@@ -25,6 +25,7 @@ typedef struct {
   const struct DkmsSigner *signer;  /* (nullable): build: signs the modules if ready (build/sign.h) */
   const DkmsWork *work;             /* scratch directory: of the run; build: of this build alone */
   gboolean confined;                /* build: in the sandbox, with the scratch directory mounted at <m>/<v>/build */
+  char **env;                       /* (nullable): build: a defined environment; NULL: that of the caller */
   const char *make_jobs;            /* (nullable): build: for make -j; NULL: the job server in make_flags */
   const char *make_flags;           /* (nullable): build: MAKEFLAGS */
   int tokens;                       /* build: pipe of the job server for programs of dkms; -1: none */
@@ -38,8 +39,9 @@ typedef struct {
   gboolean force_version_override;
 } DkmsJob;
 
-/** Returns: (transfer full): environment for scripts and make (docs/interface/dkms-conf.md §11) */
-char **dkms_job_env (const DkmsJob *job);
+/** Returns: (transfer full): environment for scripts and make (docs/interface/dkms-conf.md §11), added to @env
+ * (transfer full) */
+char **dkms_job_env (const DkmsJob *job, char **env);
 /** Returns: (transfer full): a path below <m>/<v>/<k>/<a> */
 char *dkms_job_base (const DkmsJob *job, const char *below);
 /** Returns: (transfer full) (nullable): name of the file <name>.ko or <name>.ko<suffix> in @dir of the root */

@@ -186,7 +186,7 @@ dkms_script_run (const DkmsJob *job, DkmsScript script)
   g_autofree char *program = job->no_scripts ? NULL : dkms_script_find (job, script, base, NULL, &cwd, &rest);
   g_autofree char *arguments = program != NULL ? dkms_script_arguments (rest) : NULL;
   g_autofree char *line = g_strconcat ("exec \"$0\" ", arguments, NULL);
-  g_auto (GStrv) env = dkms_job_env (job);
+  g_auto (GStrv) env = dkms_job_env (job, g_get_environ ());
   g_autoptr (GError) error = NULL;
   int status;
 

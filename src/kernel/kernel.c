@@ -353,10 +353,10 @@ dkms_kernel_is_llvm (const DkmsKernel *self, const DkmsRoot *root, const char *c
 }
 
 char *
-dkms_kernel_find_tool (const DkmsRoot *root, const char *program)
+dkms_kernel_find_tool (const DkmsRoot *root, const char *path, const char *program)
 {
-  const char *path = g_path_is_absolute (program) ? "/" : g_getenv ("PATH");
-  g_auto (GStrv) dirs = g_strsplit (path != NULL ? path : "/usr/bin:/bin", ":", -1);
+  const char *list = g_path_is_absolute (program) ? "/" : path != NULL ? path : "/usr/bin:/bin";
+  g_auto (GStrv) dirs = g_strsplit (list, ":", -1);
 
   for (char **dir = dirs; *dir != NULL; dir++)
     {
@@ -383,9 +383,9 @@ dkms_kernel_ask_tool (const DkmsRoot *root, const char *path, const char *option
 }
 
 static gboolean
-in_path (const DkmsRoot *root, const char *program)
+in_path (const DkmsRoot *root, char **env, const char *program)
 {
-  g_autofree char *file = dkms_kernel_find_tool (root, program);
+  g_autofree char *file = dkms_kernel_find_tool (root, g_environ_getenv (env, "PATH"), program);
 
   return file != NULL;
 }
@@ -417,24 +417,24 @@ compiler_of_kernelvariables (const DkmsKernel *self, const DkmsRoot *root, char 
 /* Returns: (transfer full) (nullable): the compiler that built the kernel, by its configuration; NULL if it is not here
  */
 static char *
-compiler_of_config (const DkmsRoot *root, const char *config)
+compiler_of_config (const DkmsRoot *root, char **env, const char *config)
 {
   const char *text = dkms_kconfig_find (config, "CONFIG_CC_VERSION_TEXT");
 
-  if (dkms_kernel_config_has (config, "CONFIG_CC_IS_CLANG") && in_path (root, "clang"))
+  if (dkms_kernel_config_has (config, "CONFIG_CC_IS_CLANG") && in_path (root, env, "clang"))
     return g_strdup ("clang");
   if (text == NULL)
     return NULL;
   text += *text == '"';
   gsize n = strcspn (text, " \n\"");
   g_autofree char *cc = g_strndup (text, n);
-  return text[n] == ' ' && n > 0 && in_path (root, cc) ? g_steal_pointer (&cc) : NULL;
+  return text[n] == ' ' && n > 0 && in_path (root, env, cc) ? g_steal_pointer (&cc) : NULL;
 }
 
 char **
 dkms_kernel_compiler_env (const DkmsKernel *self, const DkmsRoot *root, const char *config, char **env)
 {
-  g_autofree char *of_config = compiler_of_config (root, config);
+  g_autofree char *of_config = compiler_of_config (root, env, config);
   /* make is asked only if its answer counts. */
   g_autofree char *cc = of_config == NULL ? compiler_of_kernelvariables (self, root, env) : g_strdup (of_config);
 
@@ -443,7 +443,7 @@ dkms_kernel_compiler_env (const DkmsKernel *self, const DkmsRoot *root, const ch
     env = g_environ_setenv (env, "CC", cc, TRUE);
   if (of_config != NULL)
     env = g_environ_setenv (env, "KERNEL_CC", of_config, TRUE);
-  if (dkms_kernel_config_has (config, "CONFIG_LD_IS_LLD") && in_path (root, "ld.lld"))
+  if (dkms_kernel_config_has (config, "CONFIG_LD_IS_LLD") && in_path (root, env, "ld.lld"))
     {
       env = g_environ_setenv (env, "LD", "ld.lld", TRUE);
       env = g_environ_setenv (env, "KERNEL_LD", "ld.lld", TRUE);

@@ -53,8 +53,8 @@ char *dkms_kernel_real_path (const DkmsRoot *root, const char *tool_path);
  * @option; NULL if it fails. For a root without a shell, it is a program of the host */
 char *dkms_kernel_ask_tool (const DkmsRoot *root, const char *path, const char *option);
 /** Returns: (transfer full) (nullable): the file of @program, a name or an absolute path, as tools of this root find it
- * with PATH; NULL: none */
-char *dkms_kernel_find_tool (const DkmsRoot *root, const char *program);
+ * with the PATH @path (nullable: /usr/bin:/bin); NULL: none */
+char *dkms_kernel_find_tool (const DkmsRoot *root, const char *path, const char *program);
 /** Returns: whether the build directory has `include` */
 gboolean dkms_kernel_has_headers (const DkmsKernel *self, const DkmsRoot *root);
 /** Returns: (transfer full): releases in @install_tree, by byte order; with @headers only those with headers */
@@ -85,5 +85,6 @@ char *dkms_kernel_config_value (const char *config, const char *name);
 const char *dkms_kernel_compression (const DkmsKernel *self, const DkmsRoot *root);
 /** Returns: whether custom and default make commands get LLVM=1 (docs/interface/dkms-conf.md §8) */
 gboolean dkms_kernel_is_llvm (const DkmsKernel *self, const DkmsRoot *root, const char *config);
-/** Returns: (transfer full): @env with CC, KERNEL_CC, LD, KERNEL_LD as docs/interface/build-install.md §3 chooses */
+/** Returns: (transfer full): @env with CC, KERNEL_CC, LD, KERNEL_LD as docs/interface/build-install.md §3 chooses,
+ * among the programs in its PATH */
 char **dkms_kernel_compiler_env (const DkmsKernel *self, const DkmsRoot *root, const char *config, char **env);

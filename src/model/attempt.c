@@ -160,6 +160,8 @@ dkms_attempt_to_json (const DkmsAttempt *self)
   dkms_json_set_text (object, "texts", self->texts);
   dkms_json_set_text (object, "make", self->make);
   dkms_json_set_text (object, "sandbox", self->sandbox);
+  if (self->reproducible)
+    dkms_json_set (object, "reproducible", json_true ());
   dkms_json_set (object, "steps", steps_to_json (self));
   if (self->error != NULL)
     dkms_json_set (object, "error", dkms_json_error (self->error));
@@ -244,6 +246,7 @@ attempt_from_json (const json_t *object)
   self->texts = dkms_json_get_text (object, "texts");
   self->make = dkms_json_get_text (object, "make");
   self->sandbox = sandbox != NULL ? *sandbox : NULL;
+  self->reproducible = json_is_true (json_object_get (object, "reproducible"));
   read_steps (self, json_object_get (object, "steps"));
   self->error = json_is_object (error) ? dkms_json_to_error (error) : NULL;
   self->first_error = dkms_json_get_text (object, "first_error");

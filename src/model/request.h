@@ -76,6 +76,7 @@ struct DkmsRequest {
   gboolean monitor;       /* the answer is one line and an exit status for monitoring programs */
   gboolean forecast;      /* builds are tried beside the tree, and not published in it */
   GHashTable *only; /* (nullable): of a forecast: a set of DkmsId, the builds to try, without a choice of versions */
+  const char *build_place; /* (nullable): of a forecast: what compilers write in place of the directory of the build */
   /* Of the verb matrix: */
   GPtrArray *sources; /* element-type DkmsRequest: what to build, each as for DKMS_GOAL_REGISTERED */
   GPtrArray *roots;   /* element-type utf8: directories of the host; empty: the root of the machine */

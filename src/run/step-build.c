@@ -24,6 +24,7 @@
 #include "store/layout.h"
 #include "store/scan.h"
 #include "world/cache-key.h"
+#include "world/environment.h"
 #include "world/inputs.h"
 
 static gboolean
@@ -238,6 +239,7 @@ begin_attempt (DkmsRun *run, const DkmsId *id, gboolean confined, const struct D
 
   attempt->inputs = dkms_world_inputs (run->world, id, NULL, &attempt->texts);
   attempt->sandbox = confined ? "confined" : "unconfined";
+  attempt->reproducible = confined && dkms_world_is_reproducible (run->world);
   if (cache != NULL)
     attempt->cache_inputs = dkms_world_cache_inputs (run->world, id, attempt->inputs);
   return attempt;
@@ -252,7 +254,7 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
   g_auto (DkmsBuildState) now = { 0 };
   const DkmsRecipe *recipe;
   DkmsKernelFacts facts;
-  gboolean confined;
+  gboolean confined, mapped;
 
   *result = NULL;
   if (!dkms_step_reread_build (run, step, &now, error))
@@ -297,6 +299,8 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
   work->job.signer = run->request->forecast ? NULL : dkms_step_signer (run, step, facts.config);
   work->job.symvers = dkms_world_symvers (run->world, step->id);
   work->job.cache = confined ? dkms_run_cache (run, step->id) : NULL;
+  work->env = confined ? dkms_world_environment (run->world, step->id, &mapped) : NULL;
+  work->job.env = work->env;
   work->attempt = begin_attempt (run, step->id, confined, work->job.cache);
   work->job.attempt = work->attempt;
   if (!run->request->force && !find_versions_seen (run, step, recipe, &work->job.seen, error))
@@ -368,6 +372,7 @@ dkms_build_work_free (DkmsBuildWork *self)
   dkms_attempt_free (self->attempt);
   g_clear_pointer (&self->job.seen, g_hash_table_unref);
   g_free (self->make_flags);
+  g_strfreev (self->env);
   if (self->keep != NULL)
     g_array_unref (self->keep);
   g_free (self);

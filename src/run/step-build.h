@@ -12,6 +12,7 @@ typedef struct {
   DkmsWork *work;
   DkmsAttempt *attempt;
   char *make_flags;
+  char **env; /* (nullable): of the job */
   GArray *keep;
   int nice; /* added to its niceness */
 } DkmsBuildWork;

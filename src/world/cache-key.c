@@ -14,11 +14,14 @@
 #include "model/inputs.h"
 #include "store/digests.h"
 #include "store/layout.h"
+#include "world/environment.h"
+#include "world/inputs.h"
 
 typedef struct {
   DkmsDigests *digests;
   const DkmsRoot *root;
   DkmsKernelFacts facts;
+  const char *path; /* (nullable): PATH of the build */
   GPtrArray *lines; /* (element-type utf8): "NAME DIGEST" */
   gboolean unknown; /* something could not be read */
 } Gathering;
@@ -172,7 +175,7 @@ ask_program (int fd, gpointer data)
 static void
 add_tool (Gathering *g, const char *name, const char *program)
 {
-  g_autofree char *file = dkms_kernel_find_tool (g->root, program);
+  g_autofree char *file = dkms_kernel_find_tool (g->root, g->path, program);
 
   if (file != NULL)
     add_file (g, name, file);
@@ -205,7 +208,7 @@ digest_tools (Gathering *g, const DkmsInputs *inputs)
       *const llvm[] = { "ld.lld", "llvm-objcopy", "llvm-strip" }, *const all[] = { "make", "bash" };
   const char *compiler = dkms_inputs_get (inputs, "compiler"), *btf = dkms_inputs_get (inputs, "btf");
   g_auto (GStrv) words = g_strsplit (compiler != NULL ? compiler : "", " ", 2);
-  g_autofree char *file = words[0] != NULL ? dkms_kernel_find_tool (g->root, words[0]) : NULL;
+  g_autofree char *file = words[0] != NULL ? dkms_kernel_find_tool (g->root, g->path, words[0]) : NULL;
   g_autofree char *base = file != NULL ? g_path_get_basename (file) : NULL;
   gboolean is_clang = base != NULL && g_str_has_prefix (base, "clang");
 
@@ -225,7 +228,7 @@ digest_tools (Gathering *g, const DkmsInputs *inputs)
     add_tool (g, all[i], all[i]);
   if (btf != NULL && strcmp (btf, "-") != 0) /* without pahole, kbuild makes no BTF */
     {
-      g_autofree char *pahole = dkms_kernel_find_tool (g->root, "pahole");
+      g_autofree char *pahole = dkms_kernel_find_tool (g->root, g->path, "pahole");
       if (pahole != NULL)
         add_file (g, "pahole", pahole);
     }
@@ -264,20 +267,68 @@ add_variable (DkmsInputs *inputs, const char *pair)
   dkms_inputs_set (inputs, name, digest);
 }
 
+/* Adds the variables that the caller passes to the build, and its place. */
 static void
-add_environment (const DkmsWorld *world, const DkmsId *id, DkmsInputs *inputs)
+add_environment_of_caller (DkmsWorld *world, const char *place, DkmsInputs *inputs)
 {
-  const DkmsPlaces *places = &dkms_world_settings (world)->places;
   const GPtrArray *directives = dkms_world_request (world)->directives;
   g_auto (GStrv) env = g_get_environ ();
-  g_autofree char *build = dkms_layout_version (places, id, "build");
-  g_autofree char *place = dkms_root_tool_path (places->root, build);
 
   for (char **pair = env; *pair != NULL; pair++)
     add_variable (inputs, *pair);
   for (guint i = 0; i < directives->len; i++)
     add_variable (inputs, directives->pdata[i]);
   dkms_inputs_set (inputs, "env.place", place);
+}
+
+/* Whether a command in the recipe overrides the options that leave the place of the build out of what is compiled. */
+static gboolean
+sets_flags (const DkmsInputs *inputs)
+{
+  static const char *const names[] = { "make", "prebuild" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      const char *text = dkms_inputs_get (inputs, names[i]);
+      if (text != NULL && (strstr (text, "KCFLAGS") != NULL || strstr (text, "KAFLAGS") != NULL))
+        return TRUE;
+    }
+  return FALSE;
+}
+
+/* Adds all variables of a defined environment but those about the jobs and the root. */
+static void
+add_environment_of_build (DkmsWorld *world, const DkmsId *id, char *const *env, DkmsInputs *inputs)
+{
+  for (char *const *pair = env; *pair != NULL; pair++)
+    {
+      g_autofree char *plain = dkms_world_normalise (world, id, *pair);
+      g_auto (GStrv) parts = g_strsplit (plain, "=", 2);
+      if (g_str_has_prefix (parts[0], "DKMS_"))
+        continue;
+      g_autofree char *name = g_strconcat ("env.", parts[0], NULL);
+      g_autofree char *digest = g_compute_checksum_for_string (G_CHECKSUM_SHA256, parts[1], -1);
+      dkms_inputs_set (inputs, name, digest);
+    }
+}
+
+static void
+add_environment (DkmsWorld *world, const DkmsId *id, DkmsInputs *inputs)
+{
+  const DkmsPlaces *places = &dkms_world_settings (world)->places;
+  g_autofree char *build = dkms_layout_version (places, id, "build");
+  g_autofree char *place = dkms_root_tool_path (places->root, build);
+  gboolean mapped = FALSE;
+  g_auto (GStrv) env = dkms_world_is_reproducible (world) ? dkms_world_environment (world, id, &mapped) : NULL;
+
+  if (env == NULL)
+    {
+      add_environment_of_caller (world, place, inputs);
+      return;
+    }
+  add_environment_of_build (world, id, env, inputs);
+  if (!mapped || sets_flags (inputs))
+    dkms_inputs_set (inputs, "env.place", place);
 }
 
 /* ---- all of it ---- */
@@ -295,6 +346,7 @@ find_of_kernel (DkmsWorld *world, const DkmsId *id, const DkmsInputs *inputs)
       Gathering g = { .digests = dkms_world_digests (world),
                       .root = settings->places.root,
                       .facts = dkms_world_kernel (world, id),
+                      .path = dkms_world_path (world),
                       .lines = lines };
       g_autofree char *headers = digest_headers (&g);
       g_ptr_array_set_size (lines, 0);
@@ -314,13 +366,13 @@ dkms_world_cache_inputs (DkmsWorld *self, const DkmsId *id, const DkmsInputs *in
   guint mark = dkms_unread_mark ();
   const DkmsInputs *of_kernel = dkms_inputs_are_complete (inputs) ? find_of_kernel (self, id, inputs) : NULL;
 
+  g_autoptr (DkmsInputs) all = dkms_inputs_new (id);
+  dkms_inputs_copy (all, inputs);
   dkms_unread_drop (mark); /* what cannot be read has no key */
   if (of_kernel == NULL || dkms_inputs_get (of_kernel, "headers") == NULL
       || dkms_inputs_get (of_kernel, "tools") == NULL)
     return NULL;
-  DkmsInputs *all = dkms_inputs_new (id);
-  dkms_inputs_copy (all, inputs);
   dkms_inputs_copy (all, of_kernel);
   add_environment (self, id, all);
-  return all;
+  return g_steal_pointer (&all);
 }

@@ -6,8 +6,11 @@
  *   headers       digest of all files of the kernel that a build can read: the build directory, the source directory of
  *                 the kernel, directories whose files the Makefile of either includes, and what links in them lead to
  *   tools         digest of the programs that make the module: compiler and assembler, linker, objcopy, strip, make,
- * bash and pahole env.NAME      digest of each variable that the caller passes to the build and that is not known to be
- * harmless env.place     the directory of the build, which is part of what the compiler writes */
+ *                 bash and pahole
+ *   env.NAME      digest of each variable that the caller passes to the build and that is not known to be harmless;
+ *                 with reproducible, of each variable of the defined environment (world/environment.h)
+ *   env.place     the directory of the build, which is part of what the compiler writes; with reproducible only if the
+ *                 compiler cannot replace it, or the recipe sets its options */
 #pragma once
 
 #include "world/world.h"

@@ -16,6 +16,7 @@
 #include "store/digests.h"
 #include "store/layout.h"
 #include "store/scan.h"
+#include "world/environment.h"
 
 typedef struct {
   DkmsWorld *world;
@@ -129,16 +130,15 @@ replace_path (char *text, const char *path, const char *name)
   return g_string_free (result, FALSE);
 }
 
-/* Replaces irrelevant differences between machines and runs: paths, and the number of jobs. */
-static char *
-normalise (const Gathering *g, const char *text)
+char *
+dkms_world_normalise (DkmsWorld *self, const DkmsId *id, const char *text)
 {
   static const char pattern[] = "-j *[0-9]+";
-  const DkmsPlaces *places = &g->settings->places;
-  g_autofree char *build = dkms_layout_version (places, g->id, "build");
+  const DkmsPlaces *places = &dkms_world_settings (self)->places;
+  g_autofree char *build = dkms_layout_version (places, id, "build");
   const char *const inside[][2]
       = { { build, "@BUILD@" }, { places->dkms_tree, "@TREE@" }, { places->source_tree, "@SOURCE@" } };
-  char *result = replace_path (g_strdup (text), g->kernel->source_dir, "@KERNEL@");
+  char *result = replace_path (g_strdup (text), dkms_world_kernel (self, id).kernel->source_dir, "@KERNEL@");
   g_autoptr (GRegex) jobs = g_regex_new (pattern, G_REGEX_RAW, 0, NULL);
 
   for (gsize i = 0; i < G_N_ELEMENTS (inside); i++)
@@ -153,7 +153,7 @@ normalise (const Gathering *g, const char *text)
 static void
 add_directive (const Gathering *g, const char *name, const char *text)
 {
-  g_autofree char *value = *text != '\0' ? normalise (g, text) : NULL;
+  g_autofree char *value = *text != '\0' ? dkms_world_normalise (g->world, g->id, text) : NULL;
 
   dkms_inputs_set (g->inputs, name, value);
 }
@@ -303,9 +303,11 @@ static void
 add_compiler (const Gathering *g)
 {
   const DkmsRoot *root = g->settings->places.root;
-  g_auto (GStrv) env = dkms_kernel_compiler_env (g->kernel, root, g->config, g_get_environ ());
+  const char *path = dkms_world_path (g->world);
+  char **given = g_environ_setenv (g_get_environ (), "PATH", path != NULL ? path : "", path != NULL);
+  g_auto (GStrv) env = dkms_kernel_compiler_env (g->kernel, root, g->config, given);
   const char *cc = g_environ_getenv (env, "CC");
-  g_autofree char *file = dkms_kernel_find_tool (root, cc != NULL ? cc : "gcc");
+  g_autofree char *file = dkms_kernel_find_tool (root, path, cc != NULL ? cc : "gcc");
   g_auto (DkmsFd) fd = file != NULL ? dkms_kernel_open_file (root, file) : -1;
   const Compiler compiler = { g, file };
 
@@ -334,12 +336,15 @@ add_environment (const Gathering *g)
                                        "LLVM",
                                        "LLVM_IAS",
                                        "V" };
-  const char *file = g->settings->policy.build_environment;
+  const DkmsPolicy *policy = &g->settings->policy;
+  const char *file = policy->build_environment;
+  g_auto (GStrv) passed = g_strsplit_set (policy->cache_environment, " \t", -1);
+  gboolean all = !dkms_world_is_reproducible (g->world);
   GChecksum *sum = g_checksum_new (G_CHECKSUM_SHA256);
   gboolean any = FALSE;
 
   for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
-    if (g_getenv (names[i]) != NULL)
+    if (g_getenv (names[i]) != NULL && (all || g_strv_contains ((const char *const *)passed, names[i])))
       {
         add_text (&sum, names[i]);
         add_text (&sum, g_getenv (names[i]));

@@ -19,3 +19,7 @@
  * Returns: (transfer full)
  */
 DkmsInputs *dkms_world_inputs (DkmsWorld *self, const DkmsId *id, const DkmsAttempt *made, char **texts);
+
+/** Returns: (transfer full): @text without irrelevant differences between machines and runs: paths of the tree, of
+ * sources and of headers, and the number of jobs */
+char *dkms_world_normalise (DkmsWorld *self, const DkmsId *id, const char *text);

@@ -383,3 +383,110 @@ def test_the_verb_shows_and_prunes(root):
     assert "Deleted 0 files" in root.ok("cache", "prune").out
     count = len(entries(root)) + len(entries(root, "cas"))
     assert f"Deleted {count} files" in root.ok("cache", "prune", "--max-size", "0").out and not entries(root)
+
+
+# ---- reproducible ----
+
+# A compiler that writes its place, for __FILE__ and for debugging data.
+COMPILES = """\
+all:
+\t@cd $(M) && for f in *.c; do $(CC) -g $(KCFLAGS) -c $(M)/$$f -o $${f%.c}.ko || exit 1; done
+"""
+TEXT = 'const char *file = __FILE__;\nint a (void) { return 1; }\n'
+
+
+def set_up_reproducible(root, settings="", **keywords):
+    set_up(root, text=TEXT, settings="reproducible=yes\n" + settings, **keywords)
+    for kernel in (K1, K2):
+        (root.modules / kernel / "build/Makefile").write_text(COMPILES)
+
+
+def elsewhere(root, place, env=None, arguments=(), rc=0):
+    """Builds foo/1.0 in another tree. Returns: the result, and the content of the build"""
+    shutil.rmtree(root.path / "var/lib/dkms", ignore_errors=True)
+    shutil.rmtree(root.path / place, ignore_errors=True)
+    (root.path / place).mkdir(parents=True)
+    result = root("build", "foo/1.0", "-k", K1, "--dkmstree", f"/{place}", *arguments, **({"env": env} if env else {}))
+    assert result.rc == rc, result
+    base = root.path / place / "foo/1.0" / K1 / ARCH
+    return result, (base / "module/foo.ko").read_bytes() if rc == 0 else None
+
+
+HERE = {"TZ": "America/New_York", "USER": "someone", "LOGNAME": "someone", "HOME": "/home/someone", "KCFLAGS": "-DCHANGED", "ANY": "1",
+        "KBUILD_BUILD_HOST": "here", "LC_ALL": "de_DE.UTF-8", "CFLAGS_MODULE": "-O0", "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}
+
+
+def test_reproducible_builds_are_equal_everywhere(root):
+    """With reproducible, neither place nor caller are in the key or in the result."""
+    set_up_reproducible(root)
+    first, one = elsewhere(root, "srv/one", arguments=("--no-cache",))
+    second, two = elsewhere(root, "srv/a/longer/place", env=dict(os.environ, **HERE), arguments=("--no-cache",))
+    assert not taken(first) and not taken(second)
+    assert one == two and b"/usr/src/foo-1.0/foo.c" in one and b"srv" not in one
+    assert not taken(elsewhere(root, "srv/one")[0])
+    again, three = elsewhere(root, "srv/a/longer/place", env=dict(os.environ, **HERE))
+    assert taken(again) and three == one
+    inputs = json.loads((root.path / "srv/a/longer/place/foo/1.0" / K1 / ARCH / ".attempt.json").read_text())
+    assert inputs["reproducible"] is True
+    names = [name for name in inputs["cache_inputs"] if name.startswith("env.")]
+    assert "env.KCFLAGS" in names and not {"env.ANY", "env.place", "env.HOME"} & set(names)
+    # Without it, both are other builds.
+    root.framework(f"cache_dir=/{CACHE}\n")
+    assert b"/srv/one/" in elsewhere(root, "srv/one")[1]
+    assert not taken(elsewhere(root, "srv/two")[0])
+
+
+def test_environment_of_reproducible_builds(root):
+    """cache_environment adds variables; build_environment and directives still count, each of them in the key."""
+    set_up_reproducible(root, extra='PRE_BUILD="show.sh"\n')
+    script = root.src / "foo-1.0/show.sh"
+    script.write_text("#!/bin/sh\necho BEGIN >&2\nenv >&2\necho END >&2\n")
+    script.chmod(0o755)
+    caller = dict(os.environ, MINE="here", OTHER="no", GITHUB_TOKEN="secret")
+
+    def shown(arguments=()):
+        result, _ = elsewhere(root, "srv/one", env=caller, arguments=arguments)
+        log = (root.path / "srv/one/foo/1.0" / K1 / ARCH / "log/make.log").read_text()
+        return result, dict(line.split("=", 1) for line in log.split("BEGIN\n")[1].split("\nEND")[0].splitlines() if "=" in line)
+
+    _, env = shown()
+    assert not {"MINE", "OTHER", "GITHUB_TOKEN"} & set(env)
+    fixed = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "TZ": "UTC", "SOURCE_DATE_EPOCH": "1577836800",
+             "KBUILD_BUILD_TIMESTAMP": "2020-01-01", "KBUILD_BUILD_USER": "dkms", "KBUILD_BUILD_HOST": "dkms",
+             "module": "foo", "module_version": "1.0", "kernelver": K1, "arch": ARCH}
+    assert {name: env.get(name) for name in fixed} == fixed
+    place = f"{root.path}/srv/one/foo/1.0/build"
+    assert env["KCFLAGS"] == env["KAFLAGS"] and env["KCFLAGS"].startswith(f"-ffile-prefix-map={place}=/usr/src/foo-1.0"), env["KCFLAGS"]
+    (root.path / "etc/build.env").write_text("export KCFLAGS=-DOF_FILE\n")
+    root.framework(f'cache_dir=/{CACHE}\nreproducible=yes\ncache_environment="MINE ABSENT GITHUB_TOKEN"\nbuild_environment=/etc/build.env\n')
+    second, env = shown(("--directive", "CLEAN=false"))
+    assert not taken(second) and env["MINE"] == "here" and env["CLEAN"] == "false" and not {"ABSENT", "GITHUB_TOKEN"} & set(env)
+    assert env["KCFLAGS"].startswith("-DOF_FILE -ffile-prefix-map=")
+    assert taken(shown(("--directive", "CLEAN=false"))[0])
+    caller["MINE"] = "there"
+    assert not taken(shown(("--directive", "CLEAN=false"))[0])
+
+
+def test_place_that_cannot_be_replaced(root):
+    """An old compiler, or a recipe with options of its own: then the place is an input."""
+    set_up_reproducible(root)
+    recipe = (root.src / "foo-1.0/dkms.conf").read_text()
+    with open(root.src / "foo-1.0/dkms.conf", "a") as file:
+        file.write('MAKE[0]="make -C $kernel_source_dir M=$dkms_tree/foo/1.0/build KCFLAGS=-DOWN"\n')
+    elsewhere(root, "srv/one")
+    assert not taken(elsewhere(root, "srv/two")[0]) and taken(elsewhere(root, "srv/one")[0])
+    (root.src / "foo-1.0/dkms.conf").write_text(recipe)
+    elsewhere(root, "srv/one")
+    assert taken(elsewhere(root, "srv/two")[0])
+    # A compiler without the option.
+    compiler = root.src / "foo-1.0/cc"
+    compiler.write_text('#!/bin/sh\ncase "$*" in *-file-prefix-map*|*-ffile-prefix-map*) exit 1 ;; esac\nexec gcc "$@"\n')
+    compiler.chmod(0o755)
+    variables = root.modules / K1 / "build/.kernelvariables"
+    variables.write_text(f"CC = {compiler}\n")
+    elsewhere(root, "srv/one")
+    assert not taken(elsewhere(root, "srv/two")[0])
+    variables.unlink()
+    # A place that an option cannot name.
+    elsewhere(root, "srv/one=x")
+    assert not taken(elsewhere(root, "srv/two=x")[0])
