@@ -14,6 +14,7 @@
 #include "model/inputs.h"
 #include "store/digests.h"
 #include "store/layout.h"
+#include "store/scan.h"
 #include "world/environment.h"
 #include "world/inputs.h"
 
@@ -331,6 +332,56 @@ add_environment (DkmsWorld *world, const DkmsId *id, DkmsInputs *inputs)
     dkms_inputs_set (inputs, "env.place", place);
 }
 
+/* ---- modules that the build needs ---- */
+
+/* Returns: (transfer full) (nullable): the digest of the files that POST_BUILD left beside the modules of @id, and that
+ * other builds read; "-": none; NULL if one cannot be read */
+static char *
+digest_extras (DkmsWorld *world, const DkmsId *id)
+{
+  const DkmsPlaces *places = &dkms_world_settings (world)->places;
+  g_autoptr (GPtrArray) lines = g_ptr_array_new_with_free_func (g_free);
+  Gathering g = { .digests = dkms_world_digests (world), .root = places->root, .lines = lines };
+  g_autofree char *base = dkms_layout_build (places, id, NULL);
+  g_auto (DkmsFd) dir = dkms_root_openat (places->root, base, O_RDONLY | O_DIRECTORY, 0);
+  g_autoptr (GPtrArray) names = dir >= 0 ? dkms_list_dir_at (dir, ".", NULL) : NULL;
+
+  for (guint i = 0; names != NULL && i < names->len; i++)
+    {
+      const char *name = names->pdata[i];
+      g_autofree char *path = g_build_filename (base, name, NULL);
+      if (*name == '.' || dkms_is_dir_at (dir, name))
+        continue;
+      g_auto (DkmsFd) fd = openat (dir, name, DKMS_READ_FLAGS | O_NOFOLLOW);
+      g_autofree char *digest = fd >= 0 ? dkms_digests_file (g.digests, path, fd) : NULL;
+      add_line (&g, name, digest);
+    }
+  return names == NULL ? NULL : lines->len == 0 && !g.unknown ? g_strdup ("-") : digest_lines (&g);
+}
+
+/* Adds to the inputs about installed modules the digests of such files. Returns: FALSE if one cannot be known */
+static gboolean
+add_extras (DkmsWorld *world, const DkmsId *id, DkmsInputs *inputs)
+{
+  const char *known = dkms_inputs_get (inputs, "depends");
+  g_auto (GStrv) names = g_strsplit (known != NULL ? known : "", " ", -1);
+
+  for (char **name = names; *name != NULL; name++)
+    {
+      g_autofree char *input = g_strconcat ("depend.", *name, NULL);
+      const char *value = dkms_inputs_get (inputs, input);
+      g_auto (GStrv) parts = g_strsplit (value != NULL ? value : "", " ", 2);
+      if (parts[0] == NULL)
+        continue; /* it is not installed */
+      g_autofree char *extras = digest_extras (world, &(DkmsId){ *name, parts[0], id->kernel, id->arch });
+      g_autofree char *all = g_strjoin (" ", value, extras, NULL);
+      if (extras == NULL)
+        return FALSE;
+      dkms_inputs_set (inputs, input, all);
+    }
+  return TRUE;
+}
+
 /* ---- all of it ---- */
 
 /* Reads what belongs to the kernel, once in a run. @inputs: those of the build that begins */
@@ -368,8 +419,9 @@ dkms_world_cache_inputs (DkmsWorld *self, const DkmsId *id, const DkmsInputs *in
 
   g_autoptr (DkmsInputs) all = dkms_inputs_new (id);
   dkms_inputs_copy (all, inputs);
+  gboolean known = add_extras (self, id, all);
   dkms_unread_drop (mark); /* what cannot be read has no key */
-  if (of_kernel == NULL || dkms_inputs_get (of_kernel, "headers") == NULL
+  if (!known || of_kernel == NULL || dkms_inputs_get (of_kernel, "headers") == NULL
       || dkms_inputs_get (of_kernel, "tools") == NULL)
     return NULL;
   dkms_inputs_copy (all, of_kernel);

@@ -7,6 +7,7 @@
  *                 the kernel, directories whose files the Makefile of either includes, and what links in them lead to
  *   tools         digest of the programs that make the module: compiler and assembler, linker, objcopy, strip, make,
  *                 bash and pahole
+ *   depend.MODULE as there, and a digest of the files that POST_BUILD of that module left for others, or "-"
  *   env.NAME      digest of each variable that the caller passes to the build and that is not known to be harmless;
  *                 with reproducible, of each variable of the defined environment (world/environment.h)
  *   env.place     the directory of the build, which is part of what the compiler writes; with reproducible only if the

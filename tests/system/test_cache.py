@@ -490,3 +490,25 @@ def test_place_that_cannot_be_replaced(root):
     # A place that an option cannot name.
     elsewhere(root, "srv/one=x")
     assert not taken(elsewhere(root, "srv/two=x")[0])
+
+
+def test_files_of_needed_modules_are_inputs(root):
+    """A file that POST_BUILD of a module in BUILD_DEPENDS leaves is in the key."""
+    set_up(root)
+    root.source("base", files={"base.c": "int b;\n"}, extra='POST_BUILD="post.sh"\n')
+    script = root.src / "base-1.0/post.sh"
+
+    def build_both(text):
+        for directory in (root.tree, root.modules / K1 / "updates"):
+            shutil.rmtree(directory, ignore_errors=True)
+        script.write_text(f"#!/bin/sh\necho {text} > ../$kernelver/$arch/base.h\n")
+        script.chmod(0o755)
+        root.ok("install", "base/1.0", "-k", K1, "--no-depmod")
+        return root.ok("build", "foo/1.0", "-k", K1)
+
+    with open(root.src / "foo-1.0/dkms.conf", "a") as file:
+        file.write("BUILD_DEPENDS=base\n")
+    build_both("one")
+    assert taken(build_both("one"))
+    assert not taken(build_both("two"))
+    assert attempt(root)["cache_inputs"]["depend.base"].startswith(attempt(root)["inputs"]["depend.base"] + " ")
