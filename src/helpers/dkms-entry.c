@@ -1,24 +1,35 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Makes and reads entries of the build cache. An entry is an ActionResult (action-result.h) that contains the manifest
- * build.json (entry-manifest.h); its blobs (entry-blob.h) are files of their own.
+/* Makes and reads entries of the build cache (entry-read.h). Its blobs (entry-blob.h) are files of their own. REQUEST
+ * consists of pairs "key NUL value NUL" on standard input.
  *
- * dkms-entry pack SOURCE OUT < REQUEST: REQUEST consists of pairs "key NUL value NUL": key, result, module, version,
- * kernel, arch, inputs, time, seconds, dkms, builder, for a failed build error and exit, and a pair "file" for each
- * file below the directory SOURCE. Writes to the directory OUT the blobs, build.json and entry. Prints a pair "blob"
- * with the name of each blob.
+ * dkms-entry pack SOURCE OUT < REQUEST: REQUEST has key, result, module, version, kernel, arch, inputs, time, seconds,
+ * dkms, builder, for a failed build error and exit, and a pair "file" for each file below the directory SOURCE. Writes
+ * to the directory OUT the blobs, build.json and entry. Prints a pair "blob" with the name of each blob, and "manifest"
+ * with the name of the file that can be signed.
+ *
+ * dkms-entry seal OUT: writes the file entry again, with the signature build.json.minisig beside build.json.
  *
  * dkms-entry unpack ENTRY BLOBS OUT < REQUEST: REQUEST has key, module, version, kernel, arch, a pair "output" with the
- * name of each module that the build makes, and "most", the largest size of a file in bytes. Reads the file ENTRY and
- * blobs in the directory BLOBS, writes the files of the build to the directory OUT, and prints:
+ * name of each module that the build makes, "most", the largest size of a file in bytes, a pair "signer" with each
+ * public key that may have signed it (none: it is an entry of this machine, without a signature), and a pair "deny"
+ * with each key or digest that is refused. Reads the file ENTRY and blobs in the directory BLOBS, writes the files of
+ * the build to the directory OUT, and prints:
  *
+ *   signer    the one who has signed it
  *   result, time, seconds, dkms, builder, exit, error    as in the manifest
- *   file      each path below OUT
- *   missing   instead of a file: the name of a blob that does not exist
  *   blob      the names of its blobs
+ *   file      each path below OUT; "payload", behind it: the digest of what is loaded of a module
+ *   missing   instead of a file: the name of a blob that does not exist
  *   refused   why the entry cannot be used; "bad", before: the blob because of which
  *
- * Both end with a pair "end". The files and directories are opened first; then the process drops its privileges. So
- * OUT belongs to the user 65534 if root calls. */
+ * dkms-entry list ENTRY [BLOBS [OUT]] < REQUEST: the same request. Only checks the entry, so it needs no blobs. Prints
+ * signer, result and so on, and for each file in this order "blob", "size" (of the blob), "content" (bytes of the
+ * file), "file" (its path), "payload"; or "refused". If the manifest or its signature is not in the entry, it is looked
+ * for in BLOBS; if it is not there either, prints "fetch" (its digest) and "size", and nothing else about the entry.
+ * Writes the manifest to build.json in OUT.
+ *
+ * All end with a pair "end". The files and directories are opened first; then the process drops its privileges. So OUT
+ * belongs to the user 65534 if root calls. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -28,17 +39,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "helpers/action-result.h"
 #include "helpers/drop-rights.h"
 #include "helpers/entry-blob.h"
-#include "helpers/entry-manifest.h"
+#include "helpers/entry-read.h"
 #include "helpers/facts-out.h"
 #include "helpers/memory-file.h"
+#include "helpers/minisign.h"
 #include "helpers/write-all.h"
 
-enum { MOST_REQUEST = 4 << 20, MOST_ENTRY = 1 << 20, MOST_SECONDS = 600, MOST_BYTES = 1 << 30 };
-
-static const char manifest_name[] = "build.json";
+enum { MOST_REQUEST = 4 << 20, MOST_SECONDS = 600, MOST_BYTES = 1 << 30 };
 
 /* ---- pairs ---- */
 
@@ -164,33 +173,23 @@ pack_files (const Request *request, int source, int out, EntryManifest *manifest
   return 0;
 }
 
-/* Writes the message about the manifest and its blobs. */
+/* Writes the message about the manifest @text and its blobs. */
 static bool
-write_entry (int out, const EntryManifest *manifest, const char *text)
+write_entry (int out, const EntryManifest *manifest, const char *text, const char *signature)
 {
-  ActionFile *files = calloc (manifest->count + 1, sizeof *files);
-  char (*paths)[ENTRY_HEX + 8] = calloc (manifest->count + 1, sizeof *paths);
-  unsigned char *bytes = NULL;
   size_t size = 0;
-
-  if (files != NULL && paths != NULL)
-    {
-      files[0] = (ActionFile){ .path = manifest_name, .size = strlen (text), .contents = (const unsigned char *)text };
-      entry_digest (text, strlen (text), files[0].hash);
-      for (size_t i = 0; i < manifest->count; i++)
-        {
-          const EntryFile *file = &manifest->files[i];
-          (void)snprintf (paths[i], sizeof paths[i], "blob/%s", file->blob);
-          files[i + 1] = (ActionFile){ .path = paths[i], .size = file->blob_size };
-          memcpy (files[i + 1].hash, file->blob, sizeof files[i + 1].hash);
-        }
-      bytes = action_result_write (files, manifest->count + 1, manifest->exit, &size);
-    }
+  unsigned char *bytes = entry_write (manifest, text, signature, &size);
   bool good = bytes != NULL && write_file (out, "entry", bytes, size);
+
   free (bytes);
-  free (paths);
-  free (files);
   return good;
+}
+
+static void
+put_blobs (const EntryManifest *manifest)
+{
+  for (size_t i = 0; i < manifest->count; i++)
+    facts_put ("blob", manifest->files[i].blob);
 }
 
 static int
@@ -205,32 +204,76 @@ pack (const Request *request, int source, int out)
     {
       errno = 0;
       text = entry_manifest_write (&manifest);
-      if (text == NULL || strlen (text) > ENTRY_MOST_MANIFEST || !write_file (out, manifest_name, text, strlen (text))
-          || !write_entry (out, &manifest, text))
-        status = fail ("it cannot be written", manifest_name);
+      if (text == NULL || strlen (text) > ENTRY_MOST_MANIFEST || !write_file (out, ENTRY_MANIFEST, text, strlen (text))
+          || !write_entry (out, &manifest, text, NULL))
+        status = fail ("it cannot be written", ENTRY_MANIFEST);
     }
-  for (size_t i = 0; status == 0 && i < manifest.count; i++)
-    facts_put ("blob", manifest.files[i].blob);
+  if (status == 0)
+    {
+      put_blobs (&manifest);
+      facts_put ("manifest", ENTRY_MANIFEST);
+    }
   free (text);
   entry_manifest_clear (&manifest);
   return status == 0 ? finish () : status;
 }
 
-/* ---- unpack ---- */
+/* Reads the text file @name of at most @most bytes. Returns: (transfer full) (nullable) */
+static char *
+read_text (int dir, const char *name, size_t most)
+{
+  size_t size = 0;
+  int fd = openat (dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  const unsigned char *bytes = fd >= 0 ? memory_file_map (fd, &size) : NULL;
+  bool good = bytes != NULL && size <= most && memchr (bytes, '\0', size) == NULL;
+
+  if (fd >= 0)
+    (void)close (fd);
+  return good ? strndup ((const char *)bytes, size) : NULL;
+}
+
+static int
+seal (int out)
+{
+  EntryManifest manifest = { 0 };
+  char *text = read_text (out, ENTRY_MANIFEST, ENTRY_MOST_MANIFEST),
+       *signature = read_text (out, ENTRY_SIGNATURE, MINISIGN_MOST_FILE);
+  int status = 0;
+
+  if (text == NULL || signature == NULL)
+    status = fail ("it cannot be read", text == NULL ? ENTRY_MANIFEST : ENTRY_SIGNATURE);
+  else
+    {
+      errno = 0;
+      const char *reason = entry_manifest_read (&manifest, text, strlen (text));
+      if (reason != NULL)
+        status = fail (reason, ENTRY_MANIFEST);
+      else if (!write_entry (out, &manifest, text, signature))
+        status = fail ("it cannot be written", "entry");
+    }
+  if (status == 0)
+    put_blobs (&manifest);
+  free (text);
+  free (signature);
+  entry_manifest_clear (&manifest);
+  return status == 0 ? finish () : status;
+}
+
+/* ---- list and unpack ---- */
 
 static void
-put_manifest (const EntryManifest *manifest)
+put_manifest (const EntryManifest *manifest, const char *signer)
 {
   char seconds[32];
 
+  if (signer != NULL)
+    facts_put ("signer", signer);
   facts_put ("result", manifest->result);
   put_number ("time", manifest->time);
   (void)snprintf (seconds, sizeof seconds, "%.6f", manifest->seconds);
   facts_put ("seconds", seconds);
   facts_put ("dkms", manifest->dkms);
   facts_put ("builder", manifest->builder);
-  for (size_t i = 0; i < manifest->count; i++)
-    facts_put ("blob", manifest->files[i].blob);
   if (manifest->error != NULL)
     {
       put_number ("exit", manifest->exit);
@@ -238,93 +281,176 @@ put_manifest (const EntryManifest *manifest)
     }
 }
 
-/* Returns: (transfer none) (nullable): why the manifest in the message cannot be used */
-static const char *
-read_manifest (const unsigned char *bytes, size_t size, const EntryWish *wish, EntryManifest *manifest)
+static void
+put_path (const EntryFile *file)
 {
-  ActionFile file;
-
-  if (bytes == NULL || size > MOST_ENTRY)
-    return "the entry is empty or too large";
-  if (!action_result_find (bytes, size, manifest_name, &file))
-    return "the entry has no manifest";
-  if (file.contents == NULL)
-    return "the entry does not contain its manifest";
-  const char *reason = entry_manifest_read (manifest, (const char *)file.contents, (size_t)file.size);
-  return reason != NULL ? reason : entry_manifest_refuse (manifest, wish);
+  facts_put ("file", file->path);
+  if (file->payload[0] != '\0')
+    facts_put ("payload", file->payload);
 }
 
-static const char *
-unpack_files (const EntryManifest *manifest, int blobs, int out)
+static void
+put_file (const EntryFile *file, bool missing)
 {
-  static const char *const dirs[] = { "module", "extra", "log" };
+  if (missing)
+    facts_put ("missing", file->blob);
+  else
+    put_path (file);
+}
 
-  for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++)
-    if (mkdirat (out, dirs[i], 0755) < 0 && errno != EEXIST)
-      return "a file cannot be written";
+static void
+put_needed (const EntryManifest *manifest)
+{
   for (size_t i = 0; i < manifest->count; i++)
     {
       const EntryFile *file = &manifest->files[i];
-      const char *reason = entry_blob_unpack (blobs, out, file);
-      if (reason != NULL && *reason != '\0')
-        return facts_put ("bad", file->blob), reason;
-      facts_put (reason == NULL ? "file" : "missing", reason == NULL ? file->path : file->blob);
+      facts_put ("blob", file->blob);
+      put_number ("size", (long long)file->blob_size);
+      put_number ("content", (long long)file->size);
+      put_path (file);
     }
-  return NULL;
 }
 
-static int
-unpack (const Request *request, int entry, int blobs, int out)
+/* @unpacks: else the parts are listed so that the caller can fetch them */
+static void
+put_absent (const EntryFindings *findings, bool unpacks)
+{
+  for (size_t i = 0; i < findings->count; i++)
+    {
+      facts_put (unpacks ? "missing" : "fetch", findings->absent[i].hash);
+      if (!unpacks)
+        put_number ("size", (long long)findings->absent[i].size);
+    }
+}
+
+/* Returns: (transfer full) (nullable): the values of all pairs with @key. @found: (out): their number */
+static const char **
+values (const Request *request, const char *key, size_t *found)
+{
+  const char **list = calloc (count (request, key) + 1, sizeof *list);
+
+  *found = 0;
+  for (const char *value = next (request, key, NULL); list != NULL && value != NULL; value = next (request, key, value))
+    list[(*found)++] = value;
+  return list;
+}
+
+static bool
+take_wish (const Request *request, EntryWish *wish)
 {
   const char *most = first (request, "most");
-  EntryWish wish = { .key = first (request, "key"),
-                     .module = first (request, "module"),
-                     .version = first (request, "version"),
-                     .kernel = first (request, "kernel"),
-                     .arch = first (request, "arch"),
-                     .outputs = calloc (count (request, "output") + 1, sizeof *wish.outputs),
-                     .most = most != NULL ? strtoull (most, NULL, 10) : 0 };
-  EntryManifest manifest = { 0 };
-  size_t size = 0;
-  const unsigned char *bytes = memory_file_map (entry, &size);
 
-  errno = 0;
-  if (wish.outputs == NULL || wish.key == NULL || wish.module == NULL || wish.version == NULL || wish.kernel == NULL
-      || wish.arch == NULL)
-    return free (wish.outputs), fail ("it is incomplete", "the request");
-  for (const char *name = next (request, "output", NULL); name != NULL; name = next (request, "output", name))
-    wish.outputs[wish.count++] = name;
-  const char *reason = read_manifest (bytes, size, &wish, &manifest);
+  *wish = (EntryWish){ .key = first (request, "key"),
+                       .module = first (request, "module"),
+                       .version = first (request, "version"),
+                       .kernel = first (request, "kernel"),
+                       .arch = first (request, "arch"),
+                       .most = most != NULL ? strtoull (most, NULL, 10) : 0 };
+  wish->outputs = values (request, "output", &wish->count);
+  wish->signers = values (request, "signer", &wish->signer_count);
+  wish->denied = values (request, "deny", &wish->denied_count);
+  return wish->outputs != NULL && wish->signers != NULL && wish->denied != NULL && wish->key != NULL
+         && wish->module != NULL && wish->version != NULL && wish->kernel != NULL && wish->arch != NULL;
+}
+
+static void
+wish_clear (EntryWish *wish)
+{
+  free (wish->outputs);
+  free (wish->signers);
+  free (wish->denied);
+}
+
+/* @fds: entry, blobs, and the directory for the files, where not given -1. @unpacks: else the entry is only listed */
+static int
+look (const Request *request, const int fds[3], bool unpacks)
+{
+  EntryWish wish;
+  EntryManifest manifest = { 0 };
+  EntryFindings findings = { 0 };
+  EntrySource source = { .blobs = fds[1] };
+  char *text = NULL;
+  const char *bad = NULL;
+
+  if (!take_wish (request, &wish))
+    return wish_clear (&wish), fail ("it is incomplete", "the request");
+  source.bytes = memory_file_map (fds[0], &source.size);
+  const char *reason = entry_read (&source, &wish, &manifest, &findings, unpacks ? NULL : &text);
   if (reason == NULL)
     {
-      put_manifest (&manifest);
-      reason = unpack_files (&manifest, blobs, out);
+      put_manifest (&manifest, findings.signer);
+      if (unpacks)
+        put_blobs (&manifest);
+      else
+        put_needed (&manifest);
+      if (unpacks)
+        reason = entry_unpack (&manifest, fds[1], fds[2], put_file, &bad);
+      else if (fds[2] >= 0 && !write_file (fds[2], ENTRY_MANIFEST, text, strlen (text)))
+        reason = "its manifest cannot be written";
     }
+  else if (*reason == '\0')
+    {
+      put_absent (&findings, unpacks);
+      reason = NULL;
+    }
+  else if (findings.bad[0] != '\0')
+    bad = findings.bad;
+  if (bad != NULL)
+    facts_put ("bad", bad);
   if (reason != NULL)
     facts_put ("refused", reason);
+  free (text);
   entry_manifest_clear (&manifest);
-  free (wish.outputs);
+  wish_clear (&wish);
   return finish ();
 }
 
+/* ---- start ---- */
+
+typedef enum { PACK, SEAL, LIST, UNPACK } Verb;
+
+static const struct {
+  const char *name;
+  int least, most; /* arguments */
+} verbs[] = { { "pack", 2, 2 }, { "seal", 1, 1 }, { "list", 1, 3 }, { "unpack", 3, 3 } };
+
 static int
-usage (void)
+find_verb (int argc, char **argv)
 {
-  return fprintf (stderr, "usage: dkms-entry pack SOURCE OUT | unpack ENTRY BLOBS OUT, with a request on stdin\n"), 2;
+  for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof *verbs; i++)
+    if (strcmp (argv[1], verbs[i].name) == 0 && argc - 2 >= verbs[i].least && argc - 2 <= verbs[i].most)
+      return (int)i;
+  return -1;
+}
+
+static int
+run (int verb, const Request *request, const int fds[3])
+{
+  switch (verb)
+    {
+    case PACK:
+      return pack (request, fds[0], fds[1]);
+    case SEAL:
+      return seal (fds[0]);
+    default:
+      return look (request, fds, verb == UNPACK);
+    }
 }
 
 int
 main (int argc, char **argv)
 {
-  bool packs = argc == 4 && strcmp (argv[1], "pack") == 0, unpacks = argc == 5 && strcmp (argv[1], "unpack") == 0;
+  int verb = find_verb (argc, argv), fds[3] = { -1, -1, -1 };
+  bool reads = verb == LIST || verb == UNPACK;
   Request request = { 0 };
-  int fds[3] = { -1, -1, -1 };
 
-  if (!packs && !unpacks)
-    return usage ();
+  if (verb < 0)
+    return fprintf (stderr, "usage: dkms-entry pack SOURCE OUT | seal OUT | list ENTRY [BLOBS [OUT]] | "
+                            "unpack ENTRY BLOBS OUT, with a request on stdin\n"),
+           2;
   for (int i = 0; i < argc - 2; i++)
     {
-      fds[i] = open (argv[i + 2], O_RDONLY | O_CLOEXEC | O_NONBLOCK | (unpacks && i == 0 ? 0 : O_DIRECTORY));
+      fds[i] = open (argv[i + 2], O_RDONLY | O_CLOEXEC | O_NONBLOCK | (reads && i == 0 ? 0 : O_DIRECTORY));
       if (fds[i] < 0)
         return fail ("it cannot be opened", argv[i + 2]);
     }
@@ -332,9 +458,9 @@ main (int argc, char **argv)
     return fail ("cannot drop privileges", "dkms-entry");
   (void)umask (022);
   errno = 0;
-  if (!read_request (&request))
+  if (verb != SEAL && !read_request (&request))
     return free (request.text), fail ("it cannot be read", "the request");
-  int status = packs ? pack (&request, fds[0], fds[1]) : unpack (&request, fds[0], fds[1], fds[2]);
+  int status = run (verb, &request, fds);
   free (request.text);
   return status;
 }

@@ -6,31 +6,27 @@
  *                                    the signatures of all keys
  *   dkms-sign check KEY CERT         fails if the certificate does not belong to the key
  *   dkms-sign generate KEY CERT      create a key pair; an existing key only gets a certificate, an existing
- * certificate is never replaced dkms-sign generate-ca KEY CERT   the same, for kernels that take only certificates of
- * certificate authorities
+ *                                    certificate is never replaced
+ *   dkms-sign generate-ca KEY CERT   the same, for kernels that take only certificates of certificate authorities
+ *   dkms-sign manifest KEY FILE      writes FILE.minisig (minisign.h), the signature of FILE by an Ed25519 key
+ *   dkms-sign generate-cache-key KEY create such a key, and KEY.pub, its public key in the format of minisign; an
+ *                                    existing KEY only gets KEY.pub. Prints the public key in Base64
  *
  * KEY is a PEM file or a pkcs11: URI, CERT a DER or PEM file. The passphrase or PIN is KBUILD_SIGN_PIN.
  * Exit status 0 or 1; messages go to stderr, one per line. Format of a signed module: the
  * module, a detached CMS signature without attributes and certificates, struct module_signature and
  * a magic line (Documentation/admin-guide/module-signing.rst, include/linux/module_signature.h). */
-#define OPENSSL_SUPPRESS_DEPRECATED /* systems with OpenSSL 3.0 use engines for tokens */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/cms.h>
-#ifndef OPENSSL_NO_ENGINE
-#include <openssl/engine.h>
-#endif
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/provider.h>
-#include <openssl/rand.h>
-#include <openssl/store.h>
-#include <openssl/ui.h>
 #include <openssl/x509v3.h>
-#include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +36,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "helpers/write-all.h"
+#include "helpers/minisign.h"
+#include "helpers/sign-file.h"
+#include "helpers/sign-key.h"
 
 static const char magic[] = "~Module signature appended~\n";
 
@@ -52,193 +50,7 @@ struct module_signature {
   uint32_t sig_len; /* big endian */
 };
 
-/* Prints the failure, and OpenSSL's own reason if it has one. Returns: 0, which means failure */
-__attribute__ ((format (printf, 1, 2))) static int
-refuse (const char *format, ...)
-{
-  unsigned long code = ERR_peek_last_error ();
-  const char *reason = code != 0 ? ERR_reason_error_string (code) : NULL;
-  va_list args;
-
-  va_start (args, format);
-  vfprintf (stderr, format, args); // NOLINT(clang-analyzer-valist.Uninitialized): started above
-  va_end (args);
-  if (reason != NULL)
-    fprintf (stderr, " (%s)", reason);
-  fputc ('\n', stderr);
-  return 0;
-}
-
-/* ---- files that appear whole or not at all ---- */
-
-/* Writes @size bytes to a new file next to @path, and flushes it. Returns: its name, which the caller frees; NULL after
- * a failure */
-static char *
-write_beside (const char *path, mode_t mode, const void *data, size_t size)
-{
-  size_t room = strlen (path) + 16;
-  char *name = malloc (room);
-  const char *slash = strrchr (path, '/');
-  int dir = slash != NULL ? (int)(slash + 1 - path) : 0;
-  unsigned char unique[4];
-  int fd;
-
-  if (name == NULL || RAND_bytes (unique, sizeof unique) != 1)
-    {
-      free (name);
-      return NULL;
-    }
-  snprintf (name, room, "%.*s.%02x%02x%02x%02x.sign", dir, path, unique[0], unique[1], unique[2], unique[3]);
-  fd = open (name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-  if (fd < 0)
-    {
-      refuse ("Cannot create a file beside %s: %s", path, strerror (errno));
-      free (name);
-      return NULL;
-    }
-  if (!write_all (fd, data, size) || fchmod (fd, mode) < 0 || fsync (fd) < 0)
-    {
-      refuse ("Cannot write %s: %s", path, strerror (errno));
-      (void)close (fd);
-      fd = -1;
-    }
-  if (fd < 0 || close (fd) < 0)
-    {
-      (void)unlink (name);
-      free (name);
-      return NULL;
-    }
-  return name;
-}
-
-static int
-put_in_place (const char *path, mode_t mode, const void *data, size_t size)
-{
-  char *beside = write_beside (path, mode, data, size);
-  int ok = beside != NULL && rename (beside, path) == 0;
-
-  if (beside != NULL && !ok)
-    {
-      refuse ("Cannot replace %s: %s", path, strerror (errno));
-      (void)unlink (beside);
-    }
-  free (beside);
-  return ok;
-}
-
-/* ---- keys ---- */
-
-static int asked_passphrase;
-
-static int
-give_passphrase (char *buffer, int size, int writing, void *data)
-{
-  const char *pin = getenv ("KBUILD_SIGN_PIN");
-  size_t n = pin != NULL ? strlen (pin) : 0;
-
-  (void)writing;
-  (void)data;
-  asked_passphrase = 1;
-  if (pin == NULL || n > (size_t)size)
-    return -1;
-  memcpy (buffer, pin, n); // NOLINT(bugprone-not-null-terminated-result): it is counted
-  return (int)n;
-}
-
-#ifndef OPENSSL_NO_ENGINE
-static EVP_PKEY *
-load_key_by_engine (const char *uri)
-{
-  ENGINE *engine;
-  const char *pin = getenv ("KBUILD_SIGN_PIN");
-  EVP_PKEY *key = NULL;
-
-  ENGINE_load_builtin_engines ();
-  engine = ENGINE_by_id ("pkcs11");
-  if (engine == NULL)
-    refuse ("OpenSSL has neither a pkcs11 provider nor an engine here; install one to sign with %s", uri);
-  else if (ENGINE_init (engine) != 1)
-    refuse ("Cannot start OpenSSL's pkcs11 engine");
-  else
-    {
-      if (pin == NULL || ENGINE_ctrl_cmd_string (engine, "PIN", pin, 0) == 1)
-        key = ENGINE_load_private_key (engine, uri, (UI_METHOD *)UI_null (), NULL); /* without a user interface */
-      if (key == NULL)
-        refuse ("Cannot open the key %s", uri);
-      ENGINE_finish (engine);
-    }
-  ENGINE_free (engine);
-  return key;
-}
-#else
-static EVP_PKEY *
-load_key_by_engine (const char *uri)
-{
-  refuse ("OpenSSL has no pkcs11 provider here; install it to sign with %s", uri);
-  return NULL;
-}
-#endif
-
-static EVP_PKEY *
-load_key_by_provider (const char *uri)
-{
-  UI_METHOD *method = UI_UTIL_wrap_read_pem_callback (give_passphrase, 0);
-  OSSL_STORE_CTX *store = OSSL_STORE_open (uri, method, NULL, NULL, NULL);
-  EVP_PKEY *key = NULL;
-
-  if (store == NULL)
-    refuse ("Cannot open the key %s", uri);
-  while (store != NULL && key == NULL && !OSSL_STORE_eof (store))
-    {
-      OSSL_STORE_INFO *info = OSSL_STORE_load (store);
-      if (info == NULL)
-        break;
-      if (OSSL_STORE_INFO_get_type (info) == OSSL_STORE_INFO_PKEY)
-        key = OSSL_STORE_INFO_get1_PKEY (info);
-      OSSL_STORE_INFO_free (info);
-    }
-  if (store != NULL && key == NULL)
-    refuse ("%s does not name a private key", uri);
-  if (store != NULL)
-    OSSL_STORE_close (store);
-  UI_destroy_method (method);
-  return key;
-}
-
-/* Loads a key on a token. */
-static EVP_PKEY *
-load_token_key (const char *uri)
-{
-  if (OSSL_PROVIDER_load (NULL, "pkcs11") != NULL && OSSL_PROVIDER_load (NULL, "default") != NULL)
-    return load_key_by_provider (uri);
-  ERR_clear_error ();
-  return load_key_by_engine (uri);
-}
-
-static EVP_PKEY *
-load_key (const char *path)
-{
-  BIO *file;
-  EVP_PKEY *key;
-
-  if (strncmp (path, "pkcs11:", 7) == 0)
-    return load_token_key (path);
-  file = BIO_new_file (path, "r");
-  if (file == NULL)
-    {
-      ERR_clear_error ();
-      refuse ("Cannot read the key %s: %s", path, strerror (errno));
-      return NULL;
-    }
-  key = PEM_read_bio_PrivateKey (file, NULL, give_passphrase, NULL);
-  BIO_free (file);
-  if (key == NULL)
-    refuse ("Cannot use the key %s: %s", path,
-            !asked_passphrase                    ? "it is not a private key in PEM form"
-            : getenv ("KBUILD_SIGN_PIN") == NULL ? "it has a passphrase; give it in KBUILD_SIGN_PIN"
-                                                 : "KBUILD_SIGN_PIN is not its passphrase");
-  return key;
-}
+/* ---- certificates ---- */
 
 static X509 *
 load_certificate (const char *path)
@@ -455,25 +267,6 @@ make_certificate (EVP_PKEY *key, int authority)
   return NULL;
 }
 
-/* Writes a file that must not exist. Returns: 0 with @errno EEXIST, and without a message, if it exists */
-static int
-put_new (const char *path, mode_t mode, const void *data, size_t size)
-{
-  char *beside = write_beside (path, mode, data, size);
-  int ok = beside != NULL && link (beside, path) == 0;
-  int why = errno;
-
-  if (beside != NULL && !ok && why != EEXIST)
-    refuse ("Cannot create %s: %s", path, strerror (why));
-  if (beside != NULL)
-    (void)unlink (beside);
-  else
-    why = EIO;
-  free (beside);
-  errno = why;
-  return ok;
-}
-
 static int
 store_new_key (EVP_PKEY *key, const char *path)
 {
@@ -518,6 +311,144 @@ run_generate (const char *key_path, const char *certificate_path, int authority)
   return ok;
 }
 
+/* ---- entries of the build cache ---- */
+
+enum { MOST_MANIFEST = 256 << 10 };
+
+static int
+take_public_key (const EVP_PKEY *key, const char *path, MinisignKey *public)
+{
+  size_t size = sizeof public->key;
+
+  if (EVP_PKEY_get_raw_public_key (key, public->key, &size) != 1 || size != sizeof public->key
+      || EVP_PKEY_is_a (key, "ED25519") != 1)
+    {
+      ERR_clear_error ();
+      return refuse ("%s is not an Ed25519 key", path);
+    }
+  minisign_key_set_id (public);
+  return 1;
+}
+
+static bool
+sign_bytes (void *key, const void *bytes, size_t size, unsigned char signature[MINISIGN_SIGNATURE])
+{
+  EVP_MD_CTX *context = EVP_MD_CTX_new ();
+  size_t length = MINISIGN_SIGNATURE;
+  bool good = context != NULL && EVP_DigestSignInit (context, NULL, NULL, NULL, key) == 1
+              && EVP_DigestSign (context, signature, &length, bytes, size) == 1 && length == MINISIGN_SIGNATURE;
+
+  EVP_MD_CTX_free (context);
+  return good;
+}
+
+/* Returns: the number of bytes of the file @path, which @buffer gets; -1 after a message */
+static long
+read_small (const char *path, char *buffer, size_t most)
+{
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  size_t size = 0;
+  ssize_t got = fd < 0 ? -1 : 1;
+
+  while (got > 0 && size < most)
+    {
+      got = read (fd, buffer + size, most - size);
+      size += got > 0 ? (size_t)got : 0;
+    }
+  if (got > 0)
+    errno = EFBIG;
+  if (got != 0)
+    refuse ("Cannot read %s: %s", path, strerror (errno));
+  if (fd >= 0)
+    (void)close (fd);
+  return got == 0 ? (long)size : -1;
+}
+
+static int
+sign_manifest (EVP_PKEY *key, const MinisignKey *public, const char *path)
+{
+  static char bytes[MOST_MANIFEST + 1];
+  long size = read_small (path, bytes, sizeof bytes);
+  char *text = size >= 0 ? minisign_write (public, bytes, (size_t)size, "build of dkms", sign_bytes, key) : NULL;
+  char *name = NULL;
+  int ok = 0;
+
+  if (size >= 0 && text == NULL)
+    refuse ("Cannot make a signature for %s", path);
+  else if (text != NULL && asprintf (&name, "%s.minisig", path) >= 0)
+    {
+      ok = put_in_place (name, 0644, text, strlen (text));
+      free (name);
+    }
+  free (text);
+  return ok;
+}
+
+static int
+run_manifest (const char *key_path, const char *path)
+{
+  MinisignKey public;
+  EVP_PKEY *key = load_key (key_path);
+  int ok = key != NULL && take_public_key (key, key_path, &public) && sign_manifest (key, &public, path);
+
+  EVP_PKEY_free (key);
+  return ok;
+}
+
+/* Writes the text of the public key to @path. A file that exists must have it. */
+static int
+write_public_key (const char *path, const char *text)
+{
+  char present[512];
+
+  if (put_new (path, 0644, text, strlen (text)))
+    return 1;
+  if (errno != EEXIST)
+    return 0;
+  long size = read_small (path, present, sizeof present);
+  if (size < 0)
+    return 0;
+  return ((size_t)size == strlen (text) && memcmp (present, text, (size_t)size) == 0)
+         || refuse ("%s exists and contains something else", path);
+}
+
+/* Writes KEY.pub, and prints the public key. */
+static int
+publish_key (const MinisignKey *public, const char *path)
+{
+  char base64[MINISIGN_KEY_TEXT + 1], name[MINISIGN_NAME + 1], text[256];
+
+  minisign_key_write (public, base64);
+  minisign_key_name (public, name);
+  (void)snprintf (text, sizeof text, "untrusted comment: minisign public key %s\n%s\n", name, base64);
+  return write_public_key (path, text) && puts (base64) >= 0 && fflush (stdout) == 0;
+}
+
+static int
+run_generate_cache_key (const char *key_path)
+{
+  MinisignKey public;
+  char *path = NULL;
+  int present = access (key_path, F_OK) == 0, ok = 0;
+
+  if (asprintf (&path, "%s.pub", key_path) < 0)
+    return 0;
+  if (!present && access (path, F_OK) == 0)
+    refuse ("%s exists and its key %s does not", path, key_path);
+  else
+    {
+      EVP_PKEY *key = present ? load_key (key_path) : EVP_PKEY_Q_keygen (NULL, NULL, "ED25519");
+
+      if (!present && key == NULL)
+        refuse ("Cannot make a key");
+      ok = key != NULL && take_public_key (key, key_path, &public) && (present || store_new_key (key, key_path))
+           && publish_key (&public, path);
+      EVP_PKEY_free (key);
+    }
+  free (path);
+  return ok;
+}
+
 /* ---- check ---- */
 
 static int
@@ -557,7 +488,12 @@ main (int argc, char **argv)
     return run_generate (argv[2], argv[3], 1) ? 0 : 1;
   if (argc == 4 && strcmp (argv[1], "check") == 0)
     return run_check (argv[2], argv[3]) ? 0 : 1;
+  if (argc == 4 && strcmp (argv[1], "manifest") == 0)
+    return run_manifest (argv[2], argv[3]) ? 0 : 1;
+  if (argc == 3 && strcmp (argv[1], "generate-cache-key") == 0)
+    return run_generate_cache_key (argv[2]) ? 0 : 1;
   fprintf (stderr, "Usage: dkms-sign sign HASH KEY CERT [+ KEY CERT]... FILE... | "
-                   "dkms-sign generate|generate-ca|check KEY CERT\n");
+                   "dkms-sign generate|generate-ca|check KEY CERT | "
+                   "dkms-sign manifest KEY FILE | dkms-sign generate-cache-key KEY\n");
   return 1;
 }

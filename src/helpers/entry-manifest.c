@@ -296,6 +296,29 @@ refuse_files (const EntryManifest *self, const EntryWish *wish, bool built)
   return extra > ENTRY_MOST_EXTRAS || extra_bytes > ENTRY_MOST_EXTRA_BYTES ? "POST_BUILD left too much" : NULL;
 }
 
+static bool
+is_denied (const char *digest, const EntryWish *wish)
+{
+  for (size_t i = 0; i < wish->denied_count; i++)
+    if (strcmp (digest, wish->denied[i]) == 0)
+      return true;
+  return false;
+}
+
+static const char *
+deny (const EntryManifest *self, const EntryWish *wish)
+{
+  if (is_denied (self->key, wish))
+    return "its key is denied";
+  for (size_t i = 0; i < self->count; i++)
+    {
+      const EntryFile *file = &self->files[i];
+      if (is_denied (file->sha256, wish) || is_denied (file->blob, wish) || is_denied (file->payload, wish))
+        return "one of its files is denied";
+    }
+  return NULL;
+}
+
 const char *
 entry_manifest_refuse (const EntryManifest *self, const EntryWish *wish)
 {
@@ -318,5 +341,5 @@ entry_manifest_refuse (const EntryManifest *self, const EntryWish *wish)
       if (file == NULL || file->payload[0] == '\0')
         return "it lacks a module";
     }
-  return NULL;
+  return deny (self, wish);
 }

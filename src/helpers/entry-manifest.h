@@ -70,7 +70,11 @@ typedef struct {
   const char *key, *module, *version, *kernel, *arch;
   const char **outputs; /* names of the modules, without .ko */
   size_t count;
-  uint64_t most; /* bytes of one file */
+  uint64_t most;        /* bytes of one file */
+  const char **signers; /* public keys (minisign.h), one of which must have signed it */
+  size_t signer_count;  /* 0: the entry is one of this machine, and not signed */
+  const char **denied;  /* keys of entries, and digests of files, payloads and blobs */
+  size_t denied_count;
 } EntryWish;
 
 /** Returns: (transfer none) (nullable): why @self, which entry_manifest_read() has read, is not what @wish wants */

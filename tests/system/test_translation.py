@@ -150,7 +150,7 @@ def test_reasons_of_helpers(root, speak):
 
 
 def test_what_dkms_sign_prints(root, speak):
-    source = (TOP / "src/helpers/dkms-sign.c").read_text()
+    source = "".join((TOP / "src/helpers" / name).read_text() for name in ("dkms-sign.c", "sign-file.c", "sign-key.c"))
     printed = set(re.findall(r'refuse \("(.*?)"[,)]', source)) | set(re.findall(r'fprintf \(stderr, "([A-TV-Z].*?)\\n"', source))
     rows = re.findall(r'^DKMS_HELPER_TEXT \("(.*)"\)$', (TOP / "src/base/helpers.def").read_text(), re.M)
     assert len(rows) > 20 and {re.sub(r"\{\w+\}", "%s", row) for row in rows} == printed
