@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/unread.h"
+#include "share/safe-place.h"
 
 #define ENTRIES "ac"
 #define BLOBS "cas"
@@ -25,33 +26,12 @@ struct DkmsCacheDir {
   int entries, blobs;
 };
 
-/* ---- trust ---- */
-
-/* Whether only root and the caller can write the directory. In one with the sticky bit, such as /tmp, others cannot
- * replace what is not theirs. */
 static gboolean
-is_safe (int fd, gboolean last)
+is_safe (int fd)
 {
   struct stat st;
 
-  return fstat (fd, &st) == 0 && S_ISDIR (st.st_mode) && (st.st_uid == 0 || st.st_uid == geteuid ())
-         && ((st.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (!last && (st.st_mode & S_ISVTX) != 0));
-}
-
-/* Checks @path, which has no links in it, and all directories above it. */
-static gboolean
-check_safe (const DkmsRoot *root, const char *path, GError **error)
-{
-  for (const char *end = path; end != NULL; end = *end != '\0' ? strchrnul (end + 1, '/') : NULL)
-    {
-      g_autofree char *dir = end == path ? g_strdup ("/") : g_strndup (path, (gsize)(end - path));
-      g_auto (DkmsFd) fd = dkms_root_openat (root, dir, O_RDONLY | O_DIRECTORY, 0);
-      if (fd < 0)
-        return dkms_fail_errno (error, "open", dir);
-      if (!is_safe (fd, *end == '\0'))
-        return DKMS_FAIL (error, CACHE_WRITABLE, .path = dir, .name = path);
-    }
-  return TRUE;
+  return fstat (fd, &st) == 0 && S_ISDIR (st.st_mode) && dkms_is_safe (&st, FALSE);
 }
 
 static int
@@ -73,6 +53,7 @@ dkms_cache_dir_open (const DkmsSettings *settings, gboolean create, GError **err
   const DkmsPlaces *places = &settings->places;
   const char *path = settings->policy.cache_dir;
   g_autoptr (DkmsCacheDir) self = NULL;
+  g_autofree char *unsafe = NULL;
 
   if (*path == '\0')
     return NULL;
@@ -85,10 +66,12 @@ dkms_cache_dir_open (const DkmsSettings *settings, gboolean create, GError **err
   self->path = dkms_root_canonical (places->root, path);
   if (self->path == NULL)
     return (void)dkms_fail_errno (error, "open", path), NULL;
-  if (!check_safe (places->root, self->path, error))
+  if (!dkms_find_unsafe (places->root, self->path, &unsafe, error))
     return NULL;
-  if (!is_safe (self->entries, TRUE) || !is_safe (self->blobs, TRUE))
-    return (void)DKMS_FAIL (error, CACHE_WRITABLE, .path = self->path, .name = self->path), NULL;
+  if (unsafe == NULL && (!is_safe (self->entries) || !is_safe (self->blobs)))
+    unsafe = g_strdup (self->path);
+  if (unsafe != NULL)
+    return (void)DKMS_FAIL (error, CACHE_WRITABLE, .path = unsafe, .name = self->path), NULL;
   return g_steal_pointer (&self);
 }
 
