@@ -9,8 +9,8 @@
  * "failed" is a failure of the code, and "error" one of the machine, so that it is worth another try. "error" is also
  * the member with the first error. "key" is the identity of the build (model/inputs.h). If the module depends on
  * others, "basis" is a digest of what was known before they were built: its inputs and theirs. "payload" is the digest
- * of the module file without signature and compression. "start" is a time of RFC 3339, in UTC. Members without a value
- * are omitted. Readers ignore unknown members, and reject other formats. Without disk, clock and output.
+ * of what is loaded of the module file (share/payload.h). "start" is a time of RFC 3339, in UTC. Members without a
+ * value are omitted. Readers ignore unknown members, and reject other formats. Without disk, clock and output.
  *
  * Machines that are not trusted write reports: each value is checked, and has a limit. */
 #pragma once

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -12,6 +13,7 @@
 #include "base/unread.h"
 #include "check/causes.h"
 #include "forecast/shadow.h"
+#include "share/payload.h"
 #include "store/layout.h"
 
 /* Exit statuses of docs/interface/cli.md §9. */
@@ -55,21 +57,53 @@ result_of (const GError *error)
                                                                       : DKMS_JOB_FAILED;
 }
 
-/* The build is neither signed nor compressed, so its files are the payload. */
 static void
-add_files (DkmsJobReport *report, const DkmsPlaces *places, const DkmsId *id, const DkmsRecord *record)
+close_file (gpointer fd)
 {
+  (void)close (*(int *)fd);
+}
+
+GArray *
+dkms_outcome_open (const DkmsPlaces *places, const DkmsId *id, const DkmsRecord *record, GPtrArray *modules)
+{
+  GArray *fds = g_array_new (FALSE, FALSE, sizeof (int));
+
+  g_array_set_clear_func (fds, close_file);
   for (guint i = 0; i < record->modules->len; i++)
     {
       const DkmsRecordModule *module = record->modules->pdata[i];
-      if (module->file == NULL || module->sha256 == NULL)
+      g_autofree char *below = module->file != NULL ? g_build_filename ("module", module->file, NULL) : NULL;
+      g_autofree char *path = below != NULL ? dkms_layout_build (places, id, below) : NULL;
+      int fd = path != NULL ? dkms_root_openat (places->root, path, DKMS_READ_FLAGS | O_NOFOLLOW, 0) : -1;
+      if (fd < 0)
         continue;
-      g_autofree char *below = g_build_filename ("module", module->file, NULL);
-      g_autofree char *path = dkms_layout_build (places, id, below);
+      g_array_append_val (fds, fd);
+      g_ptr_array_add (modules, (gpointer)module);
+    }
+  return fds;
+}
+
+/* Adds the module files of a build. Their payload is unknown if it depends on the machine and the place. */
+static void
+add_files (DkmsJobReport *report, const DkmsPlaces *places, const DkmsId *id, const DkmsTried *tried)
+{
+  g_autoptr (GPtrArray) modules = g_ptr_array_new ();
+  g_autoptr (GArray) fds = dkms_outcome_open (places, id, tried->record, modules);
+  gboolean comparable = tried->attempt != NULL && tried->attempt->reproducible;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) payloads = comparable ? dkms_payloads_read (fds, &error) : NULL;
+
+  if (error != NULL)
+    g_debug ("%s", error->message); /* the report has no payloads */
+  for (guint i = 0; i < modules->len; i++)
+    {
+      const DkmsRecordModule *module = modules->pdata[i];
+      const DkmsPayload *payload = payloads != NULL ? payloads->pdata[i] : NULL;
+      const char *digest = payload == NULL ? NULL : payload->payload != NULL ? payload->payload : payload->content;
       g_autofree char *name = g_build_filename (module->dest_location, module->file, NULL);
       struct stat st;
-      if (dkms_root_stat (places->root, path, &st) == 0)
-        dkms_job_report_add_file (report, name + strspn (name, "/"), st.st_size, module->sha256, module->sha256);
+      if (module->sha256 != NULL && fstat (g_array_index (fds, int, i), &st) == 0)
+        dkms_job_report_add_file (report, name + strspn (name, "/"), st.st_size, module->sha256, digest);
     }
 }
 
@@ -105,7 +139,7 @@ dkms_outcome_read (const DkmsPlaces *places, const DkmsFleetJob *job, const GErr
       report->start = dkms_attempt_time (tried.attempt);
     }
   if (tried.record != NULL)
-    add_files (report, places, job->id, tried.record);
+    add_files (report, places, job->id, &tried);
   else
     {
       const char *text = tried.attempt != NULL && tried.attempt->first_error != NULL ? tried.attempt->first_error

@@ -4,6 +4,11 @@
 
 #include "conf/places.h"
 #include "fleet/job-report.h"
+#include "store/record.h"
+
+/** Opens the module files of the build @id. @modules: the DkmsRecordModule of each is added to it. Returns: (transfer
+ * full) (element-type int): descriptors, which are closed with it */
+GArray *dkms_outcome_open (const DkmsPlaces *places, const DkmsId *id, const DkmsRecord *record, GPtrArray *modules);
 
 /** Returns: whether @error is the fault of the machine, so that another try may succeed */
 gboolean dkms_outcome_is_of_machine (const GError *error);

@@ -392,6 +392,7 @@ do_batch (DkmsFleetWork *work, const DkmsFleetPlace *place, DkmsSlot *slot, cons
     return FALSE;
   self.settings.places.dkms_tree = tree;
   self.settings.places.source_tree = sources;
+  self.settings.policy.reproducible = TRUE; /* so that builds of other workers can be compared */
   self.request.action = (char *)"build";
   self.request.forecast = TRUE;
   self.request.only = only;

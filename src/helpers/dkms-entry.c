@@ -28,6 +28,13 @@
  * for in BLOBS; if it is not there either, prints "fetch" (its digest) and "size", and nothing else about the entry.
  * Writes the manifest to build.json in OUT.
  *
+ * dkms-entry digest FILE...: prints about each FILE, a module:
+ *
+ *   content   SHA-256 of it, uncompressed and without signatures
+ *   payload   digest of what is loaded (entry_payload()), if it is an ELF file; and
+ *   typeless  the same without type information (.BTF), which pahole writes in any order
+ *   refused   instead: why it cannot be read
+ *
  * All end with a pair "end". The files and directories are opened first; then the process drops its privileges. So OUT
  * belongs to the user 65534 if root calls. */
 #define _GNU_SOURCE
@@ -45,6 +52,7 @@
 #include "helpers/facts-out.h"
 #include "helpers/memory-file.h"
 #include "helpers/minisign.h"
+#include "helpers/module-digest.h"
 #include "helpers/write-all.h"
 
 enum { MOST_REQUEST = 4 << 20, MOST_SECONDS = 600, MOST_BYTES = 1 << 30 };
@@ -405,6 +413,28 @@ look (const Request *request, const int fds[3], bool unpacks)
   return finish ();
 }
 
+/* ---- digest ---- */
+
+/* Prints digests of the modules in the @count files @paths. Returns: an exit status */
+static int
+digest (int count, char **paths)
+{
+  int *fds = calloc ((size_t)count, sizeof *fds), status = fds != NULL ? 0 : fail ("memory ran out", "dkms-entry");
+
+  for (int i = 0; status == 0 && i < count; i++)
+    {
+      fds[i] = open (paths[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+      if (fds[i] < 0)
+        status = fail ("it cannot be opened", paths[i]);
+    }
+  if (status == 0 && !drop_rights ("dkms-entry", MOST_SECONDS, MOST_BYTES))
+    status = fail ("cannot drop privileges", "dkms-entry");
+  for (int i = 0; status == 0 && i < count; i++)
+    module_digest_put (fds[i]);
+  free (fds);
+  return status == 0 ? finish () : status;
+}
+
 /* ---- start ---- */
 
 typedef enum { PACK, SEAL, LIST, UNPACK } Verb;
@@ -444,9 +474,11 @@ main (int argc, char **argv)
   bool reads = verb == LIST || verb == UNPACK;
   Request request = { 0 };
 
+  if (argc > 2 && strcmp (argv[1], "digest") == 0)
+    return digest (argc - 2, argv + 2);
   if (verb < 0)
     return fprintf (stderr, "usage: dkms-entry pack SOURCE OUT | seal OUT | list ENTRY [BLOBS [OUT]] | "
-                            "unpack ENTRY BLOBS OUT, with a request on stdin\n"),
+                            "unpack ENTRY BLOBS OUT, with a request on stdin; digest FILE...\n"),
            2;
   for (int i = 0; i < argc - 2; i++)
     {

@@ -77,10 +77,20 @@ entry_digest (const void *bytes, size_t size, char digest[ENTRY_HEX + 1])
   end_digest (sum, digest);
 }
 
+/* What of a module is digested. */
+typedef struct {
+  const ElfImage *image;
+  const ElfSection *names; /* the section with names of sections */
+  const char *omitted;     /* (nullable): name of a section that is not */
+  EVP_MD_CTX *sum;
+} Payload;
+
 /* Adds the section @index, if it is loaded. */
 static bool
-add_section (const ElfImage *image, uint64_t table, unsigned index, const ElfSection *names, EVP_MD_CTX *sum)
+add_section (const Payload *self, uint64_t table, unsigned index)
 {
+  const ElfImage *image = self->image;
+  EVP_MD_CTX *sum = self->sum;
   ElfSection section;
   size_t flags = (size_t)(table + (uint64_t)index * elf_header_size (image)) + 8;
   char number[24];
@@ -89,10 +99,10 @@ add_section (const ElfImage *image, uint64_t table, unsigned index, const ElfSec
     return false;
   if ((elf_number (image, flags, image->wide ? 8 : 4) & SHF_ALLOC) == 0)
     return true;
-  const char *name = elf_text_at (image, names, section.name);
+  const char *name = elf_text_at (image, self->names, section.name);
   if (name == NULL || (section.type != SHT_NOBITS && !elf_lies_inside (image, section.offset, section.size)))
     return false;
-  if (strcmp (name, ".note.gnu.build-id") == 0)
+  if (strcmp (name, ".note.gnu.build-id") == 0 || (self->omitted != NULL && strcmp (name, self->omitted) == 0))
     return true;
   add (sum, name, strlen (name) + 1);
   (void)snprintf (number, sizeof number, "%llu", (unsigned long long)section.size);
@@ -105,6 +115,12 @@ add_section (const ElfImage *image, uint64_t table, unsigned index, const ElfSec
 bool
 entry_payload (const void *bytes, size_t size, char digest[ENTRY_HEX + 1])
 {
+  return entry_payload_without (bytes, size, NULL, digest);
+}
+
+bool
+entry_payload_without (const void *bytes, size_t size, const char *omitted, char digest[ENTRY_HEX + 1])
+{
   ElfImage image;
   ElfSection names;
 
@@ -116,11 +132,11 @@ entry_payload (const void *bytes, size_t size, char digest[ENTRY_HEX + 1])
 
   if (!elf_read_section (&image, table, last, &names))
     return false;
-  EVP_MD_CTX *sum = begin_digest ();
+  const Payload payload = { &image, &names, omitted, begin_digest () };
   bool good = true;
   for (unsigned i = 0; good && i < count; i++)
-    good = add_section (&image, table, i, &names, sum);
-  end_digest (sum, digest);
+    good = add_section (&payload, table, i);
+  end_digest (payload.sum, digest);
   return good;
 }
 

@@ -20,6 +20,8 @@ void entry_digest (const void *bytes, size_t size, char digest[ENTRY_HEX + 1]);
  * Returns: false if they are not an ELF file
  */
 bool entry_payload (const void *bytes, size_t size, char digest[ENTRY_HEX + 1]);
+/** As entry_payload(), also without the section @omitted. */
+bool entry_payload_without (const void *bytes, size_t size, const char *omitted, char digest[ENTRY_HEX + 1]);
 
 /**
  * entry_blob_pack:

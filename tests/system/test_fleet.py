@@ -338,6 +338,25 @@ def test_full_disk(root, tmp_path, out):
         assert results(out) == {name(root, "foo"): "built"}
 
 
+# A kernel that compiles, and a source whose module contains its place.
+COMPILES = "all:\n\t@cd $(M) && for f in *.c; do $(CC) -g $(KCFLAGS) -c $(M)/$$f -o $${f%.c}.ko || exit 1; done\n"
+TEXT = "const char *file = __FILE__;\nint a (void) { return 1; }\n"
+
+
+def test_builds_in_other_places_are_equal(root, tmp_path, out):
+    """Two workers in two directories, with other variables: --merge compares what is loaded."""
+    (root.modules / K1 / "build/Makefile").write_text(COMPILES)
+    foo = directory(root, "foo", tmp_path, files={"foo.c": TEXT})
+    found = []
+    for place, zone in (("srv/one", "UTC"), ("srv/another/place", "Asia/Tokyo")):
+        (root.path / place).mkdir(parents=True)
+        matrix(root, foo, "-k", K1, "--output", out / zone.replace("/", "-"), env={"TMPDIR": f"/{place}", "TZ": zone, "ANY": zone})
+        found.append(report(out / zone.replace("/", "-"), name(root, "foo")))
+    assert found[0]["key"] == found[1]["key"] and found[0]["files"] == found[1]["files"]
+    module, = found[0]["files"]
+    assert module["payload"] != module["sha256"] and "not reproducible" not in matrix(root, "--merge", out).out
+
+
 def test_disk_of_builds(root, out):
     """A full disk is the fault of the machine, and the job is tried again."""
     root.source("foo", extra='MAKE[0]="echo cp: No space left on device >&2; false"\n')
