@@ -72,14 +72,20 @@ dkms_id_columns (const DkmsId *self)
   return g_utf8_strlen (self->module, -1) + 1 + (self->version != NULL ? g_utf8_strlen (self->version, -1) : 0);
 }
 
+const char *const dkms_module_suffixes[] = { "", ".gz", ".xz", ".zst", NULL };
+
 const char *
 dkms_module_suffix (const char *file)
 {
-  static const char *const suffixes[] = { ".ko", ".ko.gz", ".ko.xz", ".ko.zst" };
+  gsize length = strlen (file);
 
-  for (gsize i = 0; i < G_N_ELEMENTS (suffixes); i++)
-    if (g_str_has_suffix (file, suffixes[i]))
-      return file + strlen (file) - strlen (suffixes[i]) + strlen (".ko");
+  for (const char *const *suffix = dkms_module_suffixes; *suffix != NULL; suffix++)
+    {
+      gsize end = strlen (*suffix), start = end + strlen (".ko");
+      if (length >= start && strcmp (file + length - end, *suffix) == 0
+          && strncmp (file + length - start, ".ko", 3) == 0)
+        return file + length - end;
+    }
   return NULL;
 }
 

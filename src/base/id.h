@@ -35,6 +35,8 @@ gboolean dkms_id_passes (const DkmsId *self, const DkmsId *filter);
 /** Returns: the columns that "m/v" takes on a terminal; without a version, those of "m/" */
 glong dkms_id_columns (const DkmsId *self);
 
+/* What follows NAME.ko in the names of module files; ended by NULL. A directory may have files with several of them. */
+extern const char *const dkms_module_suffixes[];
 /** Returns: (nullable): the part of @file behind ".ko": "", ".gz", ".xz" or ".zst"; NULL if that is not the name of a
  * module file */
 const char *dkms_module_suffix (const char *file);

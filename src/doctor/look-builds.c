@@ -252,16 +252,6 @@ look_for_absent_link (const Gathered *self, const DkmsId *id, const DkmsRecord *
 
 /* ---- inputs ---- */
 
-/* Whether the version has only a dkms.conf, so that it cannot be built. */
-static gboolean
-is_without_source (const DkmsPlaces *places, const DkmsId *id)
-{
-  g_autofree char *source = dkms_layout_version (places, id, "source");
-  g_autofree char *text = dkms_root_read_link (places->root, source);
-
-  return text == NULL;
-}
-
 static void
 look_for_changes (const Gathered *self, const DkmsVersion *v, const DkmsBuild *build)
 {
@@ -269,13 +259,10 @@ look_for_changes (const Gathered *self, const DkmsVersion *v, const DkmsBuild *b
   const guint serious = DKMS_STALE_HEADERS | DKMS_STALE_SOURCE | DKMS_STALE_DEPENDS;
   const DkmsId id = dkms_build_id (v, build);
   g_autoptr (DkmsAttempt) made = v->broken ? NULL : dkms_attempts_read_build (places, &id);
-  g_autofree char *texts = NULL;
-  g_autoptr (DkmsInputs) now
-      = made != NULL && made->inputs != NULL ? dkms_world_inputs (self->look->world, &id, made, &texts) : NULL;
-  guint changes = (now != NULL ? dkms_inputs_compare (made->inputs, now) : 0) | (build->stale ? DKMS_STALE_SOURCE : 0);
+  guint changes = dkms_world_changes (self->look->world, &id, made) | (build->stale ? DKMS_STALE_SOURCE : 0);
   g_autofree char *words = dkms_staleness_words (changes & serious);
 
-  if ((changes & serious) == 0 || v->broken || is_without_source (places, &id))
+  if ((changes & serious) == 0 || v->broken)
     return;
   DKMS_FOUND (self->look, STALE, .id = id, .text = words);
   call_ill (self, &id);

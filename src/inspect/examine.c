@@ -113,14 +113,13 @@ examine_recorded (DkmsExaminer *self, const DkmsVersion *v, const DkmsBuild *b, 
 
 /* A build of the reference has no record: its recipe lists its files. */
 static DkmsFinding
-examine_output (DkmsExaminer *self, const DkmsVersion *v, const DkmsBuild *b, const DkmsOutput *output,
-                const char *suffix)
+examine_output (DkmsExaminer *self, const DkmsVersion *v, const DkmsBuild *b, const DkmsOutput *output)
 {
   const DkmsSettings *s = self->settings;
   const char *places[] = { output->dest_location, output->conf_location };
   const DkmsId id = dkms_build_id (v, b);
   g_autofree char *dir = dkms_layout_build (&s->places, &id, "module");
-  g_autofree char *file = dkms_job_find (s->places.root, dir, output->dest_name, suffix);
+  g_autofree char *file = dkms_job_find (s->places.root, dir, output->dest_name);
   g_autofree char *built = file != NULL ? g_build_filename (dir, file, NULL) : NULL;
 
   if (built == NULL)
@@ -128,7 +127,7 @@ examine_output (DkmsExaminer *self, const DkmsVersion *v, const DkmsBuild *b, co
   for (gsize i = 0; b->active && i < G_N_ELEMENTS (places); i++)
     {
       g_autofree char *place = g_strconcat (s->places.install_tree, "/", b->kernel, places[i], NULL);
-      g_autofree char *found = dkms_job_find (s->places.root, place, output->dest_name, suffix);
+      g_autofree char *found = dkms_job_find (s->places.root, place, output->dest_name);
       g_autofree char *path = found != NULL ? g_build_filename (place, found, NULL) : NULL;
       if (path != NULL ? compare_content (self, built, path) == DKMS_FINDING_NONE : is_unreadable (self, place))
         return DKMS_FINDING_NONE;
@@ -157,14 +156,13 @@ dkms_examine (DkmsExaminer *self, const DkmsVersion *v, const DkmsBuild *b)
       return DKMS_FINDING_NONE;
     }
   DkmsKernelFacts facts = dkms_world_kernel (self->world, &(DkmsId){ .kernel = b->kernel, .arch = b->arch });
-  const char *suffix = dkms_kernel_compression (facts.kernel, self->settings->places.root);
   g_autofree char *place = dkms_policy_destination (&self->settings->policy);
   g_autoptr (GPtrArray) outputs = dkms_recipe_outputs (recipe, facts.kernel, place, facts.config);
   for (guint i = 0; finding == DKMS_FINDING_NONE && i < outputs->len; i++)
     {
       const DkmsOutput *output = outputs->pdata[i];
       if (!output->excluded)
-        finding = examine_output (self, v, b, output, suffix);
+        finding = examine_output (self, v, b, output);
     }
   return finding;
 }

@@ -55,11 +55,7 @@ print_build (const Status *self, const DkmsVersion *v, const DkmsBuild *b, DkmsF
   const DkmsId id = dkms_build_id (v, b);
   const DkmsPlaces *places = &self->settings->places;
   g_autoptr (DkmsAttempt) made = self->detailed ? dkms_attempts_read_build (places, &id) : NULL;
-  g_autofree char *texts = NULL;
-  g_autoptr (DkmsInputs) now
-      = made != NULL && made->inputs != NULL ? dkms_world_inputs (self->world, &id, made, &texts) : NULL;
-  guint changes = (now != NULL ? dkms_inputs_compare (made->inputs, now) : 0)
-                  | (self->detailed && b->stale ? DKMS_STALE_SOURCE : 0);
+  guint changes = dkms_world_changes (self->world, &id, made) | (self->detailed && b->stale ? DKMS_STALE_SOURCE : 0);
   gboolean gone = self->detailed && dkms_kernel_is_gone (places->root, places->install_tree, id.kernel);
   g_autofree char *words = changes != 0 ? dkms_staleness_words (changes) : NULL;
   g_autofree char *when = made != NULL ? dkms_attempt_time (made) : NULL;

@@ -20,12 +20,10 @@
 #include "store/layout.h"
 #include "store/transaction.h"
 
-static const char *const suffixes[] = { "", ".gz", ".xz", ".zst" };
-
 /* ---- finding existing files ---- */
 
 typedef struct {
-  const char *dir, *plain, *packed;
+  const char *dir, *name;
   GPtrArray *found;
 } Search;
 
@@ -33,8 +31,9 @@ static gboolean
 take_if_wanted (const char *path, const char *name, unsigned char type, gpointer data)
 {
   const Search *self = data;
+  const char *suffix = g_str_has_prefix (name, self->name) ? dkms_module_suffix (name) : NULL;
 
-  if (type == DT_REG && (strcmp (name, self->plain) == 0 || strcmp (name, self->packed) == 0))
+  if (type == DT_REG && suffix != NULL && (gsize)(suffix - name) == strlen (self->name) + strlen (".ko"))
     g_ptr_array_add (self->found, g_build_filename (self->dir, path, NULL));
   return TRUE;
 }
@@ -47,14 +46,11 @@ compare_paths (gconstpointer a, gconstpointer b)
 
 /* Returns every regular file of that module below the directory of the kernel, as paths inside the root. */
 static GPtrArray *
-find_everywhere (const DkmsPlaces *places, const DkmsKernel *kernel, const char *name, const char *suffix)
+find_everywhere (const DkmsPlaces *places, const DkmsKernel *kernel, const char *name)
 {
   GPtrArray *found = g_ptr_array_new_with_free_func (g_free);
   g_auto (DkmsFd) fd = dkms_root_openat (places->root, kernel->dir, O_RDONLY | O_DIRECTORY, 0);
-  g_autofree char *plain = g_strconcat (name, ".ko", NULL);
-  g_autofree char *packed = g_strconcat (plain, suffix, NULL);
-
-  Search search = { kernel->dir, plain, packed, found };
+  Search search = { kernel->dir, name, found };
 
   if (fd >= 0)
     dkms_each_file_at (fd, take_if_wanted, &search);
@@ -91,7 +87,7 @@ obsolete (const DkmsJob *job)
 }
 
 static gboolean
-refused (const DkmsJob *job, const DkmsOutput *output, const char *built, const char *suffix)
+refused (const DkmsJob *job, const DkmsOutput *output, const char *built)
 {
   g_autoptr (GPtrArray) found = NULL;
   g_autoptr (GError) error = NULL;
@@ -105,7 +101,7 @@ refused (const DkmsJob *job, const DkmsOutput *output, const char *built, const 
     }
   if (job->force || job->force_version_override)
     return FALSE;
-  found = find_everywhere (&job->settings->places, job->kernel, output->dest_name, suffix);
+  found = find_everywhere (&job->settings->places, job->kernel, output->dest_name);
   there = preferred (job, found);
   if (there == NULL)
     return FALSE;
@@ -134,7 +130,7 @@ backup_dir (const DkmsJob *job)
 }
 
 static char *
-find_original (const DkmsJob *job, const DkmsOutput *output, const char *suffix)
+find_original (const DkmsJob *job, const DkmsOutput *output)
 {
   const char *places[] = { "/extra", "/updates", output->dest_location };
   g_autoptr (GPtrArray) found = NULL;
@@ -142,19 +138,18 @@ find_original (const DkmsJob *job, const DkmsOutput *output, const char *suffix)
   for (gsize i = 0; i < G_N_ELEMENTS (places); i++)
     {
       g_autofree char *dir = g_strconcat (job->kernel->dir, places[i], NULL);
-      g_autofree char *file = dkms_job_find (job->settings->places.root, dir, output->dest_name, suffix);
+      g_autofree char *file = dkms_job_find (job->settings->places.root, dir, output->dest_name);
       if (file != NULL)
         return g_build_filename (dir, file, NULL);
     }
-  found = find_everywhere (&job->settings->places, job->kernel, output->dest_name, suffix);
+  found = find_everywhere (&job->settings->places, job->kernel, output->dest_name);
   return found->len > 0 ? g_strdup (found->pdata[0]) : NULL;
 }
 
 static void
-archive_original (const DkmsJob *job, DkmsTransaction *tx, const DkmsOutput *output, const char *suffix,
-                  const char *target)
+archive_original (const DkmsJob *job, DkmsTransaction *tx, const DkmsOutput *output, const char *target)
 {
-  g_autofree char *original = find_original (job, output, suffix);
+  g_autofree char *original = find_original (job, output);
   g_autofree char *dir = backup_dir (job);
   struct stat st;
 
@@ -184,9 +179,9 @@ place (const DkmsJob *job, DkmsTransaction *tx, const char *built, const char *d
     dkms_transaction_link (tx, built, target);
   else
     dkms_transaction_copy (tx, built, target, 0644);
-  for (gsize i = 0; i < G_N_ELEMENTS (suffixes); i++)
+  for (const char *const *suffix = dkms_module_suffixes; *suffix != NULL; suffix++)
     {
-      g_autofree char *other = g_strconcat (dir, "/", name, ".ko", suffixes[i], NULL);
+      g_autofree char *other = g_strconcat (dir, "/", name, ".ko", *suffix, NULL);
       if (strcmp (other, target) != 0 && dkms_root_is_file (job->settings->places.root, other))
         dkms_transaction_delete (tx, other);
     }
@@ -256,7 +251,6 @@ gboolean
 dkms_install (const DkmsJob *job, const char *previous, GError **error)
 {
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&job->settings->places);
-  const char *suffix = dkms_kernel_compression (job->kernel, job->settings->places.root);
   g_autofree char *module_dir = dkms_job_base (job, "module");
   g_autofree char *link = dkms_layout_link (&job->settings->places, &job->id);
   g_autofree char *text = g_build_filename (job->id.version, job->kernel->release, job->kernel->arch, NULL);
@@ -269,7 +263,7 @@ dkms_install (const DkmsJob *job, const char *previous, GError **error)
   for (guint i = 0; i < job->outputs->len; i++)
     {
       const DkmsOutput *output = job->outputs->pdata[i];
-      g_autofree char *file = dkms_job_find (job->settings->places.root, module_dir, output->dest_name, suffix);
+      g_autofree char *file = dkms_job_find (job->settings->places.root, module_dir, output->dest_name);
 
       if (output->excluded)
         continue;
@@ -280,10 +274,10 @@ dkms_install (const DkmsJob *job, const char *previous, GError **error)
       g_autofree char *dir = g_strconcat (job->kernel->dir, output->dest_location, NULL);
       g_autofree char *target = g_build_filename (dir, file, NULL);
 
-      if (refused (job, output, built, suffix))
+      if (refused (job, output, built))
         continue;
       if (!ours)
-        archive_original (job, tx, output, suffix, target);
+        archive_original (job, tx, output, target);
       place (job, tx, built, dir, output->dest_name, file);
       placed++;
     }
@@ -391,11 +385,10 @@ prune_unowned (const DkmsJob *job, DkmsTransaction *tx, const char *dir)
 }
 
 static void
-uninstall_file (const DkmsJob *job, DkmsTransaction *tx, const char *dest_name, const char *const *places,
-                const char *suffix)
+uninstall_file (const DkmsJob *job, DkmsTransaction *tx, const char *dest_name, const char *const *places)
 {
   g_autofree char *module_dir = dkms_job_base (job, "module");
-  g_autofree char *built_file = dkms_job_find (job->settings->places.root, module_dir, dest_name, suffix);
+  g_autofree char *built_file = dkms_job_find (job->settings->places.root, module_dir, dest_name);
   g_autofree char *built = g_build_filename (module_dir, built_file != NULL ? built_file : "missing", NULL);
   g_autoptr (GHashTable) restored = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_autofree char *there = NULL;
@@ -403,7 +396,7 @@ uninstall_file (const DkmsJob *job, DkmsTransaction *tx, const char *dest_name, 
   for (gsize i = 0; there == NULL && i < 2; i++)
     {
       g_autofree char *dir = g_strconcat (job->kernel->dir, places[i], NULL);
-      g_autofree char *file = dkms_job_find (job->settings->places.root, dir, dest_name, suffix);
+      g_autofree char *file = dkms_job_find (job->settings->places.root, dir, dest_name);
       g_autofree char *path = file != NULL ? g_build_filename (dir, file, NULL) : NULL;
       if (path != NULL && is_ours (job, dest_name, built, path))
         there = g_steal_pointer (&path);
@@ -416,9 +409,9 @@ uninstall_file (const DkmsJob *job, DkmsTransaction *tx, const char *dest_name, 
     }
   DKMS_EMIT (job->events, DELETING, .path = there);
   g_autofree char *dir = g_path_get_dirname (there);
-  for (gsize i = 0; i < G_N_ELEMENTS (suffixes); i++)
+  for (const char *const *suffix = dkms_module_suffixes; *suffix != NULL; suffix++)
     {
-      g_autofree char *path = g_strconcat (dir, "/", dest_name, ".ko", suffixes[i], NULL);
+      g_autofree char *path = g_strconcat (dir, "/", dest_name, ".ko", *suffix, NULL);
       if (dkms_root_is_file (job->settings->places.root, path) && !g_hash_table_contains (restored, path))
         dkms_transaction_delete (tx, path);
     }
@@ -453,25 +446,21 @@ forget_originals (const DkmsJob *job, DkmsTransaction *tx)
   dkms_transaction_prune (tx, kernel_dir, stop);
 }
 
-/* Returns the name without suffix. Returns: (transfer full) (nullable): NULL if it is not the name of a module */
+/* Returns: (transfer full) (nullable): the name of the module in @file; NULL if that is not the name of a module file
+ */
 static char *
 module_of_file (const char *file)
 {
-  for (gsize i = 0; i < G_N_ELEMENTS (suffixes); i++)
-    {
-      g_autofree char *end = g_strconcat (".ko", suffixes[i], NULL);
-      if (g_str_has_suffix (file, end))
-        return g_strndup (file, strlen (file) - strlen (end));
-    }
-  return NULL;
+  const char *suffix = dkms_module_suffix (file);
+
+  return suffix != NULL ? g_strndup (file, (gsize)(suffix - file) - strlen (".ko")) : NULL;
 }
 
 /* Returns the path of a file equal to @built below the directory of the kernel; NULL: none exists. */
 static char *
-place_of_equal (const DkmsPlaces *places, const DkmsKernel *kernel, const char *name, const char *built,
-                const char *suffix)
+place_of_equal (const DkmsPlaces *places, const DkmsKernel *kernel, const char *name, const char *built)
 {
-  g_autoptr (GPtrArray) found = find_everywhere (places, kernel, name, suffix);
+  g_autoptr (GPtrArray) found = find_everywhere (places, kernel, name);
   g_autofree char *ours = dkms_root_resolved (places->root, built);
 
   for (guint i = 0; i < found->len; i++)
@@ -489,7 +478,6 @@ dkms_recipe_of_files (const DkmsPlaces *places, const DkmsId *id, const DkmsKern
   g_autofree char *dir = dkms_layout_build (places, id, "module");
   g_autofree char *archive = dkms_layout_originals (places, id);
   const char *const dirs[] = { dir, archive };
-  const char *suffix = dkms_kernel_compression (kernel, places->root);
   g_autoptr (GHashTable) names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   DkmsVars *vars = dkms_vars_new (dir);
   guint count = 0;
@@ -506,7 +494,7 @@ dkms_recipe_of_files (const DkmsPlaces *places, const DkmsId *id, const DkmsKern
 
           if (name == NULL || !g_hash_table_add (names, g_strdup (name)))
             continue;
-          g_autofree char *place = d == 0 ? place_of_equal (places, kernel, name, path, suffix) : NULL;
+          g_autofree char *place = d == 0 ? place_of_equal (places, kernel, name, path) : NULL;
           dkms_vars_set (vars, "BUILT_MODULE_NAME", count, name);
           dkms_vars_set (vars, "DEST_MODULE_LOCATION", count, place != NULL ? place : "/updates");
           count++;
@@ -519,7 +507,6 @@ gboolean
 dkms_uninstall (const DkmsJob *job, GError **error)
 {
   g_autoptr (DkmsTransaction) tx = dkms_transaction_new (&job->settings->places);
-  const char *suffix = dkms_kernel_compression (job->kernel, job->settings->places.root);
   g_autofree char *link = dkms_layout_link (&job->settings->places, &job->id);
   g_autofree char *note = dkms_depmod_note (&job->settings->places, job->work, job->kernel->release);
 
@@ -531,7 +518,7 @@ dkms_uninstall (const DkmsJob *job, GError **error)
     {
       const DkmsOutput *output = job->outputs->pdata[i];
       const char *places[] = { output->dest_location, output->conf_location };
-      uninstall_file (job, tx, output->dest_name, places, suffix);
+      uninstall_file (job, tx, output->dest_name, places);
     }
   dkms_transaction_delete (tx, link);
   dkms_transaction_write (tx, dkms_depmod_note_text (&job->settings->places, job->kernel->release), note);

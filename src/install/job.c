@@ -35,13 +35,11 @@ dkms_job_base (const DkmsJob *job, const char *below)
 }
 
 char *
-dkms_job_find (const DkmsRoot *root, const char *dir, const char *name, const char *suffix)
+dkms_job_find (const DkmsRoot *root, const char *dir, const char *name)
 {
-  const char *kinds[] = { "", suffix };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++)
+  for (const char *const *suffix = dkms_module_suffixes; *suffix != NULL; suffix++)
     {
-      g_autofree char *file = g_strconcat (name, ".ko", kinds[i], NULL);
+      g_autofree char *file = g_strconcat (name, ".ko", *suffix, NULL);
       g_autofree char *path = g_build_filename (dir, file, NULL);
       if (dkms_root_is_file (root, path))
         return g_steal_pointer (&file);

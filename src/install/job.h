@@ -44,7 +44,8 @@ typedef struct {
 char **dkms_job_env (const DkmsJob *job, char **env);
 /** Returns: (transfer full): a path below <m>/<v>/<k>/<a> */
 char *dkms_job_base (const DkmsJob *job, const char *below);
-/** Returns: (transfer full) (nullable): name of the file <name>.ko or <name>.ko<suffix> in @dir of the root */
-char *dkms_job_find (const DkmsRoot *root, const char *dir, const char *name, const char *suffix);
+/** Returns: (transfer full) (nullable): name of the file of the module @name in @dir of the root, compressed or not. A
+ * build that was loaded from an archive may be compressed in another way than the modules of the kernel. */
+char *dkms_job_find (const DkmsRoot *root, const char *dir, const char *name);
 /** Sets force for the modules that /usr/share/dkms/modules_to_force_install lists. */
 void dkms_job_apply_force_list (DkmsJob *job);

@@ -17,7 +17,6 @@
 static int
 list_files (const DkmsJob *job)
 {
-  const char *suffix = dkms_kernel_compression (job->kernel, job->settings->places.root);
   g_autoptr (GString) list = g_string_new (NULL);
   g_auto (DkmsFd) fd = memfd_create ("modules", MFD_CLOEXEC);
 
@@ -25,7 +24,7 @@ list_files (const DkmsJob *job)
     {
       const DkmsOutput *output = job->outputs->pdata[i];
       g_autofree char *dir = g_strconcat (job->kernel->dir, output->dest_location, NULL);
-      g_autofree char *file = dkms_job_find (job->settings->places.root, dir, output->dest_name, suffix);
+      g_autofree char *file = dkms_job_find (job->settings->places.root, dir, output->dest_name);
       if (file != NULL)
         g_string_append_printf (list, "%s/%s\n", dir, file);
     }

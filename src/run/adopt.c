@@ -39,12 +39,11 @@ find_location (const Adoption *self, const DkmsId *id, const DkmsOutput *output,
 
 /* Records the module of @output. Returns: FALSE if its file does not exist or cannot be read */
 static gboolean
-record_module (const Adoption *self, const DkmsId *id, int build_fd, const DkmsOutput *output, const char *suffix,
-               DkmsRecord *record)
+record_module (const Adoption *self, const DkmsId *id, int build_fd, const DkmsOutput *output, DkmsRecord *record)
 {
   const DkmsPlaces *places = &self->settings->places;
   g_autofree char *dir = dkms_layout_build (places, id, "module");
-  g_autofree char *file = dkms_job_find (places->root, dir, output->dest_name, suffix);
+  g_autofree char *file = dkms_job_find (places->root, dir, output->dest_name);
   g_autofree char *below = file != NULL ? g_build_filename ("module", file, NULL) : NULL;
   struct stat built, installed;
 
@@ -75,12 +74,11 @@ adopt_build (const Adoption *self, const DkmsId *id)
 
   if (recipe == NULL || fd < 0 || !dkms_recipe_is_valid (recipe, FALSE))
     return;
-  const char *suffix = dkms_kernel_compression (facts.kernel, places->root);
   g_autoptr (GPtrArray) outputs = dkms_recipe_outputs (recipe, facts.kernel, place, facts.config);
   for (guint i = 0; i < outputs->len; i++)
     {
       const DkmsOutput *output = outputs->pdata[i];
-      if (!output->excluded && !record_module (self, id, fd, output, suffix, record))
+      if (!output->excluded && !record_module (self, id, fd, output, record))
         return;
     }
   if (record->modules->len == 0)

@@ -152,12 +152,15 @@ dkms_step_add (DkmsRun *run, const DkmsStep *step, GError **error)
                  .text = recipe->version);
     }
   warn_misspelt (run, source);
+  /* An archive of binaries has only a dkms.conf, which lies in the tree. */
+  g_autofree char *in_tree = dkms_layout_source (&s->places, step->id, NULL);
+  const char *from = dkms_root_is_dir (s->places.root, source) ? source : in_tree;
   if (!dkms_tree_register (&s->places, run->events, step->id, error))
     return FALSE;
   if (step->replaces)
     DKMS_EMIT (run->events, SOURCE_REPLACED, .id = *step->id, .path = source);
   else
-    DKMS_EMIT (run->events, ADDED, .id = *step->id, .path = source);
+    DKMS_EMIT (run->events, ADDED, .id = *step->id, .path = from);
   if (step->replaces)
     report_stale (run, step);
 

@@ -84,7 +84,6 @@ judge_build (DkmsRun *run, const DkmsStep *step, const DkmsJob *job, GError **er
   g_auto (DkmsFd) module_dir = dkms_root_openat (run->settings->places.root, dir, O_RDONLY | O_DIRECTORY, 0);
   g_autoptr (DkmsRecord) record = dkms_record_read (&run->settings->places, step->id);
   g_autoptr (DkmsRecord) files = dkms_record_new ();
-  const char *suffix = dkms_kernel_compression (job->kernel, run->settings->places.root);
   gboolean recorded = record != NULL && module_dir >= 0 && is_as_recorded (module_dir, record);
   g_autoptr (GError) refusal = NULL;
 
@@ -96,7 +95,7 @@ judge_build (DkmsRun *run, const DkmsStep *step, const DkmsJob *job, GError **er
     {
       const DkmsOutput *output = job->outputs->pdata[i];
       g_autofree char *file
-          = output->excluded ? NULL : dkms_job_find (run->settings->places.root, dir, output->dest_name, suffix);
+          = output->excluded ? NULL : dkms_job_find (run->settings->places.root, dir, output->dest_name);
       if (file != NULL)
         (void)dkms_record_add (files, output->dest_name, output->dest_location, file);
     }

@@ -190,8 +190,7 @@ dkms_build_examine (const DkmsPlaces *s, const char *place, const DkmsVersion *v
 }
 
 gboolean
-dkms_build_lacks_output (const DkmsPlaces *s, const DkmsVersion *v, const DkmsBuild *b, const GPtrArray *outputs,
-                         const char *suffix)
+dkms_build_lacks_output (const DkmsPlaces *s, const DkmsVersion *v, const DkmsBuild *b, const GPtrArray *outputs)
 {
   const DkmsId id = dkms_build_id (v, b);
   g_autofree char *path = dkms_layout_build (s, &id, "module");
@@ -200,10 +199,14 @@ dkms_build_lacks_output (const DkmsPlaces *s, const DkmsVersion *v, const DkmsBu
   for (guint i = 0; dir >= 0 && i < outputs->len; i++)
     {
       const DkmsOutput *output = outputs->pdata[i];
-      g_autofree char *plain = g_strconcat (output->dest_name, ".ko", NULL);
-      g_autofree char *packed = g_strconcat (plain, suffix, NULL);
+      gboolean whole = output->excluded;
 
-      if (!output->excluded && !is_whole (dir, plain) && !is_whole (dir, packed))
+      for (const char *const *suffix = dkms_module_suffixes; *suffix != NULL && !whole; suffix++)
+        {
+          g_autofree char *file = g_strconcat (output->dest_name, ".ko", *suffix, NULL);
+          whole = is_whole (dir, file);
+        }
+      if (!whole)
         return TRUE;
     }
   return FALSE;

@@ -43,12 +43,11 @@ void dkms_build_examine (const DkmsPlaces *places, const char *place, const Dkms
 /**
  * dkms_build_lacks_output:
  * @outputs: element-type DkmsOutput: the module files of the current recipe
- * @suffix: of compressed modules of the kernel
  *
  * Returns: whether a module of @outputs could not be installed from @b, because its file does not exist
  */
 gboolean dkms_build_lacks_output (const DkmsPlaces *places, const DkmsVersion *v, const DkmsBuild *b,
-                                  const GPtrArray *outputs, const char *suffix);
+                                  const GPtrArray *outputs);
 
 /** Returns: whether the recipe is needed to decide if @b is complete, because @b has neither a record nor a module in
  * module/ */

@@ -171,18 +171,15 @@ check_fresh (const DkmsTreeChecks *self, const DkmsBuild *build, DkmsVerifiedMod
 {
   const DkmsId id = { to->id->module, to->id->version, build->kernel, build->arch };
   g_autoptr (DkmsAttempt) made = dkms_attempts_read_build (&self->settings->places, &id);
-  g_autofree char *texts = NULL, *words = NULL;
-  g_autoptr (DkmsInputs) now
-      = made != NULL && made->inputs != NULL ? dkms_world_inputs (self->world, &id, made, &texts) : NULL;
-  guint changes = now != NULL ? dkms_inputs_compare (made->inputs, now) : 0;
+  guint changes = dkms_world_changes (self->world, &id, made);
   guint serious = DKMS_STALE_HEADERS | DKMS_STALE_SOURCE | DKMS_STALE_DEPENDS;
-  const char *btf = now != NULL ? dkms_inputs_get (made->inputs, "btf") : NULL;
+  const char *btf = made != NULL && made->inputs != NULL ? dkms_inputs_get (made->inputs, "btf") : NULL;
 
   if (btf != NULL && strcmp (btf, "-") != 0)
     to->btf = g_strdup (btf);
   if (changes == 0)
     return;
-  words = dkms_staleness_words (changes);
+  g_autofree char *words = dkms_staleness_words (changes);
   dkms_check_findings_add (to->findings, DKMS_CODE_INPUTS_CHANGED,
                            (changes & serious) != 0 ? DKMS_RESULT_WARNING : DKMS_RESULT_NOTE, DKMS_CONFIDENCE_CERTAIN,
                            &(const DkmsErrorInfo){ .id = *to->id, .text = words });
@@ -264,7 +261,6 @@ list_by_recipe (const DkmsTreeChecks *self, const DkmsVersion *v, const DkmsBuil
   const DkmsId of = { v->module, v->version, build->kernel, build->arch };
   const DkmsRecipe *recipe = v->broken ? NULL : dkms_world_recipe (self->world, &of, NULL);
   DkmsKernelFacts facts = dkms_world_kernel (self->world, &of);
-  const char *suffix = dkms_kernel_compression (facts.kernel, places->root);
   g_autofree char *destination = dkms_policy_destination (&self->settings->policy);
   g_autoptr (GPtrArray) outputs
       = recipe != NULL ? dkms_recipe_outputs (recipe, facts.kernel, destination, facts.config) : NULL;
@@ -282,13 +278,14 @@ list_by_recipe (const DkmsTreeChecks *self, const DkmsVersion *v, const DkmsBuil
       for (gsize l = 0; l < G_N_ELEMENTS (locations) && file->path == NULL; l++)
         {
           g_autofree char *dir = g_strconcat (places->install_tree, "/", build->kernel, locations[l], NULL);
-          g_autofree char *found = dkms_job_find (places->root, dir, output->dest_name, suffix);
+          g_autofree char *found = dkms_job_find (places->root, dir, output->dest_name);
           if (found != NULL)
             file->path = g_build_filename (dir, found, NULL);
         }
       if (file->path == NULL)
         {
-          g_autofree char *name = g_strconcat (output->dest_name, ".ko", suffix, NULL);
+          g_autofree char *name
+              = g_strconcat (output->dest_name, ".ko", dkms_kernel_compression (facts.kernel, places->root), NULL);
           file->path = dkms_layout_installed (places, build->kernel, output->dest_location, name);
         }
       file->there = check_installed (self, &of, NULL, to, file);

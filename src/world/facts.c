@@ -143,9 +143,7 @@ lacks_output (const Gathering *g, const DkmsVersion *v, const DkmsBuild *build)
   g_autoptr (GPtrArray) outputs
       = recipe != NULL ? dkms_recipe_outputs (recipe, kernel.kernel, NULL, kernel.config) : NULL;
 
-  return outputs != NULL
-         && dkms_build_lacks_output (&g->settings->places, v, build, outputs,
-                                     dkms_kernel_compression (kernel.kernel, g->settings->places.root));
+  return outputs != NULL && dkms_build_lacks_output (&g->settings->places, v, build, outputs);
 }
 
 /* Examines the builds for all targets: of every module, or of the one in the request. */
@@ -210,16 +208,11 @@ look_for_changes (const Gathering *g, const DkmsVersion *v, const DkmsId *target
   DkmsBuild *build = dkms_version_find (v, target);
   const DkmsId id = dkms_version_id (v, target);
   g_autoptr (DkmsAttempt) made = NULL;
-  g_autoptr (DkmsInputs) now = NULL;
-  g_autofree char *texts = NULL;
 
   if (counts == 0 || !dkms_build_is_sound (build) || v->broken || dkms_state_latest (g->facts->state, v->module) != v)
     return;
   made = dkms_attempts_read_build (&g->settings->places, &id);
-  if (made == NULL || made->inputs == NULL)
-    return;
-  now = dkms_world_inputs (g->world, &id, made, &texts);
-  build->changes = dkms_inputs_compare (made->inputs, now);
+  build->changes = dkms_world_changes (g->world, &id, made);
   build->rebuild = (build->changes & counts) != 0;
 }
 

@@ -439,3 +439,24 @@ dkms_world_inputs (DkmsWorld *self, const DkmsId *id, const DkmsAttempt *made, c
   dkms_unread_drop (mark); /* a file that cannot be read is not an input */
   return g.inputs;
 }
+
+/* Whether the version has only a dkms.conf, as one from an archive of binaries. */
+static gboolean
+is_without_source (const DkmsPlaces *places, const DkmsId *id)
+{
+  g_autofree char *source = dkms_layout_source (places, id, NULL);
+  g_autofree char *target = dkms_root_read_link (places->root, source);
+
+  return target == NULL;
+}
+
+guint
+dkms_world_changes (DkmsWorld *self, const DkmsId *id, const DkmsAttempt *made)
+{
+  g_autofree char *texts = NULL;
+
+  if (made == NULL || made->inputs == NULL || is_without_source (&dkms_world_settings (self)->places, id))
+    return 0;
+  g_autoptr (DkmsInputs) now = dkms_world_inputs (self, id, made, &texts);
+  return dkms_inputs_compare (made->inputs, now);
+}

@@ -23,3 +23,7 @@ DkmsInputs *dkms_world_inputs (DkmsWorld *self, const DkmsId *id, const DkmsAtte
 /** Returns: (transfer full): @text without irrelevant differences between machines and runs: paths of the tree, of
  * sources and of headers, and the number of jobs */
 char *dkms_world_normalise (DkmsWorld *self, const DkmsId *id, const char *text);
+
+/** Returns: the inputs that have changed since the build of @id was made (DkmsStaleness); 0 if they are unknown, or the
+ * version has no source from which it could be built again. @made: (nullable): the attempt that made it */
+guint dkms_world_changes (DkmsWorld *self, const DkmsId *id, const DkmsAttempt *made);

@@ -480,3 +480,19 @@ def test_whoever_may_read_may_pack(root, tmp_path):
         result = as_nobody(root, "mktarball", "foo/1.0", "-k", K1, *arguments)
         assert result.rc == 9 and "Cannot write" in result.err, result
     assert sorted(p.name for p in tmp_path.glob("*x.tar*")) == []
+
+
+def test_binaries_for_a_kernel_without_modules(root, other, tmp_path):
+    """A compressed build from an archive is installed where nothing shows how the kernel compresses its modules, and is not stale, because
+    the version has no source there."""
+    (root.kernel(K1) / "kernel").mkdir()
+    (root.modules / K1 / "kernel/a.ko.xz").write_bytes(b"x")
+    built(root)
+    root.ok("mktarball", "foo/1.0", "-k", K1, "--binaries-only", "--archive", tmp_path / "a.tar")
+    assert "/var/lib/dkms/foo/1.0/source\n" in other.ok("ldtarball", tmp_path / "a.tar").out
+    other.ok("install", "foo/1.0", "-k", K1)
+    assert [path.name for path in (other.modules / K1).rglob("foo.ko*")] == ["foo.ko.xz"]
+    assert other.status() == [f"foo/1.0, {K1}, {ARCH}: installed"]
+    assert "stale" not in other.ok("status", "-t").out.lower()
+    other.ok("uninstall", "foo/1.0", "-k", K1)
+    assert not list((other.modules / K1).rglob("foo.ko*"))
