@@ -6,6 +6,30 @@
 
 #include "base/language.h"
 
+static struct {
+  char *program, *depmod;
+  gboolean (*is_verb) (const char *word);
+} chosen;
+
+void
+dkms_template_set_root (const char *root, gboolean (*is_verb) (const char *word))
+{
+  static const char harmless[] = G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "/._-";
+  g_autofree char *quoted = root[strspn (root, harmless)] == '\0' ? g_strdup (root) : g_shell_quote (root);
+
+  g_free (chosen.program);
+  g_free (chosen.depmod);
+  chosen.depmod = g_strconcat ("depmod -b ", quoted, NULL);
+  chosen.program = g_strconcat ("dkms --root ", quoted, NULL);
+  chosen.is_verb = is_verb;
+}
+
+const char *
+dkms_template_program (void)
+{
+  return chosen.program != NULL ? chosen.program : "dkms";
+}
+
 typedef struct {
   const char *absent;
   DkmsTemplateValue value;
@@ -27,14 +51,35 @@ is_words (const char *name, const char *value)
   return g_str_has_prefix (value, "the ") || g_str_has_prefix (value, "a ");
 }
 
+/* Returns: (transfer none) (nullable): what replaces the first word of the command at @at in @text, if one is there */
+static const char *
+program_at (const char *text, const char *at)
+{
+  if (chosen.is_verb == NULL || (at > text && strchr (" '", at[-1]) == NULL))
+    return NULL;
+  if (g_str_has_prefix (at, "depmod {"))
+    return chosen.depmod;
+  if (!g_str_has_prefix (at, "dkms "))
+    return NULL;
+  g_autofree char *word = g_strndup (at + 5, strspn (at + 5, G_CSET_a_2_z "_"));
+  return chosen.is_verb (word) ? chosen.program : NULL;
+}
+
 /* Appends the template from @text to @end. Returns: whether no value was absent */
 static gboolean
 fill (GString *out, const char *text, const char *end, const Values *values)
 {
+  const char *start = text;
   gboolean complete = TRUE;
 
   while (text < end)
     {
+      const char *program = program_at (start, text);
+      if (program != NULL)
+        {
+          g_string_append (out, program);
+          text += strcspn (text, " ");
+        }
       const char *close = *text == '{'   ? memchr (text, '}', (gsize)(end - text))
                           : *text == '[' ? memchr (text, ']', (gsize)(end - text))
                                          : NULL;

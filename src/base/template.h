@@ -5,6 +5,19 @@
 
 #include <glib.h>
 
+/**
+ * dkms_template_set_root:
+ * @root: the value of --root
+ * @is_verb: whether a word is a verb of dkms
+ *
+ * From now on, "dkms VERB" in sentences is "dkms --root ROOT VERB", and depmod gets -b ROOT: without the options, the
+ * user who types a command that a sentence advises would change the own machine. Call it once, before the first
+ * sentence.
+ */
+void dkms_template_set_root (const char *root, gboolean (*is_verb) (const char *word));
+/** Returns: (transfer none): what begins a command for the root: "dkms" or "dkms --root ROOT" */
+const char *dkms_template_program (void);
+
 /** Returns: (transfer full) (nullable): the value of the field @name of @subject; NULL: absent */
 typedef char *(*DkmsTemplateValue) (gconstpointer subject, const char *name);
 

@@ -100,7 +100,7 @@ keep_area (DkmsWorkArea *area)
 static void
 add_command (const DkmsJob *job, GError *error)
 {
-  g_autofree char *command = dkms_logs_command (&job->settings->places, "explain", &job->id);
+  g_autofree char *command = dkms_logs_command ("explain", &job->id);
   g_autofree char *line = DKMS_SAY (EXPLANATION, .text = command);
 
   dkms_error_add_advice (error, line);

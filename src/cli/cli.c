@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "base/template.h"
 #include "base/unread.h"
 #include "cli/check.h"
 #include "cli/complete.h"
@@ -420,7 +421,7 @@ choose_table (const DkmsOptions *options, const DkmsVerbInfo *verb, DkmsReport *
       || !(options->table || options->raw || options->columns != NULL || for_people))
     return;
   request->detailed |= dkms_table_is_detailed (options->columns);
-  dkms_report_begin_table (report, options->columns, options->raw, options->root);
+  dkms_report_begin_table (report, options->columns, options->raw);
 }
 
 /* The log is that of this machine, so it contains only changes of its own tree, and answers that nobody asked for. */
@@ -553,14 +554,23 @@ adopt (DkmsReport *report, int argc, char **argv)
   return 0;
 }
 
+static gboolean
+is_verb (const char *word)
+{
+  return dkms_verb_find (word) != NULL;
+}
+
 int
 dkms_cli_main (int argc, char **argv)
 {
   g_autoptr (DkmsReport) report = dkms_report_new ();
   const char *root = root_argument (argc, argv);
   const DkmsVerbInfo *verb = NULL;
+  g_autofree char *whole_root = root != NULL ? g_canonicalize_filename (root, NULL) : NULL;
   gboolean pretty, json = json_argument (argc, argv, &pretty);
 
+  if (whole_root != NULL && strcmp (whole_root, "/") != 0)
+    dkms_template_set_root (whole_root, is_verb);
   g_set_prgname ("dkms");
   if (argc > 1 && strcmp (argv[1], "--complete") == 0)
     return dkms_complete_main (argc - 2, argv + 2);

@@ -183,7 +183,7 @@ static void
 print_log (const DkmsSettings *settings, DkmsListener *events, const Explained *self)
 {
   const DkmsAttemptFile *file = self->file;
-  g_autofree char *command = dkms_logs_command (&settings->places, "log", file->id);
+  g_autofree char *command = dkms_logs_command ("log", file->id);
   g_autofree char *when = time_in_words (file->time);
   g_autofree char *path = file->log != NULL ? dkms_root_host_path (settings->places.root, file->log) : NULL;
   g_autofree char *place = self->of > 1 ? DKMS_SAY (NUMBER_OF, .number = self->number, .limit = self->of) : NULL;
@@ -252,7 +252,7 @@ print_other_builds (const DkmsSettings *settings, DkmsListener *events, const GP
   for (guint i = 1; i < failed->len; i++)
     {
       const DkmsAttemptFile *log = failed->pdata[i];
-      g_autofree char *command = dkms_logs_command (&settings->places, "explain", log->id);
+      g_autofree char *command = dkms_logs_command ("explain", log->id);
       DKMS_EMIT (events, EXPLAIN_OTHER, .id = *log->id, .text = command);
     }
 }

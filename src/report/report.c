@@ -189,10 +189,10 @@ dkms_report_begin_log (DkmsReport *self, const char *verb)
 }
 
 void
-dkms_report_begin_table (DkmsReport *self, const char *columns, gboolean raw, const char *root)
+dkms_report_begin_table (DkmsReport *self, const char *columns, gboolean raw)
 {
   if (self->document == NULL)
-    self->table = dkms_table_new (columns, raw, root);
+    self->table = dkms_table_new (columns, raw);
 }
 
 void

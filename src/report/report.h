@@ -37,7 +37,7 @@ gboolean dkms_report_keep_output (DkmsReport *self, GError **error) G_GNUC_WARN_
 int dkms_report_end_document (DkmsReport *self, const char *verb, const char *root, int status);
 /** Prints the answers of status as a table, instead of lines; arguments as of dkms_table_new(). Without effect if a
  * document was begun. */
-void dkms_report_begin_table (DkmsReport *self, const char *columns, gboolean raw, const char *root);
+void dkms_report_begin_table (DkmsReport *self, const char *columns, gboolean raw);
 /** Draws the answers of status as a picture, instead of lines. Without effect if a document was begun. */
 void dkms_report_begin_matrix (DkmsReport *self);
 /** Prints the table or the picture, if one was begun. */

@@ -50,18 +50,17 @@ static const struct {
 
 struct DkmsTable {
   GPtrArray *rows; /* element-type DkmsEvent */
-  char *columns, *root;
+  char *columns;
   gboolean raw;
 };
 
 DkmsTable *
-dkms_table_new (const char *names, gboolean raw, const char *root)
+dkms_table_new (const char *names, gboolean raw)
 {
   DkmsTable *self = g_new0 (DkmsTable, 1);
 
   self->rows = dkms_events_new ();
   self->columns = g_strdup (names);
-  self->root = g_strdup (root);
   self->raw = raw;
   return self;
 }
@@ -73,7 +72,6 @@ dkms_table_free (DkmsTable *self)
     return;
   g_ptr_array_unref (self->rows);
   g_free (self->columns);
-  g_free (self->root);
   g_free (self);
 }
 
@@ -240,22 +238,11 @@ age_of (const char *time)
   return g_strdup ("");
 }
 
-/* Returns: (transfer full): the beginning of a command for the root of @self */
-static char *
-program_of (const DkmsTable *self)
-{
-  g_autofree char *quoted = g_shell_quote (self->root != NULL ? self->root : "");
-  gboolean plain = self->root != NULL
-                   && strspn (self->root, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "/._-") == strlen (self->root);
-
-  return self->root == NULL ? g_strdup ("dkms") : g_strconcat ("dkms --root ", plain ? self->root : quoted, NULL);
-}
-
 /* Returns: (transfer full): the command that mends or completes @row; "" if nothing is to be done */
 static char *
-remedy_of (const DkmsTable *self, const DkmsEvent *row)
+remedy_of (const DkmsEvent *row)
 {
-  g_autofree char *dkms = program_of (self);
+  const char *dkms = dkms_template_program ();
   const char *force = is_wrong (row) ? "--force " : "";
   struct utsname uts;
 
@@ -275,7 +262,7 @@ remedy_of (const DkmsTable *self, const DkmsEvent *row)
 
 /* Returns: (transfer full): the text of a cell */
 static char *
-cell (const DkmsTable *self, const DkmsEvent *row, Column column)
+cell (const DkmsEvent *row, Column column)
 {
   const DkmsEvent *made = is_build (row) ? row->reason : NULL;
 
@@ -304,7 +291,7 @@ cell (const DkmsTable *self, const DkmsEvent *row, Column column)
     case SIGNER:
       return g_strdup (made != NULL ? made->path : NULL);
     case REMEDY:
-      return remedy_of (self, row);
+      return remedy_of (row);
     case COLUMNS:
       break;
     }
@@ -357,7 +344,7 @@ drop_empty (const DkmsTable *self, GArray *chosen)
       gboolean empty = TRUE;
       for (guint r = 0; empty && r < self->rows->len; r++)
         {
-          g_autofree char *text = cell (self, self->rows->pdata[r], g_array_index (chosen, Column, i));
+          g_autofree char *text = cell (self->rows->pdata[r], g_array_index (chosen, Column, i));
           empty = text == NULL || *text == '\0';
         }
       if (empty)
@@ -377,7 +364,7 @@ input_of (const DkmsTable *self, const GArray *chosen)
       g_string_append_len (input, colour_of (row), (gssize)strlen (colour_of (row)) + 1);
       for (guint i = 0; i < chosen->len; i++)
         {
-          g_autofree char *text = cell (self, row, g_array_index (chosen, Column, i));
+          g_autofree char *text = cell (row, g_array_index (chosen, Column, i));
           g_string_append (input, text != NULL ? text : "");
           g_string_append_c (input, '\0');
         }

@@ -11,11 +11,10 @@ typedef struct DkmsTable DkmsTable;
  * @columns: (nullable): names separated by commas, as dkms_table_check() accepts them; NULL: all usual columns that are
  * not empty
  * @raw: for programs: columns are separated by one blank, and no summary follows
- * @root: (nullable): the value of --root, for the commands in the table
  *
  * Returns: (transfer full): a table without rows
  */
-DkmsTable *dkms_table_new (const char *columns, gboolean raw, const char *root);
+DkmsTable *dkms_table_new (const char *columns, gboolean raw);
 /** @self: (nullable) */
 void dkms_table_free (DkmsTable *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsTable, dkms_table_free)

@@ -108,7 +108,7 @@ print_causes (const DkmsRun *run, const char *kernel)
       if (log == NULL)
         continue;
       g_autofree char *sentence = dkms_logs_sentence (&run->settings->places, step->id);
-      g_autofree char *command = dkms_logs_command (&run->settings->places, "explain", step->id);
+      g_autofree char *command = dkms_logs_command ("explain", step->id);
       DKMS_EMIT (run->events, BUILD_EXPLAINED, .id = *step->id, .text = sentence, .place = command);
     }
 }

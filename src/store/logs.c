@@ -9,17 +9,15 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/template.h"
 #include "base/unread.h"
 #include "check/explain.h"
 #include "store/attempts.h"
 
 char *
-dkms_logs_command (const DkmsPlaces *places, const char *verb, const DkmsId *id)
+dkms_logs_command (const char *verb, const DkmsId *id)
 {
-  gboolean host = dkms_root_is_host (places->root);
-
-  return g_strdup_printf ("dkms%s%s %s %s/%s -k %s", host ? "" : " --root ", places->root->host_path, verb, id->module,
-                          id->version, id->kernel);
+  return g_strdup_printf ("%s %s %s/%s -k %s", dkms_template_program (), verb, id->module, id->version, id->kernel);
 }
 
 DkmsDiagnosis *

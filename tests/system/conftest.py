@@ -137,8 +137,11 @@ def key_pair():
 
 
 class Result:
-    def __init__(self, process):
+    def __init__(self, process, root=None):
+        """@root: commands in the output are shown without their --root, which all have (see test_advice_for_another_root)"""
         self.rc, self.out, self.err = process.returncode, process.stdout, process.stderr
+        if root is not None:
+            self.out, self.err = (text.replace(f"dkms --root {root} ", "dkms ").replace(f"depmod -b {root} ", "depmod ") for text in (self.out, self.err))
 
     def __repr__(self):
         return f"rc={self.rc}\n--- out\n{self.out}\n--- err\n{self.err}"
@@ -245,7 +248,7 @@ class Root:
     def __call__(self, *arguments, env=None, timeout=120, cwd=None):
         environment = {**os.environ, "LC_ALL": "C", **(env or {})}
         result = Result(subprocess.run([*self.command(), *map(str, arguments)], capture_output=True, text=True,
-                                       env=environment, timeout=timeout, check=False, stdin=subprocess.DEVNULL, cwd=cwd))
+                                       env=environment, timeout=timeout, check=False, stdin=subprocess.DEVNULL, cwd=cwd), self.path)
         if schema.asked_for(arguments):
             schema.document(result.out)
         return result

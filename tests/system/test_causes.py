@@ -98,7 +98,7 @@ def test_causes(root, name):
     expected = name.split()[0]
     assert cause(explained) == expected and explained.rc == 0, explained
     assert "\nWhat to do: " in explained.out and "{" not in explained.out, explained
-    assert f"Explanation: dkms --root {root.path} explain foo/1.0 -k {K1}" in built.err, built
+    assert f"Explanation: dkms explain foo/1.0 -k {K1}" in built.err, built
     # A cause is described without any module.
     page = root.ok("explain", expected)
     assert page.out.startswith(f"{expected} (") and "What to do: " in page.out, page
@@ -172,7 +172,7 @@ def test_newest_and_others(root):
     for kernel in (K1, K2):
         assert root("build", "foo/1.0", "-k", kernel).rc == 10
     result = root.ok("explain", "foo")
-    assert f"Another build that failed: dkms --root {root.path} explain foo/1.0 -k {K1}\n" in result.out, result
+    assert f"Another build that failed: dkms explain foo/1.0 -k {K1}\n" in result.out, result
     assert f"log foo/1.0 -k {K2} " in result.out
     assert "Another build" not in root.ok("explain", "foo", "-k", K1).out
     assert "Another build" not in root.ok("explain", "foo", "-k", K1, "-a", ARCH).out
@@ -281,7 +281,7 @@ def test_autoinstall_names_the_cause(root):
     result = root("autoinstall", "-k", K1)
     assert result.rc == 11, result
     assert (f"Autoinstall on {K1} failed for: foo(10)\n  The program no-such-tool is not installed.\n"
-            f"  dkms --root {root.path} explain foo/1.0 -k {K1}\n") in result.out, result
+            f"  dkms explain foo/1.0 -k {K1}\n") in result.out, result
 
 
 def test_the_log_says_why_the_sandbox_ended_it(root):

@@ -1,5 +1,8 @@
 """Misspelt words: the message names the nearest known word."""
+import os
+import re
 import shutil
+import subprocess
 
 import pytest
 from conftest import ARCH, K1, K2
@@ -98,3 +101,21 @@ def test_source_that_is_not_registered(root):
 def test_kernel_that_is_absent(tree):
     result = tree("autoinstall", "-k", K1 + "x")
     assert f"{K1}x does not exist. Did you mean {K1}?" in result.err, result
+
+
+def test_advice_for_another_root(tree):
+    """Commands that sentences advise have the --root of the command: without it, they would change this machine."""
+    def said(*words):
+        ran = subprocess.run([*tree.command(), *words], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env=dict(os.environ, LC_ALL="C"))
+        return ran.stdout + ran.stderr
+
+    dkms = f"dkms --root {tree.path}"
+    tree.ok("build", "zfs/2.3.0", "-k", K1)
+    (tree.tree / f"zfs/2.3.0/{K1}/{ARCH}/module/zfs.ko").unlink()
+    assert f"Build it again: {dkms} build --force zfs/2.3.0 -k {K1}" in said("install", "zfs/2.3.0", "-k", K1)
+    tree.ok("build", "zfs/2.3.0", "-k", K1, "--force")
+    tree.ok("install", "zfs/2.3.0", "-k", K1)
+    assert f"depmod -b {tree.path} {K1}" in said("verify", "-k", K1)
+    everything = "".join(said(*words) for words in (("status", "--long"), ("doctor",), ("verify",), ("build", "evdi"), ("remove", "zsf/1")))
+    commands = re.findall(r"dkms (?:--root \S+ )?[a-z]+ [-a-z]*/?[0-9.]* ?-[-k]", everything)
+    assert all(command.startswith(dkms) for command in commands), everything

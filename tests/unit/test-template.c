@@ -9,7 +9,10 @@ static char *
 value (gconstpointer subject, const char *name)
 {
   g_assert_cmpstr (subject, ==, "subject");
-  return strcmp (name, "a") == 0 ? g_strdup ("1") : strcmp (name, "brackets") == 0 ? g_strdup ("{a} [x] {") : NULL;
+  return strcmp (name, "a") == 0          ? g_strdup ("1")
+         : strcmp (name, "brackets") == 0 ? g_strdup ("{a} [x] {")
+         : strcmp (name, "dkms") == 0     ? g_strdup ("dkms install")
+                                          : NULL;
 }
 
 static void
@@ -31,6 +34,36 @@ test_fill (void)
     { "a} b]", "a} b]" },
   };
 
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree char *text = dkms_template_fill (cases[i][0], "?", value, "subject");
+      g_assert_cmpstr (text, ==, cases[i][1]);
+    }
+}
+
+static gboolean
+is_verb (const char *word)
+{
+  return strcmp (word, "install") == 0;
+}
+
+/* Commands in sentences get the value of --root; this test is the last, because that cannot be undone. */
+static void
+test_root (void)
+{
+  static const char *const cases[][2] = {
+    { "Run 'dkms install {a}', or dkms install.",
+      "Run 'dkms --root '/a b' install 1', or dkms --root '/a b' install." },
+    { "dkms install", "dkms --root '/a b' install" },
+    { "dkms installs it; my-dkms install; dkms", "dkms installs it; my-dkms install; dkms" },
+    { "x[ dkms install {a}] y[ dkms install {b}]", "x dkms --root '/a b' install 1 y" },
+    { "depmod {a}, or depmod", "depmod -b '/a b' 1, or depmod" },
+    { "{dkms}", "dkms install" }, /* values are not changed */
+  };
+
+  g_assert_cmpstr (dkms_template_program (), ==, "dkms");
+  dkms_template_set_root ("/a b", is_verb);
+  g_assert_cmpstr (dkms_template_program (), ==, "dkms --root '/a b'");
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       g_autofree char *text = dkms_template_fill (cases[i][0], "?", value, "subject");
@@ -68,5 +101,6 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/template/fill", test_fill);
   g_test_add_func ("/template/recall", test_recall);
+  g_test_add_func ("/template/root", test_root);
   return g_test_run ();
 }
