@@ -28,7 +28,7 @@ emit_kernels (const DkmsPlaces *places, DkmsListener *events, const DkmsRequest 
     }
 }
 
-/* Emits the outcome of the newest attempt for each version and kernel without a build. */
+/* Emits the outcome of the newest attempt for each version without a build for a kernel that is there. */
 static void
 emit_attempts (const DkmsPlaces *places, DkmsListener *events, const DkmsRequest *request, const DkmsState *state)
 {
@@ -40,7 +40,8 @@ emit_attempts (const DkmsPlaces *places, DkmsListener *events, const DkmsRequest
       const DkmsAttemptFile *file = attempts->pdata[i];
       const DkmsVersion *v = dkms_state_find (state, file->id);
       if (file->id->kernel == NULL || v == NULL || !dkms_targets_pass (request->targets, file->id)
-          || dkms_version_find (v, file->id) != NULL)
+          || dkms_version_find (v, file->id) != NULL
+          || dkms_kernel_is_gone (places->root, places->install_tree, file->id->kernel))
         continue;
       char *key = g_strjoin ("/", file->id->module, file->id->version, file->id->kernel, file->id->arch, NULL);
       if (g_hash_table_add (seen, key)) /* the list begins with the newest */

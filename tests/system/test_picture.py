@@ -11,6 +11,7 @@ def test_picture(root):
     machine.source("other", extra='BUILD_EXCLUSIVE_KERNEL="^6\\.1\\."\n')
     machine.root.ok("add", "other/1.0")
     assert root("install", "fails/1.0", "-k", K2).rc == 10 and root("install", "other/1.0", "-k", K2).rc == 77
+    assert root("build", "fails/1.0", "-k", "9.9.9").rc == 21, "that kernel gets no column"
     shown = root.ok("status", "--matrix")
     assert shown.out == (f"MODULE     {K1}>  {K2}\n"
                          "bad/1.0    installed      -\n"
