@@ -296,8 +296,15 @@ offer_words (Completion *self, const DkmsOptionInfo *awaiting)
         if (!(*v)->one_kernel)
           offer (self, (*v)->name, (*v)->summary);
     }
+  else if (o->action != NULL && g_strcmp0 (o->action, self->verb->file_action) == 0)
+    offer_kind (self, o->output == NULL ? DKMS_WORD_FILE : DKMS_WORD_NONE);
   else if (o->module == NULL && o->source == NULL && o->archive == NULL)
-    offer_kind (self, self->verb->positional);
+    {
+      for (const char *const *action = self->verb->actions; action != NULL && o->action == NULL && *action != NULL;
+           action++)
+        offer (self, *action, N_ ("action"));
+      offer_kind (self, self->verb->positional);
+    }
 }
 
 /* Returns the finished words as an argv, without options that have an immediate effect. */

@@ -115,6 +115,16 @@ is_action (const DkmsOptions *self, const char *word)
   return verb != NULL && verb->actions != NULL && self->module == NULL && g_strv_contains (verb->actions, word);
 }
 
+/* Whether the next word is the file of an action, such as "generate_key". */
+static gboolean
+awaits_file (const DkmsOptions *self)
+{
+  const DkmsVerbInfo *verb = self->verb != NULL ? dkms_verb_find (self->verb) : NULL;
+
+  return verb != NULL && self->action != NULL && self->output == NULL
+         && g_strcmp0 (self->action, verb->file_action) == 0;
+}
+
 static gboolean
 take_positional (DkmsOptions *self, const char *word, GError **error)
 {
@@ -123,7 +133,9 @@ take_positional (DkmsOptions *self, const char *word, GError **error)
   if (*word == '\0')
     return TRUE; /* scripts write "$variable" for an empty variable */
   g_ptr_array_add (self->words, g_strdup (word));
-  if (is_action (self, word))
+  if (awaits_file (self))
+    self->output = g_canonicalize_filename (word, NULL);
+  else if (is_action (self, word))
     self->action = g_strdup (word);
   else if (dkms_verb_find (word) != NULL)
     {

@@ -16,22 +16,34 @@ check_size (const DkmsOptions *options, GError **error)
          || DKMS_FAIL (error, BAD_SIZE, .text = options->max_size, .limit = MOST_MIB);
 }
 
+static gboolean
+check (const DkmsOptions *options, GError **error)
+{
+  return check_size (options, error)
+         && (g_strcmp0 (options->action, DKMS_CACHE_GENERATE_KEY) != 0 || options->output != NULL
+             || DKMS_FAIL (error, NO_KEY_FILE));
+}
+
 const DkmsVerbInfo dkms_verb_cache = {
   .name = "cache",
   .goal = DKMS_GOAL_REPORT,
-  .arguments = "[status | why | key | prune] [<module>[/<version>]]",
+  .arguments = "[status | why | key | prune] [<module>[/<version>]] | generate_key <file>",
   .summary = "Show or prune the build cache",
   .details
   = "With status, the default, it prints the directory and the size of the cache, and how many builds of the tree "
     "were taken from it. why names the inputs of each build that have changed, so that another build would not be "
     "taken from the cache. key prints the key of the build for each kernel with headers, and with --json its inputs. "
-    "prune deletes what was not used for the longest time, until the cache has cache_size_mib or --max-size.",
+    "prune deletes what was not used for the longest time, until the cache has cache_size_mib or --max-size. "
+    "generate_key creates a key that signs builds for other machines, with its public key in <file>.pub, and prints "
+    "the "
+    "line for /etc/dkms/cache-trust of these machines.",
   .example = "dkms cache why my-driver",
   .positional = DKMS_WORD_MODULE,
   .actions = dkms_cache_actions,
+  .file_action = DKMS_CACHE_GENERATE_KEY,
   .options = DKMS_TAKES_MODULE | DKMS_TAKES (SIZE),
   .many_kernels = TRUE,
   .filters = TRUE,
-  .check_options = check_size,
+  .check_options = check,
   .answer = dkms_cache_answer,
 };

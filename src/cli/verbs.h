@@ -72,6 +72,7 @@ struct DkmsVerbInfo {
   DkmsGoal goal;         /* of its request */
   DkmsSelection selection;
   const char *const *actions; /* (nullable): the words that may follow the verb, NULL-terminated */
+  const char *file_action;    /* (nullable): the action that is followed by a file, `output` of the request */
   DkmsWordKind positional;
   guint options; /* DKMS_TAKES (...): the options that have an effect on it, and that its help lists */
   gboolean takes_all;

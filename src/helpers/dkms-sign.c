@@ -10,7 +10,7 @@
  *   dkms-sign generate-ca KEY CERT   the same, for kernels that take only certificates of certificate authorities
  *   dkms-sign manifest KEY FILE      writes FILE.minisig (minisign.h), the signature of FILE by an Ed25519 key
  *   dkms-sign generate-cache-key KEY create such a key, and KEY.pub, its public key in the format of minisign; an
- *                                    existing KEY only gets KEY.pub. Prints the public key in Base64
+ *                                    existing KEY only gets KEY.pub
  *
  * KEY is a PEM file or a pkcs11: URI, CERT a DER or PEM file. The passphrase or PIN is KBUILD_SIGN_PIN.
  * Exit status 0 or 1; messages go to stderr, one per line. Format of a signed module: the
@@ -412,7 +412,7 @@ write_public_key (const char *path, const char *text)
          || refuse ("%s exists and contains something else", path);
 }
 
-/* Writes KEY.pub, and prints the public key. */
+/* Writes KEY.pub. */
 static int
 publish_key (const MinisignKey *public, const char *path)
 {
@@ -421,7 +421,7 @@ publish_key (const MinisignKey *public, const char *path)
   minisign_key_write (public, base64);
   minisign_key_name (public, name);
   (void)snprintf (text, sizeof text, "untrusted comment: minisign public key %s\n%s\n", name, base64);
-  return write_public_key (path, text) && puts (base64) >= 0 && fflush (stdout) == 0;
+  return write_public_key (path, text);
 }
 
 static int

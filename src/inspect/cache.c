@@ -7,13 +7,14 @@
 #include "base/error.h"
 #include "base/unread.h"
 #include "share/cache-dir.h"
+#include "share/trust.h"
 #include "store/attempts.h"
 #include "store/register.h"
 #include "store/scan.h"
 #include "world/cache-key.h"
 #include "world/inputs.h"
 
-const char *const dkms_cache_actions[] = { "status", "why", "key", "prune", NULL };
+const char *const dkms_cache_actions[] = { "status", "why", "key", "prune", DKMS_CACHE_GENERATE_KEY, NULL };
 
 typedef struct {
   const DkmsSettings *settings;
@@ -186,6 +187,19 @@ show_each (const Question *self, gboolean possible, void (*visit) (const Questio
   return TRUE;
 }
 
+static gboolean
+generate_key (const Question *self, GError **error)
+{
+  const char *path = self->request->output;
+  g_autofree char *key = dkms_trust_generate (path, error);
+
+  if (key == NULL)
+    return FALSE;
+  DKMS_EMIT (self->events, CACHE_SIGNING_KEY, .path = path);
+  DKMS_EMIT (self->events, CACHE_TRUST_LINE, .text = key);
+  return TRUE;
+}
+
 gboolean
 dkms_cache_answer (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
 {
@@ -193,6 +207,8 @@ dkms_cache_answer (const DkmsSettings *settings, DkmsListener *events, const Dkm
   const Question self = { settings, events, request, world };
   const char *part = request->part;
 
+  if (g_strcmp0 (part, DKMS_CACHE_GENERATE_KEY) == 0)
+    return generate_key (&self, error);
   if (g_strcmp0 (part, "why") == 0)
     return show_each (&self, FALSE, show_why, error);
   if (g_strcmp0 (part, "key") == 0)

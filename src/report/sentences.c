@@ -125,6 +125,10 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (CACHE_NOT_USED, LINE, "{module}/{version}, {kernel}, {arch}: built without the cache"),
   SENTENCE (CACHE_WHY, LINE, "{module}/{version}, {kernel}, {arch}: changed: {text}"),
   SENTENCE (CACHE_SAME, LINE, "{module}/{version}, {kernel}, {arch}: nothing has changed"),
+  SENTENCE (CACHE_SIGNING_KEY, LINE,
+            "The key is in {path}, and its public key in {path}.pub.\n"
+            "Machines that take builds signed with it need this line in /etc/dkms/cache-trust:"),
+  EXACT (CACHE_TRUST_LINE, "trust {text}"),
   SENTENCE (CACHE_IGNORED, WARNING, "{error}"),
   SENTENCE (KEPT_TAKEN, LINE, "Taking over the build that 'dkms forecast' made of {module}/{version}."),
 

@@ -9,12 +9,21 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/language.h"
+#include "base/process.h"
 #include "base/unread.h"
 #include "share/safe-place.h"
 
 #define TRUST_FILE "/etc/dkms/cache-trust"
 
-enum { MOST_BYTES = 1 << 20, MOST_SIGNERS = 64, MOST_DENIED = 4096, ID = 8, KEY = 32, DIGEST = 64 };
+enum {
+  MOST_BYTES = 1 << 20,
+  MOST_PUBLIC_KEY = 4096,
+  MOST_SIGNERS = 64,
+  MOST_DENIED = 4096,
+  ID = 8,
+  KEY = 32,
+  DIGEST = 64
+};
 
 static void
 signer_free (gpointer data)
@@ -225,4 +234,28 @@ dkms_trust_read (const DkmsSettings *settings, GError **error)
   if (text == NULL || !check_place (root, fd, error))
     return NULL;
   return dkms_trust_parse (text, size, TRUST_FILE, error);
+}
+
+/* ---- keys ---- */
+
+char *
+dkms_trust_generate (const char *path, GError **error)
+{
+  g_autofree char *helper = dkms_process_helper ("dkms-sign");
+  g_autofree char *public = g_strconcat (path, ".pub", NULL);
+  const char *const argv[] = { helper, "generate-cache-key", path, NULL };
+  const DkmsCommand command = { .argv = argv, .null_stdin = TRUE };
+  int status = 0;
+  g_autofree char *output = dkms_process_transcript (&command, &status, error);
+
+  if (output == NULL)
+    return NULL;
+  dkms_recall_helper (g_strchomp (output));
+  if (status != 0)
+    return (void)DKMS_FAIL (error, CACHE_KEY_NOT_MADE, .path = path, .text = output), NULL;
+  g_autofree char *text = dkms_read_at (AT_FDCWD, public, MOST_PUBLIC_KEY, NULL, error);
+  if (text == NULL)
+    return NULL;
+  g_auto (GStrv) lines = g_strsplit (text, "\n", 3);
+  return g_strdup (lines[0] != NULL && lines[1] != NULL ? lines[1] : "");
 }

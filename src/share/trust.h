@@ -33,4 +33,13 @@ DkmsTrust *dkms_trust_parse (const char *text, gsize size, const char *path, GEr
 void dkms_trust_free (DkmsTrust *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsTrust, dkms_trust_free)
 
+/**
+ * dkms_trust_generate:
+ * Creates the key @path of the host, with which dkms-sign signs builds for other machines, and its public key, the file
+ * "@path.pub". A key that exists is kept.
+ *
+ * Returns: (transfer full) (nullable): the public key, as in the file of others; NULL with an error
+ */
+char *dkms_trust_generate (const char *path, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
 gboolean dkms_cache_signer_may_build (const DkmsCacheSigner *self, const char *module);

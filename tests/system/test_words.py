@@ -106,7 +106,7 @@ def test_help_is_a_verb(root):
 
 # ---- manual pages ----
 
-PAGES = ["dkms.8", "dkms.conf.5", "dkms-framework.conf.5"]
+PAGES = ["dkms.8", "dkms.conf.5", "dkms-framework.conf.5", "dkms-cache-trust.5"]
 
 
 def page(name):
@@ -175,6 +175,9 @@ def test_answers_for_shells(root, tmp_path):
     assert ask("explain", "dis") == {"disk-full": "system"} and "foo/1.0" in ask("explain", "")
     assert set(ask("log", "f")) == {"foo/1.0"} and set(ask("log", "foo", "-k", "")) == {K1, K2}
     assert set(ask("ldtarball", "")) == {":files"}
+    assert ask("cache", "gen") == {"generate_key": "action"} and set(ask("cache", "")) >= {"status", "prune", "foo/1.0"}
+    assert set(ask("cache", "generate_key", "")) == {":files"} and ask("cache", "generate_key", "file", "") == {}
+    assert "generate_key" not in ask("cache", "status", "") and "foo/1.0" in ask("cache", "status", "")
     assert set(ask("status", "--dkmstree", "")) == {":directories"}
     assert "--templatekernel" in ask("match", "--") and "--templatekernel" not in ask("build", "--")
     assert ask("match", "--templatekernel", K1, "") == {"foo": "module"}
