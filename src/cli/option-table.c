@@ -129,7 +129,7 @@ static const DkmsOptionInfo options[] = {
   { NULL, "--headers", "<path>...", take_headers, 0, DKMS_WORD_FILE, DKMS_OPTION_GIVEN_HEADERS,
     "Packages or directories with the headers of the kernel" },
   { NULL, "--hook", "<who>", take_text, FIELD (hook), DKMS_WORD_TEXT, DKMS_OPTION_GIVEN_HEADERS,
-    "For hooks of package managers: the setting forecast decides; attended or unattended" },
+    "For hooks of package managers and the timer: the setting forecast decides; attended, unattended or timer" },
   { "-j", NULL, "<n>", take_text, FIELD (jobs), DKMS_WORD_TEXT, DKMS_OPTION_JOBS,
     "Maximum number of jobs of all builds together; 0: no limit", .usual = "the number of processors" },
   { NULL, "--no-cache", NULL, take_flag, FIELD (no_cache), DKMS_WORD_NONE, DKMS_OPTION_CACHE,

@@ -11,7 +11,9 @@
 static gboolean
 names_one_kernel (const DkmsOptions *options, GError **error)
 {
-  if (options->hook != NULL && strcmp (options->hook, "attended") != 0 && strcmp (options->hook, "unattended") != 0)
+  static const char *const hooks[] = { "attended", "unattended", "timer", NULL };
+
+  if (options->hook != NULL && !g_strv_contains (hooks, options->hook))
     return DKMS_FAIL (error, BAD_HOOK, .text = options->hook);
   return options->headers->len == 0 || options->kernels->len == 1
          || DKMS_FAIL (error, HEADERS_OF_NO_KERNEL, .path = options->headers->pdata[0]);

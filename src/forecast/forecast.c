@@ -424,7 +424,10 @@ mode_of (const DkmsPolicy *policy, const char *hook)
     return DKMS_FORECAST_ABORT;
   if (policy->forecast == DKMS_FORECAST_OFF || strcmp (hook, "attended") == 0)
     return policy->forecast;
-  return policy->forecast_unattended == DKMS_FORECAST_ABORT ? DKMS_FORECAST_ABORT : DKMS_FORECAST_WARN;
+  /* Nothing waits for the timer; its unit fails, so that the problem is seen. */
+  if (strcmp (hook, "timer") == 0 || policy->forecast_unattended == DKMS_FORECAST_ABORT)
+    return DKMS_FORECAST_ABORT;
+  return DKMS_FORECAST_WARN;
 }
 
 /* Ends the work of a hook, which fails only if a module certainly does not build, and then only if the policy says so.

@@ -49,7 +49,7 @@ struct DkmsRequest {
   char *kernel_config;                 /* (nullable): --config */
   char *conf_file;                     /* (nullable): -c, a path of the host, instead of the dkms.conf of the source */
   GPtrArray *directives;               /* element-type utf8: "NAME=value" in the order of the command line */
-  char *hook;                          /* (nullable): "attended" or "unattended": the policy forecast decides */
+  char *hook;                          /* (nullable): "attended", "unattended" or "timer": the policy forecast decides */
   GPtrArray *headers;                  /* element-type utf8: --headers, paths of the host */
   GPtrArray *targets;                  /* element-type DkmsId of kernels; of a filter, kernel or arch may be NULL */
   gboolean source_only, binaries_only; /* for DKMS_GOAL_PACKED */

@@ -91,6 +91,20 @@ def test_unattended(apt):
     assert apt.hook(apt.usual, name="unattended-upgrade").returncode == 1
 
 
+def test_timer(apt):
+    """The unit fails if a module will not build. It does nothing with forecast=off, and is no alarm for a machine without a network."""
+    words = ("forecast", "--hook", "timer", "-k", NEW, "--headers")
+    module(apt, "good")
+    assert apt(*words, apt.headers).rc == 0
+    module(apt, "bad", "BROKEN")
+    assert apt(*words, apt.headers).rc == 11
+    missing = apt(*words, apt.path / "none.deb")
+    assert missing.rc == 0 and "Warning: " in missing.err, missing
+    apt.framework("forecast=off\n")
+    result = apt(*words, apt.headers)
+    assert (result.rc, result.out, result.err) == (0, "", ""), result
+
+
 @pytest.mark.parametrize("case", ["empty", "version", "no-headers", "no-kernel", "removal", "fields", "strange-name", "strange-file", "no-file",
                                   "no-modules", "damaged"])
 def test_apt_lines(apt, case):

@@ -126,11 +126,11 @@ def test_units(fake):
     fake.file("verify/dkms-motd.in", "lib/dkms-motd")
     units = fake.place / "units"
     units.mkdir()
-    for file in VERIFY.glob("dkms-verify*"):
-        text = fake.file(f"verify/{file.name}").read_text() if "@moddir@" not in file.read_text() else None
+    for file in (*VERIFY.glob("dkms-verify*"), *(VERIFY.parent / "forecast").iterdir()):
+        text = fake.file(f"{file.parent.name}/{file.name}").read_text() if "@moddir@" not in file.read_text() else None
         name = file.name.removesuffix(".in")
         (units / name).write_text(text or file.read_text().replace("@moddir@", "/usr/lib/modules"))
-    assert {path.name for path in units.iterdir()} == {f"dkms-verify{end}" for end in (".service", ".timer", ".path", "-later.timer")}
+    assert {path.name for path in units.iterdir()} == {f"dkms-verify{end}" for end in (".service", ".timer", ".path", "-later.timer")} | {"dkms-forecast.service", "dkms-forecast.timer"}
     result = run("systemd-analyze", "verify", "--man=no", *sorted(units.iterdir()))
     assert result.returncode == 0 and str(units) not in result.stderr, result.stderr
     service = (units / "dkms-verify.service").read_text()
