@@ -110,6 +110,8 @@ check_combination (const DkmsOptions *options, const DkmsVerbInfo *verb, GError 
     return DKMS_FAIL (error, BAD_JSON_STYLE, .text = options->json);
   if (options->binaries_only && options->source_only)
     return DKMS_FAIL (error, TARBALL_KINDS);
+  if (options->metrics != NULL && options->last)
+    return DKMS_FAIL (error, METRICS_OF_LAST);
   if (options->arches->len > 1 && options->arches->len != options->kernels->len)
     return DKMS_FAIL (error, ARCH_COUNT, .number = options->arches->len, .limit = options->kernels->len);
   if (options->all && options->kernels->len > 0)

@@ -125,5 +125,7 @@ def test_metrics(machine, tmp_path):
     for word in "HELP", "TYPE":
         assert names <= set(re.findall(rf"^# {word} (\w+) ", text, re.M))
     assert list(tmp_path.glob("*dkms.prom*")) == [file]
+    again = machine.root("verify", "--last", "--metrics", file)
+    assert again.rc == 2 and "--metrics and --last" in again.err and file.read_text() == text, again
     missing = machine.root("verify", "--metrics", tmp_path / "absent/dkms.prom")
     assert missing.rc == 1 and str(tmp_path / "absent") in missing.err, missing

@@ -205,6 +205,31 @@ test_apk (void)
   assert_headers (offers->pdata[0], headers);
 }
 
+/* Lines that apk has printed on machines: Alpine 3.14 and 3.16 with apk-tools 2, and Alpine 3.23 with apk-tools 3. The
+ * boots after them had the kernels 5.10.56-0-lts, 5.15.67-0-virt and 6.18.32-0-virt. */
+static void
+test_apk_recorded (void)
+{
+  static const char *const printed[]
+      = { "(7/8) Upgrading iwd-openrc (1.15-r1 -> 1.16-r1)\n(8/8) Upgrading linux-lts (5.10.55-r0 -> 5.10.56-r0)\n"
+          "Executing busybox-1.33.1-r3.trigger\nExecuting kmod-29-r0.trigger\n",
+          "(1/5) Upgrading alpine-baselayout-data (3.2.0-r22 -> 3.2.0-r23)\n"
+          "Executing alpine-baselayout-3.2.0-r23.pre-upgrade\n(3/5) Upgrading libcurl (7.83.1-r2 -> 7.83.1-r3)\n"
+          "(5/5) Upgrading linux-virt (5.15.62-r1 -> 5.15.67-r0)\nExecuting kmod-29-r2.trigger\n",
+          "( 6/10) Upgrading docker-cli (29.1.3-r4 -> 29.5.1-r0)\n"
+          "(10/10) Upgrading linux-virt (6.18.29-r0 -> 6.18.32-r0)\nExecuting busybox-1.37.0-r30.trigger\n" };
+  static const char *const kernels[][2] = { { "5.10.56-0-lts linux-lts 5.10.56-r0", NULL },
+                                            { "5.15.67-0-virt linux-virt 5.15.67-r0", NULL },
+                                            { "6.18.32-0-virt linux-virt 6.18.32-r0", NULL } };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (printed); i++)
+    {
+      g_autoptr (GPtrArray) offers = offers_new ();
+      dkms_apk_read_upgrade (printed[i], offers);
+      assert_offers (offers, kernels[i]);
+    }
+}
+
 /* Names that could be options or paths are refused, and no list grows without limit. */
 static void
 test_limits (void)
@@ -242,6 +267,7 @@ main (int argc, char **argv)
   g_test_add_func ("/offer/zypper", test_zypper);
   g_test_add_func ("/offer/pacman", test_pacman);
   g_test_add_func ("/offer/apk", test_apk);
+  g_test_add_func ("/offer/apk-recorded", test_apk_recorded);
   g_test_add_func ("/offer/limits", test_limits);
   return g_test_run ();
 }
