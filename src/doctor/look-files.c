@@ -180,16 +180,15 @@ static void
 add_neighbours (const Expected *self, GPtrArray *files)
 {
   const DkmsPlaces *places = &self->look->settings->places;
-  static const char *const suffixes[] = { "", ".gz", ".xz", ".zst" };
   GHashTableIter iter;
   gpointer base, path;
 
   g_hash_table_iter_init (&iter, self->bases);
   while (g_hash_table_iter_next (&iter, &base, &path))
-    for (gsize i = 0; i < G_N_ELEMENTS (suffixes); i++)
+    for (const char *const *suffix = dkms_module_suffixes; *suffix != NULL; suffix++)
       {
         g_autofree char *dir = g_path_get_dirname (path);
-        g_autofree char *other = g_strconcat (dir, "/", (char *)base, ".ko", suffixes[i], NULL);
+        g_autofree char *other = g_strconcat (dir, "/", (char *)base, ".ko", *suffix, NULL);
         if (strcmp (other, path) != 0 && dkms_root_is_file (places->root, other))
           g_ptr_array_add (files, g_steal_pointer (&other));
       }
@@ -205,6 +204,58 @@ look_at_links (const Expected *self, const GPtrArray *links)
       struct stat st;
       if (dkms_root_stat (places->root, links->pdata[i], &st) < 0 && dkms_is_absent (errno))
         DKMS_FOUND (self->look, WEAK_DANGLING, .id = { .kernel = self->kernel }, .path = links->pdata[i]);
+    }
+}
+
+/* Returns: the number of modules of the active @build of another kernel that @targets, the targets of links, has; @all:
+ * (out): of all its modules */
+static guint
+count_linked (const Expected *self, const DkmsVersion *v, const DkmsBuild *build, GHashTable *targets, guint *all)
+{
+  const DkmsPlaces *places = &self->look->settings->places;
+  const DkmsId id = dkms_build_id (v, build);
+  g_autoptr (DkmsRecord) record = dkms_record_read (places, &id);
+  guint linked = 0;
+
+  *all = 0;
+  for (guint i = 0; record != NULL && i < record->modules->len; i++)
+    {
+      const DkmsRecordModule *module = record->modules->pdata[i];
+      g_autofree char *path = module->file != NULL
+                                  ? dkms_layout_installed (places, build->kernel, module->dest_location, module->file)
+                                  : NULL;
+      *all += path != NULL;
+      linked += path != NULL && g_hash_table_contains (targets, path);
+    }
+  return linked;
+}
+
+/* A tool that was interrupted, or that refuses single modules, leaves some modules of a build without a link. */
+static void
+look_for_partial_sets (const Expected *self, const GPtrArray *links)
+{
+  const DkmsLook *look = self->look;
+  g_autoptr (GHashTable) targets = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  for (guint i = 0; i < links->len; i++)
+    {
+      char *target = dkms_root_read_link (look->settings->places.root, links->pdata[i]);
+      if (target != NULL)
+        g_hash_table_add (targets, target);
+    }
+  for (guint i = 0; i < look->state->versions->len && links->len > 0; i++)
+    {
+      const DkmsVersion *v = look->state->versions->pdata[i];
+      for (guint b = 0; b < v->builds->len; b++)
+        {
+          const DkmsBuild *build = v->builds->pdata[b];
+          const DkmsId id = { v->module, v->version, self->kernel, build->arch };
+          guint all, linked = build->active && strcmp (build->kernel, self->kernel) != 0
+                                  ? count_linked (self, v, build, targets, &all)
+                                  : 0;
+          if (linked > 0 && linked < all)
+            DKMS_FOUND (look, WEAK_PARTIAL, .id = id, .place = build->kernel, .number = linked, .limit = all);
+        }
     }
 }
 
@@ -230,6 +281,7 @@ look_at_kernel (DkmsLook *look, const char *kernel)
   g_ptr_array_sort (links, dkms_compare_names);
   g_ptr_array_sort (files, dkms_compare_names);
   look_at_links (&self, links);
+  look_for_partial_sets (&self, links);
   for (guint i = 0; i < files->len; i++)
     if (g_hash_table_add (seen, files->pdata[i]))
       look_at_file (&self, files->pdata[i], g_str_has_prefix (files->pdata[i], own));
@@ -237,42 +289,20 @@ look_at_kernel (DkmsLook *look, const char *kernel)
 
 /* ---- originals ---- */
 
-/* Returns: (transfer full) (nullable): the MD5 sum of @path in the database of dpkg about @package */
-static char *
-packaged_sum (const DkmsPlaces *places, const char *package, const char *arch, const char *path)
-{
-  for (int i = 0; i < 2; i++)
-    {
-      g_autofree char *file
-          = g_strconcat ("/var/lib/dpkg/info/", package, i == 0 ? "" : ":", i == 0 ? "" : arch, ".md5sums", NULL);
-      g_autofree char *text
-          = dkms_root_is_file (places->root, file) ? dkms_root_read (places->root, file, 64 << 20, NULL, NULL) : NULL;
-      g_auto (GStrv) lines = g_strsplit (text != NULL ? text : "", "\n", -1);
-
-      for (char **line = lines; *line != NULL; line++)
-        {
-          const char *name = strstr (*line, "  ");
-          if (name != NULL && (g_str_equal (name + 2, path + 1) || g_str_has_suffix (path, name + 2)))
-            return g_strndup (*line, (gsize)(name - *line));
-        }
-    }
-  return NULL;
-}
-
-/* Whether the archived file is another one than the package has now. */
+/* Whether the archived file is another one than @package has now. */
 static gboolean
-is_outdated (const DkmsPlaces *places, const char *package, const char *origin, const char *archived)
+is_outdated (const DkmsSettings *settings, const char *package, const char *origin, const char *archived)
 {
-  const char *arch = strcmp (dkms_running_machine (), "x86_64") == 0 ? "amd64" : dkms_running_machine ();
-  g_autofree char *wanted = packaged_sum (places, package, arch, origin), *is = NULL, *content = NULL;
+  const DkmsRoot *root = settings->places.root;
+  g_autofree char *wanted = dkms_distro_digest (settings->policy.distro, root, package, origin);
   gsize size = 0;
+  g_autofree char *content = wanted != NULL ? dkms_root_read (root, archived, 256 << 20, &size, NULL) : NULL;
 
-  if (wanted == NULL)
-    return FALSE;
-  content = dkms_root_read (places->root, archived, 256 << 20, &size, NULL);
   if (content == NULL)
     return FALSE;
-  is = g_compute_checksum_for_data (G_CHECKSUM_MD5, (const guchar *)content, size);
+  GChecksumType type
+      = strlen (wanted) == strlen ("d41d8cd98f00b204e9800998ecf8427e") ? G_CHECKSUM_MD5 : G_CHECKSUM_SHA256;
+  g_autofree char *is = g_compute_checksum_for_data (type, (const guchar *)content, size);
   return strcmp (is, wanted) != 0;
 }
 
@@ -306,7 +336,7 @@ look_at_archive (DkmsLook *self, const DkmsId *id, gboolean installed)
         DKMS_FOUND (self, ORIGINAL_STRAY_THERE, .id = *id, .path = archived, .place = place);
       else if (!installed)
         DKMS_FOUND (self, ORIGINAL_STRAY, .id = *id, .path = archived, .place = place);
-      else if (owner != NULL && is_outdated (places, owner, place, archived))
+      else if (owner != NULL && is_outdated (self->settings, owner, place, archived))
         DKMS_FOUND (self, ORIGINAL_OUTDATED, .id = *id, .path = archived, .place = place, .name = owner);
     }
 }

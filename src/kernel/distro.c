@@ -12,6 +12,7 @@
 #include "base/language.h"
 #include "base/process.h"
 #include "base/unread.h"
+#include "kernel/kernel.h"
 #include "model/version.h"
 
 #define MOK_KEY "/var/lib/dkms/mok.key"
@@ -528,6 +529,43 @@ dkms_distro_package (const DkmsDistro *self, const DkmsRoot *root, const char *p
   if (answer != NULL)
     answer[strcspn (answer, ":,\n")] = '\0';
   return answer;
+}
+
+/* Returns: (transfer full) (nullable): the MD5 sum of @path in the database of dpkg */
+static char *
+digest_of_dpkg (const DkmsRoot *root, const char *package, const char *path)
+{
+  const char *arch = strcmp (dkms_running_machine (), "x86_64") == 0 ? "amd64" : dkms_running_machine ();
+
+  for (int i = 0; i < 2; i++)
+    {
+      g_autofree char *file
+          = g_strconcat ("/var/lib/dpkg/info/", package, i == 0 ? "" : ":", i == 0 ? "" : arch, ".md5sums", NULL);
+      g_autofree char *text = dkms_root_is_file (root, file) ? dkms_root_read (root, file, 64 << 20, NULL, NULL) : NULL;
+      g_auto (GStrv) lines = g_strsplit (text != NULL ? text : "", "\n", -1);
+
+      for (char **line = lines; *line != NULL; line++)
+        {
+          const char *name = strstr (*line, "  ");
+          if (name != NULL && (g_str_equal (name + 2, path + 1) || g_str_has_suffix (path, name + 2)))
+            return g_strndup (*line, (gsize)(name - *line));
+        }
+    }
+  return NULL;
+}
+
+char *
+dkms_distro_digest (const DkmsDistro *self, const DkmsRoot *root, const char *package, const char *path)
+{
+  char *digest = digest_of_dpkg (root, package, path);
+  g_autofree char *files = digest == NULL ? ask_rpm (self, root, path, "[%{FILENAMES} %{FILEDIGESTS}\\n]") : NULL;
+  g_auto (GStrv) lines = g_strsplit (files != NULL ? files : "", "\n", -1);
+  g_autofree char *wanted = g_strconcat (path, " ", NULL);
+
+  for (char **line = lines; digest == NULL && *line != NULL; line++)
+    if (g_str_has_prefix (*line, wanted) && (*line)[strlen (wanted)] != '\0')
+      digest = g_strdup (*line + strlen (wanted));
+  return digest;
 }
 
 char *

@@ -85,6 +85,10 @@ gboolean dkms_distro_owns (const DkmsDistro *self, const DkmsRoot *root, const c
 /** Returns: (transfer full) (nullable): the name of the package that owns @path according to dpkg or rpm */
 char *dkms_distro_package (const DkmsDistro *self, const DkmsRoot *root, const char *path);
 
+/** Returns: (transfer full) (nullable): the digest of the file @path of @package in the database of dpkg or rpm: of MD5
+ * (32 digits) or SHA-256 (64 digits); NULL: unknown */
+char *dkms_distro_digest (const DkmsDistro *self, const DkmsRoot *root, const char *package, const char *path);
+
 /* For DkmsCauseFacts: @distro is a DkmsDistro. */
 
 /** As dkms_distro_package_with(). */

@@ -322,6 +322,18 @@ def weak_dangling(root):
     path.symlink_to("/lib/modules/5.0/extra/foo.ko")
 
 
+@state("weak-dangling", left=True)
+def weak_partial(root):
+    """Of the two modules of a build for another kernel, only one is linked to."""
+    root.source("pair", files={"a.c": "a\n", "b.c": "b\n"}, conf='PACKAGE_NAME=pair\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME[0]=a\n'
+                'BUILT_MODULE_NAME[1]=b\nDEST_MODULE_LOCATION[0]=/extra\nDEST_MODULE_LOCATION[1]=/extra\nSTRIP=no\n')
+    root.ok("install", "pair/1.0", "-k", K1)
+    (path,) = (root.modules / K1).rglob("a.ko")
+    link = root.modules / K2 / "weak-updates/a.ko"
+    link.parent.mkdir()
+    link.symlink_to("/" + str(path.relative_to(root.path)))
+
+
 @state("headers-dangling", left=True)
 def headers_dangling(root):
     shutil.rmtree(root.kernel("6.13.0-3-test") / "build")

@@ -424,3 +424,18 @@ def test_a_name_that_is_not_utf8(root):
     fixed = run("--fix", "--yes")
     assert fixed.returncode == 30 and b"was not repaired" in fixed.stderr and b"the path is not valid UTF-8" in fixed.stderr
     assert b"Repaired" not in fixed.stdout and os.path.isdir(strange)
+
+
+@pytest.mark.parametrize("digest, found", [(hashlib.sha256(b"original\n").hexdigest(), False), ("0" * 64, True), (hashlib.md5(b"original\n").hexdigest(), False),
+                                           ("0" * 32, True), ("", False)])
+def test_original_of_rpm(root, tmp_path, digest, found):
+    """rpm knows the digest of the file of the present package, too."""
+    faults.original(root)
+    root.os_release("fedora")
+    place = f"/lib/modules/{K1}/kernel/drivers/misc/foo.ko"
+    rpm = tmp_path / "bin/rpm"
+    rpm.parent.mkdir()
+    rpm.write_text(f"#!/bin/sh\ncase $3 in *DIGESTS*) printf '%s\\n' '{place}x {'1' * 64}' '{place} {digest}' ;; *) echo kernel-modules ;; esac\n")
+    rpm.chmod(0o755)
+    result = root("doctor", "--json", env={"PATH": f"{rpm.parent}:{os.environ['PATH']}"})
+    assert ("original-outdated" in faults.found(result)) == found, result
