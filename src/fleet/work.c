@@ -107,7 +107,9 @@ finish (Batch *self, Task *task)
     report->basis = g_strdup (task->basis);
   report->host = g_strdup (g_get_host_name ());
   report->shard = g_strdup (self->work->shard);
-  if (self->error == NULL && dkms_fleet_output_report (self->work->output, report, log, &self->error))
+  if (self->work->again != NULL)
+    self->work->again->take (self->work->again->data, &self->settings.places, report);
+  else if (self->error == NULL && dkms_fleet_output_report (self->work->output, report, log, &self->error))
     note (self, report, DKMS_EVENT_MATRIX_JOB);
 }
 
@@ -288,7 +290,8 @@ consider (Batch *self, Task *task, GError **error)
   if (basis == NULL)
     return FALSE;
   task->basis = g_strdup (basis);
-  g_autoptr (DkmsJobReport) report = dkms_fleet_output_find (self->work->output, job->text);
+  g_autoptr (DkmsJobReport) report
+      = self->work->again == NULL ? dkms_fleet_output_find (self->work->output, job->text) : NULL;
   if (report != NULL && dkms_job_report_settles (report, basis))
     {
       task->ended = TRUE;
@@ -392,7 +395,9 @@ do_batch (DkmsFleetWork *work, const DkmsFleetPlace *place, DkmsSlot *slot, cons
     return FALSE;
   self.settings.places.dkms_tree = tree;
   self.settings.places.source_tree = sources;
-  self.settings.policy.reproducible = TRUE; /* so that builds of other workers can be compared */
+  /* So builds of other workers, or an earlier build, can be compared. */
+  self.settings.policy.reproducible = work->again == NULL || work->again->reproducible;
+  self.request.build_place = work->again != NULL ? work->again->build_place : NULL;
   self.request.action = (char *)"build";
   self.request.forecast = TRUE;
   self.request.only = only;

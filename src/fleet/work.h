@@ -3,14 +3,25 @@
 #pragma once
 
 #include "fleet/axes.h"
+#include "fleet/job-report.h"
+
+/* Builds that are made again, to compare them: instead of reports. */
+typedef struct {
+  gboolean reproducible;   /* whether the first build was */
+  const char *build_place; /* (nullable): where it was, as tools name it, if it was not reproducible */
+  /* Gets each job that has ended. @scratch: with the tree of the worker, in which its build is */
+  void (*take) (gpointer data, const DkmsPlaces *scratch, const DkmsJobReport *report);
+  gpointer data;
+} DkmsFleetAgain;
 
 /* What the jobs of all roots have in common. */
 typedef struct {
   const DkmsRequest *request;
   DkmsListener *events;
-  const char *shard; /* "I/N" */
-  int output;        /* directory for reports (fleet/output.h) */
-  guint bad;         /* (inout): jobs that failed */
+  const char *shard;           /* "I/N" */
+  int output;                  /* directory for reports (fleet/output.h) */
+  guint bad;                   /* (inout): jobs that failed */
+  const DkmsFleetAgain *again; /* (nullable): then output is not used, and jobs with a report are not skipped */
 } DkmsFleetWork;
 
 /**

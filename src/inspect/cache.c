@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/unread.h"
+#include "inspect/cache-verify.h"
 #include "share/cache-dir.h"
 #include "share/trust.h"
 #include "store/attempts.h"
@@ -14,7 +15,7 @@
 #include "world/cache-key.h"
 #include "world/inputs.h"
 
-const char *const dkms_cache_actions[] = { "status", "why", "key", "prune", DKMS_CACHE_GENERATE_KEY, NULL };
+const char *const dkms_cache_actions[] = { "status", "why", "key", "verify", "prune", DKMS_CACHE_GENERATE_KEY, NULL };
 
 typedef struct {
   const DkmsSettings *settings;
@@ -203,6 +204,8 @@ generate_key (const Question *self, GError **error)
 gboolean
 dkms_cache_answer (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
 {
+  if (g_strcmp0 (request->part, "verify") == 0)
+    return dkms_cache_verify (settings, events, request, error);
   g_autoptr (DkmsWorld) world = dkms_world_new (settings, request, events);
   const Question self = { settings, events, request, world };
   const char *part = request->part;

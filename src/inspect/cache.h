@@ -11,6 +11,7 @@
  *   status    its directory and size, and how many builds of the tree were taken from it
  *   why       for each build, the inputs that have changed since, so that it would not be taken now
  *   key       the key of the build that a command would make now, for each kernel; its inputs in JSON
+ *   verify    builds again, and compares the modules (inspect/cache-verify.h)
  *   prune     deletes what was not used for the longest time until the cache has `limit_mib`, or cache_size_mib
  *   generate_key    creates a key that signs builds, the file `output` */
 #define DKMS_CACHE_GENERATE_KEY "generate_key"

@@ -124,6 +124,17 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (CACHE_NO_KEY, LINE, "{module}/{version}, {kernel}, {arch}: not cached, because an input cannot be read"),
   SENTENCE (CACHE_NOT_USED, LINE, "{module}/{version}, {kernel}, {arch}: built without the cache"),
   SENTENCE (CACHE_WHY, LINE, "{module}/{version}, {kernel}, {arch}: changed: {text}"),
+  SENTENCE (CACHE_VERIFYING, LINE, "Building {module}/{version} for {kernel} ({arch}) again"),
+  SENTENCE (CACHE_VERIFIED, LINE, "{module}/{version}, {kernel}, {arch}: equal"),
+  SENTENCE (
+      CACHE_TYPES_DIFFER, LINE,
+      "{module}/{version}, {kernel}, {arch}: {name}: only the type information (.BTF) differs, which does not count"),
+  SENTENCE (CACHE_FILE_DIFFERS, LINE,
+            "{module}/{version}, {kernel}, {arch}: {name}: the file differs, but the kernel loads the same"),
+  SENTENCE (CACHE_PAYLOAD_DIFFERS, LINE, "{module}/{version}, {kernel}, {arch}: {name}: what the kernel loads differs"),
+  SENTENCE (CACHE_NOT_COMPARED, LINE, "{module}/{version}, {kernel}, {arch}: not compared[: {text}]"),
+  SENTENCE (CACHE_INPUTS_CHANGED, LINE,
+            "{module}/{version}, {kernel}, {arch}: inputs that have changed since it was built: {text}"),
   SENTENCE (CACHE_SAME, LINE, "{module}/{version}, {kernel}, {arch}: nothing has changed"),
   SENTENCE (CACHE_SIGNING_KEY, LINE,
             "The key is in {path}, and its public key in {path}.pub.\n"

@@ -512,3 +512,72 @@ def test_files_of_needed_modules_are_inputs(root):
     assert taken(build_both("one"))
     assert not taken(build_both("two"))
     assert attempt(root)["cache_inputs"]["depend.base"].startswith(attempt(root)["inputs"]["depend.base"] + " ")
+
+
+# ---- cache verify ----
+
+def verify(root, *arguments, rc=0, **keywords):
+    result = root("cache", "verify", *arguments, **keywords)
+    assert result.rc == rc, result
+    return result.out
+
+
+def installed(root):
+    """Everything of the tree and of the installed modules but what runs remember."""
+    return {path: entry for path, entry in root.snapshot().items() if not re.match("tmp(/|$)", path)}
+
+
+@pytest.mark.parametrize("reproducible", ["yes", "no"])
+def test_verify(root, reproducible):
+    """It builds again, without the cache, and the tree does not change."""
+    set_up_reproducible(root)
+    root.framework(f"cache_dir=/{CACHE}\nreproducible={reproducible}\n")
+    root.source("bar", files={"bar.c": TEXT}, extra='BUILD_DEPENDS="foo"\n')
+    root.ok("install", "foo/1.0", "-k", K1)
+    root.ok("build", "bar/1.0", "-k", K1)
+    before, stored = installed(root), entries(root)
+    out = verify(root)
+    assert out.count("again") == 2 and out.count(": equal\n") == 2, out
+    assert installed(root) == before and entries(root) == stored
+    # The recorded environment decides, not today's setting.
+    root.framework("reproducible=" + {"yes": "no", "no": "yes"}[reproducible] + "\n")
+    assert ": equal\n" in verify(root, "foo/1.0", "-k", K1)
+    assert verify(root, "foo", "-k", K2) == ""
+    assert "not registered" in root("cache", "verify", "other").err
+    change_source(root)
+    out = verify(root, "foo", rc=7)
+    assert f"foo/1.0, {K1}, {ARCH}: foo: what the kernel loads differs\n" in out
+    assert f"foo/1.0, {K1}, {ARCH}: inputs that have changed since it was built: source\n" in out
+    (root.src / "foo-1.0/foo.c").write_text("int a = ;\n")
+    result = root("cache", "verify", "foo")
+    assert result.rc == 31 and f"foo/1.0, {K1}, {ARCH}: not compared: " in result.out and "expected expression" in result.out
+
+
+# Builds that differ each time: in the type information, in what is not loaded, in the order of sections.
+UNEQUAL = {
+    ".BTF,alloc": (0, "foo: only the type information (.BTF) differs, which does not count\n"),
+    ".comment.more": (7, "foo: the file differs, but the kernel loads the same\n"),
+    ".data.more,alloc": (7, "foo: what the kernel loads differs\n"),
+}
+
+
+@pytest.mark.parametrize("section", UNEQUAL)
+def test_verify_says_what_differs(root, section):
+    """Also of a module that is signed and compressed."""
+    code, line = UNEQUAL[section]
+    root.kernel(K1, config='CONFIG_MODULES=y\nCONFIG_MODULE_SIG_HASH="sha256"\n')
+    set_up(root, text=TEXT)
+    root.keys()
+    root.framework("try_sign_modules=true\n")
+    name, _, flags = section.partition(",")
+    (root.modules / K1 / "build/Makefile").write_text(
+        "all:\n\t@cd $(M) && $(CC) -c foo.c -o foo.ko && head -c 16 /dev/urandom > random && "
+        f"objcopy --add-section {name}=random " + (f"--set-section-flags {name}=alloc,readonly,data " if flags else "") + "foo.ko\n")
+    kernel = root.modules / K1 / "kernel/any.ko.xz"
+    kernel.parent.mkdir(parents=True, exist_ok=True)
+    kernel.touch()
+    root.ok("build", "foo/1.0", "-k", K1)
+    module, = [path for path in built(root) if path.startswith("module/foo.ko")]
+    assert module == "module/foo.ko.xz"
+    out = verify(root, "foo", rc=code)
+    assert line in out and (": equal\n" in out) == (code == 0), out
