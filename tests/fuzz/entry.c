@@ -16,7 +16,7 @@
 #include "fuzz.h"
 #include "helpers/action-result.h"
 #include "helpers/entry-blob.h"
-#include "helpers/entry-manifest.h"
+#include "helpers/entry-read.h"
 
 enum { MOST = 1 << 16 };
 
@@ -95,6 +95,28 @@ read_blob (const uint8_t *bytes, size_t size)
   fuzz_delete ("out");
 }
 
+/* Nobody has signed what a fuzzer makes, and nothing is trusted of it. */
+static void
+read_entry (const uint8_t *bytes, size_t size)
+{
+  const char *signers[] = { "RWT/9XCX+ze6osFp6zg8IQKJ7IH7scRoUHHW78e7qEmEJkc9DqMwxXfH" };
+  EntryWish wish = { .key = "", .module = "m", .version = "1", .kernel = "6.1", .arch = "x86_64", .most = 1 << 20 };
+  const EntrySource source = { bytes, size, -1 };
+
+  for (size_t i = 0; i < 2; i++)
+    {
+      EntryManifest manifest;
+      EntryFindings findings;
+      char *text;
+      wish.signers = signers;
+      wish.signer_count = i;
+      const char *reason = entry_read (&source, &wish, &manifest, &findings, &text);
+      g_assert (reason != NULL && text == NULL && findings.signer == NULL && (i == 0 || manifest.key == NULL));
+      g_assert (findings.count <= 2 && (*reason != '\0' || findings.count > 0));
+      entry_manifest_clear (&manifest);
+    }
+}
+
 int
 LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
@@ -108,6 +130,9 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     {
     case 'a':
       read_result (exact, input.size);
+      return 0;
+    case 'e':
+      read_entry (exact, input.size);
       return 0;
     case 'm':
       read_manifest (exact, input.size);
