@@ -311,7 +311,7 @@ VERBS = ("add", "build", "install", "uninstall", "unbuild", "remove", "autoinsta
          "ldtarball", "generate_mok", "kernel_preinst", "kernel_postinst", "kernel_prerm")
 EVERYWHERE = {"/usr/lib/dkms/dkms-motd", "/usr/lib/dkms/dkms-after-upgrade", *(f"/usr/share/dkms/schema/1/{name}.json" for name in ("command", *VERBS)), "/usr/sbin/dkms", "/etc/dkms/framework.conf", "/usr/share/man/man8/dkms.8", "/usr/share/man/man5/dkms.conf.5",
               "/usr/share/man/man5/dkms-framework.conf.5", "/usr/share/man/man5/dkms-cache-trust.5", "/usr/share/bash-completion/completions/dkms",
-              "/usr/share/fish/vendor_completions.d/dkms.fish", "/usr/share/locale/de/LC_MESSAGES/dkms.mo", *(f"/usr/libexec/dkms/dkms-{n}" for n in ("archive", "compress", "depmod", "entry", "facts", "modinfo", "sandbox", "sign", "trust", "table"))}
+              "/usr/share/fish/vendor_completions.d/dkms.fish", "/usr/share/locale/de/LC_MESSAGES/dkms.mo", *(f"/usr/libexec/dkms/dkms-{n}" for n in ("archive", "compress", "depmod", "entry", "facts", "modinfo", "sandbox", "sign", "table", "transfer", "trust"))}
 VERIFY = {f"/usr/lib/systemd/system/dkms-verify{n}" for n in (".service", ".timer", ".path", "-later.timer")} | {f"/usr/lib/systemd/system/dkms-forecast{n}" for n in (".service", ".timer")}
 SYSTEMD = VERIFY | {"/usr/lib/systemd/system/dkms.service", "/usr/lib/systemd/catalog/dkms.catalog", "/usr/lib/sysusers.d/dkms.conf"}
 OPENRC = {"/etc/init.d/dkms", "/etc/cron.daily/dkms", "/usr/lib/sysusers.d/dkms.conf"}
