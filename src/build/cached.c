@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "base/unread.h"
 #include "build/failure.h"
 #include "build/result.h"
@@ -46,13 +47,14 @@ query_of (const DkmsJob *job, const GPtrArray *modules)
                            .inputs = job->attempt->cache_inputs,
                            .modules = modules,
                            .work = job->work,
-                           .local = job->cache };
+                           .caches = job->caches,
+                           .events = job->events };
 }
 
 static gboolean
 has_key (const DkmsJob *job)
 {
-  return job->cache != NULL && job->confined && job->attempt->cache_inputs != NULL;
+  return job->caches != NULL && job->confined && job->attempt->cache_inputs != NULL;
 }
 
 /* ---- taking ---- */
@@ -73,13 +75,28 @@ take_file (const DkmsWorkArea *area, int cached, const char *path, GError **erro
   return dkms_copy_plain_at (from, name, &to, error);
 }
 
+/* Returns: (transfer full): a line of the log that names the origin of @found */
+static char *
+describe (const DkmsJob *job, const DkmsCached *found)
+{
+  g_autofree char *date = dkms_date_of (found->time);
+  g_autofree char *builder = dkms_process_printable (found->builder != NULL ? found->builder : "");
+  g_autofree char *machine = *builder != '\0' ? g_strdup_printf (" (%s)", builder) : g_strdup ("");
+  g_autofree char *signer
+      = found->signer != NULL ? g_strdup_printf (", signed by %s%s", found->signer, machine) : g_strdup ("");
+
+  g_strdelimit (signer, "\n\t", ' ');
+  return g_strdup_printf ("# from %s%s, built %s\n",
+                          found->fetched ? job->settings->policy.remote.url : "the build cache of this machine", signer,
+                          date);
+}
+
 /* Opens the log of the cached build in the scratch directory, after a line that names its origin. */
 static gboolean
 take_log (DkmsWorkArea *area, int cached, const DkmsCached *found, GError **error)
 {
   const int work = area->job->work->fd;
-  g_autofree char *date = dkms_date_of (found->time);
-  g_autofree char *first = g_strdup_printf ("# from the build cache of this machine, built %s\n", date);
+  g_autofree char *first = describe (area->job, found);
   g_auto (DkmsFd) dir = openat (cached, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
   gsize size = 0;
   g_autofree char *text = dir >= 0 ? dkms_read_at (dir, "make.log", MOST_LOG, &size, error) : NULL;
@@ -113,7 +130,8 @@ make (const DkmsJob *job, int cached, const DkmsCached *found, GError **error)
   DKMS_EMIT (job->events, CACHE_TAKEN, .id = job->id);
   if (!dkms_result_seal (&area, error))
     return FALSE;
-  job->attempt->cached = g_strdup ("local");
+  job->attempt->cached = g_strdup (found->fetched ? job->settings->policy.remote.url : "local");
+  job->attempt->cache_signer = g_strdup (found->signer);
   dkms_attempt_add_step (job->attempt, "Taking the modules from the build cache", 0, dkms_clock_since (start));
   return dkms_result_publish (&area, start, error);
 }
@@ -138,6 +156,24 @@ fail_known (const DkmsJob *job, int cached, const DkmsCached *found, GError **er
   (void)DKMS_FAIL (&failure, KNOWN_TO_FAIL, .id = job->id, .name = date, .text = text);
   dkms_failure_end (&area, dkms_clock_now (), failure);
   return g_propagate_error (error, g_steal_pointer (&failure)), FALSE;
+}
+
+/* Undoes make(), after which the build begins. The modules do not fit this kernel, although their key is that of the
+ * build. */
+static void
+undo (const DkmsJob *job, guint steps, GError *failure, GError **error)
+{
+  DkmsAttempt *attempt = job->attempt;
+
+  dkms_discard_tree_at (job->work->fd, "result");
+  (void)unlinkat (job->work->fd, "cached.log", 0);
+  g_ptr_array_set_size (attempt->steps, (int)steps);
+  g_clear_pointer (&attempt->cached, g_free);
+  g_clear_pointer (&attempt->cache_signer, g_free);
+  g_clear_pointer (&attempt->signer, g_free);
+  attempt->outcome = DKMS_OUTCOME_RUNNING;
+  attempt->seconds = 0;
+  (void)DKMS_FAIL (error, CACHE_ENTRY_REFUSED, .id = job->id, .text = failure->message);
 }
 
 static gboolean
@@ -165,9 +201,11 @@ dkms_cached_take (const DkmsJob *job, gboolean *done, GError **error)
     {
       if (found->failed)
         return fail_known (job, cached, found, error);
-      *done = make (job, cached, found, &local);
+      const guint steps = job->attempt->steps->len;
+      g_autoptr (GError) failure = NULL;
+      *done = make (job, cached, found, &failure);
       if (!*done)
-        dkms_discard_tree_at (job->work->fd, "result");
+        undo (job, steps, failure, &local);
     }
   if (!*done)
     dkms_unread_drop (mark);

@@ -197,6 +197,8 @@ typedef struct {
   GPtrArray *facts;
   char *headers; /* (nullable): release of the headers */
   GPtrArray *doubts;
+  gboolean cached;      /* another build made the files, */
+  gboolean contradicts; /* and they use other symbols than this kernel has */
 } Judgement;
 
 static void
@@ -263,7 +265,8 @@ check_vermagic (const Judgement *self, guint i, GError **error)
   const DkmsModuleFile *facts = self->facts->pdata[i];
   const DkmsJob *job = self->job;
   gboolean lenient
-      = job->config == NULL || (facts->versioned && dkms_kernel_config_has (job->config, "CONFIG_MODVERSIONS"));
+      = !self->cached
+        && (job->config == NULL || (facts->versioned && dkms_kernel_config_has (job->config, "CONFIG_MODVERSIONS")));
   gboolean forces = job->config == NULL || dkms_kernel_config_has (job->config, "CONFIG_MODULE_FORCE_LOAD");
   g_autofree char *release = NULL;
 
@@ -358,7 +361,7 @@ doubt_without_symvers (const Judgement *self)
 }
 
 static void
-doubt_symbols (const Judgement *self, const char *dir)
+doubt_symbols (Judgement *self, const char *dir)
 {
   const DkmsJob *job = self->job;
   g_autofree char *own_path = g_build_filename (dir, "Module.symvers", NULL);
@@ -383,18 +386,19 @@ doubt_symbols (const Judgement *self, const char *dir)
       g_autofree char *other = name_some (differing);
       if (g_hash_table_size (needs) > 0)
         DOUBT (self, SYMBOLS_MISSING, .path = file, .text = missing);
+      self->contradicts |= g_hash_table_size (differing) > 0;
       if (g_hash_table_size (differing) > 0)
         DOUBT (self, SYMBOLS_DIFFER, .path = file, .text = other);
     }
 }
 
-/* Fails if strict_symbols makes doubts errors. */
+/* Fails if doubts are errors. */
 static gboolean
-allow (const DkmsJob *job, const GPtrArray *doubts, GError **error)
+allow (const DkmsJob *job, const GPtrArray *doubts, gboolean strict, GError **error)
 {
   g_auto (GStrv) lines = NULL;
 
-  if (doubts->len == 0 || !job->settings->policy.strict_symbols)
+  if (doubts->len == 0 || !strict)
     return TRUE;
   lines = g_strsplit (doubts->pdata[0], "\n", 2);
   return DKMS_FAIL (error, MAY_NOT_LOAD, .id = job->id, .text = lines[0], .advice = lines[1]);
@@ -407,6 +411,8 @@ dkms_loadable_judge (const DkmsJob *job, const char *dir, const GPtrArray *files
   g_autoptr (GPtrArray) paths = g_ptr_array_new_with_free_func (g_free);
   int status = 0;
 
+  /* Its key should have excluded a build from the cache that does not fit. */
+  self.cached = job->attempt != NULL && job->attempt->cached != NULL;
   self.headers = headers_release (job);
   if (files->len == 0 || (self.headers == NULL && job->symvers == NULL))
     return TRUE;
@@ -426,13 +432,13 @@ dkms_loadable_judge (const DkmsJob *job, const char *dir, const GPtrArray *files
     doubt_without_symvers (&self);
   else
     doubt_symbols (&self, dir);
-  return allow (job, doubts, error);
+  return allow (job, doubts, job->settings->policy.strict_symbols || (self.cached && self.contradicts), error);
 }
 
 gboolean
 dkms_loadable_recall (const DkmsJob *job, const DkmsRecord *record, GError **error)
 {
-  if (!allow (job, record->doubts, error))
+  if (!allow (job, record->doubts, job->settings->policy.strict_symbols, error))
     return FALSE;
   for (guint i = 0; i < record->doubts->len; i++)
     DKMS_EMIT (job->events, MAY_NOT_LOAD, .id = job->id, .text = record->doubts->pdata[i]);

@@ -469,6 +469,8 @@ judge (DkmsWorkArea *area, DkmsRecord *record, GError **error)
 
   if (dkms_loadable_judge_record (area->job, dir, record, error))
     return TRUE;
+  if (area->job->attempt->cached != NULL)
+    return FALSE; /* it is built instead */
   dkms_failure_note (area, "not-loadable", error != NULL ? *error : NULL);
   return FALSE;
 }

@@ -27,7 +27,7 @@ check (const DkmsOptions *options, GError **error)
 const DkmsVerbInfo dkms_verb_cache = {
   .name = "cache",
   .goal = DKMS_GOAL_REPORT,
-  .arguments = "[status | why | key | verify | prune] [<module>[/<version>]] | generate_key <file>",
+  .arguments = "[status | why | key | verify | prune | push] [<module>[/<version>]] | generate_key <file>",
   .summary = "Show or prune the build cache",
   .details
   = "With status, the default, it prints the directory and the size of the cache, and how many builds of the tree "
@@ -36,6 +36,7 @@ const DkmsVerbInfo dkms_verb_cache = {
     "verify builds again without the cache, in a tree of its own, and compares: the exit status is 7 if a module "
     "differs. "
     "prune deletes what was not used for the longest time, until the cache has cache_size_mib or --max-size. "
+    "push stores builds of this machine on the server of cache_url. "
     "generate_key creates a key that signs builds for other machines, with its public key in <file>.pub, and prints "
     "the line for /etc/dkms/cache-trust of these machines.",
   .example = "dkms cache why my-driver",

@@ -23,6 +23,7 @@ dkms_policy_clear (DkmsPolicy *self)
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_free (texts[i]);
+  dkms_remote_policy_clear (&self->remote);
   dkms_distro_free (self->distro);
 }
 

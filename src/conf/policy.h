@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include "conf/remote-policy.h"
 #include "kernel/distro.h"
 
 /* Whether code of packages runs confined (conf/sandbox.h). */
@@ -55,6 +56,7 @@ typedef struct {
   guint cache_negative;                 /* days for which a failed build in the cache counts; 0: never */
   char *cache_environment;              /* names of variables of the caller that reproducible builds get */
   gboolean reproducible;                /* confined builds get a defined environment, and their place is not written */
+  DkmsRemotePolicy remote;              /* the build cache on a server */
   gboolean strict_symbols;              /* modules that will probably not load are an error */
   gboolean rebuild;                     /* autoinstall rebuilds modules whose inputs have changed */
   gboolean rebuild_on_compiler;         /* also if only the compiler has changed */

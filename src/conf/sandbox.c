@@ -262,15 +262,18 @@ static void
 hide_keys (const DkmsConfinement *self, DkmsView *view)
 {
   const DkmsSettings *s = self->settings;
+  const DkmsRemotePolicy *remote = &s->policy.remote;
+  const char *const secrets[] = { s->policy.signing_key, remote->signing_key, remote->netrc, remote->tls_key };
   g_autofree char *tree = dkms_root_tool_path (s->places.root, s->places.dkms_tree);
 
   const char *gentoo = g_getenv ("MODULES_SIGN_KEY");
 
   dkms_view_hide_files (view, tree, keys_of_tree);
-  if (*s->policy.signing_key == '/')
+  for (gsize i = 0; i < G_N_ELEMENTS (secrets); i++)
     {
-      g_autofree char *key = dkms_root_tool_path (s->places.root, s->policy.signing_key);
-      dkms_view_hide (view, key);
+      g_autofree char *path = *secrets[i] == '/' ? dkms_root_tool_path (s->places.root, secrets[i]) : NULL;
+      if (path != NULL)
+        dkms_view_hide (view, path);
     }
   if (gentoo != NULL)
     dkms_view_hide (view, gentoo);

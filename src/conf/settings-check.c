@@ -55,6 +55,27 @@ dkms_settings_fail (const DkmsPlaces *places, const DkmsErrorInfo *wrong, GError
   return dkms_fail_with (error, &info);
 }
 
+gboolean
+dkms_settings_number (const DkmsPlaces *places, const DkmsVars *values, const DkmsNumberSetting *setting,
+                      GError **error)
+{
+  const char *text = dkms_vars_get (values, setting->name, 0);
+  guint64 number;
+
+  if (*text == '\0')
+    return TRUE;
+  if (!g_ascii_string_to_unsigned (text, 10, setting->least, setting->most, &number, NULL))
+    return dkms_settings_fail (places,
+                               &(DkmsErrorInfo){ .kind = DKMS_ERROR_SETTING_NOT_NUMBER,
+                                                 .name = setting->name,
+                                                 .text = text,
+                                                 .number = setting->least,
+                                                 .limit = setting->most },
+                               error);
+  *setting->field = (guint)number;
+  return TRUE;
+}
+
 char *
 dkms_settings_absent (const DkmsPlaces *places, const char *name, const char *directory)
 {

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "conf/settings.h"
+#include "conf/vars.h"
 
 /** Returns: (transfer full): "FILE:LINE" of the last assignment to @name, "the environment", or "framework.conf" if
  * neither sets it; @file: (out) (nullable) (transfer full): that file */
@@ -12,6 +13,17 @@ char *dkms_settings_place (const DkmsPlaces *places, const char *name, char **fi
 /** Fails with @wrong, which contains the name of a setting and its value as text; adds the file and the line
  * that set it. Returns: FALSE */
 gboolean dkms_settings_fail (const DkmsPlaces *places, const DkmsErrorInfo *wrong, GError **error);
+
+/* A setting that is a number. */
+typedef struct {
+  const char *name;
+  guint least, most;
+  guint *field;
+} DkmsNumberSetting;
+
+/** Takes the value of a setting, if it has one. */
+gboolean dkms_settings_number (const DkmsPlaces *places, const DkmsVars *values, const DkmsNumberSetting *setting,
+                               GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /** Returns: (transfer full) (nullable): the advice to correct the setting @name, if a file sets it to @directory and
  * that directory does not exist */

@@ -26,6 +26,9 @@ static const char names[]
       "build_user strict_symbols rebuild rebuild_on_compiler depmod_stubs "
       "forecast forecast_unattended forecast_seconds ahead_limit_mib "
       "cache_dir cache_exclude cache_size_mib cache_object_mib cache_negative reproducible cache_environment "
+      "cache_url cache_write cache_signing_key cache_builder_name cache_netrc cache_tls_ca cache_tls_cert "
+      "cache_tls_key "
+      "cache_timeout "
       "ADDON_MODULES_DIR NO_WEAK_MODULES "
       "modprobe_on_install post_transaction build_environment mok_signing_key";
 
@@ -151,32 +154,6 @@ take_confinement (DkmsSettings *self, const DkmsVars *values, GError **error)
              &(DkmsErrorInfo){ .kind = DKMS_ERROR_SETTING_NOT_USER, .name = "build_user", .text = given }, error);
 }
 
-typedef struct {
-  const char *name;
-  guint least, most;
-  guint *field;
-} NumberSetting;
-
-static gboolean
-take_number (const DkmsPlaces *places, const DkmsVars *values, const NumberSetting *setting, GError **error)
-{
-  const char *text = dkms_vars_get (values, setting->name, 0);
-  guint64 number;
-
-  if (*text == '\0')
-    return TRUE;
-  if (!g_ascii_string_to_unsigned (text, 10, setting->least, setting->most, &number, NULL))
-    return dkms_settings_fail (places,
-                               &(DkmsErrorInfo){ .kind = DKMS_ERROR_SETTING_NOT_NUMBER,
-                                                 .name = setting->name,
-                                                 .text = text,
-                                                 .number = setting->least,
-                                                 .limit = setting->most },
-                               error);
-  *setting->field = (guint)number;
-  return TRUE;
-}
-
 static gboolean
 take_yes_or_no (const DkmsPlaces *places, const DkmsVars *values, const char *name, gboolean *field, GError **error)
 {
@@ -258,14 +235,14 @@ take_values (DkmsSettings *self, const DkmsVars *values, GError **error)
   } paths[] = { { "dkms_tree", &self->places.dkms_tree },
                 { "source_tree", &self->places.source_tree },
                 { "install_tree", &self->places.install_tree } };
-  const NumberSetting numbers[] = { { "recipe_timeout", 1, 3600, &self->policy.recipe_timeout },
-                                    { "build_timeout", 0, 1 << 20, &self->policy.build_timeout },
-                                    { "tarball_limit_mib", 1, 1 << 20, &self->policy.tarball_limit_mib },
-                                    { "forecast_seconds", 0, 1 << 20, &self->policy.forecast_seconds },
-                                    { "ahead_limit_mib", 0, 1 << 20, &self->policy.ahead_limit_mib },
-                                    { "cache_size_mib", 1, 1 << 20, &self->policy.cache_size_mib },
-                                    { "cache_object_mib", 1, 1024, &self->policy.cache_object_mib },
-                                    { "cache_negative", 0, 3650, &self->policy.cache_negative } };
+  const DkmsNumberSetting numbers[] = { { "recipe_timeout", 1, 3600, &self->policy.recipe_timeout },
+                                        { "build_timeout", 0, 1 << 20, &self->policy.build_timeout },
+                                        { "tarball_limit_mib", 1, 1 << 20, &self->policy.tarball_limit_mib },
+                                        { "forecast_seconds", 0, 1 << 20, &self->policy.forecast_seconds },
+                                        { "ahead_limit_mib", 0, 1 << 20, &self->policy.ahead_limit_mib },
+                                        { "cache_size_mib", 1, 1 << 20, &self->policy.cache_size_mib },
+                                        { "cache_object_mib", 1, 1024, &self->policy.cache_object_mib },
+                                        { "cache_negative", 0, 3650, &self->policy.cache_negative } };
 
   if (!check_directories (&self->places, values, error))
     return FALSE;
@@ -279,8 +256,12 @@ take_values (DkmsSettings *self, const DkmsVars *values, GError **error)
   self->policy.verbose = *dkms_vars_get (values, "verbose", 0) != '\0';
   self->policy.symlink_modules = *dkms_vars_get (values, "symlink_modules", 0) != '\0';
   for (gsize i = 0; i < G_N_ELEMENTS (numbers); i++)
-    if (!take_number (&self->places, values, &numbers[i], error))
+    if (!dkms_settings_number (&self->places, values, &numbers[i], error))
       return FALSE;
+  if (!dkms_remote_policy_take (&self->policy.remote, &self->places, values, error))
+    return FALSE;
+  /* Builds of several machines have equal keys only if nothing of the caller is in them. */
+  self->policy.reproducible = *self->policy.remote.url != '\0';
   return take_yes_or_no (&self->places, values, "strict_symbols", &self->policy.strict_symbols, error)
          && take_yes_or_no (&self->places, values, "reproducible", &self->policy.reproducible, error)
          && take_yes_or_no (&self->places, values, "rebuild", &self->policy.rebuild, error)
@@ -515,6 +496,7 @@ dkms_settings_new (DkmsRoot *root, GError **error)
   self->policy.cache_size_mib = 1024;
   self->policy.cache_object_mib = 512;
   self->policy.cache_negative = 7;
+  dkms_remote_policy_init (&self->policy.remote);
   self->places.source_tree = g_strdup ("/usr/src");
   self->places.dkms_tree = g_strdup (DKMS_DEFAULT_TREE);
   self->places.install_tree = g_strdup (DKMS_MODULE_DIR);

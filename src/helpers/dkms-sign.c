@@ -8,7 +8,8 @@
  *   dkms-sign generate KEY CERT      create a key pair; an existing key only gets a certificate, an existing
  *                                    certificate is never replaced
  *   dkms-sign generate-ca KEY CERT   the same, for kernels that take only certificates of certificate authorities
- *   dkms-sign manifest KEY FILE      writes FILE.minisig (minisign.h), the signature of FILE by an Ed25519 key
+ *   dkms-sign manifest KEY FILE      writes FILE.minisig (minisign.h), the signature of FILE by an Ed25519 key;
+ *                                    prints the id of the key
  *   dkms-sign generate-cache-key KEY create such a key, and KEY.pub, its public key in the format of minisign; an
  *                                    existing KEY only gets KEY.pub
  *
@@ -387,12 +388,16 @@ sign_manifest (EVP_PKEY *key, const MinisignKey *public, const char *path)
 static int
 run_manifest (const char *key_path, const char *path)
 {
+  char name[MINISIGN_NAME + 1];
   MinisignKey public;
   EVP_PKEY *key = load_key (key_path);
   int ok = key != NULL && take_public_key (key, key_path, &public) && sign_manifest (key, &public, path);
 
   EVP_PKEY_free (key);
-  return ok;
+  if (!ok)
+    return 0;
+  minisign_key_name (&public, name);
+  return puts (name) >= 0 && fflush (stdout) == 0;
 }
 
 /* Writes the text of the public key to @path. A file that exists must have it. */

@@ -5,17 +5,19 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/language.h"
 #include "base/unread.h"
 #include "inspect/cache-verify.h"
-#include "share/cache-dir.h"
-#include "share/trust.h"
+#include "share/remote.h"
 #include "store/attempts.h"
+#include "store/record.h"
 #include "store/register.h"
 #include "store/scan.h"
 #include "world/cache-key.h"
 #include "world/inputs.h"
 
-const char *const dkms_cache_actions[] = { "status", "why", "key", "verify", "prune", DKMS_CACHE_GENERATE_KEY, NULL };
+const char *const dkms_cache_actions[]
+    = { "status", "why", "key", "verify", "prune", "push", DKMS_CACHE_GENERATE_KEY, NULL };
 
 typedef struct {
   const DkmsSettings *settings;
@@ -36,9 +38,9 @@ open_cache (const Question *self, DkmsCacheDir **cache, GError **error)
   *cache = dkms_cache_dir_open (self->settings, FALSE, &local);
   if (local != NULL)
     return g_propagate_error (error, local), FALSE;
-  if (*path == '\0')
+  if (*path == '\0' && *self->settings->policy.remote.url == '\0')
     DKMS_EMIT (self->events, CACHE_OFF);
-  else if (*cache == NULL)
+  else if (*cache == NULL && *path != '\0')
     DKMS_EMIT (self->events, CACHE_IS, .path = path, .text = "0.0");
   return TRUE;
 }
@@ -61,14 +63,28 @@ count_taken (const Question *self)
   DKMS_EMIT (self->events, CACHE_TAKEN_HERE, .number = (int)taken, .text = text);
 }
 
+static void
+show_server (const Question *self)
+{
+  const char *url = self->settings->policy.remote.url;
+  g_autofree char *text = *url != '\0' ? dkms_remote_probe (self->settings) : NULL;
+
+  if (*url != '\0')
+    DKMS_EMIT (self->events, CACHE_SERVER, .path = url, .text = text != NULL ? text : N_ ("it answers"));
+}
+
 static gboolean
 show_status (const Question *self, GError **error)
 {
   g_autoptr (DkmsCacheDir) cache = NULL;
   DkmsCacheSize size;
 
+  show_server (self);
+
   if (!open_cache (self, &cache, error))
     return FALSE;
+  if (cache == NULL && *self->settings->policy.remote.url != '\0')
+    count_taken (self);
   if (cache == NULL)
     return TRUE;
   if (!dkms_cache_dir_measure (cache, &size, error))
@@ -171,16 +187,25 @@ show_why (const Question *self, const DkmsId *id)
     }
 }
 
-static gboolean
-show_each (const Question *self, gboolean possible, void (*visit) (const Question *, const DkmsId *), GError **error)
+/* Returns: (transfer full) (nullable): the versions that the request selects */
+static DkmsState *
+read_state (const Question *self, GError **error)
 {
   const DkmsId filter = { .module = self->request->module, .version = self->request->version };
   g_autoptr (DkmsState) state = dkms_state_read (&self->settings->places, &filter, error);
 
+  if (state != NULL && state->versions->len == 0 && filter.module != NULL)
+    return (void)DKMS_FAIL (error, NOT_ADDED, .id = filter), NULL;
+  return g_steal_pointer (&state);
+}
+
+static gboolean
+show_each (const Question *self, gboolean possible, void (*visit) (const Question *, const DkmsId *), GError **error)
+{
+  g_autoptr (DkmsState) state = read_state (self, error);
+
   if (state == NULL)
     return FALSE;
-  if (state->versions->len == 0 && filter.module != NULL)
-    return DKMS_FAIL (error, NOT_ADDED, .id = filter);
   each (self, state, possible, announce);
   if (!dkms_world_load (self->world, error))
     return FALSE;
@@ -201,6 +226,90 @@ generate_key (const Question *self, GError **error)
   return TRUE;
 }
 
+/* ---- push ---- */
+
+/* What push needs besides the question. */
+typedef struct {
+  const Question *question;
+  DkmsCaches caches;
+  DkmsWork *work;
+} Push;
+
+static void
+push_clear (Push *self)
+{
+  g_clear_pointer (&self->caches.local, dkms_cache_dir_close);
+  g_clear_pointer (&self->caches.remote, dkms_remote_close);
+  g_clear_pointer (&self->work, dkms_work_free);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Push, push_clear)
+
+static gboolean
+push_one (const Push *self, const DkmsId *id, GError **error)
+{
+  const Question *question = self->question;
+  const DkmsPlaces *places = &question->settings->places;
+  g_autoptr (DkmsAttempt) made = dkms_attempts_read_build (places, id);
+  g_autoptr (DkmsRecord) record = made != NULL && made->cache_inputs != NULL ? dkms_record_read (places, id) : NULL;
+  g_autoptr (GPtrArray) modules = g_ptr_array_new ();
+  gboolean sent = FALSE;
+
+  for (guint i = 0; record != NULL && i < record->modules->len; i++)
+    g_ptr_array_add (modules, ((const DkmsRecordModule *)record->modules->pdata[i])->dest_name);
+  const DkmsCacheQuery query = { .settings = question->settings,
+                                 .id = id,
+                                 .inputs = made != NULL ? made->cache_inputs : NULL,
+                                 .modules = modules,
+                                 .work = self->work,
+                                 .caches = &self->caches,
+                                 .events = question->events };
+  if (record != NULL && !dkms_cache_push (&query, &sent, error))
+    return FALSE;
+  if (sent)
+    DKMS_EMIT (question->events, CACHE_SENT, .id = *id, .name = self->caches.remote->name);
+  else
+    DKMS_EMIT (question->events, CACHE_NOT_HERE, .id = *id);
+  return TRUE;
+}
+
+static gboolean
+push_all (const Push *self, const DkmsState *state, GError **error)
+{
+  for (guint i = 0; i < state->versions->len; i++)
+    {
+      const DkmsVersion *v = state->versions->pdata[i];
+      for (guint k = 0; !v->broken && k < v->builds->len; k++)
+        {
+          const DkmsId id = dkms_build_id (v, v->builds->pdata[k]);
+          if (dkms_targets_pass (self->question->request->targets, &id) && !push_one (self, &id, error))
+            return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+static gboolean
+push (const Question *self, GError **error)
+{
+  const DkmsSettings *settings = self->settings;
+  g_auto (Push) push = { .question = self };
+  g_autoptr (DkmsState) state = read_state (self, error);
+  GError *local = NULL;
+
+  if (state == NULL)
+    return FALSE;
+  if (*settings->policy.remote.url == '\0' || *settings->policy.cache_dir == '\0')
+    return DKMS_FAIL (error, CACHE_NO_SERVER, .name = *settings->policy.remote.url == '\0' ? "cache_url" : "cache_dir");
+  push.caches.remote = dkms_remote_open (settings, NULL, TRUE, &local);
+  if (local == NULL)
+    push.caches.local = dkms_cache_dir_open (settings, FALSE, &local);
+  if (local == NULL)
+    push.work = dkms_work_new (&settings->places, &local);
+  if (local != NULL)
+    return g_propagate_error (error, local), FALSE;
+  return push.caches.local == NULL || push_all (&push, state, error);
+}
+
 gboolean
 dkms_cache_answer (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *request, GError **error)
 {
@@ -216,5 +325,7 @@ dkms_cache_answer (const DkmsSettings *settings, DkmsListener *events, const Dkm
     return show_each (&self, FALSE, show_why, error);
   if (g_strcmp0 (part, "key") == 0)
     return show_each (&self, TRUE, show_key, error);
+  if (g_strcmp0 (part, "push") == 0)
+    return push (&self, error);
   return g_strcmp0 (part, "prune") == 0 ? prune (&self, error) : show_status (&self, error);
 }

@@ -17,24 +17,24 @@ typedef struct {
   DkmsListener *events;
   DkmsId id; /* of the build */
   const DkmsKernel *kernel;
-  const DkmsRecipe *recipe;         /* (nullable): a removal may have no recipe */
-  const char *config;               /* (nullable): text of the kernel configuration */
-  const char *symvers;              /* (nullable): text of the Module.symvers of the kernel */
-  const GPtrArray *outputs;         /* element-type DkmsOutput */
-  const DkmsRecord *replaced;       /* (nullable): build: the record of the build that is replaced */
-  const struct DkmsSigner *signer;  /* (nullable): build: signs the modules if ready (build/sign.h) */
-  const DkmsWork *work;             /* scratch directory: of the run; build: of this build alone */
-  gboolean confined;                /* build: in the sandbox, with the scratch directory mounted at <m>/<v>/build */
-  char **env;                       /* (nullable): build: a defined environment; NULL: that of the caller */
-  const char *make_jobs;            /* (nullable): build: for make -j; NULL: the job server in make_flags */
-  const char *make_flags;           /* (nullable): build: MAKEFLAGS */
-  int tokens;                       /* build: pipe of the job server for programs of dkms; -1: none */
-  const GArray *keep;               /* (nullable): build: descriptors (int) that its commands inherit */
-  const struct DkmsCacheDir *cache; /* (nullable): build: the cache of this machine; the attempt has the key */
-  DkmsAttempt *attempt;             /* (nullable): build: its record so far; the build adds to it */
-  GHashTable *seen;                 /* (nullable): build: BUILD_DEPENDS name -> installed version, for the record */
-  gboolean lends_all;               /* this run works on no build of the module during scripts, so they may do so */
-  gboolean no_scripts;              /* the source does not exist, so scripts of the recipe do not run */
+  const DkmsRecipe *recipe;        /* (nullable): a removal may have no recipe */
+  const char *config;              /* (nullable): text of the kernel configuration */
+  const char *symvers;             /* (nullable): text of the Module.symvers of the kernel */
+  const GPtrArray *outputs;        /* element-type DkmsOutput */
+  const DkmsRecord *replaced;      /* (nullable): build: the record of the build that is replaced */
+  const struct DkmsSigner *signer; /* (nullable): build: signs the modules if ready (build/sign.h) */
+  const DkmsWork *work;            /* scratch directory: of the run; build: of this build alone */
+  gboolean confined;               /* build: in the sandbox, with the scratch directory mounted at <m>/<v>/build */
+  char **env;                      /* (nullable): build: a defined environment; NULL: that of the caller */
+  const char *make_jobs;           /* (nullable): build: for make -j; NULL: the job server in make_flags */
+  const char *make_flags;          /* (nullable): build: MAKEFLAGS */
+  int tokens;                      /* build: pipe of the job server for programs of dkms; -1: none */
+  const GArray *keep;              /* (nullable): build: descriptors (int) that its commands inherit */
+  const struct DkmsCaches *caches; /* (nullable): build: where it may be stored already; the attempt has the key */
+  DkmsAttempt *attempt;            /* (nullable): build: its record so far; the build adds to it */
+  GHashTable *seen;                /* (nullable): build: BUILD_DEPENDS name -> installed version, for the record */
+  gboolean lends_all;              /* this run works on no build of the module during scripts, so they may do so */
+  gboolean no_scripts;             /* the source does not exist, so scripts of the recipe do not run */
   gboolean force;
   gboolean force_version_override;
 } DkmsJob;

@@ -49,6 +49,7 @@ dkms_attempt_free (DkmsAttempt *self)
   g_free (self->signer);
   dkms_inputs_free (self->cache_inputs);
   g_free (self->cached);
+  g_free (self->cache_signer);
   g_free (self);
 }
 
@@ -172,6 +173,7 @@ dkms_attempt_to_json (const DkmsAttempt *self)
   if (self->cache_inputs != NULL)
     dkms_json_set (object, "cache_inputs", dkms_inputs_to_json (self->cache_inputs));
   dkms_json_set_text (object, "cached", self->cached);
+  dkms_json_set_text (object, "cache_signer", self->cache_signer);
   return object;
 }
 
@@ -254,6 +256,7 @@ attempt_from_json (const json_t *object)
   self->signer = dkms_json_get_text (object, "signer");
   self->cache_inputs = dkms_inputs_from_json (json_object_get (object, "cache_inputs"));
   self->cached = dkms_json_get_text (object, "cached");
+  self->cache_signer = dkms_json_get_text (object, "cache_signer");
   return self;
 }
 

@@ -4,8 +4,8 @@
  *
  * As JSON (format 1): format, dkms, module, version, kernel, arch, time (RFC 3339, UTC), seconds, outcome, inputs and
  * identity (model/inputs.h), texts, make, sandbox, steps: [{name, status, seconds}], error (model/event-json.h),
- * first_error, cause: {id, name, file, line}, signer, cache_inputs, cached, reproducible. Members without a value are
- * omitted. Readers ignore unknown members, and reject other formats. */
+ * first_error, cause: {id, name, file, line}, signer, cache_inputs, cached, cache_signer, reproducible. Members without
+ * a value are omitted. Readers ignore unknown members, and reject other formats. */
 #pragma once
 
 #include <jansson.h>
@@ -45,8 +45,9 @@ typedef struct {
   guint cause_line;    /* in cause_file; 0: unknown */
   char *signer;        /* (nullable): the certificate of the signatures */
   DkmsInputs *cache_inputs; /* (nullable): the inputs that are the key in the build cache (world/cache-key.h) */
-  char *cached;             /* (nullable): "local": the build was taken from the cache of this machine */
   gboolean reproducible;    /* it had a defined environment (world/environment.h) */
+  char *cached;       /* (nullable): "local": the build was taken from the cache of this machine; or its address */
+  char *cache_signer; /* (nullable): the id of the key that signed the build in the cache */
 } DkmsAttempt;
 
 /** @dkms: version of this program; @begun: microseconds since 1970. Returns: (transfer full): an attempt that is

@@ -141,6 +141,12 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
             "Machines that take builds signed with it need this line in /etc/dkms/cache-trust:"),
   EXACT (CACHE_TRUST_LINE, "trust {text}"),
   SENTENCE (CACHE_IGNORED, WARNING, "{error}"),
+  SENTENCE (CACHE_AWAY, LINE, "The build cache {name} does not answer[ ({text})]; building here."),
+  SENTENCE (CACHE_DENIED, WARNING,
+            "The build cache {name} does not accept the credentials of this machine ({text}); building here."),
+  SENTENCE (CACHE_SERVER, LINE, "Server     {path}[: {text}]"),
+  SENTENCE (CACHE_SENT, LINE, "{module}/{version}, {kernel}, {arch}: sent to {name}"),
+  SENTENCE (CACHE_NOT_HERE, LINE, "{module}/{version}, {kernel}, {arch}: not in the local build cache"),
   SENTENCE (KEPT_TAKEN, LINE, "Taking over the build that 'dkms forecast' made of {module}/{version}."),
 
   /* Signing. */

@@ -22,6 +22,7 @@
 #include "base/fd.h"
 #include "base/process.h"
 #include "install/depmod.h"
+#include "run/caching.h"
 #include "run/chain.h"
 #include "run/order.h"
 #include "run/prepare.h"
@@ -402,6 +403,15 @@ all_decided (const Schedule *self)
   return TRUE;
 }
 
+static void
+hear_worker (gpointer data, const DkmsEvent *event)
+{
+  const Schedule *self = data;
+
+  if (dkms_run_hear_of_cache (self->run, event))
+    dkms_listener_hear (self->run->events, event);
+}
+
 /* Waits for events, and handles them. */
 static void
 wait_for_events (Schedule *self)
@@ -409,6 +419,7 @@ wait_for_events (Schedule *self)
   guint count = self->run->plan->steps->len, n = 0, others = dkms_preparation_count (self->preparation);
   g_autofree struct pollfd *fds = g_new0 (struct pollfd, count + 2 + others);
   g_autofree guint *ids = g_new0 (guint, count + 2);
+  DkmsListener workers = { .hear = hear_worker, .data = self };
   int timeout = dkms_listener_interval (self->run->events);
   int relay = self->run->jobserver != NULL ? dkms_jobserver_relay (self->run->jobserver) : -1;
 
@@ -436,7 +447,7 @@ wait_for_events (Schedule *self)
     if (fds[f].revents != 0)
       {
         use_channel (self, ids[f]);
-        gboolean more = dkms_worker_listen (self->worker[ids[f]], self->run->events);
+        gboolean more = dkms_worker_listen (self->worker[ids[f]], &workers);
         self->run->events->piece = 0;
         if (!more)
           end_worker (self, ids[f]);

@@ -233,14 +233,14 @@ check_place (const DkmsRun *run, const DkmsStep *step, GError **error)
 
 /* Starts the record of a build. */
 static DkmsAttempt *
-begin_attempt (DkmsRun *run, const DkmsId *id, gboolean confined, const struct DkmsCacheDir *cache)
+begin_attempt (DkmsRun *run, const DkmsId *id, gboolean confined, const struct DkmsCaches *caches)
 {
   DkmsAttempt *attempt = dkms_attempt_new (id, DKMS_VERSION, g_get_real_time ());
 
   attempt->inputs = dkms_world_inputs (run->world, id, NULL, &attempt->texts);
   attempt->sandbox = confined ? "confined" : "unconfined";
   attempt->reproducible = confined && dkms_world_is_reproducible (run->world);
-  if (cache != NULL)
+  if (caches != NULL)
     attempt->cache_inputs = dkms_world_cache_inputs (run->world, id, attempt->inputs);
   return attempt;
 }
@@ -298,10 +298,10 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
   work->job.replaced = work->replaced;
   work->job.signer = run->request->forecast ? NULL : dkms_step_signer (run, step, facts.config);
   work->job.symvers = dkms_world_symvers (run->world, step->id);
-  work->job.cache = confined ? dkms_run_cache (run, step->id) : NULL;
   work->env = confined ? dkms_world_environment (run->world, step->id, &mapped) : NULL;
   work->job.env = work->env;
-  work->attempt = begin_attempt (run, step->id, confined, work->job.cache);
+  work->job.caches = confined ? dkms_run_caches (run, step->id) : NULL;
+  work->attempt = begin_attempt (run, step->id, confined, work->job.caches);
   work->job.attempt = work->attempt;
   if (!run->request->force && !find_versions_seen (run, step, recipe, &work->job.seen, error))
     return FALSE;

@@ -9,6 +9,7 @@
 #include "model/event.h"
 #include "run/jobserver.h"
 #include "run/run.h"
+#include "share/cache.h"
 #include "share/tarball.h"
 
 typedef enum {
@@ -38,7 +39,7 @@ typedef struct {
   GPtrArray *resigned;        /* (element-type utf8): paths of installed modules that got other signatures */
   gboolean sandbox_asked;     /* whether it was checked that builds can be confined here: */
   char *sandbox_missing;      /* (nullable): why they cannot */
-  struct DkmsCacheDir *cache; /* (nullable): the build cache of this machine; run/caching.h opens it */
+  DkmsCaches caches;          /* the build cache; run/caching.h opens it */
   gboolean cache_asked;
   int (*exit_code) (const char *verb, const GError *); /* (nullable) */
 } DkmsRun;

@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Asks the helper to make and read entries. */
+/* Looks for builds in the local directory and on the server, and stores them there. */
 #define _GNU_SOURCE
 #include "share/cache.h"
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/copy.h"
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/file.h"
 #include "base/pairs.h"
-#include "base/process.h"
 #include "base/unread.h"
 #include "config.h"
-
-enum { NOBODY = 65534 };
+#include "share/remote.h"
 
 void
 dkms_cached_free (DkmsCached *self)
@@ -25,6 +22,7 @@ dkms_cached_free (DkmsCached *self)
     return;
   g_free (self->error);
   g_free (self->builder);
+  g_free (self->signer);
   if (self->files != NULL)
     g_ptr_array_unref (self->files);
   g_free (self);
@@ -41,183 +39,246 @@ dkms_cache_excludes (const DkmsSettings *settings, const char *module)
   return FALSE;
 }
 
-/* ---- the helper ---- */
-
-static void
-add_pair (GByteArray *request, const char *key, const char *value)
-{
-  g_byte_array_append (request, (const guint8 *)key, (guint)strlen (key) + 1);
-  g_byte_array_append (request, (const guint8 *)value, (guint)strlen (value) + 1);
-}
-
-/* Returns: (transfer full): what both requests begin with */
-static GByteArray *
-begin_request (const DkmsCacheQuery *query, const char *key)
-{
-  GByteArray *request = g_byte_array_new ();
-
-  add_pair (request, "key", key);
-  add_pair (request, "module", query->id->module);
-  add_pair (request, "version", query->id->version);
-  add_pair (request, "kernel", query->id->kernel);
-  add_pair (request, "arch", query->id->arch);
-  return request;
-}
-
-/* Returns: a descriptor at the beginning of the bytes of @request; -1 with an error */
-static int
-open_request (const GByteArray *request, GError **error)
-{
-  g_auto (DkmsFd) fd = memfd_create ("request", MFD_CLOEXEC);
-
-  if (fd < 0)
-    return (void)dkms_fail_errno (error, "create", "a memory file"), -1;
-  if (!dkms_write_all (fd, request->data, request->len, "a memory file", error))
-    return -1;
-  if (lseek (fd, 0, SEEK_SET) < 0)
-    return (void)dkms_fail_errno (error, "rewind", "a memory file"), -1;
-  return dkms_fd_steal (&fd);
-}
-
-/* Runs dkms-entry with the word @verb and @fds, ended by -1. Returns: (transfer full) (nullable): the pairs that it
- * printed */
-static GBytes *
-ask (const char *verb, const int *fds, const GByteArray *request, GError **error)
-{
-  g_autofree char *helper = dkms_process_helper ("dkms-entry");
-  g_autoptr (GPtrArray) argv = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GArray) keep = g_array_new (FALSE, FALSE, sizeof (int));
-  g_auto (DkmsFd) input = open_request (request, error);
-  gsize size = 0;
-  int status = 0;
-
-  if (input < 0)
-    return NULL;
-  g_ptr_array_add (argv, g_strdup (helper));
-  g_ptr_array_add (argv, g_strdup (verb));
-  for (const int *fd = fds; *fd >= 0; fd++)
-    {
-      g_ptr_array_add (argv, g_strdup_printf ("/proc/self/fd/%d", *fd));
-      g_array_append_val (keep, *fd);
-    }
-  g_ptr_array_add (argv, NULL);
-  const DkmsCommand command
-      = { .argv = (const char *const *)argv->pdata, .input_fd = input, .keep = keep, .output_fd = -1 };
-  g_autofree char *text = dkms_process_capture (&command, &size, &status, error);
-  if (text == NULL)
-    return NULL;
-  if (status != 0 || size < sizeof "end" + 1 || memcmp (text + size - sizeof "end" - 1, "end\0", sizeof "end" + 1) != 0)
-    return (void)DKMS_FAIL (error, HELPER_FAILED, .name = "dkms-entry", .status = status), NULL;
-  return g_bytes_new_take (g_steal_pointer (&text), size);
-}
-
-/* Creates the directory @name of the scratch directory, in which the helper can write. Returns: a descriptor, or -1 */
-static int
-make_dir (const DkmsWork *work, const char *name, GError **error)
-{
-  dkms_discard_tree_at (work->fd, name);
-  if (mkdirat (work->fd, name, 0700) < 0
-      || (geteuid () == 0 && fchownat (work->fd, name, NOBODY, NOBODY, AT_SYMLINK_NOFOLLOW) < 0))
-    return (void)dkms_fail_errno (error, "create", name), -1;
-  int fd = openat (work->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0)
-    (void)dkms_fail_errno (error, "open", name);
-  return fd;
-}
-
 /* ---- finding ---- */
 
-/* The answer of the helper about an entry. */
+/* A build that an entry contains. */
 typedef struct {
-  DkmsCached *found;
-  GPtrArray *blobs;    /* element-type utf8 */
-  char *refused, *bad; /* (nullable) */
-  gboolean missing;
-} Answer;
+  DkmsEntryAnswer answer;
+  int fd; /* the directory with its files */
+} Candidate;
 
 static void
-answer_clear (Answer *self)
+candidate_free (gpointer data)
 {
-  g_clear_pointer (&self->found, dkms_cached_free);
-  g_clear_pointer (&self->blobs, g_ptr_array_unref);
-  g_clear_pointer (&self->refused, g_free);
-  g_clear_pointer (&self->bad, g_free);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Answer, answer_clear)
+  Candidate *self = data;
 
-static void
-take_pair (Answer *self, const char *key, const char *value)
-{
-  DkmsCached *found = self->found;
-
-  if (strcmp (key, "result") == 0)
-    found->failed = strcmp (value, "failed") == 0;
-  else if (strcmp (key, "time") == 0)
-    found->time = g_ascii_strtoll (value, NULL, 10);
-  else if (strcmp (key, "seconds") == 0)
-    found->seconds = g_ascii_strtod (value, NULL);
-  else if (strcmp (key, "builder") == 0)
-    dkms_replace_text (&found->builder, value);
-  else if (strcmp (key, "error") == 0)
-    dkms_replace_text (&found->error, value);
-  else if (strcmp (key, "file") == 0)
-    g_ptr_array_add (found->files, g_strdup (value));
-  else if (strcmp (key, "blob") == 0)
-    g_ptr_array_add (self->blobs, g_strdup (value));
-  else if (strcmp (key, "refused") == 0)
-    dkms_replace_text (&self->refused, value);
-  else if (strcmp (key, "bad") == 0)
-    dkms_replace_text (&self->bad, value);
-  else if (strcmp (key, "missing") == 0)
-    self->missing = TRUE;
+  dkms_entry_answer_clear (&self->answer);
+  if (self->fd >= 0)
+    (void)close (self->fd);
+  g_free (self);
 }
 
-static void
-take_answer (Answer *self, GBytes *output)
-{
-  const char *end, *at = dkms_pairs_begin (output, &end), *key, *value;
+/* Where an entry is. */
+typedef struct {
+  int entry, blobs;   /* the file, and the directory of the blobs */
+  const char *signer; /* (nullable): the key that must have signed it */
+  guint number;       /* of the directory for its files */
+} Source;
 
-  self->found = g_new0 (DkmsCached, 1);
-  self->found->files = g_ptr_array_new_with_free_func (g_free);
-  self->blobs = g_ptr_array_new_with_free_func (g_free);
-  while (dkms_pairs_next (&at, end, &key, &value))
-    take_pair (self, key, value);
+/* Unpacks an entry. Returns: (transfer full) (nullable): NULL without an error if a blob does not exist; NULL with
+ * CACHE_ENTRY_REFUSED if it cannot be used. @bad: (out) (transfer full) (nullable): the blob that is the reason */
+static Candidate *
+unpack (const DkmsCacheQuery *query, const Source *source, char **bad, GError **error)
+{
+  g_autofree char *key = dkms_inputs_identity (query->inputs);
+  g_autofree char *name = g_strdup_printf ("cached-%u", source->number);
+  g_autoptr (GByteArray) request = dkms_entry_request (query, key);
+  Candidate *self = g_new0 (Candidate, 1);
+
+  *bad = NULL;
+  self->fd = dkms_entry_make_dir (query->work, name, error);
+  dkms_entry_request_wish (request, query, source->signer);
+  const int fds[] = { source->entry, source->blobs, self->fd, -1 };
+  if (self->fd < 0 || !dkms_entry_ask ("unpack", fds, request, &self->answer, error))
+    return candidate_free (self), NULL;
+  if (self->answer.refused != NULL)
+    {
+      *bad = g_steal_pointer (&self->answer.bad);
+      (void)DKMS_FAIL (error, CACHE_ENTRY_REFUSED, .id = *query->id, .text = self->answer.refused);
+    }
+  if (self->answer.refused != NULL || self->answer.missing)
+    return candidate_free (self), NULL; /* a blob is missing if it was deleted because it was old */
+  return self;
+}
+
+/* Looks for the entry of @signer (nullable: of this machine) in the local directory. */
+static Candidate *
+find_local (const DkmsCacheQuery *query, const DkmsCacheSigner *signer, guint number, GError **error)
+{
+  g_autofree char *key = dkms_inputs_identity (query->inputs);
+  g_autofree char *slot = dkms_cache_slot (key, signer != NULL ? signer->id : NULL);
+  g_auto (DkmsFd) entry = dkms_cache_dir_open_entry (query->caches->local, slot);
+  const Source source
+      = { entry, dkms_cache_dir_blobs (query->caches->local), signer != NULL ? signer->key : NULL, number };
+  g_autofree char *bad = NULL;
+  g_autoptr (GError) local = NULL;
+
+  if (entry < 0)
+    return dkms_is_absent (errno) ? NULL : ((void)dkms_fail_errno (error, "read", slot), NULL);
+  Candidate *found = unpack (query, &source, &bad, &local);
+  if (g_error_matches (local, DKMS_ERROR, DKMS_ERROR_CACHE_ENTRY_REFUSED))
+    dkms_cache_dir_drop (query->caches->local, slot, bad);
+  if (local != NULL)
+    g_propagate_error (error, g_steal_pointer (&local));
+  g_autoptr (GPtrArray) blobs = found != NULL ? dkms_entry_blob_names (&found->answer) : NULL;
+  if (found != NULL)
+    dkms_cache_dir_touch (query->caches->local, slot, blobs);
+  return found;
+}
+
+/* Looks for the entry of @signer on the server, and keeps it in the local directory. */
+static Candidate *
+find_remote (const DkmsCacheQuery *query, DkmsFetch *fetch, const DkmsCacheSigner *signer, guint number, GError **error)
+{
+  g_autofree char *key = dkms_inputs_identity (query->inputs);
+  g_autofree char *slot = dkms_cache_slot (key, signer->id);
+  g_autofree char *bad = NULL;
+  g_autoptr (GPtrArray) blobs = NULL;
+  g_autoptr (GError) ignored = NULL;
+  int dir = dkms_fetch_entry (fetch, slot, signer->key, &blobs, error);
+  g_auto (DkmsFd) entry = dir >= 0 ? openat (dir, "entry", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1;
+  const Source source = { entry, dir, signer->key, number };
+  Candidate *found = entry >= 0 ? unpack (query, &source, &bad, error) : NULL;
+
+  if (found == NULL)
+    return NULL;
+  found->answer.found->fetched = TRUE;
+  if (query->caches->local != NULL && !dkms_cache_dir_add (query->caches->local, dir, blobs, slot, &ignored))
+    g_debug ("%s", ignored->message); /* it is read again next time */
+  return found;
+}
+
+/* What different signers must agree on. */
+static gboolean
+agree (const Candidate *a, const Candidate *b)
+{
+  return a->answer.found->failed == b->answer.found->failed
+         && strcmp (a->answer.payloads->str, b->answer.payloads->str) == 0;
+}
+
+/* The search for builds of other machines. */
+typedef struct {
+  const DkmsCacheQuery *query;
+  DkmsFetch *fetch;
+  Candidate **candidates; /* by signer; NULL: none */
+  guint number;           /* of directories */
+} Search;
+
+/* Returns: (nullable): the first candidate that enough signers agree on */
+static Candidate *
+choose (const Search *self)
+{
+  const GPtrArray *signers = self->query->caches->trust->signers;
+
+  for (guint i = 0; i < signers->len; i++)
+    {
+      guint count = 0;
+      for (guint k = 0; self->candidates[i] != NULL && k < signers->len; k++)
+        count += self->candidates[k] != NULL && agree (self->candidates[i], self->candidates[k]);
+      if (count >= MAX (self->query->caches->trust->require, 1))
+        return self->candidates[i];
+    }
+  return NULL;
+}
+
+/* Looks for the build of one signer. An entry that cannot be used is reported, and the search goes on. */
+static void
+try_signer (Search *self, guint index, gboolean remote)
+{
+  const DkmsCacheQuery *query = self->query;
+  const DkmsCacheSigner *signer = query->caches->trust->signers->pdata[index];
+  g_autoptr (GError) error = NULL;
+
+  if (self->candidates[index] != NULL || !dkms_cache_signer_may_build (signer, query->id->module))
+    return;
+  Candidate *found = remote ? find_remote (query, self->fetch, signer, self->number++, &error)
+                            : find_local (query, signer, self->number++, &error);
+  if (found != NULL)
+    dkms_replace_text (&found->answer.found->signer, signer->id);
+  if (error != NULL)
+    DKMS_EMIT (query->events, CACHE_IGNORED, .error = error);
+  self->candidates[index] = found;
+}
+
+static Candidate *
+search_for (Search *self)
+{
+  const DkmsCacheQuery *query = self->query;
+  Candidate *chosen = NULL;
+
+  for (guint i = 0; chosen == NULL && query->caches->local != NULL && i < query->caches->trust->signers->len; i++)
+    {
+      try_signer (self, i, FALSE);
+      chosen = choose (self);
+    }
+  for (guint i = 0; chosen == NULL && i < query->caches->trust->signers->len; i++)
+    {
+      if (query->caches->remote == NULL || query->caches->remote->away)
+        break;
+      try_signer (self, i, TRUE);
+      chosen = choose (self);
+    }
+  return chosen;
+}
+
+/* Reports that signers made different modules from the same inputs. */
+static void
+report_differences (const Search *self)
+{
+  const GPtrArray *signers = self->query->caches->trust->signers;
+  const Candidate *first = NULL;
+  g_autoptr (GString) names = g_string_new (NULL);
+  g_autoptr (GError) error = NULL;
+  gboolean differ = FALSE;
+
+  for (guint i = 0; i < signers->len; i++)
+    if (self->candidates[i] != NULL)
+      {
+        first = first != NULL ? first : self->candidates[i];
+        differ |= !agree (first, self->candidates[i]);
+        g_string_append_printf (names, "%s%s", names->len > 0 ? ", " : "",
+                                ((const DkmsCacheSigner *)signers->pdata[i])->id);
+      }
+  if (!differ)
+    return;
+  (void)DKMS_FAIL (&error, CACHE_SIGNERS_DIFFER, .id = *self->query->id, .text = names->str);
+  DKMS_EMIT (self->query->events, CACHE_IGNORED, .error = error);
+}
+
+static void
+give (Candidate *candidate, int *fd, DkmsCached **found)
+{
+  *found = g_steal_pointer (&candidate->answer.found);
+  *fd = dkms_fd_steal (&candidate->fd);
+}
+
+static void
+find_signed (const DkmsCacheQuery *query, int *fd, DkmsCached **found)
+{
+  const guint count = query->caches->trust->signers->len;
+  g_autoptr (DkmsFetch) fetch = dkms_fetch_new (query);
+  g_autofree Candidate **candidates = g_new0 (Candidate *, count + 1);
+  Search self = { query, fetch, candidates, 1 };
+  Candidate *chosen = search_for (&self);
+
+  if (chosen != NULL)
+    give (chosen, fd, found);
+  else
+    report_differences (&self);
+  for (guint i = 0; i < count; i++)
+    g_clear_pointer (&candidates[i], candidate_free);
 }
 
 gboolean
 dkms_cache_find (const DkmsCacheQuery *query, int *fd, DkmsCached **found, GError **error)
 {
-  g_autofree char *key = dkms_inputs_identity (query->inputs);
-  g_autofree char *slot = dkms_cache_slot (key, NULL);
-  g_autofree char *most
-      = g_strdup_printf ("%" G_GUINT64_FORMAT, (guint64)query->settings->policy.cache_object_mib << 20);
-  g_auto (DkmsFd) entry = dkms_cache_dir_open_entry (query->local, slot);
-  g_auto (Answer) answer = { 0 };
+  g_autoptr (GError) local = NULL;
+  Candidate *own = query->caches->local != NULL ? find_local (query, NULL, 0, &local) : NULL;
 
   *found = NULL;
   *fd = -1;
-  if (entry < 0)
-    return dkms_is_absent (errno) || dkms_fail_errno (error, "read", slot);
-  g_auto (DkmsFd) out = make_dir (query->work, "cached", error);
-  g_autoptr (GByteArray) request = begin_request (query, key);
-  for (guint i = 0; i < query->modules->len; i++)
-    add_pair (request, "output", query->modules->pdata[i]);
-  add_pair (request, "most", most);
-  const int fds[] = { entry, dkms_cache_dir_blobs (query->local), out, -1 };
-  g_autoptr (GBytes) output = out >= 0 ? ask ("unpack", fds, request, error) : NULL;
-  if (output == NULL)
-    return FALSE;
-  take_answer (&answer, output);
-  if (answer.refused != NULL)
+  if (own != NULL)
     {
-      dkms_cache_dir_drop (query->local, slot, answer.bad);
-      return DKMS_FAIL (error, CACHE_ENTRY_REFUSED, .id = *query->id, .text = answer.refused);
+      give (own, fd, found);
+      candidate_free (own);
+      return TRUE;
     }
-  if (answer.missing)
-    return TRUE; /* a blob was deleted because it was old */
-  dkms_cache_dir_touch (query->local, slot, answer.blobs);
-  *found = g_steal_pointer (&answer.found);
-  *fd = dkms_fd_steal (&out);
+  if (local != NULL && !g_error_matches (local, DKMS_ERROR, DKMS_ERROR_CACHE_ENTRY_REFUSED))
+    return g_propagate_error (error, g_steal_pointer (&local)), FALSE;
+  if (local != NULL)
+    DKMS_EMIT (query->events, CACHE_IGNORED, .error = local);
+  if (query->caches->trust != NULL)
+    find_signed (query, fd, found);
   return TRUE;
 }
 
@@ -226,25 +287,25 @@ dkms_cache_find (const DkmsCacheQuery *query, int *fd, DkmsCached **found, GErro
 static GByteArray *
 pack_request (const DkmsCacheQuery *query, const char *key, const DkmsCached *made)
 {
-  GByteArray *request = begin_request (query, key);
+  GByteArray *request = dkms_entry_request (query, key);
   g_autofree char *inputs = dkms_inputs_document (query->inputs);
   g_autofree char *time = g_strdup_printf ("%" G_GINT64_FORMAT, made->time);
   g_autofree char *seconds = g_strdup_printf ("%.3f", made->seconds);
   g_autofree char *error = made->error != NULL ? g_utf8_make_valid (made->error, -1) : NULL;
 
-  add_pair (request, "result", made->failed ? "failed" : "built");
-  add_pair (request, "inputs", inputs);
-  add_pair (request, "time", time);
-  add_pair (request, "seconds", seconds);
-  add_pair (request, "dkms", DKMS_VERSION);
-  add_pair (request, "builder", made->builder != NULL ? made->builder : "");
+  dkms_entry_request_add (request, "result", made->failed ? "failed" : "built");
+  dkms_entry_request_add (request, "inputs", inputs);
+  dkms_entry_request_add (request, "time", time);
+  dkms_entry_request_add (request, "seconds", seconds);
+  dkms_entry_request_add (request, "dkms", DKMS_VERSION);
+  dkms_entry_request_add (request, "builder", query->settings->policy.remote.builder);
   if (made->failed)
     {
-      add_pair (request, "exit", "1");
-      add_pair (request, "error", error != NULL ? error : "");
+      dkms_entry_request_add (request, "exit", "1");
+      dkms_entry_request_add (request, "error", error != NULL ? error : "");
     }
   for (guint i = 0; i < made->files->len; i++)
-    add_pair (request, "file", made->files->pdata[i]);
+    dkms_entry_request_add (request, "file", made->files->pdata[i]);
   return request;
 }
 
@@ -253,14 +314,52 @@ dkms_cache_add (const DkmsCacheQuery *query, const DkmsCached *made, int fd, GEr
 {
   g_autofree char *key = dkms_inputs_identity (query->inputs);
   g_autofree char *slot = dkms_cache_slot (key, NULL);
-  g_auto (DkmsFd) out = make_dir (query->work, "entry", error);
+  g_auto (DkmsFd) out = dkms_entry_make_dir (query->work, "entry", error);
   g_autoptr (GByteArray) request = pack_request (query, key, made);
   const int fds[] = { fd, out, -1 };
-  g_autoptr (GBytes) output = out >= 0 ? ask ("pack", fds, request, error) : NULL;
-  g_auto (Answer) answer = { 0 };
+  g_auto (DkmsEntryAnswer) answer = { 0 };
 
-  if (output == NULL)
+  if (out < 0 || !dkms_entry_ask ("pack", fds, request, &answer, error))
     return FALSE;
-  take_answer (&answer, output);
-  return dkms_cache_dir_add (query->local, out, answer.blobs, slot, error);
+  g_autoptr (GPtrArray) blobs = dkms_entry_blob_names (&answer);
+  if (query->caches->local != NULL && !dkms_cache_dir_add (query->caches->local, out, blobs, slot, error))
+    return FALSE;
+  return query->caches->remote == NULL || !query->caches->remote->writes || query->caches->remote->away
+         || dkms_remote_send (query, key, out, answer.blobs, error);
+}
+
+/* Copies the blobs of the entry to the directory @out. */
+static gboolean
+copy_blobs (const DkmsCacheQuery *query, const DkmsEntryAnswer *answer, int out, GError **error)
+{
+  g_autoptr (GPtrArray) names = dkms_entry_blob_names (answer);
+
+  for (guint i = 0; i < names->len; i++)
+    if (!dkms_copy_plain_at (dkms_cache_dir_blobs (query->caches->local), names->pdata[i],
+                             &(DkmsNewFile){ out, names->pdata[i], 0644, FALSE }, error))
+      return FALSE;
+  return TRUE;
+}
+
+gboolean
+dkms_cache_push (const DkmsCacheQuery *query, gboolean *sent, GError **error)
+{
+  g_autofree char *key = dkms_inputs_identity (query->inputs);
+  g_autofree char *slot = dkms_cache_slot (key, NULL);
+  g_auto (DkmsFd) entry = dkms_cache_dir_open_entry (query->caches->local, slot);
+  g_auto (DkmsEntryAnswer) answer = { 0 };
+
+  *sent = FALSE;
+  if (entry < 0)
+    return dkms_is_absent (errno) || dkms_fail_errno (error, "read", slot);
+  g_auto (DkmsFd) out = dkms_entry_make_dir (query->work, "entry", error);
+  g_autoptr (GByteArray) request = dkms_entry_request (query, key);
+  dkms_entry_request_wish (request, query, NULL);
+  const int fds[] = { entry, dkms_cache_dir_blobs (query->caches->local), out, -1 };
+  if (out < 0 || !dkms_entry_ask ("list", fds, request, &answer, error))
+    return FALSE;
+  if (answer.refused != NULL)
+    return DKMS_FAIL (error, CACHE_ENTRY_REFUSED, .id = *query->id, .text = answer.refused);
+  *sent = copy_blobs (query, &answer, out, error) && dkms_remote_send (query, key, out, answer.blobs, error);
+  return *sent;
 }

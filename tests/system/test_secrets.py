@@ -57,6 +57,14 @@ def test_nothing_that_only_root_may_read(machine, user):
     nothing_was_read(machine, machine.ok("install", "foo/1.0", "-k", K1))
 
 
+def test_secrets_of_the_build_cache(machine):
+    """The key that signs builds, and what the server wants to see: not even a user root without capabilities reads them."""
+    files = ["/opt/keys/cache.key", "/opt/keys/netrc", "/opt/keys/tls.key"]
+    machine.framework(f"sandbox=strict\ncache_signing_key={files[0]}\ncache_netrc={files[1]}\ncache_tls_key={files[2]}\n")
+    made(machine, files)
+    nothing_was_read(machine, machine.ok("install", "foo/1.0", "-k", K1))
+
+
 KEYS = {"plain": "/opt/keys/module.priv", "of_a_kernel": "/opt/keys/$kernelver.priv", "in_sources": "/usr/src/keys/my.priv", "in_the_tree": "/var/lib/dkms/foo.priv"}
 
 

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The settings of framework.conf about the build cache on a server (share/remote.h). */
+#pragma once
+
+#include "conf/places.h"
+#include "conf/vars.h"
+
+typedef struct {
+  char *url;                         /* "", or the address of the cache, without a slash at its end */
+  char *signing_key;                 /* "", a file, or the URI of a key on a token: signs the builds that are sent */
+  char *builder;                     /* "", or the name of this machine in its builds */
+  char *netrc;                       /* "", or a file with passwords for servers */
+  char *tls_ca, *tls_cert, *tls_key; /* "", or files */
+  guint timeout;                     /* seconds for one file, and one more for each MiB */
+  gboolean write;                    /* builds are sent */
+} DkmsRemotePolicy;
+
+/** Sets the defaults. */
+void dkms_remote_policy_init (DkmsRemotePolicy *self);
+/** Frees the content of @self. */
+void dkms_remote_policy_clear (DkmsRemotePolicy *self);
+/** Takes the values of framework.conf. */
+gboolean dkms_remote_policy_take (DkmsRemotePolicy *self, const DkmsPlaces *places, const DkmsVars *values,
+                                  GError **error) G_GNUC_WARN_UNUSED_RESULT;
