@@ -507,6 +507,11 @@ def test_snippets(path, tmp_path):
         ran = subprocess.run(["make", "--no-print-directory", "-f", path, "SOURCES=x", "SHARDS=3"], check=True, capture_output=True, text=True,
                              env=dict(os.environ, PATH=f"{tmp_path}:{os.environ['PATH']}"))
         assert sorted(ran.stdout.splitlines()) == ["matrix --merge results"] + [f"matrix x --shard {i}/3 --output results" for i in (1, 2, 3)]
+    elif path.suffix == ".conf":
+        assert text.count("{") == text.count("}") and text.startswith("# ")
+    elif path.name == "bazel-remote.yml":
+        # bazel-remote itself is not a package of Debian; these are options of it.
+        assert set(yaml.safe_load(text)) == {"dir", "max_size", "http_address", "htpasswd_file", "allow_unauthenticated_reads", "storage_mode"}
     elif path.suffix in (".yaml", ".yml"):
         document = yaml.safe_load(text)
         assert document and "dkms matrix" in text.replace('", "', " ")
