@@ -92,7 +92,7 @@ depmod:
 
 # A matrix on GNU parallel, also over ssh, xargs, make and Slurm: each table is that of one machine.
 fleet:
-	@scripts/install-deps build check fleet
+	@scripts/install-deps build check demo fleet
 	@$(MAKE) --no-print-directory all
 	@tests/run --build $(BUILD) fleet
 

@@ -1,0 +1,92 @@
+"""Real packages, built with 'dkms matrix' in two places, by two users, on two hosts, minutes apart: the modules are equal.
+
+DKMS_EQUAL=all builds every *-dkms package of the distribution. It can also list packages; the default is some small ones.
+DKMS_EQUAL_KERNEL names the kernel; the default is the oldest one with headers. docs/fleet/README.md has the results.
+"""
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+
+import pytest
+
+DKMS = os.environ.get("DKMS", "dkms")
+SMALL = ["acpi-call-dkms", "v4l2loopback-dkms", "vpoll-dkms"]
+NOBODY = 65534
+# Packages with modules that differ, and why.
+EXCEPTIONS = {}
+
+
+def packages():
+    chosen = os.environ.get("DKMS_EQUAL", "")
+    if chosen != "all":
+        return chosen.split() or SMALL
+    found = subprocess.run(["apt-cache", "search", "--names-only", "--", "-dkms$"], capture_output=True, text=True, check=True).stdout
+    return sorted(line.split()[0] for line in found.splitlines() if not line.startswith("dh-dkms"))
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    kernels = sorted(p.parent.name for p in pathlib.Path("/lib/modules").glob("*/build") if (p / "include").is_dir())
+    if not kernels or os.geteuid() != 0:
+        pytest.fail("needs root and kernel headers; scripts/install-deps demo installs them")
+    return os.environ.get("DKMS_EQUAL_KERNEL", kernels[0])
+
+
+@pytest.fixture
+def lab():
+    """A directory that every user can enter."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = pathlib.Path(directory)
+        path.chmod(0o755)
+        yield path
+
+
+def sources(package, lab):
+    """The directories with a dkms.conf in the package."""
+    debs = lab / "debs"
+    debs.mkdir()
+    subprocess.run(["apt-get", "download", "-qq", package], cwd=debs, check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(["dpkg-deb", "-x", next(debs.glob("*.deb")), lab / "files"], check=True)
+    found = sorted(conf.parent for conf in (lab / "files/usr/src").glob("*/dkms.conf"))
+    assert found, "the package has no dkms.conf"
+    return found
+
+
+def build(lab, kernel, given, place, prefix=(), variables=None, owner=0):
+    """Runs one worker in the directory @place. Returns: its reports, by job"""
+    out, tmp = lab / f"out-{place.replace('/', '-')}", lab / place
+    out.mkdir()
+    tmp.mkdir(parents=True)
+    for path in (out, tmp):
+        os.chown(path, owner, owner)
+    environment = dict(os.environ, TMPDIR=str(tmp), **(variables or {}))
+    subprocess.run([*prefix, DKMS, "matrix", *given, "-k", kernel, "--output", out], env=environment, check=False,
+                   stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+    reports = [json.loads(path.read_text()) for path in out.glob("*%40*.json")]
+    assert reports, "the worker has reported nothing"
+    return {report["id"]: report for report in reports}
+
+
+@pytest.mark.parametrize("package", packages())
+def test_equal_in_two_places(package, kernel, lab):
+    given = sources(package, lab)
+    one = build(lab, kernel, given, "one")
+    other = build(lab, kernel, given, "a/longer/place", owner=NOBODY,
+                  prefix=["unshare", "--uts", "sh", "-c", f'hostname elsewhere; exec setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups "$@"', "sh"],
+                  variables={"HOME": "/nonexistent", "USER": "other", "LOGNAME": "other", "TZ": "Asia/Tokyo", "LC_ALL": "C.UTF-8",
+                             "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "KCFLAGS": "-DOTHER", "MAKEFLAGS": "-j1"})
+    results = {job: report["result"] for job, report in one.items()}
+    assert results == {job: report["result"] for job, report in other.items()}
+    differing, count = [], 0
+    for job, report in one.items():
+        files, others = ({file["path"]: file for file in r.get("files", [])} for r in (report, other[job]))
+        assert files.keys() == others.keys() and (not files or report["key"] == other[job]["key"])
+        assert all("payload" in file for file in files.values()), "the builds were not confined"
+        count += len(files)
+        differing += [path for path in files if files[path]["payload"] != others[path]["payload"]]
+        if not differing:
+            assert [path for path in files if files[path]["sha256"] != others[path]["sha256"]] == []
+    print(f"\n{package}: {', '.join(sorted(set(results.values())))}, {count} modules, differing: {differing or 'none'}")
+    assert bool(differing) == (package in EXCEPTIONS), differing
