@@ -344,7 +344,7 @@ def test_tls(lab):
     context.load_verify_locations(directory / "client.pem")
     context.verify_mode = ssl.CERT_REQUIRED
     lab.server.socket = context.wrap_socket(lab.server.socket, server_side=True, do_handshake_on_connect=False)
-    plain, lab.server.url = lab.server.url, lab.server.url.replace("http:", "https:")
+    lab.server.url = lab.server.url.replace("http:", "https:")
     settings = "cache_tls_ca=/etc/dkms/server.pem\ncache_tls_cert=/etc/dkms/client.pem\ncache_tls_key=/etc/dkms/client.key\n"
     writer, reader, lost = lab.machine(settings, writes=True), lab.machine(settings), lab.machine(settings)
     for root in (writer, reader, lost):
@@ -355,8 +355,12 @@ def test_tls(lab):
     assert len(lab.entries()) == 1
     assert taken(build(reader))
     assert AWAY in build(lab.machine()).out
-    lab.server.faults = [("GET", "", plain + "%s")]
-    assert AWAY in build(lost).out
+    other = caches.Server()
+    other.files = lab.server.files
+    lab.server.faults = [("GET", "", other.url.removesuffix("/cache") + "%s")]
+    result = build(lost)
+    other.close()
+    assert AWAY in result.out and not taken(result) and not other.log
 
 
 def test_the_helper_has_no_rights(lab):
