@@ -71,6 +71,32 @@ check_url (const DkmsPlaces *places, const char *url, GError **error)
   return *host != '/' && *host != '\0' ? TRUE : fail (places, DKMS_ERROR_SETTING_NOT_URL, "cache_url", url, error);
 }
 
+static void
+cut_slashes (char *url)
+{
+  for (gsize length = strlen (url); length > 0 && url[length - 1] == '/'; length--)
+    url[length - 1] = '\0';
+}
+
+const char *
+dkms_remote_policy_limit (DkmsRemotePolicy *self, const char *url)
+{
+  g_autofree char *own = g_strdup (url);
+
+  cut_slashes (own);
+  if (*self->url != '\0' && strcmp (self->url, own) != 0)
+    {
+      *self->url = '\0';
+      return "cache_url";
+    }
+  if (dkms_key_is_token (self->signing_key))
+    {
+      *self->signing_key = '\0';
+      return "cache_signing_key";
+    }
+  return NULL;
+}
+
 gboolean
 dkms_remote_policy_take (DkmsRemotePolicy *self, const DkmsPlaces *places, const DkmsVars *values, GError **error)
 {
@@ -89,8 +115,7 @@ dkms_remote_policy_take (DkmsRemotePolicy *self, const DkmsPlaces *places, const
     }
   if (*self->url != '\0' && !check_url (places, self->url, error))
     return FALSE;
-  for (gsize length = strlen (self->url); length > 0 && self->url[length - 1] == '/'; length--)
-    self->url[length - 1] = '\0';
+  cut_slashes (self->url);
   self->write = *dkms_vars_get (values, "cache_write", 0) != '\0';
   return dkms_settings_number (places, values, &(DkmsNumberSetting){ "cache_timeout", 1, 3600, &self->timeout }, error);
 }

@@ -19,6 +19,16 @@ typedef struct {
 void dkms_remote_policy_init (DkmsRemotePolicy *self);
 /** Frees the content of @self. */
 void dkms_remote_policy_clear (DkmsRemotePolicy *self);
+/**
+ * dkms_remote_policy_limit:
+ * @url: cache_url of this machine
+ *
+ * For the settings of another root: its files must not make this machine send requests to any server but its own, and
+ * must not sign with a token of this machine.
+ *
+ * Returns: (transfer none) (nullable): the name of the setting that has no effect now
+ */
+const char *dkms_remote_policy_limit (DkmsRemotePolicy *self, const char *url);
 /** Takes the values of framework.conf. */
 gboolean dkms_remote_policy_take (DkmsRemotePolicy *self, const DkmsPlaces *places, const DkmsVars *values,
                                   GError **error) G_GNUC_WARN_UNUSED_RESULT;

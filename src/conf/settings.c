@@ -433,9 +433,9 @@ dkms_settings_key_files (const DkmsSettings *self, const GPtrArray *releases, GE
 }
 
 /* Reads the settings of the sandbox for another root from framework.conf of this machine. Code of that root does not
- * run if it cannot be confined. */
+ * run if it cannot be confined. @url: (out) (transfer full): cache_url of this machine; "": none */
 static gboolean
-take_confinement_of_machine (DkmsSettings *self, GError **error)
+take_confinement_of_machine (DkmsSettings *self, char **url, GError **error)
 {
   g_autoptr (DkmsRoot) machine = dkms_root_open (NULL, error);
   g_auto (Found) found = { NULL, NULL };
@@ -444,9 +444,10 @@ take_confinement_of_machine (DkmsSettings *self, GError **error)
   if (machine == NULL)
     return FALSE;
   here.places.root = machine;
-  if (!read_files (&here, "sandbox build_user", NULL, &found, NULL, error)
+  if (!read_files (&here, "sandbox build_user cache_url", NULL, &found, NULL, error)
       || !take_confinement (&here, found.values, error))
     return FALSE;
+  *url = g_strdup (found.values != NULL ? dkms_vars_get (found.values, "cache_url", 0) : "");
   self->policy.build_uid = here.policy.build_uid;
   self->policy.build_gid = here.policy.build_gid;
   self->policy.sandbox = here.policy.sandbox;
@@ -480,6 +481,7 @@ dkms_settings_new (DkmsRoot *root, GError **error)
 {
   g_autoptr (DkmsSettings) self = g_new0 (DkmsSettings, 1);
   g_auto (Found) found = { NULL, NULL };
+  g_autofree char *url = NULL;
   const char *env;
 
   self->places.root = root;
@@ -514,7 +516,7 @@ dkms_settings_new (DkmsRoot *root, GError **error)
   if (self->policy.distro == NULL)
     return NULL;
 
-  if (!dkms_root_is_host (root) && !take_confinement_of_machine (self, error))
+  if (!dkms_root_is_host (root) && !take_confinement_of_machine (self, &url, error))
     return NULL;
   if (!read_files (self, names, NULL, &found, NULL, error))
     return NULL;
@@ -522,6 +524,9 @@ dkms_settings_new (DkmsRoot *root, GError **error)
   self->ignored = g_steal_pointer (&found.ignored);
   if ((values != NULL && !take_values (self, values, error)) || !take_confinement_of_root (self, values, error))
     return NULL;
+  const char *refused = url != NULL ? dkms_remote_policy_limit (&self->policy.remote, url) : NULL;
+  if (refused != NULL && self->ignored == NULL)
+    self->ignored = DKMS_EVENT_NEW (SETTING_OF_ROOT_IGNORED, .path = root->host_path, .name = refused);
   if (*self->policy.jobs == '\0')
     {
       g_free (self->policy.jobs);

@@ -35,23 +35,23 @@ typedef struct DkmsRequest DkmsRequest;
 struct DkmsRequest {
   DkmsGoal goal;
   DkmsSelection selection;
-  char *module;                        /* (nullable): as given on the command line */
-  char *version;                       /* (nullable) */
-  char *source;                        /* (nullable): a source directory of the host that is to be registered */
-  char *archive;                       /* (nullable): archive to load or to write */
-  char *output;                        /* (nullable): a file of the host for the answer */
-  char *metrics;                       /* (nullable): a file of the host for metrics */
-  char *template;                      /* (nullable): template kernel of DKMS_SELECT_TEMPLATE */
-  char *action;                        /* (nullable): the verb, visible in recipes as $action */
-  char *part;                          /* (nullable): the action of the verb cache (inspect/cache.h) */
-  gint64 limit_mib;                    /* cache prune --max-size; -1: not given */
-  char *kernel_source;                 /* (nullable): --kernelsourcedir */
-  char *kernel_config;                 /* (nullable): --config */
-  char *conf_file;                     /* (nullable): -c, a path of the host, instead of the dkms.conf of the source */
-  GPtrArray *directives;               /* element-type utf8: "NAME=value" in the order of the command line */
-  char *hook;                          /* (nullable): "attended", "unattended" or "timer": the policy forecast decides */
-  GPtrArray *headers;                  /* element-type utf8: --headers, paths of the host */
-  GPtrArray *targets;                  /* element-type DkmsId of kernels; of a filter, kernel or arch may be NULL */
+  char *module;          /* (nullable): as given on the command line */
+  char *version;         /* (nullable) */
+  char *source;          /* (nullable): a source directory of the host that is to be registered */
+  char *archive;         /* (nullable): archive to load or to write */
+  char *output;          /* (nullable): a file of the host for the answer */
+  char *metrics;         /* (nullable): a file of the host for metrics */
+  char *template;        /* (nullable): template kernel of DKMS_SELECT_TEMPLATE */
+  char *action;          /* (nullable): the verb, visible in recipes as $action */
+  char *part;            /* (nullable): the action of the verb cache (inspect/cache.h) */
+  gint64 limit_mib;      /* cache prune --max-size; -1: not given */
+  char *kernel_source;   /* (nullable): --kernelsourcedir */
+  char *kernel_config;   /* (nullable): --config */
+  char *conf_file;       /* (nullable): -c, a path of the host, instead of the dkms.conf of the source */
+  GPtrArray *directives; /* element-type utf8: "NAME=value" in the order of the command line */
+  char *hook;            /* (nullable): "attended", "unattended" or "timer": the policy forecast decides */
+  GPtrArray *headers;    /* element-type utf8: --headers, paths of the host */
+  GPtrArray *targets;    /* element-type DkmsId of kernels; of a filter, kernel or arch may be NULL */
   gboolean source_only, binaries_only; /* for DKMS_GOAL_PACKED */
   gboolean rpm_safe_upgrade;
   gboolean usual_kernel; /* the kernel in targets was not named */

@@ -167,8 +167,9 @@ class Root:
         """Writes settings for this root. Settings that only the host may make are written there."""
         lines = text.splitlines(keepends=True)
         of_machine = [line for line in lines if line.startswith(("sandbox=", "build_user="))]
-        if of_machine or "framework.conf" in self.of_machine():
-            self.machine("framework.conf", "".join(of_machine))
+        of_both = [line for line in lines if line.startswith("cache_url=")]
+        if of_machine or of_both or "framework.conf" in self.of_machine():
+            self.machine("framework.conf", "".join(of_machine + of_both))
         (self.path / "etc/dkms/framework.conf").write_text("".join(line for line in lines if line not in of_machine))
 
     def of_machine(self):

@@ -436,3 +436,16 @@ def test_settings_that_are_wrong(lab, line, words):
 def test_writing_needs_a_key(lab):
     result = build(lab.machine("cache_write=yes\n"))
     assert result.err.count("cache_write needs cache_signing_key") == 1 and not lab.server.log
+
+
+def test_server_of_another_root(lab):
+    """Files of a --root cannot make this machine talk to a server that it does not use itself, or use its tokens."""
+    root = lab.machine(writes=True)
+    root.machine("framework.conf", "cache_url=https://cache.example/\n")
+    before = len(lab.server.log)
+    result = build(root)
+    assert "cache_url in" in result.err and "has no effect" in result.err and len(lab.server.log) == before, result
+    root.machine("framework.conf", f"cache_url={lab.server.url}/\n")
+    (root.path / "etc/dkms/framework.conf").write_text(f"cache_url={lab.server.url}\ncache_write=yes\ncache_signing_key=pkcs11:object=x\n")
+    result = build(root, "--force")
+    assert "cache_signing_key in" in result.err and "PUT" not in [line[0] for line in lab.server.log[before:]], result
