@@ -150,6 +150,7 @@ test_file (Fixture *f, gconstpointer data)
   change_mode (f, "etc/dkms/cache-trust", 0644);
   g_autoptr (DkmsTrust) trust = read_file (f, &error);
   g_assert_no_error (error);
+  g_assert_nonnull (trust);
   g_assert_cmpuint (trust->signers->len, ==, 1);
 }
 
@@ -179,6 +180,7 @@ test_writable (Fixture *f, gconstpointer data)
   g_autoptr (GError) error = NULL;
   g_autoptr (DkmsTrust) trust = read_file (f, &error);
   g_assert_no_error (error);
+  g_assert_nonnull (trust);
 }
 
 /* A link is followed, but the directory of the file that it leads to counts. */
@@ -195,6 +197,7 @@ test_link (Fixture *f, gconstpointer data)
   g_assert_cmpint (symlink ("/srv/trust", host), ==, 0);
   g_autoptr (DkmsTrust) trust = read_file (f, &error);
   g_assert_no_error (error);
+  g_assert_nonnull (trust);
   change_mode (f, "srv", 0777);
   assert_refused (f, "/etc/dkms/cache-trust is not used, because others can write /srv");
 }
