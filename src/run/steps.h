@@ -28,18 +28,18 @@ typedef struct {
   DkmsWorld *world;
   DkmsFacts *facts; /* constant after the plan was made */
   const DkmsPlan *plan;
-  DkmsTarball *tarball;       /* (nullable): the archive in the request, unpacked */
-  DkmsWork *work;             /* scratch directory, whose name the notes of this run contain */
-  DkmsJobserver *jobserver;   /* (nullable): NULL unless builds share the jobs */
-  GHashTable *signers;        /* "release/arch" -> DkmsSigner */
-  GHashTable *locks;          /* name -> DkmsLock: locks acquired before the plan was made */
-  DkmsOutcome *outcomes;      /* by step */
-  int *codes;                 /* exit statuses, by step */
-  gint64 start;               /* in seconds since 1970 */
-  GPtrArray *resigned;        /* (element-type utf8): paths of installed modules that got other signatures */
-  gboolean sandbox_asked;     /* whether it was checked that builds can be confined here: */
-  char *sandbox_missing;      /* (nullable): why they cannot */
-  DkmsCaches caches;          /* the build cache; run/caching.h opens it */
+  DkmsTarball *tarball;     /* (nullable): the archive in the request, unpacked */
+  DkmsWork *work;           /* scratch directory, whose name the notes of this run contain */
+  DkmsJobserver *jobserver; /* (nullable): NULL unless builds share the jobs */
+  GHashTable *signers;      /* "release/arch" -> DkmsSigner */
+  GHashTable *locks;        /* name -> DkmsLock: locks acquired before the plan was made */
+  DkmsOutcome *outcomes;    /* by step */
+  int *codes;               /* exit statuses, by step */
+  gint64 start;             /* in seconds since 1970 */
+  GPtrArray *resigned;      /* (element-type utf8): paths of installed modules that got other signatures */
+  gboolean sandbox_asked;   /* whether it was checked that builds can be confined here: */
+  char *sandbox_missing;    /* (nullable): why they cannot */
+  DkmsCaches caches;        /* the build cache; run/caching.h opens it */
   gboolean cache_asked;
   int (*exit_code) (const char *verb, const GError *); /* (nullable) */
 } DkmsRun;
