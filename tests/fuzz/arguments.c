@@ -46,6 +46,10 @@ new_settings (void)
   settings->policy.post_transaction = g_strdup ("");
   settings->policy.build_environment = g_strdup ("");
   settings->policy.signing_key = g_strdup ("");
+  settings->policy.cache_dir = g_strdup ("");
+  settings->policy.cache_exclude = g_strdup ("");
+  settings->policy.cache_environment = g_strdup ("");
+  dkms_remote_policy_init (&settings->policy.remote);
   settings->places.root = dkms_root_open (like->places.root->host_path, NULL);
   settings->policy.distro = dkms_distro_read (settings->places.root, NULL);
   return settings;
