@@ -153,7 +153,10 @@ def run_all(one, common, cases, title, capsys):
     with concurrent.futures.ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
         futures = [pool.submit(one, *common, *case) for case in cases]
         for future in futures:
-            wrong += future.result()
+            try:
+                wrong += future.result()
+            except subprocess.TimeoutExpired as error: # the results of the others count
+                wrong.append(str(error))
     with capsys.disabled():
         print(f"\n{title}, {len(cases)} runs, {len(wrong)} losses, {time.monotonic() - start:.0f} s", end="")
     return wrong
