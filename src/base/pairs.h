@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The output of helpers: pairs "key NUL value NUL", and what values are converted to. */
+/* The input and output of helpers: pairs "key NUL value NUL", and what values are converted to. */
 #pragma once
 
 #include <glib.h>
@@ -31,6 +31,14 @@ dkms_pairs_next (const char **at, const char *end, const char **key, const char 
     return FALSE;
   *at = stop + 1;
   return TRUE;
+}
+
+/** Adds a pair to @pairs. */
+static inline void
+dkms_pairs_add (GByteArray *pairs, const char *key, const char *value)
+{
+  g_byte_array_append (pairs, (const guint8 *)key, (guint)strlen (key) + 1);
+  g_byte_array_append (pairs, (const guint8 *)value, (guint)strlen (value) + 1);
 }
 
 /** Replaces @text: (inout) (nullable) (transfer full) by a copy of @value. */

@@ -53,6 +53,7 @@
 #include "helpers/memory-file.h"
 #include "helpers/minisign.h"
 #include "helpers/module-digest.h"
+#include "helpers/pairs-in.h"
 #include "helpers/write-all.h"
 
 enum { MOST_REQUEST = 4 << 20, MOST_SECONDS = 600, MOST_BYTES = 1 << 30 };
@@ -109,18 +110,7 @@ read_request (Request *self)
 static const char *
 next (const Request *self, const char *key, const char *after)
 {
-  const char *end = self->text + self->size, *at = after == NULL ? self->text : after + strlen (after) + 1;
-
-  while (at < end)
-    {
-      const char *value = at + strlen (at) + 1;
-      if (value >= end)
-        return NULL;
-      if (strcmp (at, key) == 0)
-        return value;
-      at = value + strlen (value) + 1;
-    }
-  return NULL;
+  return pairs_find (self->text, self->size, key, after);
 }
 
 static size_t

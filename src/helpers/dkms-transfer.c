@@ -44,6 +44,7 @@
 #include <unistd.h>
 
 #include "helpers/drop-rights.h"
+#include "helpers/pairs-in.h"
 #include "helpers/write-all.h"
 
 enum {
@@ -110,18 +111,7 @@ receive (Message *self)
 static const char *
 find (const Message *self, const char *key)
 {
-  const char *end = self->text + self->size, *at = self->text;
-
-  while (at < end)
-    {
-      const char *value = at + strlen (at) + 1;
-      if (value >= end)
-        return NULL;
-      if (strcmp (at, key) == 0)
-        return value;
-      at = value + strlen (value) + 1;
-    }
-  return NULL;
+  return pairs_find (self->text, self->size, key, NULL);
 }
 
 static uint64_t

@@ -293,19 +293,19 @@ pack_request (const DkmsCacheQuery *query, const char *key, const DkmsCached *ma
   g_autofree char *seconds = g_strdup_printf ("%.3f", made->seconds);
   g_autofree char *error = made->error != NULL ? g_utf8_make_valid (made->error, -1) : NULL;
 
-  dkms_entry_request_add (request, "result", made->failed ? "failed" : "built");
-  dkms_entry_request_add (request, "inputs", inputs);
-  dkms_entry_request_add (request, "time", time);
-  dkms_entry_request_add (request, "seconds", seconds);
-  dkms_entry_request_add (request, "dkms", DKMS_VERSION);
-  dkms_entry_request_add (request, "builder", query->settings->policy.remote.builder);
+  dkms_pairs_add (request, "result", made->failed ? "failed" : "built");
+  dkms_pairs_add (request, "inputs", inputs);
+  dkms_pairs_add (request, "time", time);
+  dkms_pairs_add (request, "seconds", seconds);
+  dkms_pairs_add (request, "dkms", DKMS_VERSION);
+  dkms_pairs_add (request, "builder", query->settings->policy.remote.builder);
   if (made->failed)
     {
-      dkms_entry_request_add (request, "exit", "1");
-      dkms_entry_request_add (request, "error", error != NULL ? error : "");
+      dkms_pairs_add (request, "exit", "1");
+      dkms_pairs_add (request, "error", error != NULL ? error : "");
     }
   for (guint i = 0; i < made->files->len; i++)
-    dkms_entry_request_add (request, "file", made->files->pdata[i]);
+    dkms_pairs_add (request, "file", made->files->pdata[i]);
   return request;
 }
 

@@ -19,23 +19,16 @@ enum { NOBODY = 65534 };
 
 /* ---- requests ---- */
 
-void
-dkms_entry_request_add (GByteArray *request, const char *key, const char *value)
-{
-  g_byte_array_append (request, (const guint8 *)key, (guint)strlen (key) + 1);
-  g_byte_array_append (request, (const guint8 *)value, (guint)strlen (value) + 1);
-}
-
 GByteArray *
 dkms_entry_request (const DkmsCacheQuery *query, const char *key)
 {
   GByteArray *request = g_byte_array_new ();
 
-  dkms_entry_request_add (request, "key", key);
-  dkms_entry_request_add (request, "module", query->id->module);
-  dkms_entry_request_add (request, "version", query->id->version);
-  dkms_entry_request_add (request, "kernel", query->id->kernel);
-  dkms_entry_request_add (request, "arch", query->id->arch);
+  dkms_pairs_add (request, "key", key);
+  dkms_pairs_add (request, "module", query->id->module);
+  dkms_pairs_add (request, "version", query->id->version);
+  dkms_pairs_add (request, "kernel", query->id->kernel);
+  dkms_pairs_add (request, "arch", query->id->arch);
   return request;
 }
 
@@ -47,12 +40,12 @@ dkms_entry_request_wish (GByteArray *request, const DkmsCacheQuery *query, const
       = g_strdup_printf ("%" G_GUINT64_FORMAT, (guint64)query->settings->policy.cache_object_mib << 20);
 
   for (guint i = 0; i < query->modules->len; i++)
-    dkms_entry_request_add (request, "output", query->modules->pdata[i]);
-  dkms_entry_request_add (request, "most", most);
+    dkms_pairs_add (request, "output", query->modules->pdata[i]);
+  dkms_pairs_add (request, "most", most);
   if (signer != NULL)
-    dkms_entry_request_add (request, "signer", signer);
+    dkms_pairs_add (request, "signer", signer);
   for (guint i = 0; denied != NULL && i < denied->len; i++)
-    dkms_entry_request_add (request, "deny", denied->pdata[i]);
+    dkms_pairs_add (request, "deny", denied->pdata[i]);
 }
 
 /* Returns: a descriptor at the beginning of the bytes of @request; -1 with an error */

@@ -29,8 +29,6 @@ GByteArray *dkms_entry_request (const DkmsCacheQuery *query, const char *key);
 /** Adds what an entry must have: the modules, the signature of @signer (nullable: this machine made it, unsigned), and
  * nothing that the administrator refuses. */
 void dkms_entry_request_wish (GByteArray *request, const DkmsCacheQuery *query, const char *signer);
-/** Adds a pair. */
-void dkms_entry_request_add (GByteArray *request, const char *key, const char *value);
 
 /**
  * dkms_entry_ask:

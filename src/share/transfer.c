@@ -32,13 +32,6 @@ dkms_transfer_answer_clear (DkmsTransferAnswer *self)
 
 /* ---- messages ---- */
 
-static void
-add_pair (GByteArray *message, const char *key, const char *value)
-{
-  g_byte_array_append (message, (const guint8 *)key, (guint)strlen (key) + 1);
-  g_byte_array_append (message, (const guint8 *)value, (guint)strlen (value) + 1);
-}
-
 static gboolean
 send_message (const DkmsTransfer *self, const GByteArray *message, GError **error)
 {
@@ -102,7 +95,7 @@ give (Gift *self, const char *key, const char *path, GError **error)
   if (!written)
     return fd >= 0 ? FALSE : dkms_fail_errno (error, "create", "a memory file");
   g_autofree char *name = g_strdup_printf ("/proc/self/fd/%d", fd);
-  add_pair (self->message, key, name);
+  dkms_pairs_add (self->message, key, name);
   int kept = dkms_fd_steal (&fd);
   g_array_append_val (self->fds, kept);
   return TRUE;
@@ -114,8 +107,8 @@ describe (Gift *self, GError **error)
   const DkmsRemotePolicy *policy = &self->settings->policy.remote;
   g_autofree char *timeout = g_strdup_printf ("%u", policy->timeout);
 
-  add_pair (self->message, "url", policy->url);
-  add_pair (self->message, "timeout", timeout);
+  dkms_pairs_add (self->message, "url", policy->url);
+  dkms_pairs_add (self->message, "timeout", timeout);
   return give (self, "netrc", policy->netrc, error) && give (self, "ca", policy->tls_ca, error)
          && give (self, "certificate", policy->tls_cert, error) && give (self, "key", policy->tls_key, error);
 }
@@ -215,12 +208,12 @@ dkms_transfer_ask (DkmsTransfer *self, const DkmsTransferRequest *request, DkmsT
   char buffer[MOST_ANSWER];
   ssize_t got;
 
-  add_pair (message, request->verb, request->path);
+  dkms_pairs_add (message, request->verb, request->path);
   if (request->file != NULL)
-    add_pair (message, "file", request->file);
-  add_pair (message, "most", most);
+    dkms_pairs_add (message, "file", request->file);
+  dkms_pairs_add (message, "most", most);
   if (request->size > 0)
-    add_pair (message, "size", size);
+    dkms_pairs_add (message, "size", size);
   if (!limit_wait (self, request->most, error) || !send_message (self, message, error))
     return FALSE;
   do
