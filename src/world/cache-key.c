@@ -257,11 +257,11 @@ is_harmless (const char *name)
 
 /* The values are in the record of the build, which others can read; they may be secrets, so only digests are. */
 static void
-add_variable (DkmsInputs *inputs, const char *pair)
+add_variable (DkmsInputs *inputs, const char *pair, gboolean (*is_omitted) (const char *name))
 {
   g_auto (GStrv) parts = g_strsplit (pair, "=", 2);
 
-  if (parts[0] == NULL || parts[1] == NULL || is_harmless (parts[0]))
+  if (parts[0] == NULL || parts[1] == NULL || is_omitted (parts[0]))
     return;
   g_autofree char *name = g_strconcat ("env.", parts[0], NULL);
   g_autofree char *digest = g_compute_checksum_for_string (G_CHECKSUM_SHA256, parts[1], -1);
@@ -276,9 +276,9 @@ add_environment_of_caller (DkmsWorld *world, const char *place, DkmsInputs *inpu
   g_auto (GStrv) env = g_get_environ ();
 
   for (char **pair = env; *pair != NULL; pair++)
-    add_variable (inputs, *pair);
+    add_variable (inputs, *pair, is_harmless);
   for (guint i = 0; i < directives->len; i++)
-    add_variable (inputs, directives->pdata[i]);
+    add_variable (inputs, directives->pdata[i], is_harmless);
   dkms_inputs_set (inputs, "env.place", place);
 }
 
@@ -297,19 +297,20 @@ sets_flags (const DkmsInputs *inputs)
   return FALSE;
 }
 
-/* Adds all variables of a defined environment but those about the jobs and the root. */
+/* Whether a variable of a defined environment is about the jobs or the root. */
+static gboolean
+is_of_dkms (const char *name)
+{
+  return g_str_has_prefix (name, "DKMS_");
+}
+
 static void
 add_environment_of_build (DkmsWorld *world, const DkmsId *id, char *const *env, DkmsInputs *inputs)
 {
   for (char *const *pair = env; *pair != NULL; pair++)
     {
       g_autofree char *plain = dkms_world_normalise (world, id, *pair);
-      g_auto (GStrv) parts = g_strsplit (plain, "=", 2);
-      if (g_str_has_prefix (parts[0], "DKMS_"))
-        continue;
-      g_autofree char *name = g_strconcat ("env.", parts[0], NULL);
-      g_autofree char *digest = g_compute_checksum_for_string (G_CHECKSUM_SHA256, parts[1], -1);
-      dkms_inputs_set (inputs, name, digest);
+      add_variable (inputs, plain, is_of_dkms);
     }
 }
 
@@ -416,13 +417,13 @@ dkms_world_cache_inputs (DkmsWorld *self, const DkmsId *id, const DkmsInputs *in
 {
   guint mark = dkms_unread_mark ();
   const DkmsInputs *of_kernel = dkms_inputs_are_complete (inputs) ? find_of_kernel (self, id, inputs) : NULL;
-
   g_autoptr (DkmsInputs) all = dkms_inputs_new (id);
+
   dkms_inputs_copy (all, inputs);
-  gboolean known = add_extras (self, id, all);
+  gboolean known = of_kernel != NULL && dkms_inputs_get (of_kernel, "headers") != NULL
+                   && dkms_inputs_get (of_kernel, "tools") != NULL && add_extras (self, id, all);
   dkms_unread_drop (mark); /* what cannot be read has no key */
-  if (!known || of_kernel == NULL || dkms_inputs_get (of_kernel, "headers") == NULL
-      || dkms_inputs_get (of_kernel, "tools") == NULL)
+  if (!known)
     return NULL;
   dkms_inputs_copy (all, of_kernel);
   add_environment (self, id, all);
