@@ -245,7 +245,8 @@ run_signer (const DkmsSettings *settings, const char *path, GError **error)
   if (output == NULL)
     return NULL;
   dkms_recall_helper (g_strchomp (output));
-  if (status != 0)
+  /* The output may contain a warning, too, and is then not an id. */
+  if (status != 0 || strlen (output) != 16 || strspn (output, "0123456789ABCDEF") != 16)
     return (void)DKMS_FAIL (error, SIGN_PROGRAM_FAILED, .text = output, .status = status), NULL;
   return g_steal_pointer (&output);
 }
