@@ -7,23 +7,20 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 import tempfile
 
 import pytest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import debian  # noqa: E402
+
 DKMS = os.environ.get("DKMS", "dkms")
 SMALL = ["acpi-call-dkms", "v4l2loopback-dkms", "vpoll-dkms"]
+PACKAGES = debian.driver_packages("DKMS_EQUAL", SMALL)
 NOBODY = 65534
 # Packages with modules that differ, and why.
 EXCEPTIONS = {}
-
-
-def packages():
-    chosen = os.environ.get("DKMS_EQUAL", "")
-    if chosen != "all":
-        return chosen.split() or SMALL
-    found = subprocess.run(["apt-cache", "search", "--names-only", "--", "-dkms$"], capture_output=True, text=True, check=True).stdout
-    return sorted(line.split()[0] for line in found.splitlines() if not line.startswith("dh-dkms"))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +66,7 @@ def build(lab, kernel, given, place, prefix=(), variables=None, owner=0):
     return {report["id"]: report for report in reports}
 
 
-@pytest.mark.parametrize("package", packages())
+@pytest.mark.parametrize("package", PACKAGES)
 def test_equal_in_two_places(package, kernel, lab):
     given = sources(package, lab)
     one = build(lab, kernel, given, "one")

@@ -11,6 +11,15 @@ import time
 CACHE = pathlib.Path(os.environ.get("DKMS_ROOTS") or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache", "dkms-roots"))
 FRESH = 7 * 24 * 3600 # seconds after which a cached system is created again
 
+def driver_packages(variable, usual):
+    """The names of driver packages that the environment variable lists; "all": those of apt; without it, @usual."""
+    chosen = os.environ.get(variable, "")
+    if chosen != "all":
+        return chosen.split() or usual
+    found = subprocess.run(["apt-cache", "search", "--names-only", "--", "-dkms$"], capture_output=True, text=True, check=True).stdout
+    return sorted(line.split()[0] for line in found.splitlines() if not line.startswith("dh-dkms"))
+
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILT = [] # the directory that packages() returns
 

@@ -8,20 +8,17 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 
 import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import debian  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 EIGHT = ["dahdi-dkms", "digimend-dkms", "evdi-dkms", "jool-dkms", "openafs-modules-dkms", "rapiddisk-dkms",
          "v4l2loopback-dkms", "xtables-addons-dkms"]
-
-
-def packages():
-    chosen = os.environ.get("DKMS_PARITY", "")
-    if chosen != "all":
-        return chosen.split() or EIGHT
-    found = subprocess.run(["apt-cache", "search", "--names-only", "--", "-dkms$"], capture_output=True, text=True, check=True).stdout
-    return sorted(line.split()[0] for line in found.splitlines() if not line.startswith("dh-dkms"))
+PACKAGES = debian.driver_packages("DKMS_PARITY", EIGHT)
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +31,12 @@ def results(tmp_path_factory):
     debs.chmod(0o777)
     if not subprocess.run(["apt-cache", "policy", "dkms"], capture_output=True, text=True, check=False).stdout.count("Candidate"):
         subprocess.run(["apt-get", "update", "-qq"], check=True)
-    subprocess.run(["apt-get", "download", "-qq", "dkms", *packages()], cwd=debs, check=True)
+    subprocess.run(["apt-get", "download", "-qq", "dkms", *PACKAGES], cwd=debs, check=True)
     kernels = sorted(p.parent.name for p in pathlib.Path("/lib/modules").glob("*/build") if (p / "include").is_dir())
     if not kernels:
         pytest.fail("no kernel headers; scripts/install-deps demo installs them")
     kernel = os.environ.get("DKMS_PARITY_KERNEL", kernels[0])
-    environment = dict(os.environ, KERNEL=kernel, PACKAGES=" ".join(packages()))
+    environment = dict(os.environ, KERNEL=kernel, PACKAGES=" ".join(PACKAGES))
     outs, running = {}, []
     for name, which in (("debian", "debian"), ("ours", os.environ["DKMS"])):
         outs[name] = lab / name
@@ -49,7 +46,7 @@ def results(tmp_path_factory):
                                         stdin=subprocess.DEVNULL))
     assert [process.wait() for process in running] == [0, 0]
     sides = {name: {p.name: p.read_text(errors="replace") for p in out.iterdir()} for name, out in outs.items()}
-    print(f"\n{len(packages())} packages on {kernel}: {sides['ours']['status'].count(': installed')} installed")
+    print(f"\n{len(PACKAGES)} packages on {kernel}: {sides['ours']['status'].count(': installed')} installed")
     return sides
 
 

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ed25519.h"
+
 static const char inputs[] = "arch x86_64\nkernel 6.1\nmodule m\nversion 1\n";
 
 /* ---- files ---- */
@@ -85,18 +87,6 @@ make_key (unsigned char seed, char text[MINISIGN_KEY_TEXT + 1])
   minisign_key_set_id (&key);
   minisign_key_write (&key, text);
   return private;
-}
-
-bool
-lab_sign (void *key, const void *bytes, size_t size, unsigned char signature[MINISIGN_SIGNATURE])
-{
-  EVP_MD_CTX *context = EVP_MD_CTX_new ();
-  size_t length = MINISIGN_SIGNATURE;
-
-  g_assert_cmpint (EVP_DigestSignInit (context, NULL, NULL, NULL, key), ==, 1);
-  g_assert_cmpint (EVP_DigestSign (context, signature, &length, bytes, size), ==, 1);
-  EVP_MD_CTX_free (context);
-  return true;
 }
 
 void
@@ -180,7 +170,7 @@ lab_seal (const Lab *lab, const char *text, EVP_PKEY *key, const char *name, siz
   MinisignKey public;
 
   g_assert_true (minisign_key_read (&public, name));
-  char *signature = minisign_write (&public, text, strlen (text), "c", lab_sign, key);
+  char *signature = minisign_write (&public, text, strlen (text), "c", ed25519_sign, key);
   unsigned char *entry = entry_write (&lab->manifest, text, signature, size);
   free (signature);
   g_assert_nonnull (entry);
@@ -214,13 +204,10 @@ count (const EntryFile *file, bool is_missing)
 
 const char *lab_outputs[2] = { "m", "n" };
 
-/* Reads the entry and writes its files. Returns: why it is refused; NULL: all files were written; "": some are absent
- */
-const char *
-lab_take (Lab *lab, const void *bytes, gsize size, const EntryWish *wish)
+EntryWish
+lab_wish (const Lab *lab, const char **signers, size_t count)
 {
-  const char *signers[] = { lab->key }, *bad = NULL;
-  EntryWish usual = { .key = lab->build,
+  return (EntryWish){ .key = lab->build,
                       .module = "m",
                       .version = "1",
                       .kernel = "6.1",
@@ -229,7 +216,16 @@ lab_take (Lab *lab, const void *bytes, gsize size, const EntryWish *wish)
                       .count = 2,
                       .most = LAB_MOST,
                       .signers = signers,
-                      .signer_count = 1 };
+                      .signer_count = count };
+}
+
+/* Reads the entry and writes its files. Returns: why it is refused; NULL: all files were written; "": some are absent
+ */
+const char *
+lab_take (Lab *lab, const void *bytes, gsize size, const EntryWish *wish)
+{
+  const char *signers[] = { lab->key }, *bad = NULL;
+  const EntryWish usual = lab_wish (lab, signers, 1);
   EntryManifest manifest;
   EntryFindings findings;
   const EntrySource source = { bytes, size, lab->blobs };

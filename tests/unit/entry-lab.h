@@ -32,8 +32,8 @@ void lab_put (int dir, const char *name, const void *bytes, gsize size);
 /** Returns: (transfer full) (nullable): the content of a file */
 char *lab_get (int dir, const char *name, gsize *size);
 
-/** For minisign_write(). */
-bool lab_sign (void *key, const void *bytes, size_t size, unsigned char signature[MINISIGN_SIGNATURE]);
+/** Returns: what the machine that takes the build wants. @signers: @count public keys, which it trusts */
+EntryWish lab_wish (const Lab *lab, const char **signers, size_t count);
 /** Returns: (transfer full): an entry with the manifest @text, signed with @key under the id of @name */
 unsigned char *lab_seal (const Lab *lab, const char *text, EVP_PKEY *key, const char *name, size_t *size);
 /** Returns: (transfer full): an entry with the manifest of @lab, with @from replaced by @to if they are not NULL */

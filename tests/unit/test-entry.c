@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include "ed25519.h"
 #include "entry-lab.h"
 
 static void
@@ -55,7 +56,7 @@ test_bits_of_manifest_and_signature (Lab *lab, gconstpointer data)
   (void)data;
 
   g_assert_true (minisign_key_read (&key, lab->key));
-  char *signature = minisign_write (&key, text, length, "c", lab_sign, lab->private);
+  char *signature = minisign_write (&key, text, length, "c", ed25519_sign, lab->private);
   for (gsize at = 0; at < length; at++)
     for (guint bit = 0; bit < 8; bit++)
       {
@@ -177,17 +178,7 @@ test_other_wishes (Lab *lab, gconstpointer data)
 {
   const char *signers[] = { lab->key, lab->other_key }, *stranger[] = { lab->other_key }, *three[] = { "m", "n", "o" };
   const char *denied[] = { "0000000000000000000000000000000000000000000000000000000000000000", NULL };
-  const EntryWish usual = { .key = lab->build,
-                            .module = "m",
-                            .version = "1",
-                            .kernel = "6.1",
-                            .arch = "x86_64",
-                            .outputs = lab_outputs,
-                            .count = 2,
-                            .most = LAB_MOST,
-                            .signers = signers,
-                            .signer_count = 2,
-                            .denied = denied };
+  EntryWish usual = lab_wish (lab, signers, 2);
   EntryWish wishes[9];
   static const char *const reasons[G_N_ELEMENTS (wishes)] = { "it has another key",
                                                               "it is about another module",
@@ -202,6 +193,7 @@ test_other_wishes (Lab *lab, gconstpointer data)
   unsigned char *entry = lab_entry (lab, NULL, NULL, &size);
   (void)data;
 
+  usual.denied = denied;
   for (gsize i = 0; i < G_N_ELEMENTS (wishes); i++)
     wishes[i] = usual;
   wishes[0].key = denied[0];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Keys and signatures of minisign 0.11 and signify 31 (made by the tools themselves), and of dkms. */
+#include "ed25519.h"
 #include "helpers/minisign.h"
 
 #include <glib.h>
@@ -138,18 +139,6 @@ test_keys (void)
     g_assert_false (minisign_key_read (&other, bad[i]));
 }
 
-static bool
-sign (void *key, const void *bytes, size_t size, unsigned char signature[MINISIGN_SIGNATURE])
-{
-  EVP_MD_CTX *context = EVP_MD_CTX_new ();
-  size_t length = MINISIGN_SIGNATURE;
-
-  g_assert_cmpint (EVP_DigestSignInit (context, NULL, NULL, NULL, key), ==, 1);
-  g_assert_cmpint (EVP_DigestSign (context, signature, &length, bytes, size), ==, 1);
-  EVP_MD_CTX_free (context);
-  return true;
-}
-
 static void
 test_write (void)
 {
@@ -160,7 +149,7 @@ test_write (void)
 
   g_assert_cmpint (EVP_PKEY_get_raw_public_key (private, key.key, &size), ==, 1);
   minisign_key_set_id (&key);
-  char *text = minisign_write (&key, "abc", 3, "words", sign, private);
+  char *text = minisign_write (&key, "abc", 3, "words", ed25519_sign, private);
   g_assert_nonnull (text);
   g_assert_cmpstr (minisign_verify (&key, "abc", 3, text, strlen (text)), ==, NULL);
   g_assert_cmpstr (minisign_verify (&key, "abd", 3, text, strlen (text)), ==, "the signature is wrong");
