@@ -301,7 +301,7 @@ is_outdated (const DkmsSettings *settings, const char *package, const char *orig
   if (content == NULL)
     return FALSE;
   GChecksumType type
-      = strlen (wanted) == strlen ("d41d8cd98f00b204e9800998ecf8427e") ? G_CHECKSUM_MD5 : G_CHECKSUM_SHA256;
+      = strlen (wanted) == 2 * (gsize)g_checksum_type_get_length (G_CHECKSUM_MD5) ? G_CHECKSUM_MD5 : G_CHECKSUM_SHA256;
   g_autofree char *is = g_compute_checksum_for_data (type, (const guchar *)content, size);
   return strcmp (is, wanted) != 0;
 }

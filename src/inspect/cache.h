@@ -13,6 +13,7 @@
  *   key       the key of the build that a command would make now, for each kernel; its inputs in JSON
  *   verify    builds again, and compares the modules (inspect/cache-verify.h)
  *   prune     deletes what was not used for the longest time until the cache has `limit_mib`, or cache_size_mib
+ *   push      sends the builds of this machine in its directory to the server
  *   generate_key    creates a key that signs builds, the file `output` */
 #define DKMS_CACHE_GENERATE_KEY "generate_key"
 extern const char *const dkms_cache_actions[];

@@ -2,7 +2,6 @@
 /* A run, from its request to its summary. */
 #define _GNU_SOURCE
 #include "run/run.h"
-#include "run/caching.h"
 
 #include <fcntl.h>
 #include <string.h>
