@@ -66,7 +66,7 @@ dkms_cache_dir_open (const DkmsSettings *settings, gboolean create, GError **err
   self->path = dkms_root_canonical (places->root, path);
   if (self->path == NULL)
     return (void)dkms_fail_errno (error, "open", path), NULL;
-  if (!dkms_find_unsafe (places->root, self->path, &unsafe, error))
+  if (!dkms_find_unsafe (places->root, path, &unsafe, error))
     return NULL;
   if (unsafe == NULL && (!is_safe (self->entries) || !is_safe (self->blobs)))
     unsafe = g_strdup (self->path);

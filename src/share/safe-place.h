@@ -12,9 +12,10 @@ gboolean dkms_is_safe (const struct stat *st, gboolean sticky);
 
 /**
  * dkms_find_unsafe:
- * Checks the directory @path, which has no links in it, and all directories above it, which may be sticky.
+ * Checks the file or directory @path and each directory and link on the way to it. Directories above may be sticky,
+ * except the one with the file.
  *
- * @unsafe: (out) (transfer full) (nullable): the first one that others can write
+ * @unsafe: (out) (transfer full) (nullable): the first one that others can change
  *
  * Returns: FALSE with an error if one of them cannot be read
  */

@@ -15,6 +15,8 @@
 #include "base/file.h"
 #include "base/pairs.h"
 #include "base/process.h"
+#include "base/unread.h"
+#include "conf/key-list.h"
 
 enum { MOST_ANSWER = 1 << 12, MOST_CREDENTIAL = 1 << 20, GRACE_SECONDS = 30 };
 
@@ -56,16 +58,16 @@ close_all (GArray *fds)
   g_array_unref (fds);
 }
 
-/* Only root, or the caller, may read passwords and keys. */
+/* Only root, or the caller, may read passwords and keys. @needed: whether the file must exist */
 static gboolean
-check_secret (const DkmsSettings *settings, const char *path, GError **error)
+check_secret (const DkmsSettings *settings, const char *path, gboolean needed, GError **error)
 {
   struct stat st;
 
   if (*path == '\0')
     return TRUE;
   if (dkms_root_stat (settings->places.root, path, &st) < 0)
-    return dkms_fail_errno (error, "read", path);
+    return (!needed && dkms_is_absent (errno)) || dkms_fail_errno (error, "read", path);
   return (st.st_uid == 0 || st.st_uid == geteuid ()) && (st.st_mode & 077) == 0
              ? TRUE
              : DKMS_FAIL (error, CACHE_SECRET_OPEN, .path = path);
@@ -74,8 +76,11 @@ check_secret (const DkmsSettings *settings, const char *path, GError **error)
 gboolean
 dkms_transfer_check (const DkmsSettings *settings, GError **error)
 {
-  return check_secret (settings, settings->policy.remote.netrc, error)
-         && check_secret (settings, settings->policy.remote.tls_key, error);
+  const DkmsRemotePolicy *policy = &settings->policy.remote;
+
+  /* Without the key that signs, builds can still be read. */
+  return check_secret (settings, policy->netrc, TRUE, error) && check_secret (settings, policy->tls_key, TRUE, error)
+         && (dkms_key_is_token (policy->signing_key) || check_secret (settings, policy->signing_key, FALSE, error));
 }
 
 /* Copies the file @path ("": none) to a memory file, which the helper can read without privileges. */

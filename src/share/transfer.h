@@ -22,7 +22,8 @@ typedef struct {
 void dkms_transfer_answer_clear (DkmsTransferAnswer *self);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (DkmsTransferAnswer, dkms_transfer_answer_clear)
 
-/** Checks that nobody else can read the files with the password and the key for the server. */
+/** Checks that nobody else can read the files with the password and the key for the server, and the key that signs
+ * builds. */
 gboolean dkms_transfer_check (const DkmsSettings *settings, GError **error) G_GNUC_WARN_UNUSED_RESULT;
 
 /* A connection to the server of cache_url. */

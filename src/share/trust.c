@@ -203,21 +203,19 @@ dkms_trust_parse (const char *text, gsize size, const char *path, GError **error
 
 /* ---- the file ---- */
 
-/* Checks the file @fd and the directories above it. */
+/* Checks the file @fd and what leads to it. */
 static gboolean
 check_place (const DkmsRoot *root, int fd, GError **error)
 {
-  g_autofree char *path = dkms_root_canonical (root, TRUST_FILE);
-  g_autofree char *dir = path != NULL ? g_path_get_dirname (path) : NULL;
   g_autofree char *unsafe = NULL;
   struct stat st;
 
-  if (path == NULL || fstat (fd, &st) < 0)
-    return dkms_fail_errno (error, "read", TRUST_FILE);
-  if (!dkms_is_safe (&st, FALSE))
-    unsafe = g_strdup (path);
-  else if (!dkms_find_unsafe (root, strcmp (dir, "/") == 0 ? "" : dir, &unsafe, error))
+  if (!dkms_find_unsafe (root, TRUST_FILE, &unsafe, error))
     return FALSE;
+  if (fstat (fd, &st) < 0)
+    return dkms_fail_errno (error, "read", TRUST_FILE);
+  if (unsafe == NULL && !dkms_is_safe (&st, FALSE)) /* it was replaced */
+    unsafe = g_strdup (TRUST_FILE);
   return unsafe == NULL || DKMS_FAIL (error, TRUST_WRITABLE, .path = unsafe, .name = TRUST_FILE);
 }
 

@@ -332,6 +332,47 @@ def test_password(lab):
     assert "secret" not in result.out + result.err
 
 
+def test_files_that_others_can_change_or_read(lab):
+    """/etc/dkms/cache-trust, what leads to it, and files with secrets: the server is not asked, and the message names the file."""
+    build(lab.machine(writes=True))
+    root = lab.machine("cache_signing_key=/etc/dkms/key\ncache_netrc=/etc/dkms/netrc\ncache_tls_key=/etc/dkms/tls\n")
+    etc = root.path / "etc/dkms"
+    for name in ("key", "netrc", "tls"):
+        (etc / name).touch(0o600)
+    link = root.path / "srv/link"
+    link.parent.mkdir()
+    (etc / "cache-trust").rename(root.path / "srv/trust")
+    (etc / "cache-trust").symlink_to("/srv/link")
+    link.symlink_to("trust")
+
+    def try_it(path, reading=False):
+        shutil.rmtree(root.tree, ignore_errors=True)
+        lab.server.log.clear()
+        result = build(root)
+        if path is None:
+            assert taken(result) and result.err == "", result
+            return
+        says = f"others can {'read' if reading else 'write'} {path}\n"
+        assert not taken(result) and not lab.server.log and result.err.count("Warning") == 1 and says in result.err, (path, result)
+
+    for path, mode in ("srv/trust", 0o664), ("srv", 0o757), ("etc/dkms", 0o775), ("etc", 0o777):
+        before = (root.path / path).stat().st_mode
+        (root.path / path).chmod(mode)
+        try_it(f"/{path}")
+        (root.path / path).chmod(before)
+    os.lchown(link, 1, 1)
+    try_it("/srv/link")
+    os.lchown(link, 0, 0)
+    for name, mode in ("key", 0o640), ("netrc", 0o604), ("tls", 0o644):
+        (etc / name).chmod(mode)
+        try_it(f"/etc/dkms/{name}", reading=True)
+        (etc / name).chmod(0o600)
+    os.chown(etc / "key", 1, 1)
+    try_it("/etc/dkms/key", reading=True)
+    (etc / "key").unlink() # it is not needed to read
+    try_it(None)
+
+
 def test_tls(lab):
     """cache_tls_ca, cache_tls_cert and cache_tls_key; a redirection never leaves TLS."""
     directory = lab.path / "tls"

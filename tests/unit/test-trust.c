@@ -200,6 +200,54 @@ test_link (Fixture *f, gconstpointer data)
   g_assert_nonnull (trust);
   change_mode (f, "srv", 0777);
   assert_refused (f, "/etc/dkms/cache-trust is not used, because others can write /srv");
+  change_mode (f, "srv", 0755);
+  /* Who can change a directory can replace the link in it. */
+  change_mode (f, "etc/dkms", 0777);
+  assert_refused (f, "/etc/dkms/cache-trust is not used, because others can write /etc/dkms");
+  change_mode (f, "etc/dkms", 01777);
+  g_clear_pointer (&trust, dkms_trust_free);
+  g_assert_nonnull (trust = read_file (f, &error));
+  if (geteuid () == 0)
+    {
+      g_assert_cmpint (lchown (host, 1, 1), ==, 0);
+      assert_refused (f, "/etc/dkms/cache-trust is not used, because others can write /etc/dkms/cache-trust");
+    }
+}
+
+/* Links of directories, with .. and a part of the path that links lead to twice. */
+static void
+test_links (Fixture *f, gconstpointer data)
+{
+  g_autofree char *dir = g_build_filename (f->dir, "etc/dkms", NULL);
+  g_autofree char *second = g_build_filename (f->dir, "srv/one", NULL);
+  g_autoptr (GError) error = NULL;
+  (void)data;
+
+  fixture_put (f, "/etc/passwd", "");
+  fixture_put (f, "/srv/two/three/cache-trust", "trust " MINE "\n");
+  g_assert_cmpint (symlink ("../srv/two/../one/./three", dir), ==, 0);
+  g_assert_cmpint (symlink ("/srv/two", second), ==, 0);
+  g_autoptr (DkmsTrust) trust = read_file (f, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (trust);
+  change_mode (f, "srv/two/three", 0777);
+  assert_refused (f, "/etc/dkms/cache-trust is not used, because others can write /srv/two/three");
+  change_mode (f, "srv/two/three", 0755);
+  change_mode (f, "etc", 0777);
+  assert_refused (f, "/etc/dkms/cache-trust is not used, because others can write /etc");
+  change_mode (f, "etc", 0755);
+  if (geteuid () == 0)
+    {
+      g_assert_cmpint (lchown (second, 1, 1), ==, 0);
+      assert_refused (f, "/etc/dkms/cache-trust is not used, because others can write /srv/one");
+      g_assert_cmpint (lchown (second, 0, 0), ==, 0);
+    }
+  g_assert_cmpint (unlink (second), ==, 0);
+  g_assert_cmpint (symlink ("one", second), ==, 0);
+  g_autoptr (DkmsTrust) nothing = read_file (f, &error);
+  g_assert_no_error (error); /* as if it did not exist */
+  g_assert_nonnull (nothing);
+  g_assert_cmpint ((int)nothing->signers->len, ==, 0);
 }
 
 /* What cannot be read is not absent: a line with deny or require would not count. */
@@ -224,6 +272,7 @@ main (int argc, char **argv)
   g_test_add ("/trust/file", Fixture, NULL, fixture_set_up, test_file, fixture_tear_down);
   g_test_add ("/trust/writable", Fixture, NULL, fixture_set_up, test_writable, fixture_tear_down);
   g_test_add ("/trust/link", Fixture, NULL, fixture_set_up, test_link, fixture_tear_down);
+  g_test_add ("/trust/links", Fixture, NULL, fixture_set_up, test_links, fixture_tear_down);
   g_test_add ("/trust/unreadable", Fixture, NULL, fixture_set_up, test_unreadable, fixture_tear_down);
   return g_test_run ();
 }
