@@ -260,16 +260,23 @@ def copy_root(root, path):
     return copy
 
 
+def command_at(point, root, *what):
+    """The command line up to the arguments of dkms, which @point runs. The programs before it are not counted."""
+    command = root.command()
+    at = command.index(DKMS)
+    return [*command[:at], point, *what, *command[at:]]
+
+
 def count_points(point, root, arguments):
     with open(root.path.parent / "points", "w+b") as out:
         os.set_inheritable(out.fileno(), True)
-        subprocess.run(["bash", "-c", 'exec "$@" 9>&$OUT', "-", point, "count", DKMS, "--root", root.path, *arguments], check=True, capture_output=True,
+        subprocess.run(["bash", "-c", 'exec "$@" 9>&$OUT', "-", *command_at(point, root, "count"), *arguments], check=True, capture_output=True,
                        stdin=subprocess.DEVNULL, close_fds=False, env=dict(os.environ, LC_ALL="C", OUT=str(out.fileno()), ASAN_OPTIONS="detect_leaks=0"))
         out.seek(0)
         return int(out.read())
 
 
 def kill_at(point, root, number, arguments):
-    subprocess.run([point, "kill", str(number), DKMS, "--root", root.path, *arguments], capture_output=True, check=False, stdin=subprocess.DEVNULL,
+    subprocess.run([*command_at(point, root, "kill", str(number)), *arguments], capture_output=True, check=False, stdin=subprocess.DEVNULL,
                    env=dict(os.environ, LC_ALL="C", ASAN_OPTIONS="detect_leaks=0"), timeout=120)
     root.settle()

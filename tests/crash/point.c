@@ -10,6 +10,8 @@
  * extended attributes. Other calls (the dynamic loader, locales, /proc, /sys, /dev, tools of the host) are not counted,
  * nor are those of programs other than dkms and its helpers (depmod, cp), which report their own errors.
  *
+ * Calls with which the helper dkms-transfer connects to servers and sends to them are counted as changes, too.
+ *
  * Calls of all processes are counted in their order, except those inside a sandbox (dkms-sandbox and its children),
  * whose changes are discarded or taken over later. The exit status is that of the command, or 137 if it was killed.
  * POINT_LIST=1 prints each call. Sources: ptrace(2), seccomp(2). For x86-64 and aarch64. */
@@ -43,7 +45,8 @@ static const int changing[] = {
   SYS_openat,    SYS_openat2,   SYS_mkdirat,   SYS_renameat, SYS_renameat2, SYS_linkat,   SYS_unlinkat,
   SYS_symlinkat, SYS_mknodat,   SYS_fchmod,    SYS_fchmodat, SYS_fchown,    SYS_fchownat, SYS_utimensat,
   SYS_truncate,  SYS_ftruncate, SYS_fallocate, SYS_write,    SYS_pwrite64,  SYS_writev,   SYS_copy_file_range,
-  SYS_sendfile,  SYS_fsync,     SYS_fdatasync, SYS_syncfs,   SYS_fsetxattr, SYS_setxattr,
+  SYS_sendfile,  SYS_fsync,     SYS_fdatasync, SYS_syncfs,   SYS_fsetxattr, SYS_setxattr, SYS_connect,
+  SYS_sendto,    SYS_sendmsg,
 };
 
 static const int reading[] = {
@@ -57,6 +60,7 @@ static const int reading[] = {
 };
 
 static unsigned char ignored[MAX_PIDS]; /* 1: in a sandbox, or a program whose calls are not counted */
+static unsigned char sends[MAX_PIDS];   /* the program that sends to servers */
 static unsigned char alive[MAX_PIDS];
 static unsigned char held[MAX_PIDS]; /* stopped before the event that names its parent */
 static char mode;
@@ -142,6 +146,10 @@ changes_file (pid_t pid, const struct __ptrace_syscall_info *info)
       return is_real_file (pid, arg[2]);
     case SYS_sendfile:
       return is_real_file (pid, arg[0]);
+    case SYS_connect:
+    case SYS_sendto:
+    case SYS_sendmsg:
+      return sends[pid];
     default:
       return 1;
     }
@@ -331,6 +339,7 @@ at_exec (pid_t pid)
   (void)snprintf (path, sizeof path, "/proc/%d/exe", pid);
   n = readlink (path, text, sizeof text - 1);
   text[n > 0 ? n : 0] = '\0';
+  sends[pid] = strstr (text, "/dkms-transfer") != NULL;
   if (strstr (text, "/dkms-sandbox") != NULL)
     ignored[pid] = 1;
   else if (below != NULL)
@@ -359,7 +368,7 @@ follow (pid_t command)
         continue;
       if (WIFEXITED (status) || WIFSIGNALED (status))
         {
-          ignored[pid] = alive[pid] = held[pid] = 0;
+          ignored[pid] = alive[pid] = held[pid] = sends[pid] = 0;
           if (pid == command)
             result = WIFEXITED (status) ? WEXITSTATUS (status) : 128 + WTERMSIG (status);
           continue;

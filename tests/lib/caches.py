@@ -133,6 +133,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             return self.answer(400, b"PUT without Content-Length")
         data = self.rfile.read(int(self.headers["Content-Length"]))
+        if len(data) < int(self.headers["Content-Length"]): # the client has ended
+            self.close_connection = True
+            return None
         if self.misbehave():
             return None
         if not self.is_known():

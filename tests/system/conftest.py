@@ -19,6 +19,7 @@ import time
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
+import host  # noqa: E402
 import schema  # noqa: E402
 
 DKMS = os.environ.get("DKMS", str(pathlib.Path(__file__).resolve().parents[2] / "build/src/dkms"))
@@ -186,8 +187,7 @@ class Root:
         """The command line up to the arguments of dkms."""
         if not self.of_machine():
             return [DKMS, "--root", str(self.path)]
-        return ["unshare", "-m", "sh", "-c", 'mount -t overlay -o "lowerdir=$0:/etc" overlay /etc && exec "$@"',
-                str(self.path.parent / "machine"), DKMS, "--root", str(self.path)]
+        return [*host.with_etc(self.path.parent / "machine"), DKMS, "--root", str(self.path)]
 
     def kernel(self, release, headers=True, config="CONFIG_MODULES=y\n"):
         directory = self.modules / release
