@@ -41,15 +41,18 @@ class Stage:
         self.vmlinuz = next((self.lab / "image/boot").glob("vmlinuz-*"))
         self.modules = self.lab / "image/lib/modules" / release
 
-    def root(self, name, suffix, settings="", pair=None):
+    def root(self, name, suffix, settings="", pair=None, files=None, prefix=()):
         """Installs hello into a new root whose kernel uses modules with @suffix. It is signed with the key pair that dkms
-        creates, or with @pair (key, certificate). Returns: the root"""
+        creates, or with @pair (key, certificate). @files: name in /etc/dkms -> text; @prefix: of the command. Returns: the root"""
         root = self.lab / name
         kernel = root / "lib/modules" / self.release
         (kernel / "kernel/lib").mkdir(parents=True)
         (root / "etc/dkms").mkdir(parents=True)
         (root / "etc/os-release").write_text("ID=debian\n")
         (root / "etc/dkms/framework.conf").write_text(f"try_sign_modules=true\n{settings}\n")
+        for file, text in (files or {}).items():
+            (root / "etc/dkms" / file).write_text(text)
+            (root / "etc/dkms" / file).chmod(0o600)
         if pair is not None:
             (root / "var/lib/dkms").mkdir(parents=True)
             shutil.copy(pair[0], root / "var/lib/dkms/mok.key")
@@ -64,7 +67,7 @@ class Stage:
         if suffix:
             run(*{".xz": ["xz", "--check=crc32"], ".gz": ["gzip", "-n"], ".zst": ["zstd", "-q", "--rm"]}[suffix], plain)
         run("depmod", "-b", root, self.release) # like the package of the kernel
-        run(DKMS, "--root", root, "install", EXAMPLE, "-k", self.release)
+        run(*prefix, DKMS, "--root", root, "install", EXAMPLE, "-k", self.release)
         assert f"{self.release}, {os.uname().machine}: installed" in run(DKMS, "--root", root, "status", "hello/1.0")
         return root
 
