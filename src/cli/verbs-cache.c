@@ -27,12 +27,14 @@ check (const DkmsOptions *options, GError **error)
 const DkmsVerbInfo dkms_verb_cache = {
   .name = "cache",
   .goal = DKMS_GOAL_REPORT,
-  .arguments = "[status | why | key | verify | prune | push] [<module>[/<version>]] | generate_key <file>",
+  .arguments
+  = "[status | why | key | verify | prune | push] [<module>[/<version>]] | key <directory> | generate_key <file>",
   .summary = "Show or prune the build cache",
   .details
   = "With status, the default, it prints the directory and the size of the cache, and how many builds of the tree "
     "were taken from it. why names the inputs of each build that have changed, so that another build would not be "
-    "taken from the cache. key prints the key of the build for each kernel with headers, and with --json its inputs. "
+    "taken from the cache. key prints the key of the build for each kernel with headers, and with --json its inputs; "
+    "it also takes a directory or an archive that is not registered. "
     "verify builds again without the cache, in a tree of its own, and compares: the exit status is 7 if a module "
     "differs. "
     "prune deletes what was not used for the longest time, until the cache has cache_size_mib or --max-size. "

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/language.h"
 #include "base/unread.h"
+#include "inspect/cache-given.h"
 #include "inspect/cache-verify.h"
 #include "share/remote.h"
 #include "store/attempts.h"
@@ -24,6 +25,7 @@ typedef struct {
   DkmsListener *events;
   const DkmsRequest *request;
   DkmsWorld *world;
+  const char *place; /* (nullable): of the build, if it would not be in this tree */
 } Question;
 
 /* ---- status and prune ---- */
@@ -123,7 +125,10 @@ inputs_now (const Question *self, const DkmsId *id)
   g_autofree char *texts = NULL;
   g_autoptr (DkmsInputs) inputs = dkms_world_inputs (self->world, id, NULL, &texts);
 
-  return dkms_world_cache_inputs (self->world, id, inputs);
+  DkmsInputs *all = dkms_world_cache_inputs (self->world, id, inputs);
+  if (all != NULL && self->place != NULL && dkms_inputs_get (all, "env.place") != NULL)
+    dkms_inputs_set (all, "env.place", self->place);
+  return all;
 }
 
 /* Calls @visit for the builds that the request selects, or, with @possible, for each kernel with headers. */
@@ -211,6 +216,20 @@ show_each (const Question *self, gboolean possible, void (*visit) (const Questio
     return FALSE;
   each (self, state, possible, visit);
   return TRUE;
+}
+
+static gboolean
+show_keys (const Question *self, GError **error)
+{
+  g_auto (DkmsCacheGiven) given = { .place = NULL };
+
+  if (self->request->source == NULL && self->request->archive == NULL)
+    return show_each (self, TRUE, show_key, error);
+  if (!dkms_cache_given_open (&given, self->settings, self->events, self->request, error))
+    return FALSE;
+  g_autoptr (DkmsWorld) world = dkms_world_new (&given.settings, &given.request, self->events);
+  const Question question = { &given.settings, self->events, &given.request, world, given.place };
+  return show_each (&question, TRUE, show_key, error);
 }
 
 static gboolean
@@ -316,7 +335,7 @@ dkms_cache_answer (const DkmsSettings *settings, DkmsListener *events, const Dkm
   if (g_strcmp0 (request->part, "verify") == 0)
     return dkms_cache_verify (settings, events, request, error);
   g_autoptr (DkmsWorld) world = dkms_world_new (settings, request, events);
-  const Question self = { settings, events, request, world };
+  const Question self = { settings, events, request, world, NULL };
   const char *part = request->part;
 
   if (g_strcmp0 (part, DKMS_CACHE_GENERATE_KEY) == 0)
@@ -324,7 +343,7 @@ dkms_cache_answer (const DkmsSettings *settings, DkmsListener *events, const Dkm
   if (g_strcmp0 (part, "why") == 0)
     return show_each (&self, FALSE, show_why, error);
   if (g_strcmp0 (part, "key") == 0)
-    return show_each (&self, TRUE, show_key, error);
+    return show_keys (&self, error);
   if (g_strcmp0 (part, "push") == 0)
     return push (&self, error);
   return g_strcmp0 (part, "prune") == 0 ? prune (&self, error) : show_status (&self, error);

@@ -169,6 +169,24 @@ dkms_inputs_document (const DkmsInputs *self)
   return g_string_free (text, FALSE);
 }
 
+DkmsInputs *
+dkms_inputs_from_document (const char *text)
+{
+  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+  DkmsInputs *self = inputs_new ();
+
+  for (char **line = lines; *line != NULL; line++)
+    {
+      char *blank = strchr (*line, ' ');
+      g_autofree char *value = blank != NULL ? g_uri_unescape_string (blank + 1, NULL) : NULL;
+      if (blank != NULL)
+        *blank = '\0';
+      if (value != NULL)
+        dkms_inputs_set (self, *line, value);
+    }
+  return self;
+}
+
 char *
 dkms_inputs_identity (const DkmsInputs *self)
 {

@@ -48,6 +48,8 @@ char **dkms_inputs_differences (const DkmsInputs *a, const DkmsInputs *b);
 
 /** Returns: (transfer full): the document */
 char *dkms_inputs_document (const DkmsInputs *self);
+/** Returns: (transfer full): the inputs in a document that dkms_inputs_document() made */
+DkmsInputs *dkms_inputs_from_document (const char *text);
 /** Returns: (transfer full): the SHA-256 of the document in hexadecimal */
 char *dkms_inputs_identity (const DkmsInputs *self);
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "config.h"
 #include "model/event-json.h"
+#include "model/inputs.h"
 #include "report/doctor-answer.h"
 #include "report/fleet-answer.h"
 #include "report/forecast-answer.h"
@@ -134,6 +135,20 @@ add_build (DkmsDocument *self, const DkmsEvent *event)
 
 /* ---- any command ---- */
 
+/* Returns: (transfer full): @event, with the inputs that its text lists as an object */
+static json_t *
+content (const DkmsEvent *event)
+{
+  json_t *object = dkms_event_to_json (event);
+
+  if (event->kind == DKMS_EVENT_CACHE_KEY && event->text != NULL)
+    {
+      g_autoptr (DkmsInputs) inputs = dkms_inputs_from_document (event->text);
+      dkms_json_set (object, "inputs", dkms_inputs_to_json (inputs));
+    }
+  return object;
+}
+
 /* Whether @event describes what happened, and not only how to display it. */
 static gboolean
 is_content (const DkmsEvent *event)
@@ -179,7 +194,7 @@ dkms_document_hear (DkmsDocument *self, const DkmsEvent *event)
       || dkms_fleet_answer_hear (&self->fleet, event) || dkms_doctor_answer_hear (&self->doctor, event))
     return;
   if (is_content (event))
-    dkms_json_append (self->events, dkms_event_to_json (event));
+    dkms_json_append (self->events, content (event));
 }
 
 char *
