@@ -28,6 +28,12 @@
  * for in BLOBS; if it is not there either, prints "fetch" (its digest) and "size", and nothing else about the entry.
  * Writes the manifest to build.json in OUT.
  *
+ * dkms-entry claim OUT < REQUEST: REQUEST has key and expires. Writes a claim on that build to build.json and entry in
+ * the directory OUT.
+ *
+ * dkms-entry claimed ENTRY BLOBS < REQUEST: REQUEST has key. Prints "expires", if ENTRY is a claim on that build; or
+ * "fetch" and "size" as above; or "refused".
+ *
  * dkms-entry digest FILE...: prints about each FILE, a module:
  *
  *   content   SHA-256 of it, uncompressed and without signatures
@@ -403,6 +409,44 @@ look (const Request *request, const int fds[3], bool unpacks)
   return finish ();
 }
 
+/* ---- claims ---- */
+
+static int
+claim (const Request *request, int out)
+{
+  const EntryManifest none = { 0 };
+  const char *key = first (request, "key"), *expires = first (request, "expires");
+
+  if (key == NULL || expires == NULL)
+    return fail ("it is incomplete", "the request");
+  char *text = entry_claim_write (key, strtoll (expires, NULL, 10));
+  bool good
+      = text != NULL && write_file (out, ENTRY_MANIFEST, text, strlen (text)) && write_entry (out, &none, text, NULL);
+  free (text);
+  return good ? finish () : fail ("it cannot be written", "entry");
+}
+
+static int
+read_claim (const Request *request, int entry, int blobs)
+{
+  const char *key = first (request, "key");
+  EntryFindings findings = { 0 };
+  EntrySource source = { .blobs = blobs };
+  int64_t expires = 0;
+
+  if (key == NULL)
+    return fail ("it is incomplete", "the request");
+  source.bytes = memory_file_map (entry, &source.size);
+  const char *reason = entry_read_claim (&source, key, &findings, &expires);
+  if (reason == NULL)
+    put_number ("expires", expires);
+  else if (*reason == '\0')
+    put_absent (&findings, false);
+  else
+    facts_put ("refused", reason);
+  return finish ();
+}
+
 /* ---- digest ---- */
 
 /* Prints digests of the modules in the @count files @paths. Returns: an exit status */
@@ -427,12 +471,13 @@ digest (int count, char **paths)
 
 /* ---- start ---- */
 
-typedef enum { PACK, SEAL, LIST, UNPACK } Verb;
+typedef enum { PACK, SEAL, LIST, UNPACK, CLAIM, CLAIMED } Verb;
 
 static const struct {
   const char *name;
   int least, most; /* arguments */
-} verbs[] = { { "pack", 2, 2 }, { "seal", 1, 1 }, { "list", 1, 3 }, { "unpack", 3, 3 } };
+} verbs[] = { { "pack", 2, 2 },   { "seal", 1, 1 },  { "list", 1, 3 },
+              { "unpack", 3, 3 }, { "claim", 1, 1 }, { "claimed", 2, 2 } };
 
 static int
 find_verb (int argc, char **argv)
@@ -452,6 +497,10 @@ run (int verb, const Request *request, const int fds[3])
       return pack (request, fds[0], fds[1]);
     case SEAL:
       return seal (fds[0]);
+    case CLAIM:
+      return claim (request, fds[0]);
+    case CLAIMED:
+      return read_claim (request, fds[0], fds[1]);
     default:
       return look (request, fds, verb == UNPACK);
     }
@@ -461,14 +510,15 @@ int
 main (int argc, char **argv)
 {
   int verb = find_verb (argc, argv), fds[3] = { -1, -1, -1 };
-  bool reads = verb == LIST || verb == UNPACK;
+  bool reads = verb == LIST || verb == UNPACK || verb == CLAIMED;
   Request request = { 0 };
 
   if (argc > 2 && strcmp (argv[1], "digest") == 0)
     return digest (argc - 2, argv + 2);
   if (verb < 0)
     return fprintf (stderr, "usage: dkms-entry pack SOURCE OUT | seal OUT | list ENTRY [BLOBS [OUT]] | "
-                            "unpack ENTRY BLOBS OUT, with a request on stdin; digest FILE...\n"),
+                            "unpack ENTRY BLOBS OUT | claim OUT | claimed ENTRY BLOBS, with a request on stdin; "
+                            "digest FILE...\n"),
            2;
   for (int i = 0; i < argc - 2; i++)
     {

@@ -191,22 +191,31 @@ has_line (const char *document, const char *name, const char *value)
   return false;
 }
 
+/* @json: (out) (transfer full) (nullable). Returns: (nullable): why it is not a manifest of this format */
+static const char *
+load (const char *bytes, size_t size, json_t **json)
+{
+  json_error_t where;
+
+  *json = size <= ENTRY_MOST_MANIFEST ? json_loadb (bytes, size, JSON_REJECT_DUPLICATES, &where) : NULL;
+  if (*json == NULL)
+    return size > ENTRY_MOST_MANIFEST ? "the manifest is too large" : "the manifest is not in JSON";
+  const json_t *format = json_object_get (*json, "format");
+  return json_is_integer (format) && json_integer_value (format) == FORMAT ? NULL : "the manifest has another format";
+}
+
 const char *
 entry_manifest_read (EntryManifest *self, const char *bytes, size_t size)
 {
   char digest[ENTRY_HEX + 1];
-  json_error_t where;
+  json_t *json;
 
   *self = (EntryManifest){ 0 };
-  json_t *json = size <= ENTRY_MOST_MANIFEST ? json_loadb (bytes, size, JSON_REJECT_DUPLICATES, &where) : NULL;
-  if (json == NULL)
-    return size > ENTRY_MOST_MANIFEST ? "the manifest is too large" : "the manifest is not in JSON";
-  const json_t *format = json_object_get (json, "format");
-  bool known = json_is_integer (format) && json_integer_value (format) == FORMAT;
-  bool good = known && take_all (json, self);
+  const char *reason = load (bytes, size, &json);
+  bool good = reason == NULL && take_all (json, self);
   json_decref (json);
-  if (!known)
-    return "the manifest has another format";
+  if (reason != NULL)
+    return reason;
   if (!good)
     return "the manifest is incomplete";
   entry_digest (self->inputs, strlen (self->inputs), digest);
@@ -216,6 +225,40 @@ entry_manifest_read (EntryManifest *self, const char *bytes, size_t size)
       || !has_line (self->inputs, "kernel", self->kernel) || !has_line (self->inputs, "arch", self->arch))
     return "the inputs are about another build";
   return NULL;
+}
+
+/* ---- claims ---- */
+
+char *
+entry_claim_write (const char *key, int64_t expires)
+{
+  json_t *json = json_pack ("{s:i, s:s, s:s, s:I}", "format", FORMAT, "key", key, "result", "building", "expires",
+                            (json_int_t)expires);
+  char *text = json != NULL ? json_dumps (json, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+
+  json_decref (json);
+  return text;
+}
+
+const char *
+entry_claim_read (const char *bytes, size_t size, const char *key, int64_t *expires)
+{
+  json_t *json;
+  const char *reason = load (bytes, size, &json);
+
+  if (reason == NULL)
+    {
+      const char *result = member (json, "result"), *about = member (json, "key");
+      const json_t *time = json_object_get (json, "expires");
+      if (result == NULL || strcmp (result, "building") != 0 || !json_is_integer (time)
+          || json_integer_value (time) < 0)
+        reason = "it is not a claim";
+      else if (about == NULL || strcmp (about, key) != 0)
+        reason = "it has another key";
+      *expires = json_integer_value (time);
+    }
+  json_decref (json);
+  return reason;
 }
 
 /* ---- wishes ---- */

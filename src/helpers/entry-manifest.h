@@ -65,6 +65,17 @@ char *entry_manifest_write (const EntryManifest *self);
  */
 const char *entry_manifest_read (EntryManifest *self, const char *bytes, size_t size);
 
+/**
+ * entry_claim_write:
+ * A claim says that a machine is making the build with @key. It is a manifest with format, key, the result "building",
+ * and "expires", seconds since 1970. Nobody signs it, so it can do no more than delay others.
+ *
+ * Returns: (transfer full) (nullable): the claim in JSON, ended by a NUL; NULL without memory
+ */
+char *entry_claim_write (const char *key, int64_t expires);
+/** Reads a claim of another party. @expires: (out). Returns: (transfer none) (nullable): why it is not one on @key */
+const char *entry_claim_read (const char *bytes, size_t size, const char *key, int64_t *expires);
+
 /* What a reader wants. */
 typedef struct {
   const char *key, *module, *version, *kernel, *arch;

@@ -150,6 +150,21 @@ entry_read (const EntrySource *source, const EntryWish *wish, EntryManifest *man
 }
 
 const char *
+entry_read_claim (const EntrySource *source, const char *key, EntryFindings *findings, int64_t *expires)
+{
+  Part bytes = { 0 };
+
+  *findings = (EntryFindings){ 0 };
+  if (source->bytes == NULL || source->size > MOST_ENTRY)
+    return "the entry is empty or too large";
+  const char *reason = take_part (source, ENTRY_MANIFEST, ENTRY_MOST_MANIFEST, &bytes, findings);
+  if (reason == NULL)
+    reason = entry_claim_read ((const char *)bytes.bytes, bytes.size, key, expires);
+  part_clear (&bytes);
+  return reason;
+}
+
+const char *
 entry_unpack (const EntryManifest *manifest, int blobs, int out, EntryFileFunc written, const char **bad)
 {
   static const char *const dirs[] = { "module", "extra", "log" };

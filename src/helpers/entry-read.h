@@ -43,6 +43,9 @@ typedef struct {
 const char *entry_read (const EntrySource *source, const EntryWish *wish, EntryManifest *manifest,
                         EntryFindings *findings, char **text);
 
+/** Reads the entry of a claim (entry-manifest.h) on @key. @expires: (out). Returns: as entry_read() */
+const char *entry_read_claim (const EntrySource *source, const char *key, EntryFindings *findings, int64_t *expires);
+
 /* Is called for each file. @missing: it was not written, because its blob does not exist */
 typedef void (*EntryFileFunc) (const EntryFile *file, bool missing);
 /** Writes the files of @manifest below the directory @out, from @blobs. Returns: (transfer none) (nullable): why a file

@@ -359,6 +359,61 @@ test_too_many (Lab *lab, gconstpointer data)
     g_free (paths[i]);
 }
 
+/* Returns: (transfer full): an entry with the text of a claim */
+static unsigned char *
+seal_claim (const char *text, size_t *size)
+{
+  const EntryManifest none = { 0 };
+
+  return entry_write (&none, text, NULL, size);
+}
+
+static const char *
+read_claim (const void *bytes, size_t size, const char *key, int64_t *expires)
+{
+  const EntrySource source = { bytes, size, -1 };
+  EntryFindings findings;
+
+  *expires = -1;
+  return entry_read_claim (&source, key, &findings, expires);
+}
+
+/* A claim is about one key, and no changed bit makes another one of it. */
+static void
+test_claims (Lab *lab, gconstpointer data)
+{
+  static const char *const wrong[] = { "1.5", "\"1\"", "-1", "null", "99999999999999999999" };
+  g_autofree char *key = g_strnfill (ENTRY_HEX, 'a'), *other = g_strnfill (ENTRY_HEX, 'b');
+  char *text = entry_claim_write (key, 1234567890);
+  int64_t expires;
+  size_t size;
+  unsigned char *entry = seal_claim (text, &size);
+  (void)lab;
+  (void)data;
+
+  g_assert_cmpstr (read_claim (entry, size, key, &expires), ==, NULL);
+  g_assert_cmpint (expires, ==, 1234567890);
+  g_assert_cmpstr (read_claim (entry, size, other, &expires), ==, "it has another key");
+  for (gsize at = 0; at < size; at++)
+    for (guint bit = 0; bit < 8; bit++)
+      {
+        entry[at] ^= (unsigned char)(1 << bit);
+        if (read_claim (entry, size, key, &expires) == NULL)
+          g_assert_cmpint (expires, ==, 1234567890);
+        entry[at] ^= (unsigned char)(1 << bit);
+      }
+  free (entry);
+  for (gsize i = 0; i < G_N_ELEMENTS (wrong); i++)
+    {
+      g_autofree char *bad
+          = g_strdup_printf ("{\"format\":1,\"key\":\"%s\",\"result\":\"building\",\"expires\":%s}", key, wrong[i]);
+      entry = seal_claim (bad, &size);
+      g_assert_cmpstr (read_claim (entry, size, key, &expires), !=, NULL);
+      free (entry);
+    }
+  free (text);
+}
+
 static void
 add (const char *name, void (*test) (Lab *, gconstpointer))
 {
@@ -378,6 +433,7 @@ main (int argc, char **argv)
   add ("/entry/other-signers", test_other_signers);
   add ("/entry/bombs", test_bombs);
   add ("/entry/payload", test_payload);
+  add ("/entry/claims", test_claims);
   add ("/entry/too-many", test_too_many);
   return g_test_run ();
 }
