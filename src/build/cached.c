@@ -15,7 +15,7 @@
 #include "base/unread.h"
 #include "build/failure.h"
 #include "build/result.h"
-#include "share/cache.h"
+#include "share/claim.h"
 #include "store/kept.h"
 #include "store/layout.h"
 
@@ -48,7 +48,8 @@ query_of (const DkmsJob *job, const GPtrArray *modules)
                            .modules = modules,
                            .work = job->work,
                            .caches = job->caches,
-                           .events = job->events };
+                           .events = job->events,
+                           .expected = job->expected };
 }
 
 static gboolean
@@ -184,6 +185,22 @@ counts (const DkmsJob *job, const DkmsCached *found)
   return !found->failed || now - found->time < (gint64)job->settings->policy.cache_negative * SECONDS_OF_DAY;
 }
 
+/* @result: what the cache did; without a cache, there is none */
+static void
+say_result (const DkmsJob *job, const char *result)
+{
+  const DkmsPolicy *policy = &job->settings->policy;
+
+  if (*policy->cache_dir != '\0' || *policy->remote.url != '\0')
+    DKMS_EMIT (job->events, CACHE_RESULT, .id = job->id, .name = result);
+}
+
+static gboolean
+is_away (const DkmsJob *job)
+{
+  return job->caches->remote != NULL && job->caches->remote->away;
+}
+
 gboolean
 dkms_cached_take (const DkmsJob *job, gboolean *done, GError **error)
 {
@@ -194,19 +211,20 @@ dkms_cached_take (const DkmsJob *job, gboolean *done, GError **error)
 
   *done = FALSE;
   if (!has_key (job) || job->force)
-    return TRUE;
+    return say_result (job, "bypassed"), TRUE;
   g_autoptr (GPtrArray) modules = module_names (job);
   const DkmsCacheQuery query = query_of (job, modules);
   if (dkms_cache_find (&query, &cached, &found, &local) && found != NULL && counts (job, found))
     {
       if (found->failed)
-        return fail_known (job, cached, found, error);
+        return say_result (job, "negative"), fail_known (job, cached, found, error);
       const guint steps = job->attempt->steps->len;
       g_autoptr (GError) failure = NULL;
       *done = make (job, cached, found, &failure);
       if (!*done)
         undo (job, steps, failure, &local);
     }
+  say_result (job, *done ? "hit" : is_away (job) ? "away" : "miss");
   if (!*done)
     dkms_unread_drop (mark);
   if (local != NULL)
@@ -307,41 +325,74 @@ store (const DkmsWorkArea *area, int kept, DkmsCached *made, GError **error)
          && list_files (kept, made->files, error) && dkms_cache_add (&query, made, kept, error);
 }
 
-void
-dkms_cached_store (DkmsWorkArea *area)
+/* Ends the claim on a build that is not stored. Those who wait for it begin to build. */
+static void
+end_claim (const DkmsJob *job)
 {
-  guint mark = dkms_unread_mark ();
+  g_autoptr (GPtrArray) modules = module_names (job);
+  const DkmsCacheQuery query = query_of (job, modules);
+
+  if (!job->force)
+    dkms_claim_end (&query);
+}
+
+/* Returns: whether the build was stored */
+static gboolean
+store_build (const DkmsWorkArea *area)
+{
   g_autoptr (DkmsCached) made = g_new0 (DkmsCached, 1);
   g_autoptr (GError) error = NULL;
 
   /* Modules that POST_BUILD has changed are signed and compressed already. */
   if (!area->kept || area->altered)
-    return;
+    return FALSE;
   g_auto (DkmsFd) kept = openat (area->job->work->fd, KEPT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (kept < 0 || !add_rest (area, kept, &error) || !store (area, kept, made, &error))
-    g_debug ("The build is not stored in the build cache: %s", error != NULL ? error->message : g_strerror (errno));
-  dkms_unread_drop (mark);
+  if (kept >= 0 && add_rest (area, kept, &error) && store (area, kept, made, &error))
+    return TRUE;
+  g_debug ("The build is not stored in the build cache: %s", error != NULL ? error->message : g_strerror (errno));
+  return FALSE;
 }
 
 void
-dkms_cached_store_failure (DkmsWorkArea *area)
+dkms_cached_store (DkmsWorkArea *area)
+{
+  guint mark = dkms_unread_mark ();
+
+  if (has_key (area->job) && !store_build (area))
+    end_claim (area->job);
+  dkms_unread_drop (mark);
+}
+
+/* Returns: whether the failure was stored */
+static gboolean
+store_failure (const DkmsWorkArea *area)
 {
   const DkmsJob *job = area->job;
-  guint mark = dkms_unread_mark ();
   g_autoptr (DkmsCached) made = g_new0 (DkmsCached, 1);
   g_autoptr (GError) error = NULL;
 
-  if (!has_key (job) || job->settings->policy.cache_negative == 0 || area->log_fd < 0 || area->ended != NULL
+  if (job->settings->policy.cache_negative == 0 || area->log_fd < 0 || area->ended != NULL
       || !dkms_kept_is_final (job->attempt))
-    return;
+    return FALSE;
   made->failed = TRUE;
   made->error = g_strdup (job->attempt->first_error != NULL ? job->attempt->first_error : job->attempt->error->message);
   dkms_discard_tree_at (job->work->fd, KEPT);
   g_auto (DkmsFd) kept = -1;
   if (mkdirat (job->work->fd, KEPT, 0755) == 0)
     kept = openat (job->work->fd, KEPT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (kept < 0 || mkdirat (kept, "log", 0755) < 0 || mkdirat (kept, "module", 0755) < 0
-      || mkdirat (kept, "extra", 0755) < 0 || !store (area, kept, made, &error))
-    g_debug ("The failure is not stored in the build cache: %s", error != NULL ? error->message : g_strerror (errno));
+  if (kept >= 0 && mkdirat (kept, "log", 0755) == 0 && mkdirat (kept, "module", 0755) == 0
+      && mkdirat (kept, "extra", 0755) == 0 && store (area, kept, made, &error))
+    return TRUE;
+  g_debug ("The failure is not stored in the build cache: %s", error != NULL ? error->message : g_strerror (errno));
+  return FALSE;
+}
+
+void
+dkms_cached_store_failure (DkmsWorkArea *area)
+{
+  guint mark = dkms_unread_mark ();
+
+  if (has_key (area->job) && !store_failure (area))
+    end_claim (area->job);
   dkms_unread_drop (mark);
 }

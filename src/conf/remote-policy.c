@@ -117,5 +117,6 @@ dkms_remote_policy_take (DkmsRemotePolicy *self, const DkmsPlaces *places, const
     return FALSE;
   cut_slashes (self->url);
   self->write = *dkms_vars_get (values, "cache_write", 0) != '\0';
-  return dkms_settings_number (places, values, &(DkmsNumberSetting){ "cache_timeout", 1, 3600, &self->timeout }, error);
+  return dkms_settings_number (places, values, &(DkmsNumberSetting){ "cache_timeout", 1, 3600, &self->timeout }, error)
+         && dkms_settings_number (places, values, &(DkmsNumberSetting){ "cache_wait", 0, 86400, &self->wait }, error);
 }

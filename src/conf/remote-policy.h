@@ -12,6 +12,7 @@ typedef struct {
   char *netrc;                       /* "", or a file with passwords for servers */
   char *tls_ca, *tls_cert, *tls_key; /* "", or files */
   guint timeout;                     /* seconds for one file, and one more for each MiB */
+  guint wait;                        /* seconds for the build of another machine; 0: claims are not used */
   gboolean write;                    /* builds are sent */
 } DkmsRemotePolicy;
 

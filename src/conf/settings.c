@@ -28,7 +28,7 @@ static const char names[]
       "cache_dir cache_exclude cache_size_mib cache_object_mib cache_negative reproducible cache_environment "
       "cache_url cache_write cache_signing_key cache_builder_name cache_netrc cache_tls_ca cache_tls_cert "
       "cache_tls_key "
-      "cache_timeout "
+      "cache_timeout cache_wait "
       "ADDON_MODULES_DIR NO_WEAK_MODULES "
       "modprobe_on_install post_transaction build_environment mok_signing_key";
 

@@ -31,6 +31,7 @@ typedef struct {
   int tokens;                      /* build: pipe of the job server for programs of dkms; -1: none */
   const GArray *keep;              /* (nullable): build: descriptors (int) that its commands inherit */
   const struct DkmsCaches *caches; /* (nullable): build: where it may be stored already; the attempt has the key */
+  double expected;                 /* build: seconds that it will take; 0: unknown */
   DkmsAttempt *attempt;            /* (nullable): build: its record so far; the build adds to it */
   GHashTable *seen;                /* (nullable): build: BUILD_DEPENDS name -> installed version, for the record */
   gboolean lends_all;              /* this run works on no build of the module during scripts, so they may do so */

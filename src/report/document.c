@@ -20,6 +20,7 @@ struct DkmsDocument {
   json_t *events;     /* array */
   json_t *modules;    /* (nullable): array; for status */
   GHashTable *placed; /* "module/version" -> its object in @modules, borrowed */
+  GHashTable *cached; /* "module/version/kernel/arch" -> what the build cache did for it */
   DkmsVerifyAnswer verify;
   DkmsSecurebootAnswer secureboot;
   DkmsForecastAnswer forecast;
@@ -35,6 +36,7 @@ dkms_document_new (void)
 
   self->events = json_array ();
   self->placed = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  self->cached = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   return self;
 }
 
@@ -51,6 +53,7 @@ dkms_document_free (DkmsDocument *self)
   dkms_fleet_answer_clear (&self->fleet);
   dkms_doctor_answer_clear (&self->doctor);
   g_hash_table_unref (self->placed);
+  g_hash_table_unref (self->cached);
   g_clear_error (&self->error);
   g_free (self);
 }
@@ -135,9 +138,18 @@ add_build (DkmsDocument *self, const DkmsEvent *event)
 
 /* ---- any command ---- */
 
-/* Returns: (transfer full): @event, with the inputs that its text lists as an object */
+static char *
+build_of (const DkmsEvent *event)
+{
+  const DkmsId *id = &event->id;
+
+  return g_strjoin ("/", id->module, id->version, id->kernel, id->arch, NULL);
+}
+
+/* Returns: (transfer full): @event; a key of the cache with its inputs as an object, and the result of a build with what
+ * the cache did for it */
 static json_t *
-content (const DkmsEvent *event)
+content (const DkmsDocument *self, const DkmsEvent *event)
 {
   json_t *object = dkms_event_to_json (event);
 
@@ -145,6 +157,11 @@ content (const DkmsEvent *event)
     {
       g_autoptr (DkmsInputs) inputs = dkms_inputs_from_document (event->text);
       dkms_json_set (object, "inputs", dkms_inputs_to_json (inputs));
+    }
+  if (event->kind >= DKMS_EVENT_PIECE_DONE && event->kind <= DKMS_EVENT_PIECE_FAILED)
+    {
+      g_autofree char *build = build_of (event);
+      dkms_json_set_text (object, "cache", g_hash_table_lookup (self->cached, build));
     }
   return object;
 }
@@ -181,6 +198,9 @@ dkms_document_hear (DkmsDocument *self, const DkmsEvent *event)
     case DKMS_EVENT_STATUS_WEAK:
       add_build (self, event);
       return;
+    case DKMS_EVENT_CACHE_RESULT:
+      (void)g_hash_table_replace (self->cached, build_of (event), g_strdup (event->name));
+      return;
     case DKMS_EVENT_ERROR:
       g_clear_error (&self->error);
       self->error = g_error_copy (event->error);
@@ -194,7 +214,7 @@ dkms_document_hear (DkmsDocument *self, const DkmsEvent *event)
       || dkms_fleet_answer_hear (&self->fleet, event) || dkms_doctor_answer_hear (&self->doctor, event))
     return;
   if (is_content (event))
-    dkms_json_append (self->events, content (event));
+    dkms_json_append (self->events, content (self, event));
 }
 
 char *

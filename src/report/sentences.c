@@ -116,6 +116,10 @@ static const Sentence sentences[DKMS_EVENT_LAST] = {
   SENTENCE (LOG_NOT_COPIED, WARNING, "Could not keep a copy of make.log in {path}: {error}."),
   SENTENCE (FAILED_BUILD_NOT_KEPT, WARNING, "{error}. The files of the failed build were not kept."),
   SENTENCE (CACHE_TAKEN, LINE, "Taking the modules of {module}/{version} from the build cache."),
+  SENTENCE (CACHE_RESULT, NONE, "{name}"),
+  SENTENCE (CACHE_WAITING, LINE,
+            "Another machine is building {module}/{version} for {kernel} ({arch}). Waiting for its result, at most "
+            "{number} s."),
   SENTENCE (CACHE_OFF, LINE, "Builds are not cached: cache_dir in /etc/dkms/framework.conf is not set."),
   SENTENCE (CACHE_IS, LINE, "Directory  {path}\nBuilds     {number}, {text} MiB[ of {name} MiB]"),
   SENTENCE (CACHE_TAKEN_HERE, LINE, "This tree  {number} of {text} builds were taken from the cache"),

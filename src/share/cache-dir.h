@@ -27,6 +27,9 @@ DkmsCacheDir *dkms_cache_dir_open (const DkmsSettings *settings, gboolean create
 void dkms_cache_dir_close (DkmsCacheDir *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsCacheDir, dkms_cache_dir_close)
 
+/* In place of the id of a signer: the address of the claim, which says that a machine makes this build. */
+#define DKMS_CACHE_CLAIM "636c61696d000000"
+
 /** Returns: (transfer full): the address of the entry for the inputs with the identity @key. @signer: 16 hexadecimal
  * digits, the id of the key that signed it; NULL: an entry of this machine, which is not signed */
 char *dkms_cache_slot (const char *key, const char *signer);

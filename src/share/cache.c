@@ -13,7 +13,7 @@
 #include "base/pairs.h"
 #include "base/unread.h"
 #include "config.h"
-#include "share/remote.h"
+#include "share/claim.h"
 
 void
 dkms_cached_free (DkmsCached *self)
@@ -151,6 +151,7 @@ typedef struct {
   const DkmsCacheQuery *query;
   DkmsFetch *fetch;
   Candidate **candidates; /* by signer; NULL: none */
+  gboolean *refused;      /* by signer: what the server has cannot be used */
   guint number;           /* of directories */
 } Search;
 
@@ -179,7 +180,8 @@ try_signer (Search *self, guint index, gboolean remote)
   const DkmsCacheSigner *signer = query->caches->trust->signers->pdata[index];
   g_autoptr (GError) error = NULL;
 
-  if (self->candidates[index] != NULL || !dkms_cache_signer_may_build (signer, query->id->module))
+  if (self->candidates[index] != NULL || self->refused[index]
+      || !dkms_cache_signer_may_build (signer, query->id->module))
     return;
   Candidate *found = remote ? find_remote (query, self->fetch, signer, self->number++, &error)
                             : find_local (query, signer, self->number++, &error);
@@ -187,25 +189,22 @@ try_signer (Search *self, guint index, gboolean remote)
     dkms_replace_text (&found->answer.found->signer, signer->id);
   if (error != NULL)
     DKMS_EMIT (query->events, CACHE_IGNORED, .error = error);
+  self->refused[index] = remote && error != NULL;
   self->candidates[index] = found;
 }
 
+/* @remote: looks on the server; else in the local directory */
 static Candidate *
-search_for (Search *self)
+search_for (Search *self, gboolean remote)
 {
-  const DkmsCacheQuery *query = self->query;
+  const DkmsCaches *caches = self->query->caches;
   Candidate *chosen = NULL;
 
-  for (guint i = 0; chosen == NULL && query->caches->local != NULL && i < query->caches->trust->signers->len; i++)
+  for (guint i = 0; chosen == NULL && i < caches->trust->signers->len; i++)
     {
-      try_signer (self, i, FALSE);
-      chosen = choose (self);
-    }
-  for (guint i = 0; chosen == NULL && i < query->caches->trust->signers->len; i++)
-    {
-      if (query->caches->remote == NULL || query->caches->remote->away)
+      if (remote ? caches->remote == NULL || caches->remote->away : caches->local == NULL)
         break;
-      try_signer (self, i, TRUE);
+      try_signer (self, i, remote);
       chosen = choose (self);
     }
   return chosen;
@@ -248,9 +247,14 @@ find_signed (const DkmsCacheQuery *query, int *fd, DkmsCached **found)
   const guint count = query->caches->trust->signers->len;
   g_autoptr (DkmsFetch) fetch = dkms_fetch_new (query);
   g_autofree Candidate **candidates = g_new0 (Candidate *, count + 1);
-  Search self = { query, fetch, candidates, 1 };
-  Candidate *chosen = search_for (&self);
+  g_autofree gboolean *refused = g_new0 (gboolean, count + 1);
+  Search self = { query, fetch, candidates, refused, 1 };
+  DkmsClaim claim = { .query = query, .fetch = fetch };
+  Candidate *chosen = search_for (&self, FALSE);
 
+  do
+    chosen = chosen != NULL ? chosen : search_for (&self, TRUE);
+  while (chosen == NULL && dkms_claim_wait (&claim));
   if (chosen != NULL)
     give (chosen, fd, found);
   else

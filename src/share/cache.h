@@ -28,6 +28,7 @@ typedef struct {
   const DkmsWork *work;     /* scratch directory of the build */
   const DkmsCaches *caches;
   DkmsListener *events; /* hears which entries cannot be used */
+  double expected;      /* seconds that the build will take; 0: unknown */
 } DkmsCacheQuery;
 
 /* What is known about a build in the cache. */
@@ -52,7 +53,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsCached, dkms_cached_free)
  *
  * Looks for a build of this machine, then for builds of the trusted signers in the local directory, then on the server.
  * A build of the server is copied to the local directory. The digests of all files have been compared. An entry that
- * cannot be used is reported, and deleted from the local directory.
+ * cannot be used is reported, and deleted from the local directory. If another machine is making the build, waits for
+ * it (share/claim.h).
  *
  * Returns: FALSE with an error if the scratch directory or a helper cannot be used; the caller builds then, too
  */

@@ -129,6 +129,8 @@ take_pair (DkmsEntryAnswer *self, const char *key, const char *value)
     dkms_replace_text (&self->refused, value);
   else if (strcmp (key, "bad") == 0)
     dkms_replace_text (&self->bad, value);
+  else if (strcmp (key, "expires") == 0)
+    self->expires = g_ascii_strtoll (value, NULL, 10);
   else if (strcmp (key, "missing") == 0)
     self->missing = TRUE;
 }

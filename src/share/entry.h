@@ -19,6 +19,7 @@ typedef struct {
   GString *payloads;   /* digests of what is loaded of the modules */
   char *refused, *bad; /* (nullable): why the entry cannot be used, and which blob is the reason */
   gboolean missing;    /* a blob does not exist */
+  gint64 expires;      /* of a claim, in seconds since 1970; 0: it is not one */
 } DkmsEntryAnswer;
 
 void dkms_entry_answer_clear (DkmsEntryAnswer *self);

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/language.h"
+#include "base/pairs.h"
 #include "base/process.h"
 #include "conf/key-list.h"
 #include "share/transfer.h"
@@ -83,6 +84,7 @@ struct DkmsFetch {
   const DkmsCacheQuery *query;
   DkmsTransfer *connection;
   DkmsFd dir;
+  gint64 now; /* the time of the server, when it last answered, in seconds since 1970 */
 };
 
 DkmsFetch *
@@ -129,6 +131,7 @@ get (DkmsFetch *self, const DkmsTransferRequest *request, gboolean *got, GError 
   if (!connect_server (self, error) || !dkms_transfer_ask (self->connection, request, &answer, error))
     return FALSE;
   *got = answer.result == DKMS_TRANSFER_GOOD;
+  self->now = answer.now;
   if (answer.result == DKMS_TRANSFER_WRONG)
     return DKMS_FAIL (error, CACHE_FILE_REFUSED, .id = *query->id, .name = query->caches->remote->name,
                       .path = request->path, .text = answer.text);
@@ -175,26 +178,32 @@ add_names (GPtrArray *names, const DkmsEntryAnswer *answer)
     g_ptr_array_add (names, g_strdup (((const DkmsEntryBlob *)answer->blobs->pdata[i])->name));
 }
 
+/* Asks dkms-entry about the entry in the directory. Returns: FALSE with an error; also if the entry is refused */
+static gboolean
+ask_entry (const DkmsFetch *self, const char *verb, const GByteArray *request, DkmsEntryAnswer *answer, GError **error)
+{
+  const DkmsCacheQuery *query = self->query;
+  g_auto (DkmsFd) entry = openat (self->dir, ENTRY, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  const int fds[] = { entry, self->dir, -1 };
+
+  if (entry < 0)
+    return dkms_fail_errno (error, "open", ENTRY);
+  return dkms_entry_ask (verb, fds, request, answer, error)
+         && (answer->refused == NULL
+             || DKMS_FAIL (error, CACHE_ENTRY_REFUSED, .id = *query->id, .name = query->caches->remote->name,
+                           .text = answer->refused));
+}
+
 /* Reads what the entry in the directory needs. A server may have taken the manifest out of the entry: then it is a file
  * of its own, and lists the others. @got: (out): as above */
 static gboolean
 complete (DkmsFetch *self, const GByteArray *request, GPtrArray *names, gboolean *got, GError **error)
 {
-  g_auto (DkmsFd) entry = openat (self->dir, ENTRY, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  const int fds[] = { entry, self->dir, -1 };
-
   *got = FALSE;
-  if (entry < 0)
-    return dkms_fail_errno (error, "open", ENTRY);
   for (guint round = 0; round < 2; round++)
     {
       g_auto (DkmsEntryAnswer) answer = { 0 };
-      if (!dkms_entry_ask ("list", fds, request, &answer, error))
-        return FALSE;
-      if (answer.refused != NULL)
-        return DKMS_FAIL (error, CACHE_ENTRY_REFUSED, .id = *self->query->id, .name = self->query->caches->remote->name,
-                          .text = answer.refused);
-      if (!get_blobs (self, &answer, got, error))
+      if (!ask_entry (self, "list", request, &answer, error) || !get_blobs (self, &answer, got, error))
         return FALSE;
       add_names (names, &answer);
       if (!*got || answer.blobs->len == 0 || !((const DkmsEntryBlob *)answer.blobs->pdata[0])->manifest)
@@ -223,6 +232,39 @@ dkms_fetch_entry (DkmsFetch *self, const char *slot, const char *signer, GPtrArr
   g_clear_pointer (&self->connection, dkms_transfer_end);
   *blobs = g_steal_pointer (&names);
   return self->dir;
+}
+
+/* Returns: (transfer full): the path of the claim */
+static char *
+claim_path (const DkmsCacheQuery *query)
+{
+  g_autofree char *key = dkms_inputs_identity (query->inputs);
+  g_autofree char *slot = dkms_cache_slot (key, DKMS_CACHE_CLAIM);
+
+  return g_strconcat ("ac/", slot, NULL);
+}
+
+gboolean
+dkms_fetch_claim (DkmsFetch *self, gint64 *left, GError **error)
+{
+  g_autofree char *path = claim_path (self->query);
+  g_autofree char *key = dkms_inputs_identity (self->query->inputs);
+  g_autoptr (GByteArray) request = dkms_entry_request (self->query, key);
+  gboolean got = FALSE;
+  gint64 expires = 0;
+
+  *left = 0;
+  if (!get (self, &(DkmsTransferRequest){ "get", path, ENTRY, MOST_ENTRY, 0 }, &got, error))
+    return FALSE;
+  for (guint round = 0; got && expires == 0 && round < 2; round++)
+    {
+      g_auto (DkmsEntryAnswer) answer = { 0 };
+      if (!ask_entry (self, "claimed", request, &answer, error) || !get_blobs (self, &answer, &got, error))
+        return FALSE;
+      expires = answer.expires;
+    }
+  *left = MAX (expires - self->now, 0);
+  return TRUE;
 }
 
 /* ---- sending ---- */
@@ -316,21 +358,15 @@ put_blob (const Sender *self, int dir, const char *file, const char *digest, GEr
   return answer.result == DKMS_TRANSFER_GOOD || put (self, path, file, st.st_size, error);
 }
 
+/* Sends the parts of the entry in the directory @dir, and then the entry. Some servers take the content of the parts
+ * out of it. */
 static gboolean
-put_all (const Sender *self, int dir, const GPtrArray *blobs, const char *slot, GError **error)
+put_entry (const Sender *self, int dir, const char *path, GError **error)
 {
   static const char *const parts[] = { MANIFEST, SIGNATURE };
-  g_autofree char *path = g_strconcat ("ac/", slot, NULL);
   struct stat st;
 
-  for (guint i = 0; i < blobs->len; i++)
-    {
-      const char *name = ((const DkmsEntryBlob *)blobs->pdata[i])->name;
-      if (!put_blob (self, dir, name, name, error))
-        return FALSE;
-    }
-  /* Some servers take the content of these files out of the entry. */
-  for (gsize i = 0; i < G_N_ELEMENTS (parts); i++)
+  for (gsize i = 0; i < G_N_ELEMENTS (parts) && dkms_is_file_at (dir, parts[i]); i++)
     {
       g_autofree char *digest = dkms_sha256_at (dir, parts[i], error);
       if (digest == NULL || !put_blob (self, dir, parts[i], digest, error))
@@ -339,6 +375,20 @@ put_all (const Sender *self, int dir, const GPtrArray *blobs, const char *slot, 
   if (fstatat (dir, ENTRY, &st, AT_SYMLINK_NOFOLLOW) < 0)
     return dkms_fail_errno (error, "read", ENTRY);
   return put (self, path, ENTRY, st.st_size, error);
+}
+
+static gboolean
+put_all (const Sender *self, int dir, const GPtrArray *blobs, const char *slot, GError **error)
+{
+  g_autofree char *path = g_strconcat ("ac/", slot, NULL);
+
+  for (guint i = 0; i < blobs->len; i++)
+    {
+      const char *name = ((const DkmsEntryBlob *)blobs->pdata[i])->name;
+      if (!put_blob (self, dir, name, name, error))
+        return FALSE;
+    }
+  return put_entry (self, dir, path, error);
 }
 
 gboolean
@@ -353,6 +403,24 @@ dkms_remote_send (const DkmsCacheQuery *query, const char *key, int dir, const G
   g_autofree char *slot = dkms_cache_slot (key, signer);
   g_autoptr (DkmsTransfer) connection = dkms_transfer_start (query->settings, dir, error);
   return connection != NULL && put_all (&(Sender){ query, connection }, dir, blobs, slot, error);
+}
+
+gboolean
+dkms_fetch_place_claim (DkmsFetch *self, guint seconds, GError **error)
+{
+  const DkmsCacheQuery *query = self->query;
+  g_autofree char *path = claim_path (query);
+  g_autofree char *key = dkms_inputs_identity (query->inputs);
+  g_autofree char *expires = g_strdup_printf ("%" G_GINT64_FORMAT, seconds > 0 ? self->now + seconds : 0);
+  g_autoptr (GByteArray) request = dkms_entry_request (query, key);
+  g_auto (DkmsEntryAnswer) answer = { 0 };
+
+  dkms_pairs_add (request, "expires", expires);
+  if (!connect_server (self, error))
+    return FALSE;
+  const int fds[] = { self->dir, -1 };
+  return dkms_entry_ask ("claim", fds, request, &answer, error)
+         && put_entry (&(Sender){ query, self->connection }, self->dir, path, error);
 }
 
 /* ---- the question whether it answers ---- */

@@ -54,6 +54,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (DkmsFetch, dkms_fetch_free)
 int dkms_fetch_entry (DkmsFetch *self, const char *slot, const char *signer, GPtrArray **blobs, GError **error);
 
 /**
+ * dkms_fetch_claim:
+ * @left: (out): seconds until the claim of another machine expires; 0: there is none
+ *
+ * Asks whether another machine is making the build. A server that cannot be used is set aside, which is reported.
+ */
+gboolean dkms_fetch_claim (DkmsFetch *self, gint64 *left, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Claims the build for @seconds from now, after dkms_fetch_claim() has asked; 0: ends the claim. */
+gboolean dkms_fetch_place_claim (DkmsFetch *self, guint seconds, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+
+/**
  * dkms_remote_send:
  * @dir: a directory with the manifest "build.json" and the blobs, as from dkms-entry
  * @blobs: (element-type DkmsEntryBlob)

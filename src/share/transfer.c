@@ -185,11 +185,14 @@ take_answer (const char *message, gsize size, DkmsTransferAnswer *answer)
   const char *end, *at = dkms_pairs_begin (bytes, &end), *key, *value;
 
   answer->result = DKMS_TRANSFER_AWAY;
+  answer->now = g_get_real_time () / G_USEC_PER_SEC;
   while (dkms_pairs_next (&at, end, &key, &value))
     if (strcmp (key, "answer") == 0)
       answer->result = result_of (value);
     else if (strcmp (key, "status") == 0)
       answer->status = (int)g_ascii_strtoll (value, NULL, 10);
+    else if (strcmp (key, "date") == 0 && *value != '-')
+      answer->now = g_ascii_strtoll (value, NULL, 10);
     else if (strcmp (key, "text") == 0 && *value != '\0')
       dkms_replace_text (&answer->text, value);
 }

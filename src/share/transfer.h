@@ -17,6 +17,7 @@ typedef struct {
   DkmsTransferResult result;
   char *text; /* (nullable): what is wrong */
   int status; /* of HTTP; 0: the server has not answered */
+  gint64 now; /* the time of the server in seconds since 1970; without it, that of this machine */
 } DkmsTransferAnswer;
 
 void dkms_transfer_answer_clear (DkmsTransferAnswer *self);

@@ -5,6 +5,7 @@ writes the worker into entries without one, and hides entries of which a blob is
 import base64
 import hashlib
 import http.server
+import json
 import re
 import socket
 import threading
@@ -40,11 +41,13 @@ def fields(data):
         yield tag >> 3, value
 
 
-def field(number, value):
-    size, left = b"", len(value)
-    while left > 127:
-        size, left = size + bytes([left & 127 | 128]), left >> 7
-    return bytes([number << 3 | 2]) + size + bytes([left]) + value
+def number(value):
+    """Returns: the bytes of a varint"""
+    return ([value & 127 | 128] + number(value >> 7)) if value > 127 else [value]
+
+
+def field(tag, value):
+    return bytes([tag << 3 | 2] + number(len(value))) + value
 
 
 class Entry:
@@ -108,6 +111,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.misbehave():
             return
+        self.server.before(self)
         if not self.is_known():
             self.answer(401, WWW_Authenticate='Basic realm="cache"')
         elif self.name() is None:
@@ -148,6 +152,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.answer(200)
 
 
+def claim(key, expires, result="building", **members):
+    """Returns: an entry which says that a machine makes the build with @key, and its manifest"""
+    text = json.dumps({"format": 1, "key": key, "result": result, "expires": expires, **members}).encode()
+    return entry_with(text), text
+
+
+def entry_with(manifest, inline=True):
+    """Returns: an entry with the manifest, or with its digest only"""
+    digest = field(1, hashlib.sha256(manifest).hexdigest().encode()) + b"\x10" + bytes(number(len(manifest)))
+    return field(2, field(1, b"build.json") + field(2, digest) + (field(5, manifest) if inline else b""))
+
+
+def slot(key, signer):
+    return hashlib.sha256(f"dkms-slot-1\n{key}\n{signer}\n".encode()).hexdigest()
+
+
 def stall(handler):
     handler.server.released.wait(60)
 
@@ -186,6 +206,7 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), handler)
         self.files, self.log, self.faults, self.connections = {}, [], [], 0
         self.password, self.read_open, self.released = None, False, threading.Event()
+        self.before = lambda handler: None  # is called before a file is read
         self.url = f"http://127.0.0.1:{self.server_port}/cache"
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
