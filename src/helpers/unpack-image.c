@@ -4,7 +4,6 @@
 
 #include <bzlib.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { CHUNK = 1 << 16, LARGEST_BZ2_INPUT = 1 << 30, LARGEST_LZ4_BLOCK = 8 << 20, LZ4_MAGIC = 0x184c2102 };
@@ -12,7 +11,7 @@ enum { CHUNK = 1 << 16, LARGEST_BZ2_INPUT = 1 << 30, LARGEST_LZ4_BLOCK = 8 << 20
 bool
 unpack_lzma (const void *in, size_t size, UnpackSink sink, void *user, size_t *rest)
 {
-  lzma_stream stream = LZMA_STREAM_INIT;
+  static lzma_stream stream = LZMA_STREAM_INIT;
   lzma_ret status = lzma_alone_decoder (&stream, UNPACK_MOST_MEMORY);
 
   stream.next_in = in;
@@ -22,12 +21,41 @@ unpack_lzma (const void *in, size_t size, UnpackSink sink, void *user, size_t *r
 
 /* ---- bzip2 ---- */
 
+/* According to the manual of bzip2, a stream needs 100 kB and four bytes for each byte of a block of up to 900 kB. */
+enum { BZ2_MOST_MEMORY = 4 << 20, BZ2_ALIGN = 64 };
+
+static size_t bz2_used;
+
+/* Gives parts of a static buffer: most streams would otherwise cost a new mapping of several megabytes. */
+static void *
+bz2_allocate (void *unused, int count, int size)
+{
+  static _Alignas(BZ2_ALIGN) uint8_t memory[BZ2_MOST_MEMORY];
+  size_t wanted = ((size_t)count * (size_t)size + BZ2_ALIGN - 1) / BZ2_ALIGN * BZ2_ALIGN;
+  void *part = memory + bz2_used;
+
+  (void)unused;
+  if (count < 0 || size < 0 || wanted > sizeof memory - bz2_used)
+    return NULL;
+  bz2_used += wanted;
+  return part;
+}
+
+/* The next stream takes all parts again. */
+static void
+bz2_keep (void *unused, void *part)
+{
+  (void)unused;
+  (void)part;
+}
+
 bool
 unpack_bz2 (const void *in, size_t size, UnpackSink sink, void *user, size_t *rest)
 {
   static char out[CHUNK];
-  bz_stream stream = { .next_in = (char *)(size_t)in };
+  bz_stream stream = { .next_in = (char *)(size_t)in, .bzalloc = bz2_allocate, .bzfree = bz2_keep };
   size_t left = size; /* of it, what the stream does not have yet */
+  bz2_used = 0;
   int status = BZ2_bzDecompressInit (&stream, 0, 0);
   bool good = status == BZ_OK;
 
@@ -111,9 +139,9 @@ unpack_lz4_block (const uint8_t *in, size_t size, uint8_t *out)
 bool
 unpack_lz4 (const void *in, size_t size, UnpackSink sink, void *user, size_t *rest)
 {
+  static uint8_t out[LARGEST_LZ4_BLOCK];
   const uint8_t *at = in, *end = at + size;
-  uint8_t *out = malloc (LARGEST_LZ4_BLOCK);
-  bool good = out != NULL;
+  bool good = true;
 
   while (good && end - at >= 4 && number (at) != 0)
     {
@@ -128,7 +156,6 @@ unpack_lz4 (const void *in, size_t size, UnpackSink sink, void *user, size_t *re
       good = block >= 0 && sink (user, out, (size_t)block);
       at += length;
     }
-  free (out);
   if (rest != NULL)
     *rest = (size_t)(end - at);
   return good;

@@ -8,7 +8,10 @@
 #include <zlib.h>
 #include <zstd.h>
 
-enum { CHUNK = 1 << 16 };
+/* The decoders of xz, lzma and zstd are kept for the next part of a boot image or the next module, because most of them
+ * ask for the same amount of memory. A decoder of xz or lzma with more than KEPT_MEMORY is freed. One of zstd never
+ * needs much more than 128 MiB, of which it touches only what the data fill. */
+enum { CHUNK = 1 << 16, KEPT_MEMORY = 16 << 20 };
 
 bool
 unpack_gz (const void *in, size_t size, UnpackSink sink, void *user, size_t *rest)
@@ -46,14 +49,15 @@ unpack_run_lzma (lzma_stream *stream, lzma_ret status, UnpackSink sink, void *us
     }
   if (rest != NULL)
     *rest = stream->avail_in;
-  lzma_end (stream);
+  if (lzma_memusage (stream) > KEPT_MEMORY)
+    lzma_end (stream);
   return good;
 }
 
 bool
 unpack_xz (const void *in, size_t size, UnpackSink sink, void *user, size_t *rest)
 {
-  lzma_stream stream = LZMA_STREAM_INIT;
+  static lzma_stream stream = LZMA_STREAM_INIT;
   lzma_ret status = lzma_stream_decoder (&stream, UNPACK_MOST_MEMORY, 0);
 
   stream.next_in = in;
@@ -67,11 +71,13 @@ bool
 unpack_zst (const void *in, size_t size, UnpackSink sink, void *user, size_t *rest)
 {
   static char out[CHUNK];
-  ZSTD_DStream *stream = ZSTD_createDStream ();
+  static ZSTD_DStream *stream;
   ZSTD_inBuffer source = { in, size, 0 };
   size_t left = 1;
-  bool good = stream != NULL;
 
+  if (stream == NULL)
+    stream = ZSTD_createDStream ();
+  bool good = stream != NULL && !ZSTD_isError (ZSTD_DCtx_reset (stream, ZSTD_reset_session_only));
   while (good && left != 0)
     {
       ZSTD_outBuffer room = { out, sizeof out, 0 };
@@ -82,7 +88,6 @@ unpack_zst (const void *in, size_t size, UnpackSink sink, void *user, size_t *re
     }
   if (rest != NULL)
     *rest = source.size - source.pos;
-  (void)ZSTD_freeDStream (stream);
   return good;
 }
 

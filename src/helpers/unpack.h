@@ -20,7 +20,8 @@ bool unpack_zst (const void *in, size_t size, UnpackSink sink, void *user, size_
 bool unpack_zst_has_size (const void *in, size_t size);
 
 enum { UNPACK_MOST_MEMORY = 512 << 20 };
-/** Decompresses with the decoder @stream of a format of liblzma, of which @status is the state. */
+/** Decompresses with the decoder @stream of a format of liblzma, of which @status is the state. @stream is kept for the
+ * next call if it is small. */
 bool unpack_run_lzma (lzma_stream *stream, lzma_ret status, UnpackSink sink, void *user, size_t *rest);
 
 /** Returns: the function for a module that begins with @bytes; NULL if it is not compressed */
