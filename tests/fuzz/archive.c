@@ -9,8 +9,6 @@
 
 #include <sys/mman.h>
 
-#include "base/file.h"
-#include "base/walk.h"
 #include "fuzz.h"
 
 enum { LIMIT = 1 << 20, BLOCK = 512, SUM_AT = 148, SUM_SIZE = 8, SIZE_AT = 124, SIZE_SIZE = 12, MAGIC_AT = 257 };
@@ -45,20 +43,34 @@ mend (uint8_t *bytes, size_t size)
     }
 }
 
+/* Checks the entry @name and everything below it, and deletes it. One pass instead of two, because the file system
+ * costs more time than the parser. Returns: FALSE if something cannot be read or deleted */
 static gboolean
-look_at (const DkmsWalkEntry *entry, gpointer data, GError **error)
+take_away (int dir_fd, const char *name, long long *total)
 {
-  long long *total = data;
+  struct stat st;
+  const struct dirent *entry;
+  gboolean good = TRUE;
 
-  if (entry->st == NULL)
-    return TRUE;
-  if (!S_ISREG (entry->st->st_mode) && !S_ISDIR (entry->st->st_mode) && !S_ISLNK (entry->st->st_mode))
-    g_error ("%s is of mode %o", entry->path, entry->st->st_mode);
-  if (S_ISREG (entry->st->st_mode) && (entry->st->st_mode & (S_ISUID | S_ISGID)) != 0)
-    g_error ("%s is of mode %o", entry->path, entry->st->st_mode);
-  if (S_ISREG (entry->st->st_mode))
-    *total += entry->st->st_size / (long long)entry->st->st_nlink;
-  return TRUE;
+  if (fstatat (dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    return FALSE;
+  if (!S_ISREG (st.st_mode) && !S_ISDIR (st.st_mode) && !S_ISLNK (st.st_mode))
+    g_error ("%s is of mode %o", name, st.st_mode);
+  if (S_ISREG (st.st_mode) && (st.st_mode & (S_ISUID | S_ISGID)) != 0)
+    g_error ("%s is of mode %o", name, st.st_mode);
+  if (S_ISREG (st.st_mode) && st.st_nlink == 1) /* other links to the file are deleted already */
+    *total += st.st_size;
+  if (!S_ISDIR (st.st_mode))
+    return unlinkat (dir_fd, name, 0) == 0;
+  int fd = openat (dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  DIR *dir = fd >= 0 ? fdopendir (fd) : NULL;
+  if (dir == NULL)
+    return FALSE;
+  while ((entry = readdir (dir)) != NULL)
+    if (strcmp (entry->d_name, ".") != 0 && strcmp (entry->d_name, "..") != 0)
+      good = take_away (fd, entry->d_name, total) && good;
+  (void)closedir (dir);
+  return unlinkat (dir_fd, name, AT_REMOVEDIR) == 0 && good;
 }
 
 /* Checks the unpacked files, and deletes them. */
@@ -70,9 +82,10 @@ check_result (const char *dir, int ok)
   if (rmdir (dir) == 0)
     return;
   g_assert (errno == ENOTEMPTY);
-  if (dkms_walk_at (AT_FDCWD, dir, look_at, &total, NULL) && ok)
+  if (!take_away (AT_FDCWD, dir, &total))
+    fuzz_delete ("dir");
+  else if (ok)
     g_assert (total <= LIMIT);
-  fuzz_delete ("dir");
 }
 
 int
