@@ -83,11 +83,14 @@ find_section (Image *self, const char *name, Section *found)
   guint64 count = number (self, counts, 2), index_of_names = number (self, counts + 2, 2);
   if (!read_section (self, table, index_of_names, &names) || names.size > MOST_NAMES || names.size == 0)
     return FALSE;
+  guint8 last; /* read first, so that a damaged header does not cost more memory than the file has bytes */
+  if (!read_at (self, names.offset + names.size - 1, &last, 1))
+    return FALSE;
   g_autofree char *texts = g_malloc0 (names.size + 1);
   if (!read_at (self, names.offset, texts, names.size))
     return FALSE;
-  for (guint64 i = 0; i < count; i++)
-    if (read_section (self, table, i, found) && found->name < names.size && strcmp (texts + found->name, name) == 0)
+  for (guint64 i = 0; i < count && read_section (self, table, i, found); i++)
+    if (found->name < names.size && strcmp (texts + found->name, name) == 0)
       return found->size <= MOST_BTF;
   return FALSE;
 }
@@ -97,11 +100,11 @@ dkms_btf_digest (int fd)
 {
   Image self = { .fd = fd };
   Section section;
-  g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_SHA256);
-  g_autofree guint8 *piece = g_malloc (PIECE);
 
   if (!find_section (&self, ".BTF", &section))
     return self.failed ? NULL : g_strdup ("-");
+  g_autoptr (GChecksum) sum = g_checksum_new (G_CHECKSUM_SHA256);
+  g_autofree guint8 *piece = g_malloc (PIECE);
   for (guint64 at = 0; at < section.size;)
     {
       gsize size = (gsize)MIN (section.size - at, PIECE);
