@@ -1,7 +1,7 @@
 """The guides in docs/guide are correct: their files are written, their commands run in order, and the output is compared.
 
 In a guide, a block after a line that ends with "`NAME`:" is the content of the file NAME. A block "console" contains commands
-after "$ ", each with its output. A line "..." stands for any lines. Durations are not compared. With DKMS_RENEW_GUIDES=1 the
+after "$ " or "MACHINE$ ", each with its output. A line "..." stands for any lines. Durations are not compared. With DKMS_RENEW_GUIDES=1 the
 outputs in the guides are replaced by those of this run.
 """
 import difflib
@@ -9,6 +9,7 @@ import gzip
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,11 +21,8 @@ from test_secureboot import CONFIG, GLOBAL, SHIM
 from test_signatures import X509, Keys, openssl, signature_list
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lib"))
+import caches  # noqa: E402
 from kernels import bzimage, certificate_list, vmlinux  # noqa: E402
-from modules import full_module  # noqa: E402
-
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lib"))
-from kernels import bzimage, vmlinux  # noqa: E402
 from modules import full_module  # noqa: E402
 
 GUIDES = pathlib.Path(__file__).resolve().parents[2] / "docs/guide"
@@ -32,6 +30,8 @@ BLOCK = re.compile(r"(?:`(?P<file>[\w./-]+)`:\n\n)?^```(?P<kind>\w*)\n(?P<text>.
 
 # Commands that are not run, because they need another machine: a registry, firmware, a new boot.
 ELSEWHERE = re.compile(r"sudo (apt|dnf|pacman|zypper|mokutil|reboot|update-initramfs|dracut)\b|mokutil |apt |git clone |man |dpkg-buildpackage|sbuild|autopkgtest|sudo dkms secureboot --|sudo modprobe")
+
+KEY = "RWT/9XCX+ze6osFp6zg8IQKJ7IH7scRoUHHW78e7qEmEJkc9DqMwxXfH" # stands for the key of a run
 
 # The makefile of the headers. It makes modules with the data that dkms and modinfo read. Kernel B no longer has from_timer().
 COMPILER = r"""K := @KERNEL@
@@ -155,6 +155,46 @@ def before_you_reboot(machine):
     machine.hooks = {"sudo apt install linux-image-amd64 linux-headers-amd64": upgrade}
 
 
+def another(machine, name):
+    """A machine beside @machine, which is set up in the same way."""
+    made = Machine(machine.path.parent.parent / name / "root")
+    like_a_machine(made)
+    source(made.home / "radio")
+    return made
+
+
+def source(directory):
+    directory.mkdir()
+    (directory / "dkms.conf").write_text('PACKAGE_NAME=radio\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=radio\nDEST_MODULE_LOCATION=/updates\nAUTOINSTALL=yes\n')
+    (directory / "Makefile").write_text("obj-m := radio.o\n")
+    (directory / "radio.c").write_text('#include <linux/module.h>\n\nMODULE_VERSION ("1.0");\n')
+
+
+def fleet(machine):
+    """A server, the machine that builds, one of the others, and two images. The files of the guide belong to them in this order."""
+    source(machine.home / "radio")
+    server = caches.Server()
+    server.password, server.read_open = "dkms:secret", True
+    laptop, image, following = (another(machine, name) for name in ("laptop", "image", "next"))
+    machine.prompts = {"ci": machine, "laptop": laptop, "image": image, "next": following, "cache": None}
+    machine.owners = {"/etc/dkms/framework.conf": [[machine], [laptop], [image, following]], "/etc/dkms/cache-netrc": [[machine]],
+                      "/etc/dkms/cache-trust": [[laptop]]}
+    machine.names = lambda: {"http://cache.example:8080": server.url, "cache.example:8080": server.url.split("/")[2], "cache.example ": "127.0.0.1 ",
+                             "port 8080": f"port {server.server_port}", KEY: public_key(machine)}
+    machine.hooks = {"dkms cache status # the server is off": server.close,
+                     "sudo mkdir -p /mnt/image/var/cache": lambda: shutil.copytree(image.home / "artefact", following.home / "artefact", dirs_exist_ok=True)}
+
+
+def public_key(machine):
+    path = machine.path / "etc/dkms/cache.key.pub"
+    return path.read_text().split()[-1] if path.exists() else KEY
+
+
+def nightly_matrix(machine):
+    (machine.home / "my-driver/my-driver.c").write_text("#include <linux/module.h>\n\nstatic void tick (struct timer_list *t)\n{\n"
+                                                        "  struct state *s = from_timer (s, t, timer);\n}\n")
+
+
 # These guides need packages and compilers: tests/packages/test_drivers.py follows them in new systems.
 IN_SYSTEMS = {"packaging.md", "images.md"}
 SETUP = {path.name: globals().get(path.stem.replace("-", "_"), lambda machine: None) for path in GUIDES.glob("*.md") if path.name not in IN_SYSTEMS}
@@ -164,45 +204,65 @@ class Reader:
     """Follows a guide on a machine."""
 
     def __init__(self, machine, place):
-        self.machine = machine
-        self.hooks = {}
-        (place / "bin").mkdir()
-        for name, command in (("dkms", f'{DKMS} --root {machine.path} "$@"'), ("sudo", '"$@"'), ("reboot", "true")):
-            (place / "bin" / name).write_text(f"#!/bin/sh\nexec {command}\n")
-            (place / "bin" / name).chmod(0o755)
-        self.environment = {**os.environ, "LC_ALL": "C", "PATH": f"{place}/bin:{os.environ['PATH']}"}
+        self.machine, self.place = machine, place
+        self.prompts = getattr(machine, "prompts", {"": machine})
+        self.owners = getattr(machine, "owners", {})
+        self.names = getattr(machine, "names", dict)
 
-    def type(self, command):
+    def environment(self, machine):
+        """That of the shell of a machine, in which "dkms" works on its root."""
+        (self.place / "bin").mkdir(exist_ok=True)
+        for name, command in (("dkms", f'{shlex.join(map(str, machine.command()))} "$@"'), ("sudo", '"$@"'), ("reboot", "true")):
+            (self.place / "bin" / name).write_text(f"#!/bin/sh\nexec {command}\n")
+            (self.place / "bin" / name).chmod(0o755)
+        return {**os.environ, "LC_ALL": "C", "PATH": f"{self.place}/bin:{os.environ['PATH']}"}
+
+    def type(self, prompt, command):
         for start, action in getattr(self.machine, "hooks", {}).items():
             if command == start:
                 action()
-        if ELSEWHERE.match(command):
+        machine = self.prompts[prompt]
+        if machine is None or ELSEWHERE.match(command):
             return None
-        if not re.match(r"(sudo )?dkms ", command): # other programs do not know the root
-            command = re.sub(r"(?<![\w./])/(usr/src|etc/dkms|var/lib/dkms|lib/modules|boot)\b", rf"{self.machine.path}\g<0>", command)
-        result = subprocess.run(["sh", "-c", command], cwd=self.machine.home, env=self.environment, check=False, text=True, stdin=subprocess.DEVNULL,
+        command = command.replace(" --root /mnt/image", "").replace("/mnt/image", str(machine.path))
+        if not re.match(r"(sudo )?dkms (?!cache generate_key)", command): # others do not know the root
+            command = re.sub(r"(?<![\w./])/(usr/src|etc/dkms|var/lib/dkms|lib/modules|boot)\b", rf"{machine.path}\g<0>", command)
+        result = subprocess.run(["sh", "-c", command], cwd=machine.home, env=self.environment(machine), check=False, text=True, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
-        text = result.stdout.replace(f"dkms --root {self.machine.path} ", "dkms ").replace(str(self.machine.home), "/home/me").replace(str(self.machine.path), "")
+        text = re.sub(rf"(@|%40){machine.path.name}\b", "", result.stdout) # jobs of a matrix
+        text = text.replace(f"dkms --root {machine.path} ", "dkms ").replace(str(machine.home), "/home/me").replace(str(machine.path), "")
+        for name, real in self.names().items():
+            text = text.replace(real, name)
         return steady(text)
+
+    def write(self, name, text):
+        """Writes a file of the guide to the machines that it is for."""
+        for guide, real in self.names().items():
+            text = text.replace(guide, real)
+        for machine in self.owners[name].pop(0) if name in self.owners else [self.machine]:
+            path = (machine.path if name.startswith("/") else machine.home) / name.lstrip("/")
+            assert ".." not in path.parts
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if name == "/etc/dkms/framework.conf":
+                machine.framework(text + "try_sign_modules=true\n")
+            else:
+                path.write_text(text)
 
     def follow(self, block):
         """Returns: the block with the output of this run."""
         if block["file"]:
-            below = self.machine.path if block["file"].startswith("/") else self.machine.home
-            path = below / block["file"].lstrip("/")
-            assert ".." not in path.parts
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(block["text"])
+            self.write(block["file"], block["text"])
             return block["text"]
         if block["kind"] != "console":
             return block["text"]
         lines = []
-        for part in re.split(r"^(?=\$ )", block["text"], flags=re.M)[1:]:
+        for part in re.split(r"^(?=\w*\$ )", block["text"], flags=re.M)[1:]:
             command, expected = part.split("\n", 1)
             while command.endswith("\\"):
                 more, expected = expected.split("\n", 1)
                 command += "\n" + more
-            output = self.type(command[2:].replace("\\\n", ""))
+            prompt, typed = command.split("$ ", 1)
+            output = self.type(prompt, typed.replace("\\\n", ""))
             if output is None or matches(expected, output):
                 output = expected
             lines.append(command + "\n" + output)
@@ -211,6 +271,10 @@ class Reader:
 
 def steady(text):
     """The text without durations, and with the times of one day."""
+    text = re.sub(r"\b(built|FAILED) +\d+ s", r"\1    0 s", re.sub(r"/\S*/dkms-matrix-\d+/\d+/", "/tmp/dkms-matrix-0/0/", text))
+    text = re.sub(r"\b[0-9a-f]{64}\b", "af60826a159c545ca7e4e15db4a54e68251d6a733c6c9706e0bbbd9b7a033063", re.sub(r"after \d+ ms", "after 0 ms", text))
+    text = re.sub(r"built \d{4}-\d\d-\d\d", "built 2026-11-30", text)
+    text = re.sub(r"signed by [0-9A-F]{16}", "signed by A2BA37FB9770F5FF", text)
     text = re.sub(r"valid until \d{4}-\d\d-\d\d", "valid until 2126-11-06", text)
     text = text.replace("sudo mokutil --import /var/lib/dkms/mok.pub", "sudo dkms secureboot --enroll") # with --root, it is the former
     return re.sub(r"\d{4}-\d\d-\d\d (\d\d:\d\d)", "2026-11-30 09:30", re.sub(r" \(\d+\.\d s\)|, \d+\.\d s$", "", text, flags=re.M))
@@ -223,7 +287,7 @@ def matches(expected, output):
 
 @pytest.mark.parametrize("name", sorted(SETUP))
 def test_guide(name, tmp_path):
-    machine = Machine(tmp_path / "machine")
+    machine = Machine(tmp_path / "first" / "root")
     like_a_machine(machine)
     SETUP[name](machine)
     reader = Reader(machine, tmp_path)
