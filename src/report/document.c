@@ -146,8 +146,8 @@ build_of (const DkmsEvent *event)
   return g_strjoin ("/", id->module, id->version, id->kernel, id->arch, NULL);
 }
 
-/* Returns: (transfer full): @event; a key of the cache with its inputs as an object, and the result of a build with what
- * the cache did for it */
+/* Returns: (transfer full): @event; a key of the cache with its inputs as an object, and the result of a build with
+ * what the cache did for it */
 static json_t *
 content (const DkmsDocument *self, const DkmsEvent *event)
 {
