@@ -405,9 +405,9 @@ def test_tls(lab):
 
 
 def test_the_helper_has_no_rights(lab):
-    """What talks to the server is another user, without capabilities, and can write to one directory only."""
+    """What talks to the server is another user than that of builds, without capabilities, and can write to one directory only."""
     lab.server.faults = [("GET", "", "stall")]
-    root = lab.machine()
+    root = lab.machine("build_user=bin\n")
     process = subprocess.Popen([*root.command(), "build", "foo/1.0", "-k", K1], stdout=subprocess.PIPE, text=True)
 
     def helper():
