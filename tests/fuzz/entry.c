@@ -2,6 +2,7 @@
 /* Input: a letter and a file, as dkms-entry reads it:
  *   a  an ActionResult
  *   m  a manifest, whose key is replaced by the digest of its inputs
+ *   e  an ActionResult of a build, or of a claim on the build "k"
  *   p  a module
  *   b  a blob, whose digest is made right
  * Findings: a crash; contents outside of the file; a manifest that is accepted although it has a file with a path that
@@ -102,7 +103,11 @@ read_entry (const uint8_t *bytes, size_t size)
   const char *signers[] = { "RWT/9XCX+ze6osFp6zg8IQKJ7IH7scRoUHHW78e7qEmEJkc9DqMwxXfH" };
   EntryWish wish = { .key = "", .module = "m", .version = "1", .kernel = "6.1", .arch = "x86_64", .most = 1 << 20 };
   const EntrySource source = { bytes, size, -1 };
+  EntryFindings found;
+  int64_t expires = -1;
 
+  const char *claim = entry_read_claim (&source, "k", &found, &expires);
+  g_assert ((claim != NULL || expires >= 0) && (claim == NULL || *claim != '\0' || found.count == 1));
   for (size_t i = 0; i < 2; i++)
     {
       EntryManifest manifest;
