@@ -1,11 +1,14 @@
 """Real packages, built with 'dkms matrix' in two places, by two users, on two hosts, minutes apart: the modules are equal.
 
-DKMS_EQUAL=all builds every *-dkms package of the distribution. It can also list packages; the default is some small ones.
+DKMS_EQUAL=all builds every *-dkms package of the distribution, with contrib and non-free, but for those that take longest. It
+can also list packages; the default is some small ones.
 DKMS_EQUAL_KERNEL names the kernel; the default is the oldest one with headers. docs/fleet/README.md has the results.
 """
+import atexit
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,7 +20,23 @@ import debian  # noqa: E402
 
 DKMS = os.environ.get("DKMS", "dkms")
 SMALL = ["acpi-call-dkms", "v4l2loopback-dkms", "vpoll-dkms"]
-PACKAGES = debian.driver_packages("DKMS_EQUAL", SMALL)
+# Builds of many minutes or gigabytes: only if DKMS_EQUAL names them.
+LONG = {"nvidia-kernel-dkms", "nvidia-open-kernel-dkms", "nvidia-tesla-kernel-dkms", "nvidia-tesla-470-kernel-dkms", "nvidia-tesla-535-kernel-dkms",
+        "openafs-modules-dkms", "zfs-dkms"}
+
+
+def choose():
+    """Returns: options of apt, and the packages"""
+    if "DKMS_EQUAL" not in os.environ:
+        return [], SMALL
+    directory = pathlib.Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    options = debian.whole_archive(directory)
+    found = debian.driver_packages("DKMS_EQUAL", SMALL, options)
+    return options, [package for package in found if package not in LONG or os.environ["DKMS_EQUAL"] != "all"]
+
+
+APT, PACKAGES = choose()
 NOBODY = 65534
 # Packages with modules that differ, and why.
 EXCEPTIONS = {}
@@ -44,7 +63,7 @@ def sources(package, lab):
     """The directories with a dkms.conf in the package."""
     debs = lab / "debs"
     debs.mkdir()
-    subprocess.run(["apt-get", "download", "-qq", package], cwd=debs, check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(["apt-get", *APT, "download", "-qq", package], cwd=debs, check=True, stderr=subprocess.DEVNULL)
     subprocess.run(["dpkg-deb", "-x", next(debs.glob("*.deb")), lab / "files"], check=True)
     found = sorted(conf.parent for conf in (lab / "files/usr/src").glob("*/dkms.conf"))
     assert found, "the package has no dkms.conf"

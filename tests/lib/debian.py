@@ -11,13 +11,25 @@ import time
 CACHE = pathlib.Path(os.environ.get("DKMS_ROOTS") or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache", "dkms-roots"))
 FRESH = 7 * 24 * 3600 # seconds after which a cached system is created again
 
-def driver_packages(variable, usual):
+def driver_packages(variable, usual, options=()):
     """The names of driver packages that the environment variable lists; "all": those of apt; without it, @usual."""
     chosen = os.environ.get(variable, "")
     if chosen != "all":
         return chosen.split() or usual
-    found = subprocess.run(["apt-cache", "search", "--names-only", "--", "-dkms$"], capture_output=True, text=True, check=True).stdout
+    found = subprocess.run(["apt-cache", *options, "search", "--names-only", "--", "-dkms$"], capture_output=True, text=True, check=True).stdout
     return sorted(line.split()[0] for line in found.splitlines() if not line.startswith("dh-dkms"))
+
+
+def whole_archive(directory):
+    """Options of apt for all parts of the archive of this release, with lists in @directory."""
+    for name in ("lists/partial", "archives/partial"):
+        (directory / name).mkdir(parents=True)
+    suite = re.search(r"^VERSION_CODENAME=(\w+)", pathlib.Path("/etc/os-release").read_text(), re.M).group(1)
+    (directory / "list").write_text(f"deb {mirror()} {suite} main contrib non-free\n")
+    options = ["-o", f"Dir::State::lists={directory}/lists", "-o", f"Dir::Cache={directory}", "-o", f"Dir::Etc::sourcelist={directory}/list",
+               "-o", "Dir::Etc::sourceparts=-", "-o", "APT::Sandbox::User=root"]
+    run("apt-get", *options, "update", "-qq")
+    return options
 
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
