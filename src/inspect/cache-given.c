@@ -68,7 +68,9 @@ static gboolean
 identify (DkmsCacheGiven *self, GError **error)
 {
   g_autoptr (DkmsState) state = dkms_state_read (&self->settings.places, &(DkmsId){ .module = NULL }, error);
-  const char *given = self->request.source != NULL ? self->request.source : self->request.archive;
+  const char *given = self->request.source != NULL    ? self->request.source
+                      : self->request.archive != NULL ? self->request.archive
+                                                      : self->request.module;
 
   if (state == NULL)
     return FALSE;
@@ -117,7 +119,9 @@ dkms_cache_given_open (DkmsCacheGiven *self, const DkmsSettings *settings, DkmsL
   if (self->tree->slot == NULL)
     return FALSE;
   self->settings.places.dkms_tree = self->tree->path = dkms_slot_path (self->tree->slot, "tree");
-  self->settings.places.source_tree = self->tree->sources = dkms_slot_path (self->tree->slot, "sources");
+  self->tree->sources = dkms_slot_path (self->tree->slot, "sources");
+  if (request->source != NULL || request->archive != NULL)
+    self->settings.places.source_tree = self->tree->sources;
   g_auto (DkmsFd) fd = dkms_slot_empty (self->tree->slot, error)
                            ? dkms_root_open_dir (places->root, self->tree->path, TRUE, error)
                            : -1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* dkms cache key of a directory or an archive: registers the source in a tree of its own. */
+/* dkms cache key of a directory, an archive or a version in the source tree: registers it in a tree of its own. */
 #pragma once
 
 #include "conf/settings.h"

@@ -11,6 +11,7 @@
 #include "inspect/cache-verify.h"
 #include "share/remote.h"
 #include "store/attempts.h"
+#include "store/layout.h"
 #include "store/record.h"
 #include "store/register.h"
 #include "store/scan.h"
@@ -218,12 +219,29 @@ show_each (const Question *self, gboolean possible, void (*visit) (const Questio
   return TRUE;
 }
 
+/* Whether the request is about a source that is not registered, in the source tree or elsewhere. */
+static gboolean
+is_given (const Question *self)
+{
+  const DkmsPlaces *places = &self->settings->places;
+  const DkmsRequest *request = self->request;
+  const DkmsId id = { request->module, request->version, NULL, NULL };
+
+  if (request->source != NULL || request->archive != NULL)
+    return TRUE;
+  if (id.module == NULL || *id.module == '\0' || id.version == NULL || *id.version == '\0')
+    return FALSE;
+  g_autofree char *registered = dkms_layout_version (places, &id, NULL);
+  g_autofree char *unpacked = dkms_layout_unpacked (places, &id);
+  return !dkms_root_is_dir (places->root, registered) && dkms_root_is_dir (places->root, unpacked);
+}
+
 static gboolean
 show_keys (const Question *self, GError **error)
 {
   g_auto (DkmsCacheGiven) given = { .place = NULL };
 
-  if (self->request->source == NULL && self->request->archive == NULL)
+  if (!is_given (self))
     return show_each (self, TRUE, show_key, error);
   if (!dkms_cache_given_open (&given, self->settings, self->events, self->request, error))
     return FALSE;

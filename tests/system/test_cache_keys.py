@@ -4,12 +4,12 @@ import json
 import shutil
 import subprocess
 
-from conftest import ARCH, K1
+from conftest import ARCH, DKMS, K1
 from test_cache import TEXT
 
 
 def test_key_of_a_directory(root):
-    """cache key DIR and cache key ARCHIVE: the source need not be registered. The key is that of the build after add, also
+    """cache key DIR, ARCHIVE, and m/v in the source tree: the source need not be registered. The key is that of the build after add, also
     with a module in BUILD_DEPENDS, and where the place of the build is an input."""
     root.framework("cache_dir=/var/cache/dkms\n")
     root.source("base")
@@ -17,6 +17,9 @@ def test_key_of_a_directory(root):
     for settings, place in ("cache_dir=/var/cache/dkms\n", True), ("reproducible=yes\n", False):
         root.framework(settings)
         source = root.source("foo", extra="BUILD_DEPENDS[0]=base\n", files={"foo.c": TEXT})
+        named = root.ok("cache", "key", "foo/1.0", "-k", K1).out
+        words = [[DKMS, "--complete", "--root", root.path, "cache", action, ""] for action in ("key", "why")]
+        assert ["foo/1.0" in subprocess.run(line, capture_output=True, text=True, check=True).stdout for line in words] == [True, False]
         elsewhere = root.path.parent / "elsewhere"
         shutil.copytree(source, elsewhere)
         shutil.rmtree(source)
@@ -29,6 +32,7 @@ def test_key_of_a_directory(root):
         assert "depend.base" in event["inputs"] and event["inputs"].get("env.place") == (f"{root.tree}/foo/1.0/build" if place else None), event
         lines = root.ok("cache", "key", archive).out.splitlines()
         assert lines[0] == f"{event['name']}  foo/1.0, {K1}, {ARCH}" and len(lines) == 2
+        assert named == lines[0] + "\n"
         assert tree_of(root) == before and not list((root.path / "tmp").glob("dkms-matrix-0/*/*"))
         root.ok("add", elsewhere)
         assert root.ok("cache", "key", "foo", "-k", K1).out.splitlines() == lines[:1]
