@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -157,14 +158,14 @@ stub_list_read (StubList *self, int dir_fd)
 }
 
 bool
-stub_list_own (StubList *self, void *block)
+stub_list_own (StubList *self, const void *block, size_t size)
 {
-  void **more = realloc (self->blocks, (self->block_count + 1) * sizeof *more);
+  StubBlock *more = realloc (self->blocks, (self->block_count + 1) * sizeof *more);
 
   if (more == NULL)
     return false;
   self->blocks = more;
-  self->blocks[self->block_count++] = block;
+  self->blocks[self->block_count++] = (StubBlock){ block, size };
   return true;
 }
 
@@ -175,7 +176,7 @@ stub_list_clear (StubList *self)
     free (self->files[i].path);
   free (self->files);
   for (size_t i = 0; i < self->block_count; i++)
-    free (self->blocks[i]);
+    (void)munmap ((void *)(size_t)self->blocks[i].bytes, self->blocks[i].size);
   free (self->blocks);
   *self = (StubList){ 0 };
 }

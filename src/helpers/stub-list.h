@@ -24,10 +24,16 @@ typedef struct {
   size_t stub_size;
 } StubFile;
 
+/* A mapping that contains stubs. */
+typedef struct {
+  const void *bytes;
+  size_t size;
+} StubBlock;
+
 typedef struct {
   StubFile *files;
   size_t count, room;
-  void **blocks; /* memory that contains stubs */
+  StubBlock *blocks;
   size_t block_count;
 } StubList;
 
@@ -35,9 +41,8 @@ typedef struct {
  * source are skipped. The order is that of the file system. Returns: (transfer none) (nullable): why depmod could find
  * other modules; NULL after success */
 const char *stub_list_read (StubList *self, int dir_fd);
-/** Lets @self own @block (transfer full), memory from malloc() that contains stubs. Returns: false without memory; then
- * the caller keeps @block */
-bool stub_list_own (StubList *self, void *block);
+/** Lets @self own the mapping of @size bytes at @block. Returns: false without memory; then the caller keeps it */
+bool stub_list_own (StubList *self, const void *block, size_t size);
 /** Frees the content of @self. */
 void stub_list_clear (StubList *self);
 

@@ -22,8 +22,9 @@
 #include "helpers/unpack.h"
 #include "helpers/write-all.h"
 
-enum { BATCH = 64, MOST_WORKERS = 64, MOST_BYTES = 1 << 30, MOST_SECONDS = 60 };
-enum { EXIT_RIGHTS = 3 };
+/* A worker costs some hundred page faults before its first stub. */
+enum { LEAST_BATCH = 16, MOST_BATCH = 256, MOST_WORKERS = 64, MOST_BYTES = 1 << 30, MOST_SECONDS = 60 };
+enum { EXIT_RIGHTS = 3, LARGE_PAGE = 2 << 20 };
 
 static const char no_memory[] = "there is not enough memory";
 
@@ -35,7 +36,7 @@ typedef struct {
   pid_t pid; /* 0: free */
   int result;
   JobToken token;
-  size_t files[BATCH];
+  size_t files[MOST_BATCH];
   unsigned count;
 } Worker;
 
@@ -54,23 +55,36 @@ typedef struct {
   size_t size, room;
 } Buffer;
 
+/* Makes room for @n more bytes. */
+static bool
+make_room (Buffer *self, size_t n)
+{
+  if (n > MOST_BYTES - self->size)
+    return false;
+  if (n > self->room - self->size)
+    {
+      size_t room = (2 * (self->size + n) / LARGE_PAGE + 1) * LARGE_PAGE;
+      char *more = aligned_alloc (LARGE_PAGE, room);
+
+      if (more == NULL)
+        return false;
+      (void)madvise (more, room, MADV_HUGEPAGE); /* fewer page faults, if the system allows it */
+      if (self->size > 0)
+        memcpy (more, self->bytes, self->size);
+      free (self->bytes);
+      self->bytes = more;
+      self->room = room;
+    }
+  return true;
+}
+
 static bool
 take_bytes (void *user, const void *bytes, size_t n)
 {
   Buffer *self = user;
 
-  if (n > MOST_BYTES - self->size)
+  if (!make_room (self, n))
     return false;
-  if (n > self->room - self->size)
-    {
-      size_t room = 2 * (self->size + n) + (1 << 20);
-      char *more = realloc (self->bytes, room);
-
-      if (more == NULL)
-        return false;
-      self->bytes = more;
-      self->room = room;
-    }
   if (n > 0)
     memcpy (self->bytes + self->size, bytes, n);
   self->size += n;
@@ -100,28 +114,49 @@ unpack_all (UnpackFunc unpack, const void *bytes, size_t size, Buffer *buffer)
          && rest == 0;
 }
 
-/* Returns: whether the result was written */
+/* Reads a module. A mapping would cost more: most modules are small, and compressed. */
 static bool
-reduce (const StubFile *file, int fd, Buffer *buffer, int result_fd)
+read_module (int fd, size_t size, Buffer *buffer)
 {
-  size_t size = (size_t)file->key.size, stub_size = 0;
-  void *bytes = size > 0 && size <= MOST_BYTES ? mmap (NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
-  void *stub = NULL;
-  const char *why = NULL;
-  Result result = { 0 };
+  ssize_t got = 1;
 
   buffer->size = 0;
-  if (bytes != MAP_FAILED)
+  if (!make_room (buffer, size))
+    return false;
+  while (buffer->size < size && got != 0)
     {
-      UnpackFunc unpack = unpack_find (bytes, size);
+      got = read (fd, buffer->bytes + buffer->size, size - buffer->size);
+      if (got < 0 && errno != EINTR)
+        return false;
+      buffer->size += got > 0 ? (size_t)got : 0;
+    }
+  return buffer->size == size;
+}
 
-      if (!has_form (file, unpack) || (unpack != NULL && !unpack_all (unpack, bytes, size, buffer)))
-        why = "";
-      else if (unpack != NULL)
-        why = module_stub_make (buffer->bytes, buffer->size, &stub, &stub_size);
-      else
-        why = module_stub_make (bytes, size, &stub, &stub_size);
-      (void)munmap (bytes, size);
+/* What a worker reads and decompresses. */
+typedef struct {
+  Buffer module, content;
+} Room;
+
+/* Returns: whether the result was written */
+static bool
+reduce (const StubFile *file, int fd, Room *room, int result_fd)
+{
+  size_t size = (size_t)file->key.size, stub_size = 0;
+  const Buffer *content = &room->module;
+  void *stub = NULL;
+  const char *why = "";
+  Result result = { 0 };
+
+  room->content.size = 0;
+  if (size > 0 && size <= MOST_BYTES && read_module (fd, size, &room->module))
+    {
+      UnpackFunc unpack = unpack_find (room->module.bytes, size);
+
+      if (unpack != NULL)
+        content = &room->content;
+      if (has_form (file, unpack) && (unpack == NULL || unpack_all (unpack, room->module.bytes, size, &room->content)))
+        why = module_stub_make (content->bytes, content->size, &stub, &stub_size);
     }
   result.size = why == NULL ? stub_size : 0;
   bool good = write_all (result_fd, &result, sizeof result) && write_all (result_fd, stub, (size_t)result.size);
@@ -130,26 +165,43 @@ reduce (const StubFile *file, int fd, Buffer *buffer, int result_fd)
 }
 
 static void
-be_worker (const Crowd *crowd, const Worker *self, const int fds[BATCH])
+be_worker (const Crowd *crowd, const Worker *self, const int fds[MOST_BATCH])
 {
-  Buffer buffer = { 0 };
+  Room room = { 0 };
 
   if (prctl (PR_SET_PDEATHSIG, SIGKILL) < 0 || !drop_rights ("dkms-depmod", MOST_SECONDS, MOST_BYTES))
     _exit (EXIT_RIGHTS);
   for (unsigned i = 0; i < self->count; i++)
-    if (!reduce (&crowd->list->files[self->files[i]], fds[i], &buffer, self->result))
+    if (!reduce (&crowd->list->files[self->files[i]], fds[i], &room, self->result))
       _exit (1);
   _exit (0);
 }
 
 /* ---- in the main process ---- */
 
+static unsigned
+most_jobs (const Crowd *self)
+{
+  return self->work->jobs < MOST_WORKERS ? self->work->jobs : MOST_WORKERS;
+}
+
+/* Returns: the number of files for the next worker. It becomes smaller, so that the last workers end together. */
+static unsigned
+batch_size (const Crowd *self)
+{
+  size_t part = (self->list->count - self->next) / (2 * (size_t)(most_jobs (self) > 0 ? most_jobs (self) : 1));
+
+  return part < LEAST_BATCH ? LEAST_BATCH : part > MOST_BATCH ? MOST_BATCH : (unsigned)part;
+}
+
 /* Opens the next files without stubs. Returns: (nullable): why a file cannot be used */
 static const char *
-open_batch (Crowd *self, Worker *worker, int fds[BATCH])
+open_batch (Crowd *self, Worker *worker, int fds[MOST_BATCH])
 {
+  const unsigned most = batch_size (self);
+
   worker->count = 0;
-  for (; self->next < self->list->count && worker->count < BATCH; self->next++)
+  for (; self->next < self->list->count && worker->count < most; self->next++)
     {
       const StubFile *file = &self->list->files[self->next];
       struct stat st;
@@ -181,14 +233,14 @@ take_token (const Crowd *self, Worker *worker)
 static const char *
 start (Crowd *self, Worker *worker)
 {
-  int fds[BATCH];
+  int fds[MOST_BATCH];
   const char *why = open_batch (self, worker, fds);
 
   worker->pid = 0;
   worker->result = -1;
   if (why == NULL && worker->count > 0)
     {
-      worker->result = memfd_create ("stubs", MFD_CLOEXEC);
+      worker->result = memfd_create ("stubs", MFD_CLOEXEC | MFD_ALLOW_SEALING);
       worker->pid = worker->result >= 0 ? fork () : -1;
       if (worker->pid == 0)
         be_worker (self, worker, fds);
@@ -234,31 +286,40 @@ take_results (const Crowd *self, const Worker *worker, const char *bytes, size_t
   return i;
 }
 
+/* Maps the results of a worker that has ended. A process that it left cannot change them any more. */
+static const void *
+map_results (int fd, size_t *size)
+{
+  struct stat st;
+  void *bytes = MAP_FAILED;
+
+  *size = 0;
+  if (fcntl (fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) == 0 && fstat (fd, &st) == 0
+      && st.st_size > 0)
+    bytes = mmap (NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+  if (bytes == MAP_FAILED)
+    return NULL;
+  *size = (size_t)st.st_size;
+  return bytes;
+}
+
 static const char *
 finish (Crowd *self, Worker *worker, int status)
 {
-  struct stat st;
+  size_t size;
   unsigned done = 0;
   const char *why = NULL;
 
   job_token_give (&worker->token, self->work->tokens);
   self->running--;
   worker->pid = 0;
+  const void *bytes = map_results (worker->result, &size);
   if (WIFEXITED (status) && WEXITSTATUS (status) == EXIT_RIGHTS)
     why = "the rights of a process cannot be dropped";
-  else if (fstat (worker->result, &st) == 0 && st.st_size > 0)
-    {
-      void *bytes = malloc ((size_t)st.st_size);
-
-      if (bytes == NULL || pread (worker->result, bytes, (size_t)st.st_size, 0) != st.st_size
-          || !stub_list_own (self->list, bytes))
-        {
-          free (bytes);
-          why = no_memory;
-        }
-      else
-        done = take_results (self, worker, bytes, (size_t)st.st_size);
-    }
+  else if (bytes != NULL)
+    done = take_results (self, worker, bytes, size);
+  if (bytes != NULL && !stub_list_own (self->list, bytes, size))
+    why = no_memory;
   (void)close (worker->result);
   if (why != NULL || done == worker->count)
     return why;
@@ -293,9 +354,7 @@ has_more (Crowd *self)
 static Worker *
 free_worker (Crowd *self)
 {
-  unsigned most = self->work->jobs < MOST_WORKERS ? self->work->jobs : MOST_WORKERS;
-
-  for (unsigned i = 0; i < most; i++)
+  for (unsigned i = 0; i < most_jobs (self); i++)
     if (self->workers[i].pid == 0)
       return &self->workers[i];
   return NULL;
