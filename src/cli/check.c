@@ -16,6 +16,7 @@
 #include "conf/recipe.h"
 #include "conf/settings-check.h"
 #include "kernel/kernel.h"
+#include "world/facts.h"
 
 enum { MOST_JOBS = 9999 };
 
@@ -251,4 +252,24 @@ dkms_options_warn (const DkmsOptions *options, const DkmsSettings *settings, con
     warn_of_settings (settings, verb, events);
   if ((verb->options & DKMS_TAKES (ALL_KERNELS)) != 0)
     warn_of_kernels (&settings->places, options, events);
+}
+
+gboolean
+dkms_request_name_source (const DkmsSettings *settings, DkmsListener *events, DkmsRequest *request, GError **error)
+{
+  if (request->archive != NULL)
+    return DKMS_FAIL (error, ARCHIVE_NOT_TAKEN, .path = request->archive, .name = request->action);
+  if (request->source == NULL)
+    return TRUE;
+  g_autoptr (DkmsWorld) world = dkms_world_new (settings, request, events);
+  g_autoptr (DkmsFacts) facts = dkms_facts_new (request);
+  /* The targets are filters here; any kernel does for the names. */
+  g_ptr_array_set_size (facts->targets, 0);
+  dkms_targets_add (facts->targets, &(DkmsId){ .kernel = dkms_running_release (), .arch = dkms_running_machine () });
+  if (!dkms_facts_identify (facts, world, TRUE, error))
+    return FALSE;
+  g_clear_pointer (&request->source, g_free);
+  request->module = g_steal_pointer (&facts->module);
+  request->version = g_steal_pointer (&facts->version);
+  return TRUE;
 }

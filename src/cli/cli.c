@@ -22,6 +22,7 @@
 #include "cli/options.h"
 #include "cli/verbs.h"
 #include "config.h"
+#include "inspect/cache.h"
 #include "model/version.h"
 #include "report/table.h"
 #include "run/adopt.h"
@@ -438,6 +439,12 @@ is_logged (const DkmsSettings *settings, const DkmsVerbInfo *verb, const DkmsOpt
          && g_getenv (DKMS_WALL_VARIABLE) == NULL;
 }
 
+static gboolean
+takes_source (const DkmsVerbInfo *verb, const DkmsRequest *request)
+{
+  return verb->positional == DKMS_WORD_SOURCE || g_strcmp0 (request->part, DKMS_CACHE_KEY) == 0;
+}
+
 int
 dkms_verb_run (DkmsSettings *settings, DkmsReport *report, const DkmsVerbInfo *verb, DkmsOptions *options)
 {
@@ -456,6 +463,9 @@ dkms_verb_run (DkmsSettings *settings, DkmsReport *report, const DkmsVerbInfo *v
       || !check_privileges (&settings->places, verb, options, &error))
     return fail_with (events, verb, error);
   dkms_options_warn (options, settings, verb, events);
+  if (verb->answer != NULL && !takes_source (verb, request)
+      && !dkms_request_name_source (settings, events, request, &error))
+    return fail_with (events, verb, error);
   if (verb->answer != NULL)
     {
       choose_table (options, verb, report, request);

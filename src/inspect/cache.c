@@ -360,7 +360,7 @@ dkms_cache_answer (const DkmsSettings *settings, DkmsListener *events, const Dkm
     return generate_key (&self, error);
   if (g_strcmp0 (part, "why") == 0)
     return show_each (&self, FALSE, show_why, error);
-  if (g_strcmp0 (part, "key") == 0)
+  if (g_strcmp0 (part, DKMS_CACHE_KEY) == 0)
     return show_keys (&self, error);
   if (g_strcmp0 (part, "push") == 0)
     return push (&self, error);

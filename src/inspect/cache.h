@@ -16,6 +16,7 @@
  *   push      sends the builds of this machine in its directory to the server
  *   generate_key    creates a key that signs builds, the file `output` */
 #define DKMS_CACHE_GENERATE_KEY "generate_key"
+#define DKMS_CACHE_KEY "key" /* also takes a source that is not registered */
 extern const char *const dkms_cache_actions[];
 
 /** Does the action of the request. */

@@ -454,3 +454,20 @@ def test_status_of_an_unknown_module(root):
     os.close(ours)
     os.close(theirs)
     assert process.stderr == "Warning: nvidia is not registered.\n"
+
+
+ANSWERS = ["status", "explain", "log", "cache why", "doctor", "verify -k 6.1.0-1-test", "status --matrix", "report"]
+
+
+@pytest.mark.parametrize("verb", ANSWERS)
+def test_a_directory_is_its_module(root, verb, tmp_path):
+    """Verbs that answer about modules take a directory for the module in its dkms.conf, and not for all modules."""
+    for name in ("foo", "bar"):
+        root.ok("add", root.source(name))
+    words = [*verb.split(), *(["-o", tmp_path / "report"] if verb == "report" else [])]
+    named, given = root(*words, "foo/1.0"), root(*words, root.src / "foo-1.0")
+    assert (given.rc, given.out, given.err) == (named.rc, named.out, named.err) and "bar" not in given.out, given
+    archive = tmp_path / "foo.tar.gz"
+    archive.write_bytes(b"x")
+    refused = root(*words, archive)
+    assert refused.rc == 1 and "does not read archives" in refused.err and not refused.out, refused
