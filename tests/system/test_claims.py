@@ -113,7 +113,8 @@ def test_what_is_no_claim(lab, what):
         lab.server.faults.append(("GET", caches.slot(key, CLAIMER), "other bytes"))
     result = build(root)
     assert WAITS not in result.out and not taken(result) and "Warning" not in result.err, result
-    assert lab.server.count("PUT", "ac", 200) == 2
+    stored = [path for method, path, status in lab.server.log if method == "PUT" and "/ac/" in path and status == 200]
+    assert stored[0].endswith(caches.slot(key, CLAIMER)) and f"/cache/ac/{lab.entries()[-1]}" in stored, "a claim, and the build"
 
 
 def test_manifest_taken_out_of_the_claim(lab):

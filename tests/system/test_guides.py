@@ -274,6 +274,7 @@ def steady(text):
     text = re.sub(r"\b(built|FAILED) +\d+ s", r"\1    0 s", re.sub(r"/\S*/dkms-matrix-\d+/\d+/", "/tmp/dkms-matrix-0/0/", text))
     text = re.sub(r"\b[0-9a-f]{64}\b", "af60826a159c545ca7e4e15db4a54e68251d6a733c6c9706e0bbbd9b7a033063", re.sub(r"after \d+ ms", "after 0 ms", text))
     text = re.sub(r"built \d{4}-\d\d-\d\d", "built 2026-11-30", text)
+    text = re.sub(r"\b\d{8}-(\d)\b", r"20261130-\1", text) # a repair of doctor
     text = re.sub(r"signed by [0-9A-F]{16}", "signed by A2BA37FB9770F5FF", text)
     text = re.sub(r"valid until \d{4}-\d\d-\d\d", "valid until 2126-11-06", text)
     text = text.replace("sudo mokutil --import /var/lib/dkms/mok.pub", "sudo dkms secureboot --enroll") # with --root, it is the former
