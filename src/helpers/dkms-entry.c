@@ -28,11 +28,11 @@
  * for in BLOBS; if it is not there either, prints "fetch" (its digest) and "size", and nothing else about the entry.
  * Writes the manifest to build.json in OUT.
  *
- * dkms-entry claim OUT < REQUEST: REQUEST has key and expires. Writes a claim on that build to build.json and entry in
- * the directory OUT.
+ * dkms-entry claim OUT < REQUEST: REQUEST has key, expires, and by, a text of this machine. Writes a claim on that
+ * build to build.json and entry in the directory OUT.
  *
- * dkms-entry claimed ENTRY BLOBS < REQUEST: REQUEST has key. Prints "expires", if ENTRY is a claim on that build; or
- * "fetch" and "size" as above; or "refused".
+ * dkms-entry claimed ENTRY BLOBS < REQUEST: REQUEST has key and by. Prints "expires", if ENTRY is a claim of another
+ * machine on that build; or "fetch" and "size" as above; or "refused".
  *
  * dkms-entry digest FILE...: prints about each FILE, a module:
  *
@@ -415,11 +415,11 @@ static int
 claim (const Request *request, int out)
 {
   const EntryManifest none = { 0 };
-  const char *key = first (request, "key"), *expires = first (request, "expires");
+  const char *key = first (request, "key"), *by = first (request, "by"), *expires = first (request, "expires");
 
-  if (key == NULL || expires == NULL)
+  if (key == NULL || by == NULL || expires == NULL)
     return fail ("it is incomplete", "the request");
-  char *text = entry_claim_write (key, strtoll (expires, NULL, 10));
+  char *text = entry_claim_write (key, by, strtoll (expires, NULL, 10));
   bool good
       = text != NULL && write_file (out, ENTRY_MANIFEST, text, strlen (text)) && write_entry (out, &none, text, NULL);
   free (text);
@@ -429,15 +429,15 @@ claim (const Request *request, int out)
 static int
 read_claim (const Request *request, int entry, int blobs)
 {
-  const char *key = first (request, "key");
+  const char *key = first (request, "key"), *by = first (request, "by");
   EntryFindings findings = { 0 };
   EntrySource source = { .blobs = blobs };
   int64_t expires = 0;
 
-  if (key == NULL)
+  if (key == NULL || by == NULL)
     return fail ("it is incomplete", "the request");
   source.bytes = memory_file_map (entry, &source.size);
-  const char *reason = entry_read_claim (&source, key, &findings, &expires);
+  const char *reason = entry_read_claim (&source, key, by, &findings, &expires);
   if (reason == NULL)
     put_number ("expires", expires);
   else if (*reason == '\0')

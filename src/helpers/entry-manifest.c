@@ -230,10 +230,10 @@ entry_manifest_read (EntryManifest *self, const char *bytes, size_t size)
 /* ---- claims ---- */
 
 char *
-entry_claim_write (const char *key, int64_t expires)
+entry_claim_write (const char *key, const char *by, int64_t expires)
 {
-  json_t *json = json_pack ("{s:i, s:s, s:s, s:I}", "format", FORMAT, "key", key, "result", "building", "expires",
-                            (json_int_t)expires);
+  json_t *json = json_pack ("{s:i, s:s, s:s, s:I, s:s}", "format", FORMAT, "key", key, "result", "building", "expires",
+                            (json_int_t)expires, "by", by);
   char *text = json != NULL ? json_dumps (json, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
 
   json_decref (json);
@@ -241,20 +241,22 @@ entry_claim_write (const char *key, int64_t expires)
 }
 
 const char *
-entry_claim_read (const char *bytes, size_t size, const char *key, int64_t *expires)
+entry_claim_read (const char *bytes, size_t size, const char *key, const char *by, int64_t *expires)
 {
   json_t *json;
   const char *reason = load (bytes, size, &json);
 
   if (reason == NULL)
     {
-      const char *result = member (json, "result"), *about = member (json, "key");
+      const char *result = member (json, "result"), *about = member (json, "key"), *of = member (json, "by");
       const json_t *time = json_object_get (json, "expires");
       if (result == NULL || strcmp (result, "building") != 0 || !json_is_integer (time)
           || json_integer_value (time) < 0)
         reason = "it is not a claim";
       else if (about == NULL || strcmp (about, key) != 0)
         reason = "it has another key";
+      else if (of != NULL && strcmp (of, by) == 0)
+        reason = "it is a claim of this machine";
       *expires = json_integer_value (time);
     }
   json_decref (json);

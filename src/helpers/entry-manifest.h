@@ -68,13 +68,15 @@ const char *entry_manifest_read (EntryManifest *self, const char *bytes, size_t 
 /**
  * entry_claim_write:
  * A claim says that a machine is making the build with @key. It is a manifest with format, key, the result "building",
- * and "expires", seconds since 1970. Nobody signs it, so it can do no more than delay others.
+ * "expires", seconds since 1970, and "by", a text by which the machine knows its own claim after an interrupted build.
+ * Nobody signs it, so it can do no more than delay others.
  *
  * Returns: (transfer full) (nullable): the claim in JSON, ended by a NUL; NULL without memory
  */
-char *entry_claim_write (const char *key, int64_t expires);
-/** Reads a claim of another party. @expires: (out). Returns: (transfer none) (nullable): why it is not one on @key */
-const char *entry_claim_read (const char *bytes, size_t size, const char *key, int64_t *expires);
+char *entry_claim_write (const char *key, const char *by, int64_t expires);
+/** Reads a claim. @by: of this machine; @expires: (out). Returns: (transfer none) (nullable): why it is not a claim of
+ * another machine on @key */
+const char *entry_claim_read (const char *bytes, size_t size, const char *key, const char *by, int64_t *expires);
 
 /* What a reader wants. */
 typedef struct {

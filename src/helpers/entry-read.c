@@ -150,7 +150,7 @@ entry_read (const EntrySource *source, const EntryWish *wish, EntryManifest *man
 }
 
 const char *
-entry_read_claim (const EntrySource *source, const char *key, EntryFindings *findings, int64_t *expires)
+entry_read_claim (const EntrySource *source, const char *key, const char *by, EntryFindings *findings, int64_t *expires)
 {
   Part bytes = { 0 };
 
@@ -159,7 +159,7 @@ entry_read_claim (const EntrySource *source, const char *key, EntryFindings *fin
     return "the entry is empty or too large";
   const char *reason = take_part (source, ENTRY_MANIFEST, ENTRY_MOST_MANIFEST, &bytes, findings);
   if (reason == NULL)
-    reason = entry_claim_read ((const char *)bytes.bytes, bytes.size, key, expires);
+    reason = entry_claim_read ((const char *)bytes.bytes, bytes.size, key, by, expires);
   part_clear (&bytes);
   return reason;
 }

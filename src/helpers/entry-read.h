@@ -43,8 +43,10 @@ typedef struct {
 const char *entry_read (const EntrySource *source, const EntryWish *wish, EntryManifest *manifest,
                         EntryFindings *findings, char **text);
 
-/** Reads the entry of a claim (entry-manifest.h) on @key. @expires: (out). Returns: as entry_read() */
-const char *entry_read_claim (const EntrySource *source, const char *key, EntryFindings *findings, int64_t *expires);
+/** Reads the entry of a claim of another machine than @by (entry-manifest.h) on @key. @expires: (out). Returns: as
+ * entry_read() */
+const char *entry_read_claim (const EntrySource *source, const char *key, const char *by, EntryFindings *findings,
+                              int64_t *expires);
 
 /* Is called for each file. @missing: it was not written, because its blob does not exist */
 typedef void (*EntryFileFunc) (const EntryFile *file, bool missing);

@@ -23,7 +23,7 @@
 #define SIGNED "signed"   /* directory of the scratch directory with the manifest that is signed */
 #define FETCHED "fetched" /* directory of the scratch directory with files of the server */
 
-enum { MOST_ENTRY = 1 << 20, BLOB_OVERHEAD = 1 << 16 };
+enum { MOST_ENTRY = 1 << 20, BLOB_OVERHEAD = 1 << 16, MOST_ID = 1 << 8 };
 
 /* Returns: (transfer full): the host and the port in @url */
 static char *
@@ -234,6 +234,17 @@ dkms_fetch_entry (DkmsFetch *self, const char *slot, const char *signer, GPtrArr
   return self->dir;
 }
 
+/* Adds a text by which this machine knows its own claim on the build @key, and nobody the machine. */
+static void
+add_self (GByteArray *request, const DkmsCacheQuery *query, const char *key)
+{
+  g_autofree char *id = dkms_root_read (query->settings->places.root, "/etc/machine-id", MOST_ID, NULL, NULL);
+  g_autofree char *text = g_strconcat ("dkms-claim-1\n", key, "\n", id != NULL ? id : g_get_host_name (), "\n", NULL);
+  g_autofree char *by = g_compute_checksum_for_string (G_CHECKSUM_SHA256, text, -1);
+
+  dkms_pairs_add (request, "by", by);
+}
+
 /* Returns: (transfer full): the path of the claim */
 static char *
 claim_path (const DkmsCacheQuery *query)
@@ -254,6 +265,7 @@ dkms_fetch_claim (DkmsFetch *self, gint64 *left, GError **error)
   gint64 expires = 0;
 
   *left = 0;
+  add_self (request, self->query, key);
   if (!get (self, &(DkmsTransferRequest){ "get", path, ENTRY, MOST_ENTRY, 0 }, &got, error))
     return FALSE;
   for (guint round = 0; got && expires == 0 && round < 2; round++)
@@ -416,6 +428,7 @@ dkms_fetch_place_claim (DkmsFetch *self, guint seconds, GError **error)
   g_auto (DkmsEntryAnswer) answer = { 0 };
 
   dkms_pairs_add (request, "expires", expires);
+  add_self (request, query, key);
   if (!connect_server (self, error))
     return FALSE;
   const int fds[] = { self->dir, -1 };

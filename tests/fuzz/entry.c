@@ -106,7 +106,7 @@ read_entry (const uint8_t *bytes, size_t size)
   EntryFindings found;
   int64_t expires = -1;
 
-  const char *claim = entry_read_claim (&source, "k", &found, &expires);
+  const char *claim = entry_read_claim (&source, "k", "b", &found, &expires);
   g_assert ((claim != NULL || expires >= 0) && (claim == NULL || *claim != '\0' || found.count == 1));
   for (size_t i = 0; i < 2; i++)
     {

@@ -54,7 +54,7 @@ def test_a_build_is_claimed(lab):
     before = int(time.time())
     assert WAITS not in build(root).out
     claims = [c for c in seen if c is not None]
-    assert claims and all(set(c) == {"format", "key", "result", "expires"} for c in claims)
+    assert claims and all(set(c) == {"format", "key", "result", "expires", "by"} for c in claims)
     assert claims[0]["key"] == key and claims[0]["result"] == "building" and claims[0]["format"] == 1
     assert before + 600 <= claims[0]["expires"] <= time.time() + 601
     paths = [path for method, path, _ in lab.server.log if method == "PUT" and "/ac/" in path]
@@ -136,6 +136,22 @@ def test_a_lying_claim(lab):
     assert WAITS in result.out and "at most 3 s" in result.out and not taken(result)
     assert time.monotonic() - start >= 3, "it is asked again"
     assert claimed(lab.server, key)["expires"] < FAR
+
+
+def test_a_claim_of_the_same_machine(lab):
+    """After an interrupted build, a machine does not wait for itself. Nobody learns from the claim which machine it is."""
+    root = lab.machine("cache_wait=3600\n", writes=True)
+    for name in ("one", "other"):
+        (root.path / "etc/machine-id").write_text(f"{name}\n")
+        key = key_of(root)
+        store(lab.server, *claim(key, FAR, by=caches.hashlib.sha256(f"dkms-claim-1\n{key}\none\n\n".encode()).hexdigest()))
+        if name == "one":
+            assert WAITS not in build(root).out
+            root.ok("remove", "foo/1.0", "--all"), lab.server.files.clear()
+    with subprocess.Popen([*root.command(), "build", "foo/1.0", "-k", K1], stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        eventually(lambda: sum(caches.slot(key, CLAIMER) in path for method, path, _ in lab.server.log if method == "GET") > 2)
+        process.send_signal(signal.SIGINT)
+        assert WAITS in process.communicate(timeout=60)[0], "it has asked twice"
 
 
 @pytest.mark.parametrize("settings", ["", "cache_wait=0\n"])

@@ -375,7 +375,7 @@ read_claim (const void *bytes, size_t size, const char *key, int64_t *expires)
   EntryFindings findings;
 
   *expires = -1;
-  return entry_read_claim (&source, key, &findings, expires);
+  return entry_read_claim (&source, key, "us", &findings, expires);
 }
 
 /* A claim is about one key, and no changed bit makes another one of it. */
@@ -384,7 +384,7 @@ test_claims (Lab *lab, gconstpointer data)
 {
   static const char *const wrong[] = { "1.5", "\"1\"", "-1", "null", "99999999999999999999" };
   g_autofree char *key = g_strnfill (ENTRY_HEX, 'a'), *other = g_strnfill (ENTRY_HEX, 'b');
-  char *text = entry_claim_write (key, 1234567890);
+  char *text = entry_claim_write (key, "them", 1234567890);
   int64_t expires;
   size_t size;
   unsigned char *entry = seal_claim (text, &size);
@@ -402,6 +402,11 @@ test_claims (Lab *lab, gconstpointer data)
           g_assert_cmpint (expires, ==, 1234567890);
         entry[at] ^= (unsigned char)(1 << bit);
       }
+  free (entry);
+  free (text);
+  text = entry_claim_write (key, "us", 1234567890);
+  entry = seal_claim (text, &size);
+  g_assert_cmpstr (read_claim (entry, size, key, &expires), ==, "it is a claim of this machine");
   free (entry);
   for (gsize i = 0; i < G_N_ELEMENTS (wrong); i++)
     {
