@@ -73,7 +73,8 @@ dkms_claim_wait (DkmsClaim *self)
           self->begun = dkms_clock_now ();
           DKMS_EMIT (query->events, CACHE_WAITING, .id = *query->id, .number = (int)most);
         }
-      return rest (MIN (MIN (pause_of (self->rounds++), rests), (double)left));
+      double seconds = pause_of (self->rounds++);
+      return rest (MIN (MIN (seconds, rests), (double)left));
     }
   if (!query->caches->remote->away && !claim (self, &error))
     g_debug ("%s", error->message); /* the build does not depend on it */

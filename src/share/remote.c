@@ -187,7 +187,7 @@ ask_entry (const DkmsFetch *self, const char *verb, const GByteArray *request, D
   const int fds[] = { entry, self->dir, -1 };
 
   if (entry < 0)
-    return dkms_fail_errno (error, "open", ENTRY);
+    return (void)dkms_fail_errno (error, "open", ENTRY), FALSE;
   return dkms_entry_ask (verb, fds, request, answer, error)
          && (answer->refused == NULL
              || DKMS_FAIL (error, CACHE_ENTRY_REFUSED, .id = *query->id, .name = query->caches->remote->name,
