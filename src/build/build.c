@@ -302,12 +302,8 @@ dkms_build (const DkmsJob *job, GError **error)
       dkms_sandbox_end (area.sandbox);
       ok = ok && dkms_result_publish (&area, start, error);
     }
-  if (ok)
-    dkms_cached_store (&area);
-  else
-    {
-      dkms_failure_end (&area, start, error != NULL ? *error : NULL);
-      dkms_cached_store_failure (&area);
-    }
+  if (!ok)
+    dkms_failure_end (&area, start, error != NULL ? *error : NULL);
+  dkms_cached_store (&area, ok);
   return ok;
 }

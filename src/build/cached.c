@@ -338,38 +338,26 @@ end_claim (const DkmsJob *job)
 
 /* Returns: whether the build was stored */
 static gboolean
-store_build (const DkmsWorkArea *area)
+store_build (const DkmsWorkArea *area, GError **error)
 {
   g_autoptr (DkmsCached) made = g_new0 (DkmsCached, 1);
-  g_autoptr (GError) error = NULL;
 
   /* Modules that POST_BUILD has changed are signed and compressed already. */
   if (!area->kept || area->altered)
     return FALSE;
   g_auto (DkmsFd) kept = openat (area->job->work->fd, KEPT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (kept >= 0 && add_rest (area, kept, &error) && store (area, kept, made, &error))
-    return TRUE;
-  g_debug ("The build is not stored in the build cache: %s", error != NULL ? error->message : g_strerror (errno));
-  return FALSE;
-}
-
-void
-dkms_cached_store (DkmsWorkArea *area)
-{
-  guint mark = dkms_unread_mark ();
-
-  if (has_key (area->job) && !store_build (area))
-    end_claim (area->job);
-  dkms_unread_drop (mark);
+  if (kept < 0)
+    return dkms_fail_errno (error, "open", KEPT);
+  return add_rest (area, kept, error) && store (area, kept, made, error);
 }
 
 /* Returns: whether the failure was stored */
 static gboolean
-store_failure (const DkmsWorkArea *area)
+store_failure (const DkmsWorkArea *area, GError **error)
 {
+  static const char *const dirs[] = { "log", "module", "extra" };
   const DkmsJob *job = area->job;
   g_autoptr (DkmsCached) made = g_new0 (DkmsCached, 1);
-  g_autoptr (GError) error = NULL;
 
   if (job->settings->policy.cache_negative == 0 || area->log_fd < 0 || area->ended != NULL
       || !dkms_kept_is_final (job->attempt))
@@ -380,19 +368,23 @@ store_failure (const DkmsWorkArea *area)
   g_auto (DkmsFd) kept = -1;
   if (mkdirat (job->work->fd, KEPT, 0755) == 0)
     kept = openat (job->work->fd, KEPT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (kept >= 0 && mkdirat (kept, "log", 0755) == 0 && mkdirat (kept, "module", 0755) == 0
-      && mkdirat (kept, "extra", 0755) == 0 && store (area, kept, made, &error))
-    return TRUE;
-  g_debug ("The failure is not stored in the build cache: %s", error != NULL ? error->message : g_strerror (errno));
-  return FALSE;
+  if (kept < 0)
+    return dkms_fail_errno (error, "create", KEPT);
+  for (gsize i = 0; i < G_N_ELEMENTS (dirs); i++)
+    if (mkdirat (kept, dirs[i], 0755) < 0)
+      return dkms_fail_errno (error, "create", dirs[i]);
+  return store (area, kept, made, error);
 }
 
 void
-dkms_cached_store_failure (DkmsWorkArea *area)
+dkms_cached_store (DkmsWorkArea *area, gboolean built)
 {
   guint mark = dkms_unread_mark ();
+  g_autoptr (GError) error = NULL;
 
-  if (has_key (area->job) && !store_failure (area))
+  if (has_key (area->job) && !(built ? store_build (area, &error) : store_failure (area, &error)))
     end_claim (area->job);
+  if (error != NULL)
+    g_debug ("The result is not stored in the build cache: %s", error->message);
   dkms_unread_drop (mark);
 }

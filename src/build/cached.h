@@ -19,8 +19,12 @@ gboolean dkms_cached_take (const DkmsJob *job, gboolean *done, GError **error) G
 /** Copies the modules of the result, before they are signed, for dkms_cached_store(). If that fails, nothing is stored.
  */
 void dkms_cached_keep (DkmsWorkArea *area);
-/** Stores the build after it was published. A failure is not reported, because the build is complete. Other machines
- * that wait for a build that is not stored begin to build. */
-void dkms_cached_store (DkmsWorkArea *area);
-/** Stores that the build has failed, if the inputs of its key are the reason. */
-void dkms_cached_store_failure (DkmsWorkArea *area);
+/**
+ * dkms_cached_store:
+ * @built: whether the build was published; otherwise it has failed, which is stored if the inputs of its key are the
+ * reason
+ *
+ * A failure is not reported, because the build is complete. Other machines that wait for a result that is not stored
+ * begin to build.
+ */
+void dkms_cached_store (DkmsWorkArea *area, gboolean built);
