@@ -66,6 +66,8 @@ take_part (const EntrySource *source, const char *path, uint64_t most, Part *par
   char digest[ENTRY_HEX + 1];
   const char *reason = NULL;
 
+  if (source->bytes == NULL || source->size > MOST_ENTRY)
+    return "the entry is empty or too large";
   if (!action_result_find (source->bytes, source->size, path, &file))
     return strcmp (path, ENTRY_MANIFEST) == 0 ? "the entry has no manifest" : "it is not signed";
   if (file.size == 0 || file.size > most)
@@ -130,8 +132,6 @@ entry_read (const EntrySource *source, const EntryWish *wish, EntryManifest *man
   *manifest = (EntryManifest){ 0 };
   if (text != NULL)
     *text = NULL;
-  if (source->bytes == NULL || source->size > MOST_ENTRY)
-    return "the entry is empty or too large";
   const char *reason = take_parts (source, wish, &bytes, &signature, findings);
   if (reason == NULL && wish->signer_count > 0)
     reason = check_signature (&bytes, &signature, wish, findings);
@@ -155,8 +155,6 @@ entry_read_claim (const EntrySource *source, const char *key, const char *by, En
   Part bytes = { 0 };
 
   *findings = (EntryFindings){ 0 };
-  if (source->bytes == NULL || source->size > MOST_ENTRY)
-    return "the entry is empty or too large";
   const char *reason = take_part (source, ENTRY_MANIFEST, ENTRY_MOST_MANIFEST, &bytes, findings);
   if (reason == NULL)
     reason = entry_claim_read ((const char *)bytes.bytes, bytes.size, key, by, expires);
