@@ -179,6 +179,7 @@ be_worker (const Crowd *crowd, const Worker *self, const int fds[MOST_BATCH])
 
 /* ---- in the main process ---- */
 
+/* At least 1. */
 static unsigned
 most_jobs (const Crowd *self)
 {
@@ -189,7 +190,7 @@ most_jobs (const Crowd *self)
 static unsigned
 batch_size (const Crowd *self)
 {
-  size_t part = (self->list->count - self->next) / (2 * (size_t)(most_jobs (self) > 0 ? most_jobs (self) : 1));
+  size_t part = (self->list->count - self->next) / (2 * (size_t)most_jobs (self));
 
   return part < LEAST_BATCH ? LEAST_BATCH : part > MOST_BATCH ? MOST_BATCH : (unsigned)part;
 }
@@ -286,40 +287,43 @@ take_results (const Crowd *self, const Worker *worker, const char *bytes, size_t
   return i;
 }
 
-/* Maps the results of a worker that has ended. A process that it left cannot change them any more. */
-static const void *
-map_results (int fd, size_t *size)
+/* Maps the results of a worker that has ended, and lets the list own them. A process that it left cannot change them
+ * any more. @bytes: (out) (nullable): NULL if there are none. Returns: (nullable): why they cannot be used */
+static const char *
+map_results (Crowd *self, int fd, const void **bytes, size_t *size)
 {
   struct stat st;
-  void *bytes = MAP_FAILED;
 
-  *size = 0;
-  if (fcntl (fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) == 0 && fstat (fd, &st) == 0
-      && st.st_size > 0)
-    bytes = mmap (NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
-  if (bytes == MAP_FAILED)
-    return NULL;
+  *bytes = NULL;
+  if (fcntl (fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW) < 0 || fstat (fd, &st) < 0)
+    return "the results of a process cannot be read";
   *size = (size_t)st.st_size;
-  return bytes;
+  if (*size == 0)
+    return NULL;
+  void *mapped = mmap (NULL, *size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+  if (mapped == MAP_FAILED)
+    return no_memory;
+  if (!stub_list_own (self->list, mapped, *size))
+    return (void)munmap (mapped, *size), no_memory;
+  *bytes = mapped;
+  return NULL;
 }
 
 static const char *
 finish (Crowd *self, Worker *worker, int status)
 {
+  const void *bytes;
   size_t size;
   unsigned done = 0;
-  const char *why = NULL;
 
   job_token_give (&worker->token, self->work->tokens);
   self->running--;
   worker->pid = 0;
-  const void *bytes = map_results (worker->result, &size);
+  const char *why = map_results (self, worker->result, &bytes, &size);
   if (WIFEXITED (status) && WEXITSTATUS (status) == EXIT_RIGHTS)
     why = "the rights of a process cannot be dropped";
   else if (bytes != NULL)
     done = take_results (self, worker, bytes, size);
-  if (bytes != NULL && !stub_list_own (self->list, bytes, size))
-    why = no_memory;
   (void)close (worker->result);
   if (why != NULL || done == worker->count)
     return why;
