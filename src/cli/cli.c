@@ -22,7 +22,6 @@
 #include "cli/options.h"
 #include "cli/verbs.h"
 #include "config.h"
-#include "inspect/cache.h"
 #include "model/version.h"
 #include "report/table.h"
 #include "run/adopt.h"
@@ -439,12 +438,6 @@ is_logged (const DkmsSettings *settings, const DkmsVerbInfo *verb, const DkmsOpt
          && g_getenv (DKMS_WALL_VARIABLE) == NULL;
 }
 
-static gboolean
-takes_source (const DkmsVerbInfo *verb, const DkmsRequest *request)
-{
-  return verb->positional == DKMS_WORD_SOURCE || g_strcmp0 (request->part, DKMS_CACHE_KEY) == 0;
-}
-
 int
 dkms_verb_run (DkmsSettings *settings, DkmsReport *report, const DkmsVerbInfo *verb, DkmsOptions *options)
 {
@@ -463,7 +456,7 @@ dkms_verb_run (DkmsSettings *settings, DkmsReport *report, const DkmsVerbInfo *v
       || !check_privileges (&settings->places, verb, options, &error))
     return fail_with (events, verb, error);
   dkms_options_warn (options, settings, verb, events);
-  if (verb->answer != NULL && !takes_source (verb, request)
+  if (verb->answer != NULL && !dkms_verb_takes_source (verb, request->part)
       && !dkms_request_name_source (settings, events, request, &error))
     return fail_with (events, verb, error);
   if (verb->answer != NULL)

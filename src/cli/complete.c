@@ -125,8 +125,7 @@ offer_modules (const Completion *self, gboolean whole)
       else if (serves_verb (self, version))
         offer_version (self, version, whole);
     }
-  if (self->verb != NULL
-      && (self->verb->positional == DKMS_WORD_SOURCE || g_strcmp0 (self->options->action, "key") == 0))
+  if (self->verb != NULL && dkms_verb_takes_source (self->verb, self->options->action))
     offer_sources (self, whole);
 }
 

@@ -42,6 +42,7 @@ const DkmsVerbInfo dkms_verb_cache = {
     "generate_key creates a key that signs builds for other machines, with its public key in <file>.pub, and prints "
     "the line for /etc/dkms/cache-trust of these machines.",
   .example = "dkms cache why my-driver",
+  .source_action = DKMS_CACHE_KEY,
   .positional = DKMS_WORD_MODULE,
   .actions = dkms_cache_actions,
   .file_action = DKMS_CACHE_GENERATE_KEY,

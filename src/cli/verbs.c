@@ -66,3 +66,10 @@ dkms_verb_dropped (const char *name, DkmsPhrase *instead)
       return *instead = dropped[i].instead, TRUE;
   return FALSE;
 }
+
+gboolean
+dkms_verb_takes_source (const DkmsVerbInfo *self, const char *action)
+{
+  return self->positional == DKMS_WORD_SOURCE
+         || (self->source_action != NULL && g_strcmp0 (action, self->source_action) == 0);
+}

@@ -73,6 +73,7 @@ struct DkmsVerbInfo {
   DkmsSelection selection;
   const char *const *actions; /* (nullable): the words that may follow the verb, NULL-terminated */
   const char *file_action;    /* (nullable): the action that is followed by a file, `output` of the request */
+  const char *source_action;  /* (nullable): the action that takes a source, which need not be registered */
   DkmsWordKind positional;
   guint options; /* DKMS_TAKES (...): the options that have an effect on it, and that its help lists */
   gboolean takes_all;
@@ -107,5 +108,7 @@ extern const DkmsVerbInfo dkms_verb_add, dkms_verb_build, dkms_verb_install, dkm
 const DkmsVerbInfo *const *dkms_verbs (void);
 /** Returns: (transfer none) (nullable): the verb of that name */
 const DkmsVerbInfo *dkms_verb_find (const char *name);
+/** Returns: whether @self, followed by @action (nullable), takes a source that need not be registered */
+gboolean dkms_verb_takes_source (const DkmsVerbInfo *self, const char *action);
 /** Returns: whether @name is a verb of earlier versions that no longer exists; @instead: (out): what to use instead */
 gboolean dkms_verb_dropped (const char *name, DkmsPhrase *instead);
