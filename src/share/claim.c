@@ -37,9 +37,9 @@ rest (double seconds)
 static double
 pause_of (guint round)
 {
-  guint seconds = round < 3 ? FIRST_SECONDS << round : MOST_SECONDS;
+  guint seconds = MIN (FIRST_SECONDS << MIN (round, 3), MOST_SECONDS);
 
-  return MIN (seconds, MOST_SECONDS) * g_random_double_range (0.75, 1.25);
+  return seconds * g_random_double_range (0.75, 1.25);
 }
 
 static gboolean
@@ -62,8 +62,8 @@ dkms_claim_wait (DkmsClaim *self)
   if (!uses_claims (query))
     return FALSE;
   const guint most = query->settings->policy.remote.wait;
-  double rests = self->rounds > 0 ? most - dkms_clock_since (self->begun) : most;
-  if (rests > 0 && !dkms_fetch_claim (self->fetch, &left, &error))
+  double remaining = self->rounds > 0 ? most - dkms_clock_since (self->begun) : most;
+  if (remaining > 0 && !dkms_fetch_claim (self->fetch, &left, &error))
     g_debug ("%s", error->message); /* what is no claim is replaced */
   g_clear_error (&error);
   if (left > 0)
@@ -74,7 +74,7 @@ dkms_claim_wait (DkmsClaim *self)
           DKMS_EMIT (query->events, CACHE_WAITING, .id = *query->id, .number = (int)most);
         }
       double seconds = pause_of (self->rounds++);
-      return rest (MIN (MIN (seconds, rests), (double)left));
+      return rest (MIN (MIN (seconds, remaining), (double)left));
     }
   if (!query->caches->remote->away && !claim (self, &error))
     g_debug ("%s", error->message); /* the build does not depend on it */

@@ -245,11 +245,10 @@ add_self (GByteArray *request, const DkmsCacheQuery *query, const char *key)
   dkms_pairs_add (request, "by", by);
 }
 
-/* Returns: (transfer full): the path of the claim */
+/* Returns: (transfer full): the path of the claim on the build @key */
 static char *
-claim_path (const DkmsCacheQuery *query)
+claim_path (const char *key)
 {
-  g_autofree char *key = dkms_inputs_identity (query->inputs);
   g_autofree char *slot = dkms_cache_slot (key, DKMS_CACHE_CLAIM);
 
   return g_strconcat ("ac/", slot, NULL);
@@ -258,8 +257,8 @@ claim_path (const DkmsCacheQuery *query)
 gboolean
 dkms_fetch_claim (DkmsFetch *self, gint64 *left, GError **error)
 {
-  g_autofree char *path = claim_path (self->query);
   g_autofree char *key = dkms_inputs_identity (self->query->inputs);
+  g_autofree char *path = claim_path (key);
   g_autoptr (GByteArray) request = dkms_entry_request (self->query, key);
   gboolean got = FALSE;
   gint64 expires = 0;
@@ -421,8 +420,8 @@ gboolean
 dkms_fetch_place_claim (DkmsFetch *self, guint seconds, GError **error)
 {
   const DkmsCacheQuery *query = self->query;
-  g_autofree char *path = claim_path (query);
   g_autofree char *key = dkms_inputs_identity (query->inputs);
+  g_autofree char *path = claim_path (key);
   g_autofree char *expires = g_strdup_printf ("%" G_GINT64_FORMAT, seconds > 0 ? self->now + seconds : 0);
   g_autoptr (GByteArray) request = dkms_entry_request (query, key);
   g_auto (DkmsEntryAnswer) answer = { 0 };
