@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "run/run.h"
 
 enum { MOST_SLOTS = 1000 };
 
@@ -91,4 +92,21 @@ dkms_slot_release (DkmsSlot *self)
   (void)close (self->fd);
   g_free (self->path);
   g_free (self);
+}
+
+gboolean
+dkms_slot_add (const DkmsSettings *settings, DkmsListener *events, const DkmsRequest *given, const DkmsId *kernel,
+               GError **error)
+{
+  g_autoptr (GPtrArray) targets = dkms_targets_new ();
+  DkmsRequest request = *given;
+  int status = 0;
+
+  dkms_targets_add (targets, kernel);
+  request.goal = given->archive != NULL ? DKMS_GOAL_LOADED : DKMS_GOAL_REGISTERED;
+  request.selection = DKMS_SELECT_ONE;
+  request.action = (char *)"add";
+  request.targets = targets;
+  return dkms_run (settings, events, &request, NULL, &status, error)
+         && (status == 0 || DKMS_FAIL (error, NOT_ADDED, .id = { .module = given->module }));
 }

@@ -187,17 +187,9 @@ add (Batch *self, const DkmsRequest *given, char *source_tree, GError **error)
 {
   DkmsListener events = { .hear = hear, .data = self };
   DkmsSettings settings = self->settings;
-  g_autoptr (GPtrArray) targets = dkms_targets_new ();
-  DkmsRequest request = *given;
-  int status = 0;
 
-  dkms_targets_add (targets, self->kernel);
   settings.places.source_tree = source_tree;
-  request.goal = given->archive != NULL ? DKMS_GOAL_LOADED : DKMS_GOAL_REGISTERED;
-  request.action = (char *)"add";
-  request.targets = targets;
-  return dkms_run (&settings, &events, &request, NULL, &status, error)
-         && (status == 0 || DKMS_FAIL (error, NOT_ADDED, .id = { .module = given->module }));
+  return dkms_slot_add (&settings, &events, given, self->kernel, error);
 }
 
 static gboolean

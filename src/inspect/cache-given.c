@@ -13,7 +13,6 @@
 #include "base/file.h"
 #include "fleet/slot.h"
 #include "forecast/result.h"
-#include "run/run.h"
 #include "store/layout.h"
 #include "store/scan.h"
 
@@ -51,16 +50,9 @@ static gboolean
 add (DkmsCacheGiven *self, DkmsListener *events, GError **error)
 {
   DkmsListener filter = { .hear = hear, .data = events };
-  DkmsRequest request = self->request;
-  int status = 0;
+  const DkmsId kernel = { .kernel = dkms_running_release (), .arch = dkms_running_machine () };
 
-  request.goal = request.archive != NULL ? DKMS_GOAL_LOADED : DKMS_GOAL_REGISTERED;
-  request.selection = DKMS_SELECT_ONE;
-  request.action = (char *)"add";
-  g_autoptr (GPtrArray) targets = dkms_targets_new ();
-  dkms_targets_add (targets, &(DkmsId){ .kernel = dkms_running_release (), .arch = dkms_running_machine () });
-  request.targets = targets;
-  return dkms_run (&self->settings, &filter, &request, NULL, &status, error);
+  return dkms_slot_add (&self->settings, &filter, &self->request, &kernel, error);
 }
 
 /* Finds the module that was added, which is the only one of the tree. */
