@@ -77,6 +77,21 @@ dkms_chain_lock (DkmsChain *self, DkmsRun *run, GError **error)
   return TRUE;
 }
 
+double
+dkms_chain_expect (DkmsChain *const *chain_of, const DkmsPlan *plan, const double *past)
+{
+  gboolean known = TRUE;
+  double sum = 0;
+
+  for (guint i = 0; i < plan->steps->len; i++)
+    {
+      chain_of[i]->expected += past[i];
+      known &= past[i] > 0 || ((const DkmsStep *)plan->steps->pdata[i])->kind != DKMS_STEP_BUILD;
+      sum += past[i];
+    }
+  return known ? sum : 0;
+}
+
 void
 dkms_chain_end_piece (const DkmsChain *self, const DkmsRun *run, DkmsChain *const *chain_of)
 {

@@ -23,5 +23,8 @@ DkmsChain *dkms_chain_for (GHashTable *chains, const DkmsStep *step);
 /** Acquires both locks without waiting. Returns: FALSE with an error, or if another run holds one; then it sets `waits`
  */
 gboolean dkms_chain_lock (DkmsChain *self, DkmsRun *run, GError **error) G_GNUC_WARN_UNUSED_RESULT;
+/** Notes how long the builds of each chain took before. @chain_of, @past: by step. Returns: the seconds of all
+ * together; 0 if one is unknown */
+double dkms_chain_expect (DkmsChain *const *chain_of, const DkmsPlan *plan, const double *past);
 /** Emits the result of the chain. @chain_of: by step */
 void dkms_chain_end_piece (const DkmsChain *self, const DkmsRun *run, DkmsChain *const *chain_of);

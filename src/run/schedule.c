@@ -266,6 +266,7 @@ start_build (Schedule *self, guint id)
     {
       /* With more jobs than processors, builds that started first, which have the longest way, keep their priority. */
       self->build[id]->nice = (int)MIN (self->building / g_get_num_processors (), MAX_NICE);
+      self->build[id]->job.expected = chain_at (self, id)->expected;
       self->building++;
       start_worker (self, id, dkms_build_work_do, self->build[id]);
     }
@@ -505,22 +506,6 @@ count_pieces (const Schedule *self)
   return count;
 }
 
-/* Notes how long the builds of each chain took before. Returns: the seconds of all together; 0 if one is unknown */
-static double
-expect (const Schedule *self, const double *past)
-{
-  gboolean known = TRUE;
-  double sum = 0;
-
-  for (guint i = 0; i < self->run->plan->steps->len; i++)
-    {
-      chain_at (self, i)->expected += past[i];
-      known &= past[i] > 0 || ((const DkmsStep *)self->run->plan->steps->pdata[i])->kind != DKMS_STEP_BUILD;
-      sum += past[i];
-    }
-  return known ? sum : 0;
-}
-
 /* A signal that the caller ignores, such as SIGHUP with nohup, is not caught. */
 static void
 add_unless_ignored (sigset_t *set, int number)
@@ -574,7 +559,7 @@ dkms_schedule (DkmsRun *run, GError **error)
   self.descriptors = descriptors > SPARE_DESCRIPTORS ? descriptors - SPARE_DESCRIPTORS : 0;
   self.parallel = dkms_plan_count_builds (run->plan) > 1;
   dkms_order_measure (run, way, by_way, past);
-  double expected = expect (&self, past);
+  double expected = dkms_chain_expect (chain_of, run->plan, past);
   DKMS_EMIT (run->events, WORK_BEGUN, .number = (int)count_pieces (&self), .seconds = expected);
   dkms_clock_share ();
   dkms_process_set_stop (suspend, &self);

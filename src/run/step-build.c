@@ -301,8 +301,6 @@ dkms_step_prepare (DkmsRun *run, const DkmsStep *step, DkmsBuildWork **result, g
   work->env = confined ? dkms_world_environment (run->world, step->id, &mapped) : NULL;
   work->job.env = work->env;
   work->job.caches = confined ? dkms_run_caches (run, step->id) : NULL;
-  if (work->job.caches != NULL && run->settings->policy.remote.wait > 0)
-    work->job.expected = dkms_step_duration (run, step);
   work->attempt = begin_attempt (run, step->id, confined, work->job.caches);
   work->job.attempt = work->attempt;
   if (!run->request->force && !find_versions_seen (run, step, recipe, &work->job.seen, error))
