@@ -15,12 +15,10 @@ import pytest
 import lab as stage
 import caches
 from conftest import ARCH, DKMS, K1, Root
-from test_cache import COMPILES
+from test_cache import COMPILES, MAKEFILE, TAKING
 
 ALL = os.environ.get("DKMS_CRASH") == "all"
 BUILD = ["build", "foo/1.0", "-k", K1]
-TAKING = "Taking the modules of"
-PLAIN = "all:\n\t@for f in $(M)/*.c; do $(CC) -c $$f -o $${f%.c}.ko || exit 1; done\n"
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +26,7 @@ def place(tmp_path_factory):
     yield from stage.place_in_memory(tmp_path_factory.mktemp("cached"))
 
 
-def template(path, makefile=PLAIN):
+def template(path, makefile=MAKEFILE):
     root = Root(path)
     (root.modules / K1 / "build/Makefile").write_text(makefile)
     root.framework("cache_dir=/var/cache/dkms\n")

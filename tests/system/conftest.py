@@ -215,15 +215,17 @@ class Root:
                 (directory / file).chmod(0o755)
         return directory
 
+    def commands(self):
+        """The words of each process that works on the root."""
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words = os.fsdecode((process / "cmdline").read_bytes()).split("\0")
+                if str(self.path) in words:
+                    yield words
+
     def settle(self):
         """Waits until no dkms works on the root. A worker whose dkms was killed ends a moment later."""
-        path = str(self.path).encode()
-
-        def busy(process):
-            with contextlib.suppress(OSError):
-                return path in (process / "cmdline").read_bytes().split(b"\0")
-            return False
-        eventually(lambda: not any(map(busy, pathlib.Path("/proc").glob("[0-9]*"))))
+        eventually(lambda: not any(self.commands()))
 
     def attempts(self, name="foo", version="1.0", kernel=K1):
         """Directories of the failed attempts, oldest first."""

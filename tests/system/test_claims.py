@@ -7,18 +7,11 @@ import time
 import caches
 import pytest
 from conftest import K1, K2, eventually
-from test_remote_cache import Lab, attempt, build, taken
+from test_remote_cache import attempt, build, lab, taken  # noqa: F401 (a fixture)
 
 CLAIMER = "636c61696d000000"
 WAITS = "Another machine is building foo/1.0"
 FAR = 4_000_000_000
-
-
-@pytest.fixture
-def lab(tmp_path):
-    made = Lab(tmp_path)
-    yield made
-    made.server.close()
 
 
 def key_of(root, kernel=K1):

@@ -6,6 +6,7 @@ outputs in the guides are replaced by those of this run.
 """
 import difflib
 import gzip
+import hashlib
 import os
 import pathlib
 import re
@@ -66,13 +67,17 @@ def first_driver(machine):
     machine.hooks = {"sudo apt install linux-image-amd64 linux-headers-amd64": lambda: (machine.path / "later").rename(machine.modules / B)}
 
 
+def source(directory, text=""):
+    """Writes the source of radio/1.0."""
+    directory.mkdir()
+    (directory / "dkms.conf").write_text('PACKAGE_NAME=radio\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=radio\nDEST_MODULE_LOCATION=/updates\nAUTOINSTALL=yes\n')
+    (directory / "Makefile").write_text("obj-m := radio.o\n")
+    (directory / "radio.c").write_text('#include <linux/module.h>\n\n' + text + 'MODULE_VERSION ("1.0");\n')
+
+
 def register(machine, text):
     """Writes the source of radio/1.0, and registers it."""
-    source = machine.src / "radio-1.0"
-    source.mkdir()
-    (source / "dkms.conf").write_text('PACKAGE_NAME=radio\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=radio\nDEST_MODULE_LOCATION=/updates\nAUTOINSTALL=yes\n')
-    (source / "Makefile").write_text("obj-m := radio.o\n")
-    (source / "radio.c").write_text('#include <linux/module.h>\n\n' + text + 'MODULE_VERSION ("1.0");\n')
+    source(machine.src / "radio-1.0", text)
     machine.ok("add", "radio/1.0")
 
 
@@ -163,13 +168,6 @@ def another(machine, name):
     return made
 
 
-def source(directory):
-    directory.mkdir()
-    (directory / "dkms.conf").write_text('PACKAGE_NAME=radio\nPACKAGE_VERSION=1.0\nBUILT_MODULE_NAME=radio\nDEST_MODULE_LOCATION=/updates\nAUTOINSTALL=yes\n')
-    (directory / "Makefile").write_text("obj-m := radio.o\n")
-    (directory / "radio.c").write_text('#include <linux/module.h>\n\nMODULE_VERSION ("1.0");\n')
-
-
 def fleet(machine):
     """A server, the machine that builds, one of the others, and two images. The files of the guide belong to them in this order."""
     source(machine.home / "radio")
@@ -208,14 +206,21 @@ class Reader:
         self.prompts = getattr(machine, "prompts", {"": machine})
         self.owners = getattr(machine, "owners", {})
         self.names = getattr(machine, "names", dict)
+        self.digests = [] # that were printed, in this order
+        (place / "bin").mkdir()
+        self.program("sudo", '"$@"')
+        self.program("reboot", "true")
+        self.environment = {**os.environ, "LC_ALL": "C", "PATH": f"{place}/bin:{os.environ['PATH']}"}
 
-    def environment(self, machine):
-        """That of the shell of a machine, in which "dkms" works on its root."""
-        (self.place / "bin").mkdir(exist_ok=True)
-        for name, command in (("dkms", f'{shlex.join(map(str, machine.command()))} "$@"'), ("sudo", '"$@"'), ("reboot", "true")):
-            (self.place / "bin" / name).write_text(f"#!/bin/sh\nexec {command}\n")
-            (self.place / "bin" / name).chmod(0o755)
-        return {**os.environ, "LC_ALL": "C", "PATH": f"{self.place}/bin:{os.environ['PATH']}"}
+    def program(self, name, command):
+        (self.place / "bin" / name).write_text(f"#!/bin/sh\nexec {command}\n")
+        (self.place / "bin" / name).chmod(0o755)
+
+    def digest(self, match):
+        """In place of a digest: another one for each, so that equal ones stay equal."""
+        if match[0] not in self.digests:
+            self.digests.append(match[0])
+        return hashlib.sha256(str(self.digests.index(match[0])).encode()).hexdigest()
 
     def type(self, prompt, command):
         for start, action in getattr(self.machine, "hooks", {}).items():
@@ -227,13 +232,14 @@ class Reader:
         command = command.replace(" --root /mnt/image", "").replace("/mnt/image", str(machine.path))
         if not re.match(r"(sudo )?dkms (?!cache generate_key)", command): # others do not know the root
             command = re.sub(r"(?<![\w./])/(usr/src|etc/dkms|var/lib/dkms|lib/modules|boot)\b", rf"{machine.path}\g<0>", command)
-        result = subprocess.run(["sh", "-c", command], cwd=machine.home, env=self.environment(machine), check=False, text=True, stdin=subprocess.DEVNULL,
+        self.program("dkms", f'{shlex.join(map(str, machine.command()))} "$@"')
+        result = subprocess.run(["sh", "-c", command], cwd=machine.home, env=self.environment, check=False, text=True, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
         text = re.sub(rf"(@|%40){machine.path.name}\b", "", result.stdout) # jobs of a matrix
         text = text.replace(f"dkms --root {machine.path} ", "dkms ").replace(str(machine.home), "/home/me").replace(str(machine.path), "")
         for name, real in self.names().items():
             text = text.replace(real, name)
-        return steady(text)
+        return steady(re.sub(r"\b[0-9a-f]{64}\b", self.digest, text))
 
     def write(self, name, text):
         """Writes a file of the guide to the machines that it is for."""
@@ -272,7 +278,7 @@ class Reader:
 def steady(text):
     """The text without durations, and with the times of one day."""
     text = re.sub(r"\b(built|FAILED) +\d+ s", r"\1    0 s", re.sub(r"/\S*/dkms-matrix-\d+/\d+/", "/tmp/dkms-matrix-0/0/", text))
-    text = re.sub(r"\b[0-9a-f]{64}\b", "af60826a159c545ca7e4e15db4a54e68251d6a733c6c9706e0bbbd9b7a033063", re.sub(r"after \d+ ms", "after 0 ms", text))
+    text = re.sub(r"after \d+ ms", "after 0 ms", text)
     text = re.sub(r"built \d{4}-\d\d-\d\d", "built 2026-11-30", text)
     text = re.sub(r"\b\d{8}-(\d)\b", r"20261130-\1", text) # a repair of doctor
     text = re.sub(r"signed by [0-9A-F]{16}", "signed by A2BA37FB9770F5FF", text)
