@@ -11,6 +11,9 @@ import time
 
 import pyte
 
+# Live lines without their end, or a part of their beginning. dkms does not let the terminal wrap lines while it draws them.
+INCOMPLETE = re.compile(rb"\033(\[(\?(7(l(?!.*\033\[\?7h).*)?)?)?)?\Z", re.S)
+
 # Variables by which programs recognise a terminal. Those of the terminal in which the tests run must not matter.
 KNOWN = ["DEBIAN_FRONTEND", "TERM_PROGRAM", "TERM_FEATURES", "VTE_VERSION", "WT_SESSION", "ConEmuANSI", "TMUX", "STY", "NO_COLOR", "COLUMNS", "LINES"]
 
@@ -80,6 +83,7 @@ class Terminal:
         self.screen = Screen(columns, lines, wraps)
         self.stream = pyte.ByteStream(self.screen)
         self.raw = b""
+        self.shown = 0
         self.code = None
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
@@ -93,15 +97,18 @@ class Terminal:
                 os._exit(125)  # this process must not continue with the other tests
 
     def read(self, seconds=0.05):
-        """Takes output that arrives within @seconds. Returns: FALSE at its end"""
+        """Takes output that arrives within @seconds. Live lines are shown when all of them have arrived. Returns: FALSE at its end"""
         if not select.select([self.fd], [], [], seconds)[0]:
             return True
         try:
             chunk = os.read(self.fd, 65536)
         except OSError:
-            return False
+            chunk = b""
         self.raw += chunk
-        self.stream.feed(chunk)
+        waiting = self.raw[self.shown:]
+        shown = INCOMPLETE.sub(b"", waiting) if chunk else waiting
+        self.stream.feed(shown)
+        self.shown += len(shown)
         return chunk != b""
 
     def wait(self, condition):

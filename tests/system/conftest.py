@@ -45,6 +45,15 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "xdist_group(name): tests for one process of pytest-xdist, which registers it, too")
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport():
+    """Ends the programs that a failed test leaves behind. Otherwise the next test would count their processes as its own."""
+    outcome = yield
+    if outcome.get_result().failed:
+        kill_family(os.getpid(), itself=False)
+        eventually(lambda: not Crowd().members())
+
+
 @contextlib.contextmanager
 def mounted(path, options="size=50%"):
     """Mounts a tmpfs at @path while the block runs."""
@@ -109,10 +118,7 @@ class Crowd:
                 self.release(found)
                 eventually(lambda: not self.members() & found)
         except AssertionError:
-            for pid in family(process.pid): # they must not run during the next test
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            eventually(lambda: not self.members())
+            kill_family(process.pid) # otherwise the caller waits for its end
             raise
 
 
@@ -126,6 +132,12 @@ def family(pid):
     for each in found:
         found += children.get(each, [])
     return found
+
+
+def kill_family(pid, itself=True):
+    for member in family(pid)[0 if itself else 1:]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(member, signal.SIGKILL)
 
 
 @functools.cache

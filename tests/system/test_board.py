@@ -94,6 +94,18 @@ def test_new_sizes(root, before, wraps):
     assert sorted(re.findall(r"^(m\d+/1\.0), ", "\n".join(everything), re.M)) == [f"{name}/1.0" for name in names], everything
 
 
+def test_the_terminal_shows_live_lines_as_a_whole():
+    """Not a part of them, which would differ from what the tests expect."""
+    terminal = Terminal(["sh", "-c", r"stty -echo; printf 'before\033'; read x; printf '[?7lone\r\n'; read x; printf 'two\033[?7hafter'"])
+    for arrived, shown in (b"before", ["before"]), (b"one", ["before"]):
+        while arrived not in terminal.raw:
+            assert terminal.read()
+        assert terminal.screen.everything() == shown
+        terminal.type(b"\n")
+    assert terminal.finish() == 0
+    assert terminal.screen.everything() == ["beforeone", "twoafter"]
+
+
 class Tmux:
     """A real terminal, which wraps lines again and keeps a history, with a shell."""
 
