@@ -3,10 +3,17 @@
 #include "helpers/unpack-image.h"
 
 #include <bzlib.h>
+#include <lzo/lzo1x.h>
 #include <stdint.h>
 #include <string.h>
 
-enum { CHUNK = 1 << 16, LARGEST_BZ2_INPUT = 1 << 30, LARGEST_LZ4_BLOCK = 8 << 20, LZ4_MAGIC = 0x184c2102 };
+enum {
+  CHUNK = 1 << 16,
+  LARGEST_BZ2_INPUT = 1 << 30,
+  LARGEST_LZ4_BLOCK = 8 << 20,
+  LARGEST_LZO_BLOCK = 256 << 10,
+  LZ4_MAGIC = 0x184c2102
+};
 
 bool
 unpack_lzma (const void *in, size_t size, UnpackSink sink, void *user, size_t *rest)
@@ -161,6 +168,100 @@ unpack_lz4 (const void *in, size_t size, UnpackSink sink, void *user, size_t *re
   return good;
 }
 
+/* ---- lzop ---- */
+
+static const uint8_t lzop_magic[9] = { 0x89, 'L', 'Z', 'O', 0, '\r', '\n', 0x1a, '\n' };
+
+/* Flags in the header. Each checksum that is present has four bytes. */
+enum {
+  LZOP_ADLER = 1 << 0,
+  LZOP_ADLER_PACKED = 1 << 1,
+  LZOP_EXTRA = 1 << 6,
+  LZOP_CRC = 1 << 8,
+  LZOP_CRC_PACKED = 1 << 9,
+  LZOP_FILTER = 1 << 11
+};
+enum { LZOP_VERSION_WITH_LEVEL = 0x940, CHECKSUM = 4 };
+
+typedef struct {
+  const uint8_t *at, *end;
+} Input;
+
+static bool
+skip (Input *in, size_t count)
+{
+  bool good = count <= (size_t)(in->end - in->at);
+
+  in->at += good ? count : 0;
+  return good;
+}
+
+/* Reads a number of @count bytes, the highest first. */
+static bool
+read_number (Input *in, unsigned count, uint32_t *value)
+{
+  const uint8_t *at = in->at;
+
+  *value = 0;
+  if (!skip (in, count))
+    return false;
+  for (unsigned i = 0; i < count; i++)
+    *value = *value << 8 | at[i];
+  return true;
+}
+
+static bool
+read_lzop_header (Input *in, uint32_t *flags)
+{
+  uint32_t version, name, extra = 0;
+  bool levels, good = skip (in, sizeof lzop_magic) && read_number (in, 2, &version);
+
+  levels = good && version >= LZOP_VERSION_WITH_LEVEL;
+  /* The version of the library, the version that is needed, the method, and the level. */
+  good = good && skip (in, levels ? 2 + 2 + 1 + 1 : 2 + 1) && read_number (in, 4, flags);
+  /* The filter, the mode, and the time of the file; its name, and the checksum of the header. */
+  return good && skip (in, (*flags & LZOP_FILTER ? 4 : 0) + 4 + (levels ? 8 : 4)) && read_number (in, 1, &name)
+         && skip (in, name + CHECKSUM)
+         && (!(*flags & LZOP_EXTRA) || (read_number (in, 4, &extra) && skip (in, extra) && skip (in, CHECKSUM)));
+}
+
+/* Reads the block of @size bytes that begins with its compressed size. */
+static bool
+unpack_lzop_block (Input *in, uint32_t flags, uint32_t size, UnpackSink sink, void *user)
+{
+  static uint8_t out[LARGEST_LZO_BLOCK];
+  uint32_t packed;
+  lzo_uint done = size;
+
+  if (!read_number (in, 4, &packed) || size > sizeof out || packed > size)
+    return false;
+  uint32_t checksums = flags & (LZOP_ADLER | LZOP_CRC);
+  if (packed < size)
+    checksums |= flags & (LZOP_ADLER_PACKED | LZOP_CRC_PACKED);
+  if (!skip (in, (size_t)__builtin_popcount (checksums) * CHECKSUM))
+    return false;
+  const uint8_t *block = in->at;
+  if (!skip (in, packed))
+    return false;
+  if (packed == size)
+    return sink (user, block, size);
+  return lzo1x_decompress_safe (block, packed, out, &done, NULL) == LZO_E_OK && done == size && sink (user, out, size);
+}
+
+bool
+unpack_lzop (const void *in, size_t size, UnpackSink sink, void *user, size_t *rest)
+{
+  Input input = { in, (const uint8_t *)in + size };
+  uint32_t flags = 0, block = 1;
+  bool good = lzo_init () == LZO_E_OK && read_lzop_header (&input, &flags);
+
+  while (good && block != 0)
+    good = read_number (&input, 4, &block) && (block == 0 || unpack_lzop_block (&input, flags, block, sink, user));
+  if (rest != NULL)
+    *rest = (size_t)(input.end - input.at);
+  return good;
+}
+
 UnpackFunc
 unpack_find_any (const void *bytes, size_t size)
 {
@@ -172,5 +273,7 @@ unpack_find_any (const void *bytes, size_t size)
     return unpack_lzma;
   if (size >= 4 && memcmp (bytes, "BZh", 3) == 0)
     return unpack_bz2;
+  if (size >= sizeof lzop_magic && memcmp (bytes, lzop_magic, sizeof lzop_magic) == 0)
+    return unpack_lzop;
   return unpack_find (bytes, size);
 }

@@ -19,7 +19,12 @@ bool unpack_zst (const void *in, size_t size, UnpackSink sink, void *user, size_
 /** Returns: whether the zstd data at @in contain the number of decompressed bytes; kmod 34 requires that */
 bool unpack_zst_has_size (const void *in, size_t size);
 
+/* Fuzzers would need most of their time for the large dictionaries that damaged headers announce. */
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+enum { UNPACK_MOST_MEMORY = 256 << 10 };
+#else
 enum { UNPACK_MOST_MEMORY = 512 << 20 };
+#endif
 /** Decompresses with the decoder @stream of a format of liblzma, of which @status is the state. @stream is kept for the
  * next call if it is small. */
 bool unpack_run_lzma (lzma_stream *stream, lzma_ret status, UnpackSink sink, void *user, size_t *rest);

@@ -89,7 +89,7 @@ class Lab(Root):
 def lab(tmp_path_factory):
     root = debian.bootstrap("bookworm", tmp_path_factory.mktemp("images") / "root")
     try:
-        root.ok("apt-get install -qq initramfs-tools kmod xz-utils")
+        root.ok("apt-get install -qq initramfs-tools kmod xz-utils bzip2 lz4 lzop zstd")
         yield Lab(root, tmp_path_factory.mktemp("compiled"))
     finally:
         root.delete()
@@ -117,6 +117,25 @@ def test_initramfs_tools(lab):
     assert lab.findings("foo") == [("image-config", "warning", command)]
     lab.debian.ok(command)
     assert lab.findings("foo") == []
+
+
+COMPRESSIONS = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "lz4": b"\2\x21\x4c\x18", "lzma": b"\x5d\0\0", "lzop": b"\x89LZO", "xz": b"\xfd7zXZ",
+                "zstd": b"\x28\xb5\x2f\xfd"}
+
+
+@pytest.mark.parametrize("name", COMPRESSIONS)
+def test_compressions_of_initramfs_tools(lab, name):
+    conf, settings = lab.path / "etc/initramfs-tools/conf.d/compression", lab.path / f"boot/config-{lab.release}"
+    conf.write_text(f"COMPRESS={name}\n")
+    before = settings.read_text()
+    settings.write_text(before + f"CONFIG_RD_{'LZO' if name == 'lzop' else name.upper()}=y\n")
+    try:
+        lab.debian.ok(f"update-initramfs -u -k {lab.release}")
+        assert lab.image.read_bytes().startswith(COMPRESSIONS[name])
+        assert lab.findings("foo") == [] and "foo" in lab.members()
+    finally:
+        conf.unlink()
+        settings.write_text(before)
 
 
 def test_a_replaced_driver(lab):
