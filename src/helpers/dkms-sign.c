@@ -128,6 +128,7 @@ sign_file (const char *path, const Signers *signers, const EVP_MD *hash)
   char *data;
   int n = 0, ok = 0;
 
+  await_token ();
   while (file != NULL && (n = BIO_read (file, buffer, sizeof buffer)) > 0)
     if (BIO_write (module, buffer, n) != n)
       n = -1;

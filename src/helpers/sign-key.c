@@ -13,8 +13,10 @@
 #include <openssl/provider.h>
 #include <openssl/store.h>
 #include <openssl/ui.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "helpers/sign-file.h"
 
@@ -95,10 +97,35 @@ load_key_by_provider (const char *uri)
   return key;
 }
 
+/* ---- tokens ---- */
+
+enum { TOKEN_SECONDS = 300 };
+
+static int has_token;
+
+static void
+give_up (int number)
+{
+  static const char text[] = "The token does not answer\n";
+
+  (void)number;
+  (void)!write (STDERR_FILENO, text, sizeof text - 1);
+  _exit (1);
+}
+
+void
+await_token (void)
+{
+  if (has_token)
+    (void)alarm (TOKEN_SECONDS);
+}
+
 /* Loads a key on a token. */
 static EVP_PKEY *
 load_token_key (const char *uri)
 {
+  has_token = signal (SIGALRM, give_up) != SIG_ERR;
+  await_token ();
   if (OSSL_PROVIDER_load (NULL, "pkcs11") != NULL && OSSL_PROVIDER_load (NULL, "default") != NULL)
     return load_key_by_provider (uri);
   ERR_clear_error ();

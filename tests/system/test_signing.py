@@ -386,6 +386,29 @@ def test_key_on_a_token(signing, tmp_path):
     assert result.rc == 0 and "stays unsigned" in result.err
 
 
+SILENT_TOKEN = """\
+#include <stdio.h>
+#include <unistd.h>
+unsigned long C_GetFunctionList (void *list) { unsigned left = alarm (0); fprintf (stderr, "%u s\\n", left); alarm (left > 0); for (;;) pause (); }
+unsigned long C_GetInterface (void *name, void *version, void *interface, unsigned long flags) { return C_GetFunctionList (interface); }
+"""
+
+
+@pytest.mark.parametrize("command", ["sign", "check", "manifest"])
+def test_a_token_that_does_not_answer(tmp_path, command):
+    """Its library ends the time limit early, and would wait forever without one."""
+    for path, content in zip((tmp_path / "key", tmp_path / "cert"), key_pair()):
+        path.write_bytes(content)
+    (tmp_path / "file").write_text("content")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "silent.so", "-xc", "-"], input=SILENT_TOKEN, text=True, check=True)
+    words = {"sign": ["sha256", "pkcs11:object=x", tmp_path / "cert", tmp_path / "file"], "check": ["pkcs11:object=x", tmp_path / "cert"],
+             "manifest": ["pkcs11:object=x", tmp_path / "file"]}[command]
+    result = subprocess.run([HELPER, command, *words], capture_output=True, text=True, check=False, timeout=60,
+                            env={**os.environ, "PKCS11_MODULE_PATH": str(tmp_path / "silent.so"), "PKCS11_PROVIDER_MODULE": str(tmp_path / "silent.so")})
+    assert result.returncode == 1 and re.search(r"\A(300|299) s\nThe token does not answer\n\Z", result.stderr), result
+    assert (tmp_path / "file").read_text() == "content" and not (tmp_path / "file.minisig").exists()
+
+
 def test_like_the_kernels_own_tool(tmp_path):
     """The bytes are the same as those of scripts/sign-file, whose format the kernel checks."""
     tools = [p for pattern in ("linux-kbuild-*/scripts/sign-file", "linux-headers-*/scripts/sign-file")
