@@ -69,6 +69,15 @@ def test_an_advice_that_errors_share(speak):
     assert "Benutzen Sie einen Namen ohne" in german.err and "Use a name" not in german.err
 
 
+def test_a_fault_of_the_tree(root, speak):
+    (root.tree / "empty").mkdir(parents=True)
+    english, german = speak("C", "doctor"), speak("de_DE.UTF-8", "doctor")
+    assert f"{root.tree}/empty is empty" in english.out and "would: remove it from the tree" in english.out
+    assert german.rc == english.rc and f"{root.tree}/empty ist leer" in german.out and "würde: es aus dem Baum entfernen" in german.out
+    assert "ist leer" in speak("de_DE.UTF-8", "explain", "empty-module").out
+    assert speak("de_DE.UTF-8", "doctor", "--json").out == speak("C", "doctor", "--json").out
+
+
 def test_the_error_of_a_call(root, speak):
     """A message of the C library is a part of the sentence."""
     root.source()
