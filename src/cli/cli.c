@@ -22,6 +22,7 @@
 #include "cli/options.h"
 #include "cli/verbs.h"
 #include "config.h"
+#include "kernel/missing.h"
 #include "model/version.h"
 #include "report/table.h"
 #include "run/adopt.h"
@@ -179,26 +180,6 @@ check_filter (const char *kernel, const char *arch, GError **error)
          && (arch == NULL || dkms_tree_check_name (DKMS_ERROR_BAD_TARGET, "architecture", arch, error));
 }
 
-/* Fails because no kernel has headers. Names the package with those of the newest kernel. */
-static gboolean
-fail_without_headers (const DkmsSettings *settings, GError **error)
-{
-  const DkmsPlaces *places = &settings->places;
-  g_autofree char *shown = dkms_root_host_path (places->root, places->install_tree);
-  g_autoptr (GPtrArray) kernels = dkms_kernel_list (places->root, places->install_tree, FALSE);
-  g_autofree char *dir = NULL, *package = NULL, *install = NULL;
-
-  g_ptr_array_sort (kernels, dkms_version_compare_names);
-  if (kernels->len > 0)
-    {
-      const char *newest = kernels->pdata[kernels->len - 1];
-      dir = g_build_filename (places->install_tree, newest, NULL);
-      package = dkms_distro_headers_package (settings->policy.distro, places->root, dir, newest);
-      install = dkms_distro_install (settings->policy.distro, package);
-    }
-  return DKMS_FAIL (error, NO_KERNEL_WITH_HEADERS, .path = shown, .name = install);
-}
-
 /* Adds every kernel with headers. */
 static gboolean
 add_all_kernels (const DkmsSettings *settings, DkmsOptions *options, GError **error)
@@ -207,7 +188,9 @@ add_all_kernels (const DkmsSettings *settings, DkmsOptions *options, GError **er
 
   for (guint i = 0; i < names->len; i++)
     dkms_options_add_kernel (options, names->pdata[i]);
-  return options->kernels->len > 0 || fail_without_headers (settings, error);
+  return options->kernels->len > 0
+         || dkms_missing_all_headers (settings->policy.distro, settings->places.root, settings->places.install_tree,
+                                      error);
 }
 
 /* With --root, the default is a kernel of that system: the newest, or for autoinstall all with headers. */

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/unread.h"
 #include "kernel/kernel.h"
+#include "kernel/missing.h"
 #include "share/tarball.h"
 #include "store/layout.h"
 #include "store/register.h"
@@ -191,14 +192,6 @@ dkms_fleet_place_given (const DkmsFleetPlace *place, const char *module)
 
 /* ---- kernels ---- */
 
-static gboolean
-fail_without_kernel (const DkmsPlaces *places, GError **error)
-{
-  g_autofree char *shown = dkms_root_host_path (places->root, places->install_tree);
-
-  return DKMS_FAIL (error, NO_KERNEL_WITH_HEADERS, .path = shown);
-}
-
 /* Finds the kernels of @place that the request names, or those with headers. */
 static gboolean
 add_kernels (const DkmsFleetPlace *place, const DkmsRequest *request, GError **error)
@@ -213,7 +206,7 @@ add_kernels (const DkmsFleetPlace *place, const DkmsRequest *request, GError **e
     {
       names = dkms_kernel_list (places->root, places->install_tree, TRUE);
       if (names->len == 0)
-        return fail_without_kernel (places, error);
+        return dkms_missing_all_headers (place->settings->policy.distro, places->root, places->install_tree, error);
     }
   for (guint i = 0; i < (names != NULL ? names->len : targets->len); i++)
     {

@@ -15,6 +15,7 @@
 #include "fleet/slot.h"
 #include "forecast/result.h"
 #include "forecast/shadow.h"
+#include "kernel/missing.h"
 #include "run/run.h"
 #include "store/layout.h"
 #include "store/scan.h"
@@ -292,7 +293,7 @@ consider (Batch *self, Task *task, GError **error)
     }
   if (!dkms_kernel_has_headers (kernel, self->settings.places.root))
     {
-      (void)DKMS_FAIL (&task->error, NO_HEADERS, .id = *job->id, .path = kernel->source_dir);
+      (void)dkms_missing_headers (self->settings.policy.distro, self->settings.places.root, kernel, &task->error);
       finish (self, task);
       return TRUE;
     }

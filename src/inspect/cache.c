@@ -9,6 +9,7 @@
 #include "base/unread.h"
 #include "inspect/cache-given.h"
 #include "inspect/cache-verify.h"
+#include "kernel/missing.h"
 #include "share/remote.h"
 #include "store/attempts.h"
 #include "store/layout.h"
@@ -205,12 +206,31 @@ read_state (const Question *self, GError **error)
   return g_steal_pointer (&state);
 }
 
+/* Whether builds for the kernels that the request names, or for any kernel, are possible. */
+static gboolean
+check_kernels (const Question *self, GError **error)
+{
+  const DkmsSettings *s = self->settings;
+  const DkmsPlaces *places = &s->places;
+  g_autoptr (GPtrArray) kernels = dkms_kernel_list (places->root, places->install_tree, TRUE);
+
+  for (guint i = 0; i < self->request->targets->len; i++)
+    {
+      const DkmsId *target = self->request->targets->pdata[i];
+      if (target->kernel == NULL || g_ptr_array_find_with_equal_func (kernels, target->kernel, g_str_equal, NULL))
+        continue;
+      g_autoptr (DkmsKernel) kernel = dkms_kernel_new (places->root, places->install_tree, target, NULL, NULL);
+      return dkms_missing_headers (s->policy.distro, places->root, kernel, error);
+    }
+  return kernels->len > 0 || dkms_missing_all_headers (s->policy.distro, places->root, places->install_tree, error);
+}
+
 static gboolean
 show_each (const Question *self, gboolean possible, void (*visit) (const Question *, const DkmsId *), GError **error)
 {
   g_autoptr (DkmsState) state = read_state (self, error);
 
-  if (state == NULL)
+  if (state == NULL || (possible && !check_kernels (self, error)))
     return FALSE;
   each (self, state, possible, announce);
   if (!dkms_world_load (self->world, error))

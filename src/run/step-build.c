@@ -18,6 +18,7 @@
 #include "conf/settings-check.h"
 #include "config.h"
 #include "kernel/arch.h"
+#include "kernel/missing.h"
 #include "run/caching.h"
 #include "run/steps.h"
 #include "store/attempts.h"
@@ -71,7 +72,6 @@ dkms_step_check_headers (const DkmsRun *run, const DkmsKernel *kernel, GError **
 {
   const DkmsSettings *s = run->settings;
   g_autofree char *shown = dkms_root_host_path (s->places.root, kernel->dir);
-  g_autofree char *package = NULL;
 
   if (dkms_kernel_has_headers (kernel, s->places.root))
     return TRUE;
@@ -80,10 +80,7 @@ dkms_step_check_headers (const DkmsRun *run, const DkmsKernel *kernel, GError **
   if (run->request->kernel_source != NULL)
     return DKMS_FAIL (error, NO_HEADERS_GIVEN, .id = { .kernel = kernel->release }, .cause = "no-headers",
                       .path = kernel->source_dir);
-  package = dkms_distro_headers_package (s->policy.distro, s->places.root, kernel->dir, kernel->release);
-  g_autofree char *install = dkms_distro_install (s->policy.distro, package);
-  return DKMS_FAIL (error, NO_HEADERS, .id = { .kernel = kernel->release }, .cause = "no-headers",
-                    .path = kernel->source_dir, .name = install);
+  return dkms_missing_headers (s->policy.distro, s->places.root, kernel, error);
 }
 
 const DkmsSigner *

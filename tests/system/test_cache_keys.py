@@ -43,6 +43,21 @@ def test_key_of_a_directory(root):
     assert missing.rc == 1 and "/nonexistent/foo" in missing.err
 
 
+def test_kernels_without_headers(root):
+    """There is no build that could have a key."""
+    root.framework("cache_dir=/var/cache/dkms\n")
+    root.kernel("6.9.0-bare", headers=False)
+    root.source()
+    root.ok("add", "foo/1.0")
+    result = root("cache", "key", "foo/1.0", "-k", K1, "-k", "6.9.0-bare")
+    assert result.rc == 21 and result.out == "" and "The headers of kernel 6.9.0-bare are missing" in result.err and "Install " in result.err
+    shutil.rmtree(root.modules)
+    (root.modules / "6.9.0-bare").mkdir(parents=True)
+    for words in ["cache", "key"], ["matrix", "foo/1.0"]:
+        result = root(*words)
+        assert result.rc == 21 and "has headers" in result.err and "linux-headers-6.9.0-bare" in result.err, result
+
+
 def tree_of(root):
     """The files of the tree and of the sources, but for what dkms remembers about files."""
     return {path: path.stat().st_mtime_ns for place in (root.tree, root.src) for path in place.rglob("*") if ".dkms" not in str(path) and path.is_file()}
