@@ -25,6 +25,22 @@ make_link (const char *text, const char *path)
   g_assert (symlink (text, full) == 0);
 }
 
+/* Deletes everything in the root, also what recovery moved there, except /etc. */
+static void
+delete_world (void)
+{
+  g_autofree char *root = g_build_filename (fuzz_place (), "root", NULL);
+  g_autoptr (GDir) dir = g_dir_open (root, 0, NULL);
+  const char *name;
+
+  while (dir != NULL && (name = g_dir_read_name (dir)) != NULL)
+    {
+      g_autofree char *path = g_build_filename ("root", name, NULL);
+      if (strcmp (name, "etc") != 0)
+        fuzz_delete (path);
+    }
+}
+
 /* All files except the journal. They are kept for the next input unless they were changed. */
 static void
 make_world (void)
@@ -40,14 +56,12 @@ make_world (void)
                                          "root/a",
                                          "root/a/b",
                                          "root/a/b/c" };
-  static const char *const parts[] = { "root/tree", "root/lib", "root/a", "root/out" };
   g_autofree char *canary = g_build_filename (fuzz_place (), "canary", NULL);
   g_autofree char *dir = g_build_filename (fuzz_place (), "root/tree/.dkms/journal", NULL);
 
   if (world != NULL)
     return;
-  for (gsize i = 0; i < G_N_ELEMENTS (parts); i++)
-    fuzz_delete (parts[i]);
+  delete_world ();
   fuzz_write ("root/tree/.dkms/work/x", "", 0);
   fuzz_write ("root/tree/.dkms/lock", "", 0);
   fuzz_write ("root/lib/m.ko", "old", 3);
