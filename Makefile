@@ -9,7 +9,7 @@ MUTATE ?=
 FUZZ_SECONDS ?= 60
 FUZZ ?=
 
-.PHONY: all deps demo check fuzz mutate boot matrix depmod fleet packages distros zfs deb rpm arch pictures crash crash-all install bench bench-makespan bench-corpus bench-scale parity parity-all corpus asan lint format
+.PHONY: all deps demo check fuzz mutate boot matrix depmod fleet packages distros zfs deb rpm arch pictures crash crash-all install bench bench-makespan bench-corpus bench-scale bench-cache parity parity-all corpus asan lint format
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) >$(BUILD)/ninja.log || { cat $(BUILD)/ninja.log; exit 1; }
@@ -119,6 +119,9 @@ bench-corpus: all
 
 bench-scale: all
 	@tests/bench/scale $(BUILD)/src/dkms
+
+bench-cache: all
+	@tests/bench/cache $(BUILD)/src/dkms
 
 install: all
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD)

@@ -19,7 +19,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lib"))
 import debian  # noqa: E402
 
 DKMS = os.environ.get("DKMS", "dkms")
-SMALL = ["acpi-call-dkms", "v4l2loopback-dkms", "vpoll-dkms"]
 # Builds of many minutes or gigabytes: only if DKMS_EQUAL names them.
 LONG = {"nvidia-kernel-dkms", "nvidia-open-kernel-dkms", "nvidia-tesla-kernel-dkms", "nvidia-tesla-470-kernel-dkms", "nvidia-tesla-535-kernel-dkms",
         "openafs-modules-dkms", "zfs-dkms"}
@@ -28,11 +27,11 @@ LONG = {"nvidia-kernel-dkms", "nvidia-open-kernel-dkms", "nvidia-tesla-kernel-dk
 def choose():
     """Returns: options of apt, and the packages"""
     if "DKMS_EQUAL" not in os.environ:
-        return [], SMALL
+        return [], debian.SMALL
     directory = pathlib.Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     options = debian.whole_archive(directory)
-    found = debian.driver_packages("DKMS_EQUAL", SMALL, options)
+    found = debian.driver_packages("DKMS_EQUAL", debian.SMALL, options)
     return options, [package for package in found if package not in LONG or os.environ["DKMS_EQUAL"] != "all"]
 
 
@@ -44,7 +43,7 @@ EXCEPTIONS = {}
 
 @pytest.fixture(scope="module")
 def kernel():
-    kernels = sorted(p.parent.name for p in pathlib.Path("/lib/modules").glob("*/build") if (p / "include").is_dir())
+    kernels = debian.kernels_with_headers()
     if not kernels or os.geteuid() != 0:
         pytest.fail("needs root and kernel headers; scripts/install-deps demo installs them")
     return os.environ.get("DKMS_EQUAL_KERNEL", kernels[0])
@@ -57,17 +56,6 @@ def lab():
         path = pathlib.Path(directory)
         path.chmod(0o755)
         yield path
-
-
-def sources(package, lab):
-    """The directories with a dkms.conf in the package."""
-    debs = lab / "debs"
-    debs.mkdir()
-    subprocess.run(["apt-get", *APT, "download", "-qq", package], cwd=debs, check=True, stderr=subprocess.DEVNULL)
-    subprocess.run(["dpkg-deb", "-x", next(debs.glob("*.deb")), lab / "files"], check=True)
-    found = sorted(conf.parent for conf in (lab / "files/usr/src").glob("*/dkms.conf"))
-    assert found, "the package has no dkms.conf"
-    return found
 
 
 def build(lab, kernel, given, place, prefix=(), variables=None, owner=0):
@@ -87,7 +75,7 @@ def build(lab, kernel, given, place, prefix=(), variables=None, owner=0):
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_equal_in_two_places(package, kernel, lab):
-    given = sources(package, lab)
+    given = debian.driver_sources(package, lab, APT)
     one = build(lab, kernel, given, "one")
     other = build(lab, kernel, given, "a/longer/place", owner=NOBODY,
                   prefix=["unshare", "--uts", "sh", "-c", f'hostname elsewhere; exec setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups "$@"', "sh"],

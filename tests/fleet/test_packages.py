@@ -11,14 +11,12 @@ import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(pathlib.Path(__file__).resolve().parents[1] / "lib")]
+import debian  # noqa: E402
 from test_engines import Fleet, need  # noqa: E402
-from test_equal import SMALL, sources  # noqa: E402
 
-THIRTEEN = [*SMALL, "bbswitch-dkms", "dahdi-dkms", "ddcci-dkms", "digimend-dkms", "evdi-dkms", "jool-dkms", "lime-forensics-dkms", "rapiddisk-dkms", "tp-smapi-dkms",
-            "xtables-addons-dkms"]
 CHOSEN = os.environ.get("DKMS_MATRIX", "")
-PACKAGES = THIRTEEN if CHOSEN == "all" else CHOSEN.split() or SMALL
+PACKAGES = debian.THIRTEEN if CHOSEN == "all" else CHOSEN.split() or debian.SMALL
 SHARDS = 4
 
 
@@ -26,13 +24,10 @@ SHARDS = 4
 def real(tmp_path_factory):
     """The matrix of all packages. dkms compares the results of each job when it merges them."""
     path = tmp_path_factory.mktemp("packages")
-    kernels = sorted(p.parent.name for p in pathlib.Path("/lib/modules").glob("*/build") if (p / "include").is_dir())
+    kernels = debian.kernels_with_headers()
     if not kernels:
         pytest.fail("needs kernel headers; scripts/install-deps demo boot installs them")
-    given = []
-    for package in PACKAGES:
-        (path / package).mkdir()
-        given += [str(source) for source in sources(package, path / package)]
+    given = [str(source) for package in PACKAGES for source in debian.driver_sources(package, path / package)]
     arguments = [*given, *(word for kernel in kernels for word in ("-k", kernel))]
     return Fleet(path, arguments, None, ", 0 missing\n")
 

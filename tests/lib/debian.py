@@ -32,6 +32,28 @@ def whole_archive(directory):
     return options
 
 
+# Driver packages that build within seconds, and thirteen that build within a few minutes.
+SMALL = ["acpi-call-dkms", "v4l2loopback-dkms", "vpoll-dkms"]
+THIRTEEN = [*SMALL, "bbswitch-dkms", "dahdi-dkms", "ddcci-dkms", "digimend-dkms", "evdi-dkms", "jool-dkms", "lime-forensics-dkms", "rapiddisk-dkms", "tp-smapi-dkms",
+            "xtables-addons-dkms"]
+
+
+def driver_sources(package, directory, options=()):
+    """Downloads @package, and unpacks it below @directory. Returns: the directories with a dkms.conf in it"""
+    debs = directory / "debs"
+    debs.mkdir(parents=True)
+    subprocess.run(["apt-get", *options, "download", "-qq", package], cwd=debs, check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(["dpkg-deb", "-x", next(debs.glob("*.deb")), directory / "files"], check=True)
+    found = sorted(conf.parent for conf in (directory / "files/usr/src").glob("*/dkms.conf"))
+    assert found, f"{package} has no dkms.conf"
+    return found
+
+
+def kernels_with_headers():
+    """The kernels of this machine for which modules can be built."""
+    return sorted(p.parent.name for p in pathlib.Path("/lib/modules").glob("*/build") if (p / "include").is_dir())
+
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILT = [] # the directory that packages() returns
 
